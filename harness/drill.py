@@ -1,0 +1,334 @@
+"""The nouns: what a drill is made of. Plain frozen values, no I/O; the docstring of each says what it is for."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
+
+from harness.errors import UsageError
+from results.slo import SLO
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+    from harness.history import History
+
+Address = tuple[str, int]
+"""Host and port."""
+
+Outcome = Literal["ok", "failed", "unknown"]
+"""What became of a call: done; surely not done; nobody knows."""
+
+
+# ---------------------------------------------------------------------------------------------------------- topology
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One OS process of a system: a module of this project's kind (`code`) or a foreign program (`command`)."""
+
+    name: str
+    code: str | None = None
+    """Module that holds `async def main(node)`; see `harness.node.Node` for what it is handed."""
+    command: tuple[str, ...] = ()
+    """Argument vector of a foreign program; `{host}`, `{port}`, `{data}` are filled in."""
+    peers: tuple[str, ...] = ()
+    """The nodes it calls. Each makes a directed link `name>peer` through the fault plane."""
+    config: Mapping[str, object] = field(default_factory=dict)
+    """JSON-shaped settings, read back with their types by `node.config(Type)`."""
+    replica: bool = True
+    """Whether the selectors "one", "minority", "majority" and "all" choose among nodes like this one."""
+
+    def __post_init__(self) -> None:
+        if (self.code is None) == (not self.command):
+            raise UsageError(
+                f"Node {self.name!r} needs either code= (a module with `async def main(node)`) or command= (an argument"
+                f" vector); it has {'neither' if self.code is None else 'both'}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Link:
+    """One directed edge `source>target`: the connections that `source` opens to `target`. Always a proxy."""
+
+    source: str
+    target: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.source}>{self.target}"
+
+
+CLIENT = "client"
+"""The source of the links that the load generator uses."""
+
+
+class CallFailed(Exception):
+    """A call that surely did not take effect. Any other exception from `Client.invoke` leaves its fate unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One thing asked of a system. Values are texts (JSON where they have a structure), so that any log can hold them."""
+
+    kind: str
+    key: str
+    value: str | None = None
+    """What is written, where something is."""
+    expected: str | None = None
+    """The right answer, where it is known beforehand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a system answered: the value read, and the node that answered where the answer tells."""
+
+    value: str | None = None
+    node: str = ""
+
+
+class Client(Protocol):
+    """One sequential user of a system: never called again before its last call has returned or was given up."""
+
+    async def invoke(self, call: Call) -> Answer:
+        """Do one call. Raises `CallFailed` where it surely had no effect; anything else raised means unknown."""
+
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class System(Protocol):
+    """A topology of nodes and links, with a client. A frozen dataclass, so that it travels to the generator as JSON."""
+
+    def nodes(self) -> Sequence[Node]:
+        """Every process, in starting order."""
+
+    def entries(self) -> Sequence[str]:
+        """The nodes that clients talk to; each makes a link `client>name`."""
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        """The `index`-th client; `entries` are the addresses of the entry nodes, behind their links. Opens nothing yet."""
+
+
+@runtime_checkable
+class HasPreload(Protocol):
+    """A system whose nodes' heavy imports are done once, in the process that they are forked from."""
+
+    def preload(self) -> Sequence[str]: ...
+
+
+@runtime_checkable
+class HasPrepare(Protocol):
+    """A system that makes something before any node starts (trains a model); a second call finds it made."""
+
+    def prepare(self) -> None: ...
+
+
+@runtime_checkable
+class HasLeader(Protocol):
+    """A system that can say which node leads now; it is what the selector "leader" asks."""
+
+    async def leader(self, addresses: Mapping[str, Address]) -> str: ...
+
+
+@runtime_checkable
+class HasProbe(Protocol):
+    """A system whose nodes do not speak this project's wire: says whether the node at an address answers."""
+
+    async def probe(self, address: Address) -> None:
+        """Returns when the node answered; raises any `OSError` when it did not."""
+
+
+def links_of(system: System) -> list[Link]:
+    """Every directed edge of a system, the clients' first."""
+    clients = [Link(source=CLIENT, target=name) for name in system.entries()]
+    return clients + [Link(source=node.name, target=peer) for node in system.nodes() for peer in node.peers]
+
+
+# -------------------------------------------------------------------------------------------------------------- load
+
+
+class Workload(Protocol):
+    """What is asked: calls drawn from a seeded stream."""
+
+    def calls(self, random: Random) -> Iterator[Call]:
+        """An endless stream; the same `random` gives the same calls."""
+
+
+@runtime_checkable
+class HasFinalCalls(Protocol):
+    """A workload that asks something once more when all faults are healed, so that losses show."""
+
+    def final_calls(self) -> Iterable[Call]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """When it is asked: open loop. `rate` calls a second fall due on a schedule fixed beforehand, whatever the answers do."""
+
+    rate: float
+    seconds: float
+    clients: int = 10
+    """Calls in flight at most; one that falls due while all are busy waits, and its latency counts from when it was due."""
+    arrivals: Literal["constant", "poisson"] = "poisson"
+    timeout_ms: float = 1000.0
+    """After this long without an answer a call is given up, its fate unknown."""
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "seconds", "clients", "timeout_ms"):
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
+                raise UsageError(f"Load({name}={value!r}): must be a number above 0.")
+        if self.arrivals not in ("constant", "poisson"):
+            raise UsageError(f"Load(arrivals={self.arrivals!r}): no such arrival process. Use 'constant' or 'poisson'.")
+
+
+# ------------------------------------------------------------------------------------------------------------ faults
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What was seen, from outside the system, of a fault acting. `acted` is None while that cannot be told yet."""
+
+    acted: bool | None
+    text: str
+    readings: Mapping[str, float] = field(default_factory=dict)
+    """Measurements that `heal` compares with later ones, by name with unit: `{"n1>n2 held_bytes": 0.0}`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """What a selector chose: nodes, and the links that follow from them. `label` is unique to the window."""
+
+    label: str
+    nodes: tuple[str, ...]
+    links: tuple[Link, ...]
+
+
+Aim = Literal["nodes", "links"]
+
+
+@dataclass(frozen=True)
+class Fault(ABC):
+    """Something that goes wrong. Stateless: all that `heal` needs is in its arguments."""
+
+    target: str
+    """A selector: "one", "minority", "majority", "all", "leader", a node's name, or a link such as "n1>n2"."""
+
+    aims_at: ClassVar[Aim]
+    """Whether it acts on processes or on links."""
+
+    @abstractmethod
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        """Begin. Raises `FaultError` where it cannot act; what was half done is healed all the same."""
+
+    @abstractmethod
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        """End, and say what was seen of it. Safe to call after an `inject` that failed half way."""
+
+    def between(self, from_s: float, to_s: float) -> Window:
+        """This fault from `from_s` to `to_s` seconds after the load's start."""
+        return Window(fault=self, from_s=from_s, to_s=to_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A fault and when it holds, in seconds after the load's start."""
+
+    fault: Fault
+    from_s: float
+    to_s: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.from_s) and math.isfinite(self.to_s) and 0 <= self.from_s < self.to_s):
+            raise UsageError(
+                f"{self.fault!r}.between({self.from_s:g}, {self.to_s:g}): a window begins at 0 or later and ends after"
+                " it begins."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Randomly:
+    """Windows drawn from the run's seed, expanded before the start and stored with the run.
+
+    `windows` of them, each with a fault drawn from `faults`, one after another between `from_s` and `to_s`, each
+    lasting between `shortest_s` and `longest_s`.
+    """
+
+    faults: tuple[Fault, ...]
+    windows: int
+    from_s: float
+    to_s: float
+    shortest_s: float = 0.5
+    longest_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not self.faults:
+            raise UsageError("Randomly(faults=()): give it at least one fault to draw from.")
+        if not 0 < self.shortest_s <= self.longest_s:
+            raise UsageError(f"Randomly(shortest_s={self.shortest_s:g}, longest_s={self.longest_s:g}): needs 0 < shortest_s <= longest_s.")
+        if self.windows < 1 or self.windows * self.longest_s > self.to_s - self.from_s:
+            raise UsageError(
+                f"Randomly(windows={self.windows}): {self.windows} windows of up to {self.longest_s:g} s do not fit between"
+                f" {self.from_s:g} s and {self.to_s:g} s. Ask for fewer or shorter ones."
+            )
+
+    def expand(self, random: Random) -> list[Window]:
+        """The windows for one seed, in order, none overlapping."""
+        lengths_s = [random.uniform(self.shortest_s, self.longest_s) for _ in range(self.windows)]
+        slack_s = (self.to_s - self.from_s) - sum(lengths_s)
+        cuts_s = sorted(random.uniform(0, slack_s) for _ in lengths_s)
+        windows, spent_s = [], self.from_s
+        for cut_s, length_s in zip(cuts_s, lengths_s, strict=True):
+            begin_s = round(spent_s + cut_s, 3)
+            windows.append(Window(fault=random.choice(self.faults), from_s=begin_s, to_s=round(begin_s + length_s, 3)))
+            spent_s += length_s
+        return windows
+
+
+# ---------------------------------------------------------------------------------------------------------- judgement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a checker found. `valid` is None where it cannot decide; `why` is one sentence; `ops` are rows of `history.ops`."""
+
+    valid: bool | None
+    why: str
+    ops: tuple[int, ...] = ()
+
+
+Checker = Callable[["History"], Verdict]
+"""A pure function from what happened to a verdict; its name and the first line of its docstring describe it."""
+
+
+# -------------------------------------------------------------------------------------------------------------- drill
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drill:
+    """A system, load on it, faults in it, and what it must keep to all the while."""
+
+    system: System
+    workload: Workload
+    load: Load
+    faults: Sequence[Window | Randomly] = ()
+    checks: Sequence[Checker] = ()
+    slos: Sequence[str] = ()
+    caught_by: Checker | None = None
+    """For a drill whose system is known to be wrong: the check that must find it out."""
+
+    def __post_init__(self) -> None:
+        from harness.schedule import validate_windows  # it needs the classes above
+
+        object.__setattr__(self, "faults", tuple(self.faults))
+        object.__setattr__(self, "checks", tuple(self.checks))
+        object.__setattr__(self, "slos", tuple(self.slos))
+        for text in self.slos:
+            SLO.parse(text)
+        if self.caught_by is not None and self.caught_by not in self.checks:
+            raise UsageError(f"Drill(caught_by={self.caught_by.__name__}): that check is not among checks=[…]. Add it there.")
+        validate_windows(self)
