@@ -269,7 +269,9 @@ class Randomly:
         if not self.faults:
             raise UsageError("Randomly(faults=()): give it at least one fault to draw from.")
         if not 0 < self.shortest_s <= self.longest_s:
-            raise UsageError(f"Randomly(shortest_s={self.shortest_s:g}, longest_s={self.longest_s:g}): needs 0 < shortest_s <= longest_s.")
+            raise UsageError(
+                f"Randomly(shortest_s={self.shortest_s:g}, longest_s={self.longest_s:g}): needs 0 < shortest_s <= longest_s."
+            )
         if self.windows < 1 or self.windows * self.longest_s > self.to_s - self.from_s:
             raise UsageError(
                 f"Randomly(windows={self.windows}): {self.windows} windows of up to {self.longest_s:g} s do not fit between"

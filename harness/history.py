@@ -63,7 +63,9 @@ def frame(columns: dict[str, str], rows: pd.DataFrame | list[dict[str, object]] 
         if name in found:
             values = found[name]
         elif name in _DEFAULTS:
-            values = found[_DEFAULTS[name][1:]] if _DEFAULTS[name].startswith("=") else pd.Series([_DEFAULTS[name]] * len(found))
+            values = (
+                found[_DEFAULTS[name][1:]] if _DEFAULTS[name].startswith("=") else pd.Series([_DEFAULTS[name]] * len(found))
+            )
         elif dtype in ("string", "Int64", "boolean"):
             values = pd.Series([None] * len(found), dtype=dtype)
         else:
@@ -97,7 +99,9 @@ class History:
         links: pd.DataFrame | list[dict[str, object]] | None = None,
     ) -> History:
         """A history from rows or frames, its columns checked and completed."""
-        return cls(ops=frame(OPS, ops), windows=frame(WINDOWS, windows), events=frame(EVENTS, events), links=frame(LINKS, links))
+        return cls(
+            ops=frame(OPS, ops), windows=frame(WINDOWS, windows), events=frame(EVENTS, events), links=frame(LINKS, links)
+        )
 
     @property
     def load(self) -> pd.DataFrame:

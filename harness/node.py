@@ -1,0 +1,102 @@
+"""What node code is handed, and how it runs: a node is a module with `async def main(node: Node) -> None`.
+
+Node code takes its time from the running loop, and its randomness, network and disk from `node`; nothing else. So the same
+code can later run on a simulated loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from random import Random
+from typing import TypeVar, cast
+
+import msgspec
+import uvloop
+
+from harness.disk import Disk
+from harness.seeds import stream
+from harness.wire import Address, Handler, Request, Response, listen
+
+T = TypeVar("T")
+
+
+class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a node's process is told, as it travels to the warden. Exactly one of `code` and `command` is set."""
+
+    name: str
+    start: int
+    """How often this node was started before in this run; each start has a random stream of its own."""
+    host: str
+    port: int
+    data: str
+    log: str
+    seed: int
+    code: str | None = None
+    command: tuple[str, ...] = ()
+    peers: dict[str, Address] = {}
+    config: dict[str, object] = {}
+
+
+class Node:
+    """One node, seen from inside its own process."""
+
+    def __init__(self, spec: NodeSpec) -> None:
+        self.name = spec.name
+        self.listen: Address = (spec.host, spec.port)
+        self.peers: Mapping[str, Address] = spec.peers
+        """Where to reach each peer: an address of the fault plane, not the peer's own."""
+        self.random: Random = stream(spec.seed, f"{spec.name}/{spec.start}")
+        self.data = Path(spec.data)
+        self.disk = Disk(self.data)
+        self._config = spec.config
+
+    def config(self, kind: type[T]) -> T:
+        """The node's settings with their types. Raises `msgspec.ValidationError` where they do not fit."""
+        return msgspec.convert(self._config, kind)
+
+    def clock(self) -> float:
+        """Seconds of the loop's monotonic clock."""
+        return asyncio.get_running_loop().time()
+
+    def log(self, text: str) -> None:
+        """A line in the node's log file."""
+        print(f"{self.clock():.3f} {self.name}: {text}", file=sys.stderr, flush=True)
+
+    async def serve(self, handler: Handler) -> None:
+        """Answer requests on the node's own address until the node is stopped.
+
+        `GET /-/node` is answered for every node: its name and process id, for whoever wants to know that it is up.
+        """
+
+        async def handle(request: Request) -> Response:
+            if request.path == "/-/node":
+                return Response.json({"name": self.name, "pid": os.getpid()})
+            return await handler(request)
+
+        server = await listen(handle, self.listen)
+        self.log(f"listening on {self.listen[0]}:{self.listen[1]}")
+        async with server:
+            await server.serve_forever()
+
+
+def run(spec: NodeSpec) -> None:
+    """Run a node's code in this process until it ends or SIGTERM cancels it."""
+    assert spec.code is not None  # noqa: S101 - the warden runs commands itself
+    main = cast(Callable[[Node], Awaitable[None]], importlib.import_module(spec.code).main)
+
+    async def until_terminated() -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine run by a loop has one
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        try:
+            await main(Node(spec))
+        except asyncio.CancelledError:
+            return
+
+    uvloop.run(until_terminated())
