@@ -1,0 +1,24 @@
+"""Phrases that several checkers' verdicts share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+MOST_NAMES = 10
+"""How many names a sentence lists before it says how many more there are."""
+
+
+def count(number: int, noun: str) -> str:
+    """The number with its noun: "1 write", "12,000 writes"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names, separated by commas; from the eleventh on only how many more there are."""
+    shown = ", ".join(names[:MOST_NAMES])
+    return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES:,} more"
+
+
+def quoted(value: object) -> str:
+    """A register's value as a sentence names it; null is what a key holds before its first write."""
+    return "nothing" if not isinstance(value, str) else value
