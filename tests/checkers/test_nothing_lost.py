@@ -1,0 +1,223 @@
+"""Acknowledged writes that are, and are not, still there after healing."""
+
+from __future__ import annotations
+
+import pytest
+from transcript import history
+
+from harness.checkers.nothing_lost import nothing_lost
+
+KEPT = {
+    "the last write is read": """
+        c1 write x 1   0..10 ok
+        c1 write x 2  20..30 ok
+        c1 read  x 2  90..95 ok final
+    """,
+    "either of two concurrent writes may be the newer": """
+        c1 write x 1   0..10 ok
+        c2 write x 2   5..15 ok
+        c1 read  x 1  90..95 ok final
+    """,
+    "writes that touch in time are concurrent": """
+        c1 write x 1   0..10 ok
+        c2 write x 2  10..15 ok
+        c1 read  x 1  90..95 ok final
+    """,
+    "a write of unknown outcome may take effect after all others": """
+        c1 write x 1   0..10 unknown
+        c2 write x 2  20..30 ok
+        c1 read  x 1  90..95 ok final
+    """,
+    "a write of unknown outcome may never take effect": """
+        c1 write x 1   0..10 ok
+        c2 write x 2  20..30 unknown
+        c1 read  x 1  90..95 ok final
+    """,
+    "a write that failed may be missing": """
+        c1 write x 1   0..10 ok
+        c2 write x 2  20..30 failed
+        c1 read  x 1  90..95 ok final
+    """,
+    "a write still going on at the final read": """
+        c1 write x 1   0..10 ok
+        c2 write x 2  80..92 ok final
+        c1 read  x 1  90..95 ok final
+    """,
+    "the last final read of a key counts": """
+        c1 write x 1   0..10 ok
+        c1 write x 2  20..30 ok
+        c1 read  x 2  96..98 ok final
+        c2 read  x 1  90..95 ok final
+    """,
+    "a stale read before healing is not a loss": """
+        c1 write x 1   0..10 ok
+        c1 write x 2  20..30 ok
+        c2 read  x 1  40..50 ok
+        c1 read  x 2  90..95 ok final
+    """,
+    "a final read that failed says nothing beside one that was answered": """
+        c1 write x 1   0..10 ok
+        c1 read  x 1     90..95 ok final
+        c1 read  x null  96..98 unknown final
+    """,
+    "a key never written may be empty": """
+        c1 write x 1     0..10 ok
+        c1 read  x 1    90..95 ok final
+        c1 read  y null 90..95 ok final
+    """,
+    "the same value written twice: the later write counts": """
+        c1 write x 1   0..10 ok
+        c1 write x 2  20..30 ok
+        c1 write x 1  40..50 ok
+        c1 read  x 1  90..95 ok final
+    """,
+    "a deletion leaves nothing": """
+        c1 write x 1      0..10 ok
+        c1 write x null  20..30 ok
+        c1 read  x null  90..95 ok final
+    """,
+}
+
+LOST = {
+    "an older value is back": (
+        """
+        c1 write x 1   0..10 ok
+        c2 write x 2  20..30 ok
+        c1 read  x 1  90..95 ok final
+        """,
+        "1 acknowledged write lost on x: client 2's write of 2 to x (op 1) was acknowledged, yet the last read after healing"
+        " found the older 1 (op 2)",
+        (1, 2),
+    ),
+    "the key is empty": (
+        """
+        c1 write x 1   0..10 ok
+        c2 write x 2   5..30 ok
+        c1 read  x null  90..95 ok final
+        """,
+        "2 acknowledged writes lost on x: client 1's write of 1 to x (op 0) was acknowledged, yet the last read after healing"
+        " found nothing (op 2)",
+        (0, 1, 2),
+    ),
+    "writes on several keys, each counted": (
+        """
+        c1 write r7 1   0..10 ok
+        c1 write r7 2  20..30 ok
+        c1 write r7 3  40..50 ok
+        c2 write r1 9   0..10 ok
+        c2 write r2 8   0..10 ok
+        c1 read  r7 1     90..95 ok final
+        c1 read  r1 null  90..95 ok final
+        c1 read  r2 8     90..95 ok final
+        """,
+        "3 acknowledged writes lost on r1, r7: client 1's write of 2 to r7 (op 1) was acknowledged, yet the last read after"
+        " healing found the older 1 (op 5)",
+        (1, 2, 3, 5, 6),
+    ),
+    "only the write that surely follows is lost": (
+        """
+        c1 write x 1   0..10 ok
+        c2 write x 2   5..15 ok
+        c3 write x 3  11..20 ok
+        c1 read  x 1  90..95 ok final
+        """,
+        "1 acknowledged write lost on x: client 3's write of 3 to x (op 2) was acknowledged, yet the last read after healing"
+        " found the older 1 (op 3)",
+        (2, 3),
+    ),
+    "nobody wrote what is there": (
+        """
+        c1 write x 1   0..10 ok
+        c1 read  x 7  90..95 ok final
+        """,
+        "1 key ended with a value that nobody wrote: x reads 7 (op 1)",
+        (1,),
+    ),
+    "a write that failed is there": (
+        """
+        c1 write x 1   0..10 ok
+        c1 write x 2  20..30 failed
+        c1 read  x 2  90..95 ok final
+        """,
+        "1 key ended with a value that nobody wrote: x reads 2 (op 2)",
+        (2,),
+    ),
+    "the value is written only after it was read": (
+        """
+        c1 write x 1   0..10 ok
+        c1 read  x 2  90..95 ok final
+        c1 write x 2  96..99 ok final
+        """,
+        "1 key ended with a value that nobody wrote: x reads 2 (op 1)",
+        (1,),
+    ),
+    "another key's value is there": (
+        """
+        c1 write x 1   0..10 ok
+        c1 write y 2   0..10 ok
+        c1 read  x 2  90..95 ok final
+        c1 read  y 2  90..95 ok final
+        """,
+        "1 key ended with a value that nobody wrote: x reads 2 (op 2)",
+        (2,),
+    ),
+    "a loss outweighs a key that was never read again": (
+        """
+        c1 write y 1   0..10 ok
+        c1 write x 1   0..10 ok
+        c1 read  x null  90..95 ok final
+        """,
+        "1 acknowledged write lost on x: client 1's write of 1 to x (op 1) was acknowledged, yet the last read after healing"
+        " found nothing (op 2)",
+        (1, 2),
+    ),
+}
+
+UNDECIDED = {
+    "nothing at all": ("", "no write was acknowledged, so nothing could be lost"),
+    "no write acknowledged": (
+        """
+        c1 write x 1   0..10 unknown
+        c1 write x 2  20..30 failed
+        c1 read  x null  90..95 ok final
+        """,
+        "no write was acknowledged, so nothing could be lost",
+    ),
+    "a key without a final read": (
+        """
+        c1 write x 1   0..10 ok
+        c1 write y 1   0..10 ok
+        c1 read  y 1  20..30 ok
+        c1 read  x 1  90..95 ok final
+        c1 read  y 1  90..95 unknown final
+        """,
+        "1 key with acknowledged writes had no answered read after healing: y",
+    ),
+}
+
+
+@pytest.mark.parametrize("transcript", KEPT.values(), ids=KEPT.keys())
+def test_accepts(transcript: str) -> None:
+    verdict = nothing_lost(history(transcript))
+    assert verdict.valid is True, verdict.why
+
+
+@pytest.mark.parametrize(("transcript", "why", "ops"), LOST.values(), ids=LOST.keys())
+def test_rejects(transcript: str, why: str, ops: tuple[int, ...]) -> None:
+    verdict = nothing_lost(history(transcript))
+    assert (verdict.valid, verdict.why, verdict.ops) == (False, why, ops)
+
+
+@pytest.mark.parametrize(("transcript", "why"), UNDECIDED.values(), ids=UNDECIDED.keys())
+def test_does_not_guess(transcript: str, why: str) -> None:
+    verdict = nothing_lost(history(transcript))
+    assert (verdict.valid, verdict.why) == (None, why)
+
+
+def test_many_lost_keys_are_counted_and_not_all_named() -> None:
+    lines = [f"c1 write k{key:02} 1 0..10 ok\nc1 read k{key:02} null 90..95 ok final" for key in range(25)]
+    verdict = nothing_lost(history("\n".join(lines)))
+    assert verdict.why.startswith(
+        "25 acknowledged writes lost on k00, k01, k02, k03, k04, k05, k06, k07, k08, k09 and 15 more:"
+    )
+    assert len(verdict.ops) == 50
