@@ -1,0 +1,168 @@
+"""SLOs judged: held, missed, or not to be told from so little."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+from synthetic import crash, spoil, steady
+
+from harness.history import History
+from results.judge import judge, show
+from results.metrics import Measurements, measure
+from results.recovery import Recovery
+from results.result import SLOResult
+from results.slo import SLO
+from results.statistics import at_least, samples_needed
+
+
+def measured(
+    latencies_ms: list[float] | None = None,
+    requests: int | None = None,
+    done: int | None = None,
+    seconds: float = 10,
+    recoveries: tuple[Recovery, ...] = (),
+) -> Measurements:
+    latencies = np.sort(np.array(latencies_ms or [], dtype=float))
+    requests = len(latencies) if requests is None else requests
+    return Measurements(
+        latencies_ms=latencies,
+        requests=requests,
+        done=requests if done is None else done,
+        seconds=seconds,
+        recoveries=recoveries,
+    )
+
+
+def verdict(text: str, measurements: Measurements) -> SLOResult:
+    return judge(SLO.parse(text), measurements)
+
+
+@pytest.mark.parametrize(("percentile", "needed"), [(50, 11), (90, 64), (95, 130), (99, 662), (99.9, 6636), (99.99, 66381)])
+def test_samples_needed(percentile: float, needed: int) -> None:
+    assert samples_needed(percentile) == needed
+    chance = 1 - percentile / 100
+    assert binom.cdf(1, needed, chance) <= 0.01 < binom.cdf(1, needed - 1, chance)
+
+
+@pytest.mark.parametrize(
+    ("successes", "samples", "chance"), [(9, 300, 0.01), (0, 5, 0.1), (6, 5, 0.1), (5, 5, 0.5), (40, 60_000, 1e-4)]
+)
+def test_the_binomial_tail_is_exact(successes: int, samples: int, chance: float) -> None:
+    assert at_least(successes, samples, chance) == pytest.approx(binom.sf(successes - 1, samples, chance), rel=1e-9)
+
+
+def test_enough_samples_decide_a_percentile() -> None:
+    assert verdict("p99 < 10ms", measured([1.0] * 662)).ok is True
+    assert verdict("p99 < 1ms", measured([1.0] * 662)).ok is False
+    assert verdict("p99 <= 1ms", measured([1.0] * 662)).ok is True
+
+
+def test_too_few_samples_leave_it_open() -> None:
+    found = verdict("p99 < 10ms", measured([1.0] * 300))
+    assert found.ok is None
+    assert found.value == 1
+    assert found.why.startswith("too few: 300 calls, p99 needs 662")
+
+
+def test_few_samples_over_the_threshold_already_disprove_it() -> None:
+    found = verdict("p99 < 10ms", measured([1.0] * 291 + [20.0] * 9))
+    assert found.ok is False
+    assert "9 of only 300 calls over the threshold" in found.why
+
+
+def test_one_sample_over_the_threshold_proves_nothing() -> None:
+    assert verdict("p99 < 10ms", measured([1.0] * 299 + [20.0])).ok is None
+
+
+def test_samples_at_the_threshold_are_over_it_as_the_comparison_says() -> None:
+    assert verdict("p99 < 20ms", measured([1.0] * 291 + [20.0] * 9)).ok is False
+    assert verdict("p99 <= 20ms", measured([1.0] * 291 + [20.0] * 9)).ok is None
+
+
+@pytest.mark.parametrize("text", ["p99 < 1s", "max < 1s", "availability > 0%", "rate > 0/s", "recovery < 1s"])
+def test_nothing_to_judge_by_is_unknown(text: str) -> None:
+    found = verdict(text, measured())
+    assert found.ok is None
+    assert found.value is None
+    assert found.why
+
+
+@pytest.mark.parametrize(
+    ("text", "ok"),
+    [
+        ("max < 6ms", True),
+        ("max < 5ms", False),
+        ("availability >= 99%", True),
+        ("availability >= 99.5%", False),
+        ("rate >= 19/s", True),
+        ("rate >= 20/s", False),
+        ("requests >= 200", True),
+        ("requests > 200", False),
+    ],
+)
+def test_figures_are_compared_as_they_are(text: str, ok: bool) -> None:
+    assert verdict(text, measured([5.0] * 199, requests=200, done=198)).ok is ok
+
+
+def test_no_requests_at_all_miss_a_number_of_requests() -> None:
+    assert verdict("requests >= 1", measured()).ok is False
+
+
+def recovery(seconds: float, censored: bool = False, window: str = "w0") -> Recovery:
+    return Recovery(window=window, seconds=seconds, censored=censored)
+
+
+@pytest.mark.parametrize(
+    ("recoveries", "ok"),
+    [
+        ((recovery(0.0),), True),
+        ((recovery(1.0),), True),
+        ((recovery(2.0),), False),
+        ((recovery(1.0, censored=True),), None),
+        ((recovery(2.5, censored=True),), False),
+        ((recovery(0.1, censored=True), recovery(1.0, window="w1")), None),
+        ((recovery(0.1, censored=True), recovery(3.0, window="w1")), False),
+    ],
+)
+def test_recovery(recoveries: tuple[Recovery, ...], ok: bool | None) -> None:
+    assert verdict("recovery < 2s", measured([1.0], recoveries=recoveries)).ok is ok
+
+
+def test_a_censored_recovery_says_which_window_and_how_long_was_watched() -> None:
+    found = verdict("recovery < 2s", measured([1.0], recoveries=(recovery(1.5, censored=True, window="w3"),)))
+    assert "1.5 s after w3" in found.why
+
+
+def test_a_whole_run() -> None:
+    slos = [
+        SLO.parse(text) for text in ("p50 < 10ms", "p99 < 50ms", "availability >= 99%", "recovery < 2s", "requests >= 1000")
+    ]
+    found = measure(crash(outage_s=0.6), slos, load_s=10)
+    assert [judge(slo, found).ok for slo in slos] == [True, False, False, True, True]
+
+
+def test_recovery_that_never_came_is_missed() -> None:
+    history = History.of(spoil(steady(), 4, 10), crash().windows)
+    assert judge(SLO.parse("recovery < 2s"), measure(history, load_s=10)).ok is False
+    assert judge(SLO.parse("recovery < 7s"), measure(history, load_s=10)).ok is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "shown"),
+    [
+        ("p99 < 10ms", 3.14159, "3.14 ms"),
+        ("p99 < 10ms", 9.99999, "9.99999 ms"),
+        ("p99 < 10ms", 10.0, "10 ms"),
+        ("max < 10s", 1234.5, "1,234 ms"),
+        ("availability >= 99%", 0.998, "99.8 %"),
+        ("availability >= 99%", 0.99998, "99.998 %"),
+        ("availability >= 99.99%", 1.0, "100 %"),
+        ("availability >= 99.99%", 0.99989, "99.989 %"),
+        ("rate >= 100/s", 123456.7, "123,457/s"),
+        ("recovery < 2s", 0.0, "0 s"),
+        ("requests >= 100", 12345.0, "12,345"),
+    ],
+)
+def test_values_are_never_rounded_across_their_threshold(text: str, value: float, shown: str) -> None:
+    assert show(SLO.parse(text), value) == shown
