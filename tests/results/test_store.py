@@ -1,0 +1,99 @@
+"""Runs on disk: what is written is read back, and what cannot be is said in one line."""
+
+from __future__ import annotations
+
+import resource
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from synthetic import concluded, crash
+
+from harness.errors import HarnessError, UsageError
+from results.store import latest, load_frames, load_run, new_run_dir, run_dirs, save
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_a_run_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
+    history = crash()
+    result = concluded(history)
+    run_dir = new_run_dir(tmp_path, result.drill, result.seed, AT)
+    assert run_dir == tmp_path / "quorum" / "killed" / "20260102T030405Z-7"
+    assert (run_dir / "nodes").is_dir()
+    save(run_dir, result, history)
+    again, frames = load_run(run_dir)
+    assert again == result
+    for name in ("ops", "windows", "events", "links"):
+        pd.testing.assert_frame_equal(getattr(frames, name), getattr(history, name))
+    assert not list(run_dir.glob("*.part"))
+
+
+def test_an_empty_history_is_read_back(tmp_path: Path) -> None:
+    history = type(crash()).of(crash().ops.iloc[:0])
+    save(tmp_path, concluded(history), history)
+    assert len(load_run(tmp_path)[1].ops) == 0
+
+
+def test_runs_of_the_same_second_do_not_collide(tmp_path: Path) -> None:
+    paths = [new_run_dir(tmp_path, "a/b", 7, AT) for _ in range(3)]
+    assert [path.name for path in paths] == ["20260102T030405Z-7", "20260102T030405Z-7-2", "20260102T030405Z-7-3"]
+
+
+def test_listing_is_by_time_and_leaves_out_unfinished_runs(tmp_path: Path) -> None:
+    history = crash()
+    for hour, drill in [(5, "quorum/killed"), (3, "serving/healthy"), (4, "quorum/killed")]:
+        save(new_run_dir(tmp_path, drill, 7, AT.replace(hour=hour)), concluded(history, drill=drill), history)
+    new_run_dir(tmp_path, "quorum/killed", 7, AT.replace(hour=6))
+    assert [path.name[9:11] for path in run_dirs(tmp_path)] == ["03", "04", "05"]
+    assert latest(tmp_path).name.startswith("20260102T05")
+    assert latest(tmp_path, "serving/healthy").name.startswith("20260102T03")
+
+
+def test_no_runs_yet(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no run of a/b in .* `harness drill a/b`"):
+        latest(tmp_path / "runs", "a/b")
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is not a run's folder: cannot read result.json"):
+        load_run(tmp_path)
+
+
+def test_a_damaged_history_names_the_file(tmp_path: Path) -> None:
+    history = crash()
+    save(tmp_path, concluded(history), history)
+    (tmp_path / "events.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(UsageError, match=r"Cannot read .*events.parquet"):
+        load_run(tmp_path)
+
+
+def test_a_run_that_was_cut_off_still_has_its_history(tmp_path: Path) -> None:
+    history = crash()
+    save(tmp_path, concluded(history), history)
+    (tmp_path / "result.json").unlink()
+    assert len(load_frames(tmp_path).ops) == len(history.ops)
+
+
+def test_a_file_in_the_way_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("not a folder")
+    history = crash()
+    with pytest.raises(HarnessError, match=r"^Cannot write the run to .*: Not a directory\. Free space.*$"):
+        new_run_dir(tmp_path / "runs", "a/b", 7, AT)
+    with pytest.raises(HarnessError, match=r"^Cannot write the run to .*: Not a directory\. Free space.*$"):
+        save(tmp_path / "runs" / "a", concluded(history), history)
+
+
+def test_a_disk_that_takes_no_more_is_one_line_and_leaves_no_result(tmp_path: Path) -> None:
+    history = crash()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(HarnessError) as caught:
+            save(tmp_path, concluded(history), history)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "Cannot write the run to" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "result.json").exists()
