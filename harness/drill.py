@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
+from harness import selector
 from harness.errors import UsageError
 from results.slo import SLO
 
@@ -220,6 +221,8 @@ class Fault(ABC):
 
     aims_at: ClassVar[Aim]
     """Whether it acts on processes or on links."""
+    needs: ClassVar[type | None] = None
+    """The capability (a protocol such as `HasLeader`) that it asks of the system."""
 
     @abstractmethod
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
@@ -324,8 +327,6 @@ class Drill:
     """For a drill whose system is known to be wrong: the check that must find it out."""
 
     def __post_init__(self) -> None:
-        from harness.schedule import validate_windows  # it needs the classes above
-
         object.__setattr__(self, "faults", tuple(self.faults))
         object.__setattr__(self, "checks", tuple(self.checks))
         object.__setattr__(self, "slos", tuple(self.slos))
@@ -333,4 +334,37 @@ class Drill:
             SLO.parse(text)
         if self.caught_by is not None and self.caught_by not in self.checks:
             raise UsageError(f"Drill(caught_by={self.caught_by.__name__}): that check is not among checks=[…]. Add it there.")
-        validate_windows(self)
+        self._check_nodes()
+        for item in self.faults:
+            self._check_window(item)
+
+    def _check_nodes(self) -> None:
+        names = [node.name for node in self.system.nodes()]
+        for name in names:
+            if name == CLIENT or names.count(name) > 1 or ">" in name or "/" in name:
+                raise UsageError(
+                    f"Node {name!r}: node names are unique, without '>' and '/', and {CLIENT!r} is the load generator's."
+                )
+        for link in links_of(self.system):
+            if link.target not in names:
+                raise UsageError(f"Link {link.name!r}: there is no node {link.target!r}. There are: {', '.join(names)}.")
+
+    def _check_window(self, item: Window | Randomly) -> None:
+        if item.to_s > self.load.seconds:
+            raise UsageError(
+                f"A window ends at {item.to_s:g} s, after the load stops at {self.load.seconds:g} s, so nobody would see it."
+                " End it earlier, or raise load.seconds."
+            )
+        for fault in item.faults if isinstance(item, Randomly) else (item.fault,):
+            if fault.needs is not None and not isinstance(self.system, fault.needs):
+                raise UsageError(
+                    f"{type(fault).__name__} needs a system with the capability {fault.needs.__name__};"
+                    f" {type(self.system).__name__} does not have it. Use another fault, or add it to the system."
+                )
+            selector.check(
+                fault.target,
+                self.system.nodes(),
+                links_of(self.system),
+                links_allowed=fault.aims_at == "links",
+                has_leader=isinstance(self.system, HasLeader),
+            )

@@ -21,3 +21,9 @@ class FaultError(HarnessError):
     """A fault could not act; its window, and so its run, is unknown."""
 
     exit_code = 4
+
+
+class NodeDown(HarnessError):
+    """A node did not start, or not again; where that keeps the run from its verdict, it is unknown."""
+
+    exit_code = 4

@@ -36,6 +36,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
+from pandas.api.types import pandas_dtype
 
 from harness.errors import UsageError
 
@@ -71,7 +72,7 @@ def frame(columns: dict[str, str], rows: pd.DataFrame | list[dict[str, object]] 
         else:
             raise UsageError(f"The history has no column {name!r} ({dtype}); it has {', '.join(map(str, found.columns))}.")
         try:
-            out[name] = values.astype(dtype).array
+            out[name] = values.astype(pandas_dtype(dtype)).array
         except (TypeError, ValueError) as error:
             raise UsageError(f"The history's column {name!r} does not hold {dtype}: {error}.") from error
     return out

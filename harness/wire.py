@@ -277,7 +277,7 @@ class _ClientConnection(asyncio.Protocol):
     async def exchange(self, request: bytes) -> Response:
         assert self._transport is not None  # noqa: S101 - set before create_connection returns
         if self._transport.is_closing():
-            raise Broken("the connection was closed before the request")
+            raise Unreachable("the connection was closed before the request was sent")
         self._answer = asyncio.get_running_loop().create_future()
         self._complete = False
         self._status = 0

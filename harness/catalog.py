@@ -1,0 +1,224 @@
+"""What there is of each noun. A folder is its own registry: what lies in it is found, nothing is listed by hand."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Final, TypeVar
+
+import msgspec
+
+import drills as shipped_drills
+import faults as faults_package
+import systems as systems_package
+import workloads as workloads_package
+from harness import checkers as checkers_package
+from harness.drill import Checker, Drill, Fault, System
+from harness.errors import HarnessError, UsageError
+
+T = TypeVar("T")
+DRILLS: Final = "drills"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of `harness list`."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedDrill:
+    """A drill as it was found: its name is its path in the drills folder, its title the first line of its docstring."""
+
+    name: str
+    title: str
+    drill: Drill
+
+
+# -------------------------------------------------------------------------------------------------------------- drills
+
+
+def drill_files() -> dict[str, Path]:
+    """Every drill by name, those of the working directory before those that come with the project."""
+    found: dict[str, Path] = {}
+    for root in [Path.cwd() / DRILLS, *map(Path, shipped_drills.__path__)]:
+        for path in sorted(root.glob("**/*.py")):
+            if path.name != "__init__.py":
+                found.setdefault(path.relative_to(root).with_suffix("").as_posix(), path.resolve())
+    return dict(sorted(found.items()))
+
+
+def drill_names(suite: str) -> list[str]:
+    """The drills of a suite: one folder of drills, or one drill. Raises `UsageError` where there is none of that name."""
+    names = [name for name in drill_files() if name == suite or name.startswith(f"{suite}/")]
+    if not names:
+        raise UsageError(_no_such("suite or drill", suite, [*dict.fromkeys(name.split("/")[0] for name in drill_files())]))
+    return names
+
+
+def drill_entries() -> list[Entry]:
+    """Name and title of every drill; their files are not executed."""
+    return [Entry(name=name, title=_first_line(_docstring(path))) for name, path in drill_files().items()]
+
+
+def find_drill(name: str, settings: Sequence[str] = ()) -> NamedDrill:
+    """A drill by its name or its file's path, with settings such as "load.rate=1000" applied."""
+    if name.endswith(".py"):
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(f"There is no drill file {name}.")
+        name = _name_of(path)
+    else:
+        files = drill_files()
+        if name not in files:
+            raise UsageError(_no_such("drill", name, list(files)))
+        path = files[name]
+    return load_drill(path, name, settings)
+
+
+def load_drill(path: Path, name: str | None = None, settings: Sequence[str] = ()) -> NamedDrill:
+    """The drill that a file defines. Raises `UsageError` saying what is wrong with the file, and where."""
+    name = name or _name_of(path)
+    module = _execute(path, name)
+    drill = getattr(module, "drill", None)
+    if not isinstance(drill, Drill):
+        raise UsageError(f"{path} defines no drill: it needs a line `drill = Drill(…)`.")
+    for setting in settings:
+        drill = _set(drill, setting)
+    return NamedDrill(name=name, title=_first_line(module.__doc__), drill=drill)
+
+
+def _name_of(path: Path) -> str:
+    parts = path.resolve().with_suffix("").parts
+    if DRILLS in parts[:-1]:
+        parts = parts[len(parts) - parts[::-1].index(DRILLS) :]
+        return "/".join(parts)
+    return path.stem
+
+
+def _execute(path: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"{DRILLS}.{name.replace('/', '.')}", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except HarnessError as error:
+        raise type(error)(f"{path}: {error}") from error
+    except Exception as error:  # a drill file is anybody's code
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        line = getattr(error, "lineno", None) or (frames[-1].lineno if frames else 1)
+        raise UsageError(f"{path}, line {line}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _set(drill: Drill, setting: str) -> Drill:
+    """Apply "system.bug=read-one": a path of fields, and a value in JSON or as plain text."""
+    where, equals, text = setting.partition("=")
+    if not equals:
+        raise UsageError(f"--set {setting}: expected FIELD=VALUE, such as load.rate=1000.")
+    return _replaced(drill, where.split("."), text, setting)
+
+
+def _replaced(value: T, path: list[str], text: str, setting: str) -> T:
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        raise UsageError(f"--set {setting}: {value!r} has no fields; stop one name earlier.")
+    names = [field.name for field in dataclasses.fields(value)]
+    name, *rest = path
+    if name not in names:
+        raise UsageError(f"--set {setting}: {_no_such(f'field of {type(value).__name__}', name, names)}")
+    if rest:
+        return dataclasses.replace(value, **{name: _replaced(getattr(value, name), rest, text, setting)})
+    kind = inspect.get_annotations(type(value), eval_str=True).get(name, str)
+    try:
+        parsed = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        parsed = text
+    try:
+        return dataclasses.replace(value, **{name: msgspec.convert(parsed, kind, strict=False)})
+    except (msgspec.ValidationError, TypeError) as error:
+        raise UsageError(f"--set {setting}: {error}.") from error
+
+
+# --------------------------------------------------------------------------------------------------------- other nouns
+
+
+def systems() -> list[Entry]:
+    """Every system."""
+    return [_entry(kind) for kind in _classes(systems_package) if _is_value(kind) and issubclass(kind, System)]
+
+
+def workloads() -> list[Entry]:
+    """Every workload."""
+    return [_entry(kind) for kind in _classes(workloads_package) if _is_value(kind) and hasattr(kind, "calls")]
+
+
+def faults() -> list[Entry]:
+    """Every fault."""
+    return [_entry(kind) for kind in _classes(faults_package) if _is_value(kind) and issubclass(kind, Fault)]
+
+
+def checkers() -> dict[str, Checker]:
+    """Every checker by name: the function that is called like its module."""
+    return {
+        name: getattr(importlib.import_module(f"{checkers_package.__name__}.{name}"), name)
+        for _, name, _ in pkgutil.iter_modules(checkers_package.__path__)
+        if not name.startswith("_")
+    }
+
+
+def checker_entries() -> list[Entry]:
+    return [Entry(name=name, title=_first_line(checker.__doc__)) for name, checker in checkers().items()]
+
+
+def find_checker(name: str) -> Checker:
+    """A checker by name. Raises `UsageError` where there is none."""
+    known = checkers()
+    if name not in known:
+        raise UsageError(_no_such("checker", name, list(known)))
+    return known[name]
+
+
+def _classes(package: ModuleType) -> Iterator[type]:
+    for _, name, _ in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{name}")
+        for kind in vars(module).values():
+            if inspect.isclass(kind) and kind.__module__ == module.__name__ and not kind.__name__.startswith("_"):
+                yield kind
+
+
+def _is_value(kind: type) -> bool:
+    return dataclasses.is_dataclass(kind) and not inspect.isabstract(kind)
+
+
+def _entry(kind: type) -> Entry:
+    return Entry(name=kind.__name__, title=_first_line(kind.__doc__))
+
+
+def _docstring(path: Path) -> str | None:
+    try:
+        return ast.get_docstring(ast.parse(path.read_bytes()))
+    except SyntaxError as error:
+        return f"(line {error.lineno}: {error.msg})"
+
+
+def _first_line(docstring: str | None) -> str:
+    return (docstring or "").strip().partition("\n")[0]
+
+
+def _no_such(what: str, name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(known)}."
+    return f"No {what} called {name!r}. {hint}"

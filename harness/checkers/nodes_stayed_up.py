@@ -1,0 +1,16 @@
+"""Whether every node lived through the run but for the faults that ended it."""
+
+from __future__ import annotations
+
+from harness.drill import Verdict
+from harness.history import History
+
+
+def nodes_stayed_up(history: History) -> Verdict:
+    """No node died by itself, and every node that a fault ended came back."""
+    wrong = history.events[history.events["kind"].isin(["died", "did not start"])]
+    if len(wrong) == 0:
+        return Verdict(valid=True, why="no node died but by a fault, and every node came back")
+    first = wrong.iloc[0]
+    more = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
+    return Verdict(valid=False, why=f"{first['node']} {first['kind']} at {first['at_ns'] / 1e9:.2f} s: {first['detail']}{more}")

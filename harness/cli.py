@@ -1,0 +1,108 @@
+"""The command line. What it prints and how it exits is stable: people script against it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from harness.errors import HarnessError, UsageError
+
+EXIT_CODES = """\
+exit codes:
+  0 all held   1 a checker found wrong behaviour   2 usage   3 an SLO missed or a regression
+  4 unknown (inconclusive)   70 the harness broke   130 interrupted
+"""
+
+
+def main() -> NoReturn:
+    """The `harness` command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command line; returns its exit code. Errors are one line on standard error."""
+    parsed = _parser().parse_args(arguments)
+    # Imported late, so that `harness --help` does not wait for pandas.
+    from harness import commands
+
+    try:
+        return int(getattr(commands, f"{parsed.command}_command")(parsed))
+    except HarnessError as error:
+        mark = "? unknown" if error.exit_code == 4 else "error"
+        print(f"{mark}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted: everything that was started has been ended", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        sys.stderr.close()
+        return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors in one line, as everywhere else."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"error: {message}. See `{self.prog} --help`.", file=sys.stderr)
+        sys.exit(UsageError.exit_code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="harness",
+        description="Drills for distributed ML systems: start one, put load on it, break it, and judge what it did.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    commands.add_parser("list", help="drills, systems, faults, workloads, checkers")
+
+    suite = commands.add_parser("run", help="run a suite of drills and write its report; all drills where none is named")
+    suite.add_argument("suite", nargs="?", metavar="SUITE", help="a folder of drills, such as quorum")
+    _add_run_options(suite)
+
+    drill = commands.add_parser("drill", help="run drills by name")
+    drill.add_argument("names", nargs="+", metavar="NAME", help="a drill's name, such as quorum/isolated, or its file")
+    drill.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="FIELD=VALUE", help="change the drill: load.rate=1000"
+    )
+    _add_run_options(drill)
+
+    check = commands.add_parser("check", help="judge a recorded history: a run's folder, .parquet, .csv or .jsonl")
+    check.add_argument("history", metavar="HISTORY", type=Path)
+    check.add_argument("--checker", dest="checkers", action="append", metavar="NAME", help="all that apply where none is named")
+
+    report = commands.add_parser(
+        "report", help="one self-contained HTML page of one or more runs; the newest where none is named"
+    )
+    report.add_argument("runs", nargs="*", metavar="RUN", type=Path)
+    report.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
+
+    toxiproxy = commands.add_parser("toxiproxy", help="the fault plane by itself")
+    actions = toxiproxy.add_subparsers(dest="action", required=True, metavar="ACTION")
+    serve = actions.add_parser("serve", help="the embedded server, until it is interrupted")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8474)
+    serve.add_argument("--seed", type=int, default=0)
+    actions.add_parser("install", help="build the real Toxiproxy with `go install`")
+    return parser
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="repeat a run: calls, arrivals, fault times and targets follow from it"
+    )
+    parser.add_argument(
+        "--fault-plane", choices=("embedded", "toxiproxy"), default="embedded",
+        help="toxiproxy: at TOXIPROXY_URL, on PATH, or installed by `harness toxiproxy install`",
+    )  # fmt: skip
+    parser.add_argument("--json", dest="json_file", type=Path, metavar="FILE", help="write the result there")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""A system, running: its nodes as processes, its links as proxies, and what faults and the runner do with them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from faults.servers import PLANE, PlaneKind, opened_plane
+from faults.toxiproxy import FaultPlane
+from harness.drill import CLIENT, HasPreload, HasPrepare, HasProbe, Link, Node, System, links_of
+from harness.errors import FaultError, HarnessError, NodeDown
+from harness.node import NodeSpec
+from harness.ports import HOST, listens, reserved
+from harness.processes import Processes, last_lines
+from harness.wire import Address, Client, WireError
+
+START_TIMEOUT_S: Final = 30.0
+"""A node that does not answer this long after its start will not start."""
+
+PROBE_TIMEOUT_S: Final = 1.0
+GENERATOR: Final = "workloads.generator"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something seen from outside the system; `at_ns` is of the monotonic clock."""
+
+    at_ns: int
+    node: str
+    kind: str
+    detail: str
+
+
+class Cluster:
+    """The running system of one run. Use `opened`."""
+
+    def __init__(
+        self,
+        system: System,
+        run_dir: Path,
+        seed: int,
+        plane: FaultPlane,
+        processes: Processes,
+        ports: Mapping[str, int],
+    ) -> None:
+        self.system = system
+        self.plane = plane
+        self.events: list[Event] = []
+        self.links: Sequence[Link] = links_of(system)
+        self.nodes: Mapping[str, Node] = {node.name: node for node in system.nodes()}
+        self._run_dir = run_dir
+        self._seed = seed
+        self._processes = processes
+        self._ports = ports
+        self._proxies: dict[str, Address] = {}
+        self._starts: dict[str, int] = {}
+        self._killing: set[str] = set()
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, system: System, run_dir: Path, *, seed: int, plane: PlaneKind) -> AsyncIterator[Cluster]:
+        """Start everything and wait until every node answers; end everything, whatever happened."""
+        if isinstance(system, HasPrepare):
+            system.prepare()
+        nodes = system.nodes()
+        (run_dir / "nodes").mkdir(parents=True, exist_ok=True)
+        async with AsyncExitStack() as stack:
+            *ports, plane_port = stack.enter_context(reserved(len(nodes) + 2))
+            named = dict(zip([*(node.name for node in nodes), CLIENT], ports, strict=True))
+            heavy = system.preload() if isinstance(system, HasPreload) else ()
+            preload = dict.fromkeys([*heavy, *(node.code for node in nodes if node.code), GENERATOR])
+            log = run_dir / "nodes" / "warden.log"
+            processes = await stack.enter_async_context(Processes.opened(list(preload), log))
+            toxiproxy = await stack.enter_async_context(opened_plane(plane, processes, plane_port, run_dir, seed))
+            cluster = cls(system, run_dir, seed, toxiproxy, processes, named)
+            processes.on_exit = cluster._exited
+            await cluster._create_links()
+            async with asyncio.TaskGroup() as starting:
+                for name in named:
+                    starting.create_task(cluster.start(name))
+            yield cluster
+
+    # ------------------------------------------------------------------------------------------------------- processes
+
+    async def start(self, name: str) -> int:
+        """Start a node and wait until that very process answers; returns its pid."""
+        spec = self._spec(name)
+        self._starts[name] = spec.start + 1
+        pid = await self._processes.start(spec)
+        try:
+            await self._answering(name, pid)
+        except NodeDown as error:
+            self._note(name, "did not start", str(error))
+            raise
+        self._note(name, "started", f"pid {pid}")
+        return pid
+
+    async def kill(self, name: str) -> int:
+        """SIGKILL a node; returns its exit code when it is gone."""
+        self.pid(name)  # a node that does not run cannot be killed
+        self._killing.add(name)
+        self._processes.signal(name, signal.SIGKILL)
+        code = await self._processes.exit_code(name)
+        self._killing.discard(name)
+        return code
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a signal to a node's process group. Nothing happens where it does not run."""
+        self._processes.signal(name, number)
+        self._note(name, "signalled", signal.Signals(number).name)
+
+    def pid(self, name: str) -> int:
+        """The node's process. Raises `FaultError` while it does not run."""
+        pid = self._processes.pid(name)
+        if pid is None:
+            raise FaultError(f"{name} does not run")
+        return pid
+
+    def runs(self, name: str) -> bool:
+        return self._processes.pid(name) is not None
+
+    def process_state(self, name: str) -> str:
+        """What the kernel says of the node's process: "stopped", "running", "sleeping", …; "gone" where there is none."""
+        try:
+            return str(psutil.Process(self.pid(name)).status())
+        except (FaultError, psutil.NoSuchProcess):
+            return "gone"
+
+    # ----------------------------------------------------------------------------------------------------------- links
+
+    def address(self, name: str) -> Address:
+        """Where a node itself listens; not through the fault plane."""
+        return HOST, self._ports[name]
+
+    @property
+    def entries(self) -> dict[str, Address]:
+        """The entry nodes, as clients reach them: behind their links."""
+        return {name: self._proxies[f"{CLIENT}>{name}"] for name in self.system.entries()}
+
+    async def round_trip_ms(self, link: Link) -> float:
+        """How long the link's target takes to answer a question asked through the link. Raises `FaultError` if it does not."""
+        started_ns = time.monotonic_ns()
+        try:
+            await asyncio.wait_for(self._ask(link.target, self._proxies[link.name], None), 10 * PROBE_TIMEOUT_S)
+        except (OSError, WireError, TimeoutError) as error:
+            raise FaultError(f"{link.target} does not answer through {link.name}: {error}") from error
+        return (time.monotonic_ns() - started_ns) / 1e6
+
+    async def _create_links(self) -> None:
+        for link in self.links:
+            self._proxies[link.name] = await self.plane.create(link.name, self.address(link.target))
+
+    # ------------------------------------------------------------------------------------------------------- internals
+
+    async def lost(self) -> None:
+        """Wait for the end of a process that the run cannot do without; raises `FaultError` when that happens."""
+        await self._lost
+
+    def _exited(self, name: str, pid: int, code: int) -> None:
+        how = f"pid {pid}, {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
+        self._note(name, "killed" if name in self._killing else "died", how)
+        if name in (PLANE, CLIENT) and not self._lost.done():
+            what = "fault plane" if name == PLANE else "load generator"
+            self._lost.set_exception(
+                FaultError(f"The {what} ended during the run ({how}); what it would have shown is unknown.")
+            )
+            self._lost.exception()  # it may be that nobody waits for it yet
+
+    def _spec(self, name: str) -> NodeSpec:
+        node = Node(name=CLIENT, code=GENERATOR) if name == CLIENT else self.nodes[name]
+        return NodeSpec(
+            name=name,
+            start=self._starts.get(name, 0),
+            host=HOST,
+            port=self._ports[name],
+            data=str(self._run_dir / "nodes" / name),
+            log=str(self._log(name)),
+            seed=self._seed,
+            code=node.code,
+            command=node.command,
+            peers=self.entries if name == CLIENT else {peer: self._proxies[f"{name}>{peer}"] for peer in node.peers},
+            config=dict(node.config),
+        )
+
+    async def _answering(self, name: str, pid: int) -> None:
+        """Wait until this process, and no other, listens on the node's port and answers there."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        seen: Callable[[], str] = lambda: last_lines(self._log(name), 3)  # noqa: E731 - read only where it is needed
+        while self._processes.pid(name) == pid:
+            if listens(pid, self._ports[name]):
+                with contextlib.suppress(OSError, WireError):
+                    await self._ask(name, self.address(name), pid)
+                    return
+            if time.monotonic() > deadline:
+                raise NodeDown(f"{name} did not answer within {START_TIMEOUT_S:g} s of its start. Its log ends: {seen()}")
+            await asyncio.sleep(0.003)
+        code = await self._processes.exit_code(name)
+        raise NodeDown(f"{name} did not start: it ended with code {code}. Its log ends: {seen()}")
+
+    async def _ask(self, name: str, address: Address, pid: int | None) -> None:
+        """Return when a node answers at an address; with `pid`, when that very process does."""
+        if isinstance(self.system, HasProbe) and name != CLIENT:
+            await self.system.probe(address)
+            return
+        client = Client(address)
+        try:
+            reply = (await client.request("GET", "/-/node", timeout_s=PROBE_TIMEOUT_S)).decode(dict)
+        finally:
+            client.close()
+        if pid is not None and reply.get("pid") != pid:
+            raise HarnessError(f"{address[0]}:{address[1]} is answered by pid {reply.get('pid')}, not by {name}'s pid {pid}.")
+
+    def _log(self, name: str) -> Path:
+        return self._run_dir / "nodes" / f"{name}.log"
+
+    def _note(self, name: str, kind: str, detail: str) -> None:
+        self.events.append(Event(at_ns=time.monotonic_ns(), node=name, kind=kind, detail=detail))

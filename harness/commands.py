@@ -1,0 +1,132 @@
+"""What each command does."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from faults.servers import install_toxiproxy
+from harness import catalog
+from harness.catalog import Entry, NamedDrill
+from harness.errors import HarnessError
+from harness.live import Live
+from harness.runner import Finished, check, run
+from results.histories import load_history
+from results.report import REPORT, write_report
+from results.result import EXIT_CODES, Result, exit_code, suite_exit_code, verdict_of
+from results.store import latest
+from results.terminal import print_checks, print_result, print_suite
+
+
+def list_command(arguments: argparse.Namespace) -> int:
+    """Everything there is, a line each."""
+    console = Console()
+    for noun, entries in (
+        ("drills", catalog.drill_entries()),
+        ("systems", catalog.systems()),
+        ("faults", catalog.faults()),
+        ("workloads", catalog.workloads()),
+        ("checkers", catalog.checker_entries()),
+    ):
+        _print_entries(console, noun, entries)
+    return 0
+
+
+def _print_entries(console: Console, noun: str, entries: Sequence[Entry]) -> None:
+    console.print(f"[bold]{noun}[/bold]")
+    width = max(len(entry.name) for entry in entries) + 2
+    for entry in entries:
+        console.print(f"  {entry.name:<{width}}{entry.title}", markup=False, highlight=False, soft_wrap=True)
+    console.print()
+
+
+def run_command(arguments: argparse.Namespace) -> int:
+    """The main job: every drill of a suite, then one report. 0 where each ended as its drill expects."""
+    names = catalog.drill_names(arguments.suite) if arguments.suite else list(catalog.drill_files())
+    finished = _run_all([catalog.find_drill(name) for name in names], (), arguments)
+    console = Console()
+    report = _report([done.run_dir for done in finished], arguments.runs / f"{finished[0].run_dir.name}.html")
+    print_suite([done.result for done in finished], console, report)
+    return suite_exit_code([done.result for done in finished])
+
+
+def drill_command(arguments: argparse.Namespace) -> int:
+    """Some drills by name. The exit code is that of the gravest verdict."""
+    drills = [catalog.find_drill(name, arguments.settings) for name in arguments.names]
+    return exit_code([done.result for done in _run_all(drills, arguments.settings, arguments)])
+
+
+def _run_all(drills: Sequence[NamedDrill], settings: Sequence[str], arguments: argparse.Namespace) -> list[Finished]:
+    """Run drills one after another; what is finished is reported and written even if a later one breaks off."""
+    seed = secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed
+    console = Console()
+    finished: list[Finished] = []
+    if arguments.json_file is not None:
+        with _writing(arguments.json_file):
+            arguments.json_file.touch()  # better now than after the runs
+    for named in drills:
+        order = order_of(named, seed, settings, arguments.fault_plane)
+        with Live(console, order) as live:
+            done = run(order, runs=arguments.runs, observer=live)
+        finished.append(done)
+        report = _report([done.run_dir], done.run_dir / REPORT)
+        print_result(done.result, console, done.run_dir, report)
+        if arguments.json_file is not None:
+            _write_json(arguments.json_file, [one.result for one in finished], several=len(drills) > 1)
+    return finished
+
+
+def _report(run_dirs: Sequence[Path], out: Path) -> Path:
+    with _writing(out):
+        write_report(run_dirs, out)
+    return out
+
+
+def _write_json(file: Path, results: Sequence[Result], *, several: bool) -> None:
+    value = list(results) if several else results[0]
+    with _writing(file):
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HarnessError(f"Cannot write {file}: {error.strerror or error}.") from error
+
+
+def check_command(arguments: argparse.Namespace) -> int:
+    """Judge a recorded history."""
+    history = load_history(arguments.history)
+    if arguments.checkers:
+        chosen = [catalog.find_checker(name) for name in arguments.checkers]
+    else:
+        chosen = [checker for checker in catalog.checkers().values() if _applies(checker.__name__, history)]
+    found = check(history, chosen)
+    print_checks(found, history, Console())
+    return EXIT_CODES[verdict_of(found, ())]
+
+
+def report_command(arguments: argparse.Namespace) -> int:
+    """One page of runs."""
+    run_dirs = arguments.runs or [latest()]
+    print(_report(run_dirs, arguments.out))
+    return 0
+
+
+def toxiproxy_command(arguments: argparse.Namespace) -> int:
+    """The fault plane by itself."""
+    if arguments.action == "install":
+        print(install_toxiproxy())
+        return 0
+    options = ["--host", arguments.host, "--port", str(arguments.port), "--seed", str(arguments.seed)]
+    return subprocess.run([sys.executable, "-m", "faults.plane", *options], check=False).returncode

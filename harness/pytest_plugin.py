@@ -1,0 +1,125 @@
+"""Drills as pytest tests: every drill file is one test, and its figures land in pytest-benchmark's.
+
+    pytest drills/                                    all of them
+    pytest drills/serving/replica_crash.py            one
+    pytest drills/ --benchmark-json=FILE              throughput, p50, p99, recovery under "extra_info"
+    pytest drills/ --benchmark-autosave --benchmark-compare
+
+The "rounds" that pytest-benchmark shows are the run's calls: the latencies that were recorded are replayed to it through a
+timer that reads them, so that its statistics and comparisons are of latency, not of how long a drill was told to last.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from harness.catalog import DRILLS, NamedDrill, load_drill
+from harness.errors import HarnessError
+from harness.runner import SEED_BITS, Finished, order_of, run
+from results.report import REPORT, write_report
+from results.terminal import summary
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("drills")
+    group.addoption("--drill-seed", type=int, metavar="N", help="the seed of every drill (default: a new one each)")
+    group.addoption("--drill-runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+    group.addoption("--fault-plane", choices=("embedded", "toxiproxy"), default="embedded", help="what the links go through")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> DrillFile | None:
+    """Python files in a folder called "drills" are drills."""
+    if parent.session.isinitpath(file_path):
+        return None  # named on the command line: pytest asks for its module, below
+    return DrillFile.from_parent(parent, path=file_path) if _is_drill(file_path, parent.config.rootpath) else None
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> DrillFile | None:
+    """The same for a file that was named on the command line, which pytest takes for a test module."""
+    return DrillFile.from_parent(parent, path=module_path) if _is_drill(module_path, parent.config.rootpath) else None
+
+
+def _is_drill(path: Path, root: Path) -> bool:
+    inside = path.relative_to(root) if path.is_relative_to(root) else path
+    return path.suffix == ".py" and path.name != "__init__.py" and DRILLS in inside.parts[:-1]
+
+
+class VerdictError(Exception):
+    """A drill that did not end as it should; its text is what there is to read."""
+
+
+class DrillFile(pytest.File):
+    """A drill file."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        try:
+            named = load_drill(self.path)
+        except HarnessError as error:
+            raise self.CollectError(str(error)) from error
+        replay = _Replay()
+
+        def drill(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> None:
+            done = _run(named, request.config)
+            _record(done, benchmark, replay)
+            if not done.result.as_expected:
+                raise VerdictError(summary(done.result, done.run_dir, done.run_dir / REPORT))
+
+        item = DrillItem.from_parent(self, name=self.path.stem, callobj=drill)
+        item.add_marker(pytest.mark.benchmark(timer=replay, group=named.name.split("/")[0]))
+        yield item
+
+
+class DrillItem(pytest.Function):
+    """One drill as a test."""
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
+        """The verdict, not a traceback."""
+        if isinstance(excinfo.value, VerdictError | HarnessError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, *args, **kwargs)
+
+
+def _run(named: NamedDrill, config: pytest.Config) -> Finished:
+    seed = config.getoption("--drill-seed")
+    order = order_of(named, secrets.randbits(SEED_BITS) if seed is None else seed, (), config.getoption("--fault-plane"))
+    done = run(order, runs=config.getoption("--drill-runs"))
+    write_report([done.run_dir], done.run_dir / REPORT)
+    return done
+
+
+def _record(done: Finished, benchmark: BenchmarkFixture, replay: _Replay) -> None:
+    """Hand the run's figures to pytest-benchmark."""
+    benchmark.extra_info.update(asdict(done.result.metrics))
+    benchmark.extra_info.update(seed=done.result.seed, verdict=done.result.verdict, rerun=done.result.rerun)
+    load = done.history.load
+    answered = load[load["outcome"] != "failed"]
+    replay.durations_s = ((answered["done_ns"] - answered["due_ns"]) / 1e9).tolist()
+    if replay.durations_s:
+        benchmark.pedantic(lambda: None, rounds=len(replay.durations_s), iterations=1)
+
+
+class _Replay:
+    """A timer whose readings, taken in pairs, lie one recorded duration apart."""
+
+    __name__ = "recorded latencies"
+
+    def __init__(self) -> None:
+        self.durations_s: list[float] = []
+        self._readings = self._read()
+
+    def __call__(self) -> float:
+        return next(self._readings)
+
+    def _read(self) -> Iterator[float]:
+        now_s = 0.0
+        for duration_s in self.durations_s:
+            yield now_s
+            now_s += duration_s
+            yield now_s

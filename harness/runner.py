@@ -1,0 +1,305 @@
+"""One run of one drill: start the system, load it, break it on schedule, heal it, and judge what was recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+import pandas as pd
+
+from faults.servers import PlaneKind
+from harness import provenance
+from harness.catalog import NamedDrill
+from harness.checkers.faults_acted import faults_acted
+from harness.checkers.generator_kept_up import generator_kept_up
+from harness.checkers.nodes_stayed_up import nodes_stayed_up
+from harness.cluster import Cluster
+from harness.codec import describe
+from harness.drill import CLIENT, Checker, Drill
+from harness.errors import HarnessError
+from harness.history import History
+from harness.injector import Watcher, WindowRecord, hold
+from harness.schedule import PlannedWindow, plan
+from harness.wire import Client, Response, WireError
+from results.judge import judge
+from results.metrics import measure
+from results.result import CheckResult, FaultResult, Result, verdict_of
+from results.slo import SLO
+from results.store import new_run_dir, save
+from workloads.generator import OPLOG, Begin, Progress, Task
+from workloads.oplog import read_oplog
+
+ALWAYS: Final[tuple[Checker, ...]] = (nodes_stayed_up, faults_acted, generator_kept_up)
+"""What every run is checked for, besides what its drill asks."""
+
+SEED_BITS: Final = 31
+"""A seed that is not given is drawn from so many bits: short enough to be read out."""
+
+_LEAD_S: Final = 0.2
+"""Between "begin" and the first call, so that every part has heard it."""
+_TICK_S: Final = 0.25
+_OVERTIME_S: Final = 120.0
+"""A run that is not over this long after its load is stuck."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is to be run: a drill with its name and title, and the line that orders it again."""
+
+    name: str
+    title: str
+    drill: Drill
+    seed: int
+    rerun: str
+    plane: PlaneKind = "embedded"
+
+
+def order_of(named: NamedDrill, seed: int, settings: Sequence[str], plane: PlaneKind) -> Order:
+    """The order for a drill of the catalogue; `settings` are those that were applied to it, for the line that repeats it."""
+    words = ["harness", "drill", named.name, "--seed", str(seed)]
+    words += ["--fault-plane", plane] if plane != "embedded" else []
+    words += [word for setting in settings for word in ("--set", setting)]
+    return Order(name=named.name, title=named.title, drill=named.drill, seed=seed, rerun=shlex.join(words), plane=plane)
+
+
+class Observer(Watcher, Protocol):
+    """Whoever watches a run: the terminal, the web UI, nobody."""
+
+    def on_start(self, order: Order, windows: Sequence[PlannedWindow]) -> None: ...
+
+    def on_progress(self, at_s: float, progress: Progress) -> None: ...
+
+
+class Nobody:
+    """An observer that does nothing."""
+
+    def on_start(self, order: Order, windows: Sequence[PlannedWindow]) -> None: ...
+
+    def on_progress(self, at_s: float, progress: Progress) -> None: ...
+
+    def on_window(self, record: WindowRecord) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A run that is over, and where it is kept."""
+
+    run_dir: Path
+    result: Result
+    history: History
+
+
+def run(order: Order, *, runs: Path, observer: Observer | None = None) -> Finished:
+    """Run a drill and keep the run under `runs`. Whatever happens, nothing that was started is left running.
+
+    Raises `HarnessError` where no verdict can be given: a node that does not start, a fault plane that dies, a full disk.
+    """
+    started = datetime.now(UTC)
+    begun_s = time.monotonic()
+    describe(order.drill.system)  # what cannot travel to the generator is a mistake in the drill: say so before the start
+    run_dir = new_run_dir(runs, order.name, order.seed, started)
+    try:
+        recorded = asyncio.run(_record(order, run_dir, observer or Nobody()))
+    except OSError as error:
+        raise HarnessError(f"The run in {run_dir} broke off: {error.strerror or error}.") from error
+    result = _conclude(order, recorded, started, time.monotonic() - begun_s)
+    save(run_dir, result, recorded)
+    return Finished(run_dir=run_dir, result=result, history=recorded)
+
+
+def check(history: History, checks: Sequence[Checker]) -> tuple[CheckResult, ...]:
+    """What each checker finds in a history."""
+    found = []
+    for checker in checks:
+        verdict = checker(history)
+        found.append(CheckResult(name=checker.__name__, valid=verdict.valid, why=verdict.why, ops=verdict.ops))
+    return tuple(found)
+
+
+async def _record(order: Order, run_dir: Path, observer: Observer) -> History:
+    """Everything up to the history: the run itself."""
+    drill, windows = order.drill, plan(order.drill, order.seed)
+    (run_dir / "schedule.json").write_bytes(_encode_schedule(windows))
+    limit_s = drill.load.seconds + _OVERTIME_S
+    try:
+        async with (
+            asyncio.timeout(limit_s),
+            Cluster.opened(drill.system, run_dir, seed=order.seed, plane=order.plane) as cluster,
+        ):
+            observer.on_start(order, windows)
+            generator = _GeneratorControl(cluster)
+            start_ns = await generator.start(drill, order.seed)
+            records = await _drive(cluster, generator, windows, start_ns, observer)
+            await generator.finish()
+            ops = read_oplog((run_dir / "nodes" / CLIENT / OPLOG).read_bytes(), start_ns)
+            return await _history(cluster, ops, records, start_ns)
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+    except TimeoutError as error:
+        raise HarnessError(
+            f"{order.name} was not over after {limit_s:g} s and was ended. See the logs in {run_dir}."
+        ) from error
+
+
+async def _drive(
+    cluster: Cluster, generator: _GeneratorControl, windows: Sequence[PlannedWindow], start_ns: int, observer: Observer
+) -> list[WindowRecord]:
+    """The time of the load: every window on schedule, until the load is over and all is healed."""
+
+    async def watch_load() -> None:
+        while not (progress := await generator.progress()).finished:
+            observer.on_progress((time.monotonic_ns() - start_ns) / 1e9, progress)
+            await asyncio.sleep(_TICK_S)
+
+    async def watch_harness() -> None:
+        await cluster.lost()
+
+    async with asyncio.TaskGroup() as tasks:
+        harness = tasks.create_task(watch_harness())
+        held = [tasks.create_task(hold(cluster, window, start_ns, observer)) for window in windows]
+        await asyncio.gather(tasks.create_task(watch_load()), *held)
+        harness.cancel()
+    return [task.result() for task in held]
+
+
+class _GeneratorControl:
+    """The load generator, as the runner talks to it."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._client = Client(cluster.address(CLIENT))
+
+    async def start(self, drill: Drill, seed: int) -> int:
+        """Begin the load; returns when it begins, in nanoseconds of the monotonic clock."""
+        system, workload = describe(drill.system), describe(drill.workload)
+        await self._post("/prepare", Task(system=system, workload=workload, load=drill.load, seed=seed))
+        start_ns = time.monotonic_ns() + round(_LEAD_S * 1e9)
+        await self._post("/start", Begin(start_ns))
+        return start_ns
+
+    async def progress(self) -> Progress:
+        return (await self._ask("GET", "/progress", b"")).decode(Progress)
+
+    async def finish(self) -> None:
+        """The final calls, then the log is written."""
+        await self._post("/final", None)
+        await self._post("/save", None)
+        self._client.close()
+
+    async def _post(self, path: str, body: object) -> None:
+        await self._ask("POST", path, msgspec.json.encode(body))
+
+    async def _ask(self, method: str, path: str, body: bytes) -> Response:
+        try:
+            response = await self._client.request(method, path, body, timeout_s=_OVERTIME_S)
+        except WireError as error:
+            raise HarnessError(f"The load generator did not answer {method} {path}: {error}.") from error
+        if response.status != 200:
+            reason = response.body.decode(errors="replace")
+            raise HarnessError(f"The load generator refused {method} {path}: {reason}")
+        return response
+
+
+async def _history(cluster: Cluster, ops: pd.DataFrame, records: Sequence[WindowRecord], start_ns: int) -> History:
+    windows: list[dict[str, object]] = []
+    for record in records:
+        row: dict[str, object] = msgspec.to_builtins(record)
+        for name in ("injected_ns", "healed_ns"):
+            value = getattr(record, name)
+            row[name] = None if value is None else value - start_ns
+        windows.append(row)
+    events: list[dict[str, object]] = [
+        {"at_ns": event.at_ns - start_ns, "node": event.node, "kind": event.kind, "detail": event.detail}
+        for event in cluster.events
+    ]
+    links: list[dict[str, object]] = [
+        {
+            "link": name,
+            "connections": counters.connections,
+            "received_bytes": sum(counters.received_bytes.values()),
+            "sent_bytes": sum(counters.sent_bytes.values()),
+        }
+        for name, counters in (await cluster.plane.counters()).items()
+    ]
+    return History.of(ops, windows, events, links)
+
+
+def _conclude(order: Order, history: History, started: datetime, duration_s: float) -> Result:
+    drill = order.drill
+    parsed = [SLO.parse(text) for text in drill.slos]
+    measured = measure(history, parsed, drill.load.seconds)
+    checks = check(history, (*drill.checks, *(checker for checker in ALWAYS if checker not in drill.checks)))
+    slos = tuple(judge(slo, measured) for slo in parsed)
+    return Result(
+        drill=order.name,
+        title=order.title,
+        seed=order.seed,
+        verdict=verdict_of(checks, slos),
+        checks=checks,
+        slos=slos,
+        metrics=measured.metrics(),
+        recoveries=measured.recoveries,
+        faults=tuple(_fault_results(history)),
+        rerun=order.rerun,
+        started_utc=started.isoformat(timespec="seconds"),
+        duration_s=round(duration_s, 3),
+        machine=provenance.machine(),
+        versions=provenance.versions(),
+        commit=provenance.commit(),
+        fault_plane=order.plane,
+        expected="pass" if drill.caught_by is None else "fail",
+        caught_by=None if drill.caught_by is None else drill.caught_by.__name__,
+    )
+
+
+def _fault_results(history: History) -> list[FaultResult]:
+    rows = history.windows.astype(object).where(history.windows.notna(), None).to_dict("records")
+    return [
+        FaultResult(
+            kind=record.fault,
+            label=record.label,
+            selector=record.selector,
+            targets=tuple(record.targets.split()),
+            from_s=record.from_s,
+            to_s=record.to_s,
+            injected_s=None if record.injected_ns is None else record.injected_ns / 1e9,
+            healed_s=None if record.healed_ns is None else record.healed_ns / 1e9,
+            acted=record.acted,
+            evidence=record.evidence,
+        )
+        for record in msgspec.convert(rows, list[WindowRecord])
+    ]
+
+
+def _encode_schedule(windows: Sequence[PlannedWindow]) -> bytes:
+    rows = [
+        {
+            "label": planned.label,
+            "fault": describe(planned.window.fault),
+            "from_s": planned.window.from_s,
+            "to_s": planned.window.to_s,
+            "nodes": planned.targets.nodes if planned.targets else None,
+            "links": [link.name for link in planned.targets.links] if planned.targets else None,
+        }
+        for planned in windows
+    ]
+    return msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n"
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that says most: the harness's own before any other, the first otherwise."""
+    leaves: list[BaseException] = []
+    todo: list[BaseException] = [group]
+    while todo:
+        error = todo.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            todo.extend(error.exceptions)
+        else:
+            leaves.append(error)
+    return next((leaf for leaf in leaves if isinstance(leaf, HarnessError)), leaves[0])

@@ -1,0 +1,53 @@
+"""Selectors: the text that says what a fault hits, and how it is turned into nodes and links."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.drill import Link, Node
+
+LEADER: Final = "leader"
+"""The one selector that is resolved when its window begins: the system is asked."""
+
+
+def _sizes(replicas: int) -> dict[str, int]:
+    return {"one": 1, "minority": (replicas - 1) // 2, "majority": replicas // 2 + 1, "all": replicas}
+
+
+def check(selector: str, nodes: Sequence[Node], links: Sequence[Link], *, links_allowed: bool, has_leader: bool) -> None:
+    """Raise `UsageError` unless `selector` chooses something in this topology."""
+    replicas = sum(node.replica for node in nodes)
+    sizes = _sizes(replicas)
+    names = [node.name for node in nodes]
+    link_names = [link.name for link in links]
+    if selector in sizes:
+        if sizes[selector] == 0:
+            raise UsageError(f"Selector {selector!r} chooses nothing: a {selector} of {replicas} replicas is none. Use 'one'.")
+    elif selector == LEADER:
+        if not has_leader:
+            raise UsageError("Selector 'leader': this system cannot say who leads. Use 'one' or a node's name.")
+    elif selector in link_names:
+        if not links_allowed:
+            raise UsageError(f"Selector {selector!r} is a link; this fault acts on processes. Use a node's name.")
+    elif selector not in names:
+        known = [*sizes, LEADER, *names, *(link_names if links_allowed else [])]
+        close = difflib.get_close_matches(selector, known, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(known)}."
+        raise UsageError(f"No node or link called {selector!r}, and it is not a selector. {hint}")
+
+
+def choose(selector: str, nodes: Sequence[Node], links: Sequence[Link], random: Random) -> tuple[list[str], list[Link]]:
+    """The nodes that a checked selector stands for, and the links that touch them (or just the link that it names)."""
+    for link in links:
+        if link.name == selector:
+            return [], [link]
+    replicas = [node.name for node in nodes if node.replica]
+    size = _sizes(len(replicas)).get(selector)
+    chosen = [selector] if size is None else sorted(random.sample(replicas, size), key=replicas.index)
+    return chosen, [link for link in links if link.source in chosen or link.target in chosen]
