@@ -96,15 +96,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the run ended as its drill says it should."""
         return self.verdict == "pass" if self.expected == "pass" else self.caught
 
-    @property
-    def exit_code(self) -> int:
-        """The command's exit code: 0 as expected, 1 wrong behaviour (or a known fault not caught), 3 SLO missed, 4 unknown."""
-        if self.as_expected:
-            return 0
-        return EXIT_CODES[self.verdict] or EXIT_CODES["fail"]
-
 
 EXIT_CODES: Final[dict[RunVerdict, int]] = {"pass": 0, "fail": 1, "slo": 3, "unknown": 4}
+_GRAVEST_FIRST: Final = (EXIT_CODES["fail"], EXIT_CODES["slo"], EXIT_CODES["unknown"])
 
 
 def verdict_of(checks: Sequence[CheckResult], slos: Sequence[SLOResult]) -> RunVerdict:
@@ -121,9 +115,18 @@ def verdict_of(checks: Sequence[CheckResult], slos: Sequence[SLOResult]) -> RunV
 
 
 def exit_code(results: Sequence[Result]) -> int:
-    """A suite's exit code: that of its gravest run, in the order wrong, SLO missed, unknown."""
-    codes = {result.exit_code for result in results}
-    return next((code for code in (EXIT_CODES["fail"], EXIT_CODES["slo"], EXIT_CODES["unknown"]) if code in codes), 0)
+    """The exit code of the gravest verdict: wrong behaviour, then a missed SLO, then unknown."""
+    codes = {EXIT_CODES[result.verdict] for result in results}
+    return next((code for code in _GRAVEST_FIRST if code in codes), 0)
+
+
+def suite_exit_code(results: Sequence[Result]) -> int:
+    """0 where every run ended as its drill expects, else that of the gravest that did not.
+
+    A known fault that was not caught counts as wrong behaviour, unless the run is itself unknown or missed an SLO.
+    """
+    codes = {EXIT_CODES[result.verdict] or EXIT_CODES["fail"] for result in results if not result.as_expected}
+    return next((code for code in _GRAVEST_FIRST if code in codes), 0)
 
 
 def faults_of(history: History) -> tuple[FaultResult, ...]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from synthetic import concluded, crash
 
 from harness.errors import UsageError
-from results.result import CheckResult, Result, SLOResult, decode, encode, exit_code, verdict_of
+from results.result import CheckResult, Result, SLOResult, decode, encode, exit_code, suite_exit_code, verdict_of
 
 CHECKS = {valid: CheckResult(name="linearizable", valid=valid, why="…") for valid in (True, False, None)}
 SLOS = {ok: SLOResult(text="p99 < 1s", value=1.0, ok=ok, why="…") for ok in (True, False, None)}
@@ -43,7 +43,7 @@ def test_only_all_good_passes(checks: list[bool | None], slos: list[bool | None]
 
 @pytest.mark.parametrize(("verdict", "code"), [("pass", 0), ("fail", 1), ("slo", 3), ("unknown", 4)])
 def test_exit_codes(verdict: str, code: int) -> None:
-    assert concluded(crash(), verdict=verdict).exit_code == code
+    assert exit_code([concluded(crash(), verdict=verdict)]) == code
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_known_fault_must_be_caught_by_the_check_named(verdict: str, lineariza
         expected="fail",
         caught_by="linearizable",
     )
-    assert result.exit_code == code
+    assert suite_exit_code([result]) == code
     assert result.as_expected == (code == 0)
 
 
@@ -72,8 +72,9 @@ def test_a_known_fault_must_be_caught_by_the_check_named(verdict: str, lineariza
         (["slo", "fail", "unknown"], 1),
     ],
 )
-def test_a_suites_exit_code_is_that_of_its_gravest_run(verdicts: list[str], code: int) -> None:
-    assert exit_code([concluded(crash(), verdict=verdict) for verdict in verdicts]) == code
+def test_the_exit_code_of_several_runs_is_that_of_the_gravest(verdicts: list[str], code: int) -> None:
+    results = [concluded(crash(), verdict=verdict) for verdict in verdicts]
+    assert exit_code(results) == suite_exit_code(results) == code
 
 
 def test_json_round_trip() -> None:

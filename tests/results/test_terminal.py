@@ -1,0 +1,146 @@
+"""What the terminal shows, without colour and at 80 columns, and that what one copies is left whole."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from synthetic import concluded, crash, spoil, steady, window
+
+from harness.history import History
+from results.result import CheckResult, Result
+from results.store import save
+from results.terminal import print_checks, print_result, print_suite
+
+WRONG = CheckResult(name="linearizable", valid=False, why="k3 went back from v2 to v1", ops=tuple(range(2000, 2010)))
+UNDECIDED = CheckResult(name="faults_acted", valid=None, why="w0 was not seen to act")
+
+
+def console(width: int = 80) -> Console:
+    return Console(file=io.StringIO(), width=width, no_color=True)
+
+
+def text_of(shown: Console) -> str:
+    assert isinstance(shown.file, io.StringIO)
+    return shown.file.getvalue()
+
+
+def shown(result: Result, history: History, run_dir: Path, width: int = 80) -> str:
+    save(run_dir, result, history)
+    to = console(width)
+    print_result(result, to, run_dir, run_dir / "report.html")
+    return text_of(to)
+
+
+def test_a_pass_says_who_through_what_and_how_well(tmp_path: Path) -> None:
+    history = History.of(spoil(steady(), 4, 4.1), [window(4, 6)])
+    text = " ".join(shown(concluded(history), history, tmp_path).split())
+    assert "✔ Pass. quorum/killed kept every promise through 1 fault: 5,000 calls, p99" in text
+    assert "availability 99 %, recovered in 0.1 s." in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_the_rerun_line_and_the_path_stay_on_one_line(tmp_path: Path, width: int) -> None:
+    history = crash()
+    run_dir = tmp_path / ("long" * 30)
+    rerun = f"harness drill quorum/killed --seed 7 --set {'x' * 200}=1"
+    lines = shown(concluded(history, rerun=rerun), history, run_dir, width).splitlines()
+    assert f"Again   {rerun}" in lines
+    assert f"Report  {run_dir / 'report.html'}" in lines
+
+
+def test_other_lines_keep_to_the_width(tmp_path: Path) -> None:
+    history = crash()
+    result = concluded(history, checks=(WRONG, UNDECIDED), drill="quorum/" + "long" * 20)
+    for line in shown(result, history, tmp_path).splitlines():
+        assert len(line) <= 80 or line.startswith(("Report", "Again"))
+
+
+def test_faults_are_shown_with_what_was_hit_and_the_evidence(tmp_path: Path) -> None:
+    history = History.of(steady(), [window(4, 6), window(7, 8, label="w1", acted=False)])
+    text = shown(concluded(history), history, tmp_path, 200)
+    assert "✔  4–6 s  Kill n2 (one)  n2 (pid 4242) ended by SIGKILL at 4 s" in text
+    assert "✘  7–8 s  Kill n2 (one)  no sign of it" in text
+
+
+def test_checks_and_slos_are_shown_with_what_was_observed(tmp_path: Path) -> None:
+    history = crash()
+    lines = [
+        " ".join(line.split()) for line in shown(concluded(history, checks=(WRONG, UNDECIDED)), history, tmp_path).splitlines()
+    ]
+    assert "✘ linearizable k3 went back from v2 to v1" in lines
+    assert "? faults_acted w0 was not seen to act" in lines
+    assert "✘ p99 < 50ms observed 1,000 ms" in lines
+    assert "✔ recovery < 2s observed 0.6 s" in lines
+
+
+def test_failing_operations_are_listed_up_to_a_few(tmp_path: Path) -> None:
+    history = crash()
+    text = shown(concluded(history, checks=(WRONG,)), history, tmp_path)
+    assert "the first 5 of 10" in text
+    assert " 2004  4.008 s  1,000 ms" in text
+    assert " 2005  " not in text
+
+
+def test_operations_that_are_not_in_the_history_do_no_harm(tmp_path: Path) -> None:
+    history = crash()
+    wrong = CheckResult(name="linearizable", valid=False, why="…", ops=(10**9,))
+    assert "linearizable" in shown(concluded(history, checks=(wrong,)), history, tmp_path)
+
+
+def test_markup_and_control_characters_in_what_comes_from_outside_are_inert(tmp_path: Path) -> None:
+    history = crash()
+    wrong = CheckResult(name="linearizable", valid=False, why="[red]not markup[/red] \x1b[2J\a")
+    text = shown(concluded(history, checks=(wrong,)), history, tmp_path)
+    assert "[red]not markup[/red] \\x1b[2J\\x07" in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"verdict": "unknown", "checks": (UNDECIDED,)}, "? Unknown. quorum/killed cannot be judged: faults_acted: w0 was not"),
+        (
+            {"verdict": "fail", "checks": (WRONG,)},
+            "✘ Fail. quorum/killed broke a promise through 1 fault: linearizable: k3 went",
+        ),
+        (
+            {"verdict": "slo"},
+            "✘ SLO missed. quorum/killed did nothing wrong through 1 fault, but was not good enough: p99 < 50ms",
+        ),
+        (
+            {"verdict": "fail", "checks": (WRONG,), "expected": "fail", "caught_by": "linearizable"},
+            "✔ Caught. quorum/killed is known to be wrong, and linearizable found it out through 1 fault: k3 went",
+        ),
+        (
+            {"verdict": "pass", "expected": "fail", "caught_by": "linearizable"},
+            "✘ Not caught. quorum/killed is known to be wrong, and linearizable did not find it out through 1 fault.",
+        ),
+    ],
+)
+def test_the_verdicts_sentence(tmp_path: Path, fields: dict[str, object], said: str) -> None:
+    history = crash()
+    assert said in " ".join(shown(concluded(history, **fields), history, tmp_path).split())
+
+
+def test_checks_of_a_foreign_history() -> None:
+    to = console()
+    print_checks((WRONG,), crash(), to)
+    assert "✘  linearizable" in text_of(to)
+    assert " 2004  4.008 s" in text_of(to)
+
+
+def test_a_suite_is_a_table_and_then_the_surprises(tmp_path: Path) -> None:
+    history = History.of(steady())
+    good = concluded(history, slos=("p50 < 1s",), drill="serving/healthy")
+    bad = concluded(crash(), checks=(WRONG,))
+    to = console()
+    print_suite([good, bad], to, tmp_path / "report.html")
+    text = text_of(to)
+    assert all(len(line) <= 80 or line.startswith("Report") for line in text.splitlines())
+    assert "✔  serving/healthy  pass" in text
+    assert "✘  quorum/killed    fail" in text
+    assert "1 of 2 drills ended as expected." in text
+    assert "harness drill quorum/killed --seed 7" in text
+    assert "harness drill serving/healthy" not in text
