@@ -25,6 +25,7 @@ import workloads as workloads_package
 from harness import checkers as checkers_package
 from harness.drill import Checker, Drill, Fault, System
 from harness.errors import HarnessError, UsageError
+from harness.history import History
 
 T = TypeVar("T")
 DRILLS: Final = "drills"
@@ -177,6 +178,11 @@ def checkers() -> dict[str, Checker]:
         for _, name, _ in pkgutil.iter_modules(checkers_package.__path__)
         if not name.startswith("_")
     }
+
+
+def checkers_for(history: History) -> list[Checker]:
+    """The checkers that have something to judge in a history: a checker's module says so by `applies(history)`."""
+    return [checker for checker in checkers().values() if importlib.import_module(checker.__module__).applies(history)]
 
 
 def checker_entries() -> list[Entry]:

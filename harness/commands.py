@@ -18,7 +18,7 @@ from harness import catalog
 from harness.catalog import Entry, NamedDrill
 from harness.errors import HarnessError
 from harness.live import Live
-from harness.runner import Finished, check, run
+from harness.runner import SEED_BITS, Finished, check, order_of, run
 from results.histories import load_history
 from results.report import REPORT, write_report
 from results.result import EXIT_CODES, Result, exit_code, suite_exit_code, verdict_of
@@ -110,7 +110,7 @@ def check_command(arguments: argparse.Namespace) -> int:
     if arguments.checkers:
         chosen = [catalog.find_checker(name) for name in arguments.checkers]
     else:
-        chosen = [checker for checker in catalog.checkers().values() if _applies(checker.__name__, history)]
+        chosen = catalog.checkers_for(history)
     found = check(history, chosen)
     print_checks(found, history, Console())
     return EXIT_CODES[verdict_of(found, ())]
