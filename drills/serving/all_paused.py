@@ -1,0 +1,18 @@
+"""All replicas stand still for a second, then go on as if nothing had been; so must the service."""
+
+from __future__ import annotations
+
+from faults.pause import Pause
+from harness.checkers.predictions_correct import predictions_correct
+from harness.drill import Drill, Load
+from systems.serving import Serving
+from workloads.predictions import Predictions
+
+drill = Drill(
+    system=Serving(replicas=3),
+    workload=Predictions(),
+    load=Load(rate=200, clients=200, seconds=7),
+    faults=[Pause("all").between(2, 3)],
+    checks=[predictions_correct],
+    slos=["p50 < 20ms", "availability >= 75%", "recovery < 2.5s"],
+)

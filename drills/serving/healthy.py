@@ -1,0 +1,16 @@
+"""Predictions from three replicas, with nothing going wrong."""
+
+from __future__ import annotations
+
+from harness.checkers.predictions_correct import predictions_correct
+from harness.drill import Drill, Load
+from systems.serving import Serving
+from workloads.predictions import Predictions
+
+drill = Drill(
+    system=Serving(replicas=3),
+    workload=Predictions(),
+    load=Load(rate=300, clients=100, seconds=6),
+    checks=[predictions_correct],
+    slos=["p50 < 20ms", "p99 < 150ms", "availability >= 99.9%"],
+)

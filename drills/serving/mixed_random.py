@@ -1,0 +1,30 @@
+"""One replica after another is killed, frozen, slowed or cut off, as the seed has it."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from faults.latency import Latency
+from faults.partition import Isolate
+from faults.pause import Pause
+from harness.checkers.predictions_correct import predictions_correct
+from harness.drill import Drill, Load, Randomly
+from systems.serving import Serving
+from workloads.predictions import Predictions
+
+drill = Drill(
+    system=Serving(replicas=3),
+    workload=Predictions(),
+    load=Load(rate=250, clients=150, seconds=8),
+    faults=[
+        Randomly(
+            faults=(Kill("one"), Pause("one"), Latency("one", delay_ms=80, jitter_ms=20), Isolate("one")),
+            windows=3,
+            from_s=1,
+            to_s=6.5,
+            shortest_s=0.5,
+            longest_s=1.2,
+        )
+    ],
+    checks=[predictions_correct],
+    slos=["p50 < 20ms", "p99 < 500ms", "availability >= 99%"],
+)

@@ -1,0 +1,18 @@
+"""One of three replicas is killed and comes back; no prediction is lost."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from harness.checkers.predictions_correct import predictions_correct
+from harness.drill import Drill, Load
+from systems.serving import Serving
+from workloads.predictions import Predictions
+
+drill = Drill(
+    system=Serving(replicas=3),
+    workload=Predictions(),
+    load=Load(rate=300, clients=100, seconds=7),
+    faults=[Kill("one").between(2, 4)],
+    checks=[predictions_correct],
+    slos=["p99 < 250ms", "availability >= 99.9%", "recovery < 1s"],
+)

@@ -1,0 +1,18 @@
+"""One of three replicas is cut off: its connections hang. What was sent there is asked elsewhere."""
+
+from __future__ import annotations
+
+from faults.partition import Isolate
+from harness.checkers.predictions_correct import predictions_correct
+from harness.drill import Drill, Load
+from systems.serving import Serving
+from workloads.predictions import Predictions
+
+drill = Drill(
+    system=Serving(replicas=3),
+    workload=Predictions(),
+    load=Load(rate=300, clients=150, seconds=7),
+    faults=[Isolate("one").between(2, 4)],
+    checks=[predictions_correct],
+    slos=["p95 < 150ms", "p99 < 500ms", "availability >= 99.5%", "recovery < 1s"],
+)

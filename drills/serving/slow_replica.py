@@ -1,0 +1,18 @@
+"""Everything that goes to one of three replicas takes 80 ms longer; the others stay as quick as before."""
+
+from __future__ import annotations
+
+from faults.latency import Latency
+from harness.checkers.predictions_correct import predictions_correct
+from harness.drill import Drill, Load
+from systems.serving import Serving
+from workloads.predictions import Predictions
+
+drill = Drill(
+    system=Serving(replicas=3),
+    workload=Predictions(),
+    load=Load(rate=300, clients=100, seconds=6),
+    faults=[Latency("one", delay_ms=80, jitter_ms=20).between(2, 4)],
+    checks=[predictions_correct],
+    slos=["p50 < 20ms", "p99 < 300ms", "availability >= 99.9%"],
+)

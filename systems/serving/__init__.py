@@ -1,0 +1,91 @@
+"""Serving: a load balancer in front of replicas that each hold a small PyTorch model of handwritten digits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.drill import Address, Client, Node
+from harness.errors import HarnessError, UsageError
+from systems.serving import artifacts
+from systems.serving.bugs import BUGS, variant
+from systems.serving.client import PredictClient
+
+__all__ = ["BUGS", "Serving"]
+
+_BALANCER = "balancer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """Replicated predictions: round robin, health checks, retries on another replica.
+
+    The balancer asks replicas `r1`, `r2`, … in turn, leaves out those that do not answer, and asks another one where one
+    fails. Faults choose among the replicas; the balancer is hit only where it is named.
+    """
+
+    replicas: int = 3
+    bug: str | None = None
+    """The name of a known-bad variant; see `BUGS`."""
+
+    def __post_init__(self) -> None:
+        if self.replicas < 1:
+            raise UsageError(f"Serving(replicas={self.replicas!r}): a whole number of replicas, at least one.")
+        variant(self.bug)
+
+    def nodes(self) -> Sequence[Node]:
+        names = [f"r{number}" for number in range(1, self.replicas + 1)]
+        folder, last_weights = str(artifacts.folder()), variant(self.bug).last_weights
+        weights = [artifacts.WEIGHTS] * (self.replicas - 1) + [last_weights]
+        replicas = [
+            Node(name=name, code="systems.serving.replica", config={"folder": folder, "weights": file})
+            for name, file in zip(names, weights, strict=True)
+        ]
+        return [
+            *replicas,
+            Node(
+                name=_BALANCER,
+                code="systems.serving.balancer",
+                peers=tuple(names),
+                config={"bug": self.bug},
+                replica=False,
+            ),
+        ]
+
+    def entries(self) -> Sequence[str]:
+        return [_BALANCER]
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        return PredictClient(artifacts.folder(), entries[_BALANCER])
+
+    def preload(self) -> Sequence[str]:
+        return ["torch"]
+
+    def prepare(self) -> None:
+        """Train the model, where that has not been done: a few seconds, once a machine.
+
+        In a process of its own, so that PyTorch stays out of this one. Raises `UsageError` where the cache folder cannot
+        be written.
+        """
+        folder = artifacts.folder()
+        if artifacts.manifest(folder) is not None:
+            return
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"The trained model cannot be kept in {folder}: {error.strerror}. Set XDG_CACHE_HOME to a folder that can be"
+                " written."
+            ) from error
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path)}
+        trained = subprocess.run(
+            [sys.executable, "-m", "systems.serving.train", str(folder)],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if trained.returncode != 0:
+            last = (trained.stderr.strip().splitlines() or ["(it said nothing)"])[-1]
+            raise HarnessError(f"Training the model for Serving ended with code {trained.returncode}: {last}")

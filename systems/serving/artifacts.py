@@ -1,0 +1,99 @@
+"""What training leaves behind, in a cache folder that survives runs. Reading it needs no PyTorch.
+
+The folder's name holds a digest of the training code and of the libraries' versions, so that it is never out of date.
+A manifest, written last, holds a digest of every file, so that a damaged or half-written folder is noticed and made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from harness.errors import HarnessError, UsageError
+from systems.serving.messages import Prediction
+
+WEIGHTS: Final = "weights.pt"
+STALE_WEIGHTS: Final = "stale-weights.pt"
+"""The same network, trained less."""
+
+DIGITS: Final = "digits.json"
+MANIFEST: Final = "manifest.json"
+_SOURCES: Final = ("train.py", "model.py", "messages.py", "artifacts.py")
+_LIBRARIES: Final = ("torch", "scikit-learn")
+
+
+class Digit(msgspec.Struct, frozen=True, kw_only=True):
+    """One image, and the model's own answer to it."""
+
+    pixels: list[float]
+    answer: Prediction
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What the folder holds. `accuracy` is the share of right answers on images that the training did not see."""
+
+    accuracy: float
+    sha256: dict[str, str]
+
+
+def folder() -> Path:
+    """Where the artifacts are, or will be. Raises `UsageError` where the libraries that make them are missing."""
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    cache = Path(named) if Path(named).is_absolute() else Path.home() / ".cache"
+    return cache / "distributed-ml-harness" / "serving" / _key()
+
+
+def manifest(at: Path) -> Manifest | None:
+    """The folder's manifest where every file is there and undamaged, else None."""
+    try:
+        found = msgspec.json.decode((at / MANIFEST).read_bytes(), type=Manifest)
+        undamaged = all(_sha256((at / name).read_bytes()) == digest for name, digest in found.sha256.items())
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return found if undamaged else None
+
+
+def manifest_of(files: dict[str, bytes], accuracy: float) -> Manifest:
+    """The manifest of a folder with these files."""
+    return Manifest(accuracy=accuracy, sha256={name: _sha256(data) for name, data in files.items()})
+
+
+def read(at: Path, name: str) -> bytes:
+    """One whole file. Raises `HarnessError` where it is not what the training left."""
+    found = manifest(at)
+    if found is None:
+        raise HarnessError(f"The artifacts in {at} are missing or damaged. Call Serving().prepare() to make them again.")
+    return (at / name).read_bytes()
+
+
+def digits(at: Path) -> list[Digit]:
+    """Every image, in scikit-learn's order. Raises `UsageError` where nothing has been prepared."""
+    try:
+        return msgspec.json.decode((at / DIGITS).read_bytes(), type=list[Digit])
+    except FileNotFoundError:
+        raise UsageError(f"The digits and the model's answers are not in {at}. Call Serving().prepare() first.") from None
+
+
+@lru_cache(maxsize=1)
+def _key() -> str:
+    digest = hashlib.sha256()
+    for name in _SOURCES:
+        digest.update(Path(__file__).with_name(name).read_bytes())
+    for library in _LIBRARIES:
+        try:
+            digest.update(f"{library} {metadata.version(library)}\n".encode())
+        except metadata.PackageNotFoundError:
+            raise UsageError(
+                f"Serving needs {library}, which is not installed: pip install 'distributed-ml-harness[serving]'"
+            ) from None
+    return digest.hexdigest()[:16]
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

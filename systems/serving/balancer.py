@@ -1,0 +1,55 @@
+"""The balancer node: passes each prediction on to a replica that is well.
+
+`POST /predict` (see `messages`), `GET /status`: its view of the replicas.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+import msgspec
+
+from harness.node import Node
+from harness.wire import Client, Request, Response
+from systems.serving.bugs import variant
+from systems.serving.messages import BalancerStatus
+
+START_GRACE_S: Final = 3.0
+"""A balancer takes requests when every replica has been seen well, or when this is over."""
+
+
+class Config(msgspec.Struct, frozen=True):
+    """The node's settings."""
+
+    bug: str | None
+
+
+async def main(node: Node) -> None:
+    """Check the replicas and answer requests. If the checker dies, so does the balancer: better gone than blind."""
+    kinds = variant(node.config(Config).bug)
+    pool = kinds.pool(list(node.peers))
+    checker = kinds.checker(pool, _clients(node), node.log, node.random)
+    dispatcher = kinds.dispatcher(pool, _clients(node), node.log)
+
+    async def handle(request: Request) -> Response:
+        match request.method, request.path:
+            case "POST", "/predict":
+                return await dispatcher.predict(request.body)
+            case "GET", "/status":
+                return Response.json(BalancerStatus(pool.status()))
+            case _:
+                return Response(404, b"no such route; there are POST /predict and GET /status")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(checker.run())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_GRACE_S):
+                await checker.all_well_once()
+        await node.serve(handle)
+
+
+def _clients(node: Node) -> dict[str, Client]:
+    """Connections of their own for checks and for requests, so that neither waits for the other's."""
+    return {name: Client(address) for name, address in node.peers.items()}

@@ -1,0 +1,59 @@
+"""How load reaches Serving."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from harness import wire
+from harness.drill import Answer, Call, CallFailed
+from systems.serving import artifacts
+from systems.serving.messages import Prediction, PredictReply, PredictRequest
+
+_TIMEOUT_S: Final = 60.0
+"""Only an end to waiting when nobody else ends it: the load gives a call up long before."""
+
+
+class PredictClient:
+    """Asks the balancer for predictions. A call's key is the image's number; its pixels come from the artifacts."""
+
+    def __init__(self, folder: Path, address: wire.Address) -> None:
+        self._folder = folder
+        self._http = wire.Client(address)
+
+    async def invoke(self, call: Call) -> Answer:
+        body = _bodies(self._folder)[int(call.key)]
+        try:
+            response = await self._http.request("POST", "/predict", body, timeout_s=_TIMEOUT_S)
+        except wire.Unreachable as error:
+            raise CallFailed(str(error)) from error
+        text = response.body.decode(errors="replace")
+        if response.status == 503:
+            raise CallFailed(text)
+        if response.status != 200:
+            raise UnexpectedStatus(f"{response.status} {text}")
+        try:
+            reply = response.decode(PredictReply)
+        except msgspec.MsgspecError:
+            return Answer(text)  # a checker finds it wrong
+        return Answer(answer_text(Prediction(reply.label, reply.score)), reply.node)
+
+    async def close(self) -> None:
+        self._http.close()
+
+
+class UnexpectedStatus(Exception):
+    """An answer that is neither a prediction nor a refusal."""
+
+
+def answer_text(prediction: Prediction) -> str:
+    """A prediction as it stands in histories: `{"label":7,"score":0.9981}`."""
+    return msgspec.json.encode(prediction).decode()
+
+
+@lru_cache(maxsize=1)
+def _bodies(folder: Path) -> list[bytes]:
+    return [msgspec.json.encode(PredictRequest(digit.pixels)) for digit in artifacts.digits(folder)]

@@ -1,0 +1,59 @@
+"""The health checker: asks every replica again and again whether it is well, and tells the pool."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Final
+
+from harness.wire import Client, WireError
+from systems.serving.policy import Pool
+
+INTERVAL_S: Final = 0.1
+"""Pause between two checks of one replica."""
+
+CHECK_TIMEOUT_S: Final = 0.2
+"""A replica that takes longer to answer a check is not well."""
+
+
+class HealthChecker:
+    """Checks each replica on its own, so that one that hangs does not delay the news of another."""
+
+    def __init__(self, pool: Pool, clients: Mapping[str, Client], log: Callable[[str], None], random: Random) -> None:
+        self._pool = pool
+        self._clients = clients
+        self._log = log
+        self._random = random
+        self._well_once = {name: asyncio.Event() for name in clients}
+
+    async def run(self) -> None:
+        """Check for ever. An error that is not a replica's failure ends this, and so must end the balancer."""
+        async with asyncio.TaskGroup() as watches:
+            for name in self._clients:
+                watches.create_task(self._watch(name))
+
+    async def all_well_once(self) -> None:
+        """Return when every replica has been seen well."""
+        for event in self._well_once.values():
+            await event.wait()
+
+    async def check(self, name: str) -> str | None:
+        """Why a replica is not well; None where it is."""
+        try:
+            response = await self._clients[name].request("GET", "/healthz", timeout_s=CHECK_TIMEOUT_S)
+        except WireError as error:
+            return str(error)
+        return None if response.status == 200 else f"{response.status} {response.body.decode(errors='replace')}"
+
+    async def _watch(self, name: str) -> None:
+        await asyncio.sleep(self._random.uniform(0, INTERVAL_S))  # not all replicas at the same moment
+        while True:
+            why = await self.check(name)
+            if why is None:
+                self._well_once[name].set()
+                if self._pool.check_passed(name):
+                    self._log(f"{name} is up again")
+            elif self._pool.check_failed(name, why):
+                self._log(f"{name} is down: its health checks fail, the last one so: {why}")
+            await asyncio.sleep(INTERVAL_S)

@@ -1,0 +1,54 @@
+"""What travels between clients, balancer and replicas, as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+
+PIXELS: Final = 64
+"""An image is 8 x 8 pixels, row by row."""
+
+BRIGHTEST: Final = 16.0
+"""Pixels go from 0 (paper) to this (ink), as in scikit-learn's digits."""
+
+Pixel = Annotated[float, msgspec.Meta(ge=0, le=BRIGHTEST)]
+Image = Annotated[list[Pixel], msgspec.Meta(min_length=PIXELS, max_length=PIXELS)]
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """Which digit the model sees, and the probability that it gives to it, rounded to four decimals."""
+
+    label: int
+    score: float
+
+
+class PredictRequest(msgspec.Struct, frozen=True):
+    """Body of `POST /predict`."""
+
+    pixels: Image
+
+
+class PredictReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer to `POST /predict`: the prediction, the fingerprint of the weights it was made with, and the replica's name."""
+
+    label: int
+    score: float
+    model: str
+    node: str
+
+
+class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What the balancer knows of one replica. Counts are since the balancer's start."""
+
+    name: str
+    up: bool
+    answered: int
+    failed: int
+    last_failure: str
+
+
+class BalancerStatus(msgspec.Struct, frozen=True):
+    """Answer to `GET /status`."""
+
+    replicas: list[ReplicaStatus]

@@ -1,0 +1,81 @@
+"""Train the model on scikit-learn's digits and leave the artifacts in a folder: `python -m systems.serving.train FOLDER`.
+
+Every step is seeded, so the same libraries on the same machine make the same files.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+
+from harness.disk import Disk
+from harness.errors import HarnessError
+from systems.serving import artifacts, model
+
+SEED: Final = 20
+EPOCHS: Final = 25
+STALE_EPOCHS: Final = 8
+BATCH: Final = 32
+LEARNING_RATE: Final = 0.003
+HELD_OUT: Final = 0.2
+"""The share of the images that the training does not see."""
+
+LEAST_ACCURACY: Final = 0.95
+
+
+def train(images: torch.Tensor, labels: torch.Tensor, epochs: int) -> nn.Sequential:
+    """A network fitted with Adam (Kingma, Ba 2015) on shuffled mini-batches; images are (n, 64), labels (n,)."""
+    torch.manual_seed(SEED)
+    net = model.network()
+    optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
+    for _ in range(epochs):
+        for rows in torch.split(torch.randperm(len(images)), BATCH):
+            optimizer.zero_grad()
+            torch.autograd.backward(nn.functional.cross_entropy(net(images[rows]), labels[rows]))
+            optimizer.step()
+    return net
+
+
+def make() -> tuple[dict[str, bytes], float]:
+    """Every artifact by file name, and the model's accuracy. Raises `HarnessError` where the training went wrong."""
+    bunch = load_digits()
+    images, labels = model.inputs(bunch.data), torch.from_numpy(bunch.target)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(SEED))
+    held_out, seen = order[: round(HELD_OUT * len(order))], order[round(HELD_OUT * len(order)) :]
+    weights, stale = (model.save(train(images[seen], labels[seen], epochs)) for epochs in (EPOCHS, STALE_EPOCHS))
+    answers = model.Classifier(weights).predict(bunch.data.tolist())
+    accuracy = sum(answers[row].label == int(labels[row]) for row in held_out.tolist()) / len(held_out)
+    if not accuracy >= LEAST_ACCURACY:
+        raise HarnessError(f"The trained model is right on {accuracy:.1%} of unseen digits; {LEAST_ACCURACY:.0%} is the least.")
+    digits = [
+        artifacts.Digit(pixels=pixels, answer=answer) for pixels, answer in zip(bunch.data.tolist(), answers, strict=True)
+    ]
+    files = {artifacts.WEIGHTS: weights, artifacts.STALE_WEIGHTS: stale, artifacts.DIGITS: msgspec.json.encode(digits)}
+    return files, accuracy
+
+
+def main(folder: Path) -> None:
+    """Fill the folder, unless another process has done so meanwhile."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if artifacts.manifest(folder) is not None:
+            return
+        files, accuracy = make()
+        disk = Disk(folder)
+        for name, data in files.items():
+            disk.replace(name, data)
+        disk.replace(artifacts.MANIFEST, msgspec.json.encode(artifacts.manifest_of(files, accuracy)))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
