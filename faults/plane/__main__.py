@@ -1,0 +1,73 @@
+"""Run the embedded fault plane until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import resource
+import secrets
+import signal
+import sys
+from collections.abc import Sequence
+
+import uvloop
+
+from faults.plane import httpd
+from faults.plane.api import Api
+from faults.plane.proxies import Proxies
+from faults.plane.timers import Timers
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve the API; says `listening on HOST:PORT` once it does. Ends at SIGTERM, SIGINT, or as `--until-eof` asks."""
+    parser = argparse.ArgumentParser(prog="python -m faults.plane", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address of the API (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8474, help="port of the API; 0 takes a free one (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=None, help="makes every random choice repeatable (default: a new one)")
+    parser.add_argument("--until-eof", action="store_true", help="end when standard input does: when who started it is gone")
+    options = parser.parse_args(arguments)
+    seed = secrets.randbits(63) if options.seed is None else options.seed
+    _allow_many_sockets()
+    try:
+        uvloop.run(_serve(options.host, options.port, seed, options.until_eof))
+    except (OSError, OverflowError) as error:
+        print(f"cannot listen on {options.host}:{options.port}: {error}; choose another --host or --port", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(host: str, port: int, seed: int, until_eof: bool) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if until_eof:
+        loop.add_reader(sys.stdin.fileno(), _stop_at_eof, stop)
+    timers = Timers(loop)
+    proxies = Proxies(timers, seed)
+    server = await httpd.serve(Api(proxies).handle, host, port)
+    bound = server.sockets[0].getsockname()
+    print(f"listening on {bound[0]}:{bound[1]}", flush=True)
+    gc.collect()
+    gc.freeze()
+    await stop.wait()
+    server.close()
+    await proxies.close()
+    timers.close()
+
+
+def _stop_at_eof(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
+
+
+def _allow_many_sockets() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Addresses as Toxiproxy writes them (`host:port`), with the words that Go's `net` package has for bad ones."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from typing import NamedTuple
+
+DEFAULT_HOST = "127.0.0.1"
+"""Where an address without a host listens. Toxiproxy would listen on every interface."""
+
+
+class AddressError(Exception):
+    """An address that cannot be used, in Go's words."""
+
+
+class Endpoint(NamedTuple):
+    """A numeric host and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def split(text: str) -> tuple[str, int]:
+    """Host (possibly a name, possibly empty) and port of `host:port`. The empty text is the empty host, port 0."""
+    if not text:
+        return "", 0
+    host, port_text = _split_host_port(text)
+    return host, _port(port_text)
+
+
+async def resolve(text: str) -> Endpoint:
+    """The numeric address that a `listen` text stands for; a host name is looked up, IPv4 before IPv6."""
+    host, port = split(text)
+    host = host or DEFAULT_HOST
+    try:
+        return Endpoint(str(ipaddress.ip_address(host)), port)
+    except ValueError:
+        pass  # a name, or nonsense; the look-up tells
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise AddressError(f"lookup {host}: no such host") from error
+    hosts = [entry[4][0] for entry in sorted(found, key=lambda entry: entry[0] != socket.AF_INET)]
+    return Endpoint(str(hosts[0]), port)
+
+
+def _split_host_port(text: str) -> tuple[str, str]:
+    def fault(reason: str) -> AddressError:
+        return AddressError(f"address {text}: {reason}")
+
+    colon = text.rfind(":")
+    if colon < 0:
+        raise fault("missing port in address")
+    host, rest_from, tail_from = text[:colon], 0, 0
+    if text[0] == "[":
+        end = text.find("]")
+        if end < 0:
+            raise fault("missing ']' in address")
+        if end + 1 != colon:
+            raise fault("too many colons in address" if text[end + 1 : end + 2] == ":" else "missing port in address")
+        host, rest_from, tail_from = text[1:end], 1, end + 1
+    elif ":" in host:
+        raise fault("too many colons in address")
+    if "[" in text[rest_from:]:
+        raise fault("unexpected '[' in address")
+    if "]" in text[tail_from:]:
+        raise fault("unexpected ']' in address")
+    return host, text[colon + 1 :]
+
+
+def _port(text: str) -> int:
+    if not text:
+        return 0
+    digits = text[1:] if text[0] in "+-" else text
+    if digits.isascii() and digits.isdigit():
+        value = -int(digits[:9]) if text[0] == "-" else int(digits[:9])
+        if not 0 <= value <= 65535:
+            raise AddressError(f"address {text}: invalid port")
+        return value
+    try:
+        return socket.getservbyname(text, "tcp")
+    except (OSError, ValueError) as error:
+        raise AddressError(f"lookup tcp/{text}: unknown port") from error

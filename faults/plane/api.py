@@ -1,0 +1,190 @@
+"""Toxiproxy's HTTP API: which path and method does what, and how its answers look."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import re
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from faults.plane import bodies, encoding
+from faults.plane.errors import ApiError, bad_body, too_long
+from faults.plane.gojson import JsonError
+from faults.plane.httpd import MAX_BODY_BYTES, Answer, Request
+from faults.plane.proxies import Proxies
+from faults.plane.proxy import Proxy
+
+VERSION: Final = "2.12.0"
+"""The version of Toxiproxy whose API this is."""
+
+_TEXT: Final = "text/plain; charset=utf-8"
+_JSON: Final = "application/json"
+_NO_SNIFFING: Final = (("X-Content-Type-Options", "nosniff"),)
+
+Route = Callable[[Request, tuple[str, ...]], Awaitable[Answer]]
+
+
+class Api:
+    """Answers requests. Those that change something are handled one at a time, so that none sees another half done."""
+
+    def __init__(self, proxies: Proxies) -> None:
+        self._proxies = proxies
+        self._changing = asyncio.Lock()
+        self._ids = (f"{os.urandom(6).hex()}{number:08x}" for number in itertools.count())
+        self._routes: tuple[tuple[str, dict[str, Route]], ...] = (
+            ("/reset", {"POST": self._reset}),
+            ("/proxies", {"GET": self._index, "POST": self._create}),
+            ("/populate", {"POST": self._populate}),
+            ("/proxies/*", {"GET": self._show, "POST": self._update, "PATCH": self._update, "DELETE": self._delete}),
+            ("/proxies/*/toxics", {"GET": self._toxic_index, "POST": self._toxic_create}),
+            (
+                "/proxies/*/toxics/*",
+                {
+                    "GET": self._toxic_show,
+                    "POST": self._toxic_update,
+                    "PATCH": self._toxic_update,
+                    "DELETE": self._toxic_delete,
+                },
+            ),
+            ("/version", {"GET": self._version}),
+        )
+
+    async def handle(self, request: Request) -> Answer:
+        """The answer to any request whatever."""
+        cleaned = _cleaned(request.path)
+        if cleaned != request.path:
+            return Answer(301, headers=(("Location", encoding.quoted_path(cleaned)),))
+        found = self._find(request)
+        if isinstance(found, Answer):
+            return found
+        route, names = found
+        answer = await self._allowed(route, request, names)
+        identity = ("X-Toxiproxy-Request-Id", next(self._ids))
+        return Answer(answer.status, answer.body, answer.content_type, (*answer.headers, identity))
+
+    def _find(self, request: Request) -> tuple[Route, tuple[str, ...]] | Answer:
+        if request.path == "/metrics":
+            return self._metrics, ()
+        for pattern, methods in self._routes:
+            names = _match(pattern, request.path)
+            if names is not None:
+                route = methods.get(request.method)
+                return Answer(405) if route is None else (route, names)
+        return Answer(404, b"404 page not found\n", _TEXT, _NO_SNIFFING)
+
+    async def _allowed(self, route: Route, request: Request, names: tuple[str, ...]) -> Answer:
+        if request.headers.get("user-agent", "").startswith("Mozilla/"):
+            return Answer(403, b"User agent not allowed\n", _TEXT, _NO_SNIFFING)
+        try:
+            if len(request.body) > MAX_BODY_BYTES:
+                return _refusal(too_long(MAX_BODY_BYTES))
+            if request.method == "GET":
+                return await route(request, names)
+            async with self._changing:
+                return await route(request, names)
+        except JsonError as error:
+            return _refusal(bad_body(str(error)))
+        except ApiError as error:
+            return _refusal(error)
+
+    # --------------------------------------------------------------------------------------------------------- proxies
+
+    async def _index(self, _: Request, __: tuple[str, ...]) -> Answer:
+        return Answer(200, encoding.proxies_by_name(self._proxies), _JSON)
+
+    async def _create(self, request: Request, _: tuple[str, ...]) -> Answer:
+        proxy = await self._proxies.create(bodies.proxy_to_create(request.body))
+        return _proxy_answer(201, proxy)
+
+    async def _show(self, _: Request, names: tuple[str, ...]) -> Answer:
+        return _proxy_answer(200, self._proxies.get(names[0]))
+
+    async def _update(self, request: Request, names: tuple[str, ...]) -> Answer:
+        proxy = self._proxies.get(names[0])
+        wanted = bodies.proxy_to_update(request.body, proxy)
+        await proxy.update(wanted.listen, wanted.upstream, wanted.enabled)
+        return _proxy_answer(200, proxy)
+
+    async def _delete(self, _: Request, names: tuple[str, ...]) -> Answer:
+        await self._proxies.remove(names[0])
+        return Answer(204)
+
+    async def _populate(self, request: Request, _: tuple[str, ...]) -> Answer:
+        made: list[Proxy] = []
+        failure: ApiError | None = None
+        try:
+            for spec in bodies.proxies_to_populate(request.body):
+                made.append(await self._proxies.create_or_replace(spec))
+        except JsonError as error:
+            failure = bad_body(str(error))
+        except ApiError as error:
+            failure = error
+        return Answer(failure.status if failure else 201, encoding.populated(made, failure), _JSON)
+
+    async def _reset(self, _: Request, __: tuple[str, ...]) -> Answer:
+        await self._proxies.reset()
+        return Answer(204)
+
+    # ---------------------------------------------------------------------------------------------------------- toxics
+
+    async def _toxic_index(self, _: Request, names: tuple[str, ...]) -> Answer:
+        return Answer(200, encoding.toxics(self._proxies.get(names[0]).toxics.all()), _JSON)
+
+    async def _toxic_create(self, request: Request, names: tuple[str, ...]) -> Answer:
+        toxics = self._proxies.get(names[0]).toxics
+        toxic = bodies.toxic_to_create(request.body, toxics.has)
+        toxics.add(toxic)
+        return Answer(200, encoding.toxic(toxic), _JSON)
+
+    async def _toxic_show(self, _: Request, names: tuple[str, ...]) -> Answer:
+        return Answer(200, encoding.toxic(self._proxies.get(names[0]).toxics.get(names[1])), _JSON)
+
+    async def _toxic_update(self, request: Request, names: tuple[str, ...]) -> Answer:
+        toxics = self._proxies.get(names[0]).toxics
+        toxic = toxics.get(names[1])
+        toxics.update(toxic, *bodies.toxic_to_update(request.body, toxic))
+        return Answer(200, encoding.toxic(toxic), _JSON)
+
+    async def _toxic_delete(self, _: Request, names: tuple[str, ...]) -> Answer:
+        toxics = self._proxies.get(names[0]).toxics
+        toxics.remove(toxics.get(names[1]))
+        return Answer(204)
+
+    # ---------------------------------------------------------------------------------------------------------- others
+
+    async def _version(self, _: Request, __: tuple[str, ...]) -> Answer:
+        return Answer(200, f'{{"version": "{VERSION}"}}\n'.encode(), "application/json;charset=utf-8")
+
+    async def _metrics(self, _: Request, __: tuple[str, ...]) -> Answer:
+        return Answer(200, self._proxies.metrics(), "text/plain; version=0.0.4; charset=utf-8")
+
+
+def _proxy_answer(status: int, proxy: Proxy) -> Answer:
+    return Answer(status, encoding.proxy(proxy), _JSON)
+
+
+def _refusal(error: ApiError) -> Answer:
+    return Answer(error.status, encoding.refusal(error), _TEXT, _NO_SNIFFING)
+
+
+def _match(pattern: str, path: str) -> tuple[str, ...] | None:
+    """The parts of a path that stand where the pattern has `*`; None where it does not match."""
+    wanted, parts = pattern.split("/"), path.split("/")
+    if len(wanted) != len(parts) or any(want not in ("*", part) for want, part in zip(wanted, parts, strict=True)):
+        return None
+    names = tuple(part for want, part in zip(wanted, parts, strict=True) if want == "*")
+    return names if all(names) else None
+
+
+def _cleaned(path: str) -> str:
+    """A path without empty, `.` and `..` parts; a slash at its end stays."""
+    kept: list[str] = []
+    for part in re.split("/+", path):
+        if part == "..":
+            del kept[-1:]
+        elif part not in ("", "."):
+            kept.append(part)
+    cleaned = "/" + "/".join(kept)
+    return cleaned + "/" if path.endswith("/") and kept else cleaned

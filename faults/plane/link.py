@@ -1,0 +1,150 @@
+"""One stream of one connection: from the end that sends, through the toxics' stubs in their order, to the end that receives.
+
+Without toxics the sender's bytes go straight to the receiver's transport, and this object stands aside.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from faults.plane.metrics import ByteCounter
+from faults.plane.stub import Outlet, RunningStub
+from faults.plane.timers import Timers, now_ns
+from faults.plane.toxic import Chunk
+
+if TYPE_CHECKING:
+    from faults.plane.connection import End
+    from faults.plane.toxics_of_proxy import Toxic
+
+BUFFER_BYTES: Final = 64 * 1024
+"""What may wait to be written to a receiver before its sender is no longer read."""
+
+
+class Link:
+    """Ties a source to a sink. Reading of the source pauses while toxics and the sink hold more than they have room for."""
+
+    def __init__(self, source: End, sink: End, counter: ByteCounter, timers: Timers, seed: str) -> None:
+        self.source = source
+        self.sink = sink
+        self.counter = counter
+        self.timers = timers
+        self._seed = seed
+        self._stubs: list[RunningStub] = []
+        self._head: Outlet = sink
+        self._ended = False
+        self._choked = False
+        self._paused = False
+
+    def begin(self, toxics: list[Toxic]) -> None:
+        """Let bytes flow."""
+        for toxic in toxics:
+            self.add(toxic)
+        self._rewire()
+
+    # --------------------------------------------------------------------------------------------------- from the ends
+
+    def feed(self, data: bytes) -> None:
+        """Bytes for the first toxic."""
+        self.counter.withheld += len(data)
+        self._head.feed(Chunk(data, now_ns()))
+        self.balance()
+
+    def drop(self, data: bytes) -> None:
+        """Bytes for a receiver that is gone."""
+        self.counter.withheld += len(data)
+
+    def end(self) -> None:
+        """The source has closed, or is lost."""
+        if not self._ended:
+            self._ended = True
+            self._head.end()
+
+    def sink_lost(self) -> None:
+        """Nobody is left to receive."""
+        self.source.forward = self.drop
+        for stub in self._stubs:
+            stub.discard()
+        self._stubs.clear()
+
+    def balance(self) -> None:
+        """Pause or resume reading of the source, by how much is held."""
+        full = self._choked or self._is_full()
+        if full is not self._paused:
+            self._paused = full
+            self.source.pause() if full else self.source.resume()
+
+    def relax(self) -> None:
+        """Something was let go."""
+        if self._paused:
+            self.balance()
+
+    # -------------------------------------------------------------------------------------------------- from the stubs
+
+    def choke(self) -> None:
+        """A stub has closed the stream: nothing more is read."""
+        self._choked = True
+        self.balance()
+
+    def reset_at_close(self) -> None:
+        self.source.reset_at_close()
+        self.sink.reset_at_close()
+
+    # ---------------------------------------------------------------------------------------------------- from the API
+
+    def add(self, toxic: Toxic) -> None:
+        """Append a toxic to the chain; what the earlier ones hold passes through it too."""
+        stub = RunningStub(toxic, self, self.sink, Random(f"{self._seed}/{toxic.name}"))
+        if self._stubs:
+            self._stubs[-1].outlet = stub
+        closed = self._stubs[-1].closed if self._stubs else self._ended
+        self._stubs.append(stub)
+        stub.start()
+        if closed:
+            stub.end()
+        self._rewire()
+
+    def update(self, toxic: Toxic) -> None:
+        """Begin the toxic anew with its new attributes."""
+        stub = self._stub(toxic)
+        if stub is not None and stub.stop():
+            stub.start()
+            self.balance()
+
+    def remove(self, toxic: Toxic) -> None:
+        """Take the toxic out; what it held goes on at once. A toxic that is closing the stream stays until it has."""
+        stub = self._stub(toxic)
+        if stub is None or not stub.stop():
+            return
+        if toxic.kind.closes_when_removed:
+            stub.close()
+            return
+        at = self._stubs.index(stub)
+        del self._stubs[at]
+        if at:
+            self._stubs[at - 1].outlet = stub.outlet
+        self._rewire()
+        stub.flush()
+        if stub.ended:
+            stub.outlet.end()
+        self.balance()
+
+    def _stub(self, toxic: Toxic) -> RunningStub | None:
+        return next((stub for stub in self._stubs if stub.toxic is toxic), None)
+
+    def _rewire(self) -> None:
+        self._head = self._stubs[0] if self._stubs else self.sink
+        if self.sink.lost:
+            self.source.forward = self.drop
+        else:
+            self.source.forward = self.feed if self._stubs else self.sink.write
+
+    def _is_full(self) -> bool:
+        # The chain holds what bounded queues one after another would: no front part of it more than its own room.
+        held = room = 0
+        for stub in self._stubs:
+            held += stub.held_bytes
+            room += stub.toxic.kind.capacity_bytes
+            if held > room:
+                return True
+        return held + self.sink.unwritten_bytes() > room + BUFFER_BYTES

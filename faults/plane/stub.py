@@ -1,0 +1,224 @@
+"""Runs one toxic on one stream of one connection: feeds its pipe, keeps its queue, wakes it in time."""
+
+from __future__ import annotations
+
+from collections import deque
+from random import Random
+from typing import TYPE_CHECKING, Final, Protocol
+
+from faults.plane.timers import Timer, now_ns
+from faults.plane.toxic import NEXT, Chunk, Interrupted, Next, Pipe, Signal, Sleep
+
+if TYPE_CHECKING:
+    from faults.plane.link import Link
+    from faults.plane.toxics_of_proxy import Toxic
+
+_CHUNK_OVERHEAD_BYTES: Final = 256
+"""What a queued chunk costs beyond its bytes, so that a flood of tiny ones is bounded too."""
+
+_STEPS_A_TURN: Final = 256
+"""After this many chunks at a stretch, others have their turn."""
+
+
+class Outlet(Protocol):
+    """What a stub hands bytes on to: the next stub, or the receiving end."""
+
+    def feed(self, chunk: Chunk) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class RunningStub:
+    """A toxic's pipe on one link. Toxicity is drawn when it starts; where it spares the link, everything passes."""
+
+    __slots__ = (
+        "_hand",
+        "_held",
+        "_pipe",
+        "_queue",
+        "_timer",
+        "_want",
+        "closed",
+        "ended",
+        "link",
+        "outlet",
+        "random",
+        "state",
+        "toxic",
+    )
+
+    def __init__(self, toxic: Toxic, link: Link, outlet: Outlet, random: Random) -> None:
+        self.toxic = toxic
+        self.link = link
+        self.outlet = outlet
+        self.random = random
+        self.state = 0
+        self.ended = False
+        self.closed = False
+        self._queue: deque[Chunk] = deque()
+        self._held = 0
+        self._hand = 0
+        self._pipe: Pipe | None = None
+        self._want: Next | Sleep = NEXT
+        self._timer: Timer | None = None
+
+    # ------------------------------------------------------------------------------------------- from the stream
+
+    @property
+    def held_bytes(self) -> int:
+        """What it keeps from the next one, with an allowance for each chunk's own cost."""
+        return self._held
+
+    def feed(self, chunk: Chunk) -> None:
+        if self.closed:
+            return
+        if self._pipe is None:
+            self.outlet.feed(chunk)
+            return
+        self._queue.append(chunk)
+        self._held += len(chunk.data) + _CHUNK_OVERHEAD_BYTES
+        self._wake()
+
+    def end(self) -> None:
+        """The sender has closed; what is queued comes first."""
+        if self.ended or self.closed:
+            return
+        self.ended = True
+        if self._pipe is None:
+            self.close()
+        else:
+            self._wake()
+
+    # -------------------------------------------------------------------------------------------------- from the pipe
+
+    def send(self, chunk: Chunk) -> None:
+        self.outlet.feed(chunk)
+
+    def reset(self) -> None:
+        self.link.reset_at_close()
+
+    # --------------------------------------------------------------------------------------------------- from the API
+
+    def start(self) -> None:
+        """Begin, or begin anew after `stop`: with what is queued, and with a new draw of toxicity."""
+        if self.random.random() < self.toxic.toxicity:
+            self._pipe = self.toxic.kind.pipe(self.toxic.attributes, self)
+            self._drive(None)
+        else:
+            self.flush()
+            if self.ended:
+                self.close()
+
+    def stop(self) -> bool:
+        """Interrupt the pipe; what it has in hand goes on, what is queued stays. False where it must not be interrupted."""
+        pipe = self._pipe
+        if pipe is None:
+            return not self.closed
+        self._cancel_timer()
+        if isinstance(self._want, Sleep):
+            try:
+                pipe.throw(Interrupted())
+            except (StopIteration, Interrupted):
+                pass
+            else:
+                self._wait_until(self._want.until_ns)
+                return False
+        pipe.close()
+        self._pipe = None
+        self._done_with_hand()
+        return True
+
+    def flush(self) -> None:
+        """Hand on all that is queued."""
+        while self._queue:
+            self.outlet.feed(self._queue.popleft())
+        self._held = 0
+
+    def close(self) -> None:
+        """End the stream here: what is queued is dropped, and nothing more is taken."""
+        if self.closed:
+            return
+        self.closed = True
+        self._cancel_timer()
+        self._queue.clear()
+        self._held = self._hand = 0
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            pipe.close()
+        self.link.choke()
+        self.outlet.end()
+
+    def discard(self) -> None:
+        """The connection is gone: forget everything, wake nobody."""
+        self.closed = True
+        self._cancel_timer()
+        self._queue.clear()
+        self._held = self._hand = 0
+        self._pipe = None
+
+    # -------------------------------------------------------------------------------------------------------- driving
+
+    def _wake(self) -> None:
+        """Something has come: give it to the pipe if that is what it waits for."""
+        if isinstance(self._want, Next):
+            self._cancel_timer()
+            self._drive(self._take())
+
+    def _time_is_up(self) -> None:
+        self._timer = None
+        if isinstance(self._want, Next) and (self._queue or self.ended):
+            self._drive(self._take())
+        else:
+            self._drive(Signal.DUE)
+        self.link.relax()
+
+    def _take(self) -> Chunk | Signal:
+        if not self._queue:
+            return Signal.END
+        chunk = self._queue.popleft()
+        self._hand = len(chunk.data) + _CHUNK_OVERHEAD_BYTES
+        return chunk
+
+    def _drive(self, got: Chunk | Signal | None) -> None:
+        """Run the pipe until it has to wait."""
+        pipe = self._pipe
+        for _ in range(_STEPS_A_TURN):
+            if pipe is None or self.closed:
+                return
+            try:
+                want = self._want = pipe.send(got)  # type: ignore[arg-type]  # None begins it
+            except StopIteration:
+                self.close()
+                return
+            if isinstance(want, Sleep):
+                if want.until_ns > now_ns():
+                    self._wait_until(want.until_ns)
+                    return
+                got = Signal.DUE
+                continue
+            self._done_with_hand()
+            if not self._queue and not self.ended:
+                if want.until_ns is not None:
+                    self._wait_until(want.until_ns)
+                return
+            got = self._take()
+        self._put_off(got)
+
+    def _put_off(self, got: Chunk | Signal | None) -> None:
+        """Enough for this turn of the loop: what the pipe was to get next, it gets in the next one."""
+        if isinstance(got, Chunk):
+            self._queue.appendleft(got)
+            self._hand = 0
+        self._wait_until(now_ns())
+
+    def _done_with_hand(self) -> None:
+        self._held -= self._hand
+        self._hand = 0
+
+    def _wait_until(self, due_ns: int) -> None:
+        self._timer = self.link.timers.at(due_ns, self._time_is_up)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

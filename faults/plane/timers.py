@@ -1,0 +1,130 @@
+"""Timers that fire within tens of microseconds: the event loop's own are good to one millisecond.
+
+On Linux one timerfd, watched by the loop, stands for the earliest entry of a heap. Elsewhere the loop's timer does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import heapq
+import itertools
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+now_ns = time.monotonic_ns
+"""The one clock of the fault plane, in nanoseconds."""
+
+
+class Timer:
+    """One thing to be done at a time; `cancel` makes it nothing."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
+class _Alarm(Protocol):
+    """Calls back once, at or shortly after the time it was last set to."""
+
+    def set(self, due_ns: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Timers:
+    """Callbacks by due time, in that order; those due at the same time in the order they were asked for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._heap: list[tuple[int, int, Timer]] = []
+        self._order = itertools.count()
+        self._set_to_ns: int | None = None
+        self._alarm: _Alarm = _TimerFd(loop, self._ring) if sys.platform == "linux" else _LoopTimer(loop, self._ring)
+
+    def at(self, due_ns: int, callback: Callable[[], None]) -> Timer:
+        """Call `callback` when the clock shows `due_ns` or later, never before this returns."""
+        timer = Timer(callback)
+        heapq.heappush(self._heap, (due_ns, next(self._order), timer))
+        if self._set_to_ns is None or due_ns < self._set_to_ns:
+            self._set(due_ns)
+        return timer
+
+    def close(self) -> None:
+        self._heap.clear()
+        self._alarm.close()
+
+    def _set(self, due_ns: int) -> None:
+        self._set_to_ns = due_ns
+        self._alarm.set(due_ns)
+
+    def _ring(self) -> None:
+        # What becomes due while these run waits for the next turn of the loop, so that traffic is never starved.
+        until_ns = now_ns()
+        self._set_to_ns = until_ns
+        heap = self._heap
+        while heap and heap[0][0] <= until_ns:
+            callback = heapq.heappop(heap)[2].callback
+            if callback is not None:
+                callback()
+        while heap and heap[0][2].callback is None:
+            heapq.heappop(heap)
+        self._set_to_ns = None
+        if heap:
+            self._set(heap[0][0])
+
+
+class _TimerFd:
+    """Linux's timerfd (timerfd_create(2)) through the C library; Python has it itself only from 3.13 on."""
+
+    _NONBLOCK_CLOEXEC: Final = os.O_NONBLOCK | os.O_CLOEXEC
+    _ABSOLUTE: Final = 1
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._fd = self._libc.timerfd_create(time.CLOCK_MONOTONIC, self._NONBLOCK_CLOEXEC)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create failed")
+        self._spec = (ctypes.c_int64 * 4)()  # struct itimerspec: interval s, ns; value s, ns
+        self._loop = loop
+        self._ring = ring
+        loop.add_reader(self._fd, self._read)
+
+    def set(self, due_ns: int) -> None:
+        self._spec[2], self._spec[3] = divmod(max(due_ns, 1), 1_000_000_000)  # all zeros would disarm it
+        if self._libc.timerfd_settime(self._fd, self._ABSOLUTE, self._spec, None) != 0:
+            raise OSError(ctypes.get_errno(), "timerfd_settime failed")
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._fd)
+        os.close(self._fd)
+
+    def _read(self) -> None:
+        try:
+            os.read(self._fd, 8)
+        except BlockingIOError:
+            return  # it was set anew between ringing and being read
+        self._ring()
+
+
+class _LoopTimer:
+    """The event loop's own timer: one millisecond late at most, for systems without timerfd."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
+        self._loop = loop
+        self._ring = ring
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, due_ns: int) -> None:
+        self.close()
+        self._handle = self._loop.call_later(max(0.0, (due_ns - now_ns()) / 1e9), self._ring)
+
+    def close(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()

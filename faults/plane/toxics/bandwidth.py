@@ -1,0 +1,36 @@
+"""bandwidth: lets a connection's stream through at a limited rate, in pieces that last a tenth of a second at most."""
+
+from __future__ import annotations
+
+import msgspec
+
+from faults.plane.toxic import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
+
+_FOREVER_NS = 1 << 62
+_PIECE_MS = 100
+
+
+class BandwidthToxic(msgspec.Struct):
+    """Kilobytes (1,000 bytes) a second; 0 or less lets nothing through until the toxic is changed or removed."""
+
+    rate: int = 0
+
+
+def _pipe(attributes: BandwidthToxic, stub: Stub) -> Pipe:
+    rate = attributes.rate  # bytes a millisecond
+    free_ns = 0
+    while isinstance(chunk := (yield NEXT), Chunk):
+        data, free_ns = chunk.data, max(free_ns, chunk.at_ns)
+        while data:
+            piece = data[: rate * _PIECE_MS] if rate > 0 else data
+            free_ns = free_ns + len(piece) * 1_000_000 // rate if rate > 0 else _FOREVER_NS
+            try:
+                yield Sleep(free_ns)
+            except Interrupted:
+                stub.send(Chunk(data, chunk.at_ns))
+                return
+            stub.send(Chunk(piece, free_ns))
+            data = data[len(piece) :]
+
+
+KIND = Kind(attributes=BandwidthToxic, pipe=_pipe)

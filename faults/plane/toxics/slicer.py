@@ -1,0 +1,59 @@
+"""slicer: hands data on in small pieces, with a pause after each."""
+
+from __future__ import annotations
+
+from random import Random
+
+import msgspec
+
+from faults.plane.binding import Int
+from faults.plane.timers import now_ns
+from faults.plane.toxic import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
+
+
+class SlicerToxic(msgspec.Struct):
+    """Bytes of a piece on average, by how many it varies at most, and microseconds after each piece.
+
+    An average below 1 slices nothing; a variation not below the average counts as one less than the average.
+    """
+
+    average_size: Int = 0
+    size_variation: Int = 0
+    delay: Int = 0
+
+
+def _pipe(attributes: SlicerToxic, stub: Stub) -> Pipe:
+    while isinstance(chunk := (yield NEXT), Chunk):
+        begin = 0
+        for end in _cuts(len(chunk.data), attributes, stub.random):
+            stub.send(Chunk(chunk.data[begin:end], chunk.at_ns))
+            begin = end
+            try:
+                yield Sleep(now_ns() + max(attributes.delay * 1_000, 1))  # never none: each piece is its own write
+            except Interrupted:
+                if rest := chunk.data[end:]:
+                    stub.send(Chunk(rest, chunk.at_ns))
+                return
+
+
+def _cuts(size: int, attributes: SlicerToxic, random: Random) -> list[int]:
+    """Where pieces of `size` bytes end: halved, a little off the middle, until small enough."""
+    average = attributes.average_size
+    if average < 1:
+        return [size]
+    variation = min(max(attributes.size_variation, 0), average - 1)
+    cuts, waiting = [], [(0, size)]
+    while waiting:
+        begin, end = waiting.pop()
+        if end - begin <= average + variation:
+            cuts.append(end)
+            continue
+        middle = begin + (end - begin) // 2
+        if variation:
+            middle += random.randrange(-variation, variation)
+        waiting.append((middle, end))
+        waiting.append((begin, middle))
+    return cuts
+
+
+KIND = Kind(attributes=SlicerToxic, pipe=_pipe)

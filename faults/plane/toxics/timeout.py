@@ -1,0 +1,26 @@
+"""timeout: drops everything, and closes the connection when nothing has come for a while, or when it is removed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from faults.plane.timers import now_ns
+from faults.plane.toxic import NEXT, Chunk, Kind, Next, Pipe, Stub
+
+
+class TimeoutToxic(msgspec.Struct):
+    """Milliseconds; 0 never closes."""
+
+    timeout: int = 0
+
+
+def _pipe(attributes: TimeoutToxic, _: Stub) -> Pipe:
+    while isinstance((yield _patience(attributes.timeout)), Chunk):
+        pass
+
+
+def _patience(timeout_ms: int) -> Next:
+    return Next(now_ns() + timeout_ms * 1_000_000) if timeout_ms > 0 else NEXT
+
+
+KIND = Kind(attributes=TimeoutToxic, pipe=_pipe, closes_when_removed=True)
