@@ -16,8 +16,8 @@ import psutil
 
 from faults.servers import PLANE, PlaneKind, opened_plane
 from faults.toxiproxy import FaultPlane
-from harness.drill import CLIENT, HasPreload, HasPrepare, HasProbe, Link, Node, System, links_of
-from harness.errors import FaultError, HarnessError, NodeDown
+from harness.drill import CLIENT, HasPreload, HasPrepare, HasProbe, Link, Node, System, links_of, missing_for
+from harness.errors import FaultError, HarnessError, NodeDown, UsageError
 from harness.node import NodeSpec
 from harness.ports import HOST, listens, reserved
 from harness.processes import Processes, last_lines
@@ -70,6 +70,8 @@ class Cluster:
     @contextlib.asynccontextmanager
     async def opened(cls, system: System, run_dir: Path, *, seed: int, plane: PlaneKind) -> AsyncIterator[Cluster]:
         """Start everything and wait until every node answers; end everything, whatever happened."""
+        if missing := missing_for(system):
+            raise UsageError(missing)
         if isinstance(system, HasPrepare):
             system.prepare()
         nodes = system.nodes()

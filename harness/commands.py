@@ -16,7 +16,8 @@ from rich.console import Console
 from faults.servers import install_toxiproxy
 from harness import catalog
 from harness.catalog import Entry, NamedDrill
-from harness.errors import HarnessError
+from harness.drill import missing_for
+from harness.errors import HarnessError, UsageError
 from harness.live import Live
 from harness.runner import SEED_BITS, Finished, check, order_of, run
 from results.histories import load_history
@@ -50,9 +51,15 @@ def _print_entries(console: Console, noun: str, entries: Sequence[Entry]) -> Non
 
 def run_command(arguments: argparse.Namespace) -> int:
     """The main job: every drill of a suite, then one report. 0 where each ended as its drill expects."""
-    names = catalog.drill_names(arguments.suite) if arguments.suite else list(catalog.drill_files())
-    finished = _run_all([catalog.find_drill(name) for name in names], (), arguments)
     console = Console()
+    names = catalog.drill_names(arguments.suite) if arguments.suite else list(catalog.drill_files())
+    drills = [catalog.find_drill(name) for name in names]
+    lacking = {named.name: missing for named in drills if (missing := missing_for(named.drill.system))}
+    for name, missing in lacking.items():
+        console.print(f"not run: {name}: {missing}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    if len(lacking) == len(drills):
+        raise UsageError("None of these drills can run on this machine.")
+    finished = _run_all([named for named in drills if named.name not in lacking], (), arguments)
     report = _report([done.run_dir for done in finished], arguments.runs / f"{finished[0].run_dir.name}.html")
     print_suite([done.result for done in finished], console, report)
     return suite_exit_code([done.result for done in finished])

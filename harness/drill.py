@@ -115,6 +115,14 @@ class System(Protocol):
 
 
 @runtime_checkable
+class HasRequirements(Protocol):
+    """A system that runs only where something else is installed."""
+
+    def missing(self) -> str | None:
+        """What this machine lacks, and how to get it, in one line; None where it lacks nothing."""
+
+
+@runtime_checkable
 class HasPreload(Protocol):
     """A system whose nodes' heavy imports are done once, in the process that they are forked from."""
 
@@ -141,6 +149,11 @@ class HasProbe(Protocol):
 
     async def probe(self, address: Address) -> None:
         """Returns when the node answered; raises any `OSError` when it did not."""
+
+
+def missing_for(system: System) -> str | None:
+    """What this machine lacks to run a system, in one line; None where it lacks nothing."""
+    return system.missing() if isinstance(system, HasRequirements) else None
 
 
 def links_of(system: System) -> list[Link]:

@@ -11,6 +11,7 @@ timer that reads them, so that its statistics and comparisons are of latency, no
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -21,7 +22,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from harness.catalog import DRILLS, NamedDrill, load_drill
-from harness.errors import HarnessError
+from harness.drill import missing_for
+from harness.errors import HarnessError, UsageError
 from harness.runner import SEED_BITS, Finished, order_of, run
 from results.report import REPORT, write_report
 from results.terminal import summary
@@ -87,6 +89,11 @@ class DrillItem(pytest.Function):
 
 
 def _run(named: NamedDrill, config: pytest.Config) -> Finished:
+    missing = missing_for(named.drill.system)
+    if missing and os.environ.get("CI"):
+        raise UsageError(missing)
+    if missing:
+        pytest.skip(missing)
     seed = config.getoption("--drill-seed")
     order = order_of(named, secrets.randbits(SEED_BITS) if seed is None else seed, (), config.getoption("--fault-plane"))
     done = run(order, runs=config.getoption("--drill-runs"))
