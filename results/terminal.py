@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from rich.text import Text
 from harness.history import History
 from results.result import CheckResult, FaultResult, Result
 from results.store import load_frames
-from results.words import Mark, mark_of, milliseconds, recovery, run_mark, sentence, share, verdict_word
+from results.words import Mark, mark_of, milliseconds, operation, recovery, run_mark, sentence, share, verdict_word
 
 _SYMBOLS: Final[dict[Mark, str]] = {"good": "✔", "bad": "✘", "open": "?"}
 _STYLES: Final[dict[Mark, str]] = {"good": "green", "bad": "bold red", "open": "bold yellow"}
@@ -37,6 +38,13 @@ def print_result(result: Result, console: Console, run_dir: Path, report: Path |
     console.print()
     _print_to_copy("Report", str(report or run_dir), console)
     _print_to_copy("Again", result.rerun, console)
+
+
+def summary(result: Result, run_dir: Path, report: Path | None = None) -> str:
+    """What `print_result` prints, as plain text."""
+    text = io.StringIO()
+    print_result(result, Console(file=text, width=100, no_color=True), run_dir, report)
+    return text.getvalue()
 
 
 def print_checks(checks: Sequence[CheckResult], history: History, console: Console) -> None:
@@ -126,7 +134,7 @@ def _print_ops(check: CheckResult, ops: pd.DataFrame, console: Console) -> None:
             str(number),
             f"{op['due_ns'] / 1e9:.3f} s",
             milliseconds((op["done_ns"] - op["due_ns"]) / 1e6),
-            _text(describe_op(op)),
+            _text(operation(op["kind"], op["key"], op["value"], op["expected"])),
             _text(str(op["outcome"])),
             _text(str(op["node"])),
         )
@@ -134,17 +142,6 @@ def _print_ops(check: CheckResult, ops: pd.DataFrame, console: Console) -> None:
     shown = f"the first {len(chosen)} of {len(check.ops):,}" if len(check.ops) > len(chosen) else f"{len(chosen)}"
     console.print(Text(f"Operations that show why {check.name} is not satisfied: {shown}", style="bold"))
     console.print(table)
-
-
-def describe_op(op: pd.Series) -> str:
-    """An operation in short: "write k3 = 17", "read k3 = 16, not 17"."""
-    value = "" if pd.isna(op["value"]) else f" = {_short(str(op['value']))}"
-    expected = "" if pd.isna(op["expected"]) or op["expected"] == op["value"] else f", not {_short(str(op['expected']))}"
-    return f"{op['kind']} {_short(str(op['key']))}{value}{expected}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:39]}…"
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from results.metrics import Metrics
+from results.recovery import Recovery
 from results.result import CheckResult, Result, SLOResult
 
 Mark = Literal["good", "bad", "open"]
@@ -90,6 +91,29 @@ def recovery(metrics: Metrics) -> str:
     if metrics.recovery_s is None:
         return "–"
     return f"{'≥ ' if metrics.recovery_censored else ''}{metrics.recovery_s:.3g} s"
+
+
+def recovery_words(recovery: Recovery | None) -> str:
+    """What became of the service after a fault."""
+    if recovery is None:
+        return "no recovery to measure"
+    if recovery.censored:
+        return f"not recovered within {recovery.seconds:.3g} s, when watching ended"
+    return f"recovered in {recovery.seconds:.3g} s" if recovery.seconds else "service was not interrupted"
+
+
+def operation(kind: str, key: str, value: object, expected: object) -> str:
+    """An operation in short: "write k3 = 17", "read k3 = 16, not 17"; `value` and `expected` are texts or null."""
+    text = f"{kind} {_short(key)}"
+    if isinstance(value, str):
+        text += f" = {_short(value)}"
+    if isinstance(expected, str) and expected != value:
+        text += f", not {_short(expected)}"
+    return text
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:39]}…"
 
 
 def _through(result: Result) -> str:

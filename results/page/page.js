@@ -1,0 +1,64 @@
+"use strict";
+// Drawings are kept compressed and made when they come near the screen, so that a page of many runs opens at once.
+(async () => {
+  const tokens = JSON.parse(document.getElementById("tokens").textContent);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const coarse = matchMedia("(pointer: coarse)").matches;
+
+  async function unpacked(id) {
+    const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (char) => char.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).text();
+  }
+
+  function coloured(item) {
+    const style = getComputedStyle(document.documentElement);
+    for (const [name, token] of Object.entries(tokens))
+      item = item.replaceAll(token, style.getPropertyValue(`--${name}`).trim());
+    return JSON.parse(item);
+  }
+
+  const ready = unpacked("bokeh").then((code) => {
+    const script = document.createElement("script");
+    script.textContent = code;
+    document.head.append(script);
+  });
+
+  async function draw(plot) {
+    const item = unpacked(`${plot.dataset.run}-data`);
+    await ready;
+    const colouredItem = coloured(await item);
+    plot.replaceChildren();
+    const views = await Bokeh.embed.embed_item(colouredItem, plot.id);
+    if (coarse) // a finger scrolls the page; dragging would not let it
+      for (const view of views)
+        for (const model of view.model.document.all_models) if (model.type === "BoxZoomTool") model.active = false;
+  }
+
+  const plots = [...document.querySelectorAll(".plot")];
+  const drawn = new Map();
+  const once = (plot) => {
+    if (!drawn.has(plot))
+      drawn.set(plot, draw(plot).catch((error) => { plot.textContent = `The drawing failed: ${error.message}`; }));
+    return drawn.get(plot);
+  };
+  const near = new IntersectionObserver(
+    (entries) => entries.forEach((entry) => entry.isIntersecting && once(entry.target)), { rootMargin: "600px" });
+  plots.forEach((plot) => near.observe(plot));
+  dark.addEventListener("change", async () => {
+    for (const plot of [...drawn.keys()]) { await drawn.get(plot); drawn.delete(plot); await once(plot); }
+  });
+  addEventListener("beforeprint", () => plots.forEach(once));
+})();
+
+for (const button of document.querySelectorAll(".rerun button"))
+  button.addEventListener("click", async () => {
+    const code = button.previousElementSibling;
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = "Copied";
+    } catch { // pages from a file may not use the clipboard
+      getSelection().selectAllChildren(code);
+      button.textContent = "Selected";
+    }
+  });
