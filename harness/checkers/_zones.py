@@ -105,7 +105,8 @@ class Zones:
     def conflicts(self, by: int, clusters: Integers | None = None) -> Integers:
         """Pairs of clusters that contradict each other, shaped (n, 2), from the reads done by then; empty where none do.
 
-        Of every key that has a contradiction at least one pair is found. With `clusters` only these are looked at.
+        The first of a pair has the earlier `first_done`. Of every key that has a contradiction at least one pair is found.
+        With `clusters` only these are looked at.
         """
         chosen = np.arange(len(self._write)) if clusters is None else clusters
         first_done, last_sent = self._zones(by, chosen)
@@ -172,9 +173,9 @@ class Zones:
             return len(calls), sum(not self.calls.write[call] for call in calls), sum(calls)
 
         (older, newer_sent), (newer_done, read) = min(product(ordered(one, other), ordered(other, one)), key=cost)
-        # Of the two calls that began too late, the one that ended the story is told as the one that is wrong. Both cannot be
-        # writes; a write of which a read is known to be older is no news.
-        if self.calls.write[read] or (not self.calls.write[newer_sent] and self._done(newer_sent) > self._done(read)):
+        # `one` was the first to be done, so its call that was sent too late is a read. Where the other's is one too, the later
+        # of them is told as the one that is wrong: until then the other order was possible.
+        if not self.calls.write[newer_sent] and self._done(newer_sent) > self._done(read):
             older, newer_sent, newer_done, read = newer_done, read, older, newer_sent
         return Contradiction(older=older, newer_sent=newer_sent, newer_done=newer_done, read=read)
 

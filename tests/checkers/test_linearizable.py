@@ -148,6 +148,17 @@ CONTRADICTORY = {
         " client 1's write of 17 (op 0) had been acknowledged before client 2's write of 23 (op 1) was sent",
         (0, 1, 2, 3),
     ),
+    "a call that only touches is not told as the reason": (
+        """
+        c1 write x 17    0..5   ok
+        c2 read  x 17    0..4   ok
+        c3 write x 23    5..6   ok
+        c4 read  x 17   10..11  ok
+        """,
+        "key x: client 4 read 17 (op 3) after client 3's write of 23 (op 2) had been acknowledged, yet 17 is the older value:"
+        " client 2 had read 17 (op 1) before that write was sent",
+        (1, 2, 3),
+    ),
     "a value out of thin air": (
         """
         c1 write x 17    0..1 ok
@@ -198,7 +209,7 @@ CONTRADICTORY = {
         c1 write x 1     0..1   ok
         c1 write y 1     0..1   ok
         c1 write z 1     0..1   ok
-        c1 read  x null 20..21  ok
+        c1 read  x null 10..12  ok
         c1 read  y null 10..11  ok
         c1 read  z 1    10..11  ok
         """,
