@@ -1,10 +1,13 @@
 """How long the check for linearizability takes for a million operations, and how much memory.
 
-`pytest benchmarks/test_linearizable.py` prints a line a case: seconds, operations a second, and peak memory.
+`pytest benchmarks/test_linearizable.py` prints a line a case: seconds, operations a second, and peak memory; where Go is
+installed also the time that Porcupine takes on the same history (`benchmarks/porcupine`, on all cores, keys in parallel).
 """
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
@@ -25,18 +28,18 @@ STEP_NS = 1000
 """Between two operations' effects."""
 
 
-def recorded(keys: int, stale_at: float | None = None) -> History:
+def recorded(keys: int, stale_at: float | None = None, ops: int = OPS) -> History:
     """What an atomic store answers to clients who keep `CLIENTS` calls in flight, half of them writes.
 
     Operation i takes effect at `i * STEP_NS`, at a random point of its time in flight. With `stale_at`, a read after that
     share of the history finds the value of fifty writes of its key before.
     """
     random = np.random.default_rng(1)
-    number = np.arange(OPS)
-    key, write = random.integers(0, keys, OPS), random.random(OPS) < 0.5
+    number = np.arange(ops)
+    key, write = random.integers(0, keys, ops), random.random(ops) < 0.5
     value = seen(key, write)
     if stale_at is not None:
-        read = int(np.flatnonzero(~write & (number > OPS * stale_at))[0])
+        read = int(np.flatnonzero(~write & (number > ops * stale_at))[0])
         value[read] = np.flatnonzero(write & (key == key[read]) & (number < read))[-CLIENTS]
     text = pd.Series(value).astype("string")
     reach_ns = CLIENTS * STEP_NS // 2
@@ -48,8 +51,8 @@ def recorded(keys: int, stale_at: float | None = None) -> History:
                 "key": pd.Series(key).astype("string"),
                 "value": text.mask(value < 0),
                 "outcome": "ok",
-                "sent_ns": number * STEP_NS - random.integers(0, reach_ns, OPS),
-                "done_ns": number * STEP_NS + random.integers(0, reach_ns, OPS),
+                "sent_ns": number * STEP_NS - random.integers(0, reach_ns, ops),
+                "done_ns": number * STEP_NS + random.integers(0, reach_ns, ops),
             }
         )
     )
@@ -59,8 +62,8 @@ def seen(key: npt.NDArray[np.int64], write: npt.NDArray[np.bool_]) -> npt.NDArra
     """For each operation the last write of its key so far, itself included; -1 where there is none."""
     order = np.argsort(key, kind="stable")
     first_of_key = np.searchsorted(key[order], key[order])
-    last_write = np.maximum.accumulate(np.where(write[order], np.arange(OPS), -1))
-    value = np.empty(OPS, dtype=np.int64)
+    last_write = np.maximum.accumulate(np.where(write[order], np.arange(len(key)), -1))
+    value = np.empty(len(key), dtype=np.int64)
     value[order] = np.where(last_write < first_of_key, -1, order[last_write])
     return value
 
@@ -110,3 +113,40 @@ def test_a_million_operations(
             f"\n{OPS:,} operations, {CLIENTS} clients, {keys:,} key(s), {'valid' if verdict.valid else 'invalid'}:"
             f" best of 3 {best_s:.2f} s, {OPS / best_s:,.0f} ops/s, peak memory of the check {allocated / 1e6:.0f} MB{process}"
         )
+
+
+@pytest.fixture(scope="module")
+def porcupine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("Porcupine is built with Go, which is not installed")
+    program = tmp_path_factory.mktemp("porcupine") / "porcupine"
+    built = subprocess.run(
+        [go, "build", "-o", program, "."], cwd=Path(__file__).parent / "porcupine", capture_output=True, text=True
+    )
+    if built.returncode:
+        pytest.skip(f"Porcupine cannot be built here: {built.stderr.strip()}")
+    return program
+
+
+PEER_LIMIT_S = 20
+
+
+@pytest.mark.parametrize(("keys", "ops"), [(1000, OPS), (1, 10_000)], ids=["1000 keys", "one key"])
+def test_beside_porcupine(
+    benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], porcupine: Path, keys: int, ops: int
+) -> None:
+    history = recorded(keys, ops=ops)
+    columns = history.ops[["client", "key", "kind", "value", "sent_ns", "done_ns"]]
+    lines = columns.assign(value=columns["value"].fillna("-")).to_csv(sep=" ", header=False, index=False)
+    told = subprocess.run([porcupine, str(PEER_LIMIT_S)], input=lines, capture_output=True, text=True, check=True)
+    peer_verdict, peer_s = told.stdout.split()
+    verdict: Verdict = benchmark.pedantic(linearizable, args=(history,), rounds=3, warmup_rounds=1)  # type: ignore[no-untyped-call]
+    assert verdict.valid is True, verdict.why
+    assert peer_verdict in ("Ok", "Unknown")
+    assert benchmark.stats is not None
+    best_s = benchmark.stats.stats.min
+    benchmark.extra_info.update(ops=ops, clients=CLIENTS, porcupine_s=float(peer_s), porcupine_verdict=peer_verdict)
+    decided = f"{float(peer_s):.2f} s" if peer_verdict == "Ok" else f"undecided after {PEER_LIMIT_S} s"
+    with capsys.disabled():
+        print(f"\n{ops:,} operations, {CLIENTS} clients, {keys:,} key(s): best of 3 {best_s:.3f} s; Porcupine {decided}")
