@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faults.pause import Pause
 from harness.checkers.predictions_correct import predictions_correct
+from harness.checkers.replicas_return import replicas_return
 from harness.drill import Drill, Load
 from systems.serving import Serving
 from workloads.predictions import Predictions
@@ -11,8 +12,8 @@ from workloads.predictions import Predictions
 drill = Drill(
     system=Serving(replicas=3),
     workload=Predictions(),
-    load=Load(rate=200, clients=200, seconds=7),
-    faults=[Pause("all").between(2, 3)],
-    checks=[predictions_correct],
-    slos=["p50 < 20ms", "availability >= 75%", "recovery < 2.5s"],
+    load=Load(rate=200, clients=200, seconds=5),
+    faults=[Pause("all").between(1, 2)],
+    checks=[predictions_correct, replicas_return],
+    slos=["p50 < 20ms", "availability >= 65%", "recovery < 2.5s"],
 )

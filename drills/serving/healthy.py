@@ -10,7 +10,7 @@ from workloads.predictions import Predictions
 drill = Drill(
     system=Serving(replicas=3),
     workload=Predictions(),
-    load=Load(rate=300, clients=100, seconds=6),
+    load=Load(rate=300, clients=100, seconds=4),
     checks=[predictions_correct],
     slos=["p50 < 20ms", "p99 < 150ms", "availability >= 99.9%"],
 )

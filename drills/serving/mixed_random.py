@@ -14,13 +14,13 @@ from workloads.predictions import Predictions
 drill = Drill(
     system=Serving(replicas=3),
     workload=Predictions(),
-    load=Load(rate=250, clients=150, seconds=8),
+    load=Load(rate=250, clients=150, seconds=7),
     faults=[
         Randomly(
             faults=(Kill("one"), Pause("one"), Latency("one", delay_ms=80, jitter_ms=20), Isolate("one")),
             windows=3,
             from_s=1,
-            to_s=6.5,
+            to_s=5.8,
             shortest_s=0.5,
             longest_s=1.2,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faults.kill import Kill
 from harness.checkers.predictions_correct import predictions_correct
+from harness.checkers.replicas_return import replicas_return
 from harness.drill import Drill, Load
 from systems.serving import Serving
 from workloads.predictions import Predictions
@@ -11,8 +12,8 @@ from workloads.predictions import Predictions
 drill = Drill(
     system=Serving(replicas=3),
     workload=Predictions(),
-    load=Load(rate=300, clients=100, seconds=7),
-    faults=[Kill("one").between(2, 4)],
-    checks=[predictions_correct],
+    load=Load(rate=300, clients=100, seconds=5),
+    faults=[Kill("one").between(1.5, 3)],
+    checks=[predictions_correct, replicas_return],
     slos=["p99 < 250ms", "availability >= 99.9%", "recovery < 1s"],
 )

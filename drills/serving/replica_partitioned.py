@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faults.partition import Isolate
 from harness.checkers.predictions_correct import predictions_correct
+from harness.checkers.replicas_return import replicas_return
 from harness.drill import Drill, Load
 from systems.serving import Serving
 from workloads.predictions import Predictions
@@ -11,8 +12,8 @@ from workloads.predictions import Predictions
 drill = Drill(
     system=Serving(replicas=3),
     workload=Predictions(),
-    load=Load(rate=300, clients=150, seconds=7),
-    faults=[Isolate("one").between(2, 4)],
-    checks=[predictions_correct],
+    load=Load(rate=300, clients=150, seconds=5),
+    faults=[Isolate("one").between(1.5, 3)],
+    checks=[predictions_correct, replicas_return],
     slos=["p95 < 150ms", "p99 < 500ms", "availability >= 99.5%", "recovery < 1s"],
 )

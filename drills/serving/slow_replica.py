@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faults.latency import Latency
 from harness.checkers.predictions_correct import predictions_correct
+from harness.checkers.replicas_return import replicas_return
 from harness.drill import Drill, Load
 from systems.serving import Serving
 from workloads.predictions import Predictions
@@ -11,8 +12,8 @@ from workloads.predictions import Predictions
 drill = Drill(
     system=Serving(replicas=3),
     workload=Predictions(),
-    load=Load(rate=300, clients=100, seconds=6),
-    faults=[Latency("one", delay_ms=80, jitter_ms=20).between(2, 4)],
-    checks=[predictions_correct],
+    load=Load(rate=300, clients=100, seconds=5),
+    faults=[Latency("one", delay_ms=80, jitter_ms=20).between(1.5, 3.5)],
+    checks=[predictions_correct, replicas_return],
     slos=["p50 < 20ms", "p99 < 300ms", "availability >= 99.9%"],
 )

@@ -62,15 +62,22 @@ class Serving:
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return PredictClient(artifacts.folder(), entries[_BALANCER])
 
+    def missing(self) -> str | None:
+        library = artifacts.missing_library()
+        return library and f"Serving needs {library}, which is not installed: pip install 'distributed-ml-harness[serving]'"
+
     def preload(self) -> Sequence[str]:
         return ["torch"]
 
     def prepare(self) -> None:
         """Train the model, where that has not been done: a few seconds, once a machine.
 
-        In a process of its own, so that PyTorch stays out of this one. Raises `UsageError` where the cache folder cannot
-        be written.
+        In a process of its own, so that PyTorch stays out of this one. Raises `UsageError` where a library is missing, or
+        the cache folder cannot be written.
         """
+        lacks = self.missing()
+        if lacks is not None:
+            raise UsageError(lacks)
         folder = artifacts.folder()
         if artifacts.manifest(folder) is not None:
             return

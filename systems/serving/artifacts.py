@@ -43,10 +43,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def folder() -> Path:
-    """Where the artifacts are, or will be. Raises `UsageError` where the libraries that make them are missing."""
+    """Where the artifacts are, or will be."""
     named = os.environ.get("XDG_CACHE_HOME", "")
     cache = Path(named) if Path(named).is_absolute() else Path.home() / ".cache"
     return cache / "distributed-ml-harness" / "serving" / _key()
+
+
+def missing_library() -> str | None:
+    """A library that making the artifacts needs and that is not installed; None where none is missing."""
+    return next((library for library, version in _versions().items() if version is None), None)
 
 
 def manifest(at: Path) -> Manifest | None:
@@ -85,14 +90,18 @@ def _key() -> str:
     digest = hashlib.sha256()
     for name in _SOURCES:
         digest.update(Path(__file__).with_name(name).read_bytes())
+    digest.update(repr(_versions()).encode())
+    return digest.hexdigest()[:16]
+
+
+def _versions() -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
     for library in _LIBRARIES:
         try:
-            digest.update(f"{library} {metadata.version(library)}\n".encode())
+            found[library] = metadata.version(library)
         except metadata.PackageNotFoundError:
-            raise UsageError(
-                f"Serving needs {library}, which is not installed: pip install 'distributed-ml-harness[serving]'"
-            ) from None
-    return digest.hexdigest()[:16]
+            found[library] = None
+    return found
 
 
 def _sha256(data: bytes) -> str:

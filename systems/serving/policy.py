@@ -44,13 +44,19 @@ class Pool:
         self._order = list(names)
 
     def choose(self, tried: Collection[str] = ()) -> str | None:
-        """The replica whose turn it is among those that are up and not `tried`; None where there is none."""
-        for position, name in enumerate(self._order):
-            if self._replicas[name].up and name not in tried:
-                del self._order[position]
-                self._order.append(name)
-                return name
-        return None
+        """The replica whose turn it is among those that are up and not `tried`; None where there is none.
+
+        A retry goes to a replica that is down rather than nowhere: after a moment in which everything was slow, several are
+        down that are well, and the request has but to be sent once more.
+        """
+        untried = [name for name in self._order if name not in tried]
+        up = [name for name in untried if self._replicas[name].up]
+        candidates = up or (untried if tried else [])
+        if not candidates:
+            return None
+        self._order.remove(candidates[0])
+        self._order.append(candidates[0])
+        return candidates[0]
 
     def answered(self, name: str) -> None:
         """A request to this replica was answered."""

@@ -1,0 +1,190 @@
+"""Which replica is next, which are up: the balancer's decisions, told what happened and asked what they are."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from systems.serving.policy import FALL_CHECKS, FALL_REQUESTS, RISE_CHECKS, Pool
+
+
+def up(pool: Pool) -> list[str]:
+    return [replica.name for replica in pool.status() if replica.up]
+
+
+def take_down(pool: Pool, name: str) -> None:
+    for _ in range(FALL_CHECKS):
+        pool.check_failed(name, "no answer")
+
+
+def bring_up(pool: Pool, name: str) -> None:
+    for _ in range(RISE_CHECKS):
+        pool.check_passed(name)
+
+
+def test_takes_the_replicas_in_turn() -> None:
+    pool = Pool(["r1", "r2", "r3"])
+    assert [pool.choose() for _ in range(7)] == ["r1", "r2", "r3", "r1", "r2", "r3", "r1"]
+
+
+def test_leaves_out_what_is_down_and_takes_it_back() -> None:
+    pool = Pool(["r1", "r2", "r3"])
+    take_down(pool, "r2")
+    assert [pool.choose() for _ in range(4)] == ["r1", "r3", "r1", "r3"]
+    bring_up(pool, "r2")
+    assert {pool.choose() for _ in range(3)} == {"r1", "r2", "r3"}
+
+
+def test_a_retry_goes_to_another_replica() -> None:
+    pool = Pool(["r1", "r2", "r3"])
+    first = pool.choose()
+    assert first is not None
+    second = pool.choose([first])
+    assert second is not None
+    third = pool.choose([first, second])
+    assert {first, second, third} == {"r1", "r2", "r3"}
+    assert pool.choose(["r1", "r2", "r3"]) is None
+
+
+def test_a_retry_goes_to_a_replica_that_is_down_only_where_no_other_is_left() -> None:
+    pool = Pool(["r1", "r2", "r3"])
+    take_down(pool, "r3")
+    assert pool.choose(["r1"]) == "r2"
+    assert pool.choose(["r1", "r2"]) == "r3"
+    assert pool.choose(["r1", "r2", "r3"]) is None
+
+
+def test_says_when_nobody_is_up() -> None:
+    pool = Pool(["r1", "r2"])
+    take_down(pool, "r1")
+    take_down(pool, "r2")
+    assert pool.choose() is None
+    assert up(pool) == []
+
+
+def test_failed_checks_must_follow_each_other() -> None:
+    pool = Pool(["r1", "r2"])
+    for _ in range(FALL_CHECKS - 1):
+        assert not pool.check_failed("r1", "no answer")
+    pool.check_passed("r1")
+    for _ in range(FALL_CHECKS - 1):
+        assert not pool.check_failed("r1", "no answer")
+    assert up(pool) == ["r1", "r2"]
+    assert pool.check_failed("r1", "no answer")
+    assert up(pool) == ["r2"]
+
+
+def test_good_checks_must_follow_each_other() -> None:
+    pool = Pool(["r1", "r2"])
+    take_down(pool, "r1")
+    for _ in range(RISE_CHECKS - 1):
+        assert not pool.check_passed("r1")
+    pool.check_failed("r1", "no answer")
+    for _ in range(RISE_CHECKS - 1):
+        assert not pool.check_passed("r1")
+    assert up(pool) == ["r2"]
+    assert pool.check_passed("r1")
+    assert up(pool) == ["r1", "r2"]
+
+
+def test_failed_requests_take_a_replica_down_before_the_checks_do() -> None:
+    pool = Pool(["r1", "r2"])
+    went_down = [pool.failed("r1", "broken") for _ in range(FALL_REQUESTS)]
+    assert went_down == [False] * (FALL_REQUESTS - 1) + [True]
+    assert not pool.failed("r1", "broken")  # what was still under way: it is down already
+
+
+def test_an_answer_between_failures_counts() -> None:
+    pool = Pool(["r1", "r2"])
+    for _ in range(10 * FALL_REQUESTS):
+        assert not pool.failed("r1", "broken")
+        pool.answered("r1")
+    assert up(pool) == ["r1", "r2"]
+
+
+def test_failed_requests_alone_leave_the_last_replica_up() -> None:
+    pool = Pool(["r1", "r2", "r3"])
+    for name in ("r1", "r2", "r3"):
+        for _ in range(10):
+            pool.failed(name, "timed out")
+    assert up(pool) == ["r3"]
+    take_down(pool, "r3")
+    assert up(pool) == []
+
+
+def test_a_late_answer_does_not_bring_a_replica_up() -> None:
+    pool = Pool(["r1", "r2"])
+    take_down(pool, "r1")
+    pool.answered("r1")
+    assert up(pool) == ["r2"]
+
+
+def test_a_replica_that_came_up_is_given_the_same_chances_again() -> None:
+    pool = Pool(["r1", "r2"])
+    for _ in range(FALL_REQUESTS):
+        pool.failed("r1", "broken")
+    bring_up(pool, "r1")
+    assert not pool.failed("r1", "broken")
+    assert up(pool) == ["r1", "r2"]
+
+
+def test_status_counts() -> None:
+    pool = Pool(["r1", "r2"])
+    pool.answered("r1")
+    pool.answered("r1")
+    pool.failed("r2", "timed out")
+    first, second = pool.status()
+    assert (first.name, first.answered, first.failed, first.last_failure) == ("r1", 2, 0, "")
+    assert (second.name, second.answered, second.failed, second.last_failure) == ("r2", 0, 1, "timed out")
+
+
+NAMES = ["r1", "r2", "r3", "r4"]
+EVENTS = st.lists(
+    st.tuples(st.sampled_from(["answered", "failed", "check_passed", "check_failed", "choose"]), st.sampled_from(NAMES)),
+    max_size=200,
+)
+
+
+@given(EVENTS, st.sets(st.sampled_from(NAMES)))
+def test_whatever_happens(events: list[tuple[str, str]], tried: set[str]) -> None:
+    """Only checks bring replicas up or empty the pool; a choice is untried, and up where one that is up is left."""
+    pool = Pool(NAMES)
+    for event, name in events:
+        before = up(pool)
+        match event:
+            case "answered":
+                pool.answered(name)
+                assert up(pool) == before
+            case "failed":
+                changed = pool.failed(name, "broken")
+                assert changed == (up(pool) != before)
+                assert set(up(pool)) <= set(before)
+                assert up(pool) or not before
+            case "check_passed":
+                assert pool.check_passed(name) == (up(pool) != before)
+                assert set(before) <= set(up(pool))
+            case "check_failed":
+                assert pool.check_failed(name, "no answer") == (up(pool) != before)
+                assert set(up(pool)) <= set(before)
+            case "choose":
+                pool.choose()
+    untried = set(NAMES) - tried
+    candidates = untried & set(up(pool)) or (untried if tried else set())
+    assert pool.choose(tried) in (candidates or {None})
+    for name in NAMES:
+        bring_up(pool, name)
+    assert up(pool) == NAMES
+
+
+@given(EVENTS)
+def test_every_replica_that_is_up_gets_its_share(events: list[tuple[str, str]]) -> None:
+    """After any past, as many choices as there are replicas up name each of them once."""
+    pool = Pool(NAMES)
+    for event, name in events:
+        if event == "check_failed":
+            pool.check_failed(name, "no answer")
+        elif event == "check_passed":
+            pool.check_passed(name)
+        elif event == "choose":
+            pool.choose([name])
+    assert sorted(pool.choose() or "" for _ in up(pool)) == up(pool)
