@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -20,20 +21,24 @@ class Kill(Fault):
     aims_at: ClassVar[Aim] = "nodes"
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        codes = {name: (cluster.pid(name), await cluster.kill(name)) for name in targets.nodes}
-        text = ", ".join(f"{name} pid {pid} ended with {_how(code)}" for name, (pid, code) in codes.items())
-        return Evidence(acted=all(code == -signal.SIGKILL for _, code in codes.values()), text=text)
+        pids = {name: cluster.pid(name) for name in targets.nodes}
+        codes = await asyncio.gather(*(cluster.kill(name, targets.label) for name in targets.nodes))
+        ended = zip(pids.items(), codes, strict=True)
+        text = ", ".join(f"{name} pid {pid} ended with {_how(code)}" for (name, pid), code in ended)
+        return Evidence(acted=all(code == -signal.SIGKILL for code in codes), text=text)
 
     async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        again = [await _start(cluster, name) for name in targets.nodes if not cluster.runs(name)]
-        return Evidence(acted=injected.acted, text="; ".join([injected.text, *again]))
+        """All at once: a node may wait for others before it answers."""
+        again = await asyncio.gather(*(_start(cluster, name, targets.label) for name in targets.nodes))
+        return Evidence(acted=injected.acted, text="; ".join([injected.text, *filter(None, again)]))
 
 
-async def _start(cluster: Cluster, name: str) -> str:
+async def _start(cluster: Cluster, name: str, label: str) -> str:
     try:
-        return f"started again as pid {await cluster.start(name)}"
+        pid = await cluster.restart(name, label)
     except NodeDown as error:  # the system's failing, not the fault's: the check `nodes_stayed_up` finds it
         return str(error)
+    return "" if pid is None else f"started again as pid {pid}"
 
 
 def _how(code: int) -> str:

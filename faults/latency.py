@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from harness.drill import Aim, Evidence, Fault, Targets
-from harness.errors import UsageError
+from harness.drill import Aim, Evidence, Fault, Link, Targets
+from harness.errors import FaultError, UsageError
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
+
+_ANSWER_S: Final = 1.0
+"""A target that takes longer than this, delay aside, does not answer."""
+
+_LONGEST_MS: Final = 3_600_000
 
 
 @dataclass(frozen=True)
@@ -23,14 +28,14 @@ class Latency(Fault):
     aims_at: ClassVar[Aim] = "links"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.jitter_ms <= self.delay_ms or self.delay_ms == 0:
+        if not (1 <= self.delay_ms <= _LONGEST_MS and 0 <= self.jitter_ms <= self.delay_ms):
             raise UsageError(
-                f"Latency(delay_ms={self.delay_ms:g}, jitter_ms={self.jitter_ms:g}): needs 0 <= jitter_ms <= delay_ms"
-                " and delay_ms above 0."
+                f"Latency(delay_ms={self.delay_ms:g}, jitter_ms={self.jitter_ms:g}): needs 1 <= delay_ms <= {_LONGEST_MS:,}"
+                " and 0 <= jitter_ms <= delay_ms."
             )
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        before = await _round_trips_ms(cluster, targets)
+        before = await self._round_trips_ms(cluster, targets)
         attributes = {"latency": round(self.delay_ms), "jitter": round(self.jitter_ms)}
         await asyncio.gather(
             *(
@@ -38,21 +43,31 @@ class Latency(Fault):
                 for link in targets.links
             )
         )
-        return Evidence(acted=None, text="", readings=before)
+        return self._compared(before, await self._round_trips_ms(cluster, targets))
 
     async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        try:
-            during = await _round_trips_ms(cluster, targets)
-        finally:
-            await asyncio.gather(*(cluster.plane.remove_toxic(link.name, targets.label) for link in targets.links))
-        both = {name: (injected.readings[name], ms) for name, ms in during.items() if name in injected.readings}
+        removing = (cluster.plane.remove_toxic(link.name, targets.label) for link in targets.links)
+        await asyncio.gather(*removing)
+        return injected
+
+    def _compared(self, before: dict[str, float], during: dict[str, float]) -> Evidence:
+        both = {name: (before[name], ms) for name, ms in during.items() if name in before}
         # Half of what was asked, less the jitter, is far above what scheduling adds to a question on loopback.
         least_ms = (self.delay_ms - self.jitter_ms) / 2
         acted = bool(both) and all(ms - before_ms >= least_ms for before_ms, ms in both.values())
         text = "; ".join(f"{name} {before_ms:.1f} ms → {ms:.1f} ms" for name, (before_ms, ms) in both.items())
-        return Evidence(acted=acted, text=f"round trip {text}" if text else "no target answered before and during the fault")
+        return Evidence(acted=acted, text=f"round trip {text}" if text else "no target answered, so no delay could be measured")
 
+    async def _round_trips_ms(self, cluster: Cluster, targets: Targets) -> dict[str, float]:
+        """By link; without those whose target does not answer, as one that another fault has killed or cut off."""
+        timeout_s = (self.delay_ms + self.jitter_ms) / 1e3 + _ANSWER_S
 
-async def _round_trips_ms(cluster: Cluster, targets: Targets) -> dict[str, float]:
-    links = [link for link in targets.links if cluster.runs(link.target)]
-    return dict(zip([link.name for link in links], await asyncio.gather(*map(cluster.round_trip_ms, links)), strict=True))
+        async def ask(link: Link) -> float | None:
+            try:
+                return await cluster.round_trip_ms(link, timeout_s)
+            except FaultError:
+                return None
+
+        links = [link for link in targets.links if cluster.runs(link.target)]
+        times_ms = await asyncio.gather(*map(ask, links))
+        return {link.name: ms for link, ms in zip(links, times_ms, strict=True) if ms is not None}

@@ -23,22 +23,29 @@ class Pause(Fault):
     aims_at: ClassVar[Aim] = "nodes"
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        for name in targets.nodes:
-            cluster.pid(name)  # a node that does not run cannot be paused
-            cluster.signal(name, signal.SIGSTOP)
+        pids = {name: float(cluster.stop(name, targets.label)) for name in targets.nodes}
         for name in targets.nodes:
             await _until(cluster, name, stopped=True)
-        return Evidence(acted=True, text=f"{', '.join(targets.nodes)} stopped")
+        return Evidence(acted=True, text=f"{', '.join(targets.nodes)} stopped", readings=pids)
 
     async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        states = {name: cluster.process_state(name) for name in targets.nodes}
+        """Evidence is that each target stood still to the end, or until another fault killed it."""
+        seen = {name: _seen(cluster, name, injected.readings.get(name)) for name in targets.nodes}
         for name in targets.nodes:
-            cluster.signal(name, signal.SIGCONT)
-        for name in targets.nodes:
-            if cluster.runs(name):
+            if cluster.resume(name, targets.label) and cluster.runs(name):
                 await _until(cluster, name, stopped=False)
-        text = ", ".join(f"{name} was {state} until the end" for name, state in states.items())
-        return Evidence(acted=bool(injected.acted) and all(state == "stopped" for state in states.values()), text=text)
+        text = ", ".join(f"{name} {what}" for name, what in seen.items())
+        return Evidence(acted=bool(injected.acted) and all(what in _STOPPED for what in seen.values()), text=text)
+
+
+_STOPPED: Final = ("was stopped until the end", "was stopped until it was killed")
+
+
+def _seen(cluster: Cluster, name: str, pid: float | None) -> str:
+    if not cluster.runs(name) or cluster.pid(name) != pid:
+        return _STOPPED[1]
+    state = cluster.process_state(name)
+    return _STOPPED[0] if state == "stopped" else f"was {state} before the end"
 
 
 async def _until(cluster: Cluster, name: str, *, stopped: bool) -> None:

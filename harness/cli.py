@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from harness import roots
 from harness.errors import HarnessError, UsageError
 
 EXIT_CODES = """\
@@ -25,10 +27,11 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line; returns its exit code. Errors are one line on standard error."""
     parsed = _parser().parse_args(arguments)
-    # Imported late, so that `harness --help` does not wait for pandas.
-    from harness import commands
-
+    roots.add(Path.cwd())
     try:
+        # Imported late, so that `harness --help` does not wait for pandas.
+        from harness import commands
+
         return int(getattr(commands, f"{parsed.command}_command")(parsed))
     except HarnessError as error:
         mark = "? unknown" if error.exit_code == 4 else "error"
@@ -40,6 +43,10 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         sys.stderr.close()
         return 0
+    except Exception:
+        traceback.print_exc()
+        print("error: the harness broke; this is a bug in it, or in a module of yours that stands above", file=sys.stderr)
+        return HarnessError.exit_code
 
 
 class _Parser(argparse.ArgumentParser):

@@ -18,6 +18,7 @@ from faults.servers import PLANE, PlaneKind, opened_plane
 from faults.toxiproxy import FaultPlane
 from harness.drill import CLIENT, HasPreload, HasPrepare, HasProbe, Link, Node, System, links_of, missing_for
 from harness.errors import FaultError, HarnessError, NodeDown, UsageError
+from harness.holds import Holds
 from harness.node import NodeSpec
 from harness.ports import HOST, listens, reserved
 from harness.processes import Processes, last_lines
@@ -38,6 +39,14 @@ class Event:
     node: str
     kind: str
     detail: str
+
+
+def prepare(system: System) -> None:
+    """Make what a system needs before it starts. Raises `UsageError` where this machine lacks something."""
+    if missing := missing_for(system):
+        raise UsageError(missing)
+    if isinstance(system, HasPrepare):
+        system.prepare()
 
 
 class Cluster:
@@ -63,17 +72,15 @@ class Cluster:
         self._ports = ports
         self._proxies: dict[str, Address] = {}
         self._starts: dict[str, int] = {}
-        self._killing: set[str] = set()
+        self._down = Holds()
+        self._stopped = Holds()
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(cls, system: System, run_dir: Path, *, seed: int, plane: PlaneKind) -> AsyncIterator[Cluster]:
         """Start everything and wait until every node answers; end everything, whatever happened."""
-        if missing := missing_for(system):
-            raise UsageError(missing)
-        if isinstance(system, HasPrepare):
-            system.prepare()
+        prepare(system)
         nodes = system.nodes()
         (run_dir / "nodes").mkdir(parents=True, exist_ok=True)
         async with AsyncExitStack() as stack:
@@ -86,6 +93,7 @@ class Cluster:
             toxiproxy = await stack.enter_async_context(opened_plane(plane, processes, plane_port, run_dir, seed))
             cluster = cls(system, run_dir, seed, toxiproxy, processes, named)
             processes.on_exit = cluster._exited
+            processes.on_broken = cluster._lose
             await cluster._create_links()
             async with asyncio.TaskGroup() as starting:
                 for name in named:
@@ -107,19 +115,40 @@ class Cluster:
         self._note(name, "started", f"pid {pid}")
         return pid
 
-    async def kill(self, name: str) -> int:
-        """SIGKILL a node; returns its exit code when it is gone."""
-        self.pid(name)  # a node that does not run cannot be killed
-        self._killing.add(name)
-        self._processes.signal(name, signal.SIGKILL)
-        code = await self._processes.exit_code(name)
-        self._killing.discard(name)
-        return code
+    async def kill(self, name: str, label: str) -> int:
+        """SIGKILL a node, which is then down until every window that killed it has called `restart`; returns its exit code.
 
-    def signal(self, name: str, number: int) -> None:
-        """Send a signal to a node's process group. Nothing happens where it does not run."""
+        Raises `FaultError` where it does not run.
+        """
+        self.pid(name)
+        self._down.take(name, label)
+        self._processes.signal(name, signal.SIGKILL)
+        return await self._processes.exit_code(name)
+
+    async def restart(self, name: str, label: str) -> int | None:
+        """End a window's `kill`; returns the new pid, or None where this window holds it not, or another does too."""
+        return await self.start(name) if self._down.release(name, label) else None
+
+    def stop(self, name: str, label: str) -> int:
+        """SIGSTOP a node's process group until every window that stopped it has called `resume`; returns its pid.
+
+        Raises `FaultError` where it does not run.
+        """
+        pid = self.pid(name)
+        self._stopped.take(name, label)
+        self._signal(name, signal.SIGSTOP)
+        return pid
+
+    def resume(self, name: str, label: str) -> bool:
+        """End a window's `stop`; whether the node was resumed by this."""
+        last = self._stopped.release(name, label)
+        if last and self.runs(name):
+            self._signal(name, signal.SIGCONT)
+        return last
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
         self._processes.signal(name, number)
-        self._note(name, "signalled", signal.Signals(number).name)
+        self._note(name, "signalled", number.name)
 
     def pid(self, name: str) -> int:
         """The node's process. Raises `FaultError` while it does not run."""
@@ -149,12 +178,13 @@ class Cluster:
         """The entry nodes, as clients reach them: behind their links."""
         return {name: self._proxies[f"{CLIENT}>{name}"] for name in self.system.entries()}
 
-    async def round_trip_ms(self, link: Link) -> float:
+    async def round_trip_ms(self, link: Link, timeout_s: float = PROBE_TIMEOUT_S) -> float:
         """How long the link's target takes to answer a question asked through the link. Raises `FaultError` if it does not."""
         started_ns = time.monotonic_ns()
         try:
-            await asyncio.wait_for(self._ask(link.target, self._proxies[link.name], None), 10 * PROBE_TIMEOUT_S)
-        except (OSError, WireError, TimeoutError) as error:
+            async with asyncio.timeout(timeout_s):
+                await self._ask(link.target, self._proxies[link.name], None)
+        except (OSError, WireError) as error:  # a TimeoutError is an OSError
             raise FaultError(f"{link.target} does not answer through {link.name}: {error}") from error
         return (time.monotonic_ns() - started_ns) / 1e6
 
@@ -165,17 +195,19 @@ class Cluster:
     # ------------------------------------------------------------------------------------------------------- internals
 
     async def lost(self) -> None:
-        """Wait for the end of a process that the run cannot do without; raises `FaultError` when that happens."""
+        """Wait for the end of a process that the run cannot do without; raises a `HarnessError` when that happens."""
         await self._lost
 
     def _exited(self, name: str, pid: int, code: int) -> None:
         how = f"pid {pid}, {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
-        self._note(name, "killed" if name in self._killing else "died", how)
-        if name in (PLANE, CLIENT) and not self._lost.done():
+        self._note(name, "killed" if self._down.holds(name) else "died", how)
+        if name in (PLANE, CLIENT):
             what = "fault plane" if name == PLANE else "load generator"
-            self._lost.set_exception(
-                FaultError(f"The {what} ended during the run ({how}); what it would have shown is unknown.")
-            )
+            self._lose(FaultError(f"The {what} ended during the run ({how}); what it would have shown is unknown."))
+
+    def _lose(self, error: HarnessError) -> None:
+        if not self._lost.done():
+            self._lost.set_exception(error)
             self._lost.exception()  # it may be that nobody waits for it yet
 
     def _spec(self, name: str) -> NodeSpec:
@@ -201,7 +233,8 @@ class Cluster:
         while self._processes.pid(name) == pid:
             if listens(pid, self._ports[name]):
                 with contextlib.suppress(OSError, WireError):
-                    await self._ask(name, self.address(name), pid)
+                    async with asyncio.timeout(PROBE_TIMEOUT_S):
+                        await self._ask(name, self.address(name), pid)
                     return
             if time.monotonic() > deadline:
                 raise NodeDown(f"{name} did not answer within {START_TIMEOUT_S:g} s of its start. Its log ends: {seen()}")
@@ -216,7 +249,7 @@ class Cluster:
             return
         client = Client(address)
         try:
-            reply = (await client.request("GET", "/-/node", timeout_s=PROBE_TIMEOUT_S)).decode(dict)
+            reply = (await client.request("GET", "/-/node", timeout_s=START_TIMEOUT_S)).decode(dict)
         finally:
             client.close()
         if pid is not None and reply.get("pid") != pid:

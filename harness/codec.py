@@ -21,8 +21,11 @@ class Described(msgspec.Struct, frozen=True):
 def describe(value: object) -> Described:
     """A frozen dataclass value as JSON-shaped data. Raises `UsageError` where another process could not read it back."""
     kind = type(value)
-    module = importlib.import_module(kind.__module__)
-    if getattr(module, kind.__name__, None) is not kind:
+    try:
+        found = getattr(importlib.import_module(kind.__module__), kind.__name__, None)
+    except ImportError:
+        found = None
+    if found is not kind:
         raise UsageError(
             f"{kind.__name__} is defined where other processes cannot import it ({kind.__module__})."
             " Put it at the top level of a module of its own."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -15,6 +15,9 @@ from harness.schedule import PlannedWindow, targets_of
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
+
+_HASTE_S: Final = 5.0
+"""Healing takes no longer than this where the run is broken off; all nodes and proxies end with it anyway."""
 
 
 class WindowRecord(msgspec.Struct, kw_only=True):
@@ -53,25 +56,31 @@ async def hold(cluster: Cluster, planned: PlannedWindow, start_ns: int, watcher:
         return record
     record.targets = " ".join(targets.nodes or [link.name for link in targets.links])
     record.injected_ns = time.monotonic_ns()
-    injected = Evidence(acted=False, text="the run ended while it began")
+    injected, limit_s = Evidence(acted=False, text="the run ended while it began"), None
     try:
         injected = await fault.inject(cluster, targets)
         watcher.on_window(record)
         await _sleep_until(start_ns, window.to_s)
     except FaultError as error:
         injected = Evidence(acted=False, text=f"{type(fault).__name__} did not act: {error}")
+    except asyncio.CancelledError:
+        limit_s = _HASTE_S
+        raise
     finally:
-        seen = await _heal(cluster, planned, targets, injected)
+        seen = await _heal(cluster, planned, targets, injected, limit_s)
         record.healed_ns = time.monotonic_ns()
         record.acted, record.evidence = seen.acted, seen.text
         watcher.on_window(record)
     return record
 
 
-async def _heal(cluster: Cluster, planned: PlannedWindow, targets: Targets, injected: Evidence) -> Evidence:
+async def _heal(
+    cluster: Cluster, planned: PlannedWindow, targets: Targets, injected: Evidence, limit_s: float | None
+) -> Evidence:
     try:
-        healed = await planned.window.fault.heal(cluster, targets, injected)
-    except FaultError as error:
+        async with asyncio.timeout(limit_s):
+            healed = await planned.window.fault.heal(cluster, targets, injected)
+    except (FaultError, TimeoutError) as error:
         return Evidence(acted=False, text=f"{injected.text} could not be healed or measured: {error}".strip())
     return injected if injected.acted is False else healed
 
@@ -83,8 +92,8 @@ async def _leader(cluster: Cluster, label: str) -> Targets:
     addresses = {name: cluster.address(name) for name in cluster.nodes if cluster.runs(name)}
     try:
         leader = await asyncio.wait_for(system.leader(addresses), timeout=2.0)
-    except (OSError, TimeoutError, LookupError) as error:
-        raise FaultError(f"the system did not say who leads: {error}") from error
+    except Exception as error:  # whatever a system's own code comes upon
+        raise FaultError(f"the system did not say who leads: {str(error) or type(error).__name__}") from error
     return targets_of(system, label, leader)
 
 

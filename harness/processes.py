@@ -12,8 +12,9 @@ from typing import Final
 
 import msgspec
 
-from harness import warden
+from harness import roots, warden
 from harness.errors import HarnessError
+from harness.forks import OUTER_PYTHONPATH
 from harness.node import NodeSpec
 
 END_TIMEOUT_S: Final = 10.0
@@ -26,6 +27,10 @@ class Processes:
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self.on_exit: Callable[[str, int, int], None] = lambda name, pid, code: None
         """Called with name, pid and exit code (-N for signal N) when a node's process ends, however it ended."""
+        self.on_broken: Callable[[HarnessError], None] = lambda error: None
+        """Called when the warden itself has ended before it should, and all nodes with it."""
+        self._broken: HarnessError | None = None
+        self._closing = False
         self._process = process
         self._log = log
         self._pids: dict[str, int] = {}
@@ -36,10 +41,15 @@ class Processes:
     @contextlib.asynccontextmanager
     async def opened(cls, preload: Sequence[str], log: Path) -> AsyncIterator[Processes]:
         """A warden that has imported `preload`; every node is dead when this ends."""
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+        environment = {
+            **os.environ,
+            OUTER_PYTHONPATH: os.environ.get("PYTHONPATH", ""),
+            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
+        }
         with log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "harness.warden", *preload,
+                # -P: what lies in the working directory is no part of the harness
+                sys.executable, "-P", "-m", "harness.warden", *map(str, roots.added()), "--", *preload,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=stderr,
                 env=environment, start_new_session=True,
             )  # fmt: skip
@@ -49,6 +59,7 @@ class Processes:
             yield processes
         finally:
             assert process.stdin is not None  # noqa: S101 - it was asked for
+            processes._closing = True
             process.stdin.close()
             try:
                 await asyncio.wait_for(process.wait(), END_TIMEOUT_S)
@@ -81,8 +92,8 @@ class Processes:
 
     def _send(self, command: warden.Command) -> None:
         assert self._process.stdin is not None  # noqa: S101 - it was asked for
-        if self._process.returncode is not None or self._process.stdin.is_closing():
-            raise self._broken()
+        if self._broken is not None:
+            raise self._broken
         self._process.stdin.write(msgspec.json.encode(command) + b"\n")
 
     async def _read_reports(self) -> None:
@@ -97,13 +108,15 @@ class Processes:
                     self._pids.pop(name, None)
                     self._exited[name].set_result(code)
                     self.on_exit(name, pid, code)
+        self._broken = HarnessError(
+            f"The process that starts the nodes has ended, and all nodes with it. Its last words: {last_lines(self._log, 3)}"
+        )
         for future in (*self._started.values(), *self._exited.values()):
             if not future.done():
-                future.set_exception(self._broken())
+                future.set_exception(self._broken)
                 future.exception()  # it may be that nobody waits for this one
-
-    def _broken(self) -> HarnessError:
-        return HarnessError(f"The process that starts the nodes has ended. Its last words: {last_lines(self._log, 3)}")
+        if not self._closing:
+            self.on_broken(self._broken)
 
 
 def last_lines(log: Path, count: int) -> str:

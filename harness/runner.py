@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,9 +21,9 @@ from harness.catalog import NamedDrill
 from harness.checkers.faults_acted import faults_acted
 from harness.checkers.generator_kept_up import generator_kept_up
 from harness.checkers.nodes_stayed_up import nodes_stayed_up
-from harness.cluster import Cluster
+from harness.cluster import Cluster, prepare
 from harness.codec import describe
-from harness.drill import CLIENT, Checker, Drill
+from harness.drill import CLIENT, Checker, Drill, Verdict
 from harness.errors import HarnessError
 from harness.history import History
 from harness.injector import Watcher, WindowRecord, hold
@@ -103,7 +104,9 @@ def run(order: Order, *, runs: Path, observer: Observer | None = None) -> Finish
     """
     started = datetime.now(UTC)
     begun_s = time.monotonic()
-    describe(order.drill.system)  # what cannot travel to the generator is a mistake in the drill: say so before the start
+    for value in (order.drill.system, order.drill.workload):
+        describe(value)  # what cannot travel to the generator is a mistake in the drill: say so before the start
+    prepare(order.drill.system)  # not yet in the event loop, so that Ctrl-C ends it at once
     run_dir = new_run_dir(runs, order.name, order.seed, started)
     try:
         recorded = asyncio.run(_record(order, run_dir, observer or Nobody()))
@@ -118,7 +121,12 @@ def check(history: History, checks: Sequence[Checker]) -> tuple[CheckResult, ...
     """What each checker finds in a history."""
     found = []
     for checker in checks:
-        verdict = checker(history)
+        try:
+            verdict = checker(history)
+        except Exception as error:  # anybody's code; the run is worth keeping all the same
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(last.filename).name}, line {last.lineno}"
+            verdict = Verdict(valid=None, why=f"the check itself failed: {type(error).__name__}: {error} ({where})")
         found.append(CheckResult(name=checker.__name__, valid=verdict.valid, why=verdict.why, ops=verdict.ops))
     return tuple(found)
 
@@ -141,6 +149,9 @@ async def _record(order: Order, run_dir: Path, observer: Observer) -> History:
             ops = read_oplog((run_dir / "nodes" / CLIENT / OPLOG).read_bytes(), start_ns)
             return await _history(cluster, ops, records, start_ns)
     except BaseExceptionGroup as group:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # Ctrl-C: what else went wrong on the way out does not matter
+            raise asyncio.CancelledError from group
         raise _first(group) from group
     except TimeoutError as error:
         raise HarnessError(

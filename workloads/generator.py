@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+import traceback
 from array import array
+from bisect import bisect_right
+from itertools import islice
 from typing import Final, cast
 
 import msgspec
@@ -66,8 +69,9 @@ class Generator:
         self._system = cast(System, restore(task.system))
         self._workload = cast(Workload, restore(task.workload))
         self._due = due_ns(task.load, stream(task.seed, "arrivals"))
-        calls = self._workload.calls(stream(task.seed, "calls"))
-        self._calls = [next(calls) for _ in self._due]
+        self._calls = list(islice(self._workload.calls(stream(task.seed, "calls")), len(self._due)))
+        if len(self._calls) < len(self._due):
+            raise ValueError(f"the workload ends after {len(self._calls)} calls; this load needs {len(self._due)}")
         self._clients = [self._system.client(index, node.peers) for index in range(task.load.clients)]
         self._log = OpLog()
         self._next = 0
@@ -86,7 +90,7 @@ class Generator:
     def progress(self) -> Progress:
         now_ns, recent = time.monotonic_ns(), self._recent_ms
         self._recent_ms = []
-        due = len(self._due) if self.finished else sum(1 for at_ns in self._due[: self._next] if at_ns <= now_ns)
+        due = bisect_right(self._due, now_ns)
         return Progress(due=due, finished=self.finished, latencies_ms=recent, **self._counts)
 
     async def final(self) -> int:
@@ -187,7 +191,11 @@ async def main(node: Node) -> None:
         nonlocal generator
         match request.method, request.path:
             case "POST", "/prepare":
-                generator = Generator(node, request.decode(Task))
+                try:
+                    generator = Generator(node, request.decode(Task))
+                except Exception as error:  # anybody's system and workload
+                    traceback.print_exc()
+                    return Response(422, f"{type(error).__name__}: {error}".encode())
                 return Response.json({})
             case _ if generator is None:
                 return Response(409, b"nothing is prepared: POST /prepare first")
@@ -199,7 +207,10 @@ async def main(node: Node) -> None:
             case "POST", "/final":
                 return Response.json({"calls": await generator.final()})
             case "POST", "/save":
-                generator.save()
+                try:
+                    generator.save()
+                except OSError as error:
+                    return Response(507, f"cannot write the op log: {error.strerror}".encode())
                 return Response.json({})
             case _:
                 return Response(404, b"no such route")

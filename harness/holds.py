@@ -1,0 +1,26 @@
+"""Which fault windows hold which nodes in a state, so that overlapping windows do not undo each other's work."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+
+class Holds:
+    """Windows, by label, that hold nodes in one state (down, or stopped)."""
+
+    def __init__(self) -> None:
+        self._holders: dict[str, set[str]] = defaultdict(set)
+
+    def take(self, node: str, label: str) -> None:
+        """The window holds the node from now on."""
+        self._holders[node].add(label)
+
+    def release(self, node: str, label: str) -> bool:
+        """The window lets go. Whether it held the node, and nobody else does: then the node is to be put right."""
+        held = label in self._holders[node]
+        self._holders[node].discard(label)
+        return held and not self._holders[node]
+
+    def holds(self, node: str) -> bool:
+        """Whether any window holds the node."""
+        return bool(self._holders[node])

@@ -1,0 +1,59 @@
+"""Where modules come from: the harness's own packages from beside `harness`, a user's from beside their folder `drills`.
+
+A drill `/home/me/drills/mine.py` may import `/home/me/counter.py` as `counter` and `/home/me/systems/counter.py` as
+`systems.counter`: the packages `systems`, `workloads` and `faults` take in a user's folders of the same names. A user's folders
+never hide the harness's own, wherever they stand in `sys.path`.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Final
+
+_OPEN: Final = ("systems", "workloads", "faults")
+_OWN: Final = (*_OPEN, "results", "drills")
+_added: Final[list[Path]] = []
+
+
+def claim() -> None:
+    """Load the harness's own packages from beside this one. Raises `ImportError` where others of their names came first."""
+    beside = Path(__file__).resolve().parent.parent
+    for name in _OWN:
+        file = beside / name / "__init__.py"
+        loaded = sys.modules.get(name)
+        if loaded is None:
+            spec = spec_from_file_location(name, file)
+            if spec is None or spec.loader is None:
+                raise ImportError(f"the harness is not complete: there is no {file}")
+            module = sys.modules[name] = module_from_spec(spec)
+            spec.loader.exec_module(module)
+        elif str(beside / name) not in map(_resolved, getattr(loaded, "__path__", ())):
+            raise ImportError(
+                f"the harness needs its own package {name!r}; another one, {loaded}, was imported before it."
+                " Import harness first, or rename yours."
+            )
+
+
+def add(root: Path) -> None:
+    """Make importable what a user keeps in `root`, here and in the processes of every run from now on."""
+    root = root.resolve()
+    if root in _added or not root.is_dir():
+        return
+    _added.append(root)
+    if str(root) not in map(_resolved, sys.path):
+        sys.path.append(str(root))
+    for name in _OPEN:
+        path = sys.modules[name].__path__
+        if (root / name).is_dir() and str(root / name) not in map(_resolved, path):
+            path.append(str(root / name))
+
+
+def added() -> list[Path]:
+    """The folders that were added, in their order."""
+    return list(_added)
+
+
+def _resolved(entry: str) -> str:
+    return str(Path(entry).resolve())
