@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.errors import HarnessError, UsageError
@@ -86,7 +86,7 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
 
 def render(runs: Sequence[tuple[Path, Result, History]]) -> str:
     """The page about runs: each with its folder (for the node logs), its result and its history."""
-    from results.plots import TOKENS  # Bokeh takes a second to import; what only prints a verdict need not wait
+    from results.canvas import TOKENS  # Bokeh takes a second to import; what only prints a verdict need not wait
 
     room = Room.among(len(runs))
     anchors = [f"run-{number}" for number in range(1, len(runs) + 1)]
@@ -101,7 +101,7 @@ def render(runs: Sequence[tuple[Path, Result, History]]) -> str:
         runs=views_of_runs,
     )
     assets = PackageLoader("results", "page")
-    environment = Environment(loader=assets, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(loader=assets, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     version, code = _bokeh()
     return environment.get_template("page.html").render(
         page=page,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,12 +62,16 @@ def _percentiles(ops: pd.DataFrame, width_s: float, count: int) -> tuple[NDArray
     return found[0], found[1]
 
 
-def sample(ops: pd.DataFrame, at_most: int) -> pd.DataFrame:
-    """At most so many operations: all where they fit; otherwise the slowest tenth and, of the rest, a uniform sample."""
+def sample(ops: pd.DataFrame, at_most: int, always: Collection[int] = ()) -> pd.DataFrame:
+    """At most so many operations: all where they fit; otherwise the slowest tenth and, of the rest, a uniform sample.
+
+    The operations numbered in `always` are added to them.
+    """
     if len(ops) <= at_most:
         return ops
     slow = max(int(at_most * _EXTREMES_SHARE), 1)
-    latency = (ops["done_ns"] - ops["due_ns"]).to_numpy()
-    order = np.argsort(-latency, kind="stable")
+    latency_ns = (ops["done_ns"] - ops["due_ns"]).to_numpy()
+    order = np.argsort(-latency_ns, kind="stable")
     rest = np.random.default_rng(0).choice(order[slow:], at_most - slow, replace=False)
-    return ops.iloc[np.sort(np.concatenate((order[:slow], rest)))]
+    wanted = np.flatnonzero(ops.index.isin(list(always)))
+    return ops.iloc[np.unique(np.concatenate((order[:slow], rest, wanted)))]

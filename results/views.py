@@ -78,10 +78,10 @@ class Room:
     def among(cls, runs: int) -> Room:
         """What is there for each of so many runs, so that the page stays below 2 MB."""
         return cls(
-            points=max(40_000 // runs, 300),
+            points=max(30_000 // runs, 300),
             operations=max(60 // runs, 5),
             rows=max(400 // runs, 20),
-            log_characters=max(240_000 // runs, 1500),
+            log_characters=max(150_000 // runs, 1000),
         )
 
 
@@ -111,7 +111,7 @@ def figures(result: Result) -> list[tuple[str, str]]:
     metrics = result.metrics
     return [
         ("calls", f"{metrics.requests:,}"),
-        ("done a second", f"{metrics.rate_per_s:,.0f}"),
+        ("rate", f"{metrics.rate_per_s:,.0f}/s"),
         ("p50", milliseconds(metrics.p50_ms)),
         ("p99", milliseconds(metrics.p99_ms)),
         ("p99.9", milliseconds(metrics.p999_ms)),
@@ -128,7 +128,7 @@ def checks(result: Result) -> Table:
 
 def slos(result: Result) -> Table:
     rows = (Row(mark=mark_of(slo.ok), cells=(slo.text, slo.why)) for slo in result.slos)
-    return Table(columns=(Column(name="objective", tight=True, code=True), Column(name="observed")), rows=tuple(rows))
+    return Table(columns=(Column(name="objective", tight=True, code=True), Column(name="found")), rows=tuple(rows))
 
 
 def operations(check: CheckResult, ops: pd.DataFrame, at_most: int) -> Table:
@@ -139,9 +139,9 @@ def operations(check: CheckResult, ops: pd.DataFrame, at_most: int) -> Table:
         Column(name="due", number=True),
         Column(name="took", number=True),
         Column(name="what", code=True),
-        Column(name="outcome"),
+        Column(name="outcome", tight=True),
         Column(name="client", number=True),
-        Column(name="node"),
+        Column(name="node", tight=True),
         Column(name="error"),
     )
     rows = []
@@ -158,26 +158,25 @@ def operations(check: CheckResult, ops: pd.DataFrame, at_most: int) -> Table:
         )
         rows.append(Row(cells=cells))
     more = len(check.ops) - len(rows)
+    used = [index for index in range(len(columns)) if any(row.cells[index] for row in rows)]
     return Table(
         title=f"Operations that show why {check.name} is not satisfied",
-        columns=columns,
-        rows=tuple(rows),
+        columns=tuple(columns[index] for index in used),
+        rows=tuple(Row(cells=tuple(row.cells[index] for index in used)) for row in rows),
         note=f"{more:,} more are in the run's result." if more else "",
     )
 
 
 def faults(result: Result) -> Table:
-    columns = (
-        Column(name="planned", tight=True),
-        *(Column(name=name) for name in ("fault", "targets", "evidence", "recovery")),
-    )
+    tight = [Column(name=name, tight=True) for name in ("window", "planned", "fault")]
+    columns = (*tight, *(Column(name=name) for name in ("targets", "evidence", "recovery")))
     recoveries: dict[str, Recovery] = {found.window: found for found in result.recoveries}
     rows = []
     for fault in result.faults:
         targets = " ".join(fault.targets)
         hit = f"{targets} ({fault.selector})" if fault.selector not in ("", targets) else targets
         words = recovery_words(recoveries.get(fault.label))
-        cells = (f"{fault.from_s:g}–{fault.to_s:g} s", fault.kind, hit, fault.evidence, words)
+        cells = (fault.label, f"{fault.from_s:g}–{fault.to_s:g} s", fault.kind, hit, fault.evidence, words)
         rows.append(Row(mark=mark_of(fault.acted), cells=cells))
     return Table(columns=columns, rows=tuple(rows))
 
