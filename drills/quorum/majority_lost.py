@@ -1,0 +1,19 @@
+"""Two of three replicas are killed: the third must refuse, not lie, until they are back."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.drill import Drill, Load
+from systems.quorum import Quorum
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Quorum(replicas=3, read=2, write=2),
+    workload=Registers(keys=10, writes=0.5),
+    load=Load(rate=250, clients=20, seconds=7),
+    faults=[Kill("majority").between(2, 4)],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 50%", "recovery < 4s"],
+)

@@ -1,0 +1,19 @@
+"""One of three replicas is cut off from the other two, while clients still reach it: it must refuse."""
+
+from __future__ import annotations
+
+from faults.partition import Partition
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.drill import Drill, Load
+from systems.quorum import Quorum
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Quorum(replicas=3, read=2, write=2),
+    workload=Registers(keys=10, writes=0.5),
+    load=Load(rate=250, clients=20, seconds=7),
+    faults=[Partition("one").between(1.5, 4)],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 75%", "recovery < 4s"],
+)

@@ -1,0 +1,19 @@
+"""What one node sends to the two others takes 60 ms longer, so that its writes are known here and not yet there."""
+
+from __future__ import annotations
+
+from faults.latency import Latency
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.drill import Drill, Load
+from systems.quorum import Quorum
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Quorum(replicas=3, read=2, write=2),
+    workload=Registers(keys=4, writes=0.5),
+    load=Load(rate=250, clients=20, seconds=6),
+    faults=[Latency("n1>n2", delay_ms=60).between(1, 4.5), Latency("n1>n3", delay_ms=60).between(1, 4.5)],
+    checks=[linearizable, nothing_lost],
+    slos=["p99 < 1s", "availability >= 99%"],
+)

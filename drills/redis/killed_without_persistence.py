@@ -1,0 +1,18 @@
+"""A Redis that keeps nothing on disk is killed: it must be caught losing writes that it had acknowledged."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from harness.checkers.nothing_lost import nothing_lost
+from harness.drill import Drill, Load
+from systems.redis import Redis
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Redis(fsync=False),
+    workload=Registers(keys=200, writes=0.5),
+    load=Load(rate=250, clients=10, seconds=4),
+    faults=[Kill("redis").between(2, 3)],
+    checks=[nothing_lost],
+    caught_by=nothing_lost,
+)

@@ -1,0 +1,56 @@
+"""Quorum: a replicated key-value store whose keys are linearizable registers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.drill import Address, Client, Node
+from harness.errors import UsageError
+from systems.quorum.bugs import BUGS, rules_of
+from systems.quorum.client import QuorumClient
+
+__all__ = ["BUGS", "Quorum"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quorum:
+    """Majority reads and writes with read repair (ABD): linearizable, and acknowledged means on disk at a majority.
+
+    Every node `n1`, `n2`, … holds every key and coordinates for whoever asks it.
+    """
+
+    replicas: int = 3
+    read: int = 2
+    """How many replicas a read, and a write looking for its version, waits for."""
+    write: int = 2
+    """How many replicas have a value on disk before it is acknowledged."""
+    bug: str | None = None
+    """The name of a known-bad variant; see `BUGS`."""
+
+    def __post_init__(self) -> None:
+        for name, quorum in (("read", self.read), ("write", self.write)):
+            if not 1 <= quorum <= self.replicas:
+                raise UsageError(
+                    f"Quorum({name}={quorum!r}, replicas={self.replicas!r}): between 1 and the number of replicas."
+                )
+        if self.read + self.write <= self.replicas:
+            raise UsageError(
+                f"Quorum(replicas={self.replicas}, read={self.read}, write={self.write}): a read quorum may miss every replica"
+                " of a write quorum. read + write must be more than replicas."
+            )
+        rules_of(self.bug)
+
+    def nodes(self) -> Sequence[Node]:
+        names = self.entries()
+        config = {"read": self.read, "write": self.write, "bug": self.bug}
+        return [
+            Node(name=name, code="systems.quorum.node", peers=tuple(peer for peer in names if peer != name), config=config)
+            for name in names
+        ]
+
+    def entries(self) -> Sequence[str]:
+        return [f"n{number}" for number in range(1, self.replicas + 1)]
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        return QuorumClient(index, list(entries.items()))

@@ -1,0 +1,33 @@
+"""Reads and writes of registers, every written value its own, so that a history of them can be judged exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from random import Random
+
+from harness.drill import Call
+from harness.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registers:
+    """Reads and writes of `keys` registers, drawn evenly; `writes` is the share of writes."""
+
+    keys: int = 20
+    writes: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.keys < 1:
+            raise UsageError(f"Registers(keys={self.keys!r}): a whole number of keys, at least one.")
+        if not 0 <= self.writes <= 1:
+            raise UsageError(f"Registers(writes={self.writes!r}): the share of writes, between 0 and 1.")
+
+    def calls(self, random: Random) -> Iterator[Call]:
+        for number in count(1):
+            key = f"r{random.randrange(self.keys)}"
+            yield Call("write", key, str(number)) if random.random() < self.writes else Call("read", key)
+
+    def final_calls(self) -> Iterable[Call]:
+        return [Call("read", f"r{number}") for number in range(self.keys)]
