@@ -104,12 +104,10 @@ def recovery_words(recovery: Recovery | None) -> str:
 
 def operation(kind: str, key: str, value: object, expected: object) -> str:
     """An operation in short: "write k3 = 17", "read k3 = 16, not 17"; `value` and `expected` are texts or null."""
-    text = f"{kind} {_short(key)}"
-    if isinstance(value, str):
-        text += f" = {_short(value)}"
-    if isinstance(expected, str) and expected != value:
-        text += f", not {_short(expected)}"
-    return text
+    if not isinstance(value, str):
+        return f"{kind} {_short(key)}"
+    wrong = isinstance(expected, str) and expected != value
+    return f"{kind} {_short(key)} = {_short(value)}" + (f", not {_short(str(expected))}" if wrong else "")
 
 
 def _short(text: str) -> str:

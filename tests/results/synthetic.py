@@ -25,6 +25,7 @@ def steady(rate: float = 500, seconds: float = 10, latency_ms: float = 2.0, seed
             "kind": np.where(random.random(len(due_ns)) < 0.5, "read", "write"),
             "key": [f"k{key}" for key in random.integers(0, 20, len(due_ns))],
             "value": [f"v{index}" for index in range(len(due_ns))],
+            "expected": [f"v{index}" if index % 2 else None for index in range(len(due_ns))],
             "outcome": "ok",
             "error": None,
             "node": "n1",
@@ -48,6 +49,8 @@ def spoil(
     hit = (ops["due_ns"] >= from_s * 1e9) & (ops["due_ns"] < to_s * 1e9)
     ops.loc[hit, "outcome"] = outcome
     ops.loc[hit, "error"] = error if outcome != "ok" else None
+    if outcome != "ok":
+        ops.loc[hit & (ops["kind"] == "read"), "value"] = None
     if latency_ms is not None:
         ops.loc[hit, "done_ns"] = ops.loc[hit, "due_ns"] + int(latency_ms * 1e6)
     return ops

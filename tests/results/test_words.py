@@ -1,0 +1,57 @@
+"""A result's words and figures, as people read them."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from results.metrics import Metrics
+from results.words import milliseconds, operation, recovery, share
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "shown"),
+    [
+        ("17", None, "read k3 = 17"),
+        ("17", "17", "read k3 = 17"),
+        ("16", "17", "read k3 = 16, not 17"),
+        (pd.NA, "17", "read k3"),
+        (pd.NA, pd.NA, "read k3"),
+        (None, None, "read k3"),
+        ("", "17", "read k3 = , not 17"),
+        ("x" * 100, None, f"read k3 = {'x' * 39}…"),
+    ],
+)
+def test_an_operation_in_short(value: object, expected: object, shown: str) -> None:
+    assert operation("read", "k3", value, expected) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "–"), (0.0, "0 ms"), (0.01234, "0.0123 ms"), (999.4, "999 ms"), (12345.6, "12,346 ms")]
+)
+def test_milliseconds(value: float | None, shown: str) -> None:
+    assert milliseconds(value) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [(None, "–"), (0.0, "0 %"), (0.5, "50 %"), (0.99996, "99.996 %"), (1.0, "100 %")])
+def test_share(value: float | None, shown: str) -> None:
+    assert share(value) == shown
+
+
+@given(st.integers(1, 10**9), st.data())
+def test_a_share_is_100_percent_only_where_nothing_is_missing(calls: int, data: st.DataObject) -> None:
+    done = data.draw(st.integers(0, calls) | st.integers(max(calls - 3, 0), calls))
+    assert (share(done / calls) == "100 %") == (done == calls)
+
+
+@pytest.mark.parametrize(
+    ("recovery_s", "censored", "shown"), [(None, False, "–"), (0.0, False, "0 s"), (0.6, False, "0.6 s"), (3.0, True, "≥ 3 s")]
+)
+def test_recovery(recovery_s: float | None, censored: bool, shown: str) -> None:
+    metrics = Metrics(
+        requests=1, rate_per_s=1.0, p50_ms=1.0, p99_ms=1.0, p999_ms=1.0, max_ms=1.0, availability=1.0, recovery_s=recovery_s,
+        recovery_censored=censored,
+    )  # fmt: skip
+    assert recovery(metrics) == shown
