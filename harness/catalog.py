@@ -9,12 +9,13 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Final, TypeVar
+from typing import TypeVar, get_type_hints
 
 import msgspec
 
@@ -23,12 +24,13 @@ import faults as faults_package
 import systems as systems_package
 import workloads as workloads_package
 from harness import checkers as checkers_package
+from harness import roots
 from harness.drill import Checker, Drill, Fault, System
 from harness.errors import HarnessError, UsageError
 from harness.history import History
+from harness.roots import DRILLS, is_drill
 
 T = TypeVar("T")
-DRILLS: Final = "drills"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,8 @@ class NamedDrill:
     name: str
     title: str
     drill: Drill
+    again: str
+    """What finds it again from here: its name, or its file where that is not in a folder that is searched."""
 
 
 # -------------------------------------------------------------------------------------------------------------- drills
@@ -56,7 +60,7 @@ def drill_files() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for root in [Path.cwd() / DRILLS, *map(Path, shipped_drills.__path__)]:
         for path in sorted(root.glob("**/*.py")):
-            if path.name != "__init__.py":
+            if path.is_file() and is_drill(path):
                 found.setdefault(path.relative_to(root).with_suffix("").as_posix(), path.resolve())
     return dict(sorted(found.items()))
 
@@ -91,6 +95,8 @@ def find_drill(name: str, settings: Sequence[str] = ()) -> NamedDrill:
 
 def load_drill(path: Path, name: str | None = None, settings: Sequence[str] = ()) -> NamedDrill:
     """The drill that a file defines. Raises `UsageError` saying what is wrong with the file, and where."""
+    path = path.resolve()
+    roots.add(roots.root_of(path))
     name = name or _name_of(path)
     module = _execute(path, name)
     drill = getattr(module, "drill", None)
@@ -98,15 +104,13 @@ def load_drill(path: Path, name: str | None = None, settings: Sequence[str] = ()
         raise UsageError(f"{path} defines no drill: it needs a line `drill = Drill(…)`.")
     for setting in settings:
         drill = _set(drill, setting)
-    return NamedDrill(name=name, title=_first_line(module.__doc__), drill=drill)
+    again = name if drill_files().get(name) == path else str(path)
+    return NamedDrill(name=name, title=_first_line(module.__doc__), drill=drill, again=again)
 
 
 def _name_of(path: Path) -> str:
     parts = path.resolve().with_suffix("").parts
-    if DRILLS in parts[:-1]:
-        parts = parts[len(parts) - parts[::-1].index(DRILLS) :]
-        return "/".join(parts)
-    return path.stem
+    return "/".join(parts[len(parts) - parts[::-1].index(DRILLS) :]) if DRILLS in parts[:-1] else path.stem
 
 
 def _execute(path: Path, name: str) -> ModuleType:
@@ -114,15 +118,24 @@ def _execute(path: Path, name: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is not a Python file.")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module  # dataclasses that a drill file defines look for their module there
     try:
         spec.loader.exec_module(module)
     except HarnessError as error:
         raise type(error)(f"{path}: {error}") from error
-    except Exception as error:  # a drill file is anybody's code
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        line = getattr(error, "lineno", None) or (frames[-1].lineno if frames else 1)
-        raise UsageError(f"{path}, line {line}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # a drill file is anybody's code
+        raise UsageError(f"{path}, line {_line_of(error, path)}: {type(error).__name__}: {error}") from error
+    finally:
+        del sys.modules[module.__name__]
     return module
+
+
+def _line_of(error: BaseException, path: Path) -> int:
+    """The line of the drill file where an error came from."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return error.lineno or 1
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return (frames[-1].lineno if frames else None) or 1
 
 
 def _set(drill: Drill, setting: str) -> Drill:
@@ -142,15 +155,25 @@ def _replaced(value: T, path: list[str], text: str, setting: str) -> T:
         raise UsageError(f"--set {setting}: {_no_such(f'field of {type(value).__name__}', name, names)}")
     if rest:
         return dataclasses.replace(value, **{name: _replaced(getattr(value, name), rest, text, setting)})
-    kind = inspect.get_annotations(type(value), eval_str=True).get(name, str)
     try:
-        parsed = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        parsed = text
-    try:
-        return dataclasses.replace(value, **{name: msgspec.convert(parsed, kind, strict=False)})
-    except (msgspec.ValidationError, TypeError) as error:
+        return dataclasses.replace(value, **{name: _convert(text, _type_of(type(value), name))})
+    except (msgspec.ValidationError, NameError, TypeError, ValueError) as error:
         raise UsageError(f"--set {setting}: {error}.") from error
+
+
+def _type_of(kind: type, name: str) -> object:
+    """The type of one field; the others' types may have names that are there for type checkers only."""
+    owner = next(base for base in kind.__mro__ if name in vars(base).get("__annotations__", {}))
+    alone = type("alone", (), {"__annotations__": {name: vars(owner)["__annotations__"][name]}, "__module__": owner.__module__})
+    return get_type_hints(alone)[name]
+
+
+def _convert(text: str, kind: object) -> object:
+    """A setting's text as a value of a type: as JSON where it is that, else as plain text."""
+    try:
+        return msgspec.convert(msgspec.json.decode(text), kind, strict=False)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return msgspec.convert(text, kind, strict=False)
 
 
 # --------------------------------------------------------------------------------------------------------- other nouns
@@ -218,6 +241,8 @@ def _docstring(path: Path) -> str | None:
         return ast.get_docstring(ast.parse(path.read_bytes()))
     except SyntaxError as error:
         return f"(line {error.lineno}: {error.msg})"
+    except (OSError, ValueError) as error:
+        return f"({error})"
 
 
 def _first_line(docstring: str | None) -> str:

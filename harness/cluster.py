@@ -81,6 +81,7 @@ class Cluster:
     async def opened(cls, system: System, run_dir: Path, *, seed: int, plane: PlaneKind) -> AsyncIterator[Cluster]:
         """Start everything and wait until every node answers; end everything, whatever happened."""
         prepare(system)
+        run_dir = run_dir.resolve()  # nodes have working directories of their own
         nodes = system.nodes()
         (run_dir / "nodes").mkdir(parents=True, exist_ok=True)
         async with AsyncExitStack() as stack:

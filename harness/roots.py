@@ -12,8 +12,9 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Final
 
+DRILLS: Final = "drills"
 _OPEN: Final = ("systems", "workloads", "faults")
-_OWN: Final = (*_OPEN, "results", "drills")
+_OWN: Final = (*_OPEN, "results", DRILLS)
 _added: Final[list[Path]] = []
 
 
@@ -48,6 +49,17 @@ def add(root: Path) -> None:
         path = sys.modules[name].__path__
         if (root / name).is_dir() and str(root / name) not in map(_resolved, path):
             path.append(str(root / name))
+
+
+def is_drill(path: Path) -> bool:
+    """Whether a file is a drill: Python, somewhere in a folder `drills`, and not marked as private by its name."""
+    return path.suffix == ".py" and DRILLS in path.parts[:-1] and not path.name.startswith("_") and path.name != "conftest.py"
+
+
+def root_of(drill: Path) -> Path:
+    """The folder that a drill's own modules lie in: the one with `drills` in it, or the file's own where there is none."""
+    parts = drill.resolve().parts
+    return Path(*parts[: len(parts) - 1 - parts[::-1].index(DRILLS)]) if DRILLS in parts[:-1] else drill.resolve().parent
 
 
 def added() -> list[Path]:

@@ -64,7 +64,7 @@ class Order:
 
 def order_of(named: NamedDrill, seed: int, settings: Sequence[str], plane: PlaneKind) -> Order:
     """The order for a drill of the catalogue; `settings` are those that were applied to it, for the line that repeats it."""
-    words = ["harness", "drill", named.name, "--seed", str(seed)]
+    words = ["harness", "drill", named.again, "--seed", str(seed)]
     words += ["--fault-plane", plane] if plane != "embedded" else []
     words += [word for setting in settings for word in ("--set", setting)]
     return Order(name=named.name, title=named.title, drill=named.drill, seed=seed, rerun=shlex.join(words), plane=plane)

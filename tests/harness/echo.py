@@ -1,0 +1,111 @@
+"""The smallest system that every part of the engine can be tried on: nodes that answer, and misbehave when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+import msgspec
+
+from harness import node as nodes
+from harness import wire
+from harness.drill import Address, Answer, Call, CallFailed, Client, Node
+
+
+@dataclass(frozen=True, kw_only=True)
+class Echo:
+    """`replicas` nodes, each a peer of every other. `misbehave` is what node n1 does wrong."""
+
+    replicas: int = 1
+    misbehave: Literal["no", "not start", "crash", "not come back", "print at import"] = "no"
+    after_s: float = 0.5
+
+    def nodes(self) -> Sequence[Node]:
+        names = [f"n{number}" for number in range(1, self.replicas + 1)]
+        return [
+            Node(
+                name=name,
+                code="echo",
+                peers=tuple(peer for peer in names if peer != name),
+                config={"misbehave": self.misbehave if name == "n1" else "no", "after_s": self.after_s},
+            )
+            for name in names
+        ]
+
+    def entries(self) -> Sequence[str]:
+        return [node.name for node in self.nodes()]
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        names = sorted(entries)
+        return EchoClient(entries[names[index % len(names)]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Led(Echo):
+    """The same with a leader, the last node; `broken` makes asking for it fail."""
+
+    broken: bool = False
+
+    async def leader(self, addresses: Mapping[str, Address]) -> str:
+        if self.broken:
+            raise wire.Broken("nobody leads")
+        return max(addresses)
+
+
+class EchoClient:
+    """Asks for its call's key to be said again."""
+
+    def __init__(self, address: Address) -> None:
+        self._http = wire.Client(address)
+
+    async def invoke(self, call: Call) -> Answer:
+        try:
+            reply = await self._http.request("GET", f"/{call.key}", timeout_s=10)
+        except wire.Unreachable as error:
+            raise CallFailed(str(error)) from error
+        return Answer(reply.body.decode(), dict(reply.headers).get("node", ""))
+
+    async def close(self) -> None:
+        self._http.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """Random numbers to be said again."""
+
+    def calls(self, random: Random) -> Iterator[Call]:
+        while True:
+            number = str(random.randrange(10**6))
+            yield Call(kind="echo", key=number, expected=f"/{number}")
+
+
+class Config(msgspec.Struct, frozen=True):
+    misbehave: str
+    after_s: float
+
+
+async def main(node: nodes.Node) -> None:
+    """Answer with the path that was asked for. `POST /peer/NAME` asks a peer for its name, through the fault plane."""
+    config = node.config(Config)
+    started_before = "started" in node.disk.names()
+    node.disk.replace("started", b"")
+    if config.misbehave == "not start" or (config.misbehave == "not come back" and started_before):
+        node.log("there is no flux capacitor")
+        sys.exit(3)
+    if config.misbehave == "crash":
+        asyncio.get_running_loop().call_later(config.after_s, os._exit, 7)
+    peers = {name: wire.Client(address) for name, address in node.peers.items()}
+
+    async def handle(request: wire.Request) -> wire.Response:
+        if request.path.startswith("/peer/"):
+            name = request.path.removeprefix("/peer/")
+            reply = await peers[name].request("GET", "/-/node", timeout_s=float(request.query.get("timeout_s", "0.3")))
+            return wire.Response(200, reply.body)
+        return wire.Response(200, request.path.encode(), (("node", node.name),))
+
+    await node.serve(handle)
