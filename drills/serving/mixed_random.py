@@ -7,6 +7,7 @@ from faults.latency import Latency
 from faults.partition import Isolate
 from faults.pause import Pause
 from harness.checkers.predictions_correct import predictions_correct
+from harness.checkers.replicas_return import replicas_return
 from harness.drill import Drill, Load, Randomly
 from systems.serving import Serving
 from workloads.predictions import Predictions
@@ -20,11 +21,11 @@ drill = Drill(
             faults=(Kill("one"), Pause("one"), Latency("one", delay_ms=80, jitter_ms=20), Isolate("one")),
             windows=3,
             from_s=1,
-            to_s=5.8,
+            to_s=5.2,
             shortest_s=0.5,
             longest_s=1.2,
         )
     ],
-    checks=[predictions_correct],
+    checks=[predictions_correct, replicas_return],
     slos=["p50 < 20ms", "p99 < 500ms", "availability >= 99%"],
 )

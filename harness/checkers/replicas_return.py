@@ -1,71 +1,47 @@
-"""Whether what a fault took out of service came back into service."""
+"""Whether what faults took out of service came back into service."""
 
 from __future__ import annotations
 
 from typing import Final
-
-import pandas as pd
 
 from harness.checkers._wording import count, listed
 from harness.drill import Verdict
 from harness.history import History
 
 GRACE_NS: Final = 1_000_000_000
-"""A node may take this long after its fault is healed until it is asked again."""
+"""Nodes may take this long after the last fault is healed until all are asked again."""
 
 CALLS_PER_NODE: Final = 20
-"""Answers that every node would have given on average, at least, before the absence of one counts."""
+"""Calls that every node would have answered on average, at least, before the absence of one counts."""
 
 
 def replicas_return(history: History) -> Verdict:
-    """Every node that answered calls before a fault hit it answers calls again once the fault is healed.
+    """Every node that answered calls before the first fault answers calls again when all faults are healed.
 
-    A service can lose one node after another for good and look well until the last one goes. This looks at each: from a
-    second after it was healed until a fault hits it again or the load ends, it has to give at least one answer. Where so
-    little was answered in that time that chance may have left it out, nothing is said of it.
+    A service can lose one node after another for good and look well until the last one goes. This looks at the load's end,
+    from a second after the last fault was healed: every node has to give at least one answer then. Unknown where too little
+    was asked to tell.
     """
-    answered = history.load[(history.load["outcome"] == "ok") & (history.load["node"] != "")]
-    windows = history.windows.dropna(subset=["injected_ns", "healed_ns"])
-    back: list[str] = []
-    lost: list[str] = []
-    for label, targets, injected_ns, healed_ns in zip(
-        windows["label"], windows["targets"], windows["injected_ns"], windows["healed_ns"], strict=True
-    ):
-        for node in _nodes(str(targets)):
-            before = answered[answered["done_ns"] < injected_ns]
-            after = answered[
-                (answered["sent_ns"] >= healed_ns + GRACE_NS) & (answered["done_ns"] < _next_hit_ns(windows, node, injected_ns))
-            ]
-            if not (before["node"] == node).any() or len(after) < CALLS_PER_NODE * before["node"].nunique():
-                continue
-            if (after["node"] == node).any():
-                back.append(node)
-            else:
-                lost.append(
-                    f"{node} after {label} was healed at {healed_ns / 1e9:.2f} s (others: {count(len(after), 'answer')})"
-                )
+    windows = history.windows.dropna(subset=["injected_ns"])
+    if windows.empty or windows["healed_ns"].isna().any():
+        return Verdict(valid=None, why="no fault was healed" if windows.empty else "a fault was never healed")
+    load = history.load
+    answered = load[(load["outcome"] == "ok") & (load["node"] != "")]
+    before = sorted(set(answered["node"][answered["done_ns"] < int(windows["injected_ns"].min())]))
+    quiet_ns = int(windows["healed_ns"].max()) + GRACE_NS
+    calls = int((load["sent_ns"] >= quiet_ns).sum())
+    after = set(answered["node"][answered["sent_ns"] >= quiet_ns])
+    since = f"since {quiet_ns / 1e9:.2f} s, one second after the last fault was healed"
+    if not before:
+        return Verdict(valid=None, why="no node answered before the first fault")
+    if calls < CALLS_PER_NODE * len(before):
+        return Verdict(valid=None, why=f"too few calls to tell who is in service: {calls:,} {since}")
+    lost = [node for node in before if node not in after]
     if lost:
-        return Verdict(valid=False, why=f"never asked again: {listed(lost)}")
-    if not back:
-        return Verdict(valid=None, why="no fault on a node that answers calls was healed early enough before the load's end")
-    return Verdict(valid=True, why=f"in service again after each fault: {listed(sorted(set(back)))}")
+        return Verdict(valid=False, why=f"out of service for good: {listed(lost)}; no answer to {count(calls, 'call')} {since}")
+    return Verdict(valid=True, why=f"in service again when all faults were healed: {listed(before)}")
 
 
 def applies(history: History) -> bool:
     """Where answers tell who gave them, and faults were healed."""
     return bool((history.load["node"] != "").any()) and bool(history.windows["healed_ns"].notna().any())
-
-
-def _nodes(targets: str) -> list[str]:
-    """The nodes that a window hit; of a link the one that it leads to."""
-    return [target.rpartition(">")[2] for target in targets.split()]
-
-
-def _next_hit_ns(windows: pd.DataFrame, node: str, injected_ns: int) -> float:
-    """When a later window hits this node; never, where none does."""
-    hits = [
-        float(later_ns)
-        for targets, later_ns in zip(windows["targets"], windows["injected_ns"], strict=True)
-        if later_ns > injected_ns and node in _nodes(str(targets))
-    ]
-    return min(hits, default=float("inf"))
