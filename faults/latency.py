@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _ANSWER_S: Final = 1.0
 """A target that takes longer than this, delay aside, does not answer."""
 
+_MORE_LOOKS: Final = 3
 _LONGEST_MS: Final = 3_600_000
 
 
@@ -36,6 +37,11 @@ class Latency(Fault):
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         before = await self._round_trips_ms(cluster, targets)
+        for _ in range(_MORE_LOOKS):  # on a busy machine one question may take long; then another one tells
+            if max(before.values(), default=0) < self._least_ms:
+                break
+            again = await self._round_trips_ms(cluster, targets)
+            before = {name: min(ms, again.get(name, ms)) for name, ms in before.items()}
         attributes = {"latency": round(self.delay_ms), "jitter": round(self.jitter_ms)}
         await asyncio.gather(
             *(
@@ -50,11 +56,14 @@ class Latency(Fault):
         await asyncio.gather(*removing)
         return injected
 
+    @property
+    def _least_ms(self) -> float:
+        """Half of what was asked, less the jitter: more than scheduling adds to a question on loopback."""
+        return (self.delay_ms - self.jitter_ms) / 2
+
     def _compared(self, before: dict[str, float], during: dict[str, float]) -> Evidence:
         both = {name: (before[name], ms) for name, ms in during.items() if name in before}
-        # Half of what was asked, less the jitter, is far above what scheduling adds to a question on loopback.
-        least_ms = (self.delay_ms - self.jitter_ms) / 2
-        acted = bool(both) and all(ms - before_ms >= least_ms for before_ms, ms in both.values())
+        acted = bool(both) and all(ms - before_ms >= self._least_ms for before_ms, ms in both.values())
         text = "; ".join(f"{name} {before_ms:.1f} ms → {ms:.1f} ms" for name, (before_ms, ms) in both.items())
         return Evidence(acted=acted, text=f"round trip {text}" if text else "no target answered, so no delay could be measured")
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from harness.drill import CLIENT, Aim, Evidence, Fault, Link, Targets
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
+
+_LOOKS: Final = 5
+_LOOK_AGAIN_S: Final = 0.02
 
 Half = tuple[Link, str]
 """One direction of a link: "upstream" carries what its source sends, "downstream" what its target answers."""
@@ -88,15 +91,24 @@ async def _cut(cluster: Cluster, targets: Targets, halves: list[Half]) -> Eviden
 async def _restore(cluster: Cluster, targets: Targets, halves: list[Half], injected: Evidence) -> Evidence:
     """Remove the toxics, which ends the connections they held; their bytes never arrive, as those of a long partition."""
     await asyncio.gather(*(cluster.plane.remove_toxic(link.name, f"{targets.label}_{stream}") for link, stream in halves))
-    held = {name: bytes_ - injected.readings.get(name, 0) for name, bytes_ in await _held_bytes(cluster, halves)}
-    stopped = {name: bytes_ for name, bytes_ in held.items() if bytes_ > 0}
     if not halves:
         return Evidence(acted=False, text="the target has no links to cut")
+    stopped = await _stopped_bytes(cluster, halves, injected)
     if not stopped:
         return Evidence(acted=False, text=f"no bytes came to be stopped on {len(halves)} directions of links")
     listed = ", ".join(f"{name} {bytes_:,.0f}" for name, bytes_ in sorted(stopped.items(), key=lambda item: -item[1])[:4])
     more = f" and {len(stopped) - 4} more" if len(stopped) > 4 else ""
     return Evidence(acted=True, text=f"stopped {sum(stopped.values()):,.0f} bytes: {listed}{more}")
+
+
+async def _stopped_bytes(cluster: Cluster, halves: list[Half], injected: Evidence) -> dict[str, float]:
+    """By direction, where any were stopped. Toxiproxy counts a connection when it ends, a moment after its toxic has gone."""
+    for _ in range(_LOOKS):
+        held = {name: bytes_ - injected.readings.get(name, 0) for name, bytes_ in await _held_bytes(cluster, halves)}
+        if stopped := {name: bytes_ for name, bytes_ in held.items() if bytes_ > 0}:
+            return stopped
+        await asyncio.sleep(_LOOK_AGAIN_S)
+    return {}
 
 
 async def _held_bytes(cluster: Cluster, halves: list[Half]) -> Iterator[tuple[str, float]]:

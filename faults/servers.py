@@ -55,10 +55,19 @@ async def _start(command: tuple[str, ...], processes: Processes, port: int, run_
     spec = NodeSpec(name=PLANE, start=0, host=HOST, port=port, data=str(data), log=str(log), seed=0, command=command)
     pid = await processes.start(spec)
     deadline = time.monotonic() + _START_TIMEOUT_S
-    while not listens(pid, port):
+    while not (await _accepts(port) and listens(pid, port)):
         if processes.pid(PLANE) != pid or time.monotonic() > deadline:
             raise HarnessError(f"The fault plane ({command[0]}) did not start. Its log ends: {last_lines(log, 3)}")
-        await asyncio.sleep(0.003)
+        await asyncio.sleep(0.004)
+
+
+async def _accepts(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def toxiproxy_binary() -> Path:

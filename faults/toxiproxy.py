@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -53,8 +54,17 @@ class FaultPlane:
         def create() -> Proxy:
             return self._api.create(name=name, upstream=f"{upstream[0]}:{upstream[1]}", listen=f"{HOST}:0", enabled=True)
 
-        proxy = self._proxies[name] = await self._call(f"create proxy {name!r}", create)
-        self._on_create(name)
+        creating = asyncio.ensure_future(self._call(f"create proxy {name!r}", create))
+        try:
+            await asyncio.wait([creating])
+        finally:
+            # Also where the run is broken off meanwhile: what was asked for may come about, and is then to be deleted.
+            while not creating.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([creating])
+            if creating.exception() is None:
+                self._on_create(name)
+        proxy = self._proxies[name] = creating.result()
         host, port = proxy.listen.rsplit(":", 1)
         return host, int(port)
 

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import psutil
 
 from faults.servers import PLANE, PlaneKind, opened_plane
@@ -29,6 +30,15 @@ START_TIMEOUT_S: Final = 30.0
 
 PROBE_TIMEOUT_S: Final = 1.0
 GENERATOR: Final = "workloads.generator"
+
+
+_ASK_AGAIN_S: Final = 0.004
+
+
+class _Identity(msgspec.Struct):
+    """What every node of this project's kind says of itself at `/-/node`."""
+
+    pid: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +91,7 @@ class Cluster:
     async def opened(cls, system: System, run_dir: Path, *, seed: int, plane: PlaneKind) -> AsyncIterator[Cluster]:
         """Start everything and wait until every node answers; end everything, whatever happened."""
         prepare(system)
-        run_dir = run_dir.resolve()  # nodes have working directories of their own
+        run_dir = Path.cwd() / run_dir  # nodes have working directories of their own
         nodes = system.nodes()
         (run_dir / "nodes").mkdir(parents=True, exist_ok=True)
         async with AsyncExitStack() as stack:
@@ -181,10 +191,12 @@ class Cluster:
 
     async def round_trip_ms(self, link: Link, timeout_s: float = PROBE_TIMEOUT_S) -> float:
         """How long the link's target takes to answer a question asked through the link. Raises `FaultError` if it does not."""
+        if self.nodes[link.target].code is None and not isinstance(self.system, HasProbe):
+            raise FaultError(f"{link.target} cannot be asked: give {type(self.system).__name__} a method `probe`")
         started_ns = time.monotonic_ns()
         try:
             async with asyncio.timeout(timeout_s):
-                await self._ask(link.target, self._proxies[link.name], None)
+                await self._ask(link.target, self._proxies[link.name])
         except (OSError, WireError) as error:  # a TimeoutError is an OSError
             raise FaultError(f"{link.target} does not answer through {link.name}: {error}") from error
         return (time.monotonic_ns() - started_ns) / 1e6
@@ -228,33 +240,46 @@ class Cluster:
         )
 
     async def _answering(self, name: str, pid: int) -> None:
-        """Wait until this process, and no other, listens on the node's port and answers there."""
-        deadline = time.monotonic() + START_TIMEOUT_S
-        seen: Callable[[], str] = lambda: last_lines(self._log(name), 3)  # noqa: E731 - read only where it is needed
+        """Wait until this process, and no other, answers on the node's port."""
+        deadline, why = time.monotonic() + START_TIMEOUT_S, ""
         while self._processes.pid(name) == pid:
-            if listens(pid, self._ports[name]):
-                with contextlib.suppress(OSError, WireError):
-                    async with asyncio.timeout(PROBE_TIMEOUT_S):
-                        await self._ask(name, self.address(name), pid)
+            try:
+                async with asyncio.timeout(PROBE_TIMEOUT_S):
+                    found = await self._ask(name, self.address(name))
+            except HarnessError:
+                raise
+            except Exception as error:  # not yet; a probe is anybody's code
+                why = f"{type(error).__name__}: {error}"
+            else:
+                if found == pid or (found is None and listens(pid, self._ports[name])):
                     return
+                why = f"port {self._ports[name]} is answered by another process, not by pid {pid}"
             if time.monotonic() > deadline:
-                raise NodeDown(f"{name} did not answer within {START_TIMEOUT_S:g} s of its start. Its log ends: {seen()}")
-            await asyncio.sleep(0.003)
+                raise NodeDown(
+                    f"{name} did not answer within {START_TIMEOUT_S:g} s of its start ({why}). Its log ends: {self._seen(name)}"
+                )
+            await asyncio.sleep(_ASK_AGAIN_S)
         code = await self._processes.exit_code(name)
-        raise NodeDown(f"{name} did not start: it ended with code {code}. Its log ends: {seen()}")
+        raise NodeDown(f"{name} did not start: it ended with code {code}. Its log ends: {self._seen(name)}")
 
-    async def _ask(self, name: str, address: Address, pid: int | None) -> None:
-        """Return when a node answers at an address; with `pid`, when that very process does."""
+    def _seen(self, name: str) -> str:
+        return last_lines(self._log(name), 3)
+
+    async def _ask(self, name: str, address: Address) -> int | None:
+        """Return when a node answers at an address: its pid, where it tells. Raises what connecting or the probe raises."""
         if isinstance(self.system, HasProbe) and name != CLIENT:
             await self.system.probe(address)
-            return
+            return None
+        if name != CLIENT and self.nodes[name].code is None:
+            _, writer = await asyncio.open_connection(*address)
+            writer.close()
+            return None
         client = Client(address)
         try:
-            reply = (await client.request("GET", "/-/node", timeout_s=START_TIMEOUT_S)).decode(dict)
+            reply = await client.request("GET", "/-/node", timeout_s=START_TIMEOUT_S)
         finally:
             client.close()
-        if pid is not None and reply.get("pid") != pid:
-            raise HarnessError(f"{address[0]}:{address[1]} is answered by pid {reply.get('pid')}, not by {name}'s pid {pid}.")
+        return reply.decode(_Identity).pid
 
     def _log(self, name: str) -> Path:
         return self._run_dir / "nodes" / f"{name}.log"

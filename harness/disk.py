@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
+
+_PARTIAL: Final = ".partial"
+"""Ends the name of a file that is being written and has not taken its place yet."""
 
 
 class Disk:
@@ -19,7 +23,7 @@ class Disk:
 
     def names(self) -> list[str]:
         """The files there are, sorted."""
-        return sorted(path.name for path in self._root.iterdir() if not path.name.endswith(".partial"))
+        return sorted(path.name for path in self._root.iterdir() if not path.name.endswith(_PARTIAL))
 
     def read(self, name: str) -> bytes | None:
         """A whole file, or None where there is none."""
@@ -51,7 +55,7 @@ class Disk:
         descriptor = self._appending.pop(name, None)
         if descriptor is not None:
             os.close(descriptor)
-        partial = self._path(f"{name}.partial")
+        partial = self._path(name).with_name(name + _PARTIAL)
         with partial.open("wb") as file:
             file.write(data)
             file.flush()
@@ -60,8 +64,8 @@ class Disk:
         self._sync_folder()
 
     def _path(self, name: str) -> Path:
-        if not name or name != os.path.basename(name) or name.startswith("."):  # noqa: PTH119 - a check of text
-            raise ValueError(f"a file of a node's disk has a plain name; this is {name!r}")
+        if not name or name != os.path.basename(name) or name.startswith(".") or name.endswith(_PARTIAL):  # noqa: PTH119
+            raise ValueError(f"a file of a node's disk has a plain name that does not end in {_PARTIAL}; this is {name!r}")
         return self._root / name
 
     def _sync_folder(self) -> None:

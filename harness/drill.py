@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -65,6 +66,11 @@ class Link:
 
 CLIENT = "client"
 """The source of the links that the load generator uses."""
+
+_NODE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+"""It is part of file names, of links' names and of URLs."""
+
+_TAKEN = {CLIENT, "fault-plane", "warden", *selector.WORDS}
 
 
 class CallFailed(Exception):
@@ -266,12 +272,16 @@ class Window:
             )
 
 
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Randomly:
     """Windows drawn from the run's seed, expanded before the start and stored with the run.
 
     `windows` of them, each with a fault drawn from `faults`, one after another between `from_s` and `to_s`, each
-    lasting between `shortest_s` and `longest_s`.
+    lasting between `shortest_s` and `longest_s`; all in whole milliseconds.
     """
 
     faults: tuple[Fault, ...]
@@ -284,11 +294,14 @@ class Randomly:
     def __post_init__(self) -> None:
         if not self.faults:
             raise UsageError("Randomly(faults=()): give it at least one fault to draw from.")
-        if not 0 < self.shortest_s <= self.longest_s:
+        if not 0.001 <= self.shortest_s <= self.longest_s < math.inf:
             raise UsageError(
-                f"Randomly(shortest_s={self.shortest_s:g}, longest_s={self.longest_s:g}): needs 0 < shortest_s <= longest_s."
+                f"Randomly(shortest_s={self.shortest_s:g}, longest_s={self.longest_s:g}): needs"
+                " 0.001 <= shortest_s <= longest_s."
             )
-        if self.windows < 1 or self.windows * self.longest_s > self.to_s - self.from_s:
+        if not (0 <= self.from_s <= self.to_s < math.inf):
+            raise UsageError(f"Randomly(from_s={self.from_s:g}, to_s={self.to_s:g}): needs 0 <= from_s <= to_s.")
+        if self.windows < 1 or self.windows * _ms(self.longest_s) > _ms(self.to_s) - _ms(self.from_s):
             raise UsageError(
                 f"Randomly(windows={self.windows}): {self.windows} windows of up to {self.longest_s:g} s do not fit between"
                 f" {self.from_s:g} s and {self.to_s:g} s. Ask for fewer or shorter ones."
@@ -296,14 +309,16 @@ class Randomly:
 
     def expand(self, random: Random) -> list[Window]:
         """The windows for one seed, in order, none overlapping."""
-        lengths_s = [random.uniform(self.shortest_s, self.longest_s) for _ in range(self.windows)]
-        slack_s = (self.to_s - self.from_s) - sum(lengths_s)
-        cuts_s = sorted(random.uniform(0, slack_s) for _ in lengths_s)
-        windows, spent_s = [], self.from_s
-        for cut_s, length_s in zip(cuts_s, lengths_s, strict=True):
-            begin_s = round(spent_s + cut_s, 3)
-            windows.append(Window(fault=random.choice(self.faults), from_s=begin_s, to_s=round(begin_s + length_s, 3)))
-            spent_s += length_s
+        from_ms, to_ms = _ms(self.from_s), _ms(self.to_s)
+        lengths_ms = [random.randint(_ms(self.shortest_s), _ms(self.longest_s)) for _ in range(self.windows)]
+        slack_ms = (to_ms - from_ms) - sum(lengths_ms)
+        cuts_ms = sorted(random.randint(0, slack_ms) for _ in lengths_ms)
+        windows, spent_ms = [], from_ms
+        for cut_ms, length_ms in zip(cuts_ms, lengths_ms, strict=True):
+            begin_ms = spent_ms + cut_ms
+            fault = random.choice(self.faults)
+            windows.append(Window(fault=fault, from_s=begin_ms / 1000, to_s=(begin_ms + length_ms) / 1000))
+            spent_ms += length_ms
         return windows
 
 
@@ -354,10 +369,14 @@ class Drill:
     def _check_nodes(self) -> None:
         names = [node.name for node in self.system.nodes()]
         for name in names:
-            if name == CLIENT or names.count(name) > 1 or ">" in name or "/" in name:
+            if not _NODE_NAME.fullmatch(name):
                 raise UsageError(
-                    f"Node {name!r}: node names are unique, without '>' and '/', and {CLIENT!r} is the load generator's."
+                    f"Node {name!r}: a node's name is letters, digits, '_', '-' and '.', and begins with a letter."
                 )
+            if name in _TAKEN:
+                raise UsageError(f"Node {name!r}: that name means something else here. Use another one.")
+            if names.count(name) > 1:
+                raise UsageError(f"Node {name!r}: there are {names.count(name)} nodes of that name. Names are unique.")
         for link in links_of(self.system):
             if link.target not in names:
                 raise UsageError(f"Link {link.name!r}: there is no node {link.target!r}. There are: {', '.join(names)}.")

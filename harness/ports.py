@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,23 +31,38 @@ def reserved(count: int) -> Iterator[list[int]]:
 
 
 def listens(pid: int, port: int) -> bool:
-    """Whether this very process has a listening TCP socket (IPv4) on the port, as /proc tells."""
+    """Whether this very process, or another of its process group, has a listening TCP socket on the port, as /proc tells."""
     try:
-        inodes = _listening_inodes(Path(f"/proc/{pid}/net/tcp").read_text(), port)
-        return bool(inodes) and any(_socket_inode(descriptor) in inodes for descriptor in Path(f"/proc/{pid}/fd").iterdir())
+        inodes = _listening_inodes(pid, port)
+        return bool(inodes) and any(map(inodes.intersection, map(_socket_inodes, _group(pid))))
     except (FileNotFoundError, ProcessLookupError):
         return False
 
 
-def _listening_inodes(table: str, port: int) -> set[str]:
+def _listening_inodes(pid: int, port: int) -> set[str]:
+    """Sockets that listen on the port in the network of a process; also those of IPv6, which may take IPv4's connections."""
     suffix = f":{port:04X}"
-    rows = (line.split() for line in table.splitlines()[1:])
+    tables = (Path(f"/proc/{pid}/net/{name}") for name in ("tcp", "tcp6"))
+    rows = (line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:])
     return {row[9] for row in rows if row[3] == _LISTEN and row[1].endswith(suffix)}
 
 
-def _socket_inode(descriptor: Path) -> str:
-    try:
-        name = str(descriptor.readlink())
-    except FileNotFoundError:
-        return ""
-    return name[len("socket:[") : -1] if name.startswith("socket:[") else ""
+def _group(pid: int) -> Iterator[int]:
+    """A process, then the others of its group: a program may be started by a script, or leave the listening to a child."""
+    yield pid
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and entry.name != str(pid):
+            with suppress(ProcessLookupError):
+                if os.getpgid(int(entry.name)) == pid:
+                    yield int(entry.name)
+
+
+def _socket_inodes(pid: int) -> set[str]:
+    found = set()
+    with suppress(FileNotFoundError, ProcessLookupError):  # it ended while it was looked at
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                name = str(descriptor.readlink())
+                if name.startswith("socket:["):
+                    found.add(name[len("socket:[") : -1])
+    return found

@@ -16,6 +16,10 @@ LEADER: Final = "leader"
 """The one selector that is resolved when its window begins: the system is asked."""
 
 
+WORDS: Final = ("one", "minority", "majority", "all", LEADER)
+"""The selectors that are not names."""
+
+
 def _sizes(replicas: int) -> dict[str, int]:
     return {"one": 1, "minority": (replicas - 1) // 2, "majority": replicas // 2 + 1, "all": replicas}
 
@@ -27,8 +31,9 @@ def check(selector: str, nodes: Sequence[Node], links: Sequence[Link], *, links_
     names = [node.name for node in nodes]
     link_names = [link.name for link in links]
     if selector in sizes:
-        if sizes[selector] == 0:
-            raise UsageError(f"Selector {selector!r} chooses nothing: a {selector} of {replicas} replicas is none. Use 'one'.")
+        if not 0 < sizes[selector] <= replicas:
+            hint = "Use 'one'." if replicas else "Name a node, or leave `replica=True` on some."
+            raise UsageError(f"Selector {selector!r} chooses nothing: {selector} of {replicas} replicas is none. {hint}")
     elif selector == LEADER:
         if not has_leader:
             raise UsageError("Selector 'leader': this system cannot say who leads. Use 'one' or a node's name.")
