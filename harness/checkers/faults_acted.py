@@ -26,3 +26,8 @@ def faults_acted(history: History) -> Verdict:
 def _sentence(fault: object, targets: object, selector: object, evidence: object) -> str:
     hit = targets if isinstance(targets, str) and targets else f'"{selector}"'
     return f"{fault} on {hit} ({evidence if isinstance(evidence, str) and evidence else 'no evidence was gathered'})"
+
+
+def applies(history: History) -> bool:
+    """Where faults were planned."""
+    return not history.windows.empty

@@ -36,3 +36,8 @@ def generator_kept_up(history: History) -> Verdict:
         advice = "the machine is too busy for this load; lower the rate or use more cores"
         return Verdict(valid=None, why=f"{figures}: {advice}")
     return Verdict(valid=True, why=figures)
+
+
+def applies(history: History) -> bool:
+    """Where calls of a load were recorded."""
+    return not history.load.empty

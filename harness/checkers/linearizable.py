@@ -203,3 +203,8 @@ class _Story:
 
     def _row(self, call: int) -> int:
         return int(self._registers.row[call])
+
+
+def applies(history: History) -> bool:
+    """Where registers were read."""
+    return bool((history.ops["kind"] == "read").any())

@@ -14,3 +14,8 @@ def nodes_stayed_up(history: History) -> Verdict:
     first = wrong.iloc[0]
     more = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
     return Verdict(valid=False, why=f"{first['node']} {first['kind']} at {first['at_ns'] / 1e9:.2f} s: {first['detail']}{more}")
+
+
+def applies(history: History) -> bool:
+    """Where it was recorded what became of the nodes."""
+    return not history.events.empty

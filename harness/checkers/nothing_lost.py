@@ -96,3 +96,8 @@ def _older(value: object) -> str:
 def _strange_sentence(strange: pd.DataFrame) -> list[str]:
     told = [f"{row.key} reads {row.value} (op {row.read})" for row in strange.itertuples()]
     return [f"{count(len(strange), 'key')} ended with a value that nobody wrote: {listed(told)}"] if told else []
+
+
+def applies(history: History) -> bool:
+    """Where something was written, and calls were made after healing."""
+    return bool((history.ops["kind"] == "write").any()) and bool((history.ops["phase"] == "final").any())

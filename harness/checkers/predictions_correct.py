@@ -89,3 +89,8 @@ def _sentence(ops: pd.DataFrame, wrong: npt.NDArray[np.int64], judged: int) -> s
         f"{len(wrong):,} of {count(judged, 'answered prediction')} wrong, from {nodes}, since {since_s:.3f} s:"
         f" op {wrong[0]} asked about {first['key']} and got {first['value']} instead of {first['expected']}"
     )
+
+
+def applies(history: History) -> bool:
+    """Where predictions were asked for."""
+    return bool((history.ops["kind"] == "predict").any())

@@ -148,6 +148,15 @@ CONTRADICTORY = {
         " client 1's write of 17 (op 0) had been acknowledged before client 2's write of 23 (op 1) was sent",
         (0, 1, 2, 3),
     ),
+    "of two reads that are wrong the one that was done first": (
+        """
+        c1 write x 17     0..1   ok
+        c2 read  x null  11..13  ok
+        c3 read  x null  10..12  ok
+        """,
+        "key x: client 3 read nothing (op 2) after client 1's write of 17 (op 0) had been acknowledged",
+        (0, 2),
+    ),
     "a call that only touches is not told as the reason": (
         """
         c1 write x 17    0..5   ok

@@ -1,0 +1,41 @@
+"""What holds for every checker in the folder."""
+
+from __future__ import annotations
+
+import pytest
+from transcript import history
+
+from harness import catalog
+from harness.drill import Checker
+
+REGISTERS = """
+    c1 write x 1     0..10 ok
+    c2 read  x 1   20..30 ok
+    c2 read  x 1   90..95 ok final
+"""
+PREDICTIONS = 'c1 predict digit-1 {"label":7,"score":0.5} 0..10 ok expected={"label":7,"score":0.5}'
+WINDOW: dict[str, object] = {
+    "label": "w0", "fault": "Kill", "selector": "one", "targets": "n1", "from_s": 1.0, "to_s": 2.0, "acted": True,
+}  # fmt: skip
+
+
+def applying(transcript: str, windows: list[dict[str, object]] | None = None) -> set[str]:
+    return {checker.__name__ for checker in catalog.checkers_for(history(transcript, windows))}
+
+
+@pytest.mark.parametrize("checker", catalog.checkers().values(), ids=catalog.checkers().keys())
+def test_an_empty_history_is_never_invalid(checker: Checker) -> None:
+    """With nothing recorded there is nothing to hold against the system; what a checker then says is one line."""
+    verdict = checker(history(""))
+    assert verdict.valid is not False
+    assert verdict.why
+    assert "\n" not in verdict.why
+    assert verdict.ops == ()
+
+
+def test_checkers_apply_where_they_have_something_to_judge() -> None:
+    assert applying("") == set()
+    assert applying("", [WINDOW]) == {"faults_acted"}
+    assert applying(REGISTERS) == {"generator_kept_up", "linearizable", "nothing_lost"}
+    assert applying(REGISTERS.replace("final", "")) == {"generator_kept_up", "linearizable"}
+    assert applying(PREDICTIONS) == {"generator_kept_up", "predictions_correct"}
