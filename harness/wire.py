@@ -95,7 +95,8 @@ class _ServerConnection(asyncio.Protocol):
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
-        self._waiting: deque[tuple[Request, bool]] = deque()
+        self._waiting: deque[tuple[Request | Response, bool]] = deque()
+        """What is to be answered, and whether the connection goes on after it; what is bad has its answer already."""
         self._answering: asyncio.Task[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -124,9 +125,16 @@ class _ServerConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade, _TooLong) as error:
-            self._transport.write(_encode_response(Response(400, f"bad request: {error}".encode()), keep_alive=False))
-            self._transport.close()
+        except httptools.HttpParserUpgrade:  # an offer, not a demand: its request is answered, on a connection that then ends
+            request, _ = self._waiting.pop()
+            self._answer_last(request)
+        except httptools.HttpParserError as error:
+            reason = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
+            self._answer_last(Response(400, f"bad request: {reason}".encode()))
+
+    def on_headers_complete(self) -> None:
+        if self._headers.get("expect", "").lower() == "100-continue" and self._answering is None:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -149,8 +157,15 @@ class _ServerConnection(asyncio.Protocol):
             self._headers,
             b"".join(self._body),
         )
-        self._waiting.append((request, self._parser.should_keep_alive()))
+        self._enqueue(request, keep_alive=self._parser.should_keep_alive())
         self._reset()
+
+    def _answer_last(self, item: Request | Response) -> None:
+        self._transport.pause_reading()
+        self._enqueue(item, keep_alive=False)
+
+    def _enqueue(self, item: Request | Response, *, keep_alive: bool) -> None:
+        self._waiting.append((item, keep_alive))
         if self._answering is None:
             self._answering = asyncio.get_running_loop().create_task(self._answer())
         elif len(self._waiting) >= MAX_WAITING_REQUESTS:
@@ -159,13 +174,14 @@ class _ServerConnection(asyncio.Protocol):
     async def _answer(self) -> None:
         try:
             while self._waiting:
-                request, keep_alive = self._waiting.popleft()
-                response = await _respond(self._handler, request)
-                self._transport.write(_encode_response(response, keep_alive=keep_alive))
+                item, keep_alive = self._waiting.popleft()
+                response = item if isinstance(item, Response) else await _respond(self._handler, item)
+                with_body = not (isinstance(item, Request) and item.method == "HEAD")
+                self._transport.write(_encode_response(response, keep_alive=keep_alive, with_body=with_body))
                 if not keep_alive:
                     self._transport.close()
                     return
-                if len(self._waiting) < MAX_WAITING_REQUESTS // 2:
+                if len(self._waiting) < MAX_WAITING_REQUESTS // 2 and not (self._waiting and not self._waiting[-1][1]):
                     self._transport.resume_reading()
                 await self._writable.wait()
         finally:
@@ -189,13 +205,14 @@ async def _respond(handler: Handler, request: Request) -> Response:
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
 
 
-def _encode_response(response: Response, *, keep_alive: bool) -> bytes:
+def _encode_response(response: Response, *, keep_alive: bool, with_body: bool) -> bytes:
     parts = [_STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} -\r\n".encode()]
     parts.extend(f"{name}: {value}\r\n".encode("latin-1") for name, value in response.headers)
     if not keep_alive:
         parts.append(b"connection: close\r\n")
     parts.append(b"content-length: %d\r\n\r\n" % len(response.body))
-    parts.append(response.body)
+    if with_body:
+        parts.append(response.body)
     return b"".join(parts)
 
 
@@ -280,9 +297,9 @@ class _ClientConnection(asyncio.Protocol):
             raise Unreachable("the connection was closed before the request was sent")
         self._answer = asyncio.get_running_loop().create_future()
         self._complete = False
-        self._status = 0
         self._headers: list[tuple[str, str]] = []
         self._body: list[bytes] = []
+        self._body_bytes = 0
         self._transport.write(request)
         return await self._answer
 
@@ -300,13 +317,17 @@ class _ClientConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(Broken(f"the answer is not HTTP: {error}"))
+            reason = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
+            self._fail(Broken(f"the answer is not HTTP that can be taken: {reason}"))
             self.close()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        if self._body_bytes > MAX_BODY_BYTES:
+            raise _TooLong(f"a body of more than {MAX_BODY_BYTES} bytes")
         self._body.append(body)
 
     def on_message_complete(self) -> None:
