@@ -7,7 +7,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,6 +24,9 @@ from harness.wire import Address
 
 PlaneKind = Literal["embedded", "toxiproxy"]
 
+EMBEDDED: Final = "faults.embedded"
+"""The embedded fault plane's module."""
+
 PLANE: Final = "fault-plane"
 """The process name of a fault plane that a run started."""
 
@@ -41,23 +43,25 @@ async def opened_plane(kind: PlaneKind, processes: Processes, port: int, run_dir
         address = _parse_url(url)
         yield FaultPlane(address, on_create=lambda name: processes.delete_at_end(DeleteAtEnd(address, [name])))
         return
-    command: tuple[str, ...]
-    if kind == "embedded":
-        command = (sys.executable, "-m", "faults.plane", "--host", "{host}", "--port", "{port}", "--seed", str(seed))
-    else:
+    command: tuple[str, ...] = ()
+    if kind == "toxiproxy":
         command = (str(toxiproxy_binary()), "-host", "{host}", "-port", "{port}", "-proxy-metrics")
-    await _start(command, processes, port, run_dir)
+    log, data = run_dir / "nodes" / f"{PLANE}.log", run_dir / "nodes" / PLANE
+    spec = NodeSpec(
+        name=PLANE, start=0, host=HOST, port=port, data=str(data), log=str(log), seed=seed,
+        code=None if command else EMBEDDED, command=command, config={"seed": seed},
+    )  # fmt: skip
+    await _start(spec, processes)
     yield FaultPlane((HOST, port))
 
 
-async def _start(command: tuple[str, ...], processes: Processes, port: int, run_dir: Path) -> None:
-    log, data = run_dir / "nodes" / f"{PLANE}.log", run_dir / "nodes" / PLANE
-    spec = NodeSpec(name=PLANE, start=0, host=HOST, port=port, data=str(data), log=str(log), seed=0, command=command)
+async def _start(spec: NodeSpec, processes: Processes) -> None:
     pid = await processes.start(spec)
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while not (await _accepts(port) and listens(pid, port)):
+    deadline, log = time.monotonic() + _START_TIMEOUT_S, Path(spec.log)
+    while not (await _accepts(spec.port) and listens(pid, spec.port)):
         if processes.pid(PLANE) != pid or time.monotonic() > deadline:
-            raise HarnessError(f"The fault plane ({command[0]}) did not start. Its log ends: {last_lines(log, 3)}")
+            what = spec.code or spec.command[0]
+            raise HarnessError(f"The fault plane ({what}) did not start. Its log ends: {last_lines(log, 3)}")
         await asyncio.sleep(0.004)
 
 

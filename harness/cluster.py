@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 import psutil
 
-from faults.servers import PLANE, PlaneKind, opened_plane
+from faults.servers import EMBEDDED, PLANE, PlaneKind, opened_plane
 from faults.toxiproxy import FaultPlane
 from harness.drill import CLIENT, HasPreload, HasPrepare, HasProbe, Link, Node, System, links_of, missing_for
 from harness.errors import FaultError, HarnessError, NodeDown, UsageError
@@ -98,9 +98,14 @@ class Cluster:
             *ports, plane_port = stack.enter_context(reserved(len(nodes) + 2))
             named = dict(zip([*(node.name for node in nodes), CLIENT], ports, strict=True))
             heavy = system.preload() if isinstance(system, HasPreload) else ()
-            preload = dict.fromkeys([*heavy, *(node.code for node in nodes if node.code), GENERATOR])
+            modules = [
+                *heavy,
+                *(node.code for node in nodes if node.code),
+                GENERATOR,
+                *([EMBEDDED] if plane == "embedded" else []),
+            ]
             log = run_dir / "nodes" / "warden.log"
-            processes = await stack.enter_async_context(Processes.opened(list(preload), log))
+            processes = await stack.enter_async_context(Processes.opened(list(dict.fromkeys(modules)), log))
             toxiproxy = await stack.enter_async_context(opened_plane(plane, processes, plane_port, run_dir, seed))
             cluster = cls(system, run_dir, seed, toxiproxy, processes, named)
             processes.on_exit = cluster._exited

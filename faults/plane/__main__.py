@@ -29,16 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--until-eof", action="store_true", help="end when standard input does: when who started it is gone")
     options = parser.parse_args(arguments)
     seed = secrets.randbits(63) if options.seed is None else options.seed
-    _allow_many_sockets()
     try:
-        uvloop.run(_serve(options.host, options.port, seed, options.until_eof))
+        uvloop.run(serve(options.host, options.port, seed, options.until_eof))
     except (OSError, OverflowError) as error:
         print(f"cannot listen on {options.host}:{options.port}: {error}; choose another --host or --port", file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(host: str, port: int, seed: int, until_eof: bool) -> None:
+async def serve(host: str, port: int, seed: int, until_eof: bool = False) -> None:
+    """Serve the API until SIGTERM or SIGINT, or until standard input ends. Raises `OSError` where the port is taken."""
+    _allow_many_sockets()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
