@@ -46,7 +46,7 @@ def folder() -> Path:
     """Where the artifacts are, or will be."""
     named = os.environ.get("XDG_CACHE_HOME", "")
     cache = Path(named) if Path(named).is_absolute() else Path.home() / ".cache"
-    return cache / "distributed-ml-harness" / "serving" / _key()
+    return cache / "distributed-ml-harness" / "serving" / key()
 
 
 def missing_library() -> str | None:
@@ -86,7 +86,8 @@ def digits(at: Path) -> list[Digit]:
 
 
 @lru_cache(maxsize=1)
-def _key() -> str:
+def key() -> str:
+    """What the artifacts are made from, in 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for name in _SOURCES:
         digest.update(Path(__file__).with_name(name).read_bytes())

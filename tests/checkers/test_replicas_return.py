@@ -11,13 +11,13 @@ NS_PER_S = 1_000_000_000
 
 
 def history(*answers: tuple[str, float, float], windows: list[dict[str, object]], every_s: float = 0.01) -> History:
-    """`answers`: who answered calls, from when to when (s), a call every `every_s`."""
+    """`answers`: who answered calls ("": they failed), from when to when (s), a call every `every_s`."""
     ops = [
         {
             "client": 1,
             "kind": "predict",
             "key": "0",
-            "outcome": "ok",
+            "outcome": "ok" if node else "failed",
             "node": node,
             "sent_ns": int((from_s + every_s * number) * NS_PER_S),
             "done_ns": int((from_s + every_s * number + 0.001) * NS_PER_S),
@@ -64,9 +64,8 @@ def test_every_node_that_stays_away_is_named() -> None:
 
 
 def test_a_service_that_refuses_everything_afterwards_is_out_of_service() -> None:
-    answered = history(("r1", 0, 2), ("r2", 0, 2), ("refused", 4, 8), windows=[window("r1", 2, 3)])
-    answered.ops.loc[answered.ops["node"] == "refused", ["outcome", "node"]] = ["failed", ""]
-    verdict = replicas_return(answered)
+    told = history(("r1", 0, 2), ("r2", 0, 2), ("", 4, 8), windows=[window("r1", 2, 3)])
+    verdict = replicas_return(told)
     assert verdict.valid is False
     assert "out of service for good: r1, r2;" in verdict.why
 
