@@ -33,6 +33,7 @@ GENERATOR: Final = "workloads.generator"
 
 
 _ASK_AGAIN_S: Final = 0.004
+_LINKS_AT_ONCE: Final = 8
 
 
 class _Identity(msgspec.Struct):
@@ -207,8 +208,15 @@ class Cluster:
         return (time.monotonic_ns() - started_ns) / 1e6
 
     async def _create_links(self) -> None:
-        for link in self.links:
-            self._proxies[link.name] = await self.plane.create(link.name, self.address(link.target))
+        at_once = asyncio.Semaphore(_LINKS_AT_ONCE)
+
+        async def create(link: Link) -> None:
+            async with at_once:
+                self._proxies[link.name] = await self.plane.create(link.name, self.address(link.target))
+
+        async with asyncio.TaskGroup() as creating:
+            for link in self.links:
+                creating.create_task(create(link))
 
     # ------------------------------------------------------------------------------------------------------- internals
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import http.client
 import importlib
 import os
 import selectors
@@ -144,12 +143,18 @@ class Warden:
     def _end(self) -> None:
         kill_descendants()
         for left in self._delete:
-            for name in left.proxies:
-                connection = http.client.HTTPConnection(*left.address, timeout=2)
-                with contextlib.suppress(OSError, http.client.HTTPException):  # gone with its server: nothing to delete
-                    connection.request("DELETE", f"/proxies/{quote(name, safe='')}")
-                    connection.getresponse().read()
-                connection.close()
+            _delete_proxies(left)
+
+
+def _delete_proxies(left: DeleteAtEnd) -> None:
+    import http.client  # most runs have nothing to delete, and every run waits for the warden's imports
+
+    for name in left.proxies:
+        connection = http.client.HTTPConnection(*left.address, timeout=2)
+        with contextlib.suppress(OSError, http.client.HTTPException):  # gone with its server: nothing to delete
+            connection.request("DELETE", f"/proxies/{quote(name, safe='')}")
+            connection.getresponse().read()
+        connection.close()
 
 
 def main() -> None:
