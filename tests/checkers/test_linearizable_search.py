@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pandas as pd
@@ -87,6 +88,17 @@ def test_both_verdicts_are_common_among_the_random_histories() -> None:
     """Otherwise agreement would show little."""
     verdicts = [has_order(any_history(Random(seed))) for seed in range(2000)]
     assert 400 < sum(verdicts) < 1600
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_values_written_twice_are_not_called_wrong(seed: int) -> None:
+    """An atomic register's history stays right when different values are given one name, but it cannot be decided."""
+    ops = [replace(op, value=op.value and str(int(op.value) // 3)) for op in right(Random(seed))]
+    written = [op.value for op in ops if op.kind == "write" and op.outcome != "failed"]
+    verdict = linearizable(recorded([ops]))
+    assert verdict.valid is not False, (verdict, ops)
+    if len(set(written)) < len(written):
+        assert verdict.valid is None
 
 
 def test_accepts_whatever_an_atomic_register_did() -> None:

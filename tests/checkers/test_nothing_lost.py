@@ -43,6 +43,11 @@ KEPT = {
         c2 write x 2  80..92 ok final
         c1 read  x 1  90..95 ok final
     """,
+    "a write done as the final read is sent": """
+        c1 write x 1   0..10 ok
+        c2 write x 2  20..90 ok final
+        c1 read  x 1  90..95 ok final
+    """,
     "the last final read of a key counts": """
         c1 write x 1   0..10 ok
         c1 write x 2  20..30 ok
