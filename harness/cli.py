@@ -21,6 +21,8 @@ exit codes:
 
 def main() -> NoReturn:
     """The `harness` command."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a mark that a terminal cannot show is no error
     sys.exit(run(sys.argv[1:]))
 
 

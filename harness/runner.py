@@ -31,7 +31,7 @@ from harness.schedule import PlannedWindow, plan
 from harness.wire import Client, Response, WireError
 from results.judge import judge
 from results.metrics import measure
-from results.result import CheckResult, FaultResult, Result, verdict_of
+from results.result import CheckResult, Result, faults_of, verdict_of
 from results.slo import SLO
 from results.store import new_run_dir, save
 from workloads.generator import OPLOG, Begin, Progress, Task
@@ -256,7 +256,7 @@ def _conclude(order: Order, history: History, started: datetime, duration_s: flo
         slos=slos,
         metrics=measured.metrics(),
         recoveries=measured.recoveries,
-        faults=tuple(_fault_results(history)),
+        faults=faults_of(history),
         rerun=order.rerun,
         started_utc=started.isoformat(timespec="seconds"),
         duration_s=round(duration_s, 3),
@@ -267,25 +267,6 @@ def _conclude(order: Order, history: History, started: datetime, duration_s: flo
         expected="pass" if drill.caught_by is None else "fail",
         caught_by=None if drill.caught_by is None else drill.caught_by.__name__,
     )
-
-
-def _fault_results(history: History) -> list[FaultResult]:
-    rows = history.windows.astype(object).where(history.windows.notna(), None).to_dict("records")
-    return [
-        FaultResult(
-            kind=record.fault,
-            label=record.label,
-            selector=record.selector,
-            targets=tuple(record.targets.split()),
-            from_s=record.from_s,
-            to_s=record.to_s,
-            injected_s=None if record.injected_ns is None else record.injected_ns / 1e9,
-            healed_s=None if record.healed_ns is None else record.healed_ns / 1e9,
-            acted=record.acted,
-            evidence=record.evidence,
-        )
-        for record in msgspec.convert(rows, list[WindowRecord])
-    ]
 
 
 def _encode_schedule(windows: Sequence[PlannedWindow]) -> bytes:

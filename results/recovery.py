@@ -55,7 +55,7 @@ def recoveries(history: History, slos: tuple[SLO, ...], load_ns: int) -> tuple[R
     `load_ns` is when the load ended. A window during which no call fell due has no recovery and is left out.
     """
     ops = history.load
-    due_ns = ops["due_ns"].to_numpy()
+    due_ns, done_ns = ops["due_ns"].to_numpy(), ops["done_ns"].to_numpy()
     good = good_calls(ops, slos)
     width_ns = slot_width_ns(len(due_ns), load_ns)
     windows = history.windows.dropna(subset=["injected_ns"]).sort_values("injected_ns", kind="stable")
@@ -64,6 +64,8 @@ def recoveries(history: History, slos: tuple[SLO, ...], load_ns: int) -> tuple[R
     for label, start_ns in zip(windows["label"], starts_ns, strict=True):
         horizon_ns = min([later for later in starts_ns if later > start_ns] + [load_ns])
         inside = (due_ns >= start_ns) & (due_ns < horizon_ns)
+        if horizon_ns in starts_ns:  # what the next fault met under way is its doing, unless it had been waiting long
+            inside &= (done_ns <= horizon_ns) | (due_ns <= horizon_ns - SUSTAINED_NS)
         if inside.any():
             recovery_ns, censored = _recovery(due_ns[inside] - start_ns, good[inside], horizon_ns - start_ns, width_ns)
             found.append(Recovery(window=str(label), seconds=recovery_ns / 1e9, censored=censored))

@@ -99,3 +99,19 @@ def test_one_outage_is_measured_to_the_slot(after: int, length: int) -> None:
     if start_s < 9.99:
         assert found == Recovery(window="w0", seconds=8.0 if found.censored else found.seconds, censored=found.censored)
         assert found.seconds == pytest.approx(8.0 if found.censored else end_s - 2, abs=0.11)
+
+
+def test_what_the_next_fault_met_under_way_is_not_held_against_the_one_before() -> None:
+    ops = steady()
+    under_way = (ops["due_ns"] >= 5_800_000_000) & (ops["due_ns"] < 6_300_000_000)
+    ops.loc[under_way, "outcome"] = "unknown"
+    ops.loc[under_way, "done_ns"] = 6_400_000_000
+    assert recovered(ops, window(4, 5), window(6, 7, "w1")) == [("w0", 0.0, False), ("w1", 0.3, False)]
+
+
+def test_what_had_been_waiting_for_long_when_the_next_fault_came_is() -> None:
+    ops = steady()
+    stuck = (ops["due_ns"] >= 4_500_000_000) & (ops["due_ns"] < 6_000_000_000)
+    ops.loc[stuck, "outcome"] = "unknown"
+    ops.loc[stuck, "done_ns"] = 9_000_000_000
+    assert recovered(ops, window(4, 5), window(6, 7, "w1"))[0] == ("w0", 2.0, True)
