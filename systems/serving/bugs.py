@@ -82,42 +82,37 @@ class _DropsOnRetry(Dispatcher):
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """The classes that the balancer is made of, and the weights of the last replica."""
+    """The classes that the balancer is made of, and the weights of the last replica. The defaults are correct."""
 
-    summary: str
     pool: type[Pool] = Pool
     checker: type[HealthChecker] = HealthChecker
     dispatcher: type[Dispatcher] = Dispatcher
     last_weights: str = WEIGHTS
 
 
-CORRECT: Final = Variant(summary="as it should be")
+CORRECT: Final = Variant()
 
-VARIANTS: Final[Mapping[str, Variant]] = {
-    "same-replica-retry": Variant(summary="a failed request is retried on the same replica", pool=_SameReplicaRetry),
-    "ignores-health": Variant(summary="requests go to replicas that are down, too", pool=_IgnoresHealth),
-    "never-recovers": Variant(summary="a replica that went down never comes up again", pool=_NeverRecovers),
-    "dead-checker": Variant(summary="the health checker dies at its first error, and nobody notices", checker=_DeadChecker),
-    "swapped-answers": Variant(
-        summary="answers are handed out in the order of asking, not of arriving", dispatcher=_SwappedAnswers
-    ),
-    "colliding-cache": Variant(summary="answers are cached by the first pixels of the image", dispatcher=_CollidingCache),
-    "no-timeout": Variant(summary="a request waits for its replica for ever", dispatcher=_NoTimeout),
-    "no-retry": Variant(summary="a failed request is not retried", dispatcher=_NoRetry),
-    "drops-on-retry": Variant(summary="a retried request has lost its body", dispatcher=_DropsOnRetry),
-    "stale-model": Variant(summary="the last replica has an older model", last_weights=STALE_WEIGHTS),
+BUGS: Final[dict[str, tuple[str, Variant]]] = {
+    "same-replica-retry": ("a failed request is retried on the same replica", Variant(pool=_SameReplicaRetry)),
+    "ignores-health": ("requests go to replicas that are down, too", Variant(pool=_IgnoresHealth)),
+    "never-recovers": ("a replica that went down never comes up again", Variant(pool=_NeverRecovers)),
+    "dead-checker": ("the health checker dies at its first error, and nobody notices", Variant(checker=_DeadChecker)),
+    "swapped-answers": ("answers are handed out in the order of asking, not of arriving", Variant(dispatcher=_SwappedAnswers)),
+    "colliding-cache": ("answers are cached by the first pixels of the image", Variant(dispatcher=_CollidingCache)),
+    "no-timeout": ("a request waits for its replica for ever", Variant(dispatcher=_NoTimeout)),
+    "no-retry": ("a failed request is not retried", Variant(dispatcher=_NoRetry)),
+    "drops-on-retry": ("a retried request has lost its body", Variant(dispatcher=_DropsOnRetry)),
+    "stale-model": ("the last replica has an older model", Variant(last_weights=STALE_WEIGHTS)),
 }
-
-BUGS: Final[Mapping[str, str]] = {name: variant.summary for name, variant in VARIANTS.items()}
-"""What is wrong in each variant, by its name, for `Serving(bug=…)`."""
+"""By name: what is wrong, in a line, and the parts that are different."""
 
 
 def variant(bug: str | None) -> Variant:
-    """The variant of that name, or the correct one. Raises `UsageError` where there is none."""
+    """The parts of a variant, the correct ones for None. Raises `UsageError` for a name that is not in the catalogue."""
     if bug is None:
         return CORRECT
-    if bug not in VARIANTS:
-        close = difflib.get_close_matches(bug, VARIANTS, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(VARIANTS)}."
-        raise UsageError(f"Serving has no bug called {bug!r}. {hint}")
-    return VARIANTS[bug]
+    if bug not in BUGS:
+        close = difflib.get_close_matches(bug, BUGS, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(BUGS)}."
+        raise UsageError(f"No bug called {bug!r} in Serving. {hint}")
+    return BUGS[bug][1]

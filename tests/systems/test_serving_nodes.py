@@ -18,6 +18,7 @@ from harness.wire import Address, Client, Request, Response, Unreachable, listen
 from systems.serving import Serving, artifacts, balancer, replica
 from systems.serving.client import PredictClient, UnexpectedStatus
 from systems.serving.messages import BalancerStatus, Prediction, PredictReply, PredictRequest
+from systems.serving.model import Classifier
 
 Main = Callable[[Node], Awaitable[None]]
 
@@ -140,7 +141,7 @@ def test_a_replica_knows_its_routes(folder: Path, ports: list[int], tmp_path: Pa
 def test_the_health_check_runs_the_model(
     folder: Path, ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replica.Classifier, "predict", lambda _, images: [Prediction(label=3, score=1.0) for _ in images])
+    monkeypatch.setattr(Classifier, "predict", lambda _, images: [Prediction(label=3, score=1.0) for _ in images])
 
     async def scenario() -> Response:
         async with replica_node(folder, ports[0], tmp_path) as client:

@@ -1,0 +1,65 @@
+"""Every known-bad variant of Serving is caught: which drill finds it, and by what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.catalog import find_drill
+from harness.runner import order_of, run
+from results.result import Result
+from systems.serving import BUGS
+
+CAUGHT = {
+    "swapped-answers": ("serving/healthy", "predictions_correct"),
+    "stale-model": ("serving/healthy", "predictions_correct"),
+    "never-recovers": ("serving/replica_crash", "replicas_return"),
+    "dead-checker": ("serving/replica_crash", "replicas_return"),
+    "same-replica-retry": ("serving/replica_partitioned", "availability >= 99.5%"),
+    "colliding-cache": ("serving/healthy", "predictions_correct"),
+    "no-retry": ("serving/replica_partitioned", "availability >= 99.5%"),
+    "drops-on-retry": ("serving/replica_partitioned", "availability >= 99.5%"),
+    "no-timeout": ("serving/replica_partitioned", "p99 < 500ms"),
+    "ignores-health": ("serving/replica_partitioned", "p95 < 150ms"),
+}
+"""The drill that catches each bug, and the check or SLO that does not hold in it; what gives no wrong answer misses an SLO."""
+
+QUICK = list(CAUGHT)[:5]
+"""Those of every test run; the others are for the night."""
+
+
+def drilled(drill: str, bug: str | None, seed: int, runs: Path) -> Result:
+    settings = [] if bug is None else [f"system.bug={bug}"]
+    return run(order_of(find_drill(drill, settings), seed, settings, "embedded"), runs=runs).result
+
+
+def broken(result: Result) -> set[str]:
+    """The checks that found something wrong and the SLOs that were missed."""
+    checks = {check.name for check in result.checks if check.valid is False}
+    return checks | {slo.text for slo in result.slos if slo.ok is False}
+
+
+def test_no_bug_is_left_out() -> None:
+    assert set(CAUGHT) == set(BUGS)
+
+
+@pytest.mark.parametrize("bug", [pytest.param(bug, marks=[] if bug in QUICK else pytest.mark.nightly) for bug in CAUGHT])
+def test_is_caught(bug: str, tmp_path: Path) -> None:
+    drill, found_by = CAUGHT[bug]
+    assert found_by in broken(drilled(drill, bug, 1, tmp_path))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(2, 21))
+@pytest.mark.parametrize("bug", CAUGHT)
+def test_is_caught_whatever_the_seed(bug: str, seed: int, tmp_path: Path) -> None:
+    drill, found_by = CAUGHT[bug]
+    assert found_by in broken(drilled(drill, bug, seed, tmp_path))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(1, 21))
+@pytest.mark.parametrize("drill", sorted({drill for drill, _ in CAUGHT.values()}))
+def test_nothing_is_found_where_nothing_is_wrong(drill: str, seed: int, tmp_path: Path) -> None:
+    assert broken(drilled(drill, None, seed, tmp_path)) == set()
