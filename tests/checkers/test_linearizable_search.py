@@ -80,7 +80,7 @@ def test_agrees_with_the_search(seed: int) -> None:
 
 @pytest.mark.nightly
 def test_agrees_with_the_search_for_long() -> None:
-    for seed in range(100_000):
+    for seed in range(20_000):
         agrees(any_history(Random(seed)))
 
 
@@ -93,7 +93,7 @@ def test_both_verdicts_are_common_among_the_random_histories() -> None:
 @pytest.mark.parametrize("seed", range(100))
 def test_values_written_twice_are_not_called_wrong(seed: int) -> None:
     """An atomic register's history stays right when different values are given one name, but it cannot be decided."""
-    ops = [replace(op, value=op.value and str(int(op.value) // 3)) for op in right(Random(seed))]
+    ops = [replace(op, value=op.value and str(int(op.value) % 2)) for op in right(Random(seed))]
     written = [op.value for op in ops if op.kind == "write" and op.outcome != "failed"]
     verdict = linearizable(recorded([ops]))
     assert verdict.valid is not False, (verdict, ops)
