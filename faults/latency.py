@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _ANSWER_S: Final = 1.0
 """A target that takes longer than this, delay aside, does not answer."""
 
-_MORE_LOOKS: Final = 3
+_MORE_LOOKS: Final = 6
 _LONGEST_MS: Final = 3_600_000
 
 
