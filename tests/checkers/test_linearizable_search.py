@@ -90,15 +90,11 @@ def test_both_verdicts_are_common_among_the_random_histories() -> None:
     assert 400 < sum(verdicts) < 1600
 
 
-@pytest.mark.parametrize("seed", range(100))
-def test_values_written_twice_are_not_called_wrong(seed: int) -> None:
+def test_values_written_twice_are_not_called_wrong() -> None:
     """An atomic register's history stays right when different values are given one name, but it cannot be decided."""
-    ops = [replace(op, value=op.value and str(int(op.value) % 2)) for op in right(Random(seed))]
-    written = [op.value for op in ops if op.kind == "write" and op.outcome != "failed"]
-    verdict = linearizable(recorded([ops]))
-    assert verdict.valid is not False, (verdict, ops)
-    if len(set(written)) < len(written):
-        assert verdict.valid is None
+    histories = [[replace(op, value=op.value and str(int(op.value) % 2)) for op in right(Random(seed))] for seed in range(3000)]
+    verdict = linearizable(recorded(histories))
+    assert verdict.valid is None, verdict.why
 
 
 def test_accepts_whatever_an_atomic_register_did() -> None:
