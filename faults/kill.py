@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,14 +24,23 @@ class Kill(Fault):
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         pids = {name: cluster.pid(name) for name in targets.nodes}
         codes = await asyncio.gather(*(cluster.kill(name, targets.label) for name in targets.nodes))
-        ended = zip(pids.items(), codes, strict=True)
-        text = ", ".join(f"{name} pid {pid} ended with {_how(code)}" for (name, pid), code in ended)
-        return Evidence(acted=all(code == -signal.SIGKILL for code in codes), text=text)
+        return Evidence(acted=all(code == -signal.SIGKILL for code in codes), text=ended(pids, codes))
 
     async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
         """All at once: a node may wait for others before it answers."""
-        again = await asyncio.gather(*(_start(cluster, name, targets.label) for name in targets.nodes))
-        return Evidence(acted=injected.acted, text="; ".join([injected.text, *filter(None, again)]))
+        again = await started_again(cluster, targets)
+        return Evidence(acted=injected.acted, text="; ".join([injected.text, *again]))
+
+
+def ended(pids: Mapping[str, int], codes: Iterable[int]) -> str:
+    """How each node's process ended, in words."""
+    each = zip(pids.items(), codes, strict=True)
+    return ", ".join(f"{name} pid {pid} ended with {_how(code)}" for (name, pid), code in each)
+
+
+async def started_again(cluster: Cluster, targets: Targets) -> list[str]:
+    """Start the nodes that a window took down, side by side; in words, for each that was started."""
+    return [text for text in await asyncio.gather(*(_start(cluster, name, targets.label) for name in targets.nodes)) if text]
 
 
 async def _start(cluster: Cluster, name: str, label: str) -> str:
@@ -38,7 +48,7 @@ async def _start(cluster: Cluster, name: str, label: str) -> str:
         pid = await cluster.restart(name, label)
     except NodeDown as error:  # the system's failing, not the fault's: the check `nodes_stayed_up` finds it
         return str(error)
-    return "" if pid is None else f"started again as pid {pid}"
+    return "" if pid is None else f"{name} started again as pid {pid}"
 
 
 def _how(code: int) -> str:

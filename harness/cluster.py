@@ -17,6 +17,7 @@ import psutil
 
 from faults.servers import EMBEDDED, PLANE, PlaneKind, opened_plane
 from faults.toxiproxy import FaultPlane
+from harness.background import Background
 from harness.drill import CLIENT, HasPreload, HasPrepare, HasProbe, Link, Node, System, links_of, missing_for
 from harness.errors import FaultError, HarnessError, NodeDown, UsageError
 from harness.holds import Holds
@@ -77,6 +78,7 @@ class Cluster:
         self.events: list[Event] = []
         self.links: Sequence[Link] = links_of(system)
         self.nodes: Mapping[str, Node] = {node.name: node for node in system.nodes()}
+        self.background = Background()
         self._run_dir = run_dir
         self._seed = seed
         self._processes = processes
@@ -109,6 +111,7 @@ class Cluster:
             processes = await stack.enter_async_context(Processes.opened(list(dict.fromkeys(modules)), log))
             toxiproxy = await stack.enter_async_context(opened_plane(plane, processes, plane_port, run_dir, seed))
             cluster = cls(system, run_dir, seed, toxiproxy, processes, named)
+            stack.push_async_callback(cluster.background.cancel)
             processes.on_exit = cluster._exited
             processes.on_broken = cluster._lose
             await cluster._create_links()
@@ -127,7 +130,8 @@ class Cluster:
         try:
             await self._answering(name, pid)
         except NodeDown as error:
-            self._note(name, "did not start", str(error))
+            if not self._down.holds(name):
+                self._note(name, "did not start", str(error))
             raise
         self._note(name, "started", f"pid {pid}")
         return pid
@@ -142,9 +146,30 @@ class Cluster:
         self._processes.signal(name, signal.SIGKILL)
         return await self._processes.exit_code(name)
 
+    async def terminate(self, name: str, label: str, grace_s: float) -> int:
+        """SIGTERM a node, and SIGKILL it where it still runs `grace_s` later; in all else as `kill`."""
+        self.pid(name)
+        self._down.take(name, label)
+        self._signal(name, signal.SIGTERM)
+        try:
+            return await asyncio.wait_for(self._processes.exit_code(name), grace_s)
+        except TimeoutError:
+            self._signal(name, signal.SIGKILL)
+            return await self._processes.exit_code(name)
+
     async def restart(self, name: str, label: str) -> int | None:
-        """End a window's `kill`; returns the new pid, or None where this window holds it not, or another does too."""
-        return await self.start(name) if self._down.release(name, label) else None
+        """End a window's `kill` or `terminate`; returns the new pid.
+
+        None where this window does not hold the node down, or another does too, or another took it down again as it started.
+        """
+        if not self._down.release(name, label):
+            return None
+        try:
+            return await self.start(name)
+        except NodeDown:
+            if self._down.holds(name):
+                return None
+            raise
 
     def stop(self, name: str, label: str) -> int:
         """SIGSTOP a node's process group until every window that stopped it has called `resume`; returns its pid.
