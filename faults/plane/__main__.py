@@ -24,17 +24,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the API; says `listening on HOST:PORT` once it does. Ends at SIGTERM, SIGINT, or as `--until-eof` asks."""
     parser = argparse.ArgumentParser(prog="python -m faults.plane", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address of the API (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8474, help="port of the API; 0 takes a free one (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8474, help="port of the API; 0 takes a free one (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=None, help="makes every random choice repeatable (default: a new one)")
     parser.add_argument("--until-eof", action="store_true", help="end when standard input does: when who started it is gone")
     options = parser.parse_args(arguments)
     seed = secrets.randbits(63) if options.seed is None else options.seed
     try:
         uvloop.run(serve(options.host, options.port, seed, options.until_eof))
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         print(f"cannot listen on {options.host}:{options.port}: {error}; choose another --host or --port", file=sys.stderr)
         return 1
     return 0
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 0 to 65535")
+    return int(text)
 
 
 async def serve(host: str, port: int, seed: int, until_eof: bool = False) -> None:

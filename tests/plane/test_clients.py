@@ -1,0 +1,98 @@
+"""Stock clients, unmodified, against both servers: toxiproxy-python and, where it is found, toxiproxy-cli."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+from plane_world import PATIENCE_S, Server, Upstream, connect, real_cli, receive
+from toxiproxy import Toxiproxy
+from toxiproxy.api import APIConsumer
+from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
+
+
+@pytest.fixture
+def python_client(server: Server) -> Iterator[Toxiproxy]:
+    before = APIConsumer.host, APIConsumer.port
+    client = Toxiproxy()
+    client.update_api_consumer(server.host, server.port)
+    yield client
+    client.update_api_consumer(*before)
+
+
+def test_toxiproxy_python_makes_and_unmakes(python_client: Toxiproxy, upstream: Upstream) -> None:
+    assert python_client.running()
+    assert json.loads(python_client.version()).keys() == {"version"}
+    proxy = python_client.create(upstream=upstream.address, name="n1>n2")
+    assert set(python_client.proxies()) == {"n1>n2"}
+    with pytest.raises(ProxyExists):
+        python_client.create(upstream=upstream.address, name="n1>n2")
+    proxy.add_toxic(type="latency", attributes={"latency": 50})
+    toxic = proxy.get_toxic("latency_downstream")
+    assert (toxic.type, toxic.stream, toxic.toxicity, toxic.attributes) == (
+        "latency",
+        "downstream",
+        1,
+        {"latency": 50, "jitter": 0},
+    )
+    client = connect(proxy.listen)
+    server = upstream.take()
+    begun = time.monotonic()
+    server.sendall(b"x")
+    assert receive(client, 1) == b"x"
+    assert time.monotonic() - begun >= 0.05
+    with pytest.raises(InvalidToxic):
+        proxy.add_toxic(type="nonsense")
+    assert proxy.destroy_toxic("latency_downstream")
+    with pytest.raises(NotFound):
+        proxy.destroy_toxic("latency_downstream")
+    with proxy.down(), pytest.raises(ConnectionRefusedError):
+        connect(proxy.listen)
+    connect(proxy.listen).close()
+    client.close()
+    assert proxy.destroy()
+    assert python_client.get_proxy("n1>n2") is None
+
+
+def test_toxiproxy_python_populates_and_resets(python_client: Toxiproxy) -> None:
+    specs = [{"name": name, "upstream": "127.0.0.1:9"} for name in ("a", "b")]
+    assert len(python_client.populate(specs)) == 2
+    python_client.get_proxy("a").add_toxic(type="timeout", stream="upstream", toxicity=0.5, attributes={"timeout": 9})
+    python_client.get_proxy("b").disable()
+    assert python_client.reset()
+    assert python_client.get_proxy("a").toxics() == {}
+    assert python_client.get_proxy("b").enabled
+    python_client.destroy_all()
+    assert python_client.proxies() == {}
+
+
+def test_toxiproxy_cli_does_not_notice(server: Server) -> None:
+    binary = real_cli()
+    if binary is None:
+        pytest.skip("no toxiproxy-cli on PATH or in Go's bin folder")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        argv = [binary, "--host", f"http://{server.host}:{server.port}", *arguments]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    assert run("create", "-l", "127.0.0.1:0", "-u", "127.0.0.1:9", "redis") == (0, "Created new proxy redis\n")
+    assert run("create", "-l", "127.0.0.1:0", "-u", "127.0.0.1:9", "redis")[1].strip() == (
+        "Failed to create proxy: Create: HTTP 409: proxy already exists"
+    )
+    assert run("toxic", "add", "-t", "latency", "-a", "latency=100", "-a", "jitter=5", "redis")[1] == (
+        "Added downstream latency toxic 'latency_downstream' on proxy 'redis'\n"
+    )
+    assert run("toxic", "add", "-t", "bogus", "redis")[0] == 1
+    assert run("toxic", "update", "-n", "latency_downstream", "-a", "latency=7", "--toxicity", "0.5", "redis")[0] == 0
+    line = run("inspect", "redis")[1]
+    for part in ("type=latency", "stream=downstream", "toxicity=0.50", "latency=7", "jitter=5"):
+        assert part in line
+    assert "is now disabled" in run("toggle", "redis")[1].replace("\x1b[31m", "").replace("\x1b[0m", "")
+    assert "disabled\t1" in run("list")[1]
+    assert run("toxic", "delete", "-n", "latency_downstream", "redis")[0] == 0
+    assert run("delete", "redis") == (0, "Deleted proxy redis\n")
+    assert run("delete", "redis") == (1, "Failed to retrieve proxy redis: HTTP 404: proxy not found\n\n")
