@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Final
 
 import msgspec
@@ -18,12 +19,15 @@ import psutil
 from faults.servers import EMBEDDED, PLANE, PlaneKind, opened_plane
 from faults.toxiproxy import FaultPlane
 from harness.background import Background
+from harness.control import ControlPage
 from harness.drill import CLIENT, HasPreload, HasPrepare, HasProbe, Link, Node, System, links_of, missing_for
 from harness.errors import FaultError, HarnessError, NodeDown, UsageError
 from harness.holds import Holds
 from harness.node import NodeSpec
 from harness.ports import HOST, listens, reserved
 from harness.processes import Processes, last_lines
+from harness.seeds import stream
+from harness.steering import Steering
 from harness.wire import Address, Client, WireError
 
 START_TIMEOUT_S: Final = 30.0
@@ -87,6 +91,11 @@ class Cluster:
         self._starts: dict[str, int] = {}
         self._down = Holds()
         self._stopped = Holds()
+        self._steering = {
+            name: Steering(ControlPage.create(self._control(name)))
+            for name, node in self.nodes.items()
+            if node.code is not None
+        }
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -112,6 +121,7 @@ class Cluster:
             toxiproxy = await stack.enter_async_context(opened_plane(plane, processes, plane_port, run_dir, seed))
             cluster = cls(system, run_dir, seed, toxiproxy, processes, named)
             stack.push_async_callback(cluster.background.cancel)
+            stack.callback(cluster._remove_controls)
             processes.on_exit = cluster._exited
             processes.on_broken = cluster._lose
             await cluster._create_links()
@@ -209,6 +219,25 @@ class Cluster:
         except (FaultError, psutil.NoSuchProcess):
             return "gone"
 
+    # ---------------------------------------------------------------------------------------------------- disk and clock
+
+    def steering(self, name: str) -> Steering:
+        """What steers a node's disk and clock. Raises `FaultError` for a foreign program, which has its own of both."""
+        if name not in self._steering:
+            raise FaultError(
+                f"cannot here, because {name} is a foreign program: its disk and clock are its own."
+                " Aim at a node that has code=, or use Kill or Pause"
+            )
+        return self._steering[name]
+
+    def data(self, name: str) -> Path:
+        """The folder of a node's files."""
+        return self._run_dir / "nodes" / name
+
+    def random(self, component: str) -> Random:
+        """A random stream of this run, for whoever has to draw something outside the nodes."""
+        return stream(self._seed, component)
+
     # ----------------------------------------------------------------------------------------------------------- links
 
     def address(self, name: str) -> Address:
@@ -268,13 +297,14 @@ class Cluster:
             start=self._starts.get(name, 0),
             host=HOST,
             port=self._ports[name],
-            data=str(self._run_dir / "nodes" / name),
+            data=str(self.data(name)),
             log=str(self._log(name)),
             seed=self._seed,
             code=node.code,
             command=node.command,
             peers=self.entries if name == CLIENT else {peer: self._proxies[f"{name}>{peer}"] for peer in node.peers},
             config=dict(node.config),
+            control=str(self._control(name)) if name in self._steering else None,
         )
 
     async def _answering(self, name: str, pid: int) -> None:
@@ -318,6 +348,14 @@ class Cluster:
         finally:
             client.close()
         return reply.decode(_Identity).pid
+
+    def _remove_controls(self) -> None:
+        """They mean nothing without the processes that map them."""
+        for name in self._steering:
+            self._control(name).unlink()
+
+    def _control(self, name: str) -> Path:
+        return self._run_dir / "nodes" / f"{name}.control"
 
     def _log(self, name: str) -> Path:
         return self._run_dir / "nodes" / f"{name}.log"

@@ -6,71 +6,68 @@ import os
 from pathlib import Path
 from typing import Final
 
-_PARTIAL: Final = ".partial"
+from harness.files import FileOperations, Files
+
+PARTIAL: Final = ".partial"
 """Ends the name of a file that is being written and has not taken its place yet."""
 
 
 class Disk:
-    """Files in one folder, by plain name. What `sync` or `replace` has returned for survives the node's death.
+    """Files in one folder, by plain name. What `sync` or `replace` has returned for survives a power loss.
 
-    Calls block the node's loop: a node gathers what it has to write and syncs once for many (group commit).
+    Calls block the node's loop: a node gathers what it has to write and syncs once for many (group commit). All raise `OSError`
+    where the disk does not do what was asked: an `append` has then changed nothing; after a `sync` it is not known what is
+    on the disk, and a later `sync` does not tell; after a `replace` the file is the old one or the new one.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._appending: dict[str, int] = {}
-        root.mkdir(parents=True, exist_ok=True)
+    def __init__(self, at: Path | FileOperations) -> None:
+        """In a folder, which is made where it is missing, or on file operations of another kind."""
+        self._files: FileOperations = Files(at) if isinstance(at, Path) else at
+        self._lengths: dict[str, int] = {}
 
     def names(self) -> list[str]:
         """The files there are, sorted."""
-        return sorted(path.name for path in self._root.iterdir() if not path.name.endswith(_PARTIAL))
+        return sorted(name for name in self._files.names() if not name.endswith(PARTIAL))
 
     def read(self, name: str) -> bytes | None:
-        """A whole file, or None where there is none."""
-        try:
-            return self._path(name).read_bytes()
-        except FileNotFoundError:
-            return None
+        """A whole file, or None where there is none. What was not synced may be in it, and be gone after a power loss."""
+        return self._files.read(_checked(name))
 
     def append(self, name: str, data: bytes) -> None:
         """Write at a file's end; it is created where it is missing. Not yet on the disk: see `sync`."""
-        descriptor = self._appending.get(name)
-        if descriptor is None:
-            created = not self._path(name).exists()
-            descriptor = os.open(self._path(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._appending[name] = descriptor
-            if created:
-                self._sync_folder()
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        if name not in self._lengths:
+            self._open(_checked(name))
+        try:
+            self._files.append(name, data)
+        except OSError:
+            self._files.truncate(name, self._lengths[name])  # a part may have been written: nothing may be appended to that
+            raise
+        self._lengths[name] += len(data)
 
     def sync(self, name: str) -> None:
-        """Return when all that was appended is on the disk."""
-        if name in self._appending:
-            os.fdatasync(self._appending[name])
+        """Return when all of the file is on the disk, also what was there before this node's start."""
+        if name in self._lengths or self._files.size(_checked(name)) is not None:
+            self._files.sync(name)
 
     def replace(self, name: str, data: bytes) -> None:
         """Put a whole file in place of another, atomically; on the disk when this returns."""
-        descriptor = self._appending.pop(name, None)
-        if descriptor is not None:
-            os.close(descriptor)
-        partial = self._path(name).with_name(name + _PARTIAL)
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._path(name))
-        self._sync_folder()
+        partial = _checked(name) + PARTIAL
+        self._lengths.pop(name, None)
+        self._files.truncate(partial, 0)
+        self._files.append(partial, data)
+        self._files.sync(partial)
+        self._files.rename(partial, name)
+        self._files.sync_folder()
 
-    def _path(self, name: str) -> Path:
-        if not name or name != os.path.basename(name) or name.startswith(".") or name.endswith(_PARTIAL):  # noqa: PTH119
-            raise ValueError(f"a file of a node's disk has a plain name that does not end in {_PARTIAL}; this is {name!r}")
-        return self._root / name
+    def _open(self, name: str) -> None:
+        length = self._files.size(name)
+        if length is None:
+            self._files.truncate(name, 0)
+            self._files.sync_folder()
+        self._lengths[name] = length or 0
 
-    def _sync_folder(self) -> None:
-        descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+
+def _checked(name: str) -> str:
+    if not name or name != os.path.basename(name) or name.startswith(".") or name.endswith(PARTIAL):  # noqa: PTH119
+        raise ValueError(f"a file of a node's disk has a plain name that does not end in {PARTIAL}; this is {name!r}")
+    return name

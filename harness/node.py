@@ -1,7 +1,7 @@
 """What node code is handed, and how it runs: a node is a module with `async def main(node: Node) -> None`.
 
-Node code takes its time from the running loop, and its randomness, network and disk from `node`; nothing else. So the same
-code can later run on a simulated loop.
+Node code takes its time from the running loop, and its wall-clock time, randomness, network and disk from `node`; nothing
+else. So the same code can later run on a simulated loop.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from random import Random
@@ -19,7 +20,9 @@ from typing import TypeVar, cast
 import msgspec
 import uvloop
 
+from harness.control import ControlPage, Counter
 from harness.disk import Disk
+from harness.files import SteeredFiles
 from harness.seeds import stream
 from harness.wire import Address, Handler, Request, Response, listen
 
@@ -41,6 +44,8 @@ class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...] = ()
     peers: dict[str, Address] = {}
     config: dict[str, object] = {}
+    control: str | None = None
+    """The control page, by which disk and clock are steered; None where nobody wants to."""
 
 
 class Node:
@@ -53,7 +58,8 @@ class Node:
         """Where to reach each peer: an address of the fault plane, not the peer's own."""
         self.random: Random = stream(spec.seed, f"{spec.name}/{spec.start}")
         self.data = Path(spec.data)
-        self.disk = Disk(self.data)
+        self._control = ControlPage(Path(spec.control) if spec.control else None)
+        self.disk = Disk(SteeredFiles(self.data, self._control))
         self._config = spec.config
 
     def config(self, kind: type[T]) -> T:
@@ -61,8 +67,13 @@ class Node:
         return msgspec.convert(self._config, kind)
 
     def clock(self) -> float:
-        """Seconds of the loop's monotonic clock."""
+        """Seconds of the loop's monotonic clock: for how long something took, and for timers. It is always right."""
         return asyncio.get_running_loop().time()
+
+    def time(self) -> float:
+        """Seconds since 1970 by this node's own wall clock, which may be wrong, run fast or slow, and jump either way."""
+        self._control.count(Counter.CLOCK_READS)
+        return self._time_ns() / 1e9
 
     def log(self, text: str) -> None:
         """A line in the node's log file."""
@@ -71,18 +82,22 @@ class Node:
     async def serve(self, handler: Handler) -> None:
         """Answer requests on the node's own address until the node is stopped.
 
-        `GET /-/node` is answered for every node: its name and process id, for whoever wants to know that it is up.
+        `GET /-/node` is answered for every node: its name, its process id and what its wall clock shows, for whoever wants to
+        know that it is up.
         """
 
         async def handle(request: Request) -> Response:
             if request.path == "/-/node":
-                return Response.json({"name": self.name, "pid": os.getpid()})
+                return Response.json({"name": self.name, "pid": os.getpid(), "time_ns": self._time_ns()})
             return await handler(request)
 
         server = await listen(handle, self.listen)
         self.log(f"listening on {self.listen[0]}:{self.listen[1]}")
         async with server:
             await server.serve_forever()
+
+    def _time_ns(self) -> int:
+        return time.time_ns() + self._control.deviation_ns(time.monotonic_ns())
 
 
 def run(spec: NodeSpec) -> None:

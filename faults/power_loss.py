@@ -1,0 +1,73 @@
+"""PowerLoss: a process dies with its machine, and what it had not synced is gone from its files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, ClassVar
+
+from faults.kill import Kill
+from harness.control import Tracked
+from harness.drill import Aim, Evidence, Fault, Targets
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class PowerLoss(Fault):
+    """SIGKILL, and the unsynced end of every file is cut off; restarted with what is left when the window ends.
+
+    SIGKILL alone loses nothing that was written: the kernel still has it. Here the harness's storage layer has told, up to
+    the last moment, how much of each file was synced. What came after that is cut off; with `torn`, a random part of it stays.
+    What a failed sync had left unwritten becomes zeros.
+
+    Models a power cut, a kernel panic, a machine that is gone with its page cache. How stores fail by it: Zheng et al.,
+    "Torturing Databases for Fun and Profit", OSDI 2014; Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014.
+    """
+
+    torn: bool = False
+
+    aims_at: ClassVar[Aim] = "nodes"
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        steering = {name: cluster.steering(name) for name in targets.nodes}
+        killed = await Kill(self.target).inject(cluster, targets)
+        told, readings = [killed.text], {}
+        for name in targets.nodes:
+            losses = {}
+            for tracked in steering[name].tracked():
+                random = cluster.random(f"{targets.label}/{name}/{tracked.name}") if self.torn else None
+                if lost := lose_unsynced(cluster.data(name) / tracked.name, tracked, random):
+                    losses[tracked.name] = lost
+            told += [f"{name} lost {lost} unsynced bytes of {file}" for file, lost in losses.items()]
+            told += [] if losses else [f"{name} had synced all of its files"]
+            readings[f"{name} lost_bytes"] = float(sum(losses.values()))
+        return Evidence(acted=killed.acted, text="; ".join(told), readings=readings)
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        return await Kill(self.target).heal(cluster, targets, injected)
+
+
+def lose_unsynced(path: Path, tracked: Tracked, random: Random | None = None) -> int:
+    """Leave of a file what a power loss leaves of it; returns the bytes lost. With `random`, a random part of those stays."""
+    try:
+        length = path.stat().st_size
+    except FileNotFoundError:
+        return 0
+    keep, holes = min(length, tracked.synced_bytes), [hole for hole in tracked.holes if hole[0] < length]
+    if random is not None:
+        keep += random.randint(0, length - keep)
+        holes = [hole for hole in holes if random.random() < 0.5]
+    elif holes and holes[-1][1] >= keep:
+        keep = holes.pop()[0]
+    lost = length - keep
+    if lost:
+        os.truncate(path, keep)
+    with path.open("r+b") as file:
+        for begin, end in holes:
+            file.seek(begin)
+            lost += file.write(bytes(max(0, min(end, keep) - begin)))
+    return lost

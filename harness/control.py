@@ -1,0 +1,215 @@
+"""A node's control page: a small file that the node and the harness both map, so that disk and clock are steered from outside.
+
+The harness writes settings; the node's storage and clock read them at every use, and count what they did, which is the
+evidence. The page is a file's, not a process's: what the node has written there outlives it. Node code knows nothing of it.
+
+It is an array of 64-bit words, and either side writes a word whole. What needs several words is complete before the word that
+says so is set.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum, unique
+from pathlib import Path
+from typing import Final, NamedTuple
+
+_WORD: Final = 8
+_SETTINGS_AT: Final = 0
+_COUNTERS_AT: Final = 8
+_TERMS_AT: Final = 16
+_TERMS: Final = 8
+_FILES_AT: Final = 64
+_FILES: Final = 63
+_FILE_WORDS: Final = 32
+_HOLES: Final = 4
+_NAME_AT: Final = 3 + 2 * _HOLES
+_NAME_BYTES: Final = (_FILE_WORDS - _NAME_AT) * _WORD
+_WORDS: Final = _FILES_AT + _FILES * _FILE_WORDS
+
+ALL: Final = 2**63 - 1
+"""The synced length of a file that is on the disk whole, whatever its length."""
+
+
+@unique
+class Setting(IntEnum):
+    """What the harness asks of a node's storage. 0 is health."""
+
+    SYNC_FAILS = _SETTINGS_AT
+    """Above 0: every sync ends with EIO, and what it should have written is not on the disk."""
+    NO_SPACE = _SETTINGS_AT + 1
+    """Above 0: every write ends with ENOSPC."""
+    DELAY_NS = _SETTINGS_AT + 2
+    """Every read and every sync takes this much longer."""
+
+
+@unique
+class Counter(IntEnum):
+    """What a node's storage and clock have done since the run began."""
+
+    FAILED_SYNCS = _COUNTERS_AT
+    REFUSED_WRITES = _COUNTERS_AT + 1
+    DELAYED = _COUNTERS_AT + 2
+    DELAYED_NS = _COUNTERS_AT + 3
+    CLOCK_READS = _COUNTERS_AT + 4
+    UNTRACKED_FILES = _COUNTERS_AT + 5
+    """Files that had no room on the page: what of them is on the disk is not known."""
+
+
+class Term(NamedTuple):
+    """One deviation of a clock, since a time of the monotonic clock: `by_ns`, where `every_ns` is above 0 only in every other
+    period of that length, and `parts_per_billion` of the time gone by."""
+
+    since_ns: int
+    by_ns: int = 0
+    every_ns: int = 0
+    parts_per_billion: int = 0
+
+    def deviation_ns(self, now_ns: int) -> int:
+        gone_ns = now_ns - self.since_ns
+        by_ns = 0 if self.every_ns and gone_ns // self.every_ns % 2 else self.by_ns
+        return by_ns + gone_ns * self.parts_per_billion // 10**9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracked:
+    """What of a file is on the disk: its first `synced_bytes`, without the `holes` (from, to) whose sync had failed."""
+
+    name: str
+    synced_bytes: int
+    holes: tuple[tuple[int, int], ...]
+
+
+class ControlPage:
+    """The page, from either side. `path` is a file that `create` has made; None gives a page that nobody else sees."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        if path is None:
+            self._map = mmap.mmap(-1, _WORDS * _WORD)
+        else:
+            with path.open("r+b") as file:
+                self._map = mmap.mmap(file.fileno(), _WORDS * _WORD)
+        self._words = memoryview(self._map).cast("q")
+
+    @classmethod
+    def create(cls, path: Path) -> ControlPage:
+        """A new page in health, in a new file; whoever has mapped an old one of that name keeps it."""
+        path.unlink(missing_ok=True)
+        with path.open("xb") as file:
+            os.truncate(file.fileno(), _WORDS * _WORD)
+        return cls(path)
+
+    def __getitem__(self, word: Setting | Counter) -> int:
+        return self._words[word]
+
+    def __setitem__(self, word: Setting | Counter, value: int) -> None:
+        self._words[word] = value
+
+    def count(self, counter: Counter, by: int = 1) -> None:
+        self._words[counter] += by
+
+    # ----------------------------------------------------------------------------------------------------------- clock
+
+    def set_term(self, slot: int, term: Term) -> None:
+        """Have the clock deviate by one more term."""
+        at = _TERMS_AT + slot * 5
+        for offset, value in enumerate(term, start=1):
+            self._words[at + offset] = value
+        self._words[at] = 1
+
+    def clear_term(self, slot: int) -> None:
+        self._words[_TERMS_AT + slot * 5] = 0
+
+    def free_term(self) -> int | None:
+        """A slot for one more term, None where all are in use."""
+        return next((slot for slot in range(_TERMS) if not self._words[_TERMS_AT + slot * 5]), None)
+
+    def deviation_ns(self, now_ns: int) -> int:
+        """How far the node's clock is from the right time at `now_ns` of the monotonic clock."""
+        words, total_ns = self._words, 0
+        for at in range(_TERMS_AT, _TERMS_AT + _TERMS * 5, 5):
+            if words[at]:
+                total_ns += Term(*words[at + 1 : at + 5]).deviation_ns(now_ns)
+        return total_ns
+
+    # ----------------------------------------------------------------------------------------------------------- files
+
+    def track(self, name: str, length: int) -> TrackedFile | None:
+        """A file's entry; one that is new here is taken to be on the disk at its present length. None: there is no room."""
+        encoded = os.fsencode(name)
+        for at, other in self._entries():
+            if other == encoded:
+                return TrackedFile(self._words, at)
+        free = self._free_entry()
+        if free is None or len(encoded) > _NAME_BYTES:
+            self.count(Counter.UNTRACKED_FILES)
+            return None
+        start = (free + _NAME_AT) * _WORD
+        self._map[start : start + len(encoded)] = encoded
+        self._words[free + 1] = length
+        self._words[free] = len(encoded)
+        return TrackedFile(self._words, free)
+
+    def tracked(self) -> list[Tracked]:
+        """What is known of every file on the page."""
+        return [TrackedFile(self._words, at).seen(os.fsdecode(name)) for at, name in self._entries()]
+
+    def _entries(self) -> Iterator[tuple[int, bytes]]:
+        for at in range(_FILES_AT, _WORDS, _FILE_WORDS):
+            if not self._words[at]:
+                return
+            start = (at + _NAME_AT) * _WORD
+            yield at, self._map[start : start + self._words[at]]
+
+    def _free_entry(self) -> int | None:
+        return next((at for at in range(_FILES_AT, _WORDS, _FILE_WORDS) if not self._words[at]), None)
+
+
+class TrackedFile:
+    """One file's entry on the page, as the node keeps it up to date."""
+
+    def __init__(self, words: memoryview[int], at: int) -> None:
+        self._words = words
+        self._at = at
+
+    @property
+    def synced_bytes(self) -> int:
+        return self._words[self._at + 1]
+
+    @synced_bytes.setter
+    def synced_bytes(self, length: int) -> None:
+        self._words[self._at + 1] = length
+
+    def replaced(self) -> None:
+        """Another file takes its place, which is on the disk whole."""
+        self.synced_bytes = ALL
+        self._words[self._at + 2] = 0
+
+    def sync_failed(self, length: int) -> None:
+        """What was not synced never will be: the kernel takes it for written (Rebello et al., USENIX ATC 2020, section 3)."""
+        words, at, begin = self._words, self._at, self.synced_bytes
+        if begin < length:
+            number = words[at + 2]
+            if number and words[at + 2 + 2 * number] == begin:
+                words[at + 2 + 2 * number] = length
+            elif number < _HOLES:  # with no room for it, the file system happened to write this one
+                words[at + 3 + 2 * number], words[at + 4 + 2 * number] = begin, length
+                words[at + 2] = number + 1
+            self.synced_bytes = length
+
+    def cut(self, length: int) -> None:
+        """The file was cut to this length."""
+        words, at = self._words, self._at
+        self.synced_bytes = min(self.synced_bytes, length)
+        kept = [(begin, min(end, length)) for begin, end in self.seen("").holes if begin < length]
+        for number, (begin, end) in enumerate(kept):
+            words[at + 3 + 2 * number], words[at + 4 + 2 * number] = begin, end
+        words[at + 2] = len(kept)
+
+    def seen(self, name: str) -> Tracked:
+        words, first = self._words, self._at + 3
+        holes = tuple((words[first + 2 * number], words[first + 2 * number + 1]) for number in range(words[self._at + 2]))
+        return Tracked(name=name, synced_bytes=self.synced_bytes, holes=holes)
