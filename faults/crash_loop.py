@@ -1,0 +1,69 @@
+"""CrashLoop: a process dies again and again, as under a supervisor that keeps starting it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from faults.kill import started_again
+from harness.background import over_within
+from harness.drill import Aim, Evidence, Fault, Targets
+from harness.errors import FaultError, NodeDown, UsageError
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class CrashLoop(Fault):
+    """SIGKILL every `every_s` seconds, or as soon after as the node answers; started again at once, with its data.
+
+    What Kubernetes shows as CrashLoopBackOff. A request or a record that kills whoever handles it does this ("query of
+    death"; Beyer et al., "Site Reliability Engineering", 2016, chapter 22), and each return invites traffic that is lost.
+    """
+
+    every_s: float = 0.5
+
+    aims_at: ClassVar[Aim] = "nodes"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.every_s) and self.every_s > 0):
+            raise UsageError(f"CrashLoop(every_s={self.every_s:g}): must be a number of seconds above 0.")
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        for name in targets.nodes:
+            cluster.pid(name)
+        cluster.background.begin(targets.label, lambda over: self._loops(cluster, targets, over))
+        return Evidence(acted=None, text="")
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        """Evidence is that each target was killed more than once; every killed process was seen to end with SIGKILL."""
+        try:
+            seen = await cluster.background.end(targets.label)
+        finally:
+            await started_again(cluster, targets)  # where the loop was broken off between the two
+        return seen or injected
+
+    async def _loops(self, cluster: Cluster, targets: Targets, over: asyncio.Event) -> Evidence:
+        loops = await asyncio.gather(*(self._loop(cluster, name, targets.label, over) for name in targets.nodes))
+        each = zip(targets.nodes, loops, strict=True)
+        text = "; ".join(f"{name} killed {kills}×, started again {starts}×{last}" for name, (kills, starts, last) in each)
+        return Evidence(acted=all(kills > 1 for kills, _, _ in loops), text=text)
+
+    async def _loop(self, cluster: Cluster, name: str, label: str, over: asyncio.Event) -> tuple[int, int, str]:
+        """How often the node was killed and started again, and what kept it from going on."""
+        loop = asyncio.get_running_loop()
+        kills, starts, due_s = 0, 0, loop.time()
+        while not await over_within(over, due_s - loop.time()):
+            due_s = loop.time() + self.every_s
+            try:
+                await cluster.kill(name, label)
+                kills += 1
+                starts += await cluster.restart(name, label) is not None
+            except FaultError:  # another window has it down, and will start it
+                continue
+            except NodeDown as error:  # the system's failing: the check `nodes_stayed_up` finds it
+                return kills, starts, f", then: {error}"
+        return kills, starts, ""
