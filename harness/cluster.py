@@ -238,6 +238,10 @@ class Cluster:
         """A random stream of this run, for whoever has to draw something outside the nodes."""
         return stream(self._seed, component)
 
+    def log(self, name: str) -> Path:
+        """What the node writes, all its starts one after another."""
+        return self._run_dir / "nodes" / f"{name}.log"
+
     # ----------------------------------------------------------------------------------------------------------- links
 
     def address(self, name: str) -> Address:
@@ -298,7 +302,7 @@ class Cluster:
             host=HOST,
             port=self._ports[name],
             data=str(self.data(name)),
-            log=str(self._log(name)),
+            log=str(self.log(name)),
             seed=self._seed,
             code=node.code,
             command=node.command,
@@ -331,7 +335,7 @@ class Cluster:
         raise NodeDown(f"{name} did not start: it ended with code {code}. Its log ends: {self._seen(name)}")
 
     def _seen(self, name: str) -> str:
-        return last_lines(self._log(name), 3)
+        return last_lines(self.log(name), 3)
 
     async def _ask(self, name: str, address: Address) -> int | None:
         """Return when a node answers at an address: its pid, where it tells. Raises what connecting or the probe raises."""
@@ -356,9 +360,6 @@ class Cluster:
 
     def _control(self, name: str) -> Path:
         return self._run_dir / "nodes" / f"{name}.control"
-
-    def _log(self, name: str) -> Path:
-        return self._run_dir / "nodes" / f"{name}.log"
 
     def _note(self, name: str, kind: str, detail: str) -> None:
         self.events.append(Event(at_ns=time.monotonic_ns(), node=name, kind=kind, detail=detail))

@@ -1,0 +1,84 @@
+"""KillAt: a process dies at a certain point of its work, which it gives away by what it logs."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from faults.kill import ended, started_again
+from harness.background import unless_over
+from harness.drill import Aim, Evidence, Fault, Targets
+from harness.errors import FaultError, UsageError
+from harness.log_lines import lines_from
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class KillAt(Fault):
+    """SIGKILL at the `occurrence`-th line of the node's log, from the window's beginning on, in which `event` is found.
+
+    `event` is a regular expression. The node is started again, with its data, when the window ends. Crashes do harm at
+    points that a kill at any time seldom hits, and logs tell these points (Lu et al., "CrashTuner: Detecting Crash-Recovery
+    Bugs in Cloud Systems via Meta-Info Analysis", SOSP 2019). The signal follows the line by a fraction of a millisecond.
+    """
+
+    event: str
+    occurrence: int = 1
+
+    aims_at: ClassVar[Aim] = "nodes"
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.event)
+        except re.error as error:
+            raise UsageError(f"KillAt(event={self.event!r}): not a regular expression: {error}.") from error
+        if self.occurrence < 1:
+            raise UsageError(f"KillAt(occurrence={self.occurrence}): the first occurrence is number 1.")
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        offsets = {name: cluster.log(name).stat().st_size for name in targets.nodes}
+        cluster.background.begin(targets.label, lambda over: self._kill_all(cluster, targets, offsets, over))
+        return Evidence(acted=None, text="")
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        """Evidence is the line, and how each process ended. A line that never came: the fault did not act."""
+        try:
+            seen = await cluster.background.end(targets.label)
+        finally:
+            again = await started_again(cluster, targets)
+        return Evidence(acted=seen.acted, text="; ".join([seen.text, *again])) if seen else injected
+
+    async def _kill_all(self, cluster: Cluster, targets: Targets, offsets: dict[str, int], over: asyncio.Event) -> Evidence:
+        killing = (self._kill(cluster, name, targets.label, offsets[name], over) for name in targets.nodes)
+        seen = await asyncio.gather(*killing)
+        return Evidence(acted=all(one.acted for one in seen), text="; ".join(one.text for one in seen))
+
+    async def _kill(self, cluster: Cluster, name: str, label: str, offset: int, over: asyncio.Event) -> Evidence:
+        found: list[str] = []
+        try:
+            await unless_over(over, self._look(cluster, name, offset, found))
+            if len(found) < self.occurrence:
+                text = f"{name} logged {self.event!r} {len(found)} times, not {self.occurrence}"
+                return Evidence(acted=False, text=text)
+            pid = cluster.pid(name)
+            code = await cluster.kill(name, label)
+        except (FaultError, OSError) as error:
+            return Evidence(acted=False, text=f"{name} could not be killed: {error}")
+        text = f"{ended({name: pid}, [code])} at {found[-1]!r}"
+        return Evidence(acted=code == -signal.SIGKILL, text=text)
+
+    async def _look(self, cluster: Cluster, name: str, offset: int, found: list[str]) -> None:
+        """Collect the lines in which the event is found, until there are enough."""
+        pattern = re.compile(self.event)
+        async with aclosing(lines_from(cluster.log(name), offset)) as lines:
+            async for line in lines:
+                if pattern.search(line):
+                    found.append(line)
+                    if len(found) == self.occurrence:
+                        return
