@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
@@ -10,42 +11,72 @@ import msgspec
 
 from harness.drill import Address, Answer, Call, CallFailed
 from harness.wire import Client, Response, Unreachable, WireError
-from systems.quorum.node import Value
+from systems.quorum.node import KEY_PATH, Got, NotDone, Put
 
 _TIMEOUT_S: Final = 60.0
-"""Only an end to waiting when nobody else ends it: the load gives a call up long before."""
+"""Only an end to waiting where nobody else ends it: a load gives a call up long before."""
 
 
 class QuorumClient:
-    """Asks one node, and moves on to the next when that one did not answer or has no quorum. Nothing is asked twice."""
+    """Asks one node, and from then on the next one when that did not answer, or answered that it had no quorum.
+
+    A write is sent once. A read has no effect, so it is asked of the other nodes as well while there is time.
+    """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]]) -> None:
         self._nodes = [(name, Client(address)) for name, address in entries]
         self._at = home % len(entries)
 
     async def invoke(self, call: Call) -> Answer:
-        name, client = self._nodes[self._at]
-        served = False
-        try:
-            response = await self._request(client, call)
-            served = response.status == 200
-        except Unreachable as error:
-            raise CallFailed(f"{name}: {error}") from error
-        finally:
-            if not served:  # also where the call was given up from outside
-                self._at = (self._at + 1) % len(self._nodes)
+        if call.kind == "read":
+            return await self._read(call.key)
+        if call.kind != "write" or call.value is None:
+            raise CallFailed(f"registers are read, or written with a value; this call is {call}")
+        name, response = await self._request("PUT", call.key, msgspec.json.encode(Put(call.value)))
         if response.status == 503:
-            raise CallFailed(f"{name}: {response.body.decode(errors='replace')}")
+            raise CallFailed(_told(name, response))
         if response.status != 200:
-            raise WireError(f"{name} answered {response.status}: {response.body.decode(errors='replace')}")
-        return Answer(response.decode(Value).value if call.kind == "read" else None, name)
+            raise WireError(_told(name, response))
+        return Answer(None, name)
 
     async def close(self) -> None:
         for _, client in self._nodes:
             client.close()
 
-    async def _request(self, client: Client, call: Call) -> Response:
-        path = f"/kv/{quote(call.key, safe='')}"
-        if call.kind == "read":
-            return await client.request("GET", path, timeout_s=_TIMEOUT_S)
-        return await client.request("PUT", path, msgspec.json.encode(Value(call.value)), timeout_s=_TIMEOUT_S)
+    async def _read(self, key: str) -> Answer:
+        for _ in self._nodes[1:]:
+            with contextlib.suppress(CallFailed):
+                return await self._read_once(key)
+        return await self._read_once(key)
+
+    async def _read_once(self, key: str) -> Answer:
+        try:
+            name, response = await self._request("GET", key, b"")
+        except WireError as error:
+            raise CallFailed(str(error)) from error
+        if response.status != 200:
+            raise CallFailed(_told(name, response))
+        return Answer(response.decode(Got).value, name)
+
+    async def _request(self, method: str, key: str, body: bytes) -> tuple[str, Response]:
+        """The answer, and of which node. Raises `CallFailed` where the request was surely not sent."""
+        name, client = self._nodes[self._at]
+        served = False
+        try:
+            response = await client.request(method, KEY_PATH + quote(key, safe=""), body, timeout_s=_TIMEOUT_S)
+            served = response.status == 200
+        except Unreachable as error:
+            raise CallFailed(f"{name}: {error}") from error
+        except WireError as error:
+            raise type(error)(f"{name}: {error}") from error
+        finally:
+            if not served:  # also where the call was given up from outside
+                self._at = (self._at + 1) % len(self._nodes)
+        return name, response
+
+
+def _told(name: str, response: Response) -> str:
+    try:
+        return f"{name}: {response.decode(NotDone).error}"
+    except msgspec.MsgspecError:
+        return f"{name}: status {response.status}, {response.body.decode(errors='replace')}"

@@ -1,121 +1,232 @@
-"""The quorum protocol, without I/O, time or threads: atomic registers for many writers and readers (ABD).
+"""The quorum protocol as a pure state machine, without I/O or time: atomic registers for many writers and readers (ABD).
 
 Attiya, Bar-Noy, Dolev, "Sharing Memory Robustly in Message-Passing Systems", JACM 42(1), 1995, for one writer; Lynch,
 Shvartsman, "Robust Emulation of Shared Memory Using Dynamic Quorum-Acknowledged Broadcasts", FTCS 1997, for many.
 
-Every operation has two phases. *Query*: ask all replicas what they hold of the key, and wait for a quorum. *Store*: give all
-replicas a value with its version, and wait until a quorum has it on disk. A write stores its value under a version above all
-that it was told; a read stores the newest value that it was told before it answers, so that no later read sees an older one.
-Because any read quorum meets any write quorum, whoever asks later is told of it.
+An operation has up to two phases. *Query*: ask all replicas what they hold of the key, and wait for a read quorum. *Store*:
+give all replicas an entry, and wait until a write quorum has it on disk. A write stores its value under a version above all
+that it was told of; a read stores the newest entry that it was told of before it answers, so that no later read sees an older
+one. Any read quorum meets any write quorum, so whoever queries after a finished store is told of it.
+
+Whoever runs an operation sends `phase.request` to each of `phase.unanswered()`, now and perhaps again, hands every answer to
+`answered`, and calls `timed_out` when patience ends; then asks for the next phase, until there is an `outcome`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
 
 from systems.quorum.bugs import CORRECT, Rules
 
 
-class Version(NamedTuple):
-    """The order of writes: by counter, then by writer. No clock takes part.
+class Version(msgspec.Struct, frozen=True, order=True):
+    """The order of writes: by counter, then by writer and its start. No clock takes part."""
 
-    `start` counts the writer's starts, on its disk. Without it, a writer that crashed between choosing a version and telling
-    a majority could choose that version again after its restart, for another value.
-    """
-
-    counter: int
-    writer: str
-    start: int
+    counter: int = 0
+    writer: str = ""
+    start: int = 0
+    """How often the writer was started: see `Versions`."""
 
 
-ZERO = Version(0, "", 0)
-"""The version of a key that was never written."""
+class Entry(msgspec.Struct, frozen=True):
+    """A value and its version. The default is what every key holds before its first write."""
 
-
-class Entry(NamedTuple):
-    """A value and its version; the value is None where the key was never written."""
-
-    version: Version = ZERO
+    version: Version = Version()
     value: str | None = None
 
 
-class Versions:
-    """The versions that one start of one writer gives its writes: above what it is told, and never the same twice."""
+class Query(msgspec.Struct, frozen=True, tag=True):
+    """What do you hold of this key?"""
 
-    def __init__(self, writer: str, start: int) -> None:
+    key: str
+
+
+class Store(msgspec.Struct, frozen=True, tag=True):
+    """Hold this, unless you hold something newer; answer when it is on your disk."""
+
+    key: str
+    entry: Entry
+
+
+Request = Query | Store
+"""What a replica is asked. It answers either with the entry that it then holds."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """The operation took effect; for a read, with this value."""
+
+    value: str | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The operation surely has no effect, now or later."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The operation may have had its effect, or may have it yet."""
+
+    why: str
+
+
+Outcome = Done | Failed | Unknown
+
+
+class Versions:
+    """The versions that one start of one writer gives to its writes: above what it is told of, and never one twice.
+
+    Two values under one version would both count as the newest, on different replicas, for ever. Within a start, `_last`
+    keeps apart two writes that go on at once and are told the same. Between starts `_last` is forgotten, and a write that the
+    old start sent to few replicas may be unknown to the quorum that the new start asks, so that its counter comes up again;
+    the number of the start, which is counted on the disk before the first version is given, keeps these apart.
+    """
+
+    def __init__(self, writer: str, start: int, *, rules: Rules = CORRECT, clock_us: Callable[[], int] = int) -> None:
+        """`clock_us` is asked by a known-bad variant only."""
         self._writer = writer
         self._start = start
+        self._rules = rules
+        self._clock_us = clock_us
         self._last = 0
 
     def above(self, counter: int) -> Version:
-        # Two writes that go on at once are told the same; the second must not get the first one's version.
-        self._last = max(self._last, counter) + 1
+        """A new version above all those with this counter."""
+        if not self._rules.versions_ignore_clocks:
+            counter = self._clock_us()
+        if self._rules.versions_unique:
+            counter = max(counter, self._last)
+        self._last = counter + 1
         return Version(self._last, self._writer, self._start)
 
 
-@dataclass(kw_only=True)
 class Phase:
-    """One round of questions: who has answered what, and whether that is enough. The quorum counts replicas, not answers."""
+    """One request to all replicas, and who has answered it. A quorum counts replicas, not answers."""
 
-    need: int
-    rules: Rules = CORRECT
-    answers: list[tuple[str, Entry]] = field(default_factory=list)
-
-    def answered(self, replica: str, entry: Entry = Entry()) -> bool:  # noqa: B008 - immutable
-        """Take one answer; returns whether the quorum is there."""
-        if self.rules.count_answers or replica not in self.replicas:
-            self.answers.append((replica, entry))
-        return self.complete
-
-    @property
-    def replicas(self) -> set[str]:
-        return {replica for replica, _ in self.answers}
-
-    @property
-    def complete(self) -> bool:
-        return len(self.answers) >= self.need
-
-    @property
-    def newest(self) -> Entry:
+    def __init__(self, request: Request, replicas: Sequence[str], need: int, rules: Rules) -> None:
+        self.request = request
+        self.newest = Entry()
         """The entry with the highest version among the answers."""
-        return max((entry for _, entry in self.answers), key=lambda entry: entry.version, default=Entry())
+        self._replicas = replicas
+        self._need = need
+        self._rules = rules
+        self._answers: list[tuple[str, Version]] = []
 
-    def held_by(self, version: Version) -> int:
-        """How many of those that answered hold exactly this version."""
-        return len({replica for replica, entry in self.answers if entry.version == version})
+    def unanswered(self) -> list[str]:
+        """The replicas that are to be asked, or asked again."""
+        answered = {replica for replica, _ in self._answers} if self._rules.replicas_count_once else ()
+        return [replica for replica in self._replicas if replica not in answered]
+
+    def count(self, replica: str, entry: Entry) -> bool:
+        """Take an answer; whether there is a quorum now."""
+        if replica in self.unanswered():
+            self._answers.append((replica, entry.version))
+            self.newest = max(self.newest, entry, key=lambda held: held.version)
+        return len(self._answers) >= self._need
+
+    def holders_of_newest(self) -> int:
+        """How many of those that answered hold exactly the newest version."""
+        return sum(version == self.newest.version for _, version in self._answers)
+
+    def __str__(self) -> str:
+        answered = ", ".join(sorted({replica for replica, _ in self._answers})) or "none"
+        asked = type(self.request).__name__.lower()
+        return f"{asked}: {self._need} of {len(self._replicas)} replicas needed, answers of: {answered}"
 
 
-def needs_write_back(query: Phase, write_quorum: int, rules: Rules = CORRECT) -> bool:
-    """Whether a read has to store what it is about to answer.
+class Operation(Protocol):
+    """A read or a write under way."""
 
-    Not where a write quorum has answered with that very version: it is on their disks, so every later query meets one of them,
-    which is all that storing it again would bring about.
-    """
-    return rules.write_back and query.held_by(query.newest.version) < write_quorum
+    phase: Phase
+    outcome: Outcome | None
+
+    def answered(self, phase: Phase, replica: str, entry: Entry) -> None:
+        """A replica answered a phase's request; answers to earlier phases, and after the outcome, change nothing."""
+
+    def timed_out(self, phase: Phase) -> None:
+        """No quorum came in time; changes nothing where it has come meanwhile."""
 
 
-class Replica:
-    """What one replica holds: the newest entry of each key that it was given."""
+@dataclass(frozen=True, kw_only=True)
+class Coordinator:
+    """Starts operations on all replicas. `read` and `write` are the sizes of quorums, together more than the replicas."""
 
-    def __init__(self, entries: Mapping[str, Entry] | None = None) -> None:
-        self._entries = dict(entries or {})
+    replicas: Sequence[str]
+    read: int
+    write: int
+    versions: Versions
+    rules: Rules = CORRECT
 
-    def query(self, key: str) -> Entry:
-        return self._entries.get(key, Entry())
+    def reading(self, key: str) -> Operation:
+        return _Read(self, key)
 
-    def is_news(self, key: str, entry: Entry) -> bool:
-        return entry.version > self.query(key).version
+    def writing(self, key: str, value: str) -> Operation:
+        return _Write(self, key, value)
 
-    def store(self, key: str, entry: Entry) -> None:
-        """Keep an entry, unless a newer one is held. Call it when the entry is on the disk: what is told must last."""
-        if self.is_news(key, entry):
-            self._entries[key] = entry
+    def query(self, key: str, *, quorum: bool) -> Phase:
+        return Phase(Query(key), self.replicas, self.read if quorum else 1, self.rules)
 
-    def overwrite(self, key: str, entry: Entry) -> None:
-        """Keep an entry whatever is held: only a known-bad variant does that."""
-        self._entries[key] = entry
+    def store(self, key: str, entry: Entry, *, quorum: bool) -> Phase:
+        return Phase(Store(key, entry), self.replicas, self.write if quorum else 1, self.rules)
 
-    def items(self) -> list[tuple[str, Entry]]:
-        return list(self._entries.items())
+
+class _Read:
+    def __init__(self, coordinator: Coordinator, key: str) -> None:
+        self._coordinator = coordinator
+        self._key = key
+        self.phase = coordinator.query(key, quorum=coordinator.rules.reads_ask_quorum)
+        self.outcome: Outcome | None = None
+
+    def answered(self, phase: Phase, replica: str, entry: Entry) -> None:
+        if phase is not self.phase or self.outcome is not None or not phase.count(replica, entry):
+            return
+        if isinstance(phase.request, Query) and self._must_write_back(phase):
+            self.phase = self._coordinator.store(self._key, phase.newest, quorum=True)
+        else:
+            request = phase.request
+            self.outcome = Done(request.entry.value if isinstance(request, Store) else phase.newest.value)
+
+    def timed_out(self, phase: Phase) -> None:
+        if phase is self.phase and self.outcome is None:
+            self.outcome = Failed(str(phase))  # a value that was written back was written by someone: that is no effect
+
+    def _must_write_back(self, query: Phase) -> bool:
+        # Not where a write quorum answered with that very version. Replicas tell only what is on their disks and never go
+        # back, so every later read quorum meets one that holds it or a newer one: all that storing it would bring about.
+        rules = self._coordinator.rules
+        held = query.holders_of_newest() >= self._coordinator.write
+        return rules.reads_write_back and rules.reads_ask_quorum and not held
+
+
+class _Write:
+    def __init__(self, coordinator: Coordinator, key: str, value: str) -> None:
+        self._coordinator = coordinator
+        self._key = key
+        self._value = value
+        self.phase = coordinator.query(key, quorum=coordinator.rules.writes_ask_quorum)
+        self.outcome: Outcome | None = None
+
+    def answered(self, phase: Phase, replica: str, entry: Entry) -> None:
+        if phase is not self.phase or self.outcome is not None or not phase.count(replica, entry):
+            return
+        coordinator = self._coordinator
+        if isinstance(phase.request, Query):
+            chosen = Entry(coordinator.versions.above(phase.newest.version.counter), self._value)
+            self.phase = coordinator.store(self._key, chosen, quorum=coordinator.rules.writes_wait_for_quorum)
+        else:
+            self.outcome = Done()
+
+    def timed_out(self, phase: Phase) -> None:
+        if phase is not self.phase or self.outcome is not None:
+            return
+        # Until the store phase nobody was told of the value. After that, one replica that has it is enough: a later read
+        # may find it there and write it back, however late.
+        surely_not = isinstance(phase.request, Query) or not self._coordinator.rules.timeouts_are_unknown
+        self.outcome = Failed(str(phase)) if surely_not else Unknown(str(phase))

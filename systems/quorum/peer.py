@@ -1,0 +1,46 @@
+"""Another replica, as a coordinator reaches it over its link."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from harness.wire import Address, Client, WireError
+from systems.quorum.protocol import Entry, Request
+
+REPLICA_PATH: Final = "/replica"
+
+MAX_IN_FLIGHT: Final = 128
+"""Requests to a peer at a time; what is more is not sent, as if the network had lost it."""
+
+SILENT_AFTER: Final = 4
+MAX_IN_FLIGHT_SILENT: Final = 8
+"""A peer without an answer to so many requests in a row is asked by fewer at a time, until it answers.
+
+Each request to a peer that is cut off holds a connection until its time is over: they must not gather by the hundred.
+"""
+
+
+class Peer:
+    """Asks one peer, over few connections where it does not answer."""
+
+    def __init__(self, address: Address) -> None:
+        self._client = Client(address)
+        self._in_flight = 0
+        self._unanswered = 0
+
+    async def ask(self, request: Request, timeout_s: float) -> Entry | None:
+        """The peer's answer, or None where none came: the request may have been carried out all the same."""
+        if self._in_flight >= (MAX_IN_FLIGHT if self._unanswered < SILENT_AFTER else MAX_IN_FLIGHT_SILENT):
+            return None
+        self._in_flight += 1
+        try:
+            response = await self._client.request("POST", REPLICA_PATH, msgspec.json.encode(request), timeout_s=timeout_s)
+        except WireError:
+            self._unanswered += 1
+            return None
+        finally:
+            self._in_flight -= 1
+        self._unanswered = 0
+        return response.decode(Entry) if response.status == 200 else None

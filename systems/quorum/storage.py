@@ -1,0 +1,93 @@
+"""A replica on its disk: it answers when what it answers is synced, many entries with one sync (group commit)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from harness.disk import Disk
+from systems.quorum.bugs import CORRECT, Rules
+from systems.quorum.protocol import Entry, Query, Request
+from systems.quorum.replica import Held, Replica, decode_log, encode_record
+
+LOG: Final = "entries.log"
+STARTS: Final = "starts"
+
+COMPACT_AT_BYTES: Final = 1024 * 1024
+"""A longer log is replaced by one record with the newest entry of each key, unless those alone are half as long."""
+
+
+class Storage:
+    """A replica that lasts. `start` counts how often it was opened, this time included."""
+
+    def __init__(
+        self, disk: Disk, log: Callable[[str], None], *, rules: Rules = CORRECT, compact_at_bytes: int = COMPACT_AT_BYTES
+    ) -> None:
+        """Read back what was held. Raises `DamagedLog` where that cannot be known."""
+        self._disk = disk
+        self._log = log
+        self._rules = rules
+        self._replica = Replica(rules)
+        self._waiting: list[tuple[Held, asyncio.Future[bool]]] = []
+        self._compact_at_bytes = self._least_bytes = compact_at_bytes
+        self._log_bytes = self._load()
+        self.start = int(disk.read(STARTS) or b"0") + 1
+        disk.replace(STARTS, b"%d" % self.start)
+
+    async def answer(self, request: Request) -> Entry | None:
+        """What the replica holds when it has done what was asked; None where the disk did not take it."""
+        if not isinstance(request, Query):
+            held = Held(request.key, request.entry)
+            if not self._rules.logged_before_answer:
+                self._replica.logged(held)
+            if not self._replica.has(held) and not await self._commit_with_others(held):
+                return None
+        return self._replica.entry(request.key)
+
+    def _load(self) -> int:
+        data = self._disk.read(LOG) or b""
+        entries, good_bytes = decode_log(data)
+        for held in entries:
+            self._replica.logged(held)
+        if good_bytes < len(data):
+            self._log(f"the log's last {len(data) - good_bytes} bytes were torn by a crash and are cut off")
+            self._disk.replace(LOG, data[:good_bytes])
+        return good_bytes
+
+    async def _commit_with_others(self, held: Held) -> bool:
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._commit)  # after everything else that has arrived in this turn of the loop
+        done: asyncio.Future[bool] = loop.create_future()
+        self._waiting.append((held, done))
+        return await done
+
+    def _commit(self) -> None:
+        """Blocks the loop for one sync."""
+        waiting, self._waiting = self._waiting, []
+        batch = [held for held, _ in waiting]
+        try:
+            self._write(batch)
+        except OSError as error:
+            # What is on the disk now is not known, and a later sync that succeeds would not tell. Replacing it all would.
+            self._compact_at_bytes = 0
+            self._log(f"the disk did not take {len(batch)} entries: {error}")
+            batch = []
+        for held in batch:
+            self._replica.logged(held)
+        for _, done in waiting:
+            if not done.done():  # whoever asked may be gone
+                done.set_result(bool(batch))
+
+    def _write(self, batch: list[Held]) -> None:
+        record = encode_record(batch)
+        if self._log_bytes + len(record) > self._compact_at_bytes:
+            record = encode_record([*self._replica.entries(), *batch])
+            self._disk.replace(LOG, record)
+            self._log_bytes = len(record)
+            self._compact_at_bytes = max(self._least_bytes, 2 * len(record))
+        else:
+            self._disk.append(LOG, record)
+            self._disk.sync(LOG)
+            self._log_bytes += len(record)
