@@ -87,6 +87,11 @@ class FaultPlane:
 
         await self._call(f"remove toxic {name!r} from {link!r}", remove)
 
+    async def check(self) -> None:
+        """Return when the server answers. Raises `FaultError` where it does not."""
+        url = f"http://{self.address[0]}:{self.address[1]}/version"
+        await self._call("say its version", lambda: requests.get(url, timeout=REPLY_TIMEOUT_S))
+
     async def counters(self) -> dict[str, LinkCounters]:
         """What went through each link so far. Toxiproxy itself counts a connection only when that ends."""
 

@@ -72,7 +72,7 @@ class Processes:
         self._started[spec.name] = asyncio.get_running_loop().create_future()
         self._exited[spec.name] = asyncio.get_running_loop().create_future()
         self._send(warden.Start(spec))
-        return await self._started[spec.name]
+        return await asyncio.shield(self._started[spec.name])
 
     def pid(self, name: str) -> int | None:
         """The node's process id, or None while it does not run."""

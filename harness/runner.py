@@ -27,6 +27,7 @@ from harness.drill import CLIENT, Checker, Drill, Verdict
 from harness.errors import HarnessError
 from harness.history import History
 from harness.injector import Watcher, WindowRecord, hold
+from harness.interrupts import run_to_its_end
 from harness.schedule import PlannedWindow, plan
 from harness.wire import Client, Response, WireError
 from results.judge import judge
@@ -46,6 +47,7 @@ SEED_BITS: Final = 31
 _LEAD_S: Final = 0.2
 """Between "begin" and the first call, so that every part has heard it."""
 _TICK_S: Final = 0.25
+_PLANE_TICK_S: Final = 1.0
 _OVERTIME_S: Final = 120.0
 """A run that is not over this long after its load is stuck."""
 
@@ -109,7 +111,7 @@ def run(order: Order, *, runs: Path, observer: Observer | None = None) -> Finish
     prepare(order.drill.system)  # not yet in the event loop, so that Ctrl-C ends it at once
     run_dir = new_run_dir(runs, order.name, order.seed, started)
     try:
-        recorded = asyncio.run(_record(order, run_dir, observer or Nobody()))
+        recorded = run_to_its_end(_record(order, run_dir, observer or Nobody()))
     except OSError as error:
         raise HarnessError(f"The run in {run_dir} broke off: {error.strerror or error}.") from error
     result = _conclude(order, recorded, started, time.monotonic() - begun_s)
@@ -169,14 +171,18 @@ async def _drive(
             observer.on_progress((time.monotonic_ns() - start_ns) / 1e9, progress)
             await asyncio.sleep(_TICK_S)
 
-    async def watch_harness() -> None:
-        await cluster.lost()
+    async def watch_plane() -> None:
+        while True:
+            await cluster.plane.check()
+            await asyncio.sleep(_PLANE_TICK_S)
 
     async with asyncio.TaskGroup() as tasks:
-        harness = tasks.create_task(watch_harness())
+        watching = [tasks.create_task(cluster.lost()), tasks.create_task(watch_plane())]
         held = [tasks.create_task(hold(cluster, window, start_ns, observer)) for window in windows]
-        await asyncio.gather(tasks.create_task(watch_load()), *held)
-        harness.cancel()
+        # Not gather: where the run breaks off, that would cancel every window once more, amid its healing.
+        await asyncio.wait([tasks.create_task(watch_load()), *held])
+        for task in watching:
+            task.cancel()
     return [task.result() for task in held]
 
 

@@ -22,7 +22,7 @@ class Echo:
     """`replicas` nodes, each a peer of every other. `misbehave` is what node n1 does wrong."""
 
     replicas: int = 1
-    misbehave: Literal["no", "not start", "crash", "not come back", "print at import"] = "no"
+    misbehave: Literal["no", "not start", "crash", "not come back"] = "no"
     after_s: float = 0.5
 
     def nodes(self) -> Sequence[Node]:
@@ -90,7 +90,7 @@ class Config(msgspec.Struct, frozen=True):
 
 
 async def main(node: nodes.Node) -> None:
-    """Answer with the path that was asked for. `POST /peer/NAME` asks a peer for its name, through the fault plane."""
+    """Answer with the path that was asked for; `/peer/NAME` asks a peer, `/asked` is what it is asked, `/count` how often."""
     config = node.config(Config)
     started_before = "started" in node.disk.names()
     node.disk.replace("started", b"")
@@ -101,11 +101,19 @@ async def main(node: nodes.Node) -> None:
         asyncio.get_running_loop().call_later(config.after_s, os._exit, 7)
     peers = {name: wire.Client(address) for name, address in node.peers.items()}
 
+    asked = 0
+
     async def handle(request: wire.Request) -> wire.Response:
+        nonlocal asked
         if request.path.startswith("/peer/"):
-            name = request.path.removeprefix("/peer/")
-            reply = await peers[name].request("GET", "/-/node", timeout_s=float(request.query.get("timeout_s", "0.3")))
-            return wire.Response(200, reply.body)
+            peer = peers[request.path.removeprefix("/peer/")]
+            try:
+                return await peer.request("GET", "/asked", timeout_s=0.3)
+            except wire.WireError as error:
+                return wire.Response(504, type(error).__name__.encode())
+        asked += request.path == "/asked"
+        if request.path == "/count":
+            return wire.Response.json(asked)
         return wire.Response(200, request.path.encode(), (("node", node.name),))
 
     await node.serve(handle)
