@@ -1,0 +1,65 @@
+"""What faults of disks and clocks are tried on: nodes that write, sync and read files, and tell the time, when asked to."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from echo import EchoClient
+from subject import Stage, Subject
+
+from harness import node as nodes
+from harness import wire
+from harness.drill import Address, Client, Node
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keeper(Subject):
+    """Nodes n1, n2, … that keep files; `foreign` ones are a program that knows nothing of this project."""
+
+    foreign: bool = False
+
+    def nodes(self) -> Sequence[Node]:
+        names = [f"n{number}" for number in range(1, self.replicas + 1)]
+        if self.foreign:
+            command = (sys.executable, "-m", "http.server", "{port}", "--bind", "{host}", "--directory", "{data}")
+            return [Node(name=name, command=command) for name in names]
+        return [Node(name=name, code="keeper") for name in names]
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        return EchoClient(entries["n1"])
+
+
+async def write(stage: Stage, text: str, *, synced: bool, file: str = "log") -> str:
+    """Have n1 append to a file: "done", or the name of the error that the disk gave."""
+    done = await stage.ask("n1", f"/append?file={file}&text={text}")
+    return await stage.ask("n1", f"/sync?file={file}") if synced and done == "done" else done
+
+
+async def main(node: nodes.Node) -> None:
+    """Serve `/append?file=&text=`, `/sync?file=`, `/replace?file=&text=`, `/read?file=`, `/time`."""
+
+    def act(request: wire.Request) -> str:
+        file, text = request.query.get("file", ""), request.query.get("text", "").encode()
+        match request.path:
+            case "/append":
+                node.disk.append(file, text)
+            case "/sync":
+                node.disk.sync(file)
+            case "/replace":
+                node.disk.replace(file, text)
+            case "/read":
+                return (node.disk.read(file) or b"nothing").decode("latin-1")
+            case "/time":
+                return str(node.time())
+        return "done"
+
+    async def handle(request: wire.Request) -> wire.Response:
+        try:
+            return wire.Response(200, act(request).encode())
+        except OSError as error:
+            return wire.Response(507, errno.errorcode[error.errno or 0].encode())
+
+    await node.serve(handle)
