@@ -1,0 +1,30 @@
+"""DiskFull: a disk without a free byte."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from faults import _steered
+from harness.control import Counter, Setting
+from harness.drill import Aim, Evidence, Fault, Targets
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class DiskFull(Fault):
+    """Every write ends with ENOSPC; what is there can be read.
+
+    Models a volume filled by logs or by a backup. It is an error that programs are told of, and the code for such errors is
+    what most catastrophic failures go back to: Yuan et al., "Simple Testing Can Prevent Most Critical Failures", OSDI 2014.
+    """
+
+    aims_at: ClassVar[Aim] = "nodes"
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        return _steered.begin(cluster, targets, Setting.NO_SPACE, 1, Counter.REFUSED_WRITES)
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        return _steered.end(cluster, targets, Setting.NO_SPACE, Counter.REFUSED_WRITES, injected, "writes refused with ENOSPC")

@@ -1,0 +1,103 @@
+"""FlipBits: bits of a file change by themselves."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.disk import PARTIAL
+from harness.drill import Aim, Evidence, Fault, Targets
+from harness.errors import FaultError, UsageError
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class FlipBits(Fault):
+    """`bits` random bits of the target's files that match `file` (such as "*.log") are flipped, once; nobody flips them back.
+
+    The node may run or be down; a foreign program's files can be hit as well. The window's end only looks at what became of
+    the damage: it is the system that has to notice and repair it.
+
+    Models silent corruption by disks, controllers and cables: Bairavasundaram et al., "An Analysis of Data Corruption in the
+    Storage Stack", FAST 2008. What stores do with it: Ganesan et al., "Redundancy Does Not Imply Fault Tolerance", FAST 2017.
+    """
+
+    file: str = "*"
+    bits: int = 1
+
+    aims_at: ClassVar[Aim] = "nodes"
+
+    def __post_init__(self) -> None:
+        if self.bits < 1:
+            raise UsageError(f"FlipBits(bits={self.bits!r}): a whole number, at least 1.")
+        if not self.file or Path(self.file).is_absolute() or ".." in Path(self.file).parts:
+            raise UsageError(
+                f"FlipBits(file={self.file!r}): a pattern of file names in the node's own folder, such as '*.log'."
+            )
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        told, readings = [], {}
+        for name in targets.nodes:
+            random = cluster.random(f"{targets.label}/{name}/bits")
+            for path, bit in _chosen(cluster.data(name), self.file, self.bits, random):
+                before, after = flip(path, bit)
+                file = path.relative_to(cluster.data(name))
+                told.append(f"{name} {file} byte {bit // 8}: {before:#04x} became {after:#04x}")
+                readings[f"{name} {file} byte {bit // 8}"] = float(after)
+        return Evidence(acted=True, text="; ".join(told), readings=readings)
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        """Nothing is put back; the evidence says how many of the damaged bytes are still as the fault left them."""
+        still = 0
+        for reading, after in injected.readings.items():
+            name, _, rest = reading.partition(" ")
+            file, _, offset = rest.rpartition(" byte ")
+            still += _byte(cluster.data(name) / file, int(offset)) == after
+        text = f"{injected.text}; {still} of {len(injected.readings)} bytes were still like that in the end"
+        return Evidence(acted=injected.acted, text=text)
+
+
+def flip(path: Path, bit: int) -> tuple[int, int]:
+    """Flip one bit of a file in place; returns its byte before and after. Raises `FaultError` where there is none."""
+    try:
+        with path.open("r+b", buffering=0) as file:
+            found = os.pread(file.fileno(), 1, bit // 8)
+            if not found:
+                raise FaultError(f"{path.name} has become shorter than {bit // 8} bytes meanwhile")
+            changed = found[0] ^ (1 << bit % 8)
+            os.pwrite(file.fileno(), bytes([changed]), bit // 8)
+    except OSError as error:
+        raise FaultError(f"{path.name} cannot be damaged: {error.strerror}") from error
+    return found[0], changed
+
+
+def _chosen(folder: Path, pattern: str, bits: int, random: Random) -> list[tuple[Path, int]]:
+    """Different bits, drawn evenly from all that the files have together."""
+    sizes = {path: path.stat().st_size for path in sorted(folder.glob(pattern)) if path.is_file() and path.suffix != PARTIAL}
+    total = 8 * sum(sizes.values())
+    if total < bits:
+        there = ", ".join(sorted(path.name for path in folder.iterdir())) or "no file"
+        raise FaultError(f"{folder.name} has not {bits} bits in files that match {pattern!r}; it has {there}")
+    chosen = []
+    for bit in sorted(random.sample(range(total), bits)):
+        for path, size in sizes.items():
+            if bit < 8 * size:
+                chosen.append((path, bit))
+                break
+            bit -= 8 * size
+    return chosen
+
+
+def _byte(path: Path, offset: int) -> int | None:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            found = file.read(1)
+    except FileNotFoundError:
+        return None
+    return found[0] if found else None

@@ -1,0 +1,39 @@
+"""SlowDisk: a disk that does everything, late."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from faults import _steered
+from harness.control import Counter, Setting
+from harness.drill import Aim, Evidence, Fault, Targets
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class SlowDisk(Fault):
+    """Every read and every sync takes `delay_ms` longer; a write goes to memory and does not. Delays that overlap add up.
+
+    Models a disk that is about to fail, a volume at its I/O limit, a neighbour's backup: Gunawi et al., "Fail-Slow at Scale:
+    Evidence of Hardware Performance Faults in Large Production Systems", FAST 2018.
+    """
+
+    delay_ms: float = 100.0
+
+    aims_at: ClassVar[Aim] = "nodes"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.delay_ms) and 0.001 <= self.delay_ms <= 60_000):
+            raise UsageError(f"SlowDisk(delay_ms={self.delay_ms!r}): between 0.001 and 60000 milliseconds.")
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        return _steered.begin(cluster, targets, Setting.DELAY_NS, round(self.delay_ms * 1e6), Counter.DELAYED)
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        what = f"reads and syncs delayed by {self.delay_ms:g} ms"
+        return _steered.end(cluster, targets, Setting.DELAY_NS, Counter.DELAYED, injected, what)

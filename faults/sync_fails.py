@@ -1,0 +1,33 @@
+"""SyncFails: a disk that does not take what is synced to it, and says so once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from faults import _steered
+from harness.control import Counter, Setting
+from harness.drill import Aim, Evidence, Fault, Targets
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class SyncFails(Fault):
+    """Every sync ends with EIO, and what it should have written never reaches the disk, whatever later syncs say.
+
+    A node still reads what it had written, until the power fails: PowerLoss then leaves zeros in its place.
+
+    Models a failing disk under a kernel that reports a lost write to one fsync and takes the data for written from then on, by
+    which PostgreSQL could lose acknowledged data ("fsyncgate", 2018): Rebello et al., "Can Applications Recover from fsync
+    Failures?", USENIX ATC 2020.
+    """
+
+    aims_at: ClassVar[Aim] = "nodes"
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        return _steered.begin(cluster, targets, Setting.SYNC_FAILS, 1, Counter.FAILED_SYNCS)
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        return _steered.end(cluster, targets, Setting.SYNC_FAILS, Counter.FAILED_SYNCS, injected, "syncs failed with EIO")

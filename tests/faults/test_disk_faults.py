@@ -1,0 +1,151 @@
+"""SyncFails, DiskFull, SlowDisk: the node's file operations fail or wait, as often as the evidence says, and then no more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from keeper import Keeper, write
+from subject import Stage
+
+from faults.disk_full import DiskFull
+from faults.kill import Kill
+from faults.slow_disk import SlowDisk
+from faults.sync_fails import SyncFails
+from harness.drill import Evidence, Fault
+from harness.errors import FaultError, UsageError
+
+
+def test_sync_fails_while_the_window_lasts(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path, Keeper()) as stage:
+
+            async def doing() -> None:
+                assert await write(stage, "a", synced=False) == "done"
+                assert await stage.ask("n1", "/sync?file=log") == "EIO"
+                assert await stage.ask("n1", "/replace?file=whole&text=b") == "EIO"
+                assert await stage.ask("n1", "/read?file=whole") == "nothing"
+                assert await stage.ask("n1", "/read?file=log") == "a"
+
+            assert await write(stage, "", synced=True) == "done"
+            injected, healed = await stage.during(SyncFails("n1"), "n1", doing)
+            assert injected.acted is None
+            assert (healed.acted, healed.text) == (True, "n1: 2 syncs failed with EIO")
+            assert await write(stage, "c", synced=True) == "done"
+
+    asyncio.run(scene())
+
+
+def test_full_disk_takes_nothing_and_leaves_no_half_written_record(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path, Keeper()) as stage:
+
+            async def doing() -> None:
+                assert await write(stage, "two", synced=True) == "ENOSPC"
+                assert await stage.ask("n1", "/replace?file=whole&text=two") == "ENOSPC"
+                assert await stage.ask("n1", "/read?file=log") == "one."
+                assert await stage.ask("n1", "/read?file=whole") == "old"
+
+            await write(stage, "one.", synced=True)
+            await stage.ask("n1", "/replace?file=whole&text=old")
+            _, healed = await stage.during(DiskFull("n1"), "n1", doing)
+            assert (healed.acted, healed.text) == (True, "n1: 2 writes refused with ENOSPC")
+            assert await write(stage, "three", synced=True) == "done"
+            assert await stage.ask("n1", "/read?file=log") == "one.three"
+
+    asyncio.run(scene())
+
+
+def test_slow_disk_delays_each_read_and_sync_and_no_write(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path, Keeper()) as stage:
+
+            async def doing() -> None:
+                begun = time.monotonic()
+                await write(stage, "a", synced=True)
+                await stage.ask("n1", "/read?file=log")
+                assert time.monotonic() - begun >= 0.06
+
+            await write(stage, "", synced=True)
+            _, healed = await stage.during(SlowDisk("n1", delay_ms=30), "n1", doing)
+            assert (healed.acted, healed.text) == (True, "n1: 2 reads and syncs delayed by 30 ms")
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("fault", [SyncFails("n1"), DiskFull("n1"), SlowDisk("n1")])
+def test_fault_of_a_disk_that_nobody_uses_did_not_act(tmp_path: Path, fault: Fault) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path, Keeper()) as stage:
+            await write(stage, "a", synced=True)
+            _, healed = await stage.during(fault, "n1", lambda: None)
+            assert healed.acted is False
+            assert healed.text.startswith("n1: 0 ")
+
+    asyncio.run(scene())
+
+
+def test_windows_that_overlap_hold_the_fault_until_the_last_ends(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path, Keeper()) as stage:
+            fault, cluster = SyncFails("n1"), stage.cluster
+            first, second = stage.targets("n1", label="w0"), stage.targets("n1", label="w1")
+            began = await fault.inject(cluster, first)
+            assert await write(stage, "a", synced=True) == "EIO"
+            began_too = await fault.inject(cluster, second)
+            assert (await fault.heal(cluster, first, began)).acted
+            assert await write(stage, "b", synced=True) == "EIO"
+            healed = await fault.heal(cluster, second, began_too)
+            assert healed.text == "n1: 1 syncs failed with EIO"
+            assert await write(stage, "c", synced=True) == "done"
+
+    asyncio.run(scene())
+
+
+def test_fault_stays_with_the_node_over_its_restart(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path, Keeper()) as stage:
+
+            async def doing() -> None:
+                kill, others = Kill("n1"), stage.targets("n1", label="w1")
+                await kill.heal(stage.cluster, others, await kill.inject(stage.cluster, others))
+                assert await write(stage, "a", synced=True) == "ENOSPC"
+
+            _, healed = await stage.during(DiskFull("n1"), "n1", doing)
+            assert healed.acted
+            assert await write(stage, "b", synced=True) == "done"
+
+    asyncio.run(scene())
+
+
+def test_other_nodes_are_untouched(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path, Keeper(replicas=2)) as stage:
+
+            async def doing() -> None:
+                assert await stage.ask("n2", "/replace?file=f&text=a") == "done"
+                assert await stage.ask("n1", "/replace?file=f&text=a") == "ENOSPC"
+
+            await stage.during(DiskFull("n1"), "n1", doing)
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("fault", [SyncFails("n1"), DiskFull("n1"), SlowDisk("n1")])
+def test_foreign_program_is_out_of_reach(tmp_path: Path, fault: Fault) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path, Keeper(foreign=True)) as stage:
+            with pytest.raises(FaultError, match="cannot here, because n1 is a foreign program"):
+                await fault.inject(stage.cluster, stage.targets("n1"))
+            with pytest.raises(FaultError, match="foreign program"):
+                await fault.heal(stage.cluster, stage.targets("n1"), Evidence(acted=False, text=""))
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("delay_ms", [0.0, -1.0, float("nan"), float("inf"), 1e6])
+def test_delay_that_makes_no_sense_is_refused(delay_ms: float) -> None:
+    with pytest.raises(UsageError, match="delay_ms"):
+        SlowDisk("n1", delay_ms=delay_ms)
