@@ -1,0 +1,38 @@
+"""ClockDrift: a node's clock runs fast or slow."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from faults import _clocks
+from harness.control import Term
+from harness.drill import Aim, Evidence, Fault, Targets
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class ClockDrift(Fault):
+    """The wall clock gains so many microseconds a second, or loses them where negative; set right in the end.
+
+    Models a bad oscillator that no time service corrects. Leases and bounded clocks are only as good as the bound on it:
+    Spanner assumes 200 parts per million (Corbett et al., "Spanner: Google's Globally-Distributed Database", OSDI 2012,
+    section 3). A drill lasts seconds, so exaggerate: at 100,000 the clock is a second wrong after ten.
+    """
+
+    parts_per_million: float = 100_000.0
+
+    aims_at: ClassVar[Aim] = "nodes"
+
+    def __post_init__(self) -> None:
+        _clocks.check(self, "parts_per_million", self.parts_per_million, most=1e9)
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        term = Term(time.monotonic_ns(), parts_per_billion=round(self.parts_per_million * 1000))
+        return await _clocks.begin(cluster, targets, term)
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        return await _clocks.end(cluster, targets, injected)

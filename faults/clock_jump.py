@@ -1,0 +1,39 @@
+"""ClockJump: a node's clock jumps, and jumps back, again and again."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from faults import _clocks
+from harness.control import Term
+from harness.drill import Aim, Evidence, Fault, Targets
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class ClockJump(Fault):
+    """The wall clock jumps by `by_ms`, back after `every_ms`, and so on; set right in the end.
+
+    Models two time sources that disagree, and time that runs backwards: at the leap second of 2016 a negative duration stopped
+    Cloudflare's DNS servers (Graham-Cumming, "How and why the leap second affected Cloudflare DNS", 2017).
+    """
+
+    by_ms: float = 500.0
+    every_ms: float = 200.0
+
+    aims_at: ClassVar[Aim] = "nodes"
+
+    def __post_init__(self) -> None:
+        _clocks.check(self, "by_ms", self.by_ms)
+        _clocks.check(self, "every_ms", self.every_ms, negative=False)
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        term = Term(time.monotonic_ns(), by_ns=round(self.by_ms * 1e6), every_ns=round(self.every_ms * 1e6))
+        return await _clocks.begin(cluster, targets, term)
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        return await _clocks.end(cluster, targets, injected)

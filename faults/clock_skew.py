@@ -1,0 +1,36 @@
+"""ClockSkew: a node's clock is wrong."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from faults import _clocks
+from harness.control import Term
+from harness.drill import Aim, Evidence, Fault, Targets
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class ClockSkew(Fault):
+    """The wall clock is `by_ms` ahead, or behind where negative, until it is set right again.
+
+    Models a machine without a working time service, or with a wrong one, by which a store that orders writes by their
+    timestamps loses acknowledged ones: Kingsbury, "Jepsen: Cassandra", 2013. Timers count monotonic time and are untouched.
+    """
+
+    by_ms: float = 500.0
+
+    aims_at: ClassVar[Aim] = "nodes"
+
+    def __post_init__(self) -> None:
+        _clocks.check(self, "by_ms", self.by_ms)
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        return await _clocks.begin(cluster, targets, Term(time.monotonic_ns(), by_ns=round(self.by_ms * 1e6)))
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        return await _clocks.end(cluster, targets, injected)
