@@ -12,8 +12,8 @@ from workloads.predictions import Predictions
 drill = Drill(
     system=Serving(replicas=3),
     workload=Predictions(),
-    load=Load(rate=300, clients=100, seconds=5),
-    faults=[Kill("one").between(1.5, 3)],
+    load=Load(rate=300, clients=100, seconds=5.5),
+    faults=[Kill("one").between(1.5, 2.7)],
     checks=[predictions_correct, replicas_return],
     slos=["p99 < 300ms", "availability >= 99.9%", "recovery < 1s"],
 )

@@ -12,8 +12,8 @@ from workloads.predictions import Predictions
 drill = Drill(
     system=Serving(replicas=3),
     workload=Predictions(),
-    load=Load(rate=300, clients=150, seconds=5),
-    faults=[Isolate("one").between(1.5, 3)],
+    load=Load(rate=300, clients=150, seconds=5.5),
+    faults=[Isolate("one").between(1.5, 2.8)],
     checks=[predictions_correct, replicas_return],
-    slos=["p95 < 150ms", "p99 < 500ms", "availability >= 99.5%", "recovery < 1s"],
+    slos=["p95 < 190ms", "p99 < 500ms", "availability >= 99.5%", "recovery < 1s"],
 )

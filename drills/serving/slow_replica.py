@@ -12,8 +12,8 @@ from workloads.predictions import Predictions
 drill = Drill(
     system=Serving(replicas=3),
     workload=Predictions(),
-    load=Load(rate=300, clients=100, seconds=5),
-    faults=[Latency("one", delay_ms=80, jitter_ms=20).between(1.5, 3.5)],
+    load=Load(rate=300, clients=100, seconds=5.5),
+    faults=[Latency("one", delay_ms=80, jitter_ms=20).between(1.5, 3.3)],
     checks=[predictions_correct, replicas_return],
     slos=["p50 < 50ms", "p99 < 300ms", "availability >= 99.9%"],
 )

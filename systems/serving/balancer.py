@@ -17,7 +17,7 @@ from systems.serving.bugs import variant
 from systems.serving.messages import BalancerStatus
 
 START_GRACE_S: Final = 3.0
-"""A balancer takes requests when every replica has been seen well, or when this is over."""
+"""A balancer takes requests when every replica has been seen well and is up, or when this is over."""
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ async def main(node: Node) -> None:
         tasks.create_task(checker.run())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_GRACE_S):
-                await checker.all_well_once()
+                await checker.all_up_once()
         await node.serve(handle)
 
 

@@ -25,7 +25,7 @@ class HealthChecker:
         self._clients = clients
         self._log = log
         self._random = random
-        self._well_once = {name: asyncio.Event() for name in clients}
+        self._up_once = {name: asyncio.Event() for name in clients}
 
     async def run(self) -> None:
         """Check for ever. An error that is not a replica's failure ends this, and so must end the balancer."""
@@ -33,9 +33,9 @@ class HealthChecker:
             for name in self._clients:
                 watches.create_task(self._watch(name))
 
-    async def all_well_once(self) -> None:
-        """Return when every replica has been seen well."""
-        for event in self._well_once.values():
+    async def all_up_once(self) -> None:
+        """Return when every replica has been seen well, and is up."""
+        for event in self._up_once.values():
             await event.wait()
 
     async def check(self, name: str) -> str | None:
@@ -51,9 +51,10 @@ class HealthChecker:
         while True:
             why = await self.check(name)
             if why is None:
-                self._well_once[name].set()
                 if self._pool.check_passed(name):
                     self._log(f"{name} is up again")
+                if self._pool.is_up(name):
+                    self._up_once[name].set()
             elif self._pool.check_failed(name, why):
                 self._log(f"{name} is down: its health checks fail, the last one so: {why}")
             await asyncio.sleep(INTERVAL_S)

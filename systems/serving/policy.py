@@ -58,6 +58,9 @@ class Pool:
         self._order.append(candidates[0])
         return candidates[0]
 
+    def is_up(self, name: str) -> bool:
+        return self._replicas[name].up
+
     def answered(self, name: str) -> None:
         """A request to this replica was answered."""
         replica = self._replicas[name]

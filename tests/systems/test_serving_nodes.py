@@ -15,8 +15,9 @@ from harness.drill import Answer, Call, CallFailed
 from harness.node import Node, NodeSpec
 from harness.ports import HOST, reserved
 from harness.wire import Address, Client, Request, Response, Unreachable, listen
-from systems.serving import Serving, artifacts, balancer, replica
+from systems.serving import Serving, artifacts, balancer, health, replica
 from systems.serving.client import PredictClient, UnexpectedStatus
+from systems.serving.dispatch import Dispatcher
 from systems.serving.messages import BalancerStatus, Prediction, PredictReply, PredictRequest
 from systems.serving.model import Classifier
 
@@ -259,10 +260,16 @@ async def system(folder: Path, ports: list[int], tmp_path: Path) -> AsyncIterato
         yield client
 
 
-def test_a_balancer_spreads_and_reports(
-    folder: Path, ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All nodes share one loop here, which a busy machine may hold up: nobody is taken for dead by that, or drains long."""
+    monkeypatch.setattr(Dispatcher, "TRY_TIMEOUT_S", 10.0)
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 10.0)
     monkeypatch.setattr(replica, "QUIET_S", 0.0)
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_balancer_spreads_and_reports(folder: Path, ports: list[int], tmp_path: Path) -> None:
     digits = artifacts.digits(folder)[:300]
 
     async def scenario() -> tuple[list[PredictReply], BalancerStatus]:
@@ -275,16 +282,12 @@ def test_a_balancer_spreads_and_reports(
     replies, status = asyncio.run(scenario())
     assert [Prediction(reply.label, reply.score) for reply in replies] == [digit.answer for digit in digits]
     assert [(seen.name, seen.up) for seen in status.replicas] == [("r1", True), ("r2", True), ("r3", True)]
-    answered = sum(seen.answered for seen in status.replicas)
-    assert answered == 300
-    assert {reply.node for reply in replies} == {"r1", "r2", "r3"}
+    assert [seen.answered for seen in status.replicas] == [100, 100, 100]
+    assert [sum(reply.node == seen.name for reply in replies) for seen in status.replicas] == [100, 100, 100]
 
 
-def test_a_balancer_passes_a_refusal_on(
-    folder: Path, ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(replica, "QUIET_S", 0.0)
-
+@pytest.mark.usefixtures("patient")
+def test_a_balancer_passes_a_refusal_on(folder: Path, ports: list[int], tmp_path: Path) -> None:
     async def scenario() -> Response:
         async with system(folder, ports, tmp_path) as client:
             return await client.request("POST", "/predict", b'{"pixels":[1]}', timeout_s=10)
