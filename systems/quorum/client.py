@@ -16,16 +16,21 @@ from systems.quorum.node import KEY_PATH, Got, NotDone, Put
 _TIMEOUT_S: Final = 60.0
 """Only an end to waiting where nobody else ends it: a load gives a call up long before."""
 
+_CALLS_BEFORE_HOME: Final = 10
+"""Calls that must go well elsewhere before a client tries its home node again."""
+
 
 class QuorumClient:
     """Asks one node, and from then on the next one when that did not answer, or answered that it had no quorum.
 
+    After some calls that went well elsewhere it tries its home again, so that the load spreads again after a fault.
     A write is sent once. A read has no effect, so it is asked of the other nodes as well while there is time.
     """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]]) -> None:
         self._nodes = [(name, Client(address)) for name, address in entries]
-        self._at = home % len(entries)
+        self._home = self._at = home % len(entries)
+        self._well = 0
 
     async def invoke(self, call: Call) -> Answer:
         if call.kind == "read":
@@ -58,6 +63,13 @@ class QuorumClient:
             raise CallFailed(_told(name, response))
         return Answer(response.decode(Got).value, name)
 
+    def _move(self, served: bool) -> None:
+        self._well = self._well + 1 if served else 0
+        if not served:
+            self._at = (self._at + 1) % len(self._nodes)
+        elif self._well >= _CALLS_BEFORE_HOME:
+            self._at = self._home
+
     async def _request(self, method: str, key: str, body: bytes) -> tuple[str, Response]:
         """The answer, and of which node. Raises `CallFailed` where the request was surely not sent."""
         name, client = self._nodes[self._at]
@@ -70,8 +82,7 @@ class QuorumClient:
         except WireError as error:
             raise type(error)(f"{name}: {error}") from error
         finally:
-            if not served:  # also where the call was given up from outside
-                self._at = (self._at + 1) % len(self._nodes)
+            self._move(served)  # also where the call was given up from outside
         return name, response
 
 
