@@ -20,6 +20,7 @@ from faults.servers import EMBEDDED, PLANE, PlaneKind, opened_plane
 from faults.toxiproxy import FaultPlane
 from harness.background import Background
 from harness.control import ControlPage
+from harness.cpu_shares import CpuShares
 from harness.drill import CLIENT, HasPreload, HasPrepare, HasProbe, Link, Node, System, links_of, missing_for
 from harness.errors import FaultError, HarnessError, NodeDown, UsageError
 from harness.holds import Holds
@@ -83,6 +84,7 @@ class Cluster:
         self.links: Sequence[Link] = links_of(system)
         self.nodes: Mapping[str, Node] = {node.name: node for node in system.nodes()}
         self.background = Background()
+        self.cpu_shares = CpuShares(processes.remove_at_end)
         self._run_dir = run_dir
         self._seed = seed
         self._processes = processes

@@ -90,6 +90,10 @@ class Processes:
         """Have the warden delete proxies when the run is over, also when the harness is killed before."""
         self._send(command)
 
+    def remove_at_end(self, group: Path) -> None:
+        """Have the warden remove a control group when the run is over, also when the harness is killed before."""
+        self._send(warden.RemoveAtEnd(str(group)))
+
     def _send(self, command: warden.Command) -> None:
         assert self._process.stdin is not None  # noqa: S101 - it was asked for
         if self._broken is not None:

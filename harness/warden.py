@@ -49,6 +49,12 @@ class DeleteAtEnd(msgspec.Struct, frozen=True, tag=True):
     proxies: list[str]
 
 
+class RemoveAtEnd(msgspec.Struct, frozen=True, tag=True):
+    """When all is over, remove this control group, which has no processes by then; it may be gone already."""
+
+    directory: str
+
+
 class Started(msgspec.Struct, frozen=True, tag=True):
     """A node's process exists."""
 
@@ -64,7 +70,7 @@ class Exited(msgspec.Struct, frozen=True, tag=True):
     code: int
 
 
-Command = Start | Signal | DeleteAtEnd
+Command = Start | Signal | DeleteAtEnd | RemoveAtEnd
 Report = Started | Exited
 
 
@@ -77,6 +83,7 @@ class Warden:
         self._reports = reports
         self._pids: dict[str, int] = {}
         self._delete: list[DeleteAtEnd] = []
+        self._remove: list[str] = []
         self._decode = msgspec.json.Decoder(Command).decode
         adopt_orphans()
 
@@ -117,6 +124,8 @@ class Warden:
                     os.killpg(self._pids[name], number)  # not waited for yet, so the group is still this node's
             case DeleteAtEnd():
                 self._delete.append(command)
+            case RemoveAtEnd(directory):
+                self._remove.append(directory)
 
     def _reap(self) -> None:
         names = {pid: name for name, pid in self._pids.items()}
@@ -142,6 +151,13 @@ class Warden:
 
     def _end(self) -> None:
         kill_descendants()
+        for directory in self._remove:
+            try:
+                Path(directory).rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError:
+                traceback.print_exc()  # and on to the next
         for left in self._delete:
             _delete_proxies(left)
 
