@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SyncFails(Fault):
-    """Every sync ends with EIO, and what it should have written never reaches the disk, whatever later syncs say.
+    """A sync ends with EIO, once, and what it should have written never reaches the disk, though the next sync succeeds.
 
-    A node still reads what it had written, until the power fails: PowerLoss then leaves zeros in its place.
+    The node still reads what it had written, until the power fails: PowerLoss then leaves zeros in its place, or nothing.
 
     Models a failing disk under a kernel that reports a lost write to one fsync and takes the data for written from then on, by
     which PostgreSQL could lose acknowledged data ("fsyncgate", 2018): Rebello et al., "Can Applications Recover from fsync

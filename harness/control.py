@@ -39,7 +39,7 @@ class Setting(IntEnum):
     """What the harness asks of a node's storage. 0 is health."""
 
     SYNC_FAILS = _SETTINGS_AT
-    """Above 0: every sync ends with EIO, and what it should have written is not on the disk."""
+    """Above 0: a sync that has something to write ends with EIO, and that is not on the disk, nor will it ever be."""
     NO_SPACE = _SETTINGS_AT + 1
     """Above 0: every write ends with ENOSPC."""
     DELAY_NS = _SETTINGS_AT + 2

@@ -129,7 +129,7 @@ class SteeredFiles(Files):
     def sync(self, name: str) -> None:
         self._wait()
         tracked = self._track(name)
-        if self._page[Setting.SYNC_FAILS]:
+        if self._page[Setting.SYNC_FAILS] and (tracked is None or tracked.synced_bytes < self._lengths[name]):
             self._page.count(Counter.FAILED_SYNCS)
             if tracked is not None:
                 tracked.sync_failed(self._lengths[name])

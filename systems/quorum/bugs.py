@@ -25,6 +25,9 @@ class Rules:
     timeouts_are_unknown: bool = True
     """A write that may yet take effect is not reported as failed."""
     logged_before_answer: bool = True
+    synced_before_answer: bool = True
+    failed_syncs_are_final: bool = True
+    """A sync that succeeds after one that failed says nothing of what the first was for."""
     newest_kept: bool = True
     """A replica does not give up an entry for an older one."""
 
@@ -36,11 +39,13 @@ _VARIANTS: Final = {
     "stale-counter": ("writes_ask_quorum", "a write asks one replica for the highest version"),
     "no-read-repair": ("reads_write_back", "a read answers what a quorum may not have"),
     "early-ack": ("writes_wait_for_quorum", "a write is acknowledged when one replica has it"),
-    "wall-clock": ("versions_ignore_clocks", "versions are the time of day, and the nodes' clocks differ"),
+    "wall-clock": ("versions_ignore_clocks", "versions are the time of day, which is right where all clocks are"),
     "shared-version": ("versions_unique", "two writes that go on at once through one node may get the same version"),
     "retry-counts": ("replicas_count_once", "a replica that is asked again counts as another replica"),
     "timeout-failed": ("timeouts_are_unknown", "a write that got no quorum in time is reported as surely failed"),
     "forgetful": ("logged_before_answer", "a replica acknowledges what it has in memory only"),
+    "no-sync": ("synced_before_answer", "a replica acknowledges what it has written and not synced"),
+    "retry-sync": ("failed_syncs_are_final", "a replica whose sync failed tries again, and trusts that"),
     "last-wins": ("newest_kept", "a replica keeps what it was given last, whatever its version"),
 }
 

@@ -29,9 +29,6 @@ PHASE_TIMEOUT_S: Final = 0.35
 ASK_AGAIN_S: Final = 0.12
 """A replica that has not answered after this long is asked a second time: its connection may have died under the first."""
 
-CLOCK_ERROR_S: Final = 1.0
-"""How far a clock may be off, either way, in the known-bad variant that trusts clocks."""
-
 
 class Config(msgspec.Struct, frozen=True):
     """A node's settings."""
@@ -65,7 +62,6 @@ class Server:
 
     def __init__(self, node: Node, config: Config) -> None:
         rules = rules_of(config.bug)
-        clock_error_s = node.random.uniform(-CLOCK_ERROR_S, CLOCK_ERROR_S)
         self._name = node.name
         self._storage = Storage(node.disk, node.log, rules=rules)
         self._peers = {name: Peer(address) for name, address in node.peers.items()}
@@ -73,9 +69,7 @@ class Server:
             replicas=(node.name, *self._peers),
             read=config.read,
             write=config.write,
-            versions=Versions(
-                node.name, self._storage.start, rules=rules, clock_us=lambda: round((node.clock() + clock_error_s) * 1e6)
-            ),
+            versions=Versions(node.name, self._storage.start, rules=rules, clock_us=lambda: round(node.time() * 1e6)),
             rules=rules,
         )
         self._asking: set[asyncio.Future[None]] = set()

@@ -52,8 +52,11 @@ class Storage:
             self._replica.logged(held)
         if good_bytes < len(data):
             self._log(f"the log's last {len(data) - good_bytes} bytes were torn by a crash and are cut off")
-            self._disk.replace(LOG, data[:good_bytes])
-        return good_bytes
+        # Written anew: what was read may be in the kernel's memory only, and what is answered from now on must last. A sync is
+        # not enough, for the node's last life may have seen one fail.
+        record = encode_record(self._replica.entries())
+        self._disk.replace(LOG, record)
+        return len(record)
 
     async def _commit_with_others(self, held: Held) -> bool:
         loop = asyncio.get_running_loop()
@@ -89,5 +92,15 @@ class Storage:
             self._compact_at_bytes = max(self._least_bytes, 2 * len(record))
         else:
             self._disk.append(LOG, record)
-            self._disk.sync(LOG)
+            self._sync()
             self._log_bytes += len(record)
+
+    def _sync(self) -> None:
+        if not self._rules.synced_before_answer:
+            return
+        try:
+            self._disk.sync(LOG)
+        except OSError:
+            if self._rules.failed_syncs_are_final:
+                raise
+            self._disk.sync(LOG)

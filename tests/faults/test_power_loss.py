@@ -82,6 +82,7 @@ def test_what_a_failed_sync_dropped_is_zeros_though_a_later_sync_succeeded(tmp_p
 
             async def fail() -> None:
                 assert await write(stage, "gone", synced=True) == "EIO"
+                assert await stage.ask("n1", "/sync?file=log") == "done"
 
             await stage.during(SyncFails("n1"), "n1", fail)
             assert await write(stage, "good", synced=True) == "done"
