@@ -37,7 +37,7 @@ def run_to_its_end(main: Coroutine[object, object, T]) -> T:
 
     try:
         return asyncio.run(guarded())
-    except asyncio.CancelledError:
-        if interrupted:
+    except BaseException:
+        if interrupted:  # what else went wrong on the way out does not matter
             raise KeyboardInterrupt from None
         raise

@@ -1,20 +1,23 @@
 """Where modules come from: the harness's own packages from beside `harness`, a user's from beside their folder `drills`.
 
 A drill `/home/me/drills/mine.py` may import `/home/me/counter.py` as `counter` and `/home/me/systems/counter.py` as
-`systems.counter`: the packages `systems`, `workloads` and `faults` take in a user's folders of the same names. A user's folders
-never hide the harness's own, wherever they stand in `sys.path`.
+`systems.counter`: the packages `systems`, `workloads` and `faults` take in a user's folders of the same names, and
+`harness.checkers` takes in `checkers`. A user's folders never hide the harness's own, wherever they stand in `sys.path`.
 """
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Final
 
 DRILLS: Final = "drills"
-_OPEN: Final = ("systems", "workloads", "faults")
-_OWN: Final = (*_OPEN, "results", DRILLS)
+_OPEN: Final = {"systems": "systems", "workloads": "workloads", "faults": "faults", "harness.checkers": "checkers"}
+"""By package that takes in a user's folder, the name of that folder."""
+
+_OWN: Final = ("systems", "workloads", "faults", "results", DRILLS)
 _added: Final[list[Path]] = []
 
 
@@ -45,10 +48,10 @@ def add(root: Path) -> None:
     _added.append(root)
     if str(root) not in map(_resolved, sys.path):
         sys.path.append(str(root))
-    for name in _OPEN:
-        path = sys.modules[name].__path__
-        if (root / name).is_dir() and str(root / name) not in map(_resolved, path):
-            path.append(str(root / name))
+    for package, folder in _OPEN.items():
+        path = import_module(package).__path__
+        if (root / folder).is_dir() and str(root / folder) not in map(_resolved, path):
+            path.append(str(root / folder))
 
 
 def is_drill(path: Path) -> bool:

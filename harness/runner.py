@@ -151,9 +151,6 @@ async def _record(order: Order, run_dir: Path, observer: Observer) -> History:
             ops = read_oplog((run_dir / "nodes" / CLIENT / OPLOG).read_bytes(), start_ns)
             return await _history(cluster, ops, records, start_ns)
     except BaseExceptionGroup as group:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():  # Ctrl-C: what else went wrong on the way out does not matter
-            raise asyncio.CancelledError from group
         raise _first(group) from group
     except TimeoutError as error:
         raise HarnessError(
