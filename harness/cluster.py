@@ -26,6 +26,7 @@ from harness.errors import FaultError, HarnessError, NodeDown, UsageError
 from harness.holds import Holds
 from harness.node import NodeSpec
 from harness.ports import HOST, listens, reserved
+from harness.process_limits import ProcessLimits
 from harness.processes import Processes, last_lines
 from harness.seeds import stream
 from harness.steering import Steering
@@ -85,6 +86,7 @@ class Cluster:
         self.nodes: Mapping[str, Node] = {node.name: node for node in system.nodes()}
         self.background = Background()
         self.cpu_shares = CpuShares(processes.remove_at_end)
+        self.process_limits = ProcessLimits()
         self._run_dir = run_dir
         self._seed = seed
         self._processes = processes
@@ -257,14 +259,26 @@ class Cluster:
 
     async def round_trip_ms(self, link: Link, timeout_s: float = PROBE_TIMEOUT_S) -> float:
         """How long the link's target takes to answer a question asked through the link. Raises `FaultError` if it does not."""
-        if self.nodes[link.target].code is None and not isinstance(self.system, HasProbe):
-            raise FaultError(f"{link.target} cannot be asked: give {type(self.system).__name__} a method `probe`")
+        try:
+            return await self._asked_ms(link.target, self._proxies[link.name], timeout_s)
+        except FaultError as error:
+            raise FaultError(f"{link.target} does not answer through {link.name}: {error}") from error
+
+    async def answer_ms(self, name: str, timeout_s: float) -> float:
+        """How long a node takes to answer on a new connection of its own, in ms. Raises `FaultError` if it does not."""
+        return await self._asked_ms(name, self.address(name), timeout_s)
+
+    async def _asked_ms(self, name: str, address: Address, timeout_s: float) -> float:
+        if self.nodes[name].code is None and not isinstance(self.system, HasProbe):
+            raise FaultError(f"{name} cannot be asked: give {type(self.system).__name__} a method `probe`")
         started_ns = time.monotonic_ns()
         try:
             async with asyncio.timeout(timeout_s):
-                await self._ask(link.target, self._proxies[link.name])
-        except (OSError, WireError) as error:  # a TimeoutError is an OSError
-            raise FaultError(f"{link.target} does not answer through {link.name}: {error}") from error
+                await self._ask(name, address)
+        except TimeoutError as error:
+            raise FaultError(f"no answer within {timeout_s:g} s") from error
+        except (OSError, WireError) as error:
+            raise FaultError(str(error)) from error
         return (time.monotonic_ns() - started_ns) / 1e6
 
     async def _create_links(self) -> None:

@@ -1,0 +1,115 @@
+"""DescriptorExhaustion: a process can open no more files and accept no more connections; those it has go on."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import psutil
+
+from harness.background import over_within, unless_over
+from harness.drill import Aim, Evidence, Fault, Targets
+from harness.errors import FaultError, UsageError
+from harness.process_limits import limit_of
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+_LOOK_AGAIN_S: Final = 0.01
+_ANSWER_S: Final = 0.5
+"""A new connection that is not answered for so long is not answered."""
+
+
+@dataclass(frozen=True)
+class DescriptorExhaustion(Fault):
+    """The node can open `spare` more descriptors, and no more: its limit is lowered from outside (RLIMIT_NOFILE).
+
+    What a leak, or more peers than anybody planned for, comes to: a fleet that grows runs into an operating system's limit per
+    process, as AWS Kinesis did in November 2020 with its limit of threads ("Summary of the Amazon Kinesis Event in the Northern
+    Virginia (US-EAST-1) Region").
+    """
+
+    spare: int = 0
+
+    aims_at: ClassVar[Aim] = "nodes"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.spare <= 1_000_000:
+            raise UsageError(f"DescriptorExhaustion(spare={self.spare}): a number of descriptors, from 0 to 1,000,000.")
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        limited = [self._limit(cluster, name, targets.label) for name in targets.nodes]
+        cluster.background.begin(targets.label, lambda over: _watch_all(cluster, limited, over))
+        return Evidence(acted=None, text="")
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        """Evidence is that the node was seen with no descriptor left, which is when the kernel refuses it one."""
+        try:
+            seen = await cluster.background.end(targets.label)
+        finally:
+            cluster.process_limits.release(targets.label)
+        return seen or injected
+
+    def _limit(self, cluster: Cluster, name: str, label: str) -> _Limited:
+        pid = cluster.pid(name)
+        try:
+            limit = limit_that_leaves(self.spare, descriptors(pid))
+            cluster.process_limits.take(pid, resource.RLIMIT_NOFILE, label, limit)
+        except (psutil.Error, OSError) as error:
+            raise FaultError(f"the descriptors of {name} could not be limited: {error}") from error
+        return _Limited(name, pid, limit)
+
+
+@dataclass(frozen=True)
+class _Limited:
+    """One node whose descriptors are limited."""
+
+    name: str
+    pid: int
+    limit: int
+
+
+def limit_that_leaves(spare: int, open_: Collection[int]) -> int:
+    """The limit below which `spare` numbers are free: the kernel limits the largest number, not how many there are."""
+    return next(islice((number for number in count() if number not in open_), spare, None))
+
+
+def descriptors(pid: int) -> set[int]:
+    """The numbers of a process' open descriptors. Raises `OSError` where it has ended or is not ours to look into."""
+    return {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+async def _watch_all(cluster: Cluster, limited: list[_Limited], over: asyncio.Event) -> Evidence:
+    seen = await asyncio.gather(*(_watch(cluster, one, over) for one in limited))
+    return Evidence(acted=all(acted for acted, _ in seen), text="; ".join(text for _, text in seen))
+
+
+async def _watch(cluster: Cluster, limited: _Limited, over: asyncio.Event) -> tuple[bool, str]:
+    most, asked, stood, end, done = 0, "", True, "", False
+    try:
+        while not done:
+            done = await over_within(over, _LOOK_AGAIN_S)
+            used = sum(number < limited.limit for number in descriptors(limited.pid))
+            most = max(most, used)
+            stood = stood and limit_of(limited.pid, resource.RLIMIT_NOFILE) <= limited.limit
+            if used == limited.limit and not asked and not done:
+                asked = await unless_over(over, _new_connection(cluster, limited.name)) or ""
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+        end = " until it ended"
+    lifted = "" if stood else "; it lifted its own limit"
+    text = f"{limited.name} had {most} of {limited.limit} descriptors open{end}{asked}{lifted}"
+    return stood and most == limited.limit, text
+
+
+async def _new_connection(cluster: Cluster, name: str) -> str:
+    """What became of a connection made while there were no descriptors left, in words."""
+    try:
+        await cluster.answer_ms(name, _ANSWER_S)
+    except FaultError as error:
+        return f", and a new connection was not answered ({error})"
+    return ", and a new connection was answered, in place of one that had ended"

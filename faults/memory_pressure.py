@@ -1,0 +1,110 @@
+"""MemoryPressure: a process gets no more memory than it has, and a little; what it asks for beyond that is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import resource
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import psutil
+
+from harness.background import over_within
+from harness.drill import Aim, Evidence, Fault, Targets
+from harness.errors import FaultError, UsageError
+from harness.process_limits import limit_of
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+_MIB: Final = 1 << 20
+_LOOK_AGAIN_S: Final = 0.01
+
+_USED_UP_MIB: Final = 1.0
+"""With less room than this left, allocators that take their memory from the kernel in large pieces get no more."""
+
+_REFUSED: Final = re.compile(
+    r"MemoryError|bad_alloc|ENOMEM|cannot allocate memory|not enough memory|out of memory", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class MemoryPressure(Fault):
+    """The node may grow by `headroom_mib` and no more: its address space is limited from outside (RLIMIT_AS).
+
+    Allocations fail, and the node has to handle that: 92% of the catastrophic failures studied by Yuan et al., "Simple
+    Testing Can Prevent Most Critical Failures", OSDI 2014, came from wrong handling of errors that were signalled. (A control
+    group's memory limit would signal nothing: its end is the kernel's SIGKILL, which is the fault `Kill`.)
+    """
+
+    headroom_mib: float = 0.0
+
+    aims_at: ClassVar[Aim] = "nodes"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.headroom_mib < 1 << 20:
+            raise UsageError(f"MemoryPressure(headroom_mib={self.headroom_mib:g}): MiB, from 0 to below {1 << 20:,}.")
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        pressed = [self._press(cluster, name, targets.label) for name in targets.nodes]
+        cluster.background.begin(targets.label, lambda over: _watch_all(cluster, pressed, over))
+        return Evidence(acted=None, text="")
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        """Evidence is that the limit stood to the end, and that the room below it was used up or an allocation refused."""
+        try:
+            seen = await cluster.background.end(targets.label)
+        finally:
+            cluster.process_limits.release(targets.label)
+        return seen or injected
+
+    def _press(self, cluster: Cluster, name: str, label: str) -> _Pressed:
+        pid = cluster.pid(name)
+        try:
+            size = psutil.Process(pid).memory_info().vms
+            limit = size + round(self.headroom_mib * _MIB)
+            cluster.process_limits.take(pid, resource.RLIMIT_AS, label, limit)
+        except psutil.Error as error:
+            raise FaultError(f"the memory of {name} could not be limited: {error}") from error
+        return _Pressed(name, pid, size, limit, cluster.log(name).stat().st_size)
+
+
+@dataclass(frozen=True)
+class _Pressed:
+    """One node as it was when its memory was limited."""
+
+    name: str
+    pid: int
+    size: int
+    limit: int
+    log_size: int
+
+
+async def _watch_all(cluster: Cluster, pressed: list[_Pressed], over: asyncio.Event) -> Evidence:
+    seen = await asyncio.gather(*(_watch(cluster, one, over) for one in pressed))
+    return Evidence(acted=all(acted for acted, _ in seen), text="; ".join(text for _, text in seen))
+
+
+async def _watch(cluster: Cluster, pressed: _Pressed, over: asyncio.Event) -> tuple[bool, str]:
+    largest, stood, end, done = pressed.size, True, "", False
+    try:
+        while not done:
+            done = await over_within(over, _LOOK_AGAIN_S)
+            largest = max(largest, psutil.Process(pressed.pid).memory_info().vms)
+            stood = stood and limit_of(pressed.pid, resource.RLIMIT_AS) <= pressed.limit
+    except psutil.NoSuchProcess:
+        end = ", until it ended"
+    refused = _refusals(cluster, pressed)
+    used_up = pressed.limit - largest < _USED_UP_MIB * _MIB
+    what = f"grew from {pressed.size / _MIB:.1f} to {largest / _MIB:.1f} of {pressed.limit / _MIB:.1f} MiB allowed{end}"
+    told = f", {refused} refusals in its log" if refused else ("" if used_up else ", so its room was not used up")
+    lifted = "" if stood else "; it lifted its own limit"
+    return stood and (used_up or refused > 0), f"{pressed.name} {what}{told}{lifted}"
+
+
+def _refusals(cluster: Cluster, pressed: _Pressed) -> int:
+    """How many lines the node has logged since then that tell of memory it did not get."""
+    with cluster.log(pressed.name).open("rb") as log:
+        log.seek(pressed.log_size)
+        return sum(bool(_REFUSED.search(line.decode(errors="replace"))) for line in log)

@@ -1,0 +1,117 @@
+"""DescriptorExhaustion: a node can open nothing more, new connections included, and can again afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from subject import Stage
+
+from faults.descriptor_exhaustion import DescriptorExhaustion, limit_that_leaves
+from faults.kill import Kill
+from harness import wire
+from harness.errors import FaultError, UsageError
+from harness.process_limits import limit_of
+
+
+def _limit(stage: Stage) -> float:
+    return limit_of(stage.cluster.pid("n1"), resource.RLIMIT_NOFILE)
+
+
+def test_open_connection_works_on_and_a_new_one_is_not_answered(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            before = _limit(stage)
+            client = wire.Client(stage.cluster.address("n1"))
+            assert (await client.request("GET", "/", timeout_s=30)).body == b"done"
+            fault, targets = DescriptorExhaustion("n1"), stage.targets("n1")
+            injected = await fault.inject(stage.cluster, targets)
+            with pytest.raises(FaultError):
+                await stage.cluster.answer_ms("n1", 0.3)
+            await asyncio.sleep(0.6)  # the fault itself tries a connection, for half a second at most
+            assert (await client.request("GET", "/open?files=1", timeout_s=30)).body == b"EMFILE"
+            healed = await fault.heal(stage.cluster, targets, injected)
+            client.close()
+            assert healed.acted
+            assert "and a new connection was not answered" in healed.text
+            assert _limit(stage) == before
+            assert await stage.ask("n1", "/open?files=1") == "done"
+
+    asyncio.run(scene())
+
+
+def test_spare_descriptors_can_be_used_up(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            client = wire.Client(stage.cluster.address("n1"))
+            await client.request("GET", "/", timeout_s=30)
+            fault, targets = DescriptorExhaustion("n1", spare=2), stage.targets("n1")
+            injected = await fault.inject(stage.cluster, targets)
+            assert (await client.request("GET", "/open?files=2", timeout_s=30)).body == b"done"
+            assert (await client.request("GET", "/open?files=1", timeout_s=30)).body == b"EMFILE"
+            healed = await fault.heal(stage.cluster, targets, injected)
+            client.close()
+            assert healed.acted
+
+    asyncio.run(scene())
+
+
+def test_node_that_opens_nothing_has_not_run_out(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            _, healed = await stage.during(DescriptorExhaustion("n1", spare=50), "n1", lambda: stage.ask("n1", "/"))
+            assert healed.acted is False
+            assert " descriptors open" in healed.text
+
+    asyncio.run(scene())
+
+
+def test_of_overlapping_windows_the_stricter_holds(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            first, second = stage.targets("n1", label="w0"), stage.targets("n1", label="w1")
+            before = _limit(stage)
+            strict, lax = DescriptorExhaustion("n1"), DescriptorExhaustion("n1", spare=100)
+            began = await strict.inject(stage.cluster, first)
+            tight = _limit(stage)
+            began_too = await lax.inject(stage.cluster, second)
+            assert _limit(stage) == tight
+            await strict.heal(stage.cluster, first, began)
+            assert tight < _limit(stage) < before
+            await lax.heal(stage.cluster, second, began_too)
+            assert _limit(stage) == before
+
+    asyncio.run(scene())
+
+
+def test_node_killed_meanwhile_comes_back_without_a_limit(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            before = _limit(stage)
+            exhaustion, kill = DescriptorExhaustion("n1"), Kill("n1")
+            exhausted, killed = stage.targets("n1", label="w0"), stage.targets("n1", label="w1")
+            began = await exhaustion.inject(stage.cluster, exhausted)
+            injected = await kill.inject(stage.cluster, killed)
+            await kill.heal(stage.cluster, killed, injected)
+            healed = await exhaustion.heal(stage.cluster, exhausted, began)
+            assert "until it ended" in healed.text
+            assert _limit(stage) == before
+
+    asyncio.run(scene())
+
+
+@given(open_=st.sets(st.integers(0, 40)), spare=st.integers(0, 10))
+def test_limit_leaves_exactly_so_many_numbers_free(open_: set[int], spare: int) -> None:
+    limit = limit_that_leaves(spare, open_)
+    assert sum(number not in open_ for number in range(limit)) == spare
+    assert limit not in open_  # the next one that would be opened
+
+
+@pytest.mark.parametrize("spare", [-1, 1_000_001])
+def test_number_that_makes_no_sense_is_refused(spare: int) -> None:
+    with pytest.raises(UsageError, match="spare"):
+        DescriptorExhaustion("n1", spare=spare)

@@ -1,0 +1,133 @@
+"""MemoryPressure: a node cannot grow while it holds, and can again afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from pathlib import Path
+
+import psutil
+import pytest
+from subject import Stage, until
+
+from faults.kill import Kill
+from faults.memory_pressure import MemoryPressure
+from harness.errors import FaultError, UsageError
+from harness.process_limits import limit_of
+
+
+def _limit(stage: Stage) -> float:
+    return limit_of(stage.cluster.pid("n1"), resource.RLIMIT_AS)
+
+
+def test_node_cannot_grow_while_the_window_holds(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            before, said = _limit(stage), []
+            _, healed = await stage.during(MemoryPressure("n1"), "n1", lambda: _say(said, stage, "/grow?mib=16"))
+            assert said == ["no memory"]
+            assert healed.acted
+            assert "MiB allowed" in healed.text
+            assert _limit(stage) == before
+            assert await stage.ask("n1", "/grow?mib=16") == "done"
+
+    asyncio.run(scene())
+
+
+async def _say(said: list[str], stage: Stage, *paths: str) -> None:
+    for path in paths:
+        said.append(await stage.ask("n1", path))
+
+
+def test_node_may_use_its_headroom_up(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            said: list[str] = []
+            grown = [f"/grow?mib={mib}" for mib in (24, 4, 2, 1, 1, 1)]
+            size = psutil.Process(stage.cluster.pid("n1")).memory_info().vms
+            _, healed = await stage.during(MemoryPressure("n1", headroom_mib=32), "n1", lambda: _say(said, stage, *grown))
+            assert said[0] == "done"
+            assert said[-1] == "no memory"
+            assert healed.acted
+            assert f"of {(size >> 20) + 32}" in healed.text or f"of {(size >> 20) + 33}" in healed.text
+
+    asyncio.run(scene())
+
+
+def test_room_that_was_never_used_up_pressed_nobody(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            said: list[str] = []
+            fault = MemoryPressure("n1", headroom_mib=256)
+            _, healed = await stage.during(fault, "n1", lambda: _say(said, stage, "/grow?mib=8"))
+            assert said == ["done"]
+            assert healed.acted is False
+            assert healed.text.endswith("so its room was not used up")
+
+    asyncio.run(scene())
+
+
+def test_refusals_show_in_the_log_where_the_room_is_not_used_up(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            fault = MemoryPressure("n1", headroom_mib=64)
+            _, healed = await stage.during(fault, "n1", lambda: stage.ask("n1", "/log?text=MemoryError"))
+            assert healed.acted
+            assert healed.text.endswith("1 refusals in its log")
+
+    asyncio.run(scene())
+
+
+def test_of_overlapping_windows_the_stricter_holds(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            first, second = stage.targets("n1", label="w0"), stage.targets("n1", label="w1")
+            before = _limit(stage)
+            strict, lax = MemoryPressure("n1"), MemoryPressure("n1", headroom_mib=1024)
+            began = await strict.inject(stage.cluster, first)
+            tight = _limit(stage)
+            began_too = await lax.inject(stage.cluster, second)
+            assert _limit(stage) == tight
+            await strict.heal(stage.cluster, first, began)
+            assert tight < _limit(stage) < before
+            await lax.heal(stage.cluster, second, began_too)
+            assert _limit(stage) == before
+
+    asyncio.run(scene())
+
+
+def test_node_killed_meanwhile_comes_back_without_a_limit(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            before = _limit(stage)
+            pressure, kill = MemoryPressure("n1"), Kill("n1")
+            pressed, killed = stage.targets("n1", label="w0"), stage.targets("n1", label="w1")
+            began = await pressure.inject(stage.cluster, pressed)
+            injected = await kill.inject(stage.cluster, killed)
+            await kill.heal(stage.cluster, killed, injected)
+            healed = await pressure.heal(stage.cluster, pressed, began)
+            assert "until it ended" in healed.text
+            assert _limit(stage) == before
+
+    asyncio.run(scene())
+
+
+def test_node_that_is_down_is_not_pressed(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            kill, killed = Kill("n1"), stage.targets("n1", label="w1")
+            injected = await kill.inject(stage.cluster, killed)
+            await until(lambda: not stage.cluster.runs("n1"))
+            pressure, pressed = MemoryPressure("n1"), stage.targets("n1")
+            with pytest.raises(FaultError, match="n1 does not run"):
+                await pressure.inject(stage.cluster, pressed)
+            await pressure.heal(stage.cluster, pressed, injected)
+            await kill.heal(stage.cluster, killed, injected)
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("headroom_mib", [-1.0, float("nan"), float("inf")])
+def test_headroom_that_makes_no_sense_is_refused(headroom_mib: float) -> None:
+    with pytest.raises(UsageError, match="headroom_mib"):
+        MemoryPressure("n1", headroom_mib=headroom_mib)
