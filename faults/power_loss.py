@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from faults.kill import Kill
 from harness.control import Tracked
+from harness.disk import PARTIAL
 from harness.drill import Aim, Evidence, Fault, Targets
 
 if TYPE_CHECKING:
@@ -35,16 +36,18 @@ class PowerLoss(Fault):
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         steering = {name: cluster.steering(name) for name in targets.nodes}
         killed = await Kill(self.target).inject(cluster, targets)
-        told, readings = [killed.text], {}
+        told, lost_by = [killed.text], dict.fromkeys(targets.nodes, 0)
         for name in targets.nodes:
-            losses = {}
             for tracked in steering[name].tracked():
+                if tracked.name.endswith(PARTIAL):  # it has taken nobody's place yet, and is written anew before it does
+                    continue
                 random = cluster.random(f"{targets.label}/{name}/{tracked.name}") if self.torn else None
                 if lost := lose_unsynced(cluster.data(name) / tracked.name, tracked, random):
-                    losses[tracked.name] = lost
-            told += [f"{name} lost {lost} unsynced bytes of {file}" for file, lost in losses.items()]
-            told += [] if losses else [f"{name} had synced all of its files"]
-            readings[f"{name} lost_bytes"] = float(sum(losses.values()))
+                    told.append(f"{name} lost {lost} unsynced bytes of {tracked.name}")
+                    lost_by[name] += lost
+        if safe := [name for name, lost in lost_by.items() if not lost]:
+            told.append(f"all was synced on {', '.join(safe)}")
+        readings = {f"{name} lost_bytes": float(lost) for name, lost in lost_by.items()}
         return Evidence(acted=killed.acted, text="; ".join(told), readings=readings)
 
     async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:

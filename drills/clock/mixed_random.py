@@ -1,0 +1,34 @@
+"""Clocks are wrong, run fast, and jump back and forth, as the seed has it."""
+
+from __future__ import annotations
+
+from faults.clock_drift import ClockDrift
+from faults.clock_jump import ClockJump
+from faults.clock_skew import ClockSkew
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.drill import Drill, Load, Randomly
+from systems.quorum import Quorum
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Quorum(replicas=3, read=2, write=2),
+    workload=Registers(keys=10, writes=0.5),
+    load=Load(rate=200, clients=20, seconds=6),
+    faults=[
+        Randomly(
+            faults=(
+                ClockSkew("minority", by_ms=700),
+                ClockDrift("majority", parts_per_million=-400_000),
+                ClockJump("one", by_ms=-800, every_ms=100),
+            ),
+            windows=4,
+            from_s=0.5,
+            to_s=5.5,
+            shortest_s=0.6,
+            longest_s=1.2,
+        ),
+    ],
+    checks=[linearizable, nothing_lost],
+    slos=["p99 < 1s", "availability >= 99%"],
+)

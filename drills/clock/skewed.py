@@ -1,0 +1,22 @@
+"""Two nodes' clocks are wrong, one fast and one slow; a store that trusts clocks loses writes."""
+
+from __future__ import annotations
+
+from faults.clock_skew import ClockSkew
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.drill import Drill, Load
+from systems.quorum import Quorum
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Quorum(replicas=3, read=2, write=2),
+    workload=Registers(keys=10, writes=0.5),
+    load=Load(rate=200, clients=20, seconds=6),
+    faults=[
+        ClockSkew("n1", by_ms=900).between(1, 4.5),
+        ClockSkew("n2", by_ms=-600).between(2, 5),
+    ],
+    checks=[linearizable, nothing_lost],
+    slos=["p99 < 1s", "availability >= 99%"],
+)

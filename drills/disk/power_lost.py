@@ -1,0 +1,22 @@
+"""The power fails in all machines at once, then in one in the middle of a write; what was acknowledged was synced."""
+
+from __future__ import annotations
+
+from faults.power_loss import PowerLoss
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.drill import Drill, Load
+from systems.quorum import Quorum
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Quorum(replicas=3, read=2, write=2),
+    workload=Registers(keys=10, writes=0.5),
+    load=Load(rate=200, clients=20, seconds=6),
+    faults=[
+        PowerLoss("all").between(1.5, 2.5),
+        PowerLoss("one", torn=True).between(4, 4.8),
+    ],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 60%", "recovery < 3s"],
+)

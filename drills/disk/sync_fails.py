@@ -1,0 +1,23 @@
+"""No disk takes what is synced to it, and then the power fails: nothing that was said to be stored may be gone."""
+
+from __future__ import annotations
+
+from faults.power_loss import PowerLoss
+from faults.sync_fails import SyncFails
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.drill import Drill, Load
+from systems.quorum import Quorum
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Quorum(replicas=3, read=2, write=2),
+    workload=Registers(keys=10, writes=0.5),
+    load=Load(rate=200, clients=20, seconds=6),
+    faults=[
+        SyncFails("all").between(1.5, 3.5),
+        PowerLoss("all").between(3, 4),
+    ],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 40%"],
+)
