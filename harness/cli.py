@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("list", help="drills, systems, faults, workloads, checkers")
 
-    suite = commands.add_parser("run", help="run a suite of drills and write its report; all drills where none is named")
+    suite = commands.add_parser("run", help="run a suite of drills and write its report; the default suite where none is named")
     suite.add_argument("suite", nargs="?", metavar="SUITE", help="a folder of drills, such as quorum")
     _add_run_options(suite)
 

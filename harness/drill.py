@@ -353,6 +353,8 @@ class Drill:
     slos: Sequence[str] = ()
     caught_by: Checker | None = None
     """For a drill whose system is known to be wrong: the check that must find it out."""
+    nightly: bool = False
+    """Left out of the default suite, which is over in about two minutes; run by name, by folder, or with `-m nightly`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "faults", tuple(self.faults))

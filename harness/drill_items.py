@@ -41,6 +41,8 @@ class DrillFile(pytest.File):
 
         item = DrillItem.from_parent(self, name=self.path.stem, callobj=drill)
         item.add_marker(pytest.mark.benchmark(timer=replay, group=named.name.split("/")[0]))
+        if named.drill.nightly and not self.session.isinitpath(self.path):  # one that is named is to be run
+            item.add_marker(pytest.mark.nightly)
         yield item
 
 
