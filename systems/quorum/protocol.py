@@ -24,12 +24,13 @@ from systems.quorum.bugs import CORRECT, Rules
 
 
 class Version(msgspec.Struct, frozen=True, order=True):
-    """The order of writes: by counter, then by writer and its start. No clock takes part."""
+    """The order of writes to a key: by counter, then by writer. No clock takes part."""
 
     counter: int = 0
     writer: str = ""
     start: int = 0
-    """How often the writer was started: see `Versions`."""
+    """How often the writer was started; with `number` it makes every version one write's alone: see `Versions`."""
+    number: int = 0
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -83,10 +84,10 @@ Outcome = Done | Failed | Unknown
 class Versions:
     """The versions that one start of one writer gives to its writes: above what it is told of, and never one twice.
 
-    Two values under one version would both count as the newest, on different replicas, for ever. Within a start, `_last`
-    keeps apart two writes that go on at once and are told the same. Between starts `_last` is forgotten, and a write that the
-    old start sent to few replicas may be unknown to the quorum that the new start asks, so that its counter comes up again;
-    the number of the start, which is counted on the disk before the first version is given, keeps these apart.
+    Two values under one version would both count as the newest, on different replicas, for ever. Writes that go on at once
+    may be told the same counter; their numbers differ. Numbers begin again at each start, and a write that the last start
+    sent to few replicas may be unknown to the quorum that this start asks, so that its counter comes up again; the starts,
+    which are counted on the disk before the first version is given, keep these apart.
     """
 
     def __init__(self, writer: str, start: int, *, rules: Rules = CORRECT, clock_us: Callable[[], int] = int) -> None:
@@ -95,16 +96,15 @@ class Versions:
         self._start = start
         self._rules = rules
         self._clock_us = clock_us
-        self._last = 0
+        self._number = 0
 
     def above(self, counter: int) -> Version:
         """A new version above all those with this counter."""
+        if self._rules.versions_unique:
+            self._number += 1
         if not self._rules.versions_ignore_clocks:
             counter = self._clock_us()
-        if self._rules.versions_unique:
-            counter = max(counter, self._last)
-        self._last = counter + 1
-        return Version(self._last, self._writer, self._start)
+        return Version(counter + 1, self._writer, self._start, self._number)
 
 
 class Phase:

@@ -31,7 +31,7 @@ def test_a_write_asks_a_quorum_for_the_version_then_stores_its_value_above_it() 
     write.answered(query, "n1", OLD)
     assert write.phase is query
     write.answered(query, "n3", NEW)
-    assert write.phase.request == Store("k", Entry(Version(5, "n1", 1), "mine"))
+    assert write.phase.request == Store("k", Entry(Version(5, "n1", 1, 1), "mine"))
     write.answered(write.phase, "n2", NEW)
     assert write.outcome is None
     write.answered(write.phase, "n3", NEW)
@@ -143,18 +143,28 @@ def test_two_writes_that_are_told_the_same_get_different_versions() -> None:
         for replica in ("n1", "n2"):
             write.answered(write.phase, replica, OLD)
     stores = [write.phase.request for write in (first, second)]
-    assert [store.entry.version for store in stores if isinstance(store, Store)] == [Version(4, "n1", 1), Version(5, "n1", 1)]
+    assert [store.entry.version for store in stores if isinstance(store, Store)] == [
+        Version(4, "n1", 1, 1),
+        Version(4, "n1", 1, 2),
+    ]
 
 
 def test_a_restarted_writer_does_not_give_a_version_again() -> None:
     """Its first start died after it had sent version 4 to a replica that the second start's quorum does not include."""
     before, after = Versions("n1", 1).above(3), Versions("n1", 2).above(3)
-    assert before < after
     assert before.counter == after.counter
+    assert before < after
 
 
 def test_versions_are_ordered_by_counter_before_writer_and_start() -> None:
-    assert Version(1, "n3", 9) < Version(2, "n1", 1) < Version(2, "n1", 2) < Version(2, "n2", 1) < Version(10, "n1", 1)
+    assert (
+        Version(1, "n3", 9)
+        < Version(2, "n1", 1)
+        < Version(2, "n1", 1, 5)
+        < Version(2, "n1", 2)
+        < Version(2, "n2", 1)
+        < Version(10, "n1", 1)
+    )
 
 
 # ---------------------------------------------------------------------------------------------------- random schedules
