@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from faults.plane import address
-from faults.plane.link import BUFFER_BYTES, Link
+from faults.plane.link import Link
 from faults.plane.metrics import ByteCounter
 from faults.plane.toxic import Chunk
 
@@ -40,12 +40,14 @@ class End(asyncio.Protocol):
         self._early_end = False
         self.forward = self._early.append
         self.lost = False
+        self.blocked = False
+        """Whether something waits to be written to it."""
 
     # ------------------------------------------------------------------------------------------------- from the socket
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(high=BUFFER_BYTES)
+        self.transport.set_write_buffer_limits(high=0)  # write at once, not at the end of the loop's turn
         self.write = self.transport.write
         self._connection.made(self)
 
@@ -70,10 +72,12 @@ class End(asyncio.Protocol):
         self._connection.one_lost()
 
     def pause_writing(self) -> None:
+        self.blocked = True
         if self._linked:
             self.incoming.balance()
 
     def resume_writing(self) -> None:
+        self.blocked = False
         if self._linked:
             self.incoming.balance()
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from faults.plane.toxics_of_proxy import Toxic
 
 BUFFER_BYTES: Final = 64 * 1024
-"""What may wait to be written to a receiver before its sender is no longer read."""
+"""What may wait to be written to a receiver beyond what the toxics have room for; then the sender is no longer read."""
 
 
 class Link:
@@ -141,6 +141,8 @@ class Link:
 
     def _is_full(self) -> bool:
         # The chain holds what bounded queues one after another would: no front part of it more than its own room.
+        if not self._stubs:
+            return self.sink.blocked
         held = room = 0
         for stub in self._stubs:
             held += stub.held_bytes

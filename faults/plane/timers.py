@@ -19,6 +19,12 @@ now_ns = time.monotonic_ns
 """The one clock of the fault plane, in nanoseconds."""
 
 
+_MAX_LEAD_NS: Final = 100_000
+_LEAD_STEP_NS: Final = 500
+_POLLING: Final = -(1 << 63)
+"""In place of the alarm's time while the loop polls: earlier than anything, so that nothing sets the alarm."""
+
+
 class Timer:
     """One thing to be done at a time; `cancel` makes it nothing."""
 
@@ -40,11 +46,17 @@ class _Alarm(Protocol):
 
 
 class Timers:
-    """Callbacks by due time, in that order; those due at the same time in the order they were asked for."""
+    """Callbacks by due time, in that order; those due at the same time in the order they were asked for.
+
+    A sleeping process wakes late, by some tens of microseconds that depend on the machine. So the alarm is set early by
+    what it was lately late, and what is left of that time is spent polling: the loop turns, and does whatever comes.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self._heap: list[tuple[int, int, Timer]] = []
         self._order = itertools.count()
+        self._lead_ns = 0
         self._set_to_ns: int | None = None
         self._alarm: _Alarm = _TimerFd(loop, self._ring) if sys.platform == "linux" else _LoopTimer(loop, self._ring)
 
@@ -52,22 +64,34 @@ class Timers:
         """Call `callback` when the clock shows `due_ns` or later, never before this returns."""
         timer = Timer(callback)
         heapq.heappush(self._heap, (due_ns, next(self._order), timer))
-        if self._set_to_ns is None or due_ns < self._set_to_ns:
-            self._set(due_ns)
+        if self._set_to_ns is None or due_ns - self._lead_ns < self._set_to_ns:
+            self._set(due_ns - self._lead_ns)
         return timer
 
     def close(self) -> None:
         self._heap.clear()
         self._alarm.close()
 
-    def _set(self, due_ns: int) -> None:
-        self._set_to_ns = due_ns
-        self._alarm.set(due_ns)
+    def _set(self, wake_ns: int) -> None:
+        self._set_to_ns = wake_ns
+        self._alarm.set(wake_ns)
 
     def _ring(self) -> None:
+        if self._set_to_ns is not None:
+            self._learn(now_ns() - self._set_to_ns)
+        self._poll()
+
+    def _learn(self, late_ns: int) -> None:
+        """Follow the lateness that nine wakings of ten stay below."""
+        if late_ns > self._lead_ns:
+            self._lead_ns = min(self._lead_ns + 9 * _LEAD_STEP_NS, _MAX_LEAD_NS)
+        else:
+            self._lead_ns = max(self._lead_ns - _LEAD_STEP_NS, 0)
+
+    def _poll(self) -> None:
         # What becomes due while these run waits for the next turn of the loop, so that traffic is never starved.
         until_ns = now_ns()
-        self._set_to_ns = until_ns
+        self._set_to_ns = _POLLING
         heap = self._heap
         while heap and heap[0][0] <= until_ns:
             callback = heapq.heappop(heap)[2].callback
@@ -75,9 +99,12 @@ class Timers:
                 callback()
         while heap and heap[0][2].callback is None:
             heapq.heappop(heap)
+        if heap and heap[0][0] - until_ns <= self._lead_ns:
+            self._loop.call_soon(self._poll)
+            return
         self._set_to_ns = None
         if heap:
-            self._set(heap[0][0])
+            self._set(heap[0][0] - self._lead_ns)
 
 
 class _TimerFd:
