@@ -12,8 +12,8 @@ from workloads.registers import Registers
 drill = Drill(
     system=Quorum(replicas=3, read=2, write=2),
     workload=Registers(keys=10, writes=0.5),
-    load=Load(rate=250, clients=20, seconds=7),
-    faults=[Isolate("one").between(1.5, 4)],
+    load=Load(rate=250, clients=40, seconds=5.5),
+    faults=[Isolate("one").between(1.5, 3.5)],
     checks=[linearizable, nothing_lost],
-    slos=["availability >= 90%", "recovery < 4s"],
+    slos=["p50 < 50ms", "availability >= 95%", "recovery < 3s"],
 )
