@@ -30,15 +30,30 @@ def fork(spec: NodeSpec) -> int:
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
+        code = 1
         try:
             _become(spec, parent)
+            code = 0
+        except SystemExit as error:
+            if isinstance(error.code, str):
+                print(error.code, file=sys.stderr)
+            else:
+                code = error.code or 0
         except BaseException:
             traceback.print_exc()
         finally:
-            os._exit(1)
+            _flush_and_exit(code)
     with contextlib.suppress(PermissionError, ProcessLookupError):  # the child was quicker, or is gone already
         os.setpgid(pid, pid)
     return pid
+
+
+def _flush_and_exit(code: int) -> NoReturn:
+    """End this process without what a fork must not do twice: exit handlers, and the parent's buffers."""
+    with contextlib.suppress(OSError):  # a full disk
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def kill_group(pid: int) -> None:
@@ -72,7 +87,7 @@ def _children() -> list[int]:
     return found
 
 
-def _become(spec: NodeSpec, parent: int) -> NoReturn:
+def _become(spec: NodeSpec, parent: int) -> None:
     with contextlib.suppress(PermissionError):  # the parent was quicker
         os.setpgid(0, 0)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -91,9 +106,6 @@ def _become(spec: NodeSpec, parent: int) -> NoReturn:
     if spec.command:
         _run_program(spec)
     run(spec)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
 
 
 def _run_program(spec: NodeSpec) -> NoReturn:

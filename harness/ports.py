@@ -59,7 +59,7 @@ def _group(pid: int) -> Iterator[int]:
 
 def _socket_inodes(pid: int) -> set[str]:
     found = set()
-    with suppress(FileNotFoundError, ProcessLookupError):  # it ended while it was looked at
+    with suppress(FileNotFoundError, ProcessLookupError, PermissionError):  # it ended meanwhile, or is somebody else's
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(FileNotFoundError):
                 name = str(descriptor.readlink())

@@ -17,7 +17,6 @@ from engine import (
     listening_ports,
     node_process,
     nothing_left,
-    processes_in,
     toxiproxy,
     until,
     write_drill,

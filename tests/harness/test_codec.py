@@ -1,0 +1,49 @@
+"""What travels to the load generator's process as JSON comes out as it went in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+from echo import Echo, Led, Numbers
+
+from harness.codec import Described, describe, restore
+from harness.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nested:
+    """A value with values in it."""
+
+    inner: Numbers
+    pairs: tuple[tuple[int, str], ...]
+    maybe: float | None = None
+
+
+@pytest.mark.parametrize(
+    "value", [Numbers(), Echo(replicas=3), Led(replicas=2, broken=True), Nested(inner=Numbers(), pairs=((1, "a"), (2, "ü")))]
+)
+def test_there_and_back(value: object) -> None:
+    sent = msgspec.json.encode(describe(value))
+    assert restore(msgspec.json.decode(sent, type=Described)) == value
+
+
+def test_what_other_processes_cannot_import_is_refused() -> None:
+    @dataclass(frozen=True)
+    class Local:
+        pass
+
+    with pytest.raises(UsageError, match="Local is defined where other processes cannot import it"):
+        describe(Local())
+
+
+def test_what_no_module_holds_is_refused() -> None:
+    homeless = dataclass(frozen=True)(type("Homeless", (), {"__module__": "drills.no.such_file"}))
+    with pytest.raises(UsageError, match=r"Homeless is defined where.*drills\.no\.such_file.*module of its own"):
+        describe(homeless())
+
+
+def test_fields_of_the_wrong_type_do_not_come_back() -> None:
+    with pytest.raises(msgspec.ValidationError, match="replicas"):
+        restore(Described("echo:Echo", {"replicas": "many"}))

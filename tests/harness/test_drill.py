@@ -1,0 +1,97 @@
+"""Drills that make no sense are refused as they are written, and the error names the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+from echo import Echo, Numbers
+
+from faults.kill import Kill
+from faults.latency import Latency
+from faults.partition import Partition
+from harness.checkers.linearizable import linearizable
+from harness.drill import Drill, HasLeader, Load, Node, Randomly, Window
+from harness.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Dethrone(Kill):
+    """A fault that asks something of the system."""
+
+    needs: ClassVar[type | None] = HasLeader
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named(Echo):
+    """One with nodes of any names."""
+
+    names: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
+
+    def nodes(self) -> Sequence[Node]:
+        return [Node(name=name, code="echo", peers=self.peers) for name in self.names]
+
+
+def make(**changes: object) -> Drill:
+    arguments: dict[str, object] = {"system": Echo(replicas=3), "workload": Numbers(), "load": Load(rate=10, seconds=10)}
+    return Drill(**{**arguments, **changes})  # type: ignore[arg-type]
+
+
+def test_a_drill_that_makes_sense() -> None:
+    drill = make(faults=[Kill("one").between(0, 10)], slos=["p99 < 10ms"], checks=[linearizable], caught_by=linearizable)
+    assert isinstance(drill.faults, tuple)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"faults": [Kill("one").between(5, 10.5)]}, r"ends at 10\.5 s, after the load stops at 10 s.*raise load\.seconds"),
+        ({"faults": [Randomly(faults=(Kill("one"),), windows=1, from_s=0, to_s=11)]}, "ends at 11 s, after the load stops"),
+        ({"faults": [Dethrone("one").between(1, 2)]}, "Dethrone needs a system with the capability HasLeader; Echo does not"),
+        ({"faults": [Randomly(faults=(Dethrone("one"),), windows=1, from_s=0, to_s=9)]}, "capability HasLeader"),
+        ({"faults": [Kill("n4").between(1, 2)]}, "No node or link called 'n4'.*There are: one, minority"),
+        ({"faults": [Kill("n1>n2").between(1, 2)]}, "acts on processes"),
+        ({"faults": [Kill("leader").between(1, 2)]}, "cannot say who leads"),
+        ({"slos": ["p99 <"]}, r"p99 <\n *\^"),
+        ({"slos": ["p98 < 1 parsec"]}, r"\^"),
+        ({"caught_by": linearizable}, r"is not among checks=\[…\]"),
+        ({"system": Named(names=("a", "a"))}, "there are 2 nodes of that name"),
+        ({"system": Named(names=("a",), peers=("b",))}, "there is no node 'b'. There are: a"),
+        ({"system": Named(names=("client",))}, "'client': that name means something else"),
+        ({"system": Named(names=("majority",))}, "'majority': that name means something else"),
+        *(
+            ({"system": Named(names=(name,))}, "a node's name is letters")
+            for name in ("", "a>b", "a/b", "..", "a b", "ä", "1a", "a?")
+        ),
+    ],
+)
+def test_a_drill_that_makes_none(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        make(**changes)
+
+
+@pytest.mark.parametrize(
+    ("make_it", "message"),
+    [
+        (lambda: Load(rate=0, seconds=1), r"Load\(rate=0\): must be a number above 0"),
+        (lambda: Load(rate=1, seconds=float("nan")), "seconds=nan"),
+        (lambda: Load(rate=1, seconds=1, clients=-1), "clients=-1"),
+        (lambda: Load(rate=1, seconds=1, timeout_ms=float("inf")), "timeout_ms=inf"),
+        (lambda: Load(rate=1, seconds=1, arrivals="burst"), "'burst'.*Use 'constant' or 'poisson'"),  # type: ignore[arg-type]
+        (lambda: Window(fault=Kill("one"), from_s=2, to_s=2), "ends after it begins"),
+        (lambda: Kill("one").between(-1, 2), "begins at 0 or later"),
+        (lambda: Kill("one").between(0, float("inf")), "begins at 0 or later"),
+        (lambda: Node(name="a"), "it has neither"),
+        (lambda: Node(name="a", code="b", command=("c",)), "it has both"),
+        (lambda: Latency("one", delay_ms=10, jitter_ms=11), "jitter_ms <= delay_ms"),
+        (lambda: Latency("one", delay_ms=0), "1 <= delay_ms"),
+        (lambda: Latency("one", delay_ms=float("nan")), "1 <= delay_ms"),
+        (lambda: Partition("one", direction="up"), "Use 'both', 'out' or 'in'"),  # type: ignore[arg-type]
+    ],
+)
+def test_values_that_make_no_sense(make_it: object, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        make_it()  # type: ignore[operator]

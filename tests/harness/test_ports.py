@@ -1,0 +1,74 @@
+"""Reserved ports: nobody else is given one, a server can listen on it, and connections are refused while none does."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+from engine import until
+
+from harness.ports import HOST, listens, reserved
+
+
+def listener(port: int = 0, *, family: int = socket.AF_INET, host: str = HOST) -> socket.socket:
+    server = socket.socket(family)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind((host, port))
+    server.listen()
+    return server
+
+
+def test_reserved_ports_differ_and_are_given_to_nobody_else() -> None:
+    with reserved(200) as ports:
+        assert len(set(ports)) == 200
+        others = [listener() for _ in range(300)]
+        assert not set(ports) & {other.getsockname()[1] for other in others}
+        with reserved(100) as more:
+            assert not set(ports) & set(more)
+        for other in others:
+            other.close()
+
+
+def test_a_server_listens_on_a_reserved_port_again_and_again() -> None:
+    with reserved(1) as [port]:
+        for _ in range(3):
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((HOST, port))
+            with listener(port), socket.create_connection((HOST, port)):
+                pass
+
+
+def test_it_is_this_process_that_listens() -> None:
+    with reserved(2) as [port, other]:
+        assert not listens(os.getpid(), port)
+        with listener(port):
+            assert listens(os.getpid(), port)
+            assert not listens(os.getpid(), other)
+            assert not listens(1, port)
+        assert not listens(os.getpid(), port)
+
+
+def test_a_listener_of_ipv6_counts_too() -> None:
+    with listener(family=socket.AF_INET6, host="::") as server:
+        assert listens(os.getpid(), server.getsockname()[1])
+
+
+def test_a_child_in_the_same_process_group_counts_too() -> None:
+    with reserved(1) as [port]:
+        code = f"import socket; s = socket.create_server(('{HOST}', {port})); s.accept()"
+        script = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"]
+        process = subprocess.Popen(script, start_new_session=True)
+        try:
+            until(lambda: listens(process.pid, port))
+        finally:
+            with socket.create_connection((HOST, port)):
+                process.wait(30)
+
+
+def test_a_process_that_is_gone_listens_on_nothing() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    assert not listens(process.pid, 80)

@@ -1,0 +1,225 @@
+"""The warden: what it starts it reports on, signals and ends, and nothing gets away from it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from engine import nothing_left, processes_in, until
+
+from harness.errors import HarnessError
+from harness.node import NodeSpec
+from harness.processes import Processes, last_lines
+
+Scenario = Callable[[Processes], Awaitable[None]]
+
+
+def spec(folder: Path, *command: str, name: str = "p") -> NodeSpec:
+    return NodeSpec(
+        name=name, start=0, host="127.0.0.1", port=1, seed=0,
+        data=str(folder / name), log=str(folder / f"{name}.log"), command=command,
+    )  # fmt: skip
+
+
+def python(folder: Path, code: str, name: str = "p") -> NodeSpec:
+    return spec(folder, sys.executable, "-c", code, name=name)
+
+
+def run(folder: Path, scenario: Scenario, *preload: str) -> None:
+    async def main() -> None:
+        async with Processes.opened(preload, folder / "warden.log") as processes:
+            await scenario(processes)
+
+    asyncio.run(main())
+    assert nothing_left(folder)
+
+
+def said(folder: Path, name: str = "p") -> str:
+    return (folder / f"{name}.log").read_text()
+
+
+SLEEP = "import time; print('up', flush=True); time.sleep(600)"
+
+
+def test_exit_codes_are_reported(tmp_path: Path) -> None:
+    exits: list[tuple[str, int]] = []
+
+    async def scenario(processes: Processes) -> None:
+        processes.on_exit = lambda name, pid, code: exits.append((name, code))
+        for name, code in (("a", "0"), ("b", "3"), ("c", "__import__('os').kill(0, 9)")):
+            await processes.start(python(tmp_path, f"import sys; sys.exit({code})", name))
+            await processes.exit_code(name)
+            assert processes.pid(name) is None
+
+    run(tmp_path, scenario)
+    assert exits == [("a", 0), ("b", 3), ("c", -9)]
+
+
+def test_a_program_that_is_not_there_says_so_in_its_log(tmp_path: Path) -> None:
+    async def scenario(processes: Processes) -> None:
+        await processes.start(spec(tmp_path, "no-such-program", "--flag"))
+        assert await processes.exit_code("p") == 127
+
+    run(tmp_path, scenario)
+    assert said(tmp_path) == "cannot run 'no-such-program': No such file or directory\n"
+
+
+def test_a_program_gets_what_it_would_without_the_harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/their/own")
+    monkeypatch.setenv("GREETING", "hello")
+    code = (
+        "import os, signal, sys\n"
+        "print(sorted(os.listdir('/proc/self/fd'))[:4], os.getcwd(), os.environ['PYTHONPATH'], os.environ['GREETING'])\n"
+        "print(sys.argv[1:], os.getpgid(0) == os.getpid(), sys.stdin.read() == '')\n"
+        "mask = int([l for l in open('/proc/self/status') if l.startswith('SigBlk')][0].split()[1], 16)\n"
+        "print(mask, [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGCHLD)] == [signal.SIG_DFL] * 2)\n"
+    )
+    ignored = "grep SigIgn /proc/self/status"
+
+    async def scenario(processes: Processes) -> None:
+        await processes.start(spec(tmp_path, sys.executable, "-c", code, "{host}:{port}", "{data}", '{"json": 1}'))
+        assert await processes.exit_code("p") == 0
+        await processes.start(spec(tmp_path, "sh", "-c", ignored, name="signals"))
+        assert await processes.exit_code("signals") == 0
+
+    run(tmp_path, scenario)
+    first, second, third = said(tmp_path).splitlines()
+    assert first == f"['0', '1', '2', '3'] {tmp_path / 'p'} /their/own hello"  # 3 is the listing itself
+    assert second == f"""['127.0.0.1:1', '{tmp_path / "p"}', '{{"json": 1}}'] True True"""
+    assert third == "0 True"
+    assert int(said(tmp_path, "signals").split()[1], 16) == 0
+
+
+def test_a_signal_reaches_the_whole_group_and_none_where_nobody_runs(tmp_path: Path) -> None:
+    async def scenario(processes: Processes) -> None:
+        processes.signal("p", signal.SIGKILL)  # nobody of that name
+        await processes.start(spec(tmp_path, "sh", "-c", "sleep 600 & sleep 600; true"))
+        await until_async(lambda: len(processes_in(tmp_path)) == 3)
+        processes.signal("p", signal.SIGKILL)
+        assert await processes.exit_code("p") == -9
+        await until_async(lambda: nothing_left(tmp_path))
+
+    run(tmp_path, scenario)
+
+
+def test_what_a_node_has_started_ends_with_it(tmp_path: Path) -> None:
+    async def scenario(processes: Processes) -> None:
+        await processes.start(spec(tmp_path, "sh", "-c", "sleep 600 & true"))
+        assert await processes.exit_code("p") == 0
+        await until_async(lambda: nothing_left(tmp_path))
+
+    run(tmp_path, scenario)
+
+
+def test_a_daemon_that_leaves_its_group_and_its_parent_does_not_get_away(tmp_path: Path) -> None:
+    daemonize = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    if os.fork() == 0:\n"
+        "        print('daemon', flush=True); time.sleep(600)\n"
+    )
+
+    async def scenario(processes: Processes) -> None:
+        await processes.start(python(tmp_path, daemonize))
+        assert await processes.exit_code("p") == 0
+        await until_async(lambda: "daemon" in said(tmp_path))
+        await until_async(lambda: len(processes_in(tmp_path)) == 1)
+
+    run(tmp_path, scenario)
+
+
+def test_no_zombies_and_no_orphans_among_many_short_lives(tmp_path: Path) -> None:
+    async def scenario(processes: Processes) -> None:
+        for _ in range(10):
+            names = [f"p{number}" for number in range(10)]
+            await asyncio.gather(*(processes.start(spec(tmp_path, "sh", "-c", "true & true", name=name)) for name in names))
+            await asyncio.gather(*(processes.exit_code(name) for name in names))
+        children = psutil.Process().children(recursive=True)
+        assert not [child for child in children if child.status() == psutil.STATUS_ZOMBIE]
+
+    run(tmp_path, scenario)
+
+
+def test_modules_that_print_read_and_fail_as_they_are_imported_do_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "chatty.py").write_text("import sys; print('hello', sys.stdin.read() == '')")
+    (tmp_path / "broken.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    async def scenario(processes: Processes) -> None:
+        await processes.start(spec(tmp_path, "true"))
+        assert await processes.exit_code("p") == 0
+
+    run(tmp_path, scenario, "chatty", "broken", "no_such_module")
+    log = (tmp_path / "warden.log").read_text()
+    assert "hello True" in log
+    assert "ZeroDivisionError" in log
+    assert "No module named 'no_such_module'" in log
+
+
+def test_the_death_of_the_warden_is_told_to_everybody_who_waits_or_asks_later(tmp_path: Path) -> None:
+    broken: list[HarnessError] = []
+
+    async def scenario(processes: Processes) -> None:
+        processes.on_broken = broken.append
+        pid = await processes.start(python(tmp_path, SLEEP))
+        waiting = asyncio.create_task(processes.exit_code("p"))
+        parent = psutil.Process(pid).parent()
+        assert parent is not None
+        parent.kill()
+        with pytest.raises(HarnessError, match="The process that starts the nodes has ended"):
+            await waiting
+        with pytest.raises(HarnessError, match="has ended"):
+            await processes.start(python(tmp_path, SLEEP))
+        await until_async(lambda: nothing_left(tmp_path))
+
+    run(tmp_path, scenario)
+    assert len(broken) == 1
+
+
+def test_a_cancelled_start_does_not_confuse_the_reports(tmp_path: Path) -> None:
+    async def scenario(processes: Processes) -> None:
+        starting = asyncio.create_task(processes.start(python(tmp_path, SLEEP)))
+        await asyncio.sleep(0)
+        starting.cancel()
+        await until_async(lambda: processes.pid("p") is not None)
+        processes.signal("p", signal.SIGTERM)
+        assert await processes.exit_code("p") == -signal.SIGTERM
+
+    run(tmp_path, scenario)
+
+
+def test_the_last_lines_of_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert last_lines(log, 3) == "(nothing was logged)"
+    log.write_bytes(b"one\n  two\nthr\xffee\nfour\n\n")
+    assert last_lines(log, 3) == "two | thr\ufffdee | four"
+
+
+async def until_async(true: Callable[[], object]) -> None:
+    await asyncio.to_thread(until, true)
+
+
+def test_nothing_of_this_process_is_inherited(tmp_path: Path) -> None:
+    """Not even what was left inheritable, as other libraries may."""
+    leaky = os.open("/dev/null", os.O_RDONLY)
+    os.set_inheritable(leaky, True)
+
+    async def scenario(processes: Processes) -> None:
+        await processes.start(python(tmp_path, "import os; print(len(os.listdir('/proc/self/fd')))"))
+        assert await processes.exit_code("p") == 0
+
+    try:
+        run(tmp_path, scenario)
+    finally:
+        os.close(leaky)
+    assert said(tmp_path) == "4\n"

@@ -1,0 +1,242 @@
+"""Whole runs of a tiny system: what is concluded, above all where something goes wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import pandas as pd
+import psutil
+import pytest
+from echo import Echo, Led, Numbers
+from engine import node_process, nothing_left, run_drill
+
+from faults.kill import Kill
+from faults.latency import Latency
+from faults.partition import Isolate
+from faults.pause import Pause
+from faults.servers import PlaneKind
+from harness.drill import Call, Drill, Fault, Load, Randomly, Verdict, Window
+from harness.errors import HarnessError, NodeDown, UsageError
+from harness.history import History
+from harness.injector import WindowRecord
+from harness.runner import Finished, Nobody, Order, run
+
+LOAD = Load(rate=100, seconds=1, timeout_ms=300)
+
+
+def everything_echoes(history: History) -> Verdict:
+    """Every answer is what was asked for."""
+    answered = history.ops[history.ops["outcome"] == "ok"]
+    wrong = answered[answered["value"] != answered["expected"]]
+    return Verdict(valid=wrong.empty, why=f"{len(wrong)} of {len(answered)} are wrong", ops=tuple(wrong.index))
+
+
+def drill(*faults: Window | Randomly, replicas: int = 1, system: Echo | None = None, load: Load = LOAD) -> Drill:
+    system = system or Echo(replicas=replicas)
+    return Drill(system=system, workload=Numbers(), load=load, faults=faults, checks=[everything_echoes])
+
+
+def checks(done: Finished) -> dict[str, tuple[bool | None, str]]:
+    return {check.name: (check.valid, check.why) for check in done.result.checks}
+
+
+def windows(done: Finished) -> list[tuple[bool | None, str]]:
+    return [(fault.acted, fault.evidence) for fault in done.result.faults]
+
+
+def test_a_run_is_repeated_by_its_seed(tmp_path: Path) -> None:
+    """The same calls at the same times, the same windows and targets; another seed changes them all."""
+    either = Randomly(faults=(Kill("one"), Pause("minority")), windows=2, from_s=0.1, to_s=0.9, shortest_s=0.1, longest_s=0.2)
+
+    def once(seed: int) -> tuple[pd.DataFrame, bytes]:
+        done = run_drill(drill(either, replicas=3), tmp_path, seed=seed)
+        assert checks(done)["everything_echoes"][0]
+        return done.history.ops[["key", "expected", "due_ns"]], (done.run_dir / "schedule.json").read_bytes()
+
+    ops, schedule = once(5)
+    ops_again, schedule_again = once(5)
+    pd.testing.assert_frame_equal(ops, ops_again)
+    assert schedule == schedule_again
+    other_ops, other_schedule = once(6)
+    assert not ops.equals(other_ops)
+    assert schedule != other_schedule
+    assert nothing_left(tmp_path)
+
+
+def test_a_node_that_does_not_start_shows_its_last_words(tmp_path: Path) -> None:
+    with pytest.raises(
+        NodeDown, match=r"n1 did not start: it ended with code 3. Its log ends: .*there is no flux capacitor"
+    ) as error:
+        run_drill(drill(system=Echo(replicas=2, misbehave="not start")), tmp_path)
+    assert error.value.exit_code == 4
+    assert nothing_left(tmp_path)
+
+
+def test_a_node_that_dies_by_itself_is_found(tmp_path: Path) -> None:
+    done = run_drill(drill(system=Echo(replicas=2, misbehave="crash", after_s=0.5)), tmp_path)
+    valid, why = checks(done)["nodes_stayed_up"]
+    assert (done.result.verdict, valid) == ("fail", False)
+    assert why.startswith("n1 died at ")
+    assert "exit code 7" in why
+
+
+def test_a_node_that_does_not_come_back_is_found(tmp_path: Path) -> None:
+    done = run_drill(drill(Kill("n1").between(0.2, 0.5), system=Echo(replicas=2, misbehave="not come back")), tmp_path)
+    assert windows(done)[0][0] is True
+    valid, why = checks(done)["nodes_stayed_up"]
+    assert (done.result.verdict, valid) == ("fail", False)
+    assert "there is no flux capacitor" in " ".join([why, *done.history.events["detail"]])
+
+
+class Meddler(Nobody):
+    """Does something of its own as a window begins."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.folder = folder
+        self.number = number
+
+    def on_window(self, record: WindowRecord) -> None:
+        process = node_process(self.folder, "n1")
+        if record.healed_ns is None and process is not None:
+            process.send_signal(self.number)
+
+
+def test_a_pause_that_somebody_ends_has_not_acted(tmp_path: Path) -> None:
+    paused = drill(Pause("n1").between(0.2, 0.6))
+    order = Order(name="t", title="t", drill=paused, seed=1, rerun="-")
+    done = run(order, runs=tmp_path, observer=Meddler(tmp_path, signal.SIGCONT))
+    assert (done.result.verdict, windows(done)[0][0]) == ("unknown", False)
+    assert checks(done)["faults_acted"][0] is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "system", "why"),
+    [
+        (Isolate("n1>n2"), Echo(replicas=2), "no bytes came to be stopped"),
+        (Kill("leader"), Led(replicas=2, broken=True), "the system did not say who leads: nobody leads"),
+    ],
+)
+def test_a_fault_that_cannot_act_makes_the_run_unknown(tmp_path: Path, fault: Fault, system: Echo, why: str) -> None:
+    done = run_drill(drill(fault.between(0.2, 0.4), system=system), tmp_path)
+    [(acted, evidence)] = windows(done)
+    assert (done.result.verdict, acted) == ("unknown", False)
+    assert why in evidence
+
+
+def test_the_leader_is_asked_for_as_the_window_begins(tmp_path: Path) -> None:
+    done = run_drill(drill(Kill("leader").between(0.2, 0.4), system=Led(replicas=3)), tmp_path)
+    assert [fault.targets for fault in done.result.faults] == [("n3",)]
+    assert checks(done)["faults_acted"][0]
+
+
+OVERLAPS = {
+    "kill amid a pause": ((Pause("n1"), 0.1, 0.8), (Kill("n1"), 0.3, 0.5), [True, True]),
+    "kill that outlasts a pause": ((Pause("n1"), 0.1, 0.5), (Kill("n1"), 0.3, 0.8), [True, True]),
+    "pause of a dead node": ((Kill("n1"), 0.1, 0.8), (Pause("n1"), 0.3, 0.5), [True, False]),
+    "kill of a dead node": ((Kill("n1"), 0.1, 0.8), (Kill("n1"), 0.3, 0.5), [True, False]),
+    "two kills at once": ((Kill("n1"), 0.1, 0.8), (Kill("n1"), 0.1, 0.8), None),
+    "two pauses": ((Pause("n1"), 0.1, 0.5), (Pause("n1"), 0.3, 0.8), [True, True]),
+    "latency of the dead": ((Kill("n1"), 0.1, 0.8), (Latency("n1"), 0.3, 0.5), None),
+    "cut off and slow": ((Isolate("n1"), 0.1, 0.8), (Latency("n1"), 0.3, 0.5), None),
+}
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_windows_that_overlap_on_a_node(tmp_path: Path, overlap: str) -> None:
+    """Each says truly whether it acted, none undoes another's work, and the node is well when both are over."""
+    (one, *one_s), (other, *other_s), acted = OVERLAPS[overlap]
+    load = Load(rate=100, seconds=1.5, timeout_ms=100)
+    done = run_drill(drill(one.between(*one_s), other.between(*other_s), replicas=2, load=load), tmp_path)
+    assert acted is None or [seen for seen, _ in windows(done)] == acted
+    assert checks(done)["nodes_stayed_up"][0], done.history.events.to_string()
+    down_s, up_s = min(one_s[0], other_s[0]) + 0.1, max(one_s[1], other_s[1])
+    if overlap.startswith(("kill of", "two", "pause of", "latency", "cut")):
+        during = done.history.ops[(done.history.ops["node"] == "n1") & (done.history.ops["outcome"] == "ok")]
+        assert not during["sent_ns"].between(down_s * 1e9, (up_s - 0.15) * 1e9).any()
+    late = done.history.ops[(done.history.ops["due_ns"] > 1.35e9) & (done.history.ops["outcome"] == "ok")]
+    assert "n1" in set(late["node"])
+
+
+@pytest.mark.parametrize("plane", ["embedded", "toxiproxy"])
+def test_ports_that_somebody_else_takes_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plane: PlaneKind) -> None:
+    monkeypatch.setenv("TOXIPROXY_URL", "http://127.0.0.1:1")
+    if plane == "toxiproxy":
+        with pytest.raises(HarnessError, match=r"The fault plane at 127.0.0.1:1 does not answer") as error:
+            run_drill(drill(), tmp_path, plane=plane)
+        assert error.value.exit_code == 4
+    else:
+        assert run_drill(drill(), tmp_path).result.verdict in ("pass", "unknown")
+    assert nothing_left(tmp_path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brief:
+    """A workload that ends, against the rules."""
+
+    def calls(self, random: Random) -> Iterator[Call]:
+        yield Call(kind="echo", key="1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failing:
+    """A workload that is broken."""
+
+    def calls(self, random: Random) -> Iterator[Call]:
+        yield Call(kind="echo", key=str(1 // 0))
+
+
+@pytest.mark.parametrize(
+    ("workload", "why"), [(Brief(), "the workload ends after 1 calls"), (Failing(), "ZeroDivisionError: integer division")]
+)
+def test_a_broken_workload_is_said(tmp_path: Path, workload: Brief | Failing, why: str) -> None:
+    with pytest.raises(HarnessError, match=why):
+        run_drill(Drill(system=Echo(), workload=workload, load=LOAD), tmp_path)
+    assert nothing_left(tmp_path)
+
+
+def test_a_broken_check_leaves_the_run_unknown_and_whole(tmp_path: Path) -> None:
+    def broken(history: History) -> Verdict:
+        """A check that fails."""
+        raise KeyError("no such column")
+
+    done = run_drill(Drill(system=Echo(), workload=Numbers(), load=LOAD, checks=[broken, everything_echoes]), tmp_path)
+    valid, why = checks(done)["broken"]
+    assert (done.result.verdict, valid) == ("unknown", None)
+    assert "the check itself failed: KeyError: 'no such column' (test_runs.py, line " in why
+    assert (done.run_dir / "ops.parquet").exists()
+
+
+def test_a_system_of_a_test_function_cannot_travel(tmp_path: Path) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Local(Echo):
+        pass
+
+    with pytest.raises(UsageError, match="Local is defined where other processes cannot import it"):
+        run_drill(drill(system=Local()), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Starver(Nobody):
+    """Stops the load generator for a while, as a machine that is too busy does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_window(self, record: WindowRecord) -> None:
+        client = node_process(self.folder, "client")
+        assert client is not None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            client.send_signal(signal.SIGSTOP if record.healed_ns is None else signal.SIGCONT)
+
+
+def test_a_starved_generator_makes_the_run_unknown(tmp_path: Path) -> None:
+    order = Order(name="t", title="t", drill=drill(Latency("n1", delay_ms=20).between(0.2, 0.7)), seed=1, rerun="-")
+    done = run(order, runs=tmp_path, observer=Starver(tmp_path))
+    valid, why = checks(done)["generator_kept_up"]
+    assert (done.result.verdict, valid) == ("unknown", None)
+    assert "too busy" in why

@@ -1,0 +1,258 @@
+"""The wire, spoken to by itself and by bare sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness import wire
+from harness.wire import Address, Broken, Client, Request, Response, TimedOut, Unreachable
+
+
+class Sum(msgspec.Struct):
+    a: int
+    b: int
+
+
+async def handle(request: Request) -> Response:
+    match request.path:
+        case "/slow":
+            await asyncio.sleep(0.05)
+        case "/never":
+            await asyncio.Event().wait()
+        case "/sum":
+            asked = request.decode(Sum)
+            return Response.json(asked.a + asked.b)
+        case "/fail":
+            raise ZeroDivisionError
+        case "/size":
+            return Response.json(len(request.body))
+        case "/big":
+            return Response(200, b"x" * int(request.query["bytes"]))
+        case "/headers":
+            return Response.json(dict(request.headers))
+    return Response(200, f"{request.method} {request.path} {dict(request.query)}".encode(), (("x-by", "test"),))
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Address]:
+    server = await wire.listen(handle, ("127.0.0.1", 0))
+    async with server:
+        yield server.sockets[0].getsockname()
+
+
+async def said(address: Address, *parts: bytes, eof: bool = False) -> bytes:
+    """What the server says until it closes; with `eof` the end of what is sent is said as well."""
+    reader, writer = await asyncio.open_connection(*address)
+    for part in parts:
+        writer.write(part)
+        await asyncio.sleep(0)
+    if eof:
+        writer.write_eof()
+    out = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    return out
+
+
+def run(scenario: Callable[[Address], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with serving() as address:
+            await scenario(address)
+
+    uvloop.run(main())
+
+
+GET = b"GET %b HTTP/1.1\r\n\r\n"
+LAST = b"GET %b HTTP/1.1\r\nconnection: close\r\n\r\n"
+
+
+def test_pipelined_requests_are_answered_in_their_order() -> None:
+    async def scenario(address: Address) -> None:
+        text = await said(address, GET % b"/slow" + GET % b"/a" + GET % b"/slow" + LAST % b"/b")
+        assert [text.index(b"GET %b {}" % path) for path in (b"/slow", b"/a", b"/b")] == sorted(
+            text.index(b"GET %b {}" % path) for path in (b"/slow", b"/a", b"/b")
+        )
+        assert text.count(b"HTTP/1.1 200 OK") == 4
+
+    run(scenario)
+
+
+def test_many_more_pipelined_requests_than_are_read_ahead() -> None:
+    async def scenario(address: Address) -> None:
+        count = 50 * wire.MAX_WAITING_REQUESTS
+        text = await said(address, b"".join(GET % b"/%d" % number for number in range(count)) + LAST % b"/end")
+        assert text.count(b"HTTP/1.1 200 OK") == count + 1
+        assert text.endswith(b"GET /end {}")
+
+    run(scenario)
+
+
+def test_a_request_in_single_bytes_and_one_in_chunks() -> None:
+    async def scenario(address: Address) -> None:
+        text = await said(address, *(bytes([byte]) for byte in LAST % b"/a?x=1&y=%20&x=2"))
+        assert text.endswith(b"GET /a {'x': '2', 'y': ' '}")
+        chunked = (
+            b"POST /size HTTP/1.1\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+        )
+        assert (await said(address, chunked)).endswith(b"\r\n\r\n5")
+
+    run(scenario)
+
+
+def test_what_is_bad_is_refused_after_what_was_good_is_answered() -> None:
+    async def scenario(address: Address) -> None:
+        text = await said(address, GET % b"/slow" + GET % b"/b" + b"nonsense\r\n\r\n" + GET % b"/after")
+        good, bad = text.index(b"GET /b {}"), text.index(b"HTTP/1.1 400 Bad Request")
+        assert text.index(b"GET /slow {}") < good < bad
+        assert b"/after" not in text
+
+    run(scenario)
+
+
+def test_what_curl_and_browsers_send_besides() -> None:
+    async def scenario(address: Address) -> None:
+        upgrade = b"GET /a HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
+        assert (await said(address, upgrade)).endswith(b"GET /a {}")
+        head = await said(address, b"HEAD /a HTTP/1.1\r\nconnection: close\r\n\r\n")
+        assert b"content-length: 10" in head
+        assert head.endswith(b"\r\n\r\n")
+        old = await said(address, b"GET /a HTTP/1.0\r\n\r\n" + GET % b"/never-reached")
+        assert old.endswith(b"GET /a {}")
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"POST /size HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
+        assert await asyncio.wait_for(reader.readline(), 10) == b"HTTP/1.1 100 Continue\r\n"
+        writer.write(b"ab")
+        assert b"200 OK" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n2"), 10)
+        writer.close()
+
+    run(scenario)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=200), st.text("GET POST/ HTP1.:\r\n0aéÿ%?&=", max_size=80).map(lambda text: text.encode("latin-1"))
+    )
+)
+def test_garbage_is_refused_and_the_server_lives(garbage: bytes) -> None:
+    async def scenario(address: Address) -> None:
+        await said(address, garbage, eof=True)
+        assert (await Client(address).request("GET", "/a", timeout_s=10)).status == 200
+
+    run(scenario)
+
+
+def test_a_client_keeps_its_connection_and_reads_json() -> None:
+    async def scenario(address: Address) -> None:
+        client = Client(address)
+        assert (await client.request("POST", "/sum", b'{"a":1,"b":2}', timeout_s=10)).decode(int) == 3
+        reply = await client.request("GET", "/x?y=%C3%A9", timeout_s=10, headers=(("x-test", "1"),))
+        assert (reply.body.decode(), dict(reply.headers)["x-by"]) == ("GET /x {'y': 'é'}", "test")
+        assert "host" in (await client.request("GET", "/headers", timeout_s=10)).decode(dict)
+        assert len(client._idle) == 1
+        client.close()
+
+    run(scenario)
+
+
+def test_bad_bodies_and_failing_handlers_are_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    async def scenario(address: Address) -> None:
+        client = Client(address)
+        for body in (b"", b"{", b'{"a":1}', b'{"a":"x","b":2}'):
+            reply = await client.request("POST", "/sum", body, timeout_s=10)
+            assert (reply.status, reply.body.startswith(b"bad request body: ")) == (400, True)
+        assert (await client.request("GET", "/fail", timeout_s=10)).status == 500
+        assert (await client.request("GET", "/a", timeout_s=10)).status == 200
+
+    run(scenario)
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_big_bodies_both_ways_and_too_big_ones() -> None:
+    async def scenario(address: Address) -> None:
+        client, size = Client(address), 8 * 1024 * 1024
+        assert (await client.request("POST", "/size", b"x" * size, timeout_s=30)).decode(int) == size
+        assert len((await client.request("GET", f"/big?bytes={size}", timeout_s=30)).body) == size
+        with pytest.raises(Broken, match="more than"):
+            await client.request("GET", f"/big?bytes={wire.MAX_BODY_BYTES + 1}", timeout_s=30)
+        assert (await client.request("GET", "/a", timeout_s=10)).status == 200
+
+    run(scenario)
+
+
+def test_no_answer_in_time_may_have_acted() -> None:
+    async def scenario(address: Address) -> None:
+        client = Client(address)
+        with pytest.raises(TimedOut):
+            await client.request("GET", "/never", timeout_s=0.05)
+        reply = await client.request("GET", "/a", timeout_s=10)
+        assert reply.body == b"GET /a {}"  # not what the first one may yet be answered
+
+    run(scenario)
+
+
+def test_nobody_listens_so_nothing_was_sent() -> None:
+    async def main() -> None:
+        async with serving() as address:
+            pass
+        with pytest.raises(Unreachable):
+            await Client(address).request("GET", "/", timeout_s=10)
+
+    uvloop.run(main())
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200"]
+)
+def test_half_an_answer_or_none_is_broken(answer: bytes) -> None:
+    async def main() -> None:
+        async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            writer.close()
+
+        server = await asyncio.start_server(reply, "127.0.0.1", 0)
+        async with server:
+            with pytest.raises(Broken):
+                await Client(server.sockets[0].getsockname()).request("GET", "/", timeout_s=10)
+
+    uvloop.run(main())
+
+
+def test_a_connection_that_the_server_has_closed_is_not_used_again() -> None:
+    async def main() -> None:
+        closed = asyncio.Event()
+
+        async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            writer.close()
+            await writer.wait_closed()
+            closed.set()
+
+        server = await asyncio.start_server(reply, "127.0.0.1", 0)
+        async with server:
+            client = Client(server.sockets[0].getsockname())
+            for _ in range(3):
+                assert (await client.request("GET", "/", timeout_s=10)).status == 200
+                await closed.wait()
+                closed.clear()
+                await asyncio.sleep(0.02)  # the end of the connection is on its way here
+
+    uvloop.run(main())
+
+
+def test_many_at_once_each_get_their_own_answer() -> None:
+    async def scenario(address: Address) -> None:
+        client = Client(address)
+        replies = await asyncio.gather(*(client.request("GET", f"/{number}", timeout_s=30) for number in range(200)))
+        assert [reply.body for reply in replies] == [f"GET /{number} {{}}".encode() for number in range(200)]
+
+    run(scenario)
