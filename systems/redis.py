@@ -6,19 +6,20 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from harness.drill import Address, Answer, Call, CallFailed, Client, Node
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis as RedisConnection
 
-_SERVER = "redis-server"
+_NODE: Final = "redis"
+_SERVER: Final = "redis-server"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Redis:
-    """One redis-server from PATH, through its own client library, with or without an append-only file synced at every write."""
+    """One redis-server from PATH, asked through its own client library; it syncs every write, or keeps nothing on disk."""
 
     fsync: bool = True
     """Whether a write is on disk before it is acknowledged; without, nothing is ever written to disk."""
@@ -26,23 +27,23 @@ class Redis:
     def nodes(self) -> Sequence[Node]:
         persistence = ("--appendonly", "yes", "--appendfsync", "always") if self.fsync else ("--appendonly", "no")
         command = (_SERVER, "--bind", "{host}", "--port", "{port}", "--dir", "{data}", "--save", "", *persistence)
-        return [Node(name="redis", command=command)]
+        return [Node(name=_NODE, command=command)]
 
     def entries(self) -> Sequence[str]:
-        return ["redis"]
+        return [_NODE]
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
-        return RedisClient(entries["redis"])
+        return RedisClient(entries[_NODE])
 
     def missing(self) -> str | None:
         if find_spec("redis") is None:
-            return "Redis' client library is not installed: pip install 'distributed-ml-harness[redis]'."
+            return "Redis needs its client library, which is not installed: pip install 'distributed-ml-harness[redis]'"
         if shutil.which(_SERVER) is None:
-            return f"There is no {_SERVER} on PATH: apt install redis-server."
+            return f"Redis needs {_SERVER}, which is not on PATH: apt install redis-server"
         return None
 
     async def probe(self, address: Address) -> None:
-        """Returns when the server answers PING, and has read what it had on disk."""
+        """Returns when the server answers PING, which it does when it has read what it had on disk."""
         from redis.exceptions import RedisError
 
         connection = _connection(address)
@@ -55,7 +56,7 @@ class Redis:
 
 
 class RedisClient:
-    """One connection at a time, opened anew after an error; nothing is retried behind the load's back."""
+    """One connection, opened anew after an error; nothing is retried behind the load's back."""
 
     def __init__(self, address: Address) -> None:
         self._redis = _connection(address)
@@ -63,17 +64,31 @@ class RedisClient:
     async def invoke(self, call: Call) -> Answer:
         from redis.exceptions import BusyLoadingError, ResponseError
 
+        if call.kind not in ("read", "write") or (call.kind == "write" and call.value is None):
+            raise CallFailed(f"Redis' keys are read, or written with a value; this call is {call}")
+        await self._connect()
         try:
             if call.kind == "read":
                 value = await self._redis.get(call.key)
-                return Answer(None if value is None else str(value), "redis")
-            await self._redis.set(call.key, call.value or "")
-        except (BusyLoadingError, ResponseError) as error:  # it was refused: nothing has happened
+                return Answer(None if value is None else str(value), _NODE)
+            await self._redis.set(call.key, str(call.value))
+        except (BusyLoadingError, ResponseError) as error:  # the server refused it, and has done nothing
             raise CallFailed(str(error)) from error
-        return Answer(None, "redis")
+        return Answer(None, _NODE)
 
     async def close(self) -> None:
         await self._redis.aclose()
+
+    async def _connect(self) -> None:
+        """Open the connection where it is not open: a call for which that fails was surely not sent."""
+        from redis.exceptions import RedisError
+
+        try:
+            await self._redis.initialize()
+            if self._redis.connection is not None:
+                await self._redis.connection.connect()  # type: ignore[no-untyped-call]
+        except RedisError as error:
+            raise CallFailed(str(error)) from error
 
 
 def _connection(address: Address) -> RedisConnection:
@@ -82,7 +97,4 @@ def _connection(address: Address) -> RedisConnection:
     from redis.backoff import NoBackoff
 
     host, port = address
-    return Connection(
-        host=host, port=port, decode_responses=True, retry=Retry(NoBackoff(), 0), single_connection_client=False,
-        socket_connect_timeout=5,
-    )  # fmt: skip
+    return Connection(host=host, port=port, decode_responses=True, retry=Retry(NoBackoff(), 0), single_connection_client=True)

@@ -1,0 +1,66 @@
+"""The workload `Registers`."""
+
+from __future__ import annotations
+
+from itertools import islice
+from random import Random
+
+import pytest
+
+from harness.codec import describe, restore
+from harness.drill import Call, HasFinalCalls
+from harness.errors import UsageError
+from workloads.registers import Registers
+
+
+def drawn(registers: Registers, number: int = 10_000, seed: int = 1) -> list[Call]:
+    return list(islice(registers.calls(Random(seed)), number))
+
+
+def test_no_value_is_written_twice() -> None:
+    values = [call.value for call in drawn(Registers()) if call.kind == "write"]
+    assert len(values) == len(set(values))
+
+
+def test_reads_and_writes_are_all_there_is_and_only_writes_have_a_value() -> None:
+    assert {(call.kind, call.value is None) for call in drawn(Registers())} == {("read", True), ("write", False)}
+
+
+def test_keys_are_drawn_evenly() -> None:
+    calls = drawn(Registers(keys=20), 20_000)
+    counts = {key: sum(call.key == key for call in calls) for key in {call.key for call in calls}}
+    assert sorted(counts) == sorted(f"r{number}" for number in range(20))
+    assert all(850 < count < 1150 for count in counts.values())  # 1,000 expected; five standard deviations are 154
+
+
+@pytest.mark.parametrize("writes", [0.0, 0.1, 0.5, 1.0])
+def test_the_share_of_writes_is_as_asked(writes: float) -> None:
+    calls = drawn(Registers(writes=writes))
+    assert sum(call.kind == "write" for call in calls) / len(calls) == pytest.approx(writes, abs=0.03)
+
+
+def test_the_same_stream_gives_the_same_calls() -> None:
+    assert drawn(Registers(), 100) == drawn(Registers(), 100)
+    assert drawn(Registers(), 100) != drawn(Registers(), 100, seed=2)
+
+
+def test_every_key_is_read_once_at_the_end() -> None:
+    registers = Registers(keys=3)
+    assert isinstance(registers, HasFinalCalls)
+    assert list(registers.final_calls()) == [Call("read", "r0"), Call("read", "r1"), Call("read", "r2")]
+
+
+def test_it_travels_to_another_process() -> None:
+    assert restore(describe(Registers(keys=3, writes=0.25))) == Registers(keys=3, writes=0.25)
+
+
+@pytest.mark.parametrize("keys", [0, -1])
+def test_it_needs_a_key(keys: int) -> None:
+    with pytest.raises(UsageError, match=rf"Registers\(keys={keys}\): .* at least one"):
+        Registers(keys=keys)
+
+
+@pytest.mark.parametrize("writes", [-0.1, 1.1, float("nan")])
+def test_the_share_of_writes_is_between_0_and_1(writes: float) -> None:
+    with pytest.raises(UsageError, match=r"Registers\(writes=.*\): the share of writes, between 0 and 1"):
+        Registers(writes=writes)
