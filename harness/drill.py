@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import math
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from harness import selector
+from harness.composition import AtRates as AtRates
+from harness.composition import InTurn as InTurn
+from harness.composition import Randomly as Randomly
 from harness.errors import UsageError
+from harness.fault import Aim as Aim
+from harness.fault import Composition as Composition
+from harness.fault import Evidence as Evidence
+from harness.fault import Fault as Fault
+from harness.fault import Flapping as Flapping
+from harness.fault import Targets as Targets
+from harness.fault import Window as Window
 from results.slo import SLO
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
     from harness.history import History
 
 Address = tuple[str, int]
@@ -206,122 +214,6 @@ class Load:
             raise UsageError(f"Load(arrivals={self.arrivals!r}): no such arrival process. Use 'constant' or 'poisson'.")
 
 
-# ------------------------------------------------------------------------------------------------------------ faults
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What was seen, from outside the system, of a fault acting. `acted` is None while that cannot be told yet."""
-
-    acted: bool | None
-    text: str
-    readings: Mapping[str, float] = field(default_factory=dict)
-    """Measurements that `heal` compares with later ones, by name with unit: `{"n1>n2 held_bytes": 0.0}`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Targets:
-    """What a selector chose: nodes, and the links that follow from them. `label` is unique to the window."""
-
-    label: str
-    nodes: tuple[str, ...]
-    links: tuple[Link, ...]
-
-
-Aim = Literal["nodes", "links"]
-
-
-@dataclass(frozen=True)
-class Fault(ABC):
-    """Something that goes wrong. Stateless: all that `heal` needs is in its arguments."""
-
-    target: str
-    """A selector: "one", "minority", "majority", "all", "leader", a node's name, or a link such as "n1>n2"."""
-
-    aims_at: ClassVar[Aim]
-    """Whether it acts on processes or on links."""
-    needs: ClassVar[type | None] = None
-    """The capability (a protocol such as `HasLeader`) that it asks of the system."""
-
-    @abstractmethod
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        """Begin. Raises `FaultError` where it cannot act; what was half done is healed all the same."""
-
-    @abstractmethod
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        """End, and say what was seen of it. Safe to call after an `inject` that failed half way."""
-
-    def between(self, from_s: float, to_s: float) -> Window:
-        """This fault from `from_s` to `to_s` seconds after the load's start."""
-        return Window(fault=self, from_s=from_s, to_s=to_s)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Window:
-    """A fault and when it holds, in seconds after the load's start."""
-
-    fault: Fault
-    from_s: float
-    to_s: float
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.from_s) and math.isfinite(self.to_s) and 0 <= self.from_s < self.to_s):
-            raise UsageError(
-                f"{self.fault!r}.between({self.from_s:g}, {self.to_s:g}): a window begins at 0 or later and ends after"
-                " it begins."
-            )
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Randomly:
-    """Windows drawn from the run's seed, expanded before the start and stored with the run.
-
-    `windows` of them, each with a fault drawn from `faults`, one after another between `from_s` and `to_s`, each
-    lasting between `shortest_s` and `longest_s`; all in whole milliseconds.
-    """
-
-    faults: tuple[Fault, ...]
-    windows: int
-    from_s: float
-    to_s: float
-    shortest_s: float = 0.5
-    longest_s: float = 2.0
-
-    def __post_init__(self) -> None:
-        if not self.faults:
-            raise UsageError("Randomly(faults=()): give it at least one fault to draw from.")
-        if not 0.001 <= self.shortest_s <= self.longest_s < math.inf:
-            raise UsageError(
-                f"Randomly(shortest_s={self.shortest_s:g}, longest_s={self.longest_s:g}): needs"
-                " 0.001 <= shortest_s <= longest_s."
-            )
-        if not (0 <= self.from_s <= self.to_s < math.inf):
-            raise UsageError(f"Randomly(from_s={self.from_s:g}, to_s={self.to_s:g}): needs 0 <= from_s <= to_s.")
-        if self.windows < 1 or self.windows * _ms(self.longest_s) > _ms(self.to_s) - _ms(self.from_s):
-            raise UsageError(
-                f"Randomly(windows={self.windows}): {self.windows} windows of up to {self.longest_s:g} s do not fit between"
-                f" {self.from_s:g} s and {self.to_s:g} s. Ask for fewer or shorter ones."
-            )
-
-    def expand(self, random: Random) -> list[Window]:
-        """The windows for one seed, in order, none overlapping."""
-        from_ms, to_ms = _ms(self.from_s), _ms(self.to_s)
-        lengths_ms = [random.randint(_ms(self.shortest_s), _ms(self.longest_s)) for _ in range(self.windows)]
-        slack_ms = (to_ms - from_ms) - sum(lengths_ms)
-        cuts_ms = sorted(random.randint(0, slack_ms) for _ in lengths_ms)
-        windows, spent_ms = [], from_ms
-        for cut_ms, length_ms in zip(cuts_ms, lengths_ms, strict=True):
-            begin_ms = spent_ms + cut_ms
-            fault = random.choice(self.faults)
-            windows.append(Window(fault=fault, from_s=begin_ms / 1000, to_s=(begin_ms + length_ms) / 1000))
-            spent_ms += length_ms
-        return windows
-
-
 # ---------------------------------------------------------------------------------------------------------- judgement
 
 
@@ -348,7 +240,8 @@ class Drill:
     system: System
     workload: Workload
     load: Load
-    faults: Sequence[Window | Randomly] = ()
+    faults: Sequence[Composition] = ()
+    """Windows, such as `Kill("one").between(2, 4)`, and compositions of them: `Randomly`, `AtRates`, `InTurn`, `Flapping`."""
     checks: Sequence[Checker] = ()
     slos: Sequence[str] = ()
     caught_by: Checker | None = None
@@ -366,7 +259,7 @@ class Drill:
             raise UsageError(f"Drill(caught_by={self.caught_by.__name__}): that check is not among checks=[…]. Add it there.")
         self._check_nodes()
         for item in self.faults:
-            self._check_window(item)
+            self._check_faults(item)
 
     def _check_nodes(self) -> None:
         names = [node.name for node in self.system.nodes()]
@@ -383,22 +276,29 @@ class Drill:
             if link.target not in names:
                 raise UsageError(f"Link {link.name!r}: there is no node {link.target!r}. There are: {', '.join(names)}.")
 
-    def _check_window(self, item: Window | Randomly) -> None:
-        if item.to_s > self.load.seconds:
+    def _check_faults(self, item: Composition) -> None:
+        ends_s = item.ends_s(self.load.seconds)
+        if ends_s > self.load.seconds:
             raise UsageError(
-                f"A window ends at {item.to_s:g} s, after the load stops at {self.load.seconds:g} s, so nobody would see it."
+                f"A window ends at {ends_s:g} s, after the load stops at {self.load.seconds:g} s, so nobody would see it."
                 " End it earlier, or raise load.seconds."
             )
-        for fault in item.faults if isinstance(item, Randomly) else (item.fault,):
-            if fault.needs is not None and not isinstance(self.system, fault.needs):
-                raise UsageError(
-                    f"{type(fault).__name__} needs a system with the capability {fault.needs.__name__};"
-                    f" {type(self.system).__name__} does not have it. Use another fault, or add it to the system."
-                )
-            selector.check(
-                fault.target,
-                self.system.nodes(),
-                links_of(self.system),
-                links_allowed=fault.aims_at == "links",
-                has_leader=isinstance(self.system, HasLeader),
-            )
+        for fault in item.faults:
+            check_fault(fault, self.system)
+
+
+def check_fault(fault: Fault, system: System) -> None:
+    """Raise `UsageError` unless a fault makes sense in a system, and its target is there."""
+    if fault.needs is not None and not isinstance(system, fault.needs):
+        raise UsageError(
+            f"{type(fault).__name__} needs a system with the capability {fault.needs.__name__};"
+            f" {type(system).__name__} does not have it. Use another fault, or add it to the system."
+        )
+    selector.check(
+        fault.target,
+        system.nodes(),
+        links_of(system),
+        links_allowed=fault.aims_at == "links",
+        has_leader=isinstance(system, HasLeader),
+    )
+    fault.check(system)

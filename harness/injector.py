@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
+from harness.background import over_within
 from harness.drill import Evidence, HasLeader, Targets
 from harness.errors import FaultError
 from harness.schedule import PlannedWindow, targets_of
@@ -16,6 +18,7 @@ from harness.schedule import PlannedWindow, targets_of
 if TYPE_CHECKING:
     from harness.cluster import Cluster
 
+_ASK_LEADER_S: Final = 0.5
 _HASTE_S: Final = 5.0
 """Healing takes no longer than this where the run is broken off; all nodes and proxies end with it anyway."""
 
@@ -41,26 +44,53 @@ class Watcher(Protocol):
     def on_window(self, record: WindowRecord) -> None: ...
 
 
-async def hold(cluster: Cluster, planned: PlannedWindow, start_ns: int, watcher: Watcher) -> WindowRecord:
-    """Carry out one window of a run that began at `start_ns`; heals also when it is cancelled."""
+async def hold(
+    cluster: Cluster, planned: PlannedWindow, start_ns: int, watcher: Watcher, stopped: asyncio.Event
+) -> WindowRecord:
+    """Carry out one window of a run that began at `start_ns`, until it is over or the drill is `stopped`.
+
+    Heals also when it is cancelled.
+    """
     window, fault = planned.window, planned.window.fault
     record = WindowRecord(
         label=planned.label, fault=_text(fault), selector=fault.target, targets="", from_s=window.from_s, to_s=window.to_s
     )
-    await _sleep_until(start_ns, window.from_s)
+    if await over_within(stopped, _seconds_until(start_ns, window.from_s)):
+        record.evidence = "the drill was stopped before it began"
+        return record
     try:
-        targets = planned.targets or await _leader(cluster, planned.label)
+        targets: Targets | None = planned.targets or await _leader(cluster, planned.label)
     except FaultError as error:
         record.acted, record.evidence = False, str(error)
         watcher.on_window(record)
         return record
-    record.targets = " ".join(targets.nodes or [link.name for link in targets.links])
-    record.injected_ns = time.monotonic_ns()
-    injected, limit_s = Evidence(acted=False, text="the run ended while it began"), None
+    while targets is not None:
+        targets = await _hold_on(cluster, planned, targets, start_ns, record, watcher, stopped)
+    return record
+
+
+async def _hold_on(
+    cluster: Cluster,
+    planned: PlannedWindow,
+    targets: Targets,
+    start_ns: int,
+    record: WindowRecord,
+    watcher: Watcher,
+    stopped: asyncio.Event,
+) -> Targets | None:
+    """Inject, wait, heal. Returns what the fault is to move to, or None where the window is over."""
+    window, fault = planned.window, planned.window.fault
+    hit = targets.nodes or [link.name for link in targets.links]
+    record.targets = " ".join(dict.fromkeys([*record.targets.split(), *hit]))
+    record.injected_ns, record.healed_ns = record.injected_ns or time.monotonic_ns(), None
+    injected, limit_s, moved_to = Evidence(acted=False, text="the run ended while it began"), None, None
     try:
         injected = await fault.inject(cluster, targets)
         watcher.on_window(record)
-        await _sleep_until(start_ns, window.to_s)
+        if window.follows:
+            moved_to = await _next_leader(cluster, targets, start_ns, window.to_s, stopped)
+        if moved_to is None:
+            await over_within(stopped, _seconds_until(start_ns, window.to_s))
     except FaultError as error:
         injected = Evidence(acted=False, text=f"{type(fault).__name__} did not act: {error}")
     except asyncio.CancelledError:
@@ -69,9 +99,22 @@ async def hold(cluster: Cluster, planned: PlannedWindow, start_ns: int, watcher:
     finally:
         seen = await _heal(cluster, planned, targets, injected, limit_s)
         record.healed_ns = time.monotonic_ns()
-        record.acted, record.evidence = seen.acted, seen.text
+        record.acted = seen.acted if record.acted is not False else False
+        record.evidence = "; ".join(filter(None, [record.evidence, seen.text]))
         watcher.on_window(record)
-    return record
+    return moved_to
+
+
+async def _next_leader(
+    cluster: Cluster, targets: Targets, start_ns: int, to_s: float, stopped: asyncio.Event
+) -> Targets | None:
+    """Wait until another node leads, with time left to act on it; None where that does not come about."""
+    while _seconds_until(start_ns, to_s) > 2 * _ASK_LEADER_S and not await over_within(stopped, _ASK_LEADER_S):
+        with contextlib.suppress(FaultError):  # nobody leads now: the fault stays where it is
+            leading = await _leader(cluster, targets.label)
+            if leading.nodes != targets.nodes:
+                return leading
+    return None
 
 
 async def _heal(
@@ -97,8 +140,8 @@ async def _leader(cluster: Cluster, label: str) -> Targets:
     return targets_of(system, label, leader)
 
 
-async def _sleep_until(start_ns: int, at_s: float) -> None:
-    await asyncio.sleep((start_ns - time.monotonic_ns()) / 1e9 + at_s)
+def _seconds_until(start_ns: int, at_s: float) -> float:
+    return (start_ns - time.monotonic_ns()) / 1e9 + at_s
 
 
 def _text(fault: object) -> str:

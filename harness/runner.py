@@ -163,6 +163,8 @@ async def _drive(
 ) -> list[WindowRecord]:
     """The time of the load: every window on schedule, until the load is over and all is healed."""
 
+    stopped = asyncio.Event()
+
     async def watch_load() -> None:
         while not (progress := await generator.progress()).finished:
             observer.on_progress((time.monotonic_ns() - start_ns) / 1e9, progress)
@@ -175,7 +177,7 @@ async def _drive(
 
     async with asyncio.TaskGroup() as tasks:
         watching = [tasks.create_task(cluster.lost()), tasks.create_task(watch_plane())]
-        held = [tasks.create_task(hold(cluster, window, start_ns, observer)) for window in windows]
+        held = [tasks.create_task(hold(cluster, window, start_ns, observer, stopped)) for window in windows]
         # Not gather: where the run breaks off, that would cancel every window once more, amid its healing.
         await asyncio.wait([tasks.create_task(watch_load()), *held])
         for task in watching:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness import selector
-from harness.drill import Drill, Randomly, Targets, Window, links_of
+from harness.drill import Drill, Targets, Window, links_of
 from harness.seeds import stream
 
 if TYPE_CHECKING:
@@ -23,21 +24,34 @@ class PlannedWindow:
 
 
 def plan(drill: Drill, seed: int) -> list[PlannedWindow]:
-    """The windows of the run with this seed, in order of their beginning."""
+    """The windows of the run with this seed, in order of their beginning.
+
+    Windows that overlap hit different replicas, as far as there are enough.
+    """
     when, where = stream(seed, "windows"), stream(seed, "targets")
-    windows: list[Window] = []
-    for item in drill.faults:
-        windows.extend(item.expand(when) if isinstance(item, Randomly) else [item])
-    windows.sort(key=lambda window: window.from_s)
-    planned = []
-    for number, window in enumerate(windows):
+    drawn = [(window, place) for place, item in enumerate(drill.faults) for window in item.expand(when, drill.load.seconds)]
+    drawn.sort(key=lambda pair: pair[0].from_s)
+    planned: list[PlannedWindow] = []
+    settled: dict[int, Targets] = {}
+    for number, (window, place) in enumerate(drawn):
         label = f"w{number}"
-        chosen = None
-        if window.fault.target != selector.LEADER:
-            nodes, links = selector.choose(window.fault.target, drill.system.nodes(), links_of(drill.system), where)
+        chosen = settled.get(place)
+        if chosen is not None:
+            chosen = replace(chosen, label=label)
+        elif window.fault.target != selector.LEADER:
+            nodes, links = selector.choose(
+                window.fault.target, drill.system.nodes(), links_of(drill.system), where, _busy(planned, window.from_s)
+            )
             chosen = Targets(label=label, nodes=tuple(nodes), links=tuple(links))
+            if drill.faults[place].steady:
+                settled[place] = chosen
         planned.append(PlannedWindow(label=label, window=window, targets=chosen))
     return planned
+
+
+def _busy(planned: Sequence[PlannedWindow], at_s: float) -> set[str]:
+    """The nodes that windows hit which hold at a time."""
+    return {node for one in planned if one.targets and one.window.to_s > at_s for node in one.targets.nodes}
 
 
 def targets_of(system: System, label: str, node: str) -> Targets:

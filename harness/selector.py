@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -16,12 +16,18 @@ LEADER: Final = "leader"
 """The one selector that is resolved when its window begins: the system is asked."""
 
 
-WORDS: Final = ("one", "minority", "majority", "all", LEADER)
+WORDS: Final = ("one", "minority", "half", "majority", "all", LEADER)
 """The selectors that are not names."""
 
 
 def _sizes(replicas: int) -> dict[str, int]:
-    return {"one": 1, "minority": (replicas - 1) // 2, "majority": replicas // 2 + 1, "all": replicas}
+    return {
+        "one": 1,
+        "minority": (replicas - 1) // 2,
+        "half": replicas // 2,
+        "majority": replicas // 2 + 1,
+        "all": replicas,
+    }
 
 
 def check(selector: str, nodes: Sequence[Node], links: Sequence[Link], *, links_allowed: bool, has_leader: bool) -> None:
@@ -47,12 +53,23 @@ def check(selector: str, nodes: Sequence[Node], links: Sequence[Link], *, links_
         raise UsageError(f"No node or link called {selector!r}, and it is not a selector. {hint}")
 
 
-def choose(selector: str, nodes: Sequence[Node], links: Sequence[Link], random: Random) -> tuple[list[str], list[Link]]:
-    """The nodes that a checked selector stands for, and the links that touch them (or just the link that it names)."""
+def choose(
+    selector: str, nodes: Sequence[Node], links: Sequence[Link], random: Random, busy: Collection[str] = ()
+) -> tuple[list[str], list[Link]]:
+    """The nodes that a checked selector stands for, and the links that touch them (or just the link that it names).
+
+    Where there is a choice, `busy` nodes are left out as far as there are enough others.
+    """
     for link in links:
         if link.name == selector:
             return [], [link]
     replicas = [node.name for node in nodes if node.replica]
     size = _sizes(len(replicas)).get(selector)
-    chosen = [selector] if size is None else sorted(random.sample(replicas, size), key=replicas.index)
+    if size is None:
+        chosen = [selector]
+    else:
+        free = [name for name in replicas if name not in busy]
+        taken = [name for name in replicas if name in busy]
+        drawn = random.sample(free, min(size, len(free))) + random.sample(taken, max(0, size - len(free)))
+        chosen = sorted(drawn, key=replicas.index)
     return chosen, [link for link in links if link.source in chosen or link.target in chosen]
