@@ -12,6 +12,7 @@ from faults.plane.binding import Place, fields_of
 from faults.plane.gojson import Json
 from faults.plane.proxies import ProxySpec
 from faults.plane.proxy import Proxy
+from faults.plane.toxic import Kind
 from faults.plane.toxics import KINDS
 from faults.plane.toxics_of_proxy import Direction, Toxic
 
@@ -62,12 +63,25 @@ def _spec(fields: Mapping[str, Json], default: ProxySpec, place: Place, enabled_
         listen=binding.text(fields, "listen", place, default.listen),
         upstream=binding.text(fields, "upstream", place, default.upstream),
         enabled=binding.boolean(fields, "enabled", enabled_place, default.enabled),
+        toxics=_initial_toxics(fields.get("initial_toxics")),
     )
+
+
+def _initial_toxics(value: Json) -> tuple[Toxic, ...]:
+    toxics: dict[str, Toxic] = {}
+    for item in binding.items_of(value, f"{_PROXY.field('initial_toxics')} of type []toxics.ToxicWrapper"):
+        toxic = _toxic(item, toxics.__contains__)
+        toxics[toxic.name] = toxic
+    return tuple(toxics.values())
 
 
 def toxic_to_create(body: bytes, taken: Callable[[str], bool]) -> Toxic:
     """A toxic as described; `taken` says whether a name is. Checked in Toxiproxy's order."""
-    fields = fields_of(gojson.read(body), "Go value of type toxics.ToxicWrapper")
+    return _toxic(gojson.read(body), taken)
+
+
+def _toxic(value: Json, taken: Callable[[str], bool]) -> Toxic:
+    fields = fields_of(value, "Go value of type toxics.ToxicWrapper")
     name = binding.text(fields, "name", _WRAPPER, "")
     kind_name = binding.text(fields, "type", _WRAPPER, "")
     stream = binding.text(fields, "stream", _WRAPPER, "downstream")
@@ -82,15 +96,22 @@ def toxic_to_create(body: bytes, taken: Callable[[str], bool]) -> Toxic:
     name = name or f"{kind_name}_{stream}"
     if taken(name):
         raise errors.toxic_exists()
-    attributes = _attributes(kind.attributes(), fields.get("attributes"), _WRAPPER)
+    attributes = _checked(kind, _attributes(kind.attributes(), fields.get("attributes"), _WRAPPER))
     return Toxic(name, kind_name, stream, direction, toxicity, kind, attributes)
 
 
 def toxic_to_update(body: bytes, toxic: Toxic) -> tuple[msgspec.Struct, float]:
     """The toxic's attributes and toxicity with what the body names replaced."""
     fields = fields_of(gojson.read(body), f"Go value of type {_UPDATE_TYPE}")
-    attributes = _attributes(toxic.attributes, fields.get("attributes"), _UPDATE)
+    attributes = _checked(toxic.kind, _attributes(toxic.attributes, fields.get("attributes"), _UPDATE))
     return attributes, binding.float32(fields, "toxicity", _UPDATE, toxic.toxicity)
+
+
+def _checked(kind: Kind, attributes: msgspec.Struct) -> msgspec.Struct:
+    fault = kind.check(attributes)
+    if fault is not None:
+        raise errors.bad_body(fault)
+    return attributes
 
 
 def _attributes(present: msgspec.Struct, value: Json, owner: Place) -> msgspec.Struct:

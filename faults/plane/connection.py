@@ -7,6 +7,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Callable
+from random import Random
 from typing import TYPE_CHECKING, Final, cast
 
 from faults.plane import address
@@ -143,6 +144,7 @@ class Connection:
             end.transport.abort()
         elif end is self.client:
             end.pause()
+            self._proxy.connections.add(self)
             self._dial = asyncio.get_running_loop().create_task(self._connect())
         else:
             self._server = end
@@ -165,6 +167,8 @@ class Connection:
 
     async def _connect(self) -> None:
         try:
+            if not await self._let_connect():
+                return
             host, port = address.split(self._proxy.upstream)
             _, server = await asyncio.get_running_loop().create_connection(
                 lambda: End(self, self._down, self._up), host or address.DEFAULT_HOST, port
@@ -175,6 +179,19 @@ class Connection:
             self._join(server)
         finally:
             self._dial = None
+
+    async def _let_connect(self) -> bool:
+        """Wait as the toxics of the connect phase ask; False where one refuses, and has reset the client."""
+        for toxic in self._proxy.toxics.all():
+            if toxic.kind.connect is None or Random(f"{self._seed}/connect/{toxic.name}").random() >= toxic.toxicity:
+                continue
+            wait_ns = toxic.kind.connect(toxic.attributes)
+            if wait_ns is None:
+                self.client.reset_at_close()
+                self.client.transport.abort()
+                return False
+            await self._proxy.timers.sleep(wait_ns)
+        return True
 
     def _join(self, server: End) -> None:
         client, timers, toxics = self.client, self._proxy.timers, self._proxy.toxics

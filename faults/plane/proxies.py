@@ -10,6 +10,7 @@ from faults.plane.errors import ApiError
 from faults.plane.metrics import exposition
 from faults.plane.proxy import Proxy
 from faults.plane.timers import Timers
+from faults.plane.toxics_of_proxy import Toxic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,8 @@ class ProxySpec:
     listen: str
     upstream: str
     enabled: bool
+    toxics: tuple[Toxic, ...] = ()
+    """There before the first connection is."""
 
 
 class Proxies:
@@ -81,6 +84,8 @@ class Proxies:
 
     async def _place(self, spec: ProxySpec) -> Proxy:
         proxy = Proxy(spec.name, spec.listen, spec.upstream, timers=self._timers, seed=str(self._seed))
+        for toxic in spec.toxics:
+            proxy.toxics.add(toxic)
         if spec.enabled:
             await proxy.start()
         self._proxies[spec.name] = proxy

@@ -67,6 +67,7 @@ class Proxy:
         if self._server is not None:
             self._server.close()
             self._server = None
+            await asyncio.sleep(0)  # for those accepted in this turn of the loop to show up
         for connection in list(self.connections):
             connection.abort()
         while self.connections:
@@ -91,9 +92,7 @@ class Proxy:
             raise ApiError(str(error)) from error
 
     def _accept(self) -> End:
-        connection = Connection(self)
-        self.connections.add(connection)
-        return connection.client
+        return Connection(self).client
 
     def _links(self, direction: Direction) -> Iterator[Link]:
         index = 0 if direction == "upstream" else 1

@@ -43,6 +43,7 @@ class RunningStub:
         "link",
         "outlet",
         "random",
+        "shared",
         "state",
         "toxic",
     )
@@ -52,6 +53,7 @@ class RunningStub:
         self.link = link
         self.outlet = outlet
         self.random = random
+        self.shared = toxic.shared
         self.state = 0
         self.ended = False
         self.closed = False

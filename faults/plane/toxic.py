@@ -51,6 +51,8 @@ class Sleep(NamedTuple):
 
 
 NEXT = Next()
+FOREVER_NS = 1 << 62
+"""A time that never comes: to sleep until the toxic is changed or removed."""
 
 
 class Interrupted(Exception):
@@ -60,6 +62,13 @@ class Interrupted(Exception):
     """
 
 
+@dataclass(slots=True)
+class Shared:
+    """What a toxic's connections have in common, from when the toxic is made."""
+
+    free_ns: int = 0
+
+
 class Stub(Protocol):
     """A pipe's side of one stream of one connection."""
 
@@ -67,6 +76,8 @@ class Stub(Protocol):
     """Zero at first; outlives changes of the toxic."""
     random: Random
     """Of this toxic on this stream of this connection alone."""
+    shared: Shared
+    """The same for all connections that the toxic is on."""
 
     def send(self, chunk: Chunk) -> None:
         """Hand bytes on."""
@@ -87,5 +98,9 @@ class Kind:
     pipe: Callable[[Any, Stub], Pipe]
     """Called with the attributes and a stub."""
     capacity_bytes: int = CAPACITY_BYTES
-    closes_when_removed: bool = False
-    """Whether removing the toxic closes every connection it is on."""
+    closes_when_removed: Callable[[int], bool] = lambda state: False
+    """Whether removing the toxic closes a connection on which it has this state."""
+    check: Callable[[Any], str | None] = lambda attributes: None
+    """What is wrong with attributes whose types are right; None where nothing is."""
+    connect: Callable[[Any], int | None] | None = None
+    """For a toxic of the connect phase: from its attributes, nanoseconds before the upstream is dialled; None refuses."""

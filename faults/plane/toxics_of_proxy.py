@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
 
 from faults.plane import errors
 from faults.plane.link import Link
-from faults.plane.toxic import Kind
+from faults.plane.toxic import Kind, Shared
 
 Direction = Literal["upstream", "downstream"]
 
@@ -26,6 +26,7 @@ class Toxic:
     toxicity: float
     kind: Kind
     attributes: msgspec.Struct
+    shared: Shared = field(default_factory=Shared)
 
 
 class Toxics:

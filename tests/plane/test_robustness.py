@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plane_world import PATIENCE_S, ProxyHandle, Server, Upstream, receive
 
+from faults.plane.toxics import KINDS
+
 pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.NonInteractiveExampleWarning")
 shared_server = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-KINDS = ["noop", "latency", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data", "nonsense", ""]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -32,12 +33,27 @@ PROXY_BODY = st.fixed_dictionaries(
 TOXIC_BODY = st.fixed_dictionaries(
     {},
     optional={
-        "type": st.sampled_from(KINDS) | JSON,
+        "type": st.sampled_from([*KINDS, "nonsense", ""]) | JSON,
         "name": st.sampled_from(["t", "u"]) | JSON,
         "stream": st.sampled_from(["upstream", "DOWNSTREAM"]) | JSON,
         "toxicity": st.floats() | JSON,
         "attributes": st.dictionaries(
-            st.sampled_from(["latency", "jitter", "rate", "delay", "timeout", "average_size", "size_variation", "bytes"]),
+            st.sampled_from(
+                [
+                    "latency",
+                    "jitter",
+                    "rate",
+                    "delay",
+                    "timeout",
+                    "average_size",
+                    "size_variation",
+                    "bytes",
+                    "loss",
+                    "samples",
+                    "shape",
+                    "bit",
+                ]
+            ),
             st.integers(-(2**70), 2**70) | JSON,
             max_size=4,
         )
@@ -102,7 +118,9 @@ def test_garbage_on_the_api_port_is_refused(embedded: Server, garbage: bytes) ->
 OPERATIONS = st.lists(
     st.tuples(
         st.sampled_from(["add", "update", "remove", "send"]),
-        st.sampled_from(["noop", "latency", "bandwidth", "slicer", "slow_close"]),
+        st.sampled_from(
+            ["noop", "latency", "bandwidth", "slicer", "slow_close", "stall", "shared_bandwidth", "latency_distribution"]
+        ),
         st.integers(0, 3),
         st.floats(0, 1),
     ),
@@ -114,6 +132,9 @@ HARMLESS = {
     "bandwidth": {"rate": 500},
     "slicer": {"average_size": 300, "size_variation": 100},
     "slow_close": {"delay": 5},
+    "stall": {"loss": 0.3, "timeout": 1},
+    "shared_bandwidth": {"rate": 500},
+    "latency_distribution": {"distribution": "pareto", "scale": 1, "limit": 5},
 }
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from faults.plane.toxic import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
+from faults.plane.toxic import FOREVER_NS, NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
 
-_FOREVER_NS = 1 << 62
 _PIECE_MS = 100
 
 
@@ -23,7 +22,7 @@ def _pipe(attributes: BandwidthToxic, stub: Stub) -> Pipe:
         data, free_ns = chunk.data, max(free_ns, chunk.at_ns)
         while data:
             piece = data[: rate * _PIECE_MS] if rate > 0 else data
-            free_ns = free_ns + len(piece) * 1_000_000 // rate if rate > 0 else _FOREVER_NS
+            free_ns = free_ns + len(piece) * 1_000_000 // rate if rate > 0 else FOREVER_NS
             try:
                 yield Sleep(free_ns)
             except Interrupted:

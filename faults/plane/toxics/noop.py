@@ -11,9 +11,10 @@ class NoopToxic(msgspec.Struct):
     """It has no attributes."""
 
 
-def _pipe(_: NoopToxic, stub: Stub) -> Pipe:
+def pass_on(_: msgspec.Struct, stub: Stub) -> Pipe:
+    """The pipe of a toxic that does nothing to an open connection."""
     while isinstance(chunk := (yield NEXT), Chunk):
         stub.send(chunk)
 
 
-KIND = Kind(attributes=NoopToxic, pipe=_pipe)
+KIND = Kind(attributes=NoopToxic, pipe=pass_on)

@@ -1,0 +1,23 @@
+"""blackhole: swallows everything, the end too, and never answers for it. A cut cable: neither FIN nor RST arrives.
+
+When it is removed, connections that lost bytes to it are closed; those that lost nothing go on.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from faults.plane.toxic import FOREVER_NS, NEXT, Chunk, Kind, Pipe, Sleep, Stub
+
+
+class BlackholeToxic(msgspec.Struct):
+    """It has no attributes."""
+
+
+def _pipe(_: BlackholeToxic, stub: Stub) -> Pipe:
+    while isinstance(chunk := (yield NEXT), Chunk):
+        stub.state += len(chunk.data)
+    yield Sleep(FOREVER_NS)
+
+
+KIND = Kind(attributes=BlackholeToxic, pipe=_pipe, closes_when_removed=lambda lost_bytes: lost_bytes > 0)

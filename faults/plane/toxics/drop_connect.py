@@ -1,0 +1,19 @@
+"""drop_connect: resets new connections; with a toxicity below 1, some of them. Open ones are left alone."""
+
+from __future__ import annotations
+
+import msgspec
+
+from faults.plane.toxic import Kind
+from faults.plane.toxics.noop import pass_on
+
+
+class DropConnectToxic(msgspec.Struct):
+    """It has no attributes."""
+
+
+def _connect(_: DropConnectToxic) -> None:
+    return None
+
+
+KIND = Kind(attributes=DropConnectToxic, pipe=pass_on, connect=_connect)

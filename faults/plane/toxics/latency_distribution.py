@@ -1,0 +1,58 @@
+"""latency_distribution: delays drawn from a distribution with a tail, or from a recorded sample; the order is kept."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+import msgspec
+
+from faults.plane.toxic import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
+
+
+class LatencyDistributionToxic(msgspec.Struct):
+    """Milliseconds. Every chunk waits at least `latency`, and beyond it what is drawn, `limit` at most.
+
+    `distribution` is "normal" (mean 0, deviation `scale`, below 0 counts as 0), "pareto" (scale `scale`, exponent `shape`;
+    the smaller the exponent the heavier the tail), or "sample": one of `samples`, each as likely as any other.
+    """
+
+    distribution: str = "normal"
+    latency: float = 0.0
+    scale: float = 0.0
+    shape: float = 2.0
+    limit: float = 60_000.0
+    samples: tuple[float, ...] = ()
+
+
+def _pipe(attributes: LatencyDistributionToxic, stub: Stub) -> Pipe:
+    while isinstance(chunk := (yield NEXT), Chunk):
+        delay_ms = attributes.latency + min(_drawn_ms(attributes, stub.random), attributes.limit)
+        due_ns = chunk.at_ns + int(max(delay_ms, 0.0) * 1e6)
+        try:
+            yield Sleep(due_ns)
+        except Interrupted:
+            stub.send(chunk)
+            return
+        stub.send(Chunk(chunk.data, due_ns))
+
+
+def _drawn_ms(attributes: LatencyDistributionToxic, random: Random) -> float:
+    if attributes.distribution == "sample":
+        return random.choice(attributes.samples)
+    if attributes.distribution == "pareto":
+        return attributes.scale * math.pow(1.0 - random.random(), -1.0 / attributes.shape)
+    return max(random.gauss(0.0, attributes.scale), 0.0)
+
+
+def _check(attributes: LatencyDistributionToxic) -> str | None:
+    if attributes.distribution not in ("normal", "pareto", "sample"):
+        return f"distribution {attributes.distribution!r} is none of normal, pareto, sample"
+    if attributes.distribution == "sample" and not attributes.samples:
+        return "distribution sample needs samples, a list of milliseconds"
+    if attributes.distribution == "pareto" and not attributes.shape > 0:
+        return "distribution pareto needs a shape above 0"
+    return None
+
+
+KIND = Kind(attributes=LatencyDistributionToxic, pipe=_pipe, capacity_bytes=32 * 1024 * 1024, check=_check)

@@ -1,0 +1,37 @@
+"""shared_bandwidth: one rate for all connections of a proxy together. A saturated network card or uplink."""
+
+from __future__ import annotations
+
+import msgspec
+
+from faults.plane.toxic import FOREVER_NS, NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
+
+_PIECE_MS = 10
+"""Short turns, so that connections share fairly."""
+
+
+class SharedBandwidthToxic(msgspec.Struct):
+    """Kilobytes (1,000 bytes) a second; 0 or less lets nothing through until the toxic is changed or removed."""
+
+    rate: int = 0
+
+
+def _pipe(attributes: SharedBandwidthToxic, stub: Stub) -> Pipe:
+    rate, shared = attributes.rate, stub.shared  # bytes a millisecond
+    while isinstance(chunk := (yield NEXT), Chunk):
+        data, ready_ns = chunk.data, chunk.at_ns
+        while data:
+            piece = data[: rate * _PIECE_MS] if rate > 0 else data
+            due_ns = FOREVER_NS
+            if rate > 0:
+                due_ns = shared.free_ns = max(shared.free_ns, ready_ns) + len(piece) * 1_000_000 // rate
+            try:
+                yield Sleep(due_ns)
+            except Interrupted:
+                stub.send(Chunk(data, chunk.at_ns))
+                return
+            stub.send(Chunk(piece, due_ns))
+            data, ready_ns = data[len(piece) :], due_ns
+
+
+KIND = Kind(attributes=SharedBandwidthToxic, pipe=_pipe)
