@@ -21,7 +21,11 @@ _LONGEST_MS: Final = 3_600_000
 
 @dataclass(frozen=True)
 class Latency(Fault):
-    """Every request over the links is delayed by `delay_ms`, give or take up to `jitter_ms`."""
+    """Every request over the links is delayed by `delay_ms`, give or take up to `jitter_ms`.
+
+    Models a component that is slow rather than dead, which health checks do not see: Huang et al., "Gray Failure: The Achilles'
+    Heel of Cloud-Scale Systems", HotOS 2017.
+    """
 
     delay_ms: float = 100.0
     jitter_ms: float = 0.0

@@ -17,7 +17,11 @@ _SETTLE_S: Final = 2.0
 
 @dataclass(frozen=True)
 class Pause(Fault):
-    """SIGSTOP for as long as the window lasts, then SIGCONT."""
+    """SIGSTOP for as long as the window lasts, then SIGCONT.
+
+    Models a long garbage collection or a virtual machine that is suspended: the process does not know that time has passed, and
+    its connections stay open. Kleppmann, "Designing Data-Intensive Applications", 2017, chapter 8, "Process Pauses".
+    """
 
     aims_at: ClassVar[Aim] = "nodes"
 

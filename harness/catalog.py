@@ -191,7 +191,12 @@ def workloads() -> list[Entry]:
 
 def faults() -> list[Entry]:
     """Every fault."""
-    return [_entry(kind) for kind in _classes(faults_package) if _is_value(kind) and issubclass(kind, Fault)]
+    return [_entry(kind) for kind in fault_classes()]
+
+
+def fault_classes() -> list[type[Fault]]:
+    """The class of every fault."""
+    return [kind for kind in _classes(faults_package) if _is_value(kind) and issubclass(kind, Fault)]
 
 
 def checkers() -> dict[str, Checker]:

@@ -1,0 +1,22 @@
+"""docs/faults.md is what the faults and drills of this tree make it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness import catalog
+from harness.fault_page import page
+
+PAGE = Path(__file__).parent.parent / "docs" / "faults.md"
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text() == page(), "run: python -m harness.fault_page > docs/faults.md"
+
+
+def test_every_fault_says_what_it_models_and_has_a_drill() -> None:
+    for kind in catalog.fault_classes():
+        title, _, rest = (kind.__doc__ or "").partition("\n")
+        assert title and rest.strip(), f"{kind.__name__}: its docstring says what it is, and below that what it models"
+        assert f"## {kind.__name__}\n" in page()
+    assert "Drills: none." not in page()
