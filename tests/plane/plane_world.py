@@ -22,6 +22,16 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 10.0
 """How long anything may take before a test gives it up; no test waits it out when all is well."""
 
+CANNOT = "bad request body: json: cannot unmarshal "
+WRAPPER = "into Go struct field ToxicWrapper"
+POPULATED = 'struct { toxiproxy.Proxy; Enabled *bool "json:\\"enabled\\"" }'
+DOWN = {"name": "down", "upstream": "127.0.0.1:9", "enabled": False, "listen": "127.0.0.1:0"}
+"""A proxy that binds nothing."""
+
+
+def refused(message: str, status: int) -> tuple[int, dict[str, object]]:
+    return status, {"error": message, "status": status}
+
 
 def real_server() -> str | None:
     """The real Toxiproxy's server: TOXIPROXY_SERVER, PATH, or where `go install` puts it."""
@@ -249,3 +259,12 @@ def silent(sock: socket.socket, seconds: float = 0.15) -> bool:
     finally:
         sock.settimeout(before)
     return False
+
+
+STREAMS = ["upstream", "downstream"]
+
+
+def ends(stream: str, client_and_server: tuple[socket.socket, socket.socket]) -> tuple[socket.socket, socket.socket]:
+    """The sending and the receiving socket of a stream."""
+    client, server = client_and_server
+    return (client, server) if stream == "upstream" else (server, client)

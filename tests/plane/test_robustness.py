@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from plane_world import PATIENCE_S, ProxyHandle, Server, Upstream, receive
+from plane_world import PATIENCE_S, ProxyHandle, Server, Upstream, receive, start_embedded
 
 from faults.plane.toxics import KINDS
 
@@ -223,3 +224,17 @@ def test_a_thousand_proxies_at_once(embedded: Server, upstream: Upstream) -> Non
         client.sendall(b"%d" % index)
         assert receive(server, len(str(index))) == b"%d" % index
     assert len(embedded.ask("GET", "/proxies")) == 1000
+
+
+def test_running_out_of_descriptors_is_survived(upstream: Upstream) -> None:
+    server = start_embedded(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
+    proxy = server.proxy(upstream.address)
+    waiting = [proxy.connect() for _ in range(80)]
+    for sock in waiting:
+        sock.close()
+    client, peer = upstream.pair(proxy)
+    client.sendall(b"through")
+    while receive(peer, 7) != b"through":
+        peer = upstream.take()
+    server.ask("DELETE", proxy.path)
+    server.stop()
