@@ -249,6 +249,23 @@ def test_a_connection_that_the_server_has_closed_is_not_used_again() -> None:
     uvloop.run(main())
 
 
+def test_an_answer_of_another_node_is_passed_on_as_it_is() -> None:
+    async def scenario(address: Address) -> None:
+        behind = Client(address)
+
+        async def front(request: Request) -> Response:
+            return await behind.request(request.method, request.path, request.body, timeout_s=10)
+
+        server = await wire.listen(front, ("127.0.0.1", 0))
+        async with server:
+            client = Client(server.sockets[0].getsockname())
+            for _ in range(2):
+                reply = await client.request("GET", "/a", timeout_s=10)
+                assert (reply.body, dict(reply.headers)["x-by"]) == (b"GET /a {}", "test")
+
+    run(scenario)
+
+
 def test_many_at_once_each_get_their_own_answer() -> None:
     async def scenario(address: Address) -> None:
         client = Client(address)
