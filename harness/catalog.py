@@ -201,11 +201,15 @@ def fault_classes() -> list[type[Fault]]:
 
 def checkers() -> dict[str, Checker]:
     """Every checker by name: the function that is called like its module."""
-    return {
-        name: getattr(importlib.import_module(f"{checkers_package.__name__}.{name}"), name)
-        for _, name, _ in pkgutil.iter_modules(checkers_package.__path__)
-        if not name.startswith("_")
-    }
+    names = [name for _, name, _ in pkgutil.iter_modules(checkers_package.__path__) if not name.startswith("_")]
+    return {name: _checker(_module(f"{checkers_package.__name__}.{name}"), name) for name in names}
+
+
+def _checker(module: ModuleType, name: str) -> Checker:
+    checker: Checker | None = getattr(module, name, None)
+    if checker is None:
+        raise UsageError(f"{module.__file__} defines no checker: it needs a function {name!r}, called like its file.")
+    return checker
 
 
 def checkers_for(history: History) -> list[Checker]:
@@ -227,10 +231,17 @@ def find_checker(name: str) -> Checker:
 
 def _classes(package: ModuleType) -> Iterator[type]:
     for _, name, _ in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{package.__name__}.{name}")
+        module = _module(f"{package.__name__}.{name}")
         for kind in vars(module).values():
             if inspect.isclass(kind) and kind.__module__ == module.__name__ and not kind.__name__.startswith("_"):
                 yield kind
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # anybody's code
+        raise UsageError(f"The module {name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _is_value(kind: type) -> bool:

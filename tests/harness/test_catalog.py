@@ -1,0 +1,174 @@
+"""Finding drills, changing them from the command line, and drill files that are broken in many ways."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from engine import environment, harness, write_drill
+
+from harness import catalog
+from harness.errors import UsageError
+
+GOOD = "drill = Drill(system=Echo(replicas=3), workload=Numbers(), load=Load(rate=10, seconds=5))\n"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_drills_are_named_by_their_paths_and_ones_own_come_first(here: Path) -> None:
+    for name in ("top", "a/b/deep", "serving/healthy"):
+        write_drill(here, name, GOOD)
+    for name in ("_shared", "conftest", "a/__init__"):
+        write_drill(here, name, "1 / 0")
+    (here / "drills" / "folder.py").mkdir()
+    found = catalog.drill_files()
+    assert found["serving/healthy"] == here / "drills" / "serving" / "healthy.py"
+    assert {"top", "a/b/deep", "serving/replica_crash"} <= set(found)
+    assert not {"_shared", "conftest", "a/__init__", "folder"} & set(found)
+    assert catalog.drill_names("a") == ["a/b/deep"]
+    assert catalog.find_drill("top").title == "top is a test."
+    assert next(entry.title for entry in catalog.drill_entries() if entry.name == "top") == "top is a test."
+
+
+def test_a_drill_is_found_by_its_file_from_anywhere(here: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    write_drill(elsewhere, "x/one", GOOD)
+    write_drill(here, "two", GOOD)
+    (elsewhere / "loose.py").write_text((elsewhere / "drills" / "x" / "one.py").read_text())
+    found = [catalog.find_drill(str(path)) for path in (elsewhere / "drills/x/one.py", elsewhere / "loose.py", "drills/two.py")]
+    assert [named.name for named in found] == ["x/one", "loose", "two"]
+    assert [named.again for named in found] == [str(elsewhere / "drills/x/one.py"), str(elsewhere / "loose.py"), "two"]
+
+
+def test_a_drill_imports_what_lies_beside_its_folder(here: Path) -> None:
+    for file in ("mine_alone.py", "systems/mine_too.py", "faults/mine_as_well.py", "checkers/mine_judges.py"):
+        (here / file).parent.mkdir(exist_ok=True)
+        (here / file).write_text("def mine_judges(history): ...\n")
+    (here / "faults" / "__init__.py").write_text("1 / 0  # never run: it is the harness's own that counts")
+    write_drill(here, "mine", "import mine_alone, systems.mine_too, faults.mine_as_well, harness.checkers.mine_judges\n" + GOOD)
+    assert catalog.find_drill("mine").name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("checkers/unfinished.py", "x = 1", "checkers/unfinished.py defines no checker: it needs a function 'unfinished'"),
+        ("faults/unfinished.py", "import nosuch", "The module faults.unfinished cannot be imported: ModuleNotFoundError"),
+    ],
+)
+def test_a_broken_module_of_ones_own_is_said_by_what_lists_it(tmp_path: Path, file: str, text: str, message: str) -> None:
+    (tmp_path / file).parent.mkdir()
+    (tmp_path / file).write_text(text)
+    done = harness(tmp_path, "list")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert message in done.stderr
+
+
+BROKEN = {
+    "no drill in it": ("x = 1", "defines no drill: it needs a line `drill = Drill"),
+    "another thing of that name": ("drill = 5", "defines no drill"),
+    "syntax": ("drill = Drill(", r"line 8: SyntaxError: '\(' was never closed"),
+    "a missing name": ("\n\ndrill = Nothing()", "line 10: NameError: name 'Nothing' is not defined"),
+    "a missing module": ("import no_such_module", "line 8: ModuleNotFoundError: No module named 'no_such_module'"),
+    "an error far below": ("Load(rate='x', seconds=1).rate / 0", "must be a number above 0"),
+    "an unknown field": ("drill = Drill(sytem=1)", "line 8: TypeError: .*unexpected keyword argument 'sytem'"),
+    "it exits": ("import sys; sys.exit('bye')", "line 8: SystemExit: bye"),
+    "a window too late": (GOOD.replace("5))", "5), faults=[Kill('n1').between(4, 6)])"), "ends at 6 s, after the load stops"),
+    "a bad SLO": (GOOD.replace("5))", "5), slos=['p99 < 10 parsecs'])"), r"p99 < 10 parsecs\n *\^"),
+    "zero bytes": ("\0", r"SyntaxError|ValueError"),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_broken_drill_files_say_what_is_wrong_and_where(here: Path, how: str) -> None:
+    body, message = BROKEN[how]
+    write_drill(here, "broken", body)
+    with pytest.raises(UsageError, match=f"(?s){here}/drills/broken.py.*{message}"):
+        catalog.find_drill("broken")
+    catalog.drill_entries()  # and the list is there all the same
+
+
+def test_an_error_in_a_module_of_ones_own_is_said_with_the_line_that_imports_it(here: Path) -> None:
+    (here / "halfdone.py").write_text("\n\n\n\n\n\n\n\n\n\n\nx = (")
+    write_drill(here, "broken", "import halfdone\n")
+    with pytest.raises(UsageError, match=r"broken.py, line 8: SyntaxError: .*halfdone.py, line 12"):
+        catalog.find_drill("broken")
+
+
+def test_unknown_names_are_answered_with_near_ones(here: Path) -> None:
+    with pytest.raises(UsageError, match=r"No drill called 'serving/healty'. Did you mean 'serving/healthy'\?"):
+        catalog.find_drill("serving/healty")
+    with pytest.raises(UsageError, match=r"There is no drill file no/such.py"):
+        catalog.find_drill("no/such.py")
+    with pytest.raises(UsageError, match=r"No suite or drill called 'servin'. Did you mean 'serving'\?"):
+        catalog.drill_names("servin")
+    with pytest.raises(UsageError, match=r"No checker called 'linearisable'. Did you mean 'linearizable'\?"):
+        catalog.find_checker("linearisable")
+
+
+def changed(here: Path, *settings: str) -> catalog.Drill:
+    write_drill(here, "echo", GOOD)
+    return catalog.find_drill("echo", settings).drill
+
+
+def test_settings_reach_into_the_drill(here: Path) -> None:
+    drill = changed(
+        here, "load.rate=25.5", "system.replicas=5", "system.misbehave=crash", "load.seconds=9", 'slos=["p99 < 1s"]'
+    )
+    assert (drill.load.rate, drill.load.seconds, drill.slos) == (25.5, 9, ("p99 < 1s",))
+    assert (len(drill.system.nodes()), vars(drill.system)["misbehave"]) == (5, "crash")
+    assert changed(here, "load.clients=7").load.clients == 7
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("load.rate", r"expected FIELD=VALUE, such as load\.rate=1000"),
+        ("load.rat=1", "No field of Load called 'rat'. Did you mean 'rate'"),
+        ("lod.rate=1", "No field of Drill called 'lod'. Did you mean 'load'"),
+        ("load.rate.x=1", "10 has no fields; stop one name earlier"),
+        ("load.rate=fast", r"--set load\.rate=fast: .*float"),
+        ("load.rate=-1", r"Load\(rate=-1.*\): must be a number above 0"),
+        ("load.clients=1.5", "int"),
+        ("load.arrivals=burst", "burst"),
+        ("system.misbehave=badly", "badly"),
+        ("system.replicas=", "int"),
+        ("workload=Other", "--set workload=Other"),
+        ("slos=p99 < 1s", "array"),
+        ("load.seconds=", "float"),
+        ("=5", "No field of Drill called ''"),
+        (".=5", "No field of Drill called ''"),
+    ],
+)
+def test_settings_that_make_no_sense(here: Path, setting: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        changed(here, setting)
+
+
+@pytest.mark.parametrize("folder", ["faults", "results", "systems", "drills"])
+@pytest.mark.parametrize("package", [True, False])
+def test_a_users_folders_never_hide_the_harness(tmp_path: Path, folder: str, package: bool) -> None:
+    """Though the working directory comes first in sys.path, as with `python -m`."""
+    (tmp_path / folder).mkdir()
+    if package:
+        (tmp_path / folder / "__init__.py").write_text("1 / 0")
+    code = "import harness.roots, faults.servers, results.slo, systems, workloads.arrivals, drills"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_package_that_was_imported_before_the_harness_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results.py").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", "import results, harness"],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "the harness needs its own package 'results'" in done.stderr
