@@ -1,0 +1,19 @@
+"""The balancer loses most of its CPU while clients ask again and again: the storm must not outlast its cause."""
+
+from __future__ import annotations
+
+from faults.slow_cpu import SlowCpu
+from harness.checkers.predictions_correct import predictions_correct
+from harness.checkers.replicas_return import replicas_return
+from harness.drill import Drill, Load
+from systems.retrying import RetriedServing
+from workloads.predictions import Predictions
+
+drill = Drill(
+    system=RetriedServing(replicas=3, attempts=3, patience_ms=300),
+    workload=Predictions(),
+    load=Load(rate=100, clients=40, seconds=7),
+    faults=[SlowCpu("balancer", share=0.01).between(1.5, 3.5)],
+    checks=[predictions_correct, replicas_return],
+    slos=["availability >= 50%", "recovery < 4s"],
+)

@@ -1,0 +1,19 @@
+"""One of three replicas crashes again and again, each time as soon as it is back; the two others carry on."""
+
+from __future__ import annotations
+
+from faults.crash_loop import CrashLoop
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.drill import Drill, Load
+from systems.quorum import Quorum
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Quorum(replicas=3, read=2, write=2),
+    workload=Registers(keys=10, writes=0.5),
+    load=Load(rate=200, clients=20, seconds=6),
+    faults=[CrashLoop("one", every_s=0.4).between(1, 4)],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 90%", "recovery < 4s"],
+)

@@ -1,0 +1,19 @@
+"""One replica after another is told to end and comes back, as in a deployment: no request may be lost."""
+
+from __future__ import annotations
+
+from faults.restart import Restart
+from harness.checkers.predictions_correct import predictions_correct
+from harness.checkers.replicas_return import replicas_return
+from harness.drill import Drill, Load
+from systems.serving import Serving
+from workloads.predictions import Predictions
+
+drill = Drill(
+    system=Serving(replicas=3),
+    workload=Predictions(),
+    load=Load(rate=200, clients=100, seconds=7),
+    faults=[Restart("r1").between(1, 1.7), Restart("r2").between(2.4, 3.1), Restart("r3").between(3.8, 4.5)],
+    checks=[predictions_correct, replicas_return],
+    slos=["p50 < 50ms", "p99 < 1s", "availability >= 99%"],
+)
