@@ -90,7 +90,7 @@ class Config(msgspec.Struct, frozen=True):
 
 
 async def main(node: nodes.Node) -> None:
-    """Answer with the path that was asked for; `/peer/NAME` asks a peer, `/asked` is what it is asked, `/count` how often."""
+    """Answer with the path that was asked for; `/peer/NAME?within_s=` asks a peer, `/asked` is what it is asked, `/count` how often."""
     config = node.config(Config)
     started_before = "started" in node.disk.names()
     node.disk.replace("started", b"")
@@ -108,7 +108,7 @@ async def main(node: nodes.Node) -> None:
         if request.path.startswith("/peer/"):
             peer = peers[request.path.removeprefix("/peer/")]
             try:
-                return await peer.request("GET", "/asked", timeout_s=0.3)
+                return await peer.request("GET", "/asked", timeout_s=float(request.query.get("within_s", "0.3")))
             except wire.WireError as error:
                 return wire.Response(504, type(error).__name__.encode())
         asked += request.path == "/asked"

@@ -1,0 +1,19 @@
+"""Two of five replicas are cut off from the other three, while clients reach all of them."""
+
+from __future__ import annotations
+
+from faults.partition import Partition
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.drill import Drill, Load
+from systems.quorum import Quorum
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Quorum(replicas=5, read=3, write=3),
+    workload=Registers(keys=10, writes=0.5),
+    load=Load(rate=80, clients=20, seconds=7),
+    faults=[Partition("minority").between(1, 3)],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 60%", "recovery < 5s"],
+)

@@ -1,0 +1,21 @@
+"""One of three replicas hears nobody for a while, and another is then heard by nobody."""
+
+from __future__ import annotations
+
+from faults.partition import Partition
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.drill import Drill, InTurn, Load
+from systems.quorum import Quorum
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Quorum(replicas=3, read=2, write=2),
+    workload=Registers(keys=10, writes=0.5),
+    load=Load(rate=120, clients=20, seconds=7),
+    faults=[
+        InTurn(faults=[Partition("one", direction="in"), Partition("one", direction="out")], from_s=1, each_s=1.5, gap_s=1),
+    ],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 60%"],
+)

@@ -1,0 +1,77 @@
+"""How bytes are stopped on links, for the faults that cut some, and the proof that they were."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from harness.drill import Evidence, Link, Node, Targets
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+_LOOKS: Final = 5
+_LOOK_AGAIN_S: Final = 0.02
+
+Half = tuple[Link, str]
+"""One direction of a link: "upstream" carries what its source sends, "downstream" what its target answers."""
+
+
+def replicas_of(nodes: Iterable[Node]) -> list[str]:
+    """The names of those among which selectors choose, in their order."""
+    return [node.name for node in nodes if node.replica]
+
+
+def between(cluster: Cluster, pairs: Iterable[frozenset[str]]) -> list[Half]:
+    """Both directions of every link between two nodes of a pair."""
+    apart = set(pairs)
+    return both_halves([link for link in cluster.links if frozenset((link.source, link.target)) in apart])
+
+
+def both_halves(links: Sequence[Link]) -> list[Half]:
+    """Both directions of links."""
+    return [(link, stream) for link in links for stream in ("upstream", "downstream")]
+
+
+async def cut(cluster: Cluster, targets: Targets, halves: list[Half]) -> Evidence:
+    """Stop all bytes in these directions; connections stay, and nobody is told."""
+    before = dict(await _held_bytes(cluster, halves))
+    await asyncio.gather(
+        *(
+            cluster.plane.add_toxic(
+                link.name, f"{targets.label}_{stream}", kind="timeout", stream=stream, attributes={"timeout": 0}
+            )
+            for link, stream in halves
+        )
+    )
+    return Evidence(acted=None, text="", readings=before)
+
+
+async def restore(cluster: Cluster, targets: Targets, halves: list[Half], injected: Evidence) -> Evidence:
+    """Remove the toxics, which ends the connections they held; their bytes never arrive, as those of a long partition."""
+    await asyncio.gather(*(cluster.plane.remove_toxic(link.name, f"{targets.label}_{stream}") for link, stream in halves))
+    if not halves:
+        return Evidence(acted=False, text="the target has no links to cut")
+    stopped = await _stopped_bytes(cluster, halves, injected)
+    if not stopped:
+        return Evidence(acted=False, text=f"no bytes came to be stopped on {len(halves)} directions of links")
+    listed = ", ".join(f"{name} {bytes_:,.0f}" for name, bytes_ in sorted(stopped.items(), key=lambda item: -item[1])[:4])
+    more = f" and {len(stopped) - 4} more" if len(stopped) > 4 else ""
+    return Evidence(acted=True, text=f"stopped {sum(stopped.values()):,.0f} bytes: {listed}{more}")
+
+
+async def _stopped_bytes(cluster: Cluster, halves: list[Half], injected: Evidence) -> dict[str, float]:
+    """By direction, where any were stopped. Toxiproxy counts a connection when it ends, a moment after its toxic has gone."""
+    for _ in range(_LOOKS):
+        before = injected.readings
+        held = {name: bytes_ - before[name] for name, bytes_ in await _held_bytes(cluster, halves) if name in before}
+        if stopped := {name: bytes_ for name, bytes_ in held.items() if bytes_ > 0}:
+            return stopped
+        await asyncio.sleep(_LOOK_AGAIN_S)
+    return {}
+
+
+async def _held_bytes(cluster: Cluster, halves: list[Half]) -> Iterator[tuple[str, float]]:
+    counters = await cluster.plane.counters()
+    return ((f"{link.name} {stream}", float(counters[link.name].held_bytes(stream))) for link, stream in halves)

@@ -1,0 +1,50 @@
+"""Bridge: a network in two halves, and one node that both of them reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from faults._cuts import Half, between, cut, replicas_of, restore
+from harness.drill import Aim, Evidence, Fault, System, Targets
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+_SEVERAL: Final = ("minority", "half", "majority", "all")
+
+
+@dataclass(frozen=True)
+class Bridge(Fault):
+    """The other replicas fall apart into two halves, which only the target connects; clients reach everyone.
+
+    The first half of the others, in their order, is one side. Who reaches whom is no longer transitive, and the majorities of
+    both sides meet in the target alone. The idea is that of `bridge` in Jepsen's nemesis (Kingsbury, jepsen-io/jepsen).
+
+    Models a partial partition, such as a broken link between two switches that a third still joins: Alfatafta et al., "Toward a
+    Generic Fault Tolerance Technique for Partial Network Partitioning", OSDI 2020, studied 51 failures that these caused.
+    """
+
+    aims_at: ClassVar[Aim] = "links"
+
+    def __post_init__(self) -> None:
+        if self.target in _SEVERAL or ">" in self.target:
+            raise UsageError(f"Bridge({self.target!r}): the bridge is one node. Use 'one', 'leader' or a node's name.")
+
+    def check(self, system: System) -> None:
+        replicas = replicas_of(system.nodes())
+        if len(replicas) < 3:
+            raise UsageError(f"Bridge: {len(replicas)} replicas have no two halves besides a bridge. It needs at least 3.")
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        return await cut(cluster, targets, self._halves(cluster, targets))
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        return await restore(cluster, targets, self._halves(cluster, targets), injected)
+
+    def _halves(self, cluster: Cluster, targets: Targets) -> list[Half]:
+        others = [name for name in replicas_of(cluster.nodes.values()) if name not in targets.nodes]
+        middle = len(others) // 2
+        return between(cluster, map(frozenset, product(others[:middle], others[middle:])))

@@ -1,0 +1,61 @@
+"""MajorityRing: every node sees a majority, and no two see the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, ClassVar
+
+from faults._cuts import Half, between, cut, replicas_of, restore
+from harness.drill import Aim, Evidence, Fault, System, Targets
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class MajorityRing(Fault):
+    """Each replica reaches its nearest neighbours in a ring, just enough to be a majority with them; clients reach everyone.
+
+    The ring is in the replicas' order. Nobody is in a minority, and no two agree on who is there. The idea is that of
+    `majorities-ring` in Jepsen's nemesis (Kingsbury, jepsen-io/jepsen). Where the majority is an even number, each reaches one
+    more, so that both ends of a link agree on whether it is cut.
+
+    Models several links that are broken at once, so that every node finds a quorum, each another one: Alfatafta et al., "Toward
+    a Generic Fault Tolerance Technique for Partial Network Partitioning", OSDI 2020.
+    """
+
+    target: str = "all"
+
+    aims_at: ClassVar[Aim] = "links"
+
+    def __post_init__(self) -> None:
+        if self.target != "all":
+            raise UsageError(f"MajorityRing({self.target!r}): the ring is of all replicas. Leave the target out.")
+
+    def check(self, system: System) -> None:
+        replicas = replicas_of(system.nodes())
+        if len(replicas) < 4:
+            raise UsageError(
+                f"MajorityRing: {len(replicas)} replicas have no such majorities. It needs at least 4; or use Bridge."
+            )
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        return await cut(cluster, targets, self._halves(cluster, targets))
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        return await restore(cluster, targets, self._halves(cluster, targets), injected)
+
+    def _halves(self, cluster: Cluster, targets: Targets) -> list[Half]:
+        return between(cluster, apart_in_ring(targets.nodes))
+
+
+def apart_in_ring(ring: Sequence[str]) -> Iterator[frozenset[str]]:
+    """The pairs that do not reach each other: further apart than a majority's members around its middle."""
+    others_of_majority = len(ring) // 2
+    reach = (others_of_majority + 1) // 2
+    for one, other in combinations(range(len(ring)), 2):
+        if reach < other - one < len(ring) - reach:
+            yield frozenset((ring[one], ring[other]))

@@ -1,0 +1,166 @@
+"""Partitions, each by who reaches whom: every pair of nodes is asked, through the fault plane, before, during and after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from itertools import permutations
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from echo import Echo, Numbers
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faults.bridge import Bridge
+from faults.majority_ring import MajorityRing, apart_in_ring
+from faults.partition import Isolate, Partition
+from harness import wire
+from harness.cluster import Cluster
+from harness.drill import Drill, Fault, Load
+from harness.errors import UsageError
+from harness.schedule import plan
+
+DEADLINE_S = 60.0
+"""Far above what anything here takes, so that a busy machine does not decide."""
+
+PATIENCE_S = 2.0
+"""How long a node waits for another one's answer."""
+
+Pair = tuple[str, str]
+
+
+def drill(replicas: int, fault: Fault) -> Drill:
+    return Drill(
+        system=Echo(replicas=replicas), workload=Numbers(), load=Load(rate=10, seconds=9), faults=[fault.between(1, 2)]
+    )
+
+
+async def reached(cluster: Cluster) -> set[Pair]:
+    """Every pair (one, other) of which one gets an answer of the other; each asks each, all at once."""
+
+    async def ask(one: str, other: str) -> bool:
+        client = wire.Client(cluster.address(one))
+        try:
+            return (await client.request("GET", f"/peer/{other}?within_s={PATIENCE_S}", timeout_s=DEADLINE_S)).status == 200
+        finally:
+            client.close()
+
+    pairs = list(permutations(cluster.nodes, 2))
+    answered = await asyncio.gather(*(ask(*pair) for pair in pairs))
+    return {pair for pair, answer in zip(pairs, answered, strict=True) if answer}
+
+
+def both_ways(pairs: str) -> set[Pair]:
+    """The pairs of "12 23", in both directions."""
+    names = [(f"n{pair[0]}", f"n{pair[1]}") for pair in pairs.split()]
+    return {*names, *((other, one) for one, other in names)}
+
+
+def complete(replicas: int) -> set[Pair]:
+    return set(permutations((f"n{number}" for number in range(1, replicas + 1)), 2))
+
+
+async def during(fault: Fault, replicas: int, folder: Path, seed: int = 1) -> tuple[set[Pair], str]:
+    """Who reaches whom while a fault holds, and whom it hit; before and after, everybody reaches everybody."""
+    asked = drill(replicas, fault)
+    [planned] = plan(asked, seed)
+    assert planned.targets
+    async with asyncio.timeout(DEADLINE_S), Cluster.opened(asked.system, folder, seed=seed, plane="embedded") as cluster:
+        assert await reached(cluster) == complete(replicas)
+        injected = await fault.inject(cluster, planned.targets)
+        found = await reached(cluster)
+        healed = await fault.heal(cluster, planned.targets, injected)
+        assert healed.acted, healed.text
+        assert await reached(cluster) == complete(replicas)
+    return found, " ".join(planned.targets.nodes)
+
+
+@pytest.mark.parametrize(
+    ("fault", "replicas", "reaching"),
+    [
+        (Bridge("n3"), 5, both_ways("12 45 31 32 34 35")),
+        (Bridge("n1"), 4, both_ways("34 12 13 14")),
+        (Bridge("n2"), 3, both_ways("21 23")),
+        (MajorityRing(), 5, both_ways("12 23 34 45 51")),
+        (MajorityRing(), 4, both_ways("12 23 34 41")),
+        (Isolate("n1"), 3, both_ways("23")),
+        (Partition("n1"), 3, both_ways("23")),
+        (Partition("n1>n2"), 3, complete(3) - {("n1", "n2")}),
+    ],
+    ids=repr,
+)
+def test_who_reaches_whom(fault: Fault, replicas: int, reaching: set[Pair], tmp_path: Path) -> None:
+    found, _ = asyncio.run(during(fault, replicas, tmp_path))
+    assert found == reaching
+
+
+@pytest.mark.parametrize(("selector", "sizes"), [("half", (2, 2)), ("minority", (1, 3)), ("majority", (3, 1))])
+def test_sides_of_a_partition(selector: str, sizes: tuple[int, int], tmp_path: Path) -> None:
+    found, hit = asyncio.run(during(Partition(selector), 4, tmp_path))
+    inside = set(hit.split())
+    assert (len(inside), 4 - len(inside)) == sizes
+    assert found == {(one, other) for one, other in complete(4) if (one in inside) == (other in inside)}
+
+
+@pytest.mark.parametrize("direction", ["out", "in"])
+def test_one_way_cuts_stop_requests_one_way_and_answers_the_other(direction: Literal["out", "in"], tmp_path: Path) -> None:
+    """Neither side gets answers from the other; who hears the questions all the same tells which way is cut."""
+    fault = Partition("n1", direction=direction)
+    asked = drill(2, fault)
+    [planned] = plan(asked, 1)
+    targets = planned.targets
+    assert targets
+
+    async def scene() -> tuple[int, int]:
+        async with asyncio.timeout(DEADLINE_S), Cluster.opened(asked.system, tmp_path, seed=1, plane="embedded") as cluster:
+            injected = await fault.inject(cluster, targets)
+            assert await reached(cluster) == set()
+            heard = await _heard(cluster, "n1"), await _heard(cluster, "n2")
+            await fault.heal(cluster, targets, injected)
+            return heard
+
+    assert asyncio.run(scene()) == ((1, 0) if direction == "out" else (0, 1))
+
+
+async def _heard(cluster: Cluster, name: str) -> int:
+    """How often a node was asked by its peers."""
+    client = wire.Client(cluster.address(name))
+    try:
+        return int((await client.request("GET", "/count", timeout_s=DEADLINE_S)).body)
+    finally:
+        client.close()
+
+
+# -------------------------------------------------------------------------------------------------------------- shapes
+
+
+def seen_by(node: str, ring: Sequence[str]) -> frozenset[str]:
+    apart = set(apart_in_ring(ring))
+    return frozenset(other for other in ring if frozenset((node, other)) not in apart)
+
+
+@given(st.integers(4, 40))
+def test_each_sees_a_majority_and_no_two_the_same(replicas: int) -> None:
+    ring = [f"n{number}" for number in range(replicas)]
+    views = [seen_by(node, ring) for node in ring]
+    assert len(set(views)) == replicas
+    majority = replicas // 2 + 1
+    assert {len(view) for view in views} == {majority + (majority % 2 == 0)}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Bridge("majority"), "the bridge is one node"),
+        (lambda: Bridge("n1>n2"), "the bridge is one node"),
+        (lambda: drill(2, Bridge("one")), "It needs at least 3"),
+        (lambda: MajorityRing("one"), "the ring is of all replicas"),
+        (lambda: drill(3, MajorityRing()), "It needs at least 4; or use Bridge"),
+        (lambda: drill(1, Partition("half")), "half of 1 replicas is none"),
+    ],
+)
+def test_what_has_no_such_partition_is_refused(make: object, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        make()  # type: ignore[operator]
