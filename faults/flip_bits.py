@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from harness.disk import PARTIAL
 from harness.drill import Aim, Evidence, Fault, Targets
@@ -14,6 +15,9 @@ from harness.errors import FaultError, UsageError
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
+
+_TOLD: Final = 3
+"""So many bits are told one by one."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,13 @@ class FlipBits(Fault):
         told, readings = [], {}
         for name in targets.nodes:
             random = cluster.random(f"{targets.label}/{name}/bits")
-            for path, bit in _chosen(cluster.data(name), self.file, self.bits, random):
-                before, after = flip(path, bit)
+            for path, bits in _chosen(cluster.data(name), self.file, self.bits, random).items():
                 file = path.relative_to(cluster.data(name))
-                told.append(f"{name} {file} byte {bit // 8}: {before:#04x} became {after:#04x}")
-                readings[f"{name} {file} byte {bit // 8}"] = float(after)
-        return Evidence(acted=True, text="; ".join(told), readings=readings)
+                for offset, before, after in flip(path, bits):
+                    told.append(f"{name} {file} byte {offset}: {before:#04x} became {after:#04x}")
+                    readings[f"{name} {file} byte {offset}"] = float(after)
+        more = [f"{len(told) - _TOLD} more"] if len(told) > _TOLD else []
+        return Evidence(acted=True, text="; ".join(told[:_TOLD] + more), readings=readings)
 
     async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
         """Nothing is put back; the evidence says how many of the damaged bytes are still as the fault left them."""
@@ -62,34 +67,38 @@ class FlipBits(Fault):
         return Evidence(acted=injected.acted, text=text)
 
 
-def flip(path: Path, bit: int) -> tuple[int, int]:
-    """Flip one bit of a file in place; returns its byte before and after. Raises `FaultError` where there is none."""
+def flip(path: Path, bits: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Flip bits of a file in place; returns each one's byte: its offset, and it before and after.
+
+    Raises `FaultError` where there is none.
+    """
+    flipped = []
     try:
         with path.open("r+b", buffering=0) as file:
-            found = os.pread(file.fileno(), 1, bit // 8)
-            if not found:
-                raise FaultError(f"{path.name} has become shorter than {bit // 8} bytes meanwhile")
-            changed = found[0] ^ (1 << bit % 8)
-            os.pwrite(file.fileno(), bytes([changed]), bit // 8)
+            for bit in bits:
+                found = os.pread(file.fileno(), 1, bit // 8)
+                if not found:
+                    raise FaultError(f"{path.name} has become shorter than {bit // 8} bytes meanwhile")
+                changed = found[0] ^ (1 << bit % 8)
+                os.pwrite(file.fileno(), bytes([changed]), bit // 8)
+                flipped.append((bit // 8, found[0], changed))
     except OSError as error:
         raise FaultError(f"{path.name} cannot be damaged: {error.strerror}") from error
-    return found[0], changed
+    return flipped
 
 
-def _chosen(folder: Path, pattern: str, bits: int, random: Random) -> list[tuple[Path, int]]:
-    """Different bits, drawn evenly from all that the files have together."""
+def _chosen(folder: Path, pattern: str, bits: int, random: Random) -> dict[Path, list[int]]:
+    """Different bits by their files, drawn evenly from all that the files have together."""
     sizes = {path: path.stat().st_size for path in sorted(folder.glob(pattern)) if path.is_file() and path.suffix != PARTIAL}
     total = 8 * sum(sizes.values())
     if total < bits:
         there = ", ".join(sorted(path.name for path in folder.iterdir())) or "no file"
         raise FaultError(f"{folder.name} has not {bits} bits in files that match {pattern!r}; it has {there}")
-    chosen = []
-    for bit in sorted(random.sample(range(total), bits)):
-        for path, size in sizes.items():
-            if bit < 8 * size:
-                chosen.append((path, bit))
-                break
-            bit -= 8 * size
+    chosen, drawn, begin = {}, random.sample(range(total), bits), 0
+    for path, size in sizes.items():
+        if inside := sorted(bit - begin for bit in drawn if begin <= bit < begin + 8 * size):
+            chosen[path] = inside
+        begin += 8 * size
     return chosen
 
 

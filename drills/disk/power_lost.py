@@ -15,7 +15,7 @@ drill = Drill(
     load=Load(rate=200, clients=20, seconds=6),
     faults=[
         PowerLoss("all").between(1.5, 2.5),
-        PowerLoss("one", torn=True).between(4, 4.8),
+        PowerLoss("one", torn=True).between(3.4, 4),
     ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 60%", "recovery < 3s"],

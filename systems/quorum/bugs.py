@@ -28,6 +28,8 @@ class Rules:
     synced_before_answer: bool = True
     failed_syncs_are_final: bool = True
     """A sync that succeeds after one that failed says nothing of what the first was for."""
+    damage_is_amnesia: bool = True
+    """A replica that finds its log damaged answers nothing before it knows again, from the others, what it may have known."""
     newest_kept: bool = True
     """A replica does not give up an entry for an older one."""
 
@@ -46,6 +48,7 @@ _VARIANTS: Final = {
     "forgetful": ("logged_before_answer", "a replica acknowledges what it has in memory only"),
     "no-sync": ("synced_before_answer", "a replica acknowledges what it has written and not synced"),
     "retry-sync": ("failed_syncs_are_final", "a replica whose sync failed tries again, and trusts that"),
+    "skip-damaged": ("damage_is_amnesia", "a replica skips what it cannot read of its log, and goes on"),
     "last-wins": ("newest_kept", "a replica keeps what it was given last, whatever its version"),
 }
 

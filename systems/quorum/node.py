@@ -2,7 +2,7 @@
 
 GET /kv/KEY                    200 {"value": …}, null for a key never written; 503 where no quorum answered
 PUT /kv/KEY {"value": "…"}     200 when a write quorum has it on disk; 503: it surely has no effect; 504: it may have one
-POST /replica                  between nodes
+POST, GET /replica             between nodes
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from systems.quorum.bugs import rules_of
 from systems.quorum.peer import REPLICA_PATH, Peer
 from systems.quorum.protocol import Coordinator, Done, Entry, Failed, Operation, Outcome, Unknown, Versions
 from systems.quorum.protocol import Request as ReplicaRequest
+from systems.quorum.replica import Held
 from systems.quorum.storage import Storage
 
 KEY_PATH: Final = "/kv/"
@@ -28,6 +29,9 @@ PHASE_TIMEOUT_S: Final = 0.35
 
 ASK_AGAIN_S: Final = 0.12
 """A replica that has not answered after this long is asked a second time: its connection may have died under the first."""
+
+RECOVER_AGAIN_S: Final = 0.02
+"""How long a replica with a damaged log waits before it asks again those that have not told what they hold."""
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -63,6 +67,8 @@ class Server:
     def __init__(self, node: Node, config: Config) -> None:
         rules = rules_of(config.bug)
         self._name = node.name
+        self._log = node.log
+        self._enough_to_recover = len(node.peers) + 1 - config.write + 1
         self._storage = Storage(node.disk, node.log, rules=rules)
         self._peers = {name: Peer(address) for name, address in node.peers.items()}
         self._coordinator = Coordinator(
@@ -77,6 +83,9 @@ class Server:
     async def handle(self, request: Request) -> Response:
         key = request.path.removeprefix(KEY_PATH) if request.path.startswith(KEY_PATH) else ""
         match request.method:
+            case "GET" if request.path == REPLICA_PATH:
+                entries = self._storage.entries()
+                return Response(503, b"its log is damaged") if entries is None else Response.json(entries)
             case "POST" if request.path == REPLICA_PATH:
                 held = await self._storage.answer(msgspec.json.decode(request.body, type=ReplicaRequest))
                 return Response(507, b"the disk did not take it") if held is None else Response.json(held)
@@ -86,6 +95,27 @@ class Server:
                 return _response(await self._carry_out(self._coordinator.writing(key, request.decode(Put).value)))
             case _:
                 return Response(404, b'there are GET /kv/KEY and PUT /kv/KEY {"value": "..."}')
+
+    async def recover(self) -> None:
+        """Return when the replica knows what it may have known before its log was damaged.
+
+        It may have been part of any write quorum. So many others that each of those has a member among them tell all they hold;
+        and that when every write is over that may count an answer which this replica gave before.
+        """
+        others: dict[str, list[Held]] = {}
+        if self._storage.damaged:
+            await asyncio.sleep(PHASE_TIMEOUT_S)
+        while self._storage.damaged:
+            for name in self._peers.keys() - others.keys():
+                entries = await self._peers[name].entries(PHASE_TIMEOUT_S)
+                if entries is not None:
+                    others[name] = entries
+            if len(others) >= self._enough_to_recover:
+                try:
+                    self._storage.restore([held for entries in others.values() for held in entries])
+                except OSError as error:
+                    self._log(f"the disk did not take what the others hold: {error}")
+            await asyncio.sleep(RECOVER_AGAIN_S)
 
     async def _carry_out(self, operation: Operation) -> Outcome:
         while operation.outcome is None:
@@ -140,4 +170,7 @@ def _response(outcome: Outcome) -> Response:
 
 async def main(node: Node) -> None:
     """Run one node."""
-    await node.serve(Server(node, node.config(Config)).handle)
+    server = Server(node, node.config(Config))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.recover())
+        await node.serve(server.handle)

@@ -8,6 +8,7 @@ import msgspec
 
 from harness.wire import Address, Client, WireError
 from systems.quorum.protocol import Entry, Request
+from systems.quorum.replica import Held
 
 REPLICA_PATH: Final = "/replica"
 
@@ -44,3 +45,11 @@ class Peer:
             self._in_flight -= 1
         self._unanswered = 0
         return response.decode(Entry) if response.status == 200 else None
+
+    async def entries(self, timeout_s: float) -> list[Held] | None:
+        """All that the peer holds, or None where it does not answer, or does not know."""
+        try:
+            response = await self._client.request("GET", REPLICA_PATH, timeout_s=timeout_s)
+        except WireError:
+            return None
+        return msgspec.json.decode(response.body, type=list[Held]) if response.status == 200 else None

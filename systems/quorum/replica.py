@@ -52,28 +52,25 @@ def encode_record(batch: Iterable[Held]) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(record), record)
 
 
-def decode_log(data: bytes) -> tuple[list[Held], int]:
-    """All entries of a log in their order, and how many bytes hold them; what follows those was torn by a crash.
+def decode_log(data: bytes, *, skip_damaged: bool = False) -> tuple[list[Held], int]:
+    """All entries of a log in their order, and how many bytes are left at its end of a record that a crash tore.
 
-    A record is written when the one before it is synced, so only the last can be torn, and it was never acknowledged. Raises
-    `DamagedLog` where a good record follows one that cannot be read.
+    A record is written when the one before it is synced, so only the last can be torn, and it was never acknowledged; its line
+    end, which comes last, is missing. Raises `DamagedLog` where a whole line cannot be read.
     """
+    *lines, torn = data.split(b"\n")
     entries: list[Held] = []
-    good_bytes, torn_at = 0, None
-    for number, line in enumerate(data.splitlines(keepends=True), start=1):
+    for number, line in enumerate(lines, start=1):
         batch = _decode_record(line)
-        if batch is None:
-            torn_at = torn_at or number
-        elif torn_at is not None:
-            raise DamagedLog(f"record {torn_at} of the log is damaged, and record {number} after it is not")
-        else:
+        if batch is not None:
             entries += batch
-            good_bytes += len(line)
-    return entries, good_bytes
+        elif not skip_damaged:
+            raise DamagedLog(f"record {number} of {len(lines)} in the log is damaged")
+    return entries, len(torn)
 
 
 def _decode_record(line: bytes) -> list[Held] | None:
-    checksum, _, record = line[:-1].partition(b" ")
-    if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(record):
+    checksum, _, record = line.partition(b" ")
+    if checksum != b"%08x" % zlib.crc32(record):
         return None
     return msgspec.json.decode(record, type=list[Held])

@@ -9,7 +9,7 @@ from typing import Final
 from harness.disk import Disk
 from systems.quorum.bugs import CORRECT, Rules
 from systems.quorum.protocol import Entry, Query, Request
-from systems.quorum.replica import Held, Replica, decode_log, encode_record
+from systems.quorum.replica import DamagedLog, Held, Replica, decode_log, encode_record
 
 LOG: Final = "entries.log"
 STARTS: Final = "starts"
@@ -24,11 +24,12 @@ class Storage:
     def __init__(
         self, disk: Disk, log: Callable[[str], None], *, rules: Rules = CORRECT, compact_at_bytes: int = COMPACT_AT_BYTES
     ) -> None:
-        """Read back what was held. Raises `DamagedLog` where that cannot be known."""
+        """Read back what was held; where that cannot be known, `damaged` says why, and nothing is answered until `restore`."""
         self._disk = disk
         self._log = log
         self._rules = rules
         self._replica = Replica(rules)
+        self.damaged: str | None = None
         self._waiting: list[tuple[Held, asyncio.Future[bool]]] = []
         self._compact_at_bytes = self._least_bytes = compact_at_bytes
         self._log_bytes = self._load()
@@ -36,7 +37,9 @@ class Storage:
         disk.replace(STARTS, b"%d" % self.start)
 
     async def answer(self, request: Request) -> Entry | None:
-        """What the replica holds when it has done what was asked; None where the disk did not take it."""
+        """What the replica holds when it has done what was asked; None where the disk did not take it, or is damaged."""
+        if self.damaged:
+            return None
         if not isinstance(request, Query):
             held = Held(request.key, request.entry)
             if not self._rules.logged_before_answer:
@@ -45,16 +48,36 @@ class Storage:
                 return None
         return self._replica.entry(request.key)
 
+    def entries(self) -> list[Held] | None:
+        """All that the replica holds; None where that is not known."""
+        return None if self.damaged else self._replica.entries()
+
+    def restore(self, entries: list[Held]) -> None:
+        """Hold what the others hold, in place of a damaged log. Raises `OSError` where the disk does not take it."""
+        replica = Replica(self._rules)
+        for held in entries:
+            replica.logged(held)
+        self._log_bytes = self._write_anew(replica)
+        self._replica, self.damaged = replica, None
+
     def _load(self) -> int:
         data = self._disk.read(LOG) or b""
-        entries, good_bytes = decode_log(data)
+        try:
+            entries, torn_bytes = decode_log(data, skip_damaged=not self._rules.damage_is_amnesia)
+        except DamagedLog as damage:
+            self.damaged = str(damage)
+            self._log(f"{damage}: nothing is answered until the other replicas have told what they hold")
+            return len(data)
         for held in entries:
             self._replica.logged(held)
-        if good_bytes < len(data):
-            self._log(f"the log's last {len(data) - good_bytes} bytes were torn by a crash and are cut off")
-        # Written anew: what was read may be in the kernel's memory only, and what is answered from now on must last. A sync is
-        # not enough, for the node's last life may have seen one fail.
-        record = encode_record(self._replica.entries())
+        if torn_bytes:
+            self._log(f"the log's last {torn_bytes} bytes were torn by a crash and are cut off")
+        # What was read may be in the kernel's memory only, and what is answered from now on must last. A sync is not enough,
+        # for the node's last life may have seen one fail.
+        return self._write_anew(self._replica)
+
+    def _write_anew(self, replica: Replica) -> int:
+        record = encode_record(replica.entries())
         self._disk.replace(LOG, record)
         return len(record)
 

@@ -141,18 +141,37 @@ def test_a_flipped_bit_is_never_read_as_data(at: int, bit: int) -> None:
     data = bytearray(b"".join(encode_record([held]) for held in good))
     data[at % len(data)] ^= 1 << bit
     try:
-        entries, good_bytes = decode_log(bytes(data))
+        entries, torn_bytes = decode_log(bytes(data))
     except DamagedLog:
         return
-    assert entries == good[:2]  # only the last record can be taken for a torn one
-    assert good_bytes == sum(len(encode_record([held])) for held in good[:2])
+    assert entries == good[:2]  # without its line end, the last record is taken for a torn one
+    assert torn_bytes == len(encode_record([good[2]]))
+    assert at % len(data) == len(data) - 1
 
 
-def test_damage_before_the_end_keeps_the_replica_from_starting(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_damaged_replica_tells_and_takes_nothing_until_the_others_have_told(tmp_path: Path, number: int) -> None:
     records = [encode_record([Held("a", entry(number))]) for number in (1, 2, 3)]
-    Disk(tmp_path).replace(LOG, records[0] + b"x" + records[1][1:] + records[2])
-    with pytest.raises(DamagedLog, match="record 2 of the log is damaged, and record 3 after it is not"):
-        opened(tmp_path)
+    records[number - 1] = b"x" + records[number - 1][1:]
+    Disk(tmp_path).replace(LOG, b"".join(records))
+    opened(tmp_path)
+    damaged = opened(tmp_path)  # also at a second start
+    assert damaged.damaged == f"record {number} of 3 in the log is damaged"
+    assert damaged.entries() is None
+    assert answers(damaged, Query("a"), Store("b", entry(9))) == [None, None]
+    damaged.restore([Held("a", entry(2)), Held("a", entry(3)), Held("b", entry(4))])
+    for storage in (damaged, opened(tmp_path)):
+        assert answers(storage, Query("a"), Query("b")) == [entry(3), entry(4)]
+
+
+def test_disk_that_does_not_take_what_the_others_hold_leaves_the_replica_damaged(tmp_path: Path) -> None:
+    files = CountedFiles(tmp_path)
+    Disk(files).replace(LOG, b"x\n")
+    storage = opened(files)
+    files.failing = {"sync"}
+    with pytest.raises(OSError, match="Input/output error"):
+        storage.restore([Held("a", entry(1))])
+    assert answers(storage, Query("a")) == [None]
 
 
 # ------------------------------------------------------------------------------------------------------- disks that fail
