@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import os
 import resource
 import secrets
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 import uvloop
@@ -51,7 +53,8 @@ async def serve(host: str, port: int, seed: int, until_eof: bool = False) -> Non
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if until_eof:
-        loop.add_reader(sys.stdin.fileno(), _stop_at_eof, stop)
+        # a thread, because not every kind of file can be polled
+        threading.Thread(target=_read_to_eof, args=(loop, stop), daemon=True).start()
     timers = Timers(loop)
     proxies = Proxies(timers, seed)
     server = await httpd.serve(Api(proxies).handle, host, port)
@@ -65,10 +68,11 @@ async def serve(host: str, port: int, seed: int, until_eof: bool = False) -> Non
     timers.close()
 
 
-def _stop_at_eof(stop: asyncio.Event) -> None:
-    if not os.read(sys.stdin.fileno(), 4096):
-        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-        stop.set()
+def _read_to_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    with contextlib.suppress(RuntimeError):  # the loop is closed: the server is ending anyway
+        loop.call_soon_threadsafe(stop.set)
 
 
 def _allow_many_sockets() -> None:

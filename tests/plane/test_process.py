@@ -59,6 +59,13 @@ def test_it_ends_with_whoever_holds_its_standard_input() -> None:
     server.stop()
 
 
+def test_standard_input_that_has_ended_already_ends_it() -> None:
+    done = subprocess.run(
+        [*ARGV, "--port", "0", "--until-eof"], cwd=ROOT, stdin=subprocess.DEVNULL, timeout=PATIENCE_S, check=False
+    )
+    assert done.returncode == 0
+
+
 def test_it_ends_when_whoever_started_it_is_killed() -> None:
     starter = subprocess.Popen(
         [
