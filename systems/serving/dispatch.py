@@ -17,7 +17,7 @@ class Dispatcher:
     MAX_TRIES: ClassVar[int] = 3
     """How often one request is sent at most."""
 
-    TRY_TIMEOUT_S: ClassVar[float] = 0.2
+    TRY_TIMEOUT_S: ClassVar[float] = 0.25
     """How long one replica may take. What a frozen one costs; far above what a well one needs."""
 
     def __init__(self, pool: Pool, clients: Mapping[str, Client], log: Callable[[str], None]) -> None:

@@ -13,8 +13,9 @@ from systems.serving.policy import Pool
 INTERVAL_S: Final = 0.1
 """Pause between two checks of one replica."""
 
-CHECK_TIMEOUT_S: Final = 0.2
-"""A replica that takes longer to answer a check is not well."""
+CHECK_TIMEOUT_S: Final = 0.5
+"""A replica that takes longer to answer a check is not well. Requests notice sooner; what only checks can do, take the last
+replica down, is not done in haste."""
 
 
 class HealthChecker:

@@ -46,17 +46,19 @@ class Pool:
     def choose(self, tried: Collection[str] = ()) -> str | None:
         """The replica whose turn it is among those that are up and not `tried`; None where there is none.
 
-        A retry goes to a replica that is down rather than nowhere: after a moment in which everything was slow, several are
-        down that are well, and the request has but to be sent once more.
+        Rather than nowhere, a retry goes to a replica that only failed requests took down, not health checks: after a moment
+        in which everything was slow, several are down that are well, and the request has but to be sent once more.
         """
-        untried = [name for name in self._order if name not in tried]
-        up = [name for name in untried if self._replicas[name].up]
-        candidates = up or (untried if tried else [])
+        untried = [self._replicas[name] for name in self._order if name not in tried]
+        candidates = [replica for replica in untried if replica.up]
+        if not candidates and tried:
+            candidates = [replica for replica in untried if replica.failed_checks == 0]
         if not candidates:
             return None
-        self._order.remove(candidates[0])
-        self._order.append(candidates[0])
-        return candidates[0]
+        name = candidates[0].name
+        self._order.remove(name)
+        self._order.append(name)
+        return name
 
     def is_up(self, name: str) -> bool:
         return self._replicas[name].up

@@ -46,12 +46,20 @@ def test_a_retry_goes_to_another_replica() -> None:
     assert pool.choose(["r1", "r2", "r3"]) is None
 
 
-def test_a_retry_goes_to_a_replica_that_is_down_only_where_no_other_is_left() -> None:
+def test_a_retry_goes_to_a_replica_that_failed_requests_took_down_where_no_other_is_left() -> None:
     pool = Pool(["r1", "r2", "r3"])
-    take_down(pool, "r3")
+    for _ in range(FALL_REQUESTS):
+        pool.failed("r3", "timed out")
+    assert up(pool) == ["r1", "r2"]
     assert pool.choose(["r1"]) == "r2"
     assert pool.choose(["r1", "r2"]) == "r3"
     assert pool.choose(["r1", "r2", "r3"]) is None
+
+
+def test_a_retry_does_not_go_to_a_replica_whose_checks_fail() -> None:
+    pool = Pool(["r1", "r2"])
+    take_down(pool, "r2")
+    assert pool.choose(["r1"]) is None
 
 
 def test_says_when_nobody_is_up() -> None:
@@ -148,9 +156,14 @@ EVENTS = st.lists(
 @given(EVENTS, st.sets(st.sampled_from(NAMES)))
 def test_whatever_happens(events: list[tuple[str, str]], tried: set[str]) -> None:
     """Only checks bring replicas up or empty the pool; a choice is untried, and up where one that is up is left."""
+    failing: set[str] = set()
     pool = Pool(NAMES)
     for event, name in events:
         before = up(pool)
+        if event == "check_failed":
+            failing.add(name)
+        elif event == "check_passed":
+            failing.discard(name)
         match event:
             case "answered":
                 pool.answered(name)
@@ -169,7 +182,7 @@ def test_whatever_happens(events: list[tuple[str, str]], tried: set[str]) -> Non
             case "choose":
                 pool.choose()
     untried = set(NAMES) - tried
-    candidates = untried & set(up(pool)) or (untried if tried else set())
+    candidates = untried & set(up(pool)) or (untried - failing if tried else set())
     choice = pool.choose(tried)
     assert choice in candidates if candidates else choice is None
     for name in NAMES:
