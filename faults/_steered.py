@@ -1,14 +1,26 @@
-"""What faults of a node's disk have in common: a setting on its control page, and a count there of what came of it."""
+"""What faults that steer a node have in common: whom they can hit, settings of its disk, and counts of what came of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness import selector
 from harness.control import Counter, Setting
-from harness.drill import Evidence, Targets
+from harness.drill import Evidence, Fault, System, Targets
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
+
+
+def check(fault: Fault, system: System) -> None:
+    """Raise `UsageError` where a fault may hit a foreign program, whose disk and clock are its own."""
+    for node in system.nodes():
+        if node.code is None and (node.name == fault.target or (node.replica and fault.target in selector.WORDS)):
+            raise UsageError(
+                f"{type(fault).__name__}({fault.target!r}): {node.name} is a foreign program, whose disk and clock are its"
+                " own. Aim at a node that has code=, or use Kill, Pause or FlipBits."
+            )
 
 
 def begin(cluster: Cluster, targets: Targets, setting: Setting, value: int, counter: Counter) -> Evidence:

@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from faults import _clocks
+from faults import _clocks, _steered
 from harness.control import Term
-from harness.drill import Aim, Evidence, Fault, Targets
+from harness.drill import Aim, Evidence, Fault, System, Targets
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
@@ -29,6 +29,9 @@ class ClockDrift(Fault):
 
     def __post_init__(self) -> None:
         _clocks.check(self, "parts_per_million", self.parts_per_million, most=1e9)
+
+    def check(self, system: System) -> None:
+        _steered.check(self, system)
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         term = Term(time.monotonic_ns(), parts_per_billion=round(self.parts_per_million * 1000))

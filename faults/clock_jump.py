@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from faults import _clocks
+from faults import _clocks, _steered
 from harness.control import Term
-from harness.drill import Aim, Evidence, Fault, Targets
+from harness.drill import Aim, Evidence, Fault, System, Targets
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
@@ -30,6 +30,9 @@ class ClockJump(Fault):
     def __post_init__(self) -> None:
         _clocks.check(self, "by_ms", self.by_ms)
         _clocks.check(self, "every_ms", self.every_ms, negative=False)
+
+    def check(self, system: System) -> None:
+        _steered.check(self, system)
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         term = Term(time.monotonic_ns(), by_ns=round(self.by_ms * 1e6), every_ns=round(self.every_ms * 1e6))

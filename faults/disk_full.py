@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from faults import _steered
 from harness.control import Counter, Setting
-from harness.drill import Aim, Evidence, Fault, Targets
+from harness.drill import Aim, Evidence, Fault, System, Targets
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
@@ -22,6 +22,9 @@ class DiskFull(Fault):
     """
 
     aims_at: ClassVar[Aim] = "nodes"
+
+    def check(self, system: System) -> None:
+        _steered.check(self, system)
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         return _steered.begin(cluster, targets, Setting.NO_SPACE, 1, Counter.REFUSED_WRITES)

@@ -8,10 +8,11 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, ClassVar
 
+from faults import _steered
 from faults.kill import Kill
 from harness.control import Tracked
 from harness.disk import PARTIAL
-from harness.drill import Aim, Evidence, Fault, Targets
+from harness.drill import Aim, Evidence, Fault, System, Targets
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
@@ -32,6 +33,9 @@ class PowerLoss(Fault):
     torn: bool = False
 
     aims_at: ClassVar[Aim] = "nodes"
+
+    def check(self, system: System) -> None:
+        _steered.check(self, system)
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         steering = {name: cluster.steering(name) for name in targets.nodes}

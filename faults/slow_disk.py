@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from faults import _steered
 from harness.control import Counter, Setting
-from harness.drill import Aim, Evidence, Fault, Targets
+from harness.drill import Aim, Evidence, Fault, System, Targets
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ class SlowDisk(Fault):
     def __post_init__(self) -> None:
         if not (math.isfinite(self.delay_ms) and 0.001 <= self.delay_ms <= 60_000):
             raise UsageError(f"SlowDisk(delay_ms={self.delay_ms!r}): between 0.001 and 60000 milliseconds.")
+
+    def check(self, system: System) -> None:
+        _steered.check(self, system)
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         return _steered.begin(cluster, targets, Setting.DELAY_NS, round(self.delay_ms * 1e6), Counter.DELAYED)

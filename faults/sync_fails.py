@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from faults import _steered
 from harness.control import Counter, Setting
-from harness.drill import Aim, Evidence, Fault, Targets
+from harness.drill import Aim, Evidence, Fault, System, Targets
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
@@ -25,6 +25,9 @@ class SyncFails(Fault):
     """
 
     aims_at: ClassVar[Aim] = "nodes"
+
+    def check(self, system: System) -> None:
+        _steered.check(self, system)
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         return _steered.begin(cluster, targets, Setting.SYNC_FAILS, 1, Counter.FAILED_SYNCS)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from echo import Numbers
 from keeper import Keeper, write
 from subject import Stage
 
+from faults.clock_drift import ClockDrift
+from faults.clock_jump import ClockJump
+from faults.clock_skew import ClockSkew
 from faults.disk_full import DiskFull
+from faults.flip_bits import FlipBits
 from faults.kill import Kill
+from faults.power_loss import PowerLoss
 from faults.slow_disk import SlowDisk
 from faults.sync_fails import SyncFails
-from harness.drill import Evidence, Fault
+from harness.drill import Drill, Evidence, Fault, Load
 from harness.errors import FaultError, UsageError
 
 
@@ -143,6 +150,29 @@ def test_foreign_program_is_out_of_reach(tmp_path: Path, fault: Fault) -> None:
                 await fault.heal(stage.cluster, stage.targets("n1"), Evidence(acted=False, text=""))
 
     asyncio.run(scene())
+
+
+_STEERING = [PowerLoss, SyncFails, DiskFull, SlowDisk, ClockSkew, ClockJump, ClockDrift]
+
+
+@pytest.mark.parametrize("target", ["n1", "one", "all"])
+@pytest.mark.parametrize("kind", _STEERING)
+def test_drill_that_aims_at_a_foreign_program_is_refused(kind: Callable[[str], Fault], target: str) -> None:
+    with pytest.raises(UsageError, match="n1 is a foreign program"):
+        _drill(Keeper(foreign=True), kind(target))
+
+
+@pytest.mark.parametrize("kind", _STEERING)
+def test_drill_that_aims_at_a_node_with_code_is_fine(kind: Callable[[str], Fault]) -> None:
+    assert _drill(Keeper(), kind("one")).faults
+
+
+def test_bits_of_foreign_programs_files_can_be_flipped() -> None:
+    assert _drill(Keeper(foreign=True), FlipBits("n1")).faults
+
+
+def _drill(system: Keeper, fault: Fault) -> Drill:
+    return Drill(system=system, workload=Numbers(), load=Load(rate=10, seconds=2), faults=[fault.between(0, 1)])
 
 
 @pytest.mark.parametrize("delay_ms", [0.0, -1.0, float("nan"), float("inf"), 1e6])
