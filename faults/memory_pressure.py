@@ -97,10 +97,11 @@ async def _watch(cluster: Cluster, pressed: _Pressed, over: asyncio.Event) -> tu
         end = ", until it ended"
     refused = _refusals(cluster, pressed)
     used_up = pressed.limit - largest < _USED_UP_MIB * _MIB
-    what = f"grew from {pressed.size / _MIB:.1f} to {largest / _MIB:.1f} of {pressed.limit / _MIB:.1f} MiB allowed{end}"
-    told = f", {refused} refusals in its log" if refused else ("" if used_up else ", so its room was not used up")
+    sizes = [f"{size / _MIB:.1f}" for size in (pressed.size, largest, pressed.limit)]
+    what = f"{pressed.name} had {sizes[0]}, came to {sizes[1]}, and was allowed {sizes[2]} MiB{end}"
+    told = f"; {refused} refusals in its log" if refused else ("" if used_up else "; its room was not used up")
     lifted = "" if stood else "; it lifted its own limit"
-    return stood and (used_up or refused > 0), f"{pressed.name} {what}{told}{lifted}"
+    return stood and (used_up or refused > 0), f"{what}{told}{lifted}"
 
 
 def _refusals(cluster: Cluster, pressed: _Pressed) -> int:

@@ -20,4 +20,5 @@ drill = Drill(
     ],
     checks=[predictions_correct, replicas_return],
     slos=["p50 < 150ms", "p99 < 1s", "availability >= 99%", "recovery < 2s"],
+    nightly=True,
 )

@@ -17,4 +17,5 @@ drill = Drill(
     faults=[DescriptorExhaustion("n2").between(1, 4), Kill("n1").between(1.5, 3)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 90%", "recovery < 4s"],
+    nightly=True,
 )

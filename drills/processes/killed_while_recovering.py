@@ -17,4 +17,5 @@ drill = Drill(
     faults=[Kill("n2").between(1, 2), KillAt("n2", "listening on").between(1.5, 4)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 90%"],
+    nightly=True,
 )

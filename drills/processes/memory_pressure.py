@@ -16,4 +16,5 @@ drill = Drill(
     faults=[MemoryPressure("one").between(1.5, 4)],
     checks=[predictions_correct, replicas_return],
     slos=["p50 < 50ms", "p99 < 1s", "availability >= 99%"],
+    nightly=True,
 )
