@@ -24,6 +24,7 @@ from harness.cpu_shares import CpuShares
 from harness.drill import CLIENT, HasPreload, HasPrepare, HasProbe, Link, Node, System, links_of, missing_for
 from harness.errors import FaultError, HarnessError, NodeDown, UsageError
 from harness.holds import Holds
+from harness.hosts import Hosts
 from harness.node import NodeSpec
 from harness.ports import HOST, listens, reserved
 from harness.process_limits import ProcessLimits
@@ -59,9 +60,9 @@ class Event:
     detail: str
 
 
-def prepare(system: System) -> None:
+def prepare(system: System, *, hosts: bool = False) -> None:
     """Make what a system needs before it starts. Raises `UsageError` where this machine lacks something."""
-    if missing := missing_for(system):
+    if missing := missing_for(system, hosts=hosts):
         raise UsageError(missing)
     if isinstance(system, HasPrepare):
         system.prepare()
@@ -78,6 +79,7 @@ class Cluster:
         plane: FaultPlane,
         processes: Processes,
         ports: Mapping[str, int],
+        hosts: Hosts | None,
     ) -> None:
         self.system = system
         self.plane = plane
@@ -91,6 +93,7 @@ class Cluster:
         self._seed = seed
         self._processes = processes
         self._ports = ports
+        self._hosts = hosts
         self._proxies: dict[str, Address] = {}
         self._starts: dict[str, int] = {}
         self._down = Holds()
@@ -104,9 +107,11 @@ class Cluster:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, system: System, run_dir: Path, *, seed: int, plane: PlaneKind) -> AsyncIterator[Cluster]:
+    async def opened(
+        cls, system: System, run_dir: Path, *, seed: int, plane: PlaneKind, hosts: bool = False
+    ) -> AsyncIterator[Cluster]:
         """Start everything and wait until every node answers; end everything, whatever happened."""
-        prepare(system)
+        prepare(system, hosts=hosts)
         run_dir = Path.cwd() / run_dir  # nodes have working directories of their own
         nodes = system.nodes()
         (run_dir / "nodes").mkdir(parents=True, exist_ok=True)
@@ -121,9 +126,10 @@ class Cluster:
                 *([EMBEDDED] if plane == "embedded" else []),
             ]
             log = run_dir / "nodes" / "warden.log"
+            machines = stack.enter_context(Hosts.opened(list(named))) if hosts else None
             processes = await stack.enter_async_context(Processes.opened(list(dict.fromkeys(modules)), log))
             toxiproxy = await stack.enter_async_context(opened_plane(plane, processes, plane_port, run_dir, seed))
-            cluster = cls(system, run_dir, seed, toxiproxy, processes, named)
+            cluster = cls(system, run_dir, seed, toxiproxy, processes, named, machines)
             stack.push_async_callback(cluster.background.cancel)
             stack.callback(cluster._remove_controls)
             processes.on_exit = cluster._exited
@@ -250,7 +256,14 @@ class Cluster:
 
     def address(self, name: str) -> Address:
         """Where a node itself listens; not through the fault plane."""
-        return HOST, self._ports[name]
+        return self._hosts.address(name) if self._hosts else HOST, self._ports[name]
+
+    @property
+    def hosts(self) -> Hosts:
+        """The nodes' machines. Raises `FaultError` where they have none of their own."""
+        if self._hosts is None:
+            raise FaultError("cannot here, because the nodes have no machines of their own. Give the drill hosts=True")
+        return self._hosts
 
     @property
     def entries(self) -> dict[str, Address]:
@@ -282,6 +295,9 @@ class Cluster:
         return (time.monotonic_ns() - started_ns) / 1e6
 
     async def _create_links(self) -> None:
+        if self._hosts is not None:  # there is no proxy that could stand between machines and not be one itself
+            self._proxies = {link.name: self.address(link.target) for link in self.links}
+            return
         at_once = asyncio.Semaphore(_LINKS_AT_ONCE)
 
         async def create(link: Link) -> None:
@@ -315,7 +331,7 @@ class Cluster:
         return NodeSpec(
             name=name,
             start=self._starts.get(name, 0),
-            host=HOST,
+            host=self.address(name)[0],
             port=self._ports[name],
             data=str(self.data(name)),
             log=str(self.log(name)),
@@ -325,6 +341,7 @@ class Cluster:
             peers=self.entries if name == CLIENT else {peer: self._proxies[f"{name}>{peer}"] for peer in node.peers},
             config=dict(node.config),
             control=str(self._control(name)) if name in self._steering else None,
+            network=self._hosts.namespace(name) if self._hosts else None,
         )
 
     async def _answering(self, name: str, pid: int) -> None:

@@ -54,7 +54,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     console = Console()
     names = catalog.drill_names(arguments.suite) if arguments.suite else list(catalog.drill_files())
     drills = [named for name in names if not (named := catalog.find_drill(name)).drill.nightly or arguments.suite]
-    lacking = {named.name: missing for named in drills if (missing := missing_for(named.drill.system))}
+    lacking = {named.name: missing for named in drills if (missing := missing_for(named.drill.system, hosts=named.drill.hosts))}
     for name, missing in lacking.items():
         console.print(f"not run: {name}: {missing}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     if len(lacking) == len(drills):
@@ -68,6 +68,8 @@ def run_command(arguments: argparse.Namespace) -> int:
 def drill_command(arguments: argparse.Namespace) -> int:
     """Some drills by name. The exit code is that of the gravest verdict."""
     drills = [catalog.find_drill(name, arguments.settings) for name in arguments.names]
+    if arguments.schedule is not None and len(drills) > 1:
+        raise UsageError(f"--schedule {arguments.schedule} is for one drill; {len(drills)} are named. Name one.")
     return exit_code([done.result for done in _run_all(drills, arguments.settings, arguments)])
 
 
@@ -79,8 +81,7 @@ def _run_all(drills: Sequence[NamedDrill], settings: Sequence[str], arguments: a
     if arguments.json_file is not None:
         with _writing(arguments.json_file):
             arguments.json_file.write_bytes(b"")  # better now than after the runs; and nobody takes an old one for new
-    for named in drills:
-        order = order_of(named, seed, settings, arguments.fault_plane)
+    for order in [order_of(named, seed, settings, arguments.fault_plane, arguments.schedule) for named in drills]:
         with Live(console, order) as live:
             done = run(order, runs=arguments.runs, observer=live)
         finished.append(done)

@@ -21,6 +21,7 @@ from harness.fault import Fault as Fault
 from harness.fault import Flapping as Flapping
 from harness.fault import Targets as Targets
 from harness.fault import Window as Window
+from harness.hosts import missing as missing_for_hosts
 from results.slo import SLO
 
 if TYPE_CHECKING:
@@ -165,9 +166,10 @@ class HasProbe(Protocol):
         """Returns when the node answered; raises any `OSError` when it did not."""
 
 
-def missing_for(system: System) -> str | None:
+def missing_for(system: System, *, hosts: bool) -> str | None:
     """What this machine lacks to run a system, in one line; None where it lacks nothing."""
-    return system.missing() if isinstance(system, HasRequirements) else None
+    missing = system.missing() if isinstance(system, HasRequirements) else None
+    return missing or (missing_for_hosts() if hosts else None)
 
 
 def links_of(system: System) -> list[Link]:
@@ -246,6 +248,9 @@ class Drill:
     slos: Sequence[str] = ()
     caught_by: Checker | None = None
     """For a drill whose system is known to be wrong: the check that must find it out."""
+    hosts: bool = False
+    """Each node, and the load generator, gets a machine of its own (a network namespace) and calls the others directly: no
+    proxies. For `Blackhole`, `CutPackets` and `RateLimit`. Needs root."""
     nightly: bool = False
     """Left out of the default suite, which is over in about two minutes; run by name, by folder, or with `-m nightly`."""
 
@@ -284,15 +289,23 @@ class Drill:
                 " End it earlier, or raise load.seconds."
             )
         for fault in item.faults:
-            check_fault(fault, self.system)
+            check_fault(fault, self.system, hosts=self.hosts)
 
 
-def check_fault(fault: Fault, system: System) -> None:
+def check_fault(fault: Fault, system: System, *, hosts: bool = False) -> None:
     """Raise `UsageError` unless a fault makes sense in a system, and its target is there."""
     if fault.needs is not None and not isinstance(system, fault.needs):
         raise UsageError(
             f"{type(fault).__name__} needs a system with the capability {fault.needs.__name__};"
             f" {type(system).__name__} does not have it. Use another fault, or add it to the system."
+        )
+    kind = type(fault).__name__
+    if fault.on_hosts and not hosts:
+        raise UsageError(f"{kind} acts on packets between machines. Give the drill hosts=True, or use Isolate or Partition.")
+    if hosts and fault.aims_at == "links" and not fault.on_hosts:
+        raise UsageError(
+            f"{kind} acts on proxies, and the machines of Drill(hosts=True) call each other directly."
+            " Use Blackhole, CutPackets or RateLimit, or leave hosts=True out."
         )
     selector.check(
         fault.target,

@@ -57,7 +57,7 @@ class DrillItem(pytest.Function):
 
 
 def _run(named: NamedDrill, config: pytest.Config) -> Finished:
-    missing = missing_for(named.drill.system)
+    missing = missing_for(named.drill.system, hosts=named.drill.hosts)
     if missing and os.environ.get("CI"):
         raise UsageError(missing)
     if missing:

@@ -50,6 +50,8 @@ class Fault(ABC):
     """Whether it acts on processes or on links."""
     needs: ClassVar[type | None] = None
     """The capability (a protocol such as `HasLeader`) that it asks of the system."""
+    on_hosts: ClassVar[bool] = False
+    """Whether it acts on packets between machines, as `Drill(hosts=True)` has them."""
 
     @abstractmethod
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:

@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Final, NoReturn
 
+from harness import namespaces
 from harness.node import NodeSpec, run
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -100,6 +101,8 @@ def _become(spec: NodeSpec, parent: int) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    if spec.network:
+        namespaces.enter(os.open(spec.network, os.O_RDONLY))
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     Path(spec.data).mkdir(parents=True, exist_ok=True)
     os.chdir(spec.data)

@@ -46,6 +46,8 @@ class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
     config: dict[str, object] = {}
     control: str | None = None
     """The control page, by which disk and clock are steered; None where nobody wants to."""
+    network: str | None = None
+    """The file of the network namespace that it lives in; None for the one that the warden is in."""
 
 
 class Node:

@@ -16,7 +16,7 @@ import msgspec
 import pandas as pd
 
 from faults.servers import PlaneKind
-from harness import provenance
+from harness import provenance, schedule_file
 from harness.catalog import NamedDrill
 from harness.checkers.faults_acted import faults_acted
 from harness.checkers.generator_kept_up import generator_kept_up
@@ -29,6 +29,7 @@ from harness.history import History
 from harness.injector import Watcher, WindowRecord, hold
 from harness.interrupts import run_to_its_end
 from harness.schedule import PlannedWindow, plan
+from harness.schedule_file import SCHEDULE
 from harness.wire import Client, Response, WireError
 from results.judge import judge
 from results.metrics import measure
@@ -62,14 +63,23 @@ class Order:
     seed: int
     rerun: str
     plane: PlaneKind = "embedded"
+    windows: tuple[PlannedWindow, ...] | None = None
+    """What is carried out instead of what the drill and the seed say."""
 
 
-def order_of(named: NamedDrill, seed: int, settings: Sequence[str], plane: PlaneKind) -> Order:
-    """The order for a drill of the catalogue; `settings` are those that were applied to it, for the line that repeats it."""
+def order_of(named: NamedDrill, seed: int, settings: Sequence[str], plane: PlaneKind, schedule: Path | None = None) -> Order:
+    """The order for a drill of the catalogue, with its own schedule or that of a file.
+
+    `settings` are those that were applied to it, for the line that repeats it.
+    """
     words = ["harness", "drill", named.again, "--seed", str(seed)]
     words += ["--fault-plane", plane] if plane != "embedded" else []
     words += [word for setting in settings for word in ("--set", setting)]
-    return Order(name=named.name, title=named.title, drill=named.drill, seed=seed, rerun=shlex.join(words), plane=plane)
+    words += ["--schedule", str(schedule)] if schedule else []
+    windows = schedule_file.read(schedule, named.drill) if schedule else None
+    return Order(
+        name=named.name, title=named.title, drill=named.drill, seed=seed, rerun=shlex.join(words), plane=plane, windows=windows
+    )
 
 
 class Observer(Watcher, Protocol):
@@ -108,7 +118,7 @@ def run(order: Order, *, runs: Path, observer: Observer | None = None) -> Finish
     begun_s = time.monotonic()
     for value in (order.drill.system, order.drill.workload):
         describe(value)  # what cannot travel to the generator is a mistake in the drill: say so before the start
-    prepare(order.drill.system)  # not yet in the event loop, so that Ctrl-C ends it at once
+    prepare(order.drill.system, hosts=order.drill.hosts)  # not yet in the event loop, so that Ctrl-C ends it at once
     run_dir = new_run_dir(runs, order.name, order.seed, started)
     try:
         recorded = run_to_its_end(_record(order, run_dir, observer or Nobody()))
@@ -135,13 +145,14 @@ def check(history: History, checks: Sequence[Checker]) -> tuple[CheckResult, ...
 
 async def _record(order: Order, run_dir: Path, observer: Observer) -> History:
     """Everything up to the history: the run itself."""
-    drill, windows = order.drill, plan(order.drill, order.seed)
-    (run_dir / "schedule.json").write_bytes(_encode_schedule(windows))
+    drill = order.drill
+    windows = plan(drill, order.seed) if order.windows is None else order.windows
+    (run_dir / SCHEDULE).write_bytes(schedule_file.encode(windows, order.name, order.seed))
     limit_s = drill.load.seconds + _OVERTIME_S
     try:
         async with (
             asyncio.timeout(limit_s),
-            Cluster.opened(drill.system, run_dir, seed=order.seed, plane=order.plane) as cluster,
+            Cluster.opened(drill.system, run_dir, seed=order.seed, plane=order.plane, hosts=drill.hosts) as cluster,
         ):
             observer.on_start(order, windows)
             generator = _GeneratorControl(cluster)
@@ -272,21 +283,6 @@ def _conclude(order: Order, history: History, started: datetime, duration_s: flo
         expected="pass" if drill.caught_by is None else "fail",
         caught_by=None if drill.caught_by is None else drill.caught_by.__name__,
     )
-
-
-def _encode_schedule(windows: Sequence[PlannedWindow]) -> bytes:
-    rows = [
-        {
-            "label": planned.label,
-            "fault": describe(planned.window.fault),
-            "from_s": planned.window.from_s,
-            "to_s": planned.window.to_s,
-            "nodes": planned.targets.nodes if planned.targets else None,
-            "links": [link.name for link in planned.targets.links] if planned.targets else None,
-        }
-        for planned in windows
-    ]
-    return msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n"
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,0 +1,70 @@
+"""What tests of machines share: whether there can be any here, sockets inside of them, and what must not be left of them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from harness import hosts, namespaces
+from harness.hosts import Hosts
+
+T = TypeVar("T")
+
+
+def need_hosts() -> None:
+    """Skip a test where namespaces cannot be made; in CI that is an error."""
+    if missing := hosts.missing():
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+
+
+def inside(machines: Hosts, name: str, do: Callable[[], T]) -> T:
+    """What a function returns when it is called on a machine."""
+    descriptor = os.open(machines.namespace(name), os.O_RDONLY)
+    try:
+        return namespaces.within(descriptor, do)
+    finally:
+        os.close(descriptor)
+
+
+def bound(machines: Hosts, name: str, kind: socket.SocketKind) -> socket.socket:
+    """A socket on a machine's own address, at any port."""
+
+    def bind() -> socket.socket:
+        made = socket.socket(socket.AF_INET, kind)
+        made.bind((machines.address(name), 0))
+        return made
+
+    return inside(machines, name, bind)
+
+
+def links() -> set[str]:
+    """The network interfaces that anybody sees outside of all namespaces."""
+    return {path.name for path in Path("/sys/class/net").iterdir()}
+
+
+def kept_by(namespace: str) -> list[str]:
+    """Who keeps a namespace, such as "net:[4026532177]", alive: a process that is in it, or that holds it open."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            for path in [process / "ns" / "net", *_entries(process / "fd")]:
+                try:
+                    if str(path.readlink()) == namespace:
+                        found.append(str(path))
+                except OSError:  # it ended while it was looked at
+                    continue
+    return found
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
