@@ -1,0 +1,29 @@
+"""What faults on packets have in common: they are lost between machines, and counted where they are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.drill import Evidence
+from harness.hosts import Flow
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+async def drop(cluster: Cluster, label: str, flows: Sequence[Flow]) -> Evidence:
+    """Lose the packets of some flows from now on."""
+    await asyncio.to_thread(cluster.hosts.drop, label, flows)
+    return Evidence(acted=None, text="")
+
+
+async def stop_dropping(cluster: Cluster, label: str, flows: Sequence[Flow]) -> Evidence:
+    """Let them through again. Evidence is the packets that the kernel counted as it dropped them."""
+    dropped = await asyncio.to_thread(cluster.hosts.stop_dropping, label)
+    seen = [(flow, lost) for flow, lost in zip(flows, dropped, strict=False) if lost.packets]
+    if not seen:
+        return Evidence(acted=False, text=f"no packet came to be dropped: {', '.join(map(str, flows))}")
+    listed = ", ".join(f"{lost.packets:,} from {flow} ({lost.bytes:,} bytes)" for flow, lost in seen)
+    return Evidence(acted=True, text=f"dropped {sum(lost.packets for _, lost in seen):,} packets: {listed}")

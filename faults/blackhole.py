@@ -1,0 +1,35 @@
+"""Blackhole: a machine's cable leads nowhere, and nobody is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from faults import _packets
+from harness.drill import Aim, Evidence, Fault, Targets
+from harness.hosts import Flow
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class Blackhole(Fault):
+    """Every packet to and from each target is lost, clients' as well. Connecting hangs; nothing is refused or reset.
+
+    What a switch that died leaves behind. Unlike behind a proxy, what was lost is sent again by TCP and arrives late. The
+    harness's own questions are let through, so a node that is killed meanwhile can be seen to come back.
+    """
+
+    aims_at: ClassVar[Aim] = "nodes"
+    on_hosts: ClassVar[bool] = True
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        return await _packets.drop(cluster, targets.label, _flows(targets))
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        return await _packets.stop_dropping(cluster, targets.label, _flows(targets))
+
+
+def _flows(targets: Targets) -> list[Flow]:
+    return [flow for name in targets.nodes for flow in (Flow(name, None), Flow(None, name))]

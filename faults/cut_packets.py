@@ -1,0 +1,48 @@
+"""CutPackets: packets between some machines are lost, both ways or one way only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from faults import _packets
+from harness.drill import Aim, Evidence, Fault, Targets
+from harness.errors import UsageError
+from harness.hosts import Flow
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class CutPackets(Fault):
+    """The targets as a group are cut from all other nodes; clients still reach both sides. (A link: its two ends.)
+
+    `direction` "both" loses all packets between the sides, "out" those that the targets (or the link's source) send, "in" those
+    they are sent. A cut in one direction stops connections both ways, since acknowledgements are packets too, while whoever
+    is still heard looks alive; partial partitions of this kind are surveyed by Alfatafta et al., "Toward a Generic Fault
+    Tolerance Technique for Partial Network Partitioning", OSDI 2020.
+    """
+
+    direction: Literal["both", "out", "in"] = "both"
+
+    aims_at: ClassVar[Aim] = "links"
+    on_hosts: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.direction not in ("both", "out", "in"):
+            raise UsageError(f"CutPackets(direction={self.direction!r}): no such direction. Use 'both', 'out' or 'in'.")
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        return await _packets.drop(cluster, targets.label, self._flows(cluster, targets))
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        return await _packets.stop_dropping(cluster, targets.label, self._flows(cluster, targets))
+
+    def _flows(self, cluster: Cluster, targets: Targets) -> list[Flow]:
+        if targets.nodes:
+            pairs = [(inside, other) for inside in targets.nodes for other in cluster.nodes if other not in targets.nodes]
+        else:
+            pairs = [(link.source, link.target) for link in targets.links]
+        out = [Flow(inside, other) for inside, other in pairs] if self.direction != "in" else []
+        return out + ([Flow(other, inside) for inside, other in pairs] if self.direction != "out" else [])

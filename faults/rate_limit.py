@@ -1,0 +1,78 @@
+"""RateLimit: a machine's cable is thin, in both directions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from harness.drill import Aim, Evidence, Fault, Targets
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+    from harness.hosts import Shaping
+
+_LEAST_KBIT_PER_S: Final = 8
+_MOST_KBIT_PER_S: Final = 10_000_000
+
+
+@dataclass(frozen=True)
+class RateLimit(Fault):
+    """Each target sends, and is sent, at most so much: a token bucket (tc-tbf(8)) at either end of its cable.
+
+    All of its connections share it, and what would wait too long in the queue is lost. It models a network card that
+    degraded, of the incidents of Gunawi et al., "Fail-Slow at Scale", FAST 2018, or a link that others fill.
+    """
+
+    kbit_per_s: float = 1000.0
+
+    aims_at: ClassVar[Aim] = "nodes"
+    on_hosts: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not _LEAST_KBIT_PER_S <= self.kbit_per_s <= _MOST_KBIT_PER_S:
+            raise UsageError(
+                f"RateLimit(kbit_per_s={self.kbit_per_s:g}): from {_LEAST_KBIT_PER_S:,} to {_MOST_KBIT_PER_S:,} kbit a second."
+            )
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        for name in targets.nodes:
+            await asyncio.to_thread(cluster.hosts.limit, targets.label, name, self.kbit_per_s)
+        return Evidence(acted=None, text="", readings=await _readings(cluster, targets))
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        """Evidence is the packets that had to wait, or were dropped, for each target."""
+        try:
+            now = await _readings(cluster, targets)
+        finally:
+            await asyncio.to_thread(cluster.hosts.unlimit, targets.label)
+        since = {name: value - injected.readings.get(name, 0) for name, value in now.items()}
+        acted = [any(since.get(f"{name} {end} overlimits", 0) > 0 for end in ("out", "in")) for name in targets.nodes]
+        return Evidence(acted=all(acted), text="; ".join(_text(name, since, self.kbit_per_s) for name in targets.nodes))
+
+
+async def _readings(cluster: Cluster, targets: Targets) -> Mapping[str, float]:
+    found: dict[str, float] = {}
+    for name in targets.nodes:
+        for end, shaping in (await asyncio.to_thread(cluster.hosts.shaping, name)).items():
+            found |= _numbers(f"{name} {end}", shaping)
+    return found
+
+
+def _numbers(prefix: str, shaping: Shaping) -> Mapping[str, float]:
+    return {
+        f"{prefix} bytes": shaping.bytes,
+        f"{prefix} overlimits": shaping.overlimits,
+        f"{prefix} drops": shaping.drops,
+    }
+
+
+def _text(name: str, since: Mapping[str, float], kbit_per_s: float) -> str:
+    out, in_ = (
+        f"{since.get(f'{name} {end} bytes', 0):,.0f} bytes (waited {since.get(f'{name} {end} overlimits', 0):,.0f}×,"
+        f" dropped {since.get(f'{name} {end} drops', 0):,.0f})"
+        for end in ("out", "in")
+    )
+    return f"{name} at {kbit_per_s:,g} kbit/s sent {out}, was sent {in_}"
