@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import socket
+import threading
 from urllib.parse import quote
 
 import pytest
@@ -227,14 +229,22 @@ def test_a_thousand_proxies_at_once(embedded: Server, upstream: Upstream) -> Non
 
 
 def test_running_out_of_descriptors_is_survived(upstream: Upstream) -> None:
+    def greet() -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                upstream.accepted.get().sendall(b"!")
+
+    threading.Thread(target=greet, daemon=True).start()
     server = start_embedded(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
-    proxy = server.proxy(upstream.address)
-    waiting = [proxy.connect() for _ in range(80)]
-    for sock in waiting:
-        sock.close()
-    client, peer = upstream.pair(proxy)
-    client.sendall(b"through")
-    while receive(peer, 7) != b"through":
-        peer = upstream.take()
-    server.ask("DELETE", proxy.path)
-    server.stop()
+    try:
+        proxy = server.proxy(upstream.address)
+        waiting = [proxy.connect() for _ in range(80)]
+        for sock in waiting:
+            sock.close()
+        greeting = b""
+        while greeting != b"!":  # those that find no descriptor left are closed, until the others have gone
+            with contextlib.suppress(ConnectionError), proxy.connect() as client:
+                greeting = receive(client, 1)
+        server.ask("DELETE", proxy.path)
+    finally:
+        server.stop()
