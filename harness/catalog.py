@@ -199,6 +199,12 @@ def fault_classes() -> list[type[Fault]]:
     return [kind for kind in _classes(faults_package) if _is_value(kind) and issubclass(kind, Fault)]
 
 
+def fault_kinds() -> dict[str, type[Fault]]:
+    """Every fault by "module:Class", as schedule files name it."""
+    kinds = (kind for kind in _classes(faults_package) if _is_value(kind) and issubclass(kind, Fault))
+    return {f"{kind.__module__}:{kind.__name__}": kind for kind in kinds}
+
+
 def checkers() -> dict[str, Checker]:
     """Every checker by name: the function that is called like its module."""
     names = [name for _, name, _ in pkgutil.iter_modules(checkers_package.__path__) if not name.startswith("_")]

@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="judge a recorded history: a run's folder, .parquet, .csv or .jsonl")
     check.add_argument("history", metavar="HISTORY", type=Path)
+    suite.set_defaults(schedule=None)
     check.add_argument("--checker", dest="checkers", action="append", metavar="NAME", help="all that apply where none is named")
 
     report = commands.add_parser(
@@ -92,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("runs", nargs="*", metavar="RUN", type=Path)
     report.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
+    drill.add_argument(
+        "--schedule", type=Path, metavar="FILE", help="faults, times and targets from a schedule.json, or a run's folder"
+    )
 
     toxiproxy = commands.add_parser("toxiproxy", help="the fault plane by itself")
     actions = toxiproxy.add_subparsers(dest="action", required=True, metavar="ACTION")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import shutil
 import time
 import traceback
 from collections.abc import Sequence
@@ -47,8 +48,10 @@ SEED_BITS: Final = 31
 
 _LEAD_S: Final = 0.2
 """Between "begin" and the first call, so that every part has heard it."""
+_FULL_BYTES: Final = 4096
 _TICK_S: Final = 0.25
-_PLANE_TICK_S: Final = 1.0
+_PLANE_FULL_BYTES: Final = 4096
+_TICK_S: Final = 1.0
 _OVERTIME_S: Final = 120.0
 """A run that is not over this long after its load is stuck."""
 
@@ -124,6 +127,10 @@ def run(order: Order, *, runs: Path, observer: Observer | None = None) -> Finish
         recorded = run_to_its_end(_record(order, run_dir, observer or Nobody()))
     except OSError as error:
         raise HarnessError(f"The run in {run_dir} broke off: {error.strerror or error}.") from error
+    except HarnessError as error:
+        if shutil.disk_usage(run_dir).free < _FULL_BYTES:  # then whatever failed could not even say so
+            raise type(error)(f"{error} No space left on device: the run is kept in {run_dir}.") from error
+        raise
     result = _conclude(order, recorded, started, time.monotonic() - begun_s)
     save(run_dir, result, recorded)
     return Finished(run_dir=run_dir, result=result, history=recorded)

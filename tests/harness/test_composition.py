@@ -11,7 +11,7 @@ from statistics import mean
 import pytest
 from echo import Echo, Led, Numbers
 from engine import run_drill
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faults.kill import Kill
@@ -34,6 +34,7 @@ def overlap(one: Window, other: Window) -> bool:
 # --------------------------------------------------------------------------------------------------------------- rates
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     rates=st.lists(st.floats(0.1, 59), min_size=1, max_size=4),
     load_s=st.floats(4, 60),
@@ -91,6 +92,7 @@ def test_faults_in_turn() -> None:
     assert item.ends_s(10) == 3
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.floats(0, 5), st.floats(0.1, 5), st.floats(0.05, 1), st.floats(0.05, 1))
 def test_flapping_repeats_whole_windows(from_s: float, length_s: float, on_s: float, off_s: float) -> None:
     try:
@@ -124,6 +126,7 @@ def test_flapping_hits_the_same_node_each_time_and_other_seeds_another() -> None
 # ---------------------------------------------------------------------------------------------------------- overlapping
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.integers())
 def test_windows_that_overlap_hit_different_replicas_where_there_are_enough(seed: int) -> None:
     planned = plan(
