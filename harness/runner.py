@@ -50,8 +50,7 @@ _LEAD_S: Final = 0.2
 """Between "begin" and the first call, so that every part has heard it."""
 _FULL_BYTES: Final = 4096
 _TICK_S: Final = 0.25
-_PLANE_FULL_BYTES: Final = 4096
-_TICK_S: Final = 1.0
+_PLANE_TICK_S: Final = 1.0
 _OVERTIME_S: Final = 120.0
 """A run that is not over this long after its load is stuck."""
 
