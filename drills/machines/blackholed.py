@@ -1,0 +1,21 @@
+"""One of three machines drops off the network: no packet comes or goes, and nothing is refused or reset."""
+
+from __future__ import annotations
+
+from faults.blackhole import Blackhole
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.drill import Drill, Load
+from systems.quorum import Quorum
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Quorum(replicas=3, read=2, write=2),
+    workload=Registers(keys=10, writes=0.5),
+    load=Load(rate=150, clients=40, seconds=6),
+    faults=[Blackhole("one").between(1.5, 3.5)],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 70%", "recovery < 5s"],
+    hosts=True,
+    nightly=True,
+)
