@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -58,11 +59,12 @@ class FlipBits(Fault):
 
     async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
         """Nothing is put back; the evidence says how many of the damaged bytes are still as the fault left them."""
-        still = 0
+        left: dict[Path, dict[int, float]] = defaultdict(dict)
         for reading, after in injected.readings.items():
             name, _, rest = reading.partition(" ")
             file, _, offset = rest.rpartition(" byte ")
-            still += _byte(cluster.data(name) / file, int(offset)) == after
+            left[cluster.data(name) / file][int(offset)] = after
+        still = sum(_still(path, bytes_left) for path, bytes_left in left.items())
         text = f"{injected.text}; {still} of {len(injected.readings)} bytes were still like that in the end"
         return Evidence(acted=injected.acted, text=text)
 
@@ -102,11 +104,10 @@ def _chosen(folder: Path, pattern: str, bits: int, random: Random) -> dict[Path,
     return chosen
 
 
-def _byte(path: Path, offset: int) -> int | None:
+def _still(path: Path, left: Mapping[int, float]) -> int:
+    """How many bytes of a file are as they were left, by offset."""
     try:
         with path.open("rb") as file:
-            file.seek(offset)
-            found = file.read(1)
+            return sum(os.pread(file.fileno(), 1, offset) == bytes([int(after)]) for offset, after in left.items())
     except FileNotFoundError:
-        return None
-    return found[0] if found else None
+        return 0
