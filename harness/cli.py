@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
     suite = commands.add_parser("run", help="run a suite of drills and write its report; the default suite where none is named")
     suite.add_argument("suite", nargs="?", metavar="SUITE", help="a folder of drills, such as quorum")
+    suite.set_defaults(schedule=None)
     _add_run_options(suite)
 
     drill = commands.add_parser("drill", help="run drills by name")
@@ -81,11 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     drill.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="FIELD=VALUE", help="change the drill: load.rate=1000"
     )
+    drill.add_argument(
+        "--schedule", type=Path, metavar="FILE", help="faults, times and targets from a schedule.json, or a run's folder"
+    )
     _add_run_options(drill)
 
     check = commands.add_parser("check", help="judge a recorded history: a run's folder, .parquet, .csv or .jsonl")
     check.add_argument("history", metavar="HISTORY", type=Path)
-    suite.set_defaults(schedule=None)
     check.add_argument("--checker", dest="checkers", action="append", metavar="NAME", help="all that apply where none is named")
 
     report = commands.add_parser(
@@ -93,9 +96,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("runs", nargs="*", metavar="RUN", type=Path)
     report.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
-    drill.add_argument(
-        "--schedule", type=Path, metavar="FILE", help="faults, times and targets from a schedule.json, or a run's folder"
-    )
 
     toxiproxy = commands.add_parser("toxiproxy", help="the fault plane by itself")
     actions = toxiproxy.add_subparsers(dest="action", required=True, metavar="ACTION")
