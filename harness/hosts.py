@@ -70,9 +70,6 @@ class Shaping(msgspec.Struct, frozen=True):
 
 def missing() -> str | None:
     """What this machine lacks for hosts, and how to get it, in one line; None where it lacks nothing."""
-    for tool, package in _TOOLS.items():
-        if shutil.which(tool) is None:
-            return f"Drill(hosts=True): cannot here, because there is no {tool!r}. Install it: apt-get install {package}."
     try:
         os.close(namespaces.create())
     except OSError as error:
@@ -80,6 +77,9 @@ def missing() -> str | None:
             f"Drill(hosts=True): cannot here, because making a network namespace fails: {error.strerror}."
             " Run as root; in a container, with the capabilities SYS_ADMIN and NET_ADMIN."
         )
+    for tool, package in _TOOLS.items():
+        if shutil.which(tool) is None:
+            return f"Drill(hosts=True): cannot here, because there is no {tool!r}. Install it: apt-get install {package}."
     return None
 
 

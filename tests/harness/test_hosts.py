@@ -276,6 +276,7 @@ def test_too_many_machines_are_an_error() -> None:
 
 
 def test_what_is_missing_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    need_hosts()
     monkeypatch.setenv("PATH", str(tmp_path))
     assert hosts.missing() == (
         "Drill(hosts=True): cannot here, because there is no 'ip'. Install it: apt-get install iproute2."
@@ -286,8 +287,6 @@ def test_what_is_missing_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    need_hosts()
-
     def create() -> int:
         raise PermissionError(1, "Operation not permitted")
 
