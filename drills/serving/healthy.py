@@ -12,5 +12,5 @@ drill = Drill(
     workload=Predictions(),
     load=Load(rate=300, clients=100, seconds=4),
     checks=[predictions_correct],
-    slos=["p50 < 50ms", "p99 < 250ms", "availability >= 99.9%"],
+    slos=["p50 < 100ms", "p99 < 400ms", "availability >= 99.9%"],
 )

@@ -27,5 +27,5 @@ drill = Drill(
         )
     ],
     checks=[predictions_correct, replicas_return],
-    slos=["p50 < 50ms", "p99 < 500ms", "availability >= 99%"],
+    slos=["p50 < 100ms", "p99 < 500ms", "availability >= 99%"],
 )
