@@ -31,4 +31,5 @@ drill = Drill(
     ],
     checks=[linearizable, nothing_lost],
     slos=["p99 < 1s", "availability >= 99%"],
+    nightly=True,
 )

@@ -19,4 +19,5 @@ drill = Drill(
     ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 60%"],
+    nightly=True,
 )

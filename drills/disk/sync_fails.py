@@ -20,4 +20,5 @@ drill = Drill(
     ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 40%"],
+    nightly=True,
 )

@@ -16,4 +16,5 @@ drill = Drill(
     faults=[SlowCpu("balancer", share=0.01).between(1.5, 3.5)],
     checks=[predictions_correct, replicas_return],
     slos=["availability >= 50%", "recovery < 4s"],
+    nightly=True,
 )

@@ -16,4 +16,5 @@ drill = Drill(
     faults=[Bridge("one").between(1, 3)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 70%", "recovery < 5s"],
+    nightly=True,
 )

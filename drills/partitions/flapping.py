@@ -16,4 +16,5 @@ drill = Drill(
     faults=[Partition("one").flapping(1, 5, on_s=0.5, off_s=0.7)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 70%"],
+    nightly=True,
 )

@@ -16,4 +16,5 @@ drill = Drill(
     faults=[Partition("half").between(1, 3)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 40%", "recovery < 5s"],
+    nightly=True,
 )

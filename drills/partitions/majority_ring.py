@@ -16,4 +16,5 @@ drill = Drill(
     faults=[MajorityRing().between(1, 3)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 80%", "recovery < 5s"],
+    nightly=True,
 )

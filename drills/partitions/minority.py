@@ -16,4 +16,5 @@ drill = Drill(
     faults=[Partition("minority").between(1, 3)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 60%", "recovery < 5s"],
+    nightly=True,
 )

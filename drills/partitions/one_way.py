@@ -18,4 +18,5 @@ drill = Drill(
     ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 60%"],
+    nightly=True,
 )

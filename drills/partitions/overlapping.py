@@ -26,4 +26,5 @@ drill = Drill(
     ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 30%"],
+    nightly=True,
 )

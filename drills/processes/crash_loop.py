@@ -1,4 +1,4 @@
-"""One of three replicas crashes again and again, each time as soon as it is back; the two others carry on."""
+"""All replicas crash again and again, each started again at once: what was acknowledged must survive every time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ drill = Drill(
     system=Quorum(replicas=3, read=2, write=2),
     workload=Registers(keys=10, writes=0.5),
     load=Load(rate=200, clients=20, seconds=6),
-    faults=[CrashLoop("one", every_s=0.4).between(1, 4)],
+    faults=[CrashLoop("all", every_s=0.6).between(1, 4)],
     checks=[linearizable, nothing_lost],
-    slos=["availability >= 90%", "recovery < 4s"],
+    slos=["availability >= 60%", "recovery < 4s"],
+    nightly=True,
 )

@@ -12,8 +12,9 @@ from workloads.predictions import Predictions
 drill = Drill(
     system=Serving(replicas=3),
     workload=Predictions(),
-    load=Load(rate=200, clients=100, seconds=7),
-    faults=[Restart("r1").between(1, 1.7), Restart("r2").between(2.4, 3.1), Restart("r3").between(3.8, 4.5)],
+    load=Load(rate=200, clients=100, seconds=8),
+    faults=[Restart("r1").between(1, 1.5), Restart("r2").between(2, 2.5), Restart("r3").between(3, 3.5)],
     checks=[predictions_correct, replicas_return],
     slos=["p50 < 50ms", "p99 < 1s", "availability >= 99%"],
+    nightly=True,
 )

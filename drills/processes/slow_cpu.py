@@ -16,4 +16,5 @@ drill = Drill(
     faults=[SlowCpu("one", share=0.05).between(1.5, 4.5)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 90%", "recovery < 5s"],
+    nightly=True,
 )

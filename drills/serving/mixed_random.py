@@ -28,4 +28,5 @@ drill = Drill(
     ],
     checks=[predictions_correct, replicas_return],
     slos=["p50 < 100ms", "p99 < 500ms", "availability >= 99%"],
+    nightly=True,
 )
