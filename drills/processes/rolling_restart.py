@@ -13,7 +13,11 @@ drill = Drill(
     system=Serving(replicas=3),
     workload=Predictions(),
     load=Load(rate=200, clients=100, seconds=8),
-    faults=[Restart("r1").between(1, 1.5), Restart("r2").between(2, 2.5), Restart("r3").between(3, 3.5)],
+    faults=[
+        Restart("r1", grace_s=2).between(1, 1.5),
+        Restart("r2", grace_s=2).between(2, 2.5),
+        Restart("r3", grace_s=2).between(3, 3.5),
+    ],
     checks=[predictions_correct, replicas_return],
     slos=["p50 < 50ms", "p99 < 1s", "availability >= 99%"],
     nightly=True,
