@@ -26,7 +26,10 @@ class Redis:
 
     def nodes(self) -> Sequence[Node]:
         persistence = ("--appendonly", "yes", "--appendfsync", "always") if self.fsync else ("--appendonly", "no")
-        command = (_SERVER, "--bind", "{host}", "--port", "{port}", "--dir", "{data}", "--save", "", *persistence)
+        command = (
+            _SERVER, "--bind", "{host}", "--protected-mode", "no", "--port", "{port}", "--dir", "{data}", "--save", "",
+            *persistence,
+        )  # fmt: skip
         return [Node(name=_NODE, command=command)]
 
     def entries(self) -> Sequence[str]:
