@@ -168,14 +168,16 @@ class Cluster:
 
     async def terminate(self, name: str, label: str, grace_s: float) -> int:
         """SIGTERM a node, and SIGKILL it where it still runs `grace_s` later; in all else as `kill`."""
-        self.pid(name)
+        pid = self.pid(name)
         self._down.take(name, label)
         self._signal(name, signal.SIGTERM)
-        try:
-            return await asyncio.wait_for(self._processes.exit_code(name), grace_s)
-        except TimeoutError:
-            self._signal(name, signal.SIGKILL)
-            return await self._processes.exit_code(name)
+        with contextlib.suppress(TimeoutError):
+            try:
+                return await asyncio.wait_for(self._processes.exit_code(name), grace_s)
+            finally:  # also where the run is broken off meanwhile: the node's port is needed again
+                if self._processes.pid(name) == pid:
+                    self._signal(name, signal.SIGKILL)
+        return await self._processes.exit_code(name)
 
     async def restart(self, name: str, label: str) -> int | None:
         """End a window's `kill` or `terminate`; returns the new pid.

@@ -11,6 +11,7 @@ from subject import Stage, Subject, until
 
 from faults.kill import Kill
 from faults.restart import Restart
+from harness.drill import Evidence
 from harness.errors import FaultError, UsageError
 
 
@@ -71,6 +72,21 @@ def test_kill_that_overlaps_keeps_the_node_down_until_both_are_over(tmp_path: Pa
             await kill.heal(stage.cluster, stage.targets("n1", label="w1"), killed)
             assert stage.cluster.runs("n1")
             assert "died" not in stage.kinds("n1")
+
+    asyncio.run(scene())
+
+
+def test_node_is_back_also_where_the_restart_is_broken_off(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path, Subject(stubborn=True)) as stage:
+            fault, targets = Restart("n1", grace_s=60), stage.targets("n1")
+            ending = asyncio.create_task(fault.inject(stage.cluster, targets))
+            await until(lambda: "signalled" in stage.kinds("n1"))
+            ending.cancel()
+            await asyncio.wait([ending])
+            await until(lambda: not stage.cluster.runs("n1"))
+            await fault.heal(stage.cluster, targets, Evidence(acted=False, text=""))
+            assert await stage.ask("n1", "/") == "done"
 
     asyncio.run(scene())
 
