@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 import signal
 import sys
 import traceback
@@ -29,7 +31,7 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line; returns its exit code. Errors are one line on standard error."""
-    parsed = _parser().parse_args(arguments)
+    parsed = parser().parse_args(arguments)
     roots.add(Path.cwd())
     try:
         # Imported late, so that `harness --help` does not wait for pandas.
@@ -45,12 +47,22 @@ def run(arguments: Sequence[str]) -> int:
         print("interrupted: everything that was started has been ended", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
-        sys.stderr.close()
-        return 0
+        return _unread()
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # what rich makes of it
+            return _unread()
+        raise
     except Exception:
         traceback.print_exc()
         print("error: the harness broke; this is a bug in it, or in a module of yours that stands above", file=sys.stderr)
         return HarnessError.exit_code
+
+
+def _unread() -> int:
+    """Nobody knows the verdict, so this is none of its codes: that of a program which SIGPIPE ended."""
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.close()
+    return 128 + signal.SIGPIPE
 
 
 class _Parser(argparse.ArgumentParser):
@@ -61,14 +73,15 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(UsageError.exit_code)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def parser() -> argparse.ArgumentParser:
+    """Every command and its options."""
+    harness = _Parser(
         prog="harness",
         description="Drills for distributed ML systems: start one, put load on it, break it, and judge what it did.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = harness.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     commands.add_parser("list", help="drills, systems, faults, workloads, checkers")
 
@@ -97,6 +110,17 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("runs", nargs="*", metavar="RUN", type=Path)
     report.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
 
+    shrink = commands.add_parser("shrink", help="reduce a failing run's faults to the least that still fails in the same way")
+    shrink.add_argument("run", metavar="RUN", type=Path, help="the folder of a run that failed")
+    shrink.add_argument(
+        "--repeats",
+        type=_at_least_one,
+        default=3,
+        metavar="N",
+        help="runs to see a schedule fail, for what fails now and then (3)",
+    )
+    shrink.add_argument("--minutes", type=_minutes, default=15.0, metavar="M", help="when to stop; Ctrl-C stops as well (15)")
+
     toxiproxy = commands.add_parser("toxiproxy", help="the fault plane by itself")
     actions = toxiproxy.add_subparsers(dest="action", required=True, metavar="ACTION")
     serve = actions.add_parser("serve", help="the embedded server, until it is interrupted")
@@ -104,7 +128,23 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=8474)
     serve.add_argument("--seed", type=int, default=0)
     actions.add_parser("install", help="build the real Toxiproxy with `go install`")
-    return parser
+    return harness
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
+    return minutes
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,147 @@
+"""The command line as scripts see it: exit codes, one line of error, the JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from engine import environment, harness, nothing_left, write_drill
+
+GOOD = """
+drill = Drill(
+    system=Echo(replicas=2), workload=Numbers(), load=Load(rate=100, seconds=1.2, timeout_ms=300),
+    faults=[Pause("n1").between(0.2, 0.4), Kill("one").between(0.6, 0.8)], slos=["availability >= 5%", "max < 1000s"],
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("user")
+    write_drill(folder, "echo/good", GOOD)
+    write_drill(folder, "echo/slow", GOOD.replace("1000s", "0.001ms"))
+    write_drill(folder, "echo/idle", GOOD.replace('Kill("one")', 'Isolate("n1>n2")'))
+    write_drill(folder, "echo/dead", GOOD.replace("replicas=2", "replicas=2, misbehave='not start'"))
+    write_drill(folder, "echo/crash", GOOD.replace("replicas=2", "replicas=2, misbehave='crash'"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("drill", "code", "verdict"),
+    [("good", 0, "pass"), ("slow", 3, "slo"), ("idle", 4, "unknown"), ("crash", 1, "fail")],
+)
+def test_exit_codes_and_json(folder: Path, drill: str, code: int, verdict: str) -> None:
+    done = harness(folder, "drill", f"echo/{drill}", "--seed", "7", "--json", "out.json")
+    result = json.loads((folder / "out.json").read_text())
+    if drill != "crash" and not next(check for check in result["checks"] if check["name"] == "generator_kept_up")["valid"]:
+        pytest.skip("this machine is too busy to judge a load of 100 calls a second")
+    assert (done.returncode, result["verdict"]) == (code, verdict), done.stdout + done.stderr
+    assert (result["drill"], result["seed"]) == (f"echo/{drill}", 7)
+    assert all({"name", "valid", "why"} <= set(check) for check in result["checks"])
+    assert all({"text", "value", "ok"} <= set(slo) for slo in result["slos"])
+    assert {"requests", "rate_per_s", "p50_ms", "p99_ms", "p999_ms", "max_ms", "availability", "recovery_s"} <= set(
+        result["metrics"]
+    )
+    assert all({"kind", "targets", "from_s", "to_s", "acted", "evidence"} <= set(fault) for fault in result["faults"])
+    assert result["rerun"] == f"harness drill echo/{drill} --seed 7"
+    assert result["rerun"] in done.stdout
+    assert done.stderr == ""
+    assert nothing_left(folder)
+
+
+def test_several_drills_make_a_list_and_the_gravest_exit_code(folder: Path) -> None:
+    done = harness(folder, "drill", "echo/crash", "echo/slow", "--json", "several.json", "--set", "load.seconds=1.3")
+    results = json.loads((folder / "several.json").read_text())
+    assert [result["drill"] for result in results] == ["echo/crash", "echo/slow"]
+    assert done.returncode == 1
+    assert all("--set load.seconds=1.3" in result["rerun"] for result in results)
+
+
+def test_a_result_of_yesterday_is_not_taken_for_one_of_today(folder: Path) -> None:
+    (folder / "old.json").write_text('{"verdict": "pass"}')
+    assert harness(folder, "drill", "echo/dead", "--json", "old.json").returncode == 4
+    assert (folder / "old.json").read_text() == ""
+
+
+WRONG = {
+    "no command": ([], 2, "the following arguments are required: COMMAND"),
+    "an unknown command": (["fly"], 2, "invalid choice: 'fly'"),
+    "an unknown option": (["drill", "echo/good", "--sed", "7"], 2, "--sed"),
+    "no drill": (["drill"], 2, "required: NAME"),
+    "an unknown drill": (["drill", "echo/god"], 2, "No drill called 'echo/god'. Did you mean 'echo/good'?"),
+    "an unknown suite": (["run", "ecko"], 2, "No suite or drill called 'ecko'. Did you mean 'echo'?"),
+    "a seed that is none": (["drill", "echo/good", "--seed", "x"], 2, "invalid int value: 'x'"),
+    "a setting that is none": (["drill", "echo/good", "--set", "load.rat=1"], 2, "Did you mean 'rate'?"),
+    "a fault plane that is none": (["drill", "echo/good", "--fault-plane", "x"], 2, "invalid choice: 'x'"),
+    "no report to write": (["report", "nowhere"], 2, "nowhere is not a run's folder"),
+    "no history to judge": (["check", "nowhere"], 2, "nowhere"),
+    "a JSON file nowhere": (["drill", "echo/good", "--json", "no/where.json"], 70, "Cannot write no/where.json: No such file"),
+    "runs where a file is": (["drill", "echo/good", "--runs", "drills/echo/good.py"], 70, "Not a directory"),
+    "a node that does not start": (["drill", "echo/dead"], 4, "there is no flux capacitor"),
+}
+
+
+@pytest.mark.parametrize("how", WRONG)
+def test_what_is_wrong_is_said_in_one_line(folder: Path, how: str) -> None:
+    arguments, code, message = WRONG[how]
+    done = harness(folder, *arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
+    assert message in done.stderr
+    assert nothing_left(folder)
+
+
+def test_a_toxiproxy_that_is_not_there_is_said_in_one_line(folder: Path) -> None:
+    done = harness(folder, "drill", "echo/good", "--fault-plane", "toxiproxy", TOXIPROXY_URL="http://127.0.0.1:1")
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
+    assert "The fault plane at 127.0.0.1:1 does not answer" in done.stderr
+    done = harness(folder, "drill", "echo/good", "--fault-plane", "toxiproxy", TOXIPROXY_URL="nonsense")
+    assert (done.returncode, "expected an address such as http://127.0.0.1:8474" in done.stderr) == (2, True)
+
+
+@contextlib.contextmanager
+def tiny_disk(at: Path, kilobytes: int) -> Iterator[Path]:
+    """A file system of a few kilobytes, where that may be made."""
+    at.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(at)]
+    made = subprocess.run(mount, capture_output=True, check=False)
+    if made.returncode != 0:
+        pytest.skip("mounting a small file system takes root")
+    try:
+        yield at
+    finally:
+        subprocess.run(["umount", "-l", str(at)], check=True)  # noqa: S607 - whichever there is
+
+
+@pytest.mark.parametrize("kilobytes", [4, 40, 80, 150])
+def test_a_full_disk_is_said_in_one_line(folder: Path, tmp_path: Path, kilobytes: int) -> None:
+    """Full at once, as the nodes start, as the log is written, as the run is saved."""
+    with tiny_disk(tmp_path / "small", kilobytes) as small:
+        done = harness(folder, "drill", "echo/good", "--runs", str(small))
+        assert done.returncode in (4, 70), done.stdout + done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert "No space left on device" in done.stderr
+        assert nothing_left(small)
+
+
+def test_help_and_lists_do_not_wait_for_pandas() -> None:
+    code = "import sys; from harness.cli import run\ntry: run(['--help'])\nexcept SystemExit: print('pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
+    assert done.stdout.endswith("False\n")
+
+
+def test_output_into_a_pipe_that_closes(folder: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.cli", "list"],
+        cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(60) == 128 + signal.SIGPIPE

@@ -1,0 +1,111 @@
+"""Drills under pytest: each file one test, the verdict instead of a traceback, figures for pytest-benchmark."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from engine import environment, write_drill
+
+pytest_plugins = "pytester"
+
+GOOD = """
+drill = Drill(
+    system=Echo(), workload=Numbers(), load=Load(rate=50, seconds=0.8), faults=[Pause("n1").between(0.2, 0.3)],
+    slos=["availability >= 1%"],
+)
+"""
+CRASH = GOOD.replace("Echo()", "Echo(misbehave='crash', after_s=0.4)")
+DEAD = GOOD.replace("Echo()", "Echo(misbehave='not start')")
+
+
+def pytest_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "pytest", "-p", "no:locust", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment(CI=""), capture_output=True, text=True, check=False, timeout=120
+    )  # fmt: skip
+
+
+def fill(folder: Path) -> None:
+    """Two drills of one name in different folders, and an ordinary test."""
+    write_drill(folder, "a/same", GOOD)
+    write_drill(folder, "b/same", GOOD)
+    (folder / "drills" / "conftest.py").write_text("")
+    (folder / "drills" / "_shared.py").write_text("1 / 0")
+    (folder / "test_ordinary.py").write_text(
+        "def test_sum(): assert 1 + 1 == 2\ndef test_quick(benchmark): benchmark(sum, [1])\n"
+    )
+
+
+SAME = ["drills/a/same.py::same", "drills/b/same.py::same"]
+ASKED = {
+    "the folder": (["drills"], SAME),
+    "the files": (["drills/a/same.py", "drills/b/same.py"], SAME),
+    "one file": (["drills/b/same.py"], SAME[1:]),
+    "one test": (["drills/b/same.py::same"], SAME[1:]),
+    "by name": (["-k", "same"], SAME),
+    "everything": ([], [*SAME, "test_ordinary.py::test_sum", "test_ordinary.py::test_quick"]),
+    "where all files are tests or hold doctests": (["-o", "python_files=*.py", "--doctest-modules", "drills/a"], SAME[:1]),
+}
+
+
+@pytest.mark.parametrize("how", ASKED)
+def test_every_drill_file_is_one_test_however_it_is_asked_for(pytester: pytest.Pytester, how: str) -> None:
+    fill(pytester.path)
+    arguments, expected = ASKED[how]
+    assert collected(pytester, *arguments) == expected
+
+
+def test_it_is_a_drill_also_where_pytest_takes_its_folder_for_the_root(pytester: pytest.Pytester) -> None:
+    fill(pytester.path)
+    assert collected(pytester, "--rootdir", "drills/a", "drills/a/same.py") == ["same.py::same"]
+
+
+def collected(pytester: pytest.Pytester, *arguments: str) -> list[str]:
+    done = pytester.runpytest_inprocess("--collect-only", "-q", "-p", "no:locust", "-p", "no:cacheprovider", *arguments)
+    return [line for line in done.outlines if "::" in line]
+
+
+def test_drills_and_ordinary_tests_run_together_and_leave_their_figures(tmp_path: Path) -> None:
+    fill(folder := tmp_path)
+    done = pytest_in(folder, "--drill-seed", "3", "--benchmark-json", "out.json", "--benchmark-autosave")
+    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    benchmarks = {bench["fullname"]: bench for bench in json.loads((folder / "out.json").read_text())["benchmarks"]}
+    assert set(benchmarks) == {*SAME, "test_ordinary.py::test_quick"}
+    drill = benchmarks[SAME[0]]
+    assert {"rate_per_s", "p50_ms", "p99_ms", "recovery_s", "availability"} <= set(drill["extra_info"])
+    assert (drill["extra_info"]["seed"], drill["extra_info"]["rerun"]) == (3, "harness drill a/same --seed 3")
+    assert drill["stats"]["rounds"] <= drill["extra_info"]["requests"]
+    assert drill["stats"]["median"] * 1000 == pytest.approx(drill["extra_info"]["p50_ms"], rel=0.5)
+    assert drill["stats"]["max"] * 1000 == pytest.approx(drill["extra_info"]["max_ms"], rel=0.01)
+    again = pytest_in(folder, "drills/a", "--benchmark-compare", "--drill-runs", "elsewhere")
+    assert "1 passed" in again.stdout, again.stdout + again.stderr
+    assert "(NOW)" in again.stdout
+    assert (folder / "elsewhere" / "a" / "same").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (CRASH, ["nodes_stayed_up", "n1 died at", "harness drill wrong --seed 3"]),
+        (DEAD, ["n1 did not start", "there is no flux capacitor"]),
+        ("drill = Drill(", ["drills/wrong.py, line 8: SyntaxError"]),
+        ("x = 1", ["defines no drill"]),
+    ],
+)
+def test_what_fails_shows_the_verdict_and_no_traceback(pytester: pytest.Pytester, body: str, said: list[str]) -> None:
+    write_drill(pytester.path, "wrong", body)
+    done = pytester.runpytest_inprocess("-p", "no:locust", "-p", "no:cacheprovider", "--drill-seed", "3", "drills")
+    assert done.ret in (1, 2)
+    for words in said:
+        assert words in done.stdout.str()
+    assert "Traceback" not in done.stdout.str() + done.stderr.str()
+    assert "runner.py" not in done.stdout.str()
+
+
+def test_nothing_of_the_harness_is_imported_where_there_are_no_drills(tmp_path: Path) -> None:
+    (tmp_path / "test_lean.py").write_text("import sys\ndef test_lean(): assert 'pandas' not in sys.modules\n")
+    assert pytest_in(tmp_path, "-p", "no:benchmark").returncode == 0

@@ -1,0 +1,188 @@
+"""The load generator by itself: every call is made once, on time or late by no fault of its own, and its fate is logged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import pandas as pd
+import pytest
+import uvloop
+
+from harness.codec import describe
+from harness.drill import Address, Answer, Call, CallFailed, Load, Node
+from harness.node import Node as RunningNode
+from harness.node import NodeSpec
+from workloads.generator import OPLOG, Generator, Progress, Task
+from workloads.oplog import read_oplog
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moody:
+    """Not a real system: a client that does with each call what its key says, after the first call froze all for a while."""
+
+    frozen_s: float = 0.0
+
+    def nodes(self) -> Sequence[Node]:
+        return []
+
+    def entries(self) -> Sequence[str]:
+        return []
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> MoodyClient:
+        return MoodyClient(index, self.frozen_s)
+
+
+class MoodyClient:
+    def __init__(self, index: int, frozen_s: float) -> None:
+        self._index = index
+        self._frozen_s = frozen_s
+        self._busy = False
+        self._asked = 0
+
+    async def invoke(self, call: Call) -> Answer:
+        assert not self._busy, "a client is asked for one thing at a time"
+        self._busy = True
+        try:
+            self._asked += 1
+            if self._asked == 1:
+                await asyncio.sleep(self._frozen_s)
+            match call.key:
+                case "refuse":
+                    raise CallFailed("not now")
+                case "break":
+                    raise ConnectionResetError("gone")
+                case "hang":
+                    await asyncio.Event().wait()
+                case "own timeout":
+                    raise TimeoutError
+                case "refuse twice" if self._asked <= 2:
+                    raise CallFailed("not yet")
+            return Answer(f"{call.key}!", node=f"c{self._index}")
+        finally:
+            self._busy = False
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """These keys, drawn evenly."""
+
+    keys: tuple[str, ...] = ("fine",)
+    final: tuple[str, ...] = ()
+
+    def calls(self, random: Random) -> Iterator[Call]:
+        while True:
+            yield Call(kind="do", key=random.choice(self.keys), value=str(random.random()))
+
+    def final_calls(self) -> Iterable[Call]:
+        return [Call(kind="look", key=key) for key in self.final]
+
+
+def generate(tmp_path: Path, system: Moody, workload: Keys, load: Load, seed: int = 1) -> tuple[pd.DataFrame, list[Progress]]:
+    """What a generator logs of a load, and what it said meanwhile."""
+    seen: list[Progress] = []
+
+    async def main() -> int:
+        node = RunningNode(NodeSpec(name="client", start=0, host="127.0.0.1", port=1, data=str(tmp_path), log="", seed=seed))
+        task = Task(system=describe(system), workload=describe(workload), load=load, seed=seed)
+        generator = Generator(node, task)
+        start_ns = time.monotonic_ns() + 20_000_000
+        generator.start(start_ns)
+        while not generator.finished:
+            seen.append(generator.progress())
+            await asyncio.sleep(0.01)
+        seen.append(generator.progress())
+        await generator.final()
+        generator.save()
+        await generator.close()
+        return start_ns
+
+    start_ns = uvloop.run(main())
+    return read_oplog((tmp_path / OPLOG).read_bytes(), start_ns), seen
+
+
+FATES = {
+    "fine": ("ok", None),
+    "refuse": ("failed", "not now"),
+    "break": ("unknown", "ConnectionResetError: gone"),
+    "hang": ("unknown", "no answer within 30 ms"),
+    "own timeout": ("unknown", "no answer within 30 ms"),
+}
+
+
+def test_every_call_is_made_once_and_its_fate_is_logged(tmp_path: Path) -> None:
+    load = Load(rate=500, seconds=0.4, clients=40, timeout_ms=30)
+    ops, seen = generate(tmp_path, Moody(), Keys(keys=tuple(FATES)), load)
+    assert set(ops["key"]) == set(FATES)
+    for key, (outcome, error) in FATES.items():
+        those = ops[ops["key"] == key]
+        assert set(those["outcome"]) == {outcome}
+        assert set(those["error"].astype(object).where(those["error"].notna(), None)) == {error}
+    fine = ops[ops["key"] == "fine"]
+    assert set(fine["value"]) == {"fine!"}
+    assert set(fine["node"]) <= {f"c{number}" for number in range(40)}
+    assert ops["due_ns"].is_monotonic_increasing
+    assert (ops["sent_ns"] >= ops["ready_ns"]).all()
+    assert (ops["ready_ns"] >= ops["due_ns"]).all()
+    assert (ops["done_ns"] >= ops["sent_ns"]).all()
+    last = seen[-1]
+    assert (last.ok + last.failed + last.unknown, last.due, last.finished) == (len(ops), len(ops), True)
+    assert sum(len(progress.latencies_ms) for progress in seen) == (ops["outcome"] != "failed").sum()
+
+
+def test_the_seed_decides_what_is_asked_and_when(tmp_path: Path) -> None:
+    load = Load(rate=300, seconds=0.2)
+    columns = ["key", "due_ns"]
+    runs = [generate(tmp_path, Moody(), Keys(keys=("a", "b", "c")), load, seed)[0][columns] for seed in (1, 1, 2)]
+    pd.testing.assert_frame_equal(runs[0], runs[1])
+    assert not runs[0].equals(runs[2])
+
+
+def test_a_frozen_system_cannot_hide_its_queue(tmp_path: Path) -> None:
+    """Calls fall due while nobody answers; their latency counts from then (coordinated omission)."""
+    load = Load(rate=200, seconds=0.4, clients=1, arrivals="constant")
+    ops, _ = generate(tmp_path, Moody(frozen_s=0.2), Keys(), load)
+    assert set(ops["outcome"]) == {"ok"}
+    waited_ms = (ops["done_ns"] - ops["due_ns"]) / 1e6
+    fell_due_meanwhile = ops["due_ns"] < 0.19e9
+    assert (waited_ms[fell_due_meanwhile] >= 200 - ops["due_ns"][fell_due_meanwhile] / 1e6).all()
+    own_lateness_ms = (ops["sent_ns"] - ops["ready_ns"]) / 1e6
+    assert (own_lateness_ms[fell_due_meanwhile] < waited_ms[fell_due_meanwhile]).all()
+
+
+def test_what_could_never_be_sent_surely_had_no_effect(tmp_path: Path) -> None:
+    load = Load(rate=100, seconds=0.2, clients=1, timeout_ms=100, arrivals="constant")
+    ops, _ = generate(tmp_path, Moody(), Keys(keys=("hang",)), load)
+    assert len(ops) == 20
+    sent = ops[ops["outcome"] == "unknown"]
+    assert 1 <= len(sent) <= 4
+    never = ops[ops["outcome"] == "failed"]
+    assert set(never["error"]) == {"not sent: every client was busy until the load ended"}
+    assert len(sent) + len(never) == 20
+
+
+@pytest.mark.parametrize("final", [("fine", "fine"), ("refuse twice", "fine")])
+def test_final_calls_are_asked_until_they_are_answered(tmp_path: Path, final: tuple[str, ...]) -> None:
+    ops, _ = generate(tmp_path, Moody(), Keys(final=final), Load(rate=1, seconds=0.05, arrivals="constant", clients=2))
+    last = ops[ops["phase"] == "final"]
+    assert set(last[last["outcome"] == "ok"]["key"]) == set(final)
+    assert (last["outcome"] == "failed").sum() == (2 if "refuse twice" in final else 0)
+
+
+def test_a_workload_that_ends_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the workload ends after 3 calls; this load needs 10"):
+        generate(tmp_path, Moody(), Ending(), Load(rate=10, seconds=1, arrivals="constant"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending(Keys):
+    """Three keys and no more."""
+
+    def calls(self, random: Random) -> Iterator[Call]:
+        yield from (Call(kind="do", key="fine") for _ in range(3))
