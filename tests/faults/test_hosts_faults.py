@@ -21,6 +21,7 @@ from faults.latency import Latency
 from faults.partition import Isolate
 from faults.rate_limit import RateLimit
 from harness import wire
+from harness.catalog import find_drill
 from harness.cluster import Cluster
 from harness.drill import Drill, Evidence, Fault, Link, Load, Targets, links_of
 from harness.errors import FaultError, UsageError
@@ -243,3 +244,13 @@ def test_a_whole_drill_on_machines(tmp_path: Path) -> None:
     assert acted == {"Blackhole": True, "Kill": True, "RateLimit": True}
     fates = set(done.history.ops["outcome"])
     assert fates == {"ok", "failed", "unknown"}, "answered; refused by the dead node; swallowed by the blackhole"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("bug", "right"), [("null", True), ("read-one", False)])
+def test_a_machine_that_nobody_hears_tells_a_wrong_store_from_a_right_one(tmp_path: Path, bug: str, right: bool) -> None:
+    need_hosts()
+    drill = find_drill("machines/one_way", [f"system.bug={bug}"]).drill
+    checks = {check.name: check.valid for check in run_drill(drill, tmp_path).result.checks}
+    assert checks["linearizable"] is right
+    assert checks["faults_acted"]
