@@ -85,14 +85,18 @@ def test_a_cancelled_sleeper_does_not_hold_the_others_up() -> None:
 
 def test_closing_leaves_no_descriptor() -> None:
     async def main() -> None:
-        before = {path.name for path in Path("/proc/self/fd").iterdir()}
+        before = descriptors()
         for _ in range(10):
             pacer = Pacer()
             await pacer.sleep_until(time.monotonic_ns() + 1000)
             pacer.close()
-        assert {path.name for path in Path("/proc/self/fd").iterdir()} == before
+        assert descriptors() == before
 
     asyncio.run(main())
+
+
+def descriptors() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
 
 
 def execute(run: object, main: Coroutine[object, object, None]) -> None:
