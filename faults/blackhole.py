@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Blackhole(Fault):
     """Every packet to and from each target is lost, clients' as well. Connecting hangs; nothing is refused or reset.
 
-    What a switch that died leaves behind. Unlike behind a proxy, what was lost is sent again by TCP and arrives late. The
+    Models a switch or a cable that died. Unlike behind a proxy, what was lost is sent again by TCP and arrives late. The
     harness's own questions are let through, so a node that is killed meanwhile can be seen to come back.
     """
 

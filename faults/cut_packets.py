@@ -20,8 +20,8 @@ class CutPackets(Fault):
 
     `direction` "both" loses all packets between the sides, "out" those that the targets (or the link's source) send, "in" those
     they are sent. A cut in one direction stops connections both ways, since acknowledgements are packets too, while whoever
-    is still heard looks alive; partial partitions of this kind are surveyed by Alfatafta et al., "Toward a Generic Fault
-    Tolerance Technique for Partial Network Partitioning", OSDI 2020.
+    is still heard looks alive. Models the partial partitions of Alfatafta et al., "Toward a Generic Fault Tolerance Technique
+    for Partial Network Partitioning", OSDI 2020.
     """
 
     direction: Literal["both", "out", "in"] = "both"

@@ -22,7 +22,7 @@ _MOST_KBIT_PER_S: Final = 10_000_000
 class RateLimit(Fault):
     """Each target sends, and is sent, at most so much: a token bucket (tc-tbf(8)) at either end of its cable.
 
-    All of its connections share it, and what would wait too long in the queue is lost. It models a network card that
+    All of its connections share it, and what would wait too long in the queue is lost. Models a network card that
     degraded, of the incidents of Gunawi et al., "Fail-Slow at Scale", FAST 2018, or a link that others fill.
     """
 
