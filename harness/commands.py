@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 from rich.console import Console
@@ -18,8 +20,10 @@ from harness import catalog
 from harness.catalog import Entry, NamedDrill
 from harness.drill import missing_for
 from harness.errors import HarnessError, UsageError
+from harness.injector import described
 from harness.live import Live
-from harness.runner import SEED_BITS, Finished, check, order_of, run
+from harness.runner import SEED_BITS, Finished, Order, check, order_of, run
+from harness.shrinking import MINIMAL, Failed, OutOfTime, Shrinking, failures, write
 from results.histories import load_history
 from results.report import REPORT, write_report
 from results.result import EXIT_CODES, Result, exit_code, suite_exit_code, verdict_of
@@ -122,6 +126,56 @@ def check_command(arguments: argparse.Namespace) -> int:
     found = check(history, chosen)
     print_checks(found, history, Console())
     return EXIT_CODES[verdict_of(found, ())]
+
+
+def shrink_command(arguments: argparse.Namespace) -> int:
+    """The least of a failing run's schedule that still fails."""
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    failed = Failed.of(arguments.run)
+    file = arguments.run / MINIMAL
+    console.print(f"{failed.order.name}, seed {failed.order.seed}: what is enough for {' or '.join(sorted(failed.how))}?")
+    ended = 0
+    with TemporaryDirectory() as scratch:
+        shrinking = Shrinking(
+            failed,
+            repeats=arguments.repeats,
+            limit_s=arguments.minutes * 60,
+            once=lambda order: _shown(order, Path(scratch), console),
+        )
+        try:
+            for best in shrinking.steps():
+                with _writing(file):
+                    again = write(best, failed, file)
+        except OutOfTime:
+            console.print(f"The {arguments.minutes:g} minutes are over; more may be left out.")
+        except KeyboardInterrupt:
+            console.print("Interrupted; more may be left out.")
+            ended = 130
+    if shrinking.best is None:
+        console.print(f"It did not fail like that again in {shrinking.runs} runs. Raise --repeats for what fails seldom.")
+        return ended or EXIT_CODES["unknown"]
+    count, whole = len(shrinking.best), len(failed.order.windows or ())
+    times = f"failed in {shrinking.best_failed} of {shrinking.best_runs} runs of it, {shrinking.runs} runs in all"
+    console.print(f"\n{count} of {whole} windows {'is' if count == 1 else 'are'} enough: {times}.")
+    for planned in shrinking.best:
+        console.print(f"  {described(planned)}")
+    console.print(f"\nAgain   {again}")
+    return ended
+
+
+def _shown(order: Order, scratch: Path, console: Console) -> Result:
+    """Run a drill that nobody keeps, and say in a line what became of it."""
+    labels = " ".join(f"{one.label} ({one.window.from_s:g}–{one.window.to_s:g} s)" for one in order.windows or ()) or "no fault"
+    try:
+        with Live(console, order) as live:
+            result = run(order, runs=scratch, observer=live).result
+    except HarnessError as error:
+        console.print(f"{labels}: broke off: {error}")
+        raise
+    finally:
+        shutil.rmtree(scratch / order.name, ignore_errors=True)
+    console.print(f"{labels}: {': '.join([result.verdict, *sorted(failures(result))])}")
+    return result
 
 
 def report_command(arguments: argparse.Namespace) -> int:

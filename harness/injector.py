@@ -144,6 +144,15 @@ def _seconds_until(start_ns: int, at_s: float) -> float:
     return (start_ns - time.monotonic_ns()) / 1e9 + at_s
 
 
+def described(planned: PlannedWindow) -> str:
+    """A planned window in a line: "w0  1.5–4 s  Isolate on n2 (one)"."""
+    window, targets = planned.window, planned.targets
+    hit = " ".join(targets.nodes or [link.name for link in targets.links]) if targets else ""
+    selector = window.fault.target
+    on = f"{hit} ({selector})" if hit and hit != selector else selector
+    return f"{planned.label}  {window.from_s:g}–{window.to_s:g} s  {_text(window.fault)} on {on}"
+
+
 def _text(fault: object) -> str:
     """A fault as it is written in a drill, without its target: "Latency(delay_ms=50)"."""
     fields = {name: value for name, value in asdict(fault).items() if name != "target"}  # type: ignore[call-overload]
