@@ -40,7 +40,7 @@ async def opened_plane(kind: PlaneKind, processes: Processes, port: int, run_dir
     """A fault plane for one run; its proxies go with the run's processes, also when the harness is killed."""
     url = os.environ.get("TOXIPROXY_URL")
     if kind == "toxiproxy" and url:
-        address = _parse_url(url)
+        address = parse_url(url)
         yield FaultPlane(address, on_create=lambda name: processes.delete_at_end(DeleteAtEnd(address, [name])))
         return
     command: tuple[str, ...] = ()
@@ -109,7 +109,8 @@ def _installed() -> Path:
     return cache_dir() / "bin" / "toxiproxy-server"
 
 
-def _parse_url(url: str) -> Address:
+def parse_url(url: str) -> Address:
+    """The address in TOXIPROXY_URL. Raises `UsageError` where it is none."""
     parts = urlsplit(url if "//" in url else f"http://{url}")
     try:
         port = parts.port

@@ -116,9 +116,20 @@ def _words(file: Path) -> list[str]:
     return file.read_text().split()
 
 
-def _sweep(parent: Path) -> None:
-    """Remove what is left of harnesses that were killed together with their wardens."""
+def sweep() -> list[Path]:
+    """Remove what is left of harnesses that were killed together with their wardens, where this process would make groups."""
+    try:
+        hierarchy = cpu_hierarchy()
+    except OSError:
+        return []
+    return _sweep(hierarchy.home(os.getpid()) if hierarchy.version == 1 else hierarchy.mount)
+
+
+def _sweep(parent: Path) -> list[Path]:
+    removed = []
     for left in parent.glob(f"{PREFIX}-*-*"):
         if not Path("/proc", left.name.split("-")[1]).exists():
             with contextlib.suppress(OSError):  # not empty, or swept by somebody else this moment
                 left.rmdir()
+                removed.append(left)
+    return removed

@@ -121,6 +121,8 @@ def parser() -> argparse.ArgumentParser:
     )
     shrink.add_argument("--minutes", type=_minutes, default=15.0, metavar="M", help="when to stop; Ctrl-C stops as well (15)")
 
+    commands.add_parser("heal", help="put right by hand what runs left behind: processes, and proxies at TOXIPROXY_URL")
+
     toxiproxy = commands.add_parser("toxiproxy", help="the fault plane by itself")
     actions = toxiproxy.add_subparsers(dest="action", required=True, metavar="ACTION")
     serve = actions.add_parser("serve", help="the embedded server, until it is interrupted")

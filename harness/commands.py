@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from harness.catalog import Entry, NamedDrill
 from harness.drill import missing_for
 from harness.errors import HarnessError, UsageError
 from harness.injector import described
+from harness.leftovers import heal
 from harness.live import Live
 from harness.runner import SEED_BITS, Finished, Order, check, order_of, run
 from harness.shrinking import MINIMAL, Failed, OutOfTime, Shrinking, failures, write
@@ -176,6 +178,17 @@ def _shown(order: Order, scratch: Path, console: Console) -> Result:
         shutil.rmtree(scratch / order.name, ignore_errors=True)
     console.print(f"{labels}: {': '.join([result.verdict, *sorted(failures(result))])}")
     return result
+
+
+def heal_command(arguments: argparse.Namespace) -> int:
+    """Put right by hand what runs left behind."""
+    told = 0
+    for told, line in enumerate(heal(), start=1):  # noqa: B007 - how many there were
+        print(line, flush=True)
+    if not told:
+        where = "no process, no control group" + (", no proxy" if os.environ.get("TOXIPROXY_URL") else "")
+        print(f"nothing to heal: {where} is left of any run")
+    return 0
 
 
 def report_command(arguments: argparse.Namespace) -> int:

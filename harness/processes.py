@@ -20,6 +20,12 @@ from harness.node import NodeSpec
 END_TIMEOUT_S: Final = 10.0
 """The warden kills all nodes and is gone well within this; then it is killed itself."""
 
+HARNESS_RUN: Final = "HARNESS_RUN"
+"""In the environment of every process of a run: the folder of its logs. By it `harness heal` finds what is left of a run."""
+
+HARNESS_PID: Final = "HARNESS_PID"
+"""There as well: the process whose run it is."""
+
 
 class Processes:
     """The running nodes of one run. Use `opened`."""
@@ -45,6 +51,8 @@ class Processes:
             **os.environ,
             OUTER_PYTHONPATH: os.environ.get("PYTHONPATH", ""),
             "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
+            HARNESS_RUN: str(log.parent.absolute()),
+            HARNESS_PID: str(os.getpid()),
         }
         with log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(

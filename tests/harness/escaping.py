@@ -1,0 +1,17 @@
+"""A node that starts a process which gets away: in a session of its own, and alive when the node is not."""
+
+from __future__ import annotations
+
+import subprocess
+
+from harness import node as nodes
+from harness import wire
+
+
+async def main(node: nodes.Node) -> None:
+    subprocess.Popen(["sleep", "300"], start_new_session=True)  # noqa: ASYNC220, S607 - it returns at once
+
+    async def handle(request: wire.Request) -> wire.Response:
+        return wire.Response(200, request.path.encode())
+
+    await node.serve(handle)

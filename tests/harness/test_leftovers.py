@@ -1,0 +1,137 @@
+"""`harness heal`: what is left of runs is found by its mark, and put right; runs that go on are left alone."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from engine import harness, harness_running, node_process, nothing_left, processes_in, toxiproxy, until, write_drill
+
+from harness import commands, leftovers
+
+PLAIN = "drill = Drill(system=Echo(replicas=2), workload=Numbers(), load=Load(rate=20, seconds=60))\n"
+
+ESCAPING = """
+from dataclasses import dataclass
+from harness.drill import Node
+from escaping_system import Escaping
+drill = Drill(system=Escaping(), workload=Numbers(), load=Load(rate=20, seconds=60))
+"""
+
+ESCAPING_SYSTEM = """
+from dataclasses import dataclass
+from echo import Echo
+from harness.drill import Node
+
+@dataclass(frozen=True, kw_only=True)
+class Escaping(Echo):
+    def nodes(self):
+        return [Node(name="n1", code="escaping")]
+"""
+
+
+def warden_of(folder: Path) -> psutil.Process:
+    until(lambda: node_process(folder, "n1"))
+    node = node_process(folder, "n1")
+    assert node is not None
+    warden = node.parent()
+    assert warden is not None
+    return warden
+
+
+def test_a_stopped_warden_and_its_nodes_are_ended(tmp_path: Path) -> None:
+    write_drill(tmp_path, "plain", PLAIN)
+    with harness_running(tmp_path, "drill", "plain") as run:
+        warden = warden_of(tmp_path)
+        until(lambda: node_process(tmp_path, "client"))
+        warden.suspend()
+        run.kill()
+        run.wait()
+        assert len(processes_in(tmp_path)) >= 3
+        healed = harness(tmp_path, "heal")
+        assert (healed.returncode, healed.stderr) == (0, "")
+        assert re.search(rf"^resumed pid {warden.pid}, stopped in the run in .*/runs/plain/", healed.stdout, re.MULTILINE)
+        assert nothing_left(tmp_path)
+    assert str(tmp_path) not in harness(tmp_path, "heal").stdout
+
+
+def test_a_process_that_got_away_from_a_dead_run_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "escaping_system.py").write_text(ESCAPING_SYSTEM)
+    write_drill(tmp_path, "escaping", ESCAPING)
+    with harness_running(tmp_path, "drill", "escaping") as run:
+        warden = warden_of(tmp_path)
+        until(lambda: [p for p in processes_in(tmp_path) if p.name() == "sleep"])
+        [escaped] = [p for p in processes_in(tmp_path) if p.name() == "sleep"]
+        escaped.suspend()
+        warden.kill()
+        run.communicate(timeout=60)
+    assert processes_in(tmp_path) == [escaped]
+    healed = harness(tmp_path, "heal")
+    assert healed.returncode == 0
+    assert f"killed pid {escaped.pid}, left of the run in {tmp_path}/runs/escaping/" in healed.stdout
+    assert nothing_left(tmp_path)
+
+
+def test_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
+    write_drill(tmp_path, "plain", PLAIN)
+    with harness_running(tmp_path, "drill", "plain") as run:
+        until(lambda: node_process(tmp_path, "client"))
+        before = {process.pid for process in processes_in(tmp_path)}
+        healed = harness(tmp_path, "heal")
+        assert healed.returncode == 0
+        [line] = [line for line in healed.stdout.splitlines() if str(tmp_path) in line]
+        assert re.fullmatch(rf"left alone: the run in .*, whose harness still runs as pid {run.pid}", line)
+        assert {process.pid for process in processes_in(tmp_path)} >= before
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=60)
+
+
+def test_links_are_deleted_from_a_toxiproxy_and_nothing_else_is(tmp_path: Path) -> None:
+    with toxiproxy() as port:
+        url = f"http://127.0.0.1:{port}"
+        for name in ("client>n1", "n1>n2", "web", "a>b>c", ">x"):
+            proxy = {"name": name, "listen": "127.0.0.1:0", "upstream": "127.0.0.1:9"}
+            requests.post(f"{url}/proxies", json=proxy, timeout=5).raise_for_status()
+        healed = harness(tmp_path, "heal", TOXIPROXY_URL=url)
+        assert (healed.returncode, healed.stderr) == (0, "")
+        assert f"deleted the proxy client>n1 at 127.0.0.1:{port}\n" in healed.stdout
+        assert set(requests.get(f"{url}/proxies", timeout=5).json()) == {"web", "a>b>c", ">x"}
+
+
+def test_links_of_a_run_that_goes_on_are_left_alone(tmp_path: Path) -> None:
+    write_drill(tmp_path, "plain", PLAIN)
+    with toxiproxy() as port:
+        url = f"http://127.0.0.1:{port}"
+        with harness_running(tmp_path, "drill", "plain", "--fault-plane", "toxiproxy", TOXIPROXY_URL=url) as run:
+            until(lambda: node_process(tmp_path, "client"))
+            healed = harness(tmp_path, "heal", TOXIPROXY_URL=url)
+            assert f"left alone: 4 proxies at 127.0.0.1:{port}, while the run in {tmp_path}/runs/plain/" in healed.stdout
+            assert "deleted" not in healed.stdout
+            run.send_signal(signal.SIGINT)
+            run.communicate(timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("http://127.0.0.1:9", 70, "error: There is no Toxiproxy at TOXIPROXY_URL=http://127.0.0.1:9 that does as it is told."),
+        ("nonsense", 2, "error: TOXIPROXY_URL='nonsense': expected an address such as http://127.0.0.1:8474."),
+    ],
+)
+def test_a_toxiproxy_that_is_not_there_is_said(tmp_path: Path, url: str, code: int, said: str) -> None:
+    healed = harness(tmp_path, "heal", TOXIPROXY_URL=url)
+    assert (healed.returncode, healed.stderr.count("\n")) == (code, 1)
+    assert healed.stderr.startswith(said)
+
+
+def test_nothing_to_heal_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(leftovers, "marked", lambda: iter(()))
+    monkeypatch.setattr(leftovers, "sweep", list)
+    monkeypatch.delenv("TOXIPROXY_URL", raising=False)
+    assert commands.heal_command(argparse.Namespace()) == 0
+    assert capsys.readouterr().out == "nothing to heal: no process, no control group is left of any run\n"
