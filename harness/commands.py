@@ -20,7 +20,7 @@ from faults.servers import install_toxiproxy
 from harness import catalog
 from harness.catalog import Entry, NamedDrill
 from harness.drill import missing_for
-from harness.errors import HarnessError, UsageError
+from harness.errors import FaultError, HarnessError, NodeDown, UsageError
 from harness.injector import described
 from harness.leftovers import heal
 from harness.live import Live
@@ -65,10 +65,10 @@ def run_command(arguments: argparse.Namespace) -> int:
         console.print(f"not run: {name}: {missing}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     if len(lacking) == len(drills):
         raise UsageError("None of these drills can run on this machine.")
-    finished = _run_all([named for named in drills if named.name not in lacking], (), arguments)
+    finished, broken = _run_all([named for named in drills if named.name not in lacking], (), arguments)
     report = _report([done.run_dir for done in finished], arguments.runs / f"{finished[0].run_dir.name}.html")
     print_suite([done.result for done in finished], console, report)
-    return suite_exit_code([done.result for done in finished])
+    return suite_exit_code([done.result for done in finished]) or broken
 
 
 def drill_command(arguments: argparse.Namespace) -> int:
@@ -76,26 +76,42 @@ def drill_command(arguments: argparse.Namespace) -> int:
     drills = [catalog.find_drill(name, arguments.settings) for name in arguments.names]
     if arguments.schedule is not None and len(drills) > 1:
         raise UsageError(f"--schedule {arguments.schedule} is for one drill; {len(drills)} are named. Name one.")
-    return exit_code([done.result for done in _run_all(drills, arguments.settings, arguments)])
+    finished, broken = _run_all(drills, arguments.settings, arguments)
+    return exit_code([done.result for done in finished]) or broken
 
 
-def _run_all(drills: Sequence[NamedDrill], settings: Sequence[str], arguments: argparse.Namespace) -> list[Finished]:
-    """Run drills one after another; what is finished is reported and written even if a later one breaks off."""
+def _run_all(
+    drills: Sequence[NamedDrill], settings: Sequence[str], arguments: argparse.Namespace
+) -> tuple[list[Finished], int]:
+    """Run drills one after another; what is finished is reported and written even if another one breaks off.
+
+    Returns the finished runs, and the exit code for those that broke off, 0 where none did.
+    """
     seed = secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed
     console = Console()
     finished: list[Finished] = []
     if arguments.json_file is not None:
         with _writing(arguments.json_file):
             arguments.json_file.write_bytes(b"")  # better now than after the runs; and nobody takes an old one for new
+    broken: list[HarnessError] = []
     for order in [order_of(named, seed, settings, arguments.fault_plane, arguments.schedule) for named in drills]:
-        with Live(console, order) as live:
-            done = run(order, runs=arguments.runs, observer=live)
+        try:
+            with Live(console, order) as live:
+                done = run(order, runs=arguments.runs, observer=live)
+        except (FaultError, NodeDown) as error:  # this one has no verdict; that says nothing about the others
+            if len(drills) == 1:
+                raise
+            broken.append(error)
+            console.print(f"? unknown: {order.name}: {error}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+            continue
         finished.append(done)
         report = _report([done.run_dir], done.run_dir / REPORT)
         print_result(done.result, console, done.run_dir, report)
         if arguments.json_file is not None:
             _write_json(arguments.json_file, [one.result for one in finished], several=len(drills) > 1)
-    return finished
+    if not finished:
+        raise broken[0]
+    return finished, max((error.exit_code for error in broken), default=0)
 
 
 def _report(run_dirs: Sequence[Path], out: Path) -> Path:
