@@ -6,9 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from random import Random
+from typing import Final
 
 from harness.drill import Call
 from harness.errors import UsageError
+
+FINAL_READS: Final = 3
+"""How often each key is read at the end: clients take these calls in turn, so that replicas which disagree are found out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,4 +34,4 @@ class Registers:
             yield Call("write", key, str(number)) if random.random() < self.writes else Call("read", key)
 
     def final_calls(self) -> Iterable[Call]:
-        return [Call("read", f"r{number}") for number in range(self.keys)]
+        return [Call("read", f"r{number}") for number in range(self.keys) for _ in range(FINAL_READS)]

@@ -1,4 +1,4 @@
-"""Requests take 0 to 40 ms over every link and nodes stand still in turn, so that calls come in bursts and in every order."""
+"""Each node has one link that reorders requests, and nodes stand still in turn, so that calls come in bursts."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from workloads.registers import Registers
 
 drill = Drill(
     system=Quorum(replicas=3, read=2, write=2),
-    workload=Registers(keys=8, writes=0.3),
-    load=Load(rate=250, clients=80, seconds=5.5),
-    faults=[
-        Latency("all", delay_ms=20, jitter_ms=20).between(0.5, 5.2),
-        Pause("n1").between(0.8, 1.2),
-        Pause("n2").between(1.4, 1.8),
-        Pause("n3").between(2.0, 2.4),
-        Pause("n1").between(2.6, 3.0),
-        Pause("n2").between(3.2, 3.6),
-        Pause("n3").between(3.8, 4.2),
-        Pause("n1").between(4.4, 4.8),
+    workload=Registers(keys=12, writes=0.25),
+    load=Load(rate=250, clients=200, seconds=6.6),
+    faults=[  # the last burst comes just before the end, so that what it leaves behind is there to be read
+        Latency("n1>n2", delay_ms=20, jitter_ms=20).between(0.5, 6.6),
+        Latency("n2>n3", delay_ms=20, jitter_ms=20).between(0.5, 6.6),
+        Latency("n3>n1", delay_ms=20, jitter_ms=20).between(0.5, 6.6),
+        Pause("n1").between(0.8, 1.4),
+        Pause("n2").between(1.8, 2.4),
+        Pause("n3").between(2.8, 3.4),
+        Pause("n1").between(3.8, 4.4),
+        Pause("n2").between(4.8, 5.4),
+        Pause("n3").between(5.8, 6.5),
     ],
     checks=[linearizable, nothing_lost],
-    slos=["p99 < 1s", "availability >= 97%"],
+    slos=["p50 < 100ms", "availability >= 85%"],
 )
