@@ -22,6 +22,7 @@ from harness.fault import Flapping as Flapping
 from harness.fault import Targets as Targets
 from harness.fault import Window as Window
 from harness.hosts import missing as missing_for_hosts
+from results.guard import Guard
 from results.slo import SLO
 
 if TYPE_CHECKING:
@@ -246,6 +247,8 @@ class Drill:
     """Windows, such as `Kill("one").between(2, 4)`, and compositions of them: `Randomly`, `AtRates`, `InTurn`, `Flapping`."""
     checks: Sequence[Checker] = ()
     slos: Sequence[str] = ()
+    guard: str | None = None
+    """The limit at which the drill is stopped, "availability < 50% for 3s" for one: all is healed at once and the load ends."""
     caught_by: Checker | None = None
     """For a drill whose system is known to be wrong: the check that must find it out."""
     hosts: bool = False
@@ -260,6 +263,8 @@ class Drill:
         object.__setattr__(self, "slos", tuple(self.slos))
         for text in self.slos:
             SLO.parse(text)
+        if self.guard is not None:
+            Guard.parse(self.guard)
         if self.caught_by is not None and self.caught_by not in self.checks:
             raise UsageError(f"Drill(caught_by={self.caught_by.__name__}): that check is not among checks=[…]. Add it there.")
         self._check_nodes()

@@ -21,8 +21,9 @@ from harness import provenance, schedule_file
 from harness.catalog import NamedDrill
 from harness.checkers.faults_acted import faults_acted
 from harness.checkers.generator_kept_up import generator_kept_up
+from harness.checkers.guard_held import STOPPED, guard_held
 from harness.checkers.nodes_stayed_up import nodes_stayed_up
-from harness.cluster import Cluster, prepare
+from harness.cluster import Cluster, Event, prepare
 from harness.codec import describe
 from harness.drill import CLIENT, Checker, Drill, Verdict
 from harness.errors import HarnessError
@@ -32,6 +33,7 @@ from harness.interrupts import run_to_its_end
 from harness.schedule import PlannedWindow, plan
 from harness.schedule_file import SCHEDULE
 from harness.wire import Client, Response, WireError
+from results.guard import Guard, Look, Watch
 from results.judge import judge
 from results.metrics import measure
 from results.result import CheckResult, Result, faults_of, verdict_of
@@ -163,8 +165,9 @@ async def _record(order: Order, run_dir: Path, observer: Observer) -> History:
             observer.on_start(order, windows)
             generator = _GeneratorControl(cluster)
             start_ns = await generator.start(drill, order.seed)
-            records = await _drive(cluster, generator, windows, start_ns, observer)
-            await generator.finish()
+            guard = None if drill.guard is None else Guard.parse(drill.guard)
+            records, stopped = await _drive(cluster, generator, windows, start_ns, observer, guard)
+            await generator.finish(asking=not stopped)
             ops = read_oplog((run_dir / "nodes" / CLIENT / OPLOG).read_bytes(), start_ns)
             return await _history(cluster, ops, records, start_ns)
     except BaseExceptionGroup as group:
@@ -176,15 +179,28 @@ async def _record(order: Order, run_dir: Path, observer: Observer) -> History:
 
 
 async def _drive(
-    cluster: Cluster, generator: _GeneratorControl, windows: Sequence[PlannedWindow], start_ns: int, observer: Observer
-) -> list[WindowRecord]:
-    """The time of the load: every window on schedule, until the load is over and all is healed."""
-
+    cluster: Cluster,
+    generator: _GeneratorControl,
+    windows: Sequence[PlannedWindow],
+    start_ns: int,
+    observer: Observer,
+    guard: Guard | None,
+) -> tuple[list[WindowRecord], bool]:
+    """The time of the load: every window on schedule, until the load is over and all is healed; whether a guard stopped it."""
     stopped = asyncio.Event()
 
     async def watch_load() -> None:
+        watch = Watch(guard) if guard else None
         while not (progress := await generator.progress()).finished:
-            observer.on_progress((time.monotonic_ns() - start_ns) / 1e9, progress)
+            now_ns = time.monotonic_ns()
+            at_s = (now_ns - start_ns) / 1e9
+            observer.on_progress(at_s, progress)
+            look = Look(at_s=at_s, due=progress.due, ok=progress.ok, latencies_ms=progress.latencies_ms)
+            if watch and guard and (passed := watch.passed(look)):
+                cluster.events.append(Event(at_ns=now_ns, node="", kind=STOPPED, detail=f"{passed} (guard: {guard.text})"))
+                stopped.set()
+                await generator.stop()
+                return
             await asyncio.sleep(_TICK_S)
 
     async def watch_plane() -> None:
@@ -199,7 +215,7 @@ async def _drive(
         await asyncio.wait([tasks.create_task(watch_load()), *held])
         for task in watching:
             task.cancel()
-    return [task.result() for task in held]
+    return [task.result() for task in held], stopped.is_set()
 
 
 class _GeneratorControl:
@@ -219,9 +235,14 @@ class _GeneratorControl:
     async def progress(self) -> Progress:
         return (await self._ask("GET", "/progress", b"")).decode(Progress)
 
-    async def finish(self) -> None:
-        """The final calls, then the log is written."""
-        await self._post("/final", None)
+    async def stop(self) -> None:
+        """End the load now."""
+        await self._post("/stop", None)
+
+    async def finish(self, *, asking: bool) -> None:
+        """The final calls, unless nothing more is to be asked; then the log is written."""
+        if asking:
+            await self._post("/final", None)
         await self._post("/save", None)
         self._client.close()
 
@@ -267,7 +288,8 @@ def _conclude(order: Order, history: History, started: datetime, duration_s: flo
     drill = order.drill
     parsed = [SLO.parse(text) for text in drill.slos]
     measured = measure(history, parsed, drill.load.seconds)
-    checks = check(history, (*drill.checks, *(checker for checker in ALWAYS if checker not in drill.checks)))
+    always = (*([guard_held] if drill.guard else []), *ALWAYS)
+    checks = check(history, (*drill.checks, *(checker for checker in always if checker not in drill.checks)))
     slos = tuple(judge(slo, measured) for slo in parsed)
     return Result(
         drill=order.name,

@@ -78,10 +78,12 @@ class Generator:
         self._counts: dict[Outcome, int] = {"ok": 0, "failed": 0, "unknown": 0}
         self._recent_ms: list[float] = []
         self._running: asyncio.Task[None] | None = None
+        self._stopped = False
         self.finished = False
 
     def start(self, start_ns: int) -> None:
         """Begin at a time to come."""
+        self._pacer = Pacer()
         self._due = array("q", (start_ns + at_ns for at_ns in self._due))
         gc.collect()
         gc.freeze()  # a collection of what is prepared here would be seen as latency
@@ -118,8 +120,15 @@ class Generator:
         for client in self._clients:
             await client.close()
 
+    async def stop(self) -> None:
+        """Make no more calls; returns when those under way are over."""
+        self._stopped = True
+        if self._running is not None and not self.finished:
+            self._pacer.wake_all()
+            await asyncio.wait([self._running])
+
     async def _run(self, start_ns: int) -> None:
-        pacer = Pacer()
+        pacer = self._pacer
         end_ns = start_ns + round(self._load.seconds * 1e9)
         # Calls that queued up behind a slow system are still sent for as long as one call may take; then they are given up.
         last_ns = end_ns + round(self._load.timeout_ms * 1e6)
@@ -132,11 +141,13 @@ class Generator:
     async def _use(self, index: int, pacer: Pacer, last_ns: int) -> None:
         """One client's life: take the next call, wait until it is due, make it."""
         free_ns = 0
-        while self._next < len(self._due):
+        while self._next < len(self._due) and not self._stopped:
             number = self._next
             self._next += 1
             due, call = self._due[number], self._calls[number]
             await pacer.sleep_until(due)
+            if self._stopped:
+                return
             ready = max(due, free_ns)
             if time.monotonic_ns() > last_ns:
                 self._record(call, "load", index, Answer(), "failed", _QUEUED, (due, ready, ready, time.monotonic_ns()))
@@ -204,6 +215,9 @@ async def main(node: Node) -> None:
                 return Response.json({})
             case "GET", "/progress":
                 return Response.json(generator.progress())
+            case "POST", "/stop":
+                await generator.stop()
+                return Response.json({})
             case "POST", "/final":
                 return Response.json({"calls": await generator.final()})
             case "POST", "/save":

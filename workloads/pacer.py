@@ -47,6 +47,13 @@ class Pacer:
             self._arm(at_ns)
         await future
 
+    def wake_all(self) -> None:
+        """Have everybody who sleeps return now."""
+        for _, _, future in self._sleepers:
+            if not future.done():
+                future.set_result(None)
+        self._sleepers.clear()
+
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._timer)
         os.close(self._timer)

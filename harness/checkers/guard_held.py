@@ -1,0 +1,25 @@
+"""Whether a drill was stopped by its guard."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from harness.drill import Verdict
+from harness.history import History
+
+STOPPED: Final = "stopped by its guard"
+"""The kind of the event."""
+
+
+def guard_held(history: History) -> Verdict:
+    """The drill was not stopped by its guard; where it was, what it would have shown is unknown."""
+    stops = history.events[history.events["kind"] == STOPPED]
+    if stops.empty:
+        return Verdict(valid=True, why="the limit of the guard was not passed")
+    stop = stops.iloc[0]
+    return Verdict(valid=None, why=f"the drill was stopped after {stop['at_ns'] / 1e9:.2f} s: {stop['detail']}")
+
+
+def applies(history: History) -> bool:
+    """Where a guard stopped the drill."""
+    return bool((history.events["kind"] == STOPPED).any())
