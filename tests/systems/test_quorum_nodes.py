@@ -217,7 +217,7 @@ def test_nodes_that_were_all_stopped_come_back_with_what_they_had(tmp_path: Path
 def test_writes_that_go_on_at_once_leave_one_value_that_all_nodes_agree_on(tmp_path: Path) -> None:
     async def scenario(nodes: Nodes) -> None:
         await nodes.start("n1", "n2", "n3")
-        written = await asyncio.gather(*(nodes.put(f"n{number % 3 + 1}", str(number)) for number in range(60)))
+        written = await asyncio.gather(*(nodes.put(f"n{number % 3 + 1}", str(number)) for number in range(18)))
         assert {status for status, _ in written} == {200}
         seen = [await nodes.get(name) for name in ("n1", "n2", "n3")]
         assert seen[0] == seen[1] == seen[2]

@@ -111,13 +111,13 @@ FATES = {
     "fine": ("ok", None),
     "refuse": ("failed", "not now"),
     "break": ("unknown", "ConnectionResetError: gone"),
-    "hang": ("unknown", "no answer within 30 ms"),
-    "own timeout": ("unknown", "no answer within 30 ms"),
+    "hang": ("unknown", "no answer within 250 ms"),
+    "own timeout": ("unknown", "no answer within 250 ms"),
 }
 
 
 def test_every_call_is_made_once_and_its_fate_is_logged(tmp_path: Path) -> None:
-    load = Load(rate=500, seconds=0.4, clients=40, timeout_ms=30)
+    load = Load(rate=500, seconds=0.4, clients=80, timeout_ms=250)
     ops, seen = generate(tmp_path, Moody(), Keys(keys=tuple(FATES)), load)
     assert set(ops["key"]) == set(FATES)
     for key, (outcome, error) in FATES.items():
@@ -126,7 +126,7 @@ def test_every_call_is_made_once_and_its_fate_is_logged(tmp_path: Path) -> None:
         assert set(those["error"].astype(object).where(those["error"].notna(), None)) == {error}
     fine = ops[ops["key"] == "fine"]
     assert set(fine["value"]) == {"fine!"}
-    assert set(fine["node"]) <= {f"c{number}" for number in range(40)}
+    assert set(fine["node"]) <= {f"c{number}" for number in range(80)}
     assert ops["due_ns"].is_monotonic_increasing
     assert (ops["sent_ns"] >= ops["ready_ns"]).all()
     assert (ops["ready_ns"] >= ops["due_ns"]).all()
@@ -151,7 +151,7 @@ def test_a_frozen_system_cannot_hide_its_queue(tmp_path: Path) -> None:
     assert set(ops["outcome"]) == {"ok"}
     waited_ms = (ops["done_ns"] - ops["due_ns"]) / 1e6
     fell_due_meanwhile = ops["due_ns"] < 0.19e9
-    assert (waited_ms[fell_due_meanwhile] >= 200 - ops["due_ns"][fell_due_meanwhile] / 1e6).all()
+    assert (waited_ms[fell_due_meanwhile] > 195 - ops["due_ns"][fell_due_meanwhile] / 1e6).all()
     own_lateness_ms = (ops["sent_ns"] - ops["ready_ns"]) / 1e6
     assert (own_lateness_ms[fell_due_meanwhile] < waited_ms[fell_due_meanwhile]).all()
 
