@@ -7,7 +7,7 @@ import shlex
 import shutil
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,7 +137,7 @@ def run(order: Order, *, runs: Path, observer: Observer | None = None) -> Finish
     return Finished(run_dir=run_dir, result=result, history=recorded)
 
 
-def check(history: History, checks: Sequence[Checker]) -> tuple[CheckResult, ...]:
+def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...]:
     """What each checker finds in a history."""
     found = []
     for checker in checks:
@@ -288,8 +288,8 @@ def _conclude(order: Order, history: History, started: datetime, duration_s: flo
     drill = order.drill
     parsed = [SLO.parse(text) for text in drill.slos]
     measured = measure(history, parsed, drill.load.seconds)
-    always = (*([guard_held] if drill.guard else []), *ALWAYS)
-    checks = check(history, (*drill.checks, *(checker for checker in always if checker not in drill.checks)))
+    guard = [guard_held] if drill.guard else []  # first: where it stopped the drill, that is why others cannot decide
+    checks = check(history, dict.fromkeys((*guard, *drill.checks, *ALWAYS)))
     slos = tuple(judge(slo, measured) for slo in parsed)
     return Result(
         drill=order.name,
