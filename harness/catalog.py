@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -26,7 +25,7 @@ import workloads as workloads_package
 from harness import checkers as checkers_package
 from harness import roots
 from harness.drill import Checker, Drill, Fault, System
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, UsageError, hint
 from harness.history import History
 from harness.roots import DRILLS, is_drill
 
@@ -272,6 +271,4 @@ def _first_line(docstring: str | None) -> str:
 
 
 def _no_such(what: str, name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(known)}."
-    return f"No {what} called {name!r}. {hint}"
+    return f"No {what} called {name!r}. {hint(name, known, cutoff=0.5)}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from harness.errors import UsageError
+from harness.errors import UsageError, hint
 
 if TYPE_CHECKING:
     from harness.drill import Link, Node
@@ -38,8 +37,8 @@ def check(selector: str, nodes: Sequence[Node], links: Sequence[Link], *, links_
     link_names = [link.name for link in links]
     if selector in sizes:
         if not 0 < sizes[selector] <= replicas:
-            hint = "Use 'one'." if replicas else "Name a node, or leave `replica=True` on some."
-            raise UsageError(f"Selector {selector!r} chooses nothing: {selector} of {replicas} replicas is none. {hint}")
+            instead = "Use 'one'." if replicas else "Name a node, or leave `replica=True` on some."
+            raise UsageError(f"Selector {selector!r} chooses nothing: {selector} of {replicas} replicas is none. {instead}")
     elif selector == LEADER:
         if not has_leader:
             raise UsageError("Selector 'leader': this system cannot say who leads. Use 'one' or a node's name.")
@@ -48,9 +47,7 @@ def check(selector: str, nodes: Sequence[Node], links: Sequence[Link], *, links_
             raise UsageError(f"Selector {selector!r} is a link; this fault acts on processes. Use a node's name.")
     elif selector not in names:
         known = [*sizes, LEADER, *names, *(link_names if links_allowed else [])]
-        close = difflib.get_close_matches(selector, known, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(known)}."
-        raise UsageError(f"No node or link called {selector!r}, and it is not a selector. {hint}")
+        raise UsageError(f"No node or link called {selector!r}, and it is not a selector. {hint(selector, known)}")
 
 
 def choose(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from dataclasses import dataclass
 from typing import Final
 
-from harness.errors import UsageError
+from harness.errors import UsageError, hint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +60,5 @@ def rules_of(bug: str | None) -> Rules:
     if bug is None:
         return CORRECT
     if bug not in _VARIANTS:
-        close = difflib.get_close_matches(bug, _VARIANTS, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(_VARIANTS)}."
-        raise UsageError(f"Quorum has no bug called {bug!r}. {hint}")
+        raise UsageError(f"Quorum has no bug called {bug!r}. {hint(bug, _VARIANTS)}")
     return dataclasses.replace(CORRECT, **{_VARIANTS[bug][0]: False})

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from harness.errors import UsageError
+from harness.errors import UsageError, hint
 from harness.wire import Client, Response
 from systems.serving.artifacts import STALE_WEIGHTS, WEIGHTS
 from systems.serving.dispatch import Dispatcher
@@ -112,7 +111,5 @@ def variant(bug: str | None) -> Variant:
     if bug is None:
         return CORRECT
     if bug not in BUGS:
-        close = difflib.get_close_matches(bug, BUGS, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(BUGS)}."
-        raise UsageError(f"No bug called {bug!r} in Serving. {hint}")
+        raise UsageError(f"No bug called {bug!r} in Serving. {hint(bug, BUGS)}")
     return BUGS[bug][1]
