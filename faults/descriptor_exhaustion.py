@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import psutil
 
-from harness.background import over_within, unless_over
+from harness.background import over_within, seen_on_each, unless_over
 from harness.drill import Aim, Evidence, Fault, Targets
 from harness.errors import FaultError, UsageError
 from harness.process_limits import limit_of
@@ -44,7 +44,7 @@ class DescriptorExhaustion(Fault):
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         limited = [self._limit(cluster, name, targets.label) for name in targets.nodes]
-        cluster.background.begin(targets.label, lambda over: _watch_all(cluster, limited, over))
+        cluster.background.begin(targets.label, lambda over: seen_on_each(_watch(cluster, one, over) for one in limited))
         return Evidence(acted=None, text="")
 
     async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
@@ -82,11 +82,6 @@ def limit_that_leaves(spare: int, open_: Collection[int]) -> int:
 def descriptors(pid: int) -> set[int]:
     """The numbers of a process' open descriptors. Raises `OSError` where it has ended or is not ours to look into."""
     return {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
-
-
-async def _watch_all(cluster: Cluster, limited: list[_Limited], over: asyncio.Event) -> Evidence:
-    seen = await asyncio.gather(*(_watch(cluster, one, over) for one in limited))
-    return Evidence(acted=all(acted for acted, _ in seen), text="; ".join(text for _, text in seen))
 
 
 async def _watch(cluster: Cluster, limited: _Limited, over: asyncio.Event) -> tuple[bool, str]:

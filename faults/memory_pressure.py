@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import psutil
 
-from harness.background import over_within
+from harness.background import over_within, seen_on_each
 from harness.drill import Aim, Evidence, Fault, Targets
 from harness.errors import FaultError, UsageError
 from harness.process_limits import limit_of
@@ -48,7 +48,7 @@ class MemoryPressure(Fault):
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         pressed = [self._press(cluster, name, targets.label) for name in targets.nodes]
-        cluster.background.begin(targets.label, lambda over: _watch_all(cluster, pressed, over))
+        cluster.background.begin(targets.label, lambda over: seen_on_each(_watch(cluster, one, over) for one in pressed))
         return Evidence(acted=None, text="")
 
     async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
@@ -79,11 +79,6 @@ class _Pressed:
     size: int
     limit: int
     log_size: int
-
-
-async def _watch_all(cluster: Cluster, pressed: list[_Pressed], over: asyncio.Event) -> Evidence:
-    seen = await asyncio.gather(*(_watch(cluster, one, over) for one in pressed))
-    return Evidence(acted=all(acted for acted, _ in seen), text="; ".join(text for _, text in seen))
 
 
 async def _watch(cluster: Cluster, pressed: _Pressed, over: asyncio.Event) -> tuple[bool, str]:

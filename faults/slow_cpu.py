@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import psutil
 
-from harness.background import over_within
+from harness.background import over_within, seen_on_each
 from harness.cgroups import CpuGroup
 from harness.drill import Aim, Evidence, Fault, Targets
 from harness.errors import FaultError, UsageError
@@ -43,7 +43,9 @@ class SlowCpu(Fault):
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         pids = {name: cluster.pid(name) for name in targets.nodes}
         slowed = [self._slow(cluster, name, pid, targets.label) for name, pid in pids.items()]
-        cluster.background.begin(targets.label, lambda over: self._watch_all(cluster, targets.label, slowed, over))
+        cluster.background.begin(
+            targets.label, lambda over: seen_on_each(self._watch(cluster, targets.label, one, over) for one in slowed)
+        )
         return Evidence(acted=None, text="")
 
     async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
@@ -64,10 +66,6 @@ class SlowCpu(Fault):
         except OSError as error:
             return _Slowed(name, pid, began_s, used_s, None, 0, str(error.strerror))
         return _Slowed(name, pid, began_s, used_s, group, group.throttled(), "")
-
-    async def _watch_all(self, cluster: Cluster, label: str, slowed: list[_Slowed], over: asyncio.Event) -> Evidence:
-        seen = await asyncio.gather(*(self._watch(cluster, label, one, over) for one in slowed))
-        return Evidence(acted=all(acted for acted, _ in seen), text="; ".join(text for _, text in seen))
 
     async def _watch(self, cluster: Cluster, label: str, slowed: _Slowed, over: asyncio.Event) -> tuple[bool, str]:
         if slowed.group is None:

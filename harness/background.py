@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from harness.drill import Evidence
@@ -12,6 +12,12 @@ T = TypeVar("T")
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, Evidence]]
 """Goes on until the event is set, and soon after returns what was seen."""
+
+
+async def seen_on_each(watches: Iterable[Coroutine[Any, Any, tuple[bool, str]]]) -> Evidence:
+    """Watch several nodes side by side, each for whether the fault acted on it and what was seen; it has to act on all."""
+    seen = await asyncio.gather(*watches)
+    return Evidence(acted=all(acted for acted, _ in seen), text="; ".join(text for _, text in seen))
 
 
 class Background:
