@@ -1,0 +1,48 @@
+"""A sliding window over the outcomes of calls: a ring of buckets, each a slice of time, and their sums."""
+
+from __future__ import annotations
+
+import math
+
+
+class Window:
+    """Counts of the last `span_s` seconds, to the width of one of `buckets`. An infinite span forgets nothing.
+
+    Time that is handed in never goes back. Adding costs the same however many calls the window holds.
+    """
+
+    __slots__ = ("_at", "_counts", "_width_s", "calls", "failed", "slow")
+
+    def __init__(self, span_s: float, buckets: int) -> None:
+        self._width_s = span_s / buckets
+        self._counts = [(0, 0, 0)] * buckets
+        self._at: int | None = None
+        self.calls = 0
+        self.failed = 0
+        self.slow = 0
+
+    def slide(self, now_s: float) -> None:
+        """Forget what is too old by now."""
+        at = 0 if math.isinf(self._width_s) else int(now_s // self._width_s)
+        if at == self._at:
+            return
+        if self._at is not None and self.calls:
+            counts = self._counts
+            for turn in range(self._at + 1, min(at, self._at + len(counts)) + 1):
+                calls, failed, slow = counts[turn % len(counts)]
+                self.calls -= calls
+                self.failed -= failed
+                self.slow -= slow
+                counts[turn % len(counts)] = (0, 0, 0)
+        self._at = at
+
+    def add(self, now_s: float, *, failed: bool, slow: bool) -> None:
+        """One more call, which ended now."""
+        self.slide(now_s)
+        assert self._at is not None  # noqa: S101 - it was set a line above
+        place = self._at % len(self._counts)
+        calls, failures, slows = self._counts[place]
+        self._counts[place] = (calls + 1, failures + failed, slows + slow)
+        self.calls += 1
+        self.failed += failed
+        self.slow += slow
