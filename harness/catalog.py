@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar, get_type_hints
+from typing import TYPE_CHECKING, TypeVar, cast, get_type_hints
 
 import msgspec
 
@@ -28,6 +28,9 @@ from harness.drill import Checker, Drill, Fault, System
 from harness.errors import HarnessError, UsageError, hint
 from harness.history import History
 from harness.roots import DRILLS, is_drill
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 T = TypeVar("T")
 
@@ -146,18 +149,32 @@ def _set(drill: Drill, setting: str) -> Drill:
 
 
 def _replaced(value: T, path: list[str], text: str, setting: str) -> T:
-    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+    names = _field_names(value)
+    if not names:
         raise UsageError(f"--set {setting}: {value!r} has no fields; stop one name earlier.")
-    names = [field.name for field in dataclasses.fields(value)]
     name, *rest = path
     if name not in names:
         raise UsageError(f"--set {setting}: {_no_such(f'field of {type(value).__name__}', name, names)}")
     if rest:
-        return dataclasses.replace(value, **{name: _replaced(getattr(value, name), rest, text, setting)})
+        return _with(value, **{name: _replaced(getattr(value, name), rest, text, setting)})
     try:
-        return dataclasses.replace(value, **{name: _convert(text, _type_of(type(value), name))})
+        return _with(value, **{name: _convert(text, _type_of(type(value), name))})
     except (msgspec.ValidationError, NameError, TypeError, ValueError) as error:
         raise UsageError(f"--set {setting}: {error}.") from error
+
+
+def _field_names(value: object) -> list[str]:
+    if isinstance(value, msgspec.Struct):
+        return list(value.__struct_fields__)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [field.name for field in dataclasses.fields(value)]
+    return []
+
+
+def _with(value: T, **changes: object) -> T:
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.replace(value, **changes)
+    return cast(T, dataclasses.replace(cast("DataclassInstance", value), **changes))
 
 
 def _type_of(kind: type, name: str) -> object:

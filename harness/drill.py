@@ -24,6 +24,7 @@ from harness.fault import Window as Window
 from harness.hosts import missing as missing_for_hosts
 from results.guard import Guard
 from results.slo import SLO
+from workloads.shapes import Shape
 
 if TYPE_CHECKING:
     from harness.history import History
@@ -205,6 +206,8 @@ class Load:
     clients: int = 10
     """Calls in flight at most; one that falls due while all are busy waits, and its latency counts from when it was due."""
     arrivals: Literal["constant", "poisson"] = "poisson"
+    shape: Shape | None = None
+    """How the rate changes, in multiples of `rate`: `Ramp`, `Steps`, `Spikes`, `Diurnal`, `Replay`. None: it does not."""
     timeout_ms: float = 1000.0
     """After this long without an answer a call is given up, its fate unknown."""
 

@@ -11,7 +11,6 @@ import asyncio
 import gc
 import time
 import traceback
-from array import array
 from bisect import bisect_right
 from itertools import islice
 from typing import Final, cast
@@ -68,7 +67,7 @@ class Generator:
         self._load = task.load
         self._system = cast(System, restore(task.system))
         self._workload = cast(Workload, restore(task.workload))
-        self._due = due_ns(task.load, stream(task.seed, "arrivals"))
+        self._due: list[int] = due_ns(task.load, stream(task.seed, "arrivals")).tolist()
         self._calls = list(islice(self._workload.calls(stream(task.seed, "calls")), len(self._due)))
         if len(self._calls) < len(self._due):
             raise ValueError(f"the workload ends after {len(self._calls)} calls; this load needs {len(self._due)}")
@@ -84,7 +83,7 @@ class Generator:
     def start(self, start_ns: int) -> None:
         """Begin at a time to come."""
         self._pacer = Pacer()
-        self._due = array("q", (start_ns + at_ns for at_ns in self._due))
+        self._due = [start_ns + at_ns for at_ns in self._due]
         gc.collect()
         gc.freeze()  # a collection of what is prepared here would be seen as latency
         self._running = asyncio.create_task(self._run(start_ns))

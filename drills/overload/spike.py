@@ -1,0 +1,18 @@
+"""Four times the load for a second, more than the clients can carry: goodput returns as soon as the spike is over."""
+
+from __future__ import annotations
+
+from harness.checkers.predictions_correct import predictions_correct
+from harness.drill import Drill, Load
+from systems.serving import Serving
+from workloads.predictions import Predictions
+from workloads.shapes import Spikes
+
+drill = Drill(
+    system=Serving(replicas=3),
+    workload=Predictions(),
+    load=Load(rate=100, clients=40, seconds=7.9, shape=Spikes(peak=4, every_s=4, for_s=1)),
+    checks=[predictions_correct],
+    slos=["availability >= 95%", "p99 < 2s"],
+    nightly=True,
+)
