@@ -1,0 +1,65 @@
+"""What `harness load` sends, and that it goes to this machine unless leave is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.load_target import bodies_of, request_bytes, target_of
+
+
+def test_a_url_is_resolved_to_the_address_that_was_checked() -> None:
+    target = target_of("http://localhost:81/a/b?c=1", allow_remote=False)
+    assert target.address[0] in ("127.0.0.1", "::1")
+    assert (target.address[1], target.host, target.path) == (81, "localhost:81", "/a/b?c=1")
+
+
+def test_a_remote_address_needs_leave() -> None:
+    with pytest.raises(UsageError, match="not this machine"):
+        target_of("http://192.0.2.1/", allow_remote=False)
+    assert target_of("http://192.0.2.1/", allow_remote=True).address == ("192.0.2.1", 80)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:80",
+        "https://localhost/",
+        "http://",
+        "http://u:p@localhost/",
+        "http://localhost:99999/",
+        "http://localhost/é",
+    ],
+)
+def test_what_is_no_url_is_refused(url: str) -> None:
+    with pytest.raises(UsageError):
+        target_of(url, allow_remote=True)
+
+
+def test_a_request_is_the_bytes_of_http() -> None:
+    target = target_of("http://127.0.0.1:8000/x", allow_remote=False)
+    assert request_bytes(target, "GET", [], None) == b"GET /x HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n"
+    posted = request_bytes(target, "POST", ["Host: other", "A:b"], b"12345")
+    assert posted == b"POST /x HTTP/1.1\r\nHost: other\r\nA: b\r\nContent-Length: 5\r\n\r\n12345"
+
+
+@pytest.mark.parametrize("header", ["", "no colon", "a b: c", "A: b\r\nC: d", "Content-Length: 3", "connection: close"])
+def test_a_header_that_would_break_the_request_is_refused(header: str) -> None:
+    with pytest.raises(UsageError, match="--header"):
+        request_bytes(target_of("http://127.0.0.1/", allow_remote=False), "GET", [header], None)
+
+
+def test_bodies_come_from_a_text_a_file_or_its_lines(tmp_path: Path) -> None:
+    file = tmp_path / "bodies"
+    file.write_bytes(b"one\n\ntwo\n")
+    assert bodies_of(None, None, None) == [None]
+    assert bodies_of("x", None, None) == [b"x"]
+    assert bodies_of(None, file, None) == [b"one\n\ntwo\n"]
+    assert bodies_of(None, None, file) == [b"one", b"two"]
+    with pytest.raises(UsageError, match="one of them"):
+        bodies_of("x", file, None)
+    with pytest.raises(UsageError, match="Cannot read"):
+        bodies_of(None, tmp_path / "none", None)
