@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -85,7 +85,7 @@ class Cluster:
         self.plane = plane
         self.events: list[Event] = []
         self.links: Sequence[Link] = links_of(system)
-        self.nodes: Mapping[str, Node] = {node.name: node for node in system.nodes()}
+        self.nodes: dict[str, Node] = {node.name: node for node in system.nodes()}
         self.background = Background()
         self.cpu_shares = CpuShares(processes.remove_at_end)
         self.process_limits = ProcessLimits()
@@ -192,6 +192,11 @@ class Cluster:
             if self._down.holds(name):
                 return None
             raise
+
+    def configure(self, name: str, config: Mapping[str, object]) -> None:
+        """Change settings of a node, those named here, from its next start on."""
+        node = self.nodes[name]
+        self.nodes[name] = replace(node, config={**node.config, **config})
 
     def stop(self, name: str, label: str) -> int:
         """SIGSTOP a node's process group until every window that stopped it has called `resume`; returns its pid.

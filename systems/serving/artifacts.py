@@ -22,7 +22,14 @@ WEIGHTS: Final = "weights.pt"
 STALE_WEIGHTS: Final = "stale-weights.pt"
 """The same network, trained less."""
 
+V2_WEIGHTS: Final = "weights-v2.pt"
+"""The next version: the same network, trained for longer."""
+
+BAD_V2_WEIGHTS: Final = "weights-bad-v2.pt"
+"""A next version that sees each digit as another one."""
+
 DIGITS: Final = "digits.json"
+VERSIONS: Final = "versions.json"
 MANIFEST: Final = "manifest.json"
 _SOURCES: Final = ("train.py", "model.py", "messages.py", "artifacts.py")
 _LIBRARIES: Final = ("torch", "scikit-learn")
@@ -33,6 +40,13 @@ class Digit(msgspec.Struct, frozen=True, kw_only=True):
 
     pixels: list[float]
     answer: Prediction
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """What a version answers to every image, in scikit-learn's order, and the fingerprint that stands in its answers."""
+
+    fingerprint: str
+    answers: list[Prediction]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +97,14 @@ def digits(at: Path) -> list[Digit]:
         return msgspec.json.decode((at / DIGITS).read_bytes(), type=list[Digit])
     except FileNotFoundError:
         raise UsageError(f"The digits and the model's answers are not in {at}. Call Serving().prepare() first.") from None
+
+
+def versions(at: Path) -> dict[str, Version]:
+    """The good versions, "v1" and "v2". Raises `UsageError` where nothing has been prepared."""
+    try:
+        return msgspec.json.decode((at / VERSIONS).read_bytes(), type=dict[str, Version])
+    except FileNotFoundError:
+        raise UsageError(f"The versions' answers are not in {at}. Call Serving().prepare() first.") from None
 
 
 @lru_cache(maxsize=1)

@@ -39,7 +39,11 @@ class PredictClient:
             reply = response.decode(PredictReply)
         except msgspec.MsgspecError:
             return Answer(text)  # a checker finds it wrong
-        return Answer(answer_text(Prediction(reply.label, reply.score)), reply.node)
+        return Answer(self.text(reply), reply.node)
+
+    def text(self, reply: PredictReply) -> str:
+        """An answer as it stands in the history."""
+        return answer_text(Prediction(reply.label, reply.score))
 
     async def close(self) -> None:
         self._http.close()

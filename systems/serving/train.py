@@ -22,6 +22,7 @@ from systems.serving import artifacts, model
 SEED: Final = 20
 EPOCHS: Final = 25
 STALE_EPOCHS: Final = 8
+V2_EPOCHS: Final = 35
 BATCH: Final = 32
 LEARNING_RATE: Final = 0.003
 HELD_OUT: Final = 0.2
@@ -49,16 +50,38 @@ def make() -> tuple[dict[str, bytes], float]:
     images, labels = model.inputs(bunch.data), torch.from_numpy(bunch.target)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(SEED))
     held_out, seen = order[: round(HELD_OUT * len(order))], order[round(HELD_OUT * len(order)) :]
-    weights, stale = (model.save(train(images[seen], labels[seen], epochs)) for epochs in (EPOCHS, STALE_EPOCHS))
-    answers = model.Classifier(weights).predict(bunch.data.tolist())
+    nets = [train(images[seen], labels[seen], epochs) for epochs in (EPOCHS, STALE_EPOCHS, V2_EPOCHS)]
+    weights, stale, next_weights = map(model.save, nets)
+    versions = {"v1": _version(weights, bunch.data.tolist()), "v2": _version(next_weights, bunch.data.tolist())}
+    answers = versions["v1"].answers
     accuracy = sum(answers[row].label == int(labels[row]) for row in held_out.tolist()) / len(held_out)
     if not accuracy >= LEAST_ACCURACY:
         raise HarnessError(f"The trained model is right on {accuracy:.1%} of unseen digits; {LEAST_ACCURACY:.0%} is the least.")
     digits = [
         artifacts.Digit(pixels=pixels, answer=answer) for pixels, answer in zip(bunch.data.tolist(), answers, strict=True)
     ]
-    files = {artifacts.WEIGHTS: weights, artifacts.STALE_WEIGHTS: stale, artifacts.DIGITS: msgspec.json.encode(digits)}
+    files = {
+        artifacts.WEIGHTS: weights,
+        artifacts.STALE_WEIGHTS: stale,
+        artifacts.V2_WEIGHTS: next_weights,
+        artifacts.BAD_V2_WEIGHTS: model.save(_off_by_one(nets[-1])),
+        artifacts.DIGITS: msgspec.json.encode(digits),
+        artifacts.VERSIONS: msgspec.json.encode(versions),
+    }
     return files, accuracy
+
+
+def _version(weights: bytes, images: list[list[float]]) -> artifacts.Version:
+    classifier = model.Classifier(weights)
+    return artifacts.Version(fingerprint=classifier.fingerprint, answers=classifier.predict(images))
+
+
+def _off_by_one(net: nn.Sequential) -> nn.Sequential:
+    """The network with its labels moved on by one, as after a mistake in the order of the classes."""
+    with torch.no_grad():
+        for parameter in net[-1].parameters():
+            parameter.copy_(parameter.roll(1, dims=0))
+    return net
 
 
 def main(folder: Path) -> None:

@@ -1,0 +1,20 @@
+"""The new version sees wrong digits: its first replica is found out before it is asked, and goes back to the old version."""
+
+from __future__ import annotations
+
+from faults.deploy import Deploy
+from harness.checkers.one_version_each import one_version_each
+from harness.checkers.replicas_return import replicas_return
+from harness.drill import Drill, Load
+from systems.deployed import DeployedServing
+from workloads.versioned_predictions import VersionedPredictions
+
+drill = Drill(
+    system=DeployedServing(replicas=3),
+    workload=VersionedPredictions(),
+    load=Load(rate=200, clients=100, seconds=8),
+    faults=[Deploy("all", version="bad-v2").between(1, 5.5)],
+    checks=[one_version_each, replicas_return],
+    slos=["p50 < 100ms", "availability >= 99.99%"],
+    nightly=True,
+)

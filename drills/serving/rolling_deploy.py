@@ -1,0 +1,19 @@
+"""A new version of the model goes onto one replica after another under load: no request fails, no answer is a mix."""
+
+from __future__ import annotations
+
+from faults.deploy import Deploy
+from harness.checkers.one_version_each import one_version_each
+from harness.checkers.replicas_return import replicas_return
+from harness.drill import Drill, Load
+from systems.deployed import DeployedServing
+from workloads.versioned_predictions import VersionedPredictions
+
+drill = Drill(
+    system=DeployedServing(replicas=3),
+    workload=VersionedPredictions(),
+    load=Load(rate=200, clients=100, seconds=9),
+    faults=[Deploy("all", version="v2").between(1, 6.5)],
+    checks=[one_version_each, replicas_return],
+    slos=["p50 < 100ms", "availability >= 99.99%"],
+)

@@ -1,0 +1,74 @@
+"""Deploy: a new version goes onto the nodes, one after another, and off again where it is not well."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from faults.kill import started_again
+from harness.drill import Aim, Evidence, Fault, System, Targets
+from harness.errors import FaultError, NodeDown, UsageError
+from harness.rollout import HasDeploy, Rollout, Step
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class Deploy(Fault):
+    """Each node in turn is drained by SIGTERM, started as the new version and verified; rolled back where one is not well.
+
+    An operation rather than a fault: a system should not show it. Begins with the window and goes on until it is over.
+    About 70% of Google's outages came from changes to a live system (Beyer et al., "Site Reliability Engineering", 2016,
+    chapter 1).
+    """
+
+    version: str = "v2"
+    grace_s: float = 8.0
+    """SIGKILL where a node has not ended this long after SIGTERM."""
+
+    aims_at: ClassVar[Aim] = "nodes"
+    needs: ClassVar[type | None] = HasDeploy
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.grace_s) and self.grace_s > 0):
+            raise UsageError(f"Deploy(grace_s={self.grace_s:g}): must be a number of seconds above 0.")
+
+    def check(self, system: System) -> None:
+        if isinstance(system, HasDeploy):
+            system.rollout([], self.version)
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        """Evidence is every replacement and how the deploy ended."""
+        system = cluster.system
+        if not isinstance(system, HasDeploy):
+            raise FaultError(f"{type(system).__name__} cannot be deployed")
+        rollout, done = system.rollout(targets.nodes, self.version), []
+        while (step := rollout.next()) is not None:
+            wrong = await self._do(cluster, system, step, targets.label)
+            if step.action == "replace":
+                done.append(f"{step.node} -> {step.version}")
+            rollout.done(wrong)
+        return Evidence(acted=bool(done), text=_ended(rollout, done))
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        """Nothing is left to end, but for a node that was down when the deploy was broken off."""
+        again = await started_again(cluster, targets)
+        return Evidence(acted=injected.acted, text="; ".join([injected.text, *again]))
+
+    async def _do(self, cluster: Cluster, system: HasDeploy, step: Step, label: str) -> str | None:
+        if step.action == "verify":
+            return await system.verify(step.node, step.version, {name: cluster.address(name) for name in cluster.nodes})
+        cluster.configure(step.node, system.config_of(step.version))
+        await cluster.terminate(step.node, label, self.grace_s)
+        try:
+            await cluster.restart(step.node, label)
+        except NodeDown as error:
+            return str(error)
+        return None
+
+
+def _ended(rollout: Rollout, done: list[str]) -> str:
+    why = f" ({rollout.why})" if rollout.why else ""
+    return f"{', '.join(done)}: {rollout.result}{why}"

@@ -1,0 +1,31 @@
+"""Predictions while the model is replaced: each image with the answers of both versions beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+import msgspec
+
+from harness.drill import Call
+from systems.serving import artifacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionedPredictions:
+    """Which digit is in this image? As `Predictions`; the right answers are by the fingerprint of the version."""
+
+    def calls(self, random: Random) -> Iterator[Call]:
+        """Endless. Raises `UsageError` where `Serving` has not prepared the images."""
+        versions = artifacts.versions(artifacts.folder()).values()
+        by_image = zip(*(version.answers for version in versions), strict=True)
+        expected = [
+            msgspec.json.encode(
+                {version.fingerprint: answer for version, answer in zip(versions, answers, strict=True)}
+            ).decode()
+            for answers in by_image
+        ]
+        while True:
+            number = random.randrange(len(expected))
+            yield Call(kind="predict", key=str(number), expected=expected[number])
