@@ -14,6 +14,7 @@ from harness.drill import Address, Client
 from harness.errors import UsageError, hint
 from harness.rollout import Rollout
 from systems.serving import Serving, artifacts
+from systems.serving.bugs import variant
 from systems.serving.client import PredictClient
 from systems.serving.messages import PredictReply, PredictRequest
 
@@ -60,7 +61,7 @@ class DeployedServing(Serving):
 
     def rollout(self, nodes: Sequence[str], version: str) -> Rollout:
         self.config_of(version)
-        return Rollout(nodes, old="v1", new=version)
+        return variant(self.bug).rollout(nodes, old="v1", new=version)
 
     def config_of(self, version: str) -> Mapping[str, object]:
         if version not in WEIGHTS:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.errors import UsageError, hint
+from harness.rollout import Rollout, Step
 from harness.wire import Client, Response
 from systems.serving.artifacts import STALE_WEIGHTS, WEIGHTS
 from systems.serving.dispatch import Dispatcher
@@ -79,14 +80,25 @@ class _DropsOnRetry(Dispatcher):
         return await super().ask(name, b"" if tries_before else body, tries_before=tries_before)
 
 
+class _NoVerify(Rollout):
+    def steps(self, node: str, version: str) -> list[Step]:
+        return [Step("replace", node, version)]
+
+
+class _NoRollback(Rollout):
+    def failed(self, why: str) -> None:
+        self.result, self.why = "stuck", why
+
+
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """The classes that the balancer is made of, and the weights of the last replica. The defaults are correct."""
+    """The classes of balancer and deploy, and the weights of the last replica. The defaults are correct."""
 
     pool: type[Pool] = Pool
     checker: type[HealthChecker] = HealthChecker
     dispatcher: type[Dispatcher] = Dispatcher
     last_weights: str = WEIGHTS
+    rollout: type[Rollout] = Rollout
 
 
 CORRECT: Final = Variant()
@@ -101,6 +113,8 @@ BUGS: Final[dict[str, tuple[str, Variant]]] = {
     "no-timeout": ("a request waits for its replica for ever", Variant(dispatcher=_NoTimeout)),
     "no-retry": ("a failed request is not retried", Variant(dispatcher=_NoRetry)),
     "drops-on-retry": ("a retried request has lost its body", Variant(dispatcher=_DropsOnRetry)),
+    "no-verify": ("a new version is not looked at after it was deployed", Variant(rollout=_NoVerify)),
+    "no-rollback": ("a deploy that went wrong is left as it is", Variant(rollout=_NoRollback)),
     "stale-model": ("the last replica has an older model", Variant(last_weights=STALE_WEIGHTS)),
 }
 """By name: what is wrong, in a line, and the parts that are different."""

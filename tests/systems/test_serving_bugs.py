@@ -21,6 +21,8 @@ CAUGHT = {
     "no-retry": ("serving/replica_partitioned", "availability >= 99.5%"),
     "drops-on-retry": ("serving/replica_partitioned", "availability >= 99.5%"),
     "no-timeout": ("serving/replica_partitioned", "p99 < 500ms"),
+    "no-verify": ("serving/bad_deploy_rolled_back", "replicas_return"),
+    "no-rollback": ("serving/bad_deploy_rolled_back", "replicas_return"),
     "ignores-health": ("serving/replica_partitioned", "p95 < 240ms"),
 }
 """The drill that catches each bug, and the check or SLO that does not hold in it; what gives no wrong answer misses an SLO."""
