@@ -1,4 +1,4 @@
-"""Four times the load for a second, more than the clients can carry: goodput returns as soon as the spike is over."""
+"""A hundred times the load for a second: what queues up in the spike is worked off, and goodput returns."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from workloads.shapes import Spikes
 drill = Drill(
     system=Serving(replicas=3),
     workload=Predictions(),
-    load=Load(rate=100, clients=40, seconds=7.9, shape=Spikes(peak=4, every_s=4, for_s=1)),
+    load=Load(rate=100, clients=3, seconds=7.9, shape=Spikes(peak=100, every_s=4, for_s=1)),
     checks=[predictions_correct],
-    slos=["availability >= 95%", "p99 < 2s"],
+    slos=["availability >= 95%", "p99 < 5s"],
     nightly=True,
 )
