@@ -200,7 +200,8 @@ class Breaker:
 
     def status(self) -> Status:
         with self._lock:
-            self._advance()
+            now_s = self._advance()
+            self._window.slide(now_s)
             calls, failed, slow = self._window.calls, self._window.failed, self._window.slow
             return Status(
                 state=self._state, calls=calls, failed=failed, slow=slow, refused=self._refused, late=self._late,
@@ -221,10 +222,13 @@ class Breaker:
 
     def _advance(self) -> float:
         """Let time take effect, and return it."""
-        now_s = self._now_s = max(self._now_s, self._clock())
+        now_s = self._clock()
+        if now_s < self._now_s:
+            now_s = self._now_s
+        self._now_s = now_s
         if self._state == "closed":
-            self._window.slide(now_s)
-        elif self._state == "open":
+            return now_s  # what is too old is forgotten when the next result comes, or somebody looks
+        if self._state == "open":
             if now_s - self._since_s >= self._settings.open_s:
                 self._change("half-open", now_s, f"open for {self._settings.open_s:g} s")
         else:
