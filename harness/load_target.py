@@ -46,7 +46,9 @@ def target_of(url: str, *, allow_remote: bool) -> Target:
     addresses = [(str(one[4][0]), port) for one in found]
     local = [one for one in addresses if ipaddress.ip_address(one[0].partition("%")[0]).is_loopback]
     if not local and not allow_remote:
-        raise UsageError(f"{parts.hostname} is {addresses[0][0]}, not this machine. Add --allow-remote if you may load it.")
+        raise UsageError(
+            f"{url!r} leads to {addresses[0][0]}, which is not this machine. Add --allow-remote if you may load it."
+        )
     return Target(address=(local or addresses)[0], host=parts.netloc, path=path)
 
 

@@ -28,6 +28,7 @@ def print_load(result: LoadResult, console: Console) -> None:
         f" {result.cpu_s:.3g} s of CPU, seed {result.seed}",
         highlight=False,
         markup=False,
+        soft_wrap=True,
     )
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in ("latency", *(f"p{percentile:g}" for percentile in _PERCENTILES), "max"):
