@@ -1,0 +1,99 @@
+"""The load engine against small servers in this process: what it counts is what happened."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from harness.drill import Load
+from workloads.engine import Engine, EngineTask, Exchange, Snapshot
+
+GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@contextmanager
+def serving(answer: Callable[[socket.socket, int], bool]) -> Iterator[tuple[str, int]]:
+    """A server that hands each batch of requests to `answer`, with how many they are, until that says to close."""
+
+    def serve(client: socket.socket) -> None:
+        with client:
+            data = b""
+            while received := client.recv(65536):
+                data += received
+                count = data.count(b"\r\n\r\n")
+                data = data[data.rfind(b"\r\n\r\n") + 4 :] if count else data
+                if count and not answer(client, count):
+                    return
+
+    def accept() -> None:
+        while True:
+            try:
+                client = listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(client,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def run(address: tuple[str, int], expected: tuple[bytes, ...] = (b"ok",), depth: int = 1, processes: int = 1) -> Snapshot:
+    load = Load(rate=400, seconds=0.5, clients=4, arrivals="constant")
+    task = EngineTask(address=address, exchanges=[Exchange(GET, expected)], load=load, depth=depth, seed=1)
+    with Engine(task, processes=processes) as engine:
+        engine.start()
+        return engine.wait()
+
+
+def always(content: bytes, stay: bool = True) -> Callable[[socket.socket, int], bool]:
+    def answer(client: socket.socket, count: int) -> bool:
+        client.sendall(content * (count if stay else 1))
+        return stay
+
+    return answer
+
+
+@pytest.mark.parametrize(("depth", "processes"), [(1, 1), (8, 1), (1, 2)])
+def test_every_call_is_made_once(depth: int, processes: int) -> None:
+    with serving(always(OK)) as address:
+        snapshot = run(address, depth=depth, processes=processes)
+    assert (snapshot.due, snapshot.sent, snapshot.ok) == (200, 200, 200)
+    assert snapshot.latency.count == snapshot.service.count == snapshot.send_lag.count == 200
+
+
+def test_a_body_that_was_not_expected_is_wrong() -> None:
+    with serving(always(OK)) as address:
+        snapshot = run(address, expected=(b"no",))
+    assert (snapshot.ok, snapshot.wrong) == (0, 200)
+
+
+def test_another_status_is_failed() -> None:
+    with serving(always(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")) as address:
+        snapshot = run(address)
+    assert (snapshot.failed, snapshot.errors) == (200, {"status 503": 200})
+
+
+def test_chunks_are_put_together() -> None:
+    with serving(always(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n")) as address:
+        assert run(address).ok == 200
+
+
+def test_connections_that_close_are_replaced() -> None:
+    with serving(always(OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"), stay=False)) as address:
+        snapshot = run(address)
+    assert snapshot.due == snapshot.ok + snapshot.failed + snapshot.unknown == 200
+    assert snapshot.ok
+
+
+def test_nobody_there_is_failed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+    snapshot = run(address)
+    assert (snapshot.due, snapshot.sent, snapshot.failed) == (200, 0, 200)
