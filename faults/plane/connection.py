@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final, cast
 from faults.plane import address
 from faults.plane.link import Link
 from faults.plane.metrics import ByteCounter
+from faults.plane.timers import now_ns
 from faults.plane.toxic import Chunk
+from faults.plane.toxics_of_proxy import Toxic, release
 
 if TYPE_CHECKING:
     from faults.plane.proxy import Proxy
@@ -183,6 +185,8 @@ class Connection:
     async def _let_connect(self) -> bool:
         """Wait as the toxics of the connect phase ask; False where one refuses, and has reset the client."""
         for toxic in self._proxy.toxics.all():
+            if toxic not in self._proxy.toxics.all():
+                continue  # removed while one before it made us wait
             if toxic.kind.connect is None or Random(f"{self._seed}/connect/{toxic.name}").random() >= toxic.toxicity:
                 continue
             wait_ns = toxic.kind.connect(toxic.attributes)
@@ -190,8 +194,19 @@ class Connection:
                 self.client.reset_at_close()
                 self.client.transport.abort()
                 return False
-            await self._proxy.timers.sleep(wait_ns)
+            await self._wait(wait_ns, toxic)
         return True
+
+    async def _wait(self, wait_ns: int, toxic: Toxic) -> None:
+        """Until the time is over or the toxic is removed."""
+        released = asyncio.get_running_loop().create_future()
+        timer = self._proxy.timers.at(now_ns() + wait_ns, lambda: release(released))
+        toxic.waiting.add(released)
+        try:
+            await released
+        finally:
+            timer.cancel()
+            toxic.waiting.discard(released)
 
     def _join(self, server: End) -> None:
         client, timers, toxics = self.client, self._proxy.timers, self._proxy.toxics

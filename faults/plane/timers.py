@@ -68,15 +68,6 @@ class Timers:
             self._set(due_ns - self._lead_ns)
         return timer
 
-    async def sleep(self, delay_ns: int) -> None:
-        """Wait so long."""
-        woken = self._loop.create_future()
-        timer = self.at(now_ns() + delay_ns, lambda: woken.set_result(None))
-        try:
-            await woken
-        finally:
-            timer.cancel()
-
     def close(self) -> None:
         self._heap.clear()
         self._alarm.close()

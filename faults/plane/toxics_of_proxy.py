@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -27,6 +28,8 @@ class Toxic:
     kind: Kind
     attributes: msgspec.Struct
     shared: Shared = field(default_factory=Shared)
+    waiting: set[asyncio.Future[None]] = field(default_factory=set)
+    """New connections that it holds before their upstream is dialled."""
 
 
 class Toxics:
@@ -65,9 +68,17 @@ class Toxics:
 
     def remove(self, toxic: Toxic) -> None:
         self._chains[toxic.direction].remove(toxic)
+        for future in toxic.waiting:
+            release(future)
         for link in self._links(toxic.direction):
             link.remove(toxic)
 
     def clear(self) -> None:
         for toxic in self.all():
             self.remove(toxic)
+
+
+def release(waiting: asyncio.Future[None]) -> None:
+    """Let what waits go on; nothing where it does already."""
+    if not waiting.done():
+        waiting.set_result(None)

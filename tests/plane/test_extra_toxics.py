@@ -179,6 +179,16 @@ def test_slow_connect_delays_the_upstreams_connection(proxy: ProxyHandle, upstre
     assert receive(server, 5) == b"hello"
 
 
+def test_removing_slow_connect_releases_those_that_wait(proxy: ProxyHandle, upstream: Upstream) -> None:
+    proxy.add("slow_connect", delay=3_600_000)
+    with proxy.connect() as client:
+        client.sendall(b"hello")
+        assert silent(client)
+        assert upstream.accepted.empty()
+        proxy.remove("slow_connect_downstream")
+        assert receive(upstream.take(), 5) == b"hello"
+
+
 def test_drop_connect_resets_new_connections_and_leaves_open_ones(proxy: ProxyHandle, upstream: Upstream) -> None:
     client, server = upstream.pair(proxy)
     proxy.add("drop_connect")
