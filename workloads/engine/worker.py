@@ -410,7 +410,7 @@ def main() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     page = Page(int(sys.argv[1]))
-    (length,) = LENGTH.unpack(sys.stdin.buffer.raw.read(LENGTH.size))  # type: ignore[attr-defined]
+    (length,) = LENGTH.unpack(os.read(0, LENGTH.size))
     content = b""
     while len(content) < length:
         content += os.read(0, length - len(content)) or sys.exit(0)
