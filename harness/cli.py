@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from harness import roots
+from harness import load_options, roots
 from harness.errors import HarnessError, UsageError
 
 EXIT_CODES = """\
@@ -99,6 +99,8 @@ def parser() -> argparse.ArgumentParser:
         "--schedule", type=Path, metavar="FILE", help="faults, times and targets from a schedule.json, or a run's folder"
     )
     _add_run_options(drill)
+
+    load_options.add_options(commands.add_parser("load", help="open-loop load on any HTTP server, judged by SLOs"))
 
     check = commands.add_parser("check", help="judge a recorded history: a run's folder, .parquet, .csv or .jsonl")
     check.add_argument("history", metavar="HISTORY", type=Path)

@@ -134,6 +134,13 @@ def _writing(file: Path) -> Iterator[None]:
         raise HarnessError(f"Cannot write {file}: {error.strerror or error}.") from error
 
 
+def load_command(arguments: argparse.Namespace) -> int:
+    """Load on any HTTP server."""
+    from harness import load_command as command  # the engine is needed by this one alone
+
+    return command.load_command(arguments)
+
+
 def check_command(arguments: argparse.Namespace) -> int:
     """Judge a recorded history."""
     history = load_history(arguments.history)
