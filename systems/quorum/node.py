@@ -69,7 +69,7 @@ class Server:
         self._name = node.name
         self._log = node.log
         self._enough_to_recover = len(node.peers) + 1 - config.write + 1
-        self._storage = Storage(node.disk, node.log, rules=rules)
+        self._storage = Storage(node.disk, node.log, random=node.random, rules=rules)
         self._peers = {name: Peer(address) for name, address in node.peers.items()}
         self._coordinator = Coordinator(
             replicas=(node.name, *self._peers),

@@ -29,7 +29,7 @@ class Version(msgspec.Struct, frozen=True, order=True):
     counter: int = 0
     writer: str = ""
     start: int = 0
-    """How often the writer was started; with `number` it makes every version one write's alone: see `Versions`."""
+    """The writer's start, each another number; with `number` it makes every version one write's alone: see `Versions`."""
     number: int = 0
 
 

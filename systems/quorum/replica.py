@@ -48,8 +48,18 @@ class DamagedLog(Exception):
 
 def encode_record(batch: Iterable[Held]) -> bytes:
     """What is synced at once, as one line: the checksum of what follows, and JSON, which has no line ends of its own."""
-    record = msgspec.json.encode(list(batch))
-    return b"%08x %s\n" % (zlib.crc32(record), record)
+    return encode_line(msgspec.json.encode(list(batch)))
+
+
+def encode_line(text: bytes) -> bytes:
+    """A text without line ends, as one line that begins with its checksum."""
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def decode_line(line: bytes) -> bytes | None:
+    """The text of such a line, which is given without its line end; None where it is damaged."""
+    checksum, _, text = line.partition(b" ")
+    return text if checksum == b"%08x" % zlib.crc32(text) else None
 
 
 def decode_log(data: bytes, *, skip_damaged: bool = False) -> tuple[list[Held], int]:
@@ -70,7 +80,5 @@ def decode_log(data: bytes, *, skip_damaged: bool = False) -> tuple[list[Held], 
 
 
 def _decode_record(line: bytes) -> list[Held] | None:
-    checksum, _, record = line.partition(b" ")
-    if checksum != b"%08x" % zlib.crc32(record):
-        return None
-    return msgspec.json.decode(record, type=list[Held])
+    record = decode_line(line)
+    return None if record is None else msgspec.json.decode(record, type=list[Held])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from random import Random
 from typing import Final
 
 from harness.disk import Disk
 from systems.quorum.bugs import CORRECT, Rules
 from systems.quorum.protocol import Entry, Query, Request
-from systems.quorum.replica import DamagedLog, Held, Replica, decode_log, encode_record
+from systems.quorum.replica import DamagedLog, Held, Replica, decode_line, decode_log, encode_line, encode_record
 
 LOG: Final = "entries.log"
 STARTS: Final = "starts"
@@ -17,12 +18,25 @@ STARTS: Final = "starts"
 COMPACT_AT_BYTES: Final = 1024 * 1024
 """A longer log is replaced by one record with the newest entry of each key, unless those alone are half as long."""
 
+_DRAWN_BITS: Final = 48
+"""So many bits of a start number are drawn where the last one is lost, below one that puts it above all counted ones."""
+
 
 class Storage:
-    """A replica that lasts. `start` counts how often it was opened, this time included."""
+    """A replica that lasts. `start` counts how often it was opened, this time included, and no number comes twice.
+
+    Where the count is lost or damaged, the number is drawn anew with `random`: two versions under one number would be one
+    version with two values, and nobody else knows the last number, for what was written under it may have reached nobody.
+    """
 
     def __init__(
-        self, disk: Disk, log: Callable[[str], None], *, rules: Rules = CORRECT, compact_at_bytes: int = COMPACT_AT_BYTES
+        self,
+        disk: Disk,
+        log: Callable[[str], None],
+        *,
+        random: Random,
+        rules: Rules = CORRECT,
+        compact_at_bytes: int = COMPACT_AT_BYTES,
     ) -> None:
         """Read back what was held; where that cannot be known, `damaged` says why, and nothing is answered until `restore`."""
         self._disk = disk
@@ -33,8 +47,8 @@ class Storage:
         self._waiting: list[tuple[Held, asyncio.Future[bool]]] = []
         self._compact_at_bytes = self._least_bytes = compact_at_bytes
         self._log_bytes = self._load()
-        self.start = int(disk.read(STARTS) or b"0") + 1
-        disk.replace(STARTS, b"%d" % self.start)
+        self.start = self._next_start(random)
+        disk.replace(STARTS, encode_line(b"%d" % self.start))
 
     async def answer(self, request: Request) -> Entry | None:
         """What the replica holds when it has done what was asked; None where the disk did not take it, or is damaged."""
@@ -59,6 +73,17 @@ class Storage:
             replica.logged(held)
         self._log_bytes = self._write_anew(replica)
         self._replica, self.damaged = replica, None
+
+    def _next_start(self, random: Random) -> int:
+        data = self._disk.read(STARTS)
+        if data is None and not self.damaged and not self._replica.entries():
+            return 1  # the first one, for all that was ever stored here came after its number was
+        count = None if data is None else decode_line(data.removesuffix(b"\n"))
+        if count is not None:
+            return int(count) + 1
+        start = 1 << _DRAWN_BITS | random.getrandbits(_DRAWN_BITS)
+        self._log(f"the count of starts is {'lost' if data is None else 'damaged'}: this one is drawn, {start}")
+        return start
 
     def _load(self) -> int:
         data = self._disk.read(LOG) or b""

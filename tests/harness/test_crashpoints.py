@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -145,7 +146,9 @@ class _Life:
         """Start twice, and store entries each time, two at once now and then."""
         self.acknowledged, self.starts = {}, []
         for life in range(2):
-            storage = Storage(disk, lambda text: None, rules=self._rules, compact_at_bytes=self._compact_at_bytes)
+            storage = Storage(
+                disk, lambda text: None, random=Random(1), rules=self._rules, compact_at_bytes=self._compact_at_bytes
+            )
             self.starts.append(storage.start)
             asyncio.run(self._store(storage, _stores(8)[life * 4 : life * 4 + 4]))
 
@@ -160,7 +163,7 @@ class _Life:
 
     def wrong_after(self, crash: CrashPoint) -> str | None:
         """What the next start is missing, or uses a second time."""
-        storage = Storage(crash.disk(), lambda text: None)
+        storage = Storage(crash.disk(), lambda text: None, random=Random(1))
         if storage.start in self.starts:
             return f"start {storage.start} again"
         for key, version in self.acknowledged.items():
@@ -204,13 +207,13 @@ def test_a_crash_in_the_start_after_a_crash_loses_nothing_either() -> None:
 
     def start_again(disk: Disk) -> None:
         starts[:] = life.starts
-        starts.append(Storage(disk, lambda text: None).start)
+        starts.append(Storage(disk, lambda text: None, random=Random(1)).start)
 
     for number, crash in enumerate(crash_points(life.live)):
         if number % 7 == 0:
             for second in crash_points(start_again, crash.files):
                 assert life.wrong_after(second) is None
-                assert Storage(second.disk(), lambda text: None).start not in starts
+                assert Storage(second.disk(), lambda text: None, random=Random(1)).start not in starts
 
 
 def test_what_a_start_found_in_the_kernels_memory_alone_is_on_the_disk_before_it_is_told() -> None:
@@ -218,10 +221,10 @@ def test_what_a_start_found_in_the_kernels_memory_alone_is_on_the_disk_before_it
 
     def held_after_power_loss() -> list[Entry | None]:
         disks = [Disk(MemoryFiles(left)) for left in files.survivors()]
-        return [asyncio.run(Storage(disk, lambda text: None).answer(Query(store.key))) for disk in disks]
+        return [asyncio.run(Storage(disk, lambda text: None, random=Random(1)).answer(Query(store.key))) for disk in disks]
 
-    asyncio.run(Storage(Disk(files), lambda text: None, rules=rules_of("no-sync")).answer(store))
+    asyncio.run(Storage(Disk(files), lambda text: None, random=Random(1), rules=rules_of("no-sync")).answer(store))
     assert Entry() in held_after_power_loss()
-    again = Storage(Disk(files), lambda text: None)  # the process died, and the machine did not
+    again = Storage(Disk(files), lambda text: None, random=Random(1))  # the process died, and the machine did not
     assert asyncio.run(again.answer(Query(store.key))) == store.entry
     assert set(held_after_power_loss()) == {store.entry}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from harness.disk import Disk
 from harness.files import Files
 from systems.quorum.protocol import Entry, Query, Request, Store, Version
 from systems.quorum.replica import DamagedLog, Held, Replica, decode_log, encode_record
-from systems.quorum.storage import LOG, Storage
+from systems.quorum.storage import LOG, STARTS, Storage
 
 
 class CountedFiles(Files):
@@ -46,8 +47,8 @@ def entry(counter: int, value: str | None = None) -> Entry:
     return Entry(Version(counter, "n1", 1), value or f"value {counter}")
 
 
-def opened(at: Path | CountedFiles, *, compact_at_bytes: int = 1 << 20) -> Storage:
-    return Storage(Disk(at), lambda text: None, compact_at_bytes=compact_at_bytes)
+def opened(at: Path | CountedFiles, *, compact_at_bytes: int = 1 << 20, seed: int = 1) -> Storage:
+    return Storage(Disk(at), lambda text: None, random=Random(seed), compact_at_bytes=compact_at_bytes)
 
 
 def answers(storage: Storage, *requests: Request) -> list[Entry | None]:
@@ -69,6 +70,37 @@ def test_what_was_stored_is_answered_and_comes_back(tmp_path: Path) -> None:
 
 def test_starts_are_counted(tmp_path: Path) -> None:
     assert [opened(tmp_path).start for _ in range(3)] == [1, 2, 3]
+
+
+@given(at=st.integers(0, 99), bit=st.integers(0, 7))
+@settings(max_examples=100, deadline=None)
+def test_damaged_count_of_starts_is_noticed_and_no_number_comes_twice(
+    tmp_path_factory: pytest.TempPathFactory, at: int, bit: int
+) -> None:
+    folder = tmp_path_factory.mktemp("starts")
+    counted = [opened(folder).start for _ in range(11)]
+    data = bytearray((folder / STARTS).read_bytes())
+    data[at % len(data)] ^= 1 << bit
+    (folder / STARTS).write_bytes(data)
+    said: list[str] = []
+    drawn = Storage(Disk(folder), said.append, random=Random(1)).start
+    assert drawn > max(counted)
+    assert said == [f"the count of starts is damaged: this one is drawn, {drawn}"]
+    assert opened(folder).start == drawn + 1  # and from here on they are counted again
+
+
+def test_count_of_starts_damaged_again_is_drawn_again(tmp_path: Path) -> None:
+    starts = []
+    for seed in range(50):
+        starts.append(opened(tmp_path, seed=seed).start)
+        (tmp_path / STARTS).write_bytes(b"")
+    assert len(set(starts)) == 50
+
+
+@pytest.mark.parametrize("log", [encode_record([Held("a", entry(1))]), b"x" + encode_record([Held("a", entry(1))])])
+def test_lost_count_of_starts_does_not_begin_again_where_anything_was_stored(tmp_path: Path, log: bytes) -> None:
+    Disk(tmp_path).replace(LOG, log)
+    assert opened(tmp_path).start > 2**48
 
 
 def test_an_older_entry_is_answered_with_the_newer_one_and_not_written(tmp_path: Path) -> None:
