@@ -43,5 +43,5 @@ class Schedule:
             return self._origin_ns + np.rint(numbers * (1e9 / self._rate)).astype(np.int64)
         offsets = self._last_ns + np.cumsum(self._random.exponential(1e9 * self._workers / self._rate, size))
         self._last_ns = float(offsets[-1])
-        due_ns = self._origin_ns + np.rint(offsets).astype(np.int64)
-        return due_ns[: np.searchsorted(due_ns, self._end_ns)]
+        due_ns: NDArray[np.int64] = self._origin_ns + np.rint(offsets).astype(np.int64)
+        return due_ns[: int(np.searchsorted(due_ns, self._end_ns))]
