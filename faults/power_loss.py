@@ -39,6 +39,8 @@ class PowerLoss(Fault):
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         steering = {name: cluster.steering(name) for name in targets.nodes}
+        for each in steering.values():
+            each.tracked()  # where not every file can be followed, nobody is killed for nothing
         killed = await Kill(self.target).inject(cluster, targets)
         told, lost_by = [killed.text], dict.fromkeys(targets.nodes, 0)
         for name in targets.nodes:

@@ -50,5 +50,5 @@ class Steering:
     def tracked(self) -> list[Tracked]:
         """What of each file is on the disk. Raises `FaultError` where that is not known of all."""
         if untracked := self._page[Counter.UNTRACKED_FILES]:
-            raise FaultError(f"it keeps more files than can be followed ({untracked} too many)")
+            raise FaultError(f"it keeps more files, or files with longer names, than can be followed ({untracked} too many)")
         return self._page.tracked()

@@ -120,6 +120,32 @@ def test_foreign_program_keeps_running_and_the_fault_says_why_it_cannot_act(tmp_
     asyncio.run(scene())
 
 
+def test_node_with_files_that_cannot_be_followed_keeps_running(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path, Keeper()) as stage:
+            await write(stage, "text", synced=True, file="f" * 200)
+            before = stage.cluster.pid("n1")
+            with pytest.raises(FaultError, match="files with longer names, than can be followed \\(1 too many\\)"):
+                await PowerLoss("n1").inject(stage.cluster, stage.targets("n1"))
+            assert stage.cluster.pid("n1") == before
+            assert stage.kinds("n1") == ["started"]
+
+    asyncio.run(scene())
+
+
+def test_hundreds_of_files_are_followed(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path, Keeper()) as stage:
+            for number in range(200):
+                await write(stage, "lost", synced=False, file=f"f{number}")
+            injected, _ = await stage.during(PowerLoss("n1"), "n1", lambda: None)
+            assert injected.readings == {"n1 lost_bytes": 800.0}
+
+    XX
+
+    asyncio.run(scene())
+
+
 @given(data=st.binary(max_size=40), synced=st.integers(0, 50), seed=st.integers(0, 99))
 def test_torn_file_keeps_what_was_synced_and_a_beginning_of_the_rest(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, synced: int, seed: int

@@ -163,13 +163,13 @@ def test_holes_are_where_syncs_had_failed(tmp_path_factory: pytest.TempPathFacto
 
 def test_more_files_than_the_page_has_room_for_are_counted_and_kept_all_the_same(tmp_path: Path) -> None:
     disk, page = _steered(tmp_path)
-    for number in range(66):
+    for number in range(1026):
         disk.append(f"f{number}", b"a")
     disk.append("n" * 200, b"a")
-    assert len(page.tracked()) == 63
+    assert len(page.tracked()) == 1023
     assert page[Counter.UNTRACKED_FILES] == 4
-    disk.sync("f65")
-    assert disk.read("f65") == b"a"
+    disk.sync("f1025")
+    assert disk.read("f1025") == b"a"
 
 
 def test_page_of_a_file_is_seen_by_whoever_maps_it_and_outlives_them(tmp_path: Path) -> None:
