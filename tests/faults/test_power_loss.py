@@ -140,8 +140,7 @@ def test_hundreds_of_files_are_followed(tmp_path: Path) -> None:
                 await write(stage, "lost", synced=False, file=f"f{number}")
             injected, _ = await stage.during(PowerLoss("n1"), "n1", lambda: None)
             assert injected.readings == {"n1 lost_bytes": 800.0}
-
-    XX
+            assert {path.stat().st_size for path in stage.cluster.data("n1").iterdir()} == {0}
 
     asyncio.run(scene())
 
