@@ -177,7 +177,7 @@ class _ServerConnection(asyncio.Protocol):
                 item, keep_alive = self._waiting.popleft()
                 response = item if isinstance(item, Response) else await _respond(self._handler, item)
                 with_body = not (isinstance(item, Request) and item.method == "HEAD")
-                self._transport.write(_encode_response(response, keep_alive=keep_alive, with_body=with_body))
+                self._transport.write(encode_response(response, keep_alive=keep_alive, with_body=with_body))
                 if not keep_alive:
                     self._transport.close()
                     return
@@ -208,7 +208,8 @@ _FRAMING: Final = frozenset({"connection", "content-length", "transfer-encoding"
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
 
 
-def _encode_response(response: Response, *, keep_alive: bool, with_body: bool) -> bytes:
+def encode_response(response: Response, *, keep_alive: bool = True, with_body: bool = True) -> bytes:
+    """An answer as it goes on the wire."""
     parts = [_STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} -\r\n".encode()]
     parts.extend(f"{name}: {value}\r\n".encode("latin-1") for name, value in response.headers if name.lower() not in _FRAMING)
     if not keep_alive:
