@@ -1,0 +1,19 @@
+"""The service that every replica depends on is gone for a while: scores from average features meanwhile, said to be."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from harness.checkers.one_of_the_right import one_of_the_right
+from harness.drill import Drill, Load
+from systems.featured import Featured
+from workloads.scores import Scores
+
+drill = Drill(
+    system=Featured(replicas=3),
+    workload=Scores(),
+    load=Load(rate=300, clients=150, seconds=5),
+    faults=[Kill("features").between(1, 3)],
+    checks=[one_of_the_right],
+    slos=["p50 < 50ms", "availability >= 99.9%"],
+    nightly=True,
+)

@@ -1,0 +1,77 @@
+"""Whether each answer is one of those that are right, the best one again at the end."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from harness.checkers._wording import count
+from harness.drill import Verdict
+from harness.history import History
+
+MOST_OPS: Final = 10
+
+
+def one_of_the_right(history: History) -> Verdict:
+    """Every answer is one of those that were right, and every final call, made when all was healed, was answered.
+
+    `expected` is a JSON array of right answers, the best one first; what comes after it is what a system may fall back on.
+    Answers are compared as JSON values. Says how many were the best. Unknown where nothing was answered.
+    """
+    ops = history.ops[[bool(_right(text)) for text in history.ops["expected"]]]
+    answered = ops[ops["outcome"] == "ok"]
+    if answered.empty:
+        return Verdict(valid=None, why="no call with several right answers was answered")
+    ranks = [_rank(value, expected) for value, expected in zip(answered["value"], answered["expected"], strict=True)]
+    wrong = [int(row) for row, rank in zip(answered.index, ranks, strict=True) if rank is None]
+    if wrong:
+        first = ops.loc[wrong[0]]
+        return Verdict(
+            valid=False,
+            why=f"{len(wrong):,} of {count(len(answered), 'answer')} are none of the right ones: op {wrong[0]} asked about"
+            f" {first['key']} and got {first['value']}; right is one of {first['expected']}",
+            ops=tuple(wrong[:MOST_OPS]),
+        )
+    final = ops[ops["phase"] == "final"]
+    missed = final[~final["key"].isin(answered["key"][answered["phase"] == "final"])]  # it is asked again until it is answered
+    if not missed.empty:
+        last = missed.groupby("key", sort=False).tail(1)
+        first = last.iloc[0]
+        return Verdict(
+            valid=False,
+            why=f"{count(len(last), 'final call')} not answered although all was healed: {first['key']}: {first['error']}",
+            ops=tuple(map(int, last.index[:MOST_OPS])),
+        )
+    best = sum(rank == 0 for rank in ranks)
+    return Verdict(
+        valid=True,
+        why=f"each of {count(len(answered), 'answer')} is right: {best:,} the best, {len(ranks) - best:,} fallen back",
+    )
+
+
+def applies(history: History) -> bool:
+    """Where several answers were right."""
+    return any(len(_right(text)) > 1 for text in history.ops["expected"].unique())
+
+
+def _rank(value: object, expected: object) -> int | None:
+    answer, right = _value(value), _right(expected)
+    return right.index(answer) if answer in right else None
+
+
+@lru_cache(maxsize=100_000)
+def _value(text: object) -> object:
+    try:
+        return msgspec.json.decode(text) if isinstance(text, str) else None
+    except msgspec.DecodeError:
+        return None
+
+
+@lru_cache(maxsize=100_000)
+def _right(text: object) -> tuple[object, ...]:
+    try:
+        return msgspec.json.decode(text, type=tuple[object, ...]) if isinstance(text, str) else ()
+    except msgspec.DecodeError:
+        return ()

@@ -1,0 +1,18 @@
+"""The feature service node: `GET /features?user=NAME`."""
+
+from __future__ import annotations
+
+from harness.node import Node
+from harness.wire import Request, Response
+from systems.featured.messages import FeaturesReply, features_of
+
+
+async def main(node: Node) -> None:
+    async def handle(request: Request) -> Response:
+        match request.method, request.path, request.query.get("user"):
+            case "GET", "/features", str(user):
+                return Response.json(FeaturesReply(features_of(user)))
+            case _:
+                return Response(404, b"no such route; there is GET /features?user=NAME")
+
+    await node.serve(handle)

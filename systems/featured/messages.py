@@ -1,0 +1,48 @@
+"""What travels between clients, replicas and the feature service, as JSON; and the arithmetic that both ends share."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, Literal
+
+import msgspec
+
+Source = Literal["features", "fallback"]
+
+FEATURES: Final = 8
+WEIGHTS: Final = (0.9, -0.4, 0.3, 0.7, -0.2, 0.5, -0.6, 0.1)
+AVERAGE: Final = (0.5,) * FEATURES
+"""What a replica takes for the features of a user that it cannot ask for."""
+
+SCORE_DECIMALS: Final = 6
+
+
+class ScoreRequest(msgspec.Struct, frozen=True):
+    """Body of `POST /score`. With `exact`, a score from average features is refused rather than given."""
+
+    user: str
+    exact: bool = False
+
+
+class ScoreReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer to `POST /score`: the score, what it was made from, and the replica's name."""
+
+    score: float
+    source: Source
+    node: str
+
+
+class FeaturesReply(msgspec.Struct, frozen=True):
+    """Answer to `GET /features?user=NAME`: numbers between 0 and 1."""
+
+    features: tuple[float, ...]
+
+
+def features_of(user: str) -> tuple[float, ...]:
+    """A user's features, as the service knows them: the same for the same name, everywhere."""
+    return tuple(byte / 255 for byte in hashlib.sha256(user.encode()).digest()[:FEATURES])
+
+
+def score_of(features: tuple[float, ...]) -> float:
+    """The model: a weighted sum."""
+    return round(sum(weight * feature for weight, feature in zip(WEIGHTS, features, strict=True)), SCORE_DECIMALS)

@@ -1,0 +1,87 @@
+"""A replica node: asks the feature service for a user's features, through a circuit breaker, and scores them.
+
+`POST /score` (see `messages`), `GET /status`: its breaker. It works on `WORKERS` requests at once, as a pool of threads or
+connections would: a request that waits for features holds one of them, so waiting is what spreads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from harness.node import Node
+from harness.wire import Client, Request, Response, WireError
+from systems.breaker import Breaker, Settings
+from systems.featured.bugs import variant
+from systems.featured.messages import AVERAGE, FeaturesReply, ScoreReply, ScoreRequest, score_of
+
+WORKERS: Final = 8
+FEATURES_TIMEOUT_S: Final = 0.25
+"""Far above what the feature service needs; below what a client waits."""
+
+BREAKER: Final = Settings(
+    failure_rate=0.5, slow_rate=0.5, slow_s=0.2, window_s=0.4, least_calls=6, open_s=0.5, probes=2, probe_expires_s=1.0
+)
+"""The window is short: what went well before the trouble began counts against opening for as long as the window is."""
+
+
+class Config(msgspec.Struct, frozen=True):
+    """The node's settings."""
+
+    bug: str | None
+
+
+class FeaturesUnavailable(Exception):
+    """The feature service was not asked, or did not answer."""
+
+
+class Server:
+    """Answers requests for scores."""
+
+    def __init__(self, node: Node, features: Client, bug: str | None) -> None:
+        kinds = variant(bug)
+        self._node = node
+        self._features = features
+        self._breaker: Breaker = kinds.breaker(BREAKER, node.clock)
+        self._fallback_source = kinds.fallback_source
+        self._workers = asyncio.Semaphore(WORKERS)
+
+    async def handle(self, request: Request) -> Response:
+        match request.method, request.path:
+            case "POST", "/score":
+                return await self._score(request.decode(ScoreRequest))
+            case "GET", "/status":
+                return Response.json(self._breaker.status())
+            case _:
+                return Response(404, b"no such route; there are POST /score and GET /status")
+
+    async def _score(self, asked: ScoreRequest) -> Response:
+        async with self._workers:
+            try:
+                reply = ScoreReply(score=score_of(await self._ask(asked.user)), source="features", node=self._node.name)
+            except FeaturesUnavailable as error:
+                if asked.exact:
+                    return Response(503, f"no exact score: {error}".encode())
+                reply = ScoreReply(score=score_of(AVERAGE), source=self._fallback_source, node=self._node.name)
+        return Response.json(reply)
+
+    async def _ask(self, user: str) -> tuple[float, ...]:
+        permit = self._breaker.allow()
+        if permit is None:
+            raise FeaturesUnavailable("the circuit breaker is open")
+        try:
+            with permit:
+                response = await self._features.request("GET", f"/features?user={quote(user)}", timeout_s=FEATURES_TIMEOUT_S)
+                if response.status != 200:
+                    raise FeaturesUnavailable(f"the feature service answered {response.status}")
+                return response.decode(FeaturesReply).features
+        except WireError as error:
+            raise FeaturesUnavailable(str(error)) from error
+
+
+async def main(node: Node) -> None:
+    server = Server(node, Client(node.peers["features"]), node.config(Config).bug)
+    await node.serve(server.handle)

@@ -1,0 +1,50 @@
+"""Scores of users, each with the answers that are right beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+import msgspec
+
+from harness.drill import Call
+from harness.errors import UsageError
+from systems.featured.client import EXACT, Score
+from systems.featured.messages import AVERAGE, features_of, score_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """How does this user score? Drawn evenly from `users`; right is the exact score, or the average one where it says so.
+
+    At the end each user is asked for once more, and only the exact score will do.
+    """
+
+    users: int = 30
+
+    def __post_init__(self) -> None:
+        if self.users < 1:
+            raise UsageError(f"Scores(users={self.users!r}): a whole number of users, at least one.")
+
+    def calls(self, random: Random) -> Iterator[Call]:
+        expected = [_texts(exact(user), Score(score_of(AVERAGE), "fallback")) for user in self._names()]
+        names = self._names()
+        while True:
+            number = random.randrange(self.users)
+            yield Call(kind="score", key=names[number], expected=expected[number])
+
+    def final_calls(self) -> Iterable[Call]:
+        return [Call(kind=EXACT, key=user, expected=_texts(exact(user))) for user in self._names()]
+
+    def _names(self) -> list[str]:
+        return [f"u{number}" for number in range(self.users)]
+
+
+def exact(user: str) -> Score:
+    """The score from the user's own features."""
+    return Score(score_of(features_of(user)), "features")
+
+
+def _texts(*scores: Score) -> str:
+    return msgspec.json.encode(scores).decode()
