@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from harness.checkers._wording import count
 from harness.drill import Verdict
@@ -20,7 +21,7 @@ def one_of_the_right(history: History) -> Verdict:
     `expected` is a JSON array of right answers, the best one first; what comes after it is what a system may fall back on.
     Answers are compared as JSON values. Says how many were the best. Unknown where nothing was answered.
     """
-    ops = history.ops[[bool(_right(text)) for text in history.ops["expected"]]]
+    ops = history.ops[np.array([bool(_right(text)) for text in history.ops["expected"]], dtype=bool)]
     answered = ops[ops["outcome"] == "ok"]
     if answered.empty:
         return Verdict(valid=None, why="no call with several right answers was answered")
