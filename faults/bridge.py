@@ -20,8 +20,9 @@ _SEVERAL: Final = ("minority", "half", "majority", "all")
 class Bridge(Fault):
     """The other replicas fall apart into two halves, which only the target connects; clients reach everyone.
 
-    The first half of the others, in their order, is one side. Who reaches whom is no longer transitive, and the majorities of
-    both sides meet in the target alone. The idea is that of `bridge` in Jepsen's nemesis (Kingsbury, jepsen-io/jepsen).
+    Which of the others are on which side is drawn from the run's seed: the same in all the run's windows with this target. Who
+    reaches whom is no longer transitive, and the majorities of both sides meet in the target alone. The idea is that of
+    `bridge` in Jepsen's nemesis (Kingsbury, jepsen-io/jepsen).
 
     Models a partial partition, such as a broken link between two switches that a third still joins: Alfatafta et al., "Toward a
     Generic Fault Tolerance Technique for Partial Network Partitioning", OSDI 2020, studied 51 failures that these caused.
@@ -46,5 +47,6 @@ class Bridge(Fault):
 
     def _halves(self, cluster: Cluster, targets: Targets) -> list[Half]:
         others = [name for name in replicas_of(cluster.nodes.values()) if name not in targets.nodes]
+        cluster.random(f"Bridge/{'/'.join(targets.nodes)}").shuffle(others)
         middle = len(others) // 2
         return between(cluster, map(frozenset, product(others[:middle], others[middle:])))

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class MajorityRing(Fault):
     """Each replica reaches its nearest neighbours in a ring, just enough to be a majority with them; clients reach everyone.
 
-    The ring is in the replicas' order. Nobody is in a minority, and no two agree on who is there. The idea is that of
-    `majorities-ring` in Jepsen's nemesis (Kingsbury, jepsen-io/jepsen). Where the majority is an even number, each reaches one
-    more, so that both ends of a link agree on whether it is cut.
+    The ring's order is drawn from the run's seed, and is the same in all the run's windows. Nobody is in a minority, and no two
+    agree on who is there. The idea is that of `majorities-ring` in Jepsen's nemesis (Kingsbury, jepsen-io/jepsen). Where the
+    majority is an even number, each reaches one more, so that both ends of a link agree on whether it is cut.
 
     Models several links that are broken at once, so that every node finds a quorum, each another one: Alfatafta et al., "Toward
     a Generic Fault Tolerance Technique for Partial Network Partitioning", OSDI 2020.
@@ -49,7 +49,9 @@ class MajorityRing(Fault):
         return await restore(cluster, targets, self._halves(cluster, targets), injected)
 
     def _halves(self, cluster: Cluster, targets: Targets) -> list[Half]:
-        return between(cluster, apart_in_ring(targets.nodes))
+        ring = list(targets.nodes)
+        cluster.random("MajorityRing").shuffle(ring)
+        return between(cluster, apart_in_ring(ring))
 
 
 def apart_in_ring(ring: Sequence[str]) -> Iterator[frozenset[str]]:
