@@ -24,6 +24,8 @@ T = TypeVar("T")
 REPLY_TIMEOUT_S: Final = 5.0
 """A fault plane that has not answered an API call after this long is taken for dead."""
 
+_NO_SUCH_KIND: Final = "invalid toxic type"
+
 
 @dataclass(frozen=True, kw_only=True)
 class LinkCounters:
@@ -68,11 +70,24 @@ class FaultPlane:
         host, port = proxy.listen.rsplit(":", 1)
         return host, int(port)
 
-    async def add_toxic(self, link: str, name: str, *, kind: str, stream: str, attributes: Mapping[str, float]) -> None:
-        """Put a toxic on a link's "upstream" (to its target) or "downstream" (from it) half."""
+    async def add_toxic(
+        self, link: str, name: str, *, kind: str, stream: str, attributes: Mapping[str, float | str], toxicity: float = 1.0
+    ) -> None:
+        """Put a toxic on a link's "upstream" (to its target) or "downstream" (from it) half. `toxicity`: on that share of it.
+
+        Raises `FaultError` where the server has no toxic of the kind, as the real Toxiproxy has not those that are our own.
+        """
 
         def add() -> None:
-            self._proxies[link].add_toxic(name=name, type=kind, stream=stream, attributes=dict(attributes))
+            proxy = self._proxies[link]
+            try:
+                proxy.add_toxic(name=name, type=kind, stream=stream, toxicity=toxicity, attributes=dict(attributes))
+            except InvalidToxic as error:
+                if _NO_SUCH_KIND in str(error):
+                    raise FaultError(
+                        f"cannot here, because the real Toxiproxy has no toxic {kind!r}. Use --fault-plane embedded"
+                    ) from error
+                raise
 
         await self._call(f"add toxic {name!r} to {link!r}", add)
 
@@ -94,12 +109,19 @@ class FaultPlane:
 
     async def counters(self) -> dict[str, LinkCounters]:
         """What went through each link so far. Toxiproxy itself counts a connection only when that ends."""
+        return _parse_counters(await self._metrics(), self._proxies)
 
+    async def toxic_hits(self) -> dict[tuple[str, str], int]:
+        """How often each toxic there is now, by link and name, did what it is for. Only our own toxics count that."""
+        samples = ((dict(_LABEL.findall(text)), number) for text, number in _HITS.findall(await self._metrics()))
+        return {(labels["proxy"], labels["toxic"]): int(number) for labels, number in samples}
+
+    async def _metrics(self) -> str:
         def read() -> str:
             reply = requests.get(f"http://{self.address[0]}:{self.address[1]}/metrics", timeout=REPLY_TIMEOUT_S)
             return reply.text if reply.status_code == requests.codes.ok else ""
 
-        return _parse_counters(await self._call("read /metrics", read), self._proxies)
+        return await self._call("read /metrics", read)
 
     async def _call(self, what: str, call: Callable[[], T]) -> T:
         """Run a blocking API call in a thread that cannot keep the harness from ending."""
@@ -146,6 +168,7 @@ def _in_daemon_thread(call: Callable[[], T]) -> asyncio.Future[T]:
 
 
 _SAMPLE: Final = re.compile(r"^toxiproxy_proxy_(received_bytes|sent_bytes|connections)_total\{(.*)\} (\S+)$", re.MULTILINE)
+_HITS: Final = re.compile(r"^toxiproxy_proxy_toxic_hits_total\{(.*)\} (\d+)$", re.MULTILINE)
 _LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 

@@ -190,6 +190,7 @@ class Connection:
             if toxic.kind.connect is None or Random(f"{self._seed}/connect/{toxic.name}").random() >= toxic.toxicity:
                 continue
             wait_ns = toxic.kind.connect(toxic.attributes)
+            toxic.shared.hits += wait_ns is None or wait_ns > 0
             if wait_ns is None:
                 self.client.reset_at_close()
                 self.client.transport.abort()

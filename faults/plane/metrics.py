@@ -26,8 +26,12 @@ class ByteCounter:
     """Of these, not written to the other end: held by a toxic now, or dropped for good."""
 
 
-def exposition(bytes_by_labels: Iterable[tuple[Labels, ByteCounter]], connections: Iterable[tuple[str, int]]) -> bytes:
-    """The body of `/metrics`."""
+def exposition(
+    bytes_by_labels: Iterable[tuple[Labels, ByteCounter]],
+    connections: Iterable[tuple[str, int]],
+    hits: Iterable[tuple[str, str, int]],
+) -> bytes:
+    """The body of `/metrics`. `hits` are those of toxics by proxy and name; Toxiproxy has no such counter."""
     pairs = list(bytes_by_labels)
     lines = [
         *_head("received_bytes_total", "Bytes read from the sending end."),
@@ -37,6 +41,13 @@ def exposition(bytes_by_labels: Iterable[tuple[Labels, ByteCounter]], connection
         *_head("connections_total", "Connections accepted."),
         *(f'toxiproxy_proxy_connections_total{{proxy="{_quoted(name)}"}} {count}' for name, count in connections),
     ]
+    hit_lines = [
+        f'toxiproxy_proxy_toxic_hits_total{{proxy="{_quoted(proxy)}",toxic="{_quoted(toxic)}"}} {count}'
+        for proxy, toxic, count in hits
+        if count
+    ]
+    if hit_lines:
+        lines += [*_head("toxic_hits_total", "How often a toxic did what its kind is for."), *hit_lines]
     return ("\n".join(lines) + "\n").encode()
 
 

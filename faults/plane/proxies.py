@@ -80,6 +80,7 @@ class Proxies:
         return exposition(
             (pair for proxy in self for pair in proxy.bytes.items()),
             ((proxy.name, proxy.connections_total) for proxy in self),
+            ((proxy.name, toxic.name, toxic.shared.hits) for proxy in self for toxic in proxy.toxics.all()),
         )
 
     async def _place(self, spec: ProxySpec) -> Proxy:

@@ -67,6 +67,8 @@ class Shared:
     """What a toxic's connections have in common, from when the toxic is made."""
 
     free_ns: int = 0
+    hits: int = 0
+    """How often it did what its kind is for. Shown in the metrics where above 0; kinds that Toxiproxy has count none."""
 
 
 class Stub(Protocol):

@@ -17,6 +17,7 @@ class BlackholeToxic(msgspec.Struct):
 def _pipe(_: BlackholeToxic, stub: Stub) -> Pipe:
     while isinstance(chunk := (yield NEXT), Chunk):
         stub.state += len(chunk.data)
+        stub.shared.hits += len(chunk.data)
     yield Sleep(FOREVER_NS)
 
 

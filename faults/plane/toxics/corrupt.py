@@ -24,11 +24,14 @@ class CorruptToxic(msgspec.Struct):
 def _pipe(attributes: CorruptToxic, stub: Stub) -> Pipe:
     while isinstance(chunk := (yield NEXT), Chunk):
         data = bytearray(chunk.data)
-        for place in _hits(len(data), attributes.rate, stub.random):
+        places = _hits(len(data), attributes.rate, stub.random)
+        for place in places:
             data[place] ^= 1 << _bit(attributes, stub.random)
+        stub.shared.hits += len(places)
         place = attributes.offset - stub.state
         if attributes.offset >= 0 and 0 <= place < len(data):
             data[place] ^= 1 << _bit(attributes, stub.random)
+            stub.shared.hits += 1
         stub.state += len(data)
         stub.send(Chunk(bytes(data), chunk.at_ns))
 

@@ -14,6 +14,7 @@ class HalfOpenToxic(msgspec.Struct):
 def _pipe(_: HalfOpenToxic, stub: Stub) -> Pipe:
     while isinstance(chunk := (yield NEXT), Chunk):
         stub.send(chunk)
+    stub.shared.hits += 1
     yield Sleep(FOREVER_NS)
 
 

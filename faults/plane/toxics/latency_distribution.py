@@ -29,6 +29,7 @@ def _pipe(attributes: LatencyDistributionToxic, stub: Stub) -> Pipe:
     while isinstance(chunk := (yield NEXT), Chunk):
         delay_ms = attributes.latency + min(_drawn_ms(attributes, stub.random), attributes.limit)
         due_ns = chunk.at_ns + int(max(delay_ms, 0.0) * 1e6)
+        stub.shared.hits += due_ns > chunk.at_ns
         try:
             yield Sleep(due_ns)
         except Interrupted:

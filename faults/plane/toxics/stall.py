@@ -26,6 +26,7 @@ class StallToxic(msgspec.Struct):
 def _pipe(attributes: StallToxic, stub: Stub) -> Pipe:
     while isinstance(chunk := (yield NEXT), Chunk):
         due_ns = chunk.at_ns + _wait_ms(attributes, stub.random) * 1_000_000
+        stub.shared.hits += due_ns > chunk.at_ns
         try:
             yield Sleep(due_ns)
         except Interrupted:
