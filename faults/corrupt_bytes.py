@@ -1,0 +1,47 @@
+"""CorruptBytes: bits of what travels over links are flipped, and no checksum notices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from faults._toxics import BOTH, Toxic, check
+from harness.drill import Aim, Evidence, Fault, Targets
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class CorruptBytes(Fault):
+    """Each byte has the chance `rate` that one of its bits is flipped; `stream` "upstream" is what the links' targets are sent.
+
+    What cannot be parsed any more is noticed; a letter or a digit that became another one is not, unless the system has
+    checksums of its own. Needs the embedded fault plane.
+
+    Models memory or a network card that flips bits where TCP's checksum does not look. Stone and Partridge, "When the CRC and
+    TCP Checksum Disagree", SIGCOMM 2000, found such packets on every network that they watched; one flipped bit in its servers'
+    gossip brought Amazon S3 down on 20 July 2008.
+    """
+
+    rate: float = 0.001
+    stream: Literal["both", "upstream", "downstream"] = "both"
+
+    aims_at: ClassVar[Aim] = "links"
+
+    def __post_init__(self) -> None:
+        check("CorruptBytes", "rate", self.rate, 1e-9, 1)
+        if self.stream not in ("both", *BOTH):
+            raise UsageError(f"CorruptBytes(stream={self.stream!r}): no such stream. Use 'both', 'upstream' or 'downstream'.")
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        return await self._toxic.put(cluster, targets)
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        return await self._toxic.take(cluster, targets)
+
+    @property
+    def _toxic(self) -> Toxic:
+        streams = BOTH if self.stream == "both" else (self.stream,)
+        return Toxic(kind="corrupt", streams=streams, attributes={"rate": self.rate}, counts="bytes corrupted")

@@ -1,0 +1,34 @@
+"""HalfOpen: whoever ends a connection is not heard, so the other side keeps half of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from faults._toxics import Toxic
+from harness.drill import Aim, Evidence, Fault, Targets
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+_TOXIC: Final = Toxic(kind="half_open", counts="ends of connections hidden")
+
+
+@dataclass(frozen=True)
+class HalfOpen(Fault):
+    """Bytes pass, but the end of a connection does not: its other side goes on sending to nobody, and waits for an answer.
+
+    It shows where connections end meanwhile, so overlap it with a fault that ends some, such as `Kill`. When healed, the ends
+    are told. Needs the embedded fault plane.
+
+    Models a peer that lost power or was cut off while its connections stood: RFC 9293, section 3.5.1, "Half-Open Connections
+    and Other Anomalies". Pools full of such connections fail long after the peer is back.
+    """
+
+    aims_at: ClassVar[Aim] = "links"
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        return await _TOXIC.put(cluster, targets)
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        return await _TOXIC.take(cluster, targets)

@@ -1,0 +1,52 @@
+"""HeavyTailedLatency: delays most of which are small, and some very long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from faults._toxics import Toxic, check
+from harness.drill import Aim, Evidence, Fault, Targets
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+_LONGEST_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class HeavyTailedLatency(Fault):
+    """Every request over the links waits for a time drawn from a Pareto distribution, `most_ms` at most; their order is kept.
+
+    None waits less than `least_ms`; one in 2 to the power of `exponent` waits more than twice that. Needs the embedded fault
+    plane.
+
+    Models what shared machines really add: garbage collection, queues, background work. Dean and Barroso, "The Tail at Scale",
+    CACM 56(2), 2013; that the tail hides behind a good mean is why it is worth a fault of its own beside `Latency`.
+    """
+
+    least_ms: float = 5.0
+    exponent: float = 1.5
+    most_ms: float = 1000.0
+
+    aims_at: ClassVar[Aim] = "links"
+
+    def __post_init__(self) -> None:
+        check("HeavyTailedLatency", "least_ms", self.least_ms, 0.1, _LONGEST_MS)
+        check("HeavyTailedLatency", "exponent", self.exponent, 0.1, 100)
+        check("HeavyTailedLatency", "most_ms", self.most_ms, self.least_ms, _LONGEST_MS)
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        return await self._toxic.put(cluster, targets)
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        return await self._toxic.take(cluster, targets)
+
+    @property
+    def _toxic(self) -> Toxic:
+        return Toxic(
+            kind="latency_distribution",
+            streams=("upstream",),
+            attributes={"distribution": "pareto", "scale": self.least_ms, "shape": self.exponent, "limit": self.most_ms},
+            counts="delays",
+        )

@@ -1,0 +1,44 @@
+"""SharedBandwidth: all connections of a link share one thin line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from faults._toxics import Toxic, check
+from harness.drill import Aim, Evidence, Fault, Targets
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+_MOST_KB_PER_S = 10_000_000
+
+
+@dataclass(frozen=True)
+class SharedBandwidth(Fault):
+    """Each link carries at most `kb_per_s` thousand bytes a second in either direction, over all its connections together.
+
+    What is too much waits, so that more connections mean less for each. Needs the embedded fault plane; `RateLimit` is the same
+    between machines, below TCP.
+
+    Models a link that others fill, or a network card that fell back to a lower speed: Gunawi et al., "Fail-Slow at Scale",
+    FAST 2018, tell of a gigabit card that went down to kilobits.
+    """
+
+    kb_per_s: int = 100
+
+    aims_at: ClassVar[Aim] = "links"
+
+    def __post_init__(self) -> None:
+        check("SharedBandwidth", "kb_per_s", self.kb_per_s, 1, _MOST_KB_PER_S)
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        return await self._toxic.put(cluster, targets)
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        """Evidence is the pieces of data that had to wait because others were in the line."""
+        return await self._toxic.take(cluster, targets)
+
+    @property
+    def _toxic(self) -> Toxic:
+        return Toxic(kind="shared_bandwidth", attributes={"rate": int(self.kb_per_s)}, counts="pieces that had to queue")

@@ -1,0 +1,44 @@
+"""SlowConnect: it takes long until a new connection can be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from faults._toxics import Toxic, check
+from harness.drill import Aim, Evidence, Fault, Targets
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+_LONGEST_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class SlowConnect(Fault):
+    """What is sent on a new connection over the links waits for `delay_ms`; open connections are as quick as ever.
+
+    It shows where somebody connects meanwhile, so overlap it with a fault that ends connections, such as `Isolate`. Needs the
+    embedded fault plane.
+
+    Models full accept queues and slow handshakes, by which a pool that lost its connections stays slow long after the cause is
+    gone: one of the sustaining effects of Bronson et al., "Metastable Failures in Distributed Systems", HotOS 2021.
+    """
+
+    delay_ms: int = 200
+
+    aims_at: ClassVar[Aim] = "links"
+
+    def __post_init__(self) -> None:
+        check("SlowConnect", "delay_ms", self.delay_ms, 1, _LONGEST_MS)
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        return await self._toxic.put(cluster, targets)
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        return await self._toxic.take(cluster, targets)
+
+    @property
+    def _toxic(self) -> Toxic:
+        attributes = {"delay": int(self.delay_ms)}
+        return Toxic(kind="slow_connect", streams=("upstream",), attributes=attributes, counts="new connections delayed")
