@@ -15,5 +15,5 @@ drill = Drill(
     load=Load(rate=300, clients=150, seconds=5.5),
     faults=[Isolate("one").between(1.5, 2.8)],
     checks=[predictions_correct, replicas_return],
-    slos=["p95 < 240ms", "p99 < 500ms", "availability >= 99.5%", "recovery < 1s"],
+    slos=["p95 < 240ms", "p99 < 500ms", "availability >= 99.9%", "recovery < 1s"],
 )

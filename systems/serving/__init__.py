@@ -9,26 +9,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from harness.drill import Address, Client, Node
 from harness.errors import HarnessError, UsageError
 from systems.serving import artifacts
 from systems.serving.bugs import BUGS, variant
 from systems.serving.client import PredictClient
+from systems.serving.settings import Settings
 
-__all__ = ["BUGS", "Serving"]
+__all__ = ["BUGS", "Serving", "Settings"]
 
 _BALANCER = "balancer"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
-    """Replicated predictions: round robin, health checks, retries on another replica.
+    """Replicated predictions: two choices, health checks, ejection, budgeted retries on another replica, load shedding.
 
-    The balancer asks replicas `r1`, `r2`, … in turn, leaves out those that do not answer, and asks another one where one
-    fails. Faults choose among the replicas; the balancer is hit only where it is named.
+    The balancer asks the less busy of two of the replicas `r1`, `r2`, …, leaves out those that do not answer, and asks another
+    one where one fails. Faults choose among the replicas; the balancer is hit only where it is named.
     """
 
     replicas: int = 3
+    settings: Settings = Settings()  # noqa: RUF009 - frozen
+    """How the balancer decides."""
     bug: str | None = None
     """The name of a known-bad variant; see `BUGS`."""
 
@@ -51,7 +56,7 @@ class Serving:
                 name=_BALANCER,
                 code="systems.serving.balancer",
                 peers=tuple(names),
-                config={"bug": self.bug},
+                config={"bug": self.bug, "settings": msgspec.to_builtins(self.settings)},
                 replica=False,
             ),
         ]

@@ -15,6 +15,7 @@ from harness.node import Node
 from harness.wire import Client, Request, Response
 from systems.serving.bugs import variant
 from systems.serving.messages import BalancerStatus
+from systems.serving.settings import Settings
 
 START_GRACE_S: Final = 3.0
 """A balancer takes requests when every replica has been seen well and is up, or when this is over."""
@@ -24,21 +25,34 @@ class Config(msgspec.Struct, frozen=True):
     """The node's settings."""
 
     bug: str | None
+    settings: Settings
 
 
 async def main(node: Node) -> None:
     """Check the replicas and answer requests. If the checker dies, so does the balancer: better gone than blind."""
-    kinds = variant(node.config(Config).bug)
-    pool = kinds.pool(list(node.peers))
+    config = node.config(Config)
+    kinds, settings = variant(config.bug), config.settings
+    pool = kinds.pool(list(node.peers), settings, node.random)
+    overload_s = None if settings.overload_ms is None else settings.overload_ms / 1e3
+    admission = kinds.admission(overload_s)
+    retry_budget = kinds.retry_budget(settings.retry_ratio, settings.retries_per_s)
+    clock = asyncio.get_running_loop().time
     checker = kinds.checker(pool, _clients(node), node.log, node.random)
-    dispatcher = kinds.dispatcher(pool, _clients(node), node.log)
+    dispatcher = kinds.dispatcher(pool, _clients(node), node.log, admission, retry_budget)
 
     async def handle(request: Request) -> Response:
         match request.method, request.path:
             case "POST", "/predict":
                 return await dispatcher.predict(request.body)
             case "GET", "/status":
-                return Response.json(BalancerStatus(pool.status()))
+                status = BalancerStatus(
+                    replicas=pool.status(clock()),
+                    limit=admission.limit,
+                    turned_away=admission.refused,
+                    retries=retry_budget.spent,
+                    retries_refused=retry_budget.refused,
+                )
+                return Response.json(status)
             case _:
                 return Response(404, b"no such route; there are POST /predict and GET /status")
 

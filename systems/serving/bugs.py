@@ -11,15 +11,17 @@ from typing import Final
 from harness.errors import UsageError, hint
 from harness.rollout import Rollout, Step
 from harness.wire import Client, Response
+from systems.serving.admission import Admission
 from systems.serving.artifacts import STALE_WEIGHTS, WEIGHTS
 from systems.serving.dispatch import Dispatcher
 from systems.serving.health import CHECK_TIMEOUT_S, HealthChecker
 from systems.serving.policy import Pool, Replica
+from systems.serving.retry_budget import RetryBudget
 
 
 class _SameReplicaRetry(Pool):
-    def choose(self, tried: Collection[str] = ()) -> str | None:
-        return next(iter(tried)) if tried else super().choose()
+    def choose(self, tried: Collection[str] = (), now_s: float = 0.0) -> str | None:
+        return next(iter(tried)) if tried else super().choose((), now_s)
 
 
 class _IgnoresHealth(Pool):
@@ -28,7 +30,7 @@ class _IgnoresHealth(Pool):
 
 
 class _NeverRecovers(Pool):
-    def check_passed(self, name: str) -> bool:
+    def check_passed(self, name: str, now_s: float) -> bool:
         return False
 
 
@@ -43,8 +45,15 @@ class _DeadChecker(HealthChecker):
 
 
 class _SwappedAnswers(Dispatcher):
-    def __init__(self, pool: Pool, clients: Mapping[str, Client], log: Callable[[str], None]) -> None:
-        super().__init__(pool, clients, log)
+    def __init__(
+        self,
+        pool: Pool,
+        clients: Mapping[str, Client],
+        log: Callable[[str], None],
+        admission: Admission,
+        retry_budget: RetryBudget,
+    ) -> None:
+        super().__init__(pool, clients, log, admission, retry_budget)
         self._asked: deque[asyncio.Future[Response]] = deque()
 
     async def predict(self, body: bytes) -> Response:
@@ -56,8 +65,15 @@ class _SwappedAnswers(Dispatcher):
 
 
 class _CollidingCache(Dispatcher):
-    def __init__(self, pool: Pool, clients: Mapping[str, Client], log: Callable[[str], None]) -> None:
-        super().__init__(pool, clients, log)
+    def __init__(
+        self,
+        pool: Pool,
+        clients: Mapping[str, Client],
+        log: Callable[[str], None],
+        admission: Admission,
+        retry_budget: RetryBudget,
+    ) -> None:
+        super().__init__(pool, clients, log, admission, retry_budget)
         self._cache: dict[bytes, Response] = {}
 
     async def predict(self, body: bytes) -> Response:
@@ -95,6 +111,8 @@ class Variant:
     """The classes of balancer and deploy, and the weights of the last replica. The defaults are correct."""
 
     pool: type[Pool] = Pool
+    admission: type[Admission] = Admission
+    retry_budget: type[RetryBudget] = RetryBudget
     checker: type[HealthChecker] = HealthChecker
     dispatcher: type[Dispatcher] = Dispatcher
     last_weights: str = WEIGHTS

@@ -26,6 +26,7 @@ class HealthChecker:
         self._clients = clients
         self._log = log
         self._random = random
+        self._clock = asyncio.get_running_loop().time
         self._up_once = {name: asyncio.Event() for name in clients}
 
     async def run(self) -> None:
@@ -52,10 +53,10 @@ class HealthChecker:
         while True:
             why = await self.check(name)
             if why is None:
-                if self._pool.check_passed(name):
+                if self._pool.check_passed(name, self._clock()):
                     self._log(f"{name} is up again")
                 if self._pool.is_up(name):
                     self._up_once[name].set()
-            elif self._pool.check_failed(name, why):
+            elif self._pool.check_failed(name, why, self._clock()):
                 self._log(f"{name} is down: its health checks fail, the last one so: {why}")
             await asyncio.sleep(INTERVAL_S)

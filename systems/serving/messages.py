@@ -43,12 +43,27 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     up: bool
+    draining: bool
+    """It gets no new requests; what is outstanding is still awaited."""
+    share: float
+    """How much of a full share of the requests it gets: less than 1 for a while after it returned, 0 while it is not up."""
+    outstanding: int
     answered: int
     failed: int
+    ejections: int
+    """How often failed requests took it down."""
     last_failure: str
 
 
 class BalancerStatus(msgspec.Struct, frozen=True):
-    """Answer to `GET /status`."""
+    """Answer to `GET /status`. Counts are since the balancer's start."""
 
     replicas: list[ReplicaStatus]
+    limit: int | None = None
+    """So many requests are let in at once; None: any number."""
+    turned_away: int = 0
+    """Requests that were over the limit."""
+    retries: int = 0
+    retries_refused: int = 0
+    """Retries that the budget did not allow."""
+    hedges: int = 0

@@ -1,97 +1,150 @@
-"""What the balancer decides: which replica is next, which are up. Pure: no clock, no I/O; it is told what happened."""
+"""What the balancer decides: which replica is next, which are up. Pure: no clock, no I/O; it is told what happened and when."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from random import Random
 from typing import Final
 
+from systems.serving.choosing import chosen
+from systems.serving.ejection import Ejection
 from systems.serving.messages import ReplicaStatus
+from systems.serving.settings import Settings
 
 FALL_CHECKS: Final = 3
 """This many failed health checks in a row take a replica down."""
 
-FALL_REQUESTS: Final = 3
-"""This many failed requests in a row take a replica down, unless it is the last one up."""
-
 RISE_CHECKS: Final = 2
 """This many good health checks in a row bring a replica that is down up again."""
 
+LEAST_SHARE: Final = 0.05
+"""A replica that has just returned gets this much of a full share at once."""
 
-@dataclass
+
 class Replica:
-    """What the pool knows of one replica. The counts in a row begin again with the opposite outcome."""
+    """What the pool knows of one replica. The checks in a row begin again with the opposite outcome."""
 
-    name: str
-    up: bool = True
-    failed_checks: int = 0
-    good_checks: int = 0
-    failed_requests: int = 0
-    answered: int = 0
-    failed: int = 0
-    last_failure: str = ""
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self.up = True
+        self.draining = False
+        self.returned_s = -math.inf
+        self.failed_checks = 0
+        self.good_checks = 0
+        self.ejection = Ejection(settings)
+        self.ejections = 0
+        self.outstanding = 0
+        self.turn = 0
+        self.answered = 0
+        self.failed = 0
+        self.last_failure = ""
 
 
 class Pool:
-    """The replicas, in turn. All are taken to be up until they show otherwise.
+    """The replicas. All are taken to be up until they show otherwise.
 
-    Failed requests alone never take the last replica down: a moment in which everything is slow must not leave nobody. Only
-    health checks do.
+    Failed requests alone never take the last replica down, nor more than a share of all: a moment in which everything is slow
+    must not leave nobody. Only health checks do. Whatever took a replica down, good health checks bring it up, an ejected one
+    not before its time.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._replicas = {name: Replica(name) for name in names}
-        self._order = list(names)
+    def __init__(self, names: Sequence[str], settings: Settings = Settings(), random: Random | None = None) -> None:  # noqa: B008
+        self._settings = settings
+        self._random = random or Random(0)
+        self._replicas = {name: Replica(name, settings) for name in names}
+        for turn, replica in enumerate(self._replicas.values()):
+            replica.turn = turn
+        self._turn = len(self._replicas)
+        self._slow_start_s = settings.slow_start_ms / 1e3
+        self._most_ejected = max(1, int(settings.max_ejected * len(self._replicas)))
+        self._warm_s = -math.inf
+        self._ready: list[Replica] = []
+        """Those that may be chosen: up and not draining."""
+        self._changed()
 
-    def choose(self, tried: Collection[str] = ()) -> str | None:
-        """The replica whose turn it is among those that are up and not `tried`; None where there is none.
+    def choose(self, tried: Collection[str] = (), now_s: float = 0.0) -> str | None:
+        """The next replica by the strategy, among those that are up, not draining and not `tried`; None where there is none.
 
         Rather than nowhere, a retry goes to a replica that only failed requests took down, not health checks: after a moment
         in which everything was slow, several are down that are well, and the request has but to be sent once more.
         """
-        untried = [self._replicas[name] for name in self._order if name not in tried]
-        candidates = [replica for replica in untried if replica.up]
-        if not candidates and tried:
-            candidates = [replica for replica in untried if replica.failed_checks == 0]
+        candidates = self._ready
+        if tried:
+            candidates = [replica for replica in candidates if replica.name not in tried]
+            if not candidates:
+                candidates = [
+                    replica
+                    for replica in self._replicas.values()
+                    if replica.name not in tried and replica.failed_checks == 0 and not replica.draining
+                ]
         if not candidates:
             return None
-        name = candidates[0].name
-        self._order.remove(name)
-        self._order.append(name)
-        return name
+        if now_s < self._warm_s:
+            candidates = [one for one in candidates if self._random.random() < self._share(one, now_s)] or candidates
+        replica = chosen(self._settings.strategy, candidates, self._random)
+        replica.turn = self._turn
+        self._turn += 1
+        return replica.name
 
     def is_up(self, name: str) -> bool:
         return self._replicas[name].up
 
-    def answered(self, name: str) -> None:
-        """A request to this replica was answered."""
-        replica = self._replicas[name]
-        replica.answered += 1
-        replica.failed_requests = 0
+    def outstanding(self) -> int:
+        """Requests that were sent and have no answer yet, of all replicas together."""
+        return sum(replica.outstanding for replica in self._replicas.values())
 
-    def failed(self, name: str, why: str) -> bool:
-        """A request to this replica failed. True where that took it down."""
+    def sent(self, name: str, requests: int = 1) -> None:
+        """Requests were sent to this replica; each is outstanding until it was answered, failed or abandoned."""
+        self._replicas[name].outstanding += requests
+
+    def answered(self, name: str, now_s: float, requests: int = 1) -> None:
+        """Requests to this replica were answered."""
         replica = self._replicas[name]
-        replica.failed += 1
-        replica.failed_requests += 1
+        replica.outstanding = max(0, replica.outstanding - requests)
+        replica.answered += requests
+        replica.ejection.answered()
+
+    def abandoned(self, name: str, requests: int = 1) -> None:
+        """Nobody waits for these requests any more. It says nothing of the replica."""
+        replica = self._replicas[name]
+        replica.outstanding = max(0, replica.outstanding - requests)
+
+    def failed(self, name: str, why: str, now_s: float, requests: int = 1) -> bool:
+        """Requests to this replica failed. True where that took it down."""
+        replica = self._replicas[name]
+        replica.outstanding = max(0, replica.outstanding - requests)
+        replica.failed += requests
         replica.last_failure = why
-        others_up = any(other.up for other in self._replicas.values() if other is not replica)
-        return replica.failed_requests >= FALL_REQUESTS and others_up and self._take_down(replica)
+        if not (replica.ejection.failed(requests) and replica.up and self.may_eject(name, now_s)):
+            return False
+        replica.ejection.eject(now_s, replica.returned_s)
+        replica.ejections += 1
+        return self._take_down(replica)
 
-    def check_passed(self, name: str) -> bool:
+    def may_eject(self, name: str, now_s: float) -> bool:
+        """Whether enough others are left when this replica is ejected."""
+        others = [other for other in self._replicas.values() if other.name != name]
+        ejected = sum(not other.ejection.over(now_s) for other in others)
+        return ejected < self._most_ejected and any(other.up and not other.draining for other in others)
+
+    def check_passed(self, name: str, now_s: float) -> bool:
         """A health check of this replica was good. True where that brought it up."""
         replica = self._replicas[name]
         replica.failed_checks = 0
         if replica.up:
             return False
         replica.good_checks += 1
-        if replica.good_checks < RISE_CHECKS:
+        if replica.good_checks < RISE_CHECKS or not replica.ejection.over(now_s):
             return False
         replica.up = True
-        replica.failed_requests = 0
+        replica.returned_s = now_s
+        replica.ejection.end()
+        self._warm_s = now_s + self._slow_start_s
+        self._changed()
         return True
 
-    def check_failed(self, name: str, why: str) -> bool:
+    def check_failed(self, name: str, why: str, now_s: float) -> bool:
         """A health check of this replica was not good. True where that took it down."""
         replica = self._replicas[name]
         replica.good_checks = 0
@@ -99,20 +152,43 @@ class Pool:
         replica.last_failure = why
         return replica.failed_checks >= FALL_CHECKS and self._take_down(replica)
 
-    def status(self) -> list[ReplicaStatus]:
+    def drain(self, name: str) -> None:
+        """Send nothing new to this replica. What is outstanding there may finish; see `status`."""
+        self._replicas[name].draining = True
+        self._changed()
+
+    def undrain(self, name: str) -> None:
+        self._replicas[name].draining = False
+        self._changed()
+
+    def status(self, now_s: float) -> list[ReplicaStatus]:
         """Every replica, in the order they were named."""
         return [
             ReplicaStatus(
                 name=replica.name,
                 up=replica.up,
+                draining=replica.draining,
+                share=self._share(replica, now_s) if replica.up and not replica.draining else 0.0,
+                outstanding=replica.outstanding,
                 answered=replica.answered,
                 failed=replica.failed,
+                ejections=replica.ejections,
                 last_failure=replica.last_failure,
             )
             for replica in self._replicas.values()
         ]
 
+    def _share(self, replica: Replica, now_s: float) -> float:
+        warm_for_s = now_s - replica.returned_s
+        if self._slow_start_s == 0 or warm_for_s >= self._slow_start_s:
+            return 1.0
+        return max(LEAST_SHARE, warm_for_s / self._slow_start_s)
+
     def _take_down(self, replica: Replica) -> bool:
         was_up, replica.up = replica.up, False
         replica.good_checks = 0
+        self._changed()
         return was_up
+
+    def _changed(self) -> None:
+        self._ready = [replica for replica in self._replicas.values() if replica.up and not replica.draining]

@@ -11,9 +11,12 @@ import pytest
 
 from harness.ports import HOST, reserved
 from harness.wire import Address, Client, Request, Response, listen
+from systems.serving.admission import Admission
 from systems.serving.dispatch import Dispatcher
 from systems.serving.health import CHECK_TIMEOUT_S, HealthChecker
 from systems.serving.policy import Pool
+from systems.serving.retry_budget import RetryBudget
+from systems.serving.settings import Settings
 
 
 class Replica:
@@ -77,8 +80,8 @@ async def serving(manners: Mapping[str, str]) -> AsyncIterator[tuple[Dispatcher,
         clients = {name: Client(address) for name, address in addresses.items()}
         for client in clients.values():
             stack.callback(client.close)
-        pool = Pool(list(manners))
-        yield Patient(pool, clients, log.append), pool, replicas, log
+        pool = Pool(list(manners), Settings(strategy="round-robin"))
+        yield Patient(pool, clients, log.append, Admission(None), RetryBudget(None)), pool, replicas, log
 
 
 def predict(manners: Mapping[str, str], requests: int = 1) -> tuple[list[Response], dict[str, Replica], list[str]]:
@@ -132,7 +135,7 @@ def test_says_when_none_is_up() -> None:
     async def scenario() -> Response:
         async with serving({"r1": "well"}) as (dispatcher, pool, _, _):
             for _ in range(3):
-                pool.check_failed("r1", "no answer")
+                pool.check_failed("r1", "no answer", 0.0)
             return await dispatcher.predict(b"image")
 
     response = asyncio.run(scenario())
@@ -164,7 +167,13 @@ def test_an_answer_that_comes_too_late_is_nobodys() -> None:
         client = Client(server.sockets[0].getsockname())
         quick = Replica("quick", "well")
         quick_client = Client(await quick.listen())
-        dispatcher = Patient(Pool(["late", "quick"]), {"late": client, "quick": quick_client}, lambda _: None)
+        dispatcher = Patient(
+            Pool(["late", "quick"], Settings(strategy="round-robin")),
+            {"late": client, "quick": quick_client},
+            lambda _: None,
+            Admission(None),
+            RetryBudget(None),
+        )
         try:
             bodies = [(await dispatcher.predict(b"%d" % number)).body for number in range(10)]
         finally:
@@ -183,7 +192,7 @@ def test_an_answer_that_comes_too_late_is_nobodys() -> None:
 
 async def until(pool: Pool, up: list[str]) -> None:
     async with asyncio.timeout(10):
-        while [replica.name for replica in pool.status() if replica.up] != up:
+        while [replica.name for replica in pool.status(0.0) if replica.up] != up:
             await asyncio.sleep(0.01)
 
 

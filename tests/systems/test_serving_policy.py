@@ -5,30 +5,38 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from systems.serving.policy import FALL_CHECKS, FALL_REQUESTS, RISE_CHECKS, Pool
+from systems.serving.ejection import FALL_REQUESTS
+from systems.serving.policy import FALL_CHECKS, RISE_CHECKS, Pool
+from systems.serving.settings import Settings
+
+NOW_S = 100.0
+LATER_S = 1000.0
+"""No ejection lasts until then."""
+
+IN_TURN = Settings(strategy="round-robin", slow_start_ms=0, max_ejected=1)
 
 
 def up(pool: Pool) -> list[str]:
-    return [replica.name for replica in pool.status() if replica.up]
+    return [replica.name for replica in pool.status(LATER_S) if replica.up]
 
 
 def take_down(pool: Pool, name: str) -> None:
     for _ in range(FALL_CHECKS):
-        pool.check_failed(name, "no answer")
+        pool.check_failed(name, "no answer", NOW_S)
 
 
 def bring_up(pool: Pool, name: str) -> None:
     for _ in range(RISE_CHECKS):
-        pool.check_passed(name)
+        pool.check_passed(name, LATER_S)
 
 
 def test_takes_the_replicas_in_turn() -> None:
-    pool = Pool(["r1", "r2", "r3"])
+    pool = Pool(["r1", "r2", "r3"], IN_TURN)
     assert [pool.choose() for _ in range(7)] == ["r1", "r2", "r3", "r1", "r2", "r3", "r1"]
 
 
 def test_leaves_out_what_is_down_and_takes_it_back() -> None:
-    pool = Pool(["r1", "r2", "r3"])
+    pool = Pool(["r1", "r2", "r3"], IN_TURN)
     take_down(pool, "r2")
     assert [pool.choose() for _ in range(4)] == ["r1", "r3", "r1", "r3"]
     bring_up(pool, "r2")
@@ -36,7 +44,7 @@ def test_leaves_out_what_is_down_and_takes_it_back() -> None:
 
 
 def test_a_retry_goes_to_another_replica() -> None:
-    pool = Pool(["r1", "r2", "r3"])
+    pool = Pool(["r1", "r2", "r3"], IN_TURN)
     first = pool.choose()
     assert first is not None
     second = pool.choose([first])
@@ -47,9 +55,9 @@ def test_a_retry_goes_to_another_replica() -> None:
 
 
 def test_a_retry_goes_to_a_replica_that_failed_requests_took_down_where_no_other_is_left() -> None:
-    pool = Pool(["r1", "r2", "r3"])
+    pool = Pool(["r1", "r2", "r3"], IN_TURN)
     for _ in range(FALL_REQUESTS):
-        pool.failed("r3", "timed out")
+        pool.failed("r3", "timed out", NOW_S)
     assert up(pool) == ["r1", "r2"]
     assert pool.choose(["r1"]) == "r2"
     assert pool.choose(["r1", "r2"]) == "r3"
@@ -57,13 +65,13 @@ def test_a_retry_goes_to_a_replica_that_failed_requests_took_down_where_no_other
 
 
 def test_a_retry_does_not_go_to_a_replica_whose_checks_fail() -> None:
-    pool = Pool(["r1", "r2"])
+    pool = Pool(["r1", "r2"], IN_TURN)
     take_down(pool, "r2")
     assert pool.choose(["r1"]) is None
 
 
 def test_says_when_nobody_is_up() -> None:
-    pool = Pool(["r1", "r2"])
+    pool = Pool(["r1", "r2"], IN_TURN)
     take_down(pool, "r1")
     take_down(pool, "r2")
     assert pool.choose() is None
@@ -71,77 +79,77 @@ def test_says_when_nobody_is_up() -> None:
 
 
 def test_failed_checks_must_follow_each_other() -> None:
-    pool = Pool(["r1", "r2"])
+    pool = Pool(["r1", "r2"], IN_TURN)
     for _ in range(FALL_CHECKS - 1):
-        assert not pool.check_failed("r1", "no answer")
-    pool.check_passed("r1")
+        assert not pool.check_failed("r1", "no answer", NOW_S)
+    pool.check_passed("r1", LATER_S)
     for _ in range(FALL_CHECKS - 1):
-        assert not pool.check_failed("r1", "no answer")
+        assert not pool.check_failed("r1", "no answer", NOW_S)
     assert up(pool) == ["r1", "r2"]
-    assert pool.check_failed("r1", "no answer")
+    assert pool.check_failed("r1", "no answer", NOW_S)
     assert up(pool) == ["r2"]
 
 
 def test_good_checks_must_follow_each_other() -> None:
-    pool = Pool(["r1", "r2"])
+    pool = Pool(["r1", "r2"], IN_TURN)
     take_down(pool, "r1")
     for _ in range(RISE_CHECKS - 1):
-        assert not pool.check_passed("r1")
-    pool.check_failed("r1", "no answer")
+        assert not pool.check_passed("r1", LATER_S)
+    pool.check_failed("r1", "no answer", NOW_S)
     for _ in range(RISE_CHECKS - 1):
-        assert not pool.check_passed("r1")
+        assert not pool.check_passed("r1", LATER_S)
     assert up(pool) == ["r2"]
-    assert pool.check_passed("r1")
+    assert pool.check_passed("r1", LATER_S)
     assert up(pool) == ["r1", "r2"]
 
 
 def test_failed_requests_take_a_replica_down_before_the_checks_do() -> None:
-    pool = Pool(["r1", "r2"])
-    went_down = [pool.failed("r1", "broken") for _ in range(FALL_REQUESTS)]
+    pool = Pool(["r1", "r2"], IN_TURN)
+    went_down = [pool.failed("r1", "broken", NOW_S) for _ in range(FALL_REQUESTS)]
     assert went_down == [False] * (FALL_REQUESTS - 1) + [True]
-    assert not pool.failed("r1", "broken")  # what was still under way: it is down already
+    assert not pool.failed("r1", "broken", NOW_S)  # what was still under way: it is down already
 
 
 def test_an_answer_between_failures_counts() -> None:
-    pool = Pool(["r1", "r2"])
+    pool = Pool(["r1", "r2"], IN_TURN)
     for _ in range(10 * FALL_REQUESTS):
-        assert not pool.failed("r1", "broken")
-        pool.answered("r1")
+        assert not pool.failed("r1", "broken", NOW_S)
+        pool.answered("r1", NOW_S)
     assert up(pool) == ["r1", "r2"]
 
 
 def test_failed_requests_alone_leave_the_last_replica_up() -> None:
-    pool = Pool(["r1", "r2", "r3"])
+    pool = Pool(["r1", "r2", "r3"], IN_TURN)
     for name in ("r1", "r2", "r3"):
         for _ in range(10):
-            pool.failed(name, "timed out")
+            pool.failed(name, "timed out", NOW_S)
     assert up(pool) == ["r3"]
     take_down(pool, "r3")
     assert up(pool) == []
 
 
 def test_a_late_answer_does_not_bring_a_replica_up() -> None:
-    pool = Pool(["r1", "r2"])
+    pool = Pool(["r1", "r2"], IN_TURN)
     take_down(pool, "r1")
-    pool.answered("r1")
+    pool.answered("r1", NOW_S)
     assert up(pool) == ["r2"]
 
 
 def test_a_replica_that_came_up_is_given_the_same_chances_again() -> None:
-    pool = Pool(["r1", "r2"])
+    pool = Pool(["r1", "r2"], IN_TURN)
     for _ in range(FALL_REQUESTS):
-        pool.failed("r1", "broken")
+        pool.failed("r1", "broken", NOW_S)
     bring_up(pool, "r1")
-    assert not pool.failed("r1", "broken")
+    assert not pool.failed("r1", "broken", NOW_S)
     assert up(pool) == ["r1", "r2"]
 
 
 def test_status_counts() -> None:
-    pool = Pool(["r1", "r2"])
-    pool.answered("r1")
-    pool.answered("r1")
-    pool.failed("r2", "timed out")
-    first, second = pool.status()
+    pool = Pool(["r1", "r2"], IN_TURN)
+    pool.answered("r1", NOW_S)
+    pool.answered("r1", NOW_S)
+    pool.failed("r2", "timed out", NOW_S)
+    first, second = pool.status(NOW_S)
     assert (first.name, first.answered, first.failed, first.last_failure) == ("r1", 2, 0, "")
     assert (second.name, second.answered, second.failed, second.last_failure) == ("r2", 0, 1, "timed out")
 
@@ -157,7 +165,7 @@ EVENTS = st.lists(
 def test_whatever_happens(events: list[tuple[str, str]], tried: set[str]) -> None:
     """Only checks bring replicas up or empty the pool; a choice is untried, and up where one that is up is left."""
     failing: set[str] = set()
-    pool = Pool(NAMES)
+    pool = Pool(NAMES, IN_TURN)
     for event, name in events:
         before = up(pool)
         if event == "check_failed":
@@ -166,18 +174,18 @@ def test_whatever_happens(events: list[tuple[str, str]], tried: set[str]) -> Non
             failing.discard(name)
         match event:
             case "answered":
-                pool.answered(name)
+                pool.answered(name, NOW_S)
                 assert up(pool) == before
             case "failed":
-                changed = pool.failed(name, "broken")
+                changed = pool.failed(name, "broken", NOW_S)
                 assert changed == (up(pool) != before)
                 assert set(up(pool)) <= set(before)
                 assert up(pool) or not before
             case "check_passed":
-                assert pool.check_passed(name) == (up(pool) != before)
+                assert pool.check_passed(name, LATER_S) == (up(pool) != before)
                 assert set(before) <= set(up(pool))
             case "check_failed":
-                assert pool.check_failed(name, "no answer") == (up(pool) != before)
+                assert pool.check_failed(name, "no answer", NOW_S) == (up(pool) != before)
                 assert set(up(pool)) <= set(before)
             case "choose":
                 pool.choose()
@@ -193,12 +201,12 @@ def test_whatever_happens(events: list[tuple[str, str]], tried: set[str]) -> Non
 @given(EVENTS)
 def test_every_replica_that_is_up_gets_its_share(events: list[tuple[str, str]]) -> None:
     """After any past, as many choices as there are replicas up name each of them once."""
-    pool = Pool(NAMES)
+    pool = Pool(NAMES, IN_TURN)
     for event, name in events:
         if event == "check_failed":
-            pool.check_failed(name, "no answer")
+            pool.check_failed(name, "no answer", NOW_S)
         elif event == "check_passed":
-            pool.check_passed(name)
+            pool.check_passed(name, LATER_S)
         elif event == "choose":
             pool.choose([name])
     assert sorted(pool.choose() or "" for _ in up(pool)) == up(pool)

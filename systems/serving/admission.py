@@ -1,0 +1,65 @@
+"""How many requests are let in at once, so that a system at its limit still answers those that it can.
+
+Queueing is told from slowness as in CoDel (Nichols, Jacobson, "Controlling Queue Delay", ACM Queue 2012): by the quickest
+answer of an interval, which one slow replica among others cannot raise. The limit follows by additive increase and
+multiplicative decrease (Chiu, Jain 1989).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+INTERVAL_S: Final = 0.1
+LEAST: Final = 8
+"""It never lets in fewer at once than this, and judges by no fewer answers."""
+
+MOST: Final = 100_000
+CUT: Final = 0.8
+GROWTH: Final = 0.02
+
+
+class Admission:
+    """A limit on what is outstanding. `overload_s`: an interval whose quickest answer took longer lowers it; None: no limit."""
+
+    def __init__(self, overload_s: float | None) -> None:
+        self._overload_s = overload_s
+        self._limit = float(MOST)
+        self._interval_from_s: float | None = None
+        self._answers = 0
+        self._quickest_s = math.inf
+        self._most_outstanding = 0
+        self.refused = 0
+        """Requests turned away."""
+
+    @property
+    def limit(self) -> int | None:
+        """So many may be outstanding; None where there is no limit."""
+        return None if self._overload_s is None else int(self._limit)
+
+    def admit(self, outstanding: int) -> bool:
+        """Whether one more request may be let in. `outstanding`: how many were let in and have no answer yet."""
+        if outstanding > self._most_outstanding:
+            self._most_outstanding = outstanding
+        if self._overload_s is None or outstanding < int(self._limit):
+            return True
+        self.refused += 1
+        return False
+
+    def answered(self, latency_s: float, now_s: float) -> None:
+        """A replica answered, or was given up, that long after it was asked."""
+        if self._overload_s is None:
+            return
+        self._answers += 1
+        self._quickest_s = min(self._quickest_s, latency_s)
+        if self._interval_from_s is None:
+            self._interval_from_s = now_s
+        elif self._answers >= LEAST and now_s >= self._interval_from_s + INTERVAL_S:
+            self._adjust(self._overload_s)
+            self._interval_from_s, self._answers, self._quickest_s, self._most_outstanding = now_s, 0, math.inf, 0
+
+    def _adjust(self, overload_s: float) -> None:
+        if self._quickest_s > overload_s:
+            self._limit = max(LEAST, CUT * min(self._limit, self._most_outstanding))
+        elif self._most_outstanding >= int(self._limit):
+            self._limit = min(MOST, self._limit + max(1.0, GROWTH * self._limit))

@@ -1,0 +1,55 @@
+"""A budget for retries, so that they cannot multiply the load of a system that fails because of its load.
+
+After Finagle's RetryBudget and "Site Reliability Engineering" (Beyer et al. 2016), chapter 21, "Deciding to Retry".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+KEPT_S: Final = 10.0
+"""What was earned is worth less and less; after this long, 37% of it is left."""
+
+
+class RetryBudget:
+    """Each request earns a share of a retry, each second some more; each retry costs one. A ratio of None: no limit."""
+
+    def __init__(self, ratio: float | None, per_s: float = 0.0) -> None:
+        self._ratio = ratio
+        self._per_s = per_s
+        self._balance = per_s * KEPT_S
+        self._last_s: float | None = None
+        self.spent = 0
+        """Retries allowed."""
+        self.refused = 0
+        """Retries that the budget did not allow."""
+
+    @property
+    def balance(self) -> float:
+        """Retries that could be spent now."""
+        return math.inf if self._ratio is None else self._balance
+
+    def earn(self, requests: int, now_s: float) -> None:
+        """That many requests arrived (not counting retries)."""
+        if self._ratio is not None:
+            self._pass_time(now_s)
+            self._balance += self._ratio * requests
+
+    def spend(self, now_s: float) -> bool:
+        """Whether a retry may be sent now. What was allowed is spent."""
+        if self._ratio is not None:
+            self._pass_time(now_s)
+            if self._balance < 1:
+                self.refused += 1
+                return False
+            self._balance -= 1
+        self.spent += 1
+        return True
+
+    def _pass_time(self, now_s: float) -> None:
+        passed_s = 0.0 if self._last_s is None else now_s - self._last_s
+        if self._last_s is None or passed_s > 0:
+            self._last_s = now_s
+            kept = math.exp(-passed_s / KEPT_S)
+            self._balance = self._balance * kept + self._per_s * KEPT_S * (1 - kept)

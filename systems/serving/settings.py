@@ -1,0 +1,46 @@
+"""How a balancer decides: the settings of `Serving`."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+import msgspec
+
+from harness.errors import UsageError
+
+Strategy = Literal["round-robin", "least-outstanding", "two-choices"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A balancer's settings; None switches a part off. The defaults are what the reference is judged by."""
+
+    strategy: Strategy = "two-choices"
+    ejection_ms: float = 300.0
+    """A replica's first ejection lasts this long, its second twice as long, its third four times …"""
+    longest_ejection_ms: float = 5000.0
+    """… and none longer than this. One that stayed for this long after its return begins anew."""
+    max_ejected: float = 0.5
+    """At most this share of the replicas is ejected at once (but one may always be, where another one is up)."""
+    slow_start_ms: float = 500.0
+    """A replica that returned gets a share that grows to a full one within this time."""
+    retry_ratio: float | None = 0.2
+    """So many retries a request are allowed …"""
+    retries_per_s: float = 10.0
+    """… and so many a second besides. A ratio of None: as many as are wanted."""
+    overload_ms: float | None = 150.0
+    """When even the quickest answer takes longer than this, less is let in, and the rest is turned away."""
+    hedge_ratio: float | None = None
+    """So many requests a request may be sent to a second replica, when the first one is slow. None: none is."""
+
+    def __post_init__(self) -> None:
+        if self.strategy not in get_args(Strategy):
+            raise UsageError(f"Settings(strategy={self.strategy!r}): there are {', '.join(get_args(Strategy))}.")
+        for name in ("max_ejected", "retry_ratio", "hedge_ratio"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise UsageError(f"Settings({name}={value!r}): must be a share from 0 to 1.")
+        for name in ("ejection_ms", "longest_ejection_ms", "slow_start_ms", "retries_per_s", "overload_ms"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise UsageError(f"Settings({name}={value!r}): must be a number, at least 0.")
