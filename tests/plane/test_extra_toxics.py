@@ -200,6 +200,18 @@ def test_drop_connect_resets_new_connections_and_leaves_open_ones(proxy: ProxyHa
     upstream.pair(proxy)
 
 
+def test_the_metrics_count_what_a_toxic_did(embedded: Server, upstream: Upstream) -> None:
+    proxy = embedded.proxy(upstream.address, 'a "b"')
+    proxy.add("corrupt", "upstream", offset=2)
+    proxy.add("latency", "upstream", latency=1)  # Toxiproxy's own count nothing
+    assert b"toxic_hits" not in embedded.call("GET", "/metrics").content
+    client, server = upstream.pair(proxy)
+    client.sendall(b"12345")
+    receive(server, 5)
+    lines = [line for line in embedded.call("GET", "/metrics").text.splitlines() if "toxic_hits_total{" in line]
+    assert lines == [r'toxiproxy_proxy_toxic_hits_total{proxy="a \"b\"",toxic="corrupt_upstream"} 1']
+
+
 def test_toxics_made_with_their_proxy_are_there_for_its_first_connection(embedded: Server, upstream: Upstream) -> None:
     toxics = [{"type": "limit_data", "attributes": {"bytes": 3}}, {"type": "latency", "stream": "upstream"}]
     proxy = embedded.proxy(upstream.address, initial_toxics=toxics)
