@@ -22,6 +22,7 @@ from harness.fault import Flapping as Flapping
 from harness.fault import Targets as Targets
 from harness.fault import Window as Window
 from harness.hosts import missing as missing_for_hosts
+from harness.placeholders import peers_in
 from results.guard import Guard
 from results.slo import SLO
 from workloads.shapes import Shape
@@ -47,7 +48,8 @@ class Node:
     code: str | None = None
     """Module that holds `async def main(node)`; see `harness.node.Node` for what it is handed."""
     command: tuple[str, ...] = ()
-    """Argument vector of a foreign program; `{host}`, `{port}`, `{data}` are filled in."""
+    """Argument vector of a foreign program; `{host}`, `{port}`, `{data}` are filled in, and for each of its
+    peers `{peer:NAME}` (host:port, through the link), `{peer_host:NAME}` and `{peer_port:NAME}`."""
     peers: tuple[str, ...] = ()
     """The nodes it calls. Each makes a directed link `name>peer` through the fault plane."""
     config: Mapping[str, object] = field(default_factory=dict)
@@ -61,6 +63,12 @@ class Node:
                 f"Node {self.name!r} needs either code= (a module with `async def main(node)`) or command= (an argument"
                 f" vector); it has {'neither' if self.code is None else 'both'}."
             )
+        for name in peers_in(self.command):
+            if name not in self.peers:
+                raise UsageError(
+                    f"Node {self.name!r}: its command asks for the address of {name!r}, which is not among its"
+                    f" peers=({', '.join(map(repr, self.peers))}). Add it there."
+                )
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

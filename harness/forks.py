@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 
 from harness import namespaces
 from harness.node import NodeSpec, run
+from harness.placeholders import filled
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -120,15 +121,10 @@ def _run_program(spec: NodeSpec) -> NoReturn:
     environment.pop("PYTHONPATH", None)
     if outer:
         environment["PYTHONPATH"] = outer
-    arguments = [_filled(part, spec) for part in spec.command]
+    own = {"host": spec.host, "port": str(spec.port), "data": spec.data}
+    arguments = [filled(part, own=own, peers=spec.peers) for part in spec.command]
     try:
         os.execvpe(arguments[0], arguments, environment)  # noqa: S606 - an argument vector
     except OSError as error:
         print(f"cannot run {arguments[0]!r}: {error.strerror}", file=sys.stderr, flush=True)
         os._exit(127)
-
-
-def _filled(part: str, spec: NodeSpec) -> str:
-    for name, value in (("{host}", spec.host), ("{port}", str(spec.port)), ("{data}", spec.data)):
-        part = part.replace(name, value)
-    return part

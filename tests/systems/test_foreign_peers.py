@@ -1,0 +1,113 @@
+"""Foreign programs that call each other: through the links, which can be cut."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from faults.partition import Partition
+from harness.cluster import Cluster
+from harness.drill import Address, Client, Node, Targets, links_of
+from harness.node import NodeSpec
+from harness.placeholders import filled, peers_in
+from harness.processes import Processes
+from systems.redis import Redis, RedisClient
+
+needs_redis = pytest.mark.skipif(Redis().missing() is not None, reason=str(Redis().missing()))
+
+DEADLINE_S = 60.0
+"""Far above what anything here takes, so that a busy machine does not decide."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicated:
+    """A redis-server and one that follows it."""
+
+    def nodes(self) -> Sequence[Node]:
+        (node,) = Redis(fsync=False).nodes()
+        prompt = ("--repl-diskless-sync-delay", "0")
+        follows = ("--replicaof", "{peer_host:primary}", "{peer_port:primary}")
+        return [
+            Node(name="primary", command=(*node.command, *prompt)),
+            Node(name="follower", command=(*node.command, *follows), peers=("primary",)),
+        ]
+
+    def entries(self) -> Sequence[str]:
+        return ["primary"]
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        return RedisClient(entries["primary"])
+
+    async def probe(self, address: Address) -> None:
+        await Redis().probe(address)
+
+
+async def _told(cluster: Cluster, name: str, *words: str) -> str:
+    """What a redis-server answers to a command."""
+    reader, writer = await asyncio.open_connection(*cluster.address(name))
+    try:
+        writer.write(" ".join(words).encode() + b"\r\n")
+        head = (await reader.readline()).decode().strip()
+        return (await reader.readexactly(int(head[1:]))).decode() if head.startswith("$") and head != "$-1" else head
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def _until_told(answer: str, cluster: Cluster, name: str, *words: str) -> None:
+    while await _told(cluster, name, *words) != answer:
+        await asyncio.sleep(0.01)
+
+
+@needs_redis
+def test_redis_servers_replicate_through_their_link_and_not_while_it_is_cut(tmp_path: Path) -> None:
+    system = Replicated()
+    (link,) = [link for link in links_of(system) if link.source == "follower"]
+    targets = Targets(label="w0", nodes=(), links=(link,))
+    fault = Partition("follower>primary")
+
+    async def scene() -> None:
+        async with (
+            asyncio.timeout(DEADLINE_S),
+            Cluster.opened(system, tmp_path, seed=1, plane="embedded") as cluster,
+        ):
+            assert await _told(cluster, "primary", "SET", "k", "before") == "+OK"
+            await _until_told("before", cluster, "follower", "GET", "k")
+            injected = await fault.inject(cluster, targets)
+            assert await _told(cluster, "primary", "SET", "k", "during") == "+OK"
+            while (await cluster.plane.counters())[link.name].held_bytes("downstream") == 0:
+                await asyncio.sleep(0.01)  # the write has come as far as the cut
+            assert await _told(cluster, "follower", "GET", "k") == "before"
+            assert (await fault.heal(cluster, targets, injected)).acted
+            await _until_told("during", cluster, "follower", "GET", "k")
+
+    asyncio.run(scene())
+
+
+def test_every_form_is_filled_in_and_other_braces_stay(tmp_path: Path) -> None:
+    command = ("{peer:n2}", "at={peer_host:n3}/{peer_port:n3}", "{host}:{port}", '{"peer": {}}', "{peers:n2}", "{data}")
+    code = "import sys; print(*sys.argv[1:], sep='|')"
+    spec = NodeSpec(
+        name="p", start=0, host="127.0.0.1", port=1, seed=0, data=str(tmp_path / "p"), log=str(tmp_path / "p.log"),
+        command=(sys.executable, "-c", code, *command), peers={"n2": ("127.0.0.2", 22), "n3": ("127.0.0.3", 33)},
+    )  # fmt: skip
+
+    async def scene() -> None:
+        async with Processes.opened((), tmp_path / "warden.log") as processes:
+            await processes.start(spec)
+            assert await processes.exit_code("p") == 0
+
+    asyncio.run(scene())
+    said = (tmp_path / "p.log").read_text().strip()
+    assert said == f'127.0.0.2:22|at=127.0.0.3/33|127.0.0.1:1|{{"peer": {{}}}}|{{peers:n2}}|{tmp_path / "p"}'
+
+
+def test_what_is_filled_in_is_not_looked_at_again() -> None:
+    own = {"host": "h", "port": "1", "data": "/{peer:n2}"}
+    assert filled("{data}{peer:n2}", own=own, peers={"n2": ("{port}", 2)}) == "/{peer:n2}{port}:2"
+    assert peers_in(["{peer:a}{peer_host:b}", "{data}", "{peer_port:c}"]) == ["a", "b", "c"]
