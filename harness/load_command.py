@@ -34,8 +34,6 @@ def load_command(arguments: argparse.Namespace) -> int:
         raise UsageError("--slo recovery: there are no faults here to recover from. Use a drill.")
     if arguments.find_max and (not slos or arguments.shape):
         raise UsageError("--find-max needs at least one --slo, such as --slo 'p99 < 100ms', and no --shape.")
-    if arguments.shape:
-        raise UsageError("--shape: the engine keeps to one rate as yet. Use a drill with Load(shape=…).")
     task = _task(arguments)
     console = Console()
     found: list[Step] = []

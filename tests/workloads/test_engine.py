@@ -11,6 +11,7 @@ import pytest
 
 from harness.drill import Load
 from workloads.engine import Engine, EngineTask, Exchange, Snapshot
+from workloads.shapes import Steps
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -97,3 +98,13 @@ def test_nobody_there_is_failed() -> None:
         address = listener.getsockname()
     snapshot = run(address)
     assert (snapshot.due, snapshot.sent, snapshot.failed) == (200, 0, 200)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_load_keeps_to_its_shape(processes: int) -> None:
+    load = Load(rate=400, seconds=0.6, clients=4, arrivals="constant", shape=Steps(factors=(0.0, 1.0, 2.0), every_s=0.2))
+    with serving(always(OK)) as address:
+        task = EngineTask(address=address, exchanges=[Exchange(GET)], load=load, seed=1, warm_up_s=0.1)
+        with Engine(task, processes=processes) as engine:
+            engine.start()
+            assert engine.wait().ok == 80 + 160

@@ -56,7 +56,7 @@ def test_as_many_calls_are_made_as_were_asked_for() -> None:
 
 
 def test_a_starved_engine_says_so() -> None:
-    load = Load(rate=500, seconds=2, arrivals="constant", clients=64)
+    load = Load(rate=500, seconds=2, arrivals="constant", clients=8)
     with serving() as server, Engine(EngineTask(address=server.address, exchanges=[REQUEST], load=load, seed=1)) as engine:
         engine.start()
         time.sleep(0.5)
@@ -75,6 +75,7 @@ def test_harness_load_measures_any_server(tmp_path: Path, capsys: pytest.Capture
     with serving() as server:
         options = ["--rate", "700", "--seconds", "1", "--warm-up", "0.2", "--expect", "ok", "--slo", "availability >= 99%"]
         assert run(["load", server.url, *options, "--depth", "2", "--json", str(out)]) == 0
+        assert run(["load", server.url, *options, "--shape", '{"type":"Ramp","end":2}']) == 0
         assert run(["load", server.url, *options, "--expect", "no"]) == 1
         assert run(["load", server.url, *options, "--slo", "p99.99 < 5s"]) == 4
         assert run(["load", server.url, *options, "--slo", "p50 < 1us"]) == 3
@@ -85,7 +86,14 @@ def test_harness_load_measures_any_server(tmp_path: Path, capsys: pytest.Capture
 
 @pytest.mark.parametrize(
     "options",
-    [["--slo", "recovery < 2s"], ["--find-max"], ["--shape", "{}"], ["--body", "a", "--bodies", "b"], ["--header", "x"]],
+    [
+        ["--slo", "recovery < 2s"],
+        ["--find-max"],
+        ["--shape", "{}"],
+        ["--find-max", "--slo", "p99 < 1s", "--shape", '{"type":"Ramp"}'],
+        ["--body", "a", "--bodies", "b"],
+        ["--header", "x"],
+    ],
 )
 def test_what_makes_no_sense_is_refused(options: list[str]) -> None:
     assert run(["load", "http://127.0.0.1:1/", *options]) == 2

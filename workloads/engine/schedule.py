@@ -1,47 +1,123 @@
-"""When one worker's calls fall due: drawn in blocks ahead of time, so that ten minutes at any rate fit in little memory."""
+"""When one worker's calls fall due: every so-manieth of what `workloads.arrivals` draws, in blocks, so that any length fits."""
 
 from __future__ import annotations
 
-from typing import Literal
+import dataclasses
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-_BLOCK_S = 0.25
-_LEAST, _MOST = 256, 16384
+from harness.drill import Load
+from workloads.arrivals import blocks
+
+NEVER_NS: Final = 1 << 62
+_SIZE: Final = 1024
+"""Calls of one worker drawn at a time. Few, because nothing is sent meanwhile."""
 
 
 class Schedule:
-    """Due times of worker `number` of `workers`, in ns of the monotonic clock, ascending, block by block.
+    """Due times of worker `number` of `workers`, in ns of the monotonic clock, ascending. All workers draw the same times.
 
-    Of a constant rate each worker takes every so-manieth call. Poisson arrivals are drawn by each worker for itself at its
-    share of the rate: independent Poisson processes sum up to one.
+    The warm-up is a load of its own, at the load's rate without its shape.
     """
 
-    def __init__(self, arrivals: Literal["constant", "poisson"], seed: int, number: int, workers: int) -> None:
-        self._poisson = arrivals == "poisson"
-        self._random = np.random.default_rng([seed, number])
-        self._number, self._workers = number, workers
-        self._origin_ns = self._end_ns = 0
-        self._rate = 1.0
-        self._next = 0
-        self._last_ns = 0.0
-        self._total = 0
+    def __init__(self, load: Load, warm_up_s: float, seed: int, number: int, workers: int) -> None:
+        self._load, self._seed, self._number, self._workers = load, seed, number, workers
+        self._warm_up_ns = round(warm_up_s * 1e9)
+        self._from_ns = self.counted_from_ns = self.end_ns = NEVER_NS
+        self._changes = 0
+        self._drawn: Iterator[NDArray[np.int64]] = iter(())
+        self._blocks: deque[NDArray[np.int64]] = deque()
+        self._dues: list[int] = []
+        self._at = 0
+        self._last_ns = 0
+        self.next_ns = NEVER_NS
+        """When the next call falls due, or did."""
 
-    def begin(self, rate: float, from_ns: int, end_ns: int) -> None:
-        """Go on with a rate, that of all workers, from a time on; called again to change it."""
-        self._rate, self._origin_ns, self._end_ns = rate, from_ns, end_ns
-        self._next, self._last_ns = self._number, 0.0
-        self._total = round((end_ns - from_ns) * rate / 1e9)
+    def begin(self, at_ns: int) -> None:
+        self._from_ns, self.counted_from_ns = at_ns, at_ns + self._warm_up_ns
+        self.end_ns = self.counted_from_ns + round(self._load.seconds * 1e9)
+        self._draw_anew(at_ns)
 
-    def block(self) -> NDArray[np.int64]:
-        """The next due times; none where the load has ended."""
-        size = int(min(max(self._rate / self._workers * _BLOCK_S, _LEAST), _MOST))
-        if not self._poisson:
-            numbers = np.arange(self._next, min(self._next + size * self._workers, self._total), self._workers)
-            self._next += size * self._workers
-            return self._origin_ns + np.rint(numbers * (1e9 / self._rate)).astype(np.int64)
-        offsets = self._last_ns + np.cumsum(self._random.exponential(1e9 * self._workers / self._rate, size))
-        self._last_ns = float(offsets[-1])
-        due_ns: NDArray[np.int64] = self._origin_ns + np.rint(offsets).astype(np.int64)
-        return due_ns[: int(np.searchsorted(due_ns, self._end_ns))]
+    def set_rate(self, rate: float, at_ns: int) -> None:
+        """Another rate from a time on, a shape's multiples of it. What was due before stays due."""
+        self._cut_off(at_ns)
+        self._load = dataclasses.replace(self._load, rate=rate)
+        self._draw_anew(max(at_ns, self._last_ns + 1))
+
+    def stop(self, at_ns: int) -> None:
+        """Nothing falls due from a time on."""
+        self._cut_off(at_ns)
+        self.end_ns = min(self.end_ns, at_ns)
+
+    def take(self, most: int, now_ns: int) -> list[int]:
+        """The oldest calls that are due, `most` at most: as many due times."""
+        first = last = self._at
+        dues = self._dues
+        stop = min(first + most, len(dues))
+        while last < stop and dues[last] <= now_ns:
+            last += 1
+        taken = dues[first:last]
+        if taken:
+            self._last_ns = taken[-1]
+            self._at = last
+            self._look()
+        return taken
+
+    def waiting(self, now_ns: int) -> int:
+        """How many counted calls are due and not taken."""
+        self._draw_until(now_ns)
+        pending = [np.array(self._dues[self._at :], np.int64), *self._blocks]
+        return sum(int(((dues >= self.counted_from_ns) & (dues <= now_ns)).sum()) for dues in pending)
+
+    def _draw_anew(self, at_ns: int) -> None:
+        kept = self._dues[self._at :] + [due for block in self._blocks for due in block.tolist()]
+        self._dues, self._at = kept, 0
+        self._blocks.clear()
+        self._drawn = self._from(at_ns, np.random.default_rng([self._seed, self._changes]))
+        self._changes += 1
+        self._look()
+
+    def _from(self, at_ns: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+        for from_ns, to_ns, shape in (
+            (self._from_ns, self.counted_from_ns, None),
+            (self.counted_from_ns, self.end_ns, self._load.shape),
+        ):
+            # A shape is drawn from its own beginning, whatever of it is past.
+            origin_ns = from_ns if shape is not None else max(from_ns, at_ns)
+            if origin_ns >= to_ns or at_ns >= to_ns:
+                continue
+            load = dataclasses.replace(self._load, shape=shape, seconds=(to_ns - origin_ns) / 1e9)
+            count = 0
+            for block in blocks(load, random, _SIZE * self._workers):
+                own = origin_ns + block[(self._number - count) % self._workers :: self._workers]
+                count += len(block)
+                yield own[int(np.searchsorted(own, at_ns)) :]
+
+    def _cut_off(self, at_ns: int) -> None:
+        self._draw_until(at_ns)
+        self._drawn = iter(())
+        pending = self._dues[self._at :] + [due for block in self._blocks for due in block.tolist()]
+        self._dues, self._at = [due for due in pending if due < at_ns], 0
+        self._blocks.clear()
+        self._look()
+
+    def _draw_until(self, at_ns: int) -> None:
+        last_ns = int(self._blocks[-1][-1]) if self._blocks else self._dues[-1] if self._dues else 0
+        while last_ns < at_ns and (block := next(self._drawn, None)) is not None:
+            if len(block):
+                self._blocks.append(block)
+                last_ns = int(block[-1])
+        self._look()
+
+    def _look(self) -> None:
+        while self._at >= len(self._dues):
+            block = self._blocks.popleft() if self._blocks else next(self._drawn, None)
+            if block is None:
+                self.next_ns = NEVER_NS
+                return
+            self._dues, self._at = block.tolist(), 0
+        self.next_ns = self._dues[self._at]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import mmap
+import time
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,15 +14,17 @@ from results.histogram import Histogram
 
 LATE_MS: Final = 50.0
 LATE_SHARE: Final = 0.01
-"""More calls than this share left over 50 ms after they were due and had a free slot: the load was not what was asked for
-(the same limits as in `harness.checkers.generator_kept_up`)."""
+"""The same limits as in `harness.checkers.generator_kept_up`."""
+_STARVED_S: Final = 0.1
+"""So much is no matter in a load that is too short for its hundredth to say anything."""
 
 _FIELDS: Final = 16
-_VERSION, _COUNTS, _CPU, _FINISHED, _ERRORS = 0, 1, 7, 8, 9
-_ERROR_BYTES: Final = 8192
+_VERSION, _COUNTS, _CPU, _FINISHED, _ERRORS, _STARVED = 0, 1, 7, 8, 9, 10
+_ERROR_BYTES: Final = 32768
 _HISTOGRAMS: Final = 3
 PAGE_BYTES: Final = 8 * (_FIELDS + _HISTOGRAMS * Histogram.SIZE) + _ERROR_BYTES
-_TRIES: Final = 1000
+_TRIES: Final = 50
+_TRY_S: Final = 0.0002
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +34,8 @@ class Snapshot:
     `due` calls had fallen due, `sent` of them had left. Each ends once: `ok`, `failed` (surely not done, or another status than
     2xx), `wrong` (2xx with a body that was not expected), `unknown` (no answer in time, or the connection was lost after
     sending). `latency` counts from the due time and `service` from sending, over ok, wrong and unknown calls. `send_lag` is
-    how long a call that was due and had a free slot waited for the engine itself. `cpu_s` is of the engine's processes.
+    how long a call that was due and had a free slot waited for the engine itself. `starved_s` is for how long the engine's
+    processes did not run, the mean of them, while something was due or under way; `cpu_s` is what they used.
     """
 
     at_ns: int
@@ -46,23 +50,40 @@ class Snapshot:
     service: Histogram
     send_lag: Histogram
     cpu_s: float
+    starved_s: float
     errors: dict[str, int]
     finished: bool
 
     @property
     def late(self) -> bool:
-        """Whether the engine was starved: over 1% of the calls left more than 50 ms late with a slot free for them."""
-        return self.send_lag.above(LATE_MS * 1e6) > LATE_SHARE * max(self.send_lag.count, 1)
+        """Whether this was not the load that was asked for: the engine did not get the processor for over 1% of the time, or
+        over 1% of the calls left more than 50 ms late with a slot free for them."""
+        lagging = self.send_lag.above(LATE_MS * 1e6) > LATE_SHARE * max(self.send_lag.count, 1)
+        return lagging or self.starved_s > max(LATE_SHARE * self.seconds, _STARVED_S)
 
     def since(self, earlier: Snapshot) -> Snapshot:
         """What was counted after `earlier`, a snapshot of the same engine."""
         errors = {text: count - earlier.errors.get(text, 0) for text, count in self.errors.items()}
-        numbers = ("seconds", "due", "sent", "ok", "failed", "wrong", "unknown", "cpu_s")
+        numbers = ("seconds", "due", "sent", "ok", "failed", "wrong", "unknown", "cpu_s", "starved_s")
         histograms = ("latency", "service", "send_lag")
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values |= {name: getattr(self, name) - getattr(earlier, name) for name in numbers}
         values |= {name: getattr(self, name).since(getattr(earlier, name)) for name in histograms}
         return Snapshot(**values | {"errors": {text: count for text, count in errors.items() if count}})
+
+
+class Counts(NamedTuple):
+    """What one worker has counted.
+
+    `calls` are due, sent, ok, failed, wrong, unknown; `histograms` are latency, service, send lag.
+    """
+
+    calls: list[int]
+    cpu_ns: int
+    starved_ns: int
+    errors: dict[str, int]
+    finished: bool
+    histograms: list[Histogram]
 
 
 class Page:
@@ -74,22 +95,23 @@ class Page:
         self._fields = numbers[:_FIELDS]
         self._histograms = [Histogram(part) for part in numbers[_FIELDS:].reshape(_HISTOGRAMS, Histogram.SIZE)]
         self.latency, self.service, self.send_lag = self._histograms
+        self._last = Counts([0] * 6, 0, 0, {}, False, [Histogram() for _ in range(_HISTOGRAMS)])
 
     def begin(self) -> None:
         self._fields[_VERSION] += 1
 
-    def commit(self, counts: list[int], cpu_ns: int, errors: dict[str, int], finished: bool) -> None:
-        """`counts` are due, sent, ok, failed, wrong, unknown."""
-        self._fields[_COUNTS : _COUNTS + 6] = counts
+    def commit(self, calls: list[int], cpu_ns: int, starved_ns: int, errors: dict[str, int], finished: bool) -> None:
+        self._fields[_COUNTS : _COUNTS + 6] = calls
         self._fields[_CPU] = cpu_ns
+        self._fields[_STARVED] = starved_ns
         self._fields[_FINISHED] = finished
         text = msgspec.msgpack.encode(errors)
         self._memory[PAGE_BYTES - _ERROR_BYTES : PAGE_BYTES - _ERROR_BYTES + len(text)] = text
         self._fields[_ERRORS] = len(text)
         self._fields[_VERSION] += 1
 
-    def read(self) -> tuple[list[int], int, dict[str, int], bool, list[Histogram]]:
-        """A consistent copy: counts, processor time in ns, errors, whether it is finished, latency, service, send lag."""
+    def read(self) -> Counts:
+        """A consistent copy, the last one again where the worker was stopped in the middle of writing."""
         for _ in range(_TRIES):
             version = int(self._fields[_VERSION])
             numbers = self._fields.tolist()
@@ -97,5 +119,9 @@ class Page:
             text = self._memory[PAGE_BYTES - _ERROR_BYTES : PAGE_BYTES - _ERROR_BYTES + numbers[_ERRORS]]
             if version % 2 == 0 and version == self._fields[_VERSION]:
                 errors = msgspec.msgpack.decode(text, type=dict[str, int]) if text else {}
-                return numbers[_COUNTS : _COUNTS + 6], numbers[_CPU], errors, bool(numbers[_FINISHED]), histograms
-        raise RuntimeError("a worker of the load engine stopped while it was writing its counts")
+                calls = numbers[_COUNTS : _COUNTS + 6]
+                finished = bool(numbers[_FINISHED])
+                self._last = Counts(calls, numbers[_CPU], numbers[_STARVED], errors, finished, histograms)
+                break
+            time.sleep(_TRY_S)
+        return self._last

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -27,8 +27,8 @@ class Exchange(msgspec.Struct, frozen=True):
 class EngineTask(msgspec.Struct, frozen=True, kw_only=True):
     """Load on one HTTP/1.1 server. `load.clients` are connections, each with up to `depth` requests under way at a time.
 
-    The exchanges are sent in turn. What falls due within the first `warm_up_s` is sent and not counted; `load.seconds` begin
-    after it. Raises `UsageError` where a value cannot be.
+    The exchanges are sent in turn. What falls due within the first `warm_up_s` is sent at the load's rate and not counted;
+    `load.seconds`, and its shape, begin after it. Raises `UsageError` where a value cannot be.
     """
 
     address: Address
@@ -48,18 +48,9 @@ class EngineTask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag="prepare"):
-    """One worker's share of a task; `number` of `workers`, counted from 0. Rates are those of all workers together."""
+    """One worker's share of a task: it is `number` of `workers`, counted from 0."""
 
-    address: Address
-    exchanges: list[Exchange]
-    rate: float
-    seconds: float
-    arrivals: Literal["constant", "poisson"]
-    timeout_ms: float
-    clients: int
-    depth: int
-    warm_up_s: float
-    seed: int
+    task: EngineTask
     number: int
     workers: int
 
@@ -78,7 +69,9 @@ class SetRate(msgspec.Struct, frozen=True, tag="rate"):
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
-    """No more calls; what is under way is waited for."""
+    """Nothing falls due from a time on; what was due is still sent and waited for."""
+
+    at_ns: int
 
 
 Order = Prepare | Start | SetRate | Stop
