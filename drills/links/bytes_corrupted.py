@@ -1,0 +1,20 @@
+"""Bits flip between replicas: there is no checksum on a call, so some are stored as other values, and the check finds it."""
+
+from __future__ import annotations
+
+from faults.corrupt_bytes import CorruptBytes
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.drill import Drill, Load
+from systems.quorum import Quorum
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Quorum(replicas=3, read=2, write=2),
+    workload=Registers(keys=10, writes=0.5),
+    load=Load(rate=250, clients=40, seconds=6),
+    faults=[CorruptBytes("all", rate=0.002).between(1.5, 4)],
+    checks=[linearizable, nothing_lost],
+    caught_by=linearizable,
+    nightly=True,
+)
