@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from harness import load_options, roots
+from harness import load_options, roots, ui_options
 from harness.errors import HarnessError, UsageError
 
 EXIT_CODES = """\
@@ -101,6 +101,8 @@ def parser() -> argparse.ArgumentParser:
     _add_run_options(drill)
 
     load_options.add_options(commands.add_parser("load", help="open-loop load on any HTTP server, judged by SLOs"))
+
+    ui_options.add_options(commands.add_parser("ui", help="locust's web UI over a drill's running system, with a Faults tab"))
 
     check = commands.add_parser("check", help="judge a recorded history: a run's folder, .parquet, .csv or .jsonl")
     check.add_argument("history", metavar="HISTORY", type=Path)

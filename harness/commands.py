@@ -141,6 +141,13 @@ def load_command(arguments: argparse.Namespace) -> int:
     return command.load_command(arguments)
 
 
+def ui_command(arguments: argparse.Namespace) -> int:
+    """Locust's web UI over a running system."""
+    from harness import ui_command as command  # needed by this one alone
+
+    return command.ui_command(arguments)
+
+
 def check_command(arguments: argparse.Namespace) -> int:
     """Judge a recorded history."""
     history = load_history(arguments.history)

@@ -102,6 +102,12 @@ class Histogram:
         slot = _slots(np.array([min(max(value_ns, 0), self.HIGHEST_NS)]).astype(np.int64))[0]
         return int(self.counts[slot + 1 :].sum())
 
+    @staticmethod
+    def greatest_ns(slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The greatest value of each of these slots."""
+        found: NDArray[np.int64] = _GREATEST_NS[slots]
+        return found
+
     def encode(self) -> str:
         """HdrHistogram V2, compressed, in base64."""
         counts = _encoded(self.counts)

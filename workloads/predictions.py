@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from harness.drill import Call
+import msgspec
+
+from harness.drill import Address, Call
 from systems.serving import artifacts
 from systems.serving.client import answer_text
+from systems.serving.messages import PredictRequest
+from workloads.engine.task import Exchange
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,3 +25,13 @@ class Predictions:
         while True:
             number = random.randrange(len(expected))
             yield Call(kind="predict", key=str(number), expected=expected[number])
+
+    def exchanges(self, entry: Address) -> Sequence[Exchange]:
+        """Every image once. Raises `UsageError` as `calls` does."""
+        found = []
+        for digit in artifacts.digits(artifacts.folder()):
+            body = msgspec.json.encode(PredictRequest(digit.pixels))
+            head = f"POST /predict HTTP/1.1\r\nHost: {entry[0]}:{entry[1]}\r\nContent-Length: {len(body)}\r\n\r\n"
+            right = answer_text(digit.answer).removesuffix("}").encode()
+            found.append(Exchange(head.encode() + body, (right + b",", right + b"}")))
+        return found
