@@ -2,7 +2,7 @@
 
 `python benchmarks/serving.py --rate 100000 --depth 16 --seconds 60` asks for a rate and prints what came of it: done a second,
 latency from the due time, and processor time of each part. `--balancers ours haproxy` takes turns, `--rounds` times each;
-`--plane` puts every link through the embedded fault plane (ours only). Without `--rate`, twice what can be done is asked for.
+`--plane` puts every link through the embedded fault plane (ours only).
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ from systems.serving.messages import PredictRequest
 from workloads.engine import Engine, EngineTask, Exchange, Snapshot
 
 _BALANCER: Final = "balancer"
-_FLOOD_PER_S: Final = 200_000.0
-"""What is asked for where no rate is named: more than can be done, so what is done is the most."""
 
 
 @dataclass
@@ -132,9 +130,7 @@ def exchanges(address: Address, count: int) -> list[Exchange]:
 
 async def measure(running: Running, options: argparse.Namespace) -> tuple[Snapshot, dict[str, float]]:
     """Load on a running system; what came of it, and the seconds of processor time of each part, per second of load."""
-    load = Load(
-        rate=options.rate or _FLOOD_PER_S, seconds=options.seconds, clients=options.connections, timeout_ms=options.timeout_ms
-    )
+    load = Load(rate=options.rate, seconds=options.seconds, clients=options.connections, timeout_ms=options.timeout_ms)
     task = EngineTask(
         address=running.address, exchanges=exchanges(running.address, 1000), load=load, seed=1, depth=options.depth,
         warm_up_s=options.warm_up,
@@ -164,9 +160,7 @@ def line(name: str, snapshot: Snapshot, cpu: dict[str, float]) -> str:
 
 async def main(options: argparse.Namespace) -> None:
     per_cpu: dict[str, list[float]] = {}
-    print(
-        f"{options.replicas} replicas, {options.connections} connections, depth {options.depth}, {options.processes} engine process(es)"
-    )
+    print(f"{options.replicas} replicas, {options.connections} connections, depth {options.depth}")
     for _ in range(options.rounds):
         for balancer in options.balancers:
             with tempfile.TemporaryDirectory() as scratch:
@@ -212,7 +206,7 @@ def _program(name: str) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rate", type=float)
+    parser.add_argument("--rate", type=float, default=100_000)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--warm-up", type=float, default=2)
     parser.add_argument("--depth", type=int, default=16)
