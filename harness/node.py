@@ -15,18 +15,22 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from random import Random
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import msgspec
 import uvloop
 
+from harness import pipelining
 from harness.control import ControlPage, Counter
 from harness.disk import Disk
 from harness.files import SteeredFiles
+from harness.pipelining import Run, RunHandler
 from harness.seeds import stream
-from harness.wire import Address, Handler, Request, Response, listen
+from harness.wire import Address, Handler, Request, Response, encode_response, listen
 
 T = TypeVar("T")
+
+_IDENTITY_PATH: Final = "/-/node"
 
 
 class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,14 +93,28 @@ class Node:
         """
 
         async def handle(request: Request) -> Response:
-            if request.path == "/-/node":
-                return Response.json({"name": self.name, "pid": os.getpid(), "time_ns": self._time_ns()})
-            return await handler(request)
+            return self._identity() if request.path == _IDENTITY_PATH else await handler(request)
 
-        server = await listen(handle, self.listen)
+        await self._serve(await listen(handle, self.listen))
+
+    async def serve_runs(self, handler: RunHandler) -> None:
+        """As `serve`, for a handler that takes the requests of one read together: see `pipelining`."""
+
+        def handle(run: Run) -> None:
+            for message in run.messages:
+                if message.head.path == _IDENTITY_PATH:
+                    message.answer = encode_response(self._identity())
+            handler(run)
+
+        await self._serve(await pipelining.listen(handle, self.listen))
+
+    async def _serve(self, server: asyncio.Server) -> None:
         self.log(f"listening on {self.listen[0]}:{self.listen[1]}")
         async with server:
             await server.serve_forever()
+
+    def _identity(self) -> Response:
+        return Response.json({"name": self.name, "pid": os.getpid(), "time_ns": self._time_ns()})
 
     def _time_ns(self) -> int:
         return time.time_ns() + self._control.deviation_ns(time.monotonic_ns())

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +13,11 @@ import msgspec
 import torch
 
 from harness.node import Node
-from harness.wire import Request, Response
+from harness.pipelining import Message, Run
+from harness.wire import Response, encode_response
 from systems.serving import artifacts
-from systems.serving.messages import Prediction, PredictReply, PredictRequest
+from systems.serving.batching import Batcher
+from systems.serving.messages import Prediction, PredictRequest
 from systems.serving.model import Classifier
 
 QUIET_S: Final = 0.5
@@ -25,7 +26,10 @@ QUIET_S: Final = 0.5
 DRAIN_S: Final = 5.0
 """It goes after this long in any case."""
 
-Images = Sequence[Sequence[float]]
+_NO_ROUTE: Final = encode_response(Response(404, b"no such route; there are POST /predict and GET /healthz"))
+_DRAINING: Final = encode_response(Response(503, b"draining"))
+_OK: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
+_decode: Final = msgspec.json.Decoder(PredictRequest).decode
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -35,34 +39,11 @@ class Config(msgspec.Struct, frozen=True):
     weights: str
 
 
-class Batcher:
-    """Gathers the images that arrive in one turn of the event loop and answers them with one pass through the model."""
+class _End(msgspec.Struct, frozen=True, kw_only=True):
+    """How every answer ends."""
 
-    def __init__(self, predict: Callable[[Images], list[Prediction]]) -> None:
-        self._predict = predict
-        self._waiting: list[tuple[Sequence[float], asyncio.Future[Prediction]]] = []
-
-    async def predict(self, image: Sequence[float]) -> Prediction:
-        """The model's answer to one image. Raises what the model raised for its batch."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Prediction] = loop.create_future()
-        if not self._waiting:
-            loop.call_soon(self._answer_all)
-        self._waiting.append((image, future))
-        return await future
-
-    def _answer_all(self) -> None:
-        waiting, self._waiting = [(image, future) for image, future in self._waiting if not future.done()], []
-        if not waiting:
-            return
-        try:
-            answers = self._predict([image for image, _ in waiting])
-        except Exception as error:
-            for _, future in waiting:
-                future.set_exception(error)
-        else:
-            for (_, future), answer in zip(waiting, answers, strict=True):
-                future.set_result(answer)
+    model: str
+    node: str
 
 
 class Server:
@@ -70,20 +51,27 @@ class Server:
 
     def __init__(self, node: Node, model: Classifier, known: artifacts.Digit) -> None:
         self._node = node
-        self._fingerprint = model.fingerprint
+        self._model = model
+        self._end = b"," + msgspec.json.encode(_End(model=model.fingerprint, node=node.name))[1:]
         self._known = known
         self._batcher = Batcher(model.predict)
         self._draining = False
         self._last_asked_s = node.clock()
 
-    async def handle(self, request: Request) -> Response:
-        match request.method, request.path:
-            case "POST", "/predict":
-                return await self._predict(request.decode(PredictRequest).pixels)
-            case "GET", "/healthz":
-                return await self._health()
-            case _:
-                return Response(404, b"no such route; there are POST /predict and GET /healthz")
+    def handle(self, run: Run) -> None:
+        """Take what the run asks for into the next batch."""
+        add, encode = self._batcher.add, self._encode
+        for message in run.messages:
+            head = message.head
+            if head.path == "/predict" and head.method == "POST":
+                try:
+                    add(message, _decode(message.body).pixels, encode)
+                except msgspec.MsgspecError as error:
+                    message.answer = encode_response(Response(400, f"bad request body: {error}".encode()))
+                self._last_asked_s = self._node.clock()
+            elif not message.answer:
+                self._handle_other(message)
+        self._batcher.finish_with_batch(run)
 
     async def drain(self) -> None:
         """Say "not well" to health checks, answer predictions while they still come, return when they stopped coming."""
@@ -94,19 +82,25 @@ class Server:
             await asyncio.sleep(min(deadline_s, self._last_asked_s + QUIET_S) - now_s)
             now_s = self._node.clock()
 
-    async def _predict(self, pixels: Sequence[float]) -> Response:
-        self._last_asked_s = self._node.clock()
-        answer = await self._batcher.predict(pixels)
-        reply = PredictReply(label=answer.label, score=answer.score, model=self._fingerprint, node=self._node.name)
-        return Response.json(reply)
+    def _handle_other(self, message: Message) -> None:
+        match message.head.method, message.head.path:
+            case "GET", "/healthz":
+                if self._draining:
+                    message.answer = _DRAINING
+                else:
+                    self._batcher.add(message, self._known.pixels, self._encode_health)
+            case _:
+                message.answer = _NO_ROUTE
 
-    async def _health(self) -> Response:
-        if self._draining:
-            return Response(503, b"draining")
-        answer = await self._batcher.predict(self._known.pixels)
+    def _encode(self, answer: Prediction) -> bytes:
+        """As `PredictReply`, whose last fields are the same in every answer."""
+        body = msgspec.json.encode(answer)[:-1] + self._end
+        return _OK % (len(body), body)
+
+    def _encode_health(self, answer: Prediction) -> bytes:
         if answer.label != self._known.answer.label:
-            return Response(503, f"sees {answer.label} in an image of {self._known.answer.label}".encode())
-        return Response.json({"node": self._node.name, "model": self._fingerprint})
+            return encode_response(Response(503, f"sees {answer.label} in an image of {self._known.answer.label}".encode()))
+        return encode_response(Response.json({"node": self._node.name, "model": self._model.fingerprint}))
 
 
 async def main(node: Node) -> None:
@@ -116,7 +110,7 @@ async def main(node: Node) -> None:
     folder = Path(config.folder)
     server = Server(node, Classifier(artifacts.read(folder, config.weights)), artifacts.digits(folder)[0])
     try:
-        await node.serve(server.handle)
+        await node.serve_runs(server.handle)
     except asyncio.CancelledError:
         node.log("draining")
         await server.drain()

@@ -1,0 +1,67 @@
+"""Batching: the predictions that all connections brought in one turn of the event loop are one pass through the model.
+
+Nobody waits for a batch to fill. While a pass runs, the next requests gather in the sockets: batches grow with the load by
+themselves, up to a bound, above which a replica says that it has too much to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from harness.pipelining import Message, Run
+from harness.wire import Response, encode_response
+from systems.serving.messages import Prediction
+
+MAX_BATCH: Final = 4096
+"""Images in one pass at most. What one turn brings beyond that is refused."""
+
+Image = Sequence[float]
+Encode = Callable[[Prediction], bytes]
+"""Makes the whole HTTP answer out of what the model says."""
+
+OVERLOADED: Final = encode_response(Response(503, b"too many predictions are waiting", (("retry-after", "1"),)))
+_FAILED: Final = encode_response(Response(500, b"internal error; see the node's log"))
+
+
+class Batcher:
+    """Gathers images, and the runs that they came in, which are finished when their images are answered."""
+
+    def __init__(self, predict: Callable[[Sequence[Image]], Sequence[Prediction]], max_batch: int = MAX_BATCH) -> None:
+        self._predict = predict
+        self._max_batch = max_batch
+        self._images: list[Image] = []
+        self._asked: list[tuple[Message, Encode]] = []
+        self._runs: list[Run] = []
+
+    def add(self, message: Message, image: Image, encode: Encode) -> None:
+        """Answer a message with what the next pass says of an image; at once, with 503, where the batch is full."""
+        if len(self._images) >= self._max_batch:
+            message.answer = OVERLOADED
+        else:
+            self._images.append(image)
+            self._asked.append((message, encode))
+
+    def finish_with_batch(self, run: Run) -> None:
+        """All that a run asks has been added: finish it after the next pass."""
+        if not self._runs:
+            asyncio.get_running_loop().call_soon(self._pass)
+        self._runs.append(run)
+
+    def _pass(self) -> None:
+        images, self._images = self._images, []
+        asked, self._asked = self._asked, []
+        runs, self._runs = self._runs, []
+        if images and not all(run.given_up for run in runs):
+            try:
+                for (message, encode), prediction in zip(asked, self._predict(images), strict=True):
+                    message.answer = encode(prediction)
+            except Exception:  # a batch's failure is the answer to its requests, and is in the node's log
+                traceback.print_exc(file=sys.stderr)
+                for message, _ in asked:
+                    message.answer = _FAILED
+        for run in runs:
+            run.finish()
