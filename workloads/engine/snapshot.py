@@ -35,7 +35,7 @@ class Snapshot:
     2xx), `wrong` (2xx with a body that was not expected), `unknown` (no answer in time, or the connection was lost after
     sending). `latency` counts from the due time and `service` from sending, over ok, wrong and unknown calls. `send_lag` is
     how long a call that was due and had a free slot waited for the engine itself. `starved_s` is for how long the engine's
-    processes did not run, the mean of them, while something was due or under way; `cpu_s` is what they used.
+    processes did not run, the mean of them, while something was due or under way; `cpu_s` is what they used since the start.
     """
 
     at_ns: int

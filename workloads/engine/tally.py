@@ -25,11 +25,16 @@ class Tally:
         self._page = page
         self.counted_from_ns = NEVER_NS
         self.starved_ns = 0
+        self._cpu_from_ns = time.process_time_ns()
         self._ended = array("q")
         self._left = array("q")
         self._counts = [0, 0, 0, 0, 0, 0]
         self._never_left = 0
         self._errors: Counter[str] = Counter()
+
+    def begin(self, counted_from_ns: int) -> None:
+        self.counted_from_ns = counted_from_ns
+        self._cpu_from_ns = time.process_time_ns()
 
     def left(self, dues: list[int], sent_ns: int, free_ns: int) -> None:
         """Calls were sent; since `free_ns` there had been a slot free for them."""
@@ -61,11 +66,12 @@ class Tally:
         counts = self._counts.copy()
         counts[FAILED] += self._never_left
         timed = ended[ended[:, 3] != FAILED]
+        cpu_ns = time.process_time_ns() - self._cpu_from_ns
         self._page.begin()
         self._page.latency.record(timed[:, 2] - timed[:, 0])
         self._page.service.record(timed[:, 2] - timed[:, 1])
         self._page.send_lag.record(left[:, 1])
-        self._page.commit(counts, time.process_time_ns(), self.starved_ns, dict(self._errors), finished)
+        self._page.commit(counts, cpu_ns, self.starved_ns, dict(self._errors), finished)
 
     def _note(self, text: str, due: int) -> None:
         text = text[:_ERROR_LETTERS]

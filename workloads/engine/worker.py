@@ -206,7 +206,7 @@ class Worker:
             self._orders = self._orders[LENGTH.size + length :]
             if isinstance(order, Start):
                 self._schedule.begin(order.at_ns)
-                self._tally.counted_from_ns = self._schedule.counted_from_ns
+                self._tally.begin(self._schedule.counted_from_ns)
             elif isinstance(order, SetRate):
                 self._schedule.set_rate(order.rate, order.at_ns)
             elif isinstance(order, Stop):

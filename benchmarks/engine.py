@@ -1,0 +1,147 @@
+"""What a call costs the load engine, beside wrk and locust's FastHttpUser (`python benchmarks/engine.py [ROUNDS]`).
+
+All load the same server in turn, from one process with 16 connections, one request under way on each. Calls per second of the
+generator's own processor time compare even where the machine is busy; the server, in a process of its own, is cheaper than any
+of them. wrk is closed loop and checks nothing; the engine and locust time each call and look at its answer.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal, NamedTuple
+
+from harness.drill import Load
+from workloads.engine import Engine, EngineTask, Exchange, Snapshot
+
+CONNECTIONS = 16
+SECONDS = 2
+REQUEST = Exchange(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", (b"ok",))
+
+_SERVER = r"""
+import asyncio, uvloop
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+class Server(asyncio.Protocol):
+    def connection_made(self, transport): self.transport = transport
+    def data_received(self, data): self.transport.write(ANSWER * data.count(b"\r\n\r\n"))
+async def main():
+    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+uvloop.run(main())
+"""
+
+_LOCUST = r"""
+import sys, time
+import gevent
+from locust import FastHttpUser, task
+from locust.env import Environment
+class User(FastHttpUser):
+    host = sys.argv[1]
+    @task
+    def call(self):
+        with self.client.get("/", catch_response=True) as answer:
+            if answer.text != "ok":
+                answer.failure("not what was expected")
+environment = Environment(user_classes=[User])
+runner = environment.create_local_runner()
+runner.start(int(sys.argv[2]), int(sys.argv[2]))
+gevent.sleep(0.5)
+before, from_s = environment.stats.total.num_requests, time.process_time()
+gevent.sleep(float(sys.argv[3]))
+print(environment.stats.total.num_requests - before, time.process_time() - from_s)
+"""
+
+
+class Figure(NamedTuple):
+    calls: int
+    cpu_s: float
+
+    @property
+    def per_cpu_s(self) -> float:
+        return self.calls / self.cpu_s
+
+
+@contextmanager
+def serving() -> Iterator[tuple[str, int]]:
+    process = subprocess.Popen([sys.executable, "-c", _SERVER], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        yield "127.0.0.1", int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
+
+
+def load(
+    address: tuple[str, int],
+    rate: float,
+    arrivals: Literal["constant", "poisson"] = "constant",
+    depth: int = 1,
+    seconds: float = SECONDS,
+) -> Snapshot:
+    """One process of the engine for a while; of a rate that is too high, what it made of it."""
+    asked = Load(rate=rate, seconds=seconds, clients=CONNECTIONS, arrivals=arrivals, timeout_ms=300)
+    with Engine(EngineTask(address=address, exchanges=[REQUEST], load=asked, seed=1, depth=depth)) as engine:
+        engine.start()
+        return engine.wait()
+
+
+def engine(address: tuple[str, int], depth: int = 1) -> Figure:
+    counted = load(address, rate=400_000, depth=depth)
+    return Figure(counted.ok, counted.cpu_s)
+
+
+def wrk(address: tuple[str, int]) -> Figure:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [shutil.which("wrk") or "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}", f"http://{address[0]}:{address[1]}/"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = re.search(r"(\d+) requests in", text)
+    assert found is not None, text
+    return Figure(int(found[1]), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def locust(address: tuple[str, int]) -> Figure:
+    command = [sys.executable, "-c", _LOCUST, f"http://{address[0]}:{address[1]}", str(CONNECTIONS), str(SECONDS)]
+    calls, cpu_s = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return Figure(int(calls), float(cpu_s))
+
+
+def main(rounds: int) -> None:
+    contestants: dict[str, Callable[[tuple[str, int]], Figure]] = {
+        "engine, depth 1": engine,
+        "engine, depth 16": lambda address: engine(address, 16),
+        "wrk": wrk,
+        "FastHttpUser": locust,
+    }
+    figures: dict[str, list[float]] = {name: [] for name in contestants}
+    with serving() as address:
+        for _ in range(rounds):
+            for name, measure in contestants.items():
+                figures[name].append(measure(address).per_cpu_s)
+        base = statistics.median(figures["FastHttpUser"])
+        for name, values in figures.items():
+            median = statistics.median(values)
+            spread = f"{min(values):,.0f} to {max(values):,.0f}"
+            print(f"{name:18} {median:10,.0f} calls per CPU-second ({spread}), {median / base:.1f}x")
+        for rate in (1000, 20_000):
+            counted = load(address, rate, "poisson", seconds=5)
+            lag = [(counted.send_lag.percentile_ns(p) or 0) / 1e3 for p in (50, 99, 99.9)]
+            print(
+                f"Poisson {rate:,}/s: {counted.ok:,} of {counted.due:,} ok, send lag p50 {lag[0]:.0f} µs, p99 {lag[1]:.0f} µs, "
+                f"p99.9 {lag[2]:.0f} µs, {counted.cpu_s / 5:.0%} of a core, starved {counted.starved_s:.3f} s"
+            )
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print(f"memory of the largest process: {peak / 1024:.0f} MiB; load average {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
