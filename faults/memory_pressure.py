@@ -6,6 +6,7 @@ import asyncio
 import re
 import resource
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import psutil
@@ -24,9 +25,13 @@ _LOOK_AGAIN_S: Final = 0.01
 _USED_UP_MIB: Final = 1.0
 """With less room than this left, allocators that take their memory from the kernel in large pieces get no more."""
 
+_VM_PEAK: Final = re.compile(r"^VmPeak:\s+(\d+) kB$", re.MULTILINE)
+
 _REFUSED: Final = re.compile(
     r"MemoryError|bad_alloc|ENOMEM|cannot allocate memory|not enough memory|out of memory", re.IGNORECASE
 )
+
+_UNPRESSED: Final = {True: "; its room was not used up", False: "; nothing shows that it asked for more"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,10 @@ class MemoryPressure(Fault):
     Allocations fail, and the node has to handle that: 92% of the catastrophic failures studied by Yuan et al., "Simple
     Testing Can Prevent Most Critical Failures", OSDI 2014, came from wrong handling of errors that were signalled. (A control
     group's memory limit would signal nothing: its end is the kernel's SIGKILL, which is the fault `Kill`.)
+
+    It acted where the node came up against the limit: its address space had a MiB of room and grew until it had less, or its
+    log tells of a refusal. With no headroom, only a node that logs what it was refused, or gives memory back and wants it
+    again, shows that; whoever asks for nothing was not pressed.
     """
 
     headroom_mib: float = 0.0
@@ -52,7 +61,7 @@ class MemoryPressure(Fault):
         return Evidence(acted=None, text="")
 
     async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        """Evidence is that the limit stood to the end, and that the room below it was used up or an allocation refused."""
+        """Evidence is that the limit stood to the end, and that room below it was used up or an allocation refused."""
         try:
             seen = await cluster.background.end(targets.label)
         finally:
@@ -67,7 +76,7 @@ class MemoryPressure(Fault):
             cluster.process_limits.take(pid, resource.RLIMIT_AS, label, limit)
         except psutil.Error as error:
             raise FaultError(f"the memory of {name} could not be limited: {error}") from error
-        return _Pressed(name, pid, size, limit, cluster.log(name).stat().st_size)
+        return _Pressed(name, pid, size, _peak(pid), limit, cluster.log(name).stat().st_size)
 
 
 @dataclass(frozen=True)
@@ -77,24 +86,35 @@ class _Pressed:
     name: str
     pid: int
     size: int
+    peak: int
+    """The most that it ever had before."""
     limit: int
     log_size: int
+
+    def has_room(self, size: int) -> bool:
+        """Whether something could still be allocated at this size."""
+        return self.limit - size >= _USED_UP_MIB * _MIB
 
 
 async def _watch(cluster: Cluster, pressed: _Pressed, over: asyncio.Event) -> tuple[bool, str]:
     largest, stood, end, done = pressed.size, True, "", False
+    had_room, used_up = pressed.has_room(pressed.size), False
     try:
         while not done:
             done = await over_within(over, _LOOK_AGAIN_S)
-            largest = max(largest, psutil.Process(pressed.pid).memory_info().vms)
+            size, peak = psutil.Process(pressed.pid).memory_info().vms, _peak(pressed.pid)
+            # The peak shows also what lasts shorter than between two looks, where it was lower than the limit before.
+            largest = max(largest, size, peak if peak > pressed.peak else 0)
+            had_room = had_room or pressed.has_room(size)
+            used_up = used_up or (had_room and not pressed.has_room(size))
+            used_up = used_up or (pressed.has_room(pressed.peak) and not pressed.has_room(peak))
             stood = stood and limit_of(pressed.pid, resource.RLIMIT_AS) <= pressed.limit
     except psutil.NoSuchProcess:
         end = ", until it ended"
     refused = _refusals(cluster, pressed)
-    used_up = pressed.limit - largest < _USED_UP_MIB * _MIB
     sizes = [f"{size / _MIB:.1f}" for size in (pressed.size, largest, pressed.limit)]
     what = f"{pressed.name} had {sizes[0]}, came to {sizes[1]}, and was allowed {sizes[2]} MiB{end}"
-    told = f"; {refused} refusals in its log" if refused else ("" if used_up else "; its room was not used up")
+    told = f"; {refused} refusals in its log" if refused else ("" if used_up else _UNPRESSED[had_room])
     lifted = "" if stood else "; it lifted its own limit"
     return stood and (used_up or refused > 0), f"{what}{told}{lifted}"
 
@@ -104,3 +124,14 @@ def _refusals(cluster: Cluster, pressed: _Pressed) -> int:
     with cluster.log(pressed.name).open("rb") as log:
         log.seek(pressed.log_size)
         return sum(bool(_REFUSED.search(line.decode(errors="replace"))) for line in log)
+
+
+def _peak(pid: int) -> int:
+    """The largest address space that a process ever had. Raises `psutil.NoSuchProcess` where it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise psutil.NoSuchProcess(pid) from error
+    if not (found := _VM_PEAK.search(status)):
+        raise psutil.NoSuchProcess(pid)  # a process that has ended and is not yet waited for has no memory
+    return int(found[1]) << 10

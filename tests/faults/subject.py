@@ -93,7 +93,7 @@ class Config(msgspec.Struct, frozen=True):
 
 
 async def main(node: nodes.Node) -> None:
-    """Serve `/log?text=`, `/spin` (burn CPU time from now on), `/grow?mib=`, `/open?files=`."""
+    """Serve `/log?text=`, `/spin` (burn CPU time from now on), `/grow?mib=`, `/blip?mib=` (and small again), `/open?files=`."""
     held: list[object] = []
     loop = asyncio.get_running_loop()
     if node.config(Config).stubborn:
@@ -108,7 +108,8 @@ async def main(node: nodes.Node) -> None:
     def grow(mib: int) -> wire.Response:
         try:
             held.append(bytearray(mib << 20))
-        except MemoryError:
+        except MemoryError as error:
+            node.log(f"not grown by {mib} MiB: {error!r}")
             return wire.Response(507, b"no memory")
         return wire.Response(200, b"done")
 
@@ -127,6 +128,8 @@ async def main(node: nodes.Node) -> None:
                 spin()
             case "/grow":
                 return grow(int(request.query["mib"]))
+            case "/blip":
+                bytearray(int(request.query["mib"]) << 20)
             case "/open":
                 return open_files(int(request.query["files"]))
         return wire.Response(200, b"done")

@@ -27,7 +27,7 @@ def test_node_cannot_grow_while_the_window_holds(tmp_path: Path) -> None:
             _, healed = await stage.during(MemoryPressure("n1"), "n1", lambda: _say(said, stage, "/grow?mib=16"))
             assert said == ["no memory"]
             assert healed.acted
-            assert "and was allowed" in healed.text
+            assert healed.text.endswith("; 1 refusals in its log")
             assert _limit(stage) == before
             assert await stage.ask("n1", "/grow?mib=16") == "done"
 
@@ -37,6 +37,29 @@ def test_node_cannot_grow_while_the_window_holds(tmp_path: Path) -> None:
 async def _say(said: list[str], stage: Stage, *paths: str) -> None:
     for path in paths:
         said.append(await stage.ask("n1", path))
+
+
+def test_node_that_asked_for_nothing_was_not_pressed(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            _, healed = await stage.during(MemoryPressure("n1"), "n1", lambda: stage.ask("n1", "/log?text=idle"))
+            assert healed.acted is False
+            assert healed.text.endswith("; nothing shows that it asked for more")
+
+    asyncio.run(scene())
+
+
+def test_growth_that_is_over_between_two_looks_shows_in_the_peak(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path) as stage:
+            said: list[str] = []
+            fault = MemoryPressure("n1", headroom_mib=32.5)
+            _, healed = await stage.during(fault, "n1", lambda: _say(said, stage, "/blip?mib=32"))
+            assert said == ["done"]
+            assert healed.acted
+            assert "refusals" not in healed.text
+
+    asyncio.run(scene())
 
 
 def test_node_may_use_its_headroom_up(tmp_path: Path) -> None:
