@@ -1,6 +1,8 @@
 """A replica node: holds the model and answers predictions.
 
 `POST /predict` (see `messages`); `GET /healthz` runs the model on a known image: 200 where its answer is right, else 503.
+`POST /reload` with `{"weights": "weights-v2.pt"}`, a file of the artifacts folder: the next batch is another version's. Each
+batch, and so each answer, is made by one version, whose fingerprint stands in it. A file that is no good changes nothing: 409.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Final
 import msgspec
 import torch
 
+from harness.errors import HarnessError
 from harness.node import Node
 from harness.pipelining import Message, Run
 from harness.wire import Response, encode_response
@@ -26,7 +29,7 @@ QUIET_S: Final = 0.5
 DRAIN_S: Final = 5.0
 """It goes after this long in any case."""
 
-_NO_ROUTE: Final = encode_response(Response(404, b"no such route; there are POST /predict and GET /healthz"))
+_NO_ROUTE: Final = encode_response(Response(404, b"no such route; there are POST /predict, POST /reload and GET /healthz"))
 _DRAINING: Final = encode_response(Response(503, b"draining"))
 _OK: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
 _decode: Final = msgspec.json.Decoder(PredictRequest).decode
@@ -36,6 +39,12 @@ class Config(msgspec.Struct, frozen=True):
     """The node's settings: where the artifacts are, and the file name of the weights."""
 
     folder: str
+    weights: str
+
+
+class ReloadRequest(msgspec.Struct, frozen=True):
+    """Body of `POST /reload`."""
+
     weights: str
 
 
@@ -49,12 +58,12 @@ class _End(msgspec.Struct, frozen=True, kw_only=True):
 class Server:
     """Answers requests, and knows when it may stop."""
 
-    def __init__(self, node: Node, model: Classifier, known: artifacts.Digit) -> None:
+    def __init__(self, node: Node, config: Config) -> None:
         self._node = node
-        self._model = model
-        self._end = b"," + msgspec.json.encode(_End(model=model.fingerprint, node=node.name))[1:]
-        self._known = known
-        self._batcher = Batcher(model.predict)
+        self._folder = Path(config.folder)
+        self._known = artifacts.digits(self._folder)[0]
+        self._use(Classifier(artifacts.read(self._folder, config.weights)))
+        self._batcher = Batcher(lambda images: self._model.predict(images))
         self._draining = False
         self._last_asked_s = node.clock()
 
@@ -89,8 +98,38 @@ class Server:
                     message.answer = _DRAINING
                 else:
                     self._batcher.add(message, self._known.pixels, self._encode_health)
+            case "POST", "/reload":
+                message.answer = encode_response(self._reload(message.body))
             case _:
                 message.answer = _NO_ROUTE
+
+    def _reload(self, body: bytes) -> Response:
+        try:
+            name = msgspec.json.decode(body, type=ReloadRequest).weights
+        except msgspec.MsgspecError as error:
+            return Response(400, f"bad request body: {error}".encode())
+        try:
+            model = Classifier(_weights(self._folder, name))
+            why = self._wrong(model.predict([self._known.pixels])[0])
+        except Exception as error:  # whatever a broken file makes PyTorch raise, it is not taken
+            why = f"{type(error).__name__}: {error}".partition("\n")[0]
+        if why is not None:
+            self._node.log(f"does not load {name!r}: {why}")
+            return Response(409, f"{name!r} is not loaded, {self._model.fingerprint} stays: {why}".encode())
+        self._use(model)
+        self._node.log(f"loaded {name}: {model.fingerprint}")
+        return self._identity()
+
+    def _use(self, model: Classifier) -> None:
+        self._model = model
+        self._end = b"," + msgspec.json.encode(_End(model=model.fingerprint, node=self._node.name))[1:]
+
+    def _wrong(self, answer: Prediction) -> str | None:
+        known = self._known.answer.label
+        return None if answer.label == known else f"sees {answer.label} in an image of {known}"
+
+    def _identity(self) -> Response:
+        return Response.json({"node": self._node.name, "model": self._model.fingerprint})
 
     def _encode(self, answer: Prediction) -> bytes:
         """As `PredictReply`, whose last fields are the same in every answer."""
@@ -98,17 +137,21 @@ class Server:
         return _OK % (len(body), body)
 
     def _encode_health(self, answer: Prediction) -> bytes:
-        if answer.label != self._known.answer.label:
-            return encode_response(Response(503, f"sees {answer.label} in an image of {self._known.answer.label}".encode()))
-        return encode_response(Response.json({"node": self._node.name, "model": self._model.fingerprint}))
+        why = self._wrong(answer)
+        return encode_response(self._identity() if why is None else Response(503, why.encode()))
+
+
+def _weights(folder: Path, name: str) -> bytes:
+    found = artifacts.manifest(folder)
+    if found is not None and name not in found.sha256:
+        raise HarnessError(f"there is no such file; there are {', '.join(sorted(found.sha256))}")
+    return artifacts.read(folder, name)
 
 
 async def main(node: Node) -> None:
     """Load the model, then answer until told to end."""
     torch.set_num_threads(1)
-    config = node.config(Config)
-    folder = Path(config.folder)
-    server = Server(node, Classifier(artifacts.read(folder, config.weights)), artifacts.digits(folder)[0])
+    server = Server(node, node.config(Config))
     try:
         await node.serve_runs(server.handle)
     except asyncio.CancelledError:

@@ -1,0 +1,158 @@
+"""A replica changes its model between two batches, and keeps the one it has where the next is no good."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.node import Node, NodeSpec
+from harness.ports import reserved
+from harness.wire import Client, Response, Unreachable
+from systems.serving import Serving, artifacts, replica
+from systems.serving.messages import Prediction, PredictReply, PredictRequest
+
+HOST = "127.0.0.1"
+NO_WEIGHTS = "no-weights.pt"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifacts, and a file beside them that is whole but holds no weights."""
+    Serving().prepare()
+    copy = tmp_path_factory.mktemp("artifacts") / "copy"
+    shutil.copytree(artifacts.folder(), copy)
+    (copy / NO_WEIGHTS).write_bytes(b"not weights")
+    found = artifacts.manifest(copy)
+    assert found is not None
+    files = {name: (copy / name).read_bytes() for name in [*found.sha256, NO_WEIGHTS]}
+    (copy / artifacts.MANIFEST).write_bytes(msgspec.json.encode(artifacts.manifest_of(files, found.accuracy)))
+    return copy
+
+
+def with_replica(folder: Path, tmp_path: Path, scenario: Callable[[Client], Coroutine[object, object, None]]) -> None:
+    """Run a scenario against a replica with the first version's weights."""
+
+    async def run(port: int) -> None:
+        config: dict[str, object] = {"folder": str(folder), "weights": artifacts.WEIGHTS}
+        spec = NodeSpec(name="r1", start=0, host=HOST, port=port, data=str(tmp_path), log="", seed=1, config=config)
+
+        async def serve() -> None:
+            await replica.main(Node(spec))
+
+        task, client = asyncio.create_task(serve()), Client((HOST, port))
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    await client.request("GET", "/-/node", timeout_s=5)
+                    break
+                except Unreachable:
+                    await asyncio.sleep(0)
+        try:
+            await scenario(client)
+        finally:
+            client.close()
+            task.cancel()
+            await asyncio.wait([task])
+
+    with reserved(1) as ports, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replica, "QUIET_S", 0.0)
+        asyncio.run(run(ports[0]))
+
+
+async def reload(client: Client, weights: str) -> Response:
+    return await client.request("POST", "/reload", msgspec.json.encode({"weights": weights}), timeout_s=10)
+
+
+async def predict(client: Client, digit: artifacts.Digit) -> PredictReply:
+    body = msgspec.json.encode(PredictRequest(digit.pixels))
+    return (await client.request("POST", "/predict", body, timeout_s=10)).decode(PredictReply)
+
+
+def test_the_next_answers_are_the_new_version_s(folder: Path, tmp_path: Path) -> None:
+    digits, versions = artifacts.digits(folder)[:50], artifacts.versions(folder)
+
+    async def scenario(client: Client) -> None:
+        for name, version in ((artifacts.V2_WEIGHTS, "v2"), (artifacts.WEIGHTS, "v1")):
+            response = await reload(client, name)
+            assert response.status == 200
+            assert response.decode(dict[str, str]) == {"node": "r1", "model": versions[version].fingerprint}
+            replies = await asyncio.gather(*(predict(client, digit) for digit in digits))
+            assert {reply.model for reply in replies} == {versions[version].fingerprint}
+            assert [Prediction(reply.label, reply.score) for reply in replies] == versions[version].answers[:50]
+
+    with_replica(folder, tmp_path, scenario)
+
+
+def test_every_answer_is_one_version_s_while_versions_change(folder: Path, tmp_path: Path) -> None:
+    """What an answer says its version is, that version answers."""
+    digits = artifacts.digits(folder)
+    versions = {version.fingerprint: version for version in artifacts.versions(folder).values()}
+
+    async def scenario(client: Client) -> None:
+        async def ask(first: int, count: int) -> None:
+            for row in range(first, first + count):
+                reply = await predict(client, digits[row])
+                assert Prediction(reply.label, reply.score) == versions[reply.model].answers[row]
+                seen.add(reply.model)
+
+        async def change() -> None:
+            for name in [artifacts.V2_WEIGHTS, artifacts.WEIGHTS] * 3:
+                assert (await reload(client, name)).status == 200
+                await ask(0, 1)
+
+        seen: set[str] = set()
+        await asyncio.gather(change(), *(ask(100 * number, 40) for number in range(8)))
+        assert seen == set(versions)
+
+    with_replica(folder, tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("weights", "why"),
+    [
+        (NO_WEIGHTS, "Error"),
+        ("gone.pt", "there is no such file; there are digits.json"),
+        ("../escape.pt", "there is no such file"),
+        (artifacts.BAD_V2_WEIGHTS, "in an image of 0"),
+        (artifacts.DIGITS, "Error"),
+    ],
+)
+def test_a_file_that_is_no_good_is_refused_and_the_model_stays(folder: Path, tmp_path: Path, weights: str, why: str) -> None:
+    digit, first = artifacts.digits(folder)[3], artifacts.versions(folder)["v1"]
+
+    async def scenario(client: Client) -> None:
+        response = await reload(client, weights)
+        assert response.status == 409
+        assert f"{first.fingerprint} stays" in response.body.decode()
+        assert why in response.body.decode()
+        assert (await predict(client, digit)).model == first.fingerprint
+        assert (await client.request("GET", "/healthz", timeout_s=10)).status == 200
+
+    with_replica(folder, tmp_path, scenario)
+
+
+def test_a_file_damaged_since_it_was_made_is_refused(folder: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(folder, damaged)
+
+    async def scenario(client: Client) -> None:
+        (damaged / artifacts.V2_WEIGHTS).write_bytes(b"half a fi")
+        response = await reload(client, artifacts.V2_WEIGHTS)
+        assert response.status == 409
+        assert b"missing or damaged" in response.body
+
+    with_replica(damaged, tmp_path, scenario)
+
+
+def test_a_reload_that_names_no_file_is_a_bad_request(folder: Path, tmp_path: Path) -> None:
+    async def scenario(client: Client) -> None:
+        response = await client.request("POST", "/reload", b"{}", timeout_s=10)
+        assert response.status == 400
+        assert response.body.startswith(b"bad request body: ")
+
+    with_replica(folder, tmp_path, scenario)
