@@ -108,11 +108,12 @@ class Connections:
             if len(connection.dues) < self._depth:
                 self.give(connection)
 
-    def lose(self, connection: Connection, why: str) -> None:
-        """Give its calls up as unknown and connect anew."""
+    def lose(self, connection: Connection, why: str, others_why: str = "") -> None:
+        """Give its calls up as unknown, those after the first for a reason of their own, and connect anew."""
         now = _now()
         for due, sent in zip(connection.dues, connection.sents, strict=True):
             self._tally.ended(UNKNOWN, due, sent, now, why)
+            why = others_why or why
         self._drop(connection)
         self._connect()
 
@@ -126,7 +127,9 @@ class Connections:
                 if now - connection.since_ns > self._timeout_ns:
                     self._give_up(connection, "no answer in time")
             elif connection.sents and now - connection.sents[0] > self._timeout_ns:
-                self.lose(connection, "no answer in time")
+                self.lose(
+                    connection, "no answer in time", "given up with its connection, where an earlier call had no answer in time"
+                )
 
     def _connect(self) -> None:
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET

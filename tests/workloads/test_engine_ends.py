@@ -1,0 +1,211 @@
+"""How calls, loads and the engine's own processes end."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from test_engine import GET, OK, always, serving
+
+from harness.drill import Load
+from harness.errors import UsageError
+from workloads.engine import Engine, EngineTask, Exchange
+from workloads.shapes import Replay
+
+HEAD = b"HEAD / HTTP/1.1\r\nHost: test\r\n\r\n"
+
+
+def task(
+    address: tuple[str, int],
+    *,
+    rate: float = 200,
+    seconds: float = 0.2,
+    request: bytes = GET,
+    expected: tuple[bytes, ...] = (b"ok",),
+    timeout_ms: float = 1000,
+    warm_up_s: float = 0,
+    depth: int = 1,
+    clients: int = 2,
+) -> EngineTask:
+    load = Load(rate=rate, seconds=seconds, clients=clients, arrivals="constant", timeout_ms=timeout_ms)
+    exchanges = [Exchange(request, expected)]
+    return EngineTask(address=address, exchanges=exchanges, load=load, seed=1, warm_up_s=warm_up_s, depth=depth)
+
+
+def workers() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "workloads.engine.worker" in child.cmdline()]
+
+
+@pytest.mark.parametrize("depth", [1, 4])
+def test_calls_without_an_answer_in_time_are_unknown(depth: int) -> None:
+    with serving(lambda client, count: True) as address, Engine(task(address, timeout_ms=50, depth=depth)) as engine:
+        engine.start()
+        counted = engine.wait()
+    assert counted.due == 40
+    assert counted.ok == counted.wrong == 0
+    assert counted.unknown == counted.sent >= 4
+    assert counted.failed == counted.due - counted.sent
+    assert counted.latency.above(49e6) >= counted.errors["no answer in time"] >= 2
+    assert (counted.errors["no answer in time"] < counted.unknown) is (depth > 1)
+
+
+def test_calls_that_nobody_is_free_for_fail_when_the_load_has_ended() -> None:
+    with serving(lambda client, count: True) as address, Engine(task(address, timeout_ms=150)) as engine:
+        engine.start()
+        counted = engine.wait()
+    assert counted.errors["not sent: no connection was free to the end"] == counted.due - counted.sent > 0
+
+
+def test_answers_that_come_in_pieces_are_put_together() -> None:
+    def answer(client: socket.socket, count: int) -> bool:
+        for byte in OK * count:
+            client.sendall(bytes([byte]))
+        return True
+
+    with serving(answer) as address, Engine(task(address, depth=4)) as engine:
+        engine.start()
+        assert engine.wait().ok == 40
+
+
+def test_requests_larger_than_the_kernel_takes_at_once_arrive_whole() -> None:
+    got: list[int] = []
+    body = b"x" * 4_000_000
+    request = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % len(body) + body + b"\r\n\r\n"
+
+    def answer(client: socket.socket, count: int) -> bool:
+        got.append(count)
+        if sum(got) % 2 == 0:  # the end of the headers, the end of the body
+            client.sendall(OK)
+        return True
+
+    with serving(answer) as address, Engine(task(address, rate=10, clients=1, request=request)) as engine:
+        engine.start()
+        assert engine.wait().ok == 2
+
+
+def test_interim_answers_are_passed_over() -> None:
+    with serving(always(b"HTTP/1.1 100 Continue\r\n\r\n" + OK)) as address, Engine(task(address, depth=2)) as engine:
+        engine.start()
+        assert engine.wait().ok == 40
+
+
+def test_an_answer_to_head_has_no_body_whatever_its_length_says() -> None:
+    content = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+    with serving(always(content)) as address, Engine(task(address, request=HEAD, expected=(), depth=2)) as engine:
+        engine.start()
+        assert engine.wait().ok == 40
+
+
+def test_a_body_may_end_with_the_connection() -> None:
+    content = b"HTTP/1.1 200 OK\r\n\r\nok"
+    with serving(always(content, stay=False)) as address, Engine(task(address, rate=50)) as engine:
+        engine.start()
+        counted = engine.wait()
+    assert (counted.ok, counted.unknown) == (10, 0)
+
+
+@pytest.mark.parametrize("content", [b"hello\r\n\r\n", OK + OK])
+def test_what_cannot_be_read_is_unknown_and_said(content: bytes) -> None:
+    with serving(always(content)) as address, Engine(task(address, rate=50)) as engine:
+        engine.start()
+        counted = engine.wait()
+    assert counted.ok + counted.unknown == counted.sent
+    assert counted.ok + counted.unknown + counted.failed == counted.due == 10
+    assert any(text.startswith("answer cannot be read: ") for text in counted.errors) or content == OK + OK
+
+
+def test_the_warm_up_is_sent_and_not_counted() -> None:
+    calls: list[int] = []
+
+    def answer(client: socket.socket, count: int) -> bool:
+        calls.append(count)
+        client.sendall(OK * count)
+        return True
+
+    with serving(answer) as address, Engine(task(address, warm_up_s=0.3)) as engine:
+        engine.start()
+        counted = engine.wait()
+    assert (counted.due, counted.sent, counted.ok, counted.latency.count, counted.send_lag.count) == (40, 40, 40, 40, 40)
+    assert counted.seconds == pytest.approx(0.2)
+    assert sum(calls) == 100
+
+
+def test_a_stop_in_the_warm_up_leaves_nothing_counted() -> None:
+    with serving(always(OK)) as address, Engine(task(address, warm_up_s=60)) as engine:
+        engine.start()
+        counted = engine.stop()
+    assert (counted.due, counted.sent, counted.seconds, counted.finished) == (0, 0, 0.0, True)
+
+
+def test_a_stop_ends_the_load_with_every_call_accounted_for() -> None:
+    called = threading.Event()
+
+    def answer(client: socket.socket, count: int) -> bool:
+        called.set()
+        client.sendall(OK * count)
+        return True
+
+    with serving(answer) as address, Engine(task(address, seconds=600)) as engine:
+        engine.start()
+        assert called.wait(30)
+        counted = engine.stop()
+        assert engine.stop().ok == counted.ok  # again: the processes have ended
+    assert counted.due == counted.ok >= 1
+    assert counted.seconds < 600
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_rate_can_be_changed_under_way(processes: int) -> None:
+    with serving(always(OK)) as address, Engine(task(address, rate=0.1, seconds=600), processes=processes) as engine:
+        engine.start()
+        engine.set_rate(1000)
+        while engine.snapshot().ok < 50:  # at the first rate, eight minutes
+            time.sleep(0.01)
+        counted = engine.stop()
+    assert counted.due == counted.ok
+
+
+def test_a_replay_has_no_rate_to_change(tmp_path: Path) -> None:
+    file = tmp_path / "times"
+    file.write_text("0.1\n")
+    load = Load(rate=1, seconds=1, shape=Replay(file=str(file)))
+    with pytest.raises(UsageError, match="replay"):
+        Engine(EngineTask(address=("127.0.0.1", 1), exchanges=[Exchange(GET)], load=load, seed=1)).set_rate(5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_that_ends_early_is_an_error(number: signal.Signals) -> None:
+    with serving(always(OK)) as address, Engine(task(address, seconds=600)) as engine:
+        engine.start()
+        (worker,) = workers()
+        worker.send_signal(number)
+        with pytest.raises(RuntimeError, match="ended before"):
+            engine.wait()
+    assert not workers()
+
+
+def test_the_engine_ends_with_its_parent() -> None:
+    source = f"""
+from harness.drill import Load
+from workloads.engine import Engine, EngineTask, Exchange
+load = Load(rate=1, seconds=600)
+with Engine(EngineTask(address=("127.0.0.1", 1), exchanges=[Exchange({GET!r})], load=load, seed=1)) as engine:
+    engine.start()
+    print("started", flush=True)
+    engine.wait()
+"""
+    parent = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"started\n"
+    children = psutil.Process(parent.pid).children()
+    assert children
+    parent.kill()
+    parent.wait()
+    assert not psutil.wait_procs(children, timeout=30)[1]
