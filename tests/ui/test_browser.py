@@ -1,0 +1,93 @@
+"""The web UI as a person uses it: start, break, look, heal, stop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from served import DEADLINE_S, Served, served
+
+pytest.importorskip("playwright")
+from playwright.sync_api import Page, expect, sync_playwright
+
+SHOTS = os.environ.get("HARNESS_UI_SCREENSHOTS")
+"""A folder for pictures of each step, for whoever wants to look."""
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("there is no Chromium here")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.set_default_timeout(DEADLINE_S * 1000)
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def ui(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path, "serving/healthy") as one:
+        yield one
+
+
+def look(page: Page, name: str) -> None:
+    if SHOTS:
+        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
+
+
+def test_a_fault_is_injected_seen_and_healed_while_load_runs(ui: Served, page: Page) -> None:
+    expect.set_options(timeout=DEADLINE_S * 1000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(ui.url)
+    expect(page.locator("#harness-node-rows")).to_be_visible()
+    look(page, "1-form")
+    page.locator('input[name="userCount"]').fill("200")
+    page.locator('input[name="spawnRate"]').fill("200")
+    page.get_by_role("button", name="Start").click()
+
+    statistics = page.get_by_role("row").filter(has_text="/predict")
+    expect(statistics).to_be_visible()
+    expect(page.locator("#harness-faults")).to_be_hidden()
+    look(page, "2-statistics")
+
+    page.get_by_role("tab", name="Faults").click()
+    page.locator("#harness-fault").select_option("Pause")
+    page.locator("#harness-target").select_option("r2")
+    page.get_by_role("button", name="Inject").click()
+    window = page.locator("tr[data-label=m0]")
+    expect(window).to_have_attribute("data-state", "holds")
+    expect(page.locator("tr[data-node=r2]")).to_contain_text("stopped")
+    expect(page.locator("tr[data-node=r2]")).to_contain_text("Pause")
+    look(page, "3-injected")
+
+    page.get_by_role("tab", name="Charts").click()
+    page.wait_for_timeout(4000) if SHOTS else None
+    look(page, "4-charts")
+    page.get_by_role("tab", name="Faults").click()
+    window.get_by_role("button", name="Heal").click()
+    expect(window).to_have_attribute("data-state", "over")
+    expect(window).to_contain_text("r2 was stopped until the end")
+    expect(page.locator("tr[data-node=r2]")).not_to_contain_text("stopped")
+    look(page, "5-healed")
+
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_role("button", name="New", exact=False).first).to_be_visible()
+    look(page, "6-stopped")
+    assert not errors
+
+
+def test_a_fault_that_cannot_be_is_refused_in_a_line(ui: Served, page: Page) -> None:
+    expect.set_options(timeout=DEADLINE_S * 1000)
+    page.goto(ui.url)
+    page.locator("#harness-fault").select_option("Latency")
+    page.locator('#harness-fields input[name="delay_ms"]').fill("-1")
+    page.get_by_role("button", name="Inject").click()
+    expect(page.locator("#harness-says")).to_contain_text("needs 1 <= delay_ms")
+    expect(page.locator("#harness-window-rows")).to_contain_text("no fault so far")
