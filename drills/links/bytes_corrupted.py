@@ -1,4 +1,4 @@
-"""Bits flip between replicas: there is no checksum on a call, so some are stored as other values, and the check finds it."""
+"""Bits flip on all links: calls have no checksum, so some keys and values become other ones, and the check finds it."""
 
 from __future__ import annotations
 
