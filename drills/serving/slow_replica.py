@@ -1,4 +1,4 @@
-"""Everything that goes to one of three replicas takes 80 ms longer; the others stay as quick as before."""
+"""Everything that goes to one of three replicas takes 80 ms longer, many times the usual: the less busy ones get most of it."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ drill = Drill(
     load=Load(rate=300, clients=100, seconds=5.5),
     faults=[Latency("one", delay_ms=80, jitter_ms=20).between(1.5, 3.3)],
     checks=[predictions_correct, replicas_return],
-    slos=["p50 < 100ms", "p99 < 400ms", "availability >= 99.9%"],
+    slos=["p95 < 45ms", "p99 < 400ms", "availability >= 99.9%"],
 )

@@ -24,6 +24,26 @@ class _SameReplicaRetry(Pool):
         return next(iter(tried)) if tried else super().choose((), now_s)
 
 
+class _BlindChoice(Pool):
+    def sent(self, name: str, requests: int = 1) -> None:
+        pass
+
+
+class _EjectsAll(Pool):
+    def may_eject(self, name: str, now_s: float) -> bool:
+        return True
+
+
+class _ShedsNothing(Admission):
+    def admit(self, outstanding: int) -> bool:
+        return True
+
+
+class _NoRetryBudget(RetryBudget):
+    def spend(self, now_s: float) -> bool:
+        return True
+
+
 class _IgnoresHealth(Pool):
     def _take_down(self, replica: Replica) -> bool:
         return False
@@ -125,6 +145,10 @@ BUGS: Final[dict[str, tuple[str, Variant]]] = {
     "same-replica-retry": ("a failed request is retried on the same replica", Variant(pool=_SameReplicaRetry)),
     "ignores-health": ("requests go to replicas that are down, too", Variant(pool=_IgnoresHealth)),
     "never-recovers": ("a replica that went down never comes up again", Variant(pool=_NeverRecovers)),
+    "blind-choice": ("the choice does not know how busy the replicas are", Variant(pool=_BlindChoice)),
+    "ejects-all": ("failed requests take the last replicas down, too", Variant(pool=_EjectsAll)),
+    "sheds-nothing": ("every request is let in, however many are waiting", Variant(admission=_ShedsNothing)),
+    "no-retry-budget": ("retries cost nothing", Variant(retry_budget=_NoRetryBudget)),
     "dead-checker": ("the health checker dies at its first error, and nobody notices", Variant(checker=_DeadChecker)),
     "swapped-answers": ("answers are handed out in the order of asking, not of arriving", Variant(dispatcher=_SwappedAnswers)),
     "colliding-cache": ("answers are cached by the first pixels of the image", Variant(dispatcher=_CollidingCache)),

@@ -66,4 +66,3 @@ class BalancerStatus(msgspec.Struct, frozen=True):
     retries: int = 0
     retries_refused: int = 0
     """Retries that the budget did not allow."""
-    hedges: int = 0

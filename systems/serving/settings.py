@@ -30,13 +30,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """… and so many a second besides. A ratio of None: as many as are wanted."""
     overload_ms: float | None = 150.0
     """When even the quickest answer takes longer than this, less is let in, and the rest is turned away."""
-    hedge_ratio: float | None = None
-    """So many requests a request may be sent to a second replica, when the first one is slow. None: none is."""
 
     def __post_init__(self) -> None:
         if self.strategy not in get_args(Strategy):
             raise UsageError(f"Settings(strategy={self.strategy!r}): there are {', '.join(get_args(Strategy))}.")
-        for name in ("max_ejected", "retry_ratio", "hedge_ratio"):
+        for name in ("max_ejected", "retry_ratio"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise UsageError(f"Settings({name}={value!r}): must be a share from 0 to 1.")

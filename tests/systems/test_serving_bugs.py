@@ -23,6 +23,10 @@ CAUGHT = {
     "no-timeout": ("serving/replica_partitioned", "p99 < 500ms"),
     "no-verify": ("serving/bad_deploy_rolled_back", "replicas_return"),
     "no-rollback": ("serving/bad_deploy_rolled_back", "replicas_return"),
+    "blind-choice": ("serving/slow_replica", "p95 < 45ms"),
+    "ejects-all": ("serving/brownouts", "availability >= 55%"),
+    "sheds-nothing": ("serving/overload", "availability >= 30%"),
+    "no-retry-budget": ("serving/retry_storm", "recovery < 5s"),
     "ignores-health": ("serving/replica_partitioned", "p95 < 240ms"),
 }
 """The drill that catches each bug, and the check or SLO that does not hold in it; what gives no wrong answer misses an SLO."""

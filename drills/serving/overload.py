@@ -1,0 +1,16 @@
+"""Twice as much is asked as the replicas can answer: what is too much is turned away at once, and the rest is answered."""
+
+from __future__ import annotations
+
+from harness.checkers.predictions_correct import predictions_correct
+from harness.drill import Drill, Load
+from systems.limited import LimitedServing
+from workloads.predictions import Predictions
+
+drill = Drill(
+    system=LimitedServing(replicas=2, service_ms=10),
+    workload=Predictions(),
+    load=Load(rate=400, clients=400, seconds=6),
+    checks=[predictions_correct],
+    slos=["p99 < 600ms", "availability >= 30%"],
+)
