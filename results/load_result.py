@@ -39,6 +39,8 @@ class Counted(Protocol):
     @property
     def cpu_s(self) -> float: ...
     @property
+    def starved_s(self) -> float: ...
+    @property
     def errors(self) -> dict[str, int]: ...
     @property
     def late(self) -> bool: ...
@@ -130,7 +132,10 @@ def verdict_of(counted: Counted, slos: Sequence[SLOResult]) -> tuple[RunVerdict,
         return "unknown", "no call was made"
     if counted.late:
         lag = counted.send_lag.percentile_ns(99) or 0.0
-        return "unknown", f"the generator was late, not the server: p99 of its own delay is {lag / 1e6:.3g} ms. Lower --rate"
+        return "unknown", (
+            f"the generator was late, not the server: it did not get the processor for {counted.starved_s:.3g} of "
+            f"{counted.seconds:.3g} s, p99 of its own delay is {lag / 1e6:.3g} ms. Lower --rate, or give it a core"
+        )
     if missed := [slo for slo in slos if slo.ok is False]:
         return "slo", "; ".join(f"{slo.text}: {slo.why}" for slo in missed)
     if unclear := [slo for slo in slos if slo.ok is None]:
