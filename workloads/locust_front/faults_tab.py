@@ -7,6 +7,7 @@ no answer may be read by another origin, and whatever acts on faults must carry 
 
 from __future__ import annotations
 
+import dataclasses
 import hmac
 import http.client
 import secrets
@@ -86,6 +87,8 @@ class FaultsTab:
 
     def _slos(self) -> Response:
         counted = self._load.counted if self._load is not None else None
+        if counted is not None:  # calls under way are not lost, so those that ended are what the service is judged by
+            counted = dataclasses.replace(counted, due=counted.ok + counted.failed + counted.wrong + counted.unknown)
         parsed = [SLO.parse(text) for text in self._setup.slos]
         found = [Judged(slo.text, judged(slo, counted).ok) for slo in parsed if slo.metric != "recovery"] if counted else []
         return Response(msgspec.json.encode(found), mimetype="application/json")
