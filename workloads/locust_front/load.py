@@ -90,7 +90,7 @@ class EngineLoad:
             return
         merge(self._environment.stats, self._method, self._name, snapshot.since(self._merged))
         if snapshot.late and not self._merged.late:
-            logging.getLogger(__name__).warning("The load engine is starved: over 1%% of the calls left more than 50 ms late.")
+            logging.getLogger(__name__).warning("The load engine is starved: over 1% of the calls left more than 50 ms late.")
         self._merged = snapshot
 
 
