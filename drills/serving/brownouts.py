@@ -15,6 +15,6 @@ drill = Drill(
     load=Load(rate=200, clients=300, seconds=8),
     faults=[Latency("all", delay_ms=900).between(begin, begin + 0.5) for begin in (1, 2.5, 4)],
     checks=[predictions_correct, replicas_return],
-    slos=["availability >= 55%"],
+    slos=["availability >= 62%"],
     nightly=True,
 )

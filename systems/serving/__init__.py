@@ -47,7 +47,7 @@ class Serving:
         folder, last_weights = str(artifacts.folder()), variant(self.bug).last_weights
         weights = [artifacts.WEIGHTS] * (self.replicas - 1) + [last_weights]
         replicas = [
-            Node(name=name, code="systems.serving.replica", config={"folder": folder, "weights": file})
+            Node(name=name, code=variant(self.bug).replica, config={"folder": folder, "weights": file})
             for name, file in zip(names, weights, strict=True)
         ]
         return [

@@ -135,6 +135,8 @@ class Variant:
     retry_budget: type[RetryBudget] = RetryBudget
     checker: type[HealthChecker] = HealthChecker
     dispatcher: type[Dispatcher] = Dispatcher
+    replica: str = "systems.serving.replica"
+    """The module, so that PyTorch stays out of this one."""
     last_weights: str = WEIGHTS
     rollout: type[Rollout] = Rollout
 
@@ -157,6 +159,10 @@ BUGS: Final[dict[str, tuple[str, Variant]]] = {
     "drops-on-retry": ("a retried request has lost its body", Variant(dispatcher=_DropsOnRetry)),
     "no-verify": ("a new version is not looked at after it was deployed", Variant(rollout=_NoVerify)),
     "no-rollback": ("a deploy that went wrong is left as it is", Variant(rollout=_NoRollback)),
+    "batch-misaligned": (
+        "a batch's answers are moved on by one",
+        Variant(replica="systems.serving.misaligned_replica"),
+    ),
     "stale-model": ("the last replica has an older model", Variant(last_weights=STALE_WEIGHTS)),
 }
 """By name: what is wrong, in a line, and the parts that are different."""

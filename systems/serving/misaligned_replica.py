@@ -1,0 +1,24 @@
+"""A replica known to be wrong: each answer of a batch goes to the request after the one it was made for."""
+
+from __future__ import annotations
+
+import torch
+
+from harness.node import Node
+from systems.serving.batching import Batcher
+from systems.serving.replica import Config, Server
+
+
+class Misaligned(Server):
+    """The ordinary replica's server, with the answers of a batch moved on by one."""
+
+    def __init__(self, node: Node, config: Config) -> None:
+        super().__init__(node, config)
+        self._batcher = Batcher(lambda images: [*(answers := self._model.predict(images))[-1:], *answers[:-1]])
+
+
+async def main(node: Node) -> None:
+    """As the ordinary replica, without the draining."""
+    torch.set_num_threads(1)
+    server = Misaligned(node, node.config(Config))
+    await node.serve_runs(server.handle)
