@@ -6,21 +6,29 @@ from typing import TYPE_CHECKING
 
 from harness import selector
 from harness.control import Counter, Setting
-from harness.drill import Evidence, Fault, System, Targets
+from harness.drill import Evidence, Fault, Node, System, Targets
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.cluster import Cluster
 
 
+def foreign_targets(fault: Fault, system: System) -> list[Node]:
+    """The foreign programs that a fault may hit."""
+    return [
+        node
+        for node in system.nodes()
+        if node.code is None and (node.name == fault.target or (node.replica and fault.target in selector.WORDS))
+    ]
+
+
 def check(fault: Fault, system: System) -> None:
     """Raise `UsageError` where a fault may hit a foreign program, whose disk and clock are its own."""
-    for node in system.nodes():
-        if node.code is None and (node.name == fault.target or (node.replica and fault.target in selector.WORDS)):
-            raise UsageError(
-                f"{type(fault).__name__}({fault.target!r}): {node.name} is a foreign program, whose disk and clock are its"
-                " own. Aim at a node that has code=, or use Kill, Pause or FlipBits."
-            )
+    for node in foreign_targets(fault, system):
+        raise UsageError(
+            f"{type(fault).__name__}({fault.target!r}): {node.name} is a foreign program, whose disk and clock are its"
+            " own. Aim at a node that has code=, or use Kill, Pause or FlipBits."
+        )
 
 
 def begin(cluster: Cluster, targets: Targets, setting: Setting, value: int, counter: Counter) -> Evidence:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from faults import _clocks, _steered
+from faults import _clocks
 from harness.control import Term
 from harness.drill import Aim, Evidence, Fault, System, Targets
 
@@ -21,6 +21,8 @@ class ClockDrift(Fault):
     Models a bad oscillator that no time service corrects. Leases and bounded clocks are only as good as the bound on it:
     Spanner assumes 200 parts per million (Corbett et al., "Spanner: Google's Globally-Distributed Database", OSDI 2012,
     section 3). A drill lasts seconds, so exaggerate: at 100,000 the clock is a second wrong after ten.
+
+    A foreign program's clock is made wrong too where its node has `fake_clock=True`, by libfaketime, which has to be installed.
     """
 
     parts_per_million: float = 100_000.0
@@ -31,7 +33,7 @@ class ClockDrift(Fault):
         _clocks.check(self, "parts_per_million", self.parts_per_million, most=1e9)
 
     def check(self, system: System) -> None:
-        _steered.check(self, system)
+        _clocks.check_targets(self, system)
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         term = Term(time.monotonic_ns(), parts_per_billion=round(self.parts_per_million * 1000))

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from faults import _clocks, _steered
+from faults import _clocks
 from harness.control import Term
 from harness.drill import Aim, Evidence, Fault, System, Targets
 
@@ -20,6 +20,8 @@ class ClockJump(Fault):
 
     Models two time sources that disagree, and time that runs backwards: at the leap second of 2016 a negative duration stopped
     Cloudflare's DNS servers (Graham-Cumming, "How and why the leap second affected Cloudflare DNS", 2017).
+
+    A foreign program's clock is made wrong too where its node has `fake_clock=True`, by libfaketime, which has to be installed.
     """
 
     by_ms: float = 500.0
@@ -32,7 +34,7 @@ class ClockJump(Fault):
         _clocks.check(self, "every_ms", self.every_ms, negative=False)
 
     def check(self, system: System) -> None:
-        _steered.check(self, system)
+        _clocks.check_targets(self, system)
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         term = Term(time.monotonic_ns(), by_ns=round(self.by_ms * 1e6), every_ns=round(self.every_ms * 1e6))

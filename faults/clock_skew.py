@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from faults import _clocks, _steered
+from faults import _clocks
 from harness.control import Term
 from harness.drill import Aim, Evidence, Fault, System, Targets
 
@@ -20,6 +20,8 @@ class ClockSkew(Fault):
 
     Models a machine without a working time service, or with a wrong one, by which a store that orders writes by their
     timestamps loses acknowledged ones: Kingsbury, "Jepsen: Cassandra", 2013. Timers count monotonic time and are untouched.
+
+    A foreign program's clock is made wrong too where its node has `fake_clock=True`, by libfaketime, which has to be installed.
     """
 
     by_ms: float = 500.0
@@ -30,7 +32,7 @@ class ClockSkew(Fault):
         _clocks.check(self, "by_ms", self.by_ms)
 
     def check(self, system: System) -> None:
-        _steered.check(self, system)
+        _clocks.check_targets(self, system)
 
     async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
         return await _clocks.begin(cluster, targets, Term(time.monotonic_ns(), by_ns=round(self.by_ms * 1e6)))

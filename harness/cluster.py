@@ -23,6 +23,7 @@ from harness.control import ControlPage
 from harness.cpu_shares import CpuShares
 from harness.drill import CLIENT, HasPreload, HasPrepare, HasProbe, Link, Node, System, links_of, missing_for
 from harness.errors import FaultError, HarnessError, NodeDown, UsageError
+from harness.fake_clocks import FakeClock
 from harness.holds import Holds
 from harness.hosts import Hosts
 from harness.node import NodeSpec
@@ -103,6 +104,7 @@ class Cluster:
             for name, node in self.nodes.items()
             if node.code is not None
         }
+        self._fake_clocks = {name: FakeClock(self._clock(name)) for name, node in self.nodes.items() if node.fake_clock}
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -247,6 +249,10 @@ class Cluster:
             )
         return self._steering[name]
 
+    def clock(self, name: str) -> Steering | FakeClock:
+        """What makes a node's clock wrong. Raises `FaultError` for a foreign program without `fake_clock`."""
+        return self._fake_clocks.get(name) or self.steering(name)
+
     def data(self, name: str) -> Path:
         """The folder of a node's files."""
         return self._run_dir / "nodes" / name
@@ -348,6 +354,7 @@ class Cluster:
             peers=self.entries if name == CLIENT else {peer: self._proxies[f"{name}>{peer}"] for peer in node.peers},
             config=dict(node.config),
             control=str(self._control(name)) if name in self._steering else None,
+            clock=str(self._clock(name)) if name in self._fake_clocks else None,
             network=self._hosts.namespace(name) if self._hosts else None,
         )
 
@@ -397,9 +404,14 @@ class Cluster:
         """They mean nothing without the processes that map them."""
         for name in self._steering:
             self._control(name).unlink()
+        for name in self._fake_clocks:
+            self._clock(name).unlink()
 
     def _control(self, name: str) -> Path:
         return self._run_dir / "nodes" / f"{name}.control"
+
+    def _clock(self, name: str) -> Path:
+        return self._run_dir / "nodes" / f"{name}.clock"
 
     def _note(self, name: str, kind: str, detail: str) -> None:
         self.events.append(Event(at_ns=time.monotonic_ns(), node=name, kind=kind, detail=detail))

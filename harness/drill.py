@@ -14,6 +14,7 @@ from harness.composition import AtRates as AtRates
 from harness.composition import InTurn as InTurn
 from harness.composition import Randomly as Randomly
 from harness.errors import UsageError
+from harness.fake_clocks import missing as missing_for_clocks
 from harness.fault import Aim as Aim
 from harness.fault import Composition as Composition
 from harness.fault import Evidence as Evidence
@@ -56,6 +57,8 @@ class Node:
     """JSON-shaped settings, read back with their types by `node.config(Type)`."""
     replica: bool = True
     """Whether the selectors "one", "minority", "majority" and "all" choose among nodes like this one."""
+    fake_clock: bool = False
+    """For a foreign program: whether its clock can be made wrong, by libfaketime. Each look at it then reads a file."""
 
     def __post_init__(self) -> None:
         if (self.code is None) == (not self.command):
@@ -63,6 +66,8 @@ class Node:
                 f"Node {self.name!r} needs either code= (a module with `async def main(node)`) or command= (an argument"
                 f" vector); it has {'neither' if self.code is None else 'both'}."
             )
+        if self.fake_clock and not self.command:
+            raise UsageError(f"Node {self.name!r}: fake_clock= is for foreign programs; a node with code= needs none.")
         for name in peers_in(self.command):
             if name not in self.peers:
                 raise UsageError(
@@ -176,10 +181,19 @@ class HasProbe(Protocol):
         """Returns when the node answered; raises any `OSError` when it did not."""
 
 
+@runtime_checkable
+class HasClock(Protocol):
+    """A system whose foreign programs can be asked what their clocks show."""
+
+    async def time_ns(self, address: Address) -> int:
+        """Nanoseconds since 1970 by the clock of the node at an address; raises any `OSError` where it does not say."""
+
+
 def missing_for(system: System, *, hosts: bool) -> str | None:
     """What this machine lacks to run a system, in one line; None where it lacks nothing."""
     missing = system.missing() if isinstance(system, HasRequirements) else None
-    return missing or (missing_for_hosts() if hosts else None)
+    clocks = missing_for_clocks() if any(node.fake_clock for node in system.nodes()) else None
+    return missing or clocks or (missing_for_hosts() if hosts else None)
 
 
 def links_of(system: System) -> list[Link]:

@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Final, NoReturn
 
-from harness import namespaces
+from harness import fake_clocks, namespaces
 from harness.node import NodeSpec, run
 from harness.placeholders import filled
 
@@ -121,6 +121,8 @@ def _run_program(spec: NodeSpec) -> NoReturn:
     environment.pop("PYTHONPATH", None)
     if outer:
         environment["PYTHONPATH"] = outer
+    if spec.clock:
+        environment |= fake_clocks.environment(spec.clock, environment.get("LD_PRELOAD", ""))
     own = {"host": spec.host, "port": str(spec.port), "data": spec.data}
     arguments = [filled(part, own=own, peers=spec.peers) for part in spec.command]
     try:

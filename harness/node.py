@@ -50,6 +50,8 @@ class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
     config: dict[str, object] = {}
     control: str | None = None
     """The control page, by which disk and clock are steered; None where nobody wants to."""
+    clock: str | None = None
+    """The file that says how far a foreign program's clock is from right; None where it is right."""
     network: str | None = None
     """The file of the network namespace that it lives in; None for the one that the warden is in."""
 

@@ -23,6 +23,8 @@ class Redis:
 
     fsync: bool = True
     """Whether a write is on disk before it is acknowledged; without, nothing is ever written to disk."""
+    fake_clock: bool = False
+    """Whether its clock can be made wrong (ClockSkew, ClockJump, ClockDrift), which makes it slower."""
 
     def nodes(self) -> Sequence[Node]:
         persistence = ("--appendonly", "yes", "--appendfsync", "always") if self.fsync else ("--appendonly", "no")
@@ -30,7 +32,7 @@ class Redis:
             _SERVER, "--bind", "{host}", "--protected-mode", "no", "--port", "{port}", "--dir", "{data}", "--save", "",
             *persistence,
         )  # fmt: skip
-        return [Node(name=_NODE, command=command)]
+        return [Node(name=_NODE, command=command, fake_clock=self.fake_clock)]
 
     def entries(self) -> Sequence[str]:
         return [_NODE]
@@ -56,6 +58,19 @@ class Redis:
             raise ConnectionError(str(error)) from error
         finally:
             await connection.aclose()
+
+    async def time_ns(self, address: Address) -> int:
+        """What the server's clock shows, to the microsecond."""
+        from redis.exceptions import RedisError
+
+        connection = _connection(address)
+        try:
+            seconds, microseconds = await connection.time()
+        except RedisError as error:
+            raise ConnectionError(str(error)) from error
+        finally:
+            await connection.aclose()
+        return int(seconds) * 10**9 + int(microseconds) * 1000
 
 
 class RedisClient:

@@ -88,6 +88,7 @@ def test_a_drill_that_makes_none(changes: dict[str, object], message: str) -> No
         (lambda: Node(name="a", code="b", command=("c",)), "it has both"),
         (lambda: Node(name="a", command=("c", "{peer:b}")), r"'a': its command asks for the address of 'b', .* peers=\(\)"),
         (lambda: Node(name="a", command=("{peer_port:}",), peers=("b",)), r"of '', which is not among its peers=\('b'\)"),
+        (lambda: Node(name="a", code="b", fake_clock=True), "fake_clock= is for foreign programs"),
         (lambda: Latency("one", delay_ms=10, jitter_ms=11), "jitter_ms <= delay_ms"),
         (lambda: Latency("one", delay_ms=0), "1 <= delay_ms"),
         (lambda: Latency("one", delay_ms=float("nan")), "1 <= delay_ms"),

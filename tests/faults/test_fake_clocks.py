@@ -1,0 +1,121 @@
+"""Clocks of a foreign program: what a real redis-server tells of its time, before, while and after they are wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from echo import Numbers
+from keeper import Keeper
+from subject import DEADLINE_S
+
+from faults.clock_drift import ClockDrift
+from faults.clock_jump import ClockJump
+from faults.clock_skew import ClockSkew
+from harness import fake_clocks
+from harness.cluster import Cluster, prepare
+from harness.drill import Drill, Fault, Load, Targets, missing_for
+from harness.errors import UsageError
+from systems.redis import Redis
+
+SYSTEM = Redis(fsync=False, fake_clock=True)
+MISSING = missing_for(SYSTEM, hosts=False)
+needs_faketime = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+
+_SURELY_S = 0.002
+"""Of a time that is cut to microseconds and read in another process."""
+
+
+async def off_s(cluster: Cluster) -> tuple[float, float]:
+    """Between which bounds redis-server's clock is off, as it tells itself."""
+    before = time.time()
+    shown = await SYSTEM.time_ns(cluster.address("redis")) / 1e9
+    return shown - time.time() - _SURELY_S, shown - before + _SURELY_S
+
+
+async def is_off_by(cluster: Cluster, seconds: float) -> bool:
+    least, most = await off_s(cluster)
+    return least <= seconds <= most
+
+
+def targets(label: str = "w0") -> Targets:
+    return Targets(label=label, nodes=("redis",), links=())
+
+
+@needs_faketime
+def test_skews_of_a_foreign_program_add_up_and_end(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with asyncio.timeout(DEADLINE_S), Cluster.opened(SYSTEM, tmp_path, seed=1, plane="embedded") as cluster:
+            assert await is_off_by(cluster, 0)
+            one, other = ClockSkew("redis", by_ms=-90_000), ClockSkew("redis", by_ms=500.5)
+            began = await one.inject(cluster, targets())
+            assert began.acted
+            assert began.text.startswith("redis's clock -")
+            assert await is_off_by(cluster, -90)
+            began_too = await other.inject(cluster, targets("w1"))
+            assert await is_off_by(cluster, -89.4995)
+            assert (await one.heal(cluster, targets(), began)).acted
+            assert await is_off_by(cluster, 0.5005)
+            assert (await other.heal(cluster, targets("w1"), began_too)).acted
+            assert await is_off_by(cluster, 0)
+
+    asyncio.run(scene())
+
+
+@needs_faketime
+def test_clock_of_a_foreign_program_that_starts_again_meanwhile_is_wrong_from_its_start(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with asyncio.timeout(DEADLINE_S), Cluster.opened(SYSTEM, tmp_path, seed=1, plane="embedded") as cluster:
+            await cluster.kill("redis", "k")
+            began = await ClockSkew("redis", by_ms=60_000).inject(cluster, targets())
+            assert began.acted is None
+            await cluster.restart("redis", "k")
+            assert await is_off_by(cluster, 60)
+            assert (await ClockSkew("redis").heal(cluster, targets(), began)).acted
+
+    asyncio.run(scene())
+
+
+@needs_faketime
+def test_clock_of_a_foreign_program_jumps_back_and_forth(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with asyncio.timeout(DEADLINE_S), Cluster.opened(SYSTEM, tmp_path, seed=1, plane="embedded") as cluster:
+            fault, seen = ClockJump("redis", by_ms=60_000, every_ms=20), set[float]()
+            began = await fault.inject(cluster, targets())
+            while len(seen) < 2:
+                seen.update([by for by in (0, 60) if await is_off_by(cluster, by)])
+            await fault.heal(cluster, targets(), began)
+            assert await is_off_by(cluster, 0)
+
+    asyncio.run(scene())
+
+
+@needs_faketime
+def test_clock_of_a_foreign_program_goes_ever_more_wrong(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with asyncio.timeout(DEADLINE_S), Cluster.opened(SYSTEM, tmp_path, seed=1, plane="embedded") as cluster:
+            fault = ClockDrift("redis", parts_per_million=1e8)
+            began = await fault.inject(cluster, targets())
+            _, soon = await off_s(cluster)
+            while (await off_s(cluster))[0] < soon + 5:
+                await asyncio.sleep(0.005)
+            assert (await fault.heal(cluster, targets(), began)).acted
+            assert await is_off_by(cluster, 0)
+
+    asyncio.run(scene())
+
+
+def test_without_libfaketime_it_is_said_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake_clocks, "library", lambda: None)
+    monkeypatch.setattr(Redis, "missing", lambda self: None)
+    with pytest.raises(UsageError, match=r"cannot .* here, because libfaketime is not installed: apt install faketime$"):
+        prepare(SYSTEM)
+    prepare(Redis())
+
+
+@pytest.mark.parametrize("fault", [ClockSkew("n1"), ClockJump("one"), ClockDrift("all")], ids=repr)
+def test_foreign_program_whose_clock_nobody_prepared_is_refused(fault: Fault) -> None:
+    with pytest.raises(UsageError, match=r"n1 is a foreign program, whose clock is its own\. Give the node fake_clock=True"):
+        Drill(system=Keeper(foreign=True), workload=Numbers(), load=Load(rate=10, seconds=2), faults=[fault.between(0, 1)])
