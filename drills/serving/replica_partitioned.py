@@ -1,4 +1,7 @@
-"""One of three replicas is cut off: its connections hang. What was sent there is asked elsewhere."""
+"""One of three replicas is cut off: its connections hang. What was sent there is asked elsewhere.
+
+In turn, so that a third of the requests meets it: two choices would hardly send it any.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ from faults.partition import Isolate
 from harness.checkers.predictions_correct import predictions_correct
 from harness.checkers.replicas_return import replicas_return
 from harness.drill import Drill, Load
-from systems.serving import Serving
+from systems.serving import Serving, Settings
 from workloads.predictions import Predictions
 
 drill = Drill(
-    system=Serving(replicas=3),
+    system=Serving(replicas=3, settings=Settings(strategy="round-robin")),
     workload=Predictions(),
     load=Load(rate=300, clients=150, seconds=5.5),
     faults=[Isolate("one").between(1.5, 2.8)],
     checks=[predictions_correct, replicas_return],
-    slos=["p95 < 240ms", "p99 < 500ms", "availability >= 99.9%", "recovery < 1s"],
+    slos=["p95 < 240ms", "p99 < 500ms", "availability >= 99.5%", "recovery < 1s"],
 )
