@@ -58,8 +58,9 @@ class EngineLoad:
 
     def _begin(self, rate: float) -> None:
         load = dataclasses.replace(self._setup.load, rate=rate, seconds=_WITHOUT_END_S, shape=None)
+        seed = self._setup.seed + max(self._environment.runner.worker_index, 0)  # or all workers would send at the same moments
         task = EngineTask(
-            address=self._setup.entry, exchanges=list(self._setup.exchanges), load=load, seed=self._setup.seed,
+            address=self._setup.entry, exchanges=list(self._setup.exchanges), load=load, seed=seed,
             depth=self._setup.depth,
         )  # fmt: skip
         self._engine = Engine(task)
