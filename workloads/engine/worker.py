@@ -216,9 +216,9 @@ class Worker:
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     page = Page(int(sys.argv[1]))
-    content = b""
+    content = bytearray()  # grows in place: the requests may be many megabytes
     while len(content) < LENGTH.size or len(content) < LENGTH.size + LENGTH.unpack_from(content)[0]:
-        content += os.read(_STDIN, 65536) or sys.exit("the load engine's parent has ended")
+        content += os.read(_STDIN, 1 << 20) or sys.exit("the load engine's parent has ended")
     gc.disable()  # nothing here makes cycles
     Worker(msgspec.msgpack.decode(content[LENGTH.size :], type=Prepare), page).run()
 
