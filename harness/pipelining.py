@@ -51,11 +51,13 @@ class Message(msgspec.Struct):
 class Run:
     """The requests of one read. Who handles it sets every message's answer, keeps those already set, and calls `finish`."""
 
-    __slots__ = ("_connection", "finished", "messages")
+    __slots__ = ("_connection", "finished", "messages", "on_given_up")
 
     def __init__(self, messages: list[Message], connection: _Connection) -> None:
         self.messages = messages
         self.finished = False
+        self.on_given_up: Callable[[], object] | None = None
+        """Called when the client goes away before the answers were sent."""
         self._connection = connection
 
     @property
@@ -276,7 +278,10 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
-        self._runs.clear()
+        runs, self._runs = self._runs, deque()
+        for run in runs:
+            if run.on_given_up is not None:
+                run.on_given_up()
 
     def pause_writing(self) -> None:
         self._writable = False

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
+import traceback
 from typing import Final
 
 import msgspec
 
 from harness.node import Node
-from harness.wire import Client, Request, Response
+from harness.pipelining import Message, Run
+from harness.wire import Client, Response, encode_response
 from systems.serving.bugs import variant
+from systems.serving.dispatch import Dispatcher
 from systems.serving.messages import BalancerStatus
 from systems.serving.settings import Settings
 
 START_GRACE_S: Final = 3.0
 """A balancer takes requests when every replica has been seen well and is up, or when this is over."""
+
+
+_NO_ROUTE: Final = Response(404, b"no such route; there are POST /predict and GET /status")
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -40,28 +47,59 @@ async def main(node: Node) -> None:
     checker = kinds.checker(pool, _clients(node), node.log, node.random)
     dispatcher = kinds.dispatcher(pool, _clients(node), node.log, admission, retry_budget)
 
-    async def handle(request: Request) -> Response:
-        match request.method, request.path:
-            case "POST", "/predict":
-                return await dispatcher.predict(request.body)
-            case "GET", "/status":
-                status = BalancerStatus(
-                    replicas=pool.status(clock()),
-                    limit=admission.limit,
-                    turned_away=admission.refused,
-                    retries=retry_budget.spent,
-                    retries_refused=retry_budget.refused,
-                )
-                return Response.json(status)
-            case _:
-                return Response(404, b"no such route; there are POST /predict and GET /status")
+    def status() -> Response:
+        return Response.json(
+            BalancerStatus(
+                replicas=pool.status(clock()),
+                limit=admission.limit,
+                turned_away=admission.refused,
+                retries=retry_budget.spent,
+                retries_refused=retry_budget.refused,
+            )
+        )
+
+    async def predict(message: Message) -> None:
+        message.answer = encode_response(await dispatcher.predict(message.body))
+
+    async def forward(run: Run, messages: list[Message]) -> None:
+        try:
+            if in_runs:
+                await dispatcher.predict_run(messages)
+            else:
+                await asyncio.gather(*map(predict, messages))
+        except Exception:  # one run's failure is its answer, and is in the node's log
+            traceback.print_exc(file=sys.stderr)
+        finally:
+            run.finish()
+
+    def handle(run: Run) -> None:
+        predictions = []
+        for message in run.messages:
+            match message.head.method, message.head.path:
+                case "POST", "/predict":
+                    predictions.append(message)
+                case "GET", "/status":
+                    message.answer = encode_response(status())
+                case _:
+                    message.answer = message.answer or encode_response(_NO_ROUTE)
+        if not predictions:
+            run.finish()
+            return
+        task = asyncio.get_running_loop().create_task(forward(run, predictions))
+        run.on_given_up = task.cancel
+        forwarding.add(task)
+        task.add_done_callback(forwarding.discard)
+
+    forwarding: set[asyncio.Task[None]] = set()
+    in_runs = kinds.dispatcher.predict is Dispatcher.predict
+    """A known-bad variant that predicts in a way of its own is asked for each prediction."""
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(checker.run())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_GRACE_S):
                 await checker.all_up_once()
-        await node.serve(handle)
+        await node.serve_runs(handle)
 
 
 def _clients(node: Node) -> dict[str, Client]:

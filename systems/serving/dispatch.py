@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final
 
-from harness.wire import Client, Response, WireError
+from harness.pipelining import Message
+from harness.run_client import RunClient
+from harness.wire import Client, Response, WireError, encode_response
 from systems.serving.admission import Admission
 from systems.serving.policy import Pool
 from systems.serving.retry_budget import RetryBudget
 
 _JSON: Final = (("content-type", "application/json"),)
 _LATER: Final = (("retry-after", "1"),)
+_OVERLOADED: Final = Response(503, b"overloaded: more requests are under way than may be", _LATER)
+_REQUEST: Final = b"POST /predict HTTP/1.1\r\nhost: replica\r\ncontent-length: %d\r\n\r\n%s"
 
 
 class Dispatcher:
@@ -32,6 +36,7 @@ class Dispatcher:
         admission: Admission,
         retry_budget: RetryBudget,
     ) -> None:
+        self._run_clients = {name: RunClient(client.address) for name, client in clients.items()}
         self._pool = pool
         self._clients = clients
         self._log = log
@@ -43,17 +48,72 @@ class Dispatcher:
     async def predict(self, body: bytes) -> Response:
         """A replica's answer, as it came; 503 where no replica gave one, or more is outstanding than may be."""
         if not self._admission.admit(self._outstanding):
-            return Response(503, b"overloaded: more requests are under way than may be", _LATER)
+            return _OVERLOADED
         self._outstanding += 1
         self._retry_budget.earn(1, self._clock())
         try:
-            return await self._ask_in_turn(body)
+            return await self._ask_in_turn(body, {})
         finally:
             self._outstanding -= 1
 
-    async def _ask_in_turn(self, body: bytes) -> Response:
-        failures: dict[str, str] = {}
-        for tries_before in range(self.MAX_TRIES):
+    async def predict_run(self, messages: Sequence[Message]) -> None:
+        """Answer the messages: all are sent to one replica as one run, and what it leaves open is retried one by one."""
+        admitted = []
+        for message in messages:
+            if self._admission.admit(self._outstanding):
+                self._outstanding += 1
+                admitted.append(message)
+            else:
+                message.answer = encode_response(_OVERLOADED)
+        if not admitted:
+            return
+        asked_s = self._clock()
+        self._retry_budget.earn(len(admitted), asked_s)
+        try:
+            await self._forward(admitted, asked_s)
+        finally:
+            self._outstanding -= len(admitted)
+
+    async def _forward(self, messages: Sequence[Message], asked_s: float) -> None:
+        name = self._pool.choose((), asked_s)
+        if name is None:
+            for message in messages:
+                message.answer = encode_response(_no_answer({}))
+            return
+        self._pool.sent(name, len(messages))
+        requests = [_REQUEST % (len(message.body), message.body) for message in messages]
+        try:
+            answers, why = await self._run_clients[name].exchange(requests, timeout_s=self.TRY_TIMEOUT_S)
+        except asyncio.CancelledError:
+            self._pool.abandoned(name, len(messages))
+            raise
+        now_s = self._clock()
+        self._admission.answered(now_s - asked_s, now_s)
+        open_messages = list(messages[len(answers) :])
+        for message, answer in zip(messages, answers, strict=False):
+            if answer.status < 500:
+                message.answer = answer.data
+            else:
+                why = f"answered {answer.status}"
+                open_messages.append(message)
+        if len(messages) > len(open_messages):
+            self._pool.answered(name, now_s, len(messages) - len(open_messages))
+        if not open_messages:
+            return
+        failures = {name: why or ""}
+        if self._pool.failed(name, failures[name], now_s, len(open_messages)):
+            self._log(f"{name} is down: its requests fail, the last one so: {failures[name]}")
+
+        async def retry(message: Message) -> None:
+            message.answer = encode_response(await self._ask_in_turn(message.body, dict(failures)))
+
+        async with asyncio.TaskGroup() as tasks:
+            for message in open_messages:
+                tasks.create_task(retry(message))
+
+    async def _ask_in_turn(self, body: bytes, failures: dict[str, str]) -> Response:
+        """Ask until one answers. `failures`: whom it was sent to already, and what came of it."""
+        for tries_before in range(len(failures), self.MAX_TRIES):
             if tries_before and not self._retry_budget.spend(self._clock()):
                 failures["retries"] = "none is left in the budget"
                 break
@@ -78,9 +138,13 @@ class Dispatcher:
             self._admission.answered(self._clock() - asked_s, self._clock())
             if self._pool.failed(name, failures[name], self._clock()):
                 self._log(f"{name} is down: its requests fail, the last one so: {failures[name]}")
-        reasons = "; ".join(f"{name}: {why}" for name, why in failures.items())
-        return Response(503, f"no replica answered ({reasons or 'none is up'})".encode())
+        return _no_answer(failures)
 
     async def ask(self, name: str, body: bytes, *, tries_before: int) -> Response:
         """Send the request to one replica. `tries_before`: how often it has failed already."""
         return await self._clients[name].request("POST", "/predict", body, timeout_s=self.TRY_TIMEOUT_S)
+
+
+def _no_answer(failures: Mapping[str, str]) -> Response:
+    reasons = "; ".join(f"{name}: {why}" for name, why in failures.items())
+    return Response(503, f"no replica answered ({reasons or 'none is up'})".encode())

@@ -1,0 +1,104 @@
+"""Runs of pipelined requests from the client's side: whole answers, and what came before a failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from harness import pipelining
+from harness.pipelining import Run
+from harness.ports import reserved
+from harness.run_client import Answer, RunClient
+from harness.wire import Response, encode_response
+
+HOST = "127.0.0.1"
+
+
+def requests(bodies: Sequence[bytes]) -> list[bytes]:
+    return [b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body) for body in bodies]
+
+
+def echo(run: Run) -> None:
+    for message in run.messages:
+        message.answer = encode_response(Response(500 if message.body == b"bad" else 200, message.body))
+    run.finish()
+
+
+async def raw(pieces: Sequence[bytes], *, count: int, timeout_s: float = 10) -> tuple[list[Answer], str | None]:
+    """What a client makes of a server that sends these pieces, one a turn, and closes."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0.001)
+        if pieces:
+            writer.close()
+        else:
+            await reader.read()
+
+    server = await asyncio.start_server(answer, HOST, 0)
+    client = RunClient(server.sockets[0].getsockname())
+    try:
+        return await client.exchange(requests([b"x"] * count), timeout_s=timeout_s)
+    finally:
+        client.close()
+        server.close()
+
+
+def test_a_run_comes_back_in_order_on_a_kept_connection() -> None:
+    async def scenario() -> list[tuple[int, bytes]]:
+        server = await pipelining.listen(echo, (HOST, 0))
+        client = RunClient(server.sockets[0].getsockname())
+        seen = []
+        for bodies in ([b"1", b"bad", b""], [b"y" * 300_000, b"4"]):
+            answers, why = await client.exchange(requests(bodies), timeout_s=10)
+            assert why is None
+            seen += [(answer.status, answer.body) for answer in answers]
+        client.close()
+        server.close()
+        return seen
+
+    assert asyncio.run(scenario()) == [(200, b"1"), (500, b"bad"), (200, b""), (200, b"y" * 300_000), (200, b"4")]
+
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+
+def test_single_bytes_are_put_together() -> None:
+    answers, why = asyncio.run(raw([OK[at : at + 1] for at in range(len(OK))], count=1))
+    assert ([answer.data for answer in answers], why) == ([OK], None)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "whole", "reason"),
+    [
+        ([OK, OK[:-1]], 1, "the connection ended"),
+        ([OK, b"garbage\r\n\r\n"], 1, "not one that a run can take"),
+        ([b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"], 0, "not one that a run can take"),
+        ([OK.replace(b"content", b"connection: close\r\ncontent")], 0, "not one that a run can take"),
+    ],
+)
+def test_what_came_before_a_failure_counts(pieces: list[bytes], whole: int, reason: str) -> None:
+    answers, why = asyncio.run(raw(pieces, count=2))
+    assert len(answers) == whole
+    assert why is not None
+    assert reason in why
+
+
+def test_silence_is_given_up() -> None:
+    answers, why = asyncio.run(raw([], count=2, timeout_s=0.05))
+    assert (answers, why) == ([], "no answer within 0.05 s")
+
+
+def test_nobody_there_is_said() -> None:
+    async def scenario(port: int) -> tuple[list[Answer], str | None]:
+        return await RunClient((HOST, port)).exchange(requests([b"x"]), timeout_s=10)
+
+    with reserved(1) as ports:
+        answers, why = asyncio.run(scenario(ports[0]))
+    assert answers == []
+    assert why is not None
+    assert "no connection to" in why
