@@ -26,6 +26,7 @@ class Counts:
     wrong: int = 0
     unknown: int = 0
     late: bool = False
+    starved_s: float = 0.0
     cpu_s: float = 0.0
     errors: dict[str, int] = field(default_factory=dict)
     service: Histogram = field(default_factory=Histogram)
