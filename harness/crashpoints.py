@@ -13,7 +13,9 @@ folder was last synced some reach the disk and others do not, and that the end o
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -92,6 +94,11 @@ class MemoryFiles:
     def read(self, name: str) -> bytes | None:
         content = self._names.get(name)
         return None if content is None else content.data
+
+    def map(self, name: str) -> memoryview:
+        if name not in self._names:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        return memoryview(self._names[name].data)  # nobody else changes it
 
     def size(self, name: str) -> int | None:
         content = self._names.get(name)

@@ -33,6 +33,14 @@ class Disk:
         """A whole file, or None where there is none. What was not synced may be in it, and be gone after a power loss."""
         return self._files.read(_checked(name))
 
+    def map(self, name: str) -> memoryview:
+        """A whole file as memory that is shared with it and not to be written to: it shows what the file holds at any moment.
+
+        Of a file that is replaced it keeps the old content; one that is cut short ends the process that reads on. Raises
+        `FileNotFoundError` where there is none.
+        """
+        return self._files.map(_checked(name))
+
     def append(self, name: str, data: bytes) -> None:
         """Write at a file's end; it is created where it is missing. Not yet on the disk: see `sync`."""
         if name not in self._lengths:

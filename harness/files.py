@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import time
 from pathlib import Path
@@ -19,6 +20,9 @@ class FileOperations(Protocol):
 
     def read(self, name: str) -> bytes | None:
         """A whole file, or None where there is none."""
+
+    def map(self, name: str) -> memoryview:
+        """A whole file as it lies on the disk; see `Disk.map`."""
 
     def size(self, name: str) -> int | None:
         """A file's length, or None where there is none."""
@@ -55,6 +59,12 @@ class Files:
             return (self._root / name).read_bytes()
         except FileNotFoundError:
             return None
+
+    def map(self, name: str) -> memoryview:
+        with (self._root / name).open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                return memoryview(b"")  # nothing cannot be mapped
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
     def size(self, name: str) -> int | None:
         try:
@@ -110,6 +120,10 @@ class SteeredFiles(Files):
     def read(self, name: str) -> bytes | None:
         self._wait()
         return super().read(name)
+
+    def map(self, name: str) -> memoryview:
+        self._wait()
+        return super().map(name)
 
     def append(self, name: str, data: bytes) -> None:
         self._track(name)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.control import ALL, ControlPage, Counter, Setting, Tracked
+from harness.crashpoints import MemoryFiles
 from harness.disk import PARTIAL, Disk
 from harness.files import Files, SteeredFiles
 
@@ -48,11 +49,36 @@ def test_what_is_written_is_read_back(tmp_path: Path, make: Callable[[Path], Dis
     assert again.read("log") == b"four"
 
 
+@pytest.mark.parametrize("make", [Disk, lambda root: _steered(root)[0]], ids=["plain", "steered"])
+def test_mapped_file_shows_what_is_changed_in_place_and_keeps_what_is_replaced(
+    tmp_path: Path, make: Callable[[Path], Disk]
+) -> None:
+    disk = make(tmp_path)
+    disk.replace("f", b"abcd")
+    mapped = disk.map("f")
+    assert (bytes(mapped), mapped.readonly) == (b"abcd", True)
+    with (tmp_path / "f").open("r+b") as file:
+        file.write(b"x")
+    assert bytes(mapped) == b"xbcd"
+    disk.replace("f", b"efgh")
+    assert (bytes(mapped), bytes(disk.map("f"))) == (b"xbcd", b"efgh")
+
+
+@pytest.mark.parametrize("make", [Disk, lambda _: Disk(MemoryFiles())], ids=["real", "in memory"])
+def test_empty_file_maps_to_nothing_and_missing_one_is_an_error(tmp_path: Path, make: Callable[[Path], Disk]) -> None:
+    disk = make(tmp_path)
+    disk.replace("empty", b"")
+    assert bytes(disk.map("empty")) == b""
+    with pytest.raises(FileNotFoundError):
+        disk.map("missing")
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "/etc/passwd", f"log{PARTIAL}"])
 def test_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     disk = Disk(tmp_path)
     for act in (
         lambda: disk.read(name),
+        lambda: disk.map(name),
         lambda: disk.append(name, b"a"),
         lambda: disk.sync(name),
         lambda: disk.replace(name, b"a"),
