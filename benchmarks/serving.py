@@ -10,79 +10,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import random
-import shutil
-import signal
 import statistics
 import tempfile
-import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
 
-import msgspec
-import psutil
+from balancers import BALANCER, REPLICAS, Running, direct, exchanges
 
 from faults.servers import PLANE
 from harness.cluster import Cluster
 from harness.drill import Load
-from harness.node import NodeSpec
-from harness.ports import HOST, reserved
-from harness.processes import Processes
-from harness.wire import Address, Client, WireError
-from systems.serving import Serving, artifacts
-from systems.serving.messages import PredictRequest
-from workloads.engine import Engine, EngineTask, Exchange, Snapshot
-
-_BALANCER: Final = "balancer"
-
-
-@dataclass
-class Running:
-    """A system that answers: where, and which processes do which part."""
-
-    address: Address
-    pids: dict[str, list[int]] = field(default_factory=dict)
-
-    def cpu_s(self) -> dict[str, float]:
-        return {part: sum(_cpu_s(pid) for pid in pids) for part, pids in self.pids.items()}
-
-
-@contextlib.asynccontextmanager
-async def direct(replicas: int, balancer: str, folder: Path) -> AsyncIterator[Running]:
-    """Replicas that a balancer calls directly: ours, or HAProxy with one thread and redispatch."""
-    system = Serving(replicas=replicas)
-    system.prepare()
-    with reserved(replicas + 1) as ports:
-        nodes = {node.name: node for node in system.nodes()}
-        addresses = dict(zip(nodes, ((HOST, port) for port in ports), strict=True))
-        async with Processes.opened(system.preload(), folder / "warden.log") as processes:
-            running = Running(addresses[_BALANCER], {_BALANCER: [], "replicas": []})
-            for name, node in nodes.items():
-                if name == _BALANCER and balancer == "haproxy":
-                    continue
-                spec = NodeSpec(
-                    name=name,
-                    start=0,
-                    host=HOST,
-                    port=addresses[name][1],
-                    data=str(folder / name),
-                    log=str(folder / f"{name}.log"),
-                    seed=1,
-                    code=node.code,
-                    peers={peer: addresses[peer] for peer in node.peers},
-                    config=dict(node.config),
-                )
-                (folder / name).mkdir(exist_ok=True)
-                running.pids[_BALANCER if name == _BALANCER else "replicas"].append(await processes.start(spec))
-            async with contextlib.AsyncExitStack() as stack:
-                if balancer == "haproxy":
-                    behind = [address for name, address in addresses.items() if name != _BALANCER]
-                    pid = await stack.enter_async_context(_haproxy(addresses[_BALANCER], behind, folder))
-                    running.pids[_BALANCER].append(pid)
-                await _answering(running.address)
-                yield running
+from systems.serving import Serving
+from workloads.engine import Engine, EngineTask, Snapshot
 
 
 @contextlib.asynccontextmanager
@@ -92,40 +31,10 @@ async def through_the_plane(replicas: int, folder: Path) -> AsyncIterator[Runnin
     system.prepare()
     async with Cluster.opened(system, folder, seed=1, plane="embedded") as cluster:
         pids = {
-            _BALANCER: [cluster.pid(_BALANCER)],
-            "replicas": [cluster.pid(name) for name in cluster.nodes if name != _BALANCER],
+            BALANCER: [cluster.pid(BALANCER)],
+            REPLICAS: [cluster.pid(name) for name in cluster.nodes if name != BALANCER],
         }
-        yield Running(cluster.entries[_BALANCER], {**pids, "plane": [cluster.pid(PLANE)]})
-
-
-@contextlib.asynccontextmanager
-async def _haproxy(listen: Address, behind: Sequence[Address], folder: Path) -> AsyncIterator[int]:
-    servers = "\n".join(f"  server r{number} {host}:{port} check" for number, (host, port) in enumerate(behind))
-    config = folder / "haproxy.cfg"
-    config.write_text(
-        "global\n  nbthread 1\n  maxconn 4096\n"
-        "defaults\n  mode http\n  timeout connect 1s\n  timeout client 30s\n  timeout server 30s\n"
-        "  option redispatch\n  retries 3\n  retry-on all-retryable-errors\n"
-        f"frontend f\n  bind {listen[0]}:{listen[1]}\n  default_backend b\nbackend b\n  balance roundrobin\n"
-        f"  option httpchk GET /healthz\n  http-reuse always\n{servers}\n"
-    )
-    process = await asyncio.create_subprocess_exec(_program("haproxy"), "-db", "-q", "-f", str(config))
-    try:
-        yield process.pid
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await process.wait()
-
-
-def exchanges(address: Address, count: int) -> list[Exchange]:
-    """Prepared requests for digits, each with how a right answer to it begins."""
-    chosen = random.Random(1).sample(artifacts.digits(artifacts.folder()), count)
-    made = []
-    for digit in chosen:
-        body = msgspec.json.encode(PredictRequest(digit.pixels))
-        head = f"POST /predict HTTP/1.1\r\nhost: {address[0]}:{address[1]}\r\ncontent-length: {len(body)}\r\n\r\n"
-        made.append(Exchange(head.encode() + body, (msgspec.json.encode(digit.answer)[:-1] + b",",)))
-    return made
+        yield Running(cluster.entries[BALANCER], {**pids, "plane": [cluster.pid(PLANE)]})
 
 
 async def measure(running: Running, options: argparse.Namespace) -> tuple[Snapshot, dict[str, float]]:
@@ -173,35 +82,11 @@ async def main(options: argparse.Namespace) -> None:
             print(line(balancer + (" through the plane" if options.plane else ""), snapshot, cpu), flush=True)
             for text, times in list(snapshot.errors.items())[:3]:
                 print(f"  {times} x {text}")
-            per_cpu.setdefault(balancer, []).append(snapshot.ok / snapshot.seconds / max(cpu[_BALANCER], 1e-9))
+            per_cpu.setdefault(balancer, []).append(snapshot.ok / snapshot.seconds / max(cpu[BALANCER], 1e-9))
     for balancer, figures in per_cpu.items():
         print(f"{balancer}: {statistics.median(figures):,.0f} requests a CPU-second of the balancer", end="")
         peer = statistics.median(per_cpu["haproxy"]) if "haproxy" in per_cpu else None
         print(f", {statistics.median(figures) / peer:.2f} of HAProxy's" if peer else "")
-
-
-async def _answering(address: Address) -> None:
-    client, give_up_s = Client(address), time.monotonic() + 30
-    body = msgspec.json.encode(PredictRequest(artifacts.digits(artifacts.folder())[0].pixels))
-    while time.monotonic() < give_up_s:
-        with contextlib.suppress(WireError):
-            if (await client.request("POST", "/predict", body, timeout_s=5)).status == 200:
-                client.close()
-                return
-        await asyncio.sleep(0.05)
-    raise TimeoutError(f"nothing answers at {address[0]}:{address[1]}")
-
-
-def _cpu_s(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise SystemExit(f"{name} is not installed: apt install {name}")
-    return found
 
 
 if __name__ == "__main__":
