@@ -37,14 +37,14 @@ class Admission:
         """So many may be outstanding; None where there is no limit."""
         return None if self._overload_s is None else int(self._limit)
 
-    def admit(self, outstanding: int) -> bool:
-        """Whether one more request may be let in. `outstanding`: how many were let in and have no answer yet."""
-        if outstanding > self._most_outstanding:
-            self._most_outstanding = outstanding
-        if self._overload_s is None or outstanding < int(self._limit):
-            return True
-        self.refused += 1
-        return False
+    def admit(self, outstanding: int, requests: int = 1) -> int:
+        """How many of these requests may be let in. `outstanding`: how many were let in and have no answer yet."""
+        self._most_outstanding = max(self._most_outstanding, outstanding + requests - 1)
+        if self._overload_s is None:
+            return requests
+        admitted = min(requests, max(0, int(self._limit) - outstanding))
+        self.refused += requests - admitted
+        return admitted
 
     def answered(self, latency_s: float, now_s: float) -> None:
         """A replica answered, or was given up, that long after it was asked."""

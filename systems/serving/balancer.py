@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
-import traceback
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -18,6 +17,7 @@ from harness.pipelining import Message, Run
 from harness.wire import Client, Response, encode_response
 from systems.serving.bugs import variant
 from systems.serving.dispatch import Dispatcher
+from systems.serving.gathering import Gatherer
 from systems.serving.messages import BalancerStatus
 from systems.serving.settings import Settings
 
@@ -61,16 +61,11 @@ async def main(node: Node) -> None:
     async def predict(message: Message) -> None:
         message.answer = encode_response(await dispatcher.predict(message.body))
 
-    async def forward(run: Run, messages: list[Message]) -> None:
-        try:
-            if in_runs:
-                await dispatcher.predict_run(messages)
-            else:
-                await asyncio.gather(*map(predict, messages))
-        except Exception:  # one run's failure is its answer, and is in the node's log
-            traceback.print_exc(file=sys.stderr)
-        finally:
-            run.finish()
+    async def forward(messages: Sequence[Message]) -> None:
+        if in_runs:
+            await dispatcher.predict_run(messages)
+        else:
+            await asyncio.gather(*map(predict, messages))
 
     def handle(run: Run) -> None:
         predictions = []
@@ -82,17 +77,14 @@ async def main(node: Node) -> None:
                     message.answer = encode_response(status())
                 case _:
                     message.answer = message.answer or encode_response(_NO_ROUTE)
-        if not predictions:
+        if predictions:
+            gatherer.add(run, predictions)
+        else:
             run.finish()
-            return
-        task = asyncio.get_running_loop().create_task(forward(run, predictions))
-        run.on_given_up = task.cancel
-        forwarding.add(task)
-        task.add_done_callback(forwarding.discard)
 
-    forwarding: set[asyncio.Task[None]] = set()
     in_runs = kinds.dispatcher.predict is Dispatcher.predict
     """A known-bad variant that predicts in a way of its own is asked for each prediction."""
+    gatherer = Gatherer(forward)
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(checker.run())

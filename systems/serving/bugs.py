@@ -35,8 +35,8 @@ class _EjectsAll(Pool):
 
 
 class _ShedsNothing(Admission):
-    def admit(self, outstanding: int) -> bool:
-        return True
+    def admit(self, outstanding: int, requests: int = 1) -> int:
+        return requests
 
 
 class _NoRetryBudget(RetryBudget):

@@ -58,15 +58,12 @@ class Dispatcher:
 
     async def predict_run(self, messages: Sequence[Message]) -> None:
         """Answer the messages: all are sent to one replica as one run, and what it leaves open is retried one by one."""
-        admitted = []
-        for message in messages:
-            if self._admission.admit(self._outstanding):
-                self._outstanding += 1
-                admitted.append(message)
-            else:
-                message.answer = encode_response(_OVERLOADED)
+        admitted = messages[: self._admission.admit(self._outstanding, len(messages))]
+        for message in messages[len(admitted) :]:
+            message.answer = encode_response(_OVERLOADED)
         if not admitted:
             return
+        self._outstanding += len(admitted)
         asked_s = self._clock()
         self._retry_budget.earn(len(admitted), asked_s)
         try:

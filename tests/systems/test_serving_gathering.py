@@ -1,0 +1,136 @@
+"""What is gathered goes on in groups, and comes back to those who asked: on real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from harness.pipelining import Message, Run, listen
+from harness.ports import HOST
+from harness.run_client import RunClient
+from harness.wire import Response, encode_response
+from systems.serving.gathering import GROUP_MESSAGES, Gatherer
+
+
+class Groups:
+    """Answers each message with its body, when `go` is set; "broken" breaks its group."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[bytes]] = []
+        self.cancelled = 0
+        self.begun = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def forward(self, messages: Sequence[Message]) -> None:
+        self.seen.append([message.body for message in messages])
+        self.begun.set()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            self.ended.set()
+            raise
+        for message in messages:
+            if message.body == b"broken":
+                raise ValueError("a broken message")
+            message.answer = encode_response(Response(200, message.body))
+
+
+@contextlib.asynccontextmanager
+async def gathering(groups: Groups) -> AsyncIterator[tuple[RunClient, list[Run]]]:
+    """A server that holds runs back, in the list, for the test to add in one turn."""
+    held: list[Run] = []
+    server = await listen(held.append, (HOST, 0))
+    client = RunClient(server.sockets[0].getsockname())
+    try:
+        yield client, held
+    finally:
+        groups.go.set()
+        client.close()
+        server.close()
+
+
+def requests(*bodies: bytes) -> list[bytes]:
+    return [b"POST /p HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body) for body in bodies]
+
+
+async def held_back(held: list[Run], count: int) -> list[Run]:
+    while len(held) < count:
+        await asyncio.sleep(0.001)
+    return held
+
+
+def added(gatherer: Gatherer, runs: Sequence[Run]) -> None:
+    for run in runs:
+        gatherer.add(run, run.messages)
+
+
+def test_runs_of_one_turn_are_one_group_and_each_gets_its_own_answers() -> None:
+    async def scenario() -> None:
+        groups = Groups()
+        async with gathering(groups) as (client, held):
+            asked = [
+                asyncio.create_task(client.exchange(requests(*texts), timeout_s=10))
+                for texts in ([b"a", b"b"], [b"c"], [b"d", b"e", b"f"])
+            ]
+            added(Gatherer(groups.forward), await held_back(held, 3))
+            groups.go.set()
+            assert [[one.body for one in (await task)[0]] for task in asked] == [[b"a", b"b"], [b"c"], [b"d", b"e", b"f"]]
+            assert [len(group) for group in groups.seen] == [6]
+
+    asyncio.run(scenario())
+
+
+def test_a_full_group_goes_and_the_next_begins() -> None:
+    async def scenario() -> None:
+        groups = Groups()
+        async with gathering(groups) as (client, held):
+            half = [b"%d" % number for number in range(GROUP_MESSAGES // 2)]
+            asked = [asyncio.create_task(client.exchange(requests(*half), timeout_s=10)) for _ in range(3)]
+            added(Gatherer(groups.forward), await held_back(held, 3))
+            groups.go.set()
+            for task in asked:
+                assert [one.body for one in (await task)[0]] == half
+            assert [len(group) for group in groups.seen] == [GROUP_MESSAGES, GROUP_MESSAGES // 2]
+
+    asyncio.run(scenario())
+
+
+def test_what_breaks_a_group_is_answered_500_and_the_next_group_is_well(capfd: pytest.CaptureFixture[str]) -> None:
+    async def scenario() -> None:
+        groups = Groups()
+        groups.go.set()
+        async with gathering(groups) as (client, held):
+            gatherer = Gatherer(groups.forward)
+            broken = asyncio.create_task(client.exchange(requests(b"broken", b"a"), timeout_s=10))
+            added(gatherer, await held_back(held, 1))
+            assert [answer.status for answer in (await broken)[0]] == [500, 500]
+            held.clear()
+            well = asyncio.create_task(client.exchange(requests(b"b"), timeout_s=10))
+            added(gatherer, await held_back(held, 1))
+            assert [answer.body for answer in (await well)[0]] == [b"b"]
+
+    asyncio.run(scenario())
+    assert "a broken message" in capfd.readouterr().err
+
+
+def test_a_group_is_given_up_only_when_all_who_asked_are_gone() -> None:
+    async def scenario() -> None:
+        groups = Groups()
+        async with gathering(groups) as (client, held):
+            asked = [asyncio.create_task(client.exchange(requests(text), timeout_s=10)) for text in (b"a", b"b")]
+            runs = list(await held_back(held, 2))
+            added(Gatherer(groups.forward), runs)
+            await groups.begun.wait()
+            asked[0].cancel()
+            while not any(run.given_up for run in runs):
+                await asyncio.sleep(0.001)
+            assert not groups.cancelled
+            asked[1].cancel()
+            await asyncio.wait_for(groups.ended.wait(), 10)
+
+    asyncio.run(scenario())
