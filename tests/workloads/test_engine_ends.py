@@ -121,6 +121,26 @@ def test_what_cannot_be_read_is_unknown_and_said(content: bytes) -> None:
     assert any(text.startswith("answer cannot be read: ") for text in counted.errors) or content == OK + OK
 
 
+def test_what_came_before_an_answer_that_cannot_be_read_counts_once() -> None:
+    waiting = 0
+
+    def answer(client: socket.socket, count: int) -> bool:
+        nonlocal waiting
+        waiting += count
+        if waiting == 4:
+            waiting = 0
+            client.sendall(OK + OK.replace(b"ok", b"no") + OK + b"hello\r\n\r\n")
+        return True
+
+    with serving(answer) as address, Engine(task(address, rate=1000, seconds=0.04, clients=1, depth=4)) as engine:
+        engine.start()
+        counted = engine.wait()
+    assert counted.due == counted.sent + counted.failed == 40
+    assert counted.wrong == counted.errors["not what was expected: b'no'"] >= 1
+    assert counted.ok == 2 * counted.wrong
+    assert counted.unknown == counted.sent - 3 * counted.wrong >= 1
+
+
 def test_the_warm_up_is_sent_and_not_counted() -> None:
     calls: list[int] = []
 

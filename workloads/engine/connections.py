@@ -111,9 +111,9 @@ class Connections:
     def lose(self, connection: Connection, why: str, others_why: str = "") -> None:
         """Give its calls up as unknown, those after the first for a reason of their own, and connect anew."""
         now = _now()
-        for due, sent in zip(connection.dues, connection.sents, strict=True):
-            self._tally.ended(UNKNOWN, due, sent, now, why)
-            why = others_why or why
+        for part, text in ((slice(1), why), (slice(1, None), others_why or why)):
+            if dues := connection.dues[part]:
+                self._tally.ended(UNKNOWN, dues, connection.sents[part], now, text)
         self._drop(connection)
         self._connect()
 

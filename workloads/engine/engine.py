@@ -67,6 +67,11 @@ class Engine:
         for worker in self._workers:
             self._order(worker, SetRate(rate_per_s, at_ns))
 
+    @property
+    def pids(self) -> list[int]:
+        """The processes that make the load, also those that have ended."""
+        return [worker.pid for worker in self._workers]
+
     def snapshot(self) -> Snapshot:
         """What has been counted, at most 0.1 s old."""
         now_ns = time.monotonic_ns()

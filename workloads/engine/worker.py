@@ -108,10 +108,9 @@ class Worker:
                 return
 
     def _send(self, connection: Connection, dues: list[int]) -> None:
-        which = []
-        for _ in dues:
-            which.append(self._exchange)
-            self._exchange = (self._exchange + self._step) % len(self._requests)
+        first, kinds = self._exchange, len(self._requests)
+        which = [(first + number * self._step) % kinds for number in range(len(dues))]
+        self._exchange = (first + len(dues) * self._step) % kinds
         content = b"".join([self._requests[index] for index in which]) if len(which) > 1 else self._requests[which[0]]
         sent_ns = _now()
         try:
@@ -168,30 +167,41 @@ class Worker:
 
     def _cut(self, connection: Connection, data: bytes, ended: bool, now: int) -> tuple[int, bool]:
         """Count the whole answers in `data`; where they end, and whether the connection does."""
-        at, count, closes = 0, 0, False
-        for which in connection.which:
-            if at == len(data) and not ended:
-                break
-            answer = self._cutter.cut(data, at, bodiless=self._bodiless[which], ended=ended)
-            if answer is None:
-                break
-            status, body, at, closes = answer
-            due, sent = connection.dues[count], connection.sents[count]
-            count += 1
-            expected = self._expected[which]
-            if not 200 <= status < 300:
-                self._tally.ended(FAILED, due, sent, now, f"status {status}")
-            elif expected and not body.startswith(expected):
-                self._tally.ended(WRONG, due, sent, now, f"not what was expected: {body[:60]!r}")
-            else:
-                self._tally.ended(OK, due, sent, now)
-            if closes:
-                break
-        if count:
-            del connection.dues[:count], connection.sents[:count], connection.which[:count]
+        at, count, right, closes = 0, 0, 0, False
+        try:
+            for which in connection.which:
+                if at == len(data) and not ended:
+                    break
+                answer = self._cutter.cut(data, at, bodiless=self._bodiless[which], ended=ended)
+                if answer is None:
+                    break
+                status, body, at, closes = answer
+                expected = self._expected[which]
+                if not 200 <= status < 300:
+                    outcome, text = FAILED, f"status {status}"
+                elif expected and not body.startswith(expected):
+                    outcome, text = WRONG, f"not what was expected: {body[:60]!r}"
+                else:
+                    outcome, text = OK, ""
+                count += 1
+                if outcome != OK:
+                    self._count(connection, right, count - 1, OK, now)
+                    self._count(connection, count - 1, count, outcome, now, text)
+                    right = count
+                if closes:
+                    break
+        finally:  # what came before an answer that cannot be read has ended as well
+            if count:
+                self._count(connection, right, count, OK, now)
+                del connection.dues[:count], connection.sents[:count], connection.which[:count]
         if not connection.dues and len(data) > at and not closes:
             raise ValueError("more came than was asked for")
         return at, closes
+
+    def _count(self, connection: Connection, first: int, end: int, outcome: int, now: int, text: str = "") -> None:
+        """Count calls of a connection, those from the `first` one on."""
+        if first < end:
+            self._tally.ended(outcome, connection.dues[first:end], connection.sents[first:end], now, text)
 
     def _obey(self) -> None:
         content = os.read(_STDIN, 65536)
