@@ -98,9 +98,9 @@ class Direct(Running):
         self.pids[BALANCER if name == BALANCER else REPLICAS].append(pid)
         self._specs[name] = msgspec.structs.replace(spec, start=spec.start + 1)
         if name == BALANCER:
-            await _answering(self.address, "POST", "/predict", _a_request())
+            await answering(self.address, "POST", "/predict", _a_request())
         else:
-            await _answering((spec.host, spec.port), "GET", "/healthz")
+            await answering((spec.host, spec.port), "GET", "/healthz")
 
     async def kill(self, name: str) -> None:
         """SIGKILL a node's process; it has ended when this returns."""
@@ -141,7 +141,7 @@ async def direct(replicas: int, balancer: str, folder: Path) -> AsyncIterator[Di
                 behind = [addresses[name] for name in running.replicas]
                 pid = await stack.enter_async_context(_haproxy(running.address, behind, folder))
                 running.pids[BALANCER].append(pid)
-                await _answering(running.address, "POST", "/predict", _a_request())
+                await answering(running.address, "POST", "/predict", _a_request())
             else:
                 await running.start(BALANCER)
             yield running
@@ -158,6 +158,18 @@ def exchanges(address: Address, count: int) -> list[Exchange]:
     return made
 
 
+async def answering(address: Address, method: str, path: str, body: bytes = b"") -> None:
+    """Return when this request is answered with 200."""
+    client, give_up_s = Client(address), time.monotonic() + _START_S
+    while time.monotonic() < give_up_s:
+        with contextlib.suppress(WireError):
+            if (await client.request(method, path, body, timeout_s=5)).status == 200:
+                client.close()
+                return
+        await asyncio.sleep(0.02)
+    raise TimeoutError(f"nothing answers at {address[0]}:{address[1]}")
+
+
 @contextlib.asynccontextmanager
 async def _haproxy(listen: Address, behind: Sequence[Address], folder: Path) -> AsyncIterator[int]:
     servers = "".join(f"  server r{number} {host}:{port}\n" for number, (host, port) in enumerate(behind))
@@ -170,17 +182,6 @@ async def _haproxy(listen: Address, behind: Sequence[Address], folder: Path) -> 
     finally:
         process.send_signal(signal.SIGTERM)
         await process.wait()
-
-
-async def _answering(address: Address, method: str, path: str, body: bytes = b"") -> None:
-    client, give_up_s = Client(address), time.monotonic() + _START_S
-    while time.monotonic() < give_up_s:
-        with contextlib.suppress(WireError):
-            if (await client.request(method, path, body, timeout_s=5)).status == 200:
-                client.close()
-                return
-        await asyncio.sleep(0.02)
-    raise TimeoutError(f"nothing answers at {address[0]}:{address[1]}")
 
 
 def _a_request() -> bytes:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psutil
 import pytest
 
 from harness.drill import Load
@@ -98,6 +99,15 @@ def test_nobody_there_is_failed() -> None:
         address = listener.getsockname()
     snapshot = run(address)
     assert (snapshot.due, snapshot.sent, snapshot.failed) == (200, 0, 200)
+
+
+def test_its_processes_can_be_looked_at() -> None:
+    load = Load(rate=400, seconds=0.1, clients=4)
+    with serving(always(OK)) as address:
+        task = EngineTask(address=address, exchanges=[Exchange(GET)], load=load, seed=1)
+        with Engine(task, processes=2) as engine:
+            assert len(engine.pids) == 2
+            assert {child.pid for child in psutil.Process().children()} >= set(engine.pids)
 
 
 @pytest.mark.parametrize("processes", [1, 2])

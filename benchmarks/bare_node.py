@@ -1,0 +1,15 @@
+"""A node that only answers that it is there: what a process forked after the warden's imports costs by itself."""
+
+from __future__ import annotations
+
+from harness.node import Node
+from harness.wire import Request, Response
+
+
+async def main(node: Node) -> None:
+    """Answer until told to end."""
+    await node.serve(answer)
+
+
+async def answer(request: Request) -> Response:
+    return Response(200, b"here")
