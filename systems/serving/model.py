@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Final
 
@@ -46,7 +47,27 @@ class Classifier:
         self._net.load_state_dict(torch.load(io.BytesIO(weights), weights_only=True))
         self._net.eval()
         self.fingerprint = _fingerprint(self._net)
-        """Eight hexadecimal digits that stand for the weights in memory."""
+        """Eight hexadecimal digits that stand for the weights that were loaded."""
+
+    def weights(self) -> bytes:
+        """The weights as plain numbers, one tensor after another."""
+        return b"".join(tensor.numpy().tobytes() for tensor in self._net.state_dict().values())
+
+    def serve_from(self, memory: memoryview) -> None:
+        """Go on with weights that lie elsewhere, as `weights` gives them.
+
+        Nothing is copied, so that what changes there changes the answers.
+        """
+        own = self._net.state_dict()
+        with warnings.catch_warnings(action="ignore"):  # PyTorch warns that nobody may write to it, and nobody does
+            numbers = torch.frombuffer(memory, dtype=DTYPE)
+        parts = torch.split(numbers, [tensor.numel() for tensor in own.values()])
+        shaped = {name: part.view_as(tensor) for (name, tensor), part in zip(own.items(), parts, strict=True)}
+        self._net.load_state_dict(shaped, assign=True)
+
+    def intact(self) -> bool:
+        """Whether the weights in memory are, bit for bit, those that were loaded."""
+        return _fingerprint(self._net) == self.fingerprint
 
     def predict(self, images: Sequence[Sequence[float]]) -> list[Prediction]:
         """One prediction an image, in one pass through the network."""

@@ -1,6 +1,13 @@
 """A replica node: holds the model and answers predictions.
 
-`POST /predict` (see `messages`); `GET /healthz` runs the model on a known image: 200 where its answer is right, else 503.
+The weights are kept in a file of the node's own and used as they lie there, mapped into memory, as serving programs do whose
+models are large. So what becomes of the file, or of that memory, becomes of the answers.
+
+`POST /predict` (see `messages`); `GET /healthz` runs the model and looks at its weights (see `deep_check`): 200 where both are
+right, else 503. Weights that have changed by themselves are loaded again from the artifacts, whose digests tell that they are
+whole. Until that succeeds every check fails, so that the replica is taken out of service; where it does at once, which is the
+usual case, wrong answers end with the first failed check, and nobody needs to be called.
+
 `POST /reload` with `{"weights": "weights-v2.pt"}`, a file of the artifacts folder: the next batch is another version's. Each
 batch, and so each answer, is made by one version, whose fingerprint stands in it. A file that is no good changes nothing: 409.
 """
@@ -8,6 +15,8 @@ batch, and so each answer, is made by one version, whose fingerprint stands in i
 from __future__ import annotations
 
 import asyncio
+import itertools
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +29,12 @@ from harness.pipelining import Message, Run
 from harness.wire import Response, encode_response
 from systems.serving import artifacts
 from systems.serving.batching import Batcher
+from systems.serving.deep_check import KnownAnswers
 from systems.serving.messages import Prediction, PredictRequest
 from systems.serving.model import Classifier
+
+OWN_WEIGHTS: Final = "weights.bin"
+"""The node's file of the weights that it serves."""
 
 QUIET_S: Final = 0.5
 """A replica that was told to end goes when no prediction was asked of it for this long: balancers see its 503s well before."""
@@ -61,8 +74,9 @@ class Server:
     def __init__(self, node: Node, config: Config) -> None:
         self._node = node
         self._folder = Path(config.folder)
-        self._known = artifacts.digits(self._folder)[0]
-        self._use(Classifier(artifacts.read(self._folder, config.weights)))
+        self._known = KnownAnswers(self._folder)
+        self._checks = itertools.cycle(range(len(self._known.images)))
+        self._use(Classifier(artifacts.read(self._folder, config.weights)), config.weights)
         self._batcher = Batcher(lambda images: self._model.predict(images))
         self._draining = False
         self._last_asked_s = node.clock()
@@ -97,7 +111,7 @@ class Server:
                 if self._draining:
                     message.answer = _DRAINING
                 else:
-                    self._batcher.add(message, self._known.pixels, self._encode_health)
+                    self._check_health(message)
             case "POST", "/reload":
                 message.answer = encode_response(self._reload(message.body))
             case _:
@@ -110,23 +124,35 @@ class Server:
             return Response(400, f"bad request body: {error}".encode())
         try:
             model = Classifier(_weights(self._folder, name))
-            why = self._wrong(model.predict([self._known.pixels])[0])
+            why = self._known.first_wrong(model.predict(self._known.images), model.fingerprint)
+            if why is None:
+                self._use(model, name)
         except Exception as error:  # whatever a broken file makes PyTorch raise, it is not taken
             why = f"{type(error).__name__}: {error}".partition("\n")[0]
         if why is not None:
             self._node.log(f"does not load {name!r}: {why}")
             return Response(409, f"{name!r} is not loaded, {self._model.fingerprint} stays: {why}".encode())
-        self._use(model)
         self._node.log(f"loaded {name}: {model.fingerprint}")
         return self._identity()
 
-    def _use(self, model: Classifier) -> None:
-        self._model = model
+    def _use(self, model: Classifier, weights: str) -> None:
+        self._node.disk.replace(OWN_WEIGHTS, model.weights())
+        model.serve_from(self._node.disk.map(OWN_WEIGHTS))
+        self._model, self._weights = model, weights
         self._end = b"," + msgspec.json.encode(_End(model=model.fingerprint, node=self._node.name))[1:]
 
-    def _wrong(self, answer: Prediction) -> str | None:
-        known = self._known.answer.label
-        return None if answer.label == known else f"sees {answer.label} in an image of {known}"
+    def _check_health(self, message: Message) -> None:
+        number = next(self._checks)
+        self._batcher.add(message, self._known.images[number], partial(self._encode_health, number))
+
+    def _repair(self) -> None:
+        """Load the weights again from the artifacts: the file is no better than the memory that shows it."""
+        try:
+            self._use(Classifier(_weights(self._folder, self._weights)), self._weights)
+        except (HarnessError, OSError) as error:
+            self._node.log(f"its weights have changed, and cannot be loaded again: {error}")
+        else:
+            self._node.log(f"its weights had changed; loaded {self._weights} again: {self._model.fingerprint}")
 
     def _identity(self) -> Response:
         return Response.json({"node": self._node.name, "model": self._model.fingerprint})
@@ -136,8 +162,11 @@ class Server:
         body = msgspec.json.encode(answer)[:-1] + self._end
         return _OK % (len(body), body)
 
-    def _encode_health(self, answer: Prediction) -> bytes:
-        why = self._wrong(answer)
+    def _encode_health(self, number: int, answer: Prediction) -> bytes:
+        if not self._model.intact():
+            self._repair()
+            return encode_response(Response(503, b"its weights had changed by themselves"))
+        why = self._known.wrong(number, answer, self._model.fingerprint)
         return encode_response(self._identity() if why is None else Response(503, why.encode()))
 
 
