@@ -26,8 +26,8 @@ class Tally:
         self.counted_from_ns = NEVER_NS
         self.starved_ns = 0
         self._cpu_from_ns = time.process_time_ns()
-        self._left = _Calls()
-        self._ended = {outcome: _Calls() for outcome in (OK, FAILED, WRONG, UNKNOWN)}
+        self._left = _Left()
+        self._ended = _no_calls()
         self._counts = [0, 0, 0, 0, 0, 0]
         self._never_left = 0
         self._errors: Counter[str] = Counter()
@@ -38,11 +38,15 @@ class Tally:
 
     def left(self, dues: list[int], sent_ns: int, free_ns: int) -> None:
         """Calls were sent; since `free_ns` there had been a slot free for them."""
-        self._left.add(dues, [free_ns] * len(dues), sent_ns)
+        self._left.dues += dues
+        self._left.runs += (len(dues), sent_ns, free_ns)
 
     def ended(self, outcome: int, dues: list[int], sents_ns: list[int], now_ns: int, text: str = "") -> None:
         """Calls ended in the same way; `text` says why, where that was not OK."""
-        self._ended[outcome].add(dues, sents_ns, now_ns)
+        ended = self._ended[outcome]
+        ended.dues += dues
+        ended.sents += sents_ns
+        ended.runs += (len(dues), now_ns)
         if text:
             self._note(text, dues)
 
@@ -53,20 +57,21 @@ class Tally:
 
     def flush(self, waiting: int, finished: bool) -> None:
         """Write all of it to the page. `waiting` calls are due and have not left."""
-        left = self._left.taken(self.counted_from_ns)
-        ended = {outcome: calls.taken(self.counted_from_ns) for outcome, calls in self._ended.items()}
-        for outcome, calls in ended.items():
-            self._counts[outcome] += len(calls)
-        self._counts[1] += len(left)
+        lags = self._left.lags_ns(self.counted_from_ns)
+        latencies = {outcome: calls.latencies_ns(self.counted_from_ns) for outcome, calls in self._ended.items()}
+        self._left, self._ended = _Left(), _no_calls()
+        for outcome, values in latencies.items():
+            self._counts[outcome] += values.shape[1]
+        self._counts[1] += len(lags)
         self._counts[0] = self._counts[1] + self._never_left + waiting
         counts = self._counts.copy()
         counts[FAILED] += self._never_left
-        timed = np.concatenate([calls for outcome, calls in ended.items() if outcome != FAILED])
+        timed = np.concatenate([values for outcome, values in latencies.items() if outcome != FAILED], axis=1)
         cpu_ns = time.process_time_ns() - self._cpu_from_ns
         self._page.begin()
-        self._page.latency.record(timed[:, 2] - timed[:, 0])
-        self._page.service.record(timed[:, 2] - timed[:, 1])
-        self._page.send_lag.record(left[:, 2] - left.max(axis=1, where=(True, True, False), initial=0))
+        self._page.latency.record(timed[0])
+        self._page.service.record(timed[1])
+        self._page.send_lag.record(lags)
         self._page.commit(counts, cpu_ns, self.starved_ns, dict(self._errors), finished)
 
     def _note(self, text: str, dues: list[int]) -> None:
@@ -75,24 +80,35 @@ class Tally:
             self._errors[text] += sum(due >= self.counted_from_ns for due in dues)
 
 
-class _Calls:
-    """Calls with three times each: when due, another time of each, and one that those of a run share."""
+class _Left:
+    """Calls that left: when due, and of each run of them how many, when sent and since when a slot was free."""
 
     def __init__(self) -> None:
-        self._dues: list[int] = []
-        self._others: list[int] = []
-        self._shared: list[int] = []
-        self._sizes: list[int] = []
+        self.dues: list[int] = []
+        self.runs: list[int] = []
 
-    def add(self, dues: list[int], others: list[int], shared: int) -> None:
-        self._dues += dues
-        self._others += others
-        self._shared.append(shared)
-        self._sizes.append(len(dues))
+    def lags_ns(self, from_ns: int) -> NDArray[np.int64]:
+        """How late those left that fell due from then on."""
+        dues, runs = np.array(self.dues, np.int64), np.array(self.runs, np.int64).reshape(-1, 3)
+        sizes, sents, frees = runs.T
+        lags = np.repeat(sents, sizes) - np.maximum(dues, np.repeat(frees, sizes))
+        return lags[dues >= from_ns]
 
-    def taken(self, from_ns: int) -> NDArray[np.int64]:
-        """A row a call that fell due from then on; what was added is forgotten."""
-        columns = (self._dues, self._others, np.repeat(np.array(self._shared, np.int64), self._sizes))
-        rows = np.column_stack([np.asarray(column, np.int64) for column in columns])
-        self._dues, self._others, self._shared, self._sizes = [], [], [], []
-        return rows[rows[:, 0] >= from_ns]
+
+class _Ended:
+    """Calls that ended in one way: when due, when sent, and of each run of them how many and when they ended."""
+
+    def __init__(self) -> None:
+        self.dues: list[int] = []
+        self.sents: list[int] = []
+        self.runs: list[int] = []
+
+    def latencies_ns(self, from_ns: int) -> NDArray[np.int64]:
+        """A row from due and one from sent, of those that fell due from then on."""
+        sizes, ends = np.array(self.runs, np.int64).reshape(-1, 2).T
+        begins = np.array((self.dues, self.sents), np.int64)
+        return (np.repeat(ends, sizes) - begins)[:, begins[0] >= from_ns]
+
+
+def _no_calls() -> dict[int, _Ended]:
+    return {outcome: _Ended() for outcome in (OK, FAILED, WRONG, UNKNOWN)}
