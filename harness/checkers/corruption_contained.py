@@ -1,0 +1,92 @@
+"""Whether a model whose bits flipped was found out, and gave its wrong answers to nobody for long."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from harness.checkers._predictions import judged
+from harness.checkers._wording import count, listed
+from harness.drill import Verdict
+from harness.history import History
+
+LIMIT_NS: Final = 1_000_000_000
+"""Calls sent later than this after the flip must be answered right. Health checks every 0.1 s, and a balancer that wants to see
+three of them fail, need half of that; the rest is for a busy machine."""
+
+LEAST_CALLS: Final = 20
+"""So many predictions have to be answered after that, at least, to say that none of them is wrong."""
+
+MOST_OPS: Final = 10
+
+_FAULT: Final = "FlipBits"
+_NEVER: Final = np.iinfo(np.int64).min
+
+
+def corruption_contained(history: History) -> Verdict:
+    """Wrong predictions come only from nodes whose bits were flipped, after that, and none was sent more than a second later.
+
+    Right is the label and, within 0.001, the score that the model gave beforehand, as for `predictions_correct`. Silent
+    corruption cannot be prevented, and whoever gets its first wrong answers cannot tell; that no others follow is what health
+    checks are for. Unknown where no answer was wrong: the flipped bits did not show, so nothing was put to the test.
+    """
+    flips = _flips(history.windows)
+    if flips.empty:
+        return Verdict(valid=None, why="no node's bits were flipped")
+    answered, wrong, unjudged = judged(history.ops)
+    rows = history.ops.iloc[wrong]
+    flipped_ns = _last_flip_before(rows, flips)
+    stray = rows[(rows["sent_ns"].to_numpy() - LIMIT_NS > flipped_ns) | (flipped_ns == _NEVER)]
+    if not stray.empty:
+        return Verdict(valid=False, why=_stray(stray, flips), ops=tuple(map(int, stray.index[:MOST_OPS])))
+    if len(unjudged):
+        return Verdict(
+            valid=None, why=f"{count(len(unjudged), 'answered prediction')} came without a right answer to compare with"
+        )
+    if rows.empty:
+        return Verdict(valid=None, why=f"no answer of {listed(sorted(set(flips['node'])))} showed that its bits were flipped")
+    later = int((history.ops["sent_ns"].to_numpy()[answered] - LIMIT_NS > int(flips["at_ns"].max())).sum())
+    if later < LEAST_CALLS:
+        return Verdict(valid=None, why=f"too few answers to tell later than a second after the flip: {later}")
+    last_s = max(0, int((rows["sent_ns"].to_numpy() - flipped_ns).max())) / 1e9
+    return Verdict(
+        valid=True,
+        why=f"{len(rows):,} of {count(len(answered), 'answered prediction')} wrong, all from"
+        f" {listed(sorted(set(rows['node'])))} after its bits were flipped, the last one asked {last_s:.3f} s after",
+    )
+
+
+def _flips(windows: pd.DataFrame) -> pd.DataFrame:
+    """When which node's bits were flipped: a row a node and window, with `node` and `at_ns`."""
+    hit = windows[windows["fault"].str.startswith(_FAULT).fillna(False) & windows["injected_ns"].notna()]
+    times = zip(hit["targets"], hit["injected_ns"], strict=True)
+    pairs = [(node, int(at_ns)) for targets, at_ns in times for node in targets.split()]
+    return pd.DataFrame(pairs, columns=["node", "at_ns"])
+
+
+def _last_flip_before(rows: pd.DataFrame, flips: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """For each answer, when its node's bits were last flipped before it came; `_NEVER` where they were not."""
+    found = np.full(len(rows), _NEVER)
+    for node, at_ns in flips.itertuples(index=False):
+        hit = ((rows["node"] == node) & (rows["done_ns"] >= at_ns)).to_numpy(dtype=bool)
+        found[hit] = np.maximum(found[hit], at_ns)
+    return found
+
+
+def _stray(stray: pd.DataFrame, flips: pd.DataFrame) -> str:
+    first = stray.sort_values("sent_ns").iloc[0]
+    times = [f"{node} at {at_ns / 1e9:.2f} s" for node, at_ns in flips.itertuples(index=False)]
+    nodes = listed(sorted({str(node) or "an unnamed node" for node in stray["node"]}))
+    return (
+        f"{count(len(stray), 'wrong prediction')} that no flipped bit of the last second accounts for, from {nodes}: op"
+        f" {first.name} asked about {first['key']} at {int(first['sent_ns']) / 1e9:.2f} s and got {first['value']} instead of"
+        f" {first['expected']}; bits were flipped on {listed(times)}"
+    )
+
+
+def applies(history: History) -> bool:
+    """Where bits were flipped and predictions asked for."""
+    return not _flips(history.windows).empty and bool((history.ops["kind"] == "predict").any())
