@@ -181,6 +181,10 @@ class Connection:
             self._join(server)
         finally:
             self._dial = None
+            if self._server is not None and self.links is None:
+                # Cancelled between the server's `connection_made` and here: uvloop closes that socket without a word to it.
+                self._server.lost = True
+                self.one_lost()
 
     async def _let_connect(self) -> bool:
         """Wait as the toxics of the connect phase ask; False where one refuses, and has reset the client."""

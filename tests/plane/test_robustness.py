@@ -217,6 +217,16 @@ def test_a_thousand_silent_clients_hold_nobody_up(embedded: Server, upstream: Up
         sock.close()
 
 
+def test_a_proxy_is_removed_while_its_clients_are_still_being_connected(embedded: Server, upstream: Upstream) -> None:
+    for _ in range(200):
+        proxy = embedded.proxy(upstream.address)
+        with contextlib.ExitStack() as stack:
+            for _ in range(10):
+                stack.enter_context(proxy.connect())
+            embedded.ask("DELETE", proxy.path)
+        assert embedded.ask("GET", "/proxies") == {}
+
+
 def test_a_thousand_proxies_at_once(embedded: Server, upstream: Upstream) -> None:
     specs = [{"name": f"p{number}", "listen": "127.0.0.1:0", "upstream": upstream.address} for number in range(1000)]
     made = embedded.ask("POST", "/populate", specs)["proxies"]
