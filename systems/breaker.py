@@ -104,13 +104,13 @@ class Permit:
         """How many changes of state the breaker had seen when it gave this."""
         return self._epoch
 
-    def ok(self, duration_s: float | None = None) -> None:
-        """The call went well; without a duration, it ended now."""
-        self._breaker.done(self, failed=False, duration_s=duration_s)
+    def ok(self, duration_s: float | None = None, *, slow_s: float = 0.0) -> None:
+        """The call went well; without a duration, it ended now. Below `slow_s` it was not slow."""
+        self._breaker.done(self, failed=False, duration_s=duration_s, slow_s=slow_s)
 
-    def failed(self, duration_s: float | None = None) -> None:
-        """The call failed; without a duration, it ended now."""
-        self._breaker.done(self, failed=True, duration_s=duration_s)
+    def failed(self, duration_s: float | None = None, *, slow_s: float = 0.0) -> None:
+        """The call failed; the rest is the same."""
+        self._breaker.done(self, failed=True, duration_s=duration_s, slow_s=slow_s)
 
     def dropped(self) -> None:
         """The call was given up for reasons of the caller's: it does not count, and a probe's place is free again."""
@@ -157,6 +157,13 @@ class Breaker:
             self._advance()
             return self._state
 
+    @property
+    def ready(self) -> bool:
+        """Whether `allow` would give leave now."""
+        with self._lock:
+            self._advance()
+            return self._state == "closed" or (self._state == "half-open" and self._probe_free())
+
     def allow(self) -> Permit | None:
         """Leave for one call, or None where it must not be made."""
         with self._lock:
@@ -177,7 +184,7 @@ class Breaker:
             raise BreakerOpen("the circuit breaker is open")
         return permit
 
-    def done(self, permit: Permit, *, failed: bool, duration_s: float | None) -> None:
+    def done(self, permit: Permit, *, failed: bool, duration_s: float | None, slow_s: float) -> None:
         """What `Permit.ok` and `Permit.failed` say."""
         with self._lock:
             now_s = self._advance()
@@ -188,7 +195,7 @@ class Breaker:
                 return
             self._probes_out.pop(permit, None)
             took_s = now_s - permit.begun_s if duration_s is None else duration_s
-            self._window.add(now_s, failed=failed, slow=took_s >= self._settings.slow_s)
+            self._window.add(now_s, failed=failed, slow=took_s >= max(self._settings.slow_s, slow_s))
             self._judge(now_s)
 
     def dropped(self, permit: Permit) -> None:
@@ -261,24 +268,3 @@ class Breaker:
         span_s = math.inf if state == "half-open" else self._settings.window_s
         self._window = Window(span_s, self._settings.buckets)
         self._transitions.append(Transition(now_s, state, why))
-
-
-class NeverCloses(Breaker):
-    """Known to be wrong: good probes do not close it."""
-
-    def _may_close(self) -> bool:
-        return False
-
-
-class UnboundedProbes(Breaker):
-    """Known to be wrong: half-open, it lets everything through."""
-
-    def _probe_free(self) -> bool:
-        return True
-
-
-class CountsLateResults(Breaker):
-    """Known to be wrong: results of calls that began before the last change of state count in this one."""
-
-    def _counts(self, permit: Permit) -> bool:
-        return True

@@ -22,6 +22,8 @@ class Scores:
     """
 
     users: int = 30
+    exact: bool = False
+    """Only the exact score will do, all along."""
 
     def __post_init__(self) -> None:
         if self.users < 1:
@@ -32,7 +34,7 @@ class Scores:
         names = self._names()
         while True:
             number = random.randrange(self.users)
-            yield Call(kind="score", key=names[number], expected=expected[number])
+            yield Call(kind=EXACT if self.exact else "score", key=names[number], expected=expected[number])
 
     def final_calls(self) -> Iterable[Call]:
         return [Call(kind=EXACT, key=user, expected=_texts(exact(user))) for user in self._names()]

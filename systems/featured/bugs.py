@@ -6,14 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.errors import UsageError, hint
-from systems.breaker import Breaker, NeverCloses
-from systems.breaker_window import Window
+from systems.breaker import Breaker
+from systems.breaker_bugs import NeverCloses, NeverOpens, OpensAtOnce
 from systems.featured.messages import Source
-
-
-class _NeverOpens(Breaker):
-    def _judge(self, now_s: float) -> None:
-        self._window = Window(1.0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +24,10 @@ CORRECT: Final = Variant()
 BUGS: Final[dict[str, tuple[str, Variant]]] = {
     "no-breaker": (
         "every request waits for the feature service, however long that has been down",
-        Variant(breaker=_NeverOpens),
+        Variant(breaker=NeverOpens),
     ),
     "never-closes": ("a breaker that opened stays open for good", Variant(breaker=NeverCloses)),
+    "opens-at-once": ("one failed call opens a breaker", Variant(breaker=OpensAtOnce)),
     "unmarked-fallback": ("a score from average features passes for an exact one", Variant(fallback_source="features")),
 }
 """By name: what is wrong, in a line, and the parts that are different."""

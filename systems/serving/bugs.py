@@ -11,6 +11,8 @@ from typing import Final
 from harness.errors import UsageError, hint
 from harness.rollout import Rollout, Step
 from harness.wire import Client, Response
+from systems.breaker import Permit
+from systems.breaker_bugs import NeverCloses, NeverOpens, SeesNoFailures, SeesNoSlowness, UnboundedProbes
 from systems.serving.admission import Admission
 from systems.serving.artifacts import STALE_WEIGHTS, WEIGHTS
 from systems.serving.dispatch import Dispatcher
@@ -25,13 +27,39 @@ class _SameReplicaRetry(Pool):
 
 
 class _BlindChoice(Pool):
-    def sent(self, name: str, requests: int = 1) -> None:
-        pass
+    def sent(self, name: str, now_s: float, requests: int = 1) -> Permit | None:
+        return None
 
 
 class _EjectsAll(Pool):
     def may_eject(self, name: str, now_s: float) -> bool:
         return True
+
+
+class _NoBreaker(Pool):
+    BREAKER = NeverOpens
+
+
+class _BreakerNeverCloses(Pool):
+    BREAKER = NeverCloses
+
+
+class _BreakerUnboundedProbes(Pool):
+    BREAKER = UnboundedProbes
+
+
+class _BreakerSeesNoFailures(Pool):
+    BREAKER = SeesNoFailures
+
+
+class _BreakerSeesNoSlowness(Pool):
+    BREAKER = SeesNoSlowness
+
+
+class _BreakersLeaveNobody(Pool):
+    def choose(self, tried: Collection[str] = (), now_s: float = 0.0) -> str | None:
+        name = super().choose(tried, now_s)
+        return None if name is None or self._breakers.state(name, now_s) == "open" else name
 
 
 class _ShedsNothing(Admission):
@@ -149,6 +177,12 @@ BUGS: Final[dict[str, tuple[str, Variant]]] = {
     "never-recovers": ("a replica that went down never comes up again", Variant(pool=_NeverRecovers)),
     "blind-choice": ("the choice does not know how busy the replicas are", Variant(pool=_BlindChoice)),
     "ejects-all": ("failed requests take the last replicas down, too", Variant(pool=_EjectsAll)),
+    "no-breaker": ("a replica that answers now and then, or late, is asked like the others", Variant(pool=_NoBreaker)),
+    "breaker-never-closes": ("a replica whose breaker opened is left out for good", Variant(pool=_BreakerNeverCloses)),
+    "breaker-unbounded-probes": ("a half-open breaker lets everything through", Variant(pool=_BreakerUnboundedProbes)),
+    "breaker-sees-no-failures": ("to breakers, a quick failure is an answer", Variant(pool=_BreakerSeesNoFailures)),
+    "breaker-sees-no-slowness": ("to breakers, no answer is late", Variant(pool=_BreakerSeesNoSlowness)),
+    "breakers-leave-nobody": ("where all breakers are open, nobody is asked", Variant(pool=_BreakersLeaveNobody)),
     "sheds-nothing": ("every request is let in, however many are waiting", Variant(admission=_ShedsNothing)),
     "no-retry-budget": ("retries cost nothing", Variant(retry_budget=_NoRetryBudget)),
     "dead-checker": ("the health checker dies at its first error, and nobody notices", Variant(checker=_DeadChecker)),

@@ -77,12 +77,12 @@ class Dispatcher:
             for message in messages:
                 message.answer = encode_response(_no_answer({}))
             return
-        self._pool.sent(name, len(messages))
+        permit = self._pool.sent(name, asked_s, len(messages))
         requests = [_REQUEST % (len(message.body), message.body) for message in messages]
         try:
             answers, why = await self._run_clients[name].exchange(requests, timeout_s=self.TRY_TIMEOUT_S)
         except asyncio.CancelledError:
-            self._pool.abandoned(name, len(messages))
+            self._pool.abandoned(name, len(messages), permit)
             raise
         now_s = self._clock()
         self._admission.answered(now_s - asked_s, now_s)
@@ -94,11 +94,11 @@ class Dispatcher:
                 why = f"answered {answer.status}"
                 open_messages.append(message)
         if len(messages) > len(open_messages):
-            self._pool.answered(name, now_s, len(messages) - len(open_messages))
+            self._pool.answered(name, now_s, len(messages) - len(open_messages), None if open_messages else permit)
         if not open_messages:
             return
         failures = {name: why or ""}
-        if self._pool.failed(name, failures[name], now_s, len(open_messages)):
+        if self._pool.failed(name, failures[name], now_s, len(open_messages), permit):
             self._log(f"{name} is down: its requests fail, the last one so: {failures[name]}")
 
         async def retry(message: Message) -> None:
@@ -118,22 +118,22 @@ class Dispatcher:
             name = self._pool.choose(failures, asked_s)
             if name is None:
                 break
-            self._pool.sent(name)
+            permit = self._pool.sent(name, asked_s)
             try:
                 response = await self.ask(name, body, tries_before=tries_before)
             except asyncio.CancelledError:
-                self._pool.abandoned(name)
+                self._pool.abandoned(name, permit=permit)
                 raise
             except WireError as error:
                 failures[name] = str(error)
             else:
                 if response.status < 500:
-                    self._pool.answered(name, self._clock())
+                    self._pool.answered(name, self._clock(), permit=permit)
                     self._admission.answered(self._clock() - asked_s, self._clock())
                     return Response(response.status, response.body, _JSON)
                 failures[name] = f"answered {response.status}"
             self._admission.answered(self._clock() - asked_s, self._clock())
-            if self._pool.failed(name, failures[name], self._clock()):
+            if self._pool.failed(name, failures[name], self._clock(), permit=permit):
                 self._log(f"{name} is down: its requests fail, the last one so: {failures[name]}")
         return _no_answer(failures)
 

@@ -6,6 +6,8 @@ from typing import Annotated, Final
 
 import msgspec
 
+from systems.breaker import State
+
 PIXELS: Final = 64
 """An image is 8 x 8 pixels, row by row."""
 
@@ -52,6 +54,8 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     ejections: int
     """How often failed requests took it down."""
+    breaker: State | None = None
+    """Where it is not closed, the replica gets at most a few requests, to see whether it is well again; None: there is none."""
     last_failure: str
 
 

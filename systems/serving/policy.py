@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from random import Random
-from typing import Final
+from typing import ClassVar, Final
 
+from systems.breaker import Breaker, Permit
+from systems.serving.breakers import Breakers
 from systems.serving.choosing import chosen
 from systems.serving.ejection import Ejection
 from systems.serving.messages import ReplicaStatus
@@ -47,10 +49,15 @@ class Pool:
     Failed requests alone never take the last replica down, nor more than a share of all: a moment in which everything is slow
     must not leave nobody. Only health checks do. Whatever took a replica down, good health checks bring it up, an ejected one
     not before its time.
+
+    A replica that is up and whose breaker is open is not chosen while there is another one.
     """
+
+    BREAKER: ClassVar[type[Breaker]] = Breaker
 
     def __init__(self, names: Sequence[str], settings: Settings = Settings(), random: Random | None = None) -> None:  # noqa: B008
         self._settings = settings
+        self._breakers = Breakers(names, settings, self.BREAKER)
         self._random = random or Random(0)
         self._replicas = {name: Replica(name, settings) for name in names}
         for turn, replica in enumerate(self._replicas.values()):
@@ -80,6 +87,7 @@ class Pool:
                 ]
         if not candidates:
             return None
+        candidates = self._breakers.usable(candidates, now_s)
         if now_s < self._warm_s:
             candidates = [one for one in candidates if self._random.random() < self._share(one, now_s)] or candidates
         replica = chosen(self._settings.strategy, candidates, self._random)
@@ -94,24 +102,35 @@ class Pool:
         """Requests that were sent and have no answer yet, of all replicas together."""
         return sum(replica.outstanding for replica in self._replicas.values())
 
-    def sent(self, name: str, requests: int = 1) -> None:
-        """Requests were sent to this replica; each is outstanding until it was answered, failed or abandoned."""
-        self._replicas[name].outstanding += requests
+    def sent(self, name: str, now_s: float, requests: int = 1) -> Permit | None:
+        """Requests were sent to this replica; each is outstanding until it was answered, failed or abandoned.
 
-    def answered(self, name: str, now_s: float, requests: int = 1) -> None:
+        Sent together, they are one call to its breaker. What that gives goes to whichever says how the call ended; where some
+        were answered and others failed, it failed.
+        """
+        self._replicas[name].outstanding += requests
+        return self._breakers.begun(name, now_s)
+
+    def answered(self, name: str, now_s: float, requests: int = 1, permit: Permit | None = None) -> None:
         """Requests to this replica were answered."""
+        if permit is not None:
+            self._breakers.ended(name, permit, now_s, failed=False)
         replica = self._replicas[name]
         replica.outstanding = max(0, replica.outstanding - requests)
         replica.answered += requests
         replica.ejection.answered()
 
-    def abandoned(self, name: str, requests: int = 1) -> None:
+    def abandoned(self, name: str, requests: int = 1, permit: Permit | None = None) -> None:
         """Nobody waits for these requests any more. It says nothing of the replica."""
+        if permit is not None:
+            permit.dropped()
         replica = self._replicas[name]
         replica.outstanding = max(0, replica.outstanding - requests)
 
-    def failed(self, name: str, why: str, now_s: float, requests: int = 1) -> bool:
+    def failed(self, name: str, why: str, now_s: float, requests: int = 1, permit: Permit | None = None) -> bool:
         """Requests to this replica failed. True where that took it down."""
+        if permit is not None:
+            self._breakers.ended(name, permit, now_s, failed=True)
         replica = self._replicas[name]
         replica.outstanding = max(0, replica.outstanding - requests)
         replica.failed += requests
@@ -173,6 +192,7 @@ class Pool:
                 answered=replica.answered,
                 failed=replica.failed,
                 ejections=replica.ejections,
+                breaker=self._breakers.state(replica.name, now_s),
                 last_failure=replica.last_failure,
             )
             for replica in self._replicas.values()

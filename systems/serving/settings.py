@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import msgspec
 
 from harness.errors import UsageError
+from systems.breaker import Settings as BreakerSettings
 
 Strategy = Literal["round-robin", "least-outstanding", "two-choices"]
 
@@ -30,6 +31,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """… and so many a second besides. A ratio of None: as many as are wanted."""
     overload_ms: float | None = 150.0
     """When even the quickest answer takes longer than this, less is let in, and the rest is turned away."""
+    breaker: BreakerSettings | None = BreakerSettings(
+        failure_rate=0.4, slow_rate=0.5, slow_s=0.05, window_s=1.0, least_calls=20, open_s=1.0, probes=4, probe_expires_s=1.0
+    )
+    """Each replica's circuit breaker: when one that answers only now and then, or late, is left out. A busy machine must not do
+    that: it makes some calls take more than 50 ms, but not half of a second's …"""
+    slow_times: float = 5.0
+    """… and all replicas' alike: a call is slow only if it also takes this many times what the other replicas usually take."""
 
     def __post_init__(self) -> None:
         if self.strategy not in get_args(Strategy):
@@ -38,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise UsageError(f"Settings({name}={value!r}): must be a share from 0 to 1.")
-        for name in ("ejection_ms", "longest_ejection_ms", "slow_start_ms", "retries_per_s", "overload_ms"):
+        for name in ("ejection_ms", "longest_ejection_ms", "slow_start_ms", "retries_per_s", "overload_ms", "slow_times"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise UsageError(f"Settings({name}={value!r}): must be a number, at least 0.")

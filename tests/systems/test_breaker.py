@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from harness.errors import UsageError
-from systems.breaker import Breaker, BreakerOpen, CountsLateResults, NeverCloses, Permit, Settings, UnboundedProbes
+from systems.breaker import Breaker, BreakerOpen, Permit, Settings
+from systems.breaker_bugs import (
+    CountsLateResults,
+    NeverCloses,
+    NeverOpens,
+    OpensAtOnce,
+    SeesNoFailures,
+    SeesNoSlowness,
+    UnboundedProbes,
+)
 
 SETTINGS = Settings(
     failure_rate=0.5, slow_rate=0.8, slow_s=1, window_s=10, buckets=10, least_calls=4, open_s=5, probes=2, probe_expires_s=3
@@ -69,6 +78,16 @@ def test_opens_when_calls_are_slow_though_they_go_well() -> None:
     assert breaker.status().transitions[-1].why == "4 of 4 calls took 1 s or longer"
 
 
+def test_below_what_the_caller_calls_slow_a_call_is_not_slow() -> None:
+    breaker = Breaker(SETTINGS, Clock())
+    for _ in range(9):
+        allowed(breaker).ok(2, slow_s=3)
+    assert breaker.status().slow == 0
+    for _ in range(40):
+        breaker.call().ok(2, slow_s=0.1) if breaker.ready else None
+    assert breaker.state == "open"
+
+
 def test_forgets_failures_that_left_the_window() -> None:
     clock = Clock()
     breaker = Breaker(SETTINGS, clock)
@@ -105,7 +124,7 @@ def test_good_probes_close_it_and_bad_ones_open_it() -> None:
 
 def test_half_open_lets_no_more_than_its_probes_through() -> None:
     breaker, _ = half_opened()
-    assert [breaker.allow() is None for _ in range(4)] == [False, False, True, True]
+    assert [(breaker.ready, breaker.allow() is None) for _ in range(4)] == [(True, False)] * 2 + [(False, True)] * 2
 
 
 def test_a_probe_that_never_returns_has_failed_and_its_late_result_does_not_count() -> None:
@@ -218,6 +237,14 @@ def test_the_known_bad_ones_are_bad() -> None:
     for permit in [allowed(never), allowed(never)]:
         permit.ok(0.1)
     assert never.state != "closed"
+    open_never, blind, all_quick = (kind(SETTINGS, Clock()) for kind in (NeverOpens, SeesNoFailures, SeesNoSlowness))
+    for _ in range(50):
+        allowed(open_never).failed(2)
+        allowed(blind).failed(0.1)
+        allowed(all_quick).ok(2)
+    once = OpensAtOnce(SETTINGS, Clock())
+    allowed(once).failed(0.1)
+    assert once.state == "open"
     unbounded, _ = half_opened(UnboundedProbes)
     assert all(unbounded.allow() for _ in range(50))
     clock = Clock()

@@ -105,7 +105,7 @@ def test_never_all_ejected_and_never_less_than_nothing_outstanding(
     for (kind, name, requests, _), now_s in zip(events, times, strict=True):
         match kind:
             case "sent":
-                pool.sent(name, requests)
+                pool.sent(name, now_s, requests)
             case "answered":
                 pool.answered(name, now_s, requests)
             case "abandoned":
@@ -150,7 +150,7 @@ def test_a_replica_that_returned_gets_a_growing_share() -> None:
 
 def test_a_draining_replica_gets_nothing_and_keeps_what_it_has() -> None:
     pool = Pool(["r1", "r2"])
-    pool.sent("r1", 3)
+    pool.sent("r1", 0.0, 3)
     pool.drain("r1")
     assert {pool.choose() for _ in range(50)} == {"r2"}
     assert pool.choose(["r2"]) is None
@@ -173,7 +173,7 @@ def test_two_choices_never_takes_the_busiest_and_the_least_takes_the_idlest(outs
     for strategy, allowed in (("two-choices", set(by_load[:-1])), ("least-outstanding", {by_load[0]})):
         pool = Pool(NAMES, Settings(strategy=strategy))  # type: ignore[arg-type]
         for name, requests in zip(NAMES, outstanding, strict=True):
-            pool.sent(name, requests)
+            pool.sent(name, 0.0, requests)
         assert {pool.choose() for _ in range(100)} <= allowed
 
 

@@ -1,0 +1,84 @@
+"""Breakers: one for each replica. They see what failures in a row do not: a replica that fails or is slow too often.
+
+Slow is what takes many times as long as at the other replicas. Where all are slow, too much is asked or the machine is busy,
+and to leave some out would make it worse for the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, Protocol, TypeVar
+
+from systems.breaker import Breaker, Permit, State
+from systems.serving.settings import Settings
+
+WEIGHT: Final = 0.1
+"""Of the newest call, in what a replica usually takes: an exponentially weighted mean."""
+
+
+class Named(Protocol):
+    """A replica, as far as its breaker is concerned."""
+
+    name: str
+
+
+N = TypeVar("N", bound=Named)
+
+
+class Breakers:
+    """The breakers of all replicas, told the time with each call. A call is one exchange with a replica, whatever its size."""
+
+    def __init__(self, names: Sequence[str], settings: Settings, kind: type[Breaker]) -> None:
+        self._now_s = 0.0
+        self._least_slow_s = settings.breaker.slow_s if settings.breaker else math.inf
+        self._slow_times = settings.slow_times
+        self._breakers = {name: kind(settings.breaker, lambda: self._now_s) for name in names} if settings.breaker else {}
+        self._usual_s: dict[str, float] = {}
+        self._not_closed: set[str] = set()
+        """Nearly always empty, and then a choice costs nothing."""
+
+    def usable(self, replicas: list[N], now_s: float) -> list[N]:
+        """Those that may be called by their breakers; all, where none may: somebody has to be."""
+        if not self._not_closed:
+            return replicas
+        self._now_s = now_s
+        return [one for one in replicas if one.name not in self._not_closed or self._breakers[one.name].ready] or replicas
+
+    def begun(self, name: str, now_s: float) -> Permit | None:
+        """A call to this replica begins. None where its breaker is open, or switched off: then the call does not count."""
+        if name not in self._breakers:
+            return None
+        self._now_s = now_s
+        return self._breakers[name].allow()
+
+    def ended(self, name: str, permit: Permit, now_s: float, *, failed: bool) -> None:
+        """The call ended now."""
+        self._now_s = now_s
+        took_s = now_s - permit.begun_s
+        if failed:
+            permit.failed(took_s, slow_s=self._slow_s(name, took_s))
+        else:
+            permit.ok(took_s, slow_s=self._slow_s(name, took_s))
+            usual_s = self._usual_s.get(name, took_s)
+            self._usual_s[name] = usual_s + WEIGHT * (took_s - usual_s)
+        if self._breakers[name].state == "closed":
+            self._not_closed.discard(name)
+        else:
+            self._not_closed.add(name)
+
+    def state(self, name: str, now_s: float) -> State | None:
+        """None where breakers are switched off."""
+        if name not in self._breakers:
+            return None
+        self._now_s = now_s
+        return self._breakers[name].state
+
+    def _slow_s(self, name: str, took_s: float) -> float:
+        """Below this a call to this replica is not slow: by the median of what the others usually take."""
+        if took_s < self._least_slow_s:  # as nearly always: it is quick whatever the others do
+            return 0.0
+        others_s = sorted(usual_s for other, usual_s in self._usual_s.items() if other != name)
+        if not others_s:
+            return math.inf
+        return self._slow_times * others_s[(len(others_s) - 1) // 2]

@@ -1,0 +1,31 @@
+"""A replica of two workers, one of which is broken: every other prediction fails, and every health check is good."""
+
+from __future__ import annotations
+
+import torch
+
+from harness.node import Node
+from harness.wire import Response, encode_response
+from systems.serving.messages import Prediction
+from systems.serving.replica import Config, Server
+
+_BROKEN = encode_response(Response(500, b"this worker is broken"))
+
+
+class Flaky(Server):
+    """The ordinary replica's server, with every other answer lost."""
+
+    def __init__(self, node: Node, config: Config) -> None:
+        super().__init__(node, config)
+        self._predictions = 0
+
+    def _encode(self, answer: Prediction) -> bytes:
+        self._predictions += 1
+        return _BROKEN if self._predictions % 2 else super()._encode(answer)
+
+
+async def main(node: Node) -> None:
+    """As the ordinary replica, without the draining."""
+    torch.set_num_threads(1)
+    server = Flaky(node, node.config(Config))
+    await node.serve_runs(server.handle)
