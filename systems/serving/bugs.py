@@ -197,6 +197,14 @@ BUGS: Final[dict[str, tuple[str, Variant]]] = {
         "a batch's answers are moved on by one",
         Variant(replica="systems.serving.misaligned_replica"),
     ),
+    "shallow-check": (
+        "a replica is well as long as its process answers",
+        Variant(replica="systems.serving.shallow_replica"),
+    ),
+    "no-repair": (
+        "a replica that found its weights damaged stays as it is",
+        Variant(replica="systems.serving.unrepaired_replica"),
+    ),
     "stale-model": ("the last replica has an older model", Variant(last_weights=STALE_WEIGHTS)),
 }
 """By name: what is wrong, in a line, and the parts that are different."""

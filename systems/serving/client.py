@@ -38,7 +38,7 @@ class PredictClient:
         try:
             reply = response.decode(PredictReply)
         except msgspec.MsgspecError:
-            return Answer(text)  # a checker finds it wrong
+            return Answer(text, _node_of(response))  # a checker finds it wrong
         return Answer(self.text(reply), reply.node)
 
     def text(self, reply: PredictReply) -> str:
@@ -47,6 +47,18 @@ class PredictClient:
 
     async def close(self) -> None:
         self._http.close()
+
+
+class _From(msgspec.Struct):
+    node: str
+
+
+def _node_of(response: wire.Response) -> str:
+    """Who gave an answer that is no prediction, such as one without a score; "" where that cannot be read either."""
+    try:
+        return response.decode(_From).node
+    except msgspec.MsgspecError:
+        return ""
 
 
 class UnexpectedStatus(Exception):

@@ -24,6 +24,8 @@ CAUGHT = {
     "no-verify": ("serving/bad_deploy_rolled_back", "replicas_return"),
     "no-rollback": ("serving/bad_deploy_rolled_back", "replicas_return"),
     "batch-misaligned": ("serving/healthy", "predictions_correct"),
+    "shallow-check": ("serving/weights_corrupted", "corruption_contained"),
+    "no-repair": ("serving/weights_corrupted", "replicas_return"),
     "blind-choice": ("serving/slow_replica", "p95 < 45ms"),
     "ejects-all": ("serving/brownouts", "availability >= 62%"),
     "no-breaker": ("serving/flaky_replica", "availability >= 97%"),

@@ -306,6 +306,12 @@ def test_the_client_leaves_a_garbled_answer_to_the_checker(folder: Path) -> None
     assert invoke(folder, Response(200, b"<html>"), CALL) == Answer("<html>", "")
 
 
+def test_the_client_says_who_gave_an_answer_that_is_no_prediction(folder: Path) -> None:
+    """As a model's does whose weights are damaged: JSON has no word for a number that is none."""
+    body = b'{"label":7,"score":null,"model":"d8896f2d","node":"r2"}'
+    assert invoke(folder, Response(200, body), CALL) == Answer(body.decode(), "r2")
+
+
 def test_a_refusal_surely_had_no_effect(folder: Path) -> None:
     error = invoke(folder, Response(503, b"none is up"), CALL)
     assert isinstance(error, CallFailed)

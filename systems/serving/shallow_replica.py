@@ -1,0 +1,24 @@
+"""A replica known to be wrong: its health check says no more than that the process answers."""
+
+from __future__ import annotations
+
+import torch
+
+from harness.node import Node
+from harness.pipelining import Message
+from harness.wire import encode_response
+from systems.serving.replica import Config, Server
+
+
+class Shallow(Server):
+    """The ordinary replica's server, whose health check asks nothing of the model."""
+
+    def _check_health(self, message: Message) -> None:
+        message.answer = encode_response(self._identity())
+
+
+async def main(node: Node) -> None:
+    """As the ordinary replica, without the draining."""
+    torch.set_num_threads(1)
+    server = Shallow(node, node.config(Config))
+    await node.serve_runs(server.handle)
