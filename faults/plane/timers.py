@@ -90,10 +90,12 @@ class Timers:
             self._alarm.set(wake_ns)
 
     def _ring(self) -> None:
-        if self._alarm_ns is not None:
-            self._learn(now_ns() - self._alarm_ns)
-        if self._heap:
-            self._poll_until_ns = self._heap[0][0]
+        if self._alarm_ns is None or self._alarm_ns == _POLLING:
+            return  # it rang for what has been done since
+        woken_ns = now_ns()
+        self._learn(woken_ns - self._alarm_ns)
+        if self._heap:  # what it was set for may have been cancelled, and the next entry be far away
+            self._poll_until_ns = min(self._heap[0][0], woken_ns + _MAX_LEAD_NS)
         self._poll()
 
     def _learn(self, late_ns: int) -> None:

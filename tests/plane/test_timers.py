@@ -1,0 +1,46 @@
+"""The fault plane's timers: in order, never early, and asleep while nothing is near."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from faults.plane.timers import Timers, now_ns
+
+MS = 1_000_000
+
+
+def test_timers_fire_in_the_order_of_their_times_and_never_early() -> None:
+    async def scenario() -> list[tuple[int, int]]:
+        timers = Timers(asyncio.get_running_loop())
+        fired: list[tuple[int, int]] = []
+        done = asyncio.Event()
+        base_ns = now_ns()
+        for due_ms in (7, 3, 5, 5, 1, 20):
+            due_ns = base_ns + due_ms * MS
+            timers.at(due_ns, lambda due_ns=due_ns: fired.append((due_ns, now_ns())))  # type: ignore[misc]
+        timers.at(base_ns + 21 * MS, done.set)
+        await done.wait()
+        timers.close()
+        return fired
+
+    fired = asyncio.run(scenario())
+    assert [due_ns for due_ns, _ in fired] == sorted(due_ns for due_ns, _ in fired)
+    assert len(fired) == 6
+    assert all(at_ns >= due_ns for due_ns, at_ns in fired)
+
+
+def test_nothing_polls_for_an_entry_that_is_far_away() -> None:
+    async def scenario() -> float:
+        timers = Timers(asyncio.get_running_loop())
+        timers.at(now_ns() + 2 * MS, lambda: None).cancel()
+        timers.at(now_ns() + 60_000 * MS, lambda: None)
+        rung = asyncio.Event()
+        timers.at(now_ns() + 4 * MS, rung.set)
+        await rung.wait()
+        before_s = time.process_time()
+        await asyncio.sleep(0.5)
+        timers.close()
+        return time.process_time() - before_s
+
+    assert asyncio.run(scenario()) < 0.25
