@@ -25,8 +25,8 @@ _TOLD: Final = 3
 class FlipBits(Fault):
     """`bits` random bits of the target's files that match `file` (such as "*.log") are flipped, once; nobody flips them back.
 
-    Any file can be hit: a log, a snapshot, the weights of a model. The node may run or be down, or be a foreign program. One that
-    has mapped the file into memory sees the flipped bits at once. The window's end only looks at what became of the
+    Any file can be hit: a log, a snapshot, the weights of a model. The node may run or be down, or be a foreign program. One
+    that has mapped the file into memory sees the flipped bits at once. The window's end only looks at what became of the
     damage: it is the system that has to notice and repair it.
 
     Models silent corruption by disks, controllers and cables: Bairavasundaram et al., "An Analysis of Data Corruption in the
