@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import warnings
 from collections.abc import Sequence
 from typing import Final
@@ -21,6 +22,9 @@ SCORE_DECIMALS: Final = 4
 DTYPE: Final = torch.float64
 """Sums of a batch are not taken in the order of a single image's. In double precision that never shows in a rounded score."""
 
+_row: Final = struct.Struct(f"{PIXELS}d").pack
+"""An image's pixels as numpy's float64."""
+
 
 def network() -> nn.Sequential:
     """The untrained network: 64 pixels, one hidden layer, 10 labels."""
@@ -29,7 +33,8 @@ def network() -> nn.Sequential:
 
 def inputs(images: Sequence[Sequence[float]]) -> torch.Tensor:
     """Images as the network takes them: (images, 64), from 0 to 1."""
-    return torch.from_numpy(np.array(images, dtype=np.float64) / BRIGHTEST)
+    pixels = b"".join([_row(*image) for image in images])  # half the time of numpy's own way from lists
+    return torch.from_numpy(np.frombuffer(pixels).reshape(-1, PIXELS) / BRIGHTEST)
 
 
 def save(net: nn.Module) -> bytes:

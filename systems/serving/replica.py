@@ -84,16 +84,19 @@ class Server:
     def handle(self, run: Run) -> None:
         """Take what the run asks for into the next batch."""
         add, encode = self._batcher.add, self._encode
+        asked = False
         for message in run.messages:
             head = message.head
             if head.path == "/predict" and head.method == "POST":
+                asked = True
                 try:
                     add(message, _decode(message.body).pixels, encode)
                 except msgspec.MsgspecError as error:
                     message.answer = encode_response(Response(400, f"bad request body: {error}".encode()))
-                self._last_asked_s = self._node.clock()
             elif not message.answer:
                 self._handle_other(message)
+        if asked:
+            self._last_asked_s = self._node.clock()
         self._batcher.finish_with_batch(run)
 
     async def drain(self) -> None:
