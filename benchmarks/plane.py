@@ -3,8 +3,8 @@
     python benchmarks/plane.py [--rounds N] [--only requests,bulk,idle,latency,proxies,memory]
 
 The real server is taken from TOXIPROXY_SERVER, from PATH (`toxiproxy-server`), or from Go's bin folder.
-A ratio above 1 in `requests`, `per CPU-second` and `bulk` means that the embedded one does more; in `added round trip` and
-`error`, below 1 means that it adds less.
+A ratio above 1 in `requests`, `per CPU-second` and `bulk` means that the embedded one does more; in `added`,
+`error` and `asleep`, below 1 means that it adds less.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import itertools
 import os
 import shutil
 import socket
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import cast
 
 import msgspec
+import polled
 import psutil
 import uvloop
 
@@ -247,22 +249,41 @@ def idle(running: list[Plane], ports: dict[str, int], rounds: int, direct_port: 
     show("idle round trip", in_turn(running, rounds, measure), "(wanted <= 1)")
 
 
-def latency(running: list[Plane], ports: dict[str, int], rounds: int, direct_port: int) -> None:
-    """What a round trip takes beyond the delay that was asked for; `net` is without the median direct one of that pace."""
-    for delay_ms in (1, 5, 20, 100):
-        for plane in running:
-            plane.call("POST", "/proxies/echo/toxics", {"type": "latency", "attributes": {"latency": delay_ms}})
+def latency(running: list[Plane], ports: dict[str, int], rounds: int) -> None:
+    """What a round trip takes beyond the delay asked for, on one stream of a proxy.
 
-        def measure(plane: Plane, delay_ms: int = delay_ms) -> dict[str, float]:
-            direct_ms = statistics.median(uvloop.run(ping(direct_port, 4, 0.5, delay_ms / 1e3))) * 1e3
-            trips = uvloop.run(ping(ports[plane.name], 4, 2))
-            errors_ms = sorted(trip * 1e3 - delay_ms for trip in trips)
-            p99_ms = errors_ms[int(len(errors_ms) * 0.99)]
-            return {"error p50 ms": statistics.median(errors_ms), "error p99 ms": p99_ms, "net p99 ms": p99_ms - direct_ms}
+    `error`: both ends poll (see `polled`), so that it is the proxy's own, of both its directions. It must not be below 0.
+    `asleep`: the client and the upstream sleep as they wait, and their waking counts, as it does for a user.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        polled_ports = {plane.name: plane.proxy("polled", listener.getsockname()[1]) for plane in running}
+        for delay_ms in (1, 5, 20, 100):
+            for plane, name in itertools.product(running, ("echo", "polled")):
+                plane.call("POST", f"/proxies/{name}/toxics", {"type": "latency", "attributes": {"latency": delay_ms}})
+            connections = 4 if delay_ms < 100 else 16
 
-        show(f"latency {delay_ms} ms", in_turn(running, rounds, measure), "(p99 wanted <= 0.5)")
-        for plane in running:
-            plane.call("DELETE", "/proxies/echo/toxics/latency_downstream")
+            def measure(plane: Plane, delay_ms: int = delay_ms, connections: int = connections) -> dict[str, float]:
+                cpu_s = plane.cpu_s()
+                trips = polled.round_trips(polled_ports[plane.name], listener, MESSAGE, connections, 2, delay_ms / 1e3)
+                cpu_s = plane.cpu_s() - cpu_s
+                errors_ms = [trip * 1e3 - delay_ms for trip in trips]
+                asleep_ms = [trip * 1e3 - delay_ms for trip in uvloop.run(ping(ports[plane.name], connections, 2))]
+                return {
+                    "error min ms": min(errors_ms),
+                    "error p50 ms": statistics.median(errors_ms),
+                    "error p99 ms": p99(errors_ms),
+                    "asleep p50 ms": statistics.median(asleep_ms),
+                    "asleep p99 ms": p99(asleep_ms),
+                    "CPU us a trip": cpu_s * 1e6 / len(trips),
+                }
+
+            show(f"latency {delay_ms} ms", in_turn(running, rounds, measure), "(error p99 wanted <= 0.5)")
+            for plane, name in itertools.product(running, ("echo", "polled")):
+                plane.call("DELETE", f"/proxies/{name}/toxics/latency_downstream")
+
+
+def p99(values: list[float]) -> float:
+    return sorted(values)[int(len(values) * 0.99)]
 
 
 def proxies(running: list[Plane], _: int, echo_port: int) -> None:
@@ -319,7 +340,7 @@ def main() -> None:
         if "idle" in only:
             idle(running, echo, options.rounds, echo_port)
         if "latency" in only:
-            latency(running, echo, options.rounds, echo_port)
+            latency(running, echo, options.rounds)
         if "proxies" in only:
             proxies(running, options.rounds, echo_port)
         if "memory" in only:
