@@ -72,6 +72,22 @@ def test_a_replica_that_is_far_slower_than_the_others_is_left_out() -> None:
     assert serving.chosen() == {"r2", "r3"}
 
 
+def test_two_slow_ones_do_not_excuse_each_other() -> None:
+    serving = Serving()
+    for _ in range(6):
+        serving.call("r3")
+        serving.call("r1", LATE_S)
+        serving.call("r2", LATE_S)
+    assert serving.chosen() == {"r3"}
+
+
+def test_one_that_cannot_be_compared_is_not_slow() -> None:
+    serving = Serving()
+    for _ in range(20):
+        serving.call("r1", LATE_S)
+    assert serving.states()["r1"] == "closed"
+
+
 def test_where_all_are_slow_none_is_left_out() -> None:
     serving = Serving()
     for _ in range(20):
