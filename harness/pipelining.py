@@ -11,13 +11,16 @@ import asyncio
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import Final, cast
 from urllib.parse import unquote
 
 import httptools
 import msgspec
 
+from harness import deadlines
+from harness.deadlines import Deadline
 from harness.wire import MAX_BODY_BYTES, Address, Response, encode_response
 
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -38,6 +41,8 @@ class Head(msgspec.Struct, frozen=True):
     body_bytes: int = 0
     """As announced; 0 where the request came in chunks."""
     keep_alive: bool = True
+    timeout_ms: int | None = None
+    """How long the client has a use for the answer, by its `timeout-ms`; None where it does not say."""
 
 
 class Message(msgspec.Struct):
@@ -49,12 +54,17 @@ class Message(msgspec.Struct):
 
 
 class Run:
-    """The requests of one read. Who handles it sets every message's answer, keeps those already set, and calls `finish`."""
+    """The requests of one read. Who handles it sets every message's answer, keeps those already set, and calls `finish`.
 
-    __slots__ = ("_connection", "finished", "messages", "on_given_up")
+    A read whose requests say different timeouts is several runs.
+    """
 
-    def __init__(self, messages: list[Message], connection: _Connection) -> None:
+    __slots__ = ("_connection", "deadline", "finished", "messages", "on_given_up")
+
+    def __init__(self, messages: list[Message], connection: _Connection, deadline: Deadline | None = None) -> None:
         self.messages = messages
+        self.deadline = deadline
+        """Until when the answers are of use; None where the client did not say."""
         self.finished = False
         self.on_given_up: Callable[[], object] | None = None
         """Called when the client goes away before the answers were sent."""
@@ -173,6 +183,7 @@ class _Parser:
             unquote(path) if "%" in path else path,
             self._announced_bytes,
             self._parser.should_keep_alive(),
+            self._timeout_ms,
         )
 
     def take_continue(self) -> bool:
@@ -182,6 +193,7 @@ class _Parser:
     def _begin(self) -> None:
         self._url = b""
         self._head_bytes = self._body_bytes = self._announced_bytes = 0
+        self._timeout_ms: int | None = None
         self._body: list[bytes] = []
         self._expects = False
 
@@ -194,6 +206,8 @@ class _Parser:
         match name.lower():
             case b"content-length":
                 self._announced_bytes = int(value)
+            case b"timeout-ms":
+                self._timeout_ms = deadlines.timeout_ms(value)
             case b"expect":
                 self._expects = value.lower() == b"100-continue"
                 self.plain = False
@@ -295,13 +309,20 @@ class _Connection(asyncio.Protocol):
         if self._ended:
             return
         messages = self._cutter.feed(data)
+        timed = False
         for number, message in enumerate(messages, start=1):
-            if not message.head.keep_alive:
+            head = message.head
+            if head.timeout_ms is not None:
+                timed = True
+            if not head.keep_alive:
                 del messages[number:]
                 self._ended = True
         if self._cutter.wants_continue and not self._runs and not messages:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if messages:
+        if timed:
+            for run in self._timed_runs(messages):
+                self._hand_over(run)
+        elif messages:
             self._hand_over(Run(messages, self))
         if self._cutter.failure is not None and not self._ended:
             self._ended = True
@@ -309,6 +330,12 @@ class _Connection(asyncio.Protocol):
             run = Run([Message(_REFUSED, b"", refusal)], self)
             self._add(run)
             run.finish()
+
+    def _timed_runs(self, messages: Sequence[Message]) -> Iterator[Run]:
+        now_s = asyncio.get_running_loop().time()
+        for timeout_ms, alike in groupby(messages, key=lambda message: message.head.timeout_ms):
+            deadline = None if timeout_ms is None else Deadline(now_s + timeout_ms / 1e3, timeout_ms)
+            yield Run(list(alike), self, deadline)
 
     def _hand_over(self, run: Run) -> None:
         self._add(run)

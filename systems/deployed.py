@@ -57,7 +57,7 @@ class DeployedServing(Serving):
     """Serving that `Deploy` can give another version of the model, from v1 on."""
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
-        return VersionedClient(artifacts.folder(), entries["balancer"])
+        return VersionedClient(artifacts.folder(), entries["balancer"], self.deadline_ms)
 
     def rollout(self, nodes: Sequence[str], version: str) -> Rollout:
         self.config_of(version)

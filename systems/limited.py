@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from harness.drill import Node
 from harness.errors import UsageError
 from systems.serving import Serving
+from systems.serving.bugs import variant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class LimitedServing(Serving):
     def nodes(self) -> Sequence[Node]:
         return [
             dataclasses.replace(
-                node, code="systems.serving.limited_replica", config={**node.config, "service_ms": self.service_ms}
+                node, code=variant(self.bug).limited_replica, config={**node.config, "service_ms": self.service_ms}
             )
             if node.replica
             else node

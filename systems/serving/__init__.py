@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.deadlines import LONGEST_MS
 from harness.drill import Address, Client, Node
 from harness.errors import HarnessError, UsageError
 from systems.serving import artifacts
@@ -36,11 +37,17 @@ class Serving:
     """How the balancer decides."""
     bug: str | None = None
     """The name of a known-bad variant; see `BUGS`."""
+    deadline_ms: int | None = None
+    """How long an answer is of use to the clients: they say so with each request. None: they do not say."""
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
             raise UsageError(f"Serving(replicas={self.replicas!r}): a whole number of replicas, at least one.")
         variant(self.bug)
+        if self.deadline_ms is not None and not 0 < self.deadline_ms <= LONGEST_MS:
+            raise UsageError(
+                f"Serving(deadline_ms={self.deadline_ms!r}): a whole number of milliseconds, 1 to {LONGEST_MS}, or None."
+            )
 
     def nodes(self) -> Sequence[Node]:
         names = [f"r{number}" for number in range(1, self.replicas + 1)]
@@ -65,7 +72,7 @@ class Serving:
         return [_BALANCER]
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
-        return PredictClient(artifacts.folder(), entries[_BALANCER])
+        return PredictClient(artifacts.folder(), entries[_BALANCER], self.deadline_ms)
 
     def missing(self) -> str | None:
         library = artifacts.missing_library()

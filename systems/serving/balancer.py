@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from harness.deadlines import Deadline
 from harness.node import Node
 from harness.pipelining import Message, Run
 from harness.wire import Client, Response, encode_response
@@ -58,14 +59,14 @@ async def main(node: Node) -> None:
             )
         )
 
-    async def predict(message: Message) -> None:
-        message.answer = encode_response(await dispatcher.predict(message.body))
+    async def predict(message: Message, deadline: Deadline | None) -> None:
+        message.answer = encode_response(await dispatcher.predict(message.body, deadline))
 
-    async def forward(messages: Sequence[Message]) -> None:
+    async def forward(messages: Sequence[Message], deadline: Deadline | None) -> None:
         if in_runs:
-            await dispatcher.predict_run(messages)
+            await dispatcher.predict_run(messages, deadline)
         else:
-            await asyncio.gather(*map(predict, messages))
+            await asyncio.gather(*(predict(message, deadline) for message in messages))
 
     def handle(run: Run) -> None:
         predictions = []

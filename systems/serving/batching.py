@@ -23,6 +23,7 @@ Image = Sequence[float]
 Encode = Callable[[Prediction], bytes]
 """Makes the whole HTTP answer out of what the model says."""
 
+TOO_LATE: Final = encode_response(Response(504, b"no time is left before the deadline that came with the request"))
 OVERLOADED: Final = encode_response(Response(503, b"too many predictions are waiting", (("retry-after", "1"),)))
 _FAILED: Final = encode_response(Response(500, b"internal error; see the node's log"))
 
@@ -55,6 +56,10 @@ class Batcher:
         images, self._images = self._images, []
         asked, self._asked = self._asked, []
         runs, self._runs = self._runs, []
+        late = self._too_late(runs)
+        if late:
+            kept = [number for number, (message, _) in enumerate(asked) if id(message) not in late]
+            images, asked = [images[number] for number in kept], [asked[number] for number in kept]
         if images and not all(run.given_up for run in runs):
             try:
                 for (message, encode), prediction in zip(asked, self._predict(images), strict=True):
@@ -65,3 +70,14 @@ class Batcher:
                     message.answer = _FAILED
         for run in runs:
             run.finish()
+
+    def _too_late(self, runs: Sequence[Run]) -> set[int]:
+        """Answer what is past its deadline; which messages these are, by their `id`."""
+        now_s = asyncio.get_running_loop().time()
+        late: set[int] = set()
+        for run in runs:
+            if run.deadline is not None and run.deadline.at_s <= now_s:
+                for message in run.messages:
+                    message.answer = message.answer or TOO_LATE
+                    late.add(id(message))
+        return late

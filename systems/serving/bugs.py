@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from harness.deadlines import Deadline
 from harness.errors import UsageError, hint
 from harness.rollout import Rollout, Step
-from harness.wire import Client, Response
+from harness.wire import Client, Headers, Response
 from systems.breaker import Permit
 from systems.breaker_bugs import NeverCloses, NeverOpens, SeesNoFailures, SeesNoSlowness, UnboundedProbes
 from systems.serving.admission import Admission
@@ -104,10 +105,10 @@ class _SwappedAnswers(Dispatcher):
         super().__init__(pool, clients, log, admission, retry_budget)
         self._asked: deque[asyncio.Future[Response]] = deque()
 
-    async def predict(self, body: bytes) -> Response:
+    async def predict(self, body: bytes, deadline: Deadline | None = None) -> Response:
         mine: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._asked.append(mine)
-        answer = await super().predict(body)
+        answer = await super().predict(body, deadline)
         self._asked.popleft().set_result(answer)  # whoever asked first, not who asked this
         return await mine
 
@@ -124,10 +125,10 @@ class _CollidingCache(Dispatcher):
         super().__init__(pool, clients, log, admission, retry_budget)
         self._cache: dict[bytes, Response] = {}
 
-    async def predict(self, body: bytes) -> Response:
+    async def predict(self, body: bytes, deadline: Deadline | None = None) -> Response:
         key = body[:40]  # the image's first pixels
         if key not in self._cache:
-            self._cache[key] = await super().predict(body)
+            self._cache[key] = await super().predict(body, deadline)
         return self._cache[key]
 
 
@@ -140,8 +141,14 @@ class _NoRetry(Dispatcher):
 
 
 class _DropsOnRetry(Dispatcher):
-    async def ask(self, name: str, body: bytes, *, tries_before: int) -> Response:
-        return await super().ask(name, b"" if tries_before else body, tries_before=tries_before)
+    async def ask(self, name: str, body: bytes, *, tries_before: int, timeout_s: float, headers: Headers = ()) -> Response:
+        sent = b"" if tries_before else body
+        return await super().ask(name, sent, tries_before=tries_before, timeout_s=timeout_s, headers=headers)
+
+
+class _DeadlineRestarts(Dispatcher):
+    def told_ms(self, deadline: Deadline, try_s: float) -> int:
+        return deadline.timeout_ms
 
 
 class _NoVerify(Rollout):
@@ -164,7 +171,9 @@ class Variant:
     checker: type[HealthChecker] = HealthChecker
     dispatcher: type[Dispatcher] = Dispatcher
     replica: str = "systems.serving.replica"
-    """The module, so that PyTorch stays out of this one."""
+    """The module, so that PyTorch stays out of this one …"""
+    limited_replica: str = "systems.serving.limited_replica"
+    """… and the one of `LimitedServing`."""
     last_weights: str = WEIGHTS
     rollout: type[Rollout] = Rollout
 
@@ -191,6 +200,14 @@ BUGS: Final[dict[str, tuple[str, Variant]]] = {
     "no-timeout": ("a request waits for its replica for ever", Variant(dispatcher=_NoTimeout)),
     "no-retry": ("a failed request is not retried", Variant(dispatcher=_NoRetry)),
     "drops-on-retry": ("a retried request has lost its body", Variant(dispatcher=_DropsOnRetry)),
+    "ignores-deadlines": (
+        "a replica works on what nobody waits for any more",
+        Variant(limited_replica="systems.serving.heedless_replica"),
+    ),
+    "deadline-restarts": (
+        "each replica is told the whole time that the client has, not what is left of it",
+        Variant(dispatcher=_DeadlineRestarts),
+    ),
     "no-verify": ("a new version is not looked at after it was deployed", Variant(rollout=_NoVerify)),
     "no-rollback": ("a deploy that went wrong is left as it is", Variant(rollout=_NoRollback)),
     "batch-misaligned": (

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from harness import wire
+from harness.deadlines import HEADER
 from harness.drill import Answer, Call, CallFailed
 from systems.serving import artifacts
 from systems.serving.messages import Prediction, PredictReply, PredictRequest
@@ -16,22 +17,29 @@ from systems.serving.messages import Prediction, PredictReply, PredictRequest
 _TIMEOUT_S: Final = 60.0
 """Only an end to waiting when nobody else ends it: the load gives a call up long before."""
 
+_REFUSED: Final = frozenset({503, 504})
+"""Definite failures: a prediction has no effect, so one that was not answered, in time or at all, has not acted."""
+
 
 class PredictClient:
-    """Asks the balancer for predictions. A call's key is the image's number; its pixels come from the artifacts."""
+    """Asks the balancer for predictions. A call's key is the image's number; its pixels come from the artifacts.
 
-    def __init__(self, folder: Path, address: wire.Address) -> None:
+    `deadline_ms`: how long an answer is of use, which goes along with each request; None: whenever it comes.
+    """
+
+    def __init__(self, folder: Path, address: wire.Address, deadline_ms: int | None = None) -> None:
         self._bodies = _bodies(folder)
         self._http = wire.Client(address)
+        self._headers = () if deadline_ms is None else ((HEADER, str(deadline_ms)),)
 
     async def invoke(self, call: Call) -> Answer:
         body = self._bodies[int(call.key)]
         try:
-            response = await self._http.request("POST", "/predict", body, timeout_s=_TIMEOUT_S)
+            response = await self._http.request("POST", "/predict", body, timeout_s=_TIMEOUT_S, headers=self._headers)
         except wire.Unreachable as error:
             raise CallFailed(str(error)) from error
         text = response.body.decode(errors="replace")
-        if response.status == 503:
+        if response.status in _REFUSED:
             raise CallFailed(text)
         if response.status != 200:
             raise UnexpectedStatus(f"{response.status} {text}")

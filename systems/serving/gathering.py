@@ -1,7 +1,8 @@
 """Gathering: the runs that all connections brought in one turn of the event loop go on together, in groups.
 
 A replica answers a large batch for little more than a small one, so what arrived together is sent to one replica together,
-whether it came over one connection or over many. Nothing waits for more to come.
+whether it came over one connection or over many. Nothing waits for more to come. A group has one deadline, so that none of it
+waits for what may take longer.
 """
 
 from __future__ import annotations
@@ -12,13 +13,20 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from harness.deadlines import Deadline
 from harness.pipelining import Message, Run
 
 GROUP_MESSAGES: Final = 128
 """A group that holds so many is full. Twice as many in a batch would save a replica little, and make all wait for it."""
 
-Forward = Callable[[Sequence[Message]], Awaitable[None]]
-"""Sets the answer of every message."""
+Forward = Callable[[Sequence[Message], Deadline | None], Awaitable[None]]
+"""Sets the answer of every message by their deadline."""
+
+
+class _Group:
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.messages: list[Message] = []
 
 
 class Gatherer:
@@ -26,27 +34,30 @@ class Gatherer:
 
     def __init__(self, forward: Forward) -> None:
         self._forward = forward
-        self._runs: list[Run] = []
-        self._messages: list[Message] = []
+        self._groups: dict[Deadline | None, _Group] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(self, run: Run, messages: Sequence[Message]) -> None:
         """Forward these messages of a run, and finish it when they are answered."""
-        if not self._runs:
+        if not self._groups:
             asyncio.get_running_loop().call_soon(self._send)
-        self._runs.append(run)
-        self._messages.extend(messages)
-        if len(self._messages) >= GROUP_MESSAGES:
-            self._group()
+        group = self._groups.get(run.deadline)
+        if group is None:
+            group = self._groups[run.deadline] = _Group()
+        group.runs.append(run)
+        group.messages.extend(messages)
+        if len(group.messages) >= GROUP_MESSAGES:
+            del self._groups[run.deadline]
+            self._begin(group, run.deadline)
 
     def _send(self) -> None:
-        if self._runs:
-            self._group()
+        groups, self._groups = self._groups, {}
+        for deadline, group in groups.items():
+            self._begin(group, deadline)
 
-    def _group(self) -> None:
-        runs, self._runs = self._runs, []
-        messages, self._messages = self._messages, []
-        task = asyncio.get_running_loop().create_task(self._forwarded(runs, messages))
+    def _begin(self, group: _Group, deadline: Deadline | None) -> None:
+        runs = group.runs
+        task = asyncio.get_running_loop().create_task(self._forwarded(group, deadline))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -57,11 +68,11 @@ class Gatherer:
         for run in runs:
             run.on_given_up = given_up
 
-    async def _forwarded(self, runs: Sequence[Run], messages: Sequence[Message]) -> None:
+    async def _forwarded(self, group: _Group, deadline: Deadline | None) -> None:
         try:
-            await self._forward(messages)
+            await self._forward(group.messages, deadline)
         except Exception:  # one group's failure is its answer, and is in the node's log
             traceback.print_exc(file=sys.stderr)
         finally:
-            for run in runs:
+            for run in group.runs:
                 run.finish()

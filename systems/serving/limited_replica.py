@@ -1,7 +1,8 @@
 """A replica of known capacity: it answers one request after another and takes a fixed time for each.
 
 `POST /predict` and `GET /healthz` as the ordinary replica has them, without batching. Its queue has no bound, and what the
-balancer has given up is still worked on, as most servers do: that is what makes overload and retry storms dangerous.
+balancer has given up is still worked on, as most servers do: that is what makes overload and retry storms dangerous. Only what
+has a deadline is not: where there is no time left for it when its turn comes, it is not begun.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import msgspec
 import torch
 
 from harness.node import Node
-from harness.wire import Request, Response
+from harness.pipelining import Message, Run
+from harness.wire import Response, encode_response
 from systems.serving import artifacts
+from systems.serving.batching import TOO_LATE
 from systems.serving.messages import PredictReply, PredictRequest
 from systems.serving.model import Classifier
 
@@ -30,36 +33,53 @@ class Config(msgspec.Struct, frozen=True):
 class Server:
     """Answers requests in the order of their arrival."""
 
-    def __init__(self, node: Node, model: Classifier, service_s: float) -> None:
-        self._name = node.name
-        self._model = model
-        self._service_s = service_s
+    def __init__(self, node: Node, config: Config) -> None:
+        self._node = node
+        self._model = Classifier(artifacts.read(Path(config.folder), config.weights))
+        self._service_s = config.service_ms / 1e3
         self._turn = asyncio.Lock()
-        self._works: set[asyncio.Task[Response]] = set()
+        self._works: set[asyncio.Task[None]] = set()
 
-    async def handle(self, request: Request) -> Response:
-        match request.method, request.path:
-            case "POST", "/predict":
-                work = asyncio.create_task(self._work(request.decode(PredictRequest)))
-                self._works.add(work)
-                work.add_done_callback(self._works.discard)
-                return await asyncio.shield(work)  # a caller that has gone does not end it
-            case "GET", "/healthz":
-                return Response.json({"node": self._name, "model": self._model.fingerprint})
-            case _:
-                return Response(404, b"no such route; there are POST /predict and GET /healthz")
+    def handle(self, run: Run) -> None:
+        """Queue what the run asks for. A caller that goes away does not end it."""
+        work = asyncio.get_running_loop().create_task(self._work(run))
+        self._works.add(work)
+        work.add_done_callback(self._works.discard)
 
-    async def _work(self, request: PredictRequest) -> Response:
+    def expired(self, run: Run) -> bool:
+        """An answer that was begun now would come too late to be of use."""
+        return run.deadline is not None and run.deadline.at_s <= self._node.clock() + self._service_s
+
+    async def _work(self, run: Run) -> None:
+        try:
+            for message in run.messages:
+                match message.head.method, message.head.path:
+                    case "POST", "/predict":
+                        message.answer = await self._predict(message, run)
+                    case "GET", "/healthz":
+                        known = {"node": self._node.name, "model": self._model.fingerprint}
+                        message.answer = encode_response(Response.json(known))
+                    case _:
+                        nothing = Response(404, b"no such route; there are POST /predict and GET /healthz")
+                        message.answer = message.answer or encode_response(nothing)
+        finally:
+            run.finish()
+
+    async def _predict(self, message: Message, run: Run) -> bytes:
+        try:
+            request = msgspec.json.decode(message.body, type=PredictRequest)
+        except msgspec.MsgspecError as error:
+            return encode_response(Response(400, f"bad request body: {error}".encode()))
         async with self._turn:
+            if self.expired(run):
+                return TOO_LATE
             await asyncio.sleep(self._service_s)
             (answer,) = self._model.predict([request.pixels])
-        reply = PredictReply(label=answer.label, score=answer.score, model=self._model.fingerprint, node=self._name)
-        return Response.json(reply)
+        reply = PredictReply(label=answer.label, score=answer.score, model=self._model.fingerprint, node=self._node.name)
+        return encode_response(Response.json(reply))
 
 
 async def main(node: Node) -> None:
     """Load the model, then answer until told to end."""
     torch.set_num_threads(1)
-    config = node.config(Config)
-    model = Classifier(artifacts.read(Path(config.folder), config.weights))
-    await node.serve(Server(node, model, config.service_ms / 1e3).handle)
+    await node.serve_runs(Server(node, node.config(Config)).handle)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import pipelining
+from harness.deadlines import Deadline
 from harness.pipelining import Cutter, Message, Run, RunHandler
 from harness.wire import Address, Client, Response, encode_response
 
@@ -84,6 +85,25 @@ def test_a_length_hidden_from_the_parser_is_not_believed() -> None:
     cutter = Cutter()
     messages = cutter.feed(b"POST /a HTTP/1.1\ncontent-length: 0\n\nGET /b HTTP/1.1\r\nhost: a\r\n\r\n")
     assert cutter.failure or [message.head.path for message in messages] == ["/a", "/b"]
+
+
+@pytest.mark.parametrize("value", [b"1", b"300", b"00300", b"99999999"])
+def test_a_timeout_is_read_from_the_head(value: bytes) -> None:
+    """By the quick way and by the parser."""
+    cutter = Cutter()
+    messages = cutter.feed(post(b"a", b"Timeout-Ms: " + value + b"\r\n") + post(b"b"))
+    messages += cutter.feed(b"POST /c HTTP/1.1\r\ntimeout-ms: " + value + b"\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n")
+    messages += cutter.feed(post(b"d"))
+    assert [message.head.timeout_ms for message in messages] == [int(value), None, int(value), None]
+
+
+@pytest.mark.parametrize("value", [b"", b"0", b"-1", b"+1", b"1.5", b"300ms", b"1 2", b"123456789", b"\xb2"])
+def test_a_timeout_that_is_none_is_refused(value: bytes) -> None:
+    cutter = Cutter()
+    assert [message.body for message in cutter.feed(post(b"before") + post(b"a", b"timeout-ms: " + value + b"\r\n"))] == [
+        b"before"
+    ]
+    assert cutter.failure == (f"timeout-ms is {value.decode('latin-1')!r}; it is a whole number of milliseconds, 1 to 99999999")
 
 
 # -------------------------------------------------------------------------------------------------------------- server
@@ -292,3 +312,40 @@ def test_too_many_waiting_requests_stop_the_reading() -> None:
 
     asyncio.run(scenario())
     assert 0 < sum(len(run.messages) for run in waiting) < FLOOD / 2
+
+
+# ----------------------------------------------------------------------------------------------------------- deadlines
+
+
+def test_a_read_whose_requests_say_different_timeouts_is_several_runs() -> None:
+    runs: list[tuple[int, Deadline | None]] = []
+    read_s: list[float] = []
+
+    def note(run: Run) -> None:
+        read_s.append(asyncio.get_running_loop().time())
+        runs.append((len(run.messages), run.deadline))
+        echo(run)
+
+    async def scenario() -> bytes:
+        async with serving(note) as address:
+            timed = b"timeout-ms: 300\r\n"
+            data = post(b"1", timed) + post(b"2", timed) + post(b"3") + post(b"4", b"timeout-ms: 5\r\n") + LAST
+            return await exchange(address, data)
+
+    assert bodies(asyncio.run(scenario())) == [b"1", b"2", b"3", b"4", b""]
+    assert [(size, deadline and deadline.timeout_ms) for size, deadline in runs] == [(2, 300), (1, None), (1, 5), (1, None)]
+    first, fourth = runs[0][1], runs[2][1]
+    assert first is not None
+    assert fourth is not None
+    assert first.at_s - fourth.at_s == pytest.approx(0.295)
+    assert first.at_s <= read_s[0] + 0.3
+
+
+def test_a_timeout_that_is_none_is_answered_with_the_reason() -> None:
+    async def scenario() -> bytes:
+        async with serving(echo) as address:
+            return await exchange(address, post(b"x", b"timeout-ms: soon\r\n"))
+
+    answer = asyncio.run(scenario())
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n")
+    assert b"bad request: timeout-ms is 'soon'; it is a whole number of milliseconds" in answer

@@ -36,6 +36,8 @@ CAUGHT = {
     "breakers-leave-nobody": ("serving/brownouts", "availability >= 62%"),
     "sheds-nothing": ("serving/overload", "availability >= 30%"),
     "no-retry-budget": ("serving/retry_storm", "recovery < 5s"),
+    "ignores-deadlines": ("serving/deadlines", "availability >= 55%"),
+    "deadline-restarts": ("serving/deadlines", "availability >= 55%"),
     "ignores-health": ("serving/replica_partitioned", "p95 < 240ms"),
 }
 """The drill that catches each bug, and the check or SLO that does not hold in it; what gives no wrong answer misses an SLO."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from harness.deadlines import Deadline
 from harness.pipelining import Message, Run, listen
 from harness.ports import HOST
 from harness.run_client import RunClient
@@ -20,12 +21,14 @@ class Groups:
 
     def __init__(self) -> None:
         self.seen: list[list[bytes]] = []
+        self.deadlines: list[Deadline | None] = []
         self.cancelled = 0
         self.begun = asyncio.Event()
         self.ended = asyncio.Event()
         self.go = asyncio.Event()
 
-    async def forward(self, messages: Sequence[Message]) -> None:
+    async def forward(self, messages: Sequence[Message], deadline: Deadline | None) -> None:
+        self.deadlines.append(deadline)
         self.seen.append([message.body for message in messages])
         self.begun.set()
         try:
@@ -132,5 +135,24 @@ def test_a_group_is_given_up_only_when_all_who_asked_are_gone() -> None:
             assert not groups.cancelled
             asked[1].cancel()
             await asyncio.wait_for(groups.ended.wait(), 10)
+
+    asyncio.run(scenario())
+
+
+def test_a_group_has_one_deadline() -> None:
+    async def scenario() -> None:
+        groups = Groups()
+        groups.go.set()
+        async with gathering(groups) as (client, held):
+            asked = [asyncio.create_task(client.exchange(requests(text), timeout_s=10)) for text in (b"a", b"b", b"c")]
+            runs = await held_back(held, 3)
+            soon = Deadline(at_s=1.0, timeout_ms=300)
+            for run in runs[:2]:
+                run.deadline = soon
+            added(Gatherer(groups.forward), runs)
+            for task in asked:
+                await task
+            assert list(map(len, groups.seen)) == [2, 1]
+            assert groups.deadlines == [soon, None]
 
     asyncio.run(scenario())

@@ -1,0 +1,22 @@
+"""A replica of known capacity that is known to be wrong: it works on what nobody waits for any more."""
+
+from __future__ import annotations
+
+import torch
+
+from harness.node import Node
+from harness.pipelining import Run
+from systems.serving.limited_replica import Config, Server
+
+
+class Heedless(Server):
+    """The limited replica's server, to which no deadline ever passes."""
+
+    def expired(self, run: Run) -> bool:
+        return False
+
+
+async def main(node: Node) -> None:
+    """As the limited replica."""
+    torch.set_num_threads(1)
+    await node.serve_runs(Heedless(node, node.config(Config)).handle)

@@ -1,0 +1,271 @@
+"""A deadline goes with the request: nobody asks, waits or works past it, and whoever asked is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness import pipelining
+from harness.deadlines import Deadline
+from harness.drill import Call, CallFailed
+from harness.errors import UsageError
+from harness.node import Node, NodeSpec
+from harness.pipelining import Message, Run
+from harness.ports import HOST, reserved
+from harness.wire import Address, Client, Request, Response, Unreachable, encode_response, listen
+from systems.limited import LimitedServing
+from systems.serving import Serving, artifacts, heedless_replica, limited_replica
+from systems.serving.admission import Admission
+from systems.serving.batching import Batcher
+from systems.serving.client import PredictClient
+from systems.serving.dispatch import Dispatcher
+from systems.serving.ejection import FALL_REQUESTS
+from systems.serving.messages import Prediction, PredictRequest
+from systems.serving.policy import Pool
+from systems.serving.retry_budget import RetryBudget
+from systems.serving.settings import Settings
+
+HEADER = "timeout-ms"
+Ask = Callable[[Dispatcher, Deadline | None], Awaitable[int]]
+Main = Callable[[Node], Awaitable[None]]
+
+
+class Replica:
+    """Notes what it is told of time, and answers, or never does."""
+
+    def __init__(self, *, answers: bool) -> None:
+        self.told: list[str | None] = []
+        self._answers = answers
+
+    async def handle(self, request: Request) -> Response:
+        self.told.append(request.headers.get(HEADER))
+        if not self._answers:
+            await asyncio.Event().wait()
+        return Response(200, b"an answer")
+
+
+@contextlib.asynccontextmanager
+async def dispatching(*replicas: Replica, try_s: float = 10.0) -> AsyncIterator[tuple[Dispatcher, Pool]]:
+    """A dispatcher in front of the replicas r1, r2, …, which it asks in turn."""
+
+    class Timed(Dispatcher):
+        TRY_TIMEOUT_S = try_s
+
+    async with contextlib.AsyncExitStack() as stack:
+        clients: dict[str, Client] = {}
+        for number, replica in enumerate(replicas, start=1):
+            server = await listen(replica.handle, (HOST, 0))
+            stack.callback(server.close)
+            clients[f"r{number}"] = client = Client(server.sockets[0].getsockname())
+            stack.callback(client.close)
+        pool = Pool(list(clients), Settings(strategy="round-robin"))
+        yield Timed(pool, clients, lambda _: None, Admission(None), RetryBudget(None)), pool
+
+
+def within(timeout_ms: int) -> Deadline:
+    return Deadline(asyncio.get_running_loop().time() + timeout_ms / 1e3, timeout_ms)
+
+
+async def alone(dispatcher: Dispatcher, deadline: Deadline | None) -> int:
+    return (await dispatcher.predict(b"image", deadline)).status
+
+
+async def in_a_run(dispatcher: Dispatcher, deadline: Deadline | None) -> int:
+    message = Message(pipelining.Head("POST", "/predict"), b"image")
+    await dispatcher.predict_run([message], deadline)
+    return int(message.answer.split()[1])
+
+
+WAYS = pytest.mark.parametrize("ask", [alone, in_a_run])
+
+
+@WAYS
+def test_a_replica_is_told_what_is_left_and_no_more_than_the_try(ask: Ask) -> None:
+    async def scenario() -> None:
+        replica = Replica(answers=True)
+        async with dispatching(replica, try_s=60.0) as (dispatcher, _):
+            assert await ask(dispatcher, None) == 200
+            assert await ask(dispatcher, within(30_000)) == 200
+            assert await ask(dispatcher, within(300_000)) == 200
+        untold, left, capped = replica.told
+        assert untold is None
+        assert left is not None
+        assert 0 < int(left) <= 30_000
+        assert capped == "60000"
+
+    asyncio.run(scenario())
+
+
+@WAYS
+def test_nobody_is_asked_after_the_deadline(ask: Ask) -> None:
+    async def scenario() -> None:
+        replica = Replica(answers=True)
+        async with dispatching(replica) as (dispatcher, _):
+            assert await ask(dispatcher, within(0)) == 504
+        assert replica.told == []
+
+    asyncio.run(scenario())
+
+
+@WAYS
+def test_the_wait_ends_with_the_deadline_and_no_other_replica_is_tried(ask: Ask) -> None:
+    """A try might take an hour here: only the deadline ends it."""
+
+    async def scenario() -> None:
+        silent, other = Replica(answers=False), Replica(answers=True)
+        async with dispatching(silent, other, try_s=3600.0) as (dispatcher, _), asyncio.timeout(60):
+            assert await ask(dispatcher, within(200)) == 504
+        assert len(silent.told) == 1
+        assert other.told == []
+
+    asyncio.run(scenario())
+
+
+@WAYS
+def test_hasty_clients_do_not_take_a_replica_down_and_patient_ones_do(ask: Ask) -> None:
+    async def scenario(timeout_ms: int) -> tuple[int, bool]:
+        async with dispatching(Replica(answers=False), Replica(answers=False)) as (dispatcher, pool):
+            asked = 2 * FALL_REQUESTS
+            for _ in range(asked):
+                assert await ask(dispatcher, within(timeout_ms)) == 504
+            status = pool.status(0.0)
+            assert sum(replica.outstanding for replica in status) == 0
+            return sum(replica.failed for replica in status) // asked, all(replica.up for replica in status)
+
+    assert asyncio.run(scenario(20)) == (0, True)
+    assert asyncio.run(scenario(400)) == (1, False)
+
+
+def test_a_retry_is_told_less() -> None:
+    async def scenario() -> None:
+        silent, well = Replica(answers=False), Replica(answers=True)
+        async with dispatching(silent, well, try_s=0.2) as (dispatcher, _):
+            response = await dispatcher.predict(b"image", within(300))
+        if response.status == 200:  # else a busy machine let the deadline pass
+            assert well.told[0] is not None
+            assert int(well.told[0]) <= 100
+
+    asyncio.run(scenario())
+
+
+# -------------------------------------------------------------------------------------------------------------- replica
+
+
+def test_a_batch_leaves_out_what_is_past_its_deadline() -> None:
+    passes: list[Sequence[Sequence[float]]] = []
+
+    def model(images: Sequence[Sequence[float]]) -> list[Prediction]:
+        passes.append(images)
+        return [Prediction(label=round(image[0]), score=1.0) for image in images]
+
+    async def scenario() -> list[int]:
+        batcher, held, whole = Batcher(model), list[Run](), asyncio.Event()
+
+        def hold(run: Run) -> None:
+            held.append(run)
+            if len(held) == 4:
+                whole.set()
+
+        server = await pipelining.listen(hold, (HOST, 0))
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        for image, timeout in ((1, "timeout-ms: 1\r\n"), (2, "timeout-ms: 60000\r\n"), (3, ""), (4, "timeout-ms: 1\r\n")):
+            writer.write(f"POST / HTTP/1.1\r\n{timeout}content-length: 1\r\n\r\n{image}".encode())
+        await whole.wait()
+        past = held[0].deadline
+        assert past is not None
+        while asyncio.get_running_loop().time() < past.at_s:
+            await asyncio.sleep(0.001)
+        for run in held:
+            batcher.add(run.messages[0], [float(run.messages[0].body)], lambda seen: encode_response(Response.json(seen)))
+            batcher.finish_with_batch(run)
+        statuses = [int((await reader.readuntil(b"}" if number in (1, 2) else b"request")).split()[1]) for number in range(4)]
+        writer.close()
+        server.close()
+        return statuses
+
+    assert asyncio.run(scenario()) == [504, 200, 200, 504]
+    assert passes == [[[2.0], [3.0]]]
+
+
+@contextlib.asynccontextmanager
+async def limited(main: Main, tmp_path: Path, service_ms: float) -> AsyncIterator[Address]:
+    Serving().prepare()
+    config: dict[str, object] = {
+        "folder": str(artifacts.folder()), "weights": artifacts.WEIGHTS, "service_ms": service_ms
+    }  # fmt: skip
+    with reserved(1) as ports:
+        spec = NodeSpec(name="r1", start=0, host=HOST, port=ports[0], data=str(tmp_path), log="", seed=1, config=config)
+
+        async def serve() -> None:
+            await main(Node(spec))
+
+        task, client = asyncio.create_task(serve()), Client((HOST, ports[0]))
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    await client.request("GET", "/healthz", timeout_s=5)
+                    break
+                except Unreachable:
+                    await asyncio.sleep(0)
+        try:
+            yield (HOST, ports[0])
+        finally:
+            client.close()
+            task.cancel()
+            await asyncio.wait([task])
+
+
+@pytest.mark.parametrize(("main", "late"), [(limited_replica.main, 504), (heedless_replica.main, 200)])
+def test_a_queue_is_not_worked_off_for_nobody(main: Main, late: int, tmp_path: Path) -> None:
+    """Ten requests of 50 ms each, which have 200 ms: the last ones' turn comes too late. One without a deadline waits."""
+
+    async def scenario() -> tuple[list[int], int]:
+        async with limited(main, tmp_path, service_ms=50) as address:
+            body = msgspec.json.encode(PredictRequest(artifacts.digits(artifacts.folder())[0].pixels))
+            client = Client(address)
+            timed = [client.request("POST", "/predict", body, timeout_s=10, headers=((HEADER, "200"),)) for _ in range(10)]
+            *answers, last = await asyncio.gather(*timed, client.request("POST", "/predict", body, timeout_s=10))
+            client.close()
+            return [answer.status for answer in answers], last.status
+
+    statuses, patient = asyncio.run(scenario())
+    assert statuses[-1] == late
+    assert set(statuses) <= {200, late}
+    assert patient == 200
+
+
+# --------------------------------------------------------------------------------------------------------------- client
+
+
+@pytest.mark.parametrize("deadline_ms", [None, 300])
+def test_the_client_sends_its_deadline_and_504_is_a_definite_failure(deadline_ms: int | None) -> None:
+    Serving().prepare()
+
+    async def scenario() -> Request:
+        asked: list[Request] = []
+
+        async def handle(request: Request) -> Response:
+            asked.append(request)
+            return Response(504, b"too late")
+
+        server = await listen(handle, (HOST, 0))
+        client = Serving(deadline_ms=deadline_ms).client(0, {"balancer": server.sockets[0].getsockname()})
+        assert isinstance(client, PredictClient)
+        with pytest.raises(CallFailed, match="too late"):
+            await client.invoke(Call(kind="predict", key="3"))
+        await client.close()
+        server.close()
+        return asked[0]
+
+    assert asyncio.run(scenario()).headers.get(HEADER) == (None if deadline_ms is None else "300")
+
+
+@pytest.mark.parametrize("deadline_ms", [0, -1, 100_000_000])
+def test_a_deadline_that_makes_no_sense_is_refused(deadline_ms: int) -> None:
+    with pytest.raises(UsageError, match=f"deadline_ms={deadline_ms}"):
+        LimitedServing(deadline_ms=deadline_ms)
