@@ -10,7 +10,7 @@ from workloads.predictions import Predictions
 drill = Drill(
     system=LimitedServing(replicas=2, service_ms=10),
     workload=Predictions(),
-    load=Load(rate=400, clients=400, seconds=6),
+    load=Load(rate=400, clients=400, seconds=9),
     checks=[predictions_correct],
     slos=["p99 < 600ms", "availability >= 20%"],
 )
