@@ -112,9 +112,9 @@ class Direct(Running):
 
 
 @contextlib.asynccontextmanager
-async def direct(replicas: int, balancer: str, folder: Path) -> AsyncIterator[Direct]:
-    """Replicas that a balancer calls directly: ours, or HAProxy with one thread."""
-    system = Serving(replicas=replicas)
+async def direct(replicas: int, balancer: str, folder: Path, cache: int = 0) -> AsyncIterator[Direct]:
+    """Replicas that a balancer calls directly: ours, or HAProxy with one thread. `cache`: answers that a replica remembers."""
+    system = Serving(replicas=replicas, cache=cache)
     system.prepare()
     with reserved(replicas + 1) as ports:
         nodes = {node.name: node for node in system.nodes()}

@@ -2,7 +2,8 @@
 
 `python benchmarks/serving.py --rate 100000 --depth 16 --seconds 60` asks for a rate and prints what came of it: done a second,
 latency from the due time, and processor time of each part. `--balancers ours haproxy` takes turns, `--rounds` times each;
-`--plane` puts every link through the embedded fault plane (ours only).
+`--plane` puts every link through the embedded fault plane (ours only). `--cache 2000` has the replicas remember answers: then
+what is measured is everything but the model.
 """
 
 from __future__ import annotations
@@ -69,13 +70,16 @@ def line(name: str, snapshot: Snapshot, cpu: dict[str, float]) -> str:
 
 async def main(options: argparse.Namespace) -> None:
     per_cpu: dict[str, list[float]] = {}
-    print(f"{options.replicas} replicas, {options.connections} connections, depth {options.depth}")
+    cache = f", {options.cache} answers remembered" if options.cache else ""
+    print(f"{options.replicas} replicas, {options.connections} connections, depth {options.depth}{cache}")
     for _ in range(options.rounds):
         for balancer in options.balancers:
             with tempfile.TemporaryDirectory() as scratch:
                 folder = Path(scratch)
                 opened = (
-                    through_the_plane(options.replicas, folder) if options.plane else direct(options.replicas, balancer, folder)
+                    through_the_plane(options.replicas, folder)
+                    if options.plane
+                    else direct(options.replicas, balancer, folder, options.cache)
                 )
                 async with opened as running:
                     snapshot, cpu = await measure(running, options)
@@ -100,6 +104,12 @@ if __name__ == "__main__":
     parser.add_argument("--replicas", type=int, default=10)
     parser.add_argument("--timeout-ms", type=float, default=5000)
     parser.add_argument("--balancers", nargs="+", choices=["ours", "haproxy"], default=["ours"])
+    parser.add_argument(
+        "--cache", type=int, default=0, help="answers that each replica remembers; 0: every one is a forward pass"
+    )
     parser.add_argument("--plane", action="store_true")
     parser.add_argument("--rounds", type=int, default=1)
-    asyncio.run(main(parser.parse_args()))
+    given = parser.parse_args()
+    if given.plane and given.cache:
+        parser.error("--cache and --plane do not go together")
+    asyncio.run(main(given))

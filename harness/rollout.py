@@ -80,3 +80,11 @@ class HasDeploy(Protocol):
 
     async def verify(self, node: str, version: str, addresses: Mapping[str, Address]) -> str | None:
         """What is wrong with a node that was just started as a version; None where it is well and in service again."""
+
+
+@runtime_checkable
+class HasReload(HasDeploy, Protocol):
+    """A system whose replicas can also go on with another version while they run."""
+
+    async def reload(self, node: str, version: str, addresses: Mapping[str, Address]) -> str | None:
+        """Have a node take a version; why it did not, None where it serves it now."""

@@ -25,6 +25,9 @@ KNOWN_IMAGES: Final = 20
 VERIFY_S: Final = 3.0
 """A replica has this long to be well, answer the known images as its version does, and be up at the balancer."""
 
+RELOAD_S: Final = 3.0
+"""A replica has this long to read another version's weights and check them."""
+
 _AGAIN_S: Final = 0.02
 
 
@@ -54,7 +57,7 @@ class VersionedClient(PredictClient):
 
 @dataclass(frozen=True, kw_only=True)
 class DeployedServing(Serving):
-    """Serving that `Deploy` can give another version of the model, from v1 on."""
+    """Serving that `Deploy` and `Reload` can give another version of the model, from v1 on."""
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return VersionedClient(artifacts.folder(), entries["balancer"], self.deadline_ms)
@@ -85,6 +88,16 @@ class DeployedServing(Serving):
             replica.close()
             balancer.close()
         return why
+
+    async def reload(self, node: str, version: str, addresses: Mapping[str, Address]) -> str | None:
+        replica, weights = wire.Client(addresses[node]), msgspec.json.encode(self.config_of(version))
+        try:
+            response = await replica.request("POST", "/reload", weights, timeout_s=RELOAD_S)
+        except wire.WireError as error:
+            return str(error)
+        finally:
+            replica.close()
+        return None if response.status == 200 else response.body.decode(errors="replace")
 
 
 async def _answers_wrong(replica: wire.Client, version: str) -> str | None:

@@ -24,6 +24,11 @@ class LimitedServing(Serving):
         if not (math.isfinite(self.service_ms) and self.service_ms > 0):
             raise UsageError(f"LimitedServing(service_ms={self.service_ms!r}): must be a number of milliseconds above 0.")
 
+        if self.cache:
+            raise UsageError(
+                f"LimitedServing(cache={self.cache}): its replicas work on every request. Serving(cache=…) has a cache."
+            )
+
     def nodes(self) -> Sequence[Node]:
         return [
             dataclasses.replace(

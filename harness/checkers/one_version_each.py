@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -34,6 +35,9 @@ class _Prediction(msgspec.Struct, frozen=True):
 def one_version_each(history: History) -> Verdict:
     """Every answer is the one that the version it names gives, and a replica's version changes at most there and back.
 
+    A change counts where it is certain: a call that was sent after an answer of one version had come got the other one. Of
+    calls that overlap, nobody knows which was answered first.
+
     `value` is `{"label": 7, "score": 0.998, "model": "1a2b3c4d"}`; `expected` has the right answer by the version's name:
     `{"1a2b3c4d": {"label": 7, "score": 0.998}, …}`. Unknown where nothing was answered or nothing names a version.
     """
@@ -55,7 +59,7 @@ def one_version_each(history: History) -> Verdict:
     models: dict[str, int] = {}
     for node, answers in ops.sort_values("sent_ns").groupby("node"):
         seen = [answer.model for answer in map(_answer, answers["value"]) if answer is not None]
-        changed = [at for at in range(1, len(seen)) if seen[at] != seen[at - 1]]
+        changed = _changes(seen, answers["sent_ns"].tolist(), answers["done_ns"].tolist())
         if len(changed) > MOST_CHANGES:
             rows_of = tuple(int(answers.index[at]) for at in changed[:MOST_OPS])
             return Verdict(valid=False, why=f"{node} changed its version {len(changed)} times", ops=rows_of)
@@ -63,6 +67,19 @@ def one_version_each(history: History) -> Verdict:
             models[model] = models.get(model, 0) + 1
     parts = ", ".join(f"{number:,} of {model}" for model, number in models.items())
     return Verdict(valid=True, why=f"each of {count(len(ops), 'answer')} is one version's: {parts}")
+
+
+def _changes(models: Sequence[str], sent_ns: Sequence[float], done_ns: Sequence[float]) -> list[int]:
+    """Which answers, in the order of their sending, certainly came from another version than answers before them."""
+    changed: list[int] = []
+    model, seen_ns = models[0], done_ns[0]
+    for at, (found, sent, done) in enumerate(zip(models, sent_ns, done_ns, strict=True)):
+        if found == model:
+            seen_ns = min(seen_ns, done)
+        elif sent > seen_ns:
+            changed.append(at)
+            model, seen_ns = found, done
+    return changed
 
 
 def applies(history: History) -> bool:

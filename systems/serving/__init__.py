@@ -39,11 +39,15 @@ class Serving:
     """The name of a known-bad variant; see `BUGS`."""
     deadline_ms: int | None = None
     """How long an answer is of use to the clients: they say so with each request. None: they do not say."""
+    cache: int = 0
+    """So many answers each replica remembers, by the bytes of the request; 0: none."""
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
             raise UsageError(f"Serving(replicas={self.replicas!r}): a whole number of replicas, at least one.")
         variant(self.bug)
+        if self.cache < 0:
+            raise UsageError(f"Serving(cache={self.cache!r}): a whole number of answers, at least 0.")
         if self.deadline_ms is not None and not 0 < self.deadline_ms <= LONGEST_MS:
             raise UsageError(
                 f"Serving(deadline_ms={self.deadline_ms!r}): a whole number of milliseconds, 1 to {LONGEST_MS}, or None."
@@ -54,7 +58,7 @@ class Serving:
         folder, last_weights = str(artifacts.folder()), variant(self.bug).last_weights
         weights = [artifacts.WEIGHTS] * (self.replicas - 1) + [last_weights]
         replicas = [
-            Node(name=name, code=variant(self.bug).replica, config={"folder": folder, "weights": file})
+            Node(name=name, code=variant(self.bug).replica, config={"folder": folder, "weights": file, "cache": self.cache})
             for name, file in zip(names, weights, strict=True)
         ]
         return [

@@ -222,6 +222,10 @@ BUGS: Final[dict[str, tuple[str, Variant]]] = {
         "a replica that found its weights damaged stays as it is",
         Variant(replica="systems.serving.unrepaired_replica"),
     ),
+    "stale-cache": (
+        "a replica remembers answers of the model that it had before",
+        Variant(replica="systems.serving.stale_cache_replica"),
+    ),
     "stale-model": ("the last replica has an older model", Variant(last_weights=STALE_WEIGHTS)),
 }
 """By name: what is wrong, in a line, and the parts that are different."""

@@ -40,6 +40,23 @@ class PredictReply(msgspec.Struct, frozen=True, kw_only=True):
     node: str
 
 
+class CacheStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A replica's cache: how many answers it holds, and what came of looking for one. Counts are since the replica's start."""
+
+    entries: int
+    hits: int
+    misses: int
+
+
+class ServedStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A replica's own answer to `GET /status`."""
+
+    node: str
+    model: str
+    cache: CacheStatus | None
+    """None where it has none."""
+
+
 class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What the balancer knows of one replica. Counts are since the balancer's start."""
 

@@ -10,6 +10,9 @@ usual case, wrong answers end with the first failed check, and nobody needs to b
 
 `POST /reload` with `{"weights": "weights-v2.pt"}`, a file of the artifacts folder: the next batch is another version's. Each
 batch, and so each answer, is made by one version, whose fingerprint stands in it. A file that is no good changes nothing: 409.
+
+With a cache (see `prediction_cache`), a request that was answered before is answered without the model, as long as that is the
+same. Health checks never are. `GET /status` counts.
 """
 
 from __future__ import annotations
@@ -30,8 +33,9 @@ from harness.wire import Response, encode_response
 from systems.serving import artifacts
 from systems.serving.batching import Batcher
 from systems.serving.deep_check import KnownAnswers
-from systems.serving.messages import Prediction, PredictRequest
+from systems.serving.messages import Prediction, PredictRequest, ServedStatus
 from systems.serving.model import Classifier
+from systems.serving.prediction_cache import PredictionCache
 
 OWN_WEIGHTS: Final = "weights.bin"
 """The node's file of the weights that it serves."""
@@ -42,17 +46,20 @@ QUIET_S: Final = 0.5
 DRAIN_S: Final = 5.0
 """It goes after this long in any case."""
 
-_NO_ROUTE: Final = encode_response(Response(404, b"no such route; there are POST /predict, POST /reload and GET /healthz"))
+_NO_ROUTE: Final = encode_response(
+    Response(404, b"no such route; there are POST /predict, POST /reload, GET /healthz and GET /status")
+)
 _DRAINING: Final = encode_response(Response(503, b"draining"))
 _OK: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
 _decode: Final = msgspec.json.Decoder(PredictRequest).decode
 
 
 class Config(msgspec.Struct, frozen=True):
-    """The node's settings: where the artifacts are, and the file name of the weights."""
+    """The node's settings: where the artifacts are, the file name of the weights, and how many answers are remembered."""
 
     folder: str
     weights: str
+    cache: int = 0
 
 
 class ReloadRequest(msgspec.Struct, frozen=True):
@@ -76,6 +83,7 @@ class Server:
         self._folder = Path(config.folder)
         self._known = KnownAnswers(self._folder)
         self._checks = itertools.cycle(range(len(self._known.images)))
+        self._cache = PredictionCache(config.cache) if config.cache else None
         self._use(Classifier(artifacts.read(self._folder, config.weights)), config.weights)
         self._batcher = Batcher(lambda images: self._model.predict(images))
         self._draining = False
@@ -83,12 +91,17 @@ class Server:
 
     def handle(self, run: Run) -> None:
         """Take what the run asks for into the next batch."""
-        add, encode = self._batcher.add, self._encode
+        add, encode, cache = self._batcher.add, self._encode, self._cache
         asked = False
         for message in run.messages:
             head = message.head
             if head.path == "/predict" and head.method == "POST":
                 asked = True
+                if cache is not None:
+                    message.answer = cache.get(message.body) or b""
+                    if message.answer:
+                        continue
+                    encode = partial(self._encode_and_keep, cache, message.body)
                 try:
                     add(message, _decode(message.body).pixels, encode)
                 except msgspec.MsgspecError as error:
@@ -115,6 +128,8 @@ class Server:
                     message.answer = _DRAINING
                 else:
                     self._check_health(message)
+            case "GET", "/status":
+                message.answer = encode_response(Response.json(self._status()))
             case "POST", "/reload":
                 message.answer = encode_response(self._reload(message.body))
             case _:
@@ -142,7 +157,12 @@ class Server:
         self._node.disk.replace(OWN_WEIGHTS, model.weights())
         model.serve_from(self._node.disk.map(OWN_WEIGHTS))
         self._model, self._weights = model, weights
+        self._empty_cache()
         self._end = b"," + msgspec.json.encode(_End(model=model.fingerprint, node=self._node.name))[1:]
+
+    def _empty_cache(self) -> None:
+        if self._cache is not None:
+            self._cache.clear()
 
     def _check_health(self, message: Message) -> None:
         number = next(self._checks)
@@ -160,10 +180,19 @@ class Server:
     def _identity(self) -> Response:
         return Response.json({"node": self._node.name, "model": self._model.fingerprint})
 
+    def _status(self) -> ServedStatus:
+        cache = None if self._cache is None else self._cache.status()
+        return ServedStatus(node=self._node.name, model=self._model.fingerprint, cache=cache)
+
     def _encode(self, answer: Prediction) -> bytes:
         """As `PredictReply`, whose last fields are the same in every answer."""
         body = msgspec.json.encode(answer)[:-1] + self._end
         return _OK % (len(body), body)
+
+    def _encode_and_keep(self, cache: PredictionCache, body: bytes, answer: Prediction) -> bytes:
+        encoded = self._encode(answer)
+        cache.keep(body, encoded)
+        return encoded
 
     def _encode_health(self, number: int, answer: Prediction) -> bytes:
         if not self._model.intact():

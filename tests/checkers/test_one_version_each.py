@@ -53,6 +53,25 @@ def test_refuses_a_replica_that_goes_to_and_fro() -> None:
     assert verdict.why == "r1 changed its version 3 times"
 
 
+def overlapping(*answers: tuple[str, str]) -> str:
+    return "".join(
+        f"c{at} predict digit-1 {value} {times} ok node=r1 expected={RIGHT}\n" for at, (value, times) in enumerate(answers)
+    )
+
+
+def test_accepts_calls_that_overlap_the_change_and_end_on_either_side() -> None:
+    found = overlapping((OLD, "0..5"), (NEW, "10..20"), (OLD, "11..21"), (NEW, "12..22"), (OLD, "13..23"), (NEW, "24..30"))
+    verdict = one_version_each(history(found))
+    assert verdict.valid is True, verdict.why
+
+
+def test_refuses_the_old_version_in_calls_sent_after_an_answer_of_the_new_one() -> None:
+    found = overlapping((OLD, "0..5"), (NEW, "10..20"), (OLD, "21..40"), (NEW, "22..41"), (NEW, "42..50"), (OLD, "51..60"))
+    verdict = one_version_each(history(found))
+    assert verdict.valid is False
+    assert verdict.why == "r1 changed its version 4 times"
+
+
 @pytest.mark.parametrize("expected", ['{"label":7,"score":0.9}', "nonsense"])
 def test_without_right_answers_by_version_it_is_unknown(expected: str) -> None:
     found = history(asked(("r1", OLD), expected=expected))

@@ -15,16 +15,25 @@ from harness.wire import Client, Response, Unreachable
 from systems.serving import artifacts, replica
 from systems.serving.messages import PredictReply, PredictRequest
 
+Main = Callable[[Node], Coroutine[object, object, None]]
 
-def with_replica(folder: Path, tmp_path: Path, scenario: Callable[[Client], Coroutine[object, object, None]]) -> None:
+
+def with_replica(
+    folder: Path,
+    tmp_path: Path,
+    scenario: Callable[[Client], Coroutine[object, object, None]],
+    *,
+    cache: int = 0,
+    main: Main = replica.main,
+) -> None:
     """Run a scenario against a replica with the first version's weights."""
 
     async def run(port: int) -> None:
-        config: dict[str, object] = {"folder": str(folder), "weights": artifacts.WEIGHTS}
+        config: dict[str, object] = {"folder": str(folder), "weights": artifacts.WEIGHTS, "cache": cache}
         spec = NodeSpec(name="r1", start=0, host=HOST, port=port, data=str(tmp_path), log="", seed=1, config=config)
 
         async def serve() -> None:
-            await replica.main(Node(spec))
+            await main(Node(spec))
 
         task, client = asyncio.create_task(serve()), Client((HOST, port))
         async with asyncio.timeout(20):

@@ -8,12 +8,15 @@ from random import Random
 
 import msgspec
 import pytest
+from one_replica import predict, with_replica
 
 from faults.deploy import Deploy
+from faults.reload import Reload
 from harness.catalog import find_drill
 from harness.errors import UsageError
-from harness.rollout import HasDeploy
+from harness.rollout import HasDeploy, HasReload
 from harness.runner import order_of, run
+from harness.wire import Client
 from systems.deployed import DeployedServing
 from systems.serving import Serving, artifacts
 from workloads.versioned_predictions import VersionedPredictions
@@ -25,6 +28,28 @@ def test_can_be_deployed_and_says_which_versions_there_are() -> None:
     assert not isinstance(Serving(), HasDeploy)
     with pytest.raises(UsageError, match="No version called 'v3'"):
         Deploy("all", version="v3").check(system)
+
+
+def test_reload_needs_a_system_that_can_and_a_version_that_there_is() -> None:
+    assert isinstance(DeployedServing(), HasReload)
+    with pytest.raises(UsageError, match="No version called 'v3'"):
+        Reload("all", version="v3").check(DeployedServing())
+
+
+def test_a_replica_takes_another_version_or_says_why_not(tmp_path: Path) -> None:
+    system = DeployedServing()
+    system.prepare()
+    digit, versions = artifacts.digits(artifacts.folder())[0], artifacts.versions(artifacts.folder())
+
+    async def scenario(client: Client) -> None:
+        assert await system.reload("r1", "v2", {"r1": client.address}) is None
+        assert (await predict(client, digit)).model == versions["v2"].fingerprint
+        why = await system.reload("r1", "bad-v2", {"r1": client.address})
+        assert why is not None
+        assert "is not loaded" in why
+        assert (await predict(client, digit)).model == versions["v2"].fingerprint
+
+    with_replica(artifacts.folder(), tmp_path, scenario)
 
 
 def test_the_versions_answer_differently() -> None:
@@ -43,7 +68,7 @@ def test_each_image_comes_with_both_versions_answers() -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("drill", ["serving/rolling_deploy", "serving/bad_deploy_rolled_back"])
+@pytest.mark.parametrize("drill", ["serving/rolling_deploy", "serving/bad_deploy_rolled_back", "serving/model_reloaded"])
 def test_a_deploy_under_load_fails_no_request(drill: str, tmp_path: Path) -> None:
     result = run(order_of(find_drill(drill, []), 5, [], "embedded"), runs=tmp_path).result
     assert result.verdict == "pass"

@@ -1,0 +1,19 @@
+"""The replicas take a new version of the model while they answer, and remember answers: none may be the old version's then."""
+
+from __future__ import annotations
+
+from faults.reload import Reload
+from harness.checkers.one_version_each import one_version_each
+from harness.checkers.replicas_return import replicas_return
+from harness.drill import Drill, Load
+from systems.deployed import DeployedServing
+from workloads.versioned_predictions import VersionedPredictions
+
+drill = Drill(
+    system=DeployedServing(replicas=3, cache=1000),
+    workload=VersionedPredictions(),
+    load=Load(rate=300, clients=100, seconds=6),
+    faults=[Reload("all", version="v2").between(2, 3)],
+    checks=[one_version_each, replicas_return],
+    slos=["p50 < 100ms", "availability >= 99.9%"],
+)

@@ -1,0 +1,51 @@
+"""Reload: the nodes take another version while they run, one after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.drill import Aim, Evidence, Fault, System, Targets
+from harness.errors import FaultError
+from harness.rollout import HasReload
+
+if TYPE_CHECKING:
+    from harness.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class Reload(Fault):
+    """Each node in turn is told to go on with another version, under load and without a restart, as model servers do.
+
+    An operation rather than a fault: a system should not show it. It has acted where every node said that it serves the version
+    now; what a node gives out after that is for a checker. The window's end changes nothing.
+    """
+
+    version: str = "v2"
+
+    aims_at: ClassVar[Aim] = "nodes"
+    needs: ClassVar[type | None] = HasReload
+
+    def check(self, system: System) -> None:
+        if isinstance(system, HasReload):
+            system.config_of(self.version)
+
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        """Evidence is what each node said. A node that is started again later is started as the version, too."""
+        system = cluster.system
+        if not isinstance(system, HasReload):
+            raise FaultError(f"{type(system).__name__} cannot reload")
+        addresses = {name: cluster.address(name) for name in cluster.nodes}
+        told, refused = [], 0
+        for name in targets.nodes:
+            wrong = await system.reload(name, self.version, addresses)
+            if wrong is None:
+                cluster.configure(name, system.config_of(self.version))
+            else:
+                refused += 1
+            told.append(f"{name} {f'did not take {self.version}: {wrong}' if wrong else f'took {self.version}'}")
+        return Evidence(acted=not refused, text=", ".join(told))
+
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        """Nothing is left to end."""
+        return injected

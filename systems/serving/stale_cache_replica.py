@@ -1,0 +1,22 @@
+"""A replica known to be wrong: what it remembers is given as answers of a model that has been replaced since."""
+
+from __future__ import annotations
+
+import torch
+
+from harness.node import Node
+from systems.serving.replica import Config, Server
+
+
+class StaleCache(Server):
+    """The ordinary replica's server, whose cache outlives the model."""
+
+    def _empty_cache(self) -> None:
+        pass
+
+
+async def main(node: Node) -> None:
+    """As the ordinary replica, without the draining."""
+    torch.set_num_threads(1)
+    server = StaleCache(node, node.config(Config))
+    await node.serve_runs(server.handle)

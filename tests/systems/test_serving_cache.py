@@ -1,0 +1,164 @@
+"""A replica's cache: bounded, the same answers as without it, no other model's, and no part of health checks."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from one_replica import Main, predict, reload, with_replica
+
+from harness.errors import UsageError
+from harness.wire import Client
+from systems.limited import LimitedServing
+from systems.serving import Serving, artifacts, replica, stale_cache_replica
+from systems.serving.messages import CacheStatus, Prediction, PredictRequest, ServedStatus
+from systems.serving.model import Classifier
+from systems.serving.prediction_cache import LONGEST_BODY_BYTES, PredictionCache
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=100), st.integers(1, 5))
+def test_it_holds_what_was_used_last_and_no_more(steps: list[tuple[bool, int]], entries: int) -> None:
+    """Against a list, the one used last at its end."""
+    cache, used = PredictionCache(entries), list[int]()
+    for keeps, number in steps:
+        body = b"%d" % number
+        if keeps:
+            cache.keep(body, b"answer " + body)
+            used = [*(other for other in used if other != number), number][-entries:]
+        else:
+            assert cache.get(body) == (b"answer " + body if number in used else None)
+            used = [*(other for other in used if other != number), *([number] if number in used else [])]
+        assert cache.status().entries == len(used)
+
+
+def test_what_is_longer_than_any_image_is_not_kept() -> None:
+    cache = PredictionCache(10)
+    cache.keep(b" " * (LONGEST_BODY_BYTES + 1), b"answer")
+    assert cache.status().entries == 0
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    Serving().prepare()
+    return artifacts.folder()
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images each pass through the model took."""
+    sizes: list[int] = []
+    predict_all = Classifier.predict
+
+    def counted(self: Classifier, images: list[list[float]]) -> list[Prediction]:
+        sizes.append(len(images))
+        return predict_all(self, images)
+
+    monkeypatch.setattr(Classifier, "predict", counted)
+    return sizes
+
+
+async def counts(client: Client) -> CacheStatus | None:
+    return (await client.request("GET", "/status", timeout_s=10)).decode(ServedStatus).cache
+
+
+def test_what_was_asked_before_takes_no_pass_and_gets_the_same_answer(folder: Path, tmp_path: Path, passes: list[int]) -> None:
+    digits = artifacts.digits(folder)
+
+    async def scenario(client: Client) -> None:
+        replies = [await predict(client, digits[number]) for number in (0, 1, 0, 1, 2)]
+        assert [Prediction(reply.label, reply.score) for reply in replies] == [digits[n].answer for n in (0, 1, 0, 1, 2)]
+        assert passes == [1, 1, 1]
+        assert await counts(client) == CacheStatus(entries=2, hits=2, misses=3)
+        await predict(client, digits[0])  # the third image has driven it out
+        assert passes == [1, 1, 1, 1]
+
+    with_replica(folder, tmp_path, scenario, cache=2)
+
+
+def test_it_is_off_unless_asked_for(folder: Path, tmp_path: Path, passes: list[int]) -> None:
+    async def scenario(client: Client) -> None:
+        for _ in range(3):
+            await predict(client, artifacts.digits(folder)[0])
+        assert passes == [1, 1, 1]
+        assert await counts(client) is None
+
+    with_replica(folder, tmp_path, scenario)
+    assert {node.config.get("cache") for node in Serving().nodes()} == {0, None}
+
+
+def test_a_request_that_is_no_image_is_refused_every_time(folder: Path, tmp_path: Path) -> None:
+    async def scenario(client: Client) -> None:
+        for _ in range(2):
+            assert (await client.request("POST", "/predict", b'{"pixels":[1]}', timeout_s=10)).status == 400
+        assert await counts(client) == CacheStatus(entries=0, hits=0, misses=2)
+
+    with_replica(folder, tmp_path, scenario, cache=10)
+
+
+def test_health_checks_run_the_model_whatever_is_remembered(folder: Path, tmp_path: Path, passes: list[int]) -> None:
+    async def scenario(client: Client) -> None:
+        for digit in artifacts.digits(folder)[:10]:
+            await predict(client, digit)
+        passes.clear()
+        for _ in range(20):
+            assert (await client.request("GET", "/healthz", timeout_s=10)).status == 200
+        assert passes == [1] * 20
+        assert await counts(client) == CacheStatus(entries=10, hits=0, misses=10)
+
+    with_replica(folder, tmp_path, scenario, cache=100)
+
+
+@pytest.mark.parametrize(("main", "right"), [(replica.main, True), (stale_cache_replica.main, False)])
+def test_a_reload_empties_it(folder: Path, tmp_path: Path, main: Main, right: bool) -> None:
+    digits, versions = artifacts.digits(folder)[:20], artifacts.versions(folder)
+
+    async def scenario(client: Client) -> None:
+        for name, version in ((artifacts.V2_WEIGHTS, "v2"), (artifacts.WEIGHTS, "v1")):
+            await asyncio.gather(*(predict(client, digit) for digit in digits))
+            assert (await reload(client, name)).status == 200
+            replies = await asyncio.gather(*(predict(client, digit) for digit in digits))
+            fresh = [Prediction(reply.label, reply.score) for reply in replies] == versions[version].answers[:20]
+            assert (fresh and {reply.model for reply in replies} == {versions[version].fingerprint}) is right
+            if not right:
+                break
+
+    with_replica(folder, tmp_path, scenario, cache=100, main=main)
+
+
+def test_a_reload_that_fails_keeps_it(folder: Path, tmp_path: Path) -> None:
+    async def scenario(client: Client) -> None:
+        await predict(client, artifacts.digits(folder)[0])
+        assert (await reload(client, artifacts.BAD_V2_WEIGHTS)).status == 409
+        await predict(client, artifacts.digits(folder)[0])
+        assert await counts(client) == CacheStatus(entries=1, hits=1, misses=1)
+
+    with_replica(folder, tmp_path, scenario, cache=100)
+
+
+def test_hits_and_misses_of_one_run_are_answered_in_their_order(folder: Path, tmp_path: Path) -> None:
+    digits = artifacts.digits(folder)[:8]
+
+    async def scenario(client: Client) -> None:
+        for digit in digits[::2]:
+            await predict(client, digit)
+        reader, writer = await asyncio.open_connection(*client.address)
+        bodies = [msgspec.json.encode(PredictRequest(digit.pixels)) for digit in digits]
+        writer.write(b"".join(b"POST /predict HTTP/1.1\r\ncontent-length: %d\r\n\r\n%s" % (len(one), one) for one in bodies))
+        for digit in digits:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+            answer = await reader.readexactly(int(head.partition(b"content-length: ")[2]))
+            assert msgspec.json.decode(answer, type=Prediction) == digit.answer
+        writer.close()
+
+    with_replica(folder, tmp_path, scenario, cache=100)
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(UsageError, match="cache=-1"):
+        Serving(cache=-1)
+    with pytest.raises(UsageError, match=r"cache=10.*work on every request"):
+        LimitedServing(cache=10)
