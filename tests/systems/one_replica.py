@@ -23,13 +23,13 @@ def with_replica(
     tmp_path: Path,
     scenario: Callable[[Client], Coroutine[object, object, None]],
     *,
-    cache: int = 0,
     main: Main = replica.main,
+    **settings: float,
 ) -> None:
-    """Run a scenario against a replica with the first version's weights."""
+    """Run a scenario against a replica with the first version's weights, and these settings besides."""
 
     async def run(port: int) -> None:
-        config: dict[str, object] = {"folder": str(folder), "weights": artifacts.WEIGHTS, "cache": cache}
+        config: dict[str, object] = {"folder": str(folder), "weights": artifacts.WEIGHTS, **settings}
         spec = NodeSpec(name="r1", start=0, host=HOST, port=port, data=str(tmp_path), log="", seed=1, config=config)
 
         async def serve() -> None:
