@@ -128,7 +128,8 @@ class FaultPlane:
         self._api.update_api_consumer(*self.address)
         at = f"The fault plane at {self.address[0]}:{self.address[1]}"
         try:
-            return await asyncio.wait_for(_in_daemon_thread(call), REPLY_TIMEOUT_S)
+            async with asyncio.timeout(REPLY_TIMEOUT_S):  # wait_for loses a cancellation that comes with the reply
+                return await _in_daemon_thread(call)
         except TimeoutError as error:
             raise FaultError(f"{at} did not answer within {REPLY_TIMEOUT_S:g} s when asked to {what}.") from error
         except requests.RequestException as error:

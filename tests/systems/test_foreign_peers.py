@@ -77,6 +77,7 @@ def test_redis_servers_replicate_through_their_link_and_not_while_it_is_cut(tmp_
             Cluster.opened(system, tmp_path, seed=1, plane="embedded") as cluster,
         ):
             assert await _told(cluster, "primary", "SET", "k", "before") == "+OK"
+            await _until_told(":1", cluster, "primary", "WAIT", "1", "100")  # before that, the primary sends no writes
             await _until_told("before", cluster, "follower", "GET", "k")
             injected = await fault.inject(cluster, targets)
             assert await _told(cluster, "primary", "SET", "k", "during") == "+OK"
