@@ -175,7 +175,8 @@ class Cluster:
         self._signal(name, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
             try:
-                return await asyncio.wait_for(self._processes.exit_code(name), grace_s)
+                async with asyncio.timeout(grace_s):
+                    return await self._processes.exit_code(name)
             finally:  # also where the run is broken off meanwhile: the node's port is needed again
                 if self._processes.pid(name) == pid:
                     self._signal(name, signal.SIGKILL)

@@ -134,7 +134,8 @@ async def _leader(cluster: Cluster, label: str) -> Targets:
         raise FaultError("this system cannot say who leads")
     addresses = {name: cluster.address(name) for name in cluster.nodes if cluster.runs(name)}
     try:
-        leader = await asyncio.wait_for(system.leader(addresses), timeout=2.0)
+        async with asyncio.timeout(2.0):
+            leader = await system.leader(addresses)
     except Exception as error:  # whatever a system's own code comes upon
         raise FaultError(f"the system did not say who leads: {str(error) or type(error).__name__}") from error
     return targets_of(system, label, leader)

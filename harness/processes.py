@@ -70,7 +70,8 @@ class Processes:
             processes._closing = True
             process.stdin.close()
             try:
-                await asyncio.wait_for(process.wait(), END_TIMEOUT_S)
+                async with asyncio.timeout(END_TIMEOUT_S):
+                    await process.wait()
             except TimeoutError:
                 process.kill()
             await reader
