@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import torch
-
 from harness.node import Node
 from systems.serving.batching import Batcher
-from systems.serving.replica import Config, Server
+from systems.serving.replica import Config, Server, serve_undrained
 
 
 class Misaligned(Server):
@@ -19,6 +17,4 @@ class Misaligned(Server):
 
 async def main(node: Node) -> None:
     """As the ordinary replica, without the draining."""
-    torch.set_num_threads(1)
-    server = Misaligned(node, node.config(Config))
-    await node.serve_runs(server.handle)
+    await serve_undrained(node, Misaligned)

@@ -209,6 +209,12 @@ def _weights(folder: Path, name: str) -> bytes:
     return artifacts.read(folder, name)
 
 
+async def serve_undrained(node: Node, kind: type[Server]) -> None:
+    """Answer with a server of this kind until told to end, and then go at once: for known-bad variants."""
+    torch.set_num_threads(1)
+    await node.serve_runs(kind(node, node.config(Config)).handle)
+
+
 async def main(node: Node) -> None:
     """Load the model, then answer until told to end."""
     torch.set_num_threads(1)

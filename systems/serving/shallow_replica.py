@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import torch
-
 from harness.node import Node
 from harness.pipelining import Message
 from harness.wire import encode_response
-from systems.serving.replica import Config, Server
+from systems.serving.replica import Server, serve_undrained
 
 
 class Shallow(Server):
@@ -19,6 +17,4 @@ class Shallow(Server):
 
 async def main(node: Node) -> None:
     """As the ordinary replica, without the draining."""
-    torch.set_num_threads(1)
-    server = Shallow(node, node.config(Config))
-    await node.serve_runs(server.handle)
+    await serve_undrained(node, Shallow)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-
 from harness.node import Node
-from systems.serving.replica import Config, Server
+from systems.serving.replica import Server, serve_undrained
 
 
 class StaleCache(Server):
@@ -17,6 +15,4 @@ class StaleCache(Server):
 
 async def main(node: Node) -> None:
     """As the ordinary replica, without the draining."""
-    torch.set_num_threads(1)
-    server = StaleCache(node, node.config(Config))
-    await node.serve_runs(server.handle)
+    await serve_undrained(node, StaleCache)
