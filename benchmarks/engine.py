@@ -1,12 +1,15 @@
-"""What a call costs the load engine, beside wrk and locust's FastHttpUser (`python benchmarks/engine.py [ROUNDS]`).
+"""What a call costs the load engine, beside wrk and locust's FastHttpUser (`python benchmarks/engine.py`).
 
 All load the same server in turn, from one process with 16 connections, one request under way on each. Calls per second of the
 generator's own processor time compare even where the machine is busy; the server, in a process of its own, is cheaper than any
 of them. wrk is closed loop and checks nothing; the engine and locust time each call and look at its answer.
+
+`--memory-s 600` is one run of 100,000 calls a second that takes so long, and prints the engine's memory meanwhile.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import os
 import re
@@ -19,6 +22,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
+
+import footprint
 
 from harness.drill import Load
 from workloads.engine import Engine, EngineTask, Exchange, Snapshot
@@ -139,6 +144,28 @@ def recording_ns() -> float:
     return used_ns / 1_000_000
 
 
+def memory(address: tuple[str, int], seconds: float) -> None:
+    """A long run at full rate; a line every tenth of it."""
+    asked = Load(rate=100_000, seconds=seconds, clients=CONNECTIONS, arrivals="poisson", timeout_ms=1000)
+    with Engine(EngineTask(address=address, exchanges=[REQUEST], load=asked, seed=1, depth=16)) as engine:
+        engine.start()
+        for part in range(1, 10):
+            time.sleep(seconds / 10)
+            counted = engine.snapshot()
+            print(f"{part}/10: {counted.ok:,} ok, peak {footprint.peak_mib(engine.pids):.0f} MiB", flush=True)
+        counted = engine.wait()
+    late, p99_ms = ", ENGINE LATE" if counted.late else "", (counted.latency.percentile_ns(99) or 0) / 1e6
+    print(
+        f"{counted.ok:,} of {counted.due:,} ok in {seconds:g} s, p99 {p99_ms:.1f} ms{late};"
+        f" no process had more than {_largest_mib():.0f} MiB"
+    )
+
+
+def _largest_mib() -> float:
+    """The most that any process had which this one started, and that has ended."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
 def main(rounds: int) -> None:
     contestants: dict[str, Callable[[tuple[str, int]], Figure]] = {
         "engine, depth 1": engine,
@@ -164,9 +191,16 @@ def main(rounds: int) -> None:
                 f"p99.9 {lag[2]:.0f} µs, {counted.cpu_s / 5:.0%} of a core, starved {counted.starved_s:.3f} s"
             )
     print(f"recording: {min(recording_ns() for _ in range(rounds)):.0f} ns a call, leaving and ending, at depth 16")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(f"memory of the largest process: {peak / 1024:.0f} MiB; load average {os.getloadavg()[0]:.1f}")
+    print(f"memory of the largest process: {_largest_mib():.0f} MiB; load average {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory-s", type=float, help="only the long run")
+    options = parser.parse_args()
+    if options.memory_s is None:
+        main(options.rounds)
+    else:
+        with serving() as server:
+            memory(server, options.memory_s)

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from harness.deadlines import Deadline
 from harness.node import Node
-from harness.pipelining import Message, Run
+from harness.pipelining import Run
 from harness.wire import Client, Response, encode_response
 from systems.serving.bugs import variant
-from systems.serving.dispatch import Dispatcher
 from systems.serving.gathering import Gatherer
 from systems.serving.messages import BalancerStatus
 from systems.serving.settings import Settings
@@ -45,8 +42,8 @@ async def main(node: Node) -> None:
     admission = kinds.admission(overload_s)
     retry_budget = kinds.retry_budget(settings.retry_ratio, settings.retries_per_s)
     clock = asyncio.get_running_loop().time
-    checker = kinds.checker(pool, _clients(node), node.log, node.random)
-    dispatcher = kinds.dispatcher(pool, _clients(node), node.log, admission, retry_budget)
+    checker = kinds.checker(pool, {name: Client(address) for name, address in node.peers.items()}, node.log, node.random)
+    dispatcher = kinds.dispatcher(pool, node.peers, node.log, admission, retry_budget)
 
     def status() -> Response:
         return Response.json(
@@ -58,15 +55,6 @@ async def main(node: Node) -> None:
                 retries_refused=retry_budget.refused,
             )
         )
-
-    async def predict(message: Message, deadline: Deadline | None) -> None:
-        message.answer = encode_response(await dispatcher.predict(message.body, deadline))
-
-    async def forward(messages: Sequence[Message], deadline: Deadline | None) -> None:
-        if in_runs:
-            await dispatcher.predict_run(messages, deadline)
-        else:
-            await asyncio.gather(*(predict(message, deadline) for message in messages))
 
     def handle(run: Run) -> None:
         predictions = []
@@ -83,9 +71,7 @@ async def main(node: Node) -> None:
         else:
             run.finish()
 
-    in_runs = kinds.dispatcher.predict is Dispatcher.predict
-    """A known-bad variant that predicts in a way of its own is asked for each prediction."""
-    gatherer = Gatherer(forward)
+    gatherer = Gatherer(dispatcher.predict)
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(checker.run())
@@ -93,8 +79,3 @@ async def main(node: Node) -> None:
             async with asyncio.timeout(START_GRACE_S):
                 await checker.all_up_once()
         await node.serve_runs(handle)
-
-
-def _clients(node: Node) -> dict[str, Client]:
-    """Connections of their own for checks and for requests, so that neither waits for the other's."""
-    return {name: Client(address) for name, address in node.peers.items()}

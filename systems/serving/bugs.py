@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from harness.deadlines import Deadline
 from harness.errors import UsageError, hint
+from harness.pipelining import Message
 from harness.rollout import Rollout, Step
-from harness.wire import Client, Headers, Response
+from harness.wire import Address
 from systems.breaker import Permit
 from systems.breaker_bugs import NeverCloses, NeverOpens, SeesNoFailures, SeesNoSlowness, UnboundedProbes
 from systems.serving.admission import Admission
 from systems.serving.artifacts import STALE_WEIGHTS, WEIGHTS
-from systems.serving.dispatch import Dispatcher
+from systems.serving.dispatch import Dispatcher, Failure
 from systems.serving.health import CHECK_TIMEOUT_S, HealthChecker
 from systems.serving.policy import Pool, Replica
 from systems.serving.retry_budget import RetryBudget
@@ -69,8 +70,8 @@ class _ShedsNothing(Admission):
 
 
 class _NoRetryBudget(RetryBudget):
-    def spend(self, now_s: float) -> bool:
-        return True
+    def spend(self, retries: int, now_s: float) -> int:
+        return retries
 
 
 class _IgnoresHealth(Pool):
@@ -97,39 +98,46 @@ class _SwappedAnswers(Dispatcher):
     def __init__(
         self,
         pool: Pool,
-        clients: Mapping[str, Client],
+        replicas: Mapping[str, Address],
         log: Callable[[str], None],
         admission: Admission,
         retry_budget: RetryBudget,
     ) -> None:
-        super().__init__(pool, clients, log, admission, retry_budget)
-        self._asked: deque[asyncio.Future[Response]] = deque()
+        super().__init__(pool, replicas, log, admission, retry_budget)
+        self._asked: deque[asyncio.Future[bytes]] = deque()
 
-    async def predict(self, body: bytes, deadline: Deadline | None = None) -> Response:
-        mine: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    async def predict(self, messages: Sequence[Message], deadline: Deadline | None = None) -> None:
+        await asyncio.gather(*(self._predict_one(message, deadline) for message in messages))
+
+    async def _predict_one(self, message: Message, deadline: Deadline | None) -> None:
+        mine: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._asked.append(mine)
-        answer = await super().predict(body, deadline)
-        self._asked.popleft().set_result(answer)  # whoever asked first, not who asked this
-        return await mine
+        await super().predict([message], deadline)
+        self._asked.popleft().set_result(message.answer)  # whoever asked first, not who asked this
+        message.answer = await mine
 
 
 class _CollidingCache(Dispatcher):
     def __init__(
         self,
         pool: Pool,
-        clients: Mapping[str, Client],
+        replicas: Mapping[str, Address],
         log: Callable[[str], None],
         admission: Admission,
         retry_budget: RetryBudget,
     ) -> None:
-        super().__init__(pool, clients, log, admission, retry_budget)
-        self._cache: dict[bytes, Response] = {}
+        super().__init__(pool, replicas, log, admission, retry_budget)
+        self._cache: dict[bytes, bytes] = {}
 
-    async def predict(self, body: bytes, deadline: Deadline | None = None) -> Response:
-        key = body[:40]  # the image's first pixels
-        if key not in self._cache:
-            self._cache[key] = await super().predict(body, deadline)
-        return self._cache[key]
+    async def predict(self, messages: Sequence[Message], deadline: Deadline | None = None) -> None:
+        await super().predict([message for message in messages if _beginning(message) not in self._cache], deadline)
+        for message in messages:
+            message.answer = self._cache.setdefault(_beginning(message), message.answer)
+
+
+def _beginning(message: Message) -> bytes:
+    """The image's first pixels."""
+    return message.body[:40]
 
 
 class _NoTimeout(Dispatcher):
@@ -141,9 +149,10 @@ class _NoRetry(Dispatcher):
 
 
 class _DropsOnRetry(Dispatcher):
-    async def ask(self, name: str, body: bytes, *, tries_before: int, timeout_s: float, headers: Headers = ()) -> Response:
-        sent = b"" if tries_before else body
-        return await super().ask(name, sent, tries_before=tries_before, timeout_s=timeout_s, headers=headers)
+    async def ask(self, messages: Sequence[Message], failures: Sequence[Failure], deadline: Deadline | None) -> None:
+        for message in messages if failures else ():
+            message.body = b""
+        await super().ask(messages, failures, deadline)
 
 
 class _DeadlineRestarts(Dispatcher):

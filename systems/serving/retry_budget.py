@@ -36,16 +36,16 @@ class RetryBudget:
             self._pass_time(now_s)
             self._balance += self._ratio * requests
 
-    def spend(self, now_s: float) -> bool:
-        """Whether a retry may be sent now. What was allowed is spent."""
+    def spend(self, retries: int, now_s: float) -> int:
+        """How many of these retries may be sent now. What was allowed is spent."""
+        allowed = retries
         if self._ratio is not None:
             self._pass_time(now_s)
-            if self._balance < 1:
-                self.refused += 1
-                return False
-            self._balance -= 1
-        self.spent += 1
-        return True
+            allowed = min(retries, int(self._balance))
+            self._balance -= allowed
+        self.spent += allowed
+        self.refused += retries - allowed
+        return allowed
 
     def _pass_time(self, now_s: float) -> None:
         passed_s = 0.0 if self._last_s is None else now_s - self._last_s

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
-from one_replica import Main, with_replica
 
 from harness import pipelining
 from harness.deadlines import Deadline
 from harness.drill import Call, CallFailed
 from harness.errors import UsageError
-from harness.pipelining import Message, Run
+from harness.pipelining import Run
 from harness.ports import HOST
-from harness.wire import Client, Request, Response, encode_response, listen
+from harness.wire import Address, Client, Request, Response, encode_response, listen
 from systems.limited import LimitedServing
 from systems.serving import Serving, artifacts, heedless_replica, limited_replica
 from systems.serving.admission import Admission
@@ -29,9 +28,10 @@ from systems.serving.messages import Prediction, PredictRequest
 from systems.serving.policy import Pool
 from systems.serving.retry_budget import RetryBudget
 from systems.serving.settings import Settings
+from tests.systems.asking import ask
+from tests.systems.one_replica import Main, with_replica
 
 HEADER = "timeout-ms"
-Ask = Callable[[Dispatcher, Deadline | None], Awaitable[int]]
 
 
 class Replica:
@@ -56,14 +56,13 @@ async def dispatching(*replicas: Replica, try_s: float = 10.0) -> AsyncIterator[
         TRY_TIMEOUT_S = try_s
 
     async with contextlib.AsyncExitStack() as stack:
-        clients: dict[str, Client] = {}
+        addresses: dict[str, Address] = {}
         for number, replica in enumerate(replicas, start=1):
             server = await listen(replica.handle, (HOST, 0))
             stack.callback(server.close)
-            clients[f"r{number}"] = client = Client(server.sockets[0].getsockname())
-            stack.callback(client.close)
-        pool = Pool(list(clients), Settings(strategy="round-robin"))
-        yield Timed(pool, clients, lambda _: None, Admission(None), RetryBudget(None)), pool
+            addresses[f"r{number}"] = server.sockets[0].getsockname()
+        pool = Pool(list(addresses), Settings(strategy="round-robin"))
+        yield Timed(pool, addresses, lambda _: None, Admission(None), RetryBudget(None)), pool
 
 
 @pytest.fixture(scope="module")
@@ -76,27 +75,19 @@ def within(timeout_ms: int) -> Deadline:
     return Deadline(asyncio.get_running_loop().time() + timeout_ms / 1e3, timeout_ms)
 
 
-async def alone(dispatcher: Dispatcher, deadline: Deadline | None) -> int:
-    return (await dispatcher.predict(b"image", deadline)).status
+async def status(dispatcher: Dispatcher, deadline: Deadline | None) -> int:
+    """How one request was answered."""
+    (answer,) = await ask(dispatcher, b"image", deadline=deadline)
+    return answer.status
 
 
-async def in_a_run(dispatcher: Dispatcher, deadline: Deadline | None) -> int:
-    message = Message(pipelining.Head("POST", "/predict"), b"image")
-    await dispatcher.predict_run([message], deadline)
-    return int(message.answer.split()[1])
-
-
-WAYS = pytest.mark.parametrize("ask", [alone, in_a_run])
-
-
-@WAYS
-def test_a_replica_is_told_what_is_left_and_no_more_than_the_try(ask: Ask) -> None:
+def test_a_replica_is_told_what_is_left_and_no_more_than_the_try() -> None:
     async def scenario() -> None:
         replica = Replica(answers=True)
         async with dispatching(replica, try_s=60.0) as (dispatcher, _):
-            assert await ask(dispatcher, None) == 200
-            assert await ask(dispatcher, within(30_000)) == 200
-            assert await ask(dispatcher, within(300_000)) == 200
+            assert await status(dispatcher, None) == 200
+            assert await status(dispatcher, within(30_000)) == 200
+            assert await status(dispatcher, within(300_000)) == 200
         untold, left, capped = replica.told
         assert untold is None
         assert left is not None
@@ -106,41 +97,38 @@ def test_a_replica_is_told_what_is_left_and_no_more_than_the_try(ask: Ask) -> No
     asyncio.run(scenario())
 
 
-@WAYS
-def test_nobody_is_asked_after_the_deadline(ask: Ask) -> None:
+def test_nobody_is_asked_after_the_deadline() -> None:
     async def scenario() -> None:
         replica = Replica(answers=True)
         async with dispatching(replica) as (dispatcher, _):
-            assert await ask(dispatcher, within(0)) == 504
+            assert await status(dispatcher, within(0)) == 504
         assert replica.told == []
 
     asyncio.run(scenario())
 
 
-@WAYS
-def test_the_wait_ends_with_the_deadline_and_no_other_replica_is_tried(ask: Ask) -> None:
+def test_the_wait_ends_with_the_deadline_and_no_other_replica_is_tried() -> None:
     """A try might take an hour here: only the deadline ends it."""
 
     async def scenario() -> None:
         silent, other = Replica(answers=False), Replica(answers=True)
         async with dispatching(silent, other, try_s=3600.0) as (dispatcher, _), asyncio.timeout(60):
-            assert await ask(dispatcher, within(200)) == 504
+            assert await status(dispatcher, within(200)) == 504
         assert len(silent.told) == 1
         assert other.told == []
 
     asyncio.run(scenario())
 
 
-@WAYS
-def test_hasty_clients_do_not_take_a_replica_down_and_patient_ones_do(ask: Ask) -> None:
+def test_hasty_clients_do_not_take_a_replica_down_and_patient_ones_do() -> None:
     async def scenario(timeout_ms: int) -> tuple[int, bool]:
         async with dispatching(Replica(answers=False), Replica(answers=False)) as (dispatcher, pool):
             asked = 2 * FALL_REQUESTS
             for _ in range(asked):
-                assert await ask(dispatcher, within(timeout_ms)) == 504
-            status = pool.status(0.0)
-            assert sum(replica.outstanding for replica in status) == 0
-            return sum(replica.failed for replica in status) // asked, all(replica.up for replica in status)
+                assert await status(dispatcher, within(timeout_ms)) == 504
+            seen = pool.status(0.0)
+            assert sum(replica.outstanding for replica in seen) == 0
+            return sum(replica.failed for replica in seen) // asked, all(replica.up for replica in seen)
 
     assert asyncio.run(scenario(20)) == (0, True)
     assert asyncio.run(scenario(400)) == (1, False)
@@ -150,7 +138,7 @@ def test_a_retry_is_told_less() -> None:
     async def scenario() -> None:
         silent, well = Replica(answers=False), Replica(answers=True)
         async with dispatching(silent, well, try_s=1.0) as (dispatcher, _):
-            assert await alone(dispatcher, within(1900)) == 200
+            assert await status(dispatcher, within(1900)) == 200
         assert [len(told) for told in (silent.told, well.told)] == [1, 1]
         assert well.told[0] is not None
         assert int(well.told[0]) <= 900

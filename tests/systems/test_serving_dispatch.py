@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from random import Random
 
 import pytest
+from asking import Answer, ask
 
+from harness.pipelining import Cutter
 from harness.ports import HOST, reserved
-from harness.wire import Address, Client, Request, Response, listen
+from harness.wire import Address, Client, Request, Response, encode_response, listen
 from systems.serving.admission import Admission
 from systems.serving.dispatch import Dispatcher
 from systems.serving.health import CHECK_TIMEOUT_S, HealthChecker
@@ -42,7 +45,7 @@ class Replica:
             self.asked.append(request.body)
         match self.manner:
             case "well":
-                return Response(200, b"%s from %s" % (request.body, self.name.encode()), (("connection", "keep-alive"),))
+                return Response(200, b"%s from %s" % (request.body, self.name.encode()))
             case "error":
                 return Response(500, b"broken model")
             case "refuses":
@@ -77,26 +80,24 @@ async def serving(manners: Mapping[str, str]) -> AsyncIterator[tuple[Dispatcher,
             else:
                 addresses[name] = await replica.listen()
                 stack.callback(replica.close)
-        clients = {name: Client(address) for name, address in addresses.items()}
-        for client in clients.values():
-            stack.callback(client.close)
         pool = Pool(list(manners), Settings(strategy="round-robin"))
-        yield Patient(pool, clients, log.append, Admission(None), RetryBudget(None)), pool, replicas, log
+        yield Patient(pool, addresses, log.append, Admission(None), RetryBudget(None)), pool, replicas, log
 
 
-def predict(manners: Mapping[str, str], requests: int = 1) -> tuple[list[Response], dict[str, Replica], list[str]]:
+def predict(manners: Mapping[str, str], requests: int = 1) -> tuple[list[Answer], dict[str, Replica], list[str]]:
     """Send requests one after another: their answers, the replicas, the log."""
 
-    async def scenario() -> tuple[list[Response], dict[str, Replica], list[str]]:
+    async def scenario() -> tuple[list[Answer], dict[str, Replica], list[str]]:
         async with serving(manners) as (dispatcher, _, replicas, log):
-            return [await dispatcher.predict(b"image %d" % number) for number in range(requests)], replicas, log
+            answers = [await ask(dispatcher, b"image %d" % number) for number in range(requests)]
+            return [answer for (answer,) in answers], replicas, log
 
     return asyncio.run(scenario())
 
 
 def test_passes_on_what_a_replica_answers() -> None:
-    (response,), _, _ = predict({"r1": "well"})
-    assert response == Response(200, b"image 0 from r1", (("content-type", "application/json"),))
+    (answer,), _, _ = predict({"r1": "well"})
+    assert answer == (200, b"image 0 from r1")
 
 
 def test_takes_turns() -> None:
@@ -132,22 +133,21 @@ def test_says_why_nobody_answered() -> None:
 
 
 def test_says_when_none_is_up() -> None:
-    async def scenario() -> Response:
+    async def scenario() -> list[Answer]:
         async with serving({"r1": "well"}) as (dispatcher, pool, _, _):
             for _ in range(3):
                 pool.check_failed("r1", "no answer", 0.0)
-            return await dispatcher.predict(b"image")
+            return await ask(dispatcher, b"image")
 
-    response = asyncio.run(scenario())
-    assert (response.status, response.body) == (503, b"no replica answered (none is up)")
+    assert asyncio.run(scenario()) == [(503, b"no replica answered (none is up)")]
 
 
 def test_concurrent_requests_get_their_own_answers_while_replicas_fail() -> None:
-    async def scenario() -> list[Response]:
+    async def scenario() -> list[list[Answer]]:
         async with serving({"r1": "error", "r2": "well", "r3": "breaks", "r4": "well"}) as (dispatcher, _, _, _):
-            return await asyncio.gather(*(dispatcher.predict(b"image %d," % number) for number in range(100)))
+            return await asyncio.gather(*(ask(dispatcher, b"image %d," % number) for number in range(100)))
 
-    for number, response in enumerate(asyncio.run(scenario())):
+    for number, (response,) in enumerate(asyncio.run(scenario())):
         assert response.status == 200
         assert response.body.startswith(b"image %d, from" % number)
 
@@ -164,27 +164,132 @@ def test_an_answer_that_comes_too_late_is_nobodys() -> None:
             return Response(200, b"late answer to " + request.body)
 
         server = await listen(late, (HOST, 0))
-        client = Client(server.sockets[0].getsockname())
         quick = Replica("quick", "well")
-        quick_client = Client(await quick.listen())
         dispatcher = Patient(
             Pool(["late", "quick"], Settings(strategy="round-robin")),
-            {"late": client, "quick": quick_client},
+            {"late": server.sockets[0].getsockname(), "quick": await quick.listen()},
             lambda _: None,
             Admission(None),
             RetryBudget(None),
         )
         try:
-            bodies = [(await dispatcher.predict(b"%d" % number)).body for number in range(10)]
+            answers = [await ask(dispatcher, b"%d" % number) for number in range(10)]
         finally:
-            client.close()
-            quick_client.close()
             server.close()
             quick.close()
         assert slow_asked
-        return bodies
+        return [answer.body for (answer,) in answers]
 
     assert asyncio.run(scenario()) == [b"%d from quick" % number for number in range(10)]
+
+
+# --------------------------------------------------------------------------------------------------------------- groups
+
+
+class Choosy:
+    """Pipelined replicas that answer each request as they are told to, or break the connection off before it."""
+
+    def __init__(self, *names: str) -> None:
+        self.manner: Callable[[str, bytes], str] = lambda _name, _body: "well"
+        self.runs: list[tuple[str, list[bytes]]] = []
+        """At whom, and the bodies; in the order of their arrival."""
+        self._names = names
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[dict[str, Address]]:
+        async with contextlib.AsyncExitStack() as stack:
+            addresses: dict[str, Address] = {}
+            for name in self._names:
+                server = await asyncio.get_running_loop().create_server(partial(_ChoosyConnection, name, self), HOST, 0)
+                stack.callback(server.close)
+                addresses[name] = server.sockets[0].getsockname()
+            yield addresses
+
+
+class _ChoosyConnection(asyncio.Protocol):
+    def __init__(self, name: str, replicas: Choosy) -> None:
+        self._name = name
+        self._replicas = replicas
+        self._cutter = Cutter()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        bodies = [message.body for message in self._cutter.feed(data)]
+        self._replicas.runs.append((self._name, bodies))
+        for body in bodies:
+            match self._replicas.manner(self._name, body):
+                case "well":
+                    self._transport.write(encode_response(Response(200, body + b" at " + self._name.encode())))
+                case "error":
+                    self._transport.write(encode_response(Response(500, b"broken model")))
+                case "breaks":
+                    self._transport.close()
+                    return
+
+
+def group(
+    manner: Callable[[str, bytes], str],
+    requests: int,
+    *,
+    kind: type[Dispatcher] = Patient,
+    retry_ratio: float | None = None,
+) -> tuple[list[Answer], list[tuple[str, list[bytes]]]]:
+    """Ask five replicas, in turn, requests that came together: the answers, and the runs that came to replicas."""
+
+    async def scenario() -> list[Answer]:
+        async with choosy.listening() as addresses:
+            pool = Pool(list(addresses), Settings(strategy="round-robin"))
+            dispatcher = kind(pool, addresses, lambda _: None, Admission(None), RetryBudget(retry_ratio))
+            answers = await ask(dispatcher, *(b"%d" % number for number in range(requests)))
+            assert pool.outstanding() == 0
+            return answers
+
+    choosy = Choosy("r1", "r2", "r3", "r4", "r5")
+    choosy.manner = manner
+    return asyncio.run(scenario()), choosy.runs
+
+
+def bodies(*numbers: int) -> list[bytes]:
+    return [b"%d" % number for number in numbers]
+
+
+def test_what_a_replica_leaves_open_goes_to_another_one_together() -> None:
+    answers, runs = group(lambda name, body: "breaks" if name == "r1" and body == b"20" else "well", 50)
+    assert answers == [(200, b"%d at %s" % (number, b"r1" if number < 20 else b"r2")) for number in range(50)]
+    assert runs == [("r1", bodies(*range(50))), ("r2", bodies(*range(20, 50)))]
+
+
+def test_only_what_failed_is_asked_again() -> None:
+    answers, runs = group(lambda name, body: "error" if name == "r1" and int(body) % 10 == 3 else "well", 50)
+    assert answers == [(200, b"%d at %s" % (number, b"r2" if number % 10 == 3 else b"r1")) for number in range(50)]
+    assert runs[1:] == [("r2", bodies(3, 13, 23, 33, 43))]
+
+
+def test_a_request_that_breaks_replicas_takes_no_other_with_it() -> None:
+    answers, runs = group(lambda _, body: "breaks" if body == b"4" else "well", 8)
+    assert [status for status, _ in answers] == [200, 200, 200, 200, 503, 200, 200, 200]
+    assert runs[:2] == [("r1", bodies(*range(8))), ("r2", bodies(4, 5, 6, 7))]
+    assert sorted(run for _, run in runs[2:]) == [[b"4"], [b"5"], [b"6"], [b"7"]]
+
+
+def test_a_groups_retries_cost_what_they_cost_alone() -> None:
+    answers, runs = group(lambda name, _: "breaks" if name == "r1" else "well", 50, retry_ratio=0.25)
+    assert answers[:12] == [(200, b"%d at r2" % number) for number in range(12)]
+    refusal = b"no replica answered (r1: the connection ended before the answer; retries: none is left in the budget)"
+    assert answers[12:] == [(503, refusal)] * 38
+    assert runs[1:] == [("r2", bodies(*range(12)))]
+
+
+def test_a_group_is_not_sent_more_often_than_may_be() -> None:
+    class Once(Patient):
+        MAX_TRIES = 1
+
+    answers, runs = group(lambda name, _: "breaks" if name == "r1" else "well", 3, kind=Once)
+    assert [status for status, _ in answers] == [503] * 3
+    assert [name for name, _ in runs] == ["r1"]
 
 
 # --------------------------------------------------------------------------------------------------------------- health
