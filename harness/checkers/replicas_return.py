@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from harness.checkers._wording import count, listed
+from harness.checkers.generator_kept_up import LATE_MS, LATE_SHARE, lateness_ms
 from harness.drill import Verdict
 from harness.history import History
 
@@ -20,7 +21,7 @@ def replicas_return(history: History) -> Verdict:
 
     A service can lose one node after another for good and look well until the last one goes. This looks at the load's end,
     from a second after the last fault was healed: every node has to give at least one answer then. Unknown where too little
-    was asked to tell.
+    was asked to tell, and where a node gives none while the generator itself was too late: the machine may have kept both.
     """
     windows = history.windows.dropna(subset=["injected_ns"])
     if windows.empty or windows["healed_ns"].isna().any():
@@ -30,6 +31,7 @@ def replicas_return(history: History) -> Verdict:
     before = sorted(set(answered["node"][answered["done_ns"] < int(windows["injected_ns"].min())]))
     quiet_ns = int(windows["healed_ns"].max()) + GRACE_NS
     calls = int((load["sent_ns"] >= quiet_ns).sum())
+    after_healing = load[load["sent_ns"] >= quiet_ns - GRACE_NS]
     after = set(answered["node"][answered["sent_ns"] >= quiet_ns])
     since = f"since {quiet_ns / 1e9:.2f} s, one second after the last fault was healed"
     if not before:
@@ -37,6 +39,10 @@ def replicas_return(history: History) -> Verdict:
     if calls < CALLS_PER_NODE * len(before):
         return Verdict(valid=None, why=f"too few calls to tell who is in service: {calls:,} {since}")
     lost = [node for node in before if node not in after]
+    if lost and (lateness_ms(after_healing) > LATE_MS).mean() > LATE_SHARE:
+        return Verdict(
+            valid=None, why=f"no answer from {listed(lost)} {since}, but the machine was too busy to send calls in time"
+        )
     if lost:
         return Verdict(valid=False, why=f"out of service for good: {listed(lost)}; no answer to {count(calls, 'call')} {since}")
     return Verdict(valid=True, why=f"in service again when all faults were healed: {listed(before)}")

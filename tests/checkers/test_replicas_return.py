@@ -10,8 +10,14 @@ from harness.history import History
 NS_PER_S = 1_000_000_000
 
 
-def history(*answers: tuple[str, float, float], windows: list[dict[str, object]], every_s: float = 0.01) -> History:
-    """`answers`: who answered calls ("": they failed), from when to when (s), a call every `every_s`."""
+def history(
+    *answers: tuple[str, float, float],
+    windows: list[dict[str, object]],
+    every_s: float = 0.01,
+    late_s: tuple[float, float] = (99, 99),
+) -> History:
+    """`answers`: who answered calls ("": they failed), from when to when (s), a call every `every_s`. Between the two
+    `late_s` one of 50 left 60 ms late."""
     ops = [
         {
             "client": 1,
@@ -19,11 +25,13 @@ def history(*answers: tuple[str, float, float], windows: list[dict[str, object]]
             "key": "0",
             "outcome": "ok" if node else "failed",
             "node": node,
-            "sent_ns": int((from_s + every_s * number) * NS_PER_S),
-            "done_ns": int((from_s + every_s * number + 0.001) * NS_PER_S),
+            "ready_ns": int((at_s - 0.06 * (number % 50 == 0 and late_s[0] <= at_s < late_s[1])) * NS_PER_S),
+            "sent_ns": int(at_s * NS_PER_S),
+            "done_ns": int((at_s + 0.001) * NS_PER_S),
         }
         for node, from_s, to_s in answers
         for number in range(round((to_s - from_s) / every_s))
+        for at_s in [from_s + every_s * number]
     ]
     return History.of(ops, windows=windows)
 
@@ -54,6 +62,18 @@ def test_a_node_that_is_never_asked_again() -> None:
     assert verdict.why == (
         "out of service for good: r1; no answer to 400 calls since 4.00 s, one second after the last fault was healed"
     )
+
+
+def test_a_node_that_is_never_asked_again_while_the_machine_is_too_busy() -> None:
+    told = history(("r1", 0, 2), ("r2", 0, 8), windows=[window("r1", 2, 3)], late_s=(4, 8))
+    verdict = replicas_return(told)
+    assert verdict.valid is None
+    assert verdict.why.startswith("no answer from r1 since 4.00 s, one second after the last fault was healed, but the machine")
+
+
+def test_a_machine_that_was_too_busy_earlier_is_no_excuse() -> None:
+    told = history(("r1", 0, 2), ("r2", 0, 8), windows=[window("r1", 2, 3)], late_s=(0, 3))
+    assert replicas_return(told).valid is False
 
 
 def test_every_node_that_stays_away_is_named() -> None:
