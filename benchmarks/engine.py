@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
@@ -130,14 +131,14 @@ def recording_ns() -> float:
     os.ftruncate(fd, PAGE_BYTES)
     tally = Tally(Page(fd))
     tally.begin(0)
-    dues = list(range(16))
+    dues = array("q", range(16))
     gc.disable()  # as a worker does
     from_ns = time.process_time_ns()
     for flush in range(100):
         for run in range(625):
             now_ns = (flush * 625 + run) * 1000
             tally.left(dues, now_ns, 0)
-            tally.ended(OK, dues, dues, now_ns + 500_000)
+            tally.ended(OK, dues, now_ns, now_ns + 500_000)
         tally.flush(0, finished=False)
     used_ns = time.process_time_ns() - from_ns
     gc.enable()

@@ -25,7 +25,7 @@ def schedules(load: Load, workers: int, warm_up_s: float = 0.0) -> list[Schedule
 
 
 def rest(schedule: Schedule) -> list[int]:
-    return schedule.take(1 << 30, NEVER_NS) + (rest(schedule) if schedule.next_ns != NEVER_NS else [])
+    return schedule.take(1 << 30, NEVER_NS).tolist() + (rest(schedule) if schedule.next_ns != NEVER_NS else [])
 
 
 @given(

@@ -8,9 +8,11 @@ import select
 import socket
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Final
 
 from harness.drill import Address
+from workloads.engine.schedule import Times
 from workloads.engine.tally import UNKNOWN, Tally
 
 _RETRY_NS: Final = 50_000_000
@@ -18,19 +20,31 @@ _now = time.monotonic_ns
 
 
 class Connection:
-    """A socket with its calls under way, oldest first: when each was due, when it was sent, which exchange it is."""
+    """A socket with its calls under way, oldest first."""
 
-    __slots__ = ("dues", "open", "received", "sents", "since_ns", "socket", "unsent", "which")
+    __slots__ = ("open", "received", "runs", "since_ns", "socket", "unsent", "which")
 
     def __init__(self, opened: socket.socket) -> None:
         self.socket = opened
         self.open = False
         self.since_ns = _now()
-        self.dues: list[int] = []
-        self.sents: list[int] = []
         self.which: list[int] = []
+        """Which exchange each call is."""
+        self.runs: deque[tuple[Times, int]] = deque()
+        """The calls that were sent together: when each was due, and when they were sent."""
         self.received = b""
         self.unsent = b""
+
+    def take(self, count: int) -> Iterator[tuple[Times, int]]:
+        """So many of the oldest calls are no longer under way: their runs, the last one perhaps in part."""
+        runs = self.runs
+        while count:
+            dues, sent_ns = runs.popleft()
+            if len(dues) > count:
+                runs.appendleft((dues[count:], sent_ns))
+                dues = dues[:count]
+            count -= len(dues)
+            yield dues, sent_ns
 
 
 class Connections:
@@ -64,7 +78,7 @@ class Connections:
 
     @property
     def under_way(self) -> bool:
-        return any(connection.dues for connection in self._by_fd.values())
+        return any(connection.which for connection in self._by_fd.values())
 
     def connected(self, connection: Connection) -> None:
         """The kernel has decided about an attempt to connect."""
@@ -84,7 +98,7 @@ class Connections:
     def sent(self, connection: Connection) -> None:
         """The first free connection has been used: it goes last, or is no longer free."""
         if self.free and self.free[0] is connection:
-            if connection.unsent or len(connection.dues) >= self._depth:
+            if connection.unsent or len(connection.which) >= self._depth:
                 self.free.popleft()
             else:
                 self.free.rotate(-1)
@@ -105,15 +119,16 @@ class Connections:
         connection.unsent = connection.unsent[count:]
         if not connection.unsent:
             self._epoll.modify(connection.socket, select.EPOLLIN)
-            if len(connection.dues) < self._depth:
+            if len(connection.which) < self._depth:
                 self.give(connection)
 
     def lose(self, connection: Connection, why: str, others_why: str = "") -> None:
         """Give its calls up as unknown, those after the first for a reason of their own, and connect anew."""
         now = _now()
-        for part, text in ((slice(1), why), (slice(1, None), others_why or why)):
-            if dues := connection.dues[part]:
-                self._tally.ended(UNKNOWN, dues, connection.sents[part], now, text)
+        first = min(1, len(connection.which))
+        for count, text in ((first, why), (len(connection.which) - first, others_why or why)):
+            for dues, sent_ns in connection.take(count):
+                self._tally.ended(UNKNOWN, dues, sent_ns, now, text)
         self._drop(connection)
         self._connect()
 
@@ -126,7 +141,7 @@ class Connections:
             if not connection.open:
                 if now - connection.since_ns > self._timeout_ns:
                     self._give_up(connection, "no answer in time")
-            elif connection.sents and now - connection.sents[0] > self._timeout_ns:
+            elif connection.runs and now - connection.runs[0][1] > self._timeout_ns:
                 self.lose(
                     connection, "no answer in time", "given up with its connection, where an earlier call had no answer in time"
                 )

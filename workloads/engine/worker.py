@@ -15,7 +15,7 @@ import msgspec
 from workloads.engine.alarm import Alarm
 from workloads.engine.answers import Cutter
 from workloads.engine.connections import Connection, Connections
-from workloads.engine.schedule import NEVER_NS, Schedule
+from workloads.engine.schedule import NEVER_NS, Schedule, Times
 from workloads.engine.snapshot import Page
 from workloads.engine.tally import FAILED, OK, WRONG, Tally
 from workloads.engine.task import LENGTH, Order, Prepare, SetRate, Start, Stop
@@ -101,13 +101,13 @@ class Worker:
         while self._schedule.next_ns <= now:
             if self._free:
                 connection = self._free[0]
-                self._send(connection, self._schedule.take(self._depth - len(connection.dues), now))
+                self._send(connection, self._schedule.take(self._depth - len(connection.which), now))
             elif self._connections.unreachable:
                 self._tally.never_left(self._schedule.take(1, now), self._connections.refused)
             else:
                 return
 
-    def _send(self, connection: Connection, dues: list[int]) -> None:
+    def _send(self, connection: Connection, dues: Times) -> None:
         first, kinds = self._exchange, len(self._requests)
         which = [(first + number * self._step) % kinds for number in range(len(dues))]
         self._exchange = (first + len(dues) * self._step) % kinds
@@ -122,8 +122,7 @@ class Worker:
             self._connections.lose(connection, f"connection lost: {error.strerror}")
             return
         self._tally.left(dues, sent_ns, self._connections.free_ns)
-        connection.dues += dues
-        connection.sents += [sent_ns] * len(dues)
+        connection.runs.append((dues, sent_ns))
         connection.which += which
         if count < len(content):
             self._connections.unsent(connection, content[count:])
@@ -150,7 +149,7 @@ class Worker:
             self._connections.lose(connection, f"connection lost: {error.strerror}")
             return
         now = _now()
-        was_full = len(connection.dues) >= self._depth
+        was_full = len(connection.which) >= self._depth
         ended = not data
         data = connection.received + data
         try:
@@ -162,7 +161,7 @@ class Worker:
             self._connections.lose(connection, "connection closed by the server")
             return
         connection.received = data[at:]
-        if was_full and not connection.unsent and len(connection.dues) < self._depth:
+        if was_full and not connection.unsent and len(connection.which) < self._depth:
             self._connections.give(connection)
 
     def _cut(self, connection: Connection, data: bytes, ended: bool, now: int) -> tuple[int, bool]:
@@ -185,23 +184,22 @@ class Worker:
                     outcome, text = OK, ""
                 count += 1
                 if outcome != OK:
-                    self._count(connection, right, count - 1, OK, now)
-                    self._count(connection, count - 1, count, outcome, now, text)
+                    self._count(connection, count - 1 - right, OK, now)
+                    self._count(connection, 1, outcome, now, text)
                     right = count
                 if closes:
                     break
         finally:  # what came before an answer that cannot be read has ended as well
-            if count:
-                self._count(connection, right, count, OK, now)
-                del connection.dues[:count], connection.sents[:count], connection.which[:count]
-        if not connection.dues and len(data) > at and not closes:
+            self._count(connection, count - right, OK, now)
+            del connection.which[:count]
+        if not connection.which and len(data) > at and not closes:
             raise ValueError("more came than was asked for")
         return at, closes
 
-    def _count(self, connection: Connection, first: int, end: int, outcome: int, now: int, text: str = "") -> None:
-        """Count calls of a connection, those from the `first` one on."""
-        if first < end:
-            self._tally.ended(outcome, connection.dues[first:end], connection.sents[first:end], now, text)
+    def _count(self, connection: Connection, calls: int, outcome: int, now: int, text: str = "") -> None:
+        """The oldest calls of a connection have ended."""
+        for dues, sent_ns in connection.take(calls):
+            self._tally.ended(outcome, dues, sent_ns, now, text)
 
     def _obey(self) -> None:
         content = os.read(_STDIN, 65536)
