@@ -43,7 +43,8 @@ async def main(node: Node) -> None:
     retry_budget = kinds.retry_budget(settings.retry_ratio, settings.retries_per_s)
     clock = asyncio.get_running_loop().time
     checker = kinds.checker(pool, {name: Client(address) for name, address in node.peers.items()}, node.log, node.random)
-    dispatcher = kinds.dispatcher(pool, node.peers, node.log, admission, retry_budget)
+    hedge_s = None if settings.hedge_ms is None else settings.hedge_ms / 1e3
+    dispatcher = kinds.dispatcher(pool, node.peers, node.log, admission, retry_budget, hedge_s)
 
     def status() -> Response:
         return Response.json(
@@ -53,6 +54,7 @@ async def main(node: Node) -> None:
                 turned_away=admission.refused,
                 retries=retry_budget.spent,
                 retries_refused=retry_budget.refused,
+                hedges=dispatcher.hedges,
             )
         )
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from harness.deadlines import Deadline
 from harness.errors import UsageError, hint
 from harness.pipelining import Message
 from harness.rollout import Rollout, Step
-from harness.wire import Address
 from systems.breaker import Permit
 from systems.breaker_bugs import NeverCloses, NeverOpens, SeesNoFailures, SeesNoSlowness, UnboundedProbes
 from systems.serving.admission import Admission
@@ -95,16 +95,9 @@ class _DeadChecker(HealthChecker):
 
 
 class _SwappedAnswers(Dispatcher):
-    def __init__(
-        self,
-        pool: Pool,
-        replicas: Mapping[str, Address],
-        log: Callable[[str], None],
-        admission: Admission,
-        retry_budget: RetryBudget,
-    ) -> None:
-        super().__init__(pool, replicas, log, admission, retry_budget)
-        self._asked: deque[asyncio.Future[bytes]] = deque()
+    @cached_property
+    def _asked(self) -> deque[asyncio.Future[bytes]]:
+        return deque()
 
     async def predict(self, messages: Sequence[Message], deadline: Deadline | None = None) -> None:
         await asyncio.gather(*(self._predict_one(message, deadline) for message in messages))
@@ -118,16 +111,9 @@ class _SwappedAnswers(Dispatcher):
 
 
 class _CollidingCache(Dispatcher):
-    def __init__(
-        self,
-        pool: Pool,
-        replicas: Mapping[str, Address],
-        log: Callable[[str], None],
-        admission: Admission,
-        retry_budget: RetryBudget,
-    ) -> None:
-        super().__init__(pool, replicas, log, admission, retry_budget)
-        self._cache: dict[bytes, bytes] = {}
+    @cached_property
+    def _cache(self) -> dict[bytes, bytes]:
+        return {}
 
     async def predict(self, messages: Sequence[Message], deadline: Deadline | None = None) -> None:
         await super().predict([message for message in messages if _beginning(message) not in self._cache], deadline)
@@ -153,6 +139,20 @@ class _DropsOnRetry(Dispatcher):
         for message in messages if failures else ():
             message.body = b""
         await super().ask(messages, failures, deadline)
+
+
+class _HedgesAtOnce(Dispatcher):
+    async def _try_hedged(
+        self, name: str, messages: Sequence[Message], try_s: float, deadline: Deadline | None, hedge_s: float
+    ) -> tuple[Sequence[Message], Sequence[Failure]]:
+        return await super()._try_hedged(name, messages, try_s, deadline, 0.0)
+
+
+class _HedgesNothing(Dispatcher):
+    async def _try_hedged(
+        self, name: str, messages: Sequence[Message], try_s: float, deadline: Deadline | None, hedge_s: float
+    ) -> tuple[Sequence[Message], Sequence[Failure]]:
+        return await super()._try_hedged(name, messages, try_s, deadline, 3600.0)
 
 
 class _DeadlineRestarts(Dispatcher):
@@ -209,6 +209,8 @@ BUGS: Final[dict[str, tuple[str, Variant]]] = {
     "no-timeout": ("a request waits for its replica for ever", Variant(dispatcher=_NoTimeout)),
     "no-retry": ("a failed request is not retried", Variant(dispatcher=_NoRetry)),
     "drops-on-retry": ("a retried request has lost its body", Variant(dispatcher=_DropsOnRetry)),
+    "hedges-at-once": ("a second replica is asked at once, until the budget is spent", Variant(dispatcher=_HedgesAtOnce)),
+    "hedges-nothing": ("no second replica is asked before the first has failed", Variant(dispatcher=_HedgesNothing)),
     "ignores-deadlines": (
         "a replica works on what nobody waits for any more",
         Variant(limited_replica="systems.serving.heedless_replica"),

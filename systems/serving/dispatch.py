@@ -36,6 +36,9 @@ class Dispatcher:
     dies leaves hundreds open at a time. What is open still goes on one by one, so that a request that breaks replicas takes no
     other with it.
 
+    With `hedge_s`, what has no answer after that long goes to a second replica as well, at the price of a retry, and the first
+    answer counts (Dean and Barroso, "The Tail at Scale", CACM 56(2), 2013, "Hedged requests").
+
     One with a deadline is neither sent nor awaited after it, and a replica is told how long its answer will be awaited.
     """
 
@@ -56,6 +59,7 @@ class Dispatcher:
         log: Callable[[str], None],
         admission: Admission,
         retry_budget: RetryBudget,
+        hedge_s: float | None = None,
     ) -> None:
         self._clients = {name: RunClient(address) for name, address in replicas.items()}
         self._pool = pool
@@ -64,6 +68,9 @@ class Dispatcher:
         self._retry_budget = retry_budget
         self._clock = asyncio.get_running_loop().time
         self._outstanding = 0
+        self._hedge_s = hedge_s
+        self.hedges = 0
+        """Requests that were sent to a second replica while the first had not answered."""
 
     async def predict(self, messages: Sequence[Message], deadline: Deadline | None = None) -> None:
         """Answer the messages as a replica does; 504 where the deadline passed, 503 where none answered or too much is
@@ -83,7 +90,7 @@ class Dispatcher:
     async def ask(self, messages: Sequence[Message], failures: Sequence[Failure], deadline: Deadline | None) -> None:
         """Answer the messages, by a replica that is not among those where they failed before."""
         now_s = self._clock()
-        try_s = self.TRY_TIMEOUT_S if deadline is None else min(self.TRY_TIMEOUT_S, deadline.at_s - now_s)
+        try_s = self._try_s(deadline, now_s)
         name = None
         if len(failures) < self.MAX_TRIES and try_s >= _LEAST_S:
             name = self._pool.choose([failure.name for failure in failures], now_s)
@@ -96,8 +103,11 @@ class Dispatcher:
             messages = messages[:allowed]
             if not messages:
                 return
-        left_open, why = await self._try(name, messages, try_s, deadline)
-        failures = [*failures, Failure(name, why)]
+        if failures or self._hedge_s is None:
+            left_open, why = await self._try(name, messages, try_s, deadline)
+            failures = [*failures, Failure(name, why)]
+        else:
+            left_open, failures = await self._try_hedged(name, messages, try_s, deadline, self._hedge_s)
         if len(failures) == 1:
             if left_open:
                 await self.ask(left_open, failures, deadline)
@@ -105,6 +115,33 @@ class Dispatcher:
         async with asyncio.TaskGroup() as tasks:
             for message in left_open:
                 tasks.create_task(self.ask([message], failures, deadline))
+
+    async def _try_hedged(
+        self, name: str, messages: Sequence[Message], try_s: float, deadline: Deadline | None, hedge_s: float
+    ) -> tuple[Sequence[Message], Sequence[Failure]]:
+        """Send the messages to this replica, and if it takes long to another one. Those that all left open, and why.
+
+        The one that is outrun is abandoned. That it took longer than another one says too little to be held against it.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            first = tasks.create_task(self._try(name, messages, try_s, deadline))
+            tries = {first: name}
+            await asyncio.wait(tries, timeout=hedge_s)
+            now_s = self._clock()
+            try_s = self._try_s(deadline, now_s)
+            if not first.done() and try_s >= _LEAST_S and (second := self._pool.choose([name], now_s)) is not None:
+                hedged = messages[: self._retry_budget.spend(len(messages), now_s)]
+                self.hedges += len(hedged)
+                if hedged:
+                    tries[tasks.create_task(self._try(second, hedged, try_s, deadline))] = second
+            under_way = {task for task in tries if not task.done()}
+            while under_way and not all(message.answer for message in messages):
+                _, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            for task in under_way:
+                task.cancel()
+        left_open = [message for message in messages if not message.answer]
+        failures = [Failure(tried, task.result()[1]) for task, tried in tries.items() if left_open and task.result()[0]]
+        return left_open, failures
 
     async def _try(
         self, name: str, messages: Sequence[Message], try_s: float, deadline: Deadline | None
@@ -138,6 +175,10 @@ class Dispatcher:
         elif left_open and self._pool.failed(name, why, now_s, len(left_open), permit):
             self._log(f"{name} is down: its requests fail, the last one so: {why}")
         return left_open, why
+
+    def _try_s(self, deadline: Deadline | None, now_s: float) -> float:
+        """How long a try may take that begins now."""
+        return self.TRY_TIMEOUT_S if deadline is None else min(self.TRY_TIMEOUT_S, deadline.at_s - now_s)
 
     def told_ms(self, deadline: Deadline, try_s: float) -> int:
         """How long its answer will be awaited, as the replica is told it: not after the try, nor after the deadline."""

@@ -85,5 +85,8 @@ class BalancerStatus(msgspec.Struct, frozen=True):
     turned_away: int = 0
     """Requests that were over the limit."""
     retries: int = 0
+    """Requests that were sent once more, hedges among them."""
     retries_refused: int = 0
     """Retries that the budget did not allow."""
+    hedges: int = 0
+    """Requests that were sent to a second replica while the first had not answered."""

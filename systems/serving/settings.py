@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -11,6 +11,9 @@ from harness.errors import UsageError
 from systems.breaker import Settings as BreakerSettings
 
 Strategy = Literal["round-robin", "least-outstanding", "two-choices"]
+_AT_LEAST_ZERO: Final = (
+    "ejection_ms", "longest_ejection_ms", "slow_start_ms", "retries_per_s", "overload_ms", "hedge_ms", "slow_times",
+)  # fmt: skip
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +34,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """… and so many a second besides. A ratio of None: as many as are wanted."""
     overload_ms: float | None = 150.0
     """When even the quickest answer takes longer than this, less is let in, and the rest is turned away."""
+    hedge_ms: float | None = None
+    """What has no answer after this long is asked of a second replica as well, at the price of a retry. Set it near the p95 of
+    quiet times: much less, and the budget is spent before it is needed."""
     breaker: BreakerSettings | None = BreakerSettings(
         failure_rate=0.4, slow_rate=0.5, slow_s=0.05, window_s=1.0, least_calls=20, open_s=1.0, probes=4, probe_expires_s=1.0
     )
@@ -46,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise UsageError(f"Settings({name}={value!r}): must be a share from 0 to 1.")
-        for name in ("ejection_ms", "longest_ejection_ms", "slow_start_ms", "retries_per_s", "overload_ms", "slow_times"):
+        for name in _AT_LEAST_ZERO:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise UsageError(f"Settings({name}={value!r}): must be a number, at least 0.")

@@ -37,6 +37,8 @@ CAUGHT = {
     "sheds-nothing": ("serving/overload", "availability >= 20%"),
     "no-retry-budget": ("serving/retry_storm", "recovery < 5s"),
     "stale-cache": ("serving/model_reloaded", "one_version_each"),
+    "hedges-at-once": ("serving/hedged", "p99 < 80ms"),
+    "hedges-nothing": ("serving/hedged", "p99 < 80ms"),
     "ignores-deadlines": ("serving/deadlines", "availability >= 55%"),
     "deadline-restarts": ("serving/deadlines", "availability >= 55%"),
     "ignores-health": ("serving/replica_partitioned", "p95 < 240ms"),

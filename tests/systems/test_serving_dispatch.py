@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from functools import partial
+from collections.abc import AsyncIterator, Mapping
 from random import Random
 
 import pytest
 from asking import Answer, ask
 
-from harness.pipelining import Cutter
 from harness.ports import HOST, reserved
-from harness.wire import Address, Client, Request, Response, encode_response, listen
+from harness.wire import Address, Client, Request, Response, listen
 from systems.serving.admission import Admission
 from systems.serving.dispatch import Dispatcher
 from systems.serving.health import CHECK_TIMEOUT_S, HealthChecker
@@ -181,115 +179,6 @@ def test_an_answer_that_comes_too_late_is_nobodys() -> None:
         return [answer.body for (answer,) in answers]
 
     assert asyncio.run(scenario()) == [b"%d from quick" % number for number in range(10)]
-
-
-# --------------------------------------------------------------------------------------------------------------- groups
-
-
-class Choosy:
-    """Pipelined replicas that answer each request as they are told to, or break the connection off before it."""
-
-    def __init__(self, *names: str) -> None:
-        self.manner: Callable[[str, bytes], str] = lambda _name, _body: "well"
-        self.runs: list[tuple[str, list[bytes]]] = []
-        """At whom, and the bodies; in the order of their arrival."""
-        self._names = names
-
-    @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator[dict[str, Address]]:
-        async with contextlib.AsyncExitStack() as stack:
-            addresses: dict[str, Address] = {}
-            for name in self._names:
-                server = await asyncio.get_running_loop().create_server(partial(_ChoosyConnection, name, self), HOST, 0)
-                stack.callback(server.close)
-                addresses[name] = server.sockets[0].getsockname()
-            yield addresses
-
-
-class _ChoosyConnection(asyncio.Protocol):
-    def __init__(self, name: str, replicas: Choosy) -> None:
-        self._name = name
-        self._replicas = replicas
-        self._cutter = Cutter()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        bodies = [message.body for message in self._cutter.feed(data)]
-        self._replicas.runs.append((self._name, bodies))
-        for body in bodies:
-            match self._replicas.manner(self._name, body):
-                case "well":
-                    self._transport.write(encode_response(Response(200, body + b" at " + self._name.encode())))
-                case "error":
-                    self._transport.write(encode_response(Response(500, b"broken model")))
-                case "breaks":
-                    self._transport.close()
-                    return
-
-
-def group(
-    manner: Callable[[str, bytes], str],
-    requests: int,
-    *,
-    kind: type[Dispatcher] = Patient,
-    retry_ratio: float | None = None,
-) -> tuple[list[Answer], list[tuple[str, list[bytes]]]]:
-    """Ask five replicas, in turn, requests that came together: the answers, and the runs that came to replicas."""
-
-    async def scenario() -> list[Answer]:
-        async with choosy.listening() as addresses:
-            pool = Pool(list(addresses), Settings(strategy="round-robin"))
-            dispatcher = kind(pool, addresses, lambda _: None, Admission(None), RetryBudget(retry_ratio))
-            answers = await ask(dispatcher, *(b"%d" % number for number in range(requests)))
-            assert pool.outstanding() == 0
-            return answers
-
-    choosy = Choosy("r1", "r2", "r3", "r4", "r5")
-    choosy.manner = manner
-    return asyncio.run(scenario()), choosy.runs
-
-
-def bodies(*numbers: int) -> list[bytes]:
-    return [b"%d" % number for number in numbers]
-
-
-def test_what_a_replica_leaves_open_goes_to_another_one_together() -> None:
-    answers, runs = group(lambda name, body: "breaks" if name == "r1" and body == b"20" else "well", 50)
-    assert answers == [(200, b"%d at %s" % (number, b"r1" if number < 20 else b"r2")) for number in range(50)]
-    assert runs == [("r1", bodies(*range(50))), ("r2", bodies(*range(20, 50)))]
-
-
-def test_only_what_failed_is_asked_again() -> None:
-    answers, runs = group(lambda name, body: "error" if name == "r1" and int(body) % 10 == 3 else "well", 50)
-    assert answers == [(200, b"%d at %s" % (number, b"r2" if number % 10 == 3 else b"r1")) for number in range(50)]
-    assert runs[1:] == [("r2", bodies(3, 13, 23, 33, 43))]
-
-
-def test_a_request_that_breaks_replicas_takes_no_other_with_it() -> None:
-    answers, runs = group(lambda _, body: "breaks" if body == b"4" else "well", 8)
-    assert [status for status, _ in answers] == [200, 200, 200, 200, 503, 200, 200, 200]
-    assert runs[:2] == [("r1", bodies(*range(8))), ("r2", bodies(4, 5, 6, 7))]
-    assert sorted(run for _, run in runs[2:]) == [[b"4"], [b"5"], [b"6"], [b"7"]]
-
-
-def test_a_groups_retries_cost_what_they_cost_alone() -> None:
-    answers, runs = group(lambda name, _: "breaks" if name == "r1" else "well", 50, retry_ratio=0.25)
-    assert answers[:12] == [(200, b"%d at r2" % number) for number in range(12)]
-    refusal = b"no replica answered (r1: the connection ended before the answer; retries: none is left in the budget)"
-    assert answers[12:] == [(503, refusal)] * 38
-    assert runs[1:] == [("r2", bodies(*range(12)))]
-
-
-def test_a_group_is_not_sent_more_often_than_may_be() -> None:
-    class Once(Patient):
-        MAX_TRIES = 1
-
-    answers, runs = group(lambda name, _: "breaks" if name == "r1" else "well", 3, kind=Once)
-    assert [status for status, _ in answers] == [503] * 3
-    assert [name for name, _ in runs] == ["r1"]
 
 
 # --------------------------------------------------------------------------------------------------------------- health
