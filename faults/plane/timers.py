@@ -110,7 +110,7 @@ class Timers:
         while heap and heap[0][0] <= until_ns:
             callback = heapq.heappop(heap)[2].callback
             if callback is not None:
-                callback()
+                self._call(callback)
         while heap and heap[0][2].callback is None:
             heapq.heappop(heap)
         self._alarm_ns = None
@@ -123,6 +123,12 @@ class Timers:
             self._loop.call_soon(self._poll)
         else:
             self._set_alarm(wake_ns)
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception as error:  # reported as the loop reports its own: one link's failure stops no other's time
+            self._loop.call_exception_handler({"message": "a timer of the fault plane failed", "exception": error})
 
 
 class _TimerFd:

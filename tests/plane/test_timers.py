@@ -44,3 +44,26 @@ def test_nothing_polls_for_an_entry_that_is_far_away() -> None:
         return time.process_time() - before_s
 
     assert asyncio.run(scenario()) < 0.25
+
+
+def test_a_callback_that_fails_is_reported_and_the_others_go_on() -> None:
+    async def scenario() -> list[object]:
+        loop = asyncio.get_running_loop()
+        reported: list[object] = []
+        loop.set_exception_handler(lambda _, context: reported.append(context["exception"]))
+        timers = Timers(loop)
+        later = asyncio.Event()
+
+        def start_another() -> None:
+            timers.at(now_ns() + 3 * MS, later.set)
+
+        due_ns = now_ns() + MS
+        timers.at(due_ns, [].pop)
+        timers.at(due_ns, start_another)
+        async with asyncio.timeout(10):
+            await later.wait()
+        timers.close()
+        return reported
+
+    (error,) = asyncio.run(scenario())
+    assert isinstance(error, IndexError)
