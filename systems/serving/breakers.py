@@ -34,16 +34,21 @@ class Breakers:
         self._least_slow_s = settings.breaker.slow_s if settings.breaker else math.inf
         self._slow_times = settings.slow_times
         self._breakers = {name: kind(settings.breaker, lambda: self._now_s) for name in names} if settings.breaker else {}
+        self._most_left_out = settings.most_left_out(len(names))
         self._usual_s: dict[str, float] = {}
         self._not_closed: set[str] = set()
         """Nearly always empty, and then a choice costs nothing."""
 
     def usable(self, replicas: list[N], now_s: float) -> list[N]:
-        """Those that may be called by their breakers; all, where none may: somebody has to be."""
+        """Those that may be called by their breakers; all, where that would leave too few, or nobody.
+
+        A few cannot answer for all. Where most breakers are open, to spare those replicas breaks the rest, one after another.
+        """
         if not self._not_closed:
             return replicas
         self._now_s = now_s
-        return [one for one in replicas if one.name not in self._not_closed or self._breakers[one.name].ready] or replicas
+        usable = [one for one in replicas if one.name not in self._not_closed or self._breakers[one.name].ready]
+        return usable if usable and len(replicas) - len(usable) <= self._most_left_out else replicas
 
     def begun(self, name: str, now_s: float) -> Permit | None:
         """A call to this replica begins. None where its breaker is open, or switched off: then the call does not count."""

@@ -64,7 +64,7 @@ class Pool:
             replica.turn = turn
         self._turn = len(self._replicas)
         self._slow_start_s = settings.slow_start_ms / 1e3
-        self._most_ejected = max(1, int(settings.max_ejected * len(self._replicas)))
+        self._most_ejected = settings.most_left_out(len(self._replicas))
         self._warm_s = -math.inf
         self._ready: list[Replica] = []
         """Those that may be chosen: up and not draining."""

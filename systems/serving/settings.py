@@ -25,7 +25,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     longest_ejection_ms: float = 5000.0
     """… and none longer than this. One that stayed for this long after its return begins anew."""
     max_ejected: float = 0.5
-    """At most this share of the replicas is ejected at once (but one may always be, where another one is up)."""
+    """At most this share of the replicas is ejected at once, and at most this share is left out because of breakers (but one
+    may always be, where another one is up)."""
     slow_start_ms: float = 500.0
     """A replica that returned gets a share that grows to a full one within this time."""
     retry_ratio: float | None = 0.2
@@ -44,6 +45,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     that: it makes some calls take more than 50 ms, but not half of a second's …"""
     slow_times: float = 5.0
     """… and all replicas' alike: a call is slow only if it also takes this many times what the other replicas usually take."""
+
+    def most_left_out(self, replicas: int) -> int:
+        """How many of so many replicas may be ejected, and how many left out by breakers."""
+        return max(1, int(self.max_ejected * replicas))
 
     def __post_init__(self) -> None:
         if self.strategy not in get_args(Strategy):
