@@ -11,7 +11,7 @@ from systems.serving import Settings
 from workloads.predictions import Predictions
 
 drill = Drill(
-    system=LimitedServing(replicas=4, service_ms=30, deadline_ms=3000, settings=Settings(overload_ms=None, breaker=None)),
+    system=LimitedServing(replicas=4, service_ms=30, deadline_ms=3000, settings=Settings(overload_ms=None)),
     workload=Predictions(),
     load=Load(rate=75, clients=300, seconds=9),
     faults=[Pause("all").between(1, 2.5)],
