@@ -156,6 +156,7 @@ def test_a_toxiproxy_of_somebody_elses_is_killed(tmp_path: Path) -> None:
         assert nothing_left(tmp_path)
 
 
+@pytest.mark.usefixtures("hangup_not_ignored")
 def test_the_terminal_of_the_harness_goes_away(tmp_path: Path) -> None:
     write_drill(tmp_path, "every", EVERY_FAULT)
     with harness_running(tmp_path, "drill", "every") as run:

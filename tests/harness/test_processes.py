@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -70,6 +71,7 @@ def test_a_program_that_is_not_there_says_so_in_its_log(tmp_path: Path) -> None:
     assert said(tmp_path) == "cannot run 'no-such-program': No such file or directory\n"
 
 
+@pytest.mark.usefixtures("hangup_not_ignored")
 def test_a_program_gets_what_it_would_without_the_harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/their/own")
     monkeypatch.setenv("GREETING", "hello")
@@ -136,14 +138,22 @@ def test_a_daemon_that_leaves_its_group_and_its_parent_does_not_get_away(tmp_pat
     run(tmp_path, scenario)
 
 
+def zombies() -> list[psutil.Process]:
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.status() == psutil.STATUS_ZOMBIE:
+                found.append(child)
+    return found
+
+
 def test_no_zombies_and_no_orphans_among_many_short_lives(tmp_path: Path) -> None:
     async def scenario(processes: Processes) -> None:
         for _ in range(10):
             names = [f"p{number}" for number in range(10)]
             await asyncio.gather(*(processes.start(spec(tmp_path, "sh", "-c", "true & true", name=name)) for name in names))
             await asyncio.gather(*(processes.exit_code(name) for name in names))
-        children = psutil.Process().children(recursive=True)
-        assert not [child for child in children if child.status() == psutil.STATUS_ZOMBIE]
+        await until_async(lambda: not zombies())
 
     run(tmp_path, scenario)
 
