@@ -16,7 +16,7 @@ drill = Drill(
     faults=[
         Latency("all", delay_ms=20).between(1, 2),
         Latency("all", delay_ms=60).between(2, 3),
-        Latency("all", delay_ms=120).between(3, 4.5),
+        Latency("all", delay_ms=80).between(3, 4.5),
     ],
     checks=[predictions_correct, replicas_return],
     slos=["p50 < 150ms", "p99 < 1s", "availability >= 99%", "recovery < 2s"],

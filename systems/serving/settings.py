@@ -33,8 +33,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """So many retries a request are allowed …"""
     retries_per_s: float = 10.0
     """… and so many a second besides. A ratio of None: as many as are wanted."""
-    overload_ms: float | None = 150.0
-    """When even the quickest answer takes longer than this, less is let in, and the rest is turned away."""
+    overload_ms: float | None = 100.0
+    """When even the quickest answer takes longer than this, less is let in, and the rest is turned away. Above what an answer
+    takes in quiet times, and below half of a try's timeout: later, what is let in is given up before its turn comes."""
     hedge_ms: float | None = None
     """What has no answer after this long is asked of a second replica as well, at the price of a retry. Set it near the p95 of
     quiet times: much less, and the budget is spent before it is needed."""

@@ -34,7 +34,7 @@ CAUGHT = {
     "breaker-sees-no-failures": ("serving/flaky_replica", "availability >= 97%"),
     "breaker-sees-no-slowness": ("serving/slow_in_turn", "p90 < 120ms"),
     "breakers-leave-nobody": ("serving/brownouts", "availability >= 62%"),
-    "sheds-nothing": ("serving/overload", "availability >= 20%"),
+    "sheds-nothing": ("serving/overload", "availability >= 33%"),
     "no-retry-budget": ("serving/retry_storm", "recovery < 5s"),
     "stale-cache": ("serving/model_reloaded", "one_version_each"),
     "hedges-at-once": ("serving/hedged", "p99 < 80ms"),
