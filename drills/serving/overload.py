@@ -1,4 +1,4 @@
-"""Twice as much is asked as the replicas can answer: what is too much is turned away at once, and as many as ever are answered."""
+"""Twice as much is asked as the replicas can answer: the excess is turned away at once, and goodput stays what it was."""
 
 from __future__ import annotations
 
