@@ -1,6 +1,7 @@
 """One of three replicas is cut off: its connections hang. What was sent there is asked elsewhere.
 
-In turn, so that a third of the requests meets it: two choices would hardly send it any.
+In turn, so that a third of the requests meets it: two choices would hardly send it any. Without breakers, which would leave it
+out as well: here ejection and health checks are put to the test.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from systems.serving import Serving, Settings
 from workloads.predictions import Predictions
 
 drill = Drill(
-    system=Serving(replicas=3, settings=Settings(strategy="round-robin")),
+    system=Serving(replicas=3, settings=Settings(strategy="round-robin", breaker=None)),
     workload=Predictions(),
     load=Load(rate=300, clients=150, seconds=5.5),
     faults=[Isolate("one").between(1.5, 2.8)],
