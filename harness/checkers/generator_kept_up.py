@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
 from harness.checkers._wording import count
 from harness.drill import Verdict
@@ -29,7 +27,7 @@ def generator_kept_up(history: History) -> Verdict:
     load = history.load
     if load.empty:
         return Verdict(valid=None, why="no call of the load was recorded")
-    late_ms = lateness_ms(load)
+    late_ms = (load["sent_ns"] - load["ready_ns"]).to_numpy() / 1e6
     late = late_ms > LATE_MS
     p99_ms = float(np.percentile(late_ms, 99, method="higher"))
     told = f"{late.sum():,} of {count(len(late), 'call')} left more than {LATE_MS:g} ms late"
@@ -38,11 +36,6 @@ def generator_kept_up(history: History) -> Verdict:
         advice = "the machine is too busy for this load; lower the rate or use more cores"
         return Verdict(valid=None, why=f"{figures}: {advice}")
     return Verdict(valid=True, why=figures)
-
-
-def lateness_ms(calls: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """How long after it could have been sent each call was sent: the generator's own lateness, never the system's."""
-    return (calls["sent_ns"] - calls["ready_ns"]).to_numpy() / 1e6
 
 
 def applies(history: History) -> bool:

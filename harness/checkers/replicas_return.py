@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from harness.checkers._wording import count, listed
-from harness.checkers.generator_kept_up import LATE_MS, LATE_SHARE, lateness_ms
+from harness.checkers.generator_kept_up import generator_kept_up
 from harness.drill import Verdict
 from harness.history import History
 
@@ -29,9 +30,9 @@ def replicas_return(history: History) -> Verdict:
     load = history.load
     answered = load[(load["outcome"] == "ok") & (load["node"] != "")]
     before = sorted(set(answered["node"][answered["done_ns"] < int(windows["injected_ns"].min())]))
-    quiet_ns = int(windows["healed_ns"].max()) + GRACE_NS
+    healed_ns = int(windows["healed_ns"].max())
+    quiet_ns = healed_ns + GRACE_NS
     calls = int((load["sent_ns"] >= quiet_ns).sum())
-    after_healing = load[load["sent_ns"] >= quiet_ns - GRACE_NS]
     after = set(answered["node"][answered["sent_ns"] >= quiet_ns])
     since = f"since {quiet_ns / 1e9:.2f} s, one second after the last fault was healed"
     if not before:
@@ -39,11 +40,11 @@ def replicas_return(history: History) -> Verdict:
     if calls < CALLS_PER_NODE * len(before):
         return Verdict(valid=None, why=f"too few calls to tell who is in service: {calls:,} {since}")
     lost = [node for node in before if node not in after]
-    if lost and (lateness_ms(after_healing) > LATE_MS).mean() > LATE_SHARE:
-        return Verdict(
-            valid=None, why=f"no answer from {listed(lost)} {since}, but the machine was too busy to send calls in time"
-        )
     if lost:
+        after_healing = replace(history, ops=load[load["sent_ns"] >= healed_ns])
+        if generator_kept_up(after_healing).valid is None:
+            busy = "but the machine was too busy to send calls in time"
+            return Verdict(valid=None, why=f"no answer from {listed(lost)} {since}, {busy}")
         return Verdict(valid=False, why=f"out of service for good: {listed(lost)}; no answer to {count(calls, 'call')} {since}")
     return Verdict(valid=True, why=f"in service again when all faults were healed: {listed(before)}")
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import ClassVar, Final
 
 from harness.deadlines import Deadline
 from harness.errors import UsageError, hint
@@ -141,18 +141,21 @@ class _DropsOnRetry(Dispatcher):
         await super().ask(messages, failures, deadline)
 
 
-class _HedgesAtOnce(Dispatcher):
+class _HedgesAfter(Dispatcher):
+    AFTER_S: ClassVar[float]
+
     async def _try_hedged(
         self, name: str, messages: Sequence[Message], try_s: float, deadline: Deadline | None, hedge_s: float
     ) -> tuple[Sequence[Message], Sequence[Failure]]:
-        return await super()._try_hedged(name, messages, try_s, deadline, 0.0)
+        return await super()._try_hedged(name, messages, try_s, deadline, self.AFTER_S)
 
 
-class _HedgesNothing(Dispatcher):
-    async def _try_hedged(
-        self, name: str, messages: Sequence[Message], try_s: float, deadline: Deadline | None, hedge_s: float
-    ) -> tuple[Sequence[Message], Sequence[Failure]]:
-        return await super()._try_hedged(name, messages, try_s, deadline, 3600.0)
+class _HedgesAtOnce(_HedgesAfter):
+    AFTER_S = 0.0
+
+
+class _HedgesNothing(_HedgesAfter):
+    AFTER_S = 3600.0
 
 
 class _DeadlineRestarts(Dispatcher):

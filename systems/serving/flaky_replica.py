@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import torch
-
 from harness.node import Node
 from harness.wire import Response, encode_response
 from systems.serving.messages import Prediction
-from systems.serving.replica import Config, Server
+from systems.serving.replica import Config, Server, serve_undrained
 
 _BROKEN = encode_response(Response(500, b"this worker is broken"))
 
@@ -26,6 +24,4 @@ class Flaky(Server):
 
 async def main(node: Node) -> None:
     """As the ordinary replica, without the draining."""
-    torch.set_num_threads(1)
-    server = Flaky(node, node.config(Config))
-    await node.serve_runs(server.handle)
+    await serve_undrained(node, Flaky)

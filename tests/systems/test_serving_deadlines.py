@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from asking import ask
+from one_replica import Main, with_replica
 
 from harness import pipelining
 from harness.deadlines import Deadline
@@ -28,8 +30,6 @@ from systems.serving.messages import Prediction, PredictRequest
 from systems.serving.policy import Pool
 from systems.serving.retry_budget import RetryBudget
 from systems.serving.settings import Settings
-from tests.systems.asking import ask
-from tests.systems.one_replica import Main, with_replica
 
 HEADER = "timeout-ms"
 
