@@ -49,7 +49,8 @@ def test_no_bug_is_left_out() -> None:
 @pytest.mark.parametrize("bug", [pytest.param(bug, marks=[] if bug in QUICK else pytest.mark.nightly) for bug in CAUGHT])
 def test_is_caught(bug: str, tmp_path: Path) -> None:
     drill, found_by = CAUGHT[bug]
-    assert found_by in wrong(drilled(drill, bug, 1, tmp_path))
+    result = drilled(drill, bug, 1, tmp_path)
+    assert found_by in wrong(result), result.checks
 
 
 @pytest.mark.nightly
@@ -57,7 +58,8 @@ def test_is_caught(bug: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("bug", CAUGHT)
 def test_is_caught_whatever_the_seed(bug: str, seed: int, tmp_path: Path) -> None:
     drill, found_by = CAUGHT[bug]
-    assert found_by in wrong(drilled(drill, bug, seed, tmp_path))
+    result = drilled(drill, bug, seed, tmp_path)
+    assert found_by in wrong(result), result.checks
 
 
 @pytest.mark.nightly
