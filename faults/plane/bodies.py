@@ -10,11 +10,11 @@ import msgspec
 from faults.plane import binding, errors, gojson
 from faults.plane.binding import Place, fields_of
 from faults.plane.gojson import Json
+from faults.plane.kind import Kind
 from faults.plane.proxies import ProxySpec
 from faults.plane.proxy import Proxy
-from faults.plane.toxic import Kind
+from faults.plane.toxic import Direction, Toxic
 from faults.plane.toxics import KINDS
-from faults.plane.toxics_of_proxy import Direction, Toxic
 
 _PROXY: Final = Place("Proxy")
 _POPULATED: Final = Place("", "Proxy.")

@@ -3,136 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import struct
-from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, Final, cast
 
 from faults.plane import address
+from faults.plane.chains import Chains
+from faults.plane.end import End
 from faults.plane.link import Link
 from faults.plane.metrics import ByteCounter
-from faults.plane.timers import now_ns
-from faults.plane.toxic import Chunk
-from faults.plane.toxics_of_proxy import Toxic, release
-
-if TYPE_CHECKING:
-    from faults.plane.proxy import Proxy
-
-_LINGER_NONE: Final = struct.pack("ii", 1, 0)
-
-
-class End(asyncio.Protocol):
-    """One of the two sockets. Bytes read from it go wherever `forward` says; `feed` and `write` send to it."""
-
-    transport: asyncio.Transport
-    forward: Callable[[bytes], None]
-    write: Callable[[bytes], None]
-    outgoing: Link
-    """The link that its bytes go into."""
-    incoming: Link
-    """The link whose bytes it gets."""
-
-    def __init__(self, connection: Connection, received: ByteCounter, sent: ByteCounter) -> None:
-        self._connection = connection
-        self._received = received
-        self._sent = sent
-        self._linked = False
-        self._early: list[bytes] = []
-        self._early_end = False
-        self.forward = self._early.append
-        self.lost = False
-        self.blocked = False
-        """Whether something waits to be written to it."""
-
-    # ------------------------------------------------------------------------------------------------- from the socket
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(high=0)  # write at once, not at the end of the loop's turn
-        self.write = self.transport.write
-        self._connection.made(self)
-
-    def data_received(self, data: bytes) -> None:
-        self._received.received += len(data)
-        self.forward(data)
-
-    def eof_received(self) -> bool:
-        if self._linked:
-            self.outgoing.end()
-        else:
-            self._early_end = True
-        return True  # the other stream goes on until its own end comes
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.lost = True
-        if self._linked:
-            self.incoming.sink_lost()
-            self.outgoing.end()
-        else:
-            self._early_end = True
-        self._connection.one_lost()
-
-    def pause_writing(self) -> None:
-        self.blocked = True
-        if self._linked:
-            self.incoming.balance()
-
-    def resume_writing(self) -> None:
-        self.blocked = False
-        if self._linked:
-            self.incoming.balance()
-
-    # -------------------------------------------------------------------------------------------------- from the links
-
-    def link(self, outgoing: Link, incoming: Link) -> None:
-        self.outgoing = outgoing
-        self.incoming = incoming
-        self._linked = True
-
-    def catch_up(self) -> None:
-        """Send on what came before there was a link."""
-        for data in self._early:
-            self.forward(data)
-        self._early.clear()
-        if self._early_end:
-            self.outgoing.end()
-
-    def feed(self, chunk: Chunk) -> None:
-        if not self.transport.is_closing():
-            self._sent.withheld -= len(chunk.data)
-            self.write(chunk.data)
-
-    def end(self) -> None:
-        """Nothing more comes for it: close it fully, as Toxiproxy does, once all is written."""
-        self.transport.close()
-
-    def unwritten_bytes(self) -> int:
-        return 0 if self.lost else self.transport.get_write_buffer_size()
-
-    def pause(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.pause_reading()
-
-    def resume(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
-
-    def reset_at_close(self) -> None:
-        if not self.lost:
-            sock = self.transport.get_extra_info("socket")
-            with contextlib.suppress(OSError):  # the socket is gone: so is the connection
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
+from faults.plane.timers import Timers, now_ns
+from faults.plane.toxic import Toxic, release
 
 
 class Connection:
     """From a client's connect to the end of both sockets."""
 
-    def __init__(self, proxy: Proxy) -> None:
-        self._proxy = proxy
-        self._up, self._down = proxy.counters
-        self._seed = proxy.next_connection_seed()
+    def __init__(
+        self,
+        upstream: str,
+        *,
+        toxics: Chains,
+        timers: Timers,
+        counters: tuple[ByteCounter, ByteCounter],
+        seed: str,
+        open_connections: set[Connection],
+    ) -> None:
+        """`counters` are those of the upstream and the downstream stream. While it lives it is in `open_connections`."""
+        self._upstream = upstream
+        self._toxics = toxics
+        self._timers = timers
+        self._up, self._down = counters
+        self._seed = seed
+        self._open_connections = open_connections
         self.client = End(self, self._up, self._down)
         self.links: tuple[Link, Link] | None = None
         """The upstream and the downstream one, once both ends are there."""
@@ -146,7 +47,7 @@ class Connection:
             end.transport.abort()
         elif end is self.client:
             end.pause()
-            self._proxy.connections.add(self)
+            self._open_connections.add(self)
             self._dial = asyncio.get_running_loop().create_task(self._connect())
         else:
             self._server = end
@@ -165,13 +66,13 @@ class Connection:
         if self.links is None and self._dial is not None:
             self.abort()
         if self.client.lost and (self._server is None or self._server.lost):
-            self._proxy.connections.discard(self)
+            self._open_connections.discard(self)
 
     async def _connect(self) -> None:
         try:
             if not await self._let_connect():
                 return
-            host, port = address.split(self._proxy.upstream)
+            host, port = address.split(self._upstream)
             _, server = await asyncio.get_running_loop().create_connection(
                 lambda: End(self, self._down, self._up), host or address.DEFAULT_HOST, port
             )
@@ -188,8 +89,8 @@ class Connection:
 
     async def _let_connect(self) -> bool:
         """Wait as the toxics of the connect phase ask; False where one refuses, and has reset the client."""
-        for toxic in self._proxy.toxics.all():
-            if toxic not in self._proxy.toxics.all():
+        for toxic in self._toxics.all():
+            if toxic not in self._toxics.all():
                 continue  # removed while one before it made us wait
             if toxic.kind.connect is None or Random(f"{self._seed}/connect/{toxic.name}").random() >= toxic.toxicity:
                 continue
@@ -205,7 +106,7 @@ class Connection:
     async def _wait(self, wait_ns: int, toxic: Toxic) -> None:
         """Until the time is over or the toxic is removed."""
         released = asyncio.get_running_loop().create_future()
-        timer = self._proxy.timers.at(now_ns() + wait_ns, lambda: release(released))
+        timer = self._timers.at(now_ns() + wait_ns, lambda: release(released))
         toxic.waiting.add(released)
         try:
             await released
@@ -214,7 +115,7 @@ class Connection:
             toxic.waiting.discard(released)
 
     def _join(self, server: End) -> None:
-        client, timers, toxics = self.client, self._proxy.timers, self._proxy.toxics
+        client, timers, toxics = self.client, self._timers, self._toxics
         up = Link(client, server, self._up, timers, f"{self._seed}/upstream")
         down = Link(server, client, self._down, timers, f"{self._seed}/downstream")
         client.link(up, down)

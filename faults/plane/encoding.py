@@ -11,7 +11,7 @@ import msgspec
 from faults.plane.binding import shortest_float32
 from faults.plane.errors import ApiError
 from faults.plane.proxy import Proxy
-from faults.plane.toxics_of_proxy import Toxic
+from faults.plane.toxic import Toxic
 
 _ESCAPED: Final = tuple((character.encode(), f"\\u{ord(character):04x}".encode()) for character in "<>&\u2028\u2029")
 

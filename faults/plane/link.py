@@ -5,26 +5,49 @@ Without toxics the sender's bytes go straight to the receiver's transport, and t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
+from faults.plane.kind import Chunk
 from faults.plane.metrics import ByteCounter
 from faults.plane.stub import Outlet, RunningStub
 from faults.plane.timers import Timers, now_ns
-from faults.plane.toxic import Chunk
-
-if TYPE_CHECKING:
-    from faults.plane.connection import End
-    from faults.plane.toxics_of_proxy import Toxic
+from faults.plane.toxic import Toxic
 
 BUFFER_BYTES: Final = 64 * 1024
 """What may wait to be written to a receiver beyond what the toxics have room for; then the sender is no longer read."""
 
 
+class Source(Protocol):
+    """The end that sends."""
+
+    forward: Callable[[bytes], None]
+    """Called with the bytes that it reads."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def reset_at_close(self) -> None: ...
+
+
+class Sink(Outlet, Protocol):
+    """The end that receives."""
+
+    write: Callable[[bytes], None]
+    blocked: bool
+    lost: bool
+
+    def unwritten_bytes(self) -> int: ...
+
+    def reset_at_close(self) -> None: ...
+
+
 class Link:
     """Ties a source to a sink. Reading of the source pauses while toxics and the sink hold more than they have room for."""
 
-    def __init__(self, source: End, sink: End, counter: ByteCounter, timers: Timers, seed: str) -> None:
+    def __init__(self, source: Source, sink: Sink, counter: ByteCounter, timers: Timers, seed: str) -> None:
         self.source = source
         self.sink = sink
         self.counter = counter

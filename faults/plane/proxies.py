@@ -10,7 +10,7 @@ from faults.plane.errors import ApiError
 from faults.plane.metrics import exposition
 from faults.plane.proxy import Proxy
 from faults.plane.timers import Timers
-from faults.plane.toxics_of_proxy import Toxic
+from faults.plane.toxic import Toxic
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 
 from faults.plane import address
 from faults.plane.address import AddressError, Endpoint
-from faults.plane.connection import Connection, End
+from faults.plane.chains import Chains
+from faults.plane.connection import Connection
+from faults.plane.end import End
 from faults.plane.errors import ApiError
 from faults.plane.link import Link
 from faults.plane.metrics import ByteCounter, Labels
 from faults.plane.timers import Timers
-from faults.plane.toxics_of_proxy import Direction, Toxics
+from faults.plane.toxic import Direction
 
 _BACKLOG = 4096
 
@@ -27,8 +29,8 @@ class Proxy:
         self.listen = listen
         self.upstream = upstream
         self.enabled = False
-        self.timers = timers
-        self.toxics = Toxics(self._links)
+        self._timers = timers
+        self.toxics = Chains(self._links)
         self.connections: set[Connection] = set()
         self.connections_total = 0
         self.bytes: dict[Labels, ByteCounter] = {}
@@ -42,10 +44,6 @@ class Proxy:
         up = self.bytes.setdefault(Labels("upstream", self.listen, self.name, self.upstream), ByteCounter())
         down = self.bytes.setdefault(Labels("downstream", self.listen, self.name, self.upstream), ByteCounter())
         return up, down
-
-    def next_connection_seed(self) -> str:
-        self.connections_total += 1
-        return f"{self._seed}/{self.name}/{self.connections_total}"
 
     async def start(self) -> None:
         """Listen. Raises `ApiError` with the reason in Go's words; does nothing when it listens already."""
@@ -92,7 +90,15 @@ class Proxy:
             raise ApiError(str(error)) from error
 
     def _accept(self) -> End:
-        return Connection(self).client
+        self.connections_total += 1
+        return Connection(
+            self.upstream,
+            toxics=self.toxics,
+            timers=self._timers,
+            counters=self.counters,
+            seed=f"{self._seed}/{self.name}/{self.connections_total}",
+            open_connections=self.connections,
+        ).client
 
     def _links(self, direction: Direction) -> Iterator[Link]:
         index = 0 if direction == "upstream" else 1

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from random import Random
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
-from faults.plane.timers import Timer, now_ns
-from faults.plane.toxic import NEXT, Chunk, Interrupted, Next, Pipe, Signal, Sleep
-
-if TYPE_CHECKING:
-    from faults.plane.link import Link
-    from faults.plane.toxics_of_proxy import Toxic
+from faults.plane.kind import NEXT, Chunk, Interrupted, Next, Pipe, Signal, Sleep
+from faults.plane.timers import Timer, Timers, now_ns
+from faults.plane.toxic import Toxic
 
 _CHUNK_OVERHEAD_BYTES: Final = 256
 """What a queued chunk costs beyond its bytes, so that a flood of tiny ones is bounded too."""
@@ -28,6 +25,21 @@ class Outlet(Protocol):
     def end(self) -> None: ...
 
 
+class Stream(Protocol):
+    """What a stub asks of the link that it is part of."""
+
+    timers: Timers
+
+    def choke(self) -> None:
+        """The stub has closed the stream: nothing more is read."""
+
+    def relax(self) -> None:
+        """The stub has let something go."""
+
+    def reset_at_close(self) -> None:
+        """Both ends close with RST."""
+
+
 class RunningStub:
     """A toxic's pipe on one link. Toxicity is drawn when it starts; where it spares the link, everything passes."""
 
@@ -36,11 +48,11 @@ class RunningStub:
         "_held",
         "_pipe",
         "_queue",
+        "_stream",
         "_timer",
         "_want",
         "closed",
         "ended",
-        "link",
         "outlet",
         "random",
         "shared",
@@ -48,9 +60,9 @@ class RunningStub:
         "toxic",
     )
 
-    def __init__(self, toxic: Toxic, link: Link, outlet: Outlet, random: Random) -> None:
+    def __init__(self, toxic: Toxic, stream: Stream, outlet: Outlet, random: Random) -> None:
         self.toxic = toxic
-        self.link = link
+        self._stream = stream
         self.outlet = outlet
         self.random = random
         self.shared = toxic.shared
@@ -97,7 +109,7 @@ class RunningStub:
         self.outlet.feed(chunk)
 
     def reset(self) -> None:
-        self.link.reset_at_close()
+        self._stream.reset_at_close()
 
     # --------------------------------------------------------------------------------------------------- from the API
 
@@ -147,7 +159,7 @@ class RunningStub:
         pipe, self._pipe = self._pipe, None
         if pipe is not None:
             pipe.close()
-        self.link.choke()
+        self._stream.choke()
         self.outlet.end()
 
     def discard(self) -> None:
@@ -172,7 +184,7 @@ class RunningStub:
             self._drive(self._take())
         else:
             self._drive(Signal.DUE)
-        self.link.relax()
+        self._stream.relax()
 
     def _take(self) -> Chunk | Signal:
         if not self._queue:
@@ -218,7 +230,7 @@ class RunningStub:
         self._hand = 0
 
     def _wait_until(self, due_ns: int) -> None:
-        self._timer = self.link.timers.at(due_ns, self._time_is_up)
+        self._timer = self._stream.timers.at(due_ns, self._time_is_up)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Final
 
-from faults.plane.toxic import Kind
+from faults.plane.kind import Kind
 
 
 def _find() -> dict[str, Kind]:

@@ -7,7 +7,7 @@ from random import Random
 
 import msgspec
 
-from faults.plane.toxic import NEXT, Chunk, Kind, Pipe, Stub
+from faults.plane.kind import NEXT, Chunk, Kind, Pipe, Stub
 
 
 class CorruptToxic(msgspec.Struct):

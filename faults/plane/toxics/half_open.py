@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from faults.plane.toxic import FOREVER_NS, NEXT, Chunk, Kind, Pipe, Sleep, Stub
+from faults.plane.kind import FOREVER_NS, NEXT, Chunk, Kind, Pipe, Sleep, Stub
 
 
 class HalfOpenToxic(msgspec.Struct):

@@ -7,7 +7,7 @@ from random import Random
 
 import msgspec
 
-from faults.plane.toxic import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
+from faults.plane.kind import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
 
 
 class LatencyDistributionToxic(msgspec.Struct):

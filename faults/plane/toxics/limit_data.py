@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from faults.plane.toxic import NEXT, Chunk, Kind, Pipe, Stub
+from faults.plane.kind import NEXT, Chunk, Kind, Pipe, Stub
 
 
 class LimitDataToxic(msgspec.Struct):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from faults.plane.kind import NEXT, Interrupted, Kind, Pipe, Sleep, Stub
 from faults.plane.timers import now_ns
-from faults.plane.toxic import NEXT, Interrupted, Kind, Pipe, Sleep, Stub
 
 
 class ResetToxic(msgspec.Struct):

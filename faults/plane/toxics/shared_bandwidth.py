@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from faults.plane.toxic import FOREVER_NS, NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
+from faults.plane.kind import FOREVER_NS, NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
 
 _PIECE_MS = 10
 """Short turns, so that connections share fairly."""

@@ -7,8 +7,8 @@ from random import Random
 import msgspec
 
 from faults.plane.binding import Int
+from faults.plane.kind import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
 from faults.plane.timers import now_ns
-from faults.plane.toxic import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
 
 
 class SlicerToxic(msgspec.Struct):

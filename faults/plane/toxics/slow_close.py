@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from faults.plane.kind import NEXT, Chunk, Kind, Pipe, Sleep, Stub
 from faults.plane.timers import now_ns
-from faults.plane.toxic import NEXT, Chunk, Kind, Pipe, Sleep, Stub
 
 
 class SlowCloseToxic(msgspec.Struct):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from faults.plane.toxic import Kind
+from faults.plane.kind import Kind
 from faults.plane.toxics.noop import pass_on
 
 

@@ -10,7 +10,7 @@ from random import Random
 
 import msgspec
 
-from faults.plane.toxic import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
+from faults.plane.kind import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
 
 _MOST_LOSSES = 8
 """In a row; then the packet arrives."""

@@ -1,39 +1,18 @@
-"""The toxics of one proxy: two chains, names unique across both, every change acting at once on all connections."""
+"""The toxics of one proxy: a chain for each stream, names unique across both. Every change acts at once on all connections."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Literal
 
 import msgspec
 
 from faults.plane import errors
 from faults.plane.link import Link
-from faults.plane.toxic import Kind, Shared
-
-Direction = Literal["upstream", "downstream"]
+from faults.plane.toxic import Direction, Toxic
 
 
-@dataclass(slots=True, eq=False)
-class Toxic:
-    """One toxic on one stream of a proxy. `stream` is the direction as its maker spelled it."""
-
-    name: str
-    type: str
-    stream: str
-    direction: Direction
-    toxicity: float
-    kind: Kind
-    attributes: msgspec.Struct
-    shared: Shared = field(default_factory=Shared)
-    waiting: set[asyncio.Future[None]] = field(default_factory=set)
-    """New connections that it holds before their upstream is dialled."""
-
-
-class Toxics:
-    """The chains, in the order in which their toxics were made."""
+class Chains:
+    """Both chains, each in the order in which its toxics were made."""
 
     def __init__(self, links: Callable[[Direction], Iterable[Link]]) -> None:
         self._links = links
@@ -68,17 +47,10 @@ class Toxics:
 
     def remove(self, toxic: Toxic) -> None:
         self._chains[toxic.direction].remove(toxic)
-        for future in toxic.waiting:
-            release(future)
+        toxic.release_waiting()
         for link in self._links(toxic.direction):
             link.remove(toxic)
 
     def clear(self) -> None:
         for toxic in self.all():
             self.remove(toxic)
-
-
-def release(waiting: asyncio.Future[None]) -> None:
-    """Let what waits go on; nothing where it does already."""
-    if not waiting.done():
-        waiting.set_result(None)

@@ -1,0 +1,129 @@
+"""One of the two sockets of a proxied connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Callable
+from typing import Final, Protocol, cast
+
+from faults.plane.kind import Chunk
+from faults.plane.link import Link
+from faults.plane.metrics import ByteCounter
+
+_LINGER_NONE: Final = struct.pack("ii", 1, 0)
+
+
+class Owner(Protocol):
+    """The connection that an end belongs to."""
+
+    def made(self, end: End) -> None:
+        """The socket is there."""
+
+    def one_lost(self) -> None:
+        """The socket is gone."""
+
+
+class End(asyncio.Protocol):
+    """One of the two sockets. Bytes read from it go wherever `forward` says; `feed` and `write` send to it."""
+
+    transport: asyncio.Transport
+    forward: Callable[[bytes], None]
+    write: Callable[[bytes], None]
+    outgoing: Link
+    """The link that its bytes go into."""
+    incoming: Link
+    """The link whose bytes it gets."""
+
+    def __init__(self, owner: Owner, received: ByteCounter, sent: ByteCounter) -> None:
+        self._owner = owner
+        self._received = received
+        self._sent = sent
+        self._linked = False
+        self._early: list[bytes] = []
+        self._early_end = False
+        self.forward = self._early.append
+        self.lost = False
+        self.blocked = False
+        """Whether something waits to be written to it."""
+
+    # ------------------------------------------------------------------------------------------------- from the socket
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=0)  # write at once, not at the end of the loop's turn
+        self.write = self.transport.write
+        self._owner.made(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._received.received += len(data)
+        self.forward(data)
+
+    def eof_received(self) -> bool:
+        if self._linked:
+            self.outgoing.end()
+        else:
+            self._early_end = True
+        return True  # the other stream goes on until its own end comes
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost = True
+        if self._linked:
+            self.incoming.sink_lost()
+            self.outgoing.end()
+        else:
+            self._early_end = True
+        self._owner.one_lost()
+
+    def pause_writing(self) -> None:
+        self.blocked = True
+        if self._linked:
+            self.incoming.balance()
+
+    def resume_writing(self) -> None:
+        self.blocked = False
+        if self._linked:
+            self.incoming.balance()
+
+    # -------------------------------------------------------------------------------------------------- from the links
+
+    def link(self, outgoing: Link, incoming: Link) -> None:
+        self.outgoing = outgoing
+        self.incoming = incoming
+        self._linked = True
+
+    def catch_up(self) -> None:
+        """Send on what came before there was a link."""
+        for data in self._early:
+            self.forward(data)
+        self._early.clear()
+        if self._early_end:
+            self.outgoing.end()
+
+    def feed(self, chunk: Chunk) -> None:
+        if not self.transport.is_closing():
+            self._sent.withheld -= len(chunk.data)
+            self.write(chunk.data)
+
+    def end(self) -> None:
+        """Nothing more comes for it: close it fully, as Toxiproxy does, once all is written."""
+        self.transport.close()
+
+    def unwritten_bytes(self) -> int:
+        return 0 if self.lost else self.transport.get_write_buffer_size()
+
+    def pause(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def reset_at_close(self) -> None:
+        if not self.lost:
+            sock = self.transport.get_extra_info("socket")
+            with contextlib.suppress(OSError):  # the socket is gone: so is the connection
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
