@@ -1,0 +1,30 @@
+"""Checkpoints of a training job: sharded, hashed, atomic. What cannot be trusted is refused, and the reason is told.
+
+A checkpoint is one file of tensors for each rank (`safetensors`, which holds numbers and nothing that could be executed) and a
+manifest, written last, that names the files with a SHA-256 of each and carries one of itself. safetensors has no checksum, and
+neither has `torch.save` in a form that it checks when it loads: a flipped bit comes back as another weight. Here every byte of
+every file is under a hash that is checked before a tensor is made of it.
+
+Files take turns in `keep + 1` slots, each put in place whole (temporary file, fsync, rename, fsync of the folder). So the last
+`keep` checkpoints stay readable while the next is written, nothing has to be deleted, and a crash leaves no litter.
+"""
+
+from systems.parts.checkpoint.manifest import Identity, Manifest, Shard
+from systems.parts.checkpoint.refusals import CheckpointError, NoValidCheckpoint, OtherJob, Refusal
+from systems.parts.checkpoint.saver import Saver
+from systems.parts.checkpoint.store import Checkpoint, Checkpoints, Schedule, part_of
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "Checkpoints",
+    "Identity",
+    "Manifest",
+    "NoValidCheckpoint",
+    "OtherJob",
+    "Refusal",
+    "Saver",
+    "Schedule",
+    "Shard",
+    "part_of",
+]

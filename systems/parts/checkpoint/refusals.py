@@ -1,0 +1,41 @@
+"""Why a checkpoint is not used, each in one clear line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A checkpoint that was found and not used: which one, and why."""
+
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.why}"
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be used."""
+
+
+class Damaged(CheckpointError):
+    """A file that is not what was written: bytes changed, cut off, or missing."""
+
+
+class OtherJob(CheckpointError):
+    """A sound checkpoint, of another job: another model, other data, another seed, other shards."""
+
+
+class NoValidCheckpoint(CheckpointError):
+    """There are checkpoints, and none is sound. Starting anew would throw the training away, so somebody has to decide that."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        self.refusals = tuple(refusals)
+        told = "; ".join(map(str, self.refusals))
+        super().__init__(
+            f"None of {len(self.refusals)} checkpoints can be used: {told}. Restore one from a copy, or empty the folder to"
+            " start at step 0."
+        )

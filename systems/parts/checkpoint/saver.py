@@ -1,0 +1,83 @@
+"""Saving while the training goes on: a copy is made at once, and written in the background."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+import torch
+
+from systems.parts.checkpoint.manifest import Shard
+from systems.parts.checkpoint.store import Checkpoints, Tensors, part_of
+
+
+class Saver:
+    """One rank's saving. The training stands still only while its part is copied, and never because of the disk.
+
+    `written(step, world, shard)` is called when the part is on the disk, `failed(step, why)` when it will not be: the disk
+    refused, or the save before is not done yet. Both are called from the saver's own thread or from `save`.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        *,
+        written: Callable[[int, int, Shard], None],
+        failed: Callable[[int, str], None],
+    ) -> None:
+        self._checkpoints = checkpoints
+        self._written = written
+        self._failed = failed
+        self._buffers: dict[str, torch.Tensor] = {}
+        self._idle = threading.Event()
+        self._idle.set()
+        self._work: queue.SimpleQueue[tuple[int, int, int, Tensors] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write_all, name="checkpoint saver", daemon=True)
+        self._thread.start()
+
+    def save(self, step: int, rank: int, world: int, tensors: Tensors) -> float:
+        """Save this rank's part of a job's tensors; returns for how many seconds the caller was held up.
+
+        The tensors may be changed as soon as this returns.
+        """
+        begun_s = time.perf_counter()
+        if not self._idle.is_set():
+            self._failed(step, "the save before it is not done yet")
+            return time.perf_counter() - begun_s
+        self._idle.clear()
+        self._work.put((step, rank, world, self._copy(part_of(tensors, rank, world))))
+        return time.perf_counter() - begun_s
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until nothing is being written; whether that came about."""
+        return self._idle.wait(timeout_s)
+
+    def close(self) -> None:
+        """Finish what was begun, then end."""
+        self._work.put(None)
+        self._thread.join()
+
+    def _copy(self, tensors: Tensors) -> Tensors:
+        """A copy in memory that is used again for the next save, so that none has to be allocated then."""
+        copies: dict[str, torch.Tensor] = {}
+        for name, tensor in tensors.items():
+            buffer = self._buffers.get(name)
+            if buffer is None or buffer.shape != tensor.shape or buffer.dtype != tensor.dtype:
+                buffer = torch.empty_like(tensor, device="cpu", requires_grad=False)
+            copies[name] = buffer.copy_(tensor.detach())
+        self._buffers = copies
+        return copies
+
+    def _write_all(self) -> None:
+        while (work := self._work.get()) is not None:
+            step, rank, world, tensors = work
+            try:
+                shard = self._checkpoints.write_shard(step, rank, world, tensors)
+            except OSError as error:
+                self._failed(step, error.strerror or str(error))
+            else:
+                self._written(step, world, shard)
+            finally:
+                self._idle.set()

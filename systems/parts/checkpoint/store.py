@@ -1,0 +1,135 @@
+"""Checkpoints in a folder: each rank writes its shard, one of them writes the manifest, and the newest sound one is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import torch
+from safetensors.torch import load, save
+
+from harness.disk import Disk
+from systems.parts.checkpoint import manifest as manifests
+from systems.parts.checkpoint.manifest import NO_PROGRESS, Identity, Manifest, Shard
+from systems.parts.checkpoint.refusals import CheckpointError, Damaged, NoValidCheckpoint, OtherJob, Refusal
+
+Tensors = Mapping[str, torch.Tensor]
+
+_MANIFEST: Final = ".json"
+_SHARD: Final = ".safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Every how many steps a checkpoint is made, and how many are kept."""
+
+    every: int
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.keep < 1:
+            raise ValueError(f"Schedule(every={self.every}, keep={self.keep}): both are at least 1")
+
+    def due(self, step: int) -> bool:
+        """Whether there is to be a checkpoint when so many steps are done."""
+        return step > 0 and step % self.every == 0
+
+    def slot(self, step: int) -> str:
+        """The beginning of the names of a checkpoint's files. It overwrites the one of `keep + 1` checkpoints before.
+
+        Another schedule has other names, so it never overwrites what this one keeps.
+        """
+        return f"every{self.every}-keep{self.keep}-{step // self.every % (self.keep + 1)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A sound checkpoint, loaded."""
+
+    step: int
+    tensors: Tensors
+    progress: msgspec.Raw
+    refused: tuple[Refusal, ...]
+    """Newer ones, and unreadable ones, that were not used."""
+
+
+class Checkpoints:
+    """The checkpoints in one folder, which all ranks see.
+
+    Calls block until the disk has done its part and raise `OSError` if it does not (a full disk, an fsync that fails). What
+    was there before a call that failed is still there.
+    """
+
+    def __init__(self, disk: Disk, identity: Identity, schedule: Schedule) -> None:
+        self._disk = disk
+        self._identity = identity
+        self.schedule = schedule
+
+    def write_shard(self, step: int, rank: int, world: int, tensors: Tensors) -> Shard:
+        """Put one rank's tensors on the disk; they count when a manifest names them."""
+        name = f"{self.schedule.slot(step)}-{rank}of{world}{_SHARD}"
+        data = save(dict(tensors))
+        self._disk.replace(name, data)
+        return manifests.shard_of(name, data)
+
+    def commit(self, step: int, shards: Sequence[Shard], progress: msgspec.Raw = NO_PROGRESS) -> Manifest:
+        """Make a checkpoint of shards that are all on the disk: from now on it is the newest."""
+        manifest = Manifest(identity=self._identity, step=step, shards=tuple(shards), progress=progress)
+        self._disk.replace(f"{self.schedule.slot(step)}{_MANIFEST}", manifests.encode(manifest))
+        return manifest
+
+    def newest(self) -> Checkpoint | None:
+        """The newest sound checkpoint; None if there never was one.
+
+        Raises `NoValidCheckpoint` if there are some and none is sound, `OtherJob` if the newest sound one is of another job.
+        """
+        refused: list[Refusal] = []
+        for name, manifest in self._newest_first(refused):
+            try:
+                manifests.check_identity(manifest.identity, self._identity)
+                return self._load(manifest, refused)
+            except Damaged as error:
+                refused.append(Refusal(name=f"step {manifest.step} ({name})", why=str(error)))
+            except OSError as error:
+                refused.append(Refusal(name=f"step {manifest.step} ({name})", why=error.strerror or str(error)))
+            except OtherJob as error:
+                raise OtherJob(f"{name}, step {manifest.step}: {error}") from None
+        if refused:
+            raise NoValidCheckpoint(refused)
+        return None
+
+    def _newest_first(self, refused: list[Refusal]) -> Iterator[tuple[str, Manifest]]:
+        """The manifests that can be read, by file name; what cannot be read goes to `refused`."""
+        found: list[tuple[str, Manifest]] = []
+        for name in self._disk.names():
+            if name.endswith(_MANIFEST):
+                try:
+                    found.append((name, manifests.decode(self._disk.read(name) or b"")))
+                except CheckpointError as error:
+                    refused.append(Refusal(name=name, why=str(error)))
+                except OSError as error:
+                    refused.append(Refusal(name=name, why=error.strerror or str(error)))
+        yield from sorted(found, key=lambda pair: pair[1].step, reverse=True)
+
+    def _load(self, manifest: Manifest, refused: Sequence[Refusal]) -> Checkpoint:
+        tensors: dict[str, torch.Tensor] = {}
+        for shard in manifest.shards:
+            tensors |= load(manifests.check_shard(shard, self._disk.read(shard.name)))
+        return Checkpoint(step=manifest.step, tensors=tensors, progress=manifest.progress, refused=tuple(refused))
+
+
+def part_of(tensors: Tensors, rank: int, world: int) -> dict[str, torch.Tensor]:
+    """The tensors that one of `world` ranks writes: each tensor is one rank's, and all have about the same number of bytes.
+
+    Greedy: the largest first, each to the rank that has the least so far (Graham, 1969: at most 4/3 of the best).
+    """
+    loads = [0] * world
+    mine: dict[str, torch.Tensor] = {}
+    for name in sorted(tensors, key=lambda name: (-tensors[name].nbytes, name)):
+        least = loads.index(min(loads))
+        loads[least] += tensors[name].nbytes
+        if least == rank:
+            mine[name] = tensors[name]
+    return mine

@@ -1,0 +1,280 @@
+"""Checkpoints: what is loaded is what was saved, whatever happened to the disk in between."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+
+from harness.crashpoints import MemoryFiles, crash_points
+from harness.disk import Disk
+from harness.files import Files
+from systems.parts.checkpoint import (
+    Checkpoints,
+    Identity,
+    NoValidCheckpoint,
+    OtherJob,
+    Saver,
+    Schedule,
+    Shard,
+    part_of,
+)
+
+IDENTITY = Identity(model="two layers", data="digits", seed=7, shards=12, batch=96)
+SCHEDULE = Schedule(every=10, keep=2)
+
+
+def state_at(step: int) -> dict[str, torch.Tensor]:
+    """What a tiny job holds after so many steps: the model, the optimizer's momentum, the compression's error."""
+    return {
+        "model/weight": torch.full((2, 3), float(step)),
+        "model/bias": torch.tensor([step + 0.5]),
+        "optimizer/weight/momentum": torch.full((2, 3), -float(step)),
+        "compression/error": torch.tensor([step], dtype=torch.int64),
+    }
+
+
+def opened(at: Disk, identity: Identity = IDENTITY, schedule: Schedule = SCHEDULE) -> Checkpoints:
+    return Checkpoints(at, identity, schedule)
+
+
+def save(checkpoints: Checkpoints, step: int, world: int = 2) -> None:
+    tensors = state_at(step)
+    shards = [checkpoints.write_shard(step, rank, world, part_of(tensors, rank, world)) for rank in range(world)]
+    checkpoints.commit(step, shards, msgspec.Raw(msgspec.json.encode({"ledger": step * IDENTITY.batch})))
+
+
+def loaded(disk: Disk) -> int | None:
+    """The step that is resumed with; fails if it comes with anything but that step's state."""
+    found = opened(disk).newest()
+    if found is None:
+        return None
+    wanted = state_at(found.step)
+    assert found.tensors.keys() == wanted.keys()
+    assert all(torch.equal(found.tensors[name], tensor) for name, tensor in wanted.items())
+    assert msgspec.json.decode(found.progress) == {"ledger": found.step * IDENTITY.batch}
+    return found.step
+
+
+def in_memory(files: Mapping[str, bytes]) -> Disk:
+    return Disk(MemoryFiles(files))
+
+
+def content(disk: Disk) -> dict[str, bytes]:
+    return {name: disk.read(name) or b"" for name in disk.names()}
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 7])
+def test_resumes_with_what_was_saved_whatever_the_number_of_ranks(tmp_path: Path, world: int) -> None:
+    save(opened(Disk(tmp_path)), 10, world)
+    assert loaded(Disk(tmp_path)) == 10
+
+
+def test_there_is_nothing_at_first(tmp_path: Path) -> None:
+    assert opened(Disk(tmp_path)).newest() is None
+
+
+def test_every_tensor_is_one_ranks_and_the_parts_are_alike() -> None:
+    tensors = {f"layer{number}": torch.zeros(number + 1) for number in range(40)}
+    parts = [part_of(tensors, rank, 3) for rank in range(3)]
+    assert sorted(name for part in parts for name in part) == sorted(tensors)
+    sizes = [sum(tensor.nbytes for tensor in part.values()) for part in parts]
+    assert max(sizes) - min(sizes) <= 40 * 4
+
+
+def test_the_last_ones_are_kept_and_no_more(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    for step in range(10, 101, 10):
+        save(opened(disk), step)
+    assert loaded(disk) == 100
+    assert len([name for name in disk.names() if name.endswith(".json")]) == SCHEDULE.keep + 1
+    for step in (100, 90, 80):
+        assert loaded(disk) == step
+        (tmp_path / f"{SCHEDULE.slot(step)}.json").unlink()
+
+
+def test_another_schedule_overwrites_nothing_of_this_one() -> None:
+    assert {Schedule(every=5, keep=2).slot(step) for step in range(0, 100, 5)}.isdisjoint(
+        SCHEDULE.slot(step) for step in range(0, 100, 10)
+    )
+
+
+def test_any_byte_that_is_flipped_is_found_and_the_one_before_is_used() -> None:
+    disk = in_memory({})
+    save(opened(disk), 10)
+    before = set(disk.names())
+    save(opened(disk), 20)
+    files = content(disk)
+    newest = [name for name in files if name not in before]
+    assert len(newest) == 3
+    for name in newest:
+        for at in range(len(files[name])):
+            for bits in (1 << at % 8, 0xFF):
+                flipped = bytearray(files[name])
+                flipped[at] ^= bits
+                damaged = in_memory({**files, name: bytes(flipped)})
+                assert loaded(damaged) == 10, f"{name}, byte {at} flipped by {bits:#x}"
+
+
+def test_what_was_refused_is_told(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    save(opened(disk), 10)
+    save(opened(disk), 20)
+    shard = tmp_path / f"{SCHEDULE.slot(20)}-1of2.safetensors"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    found = opened(disk).newest()
+    assert found is not None
+    assert found.step == 10
+    assert len(found.refused) == 1
+    assert "step 20" in str(found.refused[0])
+    assert f"{shard.name} has" in str(found.refused[0])
+    shard.unlink()
+    found = opened(disk).newest()
+    assert found is not None
+    assert f"{shard.name} is missing" in str(found.refused[0])
+
+
+def test_no_sound_one_is_an_error_that_names_each(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    save(opened(disk), 10)
+    save(opened(disk), 20)
+    for name in disk.names():
+        if name.endswith(".json"):
+            (tmp_path / name).write_bytes(b"{}")
+    with pytest.raises(NoValidCheckpoint, match=r"None of 2 checkpoints .* own SHA-256.* own SHA-256.*Restore one"):
+        opened(disk).newest()
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"model": "three layers"}, "its model is two layers, this job's is three layers"),
+        ({"seed": 8}, "its seed is 7, this job's is 8"),
+        ({"shards": 8}, "its number of virtual shards is 12, this job's is 8"),
+        ({"world": 3}, "its number of ranks is None, this job's is 3"),
+    ],
+)
+def test_another_jobs_checkpoint_is_an_error_that_says_what_differs(
+    tmp_path: Path, other: dict[str, object], told: str
+) -> None:
+    save(opened(Disk(tmp_path)), 10)
+    with pytest.raises(OtherJob, match=told):
+        opened(Disk(tmp_path), msgspec.structs.replace(IDENTITY, **other)).newest()
+
+
+@pytest.mark.parametrize("saved", [(), (10,), (10, 20, 30)])
+def test_a_crash_in_any_file_operation_of_a_save_loses_nothing_that_was_saved(saved: tuple[int, ...]) -> None:
+    disk = in_memory({})
+    for step in saved:
+        save(opened(disk), step)
+    next_step = len(saved) * 10 + 10
+    deaths, found = set(), set()
+    for crash in crash_points(lambda disk: save(opened(disk), next_step), content(disk)):
+        deaths.add(crash.number)
+        found.add(left := loaded(crash.disk()))
+        if crash.at == "the end":
+            assert left == next_step
+        else:
+            assert left in {next_step, saved[-1] if saved else None}, f"crashed in {crash.at}"
+    assert len(deaths) == 15  # five for each of three files
+    assert found == {next_step, saved[-1] if saved else None}
+
+
+class FailingFiles(Files):
+    """Real files, of whose operations those in `failing` fail."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.failing: dict[str, int] = {}
+
+    def append(self, name: str, data: bytes) -> None:
+        self._fail("append")
+        super().append(name, data)
+
+    def sync(self, name: str) -> None:
+        self._fail("sync")
+        super().sync(name)
+
+    def sync_folder(self) -> None:
+        self._fail("sync_folder")
+        super().sync_folder()
+
+    def _fail(self, operation: str) -> None:
+        if number := self.failing.get(operation):
+            raise OSError(number, os.strerror(number))
+
+
+class Job:
+    """A one-rank job that saves in the background and commits what was written."""
+
+    def __init__(self, files: Files) -> None:
+        self.disk = Disk(files)
+        self.checkpoints = opened(self.disk)
+        self.alarms: list[str] = []
+        self.saver = Saver(
+            self.checkpoints, written=self._written, failed=lambda step, why: self.alarms.append(f"{step}: {why}")
+        )
+
+    def _written(self, step: int, world: int, shard: Shard) -> None:
+        self.checkpoints.commit(step, [shard], msgspec.Raw(msgspec.json.encode({"ledger": step * IDENTITY.batch})))
+
+    def _failed(self, step: int, why: str) -> None:
+        self.alarms.append(f"{step}: {why}")
+
+    def save(self, step: int) -> None:
+        tensors = state_at(step)
+        self.saver.save(step, 0, 1, tensors)
+        for tensor in tensors.values():
+            tensor.zero_()  # the training goes on at once
+        assert self.saver.wait(30)
+
+
+@pytest.mark.parametrize(
+    ("operation", "number", "told"),
+    [
+        ("append", errno.ENOSPC, "No space left on device"),
+        ("sync", errno.EIO, "Input/output error"),
+        ("sync_folder", errno.EIO, "Input/output error"),
+    ],
+)
+def test_training_goes_on_with_an_alarm_while_the_disk_fails(tmp_path: Path, operation: str, number: int, told: str) -> None:
+    files = FailingFiles(tmp_path)
+    job = Job(files)
+    job.save(10)
+    files.failing = {operation: number}
+    job.save(20)
+    assert job.alarms == [f"20: {told}"]
+    assert loaded(Disk(tmp_path)) == 10
+    files.failing = {}
+    job.save(30)
+    assert loaded(Disk(tmp_path)) == 30
+    job.saver.close()
+
+
+class SlowFiles(Files):
+    """Real files whose syncs wait until they are let go."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.go = threading.Event()
+
+    def sync(self, name: str) -> None:
+        assert self.go.wait(30)
+        super().sync(name)
+
+
+def test_a_save_does_not_wait_for_the_one_before(tmp_path: Path) -> None:
+    files = SlowFiles(tmp_path)
+    job = Job(files)
+    job.saver.save(10, 0, 1, state_at(10))
+    job.saver.save(20, 0, 1, state_at(20))
+    assert job.alarms == ["20: the save before it is not done yet"]
+    files.go.set()
+    job.saver.close()
+    assert loaded(Disk(tmp_path)) == 10
