@@ -17,16 +17,16 @@ from typing import Final
 import msgspec
 import psutil
 
-from harness.node import NodeSpec
-from harness.ports import HOST, reserved
-from harness.processes import Processes
-from harness.wire import Address, Client, WireError
+from harness.cluster.ports import HOST, reserved
+from harness.cluster.processes import Processes
+from harness.http.wire import Address, Client, WireError
+from harness.node.context import NodeSpec
 from systems.serving import Serving, Settings, artifacts, health
 from systems.serving.dispatch import Dispatcher
 from systems.serving.ejection import FALL_REQUESTS
 from systems.serving.messages import PredictRequest
 from systems.serving.policy import FALL_CHECKS, RISE_CHECKS
-from workloads.engine import Exchange
+from workloads.load.engine import Exchange
 
 BALANCER: Final = "balancer"
 REPLICAS: Final = "replicas"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.node import Node
-from harness.wire import Request, Response
+from harness.http.wire import Request, Response
+from harness.node.context import NodeContext
 
 
-async def main(node: Node) -> None:
+async def main(node: NodeContext) -> None:
     """Answer until told to end."""
     await node.serve(answer)
 

@@ -26,10 +26,10 @@ from typing import Literal, NamedTuple
 
 import footprint
 
-from harness.drill import Load
-from workloads.engine import Engine, EngineTask, Exchange, Snapshot
-from workloads.engine.snapshot import PAGE_BYTES, Page
-from workloads.engine.tally import OK, Tally
+from harness.model.load import Load
+from workloads.load.engine import Engine, EngineTask, Exchange, Snapshot
+from workloads.load.engine.snapshot import PAGE_BYTES, Page
+from workloads.load.engine.tally import OK, Tally
 
 CONNECTIONS = 16
 SECONDS = 2

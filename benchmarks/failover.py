@@ -25,9 +25,9 @@ import footprint
 import psutil
 from balancers import REPLICAS, Direct, direct, exchanges
 
-from harness.drill import Load
-from results.histogram import Histogram
-from workloads.engine import Engine, EngineTask, Snapshot
+from harness.model.load import Load
+from results.analysis.histogram import Histogram
+from workloads.load.engine import Engine, EngineTask, Snapshot
 
 _WARM_UP_S: Final = 2.0
 _LOST_FOR_S: Final = 1.0

@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 from balancers import answering
 
-from harness.node import NodeSpec
-from harness.ports import HOST, reserved
-from harness.processes import Processes
+from harness.cluster.ports import HOST, reserved
+from harness.cluster.processes import Processes
+from harness.node.context import NodeSpec
 from systems.serving import Serving
 
 

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from balancers import BALANCER, REPLICAS, Running, direct, exchanges
 
-from faults.servers import PLANE
-from harness.cluster import Cluster
-from harness.drill import Load
+from harness.cluster.cluster import Cluster
+from harness.cluster.fault_plane import PLANE
+from harness.model.load import Load
 from systems.serving import Serving
-from workloads.engine import Engine, EngineTask, Snapshot
+from workloads.load.engine import Engine, EngineTask, Snapshot
 
 
 @contextlib.asynccontextmanager

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from systems.breaker import Breaker, BreakerOpen, Settings
+from systems.parts.breaker import Breaker, BreakerOpen, Settings
 
 pybreaker = pytest.importorskip("pybreaker", reason="pip install -e '.[benchmark]'")
 purgatory = pytest.importorskip("purgatory", reason="pip install -e '.[benchmark]'")

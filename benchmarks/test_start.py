@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from faults.servers import PlaneKind, toxiproxy_binary
-from harness.cluster import Cluster
-from harness.errors import UsageError
+from harness.cluster.cluster import Cluster
+from harness.cluster.fault_plane import PlaneKind, toxiproxy_binary
+from harness.model.errors import UsageError
 
 sys.path.append(str(Path(__file__).parent.parent / "tests" / "harness"))
 

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from faults import _steered
-from harness.background import over_within
-from harness.control import Counter, Term
-from harness.drill import Evidence, Fault, HasClock, System, Targets
-from harness.errors import FaultError, UsageError
-from harness.fake_clocks import EVERY_S, FakeClock
-from harness.steering import Steering
-from harness.wire import Client, WireError
+from harness.cluster.background import over_within
+from harness.cluster.fake_clocks import EVERY_S, FakeClock
+from harness.cluster.steering import Steering
+from harness.http.wire import Client, WireError
+from harness.model.errors import FaultError, UsageError
+from harness.model.fault import Evidence, Fault, Targets
+from harness.model.system import HasClock, System
+from harness.node.control import Counter, Term
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 MAX_MS: Final = 10 * 365 * 86400e3
 """Ten years."""

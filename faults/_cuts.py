@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from harness.drill import Evidence, Link, Node, Targets
+from harness.model.fault import Evidence, Targets
+from harness.model.system import Link, Node
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 _LOOKS: Final = 5
 _LOOK_AGAIN_S: Final = 0.02

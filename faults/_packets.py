@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.drill import Evidence
-from harness.hosts import Flow
+from harness.cluster.hosts import Flow
+from harness.model.fault import Evidence
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 
 async def drop(cluster: Cluster, label: str, flows: Sequence[Flow]) -> Evidence:

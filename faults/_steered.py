@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness import selector
-from harness.control import Counter, Setting
-from harness.drill import Evidence, Fault, Node, System, Targets
-from harness.errors import UsageError
+from harness.model import selector
+from harness.model.errors import UsageError
+from harness.model.fault import Evidence, Fault, Targets
+from harness.model.system import Node, System
+from harness.node.control import Counter, Setting
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 
 def foreign_targets(fault: Fault, system: System) -> list[Node]:

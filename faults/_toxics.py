@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from harness.drill import Evidence, Targets
-from harness.errors import UsageError
+from harness.model.errors import UsageError
+from harness.model.fault import Evidence, Targets
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 Stream = Literal["upstream", "downstream"]
 BOTH: Final[tuple[Stream, ...]] = ("upstream", "downstream")

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from faults import _clocks
-from harness.control import Term
-from harness.drill import Aim, Evidence, Fault, System, Targets
+from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.system import System
+from harness.node.control import Term
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)

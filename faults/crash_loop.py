@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from faults.kill import started_again
-from harness.background import over_within
-from harness.drill import Aim, Evidence, Fault, Targets
-from harness.errors import FaultError, NodeDown, UsageError
+from harness.cluster.background import over_within
+from harness.model.errors import FaultError, NodeDown, UsageError
+from harness.model.fault import Aim, Evidence, Fault, Targets
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)

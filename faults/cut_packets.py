@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from faults import _packets
-from harness.drill import Aim, Evidence, Fault, Targets
-from harness.errors import UsageError
-from harness.hosts import Flow
+from harness.cluster.hosts import Flow
+from harness.model.errors import UsageError
+from harness.model.fault import Aim, Evidence, Fault, Targets
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from faults.kill import started_again
-from harness.drill import Aim, Evidence, Fault, System, Targets
-from harness.errors import FaultError, NodeDown, UsageError
-from harness.rollout import HasDeploy, Rollout, Step
+from harness.model.errors import FaultError, NodeDown, UsageError
+from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.rollout import HasDeploy, Rollout, Step
+from harness.model.system import System
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import psutil
 
-from harness.background import over_within, seen_on_each, unless_over
-from harness.drill import Aim, Evidence, Fault, Targets
-from harness.errors import FaultError, UsageError
-from harness.process_limits import limit_of
+from harness.cluster.background import over_within, seen_on_each, unless_over
+from harness.cluster.process_limits import limit_of
+from harness.model.errors import FaultError, UsageError
+from harness.model.fault import Aim, Evidence, Fault, Targets
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 _LOOK_AGAIN_S: Final = 0.01
 _ANSWER_S: Final = 0.5

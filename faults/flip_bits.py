@@ -10,12 +10,12 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from harness.disk import PARTIAL
-from harness.drill import Aim, Evidence, Fault, Targets
-from harness.errors import FaultError, UsageError
+from harness.model.errors import FaultError, UsageError
+from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.node.disk import PARTIAL
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 _TOLD: Final = 3
 """So many bits are told one by one."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from faults.kill import ended, started_again
-from harness.background import unless_over
-from harness.drill import Aim, Evidence, Fault, Targets
-from harness.errors import FaultError, UsageError
-from harness.log_lines import lines_from
+from harness.cluster.background import unless_over
+from harness.cluster.log_lines import lines_from
+from harness.model.errors import FaultError, UsageError
+from harness.model.fault import Aim, Evidence, Fault, Targets
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)

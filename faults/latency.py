@@ -6,11 +6,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from harness.drill import Aim, Evidence, Fault, Link, Targets
-from harness.errors import FaultError, UsageError
+from harness.model.errors import FaultError, UsageError
+from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.system import Link
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 _ANSWER_S: Final = 1.0
 """A target that takes longer than this, delay aside, does not answer."""

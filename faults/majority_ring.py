@@ -8,11 +8,12 @@ from itertools import combinations
 from typing import TYPE_CHECKING, ClassVar
 
 from faults._cuts import Half, between, cut, replicas_of, restore
-from harness.drill import Aim, Evidence, Fault, System, Targets
-from harness.errors import UsageError
+from harness.model.errors import UsageError
+from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.system import System
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import psutil
 
-from harness.background import over_within, seen_on_each
-from harness.drill import Aim, Evidence, Fault, Targets
-from harness.errors import FaultError, UsageError
-from harness.process_limits import limit_of
+from harness.cluster.background import over_within, seen_on_each
+from harness.cluster.process_limits import limit_of
+from harness.model.errors import FaultError, UsageError
+from harness.model.fault import Aim, Evidence, Fault, Targets
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 _MIB: Final = 1 << 20
 _LOOK_AGAIN_S: Final = 0.01

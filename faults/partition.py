@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from faults._cuts import Half, both_halves, cut, restore
-from harness.drill import CLIENT, Aim, Evidence, Fault, Targets
-from harness.errors import UsageError
+from harness.model.errors import UsageError
+from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.system import CLIENT
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from harness.drill import Aim, Evidence, Fault, Targets
-from harness.errors import FaultError
+from harness.model.errors import FaultError
+from harness.model.fault import Aim, Evidence, Fault, Targets
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 _SETTLE_S: Final = 2.0
 

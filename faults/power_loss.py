@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from faults import _steered
 from faults.kill import Kill
-from harness.control import Tracked
-from harness.disk import PARTIAL
-from harness.drill import Aim, Evidence, Fault, System, Targets
+from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.system import System
+from harness.node.control import Tracked
+from harness.node.disk import PARTIAL
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from harness.drill import Aim, Evidence, Fault, Targets
-from harness.errors import UsageError
+from harness.model.errors import UsageError
+from harness.model.fault import Aim, Evidence, Fault, Targets
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
-    from harness.hosts import Shaping
+    from harness.cluster.cluster import Cluster
+    from harness.cluster.hosts import Shaping
 
 _LEAST_KBIT_PER_S: Final = 8
 _MOST_KBIT_PER_S: Final = 10_000_000

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.drill import Aim, Evidence, Fault, System, Targets
-from harness.errors import FaultError
-from harness.rollout import HasReload
+from harness.model.errors import FaultError
+from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.rollout import HasReload
+from harness.model.system import System
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from faults.kill import ended, started_again
-from harness.drill import Aim, Evidence, Fault, Targets
-from harness.errors import UsageError
+from harness.model.errors import UsageError
+from harness.model.fault import Aim, Evidence, Fault, Targets
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from faults._toxics import Toxic, check
-from harness.drill import Aim, Evidence, Fault, Targets
+from harness.model.fault import Aim, Evidence, Fault, Targets
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 _MOST_KB_PER_S = 10_000_000
 

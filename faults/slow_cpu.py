@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import psutil
 
-from harness.background import over_within, seen_on_each
-from harness.cgroups import CpuGroup
-from harness.drill import Aim, Evidence, Fault, Targets
-from harness.errors import FaultError, UsageError
+from harness.cluster.background import over_within, seen_on_each
+from harness.cluster.cgroups import CpuGroup
+from harness.model.errors import FaultError, UsageError
+from harness.model.fault import Aim, Evidence, Fault, Targets
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 _LEAST_SHARE: Final = 0.01
 
@@ -54,7 +54,7 @@ class SlowCpu(Fault):
             seen = await cluster.background.end(targets.label)
         finally:
             try:
-                cluster.cpu_shares.release(targets.label)
+                cluster.cpu_quotas.release(targets.label)
             except OSError as error:
                 raise FaultError(f"the control group could not be removed: {error}") from error
         return seen or injected
@@ -62,7 +62,7 @@ class SlowCpu(Fault):
     def _slow(self, cluster: Cluster, name: str, pid: int, label: str) -> _Slowed:
         began_s, used_s = time.monotonic(), _cpu_s(pid)
         try:
-            group = cluster.cpu_shares.take(pid, label, self.share)
+            group = cluster.cpu_quotas.take(pid, label, self.share)
         except OSError as error:
             return _Slowed(name, pid, began_s, used_s, None, 0, str(error.strerror))
         return _Slowed(name, pid, began_s, used_s, group, group.throttled(), "")

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from faults import _steered
-from harness.control import Counter, Setting
-from harness.drill import Aim, Evidence, Fault, System, Targets
+from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.system import System
+from harness.node.control import Counter, Setting
 
 if TYPE_CHECKING:
-    from harness.cluster import Cluster
+    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)

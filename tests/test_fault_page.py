@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import catalog
-from harness.fault_page import page
+from harness.cli.fault_page import page
+from harness.run import catalog
 
 PAGE = Path(__file__).parent.parent / "docs" / "faults.md"
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert PAGE.read_text() == page(), "run: python -m harness.fault_page > docs/faults.md"
+    assert PAGE.read_text() == page(), "run: python -m harness.cli.fault_page > docs/faults.md"
 
 
 def test_every_fault_says_what_it_models_and_has_a_drill() -> None:

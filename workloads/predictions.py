@@ -8,11 +8,11 @@ from random import Random
 
 import msgspec
 
-from harness.drill import Address, Call
+from harness.model.system import Address, Call
 from systems.serving import artifacts
 from systems.serving.client import answer_text
 from systems.serving.messages import PredictRequest
-from workloads.engine.task import Exchange
+from workloads.load.engine.task import Exchange
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from itertools import count
 from random import Random
 from typing import Final
 
-from harness.drill import Call
-from harness.errors import UsageError
+from harness.model.errors import UsageError
+from harness.model.system import Call
 
 FINAL_READS: Final = 3
 """How often each key is read at the end: clients take these calls in turn, so that replicas which disagree are found out."""

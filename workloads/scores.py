@@ -8,8 +8,8 @@ from random import Random
 
 import msgspec
 
-from harness.drill import Call
-from harness.errors import UsageError
+from harness.model.errors import UsageError
+from harness.model.system import Call
 from systems.featured.client import EXACT, Score
 from systems.featured.messages import AVERAGE, features_of, score_of
 

@@ -8,7 +8,7 @@ from random import Random
 
 import msgspec
 
-from harness.drill import Call
+from harness.model.system import Call
 from systems.serving import artifacts
 
 

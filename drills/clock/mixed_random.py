@@ -7,7 +7,9 @@ from faults.clock_jump import ClockJump
 from faults.clock_skew import ClockSkew
 from harness.checkers.linearizable import linearizable
 from harness.checkers.nothing_lost import nothing_lost
-from harness.drill import Drill, Load, Randomly
+from harness.model.composition import RandomFaults
+from harness.model.drill import Drill
+from harness.model.load import Load
 from systems.quorum import Quorum
 from workloads.registers import Registers
 
@@ -16,7 +18,7 @@ drill = Drill(
     workload=Registers(keys=10, writes=0.5),
     load=Load(rate=200, clients=20, seconds=6),
     faults=[
-        Randomly(
+        RandomFaults(
             faults=(
                 ClockSkew("minority", by_ms=700),
                 ClockDrift("majority", parts_per_million=-400_000),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from faults.kill import Kill
 from harness.checkers.one_of_the_right import one_of_the_right
-from harness.drill import Drill, Load
+from harness.model.drill import Drill
+from harness.model.load import Load
 from systems.featured import Featured
 from workloads.scores import Scores
 

@@ -6,7 +6,8 @@ from faults.partition import Isolate
 from faults.slow_connect import SlowConnect
 from harness.checkers.predictions_correct import predictions_correct
 from harness.checkers.replicas_return import replicas_return
-from harness.drill import Drill, Load
+from harness.model.drill import Drill
+from harness.model.load import Load
 from systems.serving import Serving
 from workloads.predictions import Predictions
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from faults.slow_cpu import SlowCpu
 from harness.checkers.predictions_correct import predictions_correct
 from harness.checkers.replicas_return import replicas_return
-from harness.drill import Drill, Load
-from systems.retrying import RetriedServing
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.serving.retrying import RetriedServing
 from workloads.predictions import Predictions
 
 drill = Drill(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from harness.checkers.predictions_correct import predictions_correct
-from harness.drill import Drill, Load
+from harness.model.drill import Drill
+from harness.model.load import Load
+from harness.model.shapes import Spikes
 from systems.serving import Serving
 from workloads.predictions import Predictions
-from workloads.shapes import Spikes
 
 drill = Drill(
     system=Serving(replicas=3),

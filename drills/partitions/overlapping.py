@@ -7,7 +7,9 @@ from faults.partition import Partition
 from faults.pause import Pause
 from harness.checkers.linearizable import linearizable
 from harness.checkers.nothing_lost import nothing_lost
-from harness.drill import AtRates, Drill, Load
+from harness.model.composition import PoissonFaults
+from harness.model.drill import Drill
+from harness.model.load import Load
 from systems.quorum import Quorum
 from workloads.registers import Registers
 
@@ -16,7 +18,7 @@ drill = Drill(
     workload=Registers(keys=10, writes=0.5),
     load=Load(rate=80, clients=20, seconds=7),
     faults=[
-        AtRates(
+        PoissonFaults(
             per_minute={Pause("one"): 25, Partition("one"): 25, Latency("one", delay_ms=150): 25},
             from_s=0.5,
             quiet_s=2,

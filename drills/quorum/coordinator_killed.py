@@ -5,7 +5,8 @@ from __future__ import annotations
 from faults.kill import Kill
 from harness.checkers.linearizable import linearizable
 from harness.checkers.nothing_lost import nothing_lost
-from harness.drill import Drill, Load
+from harness.model.drill import Drill
+from harness.model.load import Load
 from systems.quorum import Quorum
 from workloads.registers import Registers
 

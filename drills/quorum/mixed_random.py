@@ -8,7 +8,9 @@ from faults.partition import Isolate, Partition
 from faults.pause import Pause
 from harness.checkers.linearizable import linearizable
 from harness.checkers.nothing_lost import nothing_lost
-from harness.drill import Drill, Load, Randomly
+from harness.model.composition import RandomFaults
+from harness.model.drill import Drill
+from harness.model.load import Load
 from systems.quorum import Quorum
 from workloads.registers import Registers
 
@@ -17,7 +19,7 @@ drill = Drill(
     workload=Registers(keys=10, writes=0.5),
     load=Load(rate=250, clients=20, seconds=10),
     faults=[
-        Randomly(
+        RandomFaults(
             faults=(Kill("one"), Pause("one"), Isolate("one"), Partition("one"), Latency("one", delay_ms=50)),
             windows=4,
             from_s=1,

@@ -6,8 +6,9 @@ from faults.clock_drift import ClockDrift
 from faults.clock_jump import ClockJump
 from harness.checkers.linearizable import linearizable
 from harness.checkers.nothing_lost import nothing_lost
-from harness.drill import Drill, Load
-from systems.redis import Redis
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.foreign.redis import Redis
 from workloads.registers import Registers
 
 drill = Drill(

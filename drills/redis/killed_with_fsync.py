@@ -5,8 +5,9 @@ from __future__ import annotations
 from faults.kill import Kill
 from harness.checkers.linearizable import linearizable
 from harness.checkers.nothing_lost import nothing_lost
-from harness.drill import Drill, Load
-from systems.redis import Redis
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.foreign.redis import Redis
 from workloads.registers import Registers
 
 drill = Drill(

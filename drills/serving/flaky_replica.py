@@ -7,9 +7,10 @@ breaker leaves it out.
 from __future__ import annotations
 
 from harness.checkers.predictions_correct import predictions_correct
-from harness.drill import Drill, Load
-from systems.flaky import FlakyServing
+from harness.model.drill import Drill
+from harness.model.load import Load
 from systems.serving import Settings
+from systems.serving.flaky import FlakyServing
 from workloads.predictions import Predictions
 
 drill = Drill(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from faults.pause import Pause
 from harness.checkers.predictions_correct import predictions_correct
 from harness.checkers.replicas_return import replicas_return
-from harness.drill import Drill, Load
+from harness.model.drill import Drill
+from harness.model.load import Load
 from systems.serving import Serving
 from workloads.predictions import Predictions
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from harness.checkers.predictions_correct import predictions_correct
-from harness.drill import Drill, Load
+from harness.model.drill import Drill
+from harness.model.load import Load
 from systems.serving import Serving
 from workloads.predictions import Predictions
 

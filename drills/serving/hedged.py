@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from faults.heavy_tailed_latency import HeavyTailedLatency
 from harness.checkers.predictions_correct import predictions_correct
-from harness.drill import Drill, Load
+from harness.model.drill import Drill
+from harness.model.load import Load
 from systems.serving import Serving, Settings
 from workloads.predictions import Predictions
 

@@ -8,7 +8,9 @@ from faults.partition import Isolate
 from faults.pause import Pause
 from harness.checkers.predictions_correct import predictions_correct
 from harness.checkers.replicas_return import replicas_return
-from harness.drill import Drill, Load, Randomly
+from harness.model.composition import RandomFaults
+from harness.model.drill import Drill
+from harness.model.load import Load
 from systems.serving import Serving
 from workloads.predictions import Predictions
 
@@ -17,7 +19,7 @@ drill = Drill(
     workload=Predictions(),
     load=Load(rate=250, clients=150, seconds=7),
     faults=[
-        Randomly(
+        RandomFaults(
             faults=(Kill("one"), Pause("one"), Latency("one", delay_ms=80, jitter_ms=20), Isolate("one")),
             windows=3,
             from_s=1,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from harness.checkers.predictions_correct import predictions_correct
-from harness.drill import Drill, Load
-from systems.limited import LimitedServing
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.serving.limited import LimitedServing
 from workloads.predictions import Predictions
 
 drill = Drill(

@@ -9,7 +9,8 @@ from __future__ import annotations
 from faults.partition import Isolate
 from harness.checkers.predictions_correct import predictions_correct
 from harness.checkers.replicas_return import replicas_return
-from harness.drill import Drill, Load
+from harness.model.drill import Drill
+from harness.model.load import Load
 from systems.serving import Serving, Settings
 from workloads.predictions import Predictions
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from faults.deploy import Deploy
 from harness.checkers.one_version_each import one_version_each
 from harness.checkers.replicas_return import replicas_return
-from harness.drill import Drill, Load
-from systems.deployed import DeployedServing
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.serving.deployed import DeployedServing
 from workloads.versioned_predictions import VersionedPredictions
 
 drill = Drill(

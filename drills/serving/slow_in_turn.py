@@ -8,8 +8,9 @@ from __future__ import annotations
 from faults.latency import Latency
 from harness.checkers.predictions_correct import predictions_correct
 from harness.checkers.replicas_return import replicas_return
-from harness.drill import Drill, Load
-from systems.breaker import Settings as BreakerSettings
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.parts.breaker import Settings as BreakerSettings
 from systems.serving import Serving, Settings
 from workloads.predictions import Predictions
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from faults.flip_bits import FlipBits
 from harness.checkers.corruption_contained import corruption_contained
 from harness.checkers.replicas_return import replicas_return
-from harness.drill import Drill, Load
+from harness.model.drill import Drill
+from harness.model.load import Load
 from systems.serving import Serving
 from workloads.predictions import Predictions
 

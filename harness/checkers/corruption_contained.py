@@ -10,8 +10,8 @@ import pandas as pd
 
 from harness.checkers._predictions import judged
 from harness.checkers._wording import count, listed
-from harness.drill import Verdict
-from harness.history import History
+from harness.model.history import History
+from harness.model.verdict import Verdict
 
 LIMIT_NS: Final = 1_000_000_000
 """Calls sent later than this after the flip must be answered right. Health checks every 0.1 s, and a balancer that wants to see

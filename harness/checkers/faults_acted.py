@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.checkers._wording import count
-from harness.drill import Verdict
-from harness.history import History
+from harness.model.history import History
+from harness.model.verdict import Verdict
 
 
 def faults_acted(history: History) -> Verdict:

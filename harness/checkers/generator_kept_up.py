@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from harness.checkers._wording import count
-from harness.drill import Verdict
-from harness.history import History
+from harness.model.history import History
+from harness.model.verdict import Verdict
 
 LATE_MS: Final = 50.0
 """A call that left more than this after it was due and a client was free left late. Well above the wake-up delay of a

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness.drill import Verdict
-from harness.history import History
+from harness.model.history import History
+from harness.model.verdict import Verdict
 
 STOPPED: Final = "stopped by its guard"
 """The kind of the event."""

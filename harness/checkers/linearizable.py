@@ -10,8 +10,8 @@ import pandas as pd
 
 from harness.checkers._wording import count, listed, quoted
 from harness.checkers._zones import INITIAL, Booleans, Calls, Contradiction, Integers, Zones
-from harness.drill import Verdict
-from harness.history import History
+from harness.model.history import History
+from harness.model.verdict import Verdict
 
 
 def linearizable(history: History) -> Verdict:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.drill import Verdict
-from harness.history import History
+from harness.model.history import History
+from harness.model.verdict import Verdict
 
 
 def nodes_stayed_up(history: History) -> Verdict:

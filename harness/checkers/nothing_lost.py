@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from harness.checkers._wording import count, listed, quoted
-from harness.drill import Verdict
-from harness.history import History
+from harness.model.history import History
+from harness.model.verdict import Verdict
 
 NEVER: Final = np.iinfo(np.int64).max
 BEFORE_ALL: Final = np.iinfo(np.int64).min

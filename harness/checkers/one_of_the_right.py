@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from harness.checkers._wording import count
-from harness.drill import Verdict
-from harness.history import History
+from harness.model.history import History
+from harness.model.verdict import Verdict
 
 MOST_OPS: Final = 10
 

@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 
 from harness.checkers._wording import count
-from harness.drill import Verdict
-from harness.history import History
+from harness.model.history import History
+from harness.model.verdict import Verdict
 
 TOLERANCE: Final = 1e-3
 """Scores this close are the same answer."""

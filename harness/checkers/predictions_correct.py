@@ -8,8 +8,8 @@ import pandas as pd
 
 from harness.checkers._predictions import Rows, judged
 from harness.checkers._wording import count, listed
-from harness.drill import Verdict
-from harness.history import History
+from harness.model.history import History
+from harness.model.verdict import Verdict
 
 MOST_OPS: Final = 10
 """How many wrong answers a verdict shows."""

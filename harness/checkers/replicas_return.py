@@ -7,8 +7,8 @@ from typing import Final
 
 from harness.checkers._wording import count, listed
 from harness.checkers.generator_kept_up import generator_kept_up
-from harness.drill import Verdict
-from harness.history import History
+from harness.model.history import History
+from harness.model.verdict import Verdict
 
 GRACE_NS: Final = 1_000_000_000
 """Nodes may take this long after the last fault is healed until all are asked again."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.drill import Address, Client, Node
-from harness.errors import UsageError
+from harness.model.errors import UsageError
+from harness.model.system import Address, Client, Node
 from systems.featured.bugs import BUGS, variant
 from systems.featured.client import ScoreClient
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from harness.errors import UsageError, hint
-from systems.breaker import Breaker
-from systems.breaker_bugs import NeverCloses, NeverOpens, OpensAtOnce
+from harness.model.errors import UsageError, hint
 from systems.featured.messages import Source
+from systems.parts.breaker import Breaker
+from systems.parts.breaker_bugs import NeverCloses, NeverOpens, OpensAtOnce
 
 
 @dataclass(frozen=True, kw_only=True)

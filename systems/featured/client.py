@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from harness import wire
-from harness.drill import Answer, Call, CallFailed
+from harness.http import wire
+from harness.model.system import Answer, Call, CallFailed
 from systems.featured.messages import ScoreReply, ScoreRequest, Source
 
 EXACT: Final = "score exactly"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from harness.node import Node
-from harness.wire import Request, Response
+from harness.http.wire import Request, Response
+from harness.node.context import NodeContext
 from systems.featured.messages import FeaturesReply, features_of
 
 
-async def main(node: Node) -> None:
+async def main(node: NodeContext) -> None:
     async def handle(request: Request) -> Response:
         match request.method, request.path, request.query.get("user"):
             case "GET", "/features", str(user):

@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from harness.node import Node
-from harness.wire import Client, Request, Response, WireError
-from systems.breaker import Breaker, Settings
+from harness.http.wire import Client, Request, Response, WireError
+from harness.node.context import NodeContext
 from systems.featured.bugs import variant
 from systems.featured.messages import AVERAGE, FeaturesReply, ScoreReply, ScoreRequest, score_of
+from systems.parts.breaker import Breaker, Settings
 
 WORKERS: Final = 8
 FEATURES_TIMEOUT_S: Final = 0.25
@@ -41,7 +41,7 @@ class FeaturesUnavailable(Exception):
 class Server:
     """Answers requests for scores."""
 
-    def __init__(self, node: Node, features: Client, bug: str | None) -> None:
+    def __init__(self, node: NodeContext, features: Client, bug: str | None) -> None:
         kinds = variant(bug)
         self._node = node
         self._features = features
@@ -82,6 +82,6 @@ class Server:
             raise FeaturesUnavailable(str(error)) from error
 
 
-async def main(node: Node) -> None:
+async def main(node: NodeContext) -> None:
     server = Server(node, Client(node.peers["features"]), node.config(Config).bug)
     await node.serve(server.handle)

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
-from harness.errors import UsageError, hint
+from harness.model.errors import UsageError, hint
 
 
 @dataclass(frozen=True, kw_only=True)

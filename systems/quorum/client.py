@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from harness.drill import Address, Answer, Call, CallFailed
-from harness.wire import Client, Response, Unreachable, WireError
+from harness.http.wire import Client, Response, Unreachable, WireError
+from harness.model.system import Address, Answer, Call, CallFailed
 from systems.quorum.node import KEY_PATH, Got, NotDone, Put
 
 _TIMEOUT_S: Final = 60.0

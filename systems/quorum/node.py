@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from harness.node import Node
-from harness.wire import Request, Response
+from harness.http.wire import Request, Response
+from harness.node.context import NodeContext
 from systems.quorum.bugs import rules_of
 from systems.quorum.peer import REPLICA_PATH, Peer
 from systems.quorum.protocol import Coordinator, Done, Entry, Failed, Operation, Outcome, Unknown, Versions
@@ -64,7 +64,7 @@ class NotDone(msgspec.Struct, frozen=True):
 class Server:
     """Carries operations out, its own replica among those it asks."""
 
-    def __init__(self, node: Node, config: Config) -> None:
+    def __init__(self, node: NodeContext, config: Config) -> None:
         rules = rules_of(config.bug)
         self._name = node.name
         self._log = node.log
@@ -168,7 +168,7 @@ def _response(outcome: Outcome) -> Response:
             return Response.json(NotDone("unknown", why), status=504)
 
 
-async def main(node: Node) -> None:
+async def main(node: NodeContext) -> None:
     """Run one node."""
     server = Server(node, node.config(Config))
     async with asyncio.TaskGroup() as tasks:

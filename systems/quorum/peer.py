@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from harness.wire import Address, Client, WireError
+from harness.http.wire import Address, Client, WireError
 from systems.quorum.protocol import Entry, Request
 from systems.quorum.replica import Held
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from harness.disk import Disk
+from harness.node.disk import Disk
 from systems.quorum.bugs import CORRECT, Rules
 from systems.quorum.protocol import Entry, Query, Request
 from systems.quorum.replica import DamagedLog, Held, Replica, decode_line, decode_log, encode_line, encode_record

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness.deadlines import LONGEST_MS
-from harness.drill import Address, Client, Node
-from harness.errors import HarnessError, UsageError
+from harness.http.deadlines import LONGEST_MS
+from harness.model.errors import HarnessError, UsageError
+from harness.model.system import Address, Client, Node
 from systems.serving import artifacts
 from systems.serving.bugs import BUGS, variant
 from systems.serving.client import PredictClient

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from harness.errors import HarnessError, UsageError
+from harness.model.errors import HarnessError, UsageError
 from systems.serving.messages import Prediction
 
 WEIGHTS: Final = "weights.pt"

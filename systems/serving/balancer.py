@@ -11,11 +11,11 @@ from typing import Final
 
 import msgspec
 
-from harness.node import Node
-from harness.pipelining import Run
-from harness.wire import Client, Response, encode_response
+from harness.http.batched_server import RequestBatch
+from harness.http.wire import Client, Response, encode_response
+from harness.node.context import NodeContext
 from systems.serving.bugs import variant
-from systems.serving.gathering import Gatherer
+from systems.serving.coalescing import Gatherer
 from systems.serving.messages import BalancerStatus
 from systems.serving.settings import Settings
 
@@ -33,7 +33,7 @@ class Config(msgspec.Struct, frozen=True):
     settings: Settings
 
 
-async def main(node: Node) -> None:
+async def main(node: NodeContext) -> None:
     """Check the replicas and answer requests. If the checker dies, so does the balancer: better gone than blind."""
     config = node.config(Config)
     kinds, settings = variant(config.bug), config.settings
@@ -58,7 +58,7 @@ async def main(node: Node) -> None:
             )
         )
 
-    def handle(run: Run) -> None:
+    def handle(run: RequestBatch) -> None:
         predictions = []
         for message in run.messages:
             match message.head.method, message.head.path:
@@ -80,4 +80,4 @@ async def main(node: Node) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_GRACE_S):
                 await checker.all_up_once()
-        await node.serve_runs(handle)
+        await node.serve_batches(handle)

@@ -12,8 +12,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from harness.pipelining import Message, Run
-from harness.wire import Response, encode_response
+from harness.http.batched_server import Message, RequestBatch
+from harness.http.wire import Response, encode_response
 from systems.serving.messages import Prediction
 
 MAX_BATCH: Final = 4096
@@ -36,7 +36,7 @@ class Batcher:
         self._max_batch = max_batch
         self._images: list[Image] = []
         self._asked: list[tuple[Message, Encode]] = []
-        self._runs: list[Run] = []
+        self._runs: list[RequestBatch] = []
 
     def add(self, message: Message, image: Image, encode: Encode) -> None:
         """Answer a message with what the next pass says of an image; at once, with 503, where the batch is full."""
@@ -46,7 +46,7 @@ class Batcher:
             self._images.append(image)
             self._asked.append((message, encode))
 
-    def finish_with_batch(self, run: Run) -> None:
+    def finish_with_batch(self, run: RequestBatch) -> None:
         """All that a run asks has been added: finish it after the next pass."""
         if not self._runs:
             asyncio.get_running_loop().call_soon(self._pass)
@@ -71,7 +71,7 @@ class Batcher:
         for run in runs:
             run.finish()
 
-    def _too_late(self, runs: Sequence[Run]) -> set[int]:
+    def _too_late(self, runs: Sequence[RequestBatch]) -> set[int]:
         """Answer what is past its deadline; which messages these are, by their `id`."""
         now_s = asyncio.get_running_loop().time()
         late: set[int] = set()

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 
-from systems.breaker import Breaker, Permit, State
+from systems.parts.breaker import Breaker, Permit, State
 from systems.serving.settings import Settings
 
 WEIGHT: Final = 0.1

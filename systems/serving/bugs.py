@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Final
 
-from harness.deadlines import Deadline
-from harness.errors import UsageError, hint
-from harness.pipelining import Message
-from harness.rollout import Rollout, Step
-from systems.breaker import Permit
-from systems.breaker_bugs import NeverCloses, NeverOpens, SeesNoFailures, SeesNoSlowness, UnboundedProbes
+from harness.http.batched_server import Message
+from harness.http.deadlines import Deadline
+from harness.model.errors import UsageError, hint
+from harness.model.rollout import Rollout, Step
+from systems.parts.breaker import Permit
+from systems.parts.breaker_bugs import NeverCloses, NeverOpens, SeesNoFailures, SeesNoSlowness, UnboundedProbes
+from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
 from systems.serving.artifacts import STALE_WEIGHTS, WEIGHTS
 from systems.serving.dispatch import Dispatcher, Failure
 from systems.serving.health import CHECK_TIMEOUT_S, HealthChecker
 from systems.serving.policy import Pool, Replica
-from systems.serving.retry_budget import RetryBudget
 
 
 class _SameReplicaRetry(Pool):

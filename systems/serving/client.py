@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from harness import wire
-from harness.deadlines import HEADER
-from harness.drill import Answer, Call, CallFailed
+from harness.http import wire
+from harness.http.deadlines import HEADER
+from harness.model.system import Answer, Call, CallFailed
 from systems.serving import artifacts
 from systems.serving.messages import Prediction, PredictReply, PredictRequest
 

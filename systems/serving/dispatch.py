@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final, NamedTuple
 
-from harness.deadlines import HEADER, Deadline
-from harness.pipelining import Message
-from harness.run_client import RunClient
-from harness.wire import Address, Response, encode_response
+from harness.http.batched_client import RunClient
+from harness.http.batched_server import Message
+from harness.http.deadlines import HEADER, Deadline
+from harness.http.wire import Address, Response, encode_response
+from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
 from systems.serving.policy import Pool
-from systems.serving.retry_budget import RetryBudget
 
 _LATER: Final = (("retry-after", "1"),)
 _OVERLOADED: Final = encode_response(Response(503, b"overloaded: more requests are under way than may be", _LATER))

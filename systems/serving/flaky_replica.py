@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.node import Node
-from harness.wire import Response, encode_response
+from harness.http.wire import Response, encode_response
+from harness.node.context import NodeContext
 from systems.serving.messages import Prediction
 from systems.serving.replica import Config, Server, serve_undrained
 
@@ -13,7 +13,7 @@ _BROKEN = encode_response(Response(500, b"this worker is broken"))
 class Flaky(Server):
     """The ordinary replica's server, with every other answer lost."""
 
-    def __init__(self, node: Node, config: Config) -> None:
+    def __init__(self, node: NodeContext, config: Config) -> None:
         super().__init__(node, config)
         self._predictions = 0
 
@@ -22,6 +22,6 @@ class Flaky(Server):
         return _BROKEN if self._predictions % 2 else super()._encode(answer)
 
 
-async def main(node: Node) -> None:
+async def main(node: NodeContext) -> None:
     """As the ordinary replica, without the draining."""
     await serve_undrained(node, Flaky)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Final
 
-from harness.wire import Client, WireError
+from harness.http.wire import Client, WireError
 from systems.serving.policy import Pool
 
 INTERVAL_S: Final = 0.1

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import torch
 
-from harness.node import Node
-from harness.pipelining import Run
+from harness.http.batched_server import RequestBatch
+from harness.node.context import NodeContext
 from systems.serving.limited_replica import Config, Server
 
 
 class Heedless(Server):
     """The limited replica's server, to which no deadline ever passes."""
 
-    def expired(self, run: Run) -> bool:
+    def expired(self, run: RequestBatch) -> bool:
         return False
 
 
-async def main(node: Node) -> None:
+async def main(node: NodeContext) -> None:
     """As the limited replica."""
     torch.set_num_threads(1)
-    await node.serve_runs(Heedless(node, node.config(Config)).handle)
+    await node.serve_batches(Heedless(node, node.config(Config)).handle)

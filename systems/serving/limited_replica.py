@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 import torch
 
-from harness.node import Node
-from harness.pipelining import Message, Run
-from harness.wire import Response, encode_response
+from harness.http.batched_server import Message, RequestBatch
+from harness.http.wire import Response, encode_response
+from harness.node.context import NodeContext
 from systems.serving import artifacts
 from systems.serving.batching import TOO_LATE
 from systems.serving.messages import PredictReply, PredictRequest
@@ -33,24 +33,24 @@ class Config(msgspec.Struct, frozen=True):
 class Server:
     """Answers requests in the order of their arrival."""
 
-    def __init__(self, node: Node, config: Config) -> None:
+    def __init__(self, node: NodeContext, config: Config) -> None:
         self._node = node
         self._model = Classifier(artifacts.read(Path(config.folder), config.weights))
         self._service_s = config.service_ms / 1e3
         self._turn = asyncio.Lock()
         self._works: set[asyncio.Task[None]] = set()
 
-    def handle(self, run: Run) -> None:
+    def handle(self, run: RequestBatch) -> None:
         """Queue what the run asks for. A caller that goes away does not end it."""
         work = asyncio.get_running_loop().create_task(self._work(run))
         self._works.add(work)
         work.add_done_callback(self._works.discard)
 
-    def expired(self, run: Run) -> bool:
+    def expired(self, run: RequestBatch) -> bool:
         """An answer that was begun now would come too late to be of use."""
         return run.deadline is not None and run.deadline.at_s <= self._node.clock() + self._service_s
 
-    async def _work(self, run: Run) -> None:
+    async def _work(self, run: RequestBatch) -> None:
         try:
             for message in run.messages:
                 match message.head.method, message.head.path:
@@ -65,7 +65,7 @@ class Server:
         finally:
             run.finish()
 
-    async def _predict(self, message: Message, run: Run) -> bytes:
+    async def _predict(self, message: Message, run: RequestBatch) -> bytes:
         try:
             request = msgspec.json.decode(message.body, type=PredictRequest)
         except msgspec.MsgspecError as error:
@@ -79,7 +79,7 @@ class Server:
         return encode_response(Response.json(reply))
 
 
-async def main(node: Node) -> None:
+async def main(node: NodeContext) -> None:
     """Load the model, then answer until told to end."""
     torch.set_num_threads(1)
-    await node.serve_runs(Server(node, node.config(Config)).handle)
+    await node.serve_batches(Server(node, node.config(Config)).handle)

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from systems.breaker import State
+from systems.parts.breaker import State
 
 PIXELS: Final = 64
 """An image is 8 x 8 pixels, row by row."""

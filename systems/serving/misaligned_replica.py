@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.node import Node
+from harness.node.context import NodeContext
 from systems.serving.batching import Batcher
 from systems.serving.replica import Config, Server, serve_undrained
 
@@ -10,11 +10,11 @@ from systems.serving.replica import Config, Server, serve_undrained
 class Misaligned(Server):
     """The ordinary replica's server, with the answers of a batch moved on by one."""
 
-    def __init__(self, node: Node, config: Config) -> None:
+    def __init__(self, node: NodeContext, config: Config) -> None:
         super().__init__(node, config)
         self._batcher = Batcher(lambda images: [*(answers := self._model.predict(images))[-1:], *answers[:-1]])
 
 
-async def main(node: Node) -> None:
+async def main(node: NodeContext) -> None:
     """As the ordinary replica, without the draining."""
     await serve_undrained(node, Misaligned)

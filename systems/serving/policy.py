@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 from random import Random
 from typing import ClassVar, Final
 
-from systems.breaker import Breaker, Permit
+from systems.parts.breaker import Breaker, Permit
 from systems.serving.breakers import Breakers
-from systems.serving.choosing import chosen
 from systems.serving.ejection import Ejection
 from systems.serving.messages import ReplicaStatus
+from systems.serving.replica_choice import chosen
 from systems.serving.settings import Settings
 
 FALL_CHECKS: Final = 3

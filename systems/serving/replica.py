@@ -26,10 +26,10 @@ from typing import Final
 import msgspec
 import torch
 
-from harness.errors import HarnessError
-from harness.node import Node
-from harness.pipelining import Message, Run
-from harness.wire import Response, encode_response
+from harness.http.batched_server import Message, RequestBatch
+from harness.http.wire import Response, encode_response
+from harness.model.errors import HarnessError
+from harness.node.context import NodeContext
 from systems.serving import artifacts
 from systems.serving.batching import Batcher
 from systems.serving.deep_check import KnownAnswers
@@ -78,7 +78,7 @@ class _End(msgspec.Struct, frozen=True, kw_only=True):
 class Server:
     """Answers requests, and knows when it may stop."""
 
-    def __init__(self, node: Node, config: Config) -> None:
+    def __init__(self, node: NodeContext, config: Config) -> None:
         self._node = node
         self._folder = Path(config.folder)
         self._known = KnownAnswers(self._folder)
@@ -89,7 +89,7 @@ class Server:
         self._draining = False
         self._last_asked_s = node.clock()
 
-    def handle(self, run: Run) -> None:
+    def handle(self, run: RequestBatch) -> None:
         """Take what the run asks for into the next batch."""
         add, encode, cache = self._batcher.add, self._encode, self._cache
         asked = False
@@ -209,18 +209,18 @@ def _weights(folder: Path, name: str) -> bytes:
     return artifacts.read(folder, name)
 
 
-async def serve_undrained(node: Node, kind: type[Server]) -> None:
+async def serve_undrained(node: NodeContext, kind: type[Server]) -> None:
     """Answer with a server of this kind until told to end, and then go at once: for known-bad variants."""
     torch.set_num_threads(1)
-    await node.serve_runs(kind(node, node.config(Config)).handle)
+    await node.serve_batches(kind(node, node.config(Config)).handle)
 
 
-async def main(node: Node) -> None:
+async def main(node: NodeContext) -> None:
     """Load the model, then answer until told to end."""
     torch.set_num_threads(1)
     server = Server(node, node.config(Config))
     try:
-        await node.serve_runs(server.handle)
+        await node.serve_batches(server.handle)
     except asyncio.CancelledError:
         node.log("draining")
         await server.drain()

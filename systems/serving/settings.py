@@ -7,8 +7,8 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from harness.errors import UsageError
-from systems.breaker import Settings as BreakerSettings
+from harness.model.errors import UsageError
+from systems.parts.breaker import Settings as BreakerSettings
 
 Strategy = Literal["round-robin", "least-outstanding", "two-choices"]
 _AT_LEAST_ZERO: Final = (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.node import Node
-from harness.pipelining import Message
-from harness.wire import encode_response
+from harness.http.batched_server import Message
+from harness.http.wire import encode_response
+from harness.node.context import NodeContext
 from systems.serving.replica import Server, serve_undrained
 
 
@@ -15,6 +15,6 @@ class Shallow(Server):
         message.answer = encode_response(self._identity())
 
 
-async def main(node: Node) -> None:
+async def main(node: NodeContext) -> None:
     """As the ordinary replica, without the draining."""
     await serve_undrained(node, Shallow)

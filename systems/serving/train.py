@@ -15,8 +15,8 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from harness.disk import Disk
-from harness.errors import HarnessError
+from harness.model.errors import HarnessError
+from harness.node.disk import Disk
 from systems.serving import artifacts, model
 
 SEED: Final = 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.node import Node
+from harness.node.context import NodeContext
 from systems.serving.replica import Server, serve_undrained
 
 
@@ -13,6 +13,6 @@ class Unrepaired(Server):
         pass
 
 
-async def main(node: Node) -> None:
+async def main(node: NodeContext) -> None:
     """As the ordinary replica, without the draining."""
     await serve_undrained(node, Unrepaired)

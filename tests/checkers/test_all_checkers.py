@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from transcript import history
 
-from harness import catalog
-from harness.drill import Checker
+from harness.model.verdict import Checker
+from harness.run import catalog
 
 REGISTERS = """
     c1 write x 1     0..10 ok

@@ -6,7 +6,7 @@ import pytest
 from transcript import history
 
 from harness.checkers.corruption_contained import LEAST_CALLS, applies, corruption_contained
-from harness.history import History
+from harness.model.history import History
 
 SEVEN = '{"label":7,"score":0.9981}'
 ONE = '{"label":1,"score":0.9981}'

@@ -11,8 +11,8 @@ from random_registers import any_history, right
 from search import Op, has_order, until
 
 from harness.checkers.linearizable import linearizable
-from harness.drill import Verdict
-from harness.history import History
+from harness.model.history import History
+from harness.model.verdict import Verdict
 
 LONG_AGO = -1000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.checkers.one_of_the_right import applies, one_of_the_right
-from harness.history import History
+from harness.model.history import History
 
 RIGHT = '[{"score":0.5,"source":"features"},{"score":0.1,"source":"fallback"}]'
 BEST = '{"score":0.5,"source":"features"}'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.checkers.replicas_return import applies, replicas_return
-from harness.history import History
+from harness.model.history import History
 
 NS_PER_S = 1_000_000_000
 

@@ -9,7 +9,7 @@ After client, kind, key, value ("null": none), sent..done and outcome come marks
 
 from __future__ import annotations
 
-from harness.history import History
+from harness.model.history import History
 
 NS_PER_MS = 1_000_000
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from echo import EchoClient
 from subject import Stage, Subject
 
-from harness import node as nodes
-from harness import wire
-from harness.drill import Address, Client, Node
+from harness.http import wire
+from harness.model.system import Address, Client, Node
+from harness.node import context as nodes
 
 
 @dataclass(frozen=True, kw_only=True)

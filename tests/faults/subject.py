@@ -15,10 +15,11 @@ from pathlib import Path
 import msgspec
 from echo import EchoClient
 
-from harness import node as nodes
-from harness import wire
-from harness.cluster import Cluster
-from harness.drill import Address, Client, Evidence, Fault, Node, Targets, links_of
+from harness.cluster.cluster import Cluster
+from harness.http import wire
+from harness.model.fault import Evidence, Fault, Targets
+from harness.model.system import Address, Client, Node, links_of
+from harness.node import context as nodes
 
 DEADLINE_S = 30.0
 """Far above what anything here takes, so that a busy machine does not decide."""

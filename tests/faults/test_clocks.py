@@ -15,9 +15,9 @@ from faults.clock_drift import ClockDrift
 from faults.clock_jump import ClockJump
 from faults.clock_skew import ClockSkew
 from faults.kill import Kill
-from harness.control import ControlPage, Term
-from harness.drill import Evidence, Fault
-from harness.errors import FaultError, UsageError
+from harness.model.errors import FaultError, UsageError
+from harness.model.fault import Evidence, Fault
+from harness.node.control import ControlPage, Term
 
 _SURELY_S = 0.001
 """Of a time as a text, and of clocks read in two processes; the machine's own clock is the same for both."""

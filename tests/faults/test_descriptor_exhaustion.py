@@ -13,9 +13,9 @@ from subject import Stage
 
 from faults.descriptor_exhaustion import DescriptorExhaustion, limit_that_leaves
 from faults.kill import Kill
-from harness import wire
-from harness.errors import FaultError, UsageError
-from harness.process_limits import limit_of
+from harness.cluster.process_limits import limit_of
+from harness.http import wire
+from harness.model.errors import FaultError, UsageError
 
 
 def _limit(stage: Stage) -> float:

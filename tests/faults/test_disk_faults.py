@@ -21,8 +21,10 @@ from faults.kill import Kill
 from faults.power_loss import PowerLoss
 from faults.slow_disk import SlowDisk
 from faults.sync_fails import SyncFails
-from harness.drill import Drill, Evidence, Fault, Load
-from harness.errors import FaultError, UsageError
+from harness.model.drill import Drill
+from harness.model.errors import FaultError, UsageError
+from harness.model.fault import Evidence, Fault
+from harness.model.load import Load
 
 
 def test_sync_fails_while_the_window_lasts(tmp_path: Path) -> None:

@@ -14,11 +14,14 @@ from subject import DEADLINE_S
 from faults.clock_drift import ClockDrift
 from faults.clock_jump import ClockJump
 from faults.clock_skew import ClockSkew
-from harness import fake_clocks
-from harness.cluster import Cluster, prepare
-from harness.drill import Drill, Fault, Load, Targets, missing_for
-from harness.errors import UsageError
-from systems.redis import Redis
+from harness.cluster import fake_clocks
+from harness.cluster.cluster import Cluster, prepare
+from harness.cluster.requirements import missing_for
+from harness.model.drill import Drill
+from harness.model.errors import UsageError
+from harness.model.fault import Fault, Targets
+from harness.model.load import Load
+from systems.foreign.redis import Redis
 
 SYSTEM = Redis(fsync=False, fake_clock=True)
 MISSING = missing_for(SYSTEM, hosts=False)

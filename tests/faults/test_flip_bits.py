@@ -13,7 +13,7 @@ from subject import Stage
 
 from faults.flip_bits import FlipBits, flip
 from faults.kill import Kill
-from harness.errors import FaultError, UsageError
+from harness.model.errors import FaultError, UsageError
 
 
 def _different_bits(one: bytes, other: bytes) -> int:

@@ -20,11 +20,14 @@ from faults.kill import Kill
 from faults.latency import Latency
 from faults.partition import Isolate
 from faults.rate_limit import RateLimit
-from harness import wire
-from harness.catalog import find_drill
-from harness.cluster import Cluster
-from harness.drill import Drill, Evidence, Fault, Link, Load, Targets, links_of
-from harness.errors import FaultError, UsageError
+from harness.cluster.cluster import Cluster
+from harness.http import wire
+from harness.model.drill import Drill
+from harness.model.errors import FaultError, UsageError
+from harness.model.fault import Evidence, Fault, Targets
+from harness.model.load import Load
+from harness.model.system import Link, links_of
+from harness.run.catalog import find_drill
 
 DEADLINE_S = 60.0
 LOST, REFUSED = "504 TimedOut", "504 Unreachable"

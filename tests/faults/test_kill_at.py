@@ -11,7 +11,7 @@ from subject import Stage, Subject, until
 
 from faults.kill import Kill
 from faults.kill_at import KillAt
-from harness.errors import UsageError
+from harness.model.errors import UsageError
 
 
 async def _log(stage: Stage, name: str, *texts: str) -> None:

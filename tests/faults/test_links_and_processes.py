@@ -15,12 +15,13 @@ from faults.kill import Kill
 from faults.latency import Latency
 from faults.partition import Isolate, Partition
 from faults.pause import Pause
-from faults.servers import PlaneKind
-from harness import selector
-from harness.cluster import Cluster
-from harness.drill import Evidence, Fault, Link, Targets
-from harness.errors import FaultError, NodeDown
-from harness.wire import Client, Unreachable, WireError
+from harness.cluster.cluster import Cluster
+from harness.cluster.fault_plane import PlaneKind
+from harness.http.wire import Client, Unreachable, WireError
+from harness.model import selector
+from harness.model.errors import FaultError, NodeDown
+from harness.model.fault import Evidence, Fault, Targets
+from harness.model.system import Link
 
 Pair = tuple[str, str]
 

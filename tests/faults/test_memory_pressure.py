@@ -12,8 +12,8 @@ from subject import Stage, until
 
 from faults.kill import Kill
 from faults.memory_pressure import MemoryPressure
-from harness.errors import FaultError, UsageError
-from harness.process_limits import limit_of
+from harness.cluster.process_limits import limit_of
+from harness.model.errors import FaultError, UsageError
 
 
 def _limit(stage: Stage) -> float:

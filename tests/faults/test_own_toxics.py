@@ -17,15 +17,16 @@ from faults.corrupt_bytes import CorruptBytes
 from faults.drop_connections import DropConnections
 from faults.half_open import HalfOpen
 from faults.heavy_tailed_latency import HeavyTailedLatency
-from faults.servers import PlaneKind
 from faults.shared_bandwidth import SharedBandwidth
 from faults.silent_drop import SilentDrop
 from faults.slow_connect import SlowConnect
 from faults.stall import Stall
-from harness.cluster import Cluster
-from harness.drill import CLIENT, Evidence, Fault, Link, Targets
-from harness.errors import FaultError, UsageError
-from harness.wire import Client, TimedOut, WireError
+from harness.cluster.cluster import Cluster
+from harness.cluster.fault_plane import PlaneKind
+from harness.http.wire import Client, TimedOut, WireError
+from harness.model.errors import FaultError, UsageError
+from harness.model.fault import Evidence, Fault, Targets
+from harness.model.system import CLIENT, Link
 
 Doing = Callable[[Cluster], Awaitable[None]]
 SILENT_S = 0.3

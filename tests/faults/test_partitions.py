@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from faults.bridge import Bridge
 from faults.majority_ring import MajorityRing, apart_in_ring
 from faults.partition import Isolate, Partition
-from harness import wire
-from harness.cluster import Cluster
-from harness.drill import Drill, Fault, Load
-from harness.errors import UsageError
-from harness.schedule import plan
-from harness.seeds import stream
+from harness.cluster.cluster import Cluster
+from harness.http import wire
+from harness.model.drill import Drill
+from harness.model.errors import UsageError
+from harness.model.fault import Fault
+from harness.model.load import Load
+from harness.model.seeds import stream
+from harness.run.schedule import plan
 
 DEADLINE_S = 60.0
 """Far above what anything here takes, so that a busy machine does not decide."""

@@ -14,10 +14,10 @@ from subject import Stage
 from faults.kill import Kill
 from faults.power_loss import PowerLoss, lose_unsynced
 from faults.sync_fails import SyncFails
-from harness.control import ALL, Tracked
-from harness.drill import Evidence
-from harness.errors import FaultError
-from harness.seeds import stream
+from harness.model.errors import FaultError
+from harness.model.fault import Evidence
+from harness.model.seeds import stream
+from harness.node.control import ALL, Tracked
 
 
 def test_synced_data_stays_and_unsynced_data_is_gone(tmp_path: Path) -> None:

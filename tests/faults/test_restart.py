@@ -11,8 +11,8 @@ from subject import Stage, Subject, until
 
 from faults.kill import Kill
 from faults.restart import Restart
-from harness.drill import Evidence
-from harness.errors import FaultError, UsageError
+from harness.model.errors import FaultError, UsageError
+from harness.model.fault import Evidence
 
 
 def test_node_ends_by_itself_and_a_new_process_answers(tmp_path: Path) -> None:

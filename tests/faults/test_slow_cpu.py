@@ -16,8 +16,8 @@ from subject import Stage, Subject, until
 from faults.kill import Kill
 from faults.pause import Pause
 from faults.slow_cpu import SlowCpu
-from harness import cgroups
-from harness.errors import FaultError, UsageError
+from harness.cluster import cgroups
+from harness.model.errors import FaultError, UsageError
 
 
 def _groups(harness: int | None = None) -> list[Path]:

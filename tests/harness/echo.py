@@ -12,9 +12,9 @@ from typing import Literal
 
 import msgspec
 
-from harness import node as nodes
-from harness import wire
-from harness.drill import Address, Answer, Call, CallFailed, Client, Node
+from harness.http import wire
+from harness.model.system import Address, Answer, Call, CallFailed, Client, Node
+from harness.node import context as nodes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,19 +14,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from faults.servers import PlaneKind, toxiproxy_binary
-from harness.drill import Drill
-from harness.errors import UsageError
-from harness.runner import Finished, Order, run
+from harness.cluster.fault_plane import PlaneKind, toxiproxy_binary
+from harness.model.drill import Drill
+from harness.model.errors import UsageError
+from harness.run.runner import CompletedRun, RunSpec, run
 
 HERE = Path(__file__).parent
 DEADLINE_S = 30.0
 """Far above what anything here takes, so that a busy machine does not decide."""
 
 
-def run_drill(drill: Drill, runs: Path, *, seed: int = 1, plane: PlaneKind = "embedded") -> Finished:
+def run_drill(drill: Drill, runs: Path, *, seed: int = 1, plane: PlaneKind = "embedded") -> CompletedRun:
     """Run a drill in this process."""
-    return run(Order(name="test/drill", title="A test", drill=drill, seed=seed, rerun="-", plane=plane), runs=runs)
+    return run(RunSpec(name="test/drill", title="A test", drill=drill, seed=seed, rerun="-", plane=plane), runs=runs)
 
 
 def need_toxiproxy() -> None:
@@ -80,7 +80,8 @@ def write_drill(folder: Path, name: str, body: str) -> None:
         "from echo import Echo, Led, Numbers\n"
         "from faults.kill import Kill\nfrom faults.latency import Latency\n"
         "from faults.partition import Isolate, Partition\nfrom faults.pause import Pause\n"
-        "from harness.drill import Drill, Load, Randomly\n" + body
+        "from harness.model.composition import RandomFaults; from harness.model.drill import Drill;"
+        " from harness.model.load import Load\n" + body
     )
 
 
@@ -93,7 +94,7 @@ def environment(**more: str) -> dict[str, str]:
 def harness(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """The `harness` command in a user's folder."""
     return subprocess.run(
-        [sys.executable, "-m", "harness.cli", *arguments],
+        [sys.executable, "-m", "harness.cli.main", *arguments],
         cwd=folder, env=environment(**more), capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
@@ -102,7 +103,7 @@ def harness(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedP
 def harness_running(folder: Path, *arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
     """The same, as it runs; killed at the end where it still does."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", *arguments],
+        [sys.executable, "-m", "harness.cli.main", *arguments],
         cwd=folder, env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from harness import node as nodes
-from harness import wire
+from harness.http import wire
+from harness.node import context as nodes
 
 
 async def main(node: nodes.Node) -> None:

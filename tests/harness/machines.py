@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import pytest
 
-from harness import hosts, namespaces
-from harness.hosts import Hosts
+from harness.cluster import hosts, namespaces
+from harness.cluster.hosts import Hosts
 
 T = TypeVar("T")
 

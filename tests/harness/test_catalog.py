@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from engine import environment, harness, write_drill
 
-from harness import catalog
-from harness.errors import UsageError
+from harness.model.errors import UsageError
+from harness.run import catalog
 
 GOOD = "drill = Drill(system=Echo(replicas=3), workload=Numbers(), load=Load(rate=10, seconds=5))\n"
 
@@ -158,7 +158,7 @@ def test_a_users_folders_never_hide_the_harness(tmp_path: Path, folder: str, pac
     (tmp_path / folder).mkdir()
     if package:
         (tmp_path / folder / "__init__.py").write_text("1 / 0")
-    code = "import harness.roots, faults.servers, results.slo, systems, workloads.arrivals, drills"
+    code = "import harness.roots, harness.cluster.fault_plane, harness.model.slo, systems, workloads.load.arrivals, drills"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cgroups import PREFIX, CpuGroup, Hierarchy, cpu_hierarchy
+from harness.cluster.cgroups import PREFIX, CpuGroup, Hierarchy, cpu_hierarchy
 
 
 def _mounts(folder: Path, *lines: str) -> Path:

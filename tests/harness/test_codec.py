@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from echo import Echo, Led, Numbers
 
-from harness.codec import Described, describe, restore
-from harness.errors import UsageError
+from harness.model.codec import Described, describe, restore
+from harness.model.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)

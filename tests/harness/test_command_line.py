@@ -130,14 +130,16 @@ def test_a_full_disk_is_said_in_one_line(folder: Path, tmp_path: Path, kilobytes
 
 
 def test_help_and_lists_do_not_wait_for_pandas() -> None:
-    code = "import sys; from harness.cli import run\ntry: run(['--help'])\nexcept SystemExit: print('pandas' in sys.modules)"
+    code = (
+        "import sys; from harness.cli.main import run\ntry: run(['--help'])\nexcept SystemExit: print('pandas' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
     assert done.stdout.endswith("False\n")
 
 
 def test_output_into_a_pipe_that_closes(folder: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", "list"],
+        [sys.executable, "-m", "harness.cli.main", "list"],
         cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None and process.stderr is not None

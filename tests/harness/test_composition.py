@@ -18,9 +18,12 @@ from faults.kill import Kill
 from faults.latency import Latency
 from faults.partition import Isolate, Partition
 from faults.pause import Pause
-from harness.drill import AtRates, Composition, Drill, Fault, Flapping, InTurn, Load, Window
-from harness.errors import UsageError
-from harness.schedule import plan
+from harness.model.composition import FaultSequence, PoissonFaults
+from harness.model.drill import Drill
+from harness.model.errors import UsageError
+from harness.model.fault import Composition, Fault, Flapping, Window
+from harness.model.load import Load
+from harness.run.schedule import plan
 
 
 def drill(*faults: Composition, system: Echo | None = None, seconds: float = 20) -> Drill:
@@ -42,7 +45,7 @@ def overlap(one: Window, other: Window) -> bool:
     seed=st.integers(),
 )
 def test_windows_at_rates_leave_the_end_quiet(rates: list[float], load_s: float, quiet_s: float, seed: int) -> None:
-    item = AtRates(
+    item = PoissonFaults(
         per_minute={Latency("one", delay_ms=10 + number): rate for number, rate in enumerate(rates)},
         from_s=1, quiet_s=quiet_s, shortest_s=0.1, longest_s=1,
     )  # fmt: skip
@@ -61,7 +64,7 @@ def test_windows_at_rates_leave_the_end_quiet(rates: list[float], load_s: float,
 
 def test_each_fault_comes_as_often_as_its_rate_says() -> None:
     wanted: dict[Fault, float] = {Kill("one"): 3.0, Pause("one"): 12.0, Latency("all"): 40.0}
-    item = AtRates(per_minute=wanted, quiet_s=0, from_s=0)
+    item = PoissonFaults(per_minute=wanted, quiet_s=0, from_s=0)
     windows = [item.expand(Random(seed), 600) for seed in range(100)]  # a thousand minutes
     for fault, rate in wanted.items():
         counts = [sum(window.fault == fault for window in run) / 10 for run in windows]
@@ -69,14 +72,14 @@ def test_each_fault_comes_as_often_as_its_rate_says() -> None:
 
 
 def test_windows_at_rates_overlap_and_a_longer_load_has_more_of_them() -> None:
-    item = AtRates(per_minute={Pause("one"): 30, Latency("one"): 30}, quiet_s=2)
+    item = PoissonFaults(per_minute={Pause("one"): 30, Latency("one"): 30}, quiet_s=2)
     short, long = item.expand(Random(1), 20), item.expand(Random(1), 200)
     assert len(long) > 4 * len(short)
     assert any(overlap(*pair) for pair in itertools.pairwise(long))
 
 
 def test_a_run_at_a_low_rate_has_a_fault_all_the_same() -> None:
-    item = AtRates(per_minute={Kill("one"): 0.001, Pause("one"): 0.001}, quiet_s=1)
+    item = PoissonFaults(per_minute={Kill("one"): 0.001, Pause("one"): 0.001}, quiet_s=1)
     drawn = [item.expand(Random(seed), 5) for seed in range(50)]
     assert {len(windows) for windows in drawn} == {1}
     assert {type(windows[0].fault) for windows in drawn} == {Kill, Pause}
@@ -86,7 +89,7 @@ def test_a_run_at_a_low_rate_has_a_fault_all_the_same() -> None:
 
 
 def test_faults_in_turn() -> None:
-    item = InTurn(faults=[Kill("n1"), Pause("n2"), Kill("n3")], from_s=1, each_s=0.5, gap_s=0.25)
+    item = FaultSequence(faults=[Kill("n1"), Pause("n2"), Kill("n3")], from_s=1, each_s=0.5, gap_s=0.25)
     found = [(type(window.fault), window.from_s, window.to_s) for window in item.expand(Random(1), 10)]
     assert found == [(Kill, 1, 1.5), (Pause, 1.75, 2.25), (Kill, 2.5, 3)]
     assert item.ends_s(10) == 3
@@ -155,21 +158,24 @@ def test_a_window_that_finds_no_free_replica_shares_one() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: AtRates(per_minute={}, quiet_s=1), "at least one fault and its rate"),
+        (lambda: PoissonFaults(per_minute={}, quiet_s=1), "at least one fault and its rate"),
         (
-            lambda: AtRates(per_minute={Kill("one"): 0}, quiet_s=1),
+            lambda: PoissonFaults(per_minute={Kill("one"): 0}, quiet_s=1),
             "needs more than 0 and less than 48, which windows of 0.5 to",
         ),
-        (lambda: AtRates(per_minute={Kill("one"): 48}, quiet_s=1), "less than 48"),
-        (lambda: AtRates(per_minute={Kill("one"): math.nan}, quiet_s=1), "less than 48"),
-        (lambda: AtRates(per_minute={Kill("one"): 1}, quiet_s=-1), "quiet_s=-1"),
-        (lambda: AtRates(per_minute={Kill("one"): 1}, quiet_s=1, shortest_s=3), "0.001 <= shortest_s <= longest_s"),
-        (lambda: drill(AtRates(per_minute={Kill("one"): 1}, quiet_s=18)), "does not fit in between, under a load of 20 s"),
-        (lambda: drill(AtRates(per_minute={Kill("n9"): 1}, quiet_s=1)), "No node or link called 'n9'"),
-        (lambda: InTurn(faults=[], from_s=1, each_s=1), "at least one fault"),
-        (lambda: InTurn(faults=[Kill("one")], from_s=1, each_s=0), "each_s=0"),
-        (lambda: InTurn(faults=[Kill("one")], from_s=1, each_s=1, gap_s=-1), "gap_s=-1"),
-        (lambda: drill(InTurn(faults=[Kill("one")] * 3, from_s=1, each_s=6, gap_s=1)), "ends at 21 s, after the load"),
+        (lambda: PoissonFaults(per_minute={Kill("one"): 48}, quiet_s=1), "less than 48"),
+        (lambda: PoissonFaults(per_minute={Kill("one"): math.nan}, quiet_s=1), "less than 48"),
+        (lambda: PoissonFaults(per_minute={Kill("one"): 1}, quiet_s=-1), "quiet_s=-1"),
+        (lambda: PoissonFaults(per_minute={Kill("one"): 1}, quiet_s=1, shortest_s=3), "0.001 <= shortest_s <= longest_s"),
+        (
+            lambda: drill(PoissonFaults(per_minute={Kill("one"): 1}, quiet_s=18)),
+            "does not fit in between, under a load of 20 s",
+        ),
+        (lambda: drill(PoissonFaults(per_minute={Kill("n9"): 1}, quiet_s=1)), "No node or link called 'n9'"),
+        (lambda: FaultSequence(faults=[], from_s=1, each_s=1), "at least one fault"),
+        (lambda: FaultSequence(faults=[Kill("one")], from_s=1, each_s=0), "each_s=0"),
+        (lambda: FaultSequence(faults=[Kill("one")], from_s=1, each_s=1, gap_s=-1), "gap_s=-1"),
+        (lambda: drill(FaultSequence(faults=[Kill("one")] * 3, from_s=1, each_s=6, gap_s=1)), "ends at 21 s, after the load"),
         (lambda: Kill("one").flapping(1, 5, on_s=0, off_s=1), "both are at least 0.001"),
         (lambda: Kill("one").flapping(1, 5, on_s=1, off_s=math.inf), "both are at least 0.001"),
         (lambda: Kill("one").flapping(5, 1, on_s=1, off_s=1), "a window begins at 0 or later"),

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.crashpoints import CrashPoint, MemoryFiles, crash_points
-from harness.disk import PARTIAL, Disk
+from harness.node.crashpoints import CrashPoint, MemoryFiles, crash_points
+from harness.node.disk import PARTIAL, Disk
 from systems.quorum.bugs import CORRECT, Rules, rules_of
 from systems.quorum.protocol import Entry, Query, Store, Version
 from systems.quorum.storage import Storage

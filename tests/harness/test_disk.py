@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.control import ALL, ControlPage, Counter, Setting, Tracked
-from harness.crashpoints import MemoryFiles
-from harness.disk import PARTIAL, Disk
-from harness.files import Files, SteeredFiles
+from harness.node.control import ALL, ControlPage, Counter, Setting, Tracked
+from harness.node.crashpoints import MemoryFiles
+from harness.node.disk import PARTIAL, Disk
+from harness.node.files import Files, SteeredFiles
 
 OLD, HALF, NEW = b"old", b"half-", b"half-written"
 

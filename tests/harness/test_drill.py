@@ -13,8 +13,12 @@ from faults.kill import Kill
 from faults.latency import Latency
 from faults.partition import Partition
 from harness.checkers.linearizable import linearizable
-from harness.drill import Drill, HasLeader, Load, Node, Randomly, Window
-from harness.errors import UsageError
+from harness.model.composition import RandomFaults
+from harness.model.drill import Drill
+from harness.model.errors import UsageError
+from harness.model.fault import Window
+from harness.model.load import Load
+from harness.model.system import HasLeader, Node
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,9 @@ def test_a_drill_that_makes_sense() -> None:
     ("changes", "message"),
     [
         ({"faults": [Kill("one").between(5, 10.5)]}, r"ends at 10\.5 s, after the load stops at 10 s.*raise load\.seconds"),
-        ({"faults": [Randomly(faults=(Kill("one"),), windows=1, from_s=0, to_s=11)]}, "ends at 11 s, after the load stops"),
+        ({"faults": [RandomFaults(faults=(Kill("one"),), windows=1, from_s=0, to_s=11)]}, "ends at 11 s, after the load stops"),
         ({"faults": [Dethrone("one").between(1, 2)]}, "Dethrone needs a system with the capability HasLeader; Echo does not"),
-        ({"faults": [Randomly(faults=(Dethrone("one"),), windows=1, from_s=0, to_s=9)]}, "capability HasLeader"),
+        ({"faults": [RandomFaults(faults=(Dethrone("one"),), windows=1, from_s=0, to_s=9)]}, "capability HasLeader"),
         ({"faults": [Kill("n4").between(1, 2)]}, "No node or link called 'n4'.*There are: one, minority"),
         ({"faults": [Kill("n1>n2").between(1, 2)]}, "acts on processes"),
         ({"faults": [Kill("leader").between(1, 2)]}, "cannot say who leads"),

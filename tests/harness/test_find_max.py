@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.find_max import Outcome, steps
+from harness.cli.find_max import Outcome, steps
 
 
 @given(st.floats(2, 1e6), st.floats(1, 1e6))

@@ -14,9 +14,11 @@ from engine import harness, nothing_left, run_drill, write_drill
 from faults.kill import Kill
 from faults.pause import Pause
 from harness.checkers.guard_held import STOPPED, guard_held
-from harness.drill import Drill, Load, Window
-from harness.errors import UsageError
-from harness.history import History
+from harness.model.drill import Drill
+from harness.model.errors import UsageError
+from harness.model.fault import Window
+from harness.model.history import History
+from harness.model.load import Load
 
 
 def drill(*faults: Window, guard: str | None, seconds: float) -> Drill:

@@ -14,9 +14,9 @@ import pytest
 from engine import environment, harness_running, node_process, nothing_left, until, write_drill
 from machines import bound, inside, kept_by, links, need_hosts
 
-from harness import hosts, namespaces
-from harness.errors import FaultError, UsageError
-from harness.hosts import Flow, Hosts
+from harness.cluster import hosts, namespaces
+from harness.cluster.hosts import Flow, Hosts
+from harness.model.errors import FaultError, UsageError
 
 PATIENCE_S = 30.0
 
@@ -224,7 +224,7 @@ def test_nothing_is_left_of_a_process_that_was_killed() -> None:
     need_hosts()
     before = links()
     script = (
-        "import sys\nfrom harness.hosts import Hosts\n"
+        "import sys\nfrom harness.cluster.hosts import Hosts\n"
         "with Hosts.opened(['a', 'b']) as machines:\n    print('open', flush=True)\n    sys.stdin.read()\n"
     )
     with subprocess.Popen(

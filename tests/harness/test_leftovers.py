@@ -12,13 +12,14 @@ import pytest
 import requests
 from engine import harness, harness_running, node_process, nothing_left, processes_in, toxiproxy, until, write_drill
 
-from harness import commands, leftovers
+from harness.cli import commands
+from harness.cluster import leftovers
 
 PLAIN = "drill = Drill(system=Echo(replicas=2), workload=Numbers(), load=Load(rate=20, seconds=60))\n"
 
 ESCAPING = """
 from dataclasses import dataclass
-from harness.drill import Node
+from harness.model.system import Node
 from escaping_system import Escaping
 drill = Drill(system=Escaping(), workload=Numbers(), load=Load(rate=20, seconds=60))
 """
@@ -26,7 +27,7 @@ drill = Drill(system=Escaping(), workload=Numbers(), load=Load(rate=20, seconds=
 ESCAPING_SYSTEM = """
 from dataclasses import dataclass
 from echo import Echo
-from harness.drill import Node
+from harness.model.system import Node
 
 @dataclass(frozen=True, kw_only=True)
 class Escaping(Echo):

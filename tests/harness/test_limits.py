@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.limits import Limits
+from harness.cluster.limits import Limits
 
 _LABELS = ("w0", "w1", "w2")
 

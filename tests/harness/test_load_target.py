@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
-from harness.load_target import bodies_of, request_bytes, target_of
+from harness.model.errors import UsageError
+from workloads.load.target import bodies_of, request_bytes, target_of
 
 
 def test_a_url_is_resolved_to_the_address_that_was_checked() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.log_lines import lines_from
+from harness.cluster.log_lines import lines_from
 
 
 async def _read(log: BinaryIO, path: Path, offset: int, pieces: list[bytes]) -> list[str]:

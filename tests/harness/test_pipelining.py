@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import pipelining
-from harness.deadlines import Deadline
-from harness.pipelining import Cutter, Message, Run, RunHandler
-from harness.wire import Address, Client, Response, encode_response
+from harness.http import batched_server
+from harness.http.batched_server import BatchHandler, Cutter, Message, RequestBatch
+from harness.http.deadlines import Deadline
+from harness.http.wire import Address, Client, Response, encode_response
 
 HOST = "127.0.0.1"
 
@@ -69,8 +69,8 @@ def test_requests_come_out_of_single_bytes() -> None:
         b"\x16\x03\x01 a TLS hello",
         b"POST /predict HTTP/1.1\r\ncontent-length: minus one\r\n\r\n",
         b"POST /predict HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
-        b"POST /predict HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % (pipelining.MAX_BODY_BYTES + 1),
-        b"GET / HTTP/1.1\r\nx: " + b"y" * (pipelining.MAX_HEAD_BYTES + 1) + b"\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % (batched_server.MAX_BODY_BYTES + 1),
+        b"GET / HTTP/1.1\r\nx: " + b"y" * (batched_server.MAX_HEAD_BYTES + 1) + b"\r\n\r\n",
         b"GET / NONSENSE\r\n\r\n",
     ],
 )
@@ -109,15 +109,15 @@ def test_a_timeout_that_is_none_is_refused(value: bytes) -> None:
 # -------------------------------------------------------------------------------------------------------------- server
 
 
-def echo(run: Run) -> None:
+def echo(run: RequestBatch) -> None:
     for message in run.messages:
         message.answer = encode_response(Response(200, message.body))
     run.finish()
 
 
 @contextlib.asynccontextmanager
-async def serving(handler: RunHandler) -> AsyncIterator[Address]:
-    server = await pipelining.listen(handler, (HOST, 0))
+async def serving(handler: BatchHandler) -> AsyncIterator[Address]:
+    server = await batched_server.listen(handler, (HOST, 0))
     try:
         yield server.sockets[0].getsockname()
     finally:
@@ -142,10 +142,10 @@ def bodies(answers: bytes) -> list[bytes]:
 
 def test_runs_that_are_finished_out_of_order_are_answered_in_order() -> None:
     async def scenario() -> bytes:
-        runs: list[Run] = []
+        runs: list[RequestBatch] = []
         arrived = asyncio.Event()
 
-        def hold(run: Run) -> None:
+        def hold(run: RequestBatch) -> None:
             runs.append(run)
             arrived.set()
 
@@ -165,7 +165,7 @@ def test_runs_that_are_finished_out_of_order_are_answered_in_order() -> None:
 
 
 def test_an_error_amid_a_run_spoils_only_what_has_no_answer() -> None:
-    def half(run: Run) -> None:
+    def half(run: RequestBatch) -> None:
         for message in run.messages:
             if message.body == b"bad":
                 raise ArithmeticError("bad")
@@ -207,7 +207,7 @@ def test_nothing_is_answered_after_a_last_request() -> None:
 
 
 def test_an_answer_to_head_has_no_body() -> None:
-    def answer(run: Run) -> None:
+    def answer(run: RequestBatch) -> None:
         run.messages[0].answer = encode_response(Response(200, b"body"))
         run.finish()
 
@@ -237,10 +237,10 @@ def test_who_expects_to_be_told_to_continue_is_told() -> None:
 
 def test_a_client_that_went_away_disturbs_nobody() -> None:
     async def scenario() -> tuple[bool, Response]:
-        runs: list[Run] = []
+        runs: list[RequestBatch] = []
         arrived = asyncio.Event()
 
-        def hold_first(run: Run) -> None:
+        def hold_first(run: RequestBatch) -> None:
             if runs:
                 echo(run)
             else:
@@ -282,7 +282,7 @@ FLOOD = 5000
 def test_who_does_not_read_the_answers_is_not_read_from() -> None:
     answered = 0
 
-    def big(run: Run) -> None:
+    def big(run: RequestBatch) -> None:
         nonlocal answered
         for message in run.messages:
             answered += message.head.method == "POST"
@@ -298,9 +298,9 @@ def test_who_does_not_read_the_answers_is_not_read_from() -> None:
 
 
 def test_too_many_waiting_requests_stop_the_reading() -> None:
-    waiting: list[Run] = []
+    waiting: list[RequestBatch] = []
 
-    def hold_posts(run: Run) -> None:
+    def hold_posts(run: RequestBatch) -> None:
         if run.messages[0].head.method == "GET":
             echo(run)
         else:
@@ -321,7 +321,7 @@ def test_a_read_whose_requests_say_different_timeouts_is_several_runs() -> None:
     runs: list[tuple[int, Deadline | None]] = []
     read_s: list[float] = []
 
-    def note(run: Run) -> None:
+    def note(run: RequestBatch) -> None:
         read_s.append(asyncio.get_running_loop().time())
         runs.append((len(run.messages), run.deadline))
         echo(run)

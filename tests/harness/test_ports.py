@@ -10,7 +10,7 @@ import sys
 import pytest
 from engine import until
 
-from harness.ports import HOST, listens, reserved
+from harness.cluster.ports import HOST, listens, reserved
 
 
 def listener(port: int = 0, *, family: int = socket.AF_INET, host: str = HOST) -> socket.socket:

@@ -14,9 +14,9 @@ import psutil
 import pytest
 from engine import nothing_left, processes_in, until
 
-from harness.errors import HarnessError
-from harness.node import NodeSpec
-from harness.processes import Processes, last_lines
+from harness.cluster.processes import Processes, last_lines
+from harness.model.errors import HarnessError
+from harness.node.context import NodeSpec
 
 Scenario = Callable[[Processes], Awaitable[None]]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.rollout import Rollout, Step
+from harness.model.rollout import Rollout, Step
 
 
 def carried_out(rollout: Rollout, wrong: set[Step]) -> list[Step]:

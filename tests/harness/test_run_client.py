@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness import pipelining
-from harness.pipelining import Run
-from harness.ports import reserved
-from harness.run_client import Answer, RunClient
-from harness.wire import Response, encode_response
+from harness.cluster.ports import reserved
+from harness.http import batched_server
+from harness.http.batched_client import Answer, RunClient
+from harness.http.batched_server import RequestBatch
+from harness.http.wire import Response, encode_response
 
 HOST = "127.0.0.1"
 
@@ -20,7 +20,7 @@ def requests(bodies: Sequence[bytes]) -> list[bytes]:
     return [b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body) for body in bodies]
 
 
-def echo(run: Run) -> None:
+def echo(run: RequestBatch) -> None:
     for message in run.messages:
         message.answer = encode_response(Response(500 if message.body == b"bad" else 200, message.body))
     run.finish()
@@ -50,7 +50,7 @@ async def raw(pieces: Sequence[bytes], *, count: int, timeout_s: float = 10) -> 
 
 def test_a_run_comes_back_in_order_on_a_kept_connection() -> None:
     async def scenario() -> list[tuple[int, bytes]]:
-        server = await pipelining.listen(echo, (HOST, 0))
+        server = await batched_server.listen(echo, (HOST, 0))
         client = RunClient(server.sockets[0].getsockname())
         seen = []
         for bodies in ([b"1", b"bad", b""], [b"y" * 300_000, b"4"]):

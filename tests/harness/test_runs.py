@@ -19,12 +19,17 @@ from faults.kill import Kill
 from faults.latency import Latency
 from faults.partition import Isolate
 from faults.pause import Pause
-from faults.servers import PlaneKind
-from harness.drill import Call, Drill, Fault, Load, Randomly, Verdict, Window
-from harness.errors import HarnessError, NodeDown, UsageError
-from harness.history import History
-from harness.injector import WindowRecord
-from harness.runner import Finished, Nobody, Order, run
+from harness.cluster.fault_plane import PlaneKind
+from harness.model.composition import RandomFaults
+from harness.model.drill import Drill
+from harness.model.errors import HarnessError, NodeDown, UsageError
+from harness.model.fault import Fault, Window
+from harness.model.history import History
+from harness.model.load import Load
+from harness.model.system import Call
+from harness.model.verdict import Verdict
+from harness.run.injector import WindowRecord
+from harness.run.runner import CompletedRun, NullObserver, RunSpec, run
 
 LOAD = Load(rate=100, seconds=1, timeout_ms=300)
 
@@ -36,22 +41,24 @@ def everything_echoes(history: History) -> Verdict:
     return Verdict(valid=wrong.empty, why=f"{len(wrong)} of {len(answered)} are wrong", ops=tuple(wrong.index))
 
 
-def drill(*faults: Window | Randomly, replicas: int = 1, system: Echo | None = None, load: Load = LOAD) -> Drill:
+def drill(*faults: Window | RandomFaults, replicas: int = 1, system: Echo | None = None, load: Load = LOAD) -> Drill:
     system = system or Echo(replicas=replicas)
     return Drill(system=system, workload=Numbers(), load=load, faults=faults, checks=[everything_echoes])
 
 
-def checks(done: Finished) -> dict[str, tuple[bool | None, str]]:
+def checks(done: CompletedRun) -> dict[str, tuple[bool | None, str]]:
     return {check.name: (check.valid, check.why) for check in done.result.checks}
 
 
-def windows(done: Finished) -> list[tuple[bool | None, str]]:
+def windows(done: CompletedRun) -> list[tuple[bool | None, str]]:
     return [(fault.acted, fault.evidence) for fault in done.result.faults]
 
 
 def test_a_run_is_repeated_by_its_seed(tmp_path: Path) -> None:
     """The same calls at the same times, the same windows and targets; another seed changes them all."""
-    either = Randomly(faults=(Kill("one"), Pause("minority")), windows=2, from_s=0.1, to_s=0.9, shortest_s=0.1, longest_s=0.2)
+    either = RandomFaults(
+        faults=(Kill("one"), Pause("minority")), windows=2, from_s=0.1, to_s=0.9, shortest_s=0.1, longest_s=0.2
+    )
 
     def once(seed: int) -> tuple[pd.DataFrame, bytes]:
         done = run_drill(drill(either, replicas=3), tmp_path, seed=seed)
@@ -93,7 +100,7 @@ def test_a_node_that_does_not_come_back_is_found(tmp_path: Path) -> None:
     assert "there is no flux capacitor" in " ".join([why, *done.history.events["detail"]])
 
 
-class Meddler(Nobody):
+class Meddler(NullObserver):
     """Does something of its own as a window begins."""
 
     def __init__(self, folder: Path, number: int) -> None:
@@ -108,7 +115,7 @@ class Meddler(Nobody):
 
 def test_a_pause_that_somebody_ends_has_not_acted(tmp_path: Path) -> None:
     paused = drill(Pause("n1").between(0.2, 0.6))
-    order = Order(name="t", title="t", drill=paused, seed=1, rerun="-")
+    order = RunSpec(name="t", title="t", drill=paused, seed=1, rerun="-")
     done = run(order, runs=tmp_path, observer=Meddler(tmp_path, signal.SIGCONT))
     assert (done.result.verdict, windows(done)[0][0]) == ("unknown", False)
     assert checks(done)["faults_acted"][0] is None
@@ -221,7 +228,7 @@ def test_a_system_of_a_test_function_cannot_travel(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-class Starver(Nobody):
+class Starver(NullObserver):
     """Stops the load generator for a while, as a machine that is too busy does."""
 
     def __init__(self, folder: Path) -> None:
@@ -235,7 +242,7 @@ class Starver(Nobody):
 
 
 def test_a_starved_generator_makes_the_run_unknown(tmp_path: Path) -> None:
-    order = Order(name="t", title="t", drill=drill(Latency("n1", delay_ms=20).between(0.2, 0.7)), seed=1, rerun="-")
+    order = RunSpec(name="t", title="t", drill=drill(Latency("n1", delay_ms=20).between(0.2, 0.7)), seed=1, rerun="-")
     done = run(order, runs=tmp_path, observer=Starver(tmp_path))
     valid, why = checks(done)["generator_kept_up"]
     assert (done.result.verdict, valid) == ("unknown", None)

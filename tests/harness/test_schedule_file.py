@@ -21,10 +21,14 @@ from faults.latency import Latency
 from faults.majority_ring import MajorityRing
 from faults.partition import Isolate, Partition
 from faults.pause import Pause
-from harness.drill import Aim, AtRates, Composition, Drill, Evidence, Fault, Load, Randomly, Targets, Window, links_of
-from harness.errors import UsageError
-from harness.schedule import PlannedWindow, plan
-from harness.schedule_file import SCHEDULE, encode, read
+from harness.model.composition import PoissonFaults, RandomFaults
+from harness.model.drill import Drill
+from harness.model.errors import UsageError
+from harness.model.fault import Aim, Composition, Evidence, Fault, Targets, Window
+from harness.model.load import Load
+from harness.model.system import links_of
+from harness.run.schedule import PlannedWindow, plan
+from harness.run.schedule_file import SCHEDULE, encode, read
 
 LOAD_S = 20
 
@@ -186,7 +190,9 @@ def test_a_leader_is_looked_for_again_and_only_by_a_system_that_has_one(tmp_path
 RANDOM_DRILL = """
 drill = Drill(
     system=Echo(replicas=3), workload=Numbers(), load=Load(rate=50, seconds=2),
-    faults=[Randomly(faults=(Pause("one"), Isolate("one")), windows=2, from_s=0.1, to_s=1.9, shortest_s=0.3, longest_s=0.6)],
+    faults=[
+        RandomFaults(faults=(Pause("one"), Isolate("one")), windows=2, from_s=0.1, to_s=1.9, shortest_s=0.3, longest_s=0.6)
+    ],
 )
 """
 
@@ -234,8 +240,8 @@ def test_bad_schedules_end_with_exit_code_2_and_one_line(tmp_path: Path) -> None
 
 def test_every_composition_lands_in_the_file(tmp_path: Path) -> None:
     mixed = drill(
-        Randomly(faults=(Kill("one"),), windows=2, from_s=1, to_s=9),
-        AtRates(per_minute={Latency("one"): 20}, quiet_s=1),
+        RandomFaults(faults=(Kill("one"),), windows=2, from_s=1, to_s=9),
+        PoissonFaults(per_minute={Latency("one"): 20}, quiet_s=1),
         Pause("one").flapping(10, 19, on_s=1, off_s=1),
     )
     planned = plan(mixed, 5)

@@ -14,10 +14,13 @@ from faults.kill import Kill
 from faults.latency import Latency
 from faults.partition import Isolate
 from faults.pause import Pause
-from harness import selector
-from harness.drill import Drill, Load, Node, Randomly, links_of
-from harness.errors import UsageError
-from harness.schedule import plan, targets_of
+from harness.model import selector
+from harness.model.composition import RandomFaults
+from harness.model.drill import Drill
+from harness.model.errors import UsageError
+from harness.model.load import Load
+from harness.model.system import Node, links_of
+from harness.run.schedule import plan, targets_of
 
 
 def topology(replicas: int, others: int = 0) -> list[Node]:
@@ -97,7 +100,7 @@ def test_random_windows_keep_to_their_bounds_and_do_not_overlap(
     windows: int, span_s: float, from_s: float, shortest_s: float, longest_s: float, seed: int
 ) -> None:
     try:
-        item = Randomly(
+        item = RandomFaults(
             faults=(Kill("one"), Pause("one")),
             windows=windows, from_s=from_s, to_s=from_s + span_s, shortest_s=shortest_s, longest_s=longest_s,
         )  # fmt: skip
@@ -131,7 +134,7 @@ def test_random_windows_keep_to_their_bounds_and_do_not_overlap(
 def test_random_windows_that_make_no_sense(changes: dict[str, object], message: str) -> None:
     arguments: dict[str, object] = {"faults": (Kill("one"),), "windows": 2, "from_s": 0, "to_s": 10}
     with pytest.raises(UsageError, match=message):
-        Randomly(**{**arguments, **changes})  # type: ignore[arg-type]
+        RandomFaults(**{**arguments, **changes})  # type: ignore[arg-type]
 
 
 def drill(rate: float = 10) -> Drill:
@@ -141,7 +144,7 @@ def drill(rate: float = 10) -> Drill:
         load=Load(rate=rate, seconds=10),
         faults=[
             Kill("leader").between(8, 9),
-            Randomly(faults=(Latency("one"), Isolate("minority"), Pause("majority")), windows=4, from_s=0, to_s=8),
+            RandomFaults(faults=(Latency("one"), Isolate("minority"), Pause("majority")), windows=4, from_s=0, to_s=8),
             Kill("n2").between(0.5, 1),
         ],
     )

@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.shrink import fewer, shorter
+from harness.run.shrink import fewer, shorter
 
 
 class Asked:

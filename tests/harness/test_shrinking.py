@@ -15,33 +15,34 @@ from echo import Echo, Numbers
 from engine import harness, harness_running, nothing_left, run_drill, until, write_drill
 
 from faults.pause import Pause
-from harness.drill import Drill, Load
-from harness.errors import FaultError, UsageError
-from harness.runner import Finished, Order
-from harness.schedule import PlannedWindow, plan
-from harness.shrinking import MINIMAL, SHORTEST_S, Failed, OutOfTime, Shrinking, halves
-from results.result import CheckResult, Result, SLOResult
-from results.store import save
+from harness.cli.shrinking import MINIMAL, SHORTEST_S, Failed, OutOfTime, Shrinking, halves
+from harness.model.drill import Drill
+from harness.model.errors import FaultError, UsageError
+from harness.model.load import Load
+from harness.run.runner import CompletedRun, RunSpec
+from harness.run.schedule import PlannedWindow, plan
+from results.record.result import CheckResult, Result, SLOResult
+from results.record.store import save
 
 WINDOWS = 6
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
     """Any run; what became of it is changed as each test needs it."""
     quick = Drill(system=Echo(), workload=Numbers(), load=Load(rate=50, seconds=0.5))
     return run_drill(quick, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture
-def order() -> Order:
+def order() -> RunSpec:
     drill = Drill(
         system=Echo(replicas=3),
         workload=Numbers(),
         load=Load(rate=50, seconds=20),
         faults=[Pause("one").between(at_s, at_s + 1) for at_s in range(1, 2 * WINDOWS, 2)],
     )
-    return Order(name="x", title="", drill=drill, seed=1, rerun="harness drill x --schedule y", windows=tuple(plan(drill, 1)))
+    return RunSpec(name="x", title="", drill=drill, seed=1, rerun="harness drill x --schedule y", windows=tuple(plan(drill, 1)))
 
 
 def ended(result: Result, *wrong: str, unknown: str = "", missed: str = "") -> Result:
@@ -54,7 +55,7 @@ def ended(result: Result, *wrong: str, unknown: str = "", missed: str = "") -> R
     return Result(**{name: changes.get(name, getattr(result, name)) for name in result.__struct_fields__})
 
 
-def search(order: Order, once: Callable[[Order], Result], *, repeats: int = 1, limit_s: float = math.inf) -> Shrinking:
+def search(order: RunSpec, once: Callable[[RunSpec], Result], *, repeats: int = 1, limit_s: float = math.inf) -> Shrinking:
     failed = Failed(order=order, how=frozenset({"linearizable", "nothing_lost"}), verdict="fail")
     return Shrinking(failed, repeats=repeats, limit_s=limit_s, once=once)
 
@@ -71,8 +72,8 @@ def length_s(planned: PlannedWindow) -> float:
 # ------------------------------------------------------------------------------------------------------------ the search
 
 
-def test_fewest_and_shortest_windows_are_found(order: Order, finished: Finished) -> None:
-    def once(asked: Order) -> Result:
+def test_fewest_and_shortest_windows_are_found(order: RunSpec, finished: CompletedRun) -> None:
+    def once(asked: RunSpec) -> Result:
         enough = {one.label for one in asked.windows or () if length_s(one) >= 0.4}
         return ended(finished.result, "linearizable") if {"w1", "w4"} <= enough else finished.result
 
@@ -95,10 +96,10 @@ def test_fewest_and_shortest_windows_are_found(order: Order, finished: Finished)
         lambda result: result,
     ],
 )
-def test_another_failure_is_not_the_same(order: Order, finished: Finished, other: Callable[[Result], Result]) -> None:
+def test_another_failure_is_not_the_same(order: RunSpec, finished: CompletedRun, other: Callable[[Result], Result]) -> None:
     """Whatever lacks w2 fails in another way."""
 
-    def once(asked: Order) -> Result:
+    def once(asked: RunSpec) -> Result:
         same = "w2" in labels(asked.windows)
         return ended(finished.result, "nothing_lost", "replicas_return") if same else other(finished.result)
 
@@ -107,8 +108,8 @@ def test_another_failure_is_not_the_same(order: Order, finished: Finished, other
     assert labels(shrinking.best) == ["w2"]
 
 
-def test_a_run_that_breaks_off_did_not_fail_in_the_same_way(order: Order, finished: Finished) -> None:
-    def once(asked: Order) -> Result:
+def test_a_run_that_breaks_off_did_not_fail_in_the_same_way(order: RunSpec, finished: CompletedRun) -> None:
+    def once(asked: RunSpec) -> Result:
         if "w0" not in labels(asked.windows):
             raise FaultError("the fault plane ended")
         return ended(finished.result, "linearizable")
@@ -118,10 +119,10 @@ def test_a_run_that_breaks_off_did_not_fail_in_the_same_way(order: Order, finish
     assert labels(shrinking.best) == ["w0"]
 
 
-def test_any_of_the_repeats_may_fail_and_how_often_is_counted(order: Order, finished: Finished) -> None:
+def test_any_of_the_repeats_may_fail_and_how_often_is_counted(order: RunSpec, finished: CompletedRun) -> None:
     tries: dict[tuple[PlannedWindow, ...], int] = {}
 
-    def every_third(asked: Order) -> Result:
+    def every_third(asked: RunSpec) -> Result:
         windows = asked.windows or ()
         tries[windows] = tries.get(windows, 0) + 1
         shows = "w3" in labels(windows) and tries[windows] % 3 == 0
@@ -139,17 +140,17 @@ def test_any_of_the_repeats_may_fail_and_how_often_is_counted(order: Order, fini
     assert (too_seldom.best, too_seldom.runs) == (None, 2)
 
 
-def test_no_fault_at_all_may_be_enough(order: Order, finished: Finished) -> None:
+def test_no_fault_at_all_may_be_enough(order: RunSpec, finished: CompletedRun) -> None:
     shrinking = search(order, lambda asked: ended(finished.result, "linearizable"))
     list(shrinking.steps())
     assert shrinking.best == ()
 
 
 @pytest.mark.parametrize("end", [OutOfTime, KeyboardInterrupt, OSError])
-def test_the_best_is_kept_however_it_ends(order: Order, finished: Finished, end: type[BaseException]) -> None:
+def test_the_best_is_kept_however_it_ends(order: RunSpec, finished: CompletedRun, end: type[BaseException]) -> None:
     asked_for: list[int] = []
 
-    def once(asked: Order) -> Result:
+    def once(asked: RunSpec) -> Result:
         asked_for.append(len(asked.windows or ()))
         if asked_for[-1] == 1:
             raise end
@@ -161,14 +162,14 @@ def test_the_best_is_kept_however_it_ends(order: Order, finished: Finished, end:
     assert labels(shrinking.best) == ["w0", "w1", "w2"]
 
 
-def test_no_run_begins_when_the_time_is_over(order: Order, finished: Finished) -> None:
+def test_no_run_begins_when_the_time_is_over(order: RunSpec, finished: CompletedRun) -> None:
     shrinking = search(order, lambda asked: ended(finished.result, "linearizable"), limit_s=-1)
     with pytest.raises(OutOfTime):
         list(shrinking.steps())
     assert (shrinking.runs, shrinking.best) == (0, None)
 
 
-def test_halves_lie_within_the_window_and_are_never_too_short(order: Order) -> None:
+def test_halves_lie_within_the_window_and_are_never_too_short(order: RunSpec) -> None:
     [whole, *_] = order.windows or ()
     todo, seen = [whole], 0
     while todo:
@@ -241,7 +242,7 @@ def test_interrupted_it_says_the_best_so_far(tmp_path: Path, slow_drill: Path) -
     assert f"--schedule {slow_drill / MINIMAL}" in said
 
 
-def test_a_run_that_did_not_fail_is_refused(tmp_path: Path, finished: Finished) -> None:
+def test_a_run_that_did_not_fail_is_refused(tmp_path: Path, finished: CompletedRun) -> None:
     with pytest.raises(UsageError, match="kept every promise: there is no failure to shrink"):
         Failed.of(finished.run_dir)
     with pytest.raises(UsageError, match="is not a run's folder"):

@@ -12,8 +12,8 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import wire
-from harness.wire import Address, Broken, Client, Request, Response, TimedOut, Unreachable
+from harness.http import wire
+from harness.http.wire import Address, Broken, Client, Request, Response, TimedOut, Unreachable
 
 
 class Sum(msgspec.Struct):

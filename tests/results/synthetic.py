@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from harness.history import History
-from results.judge import judge
-from results.metrics import measure
-from results.result import CheckResult, Machine, Result, faults_of, verdict_of
-from results.slo import SLO
+from harness.model.history import History
+from harness.model.slo import SLO
+from results.analysis.judge import judge
+from results.analysis.metrics import measure
+from results.record.result import CheckResult, Machine, Result, faults_of, verdict_of
 
 MACHINE = Machine(cpu="Some CPU at 2.0 GHz", cores=2, memory_gib=7.8, kernel="Linux 6.1", python="3.11.7")
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import UsageError
-from results.guard import LEAST_CALLS, Guard, Look, Watch
+from harness.model.errors import UsageError
+from harness.model.guard import LEAST_CALLS, Guard, Look, Watch
 
 
 @pytest.mark.parametrize(

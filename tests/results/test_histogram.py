@@ -12,9 +12,9 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import UsageError
-from results.histogram import Histogram
-from results.statistics import samples_needed
+from harness.model.errors import UsageError
+from results.analysis.histogram import Histogram
+from results.analysis.sample_sizes import samples_needed
 
 HOUR_NS = 3_600_000_000_000
 values = st.one_of(st.integers(0, HOUR_NS), st.integers(0, 5000), st.integers(0, 41).map(lambda bits: 1 << bits))

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from synthetic import concluded, crash
 
-from harness.errors import UsageError
-from results.histories import load_history
-from results.store import save
+from harness.model.errors import UsageError
+from results.record.histories import load_history
+from results.record.store import save
 
 ROW = {"client": 1, "kind": "read", "key": "k", "value": "7", "outcome": "ok", "sent_ns": 5, "done_ns": 9}
 

@@ -7,13 +7,13 @@ import pytest
 from scipy.stats import binom
 from synthetic import crash, spoil, steady
 
-from harness.history import History
-from results.judge import judge, show
-from results.metrics import Measurements, measure
-from results.recovery import Recovery
-from results.result import SLOResult
-from results.slo import SLO
-from results.statistics import at_least, samples_needed
+from harness.model.history import History
+from harness.model.slo import SLO
+from results.analysis.judge import judge, show
+from results.analysis.metrics import Measurements, measure
+from results.analysis.recovery import Recovery
+from results.analysis.sample_sizes import at_least, samples_needed
+from results.record.result import SLOResult
 
 
 def measured(

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from results.histogram import Histogram
-from results.load_result import judged, metrics_of, verdict_of
-from results.slo import SLO
+from harness.model.slo import SLO
+from results.analysis.histogram import Histogram
+from results.record.load_result import judged, metrics_of, verdict_of
 
 
 def milliseconds(*values: float) -> Histogram:

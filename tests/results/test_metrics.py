@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import crash, spoil, steady
 
-from harness.history import History
-from results.metrics import measure
-from results.slo import SLO
+from harness.model.history import History
+from harness.model.slo import SLO
+from results.analysis.metrics import measure
 
 
 def of_latencies(latencies_ms: list[float], outcomes: list[str] | None = None, phase: str = "load") -> History:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import spoil, steady, window
 
-from harness.history import History
-from results.recovery import Recovery, recoveries
+from harness.model.history import History
+from results.analysis.recovery import Recovery, recoveries
 
 LOAD_NS = 10_000_000_000
 

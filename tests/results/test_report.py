@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from synthetic import concluded, crash, spoil, steady, window
 
-from harness.errors import HarnessError, UsageError
-from harness.history import History
-from results.report import write_report
-from results.result import CheckResult, Result
-from results.store import save
+from harness.model.errors import HarnessError, UsageError
+from harness.model.history import History
+from results.record.result import CheckResult, Result
+from results.record.store import save
+from results.report.page import write_report
 
 MIB_2 = 2_000_000
 WRONG = CheckResult(name="linearizable", valid=False, why="k3 went back from v2 to v1", ops=tuple(range(2000, 2100)))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import concluded, crash
 
-from harness.errors import UsageError
-from results.result import CheckResult, Result, SLOResult, decode, encode, exit_code, suite_exit_code, verdict_of
+from harness.model.errors import UsageError
+from results.record.result import CheckResult, Result, SLOResult, decode, encode, exit_code, suite_exit_code, verdict_of
 
 CHECKS = {valid: CheckResult(name="linearizable", valid=valid, why="…") for valid in (True, False, None)}
 SLOS = {ok: SLOResult(text="p99 < 1s", value=1.0, ok=ok, why="…") for ok in (True, False, None)}

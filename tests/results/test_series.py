@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import crash, spoil, steady
 
-from harness.history import History
-from results.series import OUTCOMES, sample, slots_of
+from harness.model.history import History
+from results.analysis.series import OUTCOMES, sample, slots_of
 
 
 def ops_of(ops: pd.DataFrame) -> pd.DataFrame:

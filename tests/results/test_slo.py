@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import UsageError
-from results.slo import SLO
+from harness.model.errors import UsageError
+from harness.model.slo import SLO
 
 
 @pytest.mark.parametrize(
@@ -120,5 +120,5 @@ def test_percentile() -> None:
 
 
 def test_the_nouns_import_it_without_pandas() -> None:
-    code = "import sys, results.slo; sys.exit('pandas' in sys.modules)"
+    code = "import sys, harness.model.slo; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

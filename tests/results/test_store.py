@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from synthetic import concluded, crash
 
-from harness.errors import HarnessError, UsageError
-from results.store import latest, load_frames, load_run, new_run_dir, run_dirs, save
+from harness.model.errors import HarnessError, UsageError
+from results.record.store import latest, load_frames, load_run, new_run_dir, run_dirs, save
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

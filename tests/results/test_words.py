@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.metrics import Metrics
-from results.words import milliseconds, operation, recovery, share
+from results.analysis.metrics import Metrics
+from results.report.phrasing import milliseconds, operation, recovery, share
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import NamedTuple
 
-from harness.deadlines import Deadline
-from harness.pipelining import Cutter, Head, Message
-from harness.ports import HOST
-from harness.wire import Address, Response, encode_response
+from harness.cluster.ports import HOST
+from harness.http.batched_server import Cutter, Head, Message
+from harness.http.deadlines import Deadline
+from harness.http.wire import Address, Response, encode_response
 from systems.serving.dispatch import Dispatcher
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.node import Node, NodeSpec
-from harness.ports import HOST, reserved
-from harness.wire import Client, Response, Unreachable
+from harness.cluster.ports import HOST, reserved
+from harness.http.wire import Client, Response, Unreachable
+from harness.node.context import NodeContext, NodeSpec
 from systems.serving import artifacts, replica
 from systems.serving.messages import PredictReply, PredictRequest
 
-Main = Callable[[Node], Coroutine[object, object, None]]
+Main = Callable[[NodeContext], Coroutine[object, object, None]]
 
 
 def with_replica(
@@ -33,7 +33,7 @@ def with_replica(
         spec = NodeSpec(name="r1", start=0, host=HOST, port=port, data=str(tmp_path), log="", seed=1, config=config)
 
         async def serve() -> None:
-            await main(Node(spec))
+            await main(NodeContext(spec))
 
         task, client = asyncio.create_task(serve()), Client((HOST, port))
         async with asyncio.timeout(20):

@@ -12,9 +12,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from harness.errors import UsageError
-from systems.breaker import Breaker, BreakerOpen, Permit, Settings
-from systems.breaker_bugs import (
+from harness.model.errors import UsageError
+from systems.parts.breaker import Breaker, BreakerOpen, Permit, Settings
+from systems.parts.breaker_bugs import (
     CountsLateResults,
     NeverCloses,
     NeverOpens,

@@ -12,13 +12,13 @@ from one_replica import predict, with_replica
 
 from faults.deploy import Deploy
 from faults.reload import Reload
-from harness.catalog import find_drill
-from harness.errors import UsageError
-from harness.rollout import HasDeploy, HasReload
-from harness.runner import order_of, run
-from harness.wire import Client
-from systems.deployed import DeployedServing
+from harness.http.wire import Client
+from harness.model.errors import UsageError
+from harness.model.rollout import HasDeploy, HasReload
+from harness.run.catalog import find_drill
+from harness.run.runner import run, run_spec_of
 from systems.serving import Serving, artifacts
+from systems.serving.deployed import DeployedServing
 from workloads.versioned_predictions import VersionedPredictions
 
 
@@ -70,5 +70,5 @@ def test_each_image_comes_with_both_versions_answers() -> None:
 @pytest.mark.nightly
 @pytest.mark.parametrize("drill", ["serving/rolling_deploy", "serving/bad_deploy_rolled_back", "serving/model_reloaded"])
 def test_a_deploy_under_load_fails_no_request(drill: str, tmp_path: Path) -> None:
-    result = run(order_of(find_drill(drill, []), 5, [], "embedded"), runs=tmp_path).result
+    result = run(run_spec_of(find_drill(drill, []), 5, [], "embedded"), runs=tmp_path).result
     assert result.verdict == "pass"

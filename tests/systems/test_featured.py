@@ -8,12 +8,12 @@ from random import Random
 
 import pytest
 
-from harness.catalog import find_drill
-from harness.codec import describe, restore
-from harness.drill import System, links_of
-from harness.errors import UsageError
-from harness.runner import order_of, run
-from results.result import Result
+from harness.model.codec import describe, restore
+from harness.model.errors import UsageError
+from harness.model.system import System, links_of
+from harness.run.catalog import find_drill
+from harness.run.runner import run, run_spec_of
+from results.record.result import Result
 from systems.featured import BUGS, Featured
 from workloads.scores import Scores
 
@@ -29,7 +29,7 @@ CAUGHT = {
 
 def drilled(drill: str, bug: str | None, runs: Path, seed: int = 1) -> Result:
     settings = [] if bug is None else [f"system.bug={bug}"]
-    return run(order_of(find_drill(drill, settings), seed, settings, "embedded"), runs=runs).result
+    return run(run_spec_of(find_drill(drill, settings), seed, settings, "embedded"), runs=runs).result
 
 
 def test_each_replica_has_a_link_of_its_own_to_the_features() -> None:

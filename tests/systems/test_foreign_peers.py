@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from faults.partition import Partition
-from harness.cluster import Cluster
-from harness.drill import Address, Client, Node, Targets, links_of
-from harness.node import NodeSpec
-from harness.placeholders import filled, peers_in
-from harness.processes import Processes
-from systems.redis import Redis, RedisClient
+from harness.cluster.cluster import Cluster
+from harness.cluster.processes import Processes
+from harness.model.fault import Targets
+from harness.model.placeholders import filled, peers_in
+from harness.model.system import Address, Client, Node, links_of
+from harness.node.context import NodeSpec
+from systems.foreign.redis import Redis, RedisClient
 
 needs_redis = pytest.mark.skipif(Redis().missing() is not None, reason=str(Redis().missing()))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.codec import describe, restore
-from harness.drill import System, links_of
-from harness.errors import UsageError
+from harness.model.codec import describe, restore
+from harness.model.errors import UsageError
+from harness.model.system import System, links_of
 from systems.quorum import BUGS, Quorum
 from systems.quorum.bugs import CORRECT, rules_of
 

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from harness.drill import Answer, Call, CallFailed
-from harness.node import Node, NodeSpec
-from harness.ports import HOST, reserved
-from harness.wire import Address, Broken, Client, Request, Response, WireError, listen
+from harness.cluster.ports import HOST, reserved
+from harness.http.wire import Address, Broken, Client, Request, Response, WireError, listen
+from harness.model.system import Answer, Call, CallFailed
+from harness.node.context import NodeContext, NodeSpec
 from systems.quorum import node as quorum_node
 from systems.quorum import peer as quorum_peer
 from systems.quorum.client import QuorumClient
@@ -83,7 +83,7 @@ class Nodes:
             await self.stop(name)
 
 
-class _Announced(Node):
+class _Announced(NodeContext):
     """A node that says when it is about to listen."""
 
     def __init__(self, spec: NodeSpec, ready: asyncio.Event) -> None:

@@ -6,8 +6,8 @@ import pytest
 from quorum_simulation import Row, World
 
 from harness.checkers.linearizable import linearizable
-from harness.drill import Verdict
-from harness.history import History
+from harness.model.history import History
+from harness.model.verdict import Verdict
 from systems.quorum.bugs import BUGS, CORRECT, Rules, rules_of
 from systems.quorum.protocol import Coordinator, Done, Entry, Failed, Query, Store, Unknown, Version, Versions
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.disk import Disk
-from harness.files import Files
+from harness.node.disk import Disk
+from harness.node.files import Files
 from systems.quorum.protocol import Entry, Query, Request, Store, Version
 from systems.quorum.replica import DamagedLog, Held, Replica, decode_log, encode_record
 from systems.quorum.storage import LOG, STARTS, Storage

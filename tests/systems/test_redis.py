@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from harness.drill import Answer, Call, CallFailed, HasProbe, HasRequirements, System
-from harness.ports import HOST, reserved
-from systems.redis import Redis, RedisClient
+from harness.cluster.ports import HOST, reserved
+from harness.model.system import Answer, Call, CallFailed, HasProbe, HasRequirements, System
+from systems.foreign.redis import Redis, RedisClient
 
 needs_redis = pytest.mark.skipif(Redis().missing() is not None, reason=str(Redis().missing()))
 
@@ -101,7 +101,7 @@ def test_it_listens_on_loopback_and_keeps_its_files_in_its_folder(fsync: bool) -
 
 
 def test_without_its_client_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("systems.redis.find_spec", lambda name: None if name == "redis" else util.find_spec(name))
+    monkeypatch.setattr("systems.foreign.redis.find_spec", lambda name: None if name == "redis" else util.find_spec(name))
     missing = Redis().missing()
     assert missing is not None
     assert "pip install 'distributed-ml-harness[redis]'" in missing

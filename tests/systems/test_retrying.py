@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from harness.drill import Answer, Call, CallFailed
-from harness.errors import UsageError
-from systems.retrying import RetriedServing, RetryingClient
+from harness.model.errors import UsageError
+from harness.model.system import Answer, Call, CallFailed
+from systems.serving.retrying import RetriedServing, RetryingClient
 
 _CALL = Call(kind="predict", key="1")
 

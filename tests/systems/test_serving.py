@@ -12,9 +12,9 @@ from random import Random
 import msgspec
 import pytest
 
-from harness.codec import describe, restore
-from harness.drill import HasPreload, HasPrepare, HasRequirements, System, links_of
-from harness.errors import UsageError
+from harness.model.codec import describe, restore
+from harness.model.errors import UsageError
+from harness.model.system import HasPreload, HasPrepare, HasRequirements, System, links_of
 from systems.serving import BUGS, Serving, artifacts
 from systems.serving.bugs import CORRECT
 from workloads.predictions import Predictions
@@ -100,10 +100,10 @@ def test_torch_stays_out_of_balancer_generator_and_catalogue() -> None:
     """Importing PyTorch costs seconds and 200 MB: only replicas and the training may."""
     code = """
 import sys
-import harness.catalog, systems.serving.balancer, workloads.generator
+import harness.run.catalog, systems.serving.balancer, workloads.load.generator
 from systems.serving import Serving
 from workloads.predictions import Predictions
-harness.catalog.systems(); harness.catalog.workloads()
+harness.run.catalog.systems(); harness.run.catalog.workloads()
 Serving().prepare(); Serving().nodes(); Serving().client(0, {"balancer": ("127.0.0.1", 1)})
 from random import Random
 next(Predictions().calls(Random(1)))

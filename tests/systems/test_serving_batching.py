@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from harness import pipelining
-from harness.pipelining import Run
-from harness.wire import Address, Client, Response, encode_response
+from harness.http import batched_server
+from harness.http.batched_server import RequestBatch
+from harness.http.wire import Address, Client, Response, encode_response
 from systems.serving.batching import Batcher
 from systems.serving.messages import Prediction
 
@@ -29,12 +29,12 @@ async def serving(model: Model, max_batch: int = 100) -> AsyncIterator[Address]:
     """A server whose requests hold one number, the image."""
     batcher = Batcher(model, max_batch)
 
-    def handle(run: Run) -> None:
+    def handle(run: RequestBatch) -> None:
         for message in run.messages:
             batcher.add(message, [float(message.body)], encode)
         batcher.finish_with_batch(run)
 
-    server = await pipelining.listen(handle, (HOST, 0))
+    server = await batched_server.listen(handle, (HOST, 0))
     try:
         yield server.sockets[0].getsockname()
     finally:
@@ -82,9 +82,9 @@ def test_connections_share_a_pass() -> None:
         passes.append(len(images))
         return labels(images)
 
-    batcher, held = Batcher(model), list[Run]()
+    batcher, held = Batcher(model), list[RequestBatch]()
 
-    def hold(run: Run) -> None:
+    def hold(run: RequestBatch) -> None:
         held.append(run)
         if len(held) == 2:
             for number, each in enumerate(held):
@@ -92,7 +92,7 @@ def test_connections_share_a_pass() -> None:
                 batcher.finish_with_batch(each)
 
     async def scenario() -> list[bytes]:
-        server = await pipelining.listen(hold, (HOST, 0))
+        server = await batched_server.listen(hold, (HOST, 0))
         clients = [Client(server.sockets[0].getsockname()) for _ in range(2)]
         answers = await asyncio.gather(*(client.request("POST", "/", timeout_s=10) for client in clients))
         for client in clients:
@@ -141,10 +141,10 @@ def test_a_batch_that_nobody_waits_for_is_not_computed() -> None:
 
     async def scenario() -> None:
         arrived = asyncio.get_running_loop().create_future()
-        server = await pipelining.listen(arrived.set_result, (HOST, 0))
+        server = await batched_server.listen(arrived.set_result, (HOST, 0))
         _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(pipeline([1]))
-        run: Run = await arrived
+        run: RequestBatch = await arrived
         writer.transport.abort()
         while not run.given_up:
             await asyncio.sleep(0)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import UsageError
-from systems.breaker import Permit
-from systems.breaker import Settings as BreakerSettings
-from systems.flaky import FlakyServing
+from harness.model.errors import UsageError
+from systems.parts.breaker import Permit
+from systems.parts.breaker import Settings as BreakerSettings
+from systems.serving.flaky import FlakyServing
 from systems.serving.policy import FALL_CHECKS, Pool
 from systems.serving.settings import Settings
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalog import find_drill
-from harness.runner import order_of, run
-from results.result import Result
+from harness.run.catalog import find_drill
+from harness.run.runner import run, run_spec_of
+from results.record.result import Result
 from systems.serving import BUGS
 
 CAUGHT = {
@@ -51,7 +51,7 @@ QUICK = list(CAUGHT)[:5]
 
 def drilled(drill: str, bug: str | None, seed: int, runs: Path) -> Result:
     settings = [] if bug is None else [f"system.bug={bug}"]
-    return run(order_of(find_drill(drill, settings), seed, settings, "embedded"), runs=runs).result
+    return run(run_spec_of(find_drill(drill, settings), seed, settings, "embedded"), runs=runs).result
 
 
 def broken(result: Result) -> set[str]:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from one_replica import Main, predict, reload, with_replica
 
-from harness.errors import UsageError
-from harness.wire import Client
-from systems.limited import LimitedServing
+from harness.http.wire import Client
+from harness.model.errors import UsageError
 from systems.serving import Serving, artifacts, replica, stale_cache_replica
+from systems.serving.limited import LimitedServing
 from systems.serving.messages import CacheStatus, Prediction, PredictRequest, ServedStatus
 from systems.serving.model import Classifier
 from systems.serving.prediction_cache import LONGEST_BODY_BYTES, PredictionCache

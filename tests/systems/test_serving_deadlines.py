@@ -12,23 +12,23 @@ import pytest
 from asking import ask
 from one_replica import Main, with_replica
 
-from harness import pipelining
-from harness.deadlines import Deadline
-from harness.drill import Call, CallFailed
-from harness.errors import UsageError
-from harness.pipelining import Run
-from harness.ports import HOST
-from harness.wire import Address, Client, Request, Response, encode_response, listen
-from systems.limited import LimitedServing
+from harness.cluster.ports import HOST
+from harness.http import batched_server
+from harness.http.batched_server import RequestBatch
+from harness.http.deadlines import Deadline
+from harness.http.wire import Address, Client, Request, Response, encode_response, listen
+from harness.model.errors import UsageError
+from harness.model.system import Call, CallFailed
+from systems.parts.retry_budget import RetryBudget
 from systems.serving import Serving, artifacts, heedless_replica, limited_replica
 from systems.serving.admission import Admission
 from systems.serving.batching import Batcher
 from systems.serving.client import PredictClient
 from systems.serving.dispatch import Dispatcher
 from systems.serving.ejection import FALL_REQUESTS
+from systems.serving.limited import LimitedServing
 from systems.serving.messages import Prediction, PredictRequest
 from systems.serving.policy import Pool
-from systems.serving.retry_budget import RetryBudget
 from systems.serving.settings import Settings
 
 HEADER = "timeout-ms"
@@ -157,14 +157,14 @@ def test_a_batch_leaves_out_what_is_past_its_deadline() -> None:
         return [Prediction(label=round(image[0]), score=1.0) for image in images]
 
     async def scenario() -> list[int]:
-        batcher, held, whole = Batcher(model), list[Run](), asyncio.Event()
+        batcher, held, whole = Batcher(model), list[RequestBatch](), asyncio.Event()
 
-        def hold(run: Run) -> None:
+        def hold(run: RequestBatch) -> None:
             held.append(run)
             if len(held) == 4:
                 whole.set()
 
-        server = await pipelining.listen(hold, (HOST, 0))
+        server = await batched_server.listen(hold, (HOST, 0))
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         for image, timeout in ((1, "timeout-ms: 1\r\n"), (2, "timeout-ms: 60000\r\n"), (3, ""), (4, "timeout-ms: 1\r\n")):
             writer.write(f"POST / HTTP/1.1\r\n{timeout}content-length: 1\r\n\r\n{image}".encode())

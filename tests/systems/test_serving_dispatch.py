@@ -10,13 +10,13 @@ from random import Random
 import pytest
 from asking import Answer, ask
 
-from harness.ports import HOST, reserved
-from harness.wire import Address, Client, Request, Response, listen
+from harness.cluster.ports import HOST, reserved
+from harness.http.wire import Address, Client, Request, Response, listen
+from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
 from systems.serving.dispatch import Dispatcher
 from systems.serving.health import CHECK_TIMEOUT_S, HealthChecker
 from systems.serving.policy import Pool
-from systems.serving.retry_budget import RetryBudget
 from systems.serving.settings import Settings
 
 

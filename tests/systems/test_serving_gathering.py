@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from harness.deadlines import Deadline
-from harness.pipelining import Message, Run, listen
-from harness.ports import HOST
-from harness.run_client import RunClient
-from harness.wire import Response, encode_response
-from systems.serving.gathering import GROUP_MESSAGES, Gatherer
+from harness.cluster.ports import HOST
+from harness.http.batched_client import RunClient
+from harness.http.batched_server import Message, RequestBatch, listen
+from harness.http.deadlines import Deadline
+from harness.http.wire import Response, encode_response
+from systems.serving.coalescing import GROUP_MESSAGES, Gatherer
 
 
 class Groups:
@@ -44,9 +44,9 @@ class Groups:
 
 
 @contextlib.asynccontextmanager
-async def gathering(groups: Groups) -> AsyncIterator[tuple[RunClient, list[Run]]]:
+async def gathering(groups: Groups) -> AsyncIterator[tuple[RunClient, list[RequestBatch]]]:
     """A server that holds runs back, in the list, for the test to add in one turn."""
-    held: list[Run] = []
+    held: list[RequestBatch] = []
     server = await listen(held.append, (HOST, 0))
     client = RunClient(server.sockets[0].getsockname())
     try:
@@ -61,13 +61,13 @@ def requests(*bodies: bytes) -> list[bytes]:
     return [b"POST /p HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body) for body in bodies]
 
 
-async def held_back(held: list[Run], count: int) -> list[Run]:
+async def held_back(held: list[RequestBatch], count: int) -> list[RequestBatch]:
     while len(held) < count:
         await asyncio.sleep(0.001)
     return held
 
 
-def added(gatherer: Gatherer, runs: Sequence[Run]) -> None:
+def added(gatherer: Gatherer, runs: Sequence[RequestBatch]) -> None:
     for run in runs:
         gatherer.add(run, run.messages)
 

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from asking import Answer, Choosy, ask
 
-from harness.deadlines import Deadline
+from harness.http.deadlines import Deadline
+from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
 from systems.serving.dispatch import Dispatcher
 from systems.serving.policy import Pool
-from systems.serving.retry_budget import RetryBudget
 from systems.serving.settings import Settings
 
 LONG_S = 60.0

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import UsageError
+from harness.model.errors import UsageError
+from systems.parts.retry_budget import KEPT_S, RetryBudget
 from systems.serving.admission import INTERVAL_S, LEAST, Admission
 from systems.serving.ejection import FALL_REQUESTS
 from systems.serving.policy import RISE_CHECKS, Pool
-from systems.serving.retry_budget import KEPT_S, RetryBudget
 from systems.serving.settings import Settings
 
 GAPS_S = st.floats(0, 5)

@@ -11,17 +11,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.drill import Answer, Call, CallFailed
-from harness.node import Node, NodeSpec
-from harness.ports import HOST, reserved
-from harness.wire import Address, Client, Request, Response, Unreachable, listen
+from harness.cluster.ports import HOST, reserved
+from harness.http.wire import Address, Client, Request, Response, Unreachable, listen
+from harness.model.system import Answer, Call, CallFailed
+from harness.node.context import NodeContext, NodeSpec
 from systems.serving import Serving, artifacts, balancer, health, replica
 from systems.serving.client import PredictClient, UnexpectedStatus
 from systems.serving.dispatch import Dispatcher
 from systems.serving.messages import BalancerStatus, Prediction, PredictReply, PredictRequest
 from systems.serving.model import Classifier
 
-Main = Callable[[Node], Awaitable[None]]
+Main = Callable[[NodeContext], Awaitable[None]]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ async def running(
     )
 
     async def run() -> None:
-        await main(Node(spec))
+        await main(NodeContext(spec))
 
     task, client = asyncio.create_task(run()), Client((HOST, port))
     try:

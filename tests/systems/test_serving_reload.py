@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from one_replica import predict, reload, with_replica
 
-from harness.wire import Client
+from harness.http.wire import Client
 from systems.serving import Serving, artifacts
 from systems.serving.messages import Prediction
 

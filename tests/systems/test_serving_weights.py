@@ -10,7 +10,7 @@ import pytest
 from one_replica import predict, reload, with_replica
 
 from faults.flip_bits import flip
-from harness.wire import Client
+from harness.http.wire import Client
 from systems.serving import Serving, artifacts
 from systems.serving.deep_check import KNOWN_IMAGES, KnownAnswers
 from systems.serving.messages import Prediction

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workloads.engine.answers import Cutter
+from workloads.load.engine.answers import Cutter
 
 bodies = st.binary(max_size=60)
 

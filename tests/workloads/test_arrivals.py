@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.catalog import find_drill
-from harness.drill import Load
-from harness.errors import UsageError
-from harness.seeds import stream
-from workloads.arrivals import blocks, due_ns, expected
-from workloads.shapes import Diurnal, Ramp, Replay, Shape, Spikes, Steps
+from harness.model.errors import UsageError
+from harness.model.load import Load
+from harness.model.seeds import stream
+from harness.model.shapes import Diurnal, Ramp, Replay, Shape, Spikes, Steps
+from harness.run.catalog import find_drill
+from workloads.load.arrivals import blocks, due_ns, expected
 
 factors = st.floats(0, 5)
 shapes = st.one_of(

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from harness.drill import Load
-from workloads.engine import Engine, EngineTask, Exchange, Snapshot
-from workloads.shapes import Steps
+from harness.model.load import Load
+from harness.model.shapes import Steps
+from workloads.load.engine import Engine, EngineTask, Exchange, Snapshot
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

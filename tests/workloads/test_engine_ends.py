@@ -14,10 +14,10 @@ import psutil
 import pytest
 from test_engine import GET, OK, always, serving
 
-from harness.drill import Load
-from harness.errors import UsageError
-from workloads.engine import Engine, EngineTask, Exchange
-from workloads.shapes import Replay
+from harness.model.errors import UsageError
+from harness.model.load import Load
+from harness.model.shapes import Replay
+from workloads.load.engine import Engine, EngineTask, Exchange
 
 HEAD = b"HEAD / HTTP/1.1\r\nHost: test\r\n\r\n"
 
@@ -40,7 +40,7 @@ def task(
 
 
 def workers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "workloads.engine.worker" in child.cmdline()]
+    return [child for child in psutil.Process().children() if "workloads.load.engine.worker" in child.cmdline()]
 
 
 @pytest.mark.parametrize("depth", [1, 4])
@@ -213,8 +213,8 @@ def test_a_process_that_ends_early_is_an_error(number: signal.Signals) -> None:
 
 def test_the_engine_ends_with_its_parent() -> None:
     source = f"""
-from harness.drill import Load
-from workloads.engine import Engine, EngineTask, Exchange
+from harness.model.load import Load
+from workloads.load.engine import Engine, EngineTask, Exchange
 load = Load(rate=1, seconds=600)
 with Engine(EngineTask(address=("127.0.0.1", 1), exchanges=[Exchange({GET!r})], load=load, seed=1)) as engine:
     engine.start()

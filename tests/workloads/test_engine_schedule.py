@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.drill import Load
-from workloads.arrivals import due_ns
-from workloads.engine.schedule import NEVER_NS, Schedule
-from workloads.shapes import Ramp, Shape, Spikes
+from harness.model.load import Load
+from harness.model.shapes import Ramp, Shape, Spikes
+from workloads.load.arrivals import due_ns
+from workloads.load.engine.schedule import NEVER_NS, Schedule
 
 BEGIN_NS = 5_000_000_000
 

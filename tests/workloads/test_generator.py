@@ -13,12 +13,13 @@ import pandas as pd
 import pytest
 import uvloop
 
-from harness.codec import describe
-from harness.drill import Address, Answer, Call, CallFailed, Load, Node
-from harness.node import Node as RunningNode
-from harness.node import NodeSpec
-from workloads.generator import OPLOG, Generator, Progress, Task
-from workloads.oplog import read_oplog
+from harness.model.codec import describe
+from harness.model.load import Load
+from harness.model.system import Address, Answer, Call, CallFailed, Node
+from harness.node.context import NodeContext as RunningNode
+from harness.node.context import NodeSpec
+from workloads.load.generator import OPLOG, Generator, Progress, Task
+from workloads.load.oplog import read_oplog
 
 
 @dataclass(frozen=True, kw_only=True)

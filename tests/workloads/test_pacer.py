@@ -11,7 +11,7 @@ from random import Random
 import pytest
 import uvloop
 
-from workloads.pacer import Pacer
+from workloads.load.pacer import Pacer
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])

@@ -7,9 +7,10 @@ from random import Random
 
 import pytest
 
-from harness.codec import describe, restore
-from harness.drill import Call, HasFinalCalls
-from harness.errors import UsageError
+from harness.model.codec import describe, restore
+from harness.model.errors import UsageError
+from harness.model.system import Call
+from harness.model.workload import HasFinalCalls
 from workloads.registers import FINAL_READS, Registers
 
 

@@ -10,10 +10,10 @@ import psutil
 import pytest
 from frozen import freeze, serving
 
-from harness.cli import run
-from harness.drill import Load
-from results.load_result import LoadResult
-from workloads.engine import Engine, EngineTask, Exchange
+from harness.cli.main import run
+from harness.model.load import Load
+from results.record.load_result import LoadResult
+from workloads.load.engine import Engine, EngineTask, Exchange
 
 REQUEST = Exchange(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", (b"ok",))
 

@@ -1,0 +1,66 @@
+"""The catalogue page of faults, docs/faults.md, made from their docstrings and from the drills that use them.
+
+python -m harness.cli.fault_page > docs/faults.md
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections import defaultdict
+from typing import Final
+
+from harness.model.fault import Fault
+from harness.run import catalog
+from harness.run.schedule import plan
+
+_HEAD: Final = """\
+# Faults
+
+What each fault does, what it models, and the drills that use it. This page is made from the faults' docstrings by
+`python -m harness.cli.fault_page`; a test keeps it up to date.
+
+Every fault acts on its `target`: "one", "minority", "half", "majority", "all", "leader", a node's name, or, where it acts on
+links, a link such as "n1>n2". `Fault(target, …).between(from_s, to_s)` makes it a window of a drill; how windows are composed
+is in [architecture.md](architecture.md#schedules). It returns evidence, gathered from outside the system, that it acted; a run
+whose faults did not all act is unknown.
+"""
+
+_SEEDS: Final = 32
+
+
+def page() -> str:
+    """The page as Markdown."""
+    uses = _uses()
+    parts = [_HEAD]
+    for kind in sorted(catalog.fault_classes(), key=lambda kind: kind.__name__):
+        drills = ", ".join(f"`{name}`" for name in uses[kind]) or "none"
+        parts += [
+            f"## {kind.__name__}\n\n```python\n{_signature(kind)}\n```\n",
+            f"{inspect.getdoc(kind)}\n",
+            f"Drills: {drills}.\n",
+        ]
+    return "\n".join(parts)
+
+
+def _signature(kind: type[Fault]) -> str:
+    defaults = [
+        field.name if field.default is dataclasses.MISSING else f"{field.name}={field.default!r}"
+        for field in dataclasses.fields(kind)
+        if field.init
+    ]
+    return f"{kind.__name__}({', '.join(defaults)})"
+
+
+def _uses() -> dict[type[Fault], list[str]]:
+    uses: dict[type[Fault], list[str]] = defaultdict(list)
+    for name in catalog.drill_files():
+        drill = catalog.find_drill(name).drill
+        # Whatever way windows are written, a few seeds draw every fault that they may hold.
+        for kind in {type(planned.window.fault) for seed in range(_SEEDS) for planned in plan(drill, seed)}:
+            uses[kind].append(name)
+    return uses
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -1,0 +1,62 @@
+"""A run as it goes, in the terminal: how far the load is, what is broken right now, what the service does about it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from harness.run.injector import WindowRecord
+from harness.run.runner import RunSpec
+from harness.run.schedule import PlannedWindow
+from workloads.load.generator import Progress as LoadProgress
+
+
+class Live:
+    """An observer that draws one line while a run goes, where the console is a terminal; elsewhere it is silent."""
+
+    def __init__(self, console: Console, order: RunSpec) -> None:
+        self._order = order
+        self._active: dict[str, str] = {}
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} s"),
+            TextColumn("{task.fields[figures]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Live:
+        self._progress.start()
+        total = self._order.drill.load.seconds
+        self._task = self._progress.add_task(self._order.name, total=total, figures="starting")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def on_start(self, order: RunSpec, windows: Sequence[PlannedWindow]) -> None:
+        self._update(0, "load begins")
+
+    def on_progress(self, at_s: float, progress: LoadProgress) -> None:
+        median = f", p50 {statistics.median(progress.latencies_ms):.1f} ms" if progress.latencies_ms else ""
+        wrong = f", [red]{progress.failed} failed[/red]" if progress.failed else ""
+        wrong += f", [yellow]{progress.unknown} unknown[/yellow]" if progress.unknown else ""
+        broken = f"  [magenta]{', '.join(self._active.values())}[/magenta]" if self._active else ""
+        self._update(at_s, f"{progress.ok} ok{wrong}{median}{broken}")
+
+    def on_window(self, record: WindowRecord) -> None:
+        if record.healed_ns is None and record.injected_ns is not None:
+            self._active[record.label] = f"{record.fault} {record.targets}"
+        else:
+            self._active.pop(record.label, None)
+
+    def _update(self, at_s: float, figures: str) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, completed=min(max(at_s, 0), self._order.drill.load.seconds), figures=figures)

@@ -1,0 +1,148 @@
+"""From a run that failed to the least of its schedule that still fails in the same way: the drill is run again and again."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from harness.cli.main import parser
+from harness.model.errors import FaultError, NodeDown, UsageError
+from harness.run import catalog, schedule_file
+from harness.run.runner import RunSpec, run_spec_of
+from harness.run.schedule import PlannedWindow
+from harness.run.shrink import fewer, shorter
+from results.record.result import Result
+from results.record.store import load_result
+
+SHORTEST_S: Final = 0.2
+"""No window is made shorter than this: many faults take that long to show."""
+
+MINIMAL: Final = "minimal.json"
+"""What was found, in the run's folder."""
+
+Windows = tuple[PlannedWindow, ...]
+
+
+class OutOfTime(Exception):
+    """The time that shrinking may take is over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A run that failed: what ordered it, with its own schedule, and how it failed."""
+
+    order: RunSpec
+    how: frozenset[str]
+    """The checks that were wrong; else those that could not decide; else the SLOs that were missed."""
+    verdict: str
+
+    @classmethod
+    def of(cls, run_dir: Path) -> Failed:
+        """Read a run back. Raises `UsageError` where it did not fail, or its drill or schedule is not to be had any more."""
+        result = load_result(run_dir)
+        if result.verdict == "pass":
+            raise UsageError(f"{run_dir} kept every promise: there is no failure to shrink. Name a run that failed.")
+        words = shlex.split(result.rerun)
+        if words[:2] != ["harness", "drill"]:
+            raise UsageError(f"{run_dir} was not run by a line that can be repeated: {result.rerun!r}.")
+        again = parser().parse_args(words[1:])
+        [name] = again.names
+        named = catalog.find_drill(name, again.settings)
+        order = run_spec_of(named, result.seed, again.settings, again.fault_plane, run_dir)
+        return cls(order=order, how=failures(result), verdict=result.verdict)
+
+    def like(self, result: Result) -> bool:
+        """Whether a run failed in the same way: the same verdict, because of one of the same checks or SLOs."""
+        return result.verdict == self.verdict and bool(failures(result) & self.how)
+
+
+def failures(result: Result) -> frozenset[str]:
+    """What gave a run its verdict, by name."""
+    match result.verdict:
+        case "fail":
+            return frozenset(check.name for check in result.checks if check.valid is False)
+        case "unknown":
+            undecided = frozenset(check.name for check in result.checks if check.valid is None)
+            return undecided or frozenset(slo.text for slo in result.slos if slo.ok is None)
+        case "slo":
+            return frozenset(slo.text for slo in result.slos if slo.ok is False)
+        case "pass":
+            return frozenset()
+
+
+class Shrinking:
+    """One search. It may be ended any time, by an exception or an interrupt: `best` is what was found until then."""
+
+    def __init__(self, failed: Failed, *, repeats: int, limit_s: float, once: Callable[[RunSpec], Result]) -> None:
+        """`once` runs a drill; of each schedule so many `repeats` are made as it takes to see it fail."""
+        self._failed = failed
+        self._repeats = repeats
+        self._deadline_s = time.monotonic() + limit_s
+        self._once = once
+        self._tries = 0
+        self.runs = 0
+        self.best: Windows | None = None
+        """The least that was seen to fail; None where not even all of it did."""
+        self.best_failed, self.best_runs = 0, 0
+        """How often the best failed, of how many runs."""
+
+    def steps(self) -> Iterator[Windows]:
+        """Whatever is better than all before. Raises `OutOfTime`."""
+        whole = self._failed.order.windows or ()
+        if not self._fails(whole):
+            return
+        yield self._keep(whole)
+        for part in fewer(whole, self._fails):
+            yield self._keep(part)
+        for part in shorter(self.best or (), self._fails, halves):
+            yield self._keep(part)
+        while self.best_runs < self._repeats and self.best is not None:
+            self.best_failed += self._run(self.best)
+            self.best_runs += 1
+            yield self.best
+
+    def _keep(self, windows: Windows) -> Windows:
+        self.best = windows
+        self.best_failed, self.best_runs = 1, self._tries
+        return windows
+
+    def _fails(self, windows: Windows) -> bool:
+        """Whether one of so many runs as are allowed fails; there are no more once one did."""
+        for attempt in range(1, self._repeats + 1):
+            self._tries = attempt
+            if self._run(windows):
+                return True
+        return False
+
+    def _run(self, windows: Windows) -> bool:
+        if time.monotonic() > self._deadline_s:
+            raise OutOfTime
+        self.runs += 1
+        try:
+            return self._failed.like(self._once(replace(self._failed.order, windows=windows)))
+        except (FaultError, NodeDown):  # without a verdict it did not fail in the same way
+            return False
+
+
+def halves(planned: PlannedWindow) -> Iterator[PlannedWindow]:
+    """A window's first half, its second, and its middle, unless they are too short to show."""
+    window = planned.window
+    half_s = round((window.to_s - window.from_s) / 2, 3)
+    if half_s < SHORTEST_S:
+        return
+    for from_s in (window.from_s, window.to_s - half_s, window.from_s + half_s / 2):
+        begin_s = round(from_s, 3)
+        end_s = min(round(begin_s + half_s, 3), window.to_s)
+        yield replace(planned, window=replace(window, from_s=begin_s, to_s=end_s))
+
+
+def write(windows: Windows, failed: Failed, file: Path) -> str:
+    """Write a schedule file; returns the line that replays it."""
+    order = failed.order
+    file.write_bytes(schedule_file.encode(windows, order.name, order.seed))
+    words = shlex.split(order.rerun)
+    return shlex.join([*words[:-1], str(file)])  # the last word is the run that it comes from

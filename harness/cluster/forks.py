@@ -1,0 +1,132 @@
+"""How the warden makes a node's process, and how it makes sure that none is left."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Final, NoReturn
+
+from harness.cluster import fake_clocks, namespaces
+from harness.model.placeholders import filled
+from harness.node.context import NodeSpec, run
+
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_CHILD_SUBREAPER: Final = 36
+
+OUTER_PYTHONPATH: Final = "HARNESS_OUTER_PYTHONPATH"
+"""What PYTHONPATH was before the harness set its own for the warden; foreign programs get it back."""
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of every descendant whose own parent ends, so that none can get away."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def fork(spec: NodeSpec) -> int:
+    """Fork a node's process, in a process group of its own by the time this returns."""
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            _become(spec, parent)
+            code = 0
+        except SystemExit as error:
+            if isinstance(error.code, str):
+                print(error.code, file=sys.stderr)
+            else:
+                code = error.code or 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            _flush_and_exit(code)
+    with contextlib.suppress(PermissionError, ProcessLookupError):  # the child was quicker, or is gone already
+        os.setpgid(pid, pid)
+    return pid
+
+
+def _flush_and_exit(code: int) -> NoReturn:
+    """End this process without what a fork must not do twice: exit handlers, and the parent's buffers."""
+    with contextlib.suppress(OSError):  # a full disk
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def kill_group(pid: int) -> None:
+    """SIGKILL a process group; nothing happens where it is gone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def kill_descendants() -> None:
+    """SIGKILL every process below this one and wait for its end, also those that left their process group.
+
+    A process that is orphaned by this becomes a child of this one (see `adopt_orphans`), and its turn comes.
+    """
+    while children := _children():
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in children:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def _children() -> list[int]:
+    me, found = os.getpid(), []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                # The name, in parentheses, may hold anything; after it come the state and the parent.
+                if int((entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]) == me:
+                    found.append(int(entry.name))
+    return found
+
+
+def _become(spec: NodeSpec, parent: int) -> None:
+    with contextlib.suppress(PermissionError):  # the parent was quicker
+        os.setpgid(0, 0)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    log = os.open(spec.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    if spec.network:
+        namespaces.enter(os.open(spec.network, os.O_RDONLY))
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    Path(spec.data).mkdir(parents=True, exist_ok=True)
+    os.chdir(spec.data)
+    if spec.command:
+        _run_program(spec)
+    run(spec)
+
+
+def _run_program(spec: NodeSpec) -> NoReturn:
+    """Become a foreign program, with the signals and the environment that it would have without the harness."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and an ignored signal stays so
+        signal.signal(number, signal.SIG_DFL)
+    environment = dict(os.environ)
+    outer = environment.pop(OUTER_PYTHONPATH, "")
+    environment.pop("PYTHONPATH", None)
+    if outer:
+        environment["PYTHONPATH"] = outer
+    if spec.clock:
+        environment |= fake_clocks.environment(spec.clock, environment.get("LD_PRELOAD", ""))
+    own = {"host": spec.host, "port": str(spec.port), "data": spec.data}
+    arguments = [filled(part, own=own, peers=spec.peers) for part in spec.command]
+    try:
+        os.execvpe(arguments[0], arguments, environment)  # noqa: S606 - an argument vector
+    except OSError as error:
+        print(f"cannot run {arguments[0]!r}: {error.strerror}", file=sys.stderr, flush=True)
+        os._exit(127)

@@ -1,0 +1,257 @@
+"""A machine for each node of a run: a network namespace, joined to the others by a router where packets can be lost.
+
+Every host has one interface, `eth0`, and a cable (veth pair) from there to the router, a namespace as well. The harness itself
+has a cable to the router too, the only thing that is seen outside; what it asks and is told there is never dropped, so that it
+can tell a node that is down from one that is cut off. Addresses are of the range that RFC 2544 sets aside for tests of
+networks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from harness.cluster import namespaces
+from harness.cluster.limits import Limits
+from harness.model.errors import FaultError, UsageError
+
+_TOOLS: Final = {"ip": "iproute2", "tc": "iproute2", "iptables-save": "iptables", "iptables-restore": "iptables"}
+"""What is called here, by the package that it comes with in Debian."""
+
+_SUBNETS: Final = 256
+_ROUTER: Final = 1
+_HARNESS: Final = 254
+"""Last parts of addresses; those between are the hosts'."""
+
+_UNLIMITED: Final = float("inf")
+_QUEUE_MS: Final = 200
+"""A packet that would wait longer behind a rate limit is dropped."""
+_LEAST_BURST_BYTES: Final = 4096
+"""More than one packet, or nothing gets through."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Packets from one host to another; None is anyone."""
+
+    source: str | None
+    target: str | None
+
+    def __str__(self) -> str:
+        return f"{self.source or 'anyone'} to {self.target or 'anyone'}"
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What was dropped of one flow."""
+
+    packets: int
+    bytes: int
+
+
+class Shaping(msgspec.Struct, frozen=True):
+    """What a rate limit did in one direction, as tc counts it."""
+
+    kind: str
+    bytes: int = 0
+    overlimits: int = 0
+    """How often a packet had to wait."""
+    drops: int = 0
+
+
+def missing() -> str | None:
+    """What this machine lacks for hosts, and how to get it, in one line; None where it lacks nothing."""
+    try:
+        os.close(namespaces.create())
+    except OSError as error:
+        return (
+            f"Drill(hosts=True): cannot here, because making a network namespace fails: {error.strerror}."
+            " Run as root; in a container, with the capabilities SYS_ADMIN and NET_ADMIN."
+        )
+    for tool, package in _TOOLS.items():
+        if shutil.which(tool) is None:
+            return f"Drill(hosts=True): cannot here, because there is no {tool!r}. Install it: apt-get install {package}."
+    return None
+
+
+class Hosts:
+    """The machines of one run. Use `opened`. Every method that acts blocks for some milliseconds."""
+
+    def __init__(self, subnet: int, router: int, descriptors: Mapping[str, int]) -> None:
+        self._subnet = subnet
+        self._router = router
+        self._descriptors = descriptors
+        self._numbers = {name: number for number, name in enumerate(descriptors, _ROUTER + 1)}
+        self._limits: Limits[str] = Limits()
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, names: Sequence[str]) -> Iterator[Hosts]:
+        """A host of each name. When this ends, or this process does, each is gone with the last process in it.
+
+        Raises `UsageError` where there are too many, or this machine does not allow it.
+        """
+        if len(names) > _HARNESS - _ROUTER - 1:
+            raise UsageError(f"Drill(hosts=True): {len(names)} machines do not fit; {_HARNESS - _ROUTER - 1} do.")
+        with contextlib.ExitStack() as stack:
+            router, *descriptors = (_kept(stack) for _ in range(len(names) + 1))
+            try:
+                subnet = _connect(router)
+                stack.callback(_batch, None, f"link delete {_outside(subnet)}")
+                hosts = cls(subnet, router, dict(zip(names, descriptors, strict=True)))
+                hosts._lay_cables()
+            except (FaultError, OSError) as error:
+                raise UsageError(f"Drill(hosts=True): cannot here, because {error}.") from error
+            yield hosts
+
+    def address(self, name: str) -> str:
+        """The host's only address."""
+        return _address(self._subnet, self._numbers[name])
+
+    def namespace(self, name: str) -> str:
+        """The file by which another process can enter the host."""
+        return _path(self._descriptors[name])
+
+    # ----------------------------------------------------------------------------------------------------- lost packets
+
+    def drop(self, label: str, flows: Sequence[Flow]) -> None:
+        """Lose all packets of some flows on the way, and tell nobody. All flows at once, or none where this raises."""
+        harness = _address(self._subnet, _HARNESS)
+        spared = [f"-A {label} {option} {harness} -j RETURN" for option in ("-s", "-d")]
+        lost = [f"-A {label} {self._matched('-s', flow.source)} {self._matched('-d', flow.target)} -j DROP" for flow in flows]
+        self._filter(f":{label} - [0:0]", *spared, *lost, f"-I FORWARD -j {label}")
+
+    def stop_dropping(self, label: str) -> list[Dropped]:
+        """Undo `drop`; what was lost of each flow, in their order. Empty where nothing was to be dropped."""
+        rules = _tool(self._router, "iptables-save", "-c", "-t", "filter")
+        if f":{label} " not in rules:
+            return []
+        self._filter(f"-D FORWARD -j {label}", f"-F {label}", f"-X {label}")
+        found = re.findall(rf"^\[(\d+):(\d+)\] -A {re.escape(label)} .*-j DROP$", rules, re.MULTILINE)
+        return [Dropped(packets=int(packets), bytes=int(bytes_)) for packets, bytes_ in found]
+
+    def _matched(self, option: str, name: str | None) -> str:
+        return f"{option} {self.address(name)}" if name else ""
+
+    def _filter(self, *lines: str) -> None:
+        text = "\n".join(("*filter", *lines, "COMMIT", ""))
+        _tool(self._router, "iptables-restore", "--noflush", "--wait", text=text)
+
+    # ------------------------------------------------------------------------------------------------------ rate limits
+
+    def limit(self, label: str, name: str, kbit_per_s: float) -> None:
+        """Let a host send, and be sent, so much; where several windows limit it, the strictest holds."""
+        self._shape(name, self._limits.take(name, label, kbit_per_s, before=_UNLIMITED))
+
+    def unlimit(self, label: str) -> None:
+        """End a window's limits."""
+        for name, kbit_per_s in self._limits.release(label).items():
+            self._shape(name, kbit_per_s)
+
+    def shaping(self, name: str) -> Mapping[str, Shaping]:
+        """What the limit on a host did so far to what it sends, "out", and to what it is sent, "in"; empty without one."""
+        found: dict[str, Shaping] = {}
+        for direction, namespace, device in self._ends(name):
+            listed = _tool(namespace, "tc", "-s", "-j", "qdisc", "show", "dev", device)
+            for shaping in msgspec.json.decode(listed, type=list[Shaping]):
+                if shaping.kind == "tbf":
+                    found[direction] = shaping
+        return found
+
+    def _shape(self, name: str, kbit_per_s: float) -> None:
+        for _, namespace, device in self._ends(name):
+            if kbit_per_s == _UNLIMITED:
+                _tool(namespace, "tc", "qdisc", "delete", "dev", device, "root")
+                continue
+            burst_bytes = max(_LEAST_BURST_BYTES, round(kbit_per_s * 1000 / 8 * 0.01))  # what it sends within 10 ms
+            _tool(
+                namespace, "tc", "qdisc", "replace", "dev", device, "root",
+                "tbf", "rate", f"{round(kbit_per_s * 1000)}bit", "burst", str(burst_bytes), "latency", f"{_QUEUE_MS}ms",
+            )  # fmt: skip
+
+    def _ends(self, name: str) -> Sequence[tuple[str, int, str]]:
+        """Both ends of a host's cable, by the direction of the packets that leave there."""
+        return ("out", self._descriptors[name], "eth0"), ("in", self._router, f"host{self._numbers[name]}")
+
+    # ----------------------------------------------------------------------------------------------------------- cables
+
+    def _lay_cables(self) -> None:
+        harness, router = _address(self._subnet, _HARNESS), _address(self._subnet, _ROUTER)
+        outside = _outside(self._subnet)
+        _batch(self._router, "link set lo up", *_end("outside", router, harness))
+        for name, descriptor in self._descriptors.items():
+            address, device = self.address(name), f"host{self._numbers[name]}"
+            cable = f"link add {device} type veth peer name eth0 netns {_path(descriptor)}"
+            _batch(self._router, cable, *_end(device, router, address))
+            _batch(descriptor, "link set lo up", *_end("eth0", address, router), f"route add default via {router}")
+        _batch(None, *_end(outside, harness, router), f"route add {_address(self._subnet, 0)}/24 via {router}")
+        namespaces.within(self._router, lambda: Path("/proc/sys/net/ipv4/ip_forward").write_text("1"))
+
+
+def _kept(stack: contextlib.ExitStack) -> int:
+    """A new namespace that is let go with the stack."""
+    descriptor = namespaces.create()
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+def _connect(router: int) -> int:
+    """Lay the cable from the harness to the router; returns the subnet, which is this run's because the cable's name is."""
+    for candidate in range(os.getpid(), os.getpid() + _SUBNETS):
+        subnet = candidate % _SUBNETS
+        try:
+            _batch(None, f"link add {_outside(subnet)} type veth peer name outside netns {_path(router)}")
+        except FaultError as error:
+            if "File exists" not in str(error):
+                raise
+        else:
+            return subnet
+    raise UsageError(f"Drill(hosts=True): {_SUBNETS} runs have hosts already. Wait until one is over.")
+
+
+def _outside(subnet: int) -> str:
+    """The harness's end of its cable: the only thing that the rest of this machine sees of a run."""
+    return f"harness{subnet}"
+
+
+def _address(subnet: int, number: int) -> str:
+    return f"198.18.{subnet}.{number}"
+
+
+def _path(descriptor: int) -> str:
+    return f"/proc/{os.getpid()}/fd/{descriptor}"
+
+
+def _end(device: str, here: str, there: str) -> Sequence[str]:
+    return f"addr add {here} peer {there} dev {device}", f"link set {device} up"
+
+
+def _batch(namespace: int | None, *lines: str) -> None:
+    _tool(namespace, "ip", "-batch", "-", text="\n".join((*lines, "")))
+
+
+def _tool(namespace: int | None, *arguments: str, text: str = "") -> str:
+    """Run a tool, inside a namespace where one is given; returns what it prints.
+
+    Raises `FaultError` with its complaint where it fails.
+    """
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(arguments, input=text, capture_output=True, text=True, check=False)
+
+    try:
+        done = run() if namespace is None else namespaces.within(namespace, run)
+    except OSError as error:
+        raise FaultError(f"{arguments[0]} cannot be run: {error.strerror}") from error
+    if done.returncode == 0:
+        return done.stdout
+    raise FaultError(f"`{' '.join(arguments)}` failed: {' '.join(done.stderr.split())}")

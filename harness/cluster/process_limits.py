@@ -1,0 +1,51 @@
+"""Limits that the kernel keeps for each process (getrlimit(2)), set from outside as the windows that hold have it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import resource
+
+import psutil
+
+from harness.cluster.limits import Limits
+
+
+class ProcessLimits:
+    """The soft limits of one run's nodes. They end with their process, so nothing can be left behind."""
+
+    def __init__(self) -> None:
+        self._limits: Limits[tuple[psutil.Process, int]] = Limits()
+
+    def take(self, pid: int, which: int, label: str, limit: int) -> None:
+        """Limit a process for a window; `which` is one of `resource`'s RLIMIT_ names.
+
+        Raises `psutil.Error` where the process has ended, or is not ours to limit; nothing has changed then.
+        """
+        process = psutil.Process(pid)
+        soft, _ = process.rlimit(which)
+        try:
+            _set(process, which, self._limits.take((process, which), label, limit, before=_number(soft)))
+        except psutil.Error:
+            self._limits.release(label)
+            raise
+
+    def release(self, label: str) -> None:
+        """End a window's limits, where their processes still run. Raises `psutil.AccessDenied`."""
+        for (process, which), limit in self._limits.release(label).items():
+            with contextlib.suppress(psutil.NoSuchProcess):  # also where another one has its number now
+                _set(process, which, limit)
+
+
+def limit_of(pid: int, which: int) -> float:
+    """A process' soft limit, infinity where it has none. Raises `psutil.Error` where it has ended."""
+    return _number(psutil.Process(pid).rlimit(which)[0])
+
+
+def _number(soft: int) -> float:
+    return math.inf if soft == resource.RLIM_INFINITY else soft
+
+
+def _set(process: psutil.Process, which: int, limit: float) -> None:
+    _, hard = process.rlimit(which)
+    process.rlimit(which, (resource.RLIM_INFINITY if limit == math.inf else int(limit), hard))

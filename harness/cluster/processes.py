@@ -1,0 +1,142 @@
+"""The harness's side of the warden: start nodes, signal them, learn how they ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from harness import roots
+from harness.cluster import warden
+from harness.cluster.forks import OUTER_PYTHONPATH
+from harness.model.errors import HarnessError
+from harness.node.context import NodeSpec
+
+END_TIMEOUT_S: Final = 10.0
+"""The warden kills all nodes and is gone well within this; then it is killed itself."""
+
+HARNESS_RUN: Final = "HARNESS_RUN"
+"""In the environment of every process of a run: the folder of its logs. By it `harness heal` finds what is left of a run."""
+
+HARNESS_PID: Final = "HARNESS_PID"
+"""There as well: the process whose run it is."""
+
+
+class Processes:
+    """The running nodes of one run. Use `opened`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.on_exit: Callable[[str, int, int], None] = lambda name, pid, code: None
+        """Called with name, pid and exit code (-N for signal N) when a node's process ends, however it ended."""
+        self.on_broken: Callable[[HarnessError], None] = lambda error: None
+        """Called when the warden itself has ended before it should, and all nodes with it."""
+        self._broken: HarnessError | None = None
+        self._closing = False
+        self._process = process
+        self._log = log
+        self._pids: dict[str, int] = {}
+        self._started: dict[str, asyncio.Future[int]] = {}
+        self._exited: dict[str, asyncio.Future[int]] = {}
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, preload: Sequence[str], log: Path) -> AsyncIterator[Processes]:
+        """A warden that has imported `preload`; every node is dead when this ends."""
+        environment = {
+            **os.environ,
+            OUTER_PYTHONPATH: os.environ.get("PYTHONPATH", ""),
+            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
+            HARNESS_RUN: str(log.parent.absolute()),
+            HARNESS_PID: str(os.getpid()),
+        }
+        with log.open("ab") as stderr:
+            process = await asyncio.create_subprocess_exec(
+                # -P: what lies in the working directory is no part of the harness
+                sys.executable, "-P", "-m", "harness.cluster.warden", *map(str, roots.added()), "--", *preload,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=stderr,
+                env=environment, start_new_session=True,
+            )  # fmt: skip
+        processes = cls(process, log)
+        reader = asyncio.create_task(processes._read_reports())
+        try:
+            yield processes
+        finally:
+            assert process.stdin is not None  # noqa: S101 - it was asked for
+            processes._closing = True
+            process.stdin.close()
+            try:
+                async with asyncio.timeout(END_TIMEOUT_S):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+            await reader
+
+    async def start(self, spec: NodeSpec) -> int:
+        """Fork the node's process; returns its pid. That it answers is another matter."""
+        self._started[spec.name] = asyncio.get_running_loop().create_future()
+        self._exited[spec.name] = asyncio.get_running_loop().create_future()
+        self._send(warden.Start(spec))
+        return await asyncio.shield(self._started[spec.name])
+
+    def pid(self, name: str) -> int | None:
+        """The node's process id, or None while it does not run."""
+        return self._pids.get(name)
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a signal to the node's process group. Nothing happens where it does not run."""
+        self._send(warden.Signal(name, number))
+
+    async def exit_code(self, name: str) -> int:
+        """Wait until the node's latest process has ended: its exit code, or -N where signal N ended it."""
+        return await asyncio.shield(self._exited[name])
+
+    def delete_at_end(self, command: warden.DeleteAtEnd) -> None:
+        """Have the warden delete proxies when the run is over, also when the harness is killed before."""
+        self._send(command)
+
+    def remove_at_end(self, group: Path) -> None:
+        """Have the warden remove a control group when the run is over, also when the harness is killed before."""
+        self._send(warden.RemoveAtEnd(str(group)))
+
+    def _send(self, command: warden.Command) -> None:
+        assert self._process.stdin is not None  # noqa: S101 - it was asked for
+        if self._broken is not None:
+            raise self._broken
+        self._process.stdin.write(msgspec.json.encode(command) + b"\n")
+
+    async def _read_reports(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - it was asked for
+        decode = msgspec.json.Decoder(warden.Report).decode
+        async for line in self._process.stdout:
+            match decode(line):
+                case warden.Started(name, pid):
+                    self._pids[name] = pid
+                    self._started[name].set_result(pid)
+                case warden.Exited(name, pid, code):
+                    self._pids.pop(name, None)
+                    self._exited[name].set_result(code)
+                    self.on_exit(name, pid, code)
+        self._broken = HarnessError(
+            f"The process that starts the nodes has ended, and all nodes with it. Its last words: {last_lines(self._log, 3)}"
+        )
+        for future in (*self._started.values(), *self._exited.values()):
+            if not future.done():
+                future.set_exception(self._broken)
+                future.exception()  # it may be that nobody waits for this one
+        if not self._closing:
+            self.on_broken(self._broken)
+
+
+def last_lines(log: Path, count: int) -> str:
+    """The end of a log file, on one line; says so where there is nothing in it."""
+    with contextlib.suppress(FileNotFoundError):
+        lines = log.read_text(errors="replace").strip().splitlines()
+        if lines:
+            return " | ".join(line.strip() for line in lines[-count:])
+    return "(nothing was logged)"

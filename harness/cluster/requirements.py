@@ -1,0 +1,14 @@
+"""What this machine needs to run a system."""
+
+from __future__ import annotations
+
+from harness.cluster.fake_clocks import missing as missing_for_clocks
+from harness.cluster.hosts import missing as missing_for_hosts
+from harness.model.system import HasRequirements, System
+
+
+def missing_for(system: System, *, hosts: bool) -> str | None:
+    """What this machine lacks to run a system, in one line; None where it lacks nothing."""
+    missing = system.missing() if isinstance(system, HasRequirements) else None
+    clocks = missing_for_clocks() if any(node.fake_clock for node in system.nodes()) else None
+    return missing or clocks or (missing_for_hosts() if hosts else None)

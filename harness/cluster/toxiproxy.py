@@ -1,0 +1,192 @@
+"""The fault plane as the harness sees it: any server of Toxiproxy's HTTP API, driven by toxiproxy-python."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import requests
+from toxiproxy import Toxiproxy
+from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
+from toxiproxy.proxy import Proxy
+
+from harness.cluster.ports import HOST
+from harness.http.wire import Address
+from harness.model.errors import FaultError
+
+T = TypeVar("T")
+
+REPLY_TIMEOUT_S: Final = 5.0
+"""A fault plane that has not answered an API call after this long is taken for dead."""
+
+_NO_SUCH_KIND: Final = "invalid toxic type"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkCounters:
+    """What went through one link, both directions added: bytes read from either end, and bytes sent on to the other."""
+
+    received_bytes: Mapping[str, int] = field(default_factory=dict)
+    """By direction, "upstream" (to the link's target) and "downstream" (from it)."""
+    sent_bytes: Mapping[str, int] = field(default_factory=dict)
+    connections: int = 0
+
+    def held_bytes(self, direction: str) -> int:
+        """Bytes that came in and did not go out in one direction."""
+        return self.received_bytes.get(direction, 0) - self.sent_bytes.get(direction, 0)
+
+
+class FaultPlane:
+    """The proxies of one run. One at a time in a process: toxiproxy-python keeps the server's address in a global."""
+
+    def __init__(self, address: Address, on_create: Callable[[str], None] = lambda name: None) -> None:
+        self.address = address
+        self._on_create = on_create
+        self._api = Toxiproxy()
+        self._proxies: dict[str, Proxy] = {}
+
+    async def create(self, name: str, upstream: Address) -> Address:
+        """A proxy to `upstream` on a free loopback port; returns where it listens."""
+
+        def create() -> Proxy:
+            return self._api.create(name=name, upstream=f"{upstream[0]}:{upstream[1]}", listen=f"{HOST}:0", enabled=True)
+
+        creating = asyncio.ensure_future(self._call(f"create proxy {name!r}", create))
+        try:
+            await asyncio.wait([creating])
+        finally:
+            # Also where the run is broken off meanwhile: what was asked for may come about, and is then to be deleted.
+            while not creating.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([creating])
+            if creating.exception() is None:
+                self._on_create(name)
+        proxy = self._proxies[name] = creating.result()
+        host, port = proxy.listen.rsplit(":", 1)
+        return host, int(port)
+
+    async def add_toxic(
+        self, link: str, name: str, *, kind: str, stream: str, attributes: Mapping[str, float | str], toxicity: float = 1.0
+    ) -> None:
+        """Put a toxic on a link's "upstream" (to its target) or "downstream" (from it) half. `toxicity`: on that share of it.
+
+        Raises `FaultError` where the server has no toxic of the kind, as the real Toxiproxy has not those that are our own.
+        """
+
+        def add() -> None:
+            proxy = self._proxies[link]
+            try:
+                proxy.add_toxic(name=name, type=kind, stream=stream, toxicity=toxicity, attributes=dict(attributes))
+            except InvalidToxic as error:
+                if _NO_SUCH_KIND in str(error):
+                    raise FaultError(
+                        f"cannot here, because the real Toxiproxy has no toxic {kind!r}. Use --fault-plane embedded"
+                    ) from error
+                raise
+
+        await self._call(f"add toxic {name!r} to {link!r}", add)
+
+    async def remove_toxic(self, link: str, name: str) -> None:
+        """Take a toxic away; it is no error if it is not there."""
+
+        def remove() -> None:
+            try:
+                self._proxies[link].destroy_toxic(name)
+            except NotFound:
+                return
+
+        await self._call(f"remove toxic {name!r} from {link!r}", remove)
+
+    async def check(self) -> None:
+        """Return when the server answers. Raises `FaultError` where it does not."""
+        url = f"http://{self.address[0]}:{self.address[1]}/version"
+        await self._call("say its version", lambda: requests.get(url, timeout=REPLY_TIMEOUT_S))
+
+    async def counters(self) -> dict[str, LinkCounters]:
+        """What went through each link so far. Toxiproxy itself counts a connection only when that ends."""
+        return _parse_counters(await self._metrics(), self._proxies)
+
+    async def toxic_hits(self) -> dict[tuple[str, str], int]:
+        """How often each toxic there is now, by link and name, did what it is for. Only our own toxics count that."""
+        samples = ((dict(_LABEL.findall(text)), number) for text, number in _HITS.findall(await self._metrics()))
+        return {(labels["proxy"], labels["toxic"]): int(number) for labels, number in samples}
+
+    async def _metrics(self) -> str:
+        def read() -> str:
+            reply = requests.get(f"http://{self.address[0]}:{self.address[1]}/metrics", timeout=REPLY_TIMEOUT_S)
+            return reply.text if reply.status_code == requests.codes.ok else ""
+
+        return await self._call("read /metrics", read)
+
+    async def _call(self, what: str, call: Callable[[], T]) -> T:
+        """Run a blocking API call in a thread that cannot keep the harness from ending."""
+        self._api.update_api_consumer(*self.address)
+        at = f"The fault plane at {self.address[0]}:{self.address[1]}"
+        try:
+            async with asyncio.timeout(REPLY_TIMEOUT_S):  # wait_for loses a cancellation that comes with the reply
+                return await _in_daemon_thread(call)
+        except TimeoutError as error:
+            raise FaultError(f"{at} did not answer within {REPLY_TIMEOUT_S:g} s when asked to {what}.") from error
+        except requests.RequestException as error:
+            raise FaultError(
+                f"{at} does not answer (asked to {what}). Is it running? Or use --fault-plane embedded."
+            ) from error
+        except ProxyExists as error:
+            raise FaultError(f"{at} refused to {what}: it exists already. Is another run using this server?") from error
+        except (InvalidToxic, NotFound) as error:
+            raise FaultError(f"{at} refused to {what}: {error}.") from error
+        except (KeyError, ValueError) as error:  # toxiproxy-python takes a reply with status 500 for a good one
+            raise FaultError(f"{at} failed to {what}.") from error
+
+
+def _in_daemon_thread(call: Callable[[], T]) -> asyncio.Future[T]:
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: Exception | None) -> None:
+        if not future.done():
+            if error is None:
+                future.set_result(result)  # type: ignore[arg-type]
+            else:
+                future.set_exception(error)
+
+    def work() -> None:
+        result, error = None, None
+        try:
+            result = call()
+        except Exception as caught:  # raised again where it is awaited
+            error = caught
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=work, daemon=True, name="fault plane call").start()
+    return future
+
+
+_SAMPLE: Final = re.compile(r"^toxiproxy_proxy_(received_bytes|sent_bytes|connections)_total\{(.*)\} (\S+)$", re.MULTILINE)
+_HITS: Final = re.compile(r"^toxiproxy_proxy_toxic_hits_total\{(.*)\} (\d+)$", re.MULTILINE)
+_LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def _parse_counters(text: str, names: Mapping[str, Proxy]) -> dict[str, LinkCounters]:
+    received: dict[str, dict[str, int]] = {name: {} for name in names}
+    sent: dict[str, dict[str, int]] = {name: {} for name in names}
+    connections = dict.fromkeys(names, 0)
+    for kind, labels_text, number in _SAMPLE.findall(text):
+        labels = dict(_LABEL.findall(labels_text))
+        name, count = labels.get("proxy", ""), int(float(number))
+        if name not in names:
+            continue
+        if kind == "connections":
+            connections[name] = count
+        else:
+            (received if kind == "received_bytes" else sent)[name][labels.get("direction", "")] = count
+    return {
+        name: LinkCounters(received_bytes=received[name], sent_bytes=sent[name], connections=connections[name])
+        for name in names
+    }

@@ -1,0 +1,40 @@
+"""Frozen dataclasses as JSON and back, so that a system and its workload travel to the generator's process."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from typing import cast
+
+import msgspec
+
+from harness.model.errors import UsageError
+
+
+class Described(msgspec.Struct, frozen=True):
+    """A dataclass value as JSON: where its class is found, and its fields."""
+
+    type: str
+    fields: dict[str, object]
+
+
+def describe(value: object) -> Described:
+    """A frozen dataclass value as JSON-shaped data. Raises `UsageError` where another process could not read it back."""
+    kind = type(value)
+    try:
+        found = getattr(importlib.import_module(kind.__module__), kind.__name__, None)
+    except ImportError:
+        found = None
+    if found is not kind:
+        raise UsageError(
+            f"{kind.__name__} is defined where other processes cannot import it ({kind.__module__})."
+            " Put it at the top level of a module of its own."
+        )
+    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(cast("type", kind))}
+    return Described(f"{kind.__module__}:{kind.__name__}", cast(dict[str, object], msgspec.to_builtins(fields)))
+
+
+def restore(described: Described) -> object:
+    """The value again, its fields converted to their declared types."""
+    module, _, name = described.type.partition(":")
+    return msgspec.convert(described.fields, getattr(importlib.import_module(module), name))

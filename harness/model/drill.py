@@ -1,0 +1,109 @@
+"""A drill, and what makes one valid. Plain frozen values, no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.model import selector
+from harness.model.errors import UsageError
+from harness.model.fault import Composition, Fault
+from harness.model.guard import Guard
+from harness.model.load import Load
+from harness.model.slo import SLO
+from harness.model.system import CLIENT, HasLeader, System, links_of
+from harness.model.verdict import Checker
+from harness.model.workload import Workload
+
+_NODE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+"""It is part of file names, of links' names and of URLs."""
+
+_TAKEN = {CLIENT, "fault-plane", "warden", *selector.WORDS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drill:
+    """A system, load on it, faults in it, and what it must keep to all the while."""
+
+    system: System
+    workload: Workload
+    load: Load
+    faults: Sequence[Composition] = ()
+    """Windows, such as `Kill("one").between(2, 4)`, and compositions of them:
+    `RandomFaults`, `PoissonFaults`, `FaultSequence`, `Flapping`."""
+    checks: Sequence[Checker] = ()
+    slos: Sequence[str] = ()
+    guard: str | None = None
+    """The limit at which the drill is stopped, "availability < 50% for 3s" for one: all is healed at once and the load ends."""
+    caught_by: Checker | None = None
+    """For a drill whose system is known to be wrong: the check that must find it out."""
+    hosts: bool = False
+    """Each node, and the load generator, gets a machine of its own (a network namespace) and calls the others directly: no
+    proxies. For `Blackhole`, `CutPackets` and `RateLimit`. Needs root."""
+    nightly: bool = False
+    """Left out of the default suite, which is over in about two minutes; run by name, by folder, or with `-m nightly`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "faults", tuple(self.faults))
+        object.__setattr__(self, "checks", tuple(self.checks))
+        object.__setattr__(self, "slos", tuple(self.slos))
+        for text in self.slos:
+            SLO.parse(text)
+        if self.guard is not None:
+            Guard.parse(self.guard)
+        if self.caught_by is not None and self.caught_by not in self.checks:
+            raise UsageError(f"Drill(caught_by={self.caught_by.__name__}): that check is not among checks=[…]. Add it there.")
+        self._check_nodes()
+        for item in self.faults:
+            self._check_faults(item)
+
+    def _check_nodes(self) -> None:
+        names = [node.name for node in self.system.nodes()]
+        for name in names:
+            if not _NODE_NAME.fullmatch(name):
+                raise UsageError(
+                    f"Node {name!r}: a node's name is letters, digits, '_', '-' and '.', and begins with a letter."
+                )
+            if name in _TAKEN:
+                raise UsageError(f"Node {name!r}: that name means something else here. Use another one.")
+            if names.count(name) > 1:
+                raise UsageError(f"Node {name!r}: there are {names.count(name)} nodes of that name. Names are unique.")
+        for link in links_of(self.system):
+            if link.target not in names:
+                raise UsageError(f"Link {link.name!r}: there is no node {link.target!r}. There are: {', '.join(names)}.")
+
+    def _check_faults(self, item: Composition) -> None:
+        ends_s = item.ends_s(self.load.seconds)
+        if ends_s > self.load.seconds:
+            raise UsageError(
+                f"A window ends at {ends_s:g} s, after the load stops at {self.load.seconds:g} s, so nobody would see it."
+                " End it earlier, or raise load.seconds."
+            )
+        for fault in item.faults:
+            check_fault(fault, self.system, hosts=self.hosts)
+
+
+def check_fault(fault: Fault, system: System, *, hosts: bool = False) -> None:
+    """Raise `UsageError` unless a fault makes sense in a system, and its target is there."""
+    if fault.needs is not None and not isinstance(system, fault.needs):
+        raise UsageError(
+            f"{type(fault).__name__} needs a system with the capability {fault.needs.__name__};"
+            f" {type(system).__name__} does not have it. Use another fault, or add it to the system."
+        )
+    kind = type(fault).__name__
+    if fault.on_hosts and not hosts:
+        raise UsageError(f"{kind} acts on packets between machines. Give the drill hosts=True, or use Isolate or Partition.")
+    if hosts and fault.aims_at == "links" and not fault.on_hosts:
+        raise UsageError(
+            f"{kind} acts on proxies, and the machines of Drill(hosts=True) call each other directly."
+            " Use Blackhole, CutPackets or RateLimit, or leave hosts=True out."
+        )
+    selector.check(
+        fault.target,
+        system.nodes(),
+        links_of(system),
+        links_allowed=fault.aims_at == "links",
+        has_leader=isinstance(system, HasLeader),
+    )
+    fault.check(system)

@@ -1,0 +1,175 @@
+"""What goes wrong, and when: `Fault`, `Window`, and what a fault says of itself. Plain frozen values, no I/O."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+from harness.model import selector
+from harness.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.cluster.cluster import Cluster
+    from harness.model.system import Link, System
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What was seen, from outside the system, of a fault acting. `acted` is None while that cannot be told yet."""
+
+    acted: bool | None
+    text: str
+    readings: Mapping[str, float] = field(default_factory=dict)
+    """Measurements that `heal` compares with later ones, by name with unit: `{"n1>n2 held_bytes": 0.0}`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """What a selector chose: nodes, and the links that follow from them. `label` is unique to the window."""
+
+    label: str
+    nodes: tuple[str, ...]
+    links: tuple[Link, ...]
+
+
+Aim = Literal["nodes", "links"]
+
+
+@dataclass(frozen=True)
+class Fault(ABC):
+    """Something that goes wrong. Stateless: all that `heal` needs is in its arguments."""
+
+    target: str
+    """A selector: "one", "minority", "half", "majority", "all", "leader", a node's name, or a link such as "n1>n2"."""
+
+    aims_at: ClassVar[Aim]
+    """Whether it acts on processes or on links."""
+    needs: ClassVar[type | None] = None
+    """The capability (a protocol such as `HasLeader`) that it asks of the system."""
+    on_hosts: ClassVar[bool] = False
+    """Whether it acts on packets between machines, as `Drill(hosts=True)` has them."""
+
+    @abstractmethod
+    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+        """Begin. Raises `FaultError` where it cannot act; what was half done is healed all the same."""
+
+    @abstractmethod
+    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+        """End, and say what was seen of it. Safe to call after an `inject` that failed half way."""
+
+    def check(self, system: System) -> None:  # noqa: B027 - most faults make sense everywhere
+        """Raise `UsageError` where this fault makes no sense in a system, whatever its target."""
+
+    def between(self, from_s: float, to_s: float) -> Window:
+        """This fault from `from_s` to `to_s` seconds after the load's start."""
+        return Window(fault=self, from_s=from_s, to_s=to_s)
+
+    def following(self, from_s: float, to_s: float) -> Window:
+        """The same on whoever leads: where another node comes to lead meanwhile, the fault moves there."""
+        return Window(fault=self, from_s=from_s, to_s=to_s, follows=True)
+
+    def flapping(self, from_s: float, to_s: float, *, on_s: float, off_s: float) -> Flapping:
+        """This fault again and again on the same target, `on_s` seconds of it and `off_s` without."""
+        return Flapping(fault=self, from_s=from_s, to_s=to_s, on_s=on_s, off_s=off_s)
+
+
+class Composition(Protocol):
+    """What a drill's `faults` holds: one window, or several that belong together."""
+
+    steady: ClassVar[bool]
+    """Whether all its windows hit what the first one hits."""
+
+    @property
+    def faults(self) -> Sequence[Fault]:
+        """Every fault that its windows may have."""
+
+    def ends_s(self, load_s: float) -> float:
+        """When its last window ends at the latest, under a load of so many seconds. Raises `UsageError` where none fits."""
+
+    def expand(self, random: Random, load_s: float) -> list[Window]:
+        """Its windows, in order of their beginning; the same `random` gives the same ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A fault and when it holds, in seconds after the load's start. `follows` the leader as that moves, or does not."""
+
+    fault: Fault
+    from_s: float
+    to_s: float
+    follows: bool = False
+
+    steady: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.from_s) and math.isfinite(self.to_s) and 0 <= self.from_s < self.to_s):
+            raise UsageError(
+                f"{self.fault!r}.between({self.from_s:g}, {self.to_s:g}): a window begins at 0 or later and ends after"
+                " it begins."
+            )
+        if self.follows and self.fault.target != selector.LEADER:
+            raise UsageError(
+                f"{self.fault!r}.following({self.from_s:g}, {self.to_s:g}): only a fault on 'leader' can follow it."
+                " Use .between(…)."
+            )
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        return (self.fault,)
+
+    def ends_s(self, load_s: float) -> float:
+        return self.to_s
+
+    def expand(self, random: Random, load_s: float) -> list[Window]:
+        return [self]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flapping:
+    """A fault that comes and goes: from `from_s` to `to_s`, `on_s` seconds of it and then `off_s` without, on one target.
+
+    As a loose cable does, or a server that a supervisor starts again. Each time is a window of its own.
+    """
+
+    fault: Fault
+    from_s: float
+    to_s: float
+    on_s: float
+    off_s: float
+
+    steady: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not all(0.001 <= seconds < math.inf for seconds in (self.on_s, self.off_s)):
+            raise UsageError(f"{self.fault!r}.flapping(on_s={self.on_s:g}, off_s={self.off_s:g}): both are at least 0.001.")
+        Window(fault=self.fault, from_s=self.from_s, to_s=self.to_s)
+        if not self.expand(Random(), math.inf):
+            raise UsageError(
+                f"{self.fault!r}.flapping({self.from_s:g}, {self.to_s:g}, on_s={self.on_s:g}): it does not fit in there once."
+            )
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        return (self.fault,)
+
+    def ends_s(self, load_s: float) -> float:
+        return self.to_s
+
+    def expand(self, random: Random, load_s: float) -> list[Window]:
+        on_ms, off_ms = milliseconds(self.on_s), milliseconds(self.off_s)
+        begins_ms = range(milliseconds(self.from_s), milliseconds(self.to_s) - on_ms + 1, on_ms + off_ms)
+        return [window_of(self.fault, at_ms, at_ms + on_ms) for at_ms in begins_ms]
+
+
+def milliseconds(seconds: float) -> int:
+    """Schedules are drawn in whole milliseconds, so that they read well and sum up exactly."""
+    return round(seconds * 1000)
+
+
+def window_of(fault: Fault, from_ms: int, to_ms: int) -> Window:
+    """A window from and to whole milliseconds."""
+    return Window(fault=fault, from_s=from_ms / 1000, to_s=to_ms / 1000)

@@ -1,0 +1,110 @@
+"""What happened in a run: four pandas frames, read by every checker, metric and report.
+
+All `_ns` columns are integer nanoseconds of the monotonic clock, counted from the start of the load.
+
+`ops`, a row a call, in order of `due_ns`; the index is 0..n-1 and names the operation:
+
+| column     | dtype    | meaning                                                                                |
+| ---------- | -------- | -------------------------------------------------------------------------------------- |
+| `phase`    | category | "load", or "final" for the calls made after everything was healed                      |
+| `client`   | int32    | which client made it; a client has at most one call in flight                          |
+| `kind`     | category | what was asked: "read", "write", "predict", …                                          |
+| `key`      | string   | what it was asked about                                                                |
+| `value`    | string   | what was written, or what was answered; null: nothing there, or no answer              |
+| `expected` | string   | the right answer, where the workload knew it beforehand, else null                     |
+| `outcome`  | category | "ok", "failed" (surely had no effect), "unknown" (may have had one, then or later)     |
+| `error`    | string   | why not ok, else null                                                                  |
+| `node`     | string   | the node that answered, where the answer told, else ""                                 |
+| `due_ns`   | int64    | when the schedule wanted it sent                                                       |
+| `ready_ns` | int64    | when it could have been sent: due, and a client free                                   |
+| `sent_ns`  | int64    | when it was sent; `sent_ns - ready_ns` is the generator's own lateness                 |
+| `done_ns`  | int64    | when its answer came, or it was given up                                               |
+
+`windows`, a row a fault window: `label` ("w0"), `fault`, `selector`, `targets` (names joined by spaces), `from_s`, `to_s`
+(as planned), `injected_ns`, `healed_ns` (nullable Int64: null where that never happened), `acted` (nullable boolean),
+`evidence`.
+
+`events`, a row an event seen from outside: `at_ns`, `node`, `kind` ("started", "exited", "killed", "paused", …), `detail`.
+
+`links`, a row a link: `link`, `connections`, `sent_bytes` and `received_bytes` over the whole run, as the fault plane counted
+them: received from either end, sent on to the other; the difference was held back or dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+from pandas.api.types import pandas_dtype
+
+from harness.model.errors import UsageError
+
+OPS: Final = {
+    "phase": "category", "client": "int32", "kind": "category", "key": "string", "value": "string", "expected": "string",
+    "outcome": "category", "error": "string", "node": "string",
+    "due_ns": "int64", "ready_ns": "int64", "sent_ns": "int64", "done_ns": "int64",
+}  # fmt: skip
+WINDOWS: Final = {
+    "label": "string", "fault": "string", "selector": "string", "targets": "string", "from_s": "float64", "to_s": "float64",
+    "injected_ns": "Int64", "healed_ns": "Int64", "acted": "boolean", "evidence": "string",
+}  # fmt: skip
+EVENTS: Final = {"at_ns": "int64", "node": "string", "kind": "string", "detail": "string"}
+LINKS: Final = {"link": "string", "connections": "int64", "received_bytes": "int64", "sent_bytes": "int64"}
+
+
+def frame(columns: dict[str, str], rows: pd.DataFrame | list[dict[str, object]] | None = None) -> pd.DataFrame:
+    """A frame with exactly these columns and dtypes; a missing column is filled where that can be done truly.
+
+    Raises `UsageError` naming the column that is missing or does not convert.
+    """
+    found = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows or [], columns=None if rows else list(columns))
+    out = pd.DataFrame(index=range(len(found)))
+    for name, dtype in columns.items():
+        if name in found:
+            values = found[name]
+        elif name in _DEFAULTS:
+            values = (
+                found[_DEFAULTS[name][1:]] if _DEFAULTS[name].startswith("=") else pd.Series([_DEFAULTS[name]] * len(found))
+            )
+        elif dtype in ("string", "Int64", "boolean"):
+            values = pd.Series([None] * len(found), dtype=dtype)
+        else:
+            raise UsageError(f"The history has no column {name!r} ({dtype}); it has {', '.join(map(str, found.columns))}.")
+        try:
+            out[name] = values.astype(pandas_dtype(dtype)).array
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"The history's column {name!r} does not hold {dtype}: {error}.") from error
+    return out
+
+
+_DEFAULTS: Final = {"phase": "load", "node": "", "due_ns": "=sent_ns", "ready_ns": "=sent_ns"}
+"""What a history recorded elsewhere may leave out: "=other" takes another column."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """The record of one run. See the module's docstring for the columns."""
+
+    ops: pd.DataFrame
+    windows: pd.DataFrame
+    events: pd.DataFrame
+    links: pd.DataFrame
+
+    @classmethod
+    def of(
+        cls,
+        ops: pd.DataFrame | list[dict[str, object]],
+        windows: pd.DataFrame | list[dict[str, object]] | None = None,
+        events: pd.DataFrame | list[dict[str, object]] | None = None,
+        links: pd.DataFrame | list[dict[str, object]] | None = None,
+    ) -> History:
+        """A history from rows or frames, its columns checked and completed."""
+        return cls(
+            ops=frame(OPS, ops), windows=frame(WINDOWS, windows), events=frame(EVENTS, events), links=frame(LINKS, links)
+        )
+
+    @property
+    def load(self) -> pd.DataFrame:
+        """The operations of the load itself, without the final calls."""
+        return self.ops[self.ops["phase"] == "load"]

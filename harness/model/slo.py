@@ -1,0 +1,168 @@
+"""Service level objectives as short texts, k6-like: `"p99 < 100ms"`. The same text in code and on the command line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar, Final, Literal
+
+from harness.model.errors import UsageError
+
+Comparison = Literal["<", "<=", ">", ">="]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Quantity:
+    """What a metric's threshold looks like: its units (as multiples of the base unit), bound and good direction."""
+
+    units: dict[str, Decimal]
+    better: Literal["lower", "higher"]
+    example: str
+    at_most: Decimal | None = None
+    at_least: Decimal | None = None
+
+
+_LATENCY: Final = _Quantity(
+    units={"us": Decimal("0.001"), "µs": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000)},
+    better="lower",
+    example="100ms",
+)
+_DURATION: Final = _Quantity(units={"ms": Decimal("0.001"), "s": Decimal(1)}, better="lower", example="2s")
+_WATCHED: Final = _Quantity(units=_DURATION.units, better="lower", example="3s", at_least=Decimal("0.5"))
+_QUANTITIES: Final = {
+    "max": _LATENCY,
+    "availability": _Quantity(units={"%": Decimal("0.01")}, better="higher", example="99.9%", at_most=Decimal(1)),
+    "recovery": _DURATION,
+    "rate": _Quantity(
+        units={"/s": Decimal(1), "k/s": Decimal(1000), "M/s": Decimal(1000000)}, better="higher", example="1000/s"
+    ),
+    "requests": _Quantity(units={"": Decimal(1), "k": Decimal(1000), "M": Decimal(1000000)}, better="higher", example="100"),
+}
+_USUAL_METRICS: Final = ("p50", "p90", "p95", "p99", "p99.9", "p99.99", *_QUANTITIES)
+_SIDES: Final[dict[str, tuple[Comparison, Comparison]]] = {"lower": ("<", "<="), "higher": (">", ">=")}
+
+
+@dataclass(frozen=True)
+class SLO:
+    """A metric and the threshold it must keep to.
+
+    The threshold is in the metric's base unit: milliseconds for percentiles and `max`, seconds for `recovery`, a share
+    between 0 and 1 for `availability`, calls a second for `rate`, calls for `requests`.
+    """
+
+    text: str
+    metric: str
+    comparison: Comparison
+    threshold: float
+
+    @classmethod
+    def parse(cls, text: str) -> SLO:
+        """Read `METRIC COMPARISON NUMBER UNIT`. Raises `UsageError` with a caret under what cannot be read."""
+        return Parser(text).slo()
+
+    @property
+    def percentile(self) -> float | None:
+        """99.9 for "p99.9"; None where the metric is not a percentile."""
+        return float(self.metric[1:]) if re.fullmatch(r"p[\d.]+", self.metric) else None
+
+    def holds(self, value: float) -> bool:
+        """Whether a value, in the base unit, keeps to the threshold."""
+        match self.comparison:
+            case "<":
+                return value < self.threshold
+            case "<=":
+                return value <= self.threshold
+            case ">":
+                return value > self.threshold
+            case ">=":
+                return value >= self.threshold
+
+
+class Parser:
+    """Reads the text of an SLO, or of something that is written like one."""
+
+    noun: ClassVar[str] = "SLO"
+    metrics: ClassVar[Collection[str]] = tuple(_QUANTITIES)
+    """Those that are allowed, besides percentiles."""
+    good: ClassVar[bool] = True
+    """Whether the comparison says what is wanted, or what is not."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def slo(self) -> SLO:
+        """All of the text."""
+        slo = self.condition()
+        self.end("the threshold")
+        return slo
+
+    def condition(self) -> SLO:
+        """The metric, the comparison and the threshold."""
+        metric, quantity = self._metric()
+        comparison = self._comparison(metric, quantity)
+        threshold = self._amount(metric, quantity)
+        return SLO(text=self.text.strip(), metric=metric, comparison=comparison, threshold=float(threshold))
+
+    def seconds(self) -> float:
+        """The word "for", and how long."""
+        if not self._take(r"for\b"):
+            raise self._error(0, "expected 'for' and how long, such as for 3s")
+        return float(self._amount("the time", _WATCHED))
+
+    def end(self, last: str) -> None:
+        """Nothing more, after what came last."""
+        if rest := self._take(r"\S.*"):
+            raise self._error(len(rest), f"expected nothing after {last}, found {rest!r}")
+
+    def _metric(self) -> tuple[str, _Quantity]:
+        word = self._take(r"[^\s<>=!]+")
+        if (quantity := _QUANTITIES.get(word)) and word in self.metrics:
+            return word, quantity
+        if re.fullmatch(r"p\d{1,2}(\.\d+)?", word, re.ASCII) and float(word[1:]) > 0:
+            return f"p{Decimal(word[1:]).normalize():f}", _LATENCY
+        usual = [name for name in _USUAL_METRICS if name not in _QUANTITIES or name in self.metrics]
+        near = difflib.get_close_matches(word.lower(), usual, n=1)
+        names = ", ".join(usual)
+        raise self._error(len(word), f"expected a metric ({names})" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+    def _comparison(self, metric: str, quantity: _Quantity) -> Comparison:
+        sides = _SIDES[quantity.better] if self.good else _SIDES["lower" if quantity.better == "higher" else "higher"]
+        found = self._take(r"[<>=!≤≥]+")
+        if found in sides:
+            return found
+        raise self._error(len(found), f"expected {sides[0]} or {sides[1]} ({quantity.better} {metric} is better)")
+
+    def _amount(self, metric: str, quantity: _Quantity) -> Decimal:
+        number = self._take(r"[0-9]+(\.[0-9]+)?(?![0-9.])")
+        if not number:
+            raise self._error(0, f"expected a number, such as {quantity.example}")
+        unit = self._take(r"\S+")
+        if unit not in quantity.units:
+            wanted = " or ".join(repr(name) if name else "no unit" for name in quantity.units)
+            raise self._error(len(unit), f"expected the unit of {metric}: {wanted}, such as {quantity.example}")
+        threshold = Decimal(number) * quantity.units[unit]
+        if quantity.at_most is not None and threshold > quantity.at_most:
+            raise self._error(len(number + unit), f"expected at most {quantity.at_most / quantity.units[unit]:f}{unit}")
+        if quantity.at_least is not None and threshold < quantity.at_least:
+            raise self._error(len(number + unit), f"expected at least {quantity.at_least / quantity.units[unit]:f}{unit}")
+        return threshold
+
+    def _take(self, pattern: str) -> str:
+        """The text that matches after white space, or "" with the position left at where it was expected."""
+        self.at += len(self.text[self.at :]) - len(self.text[self.at :].lstrip())
+        match = re.compile(pattern).match(self.text, self.at)
+        if match is None:
+            return ""
+        self.at = match.end()
+        return match.group()
+
+    def _error(self, length: int, expected: str) -> UsageError:
+        """An error that points at the `length` characters taken last."""
+        shown = re.sub(r"\s", " ", self.text)
+        return UsageError(
+            f"The {self.noun} {self.text!r} does not parse: {expected}.\n    {shown}\n    {' ' * (self.at - length)}^"
+        )

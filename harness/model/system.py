@@ -1,0 +1,165 @@
+"""What a system is made of: nodes, links, a client, and the optional capabilities that faults and the runner ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+from harness.model.errors import UsageError
+from harness.model.placeholders import peers_in
+
+Address = tuple[str, int]
+"""Host and port."""
+
+Outcome = Literal["ok", "failed", "unknown"]
+"""What became of a call: done; surely not done; nobody knows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One OS process of a system: a module of this project's kind (`code`) or a foreign program (`command`)."""
+
+    name: str
+    code: str | None = None
+    """Module that holds `async def main(node)`; see `harness.node.context.NodeContext` for what it is handed."""
+    command: tuple[str, ...] = ()
+    """Argument vector of a foreign program; `{host}`, `{port}`, `{data}` are filled in, and for each of its
+    peers `{peer:NAME}` (host:port, through the link), `{peer_host:NAME}` and `{peer_port:NAME}`."""
+    peers: tuple[str, ...] = ()
+    """The nodes it calls. Each makes a directed link `name>peer` through the fault plane."""
+    config: Mapping[str, object] = field(default_factory=dict)
+    """JSON-shaped settings, read back with their types by `node.config(Type)`."""
+    replica: bool = True
+    """Whether the selectors "one", "minority", "majority" and "all" choose among nodes like this one."""
+    fake_clock: bool = False
+    """For a foreign program: whether its clock can be made wrong, by libfaketime. Each look at it then reads a file."""
+
+    def __post_init__(self) -> None:
+        if (self.code is None) == (not self.command):
+            raise UsageError(
+                f"Node {self.name!r} needs either code= (a module with `async def main(node)`) or command= (an argument"
+                f" vector); it has {'neither' if self.code is None else 'both'}."
+            )
+        if self.fake_clock and not self.command:
+            raise UsageError(f"Node {self.name!r}: fake_clock= is for foreign programs; a node with code= needs none.")
+        for name in peers_in(self.command):
+            if name not in self.peers:
+                raise UsageError(
+                    f"Node {self.name!r}: its command asks for the address of {name!r}, which is not among its"
+                    f" peers=({', '.join(map(repr, self.peers))}). Add it there."
+                )
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Link:
+    """One directed edge `source>target`: the connections that `source` opens to `target`. Always a proxy."""
+
+    source: str
+    target: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.source}>{self.target}"
+
+
+CLIENT = "client"
+"""The source of the links that the load generator uses."""
+
+
+class CallFailed(Exception):
+    """A call that surely did not take effect. Any other exception from `Client.invoke` leaves its fate unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One thing asked of a system. Values are texts (JSON where they have a structure), so that any log can hold them."""
+
+    kind: str
+    key: str
+    value: str | None = None
+    """What is written, where something is."""
+    expected: str | None = None
+    """The right answer, where it is known beforehand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a system answered: the value read, and the node that answered where the answer tells."""
+
+    value: str | None = None
+    node: str = ""
+
+
+class Client(Protocol):
+    """One sequential user of a system: never called again before its last call has returned or was given up."""
+
+    async def invoke(self, call: Call) -> Answer:
+        """Do one call. Raises `CallFailed` where it surely had no effect; anything else raised means unknown."""
+
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class System(Protocol):
+    """A topology of nodes and links, with a client. A frozen dataclass, so that it travels to the generator as JSON."""
+
+    def nodes(self) -> Sequence[Node]:
+        """Every process, in starting order."""
+
+    def entries(self) -> Sequence[str]:
+        """The nodes that clients talk to; each makes a link `client>name`."""
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        """The `index`-th client; `entries` are the addresses of the entry nodes, behind their links. Opens nothing yet."""
+
+
+@runtime_checkable
+class HasRequirements(Protocol):
+    """A system that runs only where something else is installed."""
+
+    def missing(self) -> str | None:
+        """What this machine lacks, and how to get it, in one line; None where it lacks nothing."""
+
+
+@runtime_checkable
+class HasPreload(Protocol):
+    """A system whose nodes' heavy imports are done once, in the process that they are forked from."""
+
+    def preload(self) -> Sequence[str]: ...
+
+
+@runtime_checkable
+class HasPrepare(Protocol):
+    """A system that makes something before any node starts (trains a model); a second call finds it made."""
+
+    def prepare(self) -> None: ...
+
+
+@runtime_checkable
+class HasLeader(Protocol):
+    """A system that can say which node leads now; it is what the selector "leader" asks."""
+
+    async def leader(self, addresses: Mapping[str, Address]) -> str: ...
+
+
+@runtime_checkable
+class HasProbe(Protocol):
+    """A system whose nodes do not speak this project's wire: says whether the node at an address answers."""
+
+    async def probe(self, address: Address) -> None:
+        """Returns when the node answered; raises any `OSError` when it did not."""
+
+
+@runtime_checkable
+class HasClock(Protocol):
+    """A system whose foreign programs can be asked what their clocks show."""
+
+    async def time_ns(self, address: Address) -> int:
+        """Nanoseconds since 1970 by the clock of the node at an address; raises any `OSError` where it does not say."""
+
+
+def links_of(system: System) -> list[Link]:
+    """Every directed edge of a system, the clients' first."""
+    clients = [Link(source=CLIENT, target=name) for name in system.entries()]
+    return clients + [Link(source=node.name, target=peer) for node in system.nodes() for peer in node.peers]

@@ -1,0 +1,139 @@
+"""What node code is handed, and how it runs: a node is a module with `async def main(node: NodeContext) -> None`.
+
+Node code takes its time from the running loop, and its wall-clock time, randomness, network and disk from `node`; nothing
+else. So the same code can later run on a simulated loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from random import Random
+from typing import Final, TypeVar, cast
+
+import msgspec
+import uvloop
+
+from harness.http import batched_server
+from harness.http.batched_server import BatchHandler, RequestBatch
+from harness.http.wire import Address, Handler, Request, Response, encode_response, listen
+from harness.model.seeds import stream
+from harness.node.control import ControlPage, Counter
+from harness.node.disk import Disk
+from harness.node.files import SteeredFiles
+
+T = TypeVar("T")
+
+_IDENTITY_PATH: Final = "/-/node"
+
+
+class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a node's process is told, as it travels to the warden. Exactly one of `code` and `command` is set."""
+
+    name: str
+    start: int
+    """How often this node was started before in this run; each start has a random stream of its own."""
+    host: str
+    port: int
+    data: str
+    log: str
+    seed: int
+    code: str | None = None
+    command: tuple[str, ...] = ()
+    peers: dict[str, Address] = {}
+    config: dict[str, object] = {}
+    control: str | None = None
+    """The control page, by which disk and clock are steered; None where nobody wants to."""
+    clock: str | None = None
+    """The file that says how far a foreign program's clock is from right; None where it is right."""
+    network: str | None = None
+    """The file of the network namespace that it lives in; None for the one that the warden is in."""
+
+
+class NodeContext:
+    """One node, seen from inside its own process."""
+
+    def __init__(self, spec: NodeSpec) -> None:
+        self.name = spec.name
+        self.listen: Address = (spec.host, spec.port)
+        self.peers: Mapping[str, Address] = spec.peers
+        """Where to reach each peer: an address of the fault plane, not the peer's own."""
+        self.random: Random = stream(spec.seed, f"{spec.name}/{spec.start}")
+        self.data = Path(spec.data)
+        self._control = ControlPage(Path(spec.control) if spec.control else None)
+        self.disk = Disk(SteeredFiles(self.data, self._control))
+        self._config = spec.config
+
+    def config(self, kind: type[T]) -> T:
+        """The node's settings with their types. Raises `msgspec.ValidationError` where they do not fit."""
+        return msgspec.convert(self._config, kind)
+
+    def clock(self) -> float:
+        """Seconds of the loop's monotonic clock: for how long something took, and for timers. It is always right."""
+        return asyncio.get_running_loop().time()
+
+    def time(self) -> float:
+        """Seconds since 1970 by this node's own wall clock, which may be wrong, run fast or slow, and jump either way."""
+        self._control.count(Counter.CLOCK_READS)
+        return self._time_ns() / 1e9
+
+    def log(self, text: str) -> None:
+        """A line in the node's log file."""
+        print(f"{self.clock():.3f} {self.name}: {text}", file=sys.stderr, flush=True)
+
+    async def serve(self, handler: Handler) -> None:
+        """Answer requests on the node's own address until the node is stopped.
+
+        `GET /-/node` is answered for every node: its name, its process id and what its wall clock shows, for whoever wants to
+        know that it is up.
+        """
+
+        async def handle(request: Request) -> Response:
+            return self._identity() if request.path == _IDENTITY_PATH else await handler(request)
+
+        await self._serve(await listen(handle, self.listen))
+
+    async def serve_batches(self, handler: BatchHandler) -> None:
+        """As `serve`, for a handler that takes the requests of one read together: see `pipelining`."""
+
+        def handle(run: RequestBatch) -> None:
+            for message in run.messages:
+                if message.head.path == _IDENTITY_PATH:
+                    message.answer = encode_response(self._identity())
+            handler(run)
+
+        await self._serve(await batched_server.listen(handle, self.listen))
+
+    async def _serve(self, server: asyncio.Server) -> None:
+        self.log(f"listening on {self.listen[0]}:{self.listen[1]}")
+        async with server:
+            await server.serve_forever()
+
+    def _identity(self) -> Response:
+        return Response.json({"name": self.name, "pid": os.getpid(), "time_ns": self._time_ns()})
+
+    def _time_ns(self) -> int:
+        return time.time_ns() + self._control.deviation_ns(time.monotonic_ns())
+
+
+def run(spec: NodeSpec) -> None:
+    """Run a node's code in this process until it ends or SIGTERM cancels it."""
+    assert spec.code is not None  # noqa: S101 - the warden runs commands itself
+    main = cast(Callable[[NodeContext], Awaitable[None]], importlib.import_module(spec.code).main)
+
+    async def until_terminated() -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine run by a loop has one
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        try:
+            await main(NodeContext(spec))
+        except asyncio.CancelledError:
+            return
+
+    uvloop.run(until_terminated())

@@ -1,0 +1,100 @@
+"""Drill files as pytest collects them; see `harness.pytest_plugin`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from harness.cluster.requirements import missing_for
+from harness.model.errors import HarnessError, UsageError
+from harness.run.catalog import NamedDrill, load_drill
+from harness.run.runner import SEED_BITS, CompletedRun, run, run_spec_of
+from results.report.page import REPORT, write_report
+from results.report.terminal import summary
+
+
+class VerdictError(Exception):
+    """A drill that did not end as it should; its text is what there is to read."""
+
+
+class DrillFile(pytest.File):
+    """A drill file."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        try:
+            named = load_drill(self.path)
+        except HarnessError as error:
+            raise self.CollectError(str(error)) from error
+        replay = _Replay()
+
+        def drill(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> None:
+            done = _run(named, request.config)
+            _record(done, benchmark, replay)
+            if not done.result.as_expected:
+                raise VerdictError(summary(done.result, done.run_dir, done.run_dir / REPORT))
+
+        item = DrillItem.from_parent(self, name=self.path.stem, callobj=drill)
+        item.add_marker(pytest.mark.benchmark(timer=replay, group=named.name.split("/")[0]))
+        if named.drill.nightly and not self.session.isinitpath(self.path):  # one that is named is to be run
+            item.add_marker(pytest.mark.nightly)
+        yield item
+
+
+class DrillItem(pytest.Function):
+    """One drill as a test."""
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
+        """The verdict, not a traceback."""
+        if isinstance(excinfo.value, VerdictError | HarnessError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, *args, **kwargs)
+
+
+def _run(named: NamedDrill, config: pytest.Config) -> CompletedRun:
+    missing = missing_for(named.drill.system, hosts=named.drill.hosts)
+    if missing and os.environ.get("CI"):
+        raise UsageError(missing)
+    if missing:
+        pytest.skip(missing)
+    seed = config.getoption("--drill-seed")
+    order = run_spec_of(named, secrets.randbits(SEED_BITS) if seed is None else seed, (), config.getoption("--fault-plane"))
+    done = run(order, runs=config.getoption("--drill-runs"))
+    write_report([done.run_dir], done.run_dir / REPORT)
+    return done
+
+
+def _record(done: CompletedRun, benchmark: BenchmarkFixture, replay: _Replay) -> None:
+    """Hand the run's figures to pytest-benchmark."""
+    benchmark.extra_info.update(asdict(done.result.metrics))
+    benchmark.extra_info.update(seed=done.result.seed, verdict=done.result.verdict, rerun=done.result.rerun)
+    load = done.history.load
+    answered = load[load["outcome"] != "failed"]
+    replay.durations_s = ((answered["done_ns"] - answered["due_ns"]) / 1e9).tolist()
+    if replay.durations_s:
+        benchmark.pedantic(lambda: None, rounds=len(replay.durations_s), iterations=1)  # type: ignore[no-untyped-call]
+
+
+class _Replay:
+    """A timer whose readings, taken in pairs, lie one recorded duration apart."""
+
+    __name__ = "recorded latencies"
+
+    def __init__(self) -> None:
+        self.durations_s: list[float] = []
+        self._readings = self._read()
+
+    def __call__(self) -> float:
+        return next(self._readings)
+
+    def _read(self) -> Iterator[float]:
+        now_s = 0.0
+        for duration_s in self.durations_s:
+            yield now_s
+            now_s += duration_s
+            yield now_s

@@ -1,0 +1,294 @@
+"""What there is of each noun. A folder is its own registry: what lies in it is found, nothing is listed by hand."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar, cast, get_type_hints
+
+import msgspec
+
+import drills as shipped_drills
+import faults as faults_package
+import systems as systems_package
+import workloads as workloads_package
+from harness import checkers as checkers_package
+from harness import roots
+from harness.model.drill import Drill
+from harness.model.errors import HarnessError, UsageError, hint
+from harness.model.fault import Fault
+from harness.model.history import History
+from harness.model.system import System
+from harness.model.verdict import Checker
+from harness.roots import DRILLS, is_drill
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of `harness list`."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedDrill:
+    """A drill as it was found: its name is its path in the drills folder, its title the first line of its docstring."""
+
+    name: str
+    title: str
+    drill: Drill
+    again: str
+    """What finds it again from here: its name, or its file where that is not in a folder that is searched."""
+
+
+# -------------------------------------------------------------------------------------------------------------- drills
+
+
+def drill_files() -> dict[str, Path]:
+    """Every drill by name, those of the working directory before those that come with the project."""
+    found: dict[str, Path] = {}
+    for root in [Path.cwd() / DRILLS, *map(Path, shipped_drills.__path__)]:
+        for path in sorted(root.glob("**/*.py")):
+            if path.is_file() and is_drill(path):
+                found.setdefault(path.relative_to(root).with_suffix("").as_posix(), path.resolve())
+    return dict(sorted(found.items()))
+
+
+def drill_names(suite: str) -> list[str]:
+    """The drills of a suite: one folder of drills, or one drill. Raises `UsageError` where there is none of that name."""
+    names = [name for name in drill_files() if name == suite or name.startswith(f"{suite}/")]
+    if not names:
+        raise UsageError(_no_such("suite or drill", suite, [*dict.fromkeys(name.split("/")[0] for name in drill_files())]))
+    return names
+
+
+def drill_entries() -> list[Entry]:
+    """Name and title of every drill; their files are not executed."""
+    return [Entry(name=name, title=_first_line(_docstring(path))) for name, path in drill_files().items()]
+
+
+def find_drill(name: str, settings: Sequence[str] = ()) -> NamedDrill:
+    """A drill by its name or its file's path, with settings such as "load.rate=1000" applied."""
+    if name.endswith(".py"):
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(f"There is no drill file {name}.")
+        name = _name_of(path)
+    else:
+        files = drill_files()
+        if name not in files:
+            raise UsageError(_no_such("drill", name, list(files)))
+        path = files[name]
+    return load_drill(path, name, settings)
+
+
+def load_drill(path: Path, name: str | None = None, settings: Sequence[str] = ()) -> NamedDrill:
+    """The drill that a file defines. Raises `UsageError` saying what is wrong with the file, and where."""
+    path = path.resolve()
+    roots.add(roots.root_of(path))
+    name = name or _name_of(path)
+    module = _execute(path, name)
+    drill = getattr(module, "drill", None)
+    if not isinstance(drill, Drill):
+        raise UsageError(f"{path} defines no drill: it needs a line `drill = Drill(…)`.")
+    for setting in settings:
+        drill = _set(drill, setting)
+    again = name if drill_files().get(name) == path else str(path)
+    return NamedDrill(name=name, title=_first_line(module.__doc__), drill=drill, again=again)
+
+
+def _name_of(path: Path) -> str:
+    parts = path.resolve().with_suffix("").parts
+    return "/".join(parts[len(parts) - parts[::-1].index(DRILLS) :]) if DRILLS in parts[:-1] else path.stem
+
+
+def _execute(path: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"{DRILLS}.{name.replace('/', '.')}", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module  # dataclasses that a drill file defines look for their module there
+    try:
+        spec.loader.exec_module(module)
+    except HarnessError as error:
+        raise type(error)(f"{path}: {error}") from error
+    except (Exception, SystemExit) as error:  # a drill file is anybody's code
+        raise UsageError(f"{path}, line {_line_of(error, path)}: {type(error).__name__}: {error}") from error
+    finally:
+        del sys.modules[module.__name__]
+    return module
+
+
+def _line_of(error: BaseException, path: Path) -> int:
+    """The line of the drill file where an error came from."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return error.lineno or 1
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return (frames[-1].lineno if frames else None) or 1
+
+
+def _set(drill: Drill, setting: str) -> Drill:
+    """Apply "system.bug=read-one": a path of fields, and a value in JSON or as plain text."""
+    where, equals, text = setting.partition("=")
+    if not equals:
+        raise UsageError(f"--set {setting}: expected FIELD=VALUE, such as load.rate=1000.")
+    return _replaced(drill, where.split("."), text, setting)
+
+
+def _replaced(value: T, path: list[str], text: str, setting: str) -> T:
+    names = _field_names(value)
+    if not names:
+        raise UsageError(f"--set {setting}: {value!r} has no fields; stop one name earlier.")
+    name, *rest = path
+    if name not in names:
+        raise UsageError(f"--set {setting}: {_no_such(f'field of {type(value).__name__}', name, names)}")
+    if rest:
+        return _with(value, **{name: _replaced(getattr(value, name), rest, text, setting)})
+    try:
+        return _with(value, **{name: _convert(text, _type_of(type(value), name))})
+    except (msgspec.ValidationError, NameError, TypeError, ValueError) as error:
+        raise UsageError(f"--set {setting}: {error}.") from error
+
+
+def _field_names(value: object) -> list[str]:
+    if isinstance(value, msgspec.Struct):
+        return list(value.__struct_fields__)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [field.name for field in dataclasses.fields(value)]
+    return []
+
+
+def _with(value: T, **changes: object) -> T:
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.replace(value, **changes)
+    return cast(T, dataclasses.replace(cast("DataclassInstance", value), **changes))
+
+
+def _type_of(kind: type, name: str) -> object:
+    """The type of one field; the others' types may have names that are there for type checkers only."""
+    owner = next(base for base in kind.__mro__ if name in vars(base).get("__annotations__", {}))
+    alone = type("alone", (), {"__annotations__": {name: vars(owner)["__annotations__"][name]}, "__module__": owner.__module__})
+    return get_type_hints(alone)[name]
+
+
+def _convert(text: str, kind: object) -> object:
+    """A setting's text as a value of a type: as JSON where it is that, else as plain text."""
+    try:
+        return msgspec.convert(msgspec.json.decode(text), kind, strict=False)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return msgspec.convert(text, kind, strict=False)
+
+
+# --------------------------------------------------------------------------------------------------------- other nouns
+
+
+def systems() -> list[Entry]:
+    """Every system."""
+    return [_entry(kind) for kind in _classes(systems_package) if _is_value(kind) and issubclass(kind, System)]
+
+
+def workloads() -> list[Entry]:
+    """Every workload."""
+    return [_entry(kind) for kind in _classes(workloads_package) if _is_value(kind) and hasattr(kind, "calls")]
+
+
+def faults() -> list[Entry]:
+    """Every fault."""
+    return [_entry(kind) for kind in fault_classes()]
+
+
+def fault_classes() -> list[type[Fault]]:
+    """The class of every fault."""
+    return [kind for kind in _classes(faults_package) if _is_value(kind) and issubclass(kind, Fault)]
+
+
+def fault_kinds() -> dict[str, type[Fault]]:
+    """Every fault by "module:Class", as schedule files name it."""
+    kinds = (kind for kind in _classes(faults_package) if _is_value(kind) and issubclass(kind, Fault))
+    return {f"{kind.__module__}:{kind.__name__}": kind for kind in kinds}
+
+
+def checkers() -> dict[str, Checker]:
+    """Every checker by name: the function that is called like its module."""
+    names = [name for _, name, _ in pkgutil.iter_modules(checkers_package.__path__) if not name.startswith("_")]
+    return {name: _checker(_module(f"{checkers_package.__name__}.{name}"), name) for name in names}
+
+
+def _checker(module: ModuleType, name: str) -> Checker:
+    checker: Checker | None = getattr(module, name, None)
+    if checker is None:
+        raise UsageError(f"{module.__file__} defines no checker: it needs a function {name!r}, called like its file.")
+    return checker
+
+
+def checkers_for(history: History) -> list[Checker]:
+    """The checkers that have something to judge in a history: a checker's module says so by `applies(history)`."""
+    return [checker for checker in checkers().values() if importlib.import_module(checker.__module__).applies(history)]
+
+
+def checker_entries() -> list[Entry]:
+    return [Entry(name=name, title=_first_line(checker.__doc__)) for name, checker in checkers().items()]
+
+
+def find_checker(name: str) -> Checker:
+    """A checker by name. Raises `UsageError` where there is none."""
+    known = checkers()
+    if name not in known:
+        raise UsageError(_no_such("checker", name, list(known)))
+    return known[name]
+
+
+def _classes(package: ModuleType) -> Iterator[type]:
+    for _, name, _ in pkgutil.iter_modules(package.__path__):
+        module = _module(f"{package.__name__}.{name}")
+        for kind in vars(module).values():
+            if inspect.isclass(kind) and kind.__module__ == module.__name__ and not kind.__name__.startswith("_"):
+                yield kind
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # anybody's code
+        raise UsageError(f"The module {name} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _is_value(kind: type) -> bool:
+    return dataclasses.is_dataclass(kind) and not inspect.isabstract(kind)
+
+
+def _entry(kind: type) -> Entry:
+    return Entry(name=kind.__name__, title=_first_line(kind.__doc__))
+
+
+def _docstring(path: Path) -> str | None:
+    try:
+        return ast.get_docstring(ast.parse(path.read_bytes()))
+    except SyntaxError as error:
+        return f"(line {error.lineno}: {error.msg})"
+    except (OSError, ValueError) as error:
+        return f"({error})"
+
+
+def _first_line(docstring: str | None) -> str:
+    return (docstring or "").strip().partition("\n")[0]
+
+
+def _no_such(what: str, name: str, known: Sequence[str]) -> str:
+    return f"No {what} called {name!r}. {hint(name, known, cutoff=0.5)}"

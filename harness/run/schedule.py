@@ -1,0 +1,62 @@
+"""From a drill's faults and a seed to the windows of one run: random ones drawn, selectors resolved, all before the start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.model import selector
+from harness.model.drill import Drill
+from harness.model.fault import Targets, Window
+from harness.model.seeds import stream
+from harness.model.system import links_of
+
+if TYPE_CHECKING:
+    from harness.model.system import System
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedWindow:
+    """A window of one run. `targets` is None where only the system can say, when the window begins."""
+
+    label: str
+    window: Window
+    targets: Targets | None
+
+
+def plan(drill: Drill, seed: int) -> list[PlannedWindow]:
+    """The windows of the run with this seed, in order of their beginning.
+
+    Windows that overlap hit different replicas, as far as there are enough.
+    """
+    when, where = stream(seed, "windows"), stream(seed, "targets")
+    drawn = [(window, place) for place, item in enumerate(drill.faults) for window in item.expand(when, drill.load.seconds)]
+    drawn.sort(key=lambda pair: pair[0].from_s)
+    planned: list[PlannedWindow] = []
+    settled: dict[int, Targets] = {}
+    for number, (window, place) in enumerate(drawn):
+        label = f"w{number}"
+        chosen = settled.get(place)
+        if chosen is not None:
+            chosen = replace(chosen, label=label)
+        elif window.fault.target != selector.LEADER:
+            nodes, links = selector.choose(
+                window.fault.target, drill.system.nodes(), links_of(drill.system), where, _busy(planned, window.from_s)
+            )
+            chosen = Targets(label=label, nodes=tuple(nodes), links=tuple(links))
+            if drill.faults[place].steady:
+                settled[place] = chosen
+        planned.append(PlannedWindow(label=label, window=window, targets=chosen))
+    return planned
+
+
+def _busy(planned: Sequence[PlannedWindow], at_s: float) -> set[str]:
+    """The nodes that windows hit which hold at a time."""
+    return {node for one in planned if one.targets and one.window.to_s > at_s for node in one.targets.nodes}
+
+
+def targets_of(system: System, label: str, node: str) -> Targets:
+    """The targets of a window that hits one node by name."""
+    touching = tuple(link for link in links_of(system) if node in (link.source, link.target))
+    return Targets(label=label, nodes=(node,), links=touching)

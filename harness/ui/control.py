@@ -1,0 +1,315 @@
+"""What the Faults tab shows and does: the running system's state, and faults that are injected and healed by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hmac
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, get_type_hints
+
+import msgspec
+
+from harness.cluster.cluster import Cluster
+from harness.http.wire import Request, Response
+from harness.model import selector
+from harness.model.drill import Drill, check_fault
+from harness.model.errors import HarnessError, UsageError
+from harness.model.fault import Fault, Targets, Window
+from harness.model.system import links_of
+from harness.run import catalog
+from harness.run.injector import WindowRecord, described, hold
+from harness.run.schedule import PlannedWindow
+
+SECRET_HEADER: Final = "x-harness-secret"  # noqa: S105 - a header's name
+_LONGEST_S: Final = 86_400.0
+_EVENTS: Final = 50
+
+
+class Inject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fault by its class's name, its fields but the target, a selector, and for how long at most."""
+
+    fault: str
+    target: str
+    seconds: float
+    fields: dict[str, object] = {}
+
+
+class Heal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A window by its label, or all of them."""
+
+    label: str | None = None
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter of a fault; `default` is JSON, None where it must be given."""
+
+    name: str
+    kind: str
+    default: object = None
+
+
+class FaultKind(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault that this system can be given, and its parameters."""
+
+    name: str
+    title: str
+    aims_at: str
+    fields: tuple[Field, ...]
+
+
+class NodeState(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    pid: int | None
+    process: str
+    faults: tuple[str, ...]
+
+
+class LinkState(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    connections: int
+    bytes: int
+    faults: tuple[str, ...]
+
+
+class WindowState(msgspec.Struct, frozen=True, kw_only=True):
+    """A window: "waiting", "begins", "holds", "heals" or "over". `acted` is its verdict: whether it was seen to act."""
+
+    label: str
+    text: str
+    targets: str
+    state: str
+    seconds: float
+    acted: bool | None
+    evidence: str
+
+
+class EventLine(msgspec.Struct, frozen=True, kw_only=True):
+    ago_s: float
+    node: str
+    kind: str
+    detail: str
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the tab shows."""
+
+    title: str
+    nodes: tuple[NodeState, ...]
+    links: tuple[LinkState, ...]
+    schedule: tuple[str, ...]
+    windows: tuple[WindowState, ...]
+    events: tuple[EventLine, ...]
+    faults: tuple[FaultKind, ...]
+    selectors: tuple[str, ...]
+
+
+@dataclass(kw_only=True)
+class _Held:
+    """A window that was begun here."""
+
+    planned: PlannedWindow
+    start_ns: int
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    seen: WindowRecord | None = None
+    done: bool = False
+
+    def on_window(self, record: WindowRecord) -> None:
+        self.seen = record
+
+
+class Control:
+    """Answers the Faults tab of one running system. Windows run as tasks of `tasks`, which heals them when it is cancelled."""
+
+    def __init__(
+        self,
+        title: str,
+        drill: Drill,
+        cluster: Cluster,
+        schedule: Sequence[PlannedWindow],
+        tasks: asyncio.TaskGroup,
+        secret: str,
+    ) -> None:
+        self._title, self._drill, self._cluster, self._schedule = title, drill, cluster, schedule
+        self._tasks, self._secret = tasks, secret
+        self._held: dict[str, _Held] = {}
+        self._kinds = fault_kinds(drill)
+        self._random = cluster.random("ui")
+
+    async def answer(self, request: Request) -> Response:
+        """One request of the tab."""
+        if not hmac.compare_digest(request.headers.get(SECRET_HEADER, "").encode(), self._secret.encode()):
+            return Response(403, b"this is for the web UI alone")
+        try:
+            match request.method, request.path:
+                case "GET", "/state":
+                    return Response.json(await self._state())
+                case "POST", "/inject":
+                    return Response.json({"label": self._inject(request.decode(Inject))})
+                case "POST", "/heal":
+                    return Response.json({"healing": self._heal(request.decode(Heal).label)})
+                case "POST", "/schedule":
+                    return Response.json({"labels": self._run_schedule()})
+        except (HarnessError, msgspec.MsgspecError) as error:
+            return Response(400, str(error).encode(), (("content-type", "text/plain; charset=utf-8"),))
+        return Response(404, b"no such route")
+
+    def heal_all(self) -> None:
+        """End every window now."""
+        self._heal(None)
+
+    def _inject(self, asked: Inject) -> str:
+        kinds = {kind.__name__: kind for kind in self._kinds}
+        if asked.fault not in kinds:
+            raise UsageError(f"There is no fault {asked.fault!r} for this system. See `harness list`.")
+        if not 0 < asked.seconds <= _LONGEST_S:
+            raise UsageError(f"seconds: {asked.seconds:g} is not between 0 and {_LONGEST_S:g}, a day.")
+        fault = msgspec.convert({**asked.fields, "target": asked.target}, kinds[asked.fault])
+        check_fault(fault, self._drill.system, hosts=self._drill.hosts)
+        label = f"m{len(self._held)}"
+        targets = None
+        if fault.target != selector.LEADER:
+            system = self._drill.system
+            nodes, links = selector.choose(fault.target, system.nodes(), links_of(system), self._random, self._busy())
+            targets = Targets(label=label, nodes=tuple(nodes), links=tuple(links))
+        self._begin(PlannedWindow(label=label, window=Window(fault=fault, from_s=0, to_s=asked.seconds), targets=targets))
+        return label
+
+    def _run_schedule(self) -> list[str]:
+        """The drill's own windows, from now on."""
+        labels = []
+        for planned in self._schedule:
+            label = f"m{len(self._held)}"
+            targets = replace(planned.targets, label=label) if planned.targets else None
+            self._begin(replace(planned, label=label, targets=targets))
+            labels.append(label)
+        if not labels:
+            raise UsageError("This drill has no faults in its schedule. Inject one by hand.")
+        return labels
+
+    def _heal(self, label: str | None) -> list[str]:
+        if label is not None and label not in self._held:
+            raise UsageError(f"There is no window {label!r}.")
+        healing = [name for name, held in self._held.items() if not held.done and label in (None, name)]
+        for name in healing:
+            self._held[name].over.set()
+        return healing
+
+    def _begin(self, planned: PlannedWindow) -> None:
+        held = self._held[planned.label] = _Held(planned=planned, start_ns=time.monotonic_ns())
+
+        async def run() -> None:
+            held.seen = await hold(self._cluster, planned, held.start_ns, held, held.over)
+            held.done = True
+
+        self._tasks.create_task(run())
+
+    def _busy(self) -> set[str]:
+        return {name for held in self._held.values() if not held.done for name in _hit(held)}
+
+    async def _state(self) -> State:
+        counters = await self._cluster.plane.counters()
+        now_ns = time.monotonic_ns()
+        return State(
+            title=self._title,
+            nodes=tuple(self._node(name) for name in self._cluster.nodes),
+            links=tuple(
+                LinkState(
+                    name=link.name,
+                    connections=counters[link.name].connections if link.name in counters else 0,
+                    bytes=sum(counters[link.name].sent_bytes.values()) if link.name in counters else 0,
+                    faults=self._faults_on(link.name),
+                )
+                for link in self._cluster.links
+            ),
+            schedule=tuple(described(planned) for planned in self._schedule),
+            windows=tuple(_state_of(held, now_ns) for held in reversed(self._held.values())),
+            events=tuple(
+                EventLine(ago_s=round((now_ns - event.at_ns) / 1e9, 1), node=event.node, kind=event.kind, detail=event.detail)
+                for event in reversed(self._cluster.events[-_EVENTS:])
+            ),
+            faults=tuple(_described(kind) for kind in self._kinds),
+            selectors=tuple(self._selectors()),
+        )
+
+    def _node(self, name: str) -> NodeState:
+        runs = self._cluster.runs(name)
+        return NodeState(
+            name=name,
+            pid=self._cluster.pid(name) if runs else None,
+            process=self._cluster.process_state(name),
+            faults=self._faults_on(name),
+        )
+
+    def _faults_on(self, name: str) -> tuple[str, ...]:
+        return tuple(
+            type(one.planned.window.fault).__name__ for one in self._held.values() if _holds(one) and name in _hit(one)
+        )
+
+    def _selectors(self) -> list[str]:
+        return [*selector.WORDS, *self._cluster.nodes, *(link.name for link in self._cluster.links)]
+
+
+def fault_kinds(drill: Drill) -> list[type[Fault]]:
+    """The faults that make sense in a drill's system, whatever their targets."""
+    return [
+        kind
+        for kind in catalog.fault_classes()
+        if (kind.needs is None or isinstance(drill.system, kind.needs))
+        and (drill.hosts or not kind.on_hosts)
+        and (not drill.hosts or kind.on_hosts or kind.aims_at != "links")
+    ]
+
+
+def _described(kind: type[Fault]) -> FaultKind:
+    hints: Mapping[str, object] = get_type_hints(kind)
+    fields = []
+    for one in dataclasses.fields(kind):
+        if one.name != "target":
+            default = None if one.default is dataclasses.MISSING else msgspec.to_builtins(one.default)
+            annotation = hints[one.name]
+            text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+            fields.append(Field(name=one.name, kind=text, default=default))
+    title = (kind.__doc__ or "").strip().split("\n", 1)[0]
+    return FaultKind(name=kind.__name__, title=title, aims_at=kind.aims_at, fields=tuple(fields))
+
+
+def _holds(held: _Held) -> bool:
+    return not held.done and held.seen is not None and held.seen.injected_ns is not None and held.seen.healed_ns is None
+
+
+def _hit(held: _Held) -> list[str]:
+    """The nodes and links that a window acts on, as far as that is known."""
+    if held.planned.targets is None:
+        return held.seen.targets.split() if held.seen else []
+    if held.planned.window.fault.aims_at == "links":
+        return [link.name for link in held.planned.targets.links]
+    return list(held.planned.targets.nodes)
+
+
+def _state_of(held: _Held, now_ns: int) -> WindowState:
+    seen, window = held.seen, held.planned.window
+    begun_s = (now_ns - held.start_ns) / 1e9 - window.from_s
+    if held.done:
+        state = "over"
+    elif held.over.is_set():
+        state = "heals"
+    elif seen is not None and seen.injected_ns is not None:
+        state = "holds" if begun_s < window.to_s - window.from_s else "heals"
+    else:
+        state = "begins" if begun_s >= 0 else "waiting"
+    if held.done and seen is not None and seen.injected_ns is not None and seen.healed_ns is not None:
+        seconds = (seen.healed_ns - seen.injected_ns) / 1e9
+    else:
+        seconds = max(begun_s, 0.0)
+    return WindowState(
+        label=held.planned.label,
+        text=described(held.planned).split("  ", 2)[2],
+        targets=" ".join(_hit(held)),
+        state=state,
+        seconds=round(seconds, 1),
+        acted=seen.acted if seen else None,
+        evidence=seen.evidence if seen else "",
+    )

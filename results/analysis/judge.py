@@ -1,0 +1,82 @@
+"""Whether a run kept to an SLO: yes, no, or that it cannot be told."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.model.slo import SLO
+from results.analysis.metrics import Measurements
+from results.analysis.recovery import Recovery, within
+from results.analysis.sample_sizes import CONFIDENCE, at_least, samples_needed
+from results.record.result import SLOResult
+
+
+def judge(slo: SLO, measured: Measurements) -> SLOResult:
+    """Judge one SLO. The rules are in `docs/metrics.md`, under "Judging an SLO"."""
+    if slo.metric == "recovery":
+        return _judge_recovery(slo, measured.recoveries)
+    value = _value(slo, measured)
+    if value is None:
+        return SLOResult(text=slo.text, value=None, ok=None, why="no calls to judge it by")
+    if slo.percentile is not None:
+        return _judge_percentile(slo, slo.percentile, value, measured)
+    return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")
+
+
+def show(slo: SLO, value: float) -> str:
+    """A value with its unit, for people: "3.14 ms", "99.8 %". Takes more digits where rounding would cross the threshold."""
+    if slo.metric == "requests":
+        return f"{value:,.0f}"
+    factor, unit = {"availability": (100, " %"), "recovery": (1, " s"), "rate": (1, "/s")}.get(slo.metric, (1, " ms"))
+    for digits in range(3, 12):
+        text = _digits(value * factor, digits)
+        rounded = round(float(text.replace(",", "")) / factor, 12)
+        if slo.holds(rounded) == slo.holds(value) and (rounded == 1) == (value == 1):
+            return text + unit
+    return f"{value * factor}{unit}"
+
+
+def _digits(number: float, digits: int) -> str:
+    return f"{number:,.{digits}g}" if abs(number) < 1000 else f"{number:,.{digits - 3}f}"
+
+
+def _value(slo: SLO, measured: Measurements) -> float | None:
+    if slo.percentile is not None:
+        return measured.percentile_ms(slo.percentile)
+    match slo.metric:
+        case "max":
+            return measured.max_ms
+        case "availability":
+            return measured.availability
+        case "rate":
+            return measured.rate_per_s if measured.requests else None
+        case "requests":
+            return float(measured.requests)
+    raise ValueError(slo.metric)
+
+
+def _judge_percentile(slo: SLO, percentile: float, value: float, measured: Measurements) -> SLOResult:
+    samples, needed = len(measured.latencies_ms), samples_needed(percentile)
+    observed = f"observed {show(slo, value)}"
+    if samples >= needed:
+        return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=observed)
+    too_few = f"too few: {samples:,} calls, {slo.metric} needs {needed:,}"
+    over = samples - int(np.count_nonzero(within(measured.latencies_ms, slo)))
+    if at_least(over, samples, 1 - percentile / 100) < 1 - CONFIDENCE:
+        why = f"{observed}; {over:,} of only {samples:,} calls over the threshold already rule it out"
+        return SLOResult(text=slo.text, value=value, ok=False, why=why)
+    return SLOResult(text=slo.text, value=value, ok=None, why=f"{too_few}; {observed}")
+
+
+def _judge_recovery(slo: SLO, recoveries: tuple[Recovery, ...]) -> SLOResult:
+    if not recoveries:
+        return SLOResult(text=slo.text, value=None, ok=None, why="no fault began while calls were due: nothing to recover from")
+    late = [recovery for recovery in recoveries if not slo.holds(recovery.seconds)]
+    censored = [recovery for recovery in recoveries if recovery.censored]
+    worst = max(late or censored or recoveries, key=lambda recovery: recovery.seconds)
+    ok = False if late else None if censored else True
+    seconds = show(slo, worst.seconds)
+    why = f"not recovered {seconds} after {worst.window}, when watching ended" if worst.censored else f"observed {seconds}"
+    if not worst.censored and len(recoveries) > 1:
+        why += f", after {worst.window}"
+    return SLOResult(text=slo.text, value=max(r.seconds for r in recoveries), ok=ok, why=why)

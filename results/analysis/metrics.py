@@ -1,0 +1,112 @@
+"""The figures of a run, computed from its history. Every definition is in `docs/metrics.md`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.model.history import History
+from harness.model.slo import SLO
+from results.analysis.recovery import Recovery, recoveries
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """The key figures of a run; None where there is nothing to measure."""
+
+    requests: int
+    """Calls that fell due."""
+    rate_per_s: float
+    """Calls done, a second."""
+    p50_ms: float | None
+    p99_ms: float | None
+    p999_ms: float | None
+    max_ms: float | None
+    availability: float | None
+    """The share of calls that were done, 0 to 1."""
+    recovery_s: float | None
+    """The slowest window's recovery; a lower bound where `recovery_censored`."""
+    recovery_censored: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurements:
+    """What the figures and the SLOs' judgements are computed from."""
+
+    latencies_ms: NDArray[np.float64]
+    """Of every call that did not fail, ascending; of an unknown call the time it was waited for, a lower bound."""
+    requests: int
+    done: int
+    seconds: float
+    """The time of the load."""
+    recoveries: tuple[Recovery, ...]
+
+    @property
+    def rate_per_s(self) -> float:
+        return self.done / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def availability(self) -> float | None:
+        return self.done / self.requests if self.requests else None
+
+    @property
+    def max_ms(self) -> float | None:
+        return float(self.latencies_ms[-1]) if len(self.latencies_ms) else None
+
+    @property
+    def recovery_s(self) -> float | None:
+        return max((recovery.seconds for recovery in self.recoveries), default=None)
+
+    @property
+    def recovery_censored(self) -> bool:
+        return any(recovery.censored for recovery in self.recoveries)
+
+    def percentile_ms(self, percentile: float) -> float | None:
+        """The nearest-rank percentile: the least sample that at least this percentage of the samples does not exceed."""
+        samples = len(self.latencies_ms)
+        if not samples:
+            return None
+        rank = math.ceil(round(percentile * samples / 100, 6))
+        return float(self.latencies_ms[rank - 1])
+
+    def metrics(self) -> Metrics:
+        return Metrics(
+            requests=self.requests,
+            rate_per_s=self.rate_per_s,
+            p50_ms=self.percentile_ms(50),
+            p99_ms=self.percentile_ms(99),
+            p999_ms=self.percentile_ms(99.9),
+            max_ms=self.max_ms,
+            availability=self.availability,
+            recovery_s=self.recovery_s,
+            recovery_censored=self.recovery_censored,
+        )
+
+
+def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0) -> Measurements:
+    """Measure the load phase of a history.
+
+    A p99 threshold among `slos` decides which calls are good service for recovery. `load_s` is how long the load was
+    planned to last; the load's time is that, or longer where the last call fell due or was done later.
+    """
+    ops = history.load
+    due_end_ns = max(int(load_s * 1e9), int(ops["due_ns"].max()) + 1 if len(ops) else 0)
+    done = ops["outcome"] == "ok"
+    last_done_ns = int(ops.loc[done, "done_ns"].max()) if done.any() else 0
+    return Measurements(
+        latencies_ms=_latencies_ms(ops),
+        requests=len(ops),
+        done=int(done.sum()),
+        seconds=max(due_end_ns, last_done_ns) / 1e9,
+        recoveries=recoveries(history, tuple(slos), due_end_ns),
+    )
+
+
+def _latencies_ms(ops: pd.DataFrame) -> NDArray[np.float64]:
+    counted = ops[ops["outcome"] != "failed"]
+    return np.sort((counted["done_ns"] - counted["due_ns"]).to_numpy() / 1e6)

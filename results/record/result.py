@@ -1,0 +1,165 @@
+"""A run's result: what `--json` writes and `result.json` holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+import pandas as pd
+
+from harness.model.errors import UsageError
+from harness.model.history import History
+from results.analysis.metrics import Metrics
+from results.analysis.recovery import Recovery
+
+RunVerdict = Literal["pass", "fail", "slo", "unknown"]
+
+
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one checker found. `valid` is None where it could not decide; `ops` are rows of the history's `ops`."""
+
+    name: str
+    valid: bool | None
+    why: str
+    ops: tuple[int, ...] = ()
+
+
+class SLOResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What was observed of one SLO: `value` in the metric's base unit, `ok` None where it cannot be told."""
+
+    text: str
+    value: float | None
+    ok: bool | None
+    why: str
+
+
+class FaultResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault window: planned from `from_s` to `to_s`, in effect from `injected_s` to `healed_s`, seconds of the load."""
+
+    kind: str
+    label: str
+    selector: str
+    targets: tuple[str, ...]
+    from_s: float
+    to_s: float
+    injected_s: float | None
+    healed_s: float | None
+    acted: bool | None
+    evidence: str
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """What the run ran on."""
+
+    cpu: str
+    cores: int
+    memory_gib: float
+    kernel: str
+    python: str
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a run concluded. What it concluded it from is the history beside it."""
+
+    drill: str
+    title: str
+    seed: int
+    verdict: RunVerdict
+    checks: tuple[CheckResult, ...]
+    slos: tuple[SLOResult, ...]
+    metrics: Metrics
+    recoveries: tuple[Recovery, ...]
+    faults: tuple[FaultResult, ...]
+    rerun: str
+    """The command line that repeats the run."""
+    started_utc: str
+    """ISO 8601, to the second."""
+    duration_s: float
+    """Wall time of the whole run, starting and stopping included."""
+    machine: Machine
+    versions: dict[str, str]
+    """Package name to version."""
+    commit: str
+    fault_plane: str
+    expected: Literal["pass", "fail"] = "pass"
+    caught_by: str | None = None
+    """The check that must find a system out that is known to be wrong."""
+
+    @property
+    def caught(self) -> bool:
+        """Whether the check that must find the system out did."""
+        return any(check.name == self.caught_by and check.valid is False for check in self.checks)
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the run ended as its drill says it should."""
+        return self.verdict == "pass" if self.expected == "pass" else self.caught
+
+
+EXIT_CODES: Final[dict[RunVerdict, int]] = {"pass": 0, "fail": 1, "slo": 3, "unknown": 4}
+_GRAVEST_FIRST: Final = (EXIT_CODES["fail"], EXIT_CODES["slo"], EXIT_CODES["unknown"])
+
+
+def verdict_of(checks: Sequence[CheckResult], slos: Sequence[SLOResult]) -> RunVerdict:
+    """One verdict from all: wrong behaviour outweighs what is unknown, which outweighs a missed SLO."""
+    if any(check.valid is False for check in checks):
+        return "fail"
+    if any(check.valid is None for check in checks):
+        return "unknown"
+    if any(slo.ok is False for slo in slos):
+        return "slo"
+    if any(slo.ok is None for slo in slos):
+        return "unknown"
+    return "pass"
+
+
+def exit_code(results: Sequence[Result]) -> int:
+    """The exit code of the gravest verdict: wrong behaviour, then a missed SLO, then unknown."""
+    codes = {EXIT_CODES[result.verdict] for result in results}
+    return next((code for code in _GRAVEST_FIRST if code in codes), 0)
+
+
+def suite_exit_code(results: Sequence[Result]) -> int:
+    """0 where every run ended as its drill expects, else that of the gravest that did not.
+
+    A known fault that was not caught counts as wrong behaviour, unless the run is itself unknown or missed an SLO.
+    """
+    codes = {EXIT_CODES[result.verdict] or EXIT_CODES["fail"] for result in results if not result.as_expected}
+    return next((code for code in _GRAVEST_FIRST if code in codes), 0)
+
+
+def faults_of(history: History) -> tuple[FaultResult, ...]:
+    """The fault windows of a history, one by one."""
+    return tuple(
+        FaultResult(
+            kind=str(row["fault"]),
+            label=str(row["label"]),
+            selector=str(row["selector"]),
+            targets=tuple(str(row["targets"]).split()),
+            from_s=float(row["from_s"]),
+            to_s=float(row["to_s"]),
+            injected_s=_seconds(row["injected_ns"]),
+            healed_s=_seconds(row["healed_ns"]),
+            acted=None if pd.isna(row["acted"]) else bool(row["acted"]),
+            evidence="" if pd.isna(row["evidence"]) else str(row["evidence"]),
+        )
+        for row in history.windows.to_dict("records")
+    )
+
+
+def _seconds(at_ns: int | None) -> float | None:
+    return None if at_ns is None or pd.isna(at_ns) else int(at_ns) / 1e9
+
+
+def encode(result: Result) -> bytes:
+    """The result as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+
+
+def decode(text: bytes, source: str) -> Result:
+    """The result that `encode` wrote. Raises `UsageError`, naming `source`, where the text is not one."""
+    try:
+        return msgspec.json.decode(text, type=Result)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{source} is not a run's result: {error}.") from error

@@ -1,0 +1,111 @@
+"""Runs on disk: a folder a run, self-contained.
+
+    runs/<drill>/<utc>-<seed>/
+        result.json       what was concluded (`results.record.result.Result`)
+        ops.parquet       every operation
+        windows.parquet   the fault windows
+        events.parquet    what was seen of the nodes
+        links.parquet     what went over each link
+        nodes/<name>.log  each node's log, written while it ran
+
+The columns are those of `harness.model.history`. `result.json` is written last, so a folder that has one is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from harness.model.errors import HarnessError, UsageError
+from harness.model.history import History
+from results.record.result import Result, decode, encode
+
+RUNS: Final = Path("runs")
+RESULT: Final = "result.json"
+FRAMES: Final = ("ops", "windows", "events", "links")
+
+
+def new_run_dir(root: Path, drill: str, seed: int, started: datetime) -> Path:
+    """Make the folder of a run that begins now. Raises `HarnessError` where that cannot be done."""
+    stamp = f"{started:%Y%m%dT%H%M%SZ}-{seed}"
+    with _one_line_errors(root):
+        for name in (stamp, *(f"{stamp}-{again}" for again in range(2, 1000))):
+            path = root / drill / name
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                if path.is_dir():
+                    continue
+                raise
+            (path / "nodes").mkdir()
+            return path
+    raise HarnessError(f"There are already 999 runs called {root / drill / stamp}. Remove some.")
+
+
+def save(run_dir: Path, result: Result, history: History) -> None:
+    """Write a run's result and history into its folder. Raises `HarnessError` where the disk does not take it."""
+    with _one_line_errors(run_dir):
+        run_dir.mkdir(parents=True, exist_ok=True)
+        for name in FRAMES:
+            part = run_dir / f"{name}.parquet.part"
+            getattr(history, name).to_parquet(part, compression="zstd", index=False)
+            part.rename(run_dir / f"{name}.parquet")
+        part = run_dir / f"{RESULT}.part"
+        part.write_bytes(encode(result))
+        part.rename(run_dir / RESULT)
+
+
+@contextmanager
+def _one_line_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error).splitlines()[0]
+        raise HarnessError(f"Cannot write the run to {path}: {why}. Free space there, or choose another folder.") from error
+
+
+def load_run(path: Path) -> tuple[Result, History]:
+    """Read a run back. Raises `UsageError` where the folder does not hold a complete one."""
+    return load_result(path), load_frames(path)
+
+
+def load_result(path: Path) -> Result:
+    """Read a run's result alone. Raises `UsageError` where the folder does not hold one."""
+    file = path / RESULT
+    try:
+        return decode(file.read_bytes(), str(file))
+    except OSError as error:
+        raise UsageError(f"{path} is not a run's folder: cannot read {RESULT} there ({error.strerror}).") from error
+
+
+def load_frames(path: Path) -> History:
+    """Read a run's history, which is there even where the run was cut off before its result."""
+    frames = {name: read_parquet(path / f"{name}.parquet") for name in FRAMES}
+    return History.of(**frames)
+
+
+def read_parquet(file: Path) -> pd.DataFrame:
+    """A parquet file as a frame. Raises `UsageError` where it cannot be read."""
+    try:
+        return pd.read_parquet(file)
+    except (OSError, ValueError) as error:  # pyarrow's errors are subclasses of these
+        raise UsageError(f"Cannot read {file}: {str(error).splitlines()[0]}") from error
+
+
+def run_dirs(root: Path = RUNS) -> list[Path]:
+    """The folders of all complete runs, the oldest first."""
+    return sorted((file.parent for file in root.glob(f"**/{RESULT}")), key=lambda path: (path.name, path))
+
+
+def latest(root: Path = RUNS, drill: str | None = None) -> Path:
+    """The newest complete run, of one drill or of any. Raises `UsageError` where there is none."""
+    found = run_dirs(root / drill if drill else root)
+    if not found:
+        what = f"run of {drill}" if drill else "run"
+        raise UsageError(f"There is no {what} in {root}. Make one with `harness drill {drill or 'NAME'}`.")
+    return found[-1]

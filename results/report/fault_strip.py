@@ -1,0 +1,108 @@
+"""The strip of fault windows above a run's drawings."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+from bokeh.core.properties import value
+from bokeh.models import ColumnDataSource, HoverTool, Range1d
+from bokeh.plotting import figure
+
+from results.record.result import FaultResult, Result
+from results.report.phrasing import recovery_words
+from results.report.plot_style import TIP, TOKENS, new_figure
+
+
+def held(fault: FaultResult) -> tuple[float, float]:
+    """From when to when a fault was in effect, or was meant to be where it never was."""
+    begin_s = fault.from_s if fault.injected_s is None else fault.injected_s
+    return begin_s, max(fault.to_s if fault.healed_s is None else fault.healed_s, begin_s)
+
+
+def fault_strip(result: Result, end_s: float) -> figure:
+    """The strip of fault windows, each with its recovery below it: a line to where service was good again, or to the end."""
+    lanes = _lanes(result.faults)
+    drawn = new_figure("Faults", 38 * (max(lanes) + 1) + 32, end_s, y_range=Range1d(max(lanes) + 1, 0))
+    drawn.axis.visible = False
+    drawn.ygrid.visible = False
+    windows = _window_source(result, lanes, end_s)
+    bars = drawn.hbar(
+        y="y", left="left", right="right", height=0.62, source=windows, fill_color=TOKENS["fault"], fill_alpha="fill",
+        line_color=TOKENS["fault"], line_dash="dash",
+    )  # fmt: skip
+    drawn.text(
+        x="x", y="y", text="name", x_offset="offset", text_align="align", text_baseline="middle", source=windows,
+        text_color=TOKENS["ink"], text_font_size="12px", text_font=value("system-ui, sans-serif"),
+    )  # fmt: skip
+    ways = _recovery_source(result, lanes)
+    drawn.segment(
+        x0="from", x1="to", y0="y", y1="y", source=ways, line_color=TOKENS["recovery"], line_width=2, line_dash="dash"
+    )
+    marks = drawn.scatter("to", "y", marker="marker", angle="angle", size=11, source=ways, color=TOKENS["recovery"])
+    tip = TIP.format("<b>@label @name</b><br>@when<br>@what<br>@recovery")
+    drawn.add_tools(HoverTool(renderers=[bars], tooltips=tip))
+    drawn.add_tools(HoverTool(renderers=[marks], tooltips=TIP.format("<b>@label</b> @recovery")))
+    return drawn
+
+
+def _window_source(result: Result, lanes: list[int], end_s: float) -> ColumnDataSource:
+    acting = {True: "", False: " · did not act", None: " · not known to have acted"}
+    recoveries = {recovery.window: recovery for recovery in result.recoveries}
+    columns: dict[str, list[object]] = defaultdict(list)
+    for fault, lane in zip(result.faults, lanes, strict=True):
+        begin_s, to_s = held(fault)
+        late = begin_s > 0.6 * end_s
+        row = {
+            "label": fault.label,
+            "left": begin_s,
+            "right": to_s,
+            "y": lane + 0.36,
+            "name": f"{fault.kind} {' '.join(fault.targets) or fault.selector}{acting[fault.acted]}",
+            "fill": 0.32 if fault.acted else 0.0,
+            "dash": "solid" if fault.acted else "dashed",
+            "when": f"{begin_s:.3f} to {to_s:.3f} s",
+            "what": fault.evidence,
+            "recovery": recovery_words(recoveries.get(fault.label)),
+            "x": to_s if late else begin_s,  # a name near the end is set leftwards, so that it is not cut
+            "align": "right" if late else "left",
+            "offset": -6 if late else 6,
+        }
+        for name, cell in row.items():
+            columns[name].append(cell)
+    return ColumnDataSource(columns)
+
+
+def _recovery_source(result: Result, lanes: list[int]) -> ColumnDataSource:
+    windows = {fault.label: (fault.injected_s or 0.0, lane) for fault, lane in zip(result.faults, lanes, strict=True)}
+    columns: dict[str, list[object]] = {
+        name: [] for name in ("label", "from", "to", "y", "marker", "angle", "dash", "recovery")
+    }
+    for recovery in result.recoveries:
+        if recovery.seconds > 0 and recovery.window in windows:
+            begin_s, lane = windows[recovery.window]
+            row = {
+                "label": recovery.window,
+                "from": begin_s,
+                "to": begin_s + recovery.seconds,
+                "y": lane + 0.86,
+                "marker": "triangle" if recovery.censored else "diamond",
+                "angle": -math.pi / 2 if recovery.censored else 0.0,
+                "dash": "dashed" if recovery.censored else "solid",
+                "recovery": recovery_words(recovery),
+            }
+            for name, cell in row.items():
+                columns[name].append(cell)
+    return ColumnDataSource(columns)
+
+
+def _lanes(faults: tuple[FaultResult, ...]) -> list[int]:
+    """A lane for each fault, so that none covers another."""
+    free_from_s: list[float] = []
+    lanes = []
+    for fault in faults:
+        begin_s, end_s = held(fault)
+        lane = next((lane for lane, free_s in enumerate(free_from_s) if free_s <= begin_s), len(free_from_s))
+        free_from_s[lane : lane + 1] = [end_s]
+        lanes.append(lane)
+    return lanes

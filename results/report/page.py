@@ -1,0 +1,162 @@
+"""Runs as one HTML page that needs nothing else: no network, no server, no installed program but a browser."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.model.errors import HarnessError, UsageError
+from harness.model.history import History
+from results.record.result import Result
+from results.record.store import load_run
+from results.report import page_sections
+from results.report.page_sections import Log, Room, Table
+from results.report.phrasing import Mark
+
+if TYPE_CHECKING:
+    from results.report.plots import Plot
+
+REPORT: Final = "report.html"
+"""The name of a single run's page, in the run's folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunView:
+    """One run on the page."""
+
+    anchor: str
+    drill: str
+    title: str
+    mark: Mark
+    word: str
+    sentence: str
+    rerun: str
+    figures: list[tuple[str, str]]
+    checks: Table
+    slos: Table
+    operations: list[Table]
+    faults: Table
+    events: Table
+    links: Table
+    logs: list[Log]
+    facts: list[tuple[str, str]]
+    plot: str
+    """A drawing's JSON, compressed, in base64."""
+    plot_height: int
+    sampled: str
+    aria: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """All that the template lays out."""
+
+    title: str
+    subtitle: str
+    overview: Table | None
+    runs: list[RunView]
+
+
+def write_report(runs: Sequence[Path], out: Path) -> None:
+    """Write one page about the runs in these folders, the overview first where there are several.
+
+    Raises `UsageError` where there is no run or a folder holds none, `HarnessError` where the page cannot be written.
+    """
+    if not runs:
+        raise UsageError("There are no runs to report on. Make one with `harness drill NAME`.")
+    text = render([(path, *load_run(path)) for path in runs])
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = out.with_name(f"{out.name}.part")
+        part.write_text(text, encoding="utf-8")
+        part.rename(out)
+    except OSError as error:
+        raise HarnessError(
+            f"Cannot write the report to {out}: {error.strerror}. Free space, or choose another place."
+        ) from error
+
+
+def render(runs: Sequence[tuple[Path, Result, History]]) -> str:
+    """The page about runs: each with its folder (for the node logs), its result and its history."""
+    from results.report.plot_style import TOKENS  # Bokeh takes a second to import; what only prints a verdict need not wait
+
+    room = Room.among(len(runs))
+    anchors = [f"run-{number}" for number in range(1, len(runs) + 1)]
+    results = [result for _, result, _ in runs]
+    views_of_runs = [_view(anchor, *run, room) for anchor, run in zip(anchors, runs, strict=True)]
+    expected = sum(result.as_expected for result in results)
+    several = len(runs) > 1
+    page = Page(
+        title=f"{expected} of {len(runs)} drills ended as expected" if several else results[0].drill,
+        subtitle=_subtitle(results),
+        overview=page_sections.overview(results, anchors) if several else None,
+        runs=views_of_runs,
+    )
+    assets = PackageLoader("results.report", "template")
+    environment = Environment(loader=assets, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    version, code = _bokeh()
+    return environment.get_template("page.html").render(
+        page=page,
+        css=Markup(assets.get_source(environment, "page.css")[0]),  # noqa: S704 - a file of this package
+        js=Markup(assets.get_source(environment, "page.js")[0]),  # noqa: S704 - a file of this package
+        tokens=TOKENS,
+        bokeh=code,
+        bokeh_version=version,
+    )
+
+
+def _view(anchor: str, run_dir: Path, result: Result, history: History, room: Room) -> RunView:
+    from results.report.plots import plot_run
+
+    mark, word, sentence = page_sections.headline(result)
+    plot: Plot = plot_run(result, history, room.points)
+    unsatisfied = [check for check in result.checks if check.ops and check.valid is not True]
+    return RunView(
+        anchor=anchor,
+        drill=result.drill,
+        title=result.title,
+        mark=mark,
+        word=word,
+        sentence=sentence,
+        rerun=result.rerun,
+        figures=page_sections.figures(result),
+        checks=page_sections.checks(result),
+        slos=page_sections.slos(result),
+        operations=[page_sections.operations(check, history.ops, room.operations) for check in unsatisfied],
+        faults=page_sections.faults(result),
+        events=page_sections.events(history, room.rows),
+        links=page_sections.links(history, room.rows),
+        logs=page_sections.logs(run_dir, room.log_characters),
+        facts=page_sections.facts(result),
+        plot=_compressed(plot.item.encode()),
+        plot_height=plot.height,
+        sampled=plot.sampled,
+        aria=f"Faults, latency and throughput of {result.drill} over time. {sentence}",
+    )
+
+
+def _subtitle(results: Sequence[Result]) -> str:
+    first, machine = results[0], results[0].machine
+    parts = [first.started_utc, f"{machine.cores} cores, {machine.memory_gib:g} GiB", first.commit and f"commit {first.commit}"]
+    return " · ".join(part for part in parts if part)
+
+
+def _compressed(data: bytes) -> str:
+    return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
+
+
+@cache
+def _bokeh() -> tuple[str, str]:
+    """Bokeh's version and its code for the browser."""
+    import bokeh
+    from bokeh.resources import Resources
+
+    return str(bokeh.__version__), _compressed("\n".join(Resources(mode="inline", components=["bokeh"]).js_raw).encode())

@@ -1,0 +1,131 @@
+"""A result in words: the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from results.analysis.metrics import Metrics
+from results.analysis.recovery import Recovery
+from results.record.result import CheckResult, Result, SLOResult
+
+Mark = Literal["good", "bad", "open"]
+
+
+def mark_of(fine: bool | None) -> Mark:
+    """How something judged is marked."""
+    return "open" if fine is None else "good" if fine else "bad"
+
+
+def run_mark(result: Result) -> Mark:
+    """How a run is marked: good where it ended as expected."""
+    return "good" if result.as_expected else "open" if result.verdict == "unknown" else "bad"
+
+
+def verdict_word(result: Result) -> str:
+    """The run's verdict in a word or two."""
+    if result.expected == "fail" and result.verdict != "unknown":
+        return "Caught" if result.caught else "Not caught"
+    return {"pass": "Pass", "fail": "Fail", "slo": "SLO missed", "unknown": "Unknown"}[result.verdict]
+
+
+def sentence(result: Result) -> str:
+    """What became of the run, without the verdict's word: who, through what, how well, or why not."""
+    through = _through(result)
+    if result.expected == "fail" and result.verdict != "unknown":
+        if result.caught:
+            return f"{result.drill} is known to be wrong, and {result.caught_by} found it out{through}: {_why(_caught(result))}"
+        return f"{result.drill} is known to be wrong, and {result.caught_by} did not find it out{through}."
+    figures = ", ".join(key_figures(result))
+    match result.verdict:
+        case "pass":
+            return f"{result.drill} kept every promise{through}: {figures}."
+        case "fail":
+            wrong = [check for check in result.checks if check.valid is False]
+            return f"{result.drill} broke a promise{through}: {'; '.join(f'{c.name}: {_why(c)}' for c in wrong)}"
+        case "slo":
+            missed = [slo for slo in result.slos if slo.ok is False]
+            return f"{result.drill} did nothing wrong{through}, but was not good enough: {_list_slos(missed)}"
+        case "unknown":
+            undecided = [f"{check.name}: {_why(check)}" for check in result.checks if check.valid is None]
+            unclear = [slo for slo in result.slos if slo.ok is None] if not undecided else []
+            return f"{result.drill} cannot be judged: {' '.join(undecided) or _list_slos(unclear)}"
+
+
+def key_figures(result: Result) -> list[str]:
+    """The figures that belong in a headline."""
+    metrics = result.metrics
+    figures = [f"{metrics.requests:,} calls"]
+    figures += [f"p99 {milliseconds(metrics.p99_ms)}"] if metrics.p99_ms is not None else []
+    figures += [f"availability {share(metrics.availability)}"] if metrics.availability is not None else []
+    if metrics.recovery_s == 0:
+        figures.append("no interruption")
+    elif metrics.recovery_s is not None:
+        figures.append(
+            f"not recovered within {metrics.recovery_s:.3g} s"
+            if metrics.recovery_censored
+            else f"recovered in {metrics.recovery_s:.3g} s"
+        )
+    return figures
+
+
+def milliseconds(value_ms: float | None) -> str:
+    """ "3.14 ms", "1,234 ms"; a dash for None."""
+    if value_ms is None:
+        return "–"
+    return f"{value_ms:,.0f} ms" if value_ms >= 1000 else f"{value_ms:.3g} ms"
+
+
+def share(value: float | None) -> str:
+    """ "99.8 %"; never "100 %" where anything is missing from it; a dash for None."""
+    if value is None:
+        return "–"
+    for digits in range(3, 16):
+        text = f"{value * 100:.{digits}g}"
+        if (float(text) == 100) == (value == 1):
+            return f"{text} %"
+    return f"{value * 100} %"
+
+
+def recovery(metrics: Metrics) -> str:
+    """ "0.6 s", "≥ 3 s" where it was not seen; a dash where there was no fault."""
+    if metrics.recovery_s is None:
+        return "–"
+    return f"{'≥ ' if metrics.recovery_censored else ''}{metrics.recovery_s:.3g} s"
+
+
+def recovery_words(recovery: Recovery | None) -> str:
+    """What became of the service after a fault."""
+    if recovery is None:
+        return "no recovery to measure"
+    if recovery.censored:
+        return f"not recovered within {recovery.seconds:.3g} s, when watching ended"
+    return f"recovered in {recovery.seconds:.3g} s" if recovery.seconds else "service was not interrupted"
+
+
+def operation(kind: str, key: str, value: object, expected: object) -> str:
+    """An operation in short: "write k3 = 17", "read k3 = 16, not 17"; `value` and `expected` are texts or null."""
+    if not isinstance(value, str):
+        return f"{kind} {_short(key)}"
+    wrong = isinstance(expected, str) and expected != value
+    return f"{kind} {_short(key)} = {_short(value)}" + (f", not {_short(str(expected))}" if wrong else "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def _through(result: Result) -> str:
+    faults = len(result.faults)
+    return f" through {faults} fault{'s' if faults > 1 else ''}" if faults else ""
+
+
+def _caught(result: Result) -> CheckResult:
+    return next(check for check in result.checks if check.name == result.caught_by)
+
+
+def _why(check: CheckResult) -> str:
+    return check.why if check.why.endswith((".", "!", "?")) else f"{check.why}."
+
+
+def _list_slos(slos: list[SLOResult]) -> str:
+    return "; ".join(f"{slo.text}: {slo.why}" for slo in slos) + "."

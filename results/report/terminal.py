@@ -1,0 +1,157 @@
+"""A result on the terminal. Lines that one copies, paths and commands, are never wrapped or cut."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.model.history import History
+from results.record.result import CheckResult, FaultResult, Result
+from results.record.store import load_frames
+from results.report.phrasing import Mark, mark_of, milliseconds, operation, recovery, run_mark, sentence, share, verdict_word
+
+_SYMBOLS: Final[dict[Mark, str]] = {"good": "✔", "bad": "✘", "open": "?"}
+_STYLES: Final[dict[Mark, str]] = {"good": "green", "bad": "bold red", "open": "bold yellow"}
+_OPS_SHOWN: Final = 5
+
+
+def print_result(result: Result, console: Console, run_dir: Path, report: Path | None = None) -> None:
+    """One run: the verdict, what was done to the system and what was seen of it, every check and SLO, how to repeat it.
+
+    The operations that show why a check failed are read from `run_dir`, where the run was saved.
+    """
+    console.print()
+    console.print(_headline(result))
+    _print_faults(result.faults, console)
+    failing = any(check.ops for check in result.checks if check.valid is not True)
+    _print_checks(result.checks, load_frames(run_dir).ops if failing else None, console)
+    if result.slos:
+        rows = [(mark_of(slo.ok), slo.text, slo.why) for slo in result.slos]
+        _print_section("SLOs", rows, console)
+    console.print()
+    _print_to_copy("Report", str(report or run_dir), console)
+    _print_to_copy("Again", result.rerun, console)
+
+
+def summary(result: Result, run_dir: Path, report: Path | None = None) -> str:
+    """What `print_result` prints, as plain text."""
+    text = io.StringIO()
+    print_result(result, Console(file=text, width=100, no_color=True), run_dir, report)
+    return text.getvalue()
+
+
+def print_checks(checks: Sequence[CheckResult], history: History, console: Console) -> None:
+    """What checkers found in a history, with the operations that show why."""
+    _print_checks(checks, history.ops, console)
+
+
+def print_suite(results: Sequence[Result], console: Console, report: Path | None = None) -> None:
+    """A table of runs, then whatever did not end as expected, with the line that repeats it."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("")
+    table.add_column("drill", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    for name in ("calls", "p99", "available", "recovery"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for result in results:
+        metrics = result.metrics
+        table.add_row(
+            _symbol(run_mark(result)),
+            _text(result.drill),
+            Text(verdict_word(result).lower(), style=_STYLES[run_mark(result)]),
+            f"{metrics.requests:,}",
+            milliseconds(metrics.p99_ms),
+            share(metrics.availability),
+            recovery(metrics),
+        )
+    console.print()
+    console.print(table)
+    surprises = [result for result in results if not result.as_expected]
+    for result in surprises:
+        console.print()
+        console.print(_headline(result))
+        _print_to_copy("Again", result.rerun, console)
+    console.print()
+    expected = len(results) - len(surprises)
+    console.print(Text(f"{expected} of {len(results)} drills ended as expected.", style="bold"))
+    if report is not None:
+        _print_to_copy("Report", str(report), console)
+
+
+def _headline(result: Result) -> Text:
+    mark = run_mark(result)
+    word = f"{_SYMBOLS[mark]} {verdict_word(result)}."
+    return Text.assemble((word, _STYLES[mark]), " ", _text(sentence(result)))
+
+
+def _print_faults(faults: Sequence[FaultResult], console: Console) -> None:
+    rows = []
+    for fault in faults:
+        targets = " ".join(fault.targets) or fault.selector
+        chosen = f" ({fault.selector})" if fault.selector != targets else ""
+        when = f"{fault.from_s:g}–{fault.to_s:g} s"
+        rows.append((mark_of(fault.acted), f"{when}  {fault.kind} {targets}{chosen}", fault.evidence))
+    if rows:
+        _print_section("Faults", rows, console)
+
+
+def _print_checks(checks: Sequence[CheckResult], ops: pd.DataFrame | None, console: Console) -> None:
+    _print_section("Checks", [(mark_of(check.valid), check.name, check.why) for check in checks], console)
+    for check in checks:
+        if check.ops and check.valid is not True and ops is not None:
+            _print_ops(check, ops, console)
+
+
+def _print_section(title: str, rows: Sequence[tuple[Mark, str, str]], console: Console) -> None:
+    """A title, and a line of each thing judged: its mark, its name, what was seen."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", max_width=max(console.width // 2, 10))
+    table.add_column(overflow="fold")
+    for mark, name, text in rows:
+        table.add_row(_symbol(mark), _text(name), _text(text, "dim"))
+    console.print()
+    console.print(Text(title, style="bold"))
+    console.print(table)
+
+
+def _print_ops(check: CheckResult, ops: pd.DataFrame, console: Console) -> None:
+    chosen = ops.loc[[op for op in check.ops if op in ops.index][:_OPS_SHOWN]]
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for name in ("operation", "due", "took"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("what", "outcome", "node"):
+        table.add_column(name, overflow="fold")
+    for number, op in chosen.iterrows():
+        table.add_row(
+            str(number),
+            f"{op['due_ns'] / 1e9:.3f} s",
+            milliseconds((op["done_ns"] - op["due_ns"]) / 1e6),
+            _text(operation(op["kind"], op["key"], op["value"], op["expected"])),
+            _text(str(op["outcome"])),
+            _text(str(op["node"])),
+        )
+    console.print()
+    shown = f"the first {len(chosen)} of {len(check.ops):,}" if len(check.ops) > len(chosen) else f"{len(chosen)}"
+    console.print(Text(f"Operations that show why {check.name} is not satisfied: {shown}", style="bold"))
+    console.print(table)
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Text from outside, its control characters made visible, so that no value can move the cursor."""
+    return Text("".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text), style=style)
+
+
+def _symbol(mark: Mark) -> Text:
+    return Text(_SYMBOLS[mark], style=_STYLES[mark])
+
+
+def _print_to_copy(name: str, text: str, console: Console) -> None:
+    console.print(Text.assemble((f"{name:<8}", "dim"), text), soft_wrap=True)

@@ -1,0 +1,118 @@
+"""Redis: a real redis-server under the harness, as an example of a foreign system."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+from harness.model.system import Address, Answer, Call, CallFailed, Client, Node
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis as RedisConnection
+
+_NODE: Final = "redis"
+_SERVER: Final = "redis-server"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redis:
+    """One redis-server from PATH, asked through its own client library; it syncs every write, or keeps nothing on disk."""
+
+    fsync: bool = True
+    """Whether a write is on disk before it is acknowledged; without, nothing is ever written to disk."""
+    fake_clock: bool = False
+    """Whether its clock can be made wrong (ClockSkew, ClockJump, ClockDrift), which makes it slower."""
+
+    def nodes(self) -> Sequence[Node]:
+        persistence = ("--appendonly", "yes", "--appendfsync", "always") if self.fsync else ("--appendonly", "no")
+        command = (
+            _SERVER, "--bind", "{host}", "--protected-mode", "no", "--port", "{port}", "--dir", "{data}", "--save", "",
+            *persistence,
+        )  # fmt: skip
+        return [Node(name=_NODE, command=command, fake_clock=self.fake_clock)]
+
+    def entries(self) -> Sequence[str]:
+        return [_NODE]
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        return RedisClient(entries[_NODE])
+
+    def missing(self) -> str | None:
+        if find_spec("redis") is None:
+            return "Redis needs its client library, which is not installed: pip install 'distributed-ml-harness[redis]'"
+        if shutil.which(_SERVER) is None:
+            return f"Redis needs {_SERVER}, which is not on PATH: apt install redis-server"
+        return None
+
+    async def probe(self, address: Address) -> None:
+        """Returns when the server answers PING, which it does when it has read what it had on disk."""
+        from redis.exceptions import RedisError
+
+        connection = _connection(address)
+        try:
+            await connection.ping()
+        except RedisError as error:
+            raise ConnectionError(str(error)) from error
+        finally:
+            await connection.aclose()
+
+    async def time_ns(self, address: Address) -> int:
+        """What the server's clock shows, to the microsecond."""
+        from redis.exceptions import RedisError
+
+        connection = _connection(address)
+        try:
+            seconds, microseconds = await connection.time()
+        except RedisError as error:
+            raise ConnectionError(str(error)) from error
+        finally:
+            await connection.aclose()
+        return int(seconds) * 10**9 + int(microseconds) * 1000
+
+
+class RedisClient:
+    """One connection, opened anew after an error; nothing is retried behind the load's back."""
+
+    def __init__(self, address: Address) -> None:
+        self._redis = _connection(address)
+
+    async def invoke(self, call: Call) -> Answer:
+        from redis.exceptions import BusyLoadingError, ResponseError
+
+        if call.kind not in ("read", "write") or (call.kind == "write" and call.value is None):
+            raise CallFailed(f"Redis' keys are read, or written with a value; this call is {call}")
+        await self._connect()
+        try:
+            if call.kind == "read":
+                value = await self._redis.get(call.key)
+                return Answer(None if value is None else str(value), _NODE)
+            await self._redis.set(call.key, str(call.value))
+        except (BusyLoadingError, ResponseError) as error:  # the server refused it, and has done nothing
+            raise CallFailed(str(error)) from error
+        return Answer(None, _NODE)
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    async def _connect(self) -> None:
+        """Open the connection where it is not open: a call for which that fails was surely not sent."""
+        from redis.exceptions import RedisError
+
+        try:
+            await self._redis.initialize()
+            if self._redis.connection is not None:
+                await self._redis.connection.connect()  # type: ignore[no-untyped-call]
+        except RedisError as error:
+            raise CallFailed(str(error)) from error
+
+
+def _connection(address: Address) -> RedisConnection:
+    from redis.asyncio import Redis as Connection
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+
+    host, port = address
+    return Connection(host=host, port=port, decode_responses=True, retry=Retry(NoBackoff(), 0), single_connection_client=True)

@@ -1,0 +1,270 @@
+"""A circuit breaker: stops calling what fails or is slow, and tries it again with a few calls.
+
+After Nygard, "Release It!" (2nd edition, 2018, chapter 5), with the sliding window, the slow-call rate and the bounded
+half-open state that resilience4j documents under "CircuitBreaker". No I/O and no clock of its own. A lock is held for the
+bookkeeping before and after a call and never through it, so asyncio tasks and threads may share one.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Literal
+
+import msgspec
+
+from harness.model.errors import UsageError
+from systems.parts.breaker_window import Window
+
+State = Literal["closed", "open", "half-open"]
+
+TRANSITIONS_KEPT: Final = 32
+"""A breaker remembers this many of its last changes of state."""
+
+
+class BreakerOpen(Exception):
+    """The call was not made: the breaker is open, or half-open with all its probes out."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """When a breaker opens and how it closes again. Rates are shares of calls, from above 0 to 1."""
+
+    failure_rate: float = 0.5
+    """It opens when at least this share of the window's calls failed …"""
+    slow_rate: float = 1.0
+    """… or at least this share took `slow_s` or longer, whether they failed or not."""
+    slow_s: float = 1.0
+    window_s: float = 10.0
+    buckets: int = 10
+    """The window slides by one of its buckets at a time."""
+    least_calls: int = 20
+    """It does not open before the window holds this many calls."""
+    open_s: float = 5.0
+    """Open this long, then half-open."""
+    probes: int = 3
+    """Half-open, this many calls are let through. Their outcomes, by the same rates, close it or open it again."""
+    probe_expires_s: float = 5.0
+    """A probe without a result after this long has failed."""
+
+    def __post_init__(self) -> None:
+        for name in ("failure_rate", "slow_rate"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UsageError(f"Breaker: {name}={getattr(self, name)!r}: must be a share above 0 and at most 1.")
+        for name in ("slow_s", "window_s", "open_s", "probe_expires_s"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise UsageError(f"Breaker: {name}={getattr(self, name)!r}: must be a number of seconds above 0.")
+        for name in ("buckets", "least_calls", "probes"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"Breaker: {name}={getattr(self, name)!r}: must be a whole number, at least 1.")
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """A change of state, and when it was by the breaker's clock."""
+
+    at_s: float
+    state: State
+    why: str
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """A breaker as it is now. `late` counts results of calls that began before the last change of state, or expired."""
+
+    state: State
+    calls: int
+    failed: int
+    slow: int
+    refused: int
+    late: int
+    transitions: list[Transition]
+
+
+class Permit:
+    """Leave to make one call. Say how it went once, or use it in a `with`; what is said again does not count.
+
+    In a `with`, an `Exception` is a failure. Anything else raised, such as a cancellation, says nothing of what was called.
+    """
+
+    __slots__ = ("_begun_s", "_breaker", "_epoch", "_told")
+
+    def __init__(self, breaker: Breaker, epoch: int, begun_s: float) -> None:
+        self._breaker = breaker
+        self._epoch = epoch
+        self._begun_s = begun_s
+        self._told = False
+
+    @property
+    def begun_s(self) -> float:
+        return self._begun_s
+
+    @property
+    def epoch(self) -> int:
+        """How many changes of state the breaker had seen when it gave this."""
+        return self._epoch
+
+    def ok(self, duration_s: float | None = None, *, slow_s: float = 0.0) -> None:
+        """The call went well; without a duration, it ended now. Below `slow_s` it was not slow."""
+        self._breaker.done(self, failed=False, duration_s=duration_s, slow_s=slow_s)
+
+    def failed(self, duration_s: float | None = None, *, slow_s: float = 0.0) -> None:
+        """The call failed; the rest is the same."""
+        self._breaker.done(self, failed=True, duration_s=duration_s, slow_s=slow_s)
+
+    def dropped(self) -> None:
+        """The call was given up for reasons of the caller's: it does not count, and a probe's place is free again."""
+        self._breaker.dropped(self)
+
+    def first_told(self) -> bool:
+        """True the first time. Only for the breaker, under its lock."""
+        told, self._told = self._told, True
+        return not told
+
+    def __enter__(self) -> Permit:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self.ok()
+        elif issubclass(kind, Exception):
+            self.failed()
+        else:
+            self.dropped()
+
+
+class Breaker:
+    """A circuit breaker. `clock` gives seconds and should be monotonic; where it steps back, time stands still meanwhile."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._state: State = "closed"
+        self._epoch = 0
+        self._now_s = clock()
+        self._since_s = self._now_s
+        self._window = Window(settings.window_s, settings.buckets)
+        self._probes_out: dict[Permit, float] = {}
+        self._refused = 0
+        self._late = 0
+        self._transitions: deque[Transition] = deque(maxlen=TRANSITIONS_KEPT)
+
+    @property
+    def state(self) -> State:
+        """The state now. Reading it lets time take effect."""
+        with self._lock:
+            self._advance()
+            return self._state
+
+    @property
+    def ready(self) -> bool:
+        """Whether `allow` would give leave now."""
+        with self._lock:
+            self._advance()
+            return self._state == "closed" or (self._state == "half-open" and self._probe_free())
+
+    def allow(self) -> Permit | None:
+        """Leave for one call, or None where it must not be made."""
+        with self._lock:
+            now_s = self._advance()
+            if self._state == "closed":
+                return Permit(self, self._epoch, now_s)
+            if self._state == "half-open" and self._probe_free():
+                permit = Permit(self, self._epoch, now_s)
+                self._probes_out[permit] = now_s
+                return permit
+            self._refused += 1
+            return None
+
+    def call(self) -> Permit:
+        """The same, to be used in a `with` around the call. Raises `BreakerOpen` where it must not be made."""
+        permit = self.allow()
+        if permit is None:
+            raise BreakerOpen("the circuit breaker is open")
+        return permit
+
+    def done(self, permit: Permit, *, failed: bool, duration_s: float | None, slow_s: float) -> None:
+        """What `Permit.ok` and `Permit.failed` say."""
+        with self._lock:
+            now_s = self._advance()
+            if not permit.first_told():
+                return
+            if not self._counts(permit):
+                self._late += 1
+                return
+            self._probes_out.pop(permit, None)
+            took_s = now_s - permit.begun_s if duration_s is None else duration_s
+            self._window.add(now_s, failed=failed, slow=took_s >= max(self._settings.slow_s, slow_s))
+            self._judge(now_s)
+
+    def dropped(self, permit: Permit) -> None:
+        """What `Permit.dropped` says."""
+        with self._lock:
+            self._advance()
+            if permit.first_told():
+                self._probes_out.pop(permit, None)
+
+    def status(self) -> Status:
+        with self._lock:
+            now_s = self._advance()
+            self._window.slide(now_s)
+            calls, failed, slow = self._window.calls, self._window.failed, self._window.slow
+            return Status(
+                state=self._state, calls=calls, failed=failed, slow=slow, refused=self._refused, late=self._late,
+                transitions=list(self._transitions),
+            )  # fmt: skip
+
+    # What follows is called under the lock.
+
+    def _counts(self, permit: Permit) -> bool:
+        """A call that began in another state says nothing of this one; a probe that expired has been counted."""
+        return permit.epoch == self._epoch and (self._state == "closed" or permit in self._probes_out)
+
+    def _probe_free(self) -> bool:
+        return self._window.calls + len(self._probes_out) < self._settings.probes
+
+    def _may_close(self) -> bool:
+        return True
+
+    def _advance(self) -> float:
+        """Let time take effect, and return it."""
+        now_s = self._clock()
+        if now_s < self._now_s:
+            now_s = self._now_s
+        self._now_s = now_s
+        if self._state == "closed":
+            return now_s  # what is too old is forgotten when the next result comes, or somebody looks
+        if self._state == "open":
+            if now_s - self._since_s >= self._settings.open_s:
+                self._change("half-open", now_s, f"open for {self._settings.open_s:g} s")
+        else:
+            limit_s = now_s - self._settings.probe_expires_s
+            expired = [permit for permit, begun_s in self._probes_out.items() if begun_s <= limit_s]
+            for permit in expired:
+                del self._probes_out[permit]
+                self._window.add(now_s, failed=True, slow=True)
+            if expired:
+                self._judge(now_s)
+        return now_s
+
+    def _judge(self, now_s: float) -> None:
+        window, settings = self._window, self._settings
+        least = settings.least_calls if self._state == "closed" else settings.probes
+        if window.calls < least:
+            return
+        if window.failed >= settings.failure_rate * window.calls:
+            self._change("open", now_s, f"{window.failed} of {window.calls} calls failed")
+        elif window.slow >= settings.slow_rate * window.calls:
+            self._change("open", now_s, f"{window.slow} of {window.calls} calls took {settings.slow_s:g} s or longer")
+        elif self._state == "half-open" and self._may_close():
+            self._change("closed", now_s, f"{window.calls} probes went well")
+
+    def _change(self, state: State, now_s: float, why: str) -> None:
+        self._state, self._since_s = state, now_s
+        self._epoch += 1
+        self._probes_out.clear()
+        # Half-open, outcomes are kept until there are enough, however long that takes.
+        span_s = math.inf if state == "half-open" else self._settings.window_s
+        self._window = Window(span_s, self._settings.buckets)
+        self._transitions.append(Transition(now_s, state, why))

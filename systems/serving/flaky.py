@@ -1,0 +1,22 @@
+"""Serving with a replica that fails every other prediction, which no count of failures in a row and no health check notices."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.model.system import Node
+from systems.serving import Serving
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlakyServing(Serving):
+    """Serving whose last replica is a `flaky_replica`."""
+
+    def nodes(self) -> Sequence[Node]:
+        last = f"r{self.replicas}"
+        return [
+            dataclasses.replace(node, code="systems.serving.flaky_replica") if node.name == last else node
+            for node in super().nodes()
+        ]

@@ -1,0 +1,40 @@
+"""Serving whose capacity is small and known, so that a drill can ask for a multiple of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.model.errors import UsageError
+from harness.model.system import Node
+from systems.serving import Serving
+from systems.serving.bugs import variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitedServing(Serving):
+    """Serving whose replicas take `service_ms` a request, one after another: each answers 1000 / `service_ms` a second."""
+
+    service_ms: float = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (math.isfinite(self.service_ms) and self.service_ms > 0):
+            raise UsageError(f"LimitedServing(service_ms={self.service_ms!r}): must be a number of milliseconds above 0.")
+
+        if self.cache:
+            raise UsageError(
+                f"LimitedServing(cache={self.cache}): its replicas work on every request. Serving(cache=…) has a cache."
+            )
+
+    def nodes(self) -> Sequence[Node]:
+        return [
+            dataclasses.replace(
+                node, code=variant(self.bug).limited_replica, config={**node.config, "service_ms": self.service_ms}
+            )
+            if node.replica
+            else node
+            for node in super().nodes()
+        ]

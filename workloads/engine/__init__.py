@@ -1,7 +1,0 @@
-"""The load engine: open-loop HTTP/1.1 load from processes of its own, fast enough to be no part of what it measures."""
-
-from workloads.engine.engine import Engine
-from workloads.engine.snapshot import Snapshot
-from workloads.engine.task import EngineTask, Exchange
-
-__all__ = ["Engine", "EngineTask", "Exchange", "Snapshot"]

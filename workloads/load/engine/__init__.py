@@ -1,0 +1,7 @@
+"""The load engine: open-loop HTTP/1.1 load from processes of its own, fast enough to be no part of what it measures."""
+
+from workloads.load.engine.engine import Engine
+from workloads.load.engine.snapshot import Snapshot
+from workloads.load.engine.task import EngineTask, Exchange
+
+__all__ = ["Engine", "EngineTask", "Exchange", "Snapshot"]

@@ -1,0 +1,148 @@
+"""The parent's side of the load engine: plain blocking code, which works under gevent's monkey-patching too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+
+from harness.model.errors import UsageError
+from harness.model.shapes import Replay
+from results.analysis.histogram import Histogram
+from workloads.load.engine.snapshot import PAGE_BYTES, Page, Snapshot
+from workloads.load.engine.task import EngineTask, Order, Prepare, SetRate, Start, Stop, encoded
+
+_AHEAD_NS: Final = 20_000_000
+"""So far ahead orders that carry a time are sent, that every process has them by then."""
+_POLL_S: Final = 0.02
+
+
+class Engine:
+    """Load from `processes` processes of its own, which end with this one. Use it as a context manager."""
+
+    def __init__(self, task: EngineTask, processes: int = 1) -> None:
+        if processes < 1 or processes > task.load.clients:
+            raise UsageError(f"Engine(processes={processes}): from 1 to the number of connections, {task.load.clients}.")
+        self._task, self._count = task, processes
+        self._workers: list[subprocess.Popen[bytes]] = []
+        self._pages: list[Page] = []
+        self._begin_ns = 0
+        self._end_ns = 0
+
+    def __enter__(self) -> Self:
+        try:
+            for number in range(self._count):
+                self._fork(Prepare(task=self._task, number=number, workers=self._count))
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._end()
+
+    def start(self) -> None:
+        """Wait for every process to be connected, then begin at the same moment in all."""
+        for worker in self._workers:
+            if worker.stdout is None or worker.stdout.readline() != b"ready\n":
+                raise RuntimeError("a process of the load engine ended before it was ready; its error is above")
+        at_ns = time.monotonic_ns() + _AHEAD_NS
+        self._begin_ns = at_ns + round(self._task.warm_up_s * 1e9)
+        self._end_ns = self._begin_ns + round(self._task.load.seconds * 1e9)
+        for worker in self._workers:
+            self._order(worker, Start(at_ns))
+
+    def set_rate(self, rate_per_s: float) -> None:
+        """Change the rate of all processes together, from now on; what was due before is still sent."""
+        if not 0 < rate_per_s < float("inf"):
+            raise UsageError(f"set_rate({rate_per_s!r}): must be a number above 0.")
+        if isinstance(self._task.load.shape, Replay):
+            raise UsageError("set_rate: the load is a replay, which has recorded times and no rate.")
+        at_ns = time.monotonic_ns() + _AHEAD_NS
+        for worker in self._workers:
+            self._order(worker, SetRate(rate_per_s, at_ns))
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that make the load, also those that have ended."""
+        return [worker.pid for worker in self._workers]
+
+    def snapshot(self) -> Snapshot:
+        """What has been counted, at most 0.1 s old."""
+        now_ns = time.monotonic_ns()
+        pages = [page.read() for page in self._pages]
+        errors: Counter[str] = Counter()
+        merged = [Histogram(), Histogram(), Histogram()]
+        for page in pages:
+            errors.update(page.errors)
+            for all_of_them, histogram in zip(merged, page.histograms, strict=True):
+                all_of_them.merge(histogram)
+        due, sent, ok, failed, wrong, unknown = (sum(calls) for calls in zip(*(page.calls for page in pages), strict=True))
+        return Snapshot(
+            at_ns=now_ns,
+            seconds=max(min(now_ns, self._end_ns) - self._begin_ns, 0) / 1e9,
+            due=due,
+            sent=sent,
+            ok=ok,
+            failed=failed,
+            wrong=wrong,
+            unknown=unknown,
+            latency=merged[0],
+            service=merged[1],
+            send_lag=merged[2],
+            cpu_s=sum(page.cpu_ns for page in pages) / 1e9,
+            starved_s=sum(page.starved_ns for page in pages) / len(pages) / 1e9,
+            errors=dict(errors.most_common(20)),
+            finished=all(page.finished for page in pages),
+        )
+
+    def wait(self) -> Snapshot:
+        """Return when every call has ended. Raises `RuntimeError` where a process ended before."""
+        while True:
+            gone = [worker.poll() is not None for worker in self._workers]
+            snapshot = self.snapshot()
+            if snapshot.finished:
+                return snapshot
+            if any(ended and not page.read().finished for ended, page in zip(gone, self._pages, strict=True)):
+                raise RuntimeError("a process of the load engine ended before the load did; its error is above")
+            time.sleep(_POLL_S)
+
+    def stop(self) -> Snapshot:
+        """Nothing falls due any more; wait for the calls that did."""
+        now_ns = time.monotonic_ns()
+        self._end_ns = min(self._end_ns, now_ns)
+        for worker in self._workers:
+            self._order(worker, Stop(now_ns))
+        return self.wait()
+
+    def _fork(self, prepare: Prepare) -> None:
+        fd = os.memfd_create("engine")
+        try:
+            os.ftruncate(fd, PAGE_BYTES)
+            command = [sys.executable, "-m", "workloads.load.engine.worker", str(fd)]
+            worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[fd])
+            self._workers.append(worker)
+            self._pages.append(Page(fd))
+        finally:
+            os.close(fd)
+        self._order(worker, prepare)
+
+    def _order(self, worker: subprocess.Popen[bytes], order: Order) -> None:
+        if worker.stdin is not None:
+            with suppress(BrokenPipeError):  # `start` and `wait` say whether it ended too early
+                worker.stdin.write(encoded(order))
+                worker.stdin.flush()
+
+    def _end(self) -> None:
+        for worker in self._workers:
+            worker.kill()
+            worker.wait()
+            for pipe in (worker.stdin, worker.stdout):
+                if pipe is not None:
+                    with suppress(BrokenPipeError):
+                        pipe.close()

@@ -1,0 +1,235 @@
+"""One process of the load engine: non-blocking sockets, one epoll, one timer (`python -m workloads.load.engine.worker FD`)."""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import sys
+import time
+from typing import Final
+
+import msgspec
+
+from workloads.load.engine.alarm import Alarm
+from workloads.load.engine.answers import Cutter
+from workloads.load.engine.connections import Connection, Connections
+from workloads.load.engine.schedule import NEVER_NS, Schedule, Times
+from workloads.load.engine.snapshot import Page
+from workloads.load.engine.tally import FAILED, OK, WRONG, Tally
+from workloads.load.engine.task import LENGTH, Order, Prepare, SetRate, Start, Stop
+
+_FLUSH_NS: Final = 100_000_000
+_SWEEP_NS: Final = 5_000_000
+_SPIN_NS: Final = 60_000
+"""So long before a call is due the worker is awake: what the kernel wakes late would be sent late."""
+_STARVED_NS: Final = 10_000_000
+"""A worker that comes back so much later than it meant to did not get the processor."""
+_CONNECT_NS: Final = 2_000_000_000
+_RECEIVED_BYTES: Final = 1 << 18
+_STDIN, _STDOUT = 0, 1
+_now = time.monotonic_ns
+
+
+class Worker:
+    def __init__(self, prepare: Prepare, page: Page) -> None:
+        task = prepare.task
+        self._epoll = select.epoll()
+        self._epoll.register(_STDIN, select.EPOLLIN)
+        self._alarm = Alarm(self._epoll)
+        self._requests = [exchange.request for exchange in task.exchanges]
+        self._expected = [exchange.expected for exchange in task.exchanges]
+        self._bodiless = [request.startswith(b"HEAD ") for request in self._requests]
+        self._exchange, self._step = prepare.number % len(self._requests), prepare.workers
+        self._depth, self._timeout_ns = task.depth, round(task.load.timeout_ms * 1e6)
+        self._schedule = Schedule(task.load, task.warm_up_s, task.seed, prepare.number, prepare.workers)
+        self._tally = Tally(page)
+        self._cutter = Cutter()
+        share = len(range(prepare.number, task.load.clients, prepare.workers))
+        self._connections = Connections(self._epoll, self._tally, task.address, share, task.depth, self._timeout_ns)
+        self._free = self._connections.free
+        self._orders = b""
+        self._parent = os.getppid()
+
+    def run(self) -> None:
+        """Connect, say so, and carry out what the parent orders until all calls have ended."""
+        limit_ns = _now() + min(self._timeout_ns, _CONNECT_NS)
+        while self._connections.connecting and _now() < limit_ns:
+            self._poll(0.01)
+        os.write(_STDOUT, b"ready\n")
+        meant_ns = flushed_ns = swept_ns = _now()
+        finished = False
+        while not finished:
+            now = _now()
+            if now - meant_ns > _STARVED_NS:
+                self._starved(meant_ns, now)
+            self._dispatch(now)
+            if now - swept_ns > _SWEEP_NS:
+                self._connections.sweep(now)
+                swept_ns = now
+            finished = now >= self._schedule.end_ns and self._all_ended(now)
+            if finished or now - flushed_ns > _FLUSH_NS:
+                self._tally.flush(self._schedule.waiting(now), finished)
+                flushed_ns = now
+                if os.getppid() != self._parent:
+                    sys.exit("the load engine's parent has ended")
+            wait_ns = 0 if finished else self._wait_ns(now)
+            meant_ns = now + wait_ns
+            self._poll(wait_ns / 1e9)
+
+    def _wait_ns(self, now: int) -> int:
+        gap_ns = self._schedule.next_ns - now - _SPIN_NS if self._free else _SWEEP_NS
+        if gap_ns >= _SWEEP_NS:
+            return _SWEEP_NS
+        if gap_ns <= 0:
+            return 0
+        self._alarm.set(now + gap_ns)
+        return _SWEEP_NS
+
+    def _starved(self, from_ns: int, now: int) -> None:
+        if self._schedule.next_ns <= now or self._connections.under_way:
+            self._tally.starved_ns += max(now - max(from_ns, self._schedule.counted_from_ns), 0)
+
+    def _all_ended(self, now: int) -> bool:
+        if now > self._schedule.end_ns + self._timeout_ns:
+            while rest := self._schedule.take(1 << 16, now):
+                self._tally.never_left(rest, "not sent: no connection was free to the end")
+        return self._schedule.next_ns == NEVER_NS and not self._connections.under_way
+
+    def _dispatch(self, now: int) -> None:
+        while self._schedule.next_ns <= now:
+            if self._free:
+                connection = self._free[0]
+                self._send(connection, self._schedule.take(self._depth - len(connection.which), now))
+            elif self._connections.unreachable:
+                self._tally.never_left(self._schedule.take(1, now), self._connections.refused)
+            else:
+                return
+
+    def _send(self, connection: Connection, dues: Times) -> None:
+        first, kinds = self._exchange, len(self._requests)
+        which = [(first + number * self._step) % kinds for number in range(len(dues))]
+        self._exchange = (first + len(dues) * self._step) % kinds
+        content = b"".join([self._requests[index] for index in which]) if len(which) > 1 else self._requests[which[0]]
+        sent_ns = _now()
+        try:
+            count = connection.socket.send(content)
+        except BlockingIOError:
+            count = 0
+        except OSError as error:
+            self._tally.never_left(dues, f"connection lost before sending: {error.strerror}")
+            self._connections.lose(connection, f"connection lost: {error.strerror}")
+            return
+        self._tally.left(dues, sent_ns, self._connections.free_ns)
+        connection.runs.append((dues, sent_ns))
+        connection.which += which
+        if count < len(content):
+            self._connections.unsent(connection, content[count:])
+        self._connections.sent(connection)
+
+    def _poll(self, seconds: float) -> None:
+        for fd, event in self._epoll.poll(seconds):
+            if connection := self._connections.get(fd):
+                if not connection.open:
+                    self._connections.connected(connection)
+                elif event & select.EPOLLOUT:
+                    self._connections.send_rest(connection)
+                else:
+                    self._receive(connection)
+            elif fd == _STDIN:
+                self._obey()
+
+    def _receive(self, connection: Connection) -> None:
+        try:
+            data = connection.socket.recv(_RECEIVED_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._connections.lose(connection, f"connection lost: {error.strerror}")
+            return
+        now = _now()
+        was_full = len(connection.which) >= self._depth
+        ended = not data
+        data = connection.received + data
+        try:
+            at, closes = self._cut(connection, data, ended, now)
+        except ValueError as error:
+            self._connections.lose(connection, f"answer cannot be read: {error}")
+            return
+        if ended or closes:
+            self._connections.lose(connection, "connection closed by the server")
+            return
+        connection.received = data[at:]
+        if was_full and not connection.unsent and len(connection.which) < self._depth:
+            self._connections.give(connection)
+
+    def _cut(self, connection: Connection, data: bytes, ended: bool, now: int) -> tuple[int, bool]:
+        """Count the whole answers in `data`; where they end, and whether the connection does."""
+        at, count, right, closes = 0, 0, 0, False
+        try:
+            for which in connection.which:
+                if at == len(data) and not ended:
+                    break
+                answer = self._cutter.cut(data, at, bodiless=self._bodiless[which], ended=ended)
+                if answer is None:
+                    break
+                status, body, at, closes = answer
+                expected = self._expected[which]
+                if not 200 <= status < 300:
+                    outcome, text = FAILED, f"status {status}"
+                elif expected and not body.startswith(expected):
+                    outcome, text = WRONG, f"not what was expected: {body[:60]!r}"
+                else:
+                    outcome, text = OK, ""
+                count += 1
+                if outcome != OK:
+                    self._count(connection, count - 1 - right, OK, now)
+                    self._count(connection, 1, outcome, now, text)
+                    right = count
+                if closes:
+                    break
+        finally:  # what came before an answer that cannot be read has ended as well
+            self._count(connection, count - right, OK, now)
+            del connection.which[:count]
+        if not connection.which and len(data) > at and not closes:
+            raise ValueError("more came than was asked for")
+        return at, closes
+
+    def _count(self, connection: Connection, calls: int, outcome: int, now: int, text: str = "") -> None:
+        """The oldest calls of a connection have ended."""
+        for dues, sent_ns in connection.take(calls):
+            self._tally.ended(outcome, dues, sent_ns, now, text)
+
+    def _obey(self) -> None:
+        content = os.read(_STDIN, 65536)
+        if not content:
+            sys.exit("the load engine's parent has ended")
+        self._orders += content
+        while len(self._orders) >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(self._orders)
+            if len(self._orders) < LENGTH.size + length:
+                return
+            order = msgspec.msgpack.decode(self._orders[LENGTH.size : LENGTH.size + length], type=Order)
+            self._orders = self._orders[LENGTH.size + length :]
+            if isinstance(order, Start):
+                self._schedule.begin(order.at_ns)
+                self._tally.begin(self._schedule.counted_from_ns)
+            elif isinstance(order, SetRate):
+                self._schedule.set_rate(order.rate, order.at_ns)
+            elif isinstance(order, Stop):
+                self._schedule.stop(order.at_ns)
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    page = Page(int(sys.argv[1]))
+    content = bytearray()  # grows in place: the requests may be many megabytes
+    while len(content) < LENGTH.size or len(content) < LENGTH.size + LENGTH.unpack_from(content)[0]:
+        content += os.read(_STDIN, 1 << 20) or sys.exit("the load engine's parent has ended")
+    gc.disable()  # nothing here makes cycles
+    Worker(msgspec.msgpack.decode(content[LENGTH.size :], type=Prepare), page).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""Workloads whose requests can be prepared beforehand, as the load engine wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from harness.model.system import Address
+from workloads.load.engine.task import Exchange
+
+
+@runtime_checkable
+class HasExchanges(Protocol):
+    """A workload that is plain HTTP/1.1, each request with what a right answer to it begins with."""
+
+    def exchanges(self, entry: Address) -> Sequence[Exchange]:
+        """Every request, to be sent in turn to an entry node at this address."""

@@ -1,0 +1,237 @@
+"""The load generator: a process of its own that makes the calls on time and logs what became of them.
+
+`POST /start` with the monotonic time to begin at; `GET /progress` while it runs; `POST /final` for the calls after everything
+is healed; `POST /save` writes the log. Latency is taken by whoever reads the log: from `due_ns`, so that a system that stands
+still cannot hide the calls that queued up meanwhile (coordinated omission; Tene, "How NOT to Measure Latency", 2013).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+import traceback
+from bisect import bisect_right
+from itertools import islice
+from typing import Final, cast
+
+import msgspec
+
+from harness.http.wire import Request, Response
+from harness.model.codec import Described, restore
+from harness.model.load import Load
+from harness.model.seeds import stream
+from harness.model.system import Answer, Call, CallFailed, Client, Outcome, System
+from harness.model.workload import HasFinalCalls, Workload
+from harness.node.context import NodeContext
+from workloads.load.arrivals import due_ns
+from workloads.load.oplog import OpLog
+from workloads.load.pacer import Pacer
+
+OPLOG: Final = "ops.msgpack"
+FINAL_CALLS_DEADLINE_S: Final = 10.0
+"""How long final calls are asked again before their failure is what is logged."""
+_FINAL_PAUSE_S: Final = 0.05
+_QUEUED: Final = "not sent: every client was busy until the load ended"
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What to generate."""
+
+    system: Described
+    workload: Described
+    load: Load
+    seed: int
+
+
+class Begin(msgspec.Struct, frozen=True):
+    """When to begin, in nanoseconds of the monotonic clock."""
+
+    start_ns: int
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the load is. The latencies are of the calls answered since the last question, empty where there were none."""
+
+    due: int
+    ok: int
+    failed: int
+    unknown: int
+    finished: bool
+    latencies_ms: list[float]
+
+
+class Generator:
+    """One load, made by as many clients as it has. A client takes the next call when it is free, and waits until it is due."""
+
+    def __init__(self, node: NodeContext, task: Task) -> None:
+        self._node = node
+        self._load = task.load
+        self._system = cast(System, restore(task.system))
+        self._workload = cast(Workload, restore(task.workload))
+        self._due: list[int] = due_ns(task.load, stream(task.seed, "arrivals")).tolist()
+        self._calls = list(islice(self._workload.calls(stream(task.seed, "calls")), len(self._due)))
+        if len(self._calls) < len(self._due):
+            raise ValueError(f"the workload ends after {len(self._calls)} calls; this load needs {len(self._due)}")
+        self._clients = [self._system.client(index, node.peers) for index in range(task.load.clients)]
+        self._log = OpLog()
+        self._next = 0
+        self._counts: dict[Outcome, int] = {"ok": 0, "failed": 0, "unknown": 0}
+        self._recent_ms: list[float] = []
+        self._running: asyncio.Task[None] | None = None
+        self._stopped = False
+        self.finished = False
+
+    def start(self, start_ns: int) -> None:
+        """Begin at a time to come."""
+        self._pacer = Pacer()
+        self._due = [start_ns + at_ns for at_ns in self._due]
+        gc.collect()
+        gc.freeze()  # a collection of what is prepared here would be seen as latency
+        self._running = asyncio.create_task(self._run(start_ns))
+
+    def progress(self) -> Progress:
+        now_ns, recent = time.monotonic_ns(), self._recent_ms
+        self._recent_ms = []
+        due = bisect_right(self._due, now_ns)
+        return Progress(due=due, finished=self.finished, latencies_ms=recent, **self._counts)
+
+    async def final(self) -> int:
+        """Make the workload's final calls, each until it is answered or the deadline is over; returns how many there were."""
+        calls = list(self._workload.final_calls()) if isinstance(self._workload, HasFinalCalls) else []
+        give_up_s = self._node.clock() + FINAL_CALLS_DEADLINE_S
+
+        async def use(index: int) -> None:
+            for call in calls[index :: len(self._clients)]:
+                while await self._invoke(index, call, time.monotonic_ns(), "final") != "ok" and self._node.clock() < give_up_s:
+                    await asyncio.sleep(_FINAL_PAUSE_S)
+
+        async with asyncio.TaskGroup() as clients:
+            for index in range(len(self._clients)):
+                clients.create_task(use(index))
+        return len(calls)
+
+    def save(self) -> None:
+        """Write the log of all calls that are over."""
+        self._node.disk.replace(OPLOG, self._log.encode())
+
+    async def close(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+        for client in self._clients:
+            await client.close()
+
+    async def stop(self) -> None:
+        """Make no more calls; returns when those under way are over."""
+        self._stopped = True
+        if self._running is not None and not self.finished:
+            self._pacer.wake_all()
+            await asyncio.wait([self._running])
+
+    async def _run(self, start_ns: int) -> None:
+        pacer = self._pacer
+        end_ns = start_ns + round(self._load.seconds * 1e9)
+        # Calls that queued up behind a slow system are still sent for as long as one call may take; then they are given up.
+        last_ns = end_ns + round(self._load.timeout_ms * 1e6)
+        async with asyncio.TaskGroup() as clients:
+            for index in range(len(self._clients)):
+                clients.create_task(self._use(index, pacer, last_ns))
+        pacer.close()
+        self.finished = True
+
+    async def _use(self, index: int, pacer: Pacer, last_ns: int) -> None:
+        """One client's life: take the next call, wait until it is due, make it."""
+        free_ns = 0
+        while self._next < len(self._due) and not self._stopped:
+            number = self._next
+            self._next += 1
+            due, call = self._due[number], self._calls[number]
+            await pacer.sleep_until(due)
+            if self._stopped:
+                return
+            ready = max(due, free_ns)
+            if time.monotonic_ns() > last_ns:
+                self._record(call, "load", index, Answer(), "failed", _QUEUED, (due, ready, ready, time.monotonic_ns()))
+            else:
+                await self._invoke(index, call, due, "load", ready)
+            free_ns = time.monotonic_ns()
+
+    async def _invoke(self, index: int, call: Call, due: int, phase: str, ready: int | None = None) -> Outcome:
+        client: Client = self._clients[index]
+        answer = Answer()
+        outcome: Outcome = "ok"
+        error: str | None = None
+        sent = time.monotonic_ns()
+        try:
+            async with asyncio.timeout(self._load.timeout_ms / 1e3):
+                answer = await client.invoke(call)
+        except CallFailed as reason:
+            outcome, error = "failed", str(reason)
+        except TimeoutError:
+            outcome, error = "unknown", f"no answer within {self._load.timeout_ms:g} ms"
+        except Exception as reason:  # whatever else went wrong, the call may have had its effect
+            outcome, error = "unknown", f"{type(reason).__name__}: {reason}"
+        times_ns = (due, due if ready is None else ready, sent, time.monotonic_ns())
+        self._record(call, phase, index, answer, outcome, error, times_ns)
+        return outcome
+
+    def _record(
+        self,
+        call: Call,
+        phase: str,
+        index: int,
+        answer: Answer,
+        outcome: Outcome,
+        error: str | None,
+        times_ns: tuple[int, int, int, int],
+    ) -> None:
+        value = call.value if answer.value is None else answer.value
+        self._log.add(
+            call, phase=phase, client=index, value=value, outcome=outcome, error=error, node=answer.node, times_ns=times_ns
+        )
+        if phase == "load":
+            self._counts[outcome] += 1
+            if outcome != "failed":
+                self._recent_ms.append((times_ns[3] - times_ns[0]) / 1e6)
+
+
+async def main(node: NodeContext) -> None:
+    """Answer the runner's requests until the run is over."""
+    generator: Generator | None = None
+
+    async def handle(request: Request) -> Response:
+        nonlocal generator
+        match request.method, request.path:
+            case "POST", "/prepare":
+                try:
+                    generator = Generator(node, request.decode(Task))
+                except Exception as error:  # anybody's system and workload
+                    traceback.print_exc()
+                    return Response(422, f"{type(error).__name__}: {error}".encode())
+                return Response.json({})
+            case _ if generator is None:
+                return Response(409, b"nothing is prepared: POST /prepare first")
+            case "POST", "/start":
+                generator.start(request.decode(Begin).start_ns)
+                return Response.json({})
+            case "GET", "/progress":
+                return Response.json(generator.progress())
+            case "POST", "/stop":
+                await generator.stop()
+                return Response.json({})
+            case "POST", "/final":
+                return Response.json({"calls": await generator.final()})
+            case "POST", "/save":
+                try:
+                    generator.save()
+                except OSError as error:
+                    return Response(507, f"cannot write the op log: {error.strerror}".encode())
+                return Response.json({})
+            case _:
+                return Response(404, b"no such route")
+
+    try:
+        await node.serve(handle)
+    finally:
+        if generator is not None:
+            await generator.close()

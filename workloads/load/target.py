@@ -1,0 +1,90 @@
+"""What `harness load` sends, and to where: a URL, resolved once and checked, and requests as they go on the wire."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from harness.model.errors import UsageError
+from harness.model.system import Address
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""What methods and headers' names are made of (RFC 9110, 5.6.2)."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A URL taken apart. `address` is numeric: what was checked is what is connected to."""
+
+    address: Address
+    host: str
+    """For the Host header."""
+    path: str
+
+
+def target_of(url: str, *, allow_remote: bool) -> Target:
+    """Resolve a URL. Raises `UsageError` where it is none, or leads away from this machine without leave."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 80
+    except ValueError as error:
+        raise UsageError(f"{url!r} is not a URL: {error}.") from error
+    if parts.scheme != "http" or not parts.hostname or parts.username is not None:
+        raise UsageError(f"{url!r}: expected http://HOST[:PORT]/PATH; TLS and passwords in URLs are not spoken here.")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not all("!" <= char <= "~" for char in path + parts.netloc):
+        raise UsageError(f"{url!r}: only visible ASCII characters may stand in it; write others as %XX.")
+    try:
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise UsageError(f"Cannot find {parts.hostname!r}: {error.strerror}.") from error
+    addresses = [(str(one[4][0]), port) for one in found]
+    local = [one for one in addresses if ipaddress.ip_address(one[0].partition("%")[0]).is_loopback]
+    if not local and not allow_remote:
+        raise UsageError(
+            f"{url!r} leads to {addresses[0][0]}, which is not this machine. Add --allow-remote if you may load it."
+        )
+    return Target(address=(local or addresses)[0], host=parts.netloc, path=path)
+
+
+def request_bytes(target: Target, method: str, headers: Sequence[str], body: bytes | None) -> bytes:
+    """One HTTP/1.1 request. `headers` are "Name: value"; Host and Content-Length are added unless given."""
+    if not _TOKEN.fullmatch(method):
+        raise UsageError(f"--method {method!r}: expected a word such as GET or POST.")
+    given: dict[str, str] = {}
+    for header in headers:
+        name, colon, value = header.partition(":")
+        if not colon or not _TOKEN.fullmatch(name) or not all(char == "\t" or char.isprintable() for char in value):
+            raise UsageError(f"--header {header!r}: expected 'Name: value' in one line.")
+        given[name] = value.strip()
+    names = {name.lower() for name in given}
+    if names & {"content-length", "transfer-encoding", "connection"}:
+        raise UsageError("--header: Content-Length, Transfer-Encoding and Connection follow from the request. Leave them out.")
+    lines = [f"{method} {target.path} HTTP/1.1", *([] if "host" in names else [f"Host: {target.host}"])]
+    lines += [f"{name}: {value}" for name, value in given.items()]
+    lines += [] if body is None else [f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode("utf-8") + (body or b"")
+
+
+def bodies_of(text: str | None, body_file: Path | None, bodies: Path | None) -> list[bytes | None]:
+    """The bodies that were asked for, sent in turn: a text, a file, each line of a file, or none."""
+    if sum(one is not None for one in (text, body_file, bodies)) > 1:
+        raise UsageError("--body, --body-file and --bodies say the same thing. Give one of them.")
+    if text is not None:
+        return [text.encode()]
+    file = body_file or bodies
+    if file is None:
+        return [None]
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"Cannot read {file}: {error.strerror}.") from error
+    lines: list[bytes | None] = [content] if body_file else [line for line in content.splitlines() if line]
+    if not lines:
+        raise UsageError(f"{file} has no line with a body in it.")
+    return lines
