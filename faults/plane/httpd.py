@@ -1,4 +1,8 @@
-"""The HTTP/1.1 server under the API: parses, bounds and times out requests, and answers those of a connection in order."""
+"""The HTTP/1.1 server under the API: parses, bounds and times out requests, and answers each connection's in order.
+
+A request that has been read whole is carried out, even if its client has gone. An offer to upgrade is declined by answering
+the request as if the offer were not there.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +23,9 @@ import httptools
 MAX_HEAD_BYTES: Final = 1 << 20
 MAX_BODY_BYTES: Final = 1 << 20
 MAX_WAITING_REQUESTS: Final = 64
-"""Pipelined requests read ahead on one connection; then it is not read until some are answered."""
+"""Pipelined requests read ahead on one connection. Reading goes on when some of them have been answered."""
 REQUEST_TIMEOUT_S: Final = 15.0
-"""A request that has begun is complete by then, or its connection is closed."""
+"""The connection is closed if a request that has begun is not complete by then."""
 IDLE_TIMEOUT_S: Final = 60.0
 
 
@@ -51,7 +55,7 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 
 async def serve(handler: Handler, host: str, port: int) -> asyncio.Server:
-    """Begin to answer on an address. Raises `OSError` where it cannot be had."""
+    """Listen on an address and answer. Raises `OSError` if the address cannot be used."""
     return await asyncio.get_running_loop().create_server(lambda: _Connection(handler), host, port, backlog=1024)
 
 
@@ -69,17 +73,19 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
-        self._parser = httptools.HttpRequestParser(self)
-        self._waiting: deque[Request] = deque()
+        self._waiting: deque[Request | _Refused] = deque()
         self._answering: asyncio.Task[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
         self._deadline: asyncio.TimerHandle | None = None
+        self._ended = False
+        """Nothing more is read: the connection is closed once what has been read is answered."""
         self._begin_request()
+        self._parser = httptools.HttpRequestParser(self)
 
     def _begin_request(self) -> None:
         self._url = b""
-        self._headers: dict[str, str] = {}
+        self._headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
         self._head_bytes = 0
         self._in_request = False
@@ -88,13 +94,16 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._close_in(IDLE_TIMEOUT_S)
+        self._end_in(IDLE_TIMEOUT_S)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        if self._answering is not None:
-            self._answering.cancel()
+        self._ended = True
+        self._cancel_deadline()
+        self._writable.set()
+
+    def eof_received(self) -> bool:
+        self._end()
+        return True  # what has been read is still answered
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -103,19 +112,39 @@ class _Connection(asyncio.Protocol):
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
-        if not self._in_request:
-            self._in_request = True
-            self._close_in(REQUEST_TIMEOUT_S)
+        while data and not self._ended:
+            if not self._in_request:
+                self._in_request = True
+                self._end_in(REQUEST_TIMEOUT_S)
+            data = self._parse(data)
+
+    def _parse(self, data: bytes) -> bytes:
+        """Feed the parser; returns what it has yet to be fed."""
         try:
             self._count_head(len(data))
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # the request is complete, and answered as any other; what follows it is not read
+        except httptools.HttpParserUpgrade as upgrade:
+            return self._without_upgrade() + data[upgrade.args[0] :]
         except _Refused as refused:
             self._refuse(refused)
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, _Refused) else _Refused(400))
+        return b""
+
+    def _without_upgrade(self) -> bytes:
+        """The head of a request that offers an upgrade, as it would be without the offer.
+
+        httptools takes everything after such a head for another protocol, the request's body included.
+        """
+        parser, self._parser = self._parser, httptools.HttpRequestParser(self)
+        if parser.get_method() == b"CONNECT":
+            return b""
+        lines = [b"%s %s HTTP/%s" % (parser.get_method(), self._url, parser.get_http_version().encode())]
+        lines += [name + b": " + value for name, value in self._headers if name.lower() != b"upgrade"]
+        self._begin_request()
+        self._in_request = True
+        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def _count_head(self, size: int) -> None:
         if not self._body:
@@ -124,16 +153,23 @@ class _Connection(asyncio.Protocol):
                 raise _Refused(431)
 
     def _refuse(self, refused: _Refused) -> None:
-        """Go's own words for a request that cannot be read."""
-        phrase = f"{refused.status} {http.HTTPStatus(refused.status).phrase}{refused.reason}"
-        head = f"HTTP/1.1 {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n{phrase}"
-        self._transport.write(head.encode())
-        self._transport.close()
+        self._add(refused)
+        self._end()
 
-    def _close_in(self, seconds: float) -> None:
+    def _end_in(self, seconds: float) -> None:
+        self._cancel_deadline()
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self._end)
+
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = asyncio.get_running_loop().call_later(seconds, self._transport.close)
+            self._deadline = None
+
+    def _end(self) -> None:
+        self._ended = True
+        self._cancel_deadline()
+        if self._answering is None:
+            self._transport.close()
 
     # ------------------------------------------------------------------------------------------------- from the parser
 
@@ -142,7 +178,7 @@ class _Connection(asyncio.Protocol):
         self._check_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._headers.append((name, value))
         self._check_head(len(name) + len(value))
 
     def _check_head(self, size: int) -> None:
@@ -151,7 +187,8 @@ class _Connection(asyncio.Protocol):
             raise _Refused(431)
 
     def on_headers_complete(self) -> None:
-        if self._headers.get("expect", "").lower() == "100-continue":
+        expects = any(name.lower() == b"expect" and value.lower() == b"100-continue" for name, value in self._headers)
+        if expects and not self._read_again and self._answering is None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -159,39 +196,54 @@ class _Connection(asyncio.Protocol):
             self._body += body
 
     def on_message_complete(self) -> None:
+        if self._read_again:
+            return
         version = self._parser.get_http_version()
-        if version == "1.1" and "host" not in self._headers:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._headers}
+        if version == "1.1" and "host" not in headers:
             raise _Refused(400, ": missing required Host header")
         method = self._parser.get_method().decode("latin-1")
-        keep_alive = self._parser.should_keep_alive() and not self._parser.should_upgrade()
-        self._waiting.append(Request(method, _path(self._url), self._headers, bytes(self._body), version, keep_alive))
+        keep_alive = self._parser.should_keep_alive() and method != "CONNECT"
+        self._add(Request(method, _path(self._url), headers, bytes(self._body), version, keep_alive))
         self._begin_request()
-        self._close_in(IDLE_TIMEOUT_S)
-        if self._answering is None:
-            self._answering = asyncio.get_running_loop().create_task(self._answer())
-        elif len(self._waiting) >= MAX_WAITING_REQUESTS:
-            self._transport.pause_reading()
+        self._cancel_deadline()
+
+    @property
+    def _read_again(self) -> bool:
+        """Whether the request that is being read offers an upgrade, and will be read again without the offer."""
+        return self._parser.should_upgrade() and self._parser.get_method() != b"CONNECT"
 
     # ------------------------------------------------------------------------------------------------------- answering
 
+    def _add(self, read: Request | _Refused) -> None:
+        self._waiting.append(read)
+        if self._answering is None:
+            self._answering = asyncio.get_running_loop().create_task(self._answer())
+        elif len(self._waiting) >= MAX_WAITING_REQUESTS and not self._ended:
+            self._transport.pause_reading()
+
     async def _answer(self) -> None:
-        try:
-            while self._waiting:
-                request = self._waiting.popleft()
-                self._transport.write(_encode(await self._handle(request), request))
-                if not request.keep_alive:
-                    self._transport.close()
-                    return
-                if len(self._waiting) < MAX_WAITING_REQUESTS // 2 and not self._transport.is_closing():
-                    self._transport.resume_reading()
-                await self._writable.wait()
-        finally:
-            self._answering = None
+        while self._waiting:
+            read = self._waiting.popleft()
+            answer = _encoded_refusal(read) if isinstance(read, _Refused) else _encode(await self._handle(read), read)
+            if not self._transport.is_closing():
+                self._transport.write(answer)
+            if isinstance(read, Request) and not read.keep_alive:
+                self._ended = True
+                self._waiting.clear()
+            elif len(self._waiting) < MAX_WAITING_REQUESTS // 2 and not self._ended:
+                self._transport.resume_reading()
+            await self._writable.wait()
+        self._answering = None
+        if self._ended:
+            self._transport.close()
+        elif not self._in_request:
+            self._end_in(IDLE_TIMEOUT_S)
 
     async def _handle(self, request: Request) -> Answer:
         try:
             return await self._handler(request)
-        except Exception:  # one request's failure is its answer; the server lives
+        except Exception:  # the answer to this request; the server lives
             traceback.print_exc(file=sys.stderr)
             return Answer(500, b"internal error; see the server's log\n", "text/plain; charset=utf-8")
 
@@ -224,3 +276,10 @@ def _encode(answer: Answer, request: Request) -> bytes:
         lines.append("Connection: close")
     head = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
     return head if request.method == "HEAD" else head + answer.body
+
+
+def _encoded_refusal(refused: _Refused) -> bytes:
+    """Go's own words for a request that cannot be read."""
+    phrase = f"{refused.status} {http.HTTPStatus(refused.status).phrase}{refused.reason}"
+    head = f"HTTP/1.1 {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n{phrase}"
+    return head.encode()

@@ -11,7 +11,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,15 @@ def silent(sock: socket.socket, seconds: float = 0.15) -> bool:
     finally:
         sock.settimeout(before)
     return False
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Ask until it holds; False if it still does not after `PATIENCE_S`."""
+    begun = time.monotonic()
+    while not holds():
+        if time.monotonic() > begun + PATIENCE_S:
+            return False
+    return True
 
 
 STREAMS = ["upstream", "downstream"]
