@@ -19,7 +19,7 @@ from typing import Final
 from harness.cluster.cluster import Cluster, prepare
 from harness.cluster.interrupts import run_to_its_end
 from harness.cluster.ports import HOST
-from harness.http.wire import listen
+from harness.http.server import listen
 from harness.model.errors import HarnessError, UsageError
 from harness.model.system import Address
 from harness.run import catalog

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from one_replica import Main, predict, reload, with_replica
 
-from harness.http.wire import Client
+from harness.http.client import HttpClient
 from harness.model.errors import UsageError
 from systems.serving import Serving, artifacts, replica, stale_cache_replica
 from systems.serving.limited import LimitedServing
@@ -61,14 +61,14 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-async def counts(client: Client) -> CacheStatus | None:
+async def counts(client: HttpClient) -> CacheStatus | None:
     return (await client.request("GET", "/status", timeout_s=10)).decode(ServedStatus).cache
 
 
 def test_what_was_asked_before_takes_no_pass_and_gets_the_same_answer(folder: Path, tmp_path: Path, passes: list[int]) -> None:
     digits = artifacts.digits(folder)
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         replies = [await predict(client, digits[number]) for number in (0, 1, 0, 1, 2)]
         assert [Prediction(reply.label, reply.score) for reply in replies] == [digits[n].answer for n in (0, 1, 0, 1, 2)]
         assert passes == [1, 1, 1]
@@ -80,7 +80,7 @@ def test_what_was_asked_before_takes_no_pass_and_gets_the_same_answer(folder: Pa
 
 
 def test_it_is_off_unless_asked_for(folder: Path, tmp_path: Path, passes: list[int]) -> None:
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         for _ in range(3):
             await predict(client, artifacts.digits(folder)[0])
         assert passes == [1, 1, 1]
@@ -91,7 +91,7 @@ def test_it_is_off_unless_asked_for(folder: Path, tmp_path: Path, passes: list[i
 
 
 def test_a_request_that_is_no_image_is_refused_every_time(folder: Path, tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         for _ in range(2):
             assert (await client.request("POST", "/predict", b'{"pixels":[1]}', timeout_s=10)).status == 400
         assert await counts(client) == CacheStatus(entries=0, hits=0, misses=2)
@@ -100,7 +100,7 @@ def test_a_request_that_is_no_image_is_refused_every_time(folder: Path, tmp_path
 
 
 def test_health_checks_run_the_model_whatever_is_remembered(folder: Path, tmp_path: Path, passes: list[int]) -> None:
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         for digit in artifacts.digits(folder)[:10]:
             await predict(client, digit)
         passes.clear()
@@ -116,7 +116,7 @@ def test_health_checks_run_the_model_whatever_is_remembered(folder: Path, tmp_pa
 def test_a_reload_empties_it(folder: Path, tmp_path: Path, main: Main, right: bool) -> None:
     digits, versions = artifacts.digits(folder)[:20], artifacts.versions(folder)
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         for name, version in ((artifacts.V2_WEIGHTS, "v2"), (artifacts.WEIGHTS, "v1")):
             await asyncio.gather(*(predict(client, digit) for digit in digits))
             assert (await reload(client, name)).status == 200
@@ -130,7 +130,7 @@ def test_a_reload_empties_it(folder: Path, tmp_path: Path, main: Main, right: bo
 
 
 def test_a_reload_that_fails_keeps_it(folder: Path, tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         await predict(client, artifacts.digits(folder)[0])
         assert (await reload(client, artifacts.BAD_V2_WEIGHTS)).status == 409
         await predict(client, artifacts.digits(folder)[0])
@@ -142,7 +142,7 @@ def test_a_reload_that_fails_keeps_it(folder: Path, tmp_path: Path) -> None:
 def test_hits_and_misses_of_one_run_are_answered_in_their_order(folder: Path, tmp_path: Path) -> None:
     digits = artifacts.digits(folder)[:8]
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         for digit in digits[::2]:
             await predict(client, digit)
         reader, writer = await asyncio.open_connection(*client.address)
