@@ -28,11 +28,10 @@ from harness.cluster.processes import Processes, last_lines
 from harness.cluster.requirements import missing_for
 from harness.cluster.steering import Steering
 from harness.cluster.toxiproxy import FaultPlane
-from harness.http.client import HttpClient
-from harness.http.message import TransportError
+from harness.http.wire import Address, Client, WireError
 from harness.model.errors import FaultError, HarnessError, NodeDown, UsageError
 from harness.model.seeds import stream
-from harness.model.system import CLIENT, Address, HasPreload, HasPrepare, HasProbe, Link, Node, System, links_of
+from harness.model.system import CLIENT, HasPreload, HasPrepare, HasProbe, Link, Node, System, links_of
 from harness.node.context import NodeSpec
 from harness.node.control import ControlPage
 
@@ -306,7 +305,7 @@ class Cluster:
                 await self._ask(name, address)
         except TimeoutError as error:
             raise FaultError(f"no answer within {timeout_s:g} s") from error
-        except (OSError, TransportError) as error:
+        except (OSError, WireError) as error:
             raise FaultError(str(error)) from error
         return (time.monotonic_ns() - started_ns) / 1e6
 
@@ -396,7 +395,7 @@ class Cluster:
             _, writer = await asyncio.open_connection(*address)
             writer.close()
             return None
-        client = HttpClient(address)
+        client = Client(address)
         try:
             reply = await client.request("GET", "/-/node", timeout_s=START_TIMEOUT_S)
         finally:

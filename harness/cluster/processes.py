@@ -49,8 +49,9 @@ class Processes:
     async def opened(cls, preload: Sequence[str], log: Path) -> AsyncIterator[Processes]:
         """A warden that has imported `preload`; every node is dead when this ends."""
         environment = {
-            **roots.environment(),
+            **os.environ,
             OUTER_PYTHONPATH: os.environ.get("PYTHONPATH", ""),
+            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
             HARNESS_RUN: str(log.parent.absolute()),
             HARNESS_PID: str(os.getpid()),
         }

@@ -22,11 +22,8 @@ import uvloop
 
 from harness.http import batched_server
 from harness.http.batched_server import BatchHandler, RequestBatch
-from harness.http.message import Request, Response
-from harness.http.server import Handler, listen
-from harness.http.writing import encode_response
+from harness.http.wire import Address, Handler, Request, Response, encode_response, listen
 from harness.model.seeds import stream
-from harness.model.system import Address
 from harness.node.control import ControlPage, Counter
 from harness.node.disk import Disk
 from harness.node.files import SteeredFiles
@@ -72,6 +69,13 @@ class NodeContext:
         self._control = ControlPage(Path(spec.control) if spec.control else None)
         self.disk = Disk(SteeredFiles(self.data, self._control))
         self._config = spec.config
+
+    def shared(self, name: str) -> Disk:
+        """A folder that all nodes of the run share, as on a network file system. This node's disk faults act on it.
+
+        Only what this node itself writes there is known to be on the disk, or not.
+        """
+        return Disk(SteeredFiles(self.data.parent.parent / "shared" / name, self._control))
 
     def config(self, kind: type[T]) -> T:
         """The node's settings with their types. Raises `msgspec.ValidationError` where they do not fit."""

@@ -23,8 +23,7 @@ from harness.checkers.nodes_stayed_up import nodes_stayed_up
 from harness.cluster.cluster import Cluster, Event, prepare
 from harness.cluster.fault_plane import PlaneKind
 from harness.cluster.interrupts import run_to_its_end
-from harness.http.client import HttpClient
-from harness.http.message import Response, TransportError
+from harness.http.wire import Client, Response, WireError
 from harness.model.codec import describe
 from harness.model.drill import Drill
 from harness.model.errors import HarnessError
@@ -227,7 +226,7 @@ class _GeneratorControl:
     """The load generator, as the runner talks to it."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._client = HttpClient(cluster.address(CLIENT))
+        self._client = Client(cluster.address(CLIENT))
 
     async def start(self, drill: Drill, seed: int) -> int:
         """Begin the load; returns when it begins, in nanoseconds of the monotonic clock."""
@@ -257,7 +256,7 @@ class _GeneratorControl:
     async def _ask(self, method: str, path: str, body: bytes) -> Response:
         try:
             response = await self._client.request(method, path, body, timeout_s=_OVERTIME_S)
-        except TransportError as error:
+        except WireError as error:
             raise HarnessError(f"The load generator did not answer {method} {path}: {error}.") from error
         if response.status != 200:
             reason = response.body.decode(errors="replace")

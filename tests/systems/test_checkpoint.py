@@ -12,9 +12,9 @@ import msgspec
 import pytest
 import torch
 
-from harness.crashpoints import MemoryFiles, crash_points
-from harness.disk import Disk
-from harness.files import Files
+from harness.node.crashpoints import MemoryFiles, crash_points
+from harness.node.disk import Disk
+from harness.node.files import Files
 from systems.parts.checkpoint import (
     Checkpoints,
     Identity,

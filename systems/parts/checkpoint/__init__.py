@@ -12,7 +12,7 @@ Files take turns in `keep + 1` slots, each put in place whole (temporary file, f
 from systems.parts.checkpoint.manifest import Identity, Manifest, Shard
 from systems.parts.checkpoint.refusals import CheckpointError, NoValidCheckpoint, OtherJob, Refusal
 from systems.parts.checkpoint.saver import Saver
-from systems.parts.checkpoint.store import Checkpoint, Checkpoints, Schedule, part_of
+from systems.parts.checkpoint.store import Checkpoint, Checkpoints, Schedule, Tensors, part_of
 
 __all__ = [
     "Checkpoint",
@@ -26,5 +26,6 @@ __all__ = [
     "Saver",
     "Schedule",
     "Shard",
+    "Tensors",
     "part_of",
 ]

@@ -10,7 +10,7 @@ import msgspec
 import torch
 from safetensors.torch import load, save
 
-from harness.disk import Disk
+from harness.node.disk import Disk
 from systems.parts.checkpoint import manifest as manifests
 from systems.parts.checkpoint.manifest import NO_PROGRESS, Identity, Manifest, Shard
 from systems.parts.checkpoint.refusals import CheckpointError, Damaged, NoValidCheckpoint, OtherJob, Refusal
@@ -64,7 +64,7 @@ class Checkpoints:
 
     def __init__(self, disk: Disk, identity: Identity, schedule: Schedule) -> None:
         self._disk = disk
-        self._identity = identity
+        self.identity = identity
         self.schedule = schedule
 
     def write_shard(self, step: int, rank: int, world: int, tensors: Tensors) -> Shard:
@@ -76,7 +76,7 @@ class Checkpoints:
 
     def commit(self, step: int, shards: Sequence[Shard], progress: msgspec.Raw = NO_PROGRESS) -> Manifest:
         """Make a checkpoint of shards that are all on the disk: from now on it is the newest."""
-        manifest = Manifest(identity=self._identity, step=step, shards=tuple(shards), progress=progress)
+        manifest = Manifest(identity=self.identity, step=step, shards=tuple(shards), progress=progress)
         self._disk.replace(f"{self.schedule.slot(step)}{_MANIFEST}", manifests.encode(manifest))
         return manifest
 
@@ -88,7 +88,7 @@ class Checkpoints:
         refused: list[Refusal] = []
         for name, manifest in self._newest_first(refused):
             try:
-                manifests.check_identity(manifest.identity, self._identity)
+                manifests.check_identity(manifest.identity, self.identity)
                 return self._load(manifest, refused)
             except Damaged as error:
                 refused.append(Refusal(name=f"step {manifest.step} ({name})", why=str(error)))

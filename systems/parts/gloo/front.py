@@ -1,0 +1,82 @@
+"""One port for HTTP and for gloo, since a link leads to one port and gloo insists on choosing its own.
+
+Each connection's first bytes tell which it is. From then on the kernel moves the bytes (`splice`), one thread a direction.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import threading
+from typing import Final
+
+from systems.parts.gloo.addresses import Address
+
+_HTTP: Final = (b"GET ", b"POST", b"PUT ", b"HEAD")
+_AT_ONCE_BYTES: Final = 1 << 20
+_BACKLOG: Final = 256
+
+
+class Front:
+    """Listens on a node's address; what is HTTP goes to `http`, all else to `gloo` once that is known."""
+
+    def __init__(self, listen: Address) -> None:
+        """Raises `OSError` if the address is taken."""
+        self.gloo: Address | None = None
+        self._held = socket.socket()
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held.bind((listen[0], 0))  # bound and not listening, so that nobody else is given the port
+        self.http: Address = self._held.getsockname()
+        """Where the node itself is to listen for HTTP."""
+        self._server = socket.create_server(listen, backlog=_BACKLOG)
+        self.port: int = self._server.getsockname()[1]
+        threading.Thread(target=self._accept_all, name="front", daemon=True).start()
+
+    def close(self) -> None:
+        """Listen no more. Connections that there are go on."""
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._held.close()
+
+    def _accept_all(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:  # closed
+                return
+            threading.Thread(target=self._lead, args=(connection,), name="front connection", daemon=True).start()
+
+    def _lead(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            first = connection.recv(len(_HTTP[0]), socket.MSG_PEEK | socket.MSG_WAITALL)
+            to = self.http if first in _HTTP else self.gloo
+            if not first or to is None:
+                return
+            with socket.create_connection(to) as behind:
+                for end in (connection, behind):
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                back = threading.Thread(target=_move, args=(behind, connection), name="front answer", daemon=True)
+                back.start()
+                _move(connection, behind)
+                back.join()
+
+
+def _move(source: socket.socket, target: socket.socket) -> None:
+    """Move bytes until there are no more, and then say so to the other end."""
+    out, into = os.pipe()
+    try:
+        fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, _AT_ONCE_BYTES)
+        while moved := os.splice(source.fileno(), into, _AT_ONCE_BYTES):
+            while moved:
+                moved -= os.splice(out, target.fileno(), moved)
+    except OSError:  # one end broke: so does the other
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+    finally:
+        os.close(out)
+        os.close(into)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)

@@ -1,0 +1,97 @@
+"""Training: data-parallel ranks that go on, bit for bit, when one of them is lost."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from harness.model.errors import UsageError, hint
+from harness.model.system import Address, Client, Node
+from systems.training.client import StepClient
+
+__all__ = ["Training"]
+
+COORDINATOR: Final = "coordinator"
+MODELS: Final = tuple(sorted(file.stem for file in (Path(__file__).parent / "models").glob("[a-z]*.py")))
+_NEEDS: Final = ("torch", "sklearn", "safetensors")
+_MOST_RANKS: Final = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Ranks `rank0`, `rank1`, … that train one model, and a coordinator that decides which of them are the group.
+
+    A rank that is killed, frozen or cut off is left out within a second, the others go on from the step that they hold, and it
+    is taken in again when it can be. The parameters after each step are, bit for bit, those of a training that nothing
+    disturbed. Faults choose among the ranks; the coordinator is hit only where it is named.
+    """
+
+    ranks: int = 3
+    model: str = "digits"
+    """What is trained; see `systems/training/models`."""
+    seed: int = 1
+    step_ms: float = 25.0
+    """A step begins no sooner than this after the one before; 0: as soon as it can. It leaves room for whoever watches."""
+    checkpoint_every: int = 20
+    """Steps from one checkpoint to the next."""
+    checkpoints_kept: int = 2
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.ranks <= _MOST_RANKS:
+            raise UsageError(
+                f"Training(ranks={self.ranks!r}): 1 to {_MOST_RANKS}, because a batch is split into {_MOST_RANKS} shards."
+            )
+        if self.model not in MODELS:
+            raise UsageError(f"Training(model={self.model!r}): there is no such model. {hint(self.model, MODELS)}")
+        if self.step_ms < 0 or self.checkpoint_every < 1 or self.checkpoints_kept < 1:
+            raise UsageError(
+                f"Training(step_ms={self.step_ms!r}, checkpoint_every={self.checkpoint_every!r},"
+                f" checkpoints_kept={self.checkpoints_kept!r}): at least 0, 1 and 1."
+            )
+
+    def nodes(self) -> Sequence[Node]:
+        names = tuple(f"rank{number}" for number in range(self.ranks))
+        checkpoints = {"checkpoint_every": self.checkpoint_every, "checkpoints_kept": self.checkpoints_kept}
+        coordinator = Node(
+            name=COORDINATOR,
+            code="systems.training.coordinator",
+            peers=names,
+            config={"ranks": names, **checkpoints},
+            replica=False,
+        )
+        ranks = [
+            Node(
+                name=name,
+                code="systems.training.rank",
+                peers=(COORDINATOR, *names[number + 1 :]),
+                config={
+                    "number": number,
+                    "ranks": names,
+                    "coordinator": COORDINATOR,
+                    "model": self.model,
+                    "seed": self.seed,
+                    "step_ms": self.step_ms,
+                    **checkpoints,
+                },
+            )
+            for number, name in enumerate(names)
+        ]
+        return [coordinator, *ranks]
+
+    def entries(self) -> Sequence[str]:
+        return [f"rank{number}" for number in range(self.ranks)]
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        return StepClient(index, entries)
+
+    def missing(self) -> str | None:
+        lacks = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
+        if not lacks:
+            return None
+        return f"Training needs {', '.join(lacks)}, not installed: pip install 'distributed-ml-harness[training]'"
+
+    def preload(self) -> Sequence[str]:
+        return ["torch", "torch._dynamo", f"systems.training.models.{self.model}"]  # the optimizer imports the second

@@ -1,0 +1,69 @@
+"""How load reaches a training: each call asks for the next step that is done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from harness.http.wire import Client, WireError
+from harness.model.system import Address, Answer, Call, CallFailed
+from systems.training.messages import STEP, Stepped
+
+_TIMEOUT_S: Final = 60.0
+_NEXT_S: Final = 0.2
+"""A rank that has done no step after this long may be one that is not in the group: another one is asked as well."""
+
+
+class StepClient:
+    """Asks one rank for its next step, and the others as well when that takes long; the first answer counts.
+
+    A call has no effect, so one that no rank answers has surely failed.
+    """
+
+    def __init__(self, home: int, entries: Mapping[str, Address]) -> None:
+        names = sorted(entries)
+        self._clients = [Client(entries[names[(home + offset) % len(names)]]) for offset in range(len(names))]
+
+    async def invoke(self, call: Call) -> Answer:
+        asking: set[asyncio.Task[Stepped | None]] = set()
+        try:
+            for client in self._clients:
+                asking.add(asyncio.create_task(_next_step(client)))
+                if (found := await _first(asking, _NEXT_S)) is not None:
+                    return Answer(value=f"{found.step} {found.parameters}", node=found.node)
+            while asking:
+                if (found := await _first(asking, None)) is not None:
+                    return Answer(value=f"{found.step} {found.parameters}", node=found.node)
+        finally:
+            for task in asking:
+                task.cancel()
+        raise CallFailed("no rank answers")
+
+    async def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
+
+async def _next_step(client: Client) -> Stepped | None:
+    try:
+        response = await client.request("GET", STEP, timeout_s=_TIMEOUT_S)
+    except WireError:
+        return None
+    return response.decode(Stepped) if response.status == 200 else None
+
+
+async def _first(asking: set[asyncio.Task[Stepped | None]], timeout_s: float | None) -> Stepped | None:
+    """The first answer that is one; those that are none leave the set. None if there is no answer yet, or will be none."""
+    loop = asyncio.get_running_loop()
+    until_s = None if timeout_s is None else loop.time() + timeout_s
+    while asking:
+        left_s = None if until_s is None else max(0.0, until_s - loop.time())
+        done, _ = await asyncio.wait(asking, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            return None
+        asking -= done
+        for task in done:
+            if (found := task.result()) is not None:
+                return found
+    return None

@@ -1,0 +1,231 @@
+"""The coordinator: decides who is in the group, lets its members find each other, and completes checkpoints.
+
+POST /beat, /watch      from ranks: they live; the second is never answered, its connection's end tells that a rank is gone
+POST /store             {"key", "value"}: an address that a gloo process is found at
+GET  /store?key=…       that address, as soon as it is there
+POST /written           from ranks: a part of a checkpoint is on the disk
+GET  /status            the group
+
+Nobody trains here, and training goes on without a coordinator for as long as no rank is lost. Generations and the group are on
+disk before they are used, so one that was started again neither reuses a number nor disturbs a group that goes well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+import msgspec
+
+from harness.http.wire import Client, Request, Response, WireError
+from harness.node.context import NodeContext
+from systems.parts.checkpoint import Checkpoints, Schedule
+from systems.training.membership import Cause, Group, Limits, Membership, choose
+from systems.training.messages import (
+    BEAT,
+    FORM,
+    PREPARE,
+    REACH,
+    STATUS,
+    STORE,
+    WATCH,
+    WRITTEN,
+    Beat,
+    Form,
+    Got,
+    Prepare,
+    Prepared,
+    Put,
+    Reach,
+    Status,
+    Written,
+)
+from systems.training.records import Records
+
+_LOOK_S: Final = 0.02
+"""How often the coordinator looks whether the group goes well."""
+
+_ANSWER_S: Final = 2.0
+"""A rank that is heard has so long to leave its group: it may be in the middle of a long step."""
+
+_TAKE_IN_S: Final = 0.25
+"""How often it is tried to take in ranks that wait outside."""
+
+_GENERATION: Final = "generation"
+_GROUP: Final = "group"
+CHECKPOINTS: Final = "checkpoints"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The node's settings."""
+
+    ranks: tuple[str, ...]
+    checkpoint_every: int
+    checkpoints_kept: int
+
+
+class Coordinator:
+    """Carries out what `Membership` decides."""
+
+    def __init__(self, node: NodeContext, config: Config) -> None:
+        self._node = node
+        self._records = Records(node.data, node.name)
+        self._schedule = Schedule(every=config.checkpoint_every, keep=config.checkpoints_kept)
+        self._ranks = {name: Client(node.peers[name]) for name in config.ranks}
+        self._generation = int(node.disk.read(_GENERATION) or 0)
+        stored = node.disk.read(_GROUP)
+        group = msgspec.json.decode(stored, type=Group) if stored else None
+        self._membership = Membership(config.ranks, Limits(), node.clock(), group)
+        self._woken = asyncio.Event()
+        self._store: dict[str, asyncio.Future[bytes]] = {}
+        self._parts: dict[tuple[int, int], dict[str, Written]] = {}
+
+    # ------------------------------------------------------------------------------------------------------- requests
+
+    async def handle(self, request: Request) -> Response:
+        match request.method, request.path:
+            case "POST", path if path == BEAT:
+                self._membership.beat(request.decode(Beat), self._node.clock())
+                self._woken.set()
+                return Response()
+            case "POST", path if path == WATCH:
+                return await self._watch(request.decode(Beat))
+            case "POST", path if path == STORE:
+                put = request.decode(Put)
+                entry = self._entry(put.key)
+                if not entry.done():
+                    entry.set_result(put.value)
+                return Response()
+            case "GET", path if path == STORE:
+                return Response.json(Got(value=await asyncio.shield(self._entry(request.query["key"]))))
+            case "POST", path if path == WRITTEN:
+                self._written(request.decode(Written))
+                return Response()
+            case "GET", path if path == STATUS:
+                group = self._membership.group
+                return Response.json(Status(generation=group.generation, members=group.members) if group else None)
+            case _:
+                return Response(404, b"no such route")
+
+    async def _watch(self, beat: Beat) -> Response:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:  # cancelled: the connection has ended
+            self._membership.gone(beat.name, beat.incarnation)
+            self._woken.set()
+        return Response()
+
+    def _entry(self, key: str) -> asyncio.Future[bytes]:
+        if key not in self._store:
+            self._store[key] = asyncio.get_running_loop().create_future()
+        return self._store[key]
+
+    # ----------------------------------------------------------------------------------------------------------- groups
+
+    async def decide(self) -> None:
+        """Keep a group going for as long as there are ranks."""
+        look_outside_s = 0.0
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await self._woken.wait()
+            self._woken.clear()
+            now_s = self._node.clock()
+            if cause := self._membership.cause(now_s):
+                await self._regroup(cause)
+            elif now_s >= look_outside_s and self._membership.complete:
+                for name in self._membership.outside(now_s):
+                    if await self._reaches_all(name):
+                        await self._regroup(Cause(why="can be taken in", about=name))
+                        break
+                look_outside_s = self._node.clock() + _TAKE_IN_S
+
+    async def _regroup(self, cause: Cause) -> None:
+        """Have everybody leave the group, and form the next one of those that answer and reach one another."""
+        self._note("decided", f"{cause.about} {cause.why}".strip())
+        self._generation += 1
+        self._node.disk.replace(_GENERATION, str(self._generation).encode())
+        self._store.clear()
+        answers = await self._prepare()
+        members = choose(answers)
+        if not members:
+            self._note("alone", "no rank answers")
+            await asyncio.sleep(_LOOK_S)
+            return
+        incarnations = {name: answers[name].incarnation for name in members}
+        group = Group(generation=self._generation, members=members, incarnations=incarnations)
+        self._node.disk.replace(_GROUP, msgspec.json.encode(group))
+        form = msgspec.json.encode(Form(generation=group.generation, members=members))
+        told = await asyncio.gather(*(self._ask(name, FORM, form, _ANSWER_S) for name in members))
+        self._membership.formed(group, self._node.clock())
+        refused = [name for name, answer in zip(members, told, strict=True) if answer is None]
+        self._note("formed", " ".join(members) + (f", not answered by {' '.join(refused)}" if refused else ""))
+
+    async def _prepare(self) -> dict[str, Prepared]:
+        """What each rank says that has left its group, in the order of ranks. Who is not heard any more is not waited for."""
+        asked: dict[str, asyncio.Task[Response | None]] = {}
+        async with asyncio.TaskGroup() as asking:
+            for number, name in enumerate(self._membership.ranks):
+                body = Prepare(generation=self._generation, reach=self._membership.ranks[number + 1 :])
+                asked[name] = asking.create_task(self._ask(name, PREPARE, msgspec.json.encode(body), _ANSWER_S))
+            while waited := [name for name in asked if not asked[name].done()]:
+                if all(self._membership.silent(name, self._node.clock()) for name in waited):
+                    for name in waited:
+                        asked[name].cancel()
+                    break
+                await asyncio.wait([asked[name] for name in waited], timeout=_LOOK_S)
+        answers = {name: None if task.cancelled() else task.result() for name, task in asked.items()}
+        return {name: answer.decode(Prepared) for name, answer in answers.items() if answer is not None}
+
+    async def _reaches_all(self, name: str) -> bool:
+        """Whether a rank outside and all members of the group reach each other; the one with the lower number tries."""
+        group, ranks = self._membership.group, self._membership.ranks
+        assert group is not None  # noqa: S101 - only a complete group takes anybody in
+        later = tuple(member for member in group.members if ranks.index(member) > ranks.index(name))
+        earlier = [member for member in group.members if member not in later]
+        tries = [self._reaches(name, later), *(self._reaches(member, (name,)) for member in earlier)]
+        return all(await asyncio.gather(*tries))
+
+    async def _reaches(self, name: str, others: tuple[str, ...]) -> bool:
+        answer = await self._ask(name, REACH, msgspec.json.encode(Reach(others=others)), _ANSWER_S)
+        return answer is not None and set(answer.decode(Reach).others) == set(others)
+
+    async def _ask(self, name: str, path: str, body: bytes, timeout_s: float) -> Response | None:
+        """A rank's answer; None if there was none, or it was a refusal."""
+        try:
+            response = await self._ranks[name].request("POST", path, body, timeout_s=timeout_s)
+        except WireError:
+            return None
+        return response if response.status == 200 else None
+
+    # ------------------------------------------------------------------------------------------------------ checkpoints
+
+    def _written(self, written: Written) -> None:
+        """Complete a checkpoint with the last of its parts. One whose parts never come is overwritten by a later one."""
+        for known in [known for known in self._parts if known[0] < written.step]:
+            del self._parts[known]
+        parts = self._parts.setdefault((written.step, written.generation), {})
+        parts[written.shard.name] = written
+        if len(parts) < written.world:
+            return
+        del self._parts[written.step, written.generation]
+        checkpoints = Checkpoints(self._node.shared(CHECKPOINTS), written.identity, self._schedule)
+        try:
+            checkpoints.commit(written.step, [part.shard for _, part in sorted(parts.items())], written.progress)
+        except OSError as error:
+            self._note("not saved", f"step {written.step}: {error.strerror or error}")
+        else:
+            self._note("saved", f"step {written.step}")
+
+    def _note(self, kind: str, detail: str) -> None:
+        self._node.log(f"{kind}: {detail} (generation {self._generation})")
+        self._records.event(kind, self._generation, detail)
+
+
+async def main(node: NodeContext) -> None:
+    """Run the coordinator."""
+    coordinator = Coordinator(node, node.config(Config))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(coordinator.decide())
+        await node.serve(coordinator.handle)

@@ -1,0 +1,167 @@
+"""Who is in the group, and when that has to change. Pure: told what was heard and when, it says what is to be done.
+
+A group is the members of one generation. It ends as soon as one of them does not answer, leaves it, or waits in a collective
+for longer than a step can take; then all are asked to leave, and those that answer and reach one another form the next one. A
+rank that is outside and can be reached is taken in the same way. Generations are numbered, and no number is used twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+
+from systems.training.messages import NO_STATE, Beat, Prepared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How long is too long, in seconds."""
+
+    silent_s: float = 0.5
+    """Without a beat: ranks send some twenty a second."""
+    waiting_s: float = 0.6
+    """In one collective, the others being alive: a link may be cut."""
+    forming_s: float = 3.0
+    """From a group's formation until all its members train."""
+    gather_s: float = 1.5
+    """From the first rank that is heard: for the others to come, before a group is formed without them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A generation: its members in the order of their ranks, with the incarnation that each has joined as."""
+
+    generation: int
+    members: tuple[str, ...]
+    incarnations: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Why there has to be another group, and whose doing it is."""
+
+    why: str
+    about: str
+
+
+@dataclass
+class _Heard:
+    beat: Beat
+    at_s: float
+    gone: bool = False
+
+
+class Membership:
+    """What the coordinator knows of the ranks."""
+
+    def __init__(self, ranks: Collection[str], limits: Limits, now_s: float, group: Group | None = None) -> None:
+        """`group` is the one that was formed before a coordinator's restart."""
+        self.ranks: Final = tuple(ranks)
+        self.group = group
+        self._limits = limits
+        self._since_s = now_s
+        self._heard: dict[str, _Heard] = {}
+        self._complete = False
+
+    # ---------------------------------------------------------------------------------------------------- what is heard
+
+    def beat(self, beat: Beat, now_s: float) -> None:
+        if not self._heard and self.group is None:
+            self._since_s = now_s
+        self._heard[beat.name] = _Heard(beat, now_s)
+
+    def gone(self, name: str, incarnation: int) -> None:
+        """The connection that a rank holds to the coordinator has ended."""
+        heard = self._heard.get(name)
+        if heard is not None and heard.beat.incarnation == incarnation:
+            heard.gone = True
+
+    def formed(self, group: Group, now_s: float) -> None:
+        """The members have been told."""
+        self.group, self._since_s, self._complete = group, now_s, False
+
+    # ------------------------------------------------------------------------------------------------- what is to be done
+
+    def silent(self, name: str, now_s: float) -> bool:
+        """Whether a rank has not been heard for too long."""
+        heard = self._heard.get(name)
+        return heard is None or heard.gone or now_s - heard.at_s > self._limits.silent_s
+
+    def cause(self, now_s: float) -> Cause | None:
+        """Why the group has to end now; None if it goes well."""
+        if self.group is None:
+            return self._first(now_s)
+        for name in self.group.members:
+            if (why := self._wrong(name, now_s)) is not None:
+                return Cause(why=why, about=name)
+        if not self._complete:
+            late = [name for name in self.group.members if not self._trains(name)]
+            self._complete = not late
+            if late and now_s - self._since_s > self._limits.forming_s:
+                return Cause(why=f"does not train {self._limits.forming_s:g} s after the group was formed", about=late[0])
+        return None
+
+    def outside(self, now_s: float) -> list[str]:
+        """The ranks that could be taken in: they are heard and wait."""
+        members = self.group.members if self.group else ()
+        return [name for name in self.ranks if name not in members and not self.silent(name, now_s)]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all members of the group have begun to train."""
+        return self._complete
+
+    def _first(self, now_s: float) -> Cause | None:
+        waiting = self.outside(now_s)
+        if waiting and (len(waiting) == len(self.ranks) or now_s - self._since_s > self._limits.gather_s):
+            return Cause(why="there is no group yet", about="")
+        return None
+
+    def _wrong(self, name: str, now_s: float) -> str | None:
+        assert self.group is not None  # noqa: S101 - asked of members only
+        heard = self._heard.get(name)
+        if heard is None:  # after a restart: not yet
+            return "was not heard since the coordinator started" if self._overdue(now_s) else None
+        beat = heard.beat
+        if heard.gone:
+            return "has closed its connection"
+        if now_s - heard.at_s > self._limits.silent_s:
+            return f"was not heard for {self._limits.silent_s:g} s"
+        if beat.incarnation != self.group.incarnations[name]:
+            return "was started again"
+        if beat.generation == self.group.generation:
+            if beat.error:
+                return f"left the group: {beat.error}"
+            if beat.waiting_s > self._limits.waiting_s and self._complete:
+                return f"has waited in a collective for {self._limits.waiting_s:g} s"
+        return None
+
+    def _overdue(self, now_s: float) -> bool:
+        return now_s - self._since_s > self._limits.forming_s
+
+    def _trains(self, name: str) -> bool:
+        assert self.group is not None  # noqa: S101 - asked of members only
+        heard = self._heard.get(name)
+        return heard is not None and (heard.beat.generation, heard.beat.phase) == (self.group.generation, "training")
+
+
+def choose(answers: Mapping[str, Prepared]) -> tuple[str, ...]:
+    """The members of the next group, in the order of `answers`: as many as can all reach one another.
+
+    `answers` are in the order of ranks, and each says which of the later ones it reached. Among sets as large, one that holds
+    parameters is better than one that does not, and one that has come furthest best, so that the least is done again.
+    """
+    names = list(answers)
+    best: tuple[str, ...] = ()
+    best_score = (False, 0, -math.inf)
+    for size in range(len(names), 0, -1):
+        for members in combinations(names, size):
+            if all(later in answers[name].reached for name, later in combinations(members, 2)):
+                step = max(answers[name].step for name in members)
+                score = (step > NO_STATE, size, float(step))
+                if score > best_score:
+                    best, best_score = members, score
+    return best

@@ -1,0 +1,46 @@
+"""What is trained: one file a task, found by its name. It says what the samples, the model, the optimizer and the loss are."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Final, Protocol, cast
+
+import torch
+from torch import nn
+
+from harness.model.errors import UsageError, hint
+
+NAMES: Final = sorted(file.stem for file in Path(__file__).parent.glob("[a-z]*.py"))
+
+
+class Task(Protocol):
+    """Something to be trained. Two made from the same data behave alike, bit for bit."""
+
+    samples: int
+    """How many there are to train on; they are called 0, 1, …"""
+    batch: int
+    """Samples a step."""
+    shards: int
+    """Virtual shards of a batch."""
+
+    def data(self) -> str:
+        """A digest of the samples, those held out included."""
+
+    def model(self) -> nn.Module:
+        """The untrained model; its first weights come from torch's own random numbers."""
+
+    def optimizer(self, model: nn.Module) -> torch.optim.Optimizer: ...
+
+    def loss(self, model: nn.Module, samples: list[int]) -> torch.Tensor:
+        """The sum of the samples' losses."""
+
+    def quality(self, model: nn.Module) -> tuple[str, float]:
+        """How good a trained model is on samples that it never saw, and of what that is the measure."""
+
+
+def task(name: str) -> Task:
+    """The task of that name. Raises `UsageError` if there is none."""
+    if name not in NAMES:
+        raise UsageError(f"There is no model called {name!r} to train. {hint(name, NAMES)}")
+    return cast(Task, importlib.import_module(f"{__name__}.{name}").Task())

@@ -1,0 +1,215 @@
+"""A rank: a thread that trains, and beside it a node that says how it goes and does what the coordinator asks.
+
+POST /prepare {"generation"}          leave the group; answered when the training stands still
+POST /form {"generation", "members"}  join the group of that generation
+POST /reach {"others"}                which of these other ranks answer over the links to them
+GET  /step                            the next step that is done, as soon as it is
+GET  /status                          how far it is
+
+Gloo's connections and these requests come in over the same links (`systems.parts.gloo.front`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import msgspec
+
+from harness.http.wire import Client, Request, Response, WireError
+from harness.node.context import NodeContext
+from systems.parts.checkpoint import Checkpoints, Schedule
+from systems.parts.gloo.front import Front
+from systems.training.coordinator import CHECKPOINTS
+from systems.training.links import Links
+from systems.training.messages import (
+    BEAT,
+    FORM,
+    PREPARE,
+    REACH,
+    STATUS,
+    STEP,
+    WATCH,
+    WRITTEN,
+    Beat,
+    Form,
+    Prepare,
+    Prepared,
+    Reach,
+    Stepped,
+    Written,
+)
+from systems.training.records import Records
+from systems.training.trainer import Trainer
+from systems.training.worker import Calls, Worker
+
+_BEAT_S: Final = 0.05
+_ANSWER_S: Final = 1.0
+_REACH_S: Final = 0.15
+"""A rank that does not answer over a link after this long is not reached."""
+
+_AGAIN_S: Final = 0.02
+"""How often a training that is to stand still, and waits on a connection, has its connections shut."""
+
+_SWITCH_S: Final = 0.001
+"""How long one of this process's threads computes while another one waits; a fifth of Python's default."""
+
+
+T = TypeVar("T")
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The node's settings."""
+
+    number: int
+    ranks: tuple[str, ...]
+    coordinator: str
+    model: str
+    seed: int
+    step_ms: float
+    checkpoint_every: int
+    checkpoints_kept: int
+
+
+class Rank:
+    """What a rank does besides training."""
+
+    def __init__(self, node: NodeContext, config: Config, front: Front) -> None:
+        loop = asyncio.get_running_loop()
+        self._node = node
+        self._incarnation = node.random.getrandbits(32)
+        self._coordinator = Client(node.peers[config.coordinator])
+        later = config.ranks[config.number + 1 :]
+        self._later = {name: Client(node.peers[name]) for name in later}
+        self._stepped: asyncio.Future[Stepped] = loop.create_future()
+        self._telling: set[asyncio.Task[None]] = set()
+        trainer = Trainer(config.model, config.seed)
+        schedule = Schedule(every=config.checkpoint_every, keep=config.checkpoints_kept)
+        self.worker = Worker(
+            node.name,
+            trainer=trainer,
+            checkpoints=Checkpoints(node.shared(CHECKPOINTS), trainer.identity(), schedule),
+            links=Links(config.number, {config.ranks.index(name): node.peers[name] for name in later}, front),
+            coordinator=node.peers[config.coordinator],
+            records=Records(node.data, node.name),
+            calls=Calls(
+                stepped=lambda step: _from_thread(loop, self._on_step, step),
+                written=lambda written: _from_thread(loop, self._on_written, written),
+            ),
+            step_s=config.step_ms / 1e3,
+        )
+
+    async def handle(self, request: Request) -> Response:
+        match request.method, request.path:
+            case "POST", path if path == PREPARE:
+                return await self._prepare(request.decode(Prepare))
+            case "POST", path if path == FORM:
+                return Response(200 if self.worker.join(request.decode(Form)) else 409)
+            case "POST", path if path == REACH:
+                return Response.json(Reach(others=await self._reach(request.decode(Reach).others)))
+            case "GET", path if path == STEP:
+                return Response.json(await asyncio.shield(self._stepped))
+            case "GET", path if path == STATUS:
+                return Response.json(self._beat())
+            case _:
+                return Response(404, b"no such route")
+
+    async def _prepare(self, prepare: Prepare) -> Response:
+        while True:
+            if not self.worker.leave(prepare.generation):
+                return Response(409, b"a later generation was promised")
+            if self.worker.idle.is_set():
+                break
+            await asyncio.sleep(_AGAIN_S if not self.worker.idle.is_set() else 0)
+        reached = await self._reach(prepare.reach)
+        return Response.json(Prepared(incarnation=self._incarnation, step=self.worker.step, reached=reached))
+
+    async def _reach(self, others: tuple[str, ...]) -> tuple[str, ...]:
+        """Those that answer over the link to them."""
+
+        async def reaches(name: str) -> bool:
+            try:
+                response = await self._later[name].request("GET", STATUS, timeout_s=_REACH_S)
+            except WireError:
+                return False
+            return response.status == 200
+
+        found = await asyncio.gather(*map(reaches, others))
+        return tuple(name for name, there in zip(others, found, strict=True) if there)
+
+    # --------------------------------------------------------------------------------------------------- the coordinator
+
+    async def beat(self) -> None:
+        """Tell the coordinator for ever that this rank lives."""
+        while True:
+            with contextlib.suppress(WireError):  # it may be gone, and come back
+                await self._coordinator.request("POST", BEAT, msgspec.json.encode(self._beat()), timeout_s=_ANSWER_S)
+            await asyncio.sleep(_BEAT_S)
+
+    async def watch(self) -> None:
+        """Hold a connection to the coordinator, whose end tells it that this process is gone."""
+        while True:
+            with contextlib.suppress(WireError):
+                await self._coordinator.request("POST", WATCH, msgspec.json.encode(self._beat()), timeout_s=3600)
+            await asyncio.sleep(_BEAT_S)
+
+    def _beat(self) -> Beat:
+        worker = self.worker
+        return Beat(
+            name=self._node.name,
+            incarnation=self._incarnation,
+            generation=worker.generation,
+            phase=worker.phase,
+            step=worker.step,
+            waiting_s=worker.waiting_s(),
+            error=worker.error,
+        )
+
+    def _on_step(self, step: Stepped) -> None:
+        done, self._stepped = self._stepped, asyncio.get_running_loop().create_future()
+        done.set_result(step)
+
+    def _on_written(self, written: Written) -> None:
+        task = asyncio.get_running_loop().create_task(self._tell(written))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _tell(self, written: Written) -> None:
+        with contextlib.suppress(WireError):  # then this checkpoint does not come about; the next one may
+            await self._coordinator.request("POST", WRITTEN, msgspec.json.encode(written), timeout_s=_ANSWER_S)
+
+
+def _from_thread(loop: asyncio.AbstractEventLoop, call: Callable[[T], None], argument: T) -> None:
+    with contextlib.suppress(RuntimeError):  # the node is being ended
+        loop.call_soon_threadsafe(call, argument)
+
+
+async def main(node: NodeContext) -> None:
+    """Run one rank."""
+    sys.setswitchinterval(_SWITCH_S)
+    front = Front(node.listen)
+    node.listen = front.http
+    rank = Rank(node, node.config(Config), front)
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+
+    def work() -> None:
+        try:
+            rank.worker.run()
+        except BaseException as error:
+            loop.call_soon_threadsafe(failed.set_exception, error)
+
+    threading.Thread(target=work, name="training", daemon=True).start()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_raise(failed))
+        tasks.create_task(rank.beat())
+        tasks.create_task(rank.watch())
+        await node.serve(rank.handle)
+
+
+async def _raise(failed: asyncio.Future[None]) -> None:
+    await failed

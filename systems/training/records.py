@@ -1,0 +1,114 @@
+"""What a node of a training writes down for whoever judges the run: a line of JSON for each thing that happened.
+
+A line is written as it happens and is not synced: the kernel has it when the process is killed. Times are of the monotonic
+clock.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from systems.parts.sampler import Use
+
+FILE: Final = "records.jsonl"
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun", omit_defaults=True):
+    """A rank has begun a step: it is about to contribute these samples."""
+
+    node: str
+    generation: int
+    step: int
+    at_ns: int
+    uses: list[tuple[int, int]]
+    """(epoch, sample) of each."""
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done", omit_defaults=True):
+    """A rank has done a step: it holds the sum of all contributions and has applied it."""
+
+    node: str
+    generation: int
+    step: int
+    begun_ns: int
+    at_ns: int
+    collective_ns: int
+    """How long it waited for the others' contributions and its own to be exchanged."""
+    loss: float
+    gradient_norm: float
+    parameters: str
+    """A digest of the parameters after the step."""
+
+
+class Happened(msgspec.Struct, frozen=True, kw_only=True, tag="happened", omit_defaults=True):
+    """Something else that a node saw or did."""
+
+    node: str
+    generation: int
+    at_ns: int
+    kind: str
+    detail: str
+
+
+Record = Begun | Done | Happened
+
+
+class Records:
+    """One node's, appended to those of its earlier starts."""
+
+    def __init__(self, folder: Path, node: str) -> None:
+        self._node = node
+        self._file = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def begun(self, generation: int, step: int, uses: Sequence[Use]) -> int:
+        """A step has begun; returns when."""
+        at_ns = time.monotonic_ns()
+        used = [(use.epoch, use.sample) for use in uses]
+        self._write(Begun(node=self._node, generation=generation, step=step, at_ns=at_ns, uses=used))
+        return at_ns
+
+    def done(
+        self,
+        generation: int,
+        step: int,
+        *,
+        begun_ns: int,
+        collective_ns: int,
+        loss: float,
+        gradient_norm: float,
+        parameters: str,
+    ) -> None:
+        self._write(
+            Done(
+                node=self._node,
+                generation=generation,
+                step=step,
+                begun_ns=begun_ns,
+                at_ns=time.monotonic_ns(),
+                collective_ns=collective_ns,
+                loss=loss,
+                gradient_norm=gradient_norm,
+                parameters=parameters,
+            )
+        )
+
+    def event(self, kind: str, generation: int, detail: str) -> None:
+        at_ns = time.monotonic_ns()
+        self._write(Happened(node=self._node, generation=generation, at_ns=at_ns, kind=kind, detail=detail))
+
+    def _write(self, record: Record) -> None:
+        os.write(self._file, msgspec.json.encode(record) + b"\n")
+
+
+def read(folder: Path) -> list[Record]:
+    """All records of a node, in order. A last line that was cut off, by a full disk, is left out."""
+    file = folder / FILE
+    lines = file.read_bytes().split(b"\n")[:-1] if file.is_file() else []
+    decode = msgspec.json.Decoder(Record).decode
+    return [decode(line) for line in lines]

@@ -1,0 +1,59 @@
+"""The store by which gloo processes find each other: entries that the coordinator keeps, asked for over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+from torch._C._distributed_c10d import Store
+
+from systems.parts.gloo.addresses import Address
+from systems.training.messages import STORE, Got, Put
+
+_TRY_S: Final = 0.1
+"""How long one request waits, so that a rank that is to give up does so soon."""
+
+
+class Rendezvous(Store):
+    """A store with what gloo uses of it: set, get, and wait, which all block the calling thread.
+
+    `over` says that waiting makes no sense any more. All raise `RuntimeError` if they end without success.
+    """
+
+    def __init__(self, coordinator: Address, over: Callable[[], bool]) -> None:
+        super().__init__()
+        self._coordinator = coordinator
+        self._over = over
+        self._known: dict[str, bytes] = {}
+
+    def set(self, key: str, value: str | bytes) -> None:
+        data = value.encode() if isinstance(value, str) else bytes(value)
+        self._request("POST", STORE, msgspec.json.encode(Put(key=key, value=data)))
+
+    def get(self, key: str) -> bytes:
+        if key not in self._known:
+            answer = self._request("GET", f"{STORE}?key={quote(key, safe='')}", b"")
+            self._known[key] = msgspec.json.decode(answer, type=Got).value
+        return self._known[key]
+
+    def wait(self, keys: list[str], timeout: timedelta | None = None) -> None:
+        for key in keys:
+            self.get(key)
+
+    def _request(self, method: str, path: str, body: bytes) -> bytes:
+        while not self._over():
+            connection = http.client.HTTPConnection(*self._coordinator, timeout=_TRY_S)
+            try:
+                connection.request(method, path, body)
+                response = connection.getresponse()
+                if response.status == http.client.OK:
+                    return response.read()
+            except (OSError, http.client.HTTPException):
+                continue  # an entry that is not there yet, or a coordinator
+            finally:
+                connection.close()
+        raise RuntimeError(f"gave up {method} {path}: the group is not to be formed any more")

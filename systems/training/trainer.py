@@ -1,0 +1,157 @@
+"""The arithmetic of training, with no communication in it: gradients of virtual shards, their ordered sum, a step, the state.
+
+Bits do not depend on which rank computes what. A shard is always computed by itself, never merged with another (a batch of
+another size gives other bits); its randomness is keyed by (seed, step, shard); and the shards' gradients are added in the order
+of the shards. All-reduce does not promise that: with three ranks and more, gloo's sums depend on where in the buffer a number
+lies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import torch
+from safetensors.torch import load, save
+
+from systems.parts.checkpoint import Checkpoint, Identity, Tensors
+from systems.parts.sampler import Ledger, LedgerState, Order, Use, key
+from systems.training.models import Task, task
+
+_BEFORE: Final = 2**32
+"""Stands for the shard in the key of the first weights, which are drawn before any step."""
+
+_MODEL, _OPTIMIZER = "model/", "optimizer/"
+_LENGTH_BYTES: Final = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What a step came to: the mean loss of its samples, and the length of its gradient."""
+
+    loss: float
+    gradient_norm: float
+
+
+class Trainer:
+    """One job's model, optimizer and data order, as any rank holds them."""
+
+    def __init__(self, model: str, seed: int) -> None:
+        """A job at step 0. Raises `UsageError` if there is no such model."""
+        self.task: Task = task(model)
+        self.order = Order(samples=self.task.samples, batch=self.task.batch, shards=self.task.shards, seed=seed)
+        self.ledger = Ledger()
+        torch.default_generator.manual_seed(key(seed, 0, _BEFORE))
+        self._model = self.task.model()
+        self._optimizer = self.task.optimizer(self._model)
+        self._parameters = dict(self._model.named_parameters())
+        self.row = sum(parameter.numel() for parameter in self._parameters.values()) + 1
+        """How many numbers a shard contributes: its gradient and, last, its loss."""
+
+    @property
+    def step(self) -> int:
+        """The next step; so many are done."""
+        return self.ledger.next_step
+
+    def identity(self) -> Identity:
+        shapes = [(name, str(parameter.dtype), tuple(parameter.shape)) for name, parameter in self._parameters.items()]
+        return Identity(
+            model=hashlib.sha256(repr([*shapes, self._optimizer]).encode()).hexdigest()[:16],
+            data=self.task.data(),
+            seed=self.order.seed,
+            shards=self.order.shards,
+            batch=self.order.batch,
+        )
+
+    def uses(self, shards: Sequence[int]) -> list[Use]:
+        """The samples that shards of the next step use."""
+        return [use for shard in shards for use in self.order.uses(self.step, shard)]
+
+    def contribute(self, shards: Sequence[int], into: torch.Tensor) -> None:
+        """Compute shards of the next step: `into[i]` becomes the sum over the i-th shard's samples of gradient and loss."""
+        parameters = list(self._parameters.values())
+        for row, shard in zip(into, shards, strict=False):
+            torch.default_generator.manual_seed(key(self.order.seed, self.step, shard))
+            loss = self.task.loss(self._model, [use.sample for use in self.order.uses(self.step, shard)])
+            gradients = torch.autograd.grad(loss, parameters)
+            torch.cat([*(gradient.reshape(-1) for gradient in gradients), loss.detach().reshape(1)], out=row)
+
+    def apply(self, rows: Sequence[torch.Tensor]) -> Applied:
+        """Do the next step with the contributions of all its shards, in the order of the shards, and enter it in the ledger."""
+        total = torch.zeros(self.row)
+        for row in rows:
+            total += row
+        total /= self.order.batch
+        at = 0
+        for parameter in self._parameters.values():
+            parameter.grad = total[at : at + parameter.numel()].view_as(parameter)
+            at += parameter.numel()
+        self._optimizer.step()
+        self.ledger.commit(self.step, self.uses(range(self.order.shards)))
+        return Applied(loss=float(total[-1]), gradient_norm=float(total[:-1].norm()))
+
+    def quality(self) -> tuple[str, float]:
+        """How good the model is now; see `Task.quality`."""
+        return self.task.quality(self._model)
+
+    # ----------------------------------------------------------------------------------------------------------- state
+
+    def encode(self) -> bytes:
+        """The whole state, for another rank's `decode`."""
+        progress = bytes(self.progress())
+        return len(progress).to_bytes(_LENGTH_BYTES, "big") + progress + save(self.tensors())
+
+    def decode(self, data: bytes) -> None:
+        """Take over the state that another rank's `encode` gave."""
+        begins = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "big")
+        self.restore(load(data[begins:]), msgspec.Raw(data[_LENGTH_BYTES:begins]))
+
+    def parameters_digest(self) -> str:
+        """16 hexadecimal digits of the parameters' bits."""
+        return _digest({name: parameter.detach() for name, parameter in self._parameters.items()})
+
+    def digest(self) -> str:
+        """16 hexadecimal digits of all that the next step depends on."""
+        return hashlib.sha256(f"{_digest(self.tensors())} {self.ledger.state}".encode()).hexdigest()[:16]
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """The model's and the optimizer's tensors, by name; they are the job's own, not copies."""
+        found = {_MODEL + name: tensor for name, tensor in self._model.state_dict().items()}
+        for name, parameter in self._parameters.items():
+            for kind, tensor in self._optimizer.state.get(parameter, {}).items():
+                if tensor is not None:
+                    found[f"{_OPTIMIZER}{name}/{kind}"] = tensor
+        return found
+
+    def progress(self) -> msgspec.Raw:
+        """What goes with the tensors."""
+        return msgspec.Raw(msgspec.json.encode(self.ledger.state))
+
+    def restore(self, tensors: Tensors, progress: msgspec.Raw) -> None:
+        """Go on from another rank's, or an earlier, state: exactly the next step comes next."""
+        self._model.load_state_dict(
+            {name.removeprefix(_MODEL): tensor for name, tensor in tensors.items() if name.startswith(_MODEL)}
+        )
+        self._optimizer.state.clear()
+        for name, parameter in self._parameters.items():
+            begins = f"{_OPTIMIZER}{name}/"
+            mine = [other for other in tensors if other.startswith(begins)]
+            state = {other.removeprefix(begins): tensors[other].clone() for other in mine}
+            if state:
+                self._optimizer.state[parameter] = state
+        self.ledger = Ledger(msgspec.json.decode(progress, type=LedgerState))
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint."""
+        self.restore(checkpoint.tensors, checkpoint.progress)
+
+
+def _digest(tensors: Tensors) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,249 @@
+"""The thread that trains: one group after another, and in each, step after step until the group ends."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import msgspec
+import torch
+
+from systems.parts.checkpoint import Checkpoints, Saver, Shard
+from systems.parts.gloo.addresses import Address
+from systems.parts.gloo.group import Group
+from systems.parts.gloo.store import LinkStore
+from systems.parts.sampler import shards_of
+from systems.training.links import Links
+from systems.training.messages import NO_STATE, Form, Phase, Stepped, Written
+from systems.training.records import Records
+from systems.training.rendezvous import Rendezvous
+from systems.training.trainer import Trainer
+
+COLLECTIVE_S: Final = 20.0
+"""After so long gloo itself gives a collective up. The coordinator has ended the group long before, unless it is gone too."""
+
+
+_DIGITS: Final = 15
+"""Of a digest, as many hexadecimal digits as a 64-bit integer holds."""
+
+T = TypeVar("T")
+
+
+class Ended(RuntimeError):
+    """The group is to end: another one is being formed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calls:
+    """What the worker tells; each is called from the worker's thread, or the saver's."""
+
+    stepped: Callable[[Stepped], None]
+    written: Callable[[Written], None]
+
+
+class Worker:
+    """A rank's training. `run` is for a thread of its own; all else for others."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        trainer: Trainer,
+        checkpoints: Checkpoints,
+        links: Links,
+        coordinator: Address,
+        records: Records,
+        calls: Calls,
+        step_s: float,
+    ) -> None:
+        self.phase: Phase = "idle"
+        self.generation = 0
+        self.error = ""
+        self.idle = threading.Event()
+        self.idle.set()
+        self._name = name
+        self._trainer = trainer
+        self._has_state = False
+        self._checkpoints = checkpoints
+        self._links = links
+        self._coordinator = coordinator
+        self._records = records
+        self._calls = calls
+        self._step_s = step_s
+        self._promised = 0
+        self._forms: queue.SimpleQueue[Form] = queue.SimpleQueue()
+        self._waits_since_s: float | None = None
+        self._saving: dict[int, tuple[int, msgspec.Raw]] = {}
+        self._saver = Saver(checkpoints, written=self._written, failed=self._not_saved)
+
+    # ---------------------------------------------------------------------------------------------------- for others
+
+    @property
+    def step(self) -> int:
+        """The next step; `NO_STATE` before there is anything to train."""
+        return self._trainer.step if self._has_state else NO_STATE
+
+    def waiting_s(self) -> float:
+        """For how long it has been waiting in a collective."""
+        since_s = self._waits_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
+
+    def leave(self, generation: int) -> bool:
+        """Have it leave its group for good; False if it has promised itself to this generation, or a later one, before.
+
+        It has left when `idle` is set. Call this again until then: a connection may have been made meanwhile.
+        """
+        if generation < self._promised or generation <= self.generation:
+            return False
+        self._promised = generation
+        self._links.abort()
+        return True
+
+    def join(self, form: Form) -> bool:
+        """Have it join the group of the generation that it left its last one for; False if that is another one."""
+        if form.generation != self._promised or form.generation <= self.generation:
+            return False
+        self.idle.clear()
+        self.generation = form.generation
+        self._forms.put(form)
+        return True
+
+    # ------------------------------------------------------------------------------------------------------ the thread
+
+    def run(self) -> None:
+        """Train for ever. Raises whatever is not the loss of a member."""
+        torch.set_num_threads(1)
+        while True:
+            form = self._forms.get()
+            self.error = ""
+            try:
+                self._work(form)
+            except RuntimeError as error:  # what gloo raises
+                self._waits_since_s = None
+                why = str(error).partition("\n")[0]
+                expected = isinstance(error, Ended) or self._promised > form.generation
+                self._records.event("left" if expected else "lost", form.generation, why)
+                self.error = why
+            self.phase = "idle"
+            self.idle.set()
+
+    def _work(self, form: Form) -> None:
+        self.phase = "forming"
+        rank, world = form.members.index(self._name), len(form.members)
+        store = LinkStore(
+            Rendezvous(self._coordinator, lambda: self._over(form)), published=self._links.published, route=self._links.route
+        )
+        name = f"generation{form.generation}"
+        group = Group(self._links.device, store, name=name, rank=rank, world=world, timeout_s=COLLECTIVE_S)
+        self.phase = "restoring"
+        self._agree(form, group)
+        self.phase = "training"
+        mine = shards_of(rank, world, self._trainer.order.shards)
+        part = torch.zeros(-(-self._trainer.order.shards // world), self._trainer.row)
+        whole = torch.empty(world, *part.shape)
+        next_s = time.monotonic()
+        while True:
+            self._one_step(form, group, mine, part, whole)
+            next_s = max(next_s + self._step_s, time.monotonic())
+            time.sleep(max(0.0, next_s - time.monotonic()))
+
+    def _one_step(self, form: Form, group: Group, mine: range, part: torch.Tensor, whole: torch.Tensor) -> None:
+        trainer, step = self._trainer, self._trainer.step
+        self._check(form)
+        begun_ns = self._records.begun(form.generation, step, trainer.uses(mine))
+        trainer.contribute(mine, part)
+        self._check(form)
+        exchanging_ns = time.monotonic_ns()
+        self._collective(lambda: group.gather(part, whole))
+        collective_ns = time.monotonic_ns() - exchanging_ns
+        applied = trainer.apply([whole[shard % group.world][shard // group.world] for shard in range(trainer.order.shards)])
+        parameters = trainer.parameters_digest()
+        self._records.done(
+            form.generation,
+            step,
+            begun_ns=begun_ns,
+            collective_ns=collective_ns,
+            loss=applied.loss,
+            gradient_norm=applied.gradient_norm,
+            parameters=parameters,
+        )
+        self._calls.stepped(Stepped(node=self._name, generation=form.generation, step=step, parameters=parameters))
+        if self._checkpoints.schedule.due(trainer.step):
+            self._save(form, group)
+
+    def _agree(self, form: Form, group: Group) -> None:
+        """Have all members hold the same state: the furthest that one of them has, else the newest checkpoint's."""
+        held = self._held(group)
+        if all(step == NO_STATE for step, _ in held):
+            self._resume(form)
+            held = self._held(group)
+        furthest, _ = max(held)
+        source = next(rank for rank, (step, _) in enumerate(held) if step == furthest)
+        if any(state != held[source] for state in held):
+            data = self._trainer.encode() if group.rank == source else None
+            data = self._collective(lambda: group.broadcast(data, source))
+            if held[group.rank] != held[source]:
+                self._trainer.decode(data)
+                self._has_state = True
+                detail = f"step {self._trainer.step} from {form.members[source]}, {len(data):,} bytes"
+                self._records.event("restored", form.generation, detail)
+            agreed = self._held(group)
+            if any(state != held[source] for state in agreed):
+                raise RuntimeError(f"the state of step {furthest} did not arrive as it was sent")
+
+    def _held(self, group: Group) -> list[tuple[int, int]]:
+        """What each member holds: its step, and a digest of all that the next one depends on."""
+        digest = int(self._trainer.digest()[:_DIGITS], 16) if self._has_state else 0
+        return [(step, number) for step, number in self._collective(lambda: group.exchange([self.step, digest]))]
+
+    def _resume(self, form: Form) -> None:
+        found = self._checkpoints.newest()
+        if found is not None:
+            for refusal in found.refused:
+                self._records.event("refused", form.generation, str(refusal))
+            self._trainer.resume(found)
+        self._has_state = True
+        self._records.event("resumed", form.generation, f"step {self._trainer.step}" + ("" if found else ", the first"))
+
+    def _collective(self, call: Callable[[], T]) -> T:
+        self._waits_since_s = time.monotonic()
+        result = call()
+        self._waits_since_s = None
+        return result
+
+    def _check(self, form: Form) -> None:
+        if self._over(form):
+            raise Ended("the coordinator asked for it")
+
+    def _over(self, form: Form) -> bool:
+        return self._promised > form.generation
+
+    # ------------------------------------------------------------------------------------------------------- the saver
+
+    def _save(self, form: Form, group: Group) -> None:
+        """Begin a checkpoint of all steps so far; a training that goes on is worth more than one that is saved."""
+        step = self._trainer.step
+        self._saving[step] = form.generation, self._trainer.progress()
+        stall_s = self._saver.save(step, group.rank, group.world, self._trainer.tensors())
+        self._records.event("copied", form.generation, f"step {step} in {stall_s * 1e3:.3f} ms")
+
+    def _written(self, step: int, world: int, shard: Shard) -> None:
+        generation, progress = self._saving.pop(step)
+        self._calls.written(
+            Written(
+                generation=generation,
+                step=step,
+                world=world,
+                shard=shard,
+                identity=self._checkpoints.identity,
+                progress=progress,
+            )
+        )
+
+    def _not_saved(self, step: int, why: str) -> None:
+        generation, _ = self._saving.pop(step)
+        self._records.event("not saved", generation, f"step {step}: {why}")

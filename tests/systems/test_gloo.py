@@ -1,0 +1,218 @@
+"""Gloo over links: who dials whom is read and changed, one port serves HTTP and gloo, and a blocked collective can be ended."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.request import urlopen
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.distributed import HashStore
+
+from systems.parts.gloo.abort import abort
+from systems.parts.gloo.addresses import Address, address, dials, is_address, moved
+from systems.parts.gloo.front import Front
+from systems.parts.gloo.group import Group, device
+from systems.parts.gloo.store import LinkStore
+
+BLOB = bytes.fromhex(
+    "0200000000000000" "766d" "8800000000000000" "0200a30f7f0001fa000000000000000031ed20312f20edbfef4bb833be14bfbf"
+    + "00" * 32 + "41" * 32 + "00" * 24 + "ffffffffffffffff" + "0000000000000000" + "0100000000000000" + "0200000000000000"
+)  # fmt: skip
+"""What a gloo process published, the host called "vm": it listens on 127.0.1.250, port 41743."""
+
+DEADLINE_S = 30.0
+HOSTS = ("127.0.1.250", "127.0.1.249")
+
+
+def test_reads_where_a_gloo_process_listens() -> None:
+    assert is_address("generation3/0/1", BLOB)
+    assert address(BLOB) == ("127.0.1.250", 41743)
+
+
+@given(
+    host=st.ip_addresses(v=4).map(str),
+    port=st.integers(1, 65535),
+)
+def test_moving_changes_the_address_and_nothing_else(host: str, port: int) -> None:
+    there = moved(BLOB, (host, port))
+    assert address(there) == (host, port)
+    assert moved(there, address(BLOB)) == BLOB
+
+
+@given(st.binary(max_size=300))
+def test_what_does_not_tell_an_address_is_left_alone(value: bytes) -> None:
+    if not is_address("0/1", value):
+        with pytest.raises(ValueError, match="do not tell where a gloo process listens"):
+            address(value)
+
+
+@pytest.mark.parametrize("key", ["store_based_barrier", "0", "rank/a", "x/0/"])
+def test_other_keys_hold_no_address(key: str) -> None:
+    assert not is_address(key, BLOB)
+
+
+def test_the_higher_address_dials() -> None:
+    assert dials(*HOSTS)
+    assert not dials(*reversed(HOSTS))
+    assert dials("127.0.1.100", "127.0.1.99")
+
+
+# ------------------------------------------------------------------------------------------------------------- groups
+
+
+class Member:
+    """One of two ranks, in this process: its gloo listens behind a front, and it dials the other's front."""
+
+    def __init__(self, rank: int, store: HashStore, fronts: list[Front], ports: list[int]) -> None:
+        self.rank = rank
+        self._front = fronts[rank]
+        self._device = device(HOSTS[rank])
+        other = 1 - rank
+
+        def route(found: Address) -> Address | None:
+            return ("127.0.0.1", ports[other]) if found[0] == HOSTS[other] and dials(HOSTS[rank], found[0]) else None
+
+        self._store = LinkStore(store, published=self._published, route=route)
+
+    def group(self, name: str) -> Group:
+        return Group(self._device, self._store, name=name, rank=self.rank, world=2, timeout_s=DEADLINE_S)
+
+    def _published(self, found: Address) -> None:
+        self._front.gloo = found
+
+
+@contextmanager
+def members() -> Iterator[list[Member]]:
+    fronts = [Front(("127.0.0.1", 0)) for _ in HOSTS]
+    ports = [front.port for front in fronts]
+    store = HashStore()
+    yield [Member(rank, store, fronts, ports) for rank in range(2)]
+    for front in fronts:
+        front.close()
+
+
+def both(call: Callable[[Member], object], two: list[Member]) -> list[Future[object]]:
+    """Have both members do something at once."""
+    pool = ThreadPoolExecutor(2)
+    futures = [pool.submit(call, member) for member in two]
+    pool.shutdown(wait=False)
+    return futures
+
+
+def test_collectives_go_through_the_links() -> None:
+    def work(member: Member) -> object:
+        group = member.group("a")
+        into = torch.empty(2, 3, 5)
+        group.gather(torch.full((3, 5), float(member.rank)), into)
+        state = group.broadcast(b"the state" if member.rank == 1 else None, 1)
+        return into[:, 2, 4].tolist(), group.exchange([member.rank, -7]), state
+
+    with members() as two:
+        for future in both(work, two):
+            assert future.result(DEADLINE_S) == ([0.0, 1.0], [[0, -7], [1, -7]], b"the state")
+
+
+def test_a_group_is_made_anew_after_one_that_ended() -> None:
+    def work(member: Member) -> object:
+        return [member.group(name).exchange([member.rank]) for name in ("a", "b", "c")]
+
+    with members() as two:
+        for future in both(work, two):
+            assert future.result(DEADLINE_S) == [[[0], [1]]] * 3
+
+
+def test_a_collective_that_waits_for_nobody_is_ended_from_another_thread() -> None:
+    joined = threading.Barrier(2)
+
+    def work(member: Member) -> object:
+        group = member.group("a")
+        group.exchange([0])
+        joined.wait(DEADLINE_S)
+        return group.exchange([1]) if member.rank == 0 else None  # the other one does not come
+
+    with members() as two:
+        waits, comes_not = both(work, two)
+        comes_not.result(DEADLINE_S)
+        while not waits.done():
+            abort(lambda own, other: HOSTS[1] in (own[0], other[0]))
+        with pytest.raises(RuntimeError):
+            waits.result(DEADLINE_S)
+
+
+def test_only_the_connections_that_are_gloos_are_shut() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        accepted, _ = server.accept()
+        with accepted:
+            assert abort(lambda own, other: False) == 0
+            client.sendall(b"x")
+            assert accepted.recv(1) == b"x"
+            assert abort(lambda own, other: own == server.getsockname()) == 1
+            assert client.recv(1) == b""
+            again = socket.create_connection(server.getsockname())  # whoever listens goes on
+            again.close()
+
+
+# -------------------------------------------------------------------------------------------------------------- front
+
+
+class Hello(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def test_http_and_gloo_share_a_port() -> None:
+    front = Front(("127.0.0.1", 0))
+    http = ThreadingHTTPServer(front.http, Hello)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    with socket.create_server(("127.0.0.1", 0)) as gloo:
+        front.gloo = gloo.getsockname()
+        with urlopen(f"http://127.0.0.1:{front.port}/", timeout=DEADLINE_S) as answer:
+            assert answer.read() == b"hello"
+        with socket.create_connection(("127.0.0.1", front.port)) as dialler:
+            dialler.sendall((7).to_bytes(8, "little"))
+            accepted, _ = gloo.accept()
+            with accepted:
+                assert accepted.recv(8) == (7).to_bytes(8, "little")
+                big = bytes(range(256)) * 20_000
+                threading.Thread(target=accepted.sendall, args=(big,), daemon=True).start()
+                assert received(dialler, len(big)) == big
+                dialler.shutdown(socket.SHUT_WR)
+                assert accepted.recv(1) == b""
+    http.shutdown()
+    http.server_close()
+    front.close()
+
+
+def test_gloo_that_does_not_listen_yet_is_refused() -> None:
+    front = Front(("127.0.0.1", 0))
+    with socket.create_connection(("127.0.0.1", front.port)) as dialler:
+        dialler.sendall((7).to_bytes(8, "little"))
+        assert ended(dialler)
+    front.close()
+
+
+def ended(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def received(connection: socket.socket, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        data += connection.recv(length - len(data))
+    return data

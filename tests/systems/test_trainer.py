@@ -1,0 +1,127 @@
+"""The arithmetic of training: the same bits whoever computes what, and from whatever state it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.model.errors import UsageError
+from harness.node.disk import Disk
+from systems.parts.checkpoint import Checkpoints, Schedule, part_of
+from systems.parts.sampler import key, shards_of
+from systems.training.models import NAMES, task
+from systems.training.trainer import Applied, Trainer
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Two threads add in another order than one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def step(trainers: list[Trainer]) -> Applied:
+    """One step of a group of ranks, exchanged by hand."""
+    shards, world = trainers[0].order.shards, len(trainers)
+    parts = []
+    for rank, trainer in enumerate(trainers):
+        part = torch.zeros(-(-shards // world), trainer.row)
+        trainer.contribute(shards_of(rank, world, shards), part)
+        parts.append(part)
+    applied = [trainer.apply([parts[shard % world][shard // world] for shard in range(shards)]) for trainer in trainers]
+    assert all(other == applied[0] for other in applied)
+    return applied[0]
+
+
+def copied(trainer: Trainer) -> Trainer:
+    """What another rank holds that was sent the state."""
+    other = Trainer("digits", 1)
+    other.decode(trainer.encode())
+    return other
+
+
+@given(worlds=st.lists(st.integers(1, 5), min_size=2, max_size=4))
+@settings(max_examples=8, deadline=None)
+def test_the_parameters_do_not_depend_on_who_computed_what(worlds: list[int]) -> None:
+    alone, first = Trainer("digits", 1), Trainer("digits", 1)
+    for world in worlds:
+        group = [first, *(copied(first) for _ in range(world - 1))]
+        step(group)
+        step([alone])
+        assert {trainer.parameters_digest() for trainer in group} == {alone.parameters_digest()}
+        assert {trainer.digest() for trainer in group} == {alone.digest()}
+        first = group[-1]
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_resumes_from_a_checkpoint_at_exactly_the_next_step(tmp_path: Path, model: str) -> None:
+    trainer = Trainer(model, 1)
+    for _ in range(3):
+        step([trainer])
+    checkpoints = Checkpoints(Disk(tmp_path), trainer.identity(), Schedule(every=3))
+    shards = [checkpoints.write_shard(3, rank, 2, part_of(trainer.tensors(), rank, 2)) for rank in range(2)]
+    checkpoints.commit(3, shards, trainer.progress())
+    found = checkpoints.newest()
+    assert found is not None
+    resumed = Trainer(model, 1)
+    resumed.resume(found)
+    assert resumed.step == 3
+    assert resumed.digest() == trainer.digest()
+    step([resumed])
+    step([trainer])
+    assert resumed.digest() == trainer.digest()
+
+
+def test_digests_tell_apart_what_differs_in_one_bit_of_parameters_or_momentum() -> None:
+    trainer = Trainer("digits", 1)
+    step([trainer])
+    parameters, whole = trainer.parameters_digest(), trainer.digest()
+    tensors = trainer.tensors()
+    momentum = next(tensor for name, tensor in tensors.items() if name.startswith("optimizer/"))
+    momentum.view(torch.int32).view(-1)[0] ^= 1
+    assert trainer.parameters_digest() == parameters
+    assert trainer.digest() != whole
+    tensors["model/0.bias"].view(torch.int32)[0] ^= 1
+    assert trainer.parameters_digest() != parameters
+
+
+def test_seeds_and_models_are_jobs_of_their_own() -> None:
+    identities = [Trainer("digits", 1).identity(), Trainer("digits", 2).identity(), Trainer("text", 1).identity()]
+    assert len(set(identities)) == 3
+    assert Trainer("digits", 1).identity() == identities[0]
+
+
+def test_a_model_that_is_not_there_is_named() -> None:
+    with pytest.raises(UsageError, match="no model called 'digit' to train"):
+        Trainer("digit", 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "steps", "at_least", "at_most"),
+    [
+        ("digits", 300, 0.97, 1.0),
+        pytest.param("digits", 600, 0.98, 1.0, marks=pytest.mark.nightly),
+        pytest.param("text", 800, 1.0, 2.2, marks=pytest.mark.nightly),
+    ],
+)
+def test_models_learn(model: str, steps: int, at_least: float, at_most: float) -> None:
+    """Whole batches, so that it takes seconds; characters counted in pairs would give 2.46 nats."""
+    wanted = task(model)
+    torch.default_generator.manual_seed(0)
+    net = wanted.model()
+    optimizer = wanted.optimizer(net)
+    order = Trainer(model, 1).order
+    for number in range(steps):
+        torch.default_generator.manual_seed(key(1, number, 0))
+        samples = [use.sample for shard in range(order.shards) for use in order.uses(number, shard)]
+        optimizer.zero_grad()
+        torch.autograd.backward(wanted.loss(net, samples) / wanted.batch)
+        optimizer.step()
+    assert at_least <= wanted.quality(net)[1] <= at_most
