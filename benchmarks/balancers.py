@@ -19,7 +19,9 @@ import psutil
 
 from harness.cluster.ports import HOST, reserved
 from harness.cluster.processes import Processes
-from harness.http.wire import Address, Client, WireError
+from harness.http.client import HttpClient
+from harness.http.message import TransportError
+from harness.model.system import Address
 from harness.node.context import NodeSpec
 from systems.serving import Serving, Settings, artifacts, health
 from systems.serving.dispatch import Dispatcher
@@ -160,9 +162,9 @@ def exchanges(address: Address, count: int) -> list[Exchange]:
 
 async def answering(address: Address, method: str, path: str, body: bytes = b"") -> None:
     """Return when this request is answered with 200."""
-    client, give_up_s = Client(address), time.monotonic() + _START_S
+    client, give_up_s = HttpClient(address), time.monotonic() + _START_S
     while time.monotonic() < give_up_s:
-        with contextlib.suppress(WireError):
+        with contextlib.suppress(TransportError):
             if (await client.request(method, path, body, timeout_s=5)).status == 200:
                 client.close()
                 return

@@ -15,7 +15,8 @@ from faults import _steered
 from harness.cluster.background import over_within
 from harness.cluster.fake_clocks import EVERY_S, FakeClock
 from harness.cluster.steering import Steering
-from harness.http.wire import Client, WireError
+from harness.http.client import HttpClient
+from harness.http.message import TransportError
 from harness.model.errors import FaultError, UsageError
 from harness.model.fault import Evidence, Fault, Targets
 from harness.model.system import HasClock, System
@@ -109,7 +110,7 @@ async def _look(cluster: Cluster, name: str) -> _Look | None:
     asked_ns, lower = time.time_ns(), clock.deviation_ns(time.monotonic_ns())
     try:
         shown_ns = await _shown_ns(cluster, name)
-    except (OSError, WireError):
+    except (OSError, TransportError):
         return None
     answered_ns, upper = time.time_ns(), clock.deviation_ns(time.monotonic_ns())
     rounded_ns = _ROUNDED_NS if isinstance(clock, FakeClock) else 0
@@ -125,7 +126,7 @@ async def _shown_ns(cluster: Cluster, name: str) -> int:
             raise FaultError(f"{name} cannot be asked its time: give {type(cluster.system).__name__} a method `time_ns`")
         async with asyncio.timeout(_TIMEOUT_S):  # its end is an OSError
             return await cluster.system.time_ns(cluster.address(name))
-    client = Client(cluster.address(name))
+    client = HttpClient(cluster.address(name))
     try:
         return (await client.request("GET", "/-/node", timeout_s=_TIMEOUT_S)).decode(_Shown).time_ns
     finally:

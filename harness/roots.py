@@ -7,6 +7,7 @@ A drill `/home/me/drills/mine.py` may import `/home/me/counter.py` as `counter` 
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -52,6 +53,22 @@ def add(root: Path) -> None:
         path = import_module(package).__path__
         if (root / folder).is_dir() and str(root / folder) not in map(_resolved, path):
             path.append(str(root / folder))
+
+
+def program(module: str) -> list[str]:
+    """The command that runs one of our modules as a program, whatever the working directory holds. Needs `environment()`."""
+    return [sys.executable, "-P", "-m", "harness.launch", module]
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, with a PYTHONPATH on which a child finds what we find: ours first, then the user's."""
+    own = str(Path(__file__).resolve().parent.parent)
+    users = {str(root) for root in _added}
+    path = [str(Path(entry).absolute()) for entry in sys.path]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([*(entry for entry in path if entry not in users), own, *map(str, _added)]),
+    }
 
 
 def is_drill(path: Path) -> bool:

@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 from rich.console import Console
 
+from harness import roots
 from harness.cli.live import Live
 from harness.cli.shrinking import MINIMAL, Failed, OutOfTime, Shrinking, failures, write
 from harness.cluster.fault_plane import install_toxiproxy
@@ -234,4 +234,4 @@ def toxiproxy_command(arguments: argparse.Namespace) -> int:
         print(install_toxiproxy())
         return 0
     options = ["--host", arguments.host, "--port", str(arguments.port), "--seed", str(arguments.seed)]
-    return subprocess.run([sys.executable, "-m", "faults.plane", *options], check=False).returncode
+    return subprocess.run([*roots.program("faults.plane"), *options], env=roots.environment(), check=False).returncode

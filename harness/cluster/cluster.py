@@ -28,10 +28,11 @@ from harness.cluster.processes import Processes, last_lines
 from harness.cluster.requirements import missing_for
 from harness.cluster.steering import Steering
 from harness.cluster.toxiproxy import FaultPlane
-from harness.http.wire import Address, Client, WireError
+from harness.http.client import HttpClient
+from harness.http.message import TransportError
 from harness.model.errors import FaultError, HarnessError, NodeDown, UsageError
 from harness.model.seeds import stream
-from harness.model.system import CLIENT, HasPreload, HasPrepare, HasProbe, Link, Node, System, links_of
+from harness.model.system import CLIENT, Address, HasPreload, HasPrepare, HasProbe, Link, Node, System, links_of
 from harness.node.context import NodeSpec
 from harness.node.control import ControlPage
 
@@ -305,7 +306,7 @@ class Cluster:
                 await self._ask(name, address)
         except TimeoutError as error:
             raise FaultError(f"no answer within {timeout_s:g} s") from error
-        except (OSError, WireError) as error:
+        except (OSError, TransportError) as error:
             raise FaultError(str(error)) from error
         return (time.monotonic_ns() - started_ns) / 1e6
 
@@ -395,7 +396,7 @@ class Cluster:
             _, writer = await asyncio.open_connection(*address)
             writer.close()
             return None
-        client = Client(address)
+        client = HttpClient(address)
         try:
             reply = await client.request("GET", "/-/node", timeout_s=START_TIMEOUT_S)
         finally:

@@ -17,8 +17,8 @@ from harness.cluster.ports import HOST, listens
 from harness.cluster.processes import Processes, last_lines
 from harness.cluster.toxiproxy import FaultPlane
 from harness.cluster.warden import DeleteAtEnd
-from harness.http.wire import Address
 from harness.model.errors import HarnessError, UsageError
+from harness.model.system import Address
 from harness.node.context import NodeSpec
 from harness.paths import cache_dir
 

@@ -49,9 +49,8 @@ class Processes:
     async def opened(cls, preload: Sequence[str], log: Path) -> AsyncIterator[Processes]:
         """A warden that has imported `preload`; every node is dead when this ends."""
         environment = {
-            **os.environ,
+            **roots.environment(),
             OUTER_PYTHONPATH: os.environ.get("PYTHONPATH", ""),
-            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
             HARNESS_RUN: str(log.parent.absolute()),
             HARNESS_PID: str(os.getpid()),
         }

@@ -16,8 +16,8 @@ from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 from toxiproxy.proxy import Proxy
 
 from harness.cluster.ports import HOST
-from harness.http.wire import Address
 from harness.model.errors import FaultError
+from harness.model.system import Address
 
 T = TypeVar("T")
 

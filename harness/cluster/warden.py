@@ -25,7 +25,7 @@ import msgspec
 
 from harness import roots
 from harness.cluster.forks import adopt_orphans, fork, kill_descendants, kill_group
-from harness.http.wire import Address
+from harness.model.system import Address
 from harness.node.context import NodeSpec
 
 

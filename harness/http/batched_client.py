@@ -9,7 +9,8 @@ from typing import Final, cast
 import httptools
 import msgspec
 
-from harness.http.wire import MAX_BODY_BYTES, Address, Broken, Unreachable, WireError
+from harness.http.message import MAX_BODY_BYTES, Broken, TransportError, Unreachable
+from harness.model.system import Address
 
 _MAX_KNOWN_HEADS: Final = 4096
 _MAX_HEAD_BYTES: Final = 4096
@@ -26,7 +27,7 @@ class Answer(msgspec.Struct, frozen=True):
         return self.data.partition(b"\r\n\r\n")[2]
 
 
-class RunClient:
+class BatchedHttpClient:
     """Runs to one address, one at a time on a connection; idle connections are kept for the next run.
 
     Answers whose end cannot be told from their head, or that end their connection, are not taken: for those there is `wire`.
@@ -45,7 +46,7 @@ class RunClient:
                 await connection.exchange(b"".join(requests), len(requests))
         except TimeoutError:
             why = f"no {'answer' if connection else 'connection'} within {timeout_s:g} s"
-        except WireError as error:
+        except TransportError as error:
             why = str(error)
         else:
             self._idle.append(connection)

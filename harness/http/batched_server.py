@@ -21,7 +21,9 @@ import msgspec
 
 from harness.http import deadlines
 from harness.http.deadlines import Deadline
-from harness.http.wire import MAX_BODY_BYTES, Address, Response, encode_response
+from harness.http.message import MAX_BODY_BYTES, Response
+from harness.http.writing import encode_response
+from harness.model.system import Address
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """A request whose line and headers are longer is refused."""

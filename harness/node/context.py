@@ -22,8 +22,11 @@ import uvloop
 
 from harness.http import batched_server
 from harness.http.batched_server import BatchHandler, RequestBatch
-from harness.http.wire import Address, Handler, Request, Response, encode_response, listen
+from harness.http.message import Request, Response
+from harness.http.server import Handler, listen
+from harness.http.writing import encode_response
 from harness.model.seeds import stream
+from harness.model.system import Address
 from harness.node.control import ControlPage, Counter
 from harness.node.disk import Disk
 from harness.node.files import SteeredFiles

@@ -23,7 +23,8 @@ from harness.checkers.nodes_stayed_up import nodes_stayed_up
 from harness.cluster.cluster import Cluster, Event, prepare
 from harness.cluster.fault_plane import PlaneKind
 from harness.cluster.interrupts import run_to_its_end
-from harness.http.wire import Client, Response, WireError
+from harness.http.client import HttpClient
+from harness.http.message import Response, TransportError
 from harness.model.codec import describe
 from harness.model.drill import Drill
 from harness.model.errors import HarnessError
@@ -226,7 +227,7 @@ class _GeneratorControl:
     """The load generator, as the runner talks to it."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._client = Client(cluster.address(CLIENT))
+        self._client = HttpClient(cluster.address(CLIENT))
 
     async def start(self, drill: Drill, seed: int) -> int:
         """Begin the load; returns when it begins, in nanoseconds of the monotonic clock."""
@@ -256,7 +257,7 @@ class _GeneratorControl:
     async def _ask(self, method: str, path: str, body: bytes) -> Response:
         try:
             response = await self._client.request(method, path, body, timeout_s=_OVERTIME_S)
-        except WireError as error:
+        except TransportError as error:
             raise HarnessError(f"The load generator did not answer {method} {path}: {error}.") from error
         if response.status != 200:
             reason = response.body.decode(errors="replace")

@@ -9,17 +9,17 @@ import importlib.util
 import os
 import secrets
 import signal
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from harness import roots
 from harness.cluster.cluster import Cluster, prepare
 from harness.cluster.interrupts import run_to_its_end
 from harness.cluster.ports import HOST
-from harness.http.wire import listen
+from harness.http.server import listen
 from harness.model.errors import HarnessError, UsageError
 from harness.model.system import Address
 from harness.run import catalog
@@ -162,7 +162,10 @@ async def _locust(setup: Setup) -> int:
 @contextlib.asynccontextmanager
 async def _started(setup: Setup) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "workloads.load.locust", stdin=asyncio.subprocess.PIPE, start_new_session=True
+        *roots.program("workloads.load.locust"),
+        env=roots.environment(),
+        stdin=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     try:
         if process.stdin is not None:

@@ -13,7 +13,7 @@ from typing import Final, get_type_hints
 import msgspec
 
 from harness.cluster.cluster import Cluster
-from harness.http.wire import Request, Response
+from harness.http.message import Request, Response
 from harness.model import selector
 from harness.model.drill import Drill, check_fault
 from harness.model.errors import HarnessError, UsageError

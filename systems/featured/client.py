@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
-from harness.http import wire
-from harness.model.system import Answer, Call, CallFailed
+from harness.http.client import HttpClient
+from harness.http.message import Unreachable
+from harness.model.system import Address, Answer, Call, CallFailed
 from systems.featured.messages import ScoreReply, ScoreRequest, Source
 
 EXACT: Final = "score exactly"
@@ -27,14 +28,14 @@ class Score(msgspec.Struct, frozen=True):
 class ScoreClient:
     """Asks one replica for scores. A call's key is the user."""
 
-    def __init__(self, address: wire.Address) -> None:
-        self._http = wire.Client(address)
+    def __init__(self, address: Address) -> None:
+        self._http = HttpClient(address)
 
     async def invoke(self, call: Call) -> Answer:
         body = msgspec.json.encode(ScoreRequest(call.key, exact=call.kind == EXACT))
         try:
             response = await self._http.request("POST", "/score", body, timeout_s=_TIMEOUT_S)
-        except wire.Unreachable as error:
+        except Unreachable as error:
             raise CallFailed(str(error)) from error
         text = response.body.decode(errors="replace")
         if response.status != 200:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.http.wire import Request, Response
+from harness.http.message import Request, Response
 from harness.node.context import NodeContext
 from systems.featured.messages import FeaturesReply, features_of
 

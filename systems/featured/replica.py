@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from harness.http.wire import Client, Request, Response, WireError
+from harness.http.client import HttpClient
+from harness.http.message import Request, Response, TransportError
 from harness.node.context import NodeContext
 from systems.featured.bugs import variant
 from systems.featured.messages import AVERAGE, FeaturesReply, ScoreReply, ScoreRequest, score_of
@@ -41,7 +42,7 @@ class FeaturesUnavailable(Exception):
 class Server:
     """Answers requests for scores."""
 
-    def __init__(self, node: NodeContext, features: Client, bug: str | None) -> None:
+    def __init__(self, node: NodeContext, features: HttpClient, bug: str | None) -> None:
         kinds = variant(bug)
         self._node = node
         self._features = features
@@ -78,10 +79,10 @@ class Server:
                 if response.status != 200:
                     raise FeaturesUnavailable(f"the feature service answered {response.status}")
                 return response.decode(FeaturesReply).features
-        except WireError as error:
+        except TransportError as error:
             raise FeaturesUnavailable(str(error)) from error
 
 
 async def main(node: NodeContext) -> None:
-    server = Server(node, Client(node.peers["features"]), node.config(Config).bug)
+    server = Server(node, HttpClient(node.peers["features"]), node.config(Config).bug)
     await node.serve(server.handle)

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from harness.http.wire import Client, Response, Unreachable, WireError
+from harness.http.client import HttpClient
+from harness.http.message import Response, TransportError, Unreachable
 from harness.model.system import Address, Answer, Call, CallFailed
 from systems.quorum.node import KEY_PATH, Got, NotDone, Put
 
@@ -28,7 +29,7 @@ class QuorumClient:
     """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]]) -> None:
-        self._nodes = [(name, Client(address)) for name, address in entries]
+        self._nodes = [(name, HttpClient(address)) for name, address in entries]
         self._home = self._at = home % len(entries)
         self._well = 0
 
@@ -41,7 +42,7 @@ class QuorumClient:
         if response.status == 503:
             raise CallFailed(_told(name, response))
         if response.status != 200:
-            raise WireError(_told(name, response))
+            raise TransportError(_told(name, response))
         return Answer(None, name)
 
     async def close(self) -> None:
@@ -57,7 +58,7 @@ class QuorumClient:
     async def _read_once(self, key: str) -> Answer:
         try:
             name, response = await self._request("GET", key, b"")
-        except WireError as error:
+        except TransportError as error:
             raise CallFailed(str(error)) from error
         if response.status != 200:
             raise CallFailed(_told(name, response))
@@ -79,7 +80,7 @@ class QuorumClient:
             served = response.status == 200
         except Unreachable as error:
             raise CallFailed(f"{name}: {error}") from error
-        except WireError as error:
+        except TransportError as error:
             raise type(error)(f"{name}: {error}") from error
         finally:
             self._move(served)  # also where the call was given up from outside

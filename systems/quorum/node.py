@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from harness.http.wire import Request, Response
+from harness.http.message import Request, Response
 from harness.node.context import NodeContext
 from systems.quorum.bugs import rules_of
 from systems.quorum.peer import REPLICA_PATH, Peer

@@ -6,7 +6,9 @@ from typing import Final
 
 import msgspec
 
-from harness.http.wire import Address, Client, WireError
+from harness.http.client import HttpClient
+from harness.http.message import TransportError
+from harness.model.system import Address
 from systems.quorum.protocol import Entry, Request
 from systems.quorum.replica import Held
 
@@ -27,7 +29,7 @@ class Peer:
     """Asks one peer, over few connections where it does not answer."""
 
     def __init__(self, address: Address) -> None:
-        self._client = Client(address)
+        self._client = HttpClient(address)
         self._in_flight = 0
         self._unanswered = 0
 
@@ -38,7 +40,7 @@ class Peer:
         self._in_flight += 1
         try:
             response = await self._client.request("POST", REPLICA_PATH, msgspec.json.encode(request), timeout_s=timeout_s)
-        except WireError:
+        except TransportError:
             self._unanswered += 1
             return None
         finally:
@@ -50,6 +52,6 @@ class Peer:
         """All that the peer holds, or None where it does not answer, or does not know."""
         try:
             response = await self._client.request("GET", REPLICA_PATH, timeout_s=timeout_s)
-        except WireError:
+        except TransportError:
             return None
         return msgspec.json.decode(response.body, type=list[Held]) if response.status == 200 else None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
+from harness import roots
 from harness.http.deadlines import LONGEST_MS
 from harness.model.errors import HarnessError, UsageError
 from harness.model.system import Address, Client, Node
@@ -104,10 +102,9 @@ class Serving:
                 f"The trained model cannot be kept in {folder}: {error.strerror}. Set XDG_CACHE_HOME to a folder that can be"
                 " written."
             ) from error
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path)}
         trained = subprocess.run(
-            [sys.executable, "-m", "systems.serving.train", str(folder)],
-            env=environment, capture_output=True, text=True, check=False,
+            [*roots.program("systems.serving.train"), str(folder)],
+            env=roots.environment(), capture_output=True, text=True, check=False,
         )  # fmt: skip
         if trained.returncode != 0:
             last = (trained.stderr.strip().splitlines() or ["(it said nothing)"])[-1]

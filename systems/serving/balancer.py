@@ -12,7 +12,9 @@ from typing import Final
 import msgspec
 
 from harness.http.batched_server import RequestBatch
-from harness.http.wire import Client, Response, encode_response
+from harness.http.client import HttpClient
+from harness.http.message import Response
+from harness.http.writing import encode_response
 from harness.node.context import NodeContext
 from systems.serving.bugs import variant
 from systems.serving.coalescing import Gatherer
@@ -42,7 +44,7 @@ async def main(node: NodeContext) -> None:
     admission = kinds.admission(overload_s)
     retry_budget = kinds.retry_budget(settings.retry_ratio, settings.retries_per_s)
     clock = asyncio.get_running_loop().time
-    checker = kinds.checker(pool, {name: Client(address) for name, address in node.peers.items()}, node.log, node.random)
+    checker = kinds.checker(pool, {name: HttpClient(address) for name, address in node.peers.items()}, node.log, node.random)
     hedge_s = None if settings.hedge_ms is None else settings.hedge_ms / 1e3
     dispatcher = kinds.dispatcher(pool, node.peers, node.log, admission, retry_budget, hedge_s)
 

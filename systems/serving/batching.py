@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from harness.http.batched_server import Message, RequestBatch
-from harness.http.wire import Response, encode_response
+from harness.http.message import Response
+from harness.http.writing import encode_response
 from systems.serving.messages import Prediction
 
 MAX_BATCH: Final = 4096

@@ -240,6 +240,10 @@ BUGS: Final[dict[str, tuple[str, Variant]]] = {
         "a replica remembers answers of the model that it had before",
         Variant(replica="systems.serving.stale_cache_replica"),
     ),
+    "poisoned-cache": (
+        "a replica empties its cache for the next model, and then keeps answers of the last one in it",
+        Variant(replica="systems.serving.poisoned_cache_replica"),
+    ),
     "stale-model": ("the last replica has an older model", Variant(last_weights=STALE_WEIGHTS)),
 }
 """By name: what is wrong, in a line, and the parts that are different."""

@@ -8,9 +8,10 @@ from typing import Final
 
 import msgspec
 
-from harness.http import wire
+from harness.http.client import HttpClient
 from harness.http.deadlines import HEADER
-from harness.model.system import Answer, Call, CallFailed
+from harness.http.message import Response, Unreachable
+from harness.model.system import Address, Answer, Call, CallFailed
 from systems.serving import artifacts
 from systems.serving.messages import Prediction, PredictReply, PredictRequest
 
@@ -27,16 +28,16 @@ class PredictClient:
     `deadline_ms`: how long an answer is of use, which goes along with each request; None: whenever it comes.
     """
 
-    def __init__(self, folder: Path, address: wire.Address, deadline_ms: int | None = None) -> None:
+    def __init__(self, folder: Path, address: Address, deadline_ms: int | None = None) -> None:
         self._bodies = _bodies(folder)
-        self._http = wire.Client(address)
+        self._http = HttpClient(address)
         self._headers = () if deadline_ms is None else ((HEADER, str(deadline_ms)),)
 
     async def invoke(self, call: Call) -> Answer:
         body = self._bodies[int(call.key)]
         try:
             response = await self._http.request("POST", "/predict", body, timeout_s=_TIMEOUT_S, headers=self._headers)
-        except wire.Unreachable as error:
+        except Unreachable as error:
             raise CallFailed(str(error)) from error
         text = response.body.decode(errors="replace")
         if response.status in _REFUSED:
@@ -61,7 +62,7 @@ class _From(msgspec.Struct):
     node: str
 
 
-def _node_of(response: wire.Response) -> str:
+def _node_of(response: Response) -> str:
     """Who gave an answer that is no prediction, such as one without a score; "" where that cannot be read either."""
     try:
         return response.decode(_From).node

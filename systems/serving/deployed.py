@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from harness.http import wire
+from harness.http.client import HttpClient
+from harness.http.message import TransportError
 from harness.model.errors import UsageError, hint
 from harness.model.rollout import Rollout
 from harness.model.system import Address, Client
@@ -73,7 +74,7 @@ class DeployedServing(Serving):
 
     async def verify(self, node: str, version: str, addresses: Mapping[str, Address]) -> str | None:
         """Asks the replica itself first, so that a wrong version is found before the balancer's word is waited for."""
-        replica, balancer = wire.Client(addresses[node]), wire.Client(addresses["balancer"])
+        replica, balancer = HttpClient(addresses[node]), HttpClient(addresses["balancer"])
         why: str | None = "it was not asked"
         try:
             async with asyncio.timeout(VERIFY_S):
@@ -82,7 +83,7 @@ class DeployedServing(Serving):
                     await asyncio.sleep(_AGAIN_S)
         except TimeoutError:
             why = f"not in service within {VERIFY_S:g} s"
-        except wire.WireError as error:
+        except TransportError as error:
             why = str(error)
         finally:
             replica.close()
@@ -90,17 +91,17 @@ class DeployedServing(Serving):
         return why
 
     async def reload(self, node: str, version: str, addresses: Mapping[str, Address]) -> str | None:
-        replica, weights = wire.Client(addresses[node]), msgspec.json.encode(self.config_of(version))
+        replica, weights = HttpClient(addresses[node]), msgspec.json.encode(self.config_of(version))
         try:
             response = await replica.request("POST", "/reload", weights, timeout_s=RELOAD_S)
-        except wire.WireError as error:
+        except TransportError as error:
             return str(error)
         finally:
             replica.close()
         return None if response.status == 200 else response.body.decode(errors="replace")
 
 
-async def _answers_wrong(replica: wire.Client, version: str) -> str | None:
+async def _answers_wrong(replica: HttpClient, version: str) -> str | None:
     folder = artifacts.folder()
     right = artifacts.versions(folder)["v1" if version == "v1" else "v2"]
     for digit, answer in list(zip(artifacts.digits(folder), right.answers, strict=True))[:KNOWN_IMAGES]:
@@ -116,6 +117,6 @@ async def _answers_wrong(replica: wire.Client, version: str) -> str | None:
     return None
 
 
-async def _up(balancer: wire.Client, node: str) -> bool:
+async def _up(balancer: HttpClient, node: str) -> bool:
     status = (await balancer.request("GET", "/status", timeout_s=VERIFY_S)).decode(_Status)
     return any(replica.up for replica in status.replicas if replica.name == node)

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final, NamedTuple
 
-from harness.http.batched_client import RunClient
+from harness.http.batched_client import BatchedHttpClient
 from harness.http.batched_server import Message
 from harness.http.deadlines import HEADER, Deadline
-from harness.http.wire import Address, Response, encode_response
+from harness.http.message import Response
+from harness.http.writing import encode_response
+from harness.model.system import Address
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
 from systems.serving.policy import Pool
@@ -61,7 +63,7 @@ class Dispatcher:
         retry_budget: RetryBudget,
         hedge_s: float | None = None,
     ) -> None:
-        self._clients = {name: RunClient(address) for name, address in replicas.items()}
+        self._clients = {name: BatchedHttpClient(address) for name, address in replicas.items()}
         self._pool = pool
         self._log = log
         self._admission = admission

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.http.wire import Response, encode_response
+from harness.http.message import Response
+from harness.http.writing import encode_response
 from harness.node.context import NodeContext
 from systems.serving.messages import Prediction
 from systems.serving.replica import Config, Server, serve_undrained

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Final
 
-from harness.http.wire import Client, WireError
+from harness.http.client import HttpClient
+from harness.http.message import TransportError
 from systems.serving.policy import Pool
 
 INTERVAL_S: Final = 0.1
@@ -21,7 +22,7 @@ replica down, is not done in haste."""
 class HealthChecker:
     """Checks each replica on its own, so that one that hangs does not delay the news of another."""
 
-    def __init__(self, pool: Pool, clients: Mapping[str, Client], log: Callable[[str], None], random: Random) -> None:
+    def __init__(self, pool: Pool, clients: Mapping[str, HttpClient], log: Callable[[str], None], random: Random) -> None:
         self._pool = pool
         self._clients = clients
         self._log = log
@@ -44,7 +45,7 @@ class HealthChecker:
         """Why a replica is not well; None where it is."""
         try:
             response = await self._clients[name].request("GET", "/healthz", timeout_s=CHECK_TIMEOUT_S)
-        except WireError as error:
+        except TransportError as error:
             return str(error)
         return None if response.status == 200 else f"{response.status} {response.body.decode(errors='replace')}"
 

@@ -14,7 +14,8 @@ import msgspec
 import torch
 
 from harness.http.batched_server import Message, RequestBatch
-from harness.http.wire import Response, encode_response
+from harness.http.message import Response
+from harness.http.writing import encode_response
 from harness.node.context import NodeContext
 from systems.serving import artifacts
 from systems.serving.batching import TOO_LATE

@@ -1,4 +1,8 @@
-"""A replica's memory of what it answered: the same request again needs no decoding and no pass through the model."""
+"""A replica's memory of what it answered: the same request again needs no decoding and no pass through the model.
+
+A cache belongs to one model. Whoever replaces the model goes on with an empty cache and drops the old one, rather than emptying
+it: an answer that the old model gave, and that has yet to be encoded, is kept where nobody looks any more.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,11 @@ LONGEST_BODY_BYTES: Final = 4096
 class PredictionCache:
     """Whole answers by the bytes of the request's body. At most `entries`; the one not used for longest goes first (LRU)."""
 
-    def __init__(self, entries: int) -> None:
+    def __init__(self, entries: int, *, hits: int = 0, misses: int = 0) -> None:
         self._entries = entries
         self._answers: OrderedDict[bytes, bytes] = OrderedDict()
-        self._hits = 0
-        self._misses = 0
+        self._hits = hits
+        self._misses = misses
 
     def get(self, body: bytes) -> bytes | None:
         """The answer that was kept for these bytes; None where there is none."""
@@ -39,9 +43,9 @@ class PredictionCache:
         if len(self._answers) > self._entries:
             self._answers.popitem(last=False)
 
-    def clear(self) -> None:
-        """Forget every answer: those of another model would be wrong."""
-        self._answers.clear()
+    def successor(self) -> PredictionCache:
+        """An empty cache for the next model, which goes on counting."""
+        return PredictionCache(self._entries, hits=self._hits, misses=self._misses)
 
     def status(self) -> CacheStatus:
         """How it has done so far."""

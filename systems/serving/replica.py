@@ -27,7 +27,8 @@ import msgspec
 import torch
 
 from harness.http.batched_server import Message, RequestBatch
-from harness.http.wire import Response, encode_response
+from harness.http.message import Response
+from harness.http.writing import encode_response
 from harness.model.errors import HarnessError
 from harness.node.context import NodeContext
 from systems.serving import artifacts
@@ -91,12 +92,13 @@ class Server:
 
     def handle(self, run: RequestBatch) -> None:
         """Take what the run asks for into the next batch."""
-        add, encode, cache = self._batcher.add, self._encode, self._cache
+        add, encode = self._batcher.add, self._encode
         asked = False
         for message in run.messages:
             head = message.head
             if head.path == "/predict" and head.method == "POST":
                 asked = True
+                cache = self._cache  # each time: a message of this very run may have been a reload
                 if cache is not None:
                     message.answer = cache.get(message.body) or b""
                     if message.answer:
@@ -157,12 +159,12 @@ class Server:
         self._node.disk.replace(OWN_WEIGHTS, model.weights())
         model.serve_from(self._node.disk.map(OWN_WEIGHTS))
         self._model, self._weights = model, weights
-        self._empty_cache()
+        self._cache = self._next_cache()
         self._end = b"," + msgspec.json.encode(_End(model=model.fingerprint, node=self._node.name))[1:]
 
-    def _empty_cache(self) -> None:
-        if self._cache is not None:
-            self._cache.clear()
+    def _next_cache(self) -> PredictionCache | None:
+        """The cache of a model that takes the place of another: never the same one, see `prediction_cache`."""
+        return None if self._cache is None else self._cache.successor()
 
     def _check_health(self, message: Message) -> None:
         number = next(self._checks)

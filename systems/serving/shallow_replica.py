@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.http.batched_server import Message
-from harness.http.wire import encode_response
+from harness.http.writing import encode_response
 from harness.node.context import NodeContext
 from systems.serving.replica import Server, serve_undrained
 

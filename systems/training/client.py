@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from harness.http.wire import Client, WireError
+from harness.http.client import HttpClient
+from harness.http.message import TransportError
 from harness.model.system import Address, Answer, Call, CallFailed
 from systems.training.messages import STEP, Stepped
 
@@ -23,7 +24,7 @@ class StepClient:
 
     def __init__(self, home: int, entries: Mapping[str, Address]) -> None:
         names = sorted(entries)
-        self._clients = [Client(entries[names[(home + offset) % len(names)]]) for offset in range(len(names))]
+        self._clients = [HttpClient(entries[names[(home + offset) % len(names)]]) for offset in range(len(names))]
 
     async def invoke(self, call: Call) -> Answer:
         asking: set[asyncio.Task[Stepped | None]] = set()
@@ -45,10 +46,10 @@ class StepClient:
             client.close()
 
 
-async def _next_step(client: Client) -> Stepped | None:
+async def _next_step(client: HttpClient) -> Stepped | None:
     try:
         response = await client.request("GET", STEP, timeout_s=_TIMEOUT_S)
-    except WireError:
+    except TransportError:
         return None
     return response.decode(Stepped) if response.status == 200 else None
 

@@ -18,7 +18,8 @@ from typing import Final
 
 import msgspec
 
-from harness.http.wire import Client, Request, Response, WireError
+from harness.http.client import HttpClient
+from harness.http.message import Request, Response, TransportError
 from harness.node.context import NodeContext
 from systems.parts.checkpoint import Checkpoints, Schedule
 from systems.training.membership import Cause, Group, Limits, Membership, choose
@@ -72,7 +73,7 @@ class Coordinator:
         self._node = node
         self._records = Records(node.data, node.name)
         self._schedule = Schedule(every=config.checkpoint_every, keep=config.checkpoints_kept)
-        self._ranks = {name: Client(node.peers[name]) for name in config.ranks}
+        self._ranks = {name: HttpClient(node.peers[name]) for name in config.ranks}
         self._generation = int(node.disk.read(_GENERATION) or 0)
         stored = node.disk.read(_GROUP)
         group = msgspec.json.decode(stored, type=Group) if stored else None
@@ -195,7 +196,7 @@ class Coordinator:
         """A rank's answer; None if there was none, or it was a refusal."""
         try:
             response = await self._ranks[name].request("POST", path, body, timeout_s=timeout_s)
-        except WireError:
+        except TransportError:
             return None
         return response if response.status == 200 else None
 

@@ -20,7 +20,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from harness.http.wire import Client, Request, Response, WireError
+from harness.http.client import HttpClient
+from harness.http.message import Request, Response, TransportError
 from harness.node.context import NodeContext
 from systems.parts.checkpoint import Checkpoints, Schedule
 from systems.parts.gloo.front import Front
@@ -82,9 +83,9 @@ class Rank:
         loop = asyncio.get_running_loop()
         self._node = node
         self._incarnation = node.random.getrandbits(32)
-        self._coordinator = Client(node.peers[config.coordinator])
+        self._coordinator = HttpClient(node.peers[config.coordinator])
         later = config.ranks[config.number + 1 :]
-        self._later = {name: Client(node.peers[name]) for name in later}
+        self._later = {name: HttpClient(node.peers[name]) for name in later}
         self._stepped: asyncio.Future[Stepped] = loop.create_future()
         self._telling: set[asyncio.Task[None]] = set()
         trainer = Trainer(config.model, config.seed)
@@ -134,7 +135,7 @@ class Rank:
         async def reaches(name: str) -> bool:
             try:
                 response = await self._later[name].request("GET", STATUS, timeout_s=_REACH_S)
-            except WireError:
+            except TransportError:
                 return False
             return response.status == 200
 
@@ -146,14 +147,14 @@ class Rank:
     async def beat(self) -> None:
         """Tell the coordinator for ever that this rank lives."""
         while True:
-            with contextlib.suppress(WireError):  # it may be gone, and come back
+            with contextlib.suppress(TransportError):  # it may be gone, and come back
                 await self._coordinator.request("POST", BEAT, msgspec.json.encode(self._beat()), timeout_s=_ANSWER_S)
             await asyncio.sleep(_BEAT_S)
 
     async def watch(self) -> None:
         """Hold a connection to the coordinator, whose end tells it that this process is gone."""
         while True:
-            with contextlib.suppress(WireError):
+            with contextlib.suppress(TransportError):
                 await self._coordinator.request("POST", WATCH, msgspec.json.encode(self._beat()), timeout_s=3600)
             await asyncio.sleep(_BEAT_S)
 
@@ -179,7 +180,7 @@ class Rank:
         task.add_done_callback(self._telling.discard)
 
     async def _tell(self, written: Written) -> None:
-        with contextlib.suppress(WireError):  # then this checkpoint does not come about; the next one may
+        with contextlib.suppress(TransportError):  # then this checkpoint does not come about; the next one may
             await self._coordinator.request("POST", WRITTEN, msgspec.json.encode(written), timeout_s=_ANSWER_S)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from echo import EchoClient
 from subject import Stage, Subject
 
-from harness.http import wire
+from harness.http.message import Request, Response
 from harness.model.system import Address, Client, Node
 from harness.node import context as nodes
 
@@ -41,7 +41,7 @@ async def write(stage: Stage, text: str, *, synced: bool, file: str = "log") -> 
 async def main(node: nodes.Node) -> None:
     """Serve `/append?file=&text=`, `/sync?file=`, `/replace?file=&text=`, `/read?file=`, `/time`."""
 
-    def act(request: wire.Request) -> str:
+    def act(request: Request) -> str:
         file, text = request.query.get("file", ""), request.query.get("text", "").encode()
         match request.path:
             case "/append":
@@ -56,10 +56,10 @@ async def main(node: nodes.Node) -> None:
                 return str(node.time())
         return "done"
 
-    async def handle(request: wire.Request) -> wire.Response:
+    async def handle(request: Request) -> Response:
         try:
-            return wire.Response(200, act(request).encode())
+            return Response(200, act(request).encode())
         except OSError as error:
-            return wire.Response(507, errno.errorcode[error.errno or 0].encode())
+            return Response(507, errno.errorcode[error.errno or 0].encode())
 
     await node.serve(handle)

@@ -16,7 +16,8 @@ import msgspec
 from echo import EchoClient
 
 from harness.cluster.cluster import Cluster
-from harness.http import wire
+from harness.http.client import HttpClient
+from harness.http.message import Request, Response
 from harness.model.fault import Evidence, Fault, Targets
 from harness.model.system import Address, Client, Node, links_of
 from harness.node import context as nodes
@@ -63,7 +64,7 @@ class Stage:
 
     async def ask(self, name: str, path: str, timeout_s: float = DEADLINE_S) -> str:
         """What a node answers on a connection of its own."""
-        client = wire.Client(self.cluster.address(name))
+        client = HttpClient(self.cluster.address(name))
         try:
             return (await client.request("GET", path, timeout_s=timeout_s)).body.decode()
         finally:
@@ -106,22 +107,22 @@ async def main(node: nodes.Node) -> None:
             pass
         loop.call_soon(spin)
 
-    def grow(mib: int) -> wire.Response:
+    def grow(mib: int) -> Response:
         try:
             held.append(bytearray(mib << 20))
         except MemoryError as error:
             node.log(f"not grown by {mib} MiB: {error!r}")
-            return wire.Response(507, b"no memory")
-        return wire.Response(200, b"done")
+            return Response(507, b"no memory")
+        return Response(200, b"done")
 
-    def open_files(files: int) -> wire.Response:
+    def open_files(files: int) -> Response:
         try:
             held.extend([os.open(os.devnull, os.O_RDONLY) for _ in range(files)])
         except OSError as error:
-            return wire.Response(507, errno.errorcode[error.errno or 0].encode())
-        return wire.Response(200, b"done")
+            return Response(507, errno.errorcode[error.errno or 0].encode())
+        return Response(200, b"done")
 
-    async def handle(request: wire.Request) -> wire.Response:
+    async def handle(request: Request) -> Response:
         match request.path:
             case "/log":
                 node.log(request.query["text"])
@@ -133,6 +134,6 @@ async def main(node: nodes.Node) -> None:
                 bytearray(int(request.query["mib"]) << 20)
             case "/open":
                 return open_files(int(request.query["files"]))
-        return wire.Response(200, b"done")
+        return Response(200, b"done")
 
     await node.serve(handle)

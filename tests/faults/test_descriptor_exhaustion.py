@@ -14,7 +14,7 @@ from subject import Stage
 from faults.descriptor_exhaustion import DescriptorExhaustion, limit_that_leaves
 from faults.kill import Kill
 from harness.cluster.process_limits import limit_of
-from harness.http import wire
+from harness.http.client import HttpClient
 from harness.model.errors import FaultError, UsageError
 
 
@@ -26,7 +26,7 @@ def test_open_connection_works_on_and_a_new_one_is_not_answered(tmp_path: Path) 
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
             before = _limit(stage)
-            client = wire.Client(stage.cluster.address("n1"))
+            client = HttpClient(stage.cluster.address("n1"))
             assert (await client.request("GET", "/", timeout_s=30)).body == b"done"
             fault, targets = DescriptorExhaustion("n1"), stage.targets("n1")
             injected = await fault.inject(stage.cluster, targets)
@@ -47,7 +47,7 @@ def test_open_connection_works_on_and_a_new_one_is_not_answered(tmp_path: Path) 
 def test_spare_descriptors_can_be_used_up(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
-            client = wire.Client(stage.cluster.address("n1"))
+            client = HttpClient(stage.cluster.address("n1"))
             await client.request("GET", "/", timeout_s=30)
             fault, targets = DescriptorExhaustion("n1", spare=2), stage.targets("n1")
             injected = await fault.inject(stage.cluster, targets)

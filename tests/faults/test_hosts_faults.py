@@ -21,7 +21,7 @@ from faults.latency import Latency
 from faults.partition import Isolate
 from faults.rate_limit import RateLimit
 from harness.cluster.cluster import Cluster
-from harness.http import wire
+from harness.http.client import HttpClient
 from harness.model.drill import Drill
 from harness.model.errors import FaultError, UsageError
 from harness.model.fault import Evidence, Fault, Targets
@@ -50,7 +50,7 @@ class Stage:
 
     async def ask(self, name: str, path: str) -> str:
         """What a node answers the harness."""
-        client = wire.Client(self.cluster.address(name))
+        client = HttpClient(self.cluster.address(name))
         try:
             reply = await client.request("GET", path, timeout_s=DEADLINE_S)
         finally:

@@ -17,7 +17,8 @@ from faults.partition import Isolate, Partition
 from faults.pause import Pause
 from harness.cluster.cluster import Cluster
 from harness.cluster.fault_plane import PlaneKind
-from harness.http.wire import Client, Unreachable, WireError
+from harness.http.client import HttpClient
+from harness.http.message import TransportError, Unreachable
 from harness.model import selector
 from harness.model.errors import FaultError, NodeDown
 from harness.model.fault import Evidence, Fault, Targets
@@ -67,7 +68,7 @@ def targets(cluster: Cluster, *names: str) -> Targets:
 
 async def ask(cluster: Cluster, node: str, path: str) -> bytes:
     """Ask a node on its own address, past the fault plane."""
-    client = Client(cluster.address(node))
+    client = HttpClient(cluster.address(node))
     try:
         return (await client.request("GET", path, timeout_s=30)).body
     finally:
@@ -90,11 +91,11 @@ async def clients_reach(cluster: Cluster) -> set[str]:
     """The nodes that answer on the clients' links."""
     found = set()
     for name, address in cluster.entries.items():
-        client = Client(address)
+        client = HttpClient(address)
         try:
             await client.request("GET", "/x", timeout_s=0.3)
             found.add(name)
-        except WireError:
+        except TransportError:
             pass
         finally:
             client.close()

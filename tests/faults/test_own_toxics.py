@@ -23,7 +23,8 @@ from faults.slow_connect import SlowConnect
 from faults.stall import Stall
 from harness.cluster.cluster import Cluster
 from harness.cluster.fault_plane import PlaneKind
-from harness.http.wire import Client, TimedOut, WireError
+from harness.http.client import HttpClient
+from harness.http.message import TimedOut, TransportError
 from harness.model.errors import FaultError, UsageError
 from harness.model.fault import Evidence, Fault, Targets
 from harness.model.system import CLIENT, Link
@@ -64,7 +65,7 @@ class World:
                     await doing(self.cluster)
                 finally:
                     healed = await fault.heal(self.cluster, TARGETS, injected)
-                assert await ask(Client(self.cluster.entries["n1"]), "/healed") == b"/healed"
+                assert await ask(HttpClient(self.cluster.entries["n1"]), "/healed") == b"/healed"
                 return healed
 
         return self.runner.run(scenario())
@@ -96,7 +97,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             yield world
 
 
-async def ask(client: Client, path: str, timeout_s: float = 30) -> bytes:
+async def ask(client: HttpClient, path: str, timeout_s: float = 30) -> bytes:
     return (await client.request("GET", path, timeout_s=timeout_s)).body
 
 
@@ -158,7 +159,7 @@ def test_corrupt_bytes_of_one_stream_leaves_the_other(world: World) -> None:
 def test_silent_drop_swallows_questions_and_tells_nobody(world: World) -> None:
     async def doing(cluster: Cluster) -> None:
         with pytest.raises(TimedOut):
-            await ask(Client(cluster.entries["n1"]), "/lost", SILENT_S)
+            await ask(HttpClient(cluster.entries["n1"]), "/lost", SILENT_S)
 
     evidence = world.during(SilentDrop("n1"), doing)
     assert evidence.acted is True
@@ -196,17 +197,17 @@ def test_the_death_of_the_peer_is_not_told_before_it_heals(world: World, fault: 
 
 
 def test_drop_connections_resets_new_ones_and_leaves_open_ones(world: World) -> None:
-    open_ones: list[Client] = []
+    open_ones: list[HttpClient] = []
 
     async def connect(cluster: Cluster) -> None:
-        open_ones.append(Client(cluster.entries["n1"]))
+        open_ones.append(HttpClient(cluster.entries["n1"]))
         await ask(open_ones[0], "/first")
 
     async def doing(cluster: Cluster) -> None:
         assert await ask(open_ones[0], "/open") == b"/open"
         for _ in range(3):
-            with pytest.raises(WireError):
-                await ask(Client(cluster.entries["n1"]), "/new")
+            with pytest.raises(TransportError):
+                await ask(HttpClient(cluster.entries["n1"]), "/new")
 
     evidence = world.during(DropConnections("n1"), doing, connect)
     open_ones[0].close()
@@ -218,10 +219,10 @@ def test_drop_connections_of_a_share_resets_some(world: World) -> None:
 
     async def doing(cluster: Cluster) -> None:
         for _ in range(60):
-            client = Client(cluster.entries["n1"])
+            client = HttpClient(cluster.entries["n1"])
             try:
                 reached.append(await ask(client, "/new"))
-            except WireError:
+            except TransportError:
                 pass
             finally:
                 client.close()
@@ -233,7 +234,7 @@ def test_drop_connections_of_a_share_resets_some(world: World) -> None:
 
 def test_slow_connect_delays_new_connections_alone(world: World) -> None:
     async def doing(cluster: Cluster) -> None:
-        client = Client(cluster.entries["n1"])
+        client = HttpClient(cluster.entries["n1"])
         assert await took_s(ask(client, "/new")) >= 0.15
         assert min([await took_s(ask(client, "/open")) for _ in range(5)]) < 0.15
         client.close()
@@ -244,7 +245,7 @@ def test_slow_connect_delays_new_connections_alone(world: World) -> None:
 
 def test_heavy_tailed_latency_delays_by_its_least_and_no_more_than_its_most(world: World) -> None:
     async def doing(cluster: Cluster) -> None:
-        client = Client(cluster.entries["n1"])
+        client = HttpClient(cluster.entries["n1"])
         times_s = [await took_s(ask(client, "/slow")) for _ in range(20)]
         client.close()
         assert min(times_s) >= 0.01
@@ -256,7 +257,7 @@ def test_heavy_tailed_latency_delays_by_its_least_and_no_more_than_its_most(worl
 
 def test_stall_delays_by_whole_timeouts(world: World) -> None:
     async def doing(cluster: Cluster) -> None:
-        client = Client(cluster.entries["n1"])
+        client = HttpClient(cluster.entries["n1"])
         assert await took_s(ask(client, "/slow")) >= 2 * 0.255  # eight losses in a row, there and back
         client.close()
 
@@ -267,7 +268,7 @@ def test_stall_delays_by_whole_timeouts(world: World) -> None:
 
 def test_shared_bandwidth_is_less_for_each_of_more_connections(world: World) -> None:
     async def doing(cluster: Cluster) -> None:
-        clients = [Client(cluster.entries["n1"]) for _ in range(3)]
+        clients = [HttpClient(cluster.entries["n1"]) for _ in range(3)]
         asked = (ask(client, "/" + "x" * 5000) for client in clients)
         assert await took_s(asyncio.gather(*asked)) >= 0.14  # 15 KB at 100 KB/s
         for client in clients:

@@ -17,7 +17,7 @@ from faults.bridge import Bridge
 from faults.majority_ring import MajorityRing, apart_in_ring
 from faults.partition import Isolate, Partition
 from harness.cluster.cluster import Cluster
-from harness.http import wire
+from harness.http.client import HttpClient
 from harness.model.drill import Drill
 from harness.model.errors import UsageError
 from harness.model.fault import Fault
@@ -44,7 +44,7 @@ async def reached(cluster: Cluster) -> set[Pair]:
     """Every pair (one, other) of which one gets an answer of the other; each asks each, all at once."""
 
     async def ask(one: str, other: str) -> bool:
-        client = wire.Client(cluster.address(one))
+        client = HttpClient(cluster.address(one))
         try:
             return (await client.request("GET", f"/peer/{other}?within_s={PATIENCE_S}", timeout_s=DEADLINE_S)).status == 200
         finally:
@@ -158,7 +158,7 @@ def test_one_way_cuts_stop_requests_one_way_and_answers_the_other(direction: Lit
 
 async def _heard(cluster: Cluster, name: str) -> int:
     """How often a node was asked by its peers."""
-    client = wire.Client(cluster.address(name))
+    client = HttpClient(cluster.address(name))
     try:
         return int((await client.request("GET", "/count", timeout_s=DEADLINE_S)).body)
     finally:

@@ -12,7 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from harness.http import wire
+from harness.http.client import HttpClient
+from harness.http.message import Broken, Request, Response, TransportError, Unreachable
 from harness.model.system import Address, Answer, Call, CallFailed, Client, Node
 from harness.node import context as nodes
 
@@ -53,7 +54,7 @@ class Led(Echo):
 
     async def leader(self, addresses: Mapping[str, Address]) -> str:
         if self.broken:
-            raise wire.Broken("nobody leads")
+            raise Broken("nobody leads")
         return max(addresses)
 
 
@@ -61,12 +62,12 @@ class EchoClient:
     """Asks for its call's key to be said again."""
 
     def __init__(self, address: Address) -> None:
-        self._http = wire.Client(address)
+        self._http = HttpClient(address)
 
     async def invoke(self, call: Call) -> Answer:
         try:
             reply = await self._http.request("GET", f"/{call.key}", timeout_s=10)
-        except wire.Unreachable as error:
+        except Unreachable as error:
             raise CallFailed(str(error)) from error
         return Answer(reply.body.decode(), dict(reply.headers).get("node", ""))
 
@@ -99,21 +100,21 @@ async def main(node: nodes.Node) -> None:
         sys.exit(3)
     if config.misbehave == "crash":
         asyncio.get_running_loop().call_later(config.after_s, os._exit, 7)
-    peers = {name: wire.Client(address) for name, address in node.peers.items()}
+    peers = {name: HttpClient(address) for name, address in node.peers.items()}
 
     asked = 0
 
-    async def handle(request: wire.Request) -> wire.Response:
+    async def handle(request: Request) -> Response:
         nonlocal asked
         if request.path.startswith("/peer/"):
             peer = peers[request.path.removeprefix("/peer/")]
             try:
                 return await peer.request("GET", "/asked", timeout_s=float(request.query.get("within_s", "0.3")))
-            except wire.WireError as error:
-                return wire.Response(504, type(error).__name__.encode())
+            except TransportError as error:
+                return Response(504, type(error).__name__.encode())
         asked += request.path == "/asked"
         if request.path == "/count":
-            return wire.Response.json(asked)
-        return wire.Response(200, request.path.encode(), (("node", node.name),))
+            return Response.json(asked)
+        return Response(200, request.path.encode(), (("node", node.name),))
 
     await node.serve(handle)

@@ -11,7 +11,9 @@ from typing import NamedTuple
 from harness.cluster.ports import HOST
 from harness.http.batched_server import Cutter, Head, Message
 from harness.http.deadlines import Deadline
-from harness.http.wire import Address, Response, encode_response
+from harness.http.message import Response
+from harness.http.writing import encode_response
+from harness.model.system import Address
 from systems.serving.dispatch import Dispatcher
 
 

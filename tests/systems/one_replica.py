@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from harness.cluster.ports import HOST, reserved
-from harness.http.wire import Client, Response, Unreachable
+from harness.http.client import HttpClient
+from harness.http.message import Response, Unreachable
 from harness.node.context import NodeContext, NodeSpec
 from systems.serving import artifacts, replica
 from systems.serving.messages import PredictReply, PredictRequest
@@ -21,7 +22,7 @@ Main = Callable[[NodeContext], Coroutine[object, object, None]]
 def with_replica(
     folder: Path,
     tmp_path: Path,
-    scenario: Callable[[Client], Coroutine[object, object, None]],
+    scenario: Callable[[HttpClient], Coroutine[object, object, None]],
     *,
     main: Main = replica.main,
     **settings: float,
@@ -35,7 +36,7 @@ def with_replica(
         async def serve() -> None:
             await main(NodeContext(spec))
 
-        task, client = asyncio.create_task(serve()), Client((HOST, port))
+        task, client = asyncio.create_task(serve()), HttpClient((HOST, port))
         async with asyncio.timeout(20):
             while True:
                 try:
@@ -55,10 +56,10 @@ def with_replica(
         asyncio.run(run(ports[0]))
 
 
-async def reload(client: Client, weights: str) -> Response:
+async def reload(client: HttpClient, weights: str) -> Response:
     return await client.request("POST", "/reload", msgspec.json.encode({"weights": weights}), timeout_s=10)
 
 
-async def predict(client: Client, digit: artifacts.Digit) -> PredictReply:
+async def predict(client: HttpClient, digit: artifacts.Digit) -> PredictReply:
     body = msgspec.json.encode(PredictRequest(digit.pixels))
     return (await client.request("POST", "/predict", body, timeout_s=10)).decode(PredictReply)

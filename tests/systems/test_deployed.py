@@ -12,7 +12,7 @@ from one_replica import predict, with_replica
 
 from faults.deploy import Deploy
 from faults.reload import Reload
-from harness.http.wire import Client
+from harness.http.client import HttpClient
 from harness.model.errors import UsageError
 from harness.model.rollout import HasDeploy, HasReload
 from harness.run.catalog import find_drill
@@ -41,7 +41,7 @@ def test_a_replica_takes_another_version_or_says_why_not(tmp_path: Path) -> None
     system.prepare()
     digit, versions = artifacts.digits(artifacts.folder())[0], artifacts.versions(artifacts.folder())
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         assert await system.reload("r1", "v2", {"r1": client.address}) is None
         assert (await predict(client, digit)).model == versions["v2"].fingerprint
         why = await system.reload("r1", "bad-v2", {"r1": client.address})

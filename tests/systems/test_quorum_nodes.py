@@ -12,8 +12,10 @@ import msgspec
 import pytest
 
 from harness.cluster.ports import HOST, reserved
-from harness.http.wire import Address, Broken, Client, Request, Response, WireError, listen
-from harness.model.system import Answer, Call, CallFailed
+from harness.http.client import HttpClient
+from harness.http.message import Broken, Request, Response, TransportError
+from harness.http.server import listen
+from harness.model.system import Address, Answer, Call, CallFailed
 from harness.node.context import NodeContext, NodeSpec
 from systems.quorum import node as quorum_node
 from systems.quorum import peer as quorum_peer
@@ -41,7 +43,7 @@ class Nodes:
         self.addresses: dict[str, Address] = {f"n{number}": (HOST, port) for number, port in enumerate(ports, start=1)}
         self.running: dict[str, asyncio.Task[None]] = {}
         self.servers: list[asyncio.Server] = []
-        self.clients = {name: Client(address) for name, address in self.addresses.items()}
+        self.clients = {name: HttpClient(address) for name, address in self.addresses.items()}
 
     async def start(self, *names: str) -> None:
         for name in names:
@@ -363,7 +365,7 @@ def test_a_write_that_was_not_sent_or_was_refused_has_failed_and_is_sent_nowhere
 @pytest.mark.parametrize("home", [UNKNOWN, answered(500, {}), answered(507, {})])
 def test_a_write_that_may_have_acted_is_unknown_and_is_sent_nowhere_else(home: Handler) -> None:
     async def scenario(client: QuorumClient, asked: list[str]) -> None:
-        with pytest.raises(WireError, match="n1: "):
+        with pytest.raises(TransportError, match="n1: "):
             await client.invoke(WRITE)
         assert asked == ["n1 PUT"]
         assert await client.invoke(READ) == Answer("good", "n2")

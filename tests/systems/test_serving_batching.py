@@ -8,7 +8,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from harness.http import batched_server
 from harness.http.batched_server import RequestBatch
-from harness.http.wire import Address, Client, Response, encode_response
+from harness.http.client import HttpClient
+from harness.http.message import Response
+from harness.http.writing import encode_response
+from harness.model.system import Address
 from systems.serving.batching import Batcher
 from systems.serving.messages import Prediction
 
@@ -93,7 +96,7 @@ def test_connections_share_a_pass() -> None:
 
     async def scenario() -> list[bytes]:
         server = await batched_server.listen(hold, (HOST, 0))
-        clients = [Client(server.sockets[0].getsockname()) for _ in range(2)]
+        clients = [HttpClient(server.sockets[0].getsockname()) for _ in range(2)]
         answers = await asyncio.gather(*(client.request("POST", "/", timeout_s=10) for client in clients))
         for client in clients:
             client.close()

@@ -37,6 +37,7 @@ CAUGHT = {
     "sheds-nothing": ("serving/overload", "availability >= 33%"),
     "no-retry-budget": ("serving/retry_storm", "recovery < 5s"),
     "stale-cache": ("serving/model_reloaded", "one_version_each"),
+    "poisoned-cache": ("serving/cached_weights_corrupted", "corruption_contained"),
     "hedges-at-once": ("serving/hedged", "p99 < 80ms"),
     "hedges-nothing": ("serving/hedged", "p99 < 80ms"),
     "ignores-deadlines": ("serving/deadlines", "availability >= 55%"),

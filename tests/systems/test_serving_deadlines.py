@@ -15,10 +15,13 @@ from one_replica import Main, with_replica
 from harness.cluster.ports import HOST
 from harness.http import batched_server
 from harness.http.batched_server import RequestBatch
+from harness.http.client import HttpClient
 from harness.http.deadlines import Deadline
-from harness.http.wire import Address, Client, Request, Response, encode_response, listen
+from harness.http.message import Request, Response
+from harness.http.server import listen
+from harness.http.writing import encode_response
 from harness.model.errors import UsageError
-from harness.model.system import Call, CallFailed
+from harness.model.system import Address, Call, CallFailed
 from systems.parts.retry_budget import RetryBudget
 from systems.serving import Serving, artifacts, heedless_replica, limited_replica
 from systems.serving.admission import Admission
@@ -191,7 +194,7 @@ def test_a_queue_is_not_worked_off_for_nobody(main: Main, late: int, folder: Pat
 
     body = msgspec.json.encode(PredictRequest(artifacts.digits(folder)[0].pixels))
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         timed = [client.request("POST", "/predict", body, timeout_s=10, headers=((HEADER, "200"),)) for _ in range(10)]
         *answers, last = await asyncio.gather(*timed, client.request("POST", "/predict", body, timeout_s=10))
         statuses = [answer.status for answer in answers]

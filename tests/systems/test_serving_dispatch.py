@@ -11,7 +11,10 @@ import pytest
 from asking import Answer, ask
 
 from harness.cluster.ports import HOST, reserved
-from harness.http.wire import Address, Client, Request, Response, listen
+from harness.http.client import HttpClient
+from harness.http.message import Request, Response
+from harness.http.server import listen
+from harness.model.system import Address
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
 from systems.serving.dispatch import Dispatcher
@@ -194,7 +197,7 @@ def test_the_checker_takes_replicas_down_and_up() -> None:
     async def scenario() -> list[str]:
         log: list[str] = []
         replicas = {name: Replica(name, "well") for name in ("r1", "r2", "r3")}
-        clients = {name: Client(await replica.listen()) for name, replica in replicas.items()}
+        clients = {name: HttpClient(await replica.listen()) for name, replica in replicas.items()}
         pool = Pool(list(replicas))
         checker = HealthChecker(pool, clients, log.append, Random(1))
         running = asyncio.create_task(checker.run())
@@ -230,7 +233,7 @@ def test_an_error_in_the_checker_itself_is_not_hidden() -> None:
             raise ZeroDivisionError
 
     async def scenario() -> None:
-        checker = Broken(Pool(["r1"]), {"r1": Client((HOST, 1))}, lambda _: None, Random(1))
+        checker = Broken(Pool(["r1"]), {"r1": HttpClient((HOST, 1))}, lambda _: None, Random(1))
         await checker.run()
 
     with pytest.raises(ExceptionGroup) as caught:

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from harness.cluster.ports import HOST
-from harness.http.batched_client import RunClient
+from harness.http.batched_client import BatchedHttpClient
 from harness.http.batched_server import Message, RequestBatch, listen
 from harness.http.deadlines import Deadline
-from harness.http.wire import Response, encode_response
+from harness.http.message import Response
+from harness.http.writing import encode_response
 from systems.serving.coalescing import GROUP_MESSAGES, Gatherer
 
 
@@ -44,11 +45,11 @@ class Groups:
 
 
 @contextlib.asynccontextmanager
-async def gathering(groups: Groups) -> AsyncIterator[tuple[RunClient, list[RequestBatch]]]:
+async def gathering(groups: Groups) -> AsyncIterator[tuple[BatchedHttpClient, list[RequestBatch]]]:
     """A server that holds runs back, in the list, for the test to add in one turn."""
     held: list[RequestBatch] = []
     server = await listen(held.append, (HOST, 0))
-    client = RunClient(server.sockets[0].getsockname())
+    client = BatchedHttpClient(server.sockets[0].getsockname())
     try:
         yield client, held
     finally:

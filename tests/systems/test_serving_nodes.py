@@ -12,8 +12,10 @@ import msgspec
 import pytest
 
 from harness.cluster.ports import HOST, reserved
-from harness.http.wire import Address, Client, Request, Response, Unreachable, listen
-from harness.model.system import Answer, Call, CallFailed
+from harness.http.client import HttpClient
+from harness.http.message import Request, Response, Unreachable
+from harness.http.server import listen
+from harness.model.system import Address, Answer, Call, CallFailed
 from harness.node.context import NodeContext, NodeSpec
 from systems.serving import Serving, artifacts, balancer, health, replica
 from systems.serving.client import PredictClient, UnexpectedStatus
@@ -39,7 +41,7 @@ def ports() -> Iterator[list[int]]:
 @contextlib.asynccontextmanager
 async def running(
     name: str, main: Main, port: int, tmp_path: Path, config: dict[str, object], peers: dict[str, Address] | None = None
-) -> AsyncIterator[tuple[Client, asyncio.Task[None]]]:
+) -> AsyncIterator[tuple[HttpClient, asyncio.Task[None]]]:
     """A node, when it answers; cancelled at the end, as SIGTERM does."""
     spec = NodeSpec(
         name=name, start=0, host=HOST, port=port, data=str(tmp_path / name), log="", seed=1, peers=peers or {}, config=config
@@ -48,7 +50,7 @@ async def running(
     async def run() -> None:
         await main(NodeContext(spec))
 
-    task, client = asyncio.create_task(run()), Client((HOST, port))
+    task, client = asyncio.create_task(run()), HttpClient((HOST, port))
     try:
         async with asyncio.timeout(20):
             while True:
@@ -68,7 +70,7 @@ async def running(
 
 
 @contextlib.asynccontextmanager
-async def replica_node(folder: Path, port: int, tmp_path: Path, name: str = "r1", **config: str) -> AsyncIterator[Client]:
+async def replica_node(folder: Path, port: int, tmp_path: Path, name: str = "r1", **config: str) -> AsyncIterator[HttpClient]:
     settings: dict[str, object] = {"folder": str(folder), "weights": artifacts.WEIGHTS, **config}
     async with running(name, replica.main, port, tmp_path, settings) as (client, _):
         yield client
@@ -78,7 +80,7 @@ def body(digit: artifacts.Digit) -> bytes:
     return msgspec.json.encode(PredictRequest(digit.pixels))
 
 
-async def predict(client: Client, digit: artifacts.Digit) -> PredictReply:
+async def predict(client: HttpClient, digit: artifacts.Digit) -> PredictReply:
     response = await client.request("POST", "/predict", body(digit), timeout_s=10)
     assert response.status == 200, response
     return response.decode(PredictReply)
@@ -166,7 +168,7 @@ def test_a_replica_told_to_end_drains(folder: Path, ports: list[int], tmp_path: 
             assert (health.status, health.body) == (503, b"draining")
             reply = await predict(client, digit)
             assert reply.label == digit.answer.label
-            newcomer = Client((HOST, ports[0]))
+            newcomer = HttpClient((HOST, ports[0]))
             with pytest.raises(Unreachable):
                 await newcomer.request("GET", "/healthz", timeout_s=10)
             with pytest.raises(asyncio.CancelledError):
@@ -198,7 +200,7 @@ def test_draining_ends_though_predictions_keep_coming(
 
 
 @contextlib.asynccontextmanager
-async def system(folder: Path, ports: list[int], tmp_path: Path) -> AsyncIterator[Client]:
+async def system(folder: Path, ports: list[int], tmp_path: Path) -> AsyncIterator[HttpClient]:
     """Three replicas behind a balancer."""
     async with contextlib.AsyncExitStack() as stack:
         peers: dict[str, Address] = {}

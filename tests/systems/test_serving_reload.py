@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from one_replica import predict, reload, with_replica
 
-from harness.http.wire import Client
+from harness.http.client import HttpClient
 from systems.serving import Serving, artifacts
 from systems.serving.messages import Prediction
 
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_next_answers_are_the_new_version_s(folder: Path, tmp_path: Path) -> None:
     digits, versions = artifacts.digits(folder)[:50], artifacts.versions(folder)
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         for name, version in ((artifacts.V2_WEIGHTS, "v2"), (artifacts.WEIGHTS, "v1")):
             response = await reload(client, name)
             assert response.status == 200
@@ -51,7 +51,7 @@ def test_every_answer_is_one_version_s_while_versions_change(folder: Path, tmp_p
     digits = artifacts.digits(folder)
     versions = {version.fingerprint: version for version in artifacts.versions(folder).values()}
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         async def ask(first: int, count: int) -> None:
             for row in range(first, first + count):
                 reply = await predict(client, digits[row])
@@ -83,7 +83,7 @@ def test_every_answer_is_one_version_s_while_versions_change(folder: Path, tmp_p
 def test_a_file_that_is_no_good_is_refused_and_the_model_stays(folder: Path, tmp_path: Path, weights: str, why: str) -> None:
     digit, first = artifacts.digits(folder)[3], artifacts.versions(folder)["v1"]
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         response = await reload(client, weights)
         assert response.status == 409
         assert f"{first.fingerprint} stays" in response.body.decode()
@@ -98,7 +98,7 @@ def test_a_file_damaged_since_it_was_made_is_refused(folder: Path, tmp_path: Pat
     damaged = tmp_path / "damaged"
     shutil.copytree(folder, damaged)
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         (damaged / artifacts.V2_WEIGHTS).write_bytes(b"half a fi")
         response = await reload(client, artifacts.V2_WEIGHTS)
         assert response.status == 409
@@ -108,7 +108,7 @@ def test_a_file_damaged_since_it_was_made_is_refused(folder: Path, tmp_path: Pat
 
 
 def test_a_reload_that_names_no_file_is_a_bad_request(folder: Path, tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         response = await client.request("POST", "/reload", b"{}", timeout_s=10)
         assert response.status == 400
         assert response.body.startswith(b"bad request body: ")

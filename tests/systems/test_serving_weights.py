@@ -10,7 +10,7 @@ import pytest
 from one_replica import predict, reload, with_replica
 
 from faults.flip_bits import flip
-from harness.http.wire import Client
+from harness.http.client import HttpClient
 from systems.serving import Serving, artifacts
 from systems.serving.deep_check import KNOWN_IMAGES, KnownAnswers
 from systems.serving.messages import Prediction
@@ -27,12 +27,12 @@ def folder() -> Path:
     return artifacts.folder()
 
 
-async def health(client: Client) -> tuple[int, str]:
+async def health(client: HttpClient) -> tuple[int, str]:
     response = await client.request("GET", "/healthz", timeout_s=10)
     return response.status, response.body.decode()
 
 
-async def answers(client: Client, digits: list[artifacts.Digit]) -> list[Prediction]:
+async def answers(client: HttpClient, digits: list[artifacts.Digit]) -> list[Prediction]:
     replies = await asyncio.gather(*(predict(client, digit) for digit in digits))
     return [Prediction(reply.label, reply.score) for reply in replies]
 
@@ -42,7 +42,7 @@ def test_flipped_bits_change_the_answers_until_the_next_check(folder: Path, tmp_
     """Of either version: the replica goes back to the one that it has, not to the one that it started with."""
     digits, right = artifacts.digits(folder)[:50], artifacts.versions(folder)[version].answers[:50]
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         assert (await reload(client, weights)).status == 200
         assert await answers(client, digits) == right
         flip(tmp_path / OWN_WEIGHTS, SIGNS)
@@ -56,7 +56,7 @@ def test_flipped_bits_change_the_answers_until_the_next_check(folder: Path, tmp_
 
 @pytest.mark.parametrize("bit", [0, 63, 8 * 20_000, 8 * 38_480 - 1])
 def test_one_flipped_bit_is_noticed_wherever_it_is(folder: Path, tmp_path: Path, bit: int) -> None:
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         flip(tmp_path / OWN_WEIGHTS, [bit])
         assert [(await health(client))[0] for _ in range(2)] == [503, 200]
 
@@ -67,7 +67,7 @@ def test_it_stays_unwell_until_there_is_something_whole_to_load(folder: Path, tm
     store = tmp_path / "store"
     shutil.copytree(folder, store)
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         flip(store / artifacts.WEIGHTS, [8000])
         flip(tmp_path / OWN_WEIGHTS, [8000])
         assert [(await health(client))[0] for _ in range(3)] == [503] * 3
@@ -80,10 +80,10 @@ def test_it_stays_unwell_until_there_is_something_whole_to_load(folder: Path, tm
 def test_a_restart_does_not_trust_what_the_last_one_left(folder: Path, tmp_path: Path) -> None:
     digits = artifacts.digits(folder)[:50]
 
-    async def damage(_: Client) -> None:
+    async def damage(_: HttpClient) -> None:
         flip(tmp_path / OWN_WEIGHTS, SIGNS)
 
-    async def ask(client: Client) -> None:
+    async def ask(client: HttpClient) -> None:
         assert await answers(client, digits) == [digit.answer for digit in digits]
 
     with_replica(folder, tmp_path, damage)
@@ -99,7 +99,7 @@ def test_a_wrong_answer_from_right_weights_is_not_well_and_loads_nothing(
     def a_little_off(self: Classifier, images: list[list[float]]) -> list[Prediction]:
         return [Prediction(answer.label, answer.score - 0.001) for answer in predicted(self, images)]
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: HttpClient) -> None:
         before = (tmp_path / OWN_WEIGHTS).stat().st_ino
         monkeypatch.setattr(Classifier, "predict", a_little_off)
         found = [await health(client) for _ in range(KNOWN_IMAGES)]

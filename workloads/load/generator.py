@@ -17,7 +17,7 @@ from typing import Final, cast
 
 import msgspec
 
-from harness.http.wire import Request, Response
+from harness.http.message import Request, Response
 from harness.model.codec import Described, restore
 from harness.model.load import Load
 from harness.model.seeds import stream

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
+from harness import roots
 from harness.model.errors import UsageError
 from harness.model.shapes import Replay
 from results.analysis.histogram import Histogram
@@ -124,8 +124,10 @@ class Engine:
         fd = os.memfd_create("engine")
         try:
             os.ftruncate(fd, PAGE_BYTES)
-            command = [sys.executable, "-m", "workloads.load.engine.worker", str(fd)]
-            worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[fd])
+            command = [*roots.program("workloads.load.engine.worker"), str(fd)]
+            worker = subprocess.Popen(
+                command, env=roots.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[fd]
+            )
             self._workers.append(worker)
             self._pages.append(Page(fd))
         finally:

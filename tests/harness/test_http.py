@@ -12,8 +12,10 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.http import wire
-from harness.http.wire import Address, Broken, Client, Request, Response, TimedOut, Unreachable
+from harness.http.client import HttpClient
+from harness.http.message import MAX_BODY_BYTES, Broken, Request, Response, TimedOut, Unreachable
+from harness.http.server import MAX_WAITING_REQUESTS, listen
+from harness.model.system import Address
 
 
 class Sum(msgspec.Struct):
@@ -43,7 +45,7 @@ async def handle(request: Request) -> Response:
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[Address]:
-    server = await wire.listen(handle, ("127.0.0.1", 0))
+    server = await listen(handle, ("127.0.0.1", 0))
     async with server:
         yield server.sockets[0].getsockname()
 
@@ -86,7 +88,7 @@ def test_pipelined_requests_are_answered_in_their_order() -> None:
 
 def test_many_more_pipelined_requests_than_are_read_ahead() -> None:
     async def scenario(address: Address) -> None:
-        count = 50 * wire.MAX_WAITING_REQUESTS
+        count = 50 * MAX_WAITING_REQUESTS
         text = await said(address, b"".join(GET % b"/%d" % number for number in range(count)) + LAST % b"/end")
         assert text.count(b"HTTP/1.1 200 OK") == count + 1
         assert text.endswith(b"GET /end {}")
@@ -144,14 +146,14 @@ def test_what_curl_and_browsers_send_besides() -> None:
 def test_garbage_is_refused_and_the_server_lives(garbage: bytes) -> None:
     async def scenario(address: Address) -> None:
         await said(address, garbage, eof=True)
-        assert (await Client(address).request("GET", "/a", timeout_s=10)).status == 200
+        assert (await HttpClient(address).request("GET", "/a", timeout_s=10)).status == 200
 
     run(scenario)
 
 
 def test_a_client_keeps_its_connection_and_reads_json() -> None:
     async def scenario(address: Address) -> None:
-        client = Client(address)
+        client = HttpClient(address)
         assert (await client.request("POST", "/sum", b'{"a":1,"b":2}', timeout_s=10)).decode(int) == 3
         reply = await client.request("GET", "/x?y=%C3%A9", timeout_s=10, headers=(("x-test", "1"),))
         assert (reply.body.decode(), dict(reply.headers)["x-by"]) == ("GET /x {'y': 'é'}", "test")
@@ -164,7 +166,7 @@ def test_a_client_keeps_its_connection_and_reads_json() -> None:
 
 def test_bad_bodies_and_failing_handlers_are_answers(capsys: pytest.CaptureFixture[str]) -> None:
     async def scenario(address: Address) -> None:
-        client = Client(address)
+        client = HttpClient(address)
         for body in (b"", b"{", b'{"a":1}', b'{"a":"x","b":2}'):
             reply = await client.request("POST", "/sum", body, timeout_s=10)
             assert (reply.status, reply.body.startswith(b"bad request body: ")) == (400, True)
@@ -177,11 +179,11 @@ def test_bad_bodies_and_failing_handlers_are_answers(capsys: pytest.CaptureFixtu
 
 def test_big_bodies_both_ways_and_too_big_ones() -> None:
     async def scenario(address: Address) -> None:
-        client, size = Client(address), 8 * 1024 * 1024
+        client, size = HttpClient(address), 8 * 1024 * 1024
         assert (await client.request("POST", "/size", b"x" * size, timeout_s=30)).decode(int) == size
         assert len((await client.request("GET", f"/big?bytes={size}", timeout_s=30)).body) == size
         with pytest.raises(Broken, match="more than"):
-            await client.request("GET", f"/big?bytes={wire.MAX_BODY_BYTES + 1}", timeout_s=30)
+            await client.request("GET", f"/big?bytes={MAX_BODY_BYTES + 1}", timeout_s=30)
         assert (await client.request("GET", "/a", timeout_s=10)).status == 200
 
     run(scenario)
@@ -189,7 +191,7 @@ def test_big_bodies_both_ways_and_too_big_ones() -> None:
 
 def test_no_answer_in_time_may_have_acted() -> None:
     async def scenario(address: Address) -> None:
-        client = Client(address)
+        client = HttpClient(address)
         with pytest.raises(TimedOut):
             await client.request("GET", "/never", timeout_s=0.05)
         reply = await client.request("GET", "/a", timeout_s=10)
@@ -203,7 +205,7 @@ def test_nobody_listens_so_nothing_was_sent() -> None:
         async with serving() as address:
             pass
         with pytest.raises(Unreachable):
-            await Client(address).request("GET", "/", timeout_s=10)
+            await HttpClient(address).request("GET", "/", timeout_s=10)
 
     uvloop.run(main())
 
@@ -221,7 +223,7 @@ def test_half_an_answer_or_none_is_broken(answer: bytes) -> None:
         server = await asyncio.start_server(reply, "127.0.0.1", 0)
         async with server:
             with pytest.raises(Broken):
-                await Client(server.sockets[0].getsockname()).request("GET", "/", timeout_s=10)
+                await HttpClient(server.sockets[0].getsockname()).request("GET", "/", timeout_s=10)
 
     uvloop.run(main())
 
@@ -239,7 +241,7 @@ def test_a_connection_that_the_server_has_closed_is_not_used_again() -> None:
 
         server = await asyncio.start_server(reply, "127.0.0.1", 0)
         async with server:
-            client = Client(server.sockets[0].getsockname())
+            client = HttpClient(server.sockets[0].getsockname())
             for _ in range(3):
                 assert (await client.request("GET", "/", timeout_s=10)).status == 200
                 await closed.wait()
@@ -251,14 +253,14 @@ def test_a_connection_that_the_server_has_closed_is_not_used_again() -> None:
 
 def test_an_answer_of_another_node_is_passed_on_as_it_is() -> None:
     async def scenario(address: Address) -> None:
-        behind = Client(address)
+        behind = HttpClient(address)
 
         async def front(request: Request) -> Response:
             return await behind.request(request.method, request.path, request.body, timeout_s=10)
 
-        server = await wire.listen(front, ("127.0.0.1", 0))
+        server = await listen(front, ("127.0.0.1", 0))
         async with server:
-            client = Client(server.sockets[0].getsockname())
+            client = HttpClient(server.sockets[0].getsockname())
             for _ in range(2):
                 reply = await client.request("GET", "/a", timeout_s=10)
                 assert (reply.body, dict(reply.headers)["x-by"]) == (b"GET /a {}", "test")
@@ -268,7 +270,7 @@ def test_an_answer_of_another_node_is_passed_on_as_it_is() -> None:
 
 def test_many_at_once_each_get_their_own_answer() -> None:
     async def scenario(address: Address) -> None:
-        client = Client(address)
+        client = HttpClient(address)
         replies = await asyncio.gather(*(client.request("GET", f"/{number}", timeout_s=30) for number in range(200)))
         assert [reply.body for reply in replies] == [f"GET /{number} {{}}".encode() for number in range(200)]
 

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from harness.http import batched_server
 from harness.http.batched_server import BatchHandler, Cutter, Message, RequestBatch
+from harness.http.client import HttpClient
 from harness.http.deadlines import Deadline
-from harness.http.wire import Address, Client, Response, encode_response
+from harness.http.message import Response
+from harness.http.writing import encode_response
+from harness.model.system import Address
 
 HOST = "127.0.0.1"
 
@@ -175,7 +178,7 @@ def test_an_error_amid_a_run_spoils_only_what_has_no_answer() -> None:
     async def scenario() -> tuple[bytes, Response]:
         async with serving(half) as address:
             answers = await exchange(address, post(b"good") + post(b"bad") + LAST)
-            client = Client(address)
+            client = HttpClient(address)
             after = await client.request("POST", "/predict", b"after", timeout_s=10)
             client.close()
             return answers, after
@@ -255,7 +258,7 @@ def test_a_client_that_went_away_disturbs_nobody() -> None:
             while not runs[0].given_up:
                 await asyncio.sleep(0)
             echo(runs[0])
-            client = Client(address)
+            client = HttpClient(address)
             response = await client.request("POST", "/predict", b"here", timeout_s=10)
             client.close()
             return runs[0].given_up, response
@@ -269,7 +272,7 @@ async def flooded(address: Address) -> None:
     """One client sends 10 MB of requests and reads nothing; return when another has had many answers meanwhile."""
     _, writer = await asyncio.open_connection(*address)
     writer.write(post(b"x" * 2000) * FLOOD)
-    client = Client(address)
+    client = HttpClient(address)
     for _ in range(200):
         await client.request("GET", "/", timeout_s=10)
     client.close()

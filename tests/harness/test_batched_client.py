@@ -9,9 +9,10 @@ import pytest
 
 from harness.cluster.ports import reserved
 from harness.http import batched_server
-from harness.http.batched_client import Answer, RunClient
+from harness.http.batched_client import Answer, BatchedHttpClient
 from harness.http.batched_server import RequestBatch
-from harness.http.wire import Response, encode_response
+from harness.http.message import Response
+from harness.http.writing import encode_response
 
 HOST = "127.0.0.1"
 
@@ -40,7 +41,7 @@ async def raw(pieces: Sequence[bytes], *, count: int, timeout_s: float = 10) -> 
             await reader.read()
 
     server = await asyncio.start_server(answer, HOST, 0)
-    client = RunClient(server.sockets[0].getsockname())
+    client = BatchedHttpClient(server.sockets[0].getsockname())
     try:
         return await client.exchange(requests([b"x"] * count), timeout_s=timeout_s)
     finally:
@@ -51,7 +52,7 @@ async def raw(pieces: Sequence[bytes], *, count: int, timeout_s: float = 10) -> 
 def test_a_run_comes_back_in_order_on_a_kept_connection() -> None:
     async def scenario() -> list[tuple[int, bytes]]:
         server = await batched_server.listen(echo, (HOST, 0))
-        client = RunClient(server.sockets[0].getsockname())
+        client = BatchedHttpClient(server.sockets[0].getsockname())
         seen = []
         for bodies in ([b"1", b"bad", b""], [b"y" * 300_000, b"4"]):
             answers, why = await client.exchange(requests(bodies), timeout_s=10)
@@ -95,7 +96,7 @@ def test_silence_is_given_up() -> None:
 
 def test_nobody_there_is_said() -> None:
     async def scenario(port: int) -> tuple[list[Answer], str | None]:
-        return await RunClient((HOST, port)).exchange(requests([b"x"]), timeout_s=10)
+        return await BatchedHttpClient((HOST, port)).exchange(requests([b"x"]), timeout_s=10)
 
     with reserved(1) as ports:
         answers, why = asyncio.run(scenario(ports[0]))
