@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import resource
 import secrets
 import signal
 import sys
@@ -17,8 +16,12 @@ from collections.abc import Sequence
 import uvloop
 
 from faults.plane import httpd
+from faults.plane.address import AddressError, Endpoint
 from faults.plane.api import Api
+from faults.plane.descriptors import Descriptors
 from faults.plane.proxies import Proxies
+from faults.plane.proxy import Means
+from faults.plane.resolver import Resolver
 from faults.plane.timers import Timers
 
 
@@ -46,8 +49,7 @@ def _port(text: str) -> int:
 
 
 async def serve(host: str, port: int, seed: int, until_eof: bool = False) -> None:
-    """Serve the API until SIGTERM or SIGINT, or until standard input ends. Raises `OSError` where the port is taken."""
-    _allow_many_sockets()
+    """Serve the API until SIGTERM or SIGINT, or until standard input ends. Raises `OSError` if it cannot listen there."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -55,15 +57,18 @@ async def serve(host: str, port: int, seed: int, until_eof: bool = False) -> Non
     if until_eof:
         # a thread, because not every kind of file can be polled
         threading.Thread(target=_read_to_eof, args=(loop, stop), daemon=True).start()
-    timers = Timers(loop)
-    proxies = Proxies(timers, seed)
-    server = await httpd.serve(Api(proxies).handle, host, port)
-    bound = server.sockets[0].getsockname()
-    print(f"listening on {bound[0]}:{bound[1]}", flush=True)
+    timers, resolver, descriptors = Timers(loop), Resolver(), Descriptors()
+    proxies = Proxies(Means(timers, resolver, descriptors, seed))
+    try:
+        hosts = await resolver.hosts(host)
+    except AddressError as error:
+        raise OSError(str(error)) from error
+    listener = httpd.serve(Api(proxies, descriptors).handle, Endpoint(hosts[0], port), descriptors)
+    print(f"listening on {listener.address}", flush=True)
     gc.collect()
     gc.freeze()
     await stop.wait()
-    server.close()
+    listener.close()
     await proxies.close()
     timers.close()
 
@@ -73,11 +78,6 @@ def _read_to_eof(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
         pass
     with contextlib.suppress(RuntimeError):  # the loop is closed: the server is ending anyway
         loop.call_soon_threadsafe(stop.set)
-
-
-def _allow_many_sockets() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":

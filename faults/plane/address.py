@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
+import functools
 import socket
 from typing import NamedTuple
 
 DEFAULT_HOST = "127.0.0.1"
-"""Where an address without a host listens. Toxiproxy would listen on every interface."""
+"""The host of an address without one. Toxiproxy would listen on every interface."""
 
 
 class AddressError(Exception):
@@ -21,32 +20,21 @@ class Endpoint(NamedTuple):
     host: str
     port: int
 
+    @property
+    def family(self) -> socket.AddressFamily:
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+@functools.lru_cache(maxsize=1024)
 def split(text: str) -> tuple[str, int]:
     """Host (possibly a name, possibly empty) and port of `host:port`. The empty text is the empty host, port 0."""
     if not text:
         return "", 0
     host, port_text = _split_host_port(text)
     return host, _port(port_text)
-
-
-async def resolve(text: str) -> Endpoint:
-    """The numeric address that a `listen` text stands for; a host name is looked up, IPv4 before IPv6."""
-    host, port = split(text)
-    host = host or DEFAULT_HOST
-    try:
-        return Endpoint(str(ipaddress.ip_address(host)), port)
-    except ValueError:
-        pass  # a name, or nonsense; the look-up tells
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise AddressError(f"lookup {host}: no such host") from error
-    hosts = [entry[4][0] for entry in sorted(found, key=lambda entry: entry[0] != socket.AF_INET)]
-    return Endpoint(str(hosts[0]), port)
 
 
 def _split_host_port(text: str) -> tuple[str, str]:
@@ -78,8 +66,9 @@ def _port(text: str) -> int:
         return 0
     digits = text[1:] if text[0] in "+-" else text
     if digits.isascii() and digits.isdigit():
-        value = -int(digits[:9]) if text[0] == "-" else int(digits[:9])
-        if not 0 <= value <= 65535:
+        significant = digits.lstrip("0")
+        value = int(significant[:6] or "0")  # six digits are too many already, and int() refuses thousands
+        if value > 65535 or (value and text[0] == "-"):
             raise AddressError(f"address {text}: invalid port")
         return value
     try:

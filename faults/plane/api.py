@@ -9,10 +9,12 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from faults.plane import bodies, encoding
+from faults.plane import bodies, encoding, own_process
+from faults.plane.descriptors import Descriptors
 from faults.plane.errors import ApiError, bad_body, too_long
 from faults.plane.gojson import JsonError
 from faults.plane.httpd import MAX_BODY_BYTES, Answer, Request
+from faults.plane.metrics import exposition
 from faults.plane.proxies import Proxies
 from faults.plane.proxy import Proxy
 
@@ -29,8 +31,9 @@ Route = Callable[[Request, tuple[str, ...]], Awaitable[Answer]]
 class Api:
     """Answers requests. Those that change something are handled one at a time, so that none sees another half done."""
 
-    def __init__(self, proxies: Proxies) -> None:
+    def __init__(self, proxies: Proxies, descriptors: Descriptors) -> None:
         self._proxies = proxies
+        self._descriptors = descriptors
         self._changing = asyncio.Lock()
         self._ids = (f"{os.urandom(6).hex()}{number:08x}" for number in itertools.count())
         self._routes: tuple[tuple[str, dict[str, Route]], ...] = (
@@ -158,7 +161,8 @@ class Api:
         return Answer(200, f'{{"version": "{VERSION}"}}\n'.encode(), "application/json;charset=utf-8")
 
     async def _metrics(self, _: Request, __: tuple[str, ...]) -> Answer:
-        return Answer(200, self._proxies.metrics(), "text/plain; version=0.0.4; charset=utf-8")
+        body = exposition((proxy.figures() for proxy in self._proxies), own_process.figures(self._descriptors))
+        return Answer(200, body, "text/plain; version=0.0.4; charset=utf-8")
 
 
 def _proxy_answer(status: int, proxy: Proxy) -> Answer:

@@ -58,13 +58,16 @@ def _populated(index: int, value: Json) -> ProxySpec:
 
 
 def _spec(fields: Mapping[str, Json], default: ProxySpec, place: Place, enabled_place: Place) -> ProxySpec:
-    return ProxySpec(
+    spec = ProxySpec(
         name=binding.text(fields, "name", place, default.name),
         listen=binding.text(fields, "listen", place, default.listen),
         upstream=binding.text(fields, "upstream", place, default.upstream),
         enabled=binding.boolean(fields, "enabled", enabled_place, default.enabled),
         toxics=_initial_toxics(fields.get("initial_toxics")),
     )
+    if "://" in spec.upstream:
+        raise errors.upstream_is_url(spec.upstream)
+    return spec
 
 
 def _initial_toxics(value: Json) -> tuple[Toxic, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from random import Random
+from typing import Protocol
 
-from faults.plane import address
 from faults.plane.chains import Chains
+from faults.plane.dialing import DialError
 from faults.plane.end import End
 from faults.plane.link import Link
 from faults.plane.metrics import ByteCounter
@@ -14,83 +16,92 @@ from faults.plane.timers import Timers, now_ns
 from faults.plane.toxic import Toxic, release
 
 
-class Connection:
-    """From a client's connect to the end of both sockets."""
+class Owner(Protocol):
+    """The proxy that a connection belongs to."""
 
-    def __init__(
-        self,
-        upstream: str,
-        *,
-        toxics: Chains,
-        timers: Timers,
-        counters: tuple[ByteCounter, ByteCounter],
-        seed: str,
-        open_connections: set[Connection],
-    ) -> None:
-        """`counters` are those of the upstream and the downstream stream. While it lives it is in `open_connections`."""
-        self._upstream = upstream
-        self._toxics = toxics
-        self._timers = timers
-        self._up, self._down = counters
+    toxics: Chains
+    timers: Timers
+    connections: dict[Connection, None]
+    """All that are open, in the order in which they were accepted."""
+
+    @property
+    def counters(self) -> tuple[ByteCounter, ByteCounter]:
+        """Of the upstream and the downstream stream."""
+
+    async def dial(self, protocol: asyncio.Protocol) -> None:
+        """Connect a protocol to the upstream. Raises `DialError`."""
+
+    def failed(self, reason: str, message: str) -> None:
+        """A connection has failed."""
+
+
+class Connection:
+    """From the accepting of a client to the end of both sockets."""
+
+    def __init__(self, owner: Owner, sock: socket.socket, seed: str) -> None:
+        self._owner = owner
+        self._up, self._down = owner.counters
         self._seed = seed
-        self._open_connections = open_connections
         self.client = End(self, self._up, self._down)
         self.links: tuple[Link, Link] | None = None
         """The upstream and the downstream one, once both ends are there."""
         self._server: End | None = None
-        self._dial: asyncio.Task[None] | None = None
-        self._aborted = False
+        self._dialling: asyncio.Task[None] | None = None
+        owner.connections[self] = None
+        self._accepting = asyncio.get_running_loop().create_task(self._accept(sock))
 
     def made(self, end: End) -> None:
-        """A socket is there. The client's makes us connect to the upstream; until that is done nothing is read from it."""
-        if self._aborted:
-            end.transport.abort()
-        elif end is self.client:
+        """A socket is there. The client's is not read until that of the upstream is connected."""
+        if end is self.client:
             end.pause()
-            self._open_connections.add(self)
-            self._dial = asyncio.get_running_loop().create_task(self._connect())
+            self._dialling = asyncio.get_running_loop().create_task(self._connect())
         else:
-            self._server = end
+            self._dialling = None
+            self._join(end)
 
     def abort(self) -> None:
         """Close both sockets now; what has not been written is lost."""
-        self._aborted = True
-        if self._dial is not None:
-            self._dial.cancel()
-        for end in (self.client, self._server):
-            if end is not None and not end.lost:
-                end.transport.abort()
+        if self._dialling is not None:
+            self._dialling.cancel()
+        self.client.abort()
+        if self._server is not None:
+            self._server.abort()
 
     def one_lost(self) -> None:
         """An end is gone."""
-        if self.links is None and self._dial is not None:
+        if self.links is None:
             self.abort()
         if self.client.lost and (self._server is None or self._server.lost):
-            self._open_connections.discard(self)
+            self._owner.connections.pop(self, None)
+
+    async def _accept(self, sock: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: self.client, sock)
+        except OSError as error:
+            sock.close()
+            self.client.lost = True
+            self._owner.failed("other", str(error))
+            self.one_lost()
 
     async def _connect(self) -> None:
         try:
             if not await self._let_connect():
                 return
-            host, port = address.split(self._upstream)
-            _, server = await asyncio.get_running_loop().create_connection(
-                lambda: End(self, self._down, self._up), host or address.DEFAULT_HOST, port
-            )
-        except (OSError, UnicodeError, address.AddressError):
+            self._server = End(self, self._down, self._up)
+            await self._owner.dial(self._server)
+        except DialError as error:
+            self._owner.failed(error.reason, str(error))
             self.client.transport.close()
-        else:
-            self._join(server)
         finally:
-            self._dial = None
+            self._dialling = None
             if self._server is not None and self.links is None:
-                # Cancelled between the server's `connection_made` and here: uvloop closes that socket without a word to it.
                 self._server.lost = True
                 self.one_lost()
 
     async def _let_connect(self) -> bool:
-        """Wait as the toxics of the connect phase ask; False where one refuses, and has reset the client."""
-        for toxic in self._toxics.all():
-            if toxic not in self._toxics.all():
+        """Wait as long as the toxics of the connect phase ask. False if one refuses, and has reset the client."""
+        for toxic in self._owner.toxics.all():
+            if toxic not in self._owner.toxics.all():
                 continue  # removed while one before it made us wait
             if toxic.kind.connect is None or Random(f"{self._seed}/connect/{toxic.name}").random() >= toxic.toxicity:
                 continue
@@ -106,7 +117,7 @@ class Connection:
     async def _wait(self, wait_ns: int, toxic: Toxic) -> None:
         """Until the time is over or the toxic is removed."""
         released = asyncio.get_running_loop().create_future()
-        timer = self._timers.at(now_ns() + wait_ns, lambda: release(released))
+        timer = self._owner.timers.at(now_ns() + wait_ns, lambda: release(released))
         toxic.waiting.add(released)
         try:
             await released
@@ -115,7 +126,7 @@ class Connection:
             toxic.waiting.discard(released)
 
     def _join(self, server: End) -> None:
-        client, timers, toxics = self.client, self._timers, self._toxics
+        client, timers, toxics = self.client, self._owner.timers, self._owner.toxics
         up = Link(client, server, self._up, timers, f"{self._seed}/upstream")
         down = Link(server, client, self._down, timers, f"{self._seed}/downstream")
         client.link(up, down)
@@ -123,6 +134,5 @@ class Connection:
         self.links = up, down
         up.begin(toxics.chain("upstream"))
         down.begin(toxics.chain("downstream"))
-        server.catch_up()
         client.resume()
         client.catch_up()

@@ -48,6 +48,8 @@ class End(asyncio.Protocol):
         self.lost = False
         self.blocked = False
         """Whether something waits to be written to it."""
+        self._there = False
+        self._aborted = False
 
     # ------------------------------------------------------------------------------------------------- from the socket
 
@@ -55,7 +57,11 @@ class End(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=0)  # write at once, not at the end of the loop's turn
         self.write = self.transport.write
-        self._owner.made(self)
+        self._there = True
+        if self._aborted:
+            self.transport.abort()
+        else:
+            self._owner.made(self)
 
     def data_received(self, data: bytes) -> None:
         self._received.received += len(data)
@@ -110,6 +116,16 @@ class End(asyncio.Protocol):
     def end(self) -> None:
         """Nothing more comes for it: close it fully, as Toxiproxy does, once all is written."""
         self.transport.close()
+
+    def abort(self) -> None:
+        """Close it now, or as soon as it is there; what has not been written is lost."""
+        self._aborted = True
+        if self._there and not self.lost:
+            self.transport.abort()
+
+    def fileno(self) -> int | None:
+        """The socket's descriptor; None if there is no socket yet, or no longer."""
+        return self.transport.get_extra_info("socket").fileno() if self._there and not self.lost else None
 
     def unwritten_bytes(self) -> int:
         return 0 if self.lost else self.transport.get_write_buffer_size()

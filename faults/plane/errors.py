@@ -24,6 +24,10 @@ def missing_field(name: str) -> ApiError:
     return ApiError(f"missing required field: {name}", 400)
 
 
+def upstream_is_url(upstream: str) -> ApiError:
+    return ApiError(f"upstream {upstream!r} is a URL; a proxy takes host:port", 400)
+
+
 def proxy_not_found() -> ApiError:
     return ApiError("proxy not found", 404)
 

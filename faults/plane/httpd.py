@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http
+import socket
 import sys
 import traceback
 from collections import deque
@@ -19,6 +20,10 @@ from typing import Final, cast
 from urllib.parse import unquote_to_bytes
 
 import httptools
+
+from faults.plane.address import Endpoint
+from faults.plane.descriptors import Descriptors
+from faults.plane.listener import Listener, bound
 
 MAX_HEAD_BYTES: Final = 1 << 20
 MAX_BODY_BYTES: Final = 1 << 20
@@ -54,9 +59,17 @@ class Answer:
 Handler = Callable[[Request], Awaitable[Answer]]
 
 
-async def serve(handler: Handler, host: str, port: int) -> asyncio.Server:
+def serve(handler: Handler, endpoint: Endpoint, descriptors: Descriptors) -> Listener:
     """Listen on an address and answer. Raises `OSError` if the address cannot be used."""
-    return await asyncio.get_running_loop().create_server(lambda: _Connection(handler), host, port, backlog=1024)
+    loop = asyncio.get_running_loop()
+    attaching: set[asyncio.Task[object]] = set()
+
+    def accepted(sock: socket.socket) -> None:
+        task = loop.create_task(loop.connect_accepted_socket(lambda: _Connection(handler), sock))
+        attaching.add(task)
+        task.add_done_callback(attaching.discard)
+
+    return Listener(bound(endpoint, descriptors), accepted, descriptors)
 
 
 class _Refused(Exception):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import select
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from faults.plane import errors
+from faults.plane.connection import Connection
 from faults.plane.errors import ApiError
-from faults.plane.metrics import exposition
-from faults.plane.proxy import Proxy
-from faults.plane.timers import Timers
+from faults.plane.proxy import Means, Proxy
 from faults.plane.toxic import Toxic
+
+_DROPPED_AT_ONCE: Final = 64
+_SEARCH_PAUSE_S: Final = 0.1
+"""After a search for abandoned connections that found none, the next one is not before this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +34,10 @@ class ProxySpec:
 class Proxies:
     """Keeps names unique. Every method that changes something either does it all or raises `ApiError`."""
 
-    def __init__(self, timers: Timers, seed: int) -> None:
-        self._timers = timers
-        self._seed = seed
+    def __init__(self, means: Means) -> None:
+        self._means = means
         self._proxies: dict[str, Proxy] = {}
+        self._search_again_s = 0.0
 
     def __iter__(self) -> Iterator[Proxy]:
         """In the order of their names."""
@@ -76,15 +82,34 @@ class Proxies:
         for proxy in self:
             await proxy.stop()
 
-    def metrics(self) -> bytes:
-        return exposition(
-            (pair for proxy in self for pair in proxy.bytes.items()),
-            ((proxy.name, proxy.connections_total) for proxy in self),
-            ((proxy.name, toxic.name, toxic.shared.hits) for proxy in self for toxic in proxy.toxics.all()),
-        )
+    def make_room(self) -> bool:
+        """Drop some connections whose client has left and that only a toxic keeps open, the oldest first.
+
+        For use when there are no descriptors left. Says whether it has found any.
+        """
+        if time.monotonic() < self._search_again_s:
+            return False
+        abandoned = self._abandoned()
+        for proxy, connection in abandoned[:_DROPPED_AT_ONCE]:
+            proxy.failed("abandoned", "its client has left, and its file descriptors are needed")
+            connection.abort()
+        if not abandoned:
+            self._search_again_s = time.monotonic() + _SEARCH_PAUSE_S
+        return bool(abandoned)
+
+    def _abandoned(self) -> list[tuple[Proxy, Connection]]:
+        clients = {}
+        poll = select.poll()
+        for proxy in self:
+            for connection in proxy.connections:
+                descriptor = connection.client.fileno()
+                if descriptor is not None:
+                    clients[descriptor] = proxy, connection
+                    poll.register(descriptor, select.POLLRDHUP)
+        return [clients[descriptor] for descriptor, _ in poll.poll(0)]
 
     async def _place(self, spec: ProxySpec) -> Proxy:
-        proxy = Proxy(spec.name, spec.listen, spec.upstream, timers=self._timers, seed=str(self._seed))
+        proxy = Proxy(spec.name, spec.listen, spec.upstream, self._means, self.make_room)
         for toxic in spec.toxics:
             proxy.toxics.add(toxic)
         if spec.enabled:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from plane_world import ProxyHandle, Server, Upstream, listening_upstream, real_server, start_embedded, start_real
 
+SILENT_DNS = "127.0.0.9"
 MISSING = (
     "no real Toxiproxy: set TOXIPROXY_SERVER to its server, put `toxiproxy-server` on PATH, or"
     " `go install github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0`"
@@ -14,18 +19,19 @@ MISSING = (
 
 @pytest.fixture(scope="session", params=["embedded", "real"])
 def running_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    if request.param == "embedded":
-        server = start_embedded("--seed", "7")
-    else:
-        binary = real_server()
-        if binary is None and os.environ.get("CI") == "true":
-            pytest.fail(MISSING)
-        if binary is None:
-            pytest.skip(MISSING)
-        server = start_real(binary)
+    server = start_embedded("--seed", "7") if request.param == "embedded" else start_real(real_server_or_skip())
     yield server
     assert server.process.poll() is None, "the server died"
     server.stop()
+
+
+def real_server_or_skip() -> str:
+    binary = real_server()
+    if binary is None and os.environ.get("CI") == "true":
+        pytest.fail(MISSING)
+    if binary is None:
+        pytest.skip(MISSING)
+    return binary
 
 
 @pytest.fixture
@@ -48,6 +54,28 @@ def embedded(running_embedded: Server) -> Iterator[Server]:
     """The embedded server alone, without proxies."""
     yield running_embedded
     _clear(running_embedded)
+
+
+@pytest.fixture(params=["embedded", "real"])
+def server_with_names(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """Each server in turn, for which `both` is ::1 and 127.0.0.1, and no DNS server answers for names not in its hosts file."""
+    hosts, resolv = tmp_path / "hosts", tmp_path / "resolv.conf"
+    hosts.write_text("127.0.0.1 localhost\n::1 both\n127.0.0.1 both\n")
+    resolv.write_text(f"nameserver {SILENT_DNS}\n")
+    mount = 'mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/resolv.conf && shift 2 && exec "$@"'
+    within = ["unshare", "--mount", "sh", "-c", mount, "sh", str(hosts), str(resolv)]
+    with socket.socket(type=socket.SOCK_DGRAM) as silent:
+        try:
+            silent.bind((SILENT_DNS, 53))
+        except PermissionError:
+            pytest.skip("a DNS server that stays silent takes port 53 and a mount namespace: run as root")
+        unshare = shutil.which("unshare")
+        if unshare is None or subprocess.run([unshare, "--mount", "true"], capture_output=True, check=False).returncode:
+            pytest.skip("names of its own for a server take a mount namespace: install util-linux and run as root")
+        kind = request.param
+        server = start_embedded(within=within) if kind == "embedded" else start_real(real_server_or_skip(), within)
+        yield server
+        server.stop()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,9 +139,9 @@ def connect(address: str) -> socket.socket:
     return socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE_S)
 
 
-def start_embedded(*arguments: str, **options: Any) -> Server:
-    """Start the embedded server on a free port; returns once it says where it listens."""
-    argv = [sys.executable, "-m", "faults.plane", "--port", "0", *arguments]
+def start_embedded(*arguments: str, within: Sequence[str] = (), **options: Any) -> Server:
+    """Start the embedded server on a free port; returns once it says where it listens. `within` is put before its command."""
+    argv = [*within, sys.executable, "-m", "faults.plane", "--port", "0", *arguments]
     process = subprocess.Popen(argv, cwd=ROOT, text=True, stdout=subprocess.PIPE, **options)
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -149,13 +149,14 @@ def start_embedded(*arguments: str, **options: Any) -> Server:
     return Server("embedded", "127.0.0.1", int(line.rpartition(":")[2]), process)
 
 
-def start_real(binary: str) -> Server:
-    """Start the real server; returns once it answers."""
+def start_real(binary: str, within: Sequence[str] = (), **options: Any) -> Server:
+    """Start the real server; returns once it answers. `within` is put before its command."""
     for _ in range(20):
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = int(probe.getsockname()[1])
-        argv = [binary, "-port", str(port), "-proxy-metrics"]
-        process = subprocess.Popen(argv, text=True, stdout=subprocess.PIPE, env={**os.environ, "LOG_LEVEL": "info"})
+        argv = [*within, binary, "-port", str(port), "-proxy-metrics"]
+        environment = {**os.environ, "LOG_LEVEL": "info"}
+        process = subprocess.Popen(argv, text=True, stdout=subprocess.PIPE, env=environment, **options)
         server = Server("real", "127.0.0.1", port, process)
         if _has_started(server):
             threading.Thread(target=_drain, args=(process,), daemon=True).start()
