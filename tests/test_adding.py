@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def harness(folder: Path) -> Harness:
     """The command as it is installed: the working directory is not where Python looks for modules."""
 
-    def harness(*arguments: str, module: str = "harness.cli.main") -> subprocess.CompletedProcess[str]:
+    def harness(*arguments: str, module: str = "harness.cli") -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-P", "-m", module, *arguments]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
         return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120)

@@ -1,4 +1,4 @@
-"""`harness load URL`: open-loop load on any HTTP/1.1 server, judged by SLOs."""
+"""Put open-loop load on any HTTP/1.1 server, judged by SLOs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 from rich.console import Console
 
 from harness.cli.find_max import Outcome, Step, steady, steps
+from harness.cli.load_options import add_options as add_options
 from harness.model.errors import HarnessError, UsageError
 from harness.model.load import Load
 from harness.model.shapes import Shape
@@ -27,7 +28,7 @@ _INTERRUPTED = 130
 _POLL_S = 0.1
 
 
-def load_command(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Make the load, print and write what it came to. Ctrl-C ends it with what was measured so far."""
     slos = [SLO.parse(text) for text in arguments.slos]
     if any(slo.metric == "recovery" for slo in slos):

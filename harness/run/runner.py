@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import shutil
 import time
 import traceback
@@ -30,6 +29,7 @@ from harness.model.drill import Drill
 from harness.model.errors import HarnessError
 from harness.model.guard import Guard, Look, Watch
 from harness.model.history import History
+from harness.model.invocation import Invocation
 from harness.model.slo import SLO
 from harness.model.system import CLIENT
 from harness.model.verdict import Checker, Verdict
@@ -40,7 +40,7 @@ from harness.run.schedule import PlannedWindow, plan
 from harness.run.schedule_file import SCHEDULE
 from results.analysis.judge import judge
 from results.analysis.metrics import measure
-from results.record.result import CheckResult, Result, faults_of, verdict_of
+from results.record.result import VERSION, CheckResult, Result, faults_of, verdict_of
 from results.record.store import new_run_dir, save
 from workloads.load.generator import OPLOG, Begin, Progress, Task
 from workloads.load.oplog import read_oplog
@@ -62,16 +62,17 @@ _OVERTIME_S: Final = 120.0
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """What is to be run: a drill with its name and title, and the line that orders it again."""
+    """What is to be run: a drill with its name, title and seed, on a fault plane."""
 
     name: str
     title: str
     drill: Drill
     seed: int
-    rerun: str
     plane: PlaneKind = "embedded"
     windows: tuple[PlannedWindow, ...] | None = None
-    """What is carried out instead of what the drill and the seed say."""
+    """The schedule to carry out; None if the drill and the seed decide."""
+    invocation: Invocation | None = None
+    """The command that orders the same run again; None if the drill is not in a file."""
 
 
 def run_spec_of(
@@ -79,15 +80,22 @@ def run_spec_of(
 ) -> RunSpec:
     """The order for a drill of the catalogue, with its own schedule or that of a file.
 
-    `settings` are those that were applied to it, for the line that repeats it.
+    `settings` are those that were applied to the drill already; the invocation repeats them.
     """
-    words = ["harness", "drill", named.again, "--seed", str(seed)]
-    words += ["--fault-plane", plane] if plane != "embedded" else []
-    words += [word for setting in settings for word in ("--set", setting)]
-    words += ["--schedule", str(schedule)] if schedule else []
-    windows = schedule_file.read(schedule, named.drill) if schedule else None
     return RunSpec(
-        name=named.name, title=named.title, drill=named.drill, seed=seed, rerun=shlex.join(words), plane=plane, windows=windows
+        name=named.name,
+        title=named.title,
+        drill=named.drill,
+        seed=seed,
+        plane=plane,
+        windows=schedule_file.read(schedule, named.drill) if schedule else None,
+        invocation=Invocation(
+            drill=named.again,
+            seed=seed,
+            settings=tuple(settings),
+            fault_plane=plane,
+            schedule=None if schedule is None else str(schedule),
+        ),
     )
 
 
@@ -306,7 +314,9 @@ def _conclude(order: RunSpec, history: History, started: datetime, duration_s: f
         metrics=measured.metrics(),
         recoveries=measured.recoveries,
         faults=faults_of(history),
-        rerun=order.rerun,
+        rerun="" if order.invocation is None else order.invocation.line(),
+        version=VERSION,
+        invocation=order.invocation,
         started_utc=started.isoformat(timespec="seconds"),
         duration_s=round(duration_s, 3),
         machine=provenance.machine(),

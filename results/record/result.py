@@ -10,10 +10,14 @@ import pandas as pd
 
 from harness.model.errors import UsageError
 from harness.model.history import History
+from harness.model.invocation import Invocation
 from results.analysis.metrics import Metrics
 from results.analysis.recovery import Recovery
 
 RunVerdict = Literal["pass", "fail", "slo", "unknown"]
+
+VERSION: Final = 2
+"""Of the files in a run's folder. Version 1 had no number and no `invocation`; it is still read."""
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +76,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     recoveries: tuple[Recovery, ...]
     faults: tuple[FaultResult, ...]
     rerun: str
-    """The command line that repeats the run."""
+    """The command line that repeats the run, for people; empty if there is none."""
     started_utc: str
     """ISO 8601, to the second."""
     duration_s: float
@@ -85,6 +89,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     expected: Literal["pass", "fail"] = "pass"
     caught_by: str | None = None
     """The check that must find a system out that is known to be wrong."""
+    version: int = 1
+    """Of the run's files: 1 if a file does not say."""
+    invocation: Invocation | None = None
+    """The same for programs; None in version 1, and if the drill was not run from a file."""
 
     @property
     def caught(self) -> bool:
@@ -157,9 +165,16 @@ def encode(result: Result) -> bytes:
     return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
 
 
+class _Version(msgspec.Struct):
+    version: int = 1
+
+
 def decode(text: bytes, source: str) -> Result:
-    """The result that `encode` wrote. Raises `UsageError`, naming `source`, where the text is not one."""
+    """The result that `encode` wrote, now or in version 1. Raises `UsageError`, naming `source`, if the text is not one."""
     try:
+        version = msgspec.json.decode(text, type=_Version).version
+        if version > VERSION:
+            raise UsageError(f"{source} is of version {version}; this harness reads up to version {VERSION}. Update it.")
         return msgspec.json.decode(text, type=Result)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{source} is not a run's result: {error}.") from error

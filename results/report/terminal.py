@@ -37,7 +37,8 @@ def print_result(result: Result, console: Console, run_dir: Path, report: Path |
         _print_section("SLOs", rows, console)
     console.print()
     _print_to_copy("Report", str(report or run_dir), console)
-    _print_to_copy("Again", result.rerun, console)
+    if result.rerun:
+        _print_to_copy("Again", result.rerun, console)
 
 
 def summary(result: Result, run_dir: Path, report: Path | None = None) -> str:

@@ -26,7 +26,7 @@ DEADLINE_S = 30.0
 
 def run_drill(drill: Drill, runs: Path, *, seed: int = 1, plane: PlaneKind = "embedded") -> CompletedRun:
     """Run a drill in this process."""
-    return run(RunSpec(name="test/drill", title="A test", drill=drill, seed=seed, rerun="-", plane=plane), runs=runs)
+    return run(RunSpec(name="test/drill", title="A test", drill=drill, seed=seed, plane=plane), runs=runs)
 
 
 def need_toxiproxy() -> None:
@@ -94,7 +94,7 @@ def environment(**more: str) -> dict[str, str]:
 def harness(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """The `harness` command in a user's folder."""
     return subprocess.run(
-        [sys.executable, "-m", "harness.cli.main", *arguments],
+        [sys.executable, "-m", "harness.cli", *arguments],
         cwd=folder, env=environment(**more), capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
@@ -103,7 +103,7 @@ def harness(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedP
 def harness_running(folder: Path, *arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
     """The same, as it runs; killed at the end where it still does."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli.main", *arguments],
+        [sys.executable, "-m", "harness.cli", *arguments],
         cwd=folder, env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

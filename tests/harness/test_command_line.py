@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -129,17 +131,35 @@ def test_a_full_disk_is_said_in_one_line(folder: Path, tmp_path: Path, kilobytes
         assert nothing_left(small)
 
 
-def test_help_and_lists_do_not_wait_for_pandas() -> None:
+COMMANDS = ("check", "drill", "heal", "list", "load", "report", "run", "shrink", "toxiproxy", "ui")
+
+
+def test_help_names_every_command_and_waits_for_none_of_their_imports() -> None:
     code = (
-        "import sys; from harness.cli.main import run\ntry: run(['--help'])\nexcept SystemExit: print('pandas' in sys.modules)"
+        "import sys; from harness.cli.main import run\n"
+        "try: run(['--help'])\n"
+        "except SystemExit: print(sorted({'bokeh', 'numpy', 'pandas', 'psutil', 'rich'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
-    assert done.stdout.endswith("False\n")
+    for command in COMMANDS:
+        assert re.search(rf"^    {command}\s+[A-Z]", done.stdout, re.MULTILINE), done.stdout
+    assert done.stdout.endswith("[]\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_its_options(folder: Path, command: str) -> None:
+    done = harness(folder, command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: harness {command} [-h]")
+
+
+def test_the_version_is_that_of_the_package(folder: Path) -> None:
+    assert harness(folder, "--version").stdout == f"harness {metadata.version('distributed-ml-harness')}\n"
 
 
 def test_output_into_a_pipe_that_closes(folder: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli.main", "list"],
+        [sys.executable, "-m", "harness.cli", "list"],
         cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None and process.stderr is not None

@@ -12,7 +12,7 @@ import pytest
 import requests
 from engine import harness, harness_running, node_process, nothing_left, processes_in, toxiproxy, until, write_drill
 
-from harness.cli import commands
+from harness.cli import heal
 from harness.cluster import leftovers
 
 PLAIN = "drill = Drill(system=Echo(replicas=2), workload=Numbers(), load=Load(rate=20, seconds=60))\n"
@@ -134,5 +134,5 @@ def test_nothing_to_heal_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setattr(leftovers, "marked", lambda: iter(()))
     monkeypatch.setattr(leftovers, "sweep", list)
     monkeypatch.delenv("TOXIPROXY_URL", raising=False)
-    assert commands.heal_command(argparse.Namespace()) == 0
+    assert heal.execute(argparse.Namespace()) == 0
     assert capsys.readouterr().out == "nothing to heal: no process, no control group is left of any run\n"

@@ -115,7 +115,7 @@ class Meddler(NullObserver):
 
 def test_a_pause_that_somebody_ends_has_not_acted(tmp_path: Path) -> None:
     paused = drill(Pause("n1").between(0.2, 0.6))
-    order = RunSpec(name="t", title="t", drill=paused, seed=1, rerun="-")
+    order = RunSpec(name="t", title="t", drill=paused, seed=1)
     done = run(order, runs=tmp_path, observer=Meddler(tmp_path, signal.SIGCONT))
     assert (done.result.verdict, windows(done)[0][0]) == ("unknown", False)
     assert checks(done)["faults_acted"][0] is None
@@ -242,7 +242,7 @@ class Starver(NullObserver):
 
 
 def test_a_starved_generator_makes_the_run_unknown(tmp_path: Path) -> None:
-    order = RunSpec(name="t", title="t", drill=drill(Latency("n1", delay_ms=20).between(0.2, 0.7)), seed=1, rerun="-")
+    order = RunSpec(name="t", title="t", drill=drill(Latency("n1", delay_ms=20).between(0.2, 0.7)), seed=1)
     done = run(order, runs=tmp_path, observer=Starver(tmp_path))
     valid, why = checks(done)["generator_kept_up"]
     assert (done.result.verdict, valid) == ("unknown", None)

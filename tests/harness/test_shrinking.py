@@ -15,12 +15,14 @@ from echo import Echo, Numbers
 from engine import harness, harness_running, nothing_left, run_drill, until, write_drill
 
 from faults.pause import Pause
-from harness.cli.shrinking import MINIMAL, SHORTEST_S, Failed, OutOfTime, Shrinking, halves
 from harness.model.drill import Drill
 from harness.model.errors import FaultError, UsageError
+from harness.model.invocation import Invocation
 from harness.model.load import Load
-from harness.run.runner import CompletedRun, RunSpec
+from harness.run import catalog
+from harness.run.runner import CompletedRun, RunSpec, run, run_spec_of
 from harness.run.schedule import PlannedWindow, plan
+from harness.run.shrinking import MINIMAL, SHORTEST_S, Failed, OutOfTime, Shrinking, halves, write
 from results.record.result import CheckResult, Result, SLOResult
 from results.record.store import save
 
@@ -42,7 +44,7 @@ def order() -> RunSpec:
         load=Load(rate=50, seconds=20),
         faults=[Pause("one").between(at_s, at_s + 1) for at_s in range(1, 2 * WINDOWS, 2)],
     )
-    return RunSpec(name="x", title="", drill=drill, seed=1, rerun="harness drill x --schedule y", windows=tuple(plan(drill, 1)))
+    return RunSpec(name="x", title="", drill=drill, seed=1, windows=tuple(plan(drill, 1)))
 
 
 def ended(result: Result, *wrong: str, unknown: str = "", missed: str = "") -> Result:
@@ -56,7 +58,9 @@ def ended(result: Result, *wrong: str, unknown: str = "", missed: str = "") -> R
 
 
 def search(order: RunSpec, once: Callable[[RunSpec], Result], *, repeats: int = 1, limit_s: float = math.inf) -> Shrinking:
-    failed = Failed(order=order, how=frozenset({"linearizable", "nothing_lost"}), verdict="fail")
+    failed = Failed(
+        order=order, invocation=Invocation(drill="x", seed=1), how=frozenset({"linearizable", "nothing_lost"}), verdict="fail"
+    )
     return Shrinking(failed, repeats=repeats, limit_s=limit_s, once=once)
 
 
@@ -247,9 +251,44 @@ def test_a_run_that_did_not_fail_is_refused(tmp_path: Path, finished: CompletedR
         Failed.of(finished.run_dir)
     with pytest.raises(UsageError, match="is not a run's folder"):
         Failed.of(tmp_path)
-    save(tmp_path, ended(finished.result, "linearizable"), finished.history)  # its line is "-"
-    with pytest.raises(UsageError, match="was not run by a line that can be repeated"):
+    save(tmp_path, ended(finished.result, "linearizable"), finished.history)
+    with pytest.raises(UsageError, match="was not run from a drill file, so it cannot be run again"):
         Failed.of(tmp_path)
+
+
+def test_a_run_of_the_previous_version_is_refused_with_the_line_that_repeats_it() -> None:
+    with pytest.raises(UsageError, match=r"an earlier version.* shrink that run: harness drill stale --seed 3$"):
+        Failed.of(Path(__file__).parent.parent / "data" / "run-version-1")
+
+
+def test_what_was_asked_for_is_read_back_and_not_parsed_from_a_line(tmp_path: Path) -> None:
+    """The file's name holds what a shell would split, the setting what it would expand."""
+    write_drill(
+        tmp_path,
+        "a b;$c",
+        """
+drill = Drill(
+    system=Echo(), workload=Numbers(), load=Load(rate=50, seconds=0.5), faults=[Pause("n1").between(0.1, 0.2)],
+    slos=["max < 0.001ms"],
+)
+""",
+    )
+    file = tmp_path / "drills" / "a b;$c.py"
+    named = catalog.find_drill(str(file), ["load.rate=60"])
+    done = run(run_spec_of(named, 5, ["load.rate=60"], "embedded"), runs=tmp_path / "runs")
+    failed = Failed.of(done.run_dir)
+    assert failed.invocation == Invocation(drill=str(file), seed=5, settings=("load.rate=60",))
+    assert (failed.order.drill.load.rate, labels(failed.order.windows)) == (60, ["w0"])
+    line = write(failed.order.windows or (), failed, tmp_path / "less.json")
+    assert shlex.split(line)[2:] == [
+        str(file),
+        "--seed",
+        "5",
+        "--set",
+        "load.rate=60",
+        "--schedule",
+        str(tmp_path / "less.json"),
+    ]
 
 
 @pytest.mark.parametrize("option", [("--repeats", "0"), ("--repeats", "x"), ("--minutes", "0"), ("--minutes", "nan")])

@@ -10,8 +10,12 @@ import pandas as pd
 import pytest
 from synthetic import concluded, crash
 
+from harness.checkers.linearizable import linearizable
 from harness.model.errors import HarnessError, UsageError
+from harness.run.runner import check as check_again
+from results.record.result import VERSION
 from results.record.store import latest, load_frames, load_run, new_run_dir, run_dirs, save
+from results.report.page import write_report
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -28,6 +32,24 @@ def test_a_run_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
     for name in ("ops", "windows", "events", "links"):
         pd.testing.assert_frame_equal(getattr(frames, name), getattr(history, name))
     assert not list(run_dir.glob("*.part"))
+
+
+def test_a_run_of_the_previous_version_is_read_and_reported(tmp_path: Path) -> None:
+    recorded = Path(__file__).parent.parent / "data" / "run-version-1"
+    result, history = load_run(recorded)
+    assert (result.version, result.invocation, result.rerun) == (1, None, "harness drill stale --seed 3")
+    assert len(history.ops) == 205
+    assert [found.valid for found in check_again(history, [linearizable])] == [True]
+    write_report([recorded], tmp_path / "page.html")
+    assert "SLO missed" in (tmp_path / "page.html").read_text()
+
+
+def test_a_run_of_a_later_version_is_refused_in_one_line(tmp_path: Path) -> None:
+    history = crash()
+    save(tmp_path, concluded(history, version=VERSION + 1), history)
+    later = rf"result.json is of version {VERSION + 1}; this harness reads up to version {VERSION}"
+    with pytest.raises(UsageError, match=later):
+        load_run(tmp_path)
 
 
 def test_an_empty_history_is_read_back(tmp_path: Path) -> None:

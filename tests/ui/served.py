@@ -58,7 +58,7 @@ def served(folder: Path, *options: str) -> Iterator[Served]:
     """`harness ui`, ready; ended with SIGTERM where it has not ended."""
     with reserved(1) as (port,):
         pass
-    command = [sys.executable, "-m", "harness.cli.main", "ui", "--port", str(port), "--runs", str(folder / "runs"), *options]
+    command = [sys.executable, "-m", "harness.cli", "ui", "--port", str(port), "--runs", str(folder / "runs"), *options]
     with (folder / "ui.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[2])
     one = Served(port, process)

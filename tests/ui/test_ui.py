@@ -116,7 +116,7 @@ def test_statistics_merged_from_the_engine_are_those_of_its_histograms() -> None
 def test_headless_load_is_counted_whole(tmp_path: Path, options: list[str]) -> None:
     words = ["ui", "--headless", "--users", "100", "--run-time", "4s", "--runs", str(tmp_path), *options]
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli.main", *words],
+        [sys.executable, "-m", "harness.cli", *words],
         capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2], env={**os.environ, "COLUMNS": "200"},
     )  # fmt: skip
     counts = re.findall(r"Aggregated +(\d+) +(\d+)\(", done.stdout + done.stderr)
@@ -126,7 +126,7 @@ def test_headless_load_is_counted_whole(tmp_path: Path, options: list[str]) -> N
 
 
 def test_a_workload_that_the_engine_cannot_send_is_refused_in_a_line() -> None:
-    command = [sys.executable, "-m", "harness.cli.main", "ui", "quorum/healthy"]
+    command = [sys.executable, "-m", "harness.cli", "ui", "quorum/healthy"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert done.returncode == 2
     assert "has no `exchanges`" in done.stderr

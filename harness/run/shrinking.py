@@ -1,16 +1,17 @@
-"""From a run that failed to the least of its schedule that still fails in the same way: the drill is run again and again."""
+"""Reduce the schedule of a failing run to a minimal one with the same failure, by running the drill again and again."""
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from harness.cli.main import parser
+import msgspec
+
 from harness.model.errors import FaultError, NodeDown, UsageError
+from harness.model.invocation import Invocation
 from harness.run import catalog, schedule_file
 from harness.run.runner import RunSpec, run_spec_of
 from harness.run.schedule import PlannedWindow
@@ -36,24 +37,29 @@ class Failed:
     """A run that failed: what ordered it, with its own schedule, and how it failed."""
 
     order: RunSpec
+    invocation: Invocation
+    """What orders it from the command line."""
     how: frozenset[str]
     """The checks that were wrong; else those that could not decide; else the SLOs that were missed."""
     verdict: str
 
     @classmethod
     def of(cls, run_dir: Path) -> Failed:
-        """Read a run back. Raises `UsageError` where it did not fail, or its drill or schedule is not to be had any more."""
+        """Read a run back. Raises `UsageError` if it did not fail, or if its drill or schedule no longer exists."""
         result = load_result(run_dir)
         if result.verdict == "pass":
             raise UsageError(f"{run_dir} kept every promise: there is no failure to shrink. Name a run that failed.")
-        words = shlex.split(result.rerun)
-        if words[:2] != ["harness", "drill"]:
-            raise UsageError(f"{run_dir} was not run by a line that can be repeated: {result.rerun!r}.")
-        again = parser().parse_args(words[1:])
-        [name] = again.names
-        named = catalog.find_drill(name, again.settings)
-        order = run_spec_of(named, result.seed, again.settings, again.fault_plane, run_dir)
-        return cls(order=order, how=failures(result), verdict=result.verdict)
+        asked = result.invocation
+        if asked is None and result.version < 2:
+            raise UsageError(
+                f"{run_dir} was recorded by an earlier version, which did not keep what was asked for."
+                f" Run it again, and shrink that run: {result.rerun}"
+            )
+        if asked is None:
+            raise UsageError(f"{run_dir} was not run from a drill file, so it cannot be run again.")
+        named = catalog.find_drill(asked.drill, asked.settings)
+        order = run_spec_of(named, asked.seed, asked.settings, asked.fault_plane, run_dir)
+        return cls(order=order, invocation=asked, how=failures(result), verdict=result.verdict)
 
     def like(self, result: Result) -> bool:
         """Whether a run failed in the same way: the same verdict, because of one of the same checks or SLOs."""
@@ -144,5 +150,4 @@ def write(windows: Windows, failed: Failed, file: Path) -> str:
     """Write a schedule file; returns the line that replays it."""
     order = failed.order
     file.write_bytes(schedule_file.encode(windows, order.name, order.seed))
-    words = shlex.split(order.rerun)
-    return shlex.join([*words[:-1], str(file)])  # the last word is the run that it comes from
+    return msgspec.structs.replace(failed.invocation, schedule=str(file)).line()

@@ -1,0 +1,33 @@
+"""List drills, systems, faults, workloads and checkers."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from harness.run import catalog
+from harness.run.catalog import Entry
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print everything there is, one line each."""
+    console = Console()
+    for noun, entries in (
+        ("drills", catalog.drill_entries()),
+        ("systems", catalog.systems()),
+        ("faults", catalog.faults()),
+        ("workloads", catalog.workloads()),
+        ("checkers", catalog.checker_entries()),
+    ):
+        _print_entries(console, noun, entries)
+    return 0
+
+
+def _print_entries(console: Console, noun: str, entries: Sequence[Entry]) -> None:
+    console.print(f"[bold]{noun}[/bold]")
+    width = max(len(entry.name) for entry in entries) + 2
+    for entry in entries:
+        console.print(f"  {entry.name:<{width}}{entry.title}", markup=False, highlight=False, soft_wrap=True)
+    console.print()

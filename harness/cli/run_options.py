@@ -1,0 +1,33 @@
+"""The options that `harness run` and `harness drill` share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Seed, fault plane, and where the result and the runs go."""
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="repeat a run: calls, arrivals, fault times and targets follow from it"
+    )
+    add_fault_plane(parser)
+    parser.add_argument("--json", dest="json_file", type=Path, metavar="FILE", help="write the result there")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Changes of a drill."""
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="FIELD=VALUE", help="change the drill: load.rate=1000"
+    )
+
+
+def add_fault_plane(parser: argparse.ArgumentParser) -> None:
+    """What the links go through."""
+    parser.add_argument(
+        "--fault-plane",
+        choices=("embedded", "toxiproxy"),
+        default="embedded",
+        help="toxiproxy: at TOXIPROXY_URL, on PATH, or installed by `harness toxiproxy install`",
+    )
