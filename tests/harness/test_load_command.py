@@ -16,7 +16,7 @@ SHORT = ("--rate", "100", "--seconds", "0.3", "--warm-up", "0.1", "--connections
 def load(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command as it is installed: Python does not look for modules in the working directory."""
     return subprocess.run(
-        [sys.executable, "-P", "-m", "harness.cli.main", "load", *arguments],
+        [sys.executable, "-P", "-m", "harness.cli", "load", *arguments],
         cwd=folder, env=environment(), capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
