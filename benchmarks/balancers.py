@@ -18,7 +18,7 @@ import msgspec
 import psutil
 
 from harness.cluster.ports import HOST, reserved
-from harness.cluster.processes import Processes
+from harness.cluster.warden_client import WardenClient
 from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from harness.model.system import Address
@@ -74,7 +74,7 @@ class Running:
 class Direct(Running):
     """Replicas that a balancer calls directly, each of which can be killed and started again."""
 
-    def __init__(self, processes: Processes, specs: Sequence[NodeSpec], address: Address) -> None:
+    def __init__(self, processes: WardenClient, specs: Sequence[NodeSpec], address: Address) -> None:
         super().__init__(address, {BALANCER: [], REPLICAS: []})
         self._processes = processes
         self._specs = {spec.name: spec for spec in specs}
@@ -136,7 +136,10 @@ async def direct(replicas: int, balancer: str, folder: Path, cache: int = 0) -> 
             )
             for name, node in nodes.items()
         ]
-        async with Processes.opened(system.preload(), folder / "warden.log") as processes, contextlib.AsyncExitStack() as stack:
+        async with (
+            WardenClient.opened(system.preload(), folder / "warden.log") as processes,
+            contextlib.AsyncExitStack() as stack,
+        ):
             running = Direct(processes, specs, addresses[BALANCER])
             await asyncio.gather(*map(running.start, running.replicas))
             if balancer == "haproxy":

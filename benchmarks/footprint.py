@@ -12,7 +12,7 @@ import psutil
 from balancers import answering
 
 from harness.cluster.ports import HOST, reserved
-from harness.cluster.processes import Processes
+from harness.cluster.warden_client import WardenClient
 from harness.node.context import NodeSpec
 from systems.serving import Serving
 
@@ -36,7 +36,7 @@ async def bare_node_mib() -> tuple[float, float]:
         spec = NodeSpec(
             name="bare", start=0, host=HOST, port=port, data=str(folder), log=str(folder / "log"), seed=1, code="bare_node"
         )  # fmt: skip
-        async with Processes.opened(Serving().preload(), folder / "warden.log") as processes:
+        async with WardenClient.opened(Serving().preload(), folder / "warden.log") as processes:
             pid = await processes.start(spec)
             await answering((HOST, port), "GET", "/")
             return own_and_shared_mib([pid])[0], psutil.Process(psutil.Process(pid).ppid()).memory_info().rss / 2**20

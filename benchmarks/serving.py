@@ -32,10 +32,10 @@ async def through_the_plane(replicas: int, folder: Path) -> AsyncIterator[Runnin
     system.prepare()
     async with Cluster.opened(system, folder, seed=1, plane="embedded") as cluster:
         pids = {
-            BALANCER: [cluster.pid(BALANCER)],
-            REPLICAS: [cluster.pid(name) for name in cluster.nodes if name != BALANCER],
+            BALANCER: [cluster.processes.pid(BALANCER)],
+            REPLICAS: [cluster.processes.pid(name) for name in cluster.nodes if name != BALANCER],
         }
-        yield Running(cluster.entries[BALANCER], {**pids, "plane": [cluster.pid(PLANE)]})
+        yield Running(cluster.links.entries[BALANCER], {**pids, "plane": [cluster.processes.pid(PLANE)]})
 
 
 async def measure(running: Running, options: argparse.Namespace) -> tuple[Snapshot, dict[str, float]]:

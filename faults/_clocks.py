@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-import msgspec
+from typing import Final
 
 from faults import _steered
-from harness.cluster.background import over_within
-from harness.cluster.fake_clocks import EVERY_S, FakeClock
-from harness.cluster.steering import Steering
-from harness.http.client import HttpClient
-from harness.http.message import TransportError
-from harness.model.errors import FaultError, UsageError
+from harness.model.environment import Environment
+from harness.model.errors import UsageError
 from harness.model.fault import Evidence, Fault, Targets
+from harness.model.steering import Term
 from harness.model.system import HasClock, System
-from harness.node.control import Counter, Term
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 MAX_MS: Final = 10 * 365 * 86400e3
 """Ten years."""
-
-_TIMEOUT_S: Final = 1.0
-
-_ROUNDED_NS: Final = 1_000_000
-"""Of the time that a foreign program tells: redis-server caches and cuts it."""
-
-
-class _Shown(msgspec.Struct):
-    """What a node says of its clock at `/-/node`."""
-
-    time_ns: int
 
 
 @dataclass(frozen=True)
@@ -65,72 +43,40 @@ def check_targets(fault: Fault, system: System) -> None:
             raise UsageError(f"{named} nobody can ask. Give {type(system).__name__} a method `time_ns`.")
 
 
-async def begin(cluster: Cluster, targets: Targets, term: Term) -> Evidence:
+async def begin(environment: Environment, targets: Targets, term: Term) -> Evidence:
     """Have every target's clock deviate, and look at it."""
-    clocks = {name: cluster.clock(name) for name in targets.nodes}
-    reads = {name: float(each.count(Counter.CLOCK_READS)) for name, each in clocks.items() if isinstance(each, Steering)}
-    for each in clocks.values():
-        each.deviate(targets.label, term)
-    if fake := [each for each in clocks.values() if isinstance(each, FakeClock)]:
-        cluster.background.begin(targets.label, lambda over: _keep_writing(fake, over))
-    looks = {name: await _look(cluster, name) for name in targets.nodes}
-    # Without an answer now there may be one at the end.
+    counts = {name: environment.clocks.reads(name) for name in targets.nodes}
+    environment.clocks.deviate(targets.label, targets.nodes, term)
+    looks = {name: await _look(environment, name) for name in targets.nodes}
+    # A node that does not answer now may answer at the end.
     acted = True if all(look is not None and look.as_set for look in looks.values()) else None
+    reads = {name: float(count) for name, count in counts.items() if count is not None}
     return Evidence(acted=acted, text=_told("begin", looks), readings=reads)
 
 
-async def end(cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+async def end(environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
     """Look at the clocks once more, put them right, and tell how often the nodes' own code read them."""
-    looks = {name: await _look(cluster, name) for name in targets.nodes}
+    looks = {name: await _look(environment, name) for name in targets.nodes}
     told = [injected.text, _told("end", looks)]
-    await cluster.background.end(targets.label)
-    for name in targets.nodes:
-        clock = cluster.clock(name)
-        clock.end_deviation(targets.label)
-        if isinstance(clock, FakeClock):
-            clock.write(time.monotonic_ns())
-        else:
-            reads = clock.count(Counter.CLOCK_READS) - injected.readings.get(name, clock.count(Counter.CLOCK_READS))
-            told.append(f"{name} read it {reads:g} times")
+    await environment.clocks.end_deviation(targets.label, targets.nodes)
+    for name, before in injected.readings.items():
+        told.append(f"{name} read it {(environment.clocks.reads(name) or 0) - before:g} times")
     acted = injected.acted or all(look is not None and look.as_set for look in looks.values())
     return Evidence(acted=acted, text="; ".join(filter(None, told)))
 
 
-async def _keep_writing(clocks: Sequence[FakeClock], over: asyncio.Event) -> Evidence:
-    """What a window does that has foreign programs' clocks run fast or jump."""
-    while not await over_within(over, EVERY_S):
-        for clock in clocks:
-            clock.write(time.monotonic_ns())
-    return Evidence(acted=None, text="")
-
-
-async def _look(cluster: Cluster, name: str) -> _Look | None:
-    """None where the node does not answer: it is down, or stands still, by another fault's doing."""
-    clock = cluster.clock(name)
-    asked_ns, lower = time.time_ns(), clock.deviation_ns(time.monotonic_ns())
-    try:
-        shown_ns = await _shown_ns(cluster, name)
-    except (OSError, TransportError):
+async def _look(environment: Environment, name: str) -> _Look | None:
+    """None if the node does not answer: another fault has taken it down, or it stands still."""
+    clocks, resolution_ns = environment.clocks, environment.clocks.resolution_ns(name)
+    asked_ns, lower = time.time_ns(), clocks.deviation_ns(name, time.monotonic_ns())
+    shown_ns = await clocks.shown_ns(name)
+    if shown_ns is None:
         return None
-    answered_ns, upper = time.time_ns(), clock.deviation_ns(time.monotonic_ns())
-    rounded_ns = _ROUNDED_NS if isinstance(clock, FakeClock) else 0
+    answered_ns, upper = time.time_ns(), clocks.deviation_ns(name, time.monotonic_ns())
     return _Look(
         off_ms=(shown_ns - (asked_ns + answered_ns) / 2) / 1e6,
-        as_set=asked_ns + min(lower, upper) - rounded_ns <= shown_ns <= answered_ns + max(lower, upper) + rounded_ns,
+        as_set=asked_ns + min(lower, upper) - resolution_ns <= shown_ns <= answered_ns + max(lower, upper) + resolution_ns,
     )
-
-
-async def _shown_ns(cluster: Cluster, name: str) -> int:
-    if cluster.nodes[name].code is None:
-        if not isinstance(cluster.system, HasClock):
-            raise FaultError(f"{name} cannot be asked its time: give {type(cluster.system).__name__} a method `time_ns`")
-        async with asyncio.timeout(_TIMEOUT_S):  # its end is an OSError
-            return await cluster.system.time_ns(cluster.address(name))
-    client = HttpClient(cluster.address(name))
-    try:
-        return (await client.request("GET", "/-/node", timeout_s=_TIMEOUT_S)).decode(_Shown).time_ns
-    finally:
-        client.close()
 
 
 def _told(when: str, looks: dict[str, _Look | None]) -> str:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from harness.model.environment import Environment
 from harness.model.fault import Evidence, Targets
 from harness.model.system import Link, Node
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 _LOOKS: Final = 5
 _LOOK_AGAIN_S: Final = 0.02
@@ -24,10 +22,10 @@ def replicas_of(nodes: Iterable[Node]) -> list[str]:
     return [node.name for node in nodes if node.replica]
 
 
-def between(cluster: Cluster, pairs: Iterable[frozenset[str]]) -> list[Half]:
+def between(environment: Environment, pairs: Iterable[frozenset[str]]) -> list[Half]:
     """Both directions of every link between two nodes of a pair."""
     apart = set(pairs)
-    return both_halves([link for link in cluster.links if frozenset((link.source, link.target)) in apart])
+    return both_halves([link for link in environment.links.all if frozenset((link.source, link.target)) in apart])
 
 
 def both_halves(links: Sequence[Link]) -> list[Half]:
@@ -35,12 +33,12 @@ def both_halves(links: Sequence[Link]) -> list[Half]:
     return [(link, stream) for link in links for stream in ("upstream", "downstream")]
 
 
-async def cut(cluster: Cluster, targets: Targets, halves: list[Half]) -> Evidence:
+async def cut(environment: Environment, targets: Targets, halves: list[Half]) -> Evidence:
     """Stop all bytes in these directions; connections stay, and nobody is told."""
-    before = dict(await _held_bytes(cluster, halves))
+    before = dict(await _held_bytes(environment, halves))
     await asyncio.gather(
         *(
-            cluster.plane.add_toxic(
+            environment.links.add_toxic(
                 link.name, f"{targets.label}_{stream}", kind="timeout", stream=stream, attributes={"timeout": 0}
             )
             for link, stream in halves
@@ -49,12 +47,12 @@ async def cut(cluster: Cluster, targets: Targets, halves: list[Half]) -> Evidenc
     return Evidence(acted=None, text="", readings=before)
 
 
-async def restore(cluster: Cluster, targets: Targets, halves: list[Half], injected: Evidence) -> Evidence:
+async def restore(environment: Environment, targets: Targets, halves: list[Half], injected: Evidence) -> Evidence:
     """Remove the toxics, which ends the connections they held; their bytes never arrive, as those of a long partition."""
-    await asyncio.gather(*(cluster.plane.remove_toxic(link.name, f"{targets.label}_{stream}") for link, stream in halves))
+    await asyncio.gather(*(environment.links.remove_toxic(link.name, f"{targets.label}_{stream}") for link, stream in halves))
     if not halves:
         return Evidence(acted=False, text="the target has no links to cut")
-    stopped = await _stopped_bytes(cluster, halves, injected)
+    stopped = await _stopped_bytes(environment, halves, injected)
     if not stopped:
         return Evidence(acted=False, text=f"no bytes came to be stopped on {len(halves)} directions of links")
     listed = ", ".join(f"{name} {bytes_:,.0f}" for name, bytes_ in sorted(stopped.items(), key=lambda item: -item[1])[:4])
@@ -62,17 +60,17 @@ async def restore(cluster: Cluster, targets: Targets, halves: list[Half], inject
     return Evidence(acted=True, text=f"stopped {sum(stopped.values()):,.0f} bytes: {listed}{more}")
 
 
-async def _stopped_bytes(cluster: Cluster, halves: list[Half], injected: Evidence) -> dict[str, float]:
+async def _stopped_bytes(environment: Environment, halves: list[Half], injected: Evidence) -> dict[str, float]:
     """By direction, where any were stopped. Toxiproxy counts a connection when it ends, a moment after its toxic has gone."""
     for _ in range(_LOOKS):
         before = injected.readings
-        held = {name: bytes_ - before[name] for name, bytes_ in await _held_bytes(cluster, halves) if name in before}
+        held = {name: bytes_ - before[name] for name, bytes_ in await _held_bytes(environment, halves) if name in before}
         if stopped := {name: bytes_ for name, bytes_ in held.items() if bytes_ > 0}:
             return stopped
         await asyncio.sleep(_LOOK_AGAIN_S)
     return {}
 
 
-async def _held_bytes(cluster: Cluster, halves: list[Half]) -> Iterator[tuple[str, float]]:
-    counters = await cluster.plane.counters()
+async def _held_bytes(environment: Environment, halves: list[Half]) -> Iterator[tuple[str, float]]:
+    counters = await environment.links.counters()
     return ((f"{link.name} {stream}", float(counters[link.name].held_bytes(stream))) for link, stream in halves)

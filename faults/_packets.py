@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from harness.cluster.hosts import Flow
+from harness.model.environment import Environment
 from harness.model.fault import Evidence
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
+from harness.model.packets import Flow
 
 
-async def drop(cluster: Cluster, label: str, flows: Sequence[Flow]) -> Evidence:
+async def drop(environment: Environment, label: str, flows: Sequence[Flow]) -> Evidence:
     """Lose the packets of some flows from now on."""
-    await asyncio.to_thread(cluster.hosts.drop, label, flows)
+    await asyncio.to_thread(environment.packets.drop, label, flows)
     return Evidence(acted=None, text="")
 
 
-async def stop_dropping(cluster: Cluster, label: str, flows: Sequence[Flow]) -> Evidence:
+async def stop_dropping(environment: Environment, label: str, flows: Sequence[Flow]) -> Evidence:
     """Let them through again. Evidence is the packets that the kernel counted as it dropped them."""
-    dropped = await asyncio.to_thread(cluster.hosts.stop_dropping, label)
+    dropped = await asyncio.to_thread(environment.packets.stop_dropping, label)
     seen = [(flow, lost) for flow, lost in zip(flows, dropped, strict=False) if lost.packets]
     if not seen:
         return Evidence(acted=False, text=f"no packet came to be dropped: {', '.join(map(str, flows))}")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from harness.model import selector
+from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.fault import Evidence, Fault, Targets
+from harness.model.steering import Counter, Setting
 from harness.model.system import Node, System
-from harness.node.control import Counter, Setting
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 
 def foreign_targets(fault: Fault, system: System) -> list[Node]:
@@ -32,22 +28,22 @@ def check(fault: Fault, system: System) -> None:
         )
 
 
-def begin(cluster: Cluster, targets: Targets, setting: Setting, value: int, counter: Counter) -> Evidence:
+def begin(environment: Environment, targets: Targets, setting: Setting, value: int, counter: Counter) -> Evidence:
     """Set it on every target. Whether that does anything shows when the node next uses its disk."""
-    steering = {name: cluster.steering(name) for name in targets.nodes}
-    readings = {name: float(each.count(counter)) for name, each in steering.items()}
-    for each in steering.values():
-        each.hold(setting, targets.label, value)
+    readings = {name: float(environment.disks.count(name, counter)) for name in targets.nodes}
+    for name in targets.nodes:
+        environment.disks.hold(name, setting, targets.label, value)
     return Evidence(acted=None, text="", readings=readings)
 
 
-def end(cluster: Cluster, targets: Targets, setting: Setting, counter: Counter, injected: Evidence, what: str) -> Evidence:
+def end(
+    environment: Environment, targets: Targets, setting: Setting, counter: Counter, injected: Evidence, what: str
+) -> Evidence:
     """Take it back, and tell how often it hit each target, such as "n1: 12 syncs failed". It acted where it hit each."""
     hits = {}
     for name in targets.nodes:
-        steering = cluster.steering(name)
-        steering.release(setting, targets.label)
+        environment.disks.release(name, setting, targets.label)
         before = injected.readings.get(name)
-        hits[name] = 0.0 if before is None else steering.count(counter) - before
+        hits[name] = 0.0 if before is None else environment.disks.count(name, counter) - before
     text = "; ".join(f"{name}: {hit:g} {what}" for name, hit in hits.items())
     return Evidence(acted=all(hits.values()), text=text, readings=hits)

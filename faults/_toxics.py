@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
+from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.fault import Evidence, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 Stream = Literal["upstream", "downstream"]
 BOTH: Final[tuple[Stream, ...]] = ("upstream", "downstream")
@@ -31,11 +29,11 @@ class Toxic:
     counts: str
     """What its hits are: "bytes corrupted"."""
 
-    async def put(self, cluster: Cluster, targets: Targets) -> Evidence:
+    async def put(self, environment: Environment, targets: Targets) -> Evidence:
         """Put it on the links. Whether it acts is known in the end."""
         await asyncio.gather(
             *(
-                cluster.plane.add_toxic(
+                environment.links.add_toxic(
                     link.name,
                     f"{targets.label}_{stream}",
                     kind=self.kind,
@@ -49,13 +47,13 @@ class Toxic:
         )
         return Evidence(acted=None, text="")
 
-    async def take(self, cluster: Cluster, targets: Targets) -> Evidence:
+    async def take(self, environment: Environment, targets: Targets) -> Evidence:
         """Take it off again. Evidence is what the fault plane counted of it, which is nothing where no traffic came by."""
         names = [(link.name, f"{targets.label}_{stream}") for link in targets.links for stream in self.streams]
         try:
-            hits = await cluster.plane.toxic_hits()
+            hits = await environment.links.toxic_hits()
         finally:
-            await asyncio.gather(*(cluster.plane.remove_toxic(link, name) for link, name in names))
+            await asyncio.gather(*(environment.links.remove_toxic(link, name) for link, name in names))
         by_link: dict[str, int] = {}
         for link, name in names:
             if count := hits.get((link, name), 0):

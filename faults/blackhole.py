@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from faults import _packets
-from harness.cluster.hosts import Flow
+from harness.model.environment import Environment
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
+from harness.model.packets import Flow
 
 
 @dataclass(frozen=True)
@@ -24,11 +22,11 @@ class Blackhole(Fault):
     aims_at: ClassVar[Aim] = "nodes"
     on_hosts: ClassVar[bool] = True
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        return await _packets.drop(cluster, targets.label, _flows(targets))
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return await _packets.drop(environment, targets.label, _flows(targets))
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        return await _packets.stop_dropping(cluster, targets.label, _flows(targets))
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return await _packets.stop_dropping(environment, targets.label, _flows(targets))
 
 
 def _flows(targets: Targets) -> list[Flow]:

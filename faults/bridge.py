@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from faults._cuts import Half, between, cut, replicas_of, restore
+from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
 from harness.model.system import System
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 _SEVERAL: Final = ("minority", "half", "majority", "all")
 
@@ -40,14 +38,14 @@ class Bridge(Fault):
         if len(replicas) < 3:
             raise UsageError(f"Bridge: {len(replicas)} replicas have no two halves besides a bridge. It needs at least 3.")
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        return await cut(cluster, targets, self._halves(cluster, targets))
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return await cut(environment, targets, self._halves(environment, targets))
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        return await restore(cluster, targets, self._halves(cluster, targets), injected)
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return await restore(environment, targets, self._halves(environment, targets), injected)
 
-    def _halves(self, cluster: Cluster, targets: Targets) -> list[Half]:
-        others = [name for name in replicas_of(cluster.nodes.values()) if name not in targets.nodes]
-        cluster.random(f"Bridge/{'/'.join(targets.nodes)}").shuffle(others)
+    def _halves(self, environment: Environment, targets: Targets) -> list[Half]:
+        others = [name for name in replicas_of(environment.nodes.values()) if name not in targets.nodes]
+        environment.random(f"Bridge/{'/'.join(targets.nodes)}").shuffle(others)
         middle = len(others) // 2
-        return between(cluster, map(frozenset, product(others[:middle], others[middle:])))
+        return between(environment, map(frozenset, product(others[:middle], others[middle:])))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from faults import _clocks
+from harness.model.environment import Environment
 from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.steering import Term
 from harness.model.system import System
-from harness.node.control import Term
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,9 @@ class ClockDrift(Fault):
     def check(self, system: System) -> None:
         _clocks.check_targets(self, system)
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         term = Term(time.monotonic_ns(), parts_per_billion=round(self.parts_per_million * 1000))
-        return await _clocks.begin(cluster, targets, term)
+        return await _clocks.begin(environment, targets, term)
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        return await _clocks.end(cluster, targets, injected)
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return await _clocks.end(environment, targets, injected)

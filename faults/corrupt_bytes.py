@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from faults._toxics import BOTH, Toxic, check
+from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,11 @@ class CorruptBytes(Fault):
         if self.stream not in ("both", *BOTH):
             raise UsageError(f"CorruptBytes(stream={self.stream!r}): no such stream. Use 'both', 'upstream' or 'downstream'.")
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        return await self._toxic.put(cluster, targets)
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return await self._toxic.put(environment, targets)
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        return await self._toxic.take(cluster, targets)
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return await self._toxic.take(environment, targets)
 
     @property
     def _toxic(self) -> Toxic:

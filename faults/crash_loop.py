@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from faults.kill import started_again
-from harness.cluster.background import over_within
+from harness.model.environment import Environment
 from harness.model.errors import FaultError, NodeDown, UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
+from harness.model.window_work import over_within
 
 
 @dataclass(frozen=True)
@@ -32,36 +30,36 @@ class CrashLoop(Fault):
         if not (math.isfinite(self.every_s) and self.every_s > 0):
             raise UsageError(f"CrashLoop(every_s={self.every_s:g}): must be a number of seconds above 0.")
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         for name in targets.nodes:
-            cluster.pid(name)
-        cluster.background.begin(targets.label, lambda over: self._loops(cluster, targets, over))
+            environment.processes.pid(name)
+        environment.background.begin(targets.label, lambda over: self._loops(environment, targets, over))
         return Evidence(acted=None, text="")
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """Evidence is that each target was killed more than once; every killed process was seen to end with SIGKILL."""
         try:
-            seen = await cluster.background.end(targets.label)
+            seen = await environment.background.end(targets.label)
         finally:
-            await started_again(cluster, targets)  # where the loop was broken off between the two
+            await started_again(environment, targets)  # where the loop was broken off between the two
         return seen or injected
 
-    async def _loops(self, cluster: Cluster, targets: Targets, over: asyncio.Event) -> Evidence:
-        loops = await asyncio.gather(*(self._loop(cluster, name, targets.label, over) for name in targets.nodes))
+    async def _loops(self, environment: Environment, targets: Targets, over: asyncio.Event) -> Evidence:
+        loops = await asyncio.gather(*(self._loop(environment, name, targets.label, over) for name in targets.nodes))
         each = zip(targets.nodes, loops, strict=True)
         text = "; ".join(f"{name} killed {kills}×, started again {starts}×{last}" for name, (kills, starts, last) in each)
         return Evidence(acted=all(kills > 1 for kills, _, _ in loops), text=text)
 
-    async def _loop(self, cluster: Cluster, name: str, label: str, over: asyncio.Event) -> tuple[int, int, str]:
+    async def _loop(self, environment: Environment, name: str, label: str, over: asyncio.Event) -> tuple[int, int, str]:
         """How often the node was killed and started again, and what kept it from going on."""
         loop = asyncio.get_running_loop()
         kills, starts, due_s = 0, 0, loop.time()
         while not await over_within(over, due_s - loop.time()):
             due_s = loop.time() + self.every_s
             try:
-                await cluster.kill(name, label)
+                await environment.processes.kill(name, label)
                 kills += 1
-                starts += await cluster.restart(name, label) is not None
+                starts += await environment.processes.restart(name, label) is not None
             except FaultError:  # another window has it down, and will start it
                 continue
             except NodeDown as error:  # the system's failing: the check `nodes_stayed_up` finds it

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from faults import _packets
-from harness.cluster.hosts import Flow
+from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
+from harness.model.packets import Flow
 
 
 @dataclass(frozen=True)
@@ -33,15 +31,15 @@ class CutPackets(Fault):
         if self.direction not in ("both", "out", "in"):
             raise UsageError(f"CutPackets(direction={self.direction!r}): no such direction. Use 'both', 'out' or 'in'.")
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        return await _packets.drop(cluster, targets.label, self._flows(cluster, targets))
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return await _packets.drop(environment, targets.label, self._flows(environment, targets))
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        return await _packets.stop_dropping(cluster, targets.label, self._flows(cluster, targets))
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return await _packets.stop_dropping(environment, targets.label, self._flows(environment, targets))
 
-    def _flows(self, cluster: Cluster, targets: Targets) -> list[Flow]:
+    def _flows(self, environment: Environment, targets: Targets) -> list[Flow]:
         if targets.nodes:
-            pairs = [(inside, other) for inside in targets.nodes for other in cluster.nodes if other not in targets.nodes]
+            pairs = [(inside, other) for inside in targets.nodes for other in environment.nodes if other not in targets.nodes]
         else:
             pairs = [(link.source, link.target) for link in targets.links]
         out = [Flow(inside, other) for inside, other in pairs] if self.direction != "in" else []

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from faults.kill import started_again
+from harness.model.environment import Environment
 from harness.model.errors import FaultError, NodeDown, UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
 from harness.model.rollout import HasDeploy, Rollout, Step
 from harness.model.system import System
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -40,31 +38,31 @@ class Deploy(Fault):
         if isinstance(system, HasDeploy):
             system.rollout([], self.version)
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         """Evidence is every replacement and how the deploy ended."""
-        system = cluster.system
+        system = environment.system
         if not isinstance(system, HasDeploy):
             raise FaultError(f"{type(system).__name__} cannot be deployed")
         rollout, done = system.rollout(targets.nodes, self.version), []
         while (step := rollout.next()) is not None:
-            wrong = await self._do(cluster, system, step, targets.label)
+            wrong = await self._do(environment, system, step, targets.label)
             if step.action == "replace":
                 done.append(f"{step.node} -> {step.version}")
             rollout.done(wrong)
         return Evidence(acted=bool(done), text=_ended(rollout, done))
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """Nothing is left to end, but for a node that was down when the deploy was broken off."""
-        again = await started_again(cluster, targets)
+        again = await started_again(environment, targets)
         return Evidence(acted=injected.acted, text="; ".join([injected.text, *again]))
 
-    async def _do(self, cluster: Cluster, system: HasDeploy, step: Step, label: str) -> str | None:
+    async def _do(self, environment: Environment, system: HasDeploy, step: Step, label: str) -> str | None:
         if step.action == "verify":
-            return await system.verify(step.node, step.version, {name: cluster.address(name) for name in cluster.nodes})
-        cluster.configure(step.node, system.config_of(step.version))
-        await cluster.terminate(step.node, label, self.grace_s)
+            return await system.verify(step.node, step.version, {name: environment.address(name) for name in environment.nodes})
+        environment.processes.configure(step.node, system.config_of(step.version))
+        await environment.processes.terminate(step.node, label, self.grace_s)
         try:
-            await cluster.restart(step.node, label)
+            await environment.processes.restart(step.node, label)
         except NodeDown as error:
             return str(error)
         return None

@@ -8,17 +8,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
-import psutil
-
-from harness.cluster.background import over_within, seen_on_each, unless_over
-from harness.cluster.process_limits import limit_of
+from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
+from harness.model.window_work import over_within, seen_on_each, unless_over
 
 _LOOK_AGAIN_S: Final = 0.01
 _ANSWER_S: Final = 0.5
@@ -42,25 +37,27 @@ class DescriptorExhaustion(Fault):
         if not 0 <= self.spare <= 1_000_000:
             raise UsageError(f"DescriptorExhaustion(spare={self.spare}): a number of descriptors, from 0 to 1,000,000.")
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        limited = [self._limit(cluster, name, targets.label) for name in targets.nodes]
-        cluster.background.begin(targets.label, lambda over: seen_on_each(_watch(cluster, one, over) for one in limited))
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        limited = [self._limit(environment, name, targets.label) for name in targets.nodes]
+        environment.background.begin(
+            targets.label, lambda over: seen_on_each(_watch(environment, one, over) for one in limited)
+        )
         return Evidence(acted=None, text="")
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """Evidence is that the node was seen with no descriptor left, which is when the kernel refuses it one."""
         try:
-            seen = await cluster.background.end(targets.label)
+            seen = await environment.background.end(targets.label)
         finally:
-            cluster.process_limits.release(targets.label)
+            environment.processes.unlimit(targets.label)
         return seen or injected
 
-    def _limit(self, cluster: Cluster, name: str, label: str) -> _Limited:
-        pid = cluster.pid(name)
+    def _limit(self, environment: Environment, name: str, label: str) -> _Limited:
+        pid = environment.processes.pid(name)
         try:
             limit = limit_that_leaves(self.spare, descriptors(pid))
-            cluster.process_limits.take(pid, resource.RLIMIT_NOFILE, label, limit)
-        except (psutil.Error, OSError) as error:
+            environment.processes.limit(name, resource.RLIMIT_NOFILE, label, limit)
+        except (FaultError, OSError) as error:
             raise FaultError(f"the descriptors of {name} could not be limited: {error}") from error
         return _Limited(name, pid, limit)
 
@@ -84,27 +81,27 @@ def descriptors(pid: int) -> set[int]:
     return {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
 
 
-async def _watch(cluster: Cluster, limited: _Limited, over: asyncio.Event) -> tuple[bool, str]:
+async def _watch(environment: Environment, limited: _Limited, over: asyncio.Event) -> tuple[bool, str]:
     most, asked, stood, end, done = 0, "", True, "", False
     try:
         while not done:
             done = await over_within(over, _LOOK_AGAIN_S)
             used = sum(number < limited.limit for number in descriptors(limited.pid))
             most = max(most, used)
-            stood = stood and limit_of(limited.pid, resource.RLIMIT_NOFILE) <= limited.limit
+            stood = stood and environment.processes.limit_of(limited.name, resource.RLIMIT_NOFILE) <= limited.limit
             if used == limited.limit and not asked and not done:
-                asked = await unless_over(over, _new_connection(cluster, limited.name)) or ""
-    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+                asked = await unless_over(over, _new_connection(environment, limited.name)) or ""
+    except (FaultError, FileNotFoundError, ProcessLookupError):
         end = " until it ended"
     lifted = "" if stood else "; it lifted its own limit"
     text = f"{limited.name} had {most} of {limited.limit} descriptors open{end}{asked}{lifted}"
     return stood and most == limited.limit, text
 
 
-async def _new_connection(cluster: Cluster, name: str) -> str:
+async def _new_connection(environment: Environment, name: str) -> str:
     """What became of a connection made while there were no descriptors left, in words."""
     try:
-        await cluster.answer_ms(name, _ANSWER_S)
+        await environment.processes.answer_ms(name, _ANSWER_S)
     except FaultError as error:
         return f", and a new connection was not answered ({error})"
     return ", and a new connection was answered, in place of one that had ended"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from faults._toxics import Toxic, check
+from harness.model.environment import Environment
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -30,11 +28,11 @@ class DropConnections(Fault):
     def __post_init__(self) -> None:
         check("DropConnections", "share", self.share, 0.001, 1)
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        return await self._toxic.put(cluster, targets)
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return await self._toxic.put(environment, targets)
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        return await self._toxic.take(cluster, targets)
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return await self._toxic.take(environment, targets)
 
     @property
     def _toxic(self) -> Toxic:

@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
+from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
 from harness.node.disk import PARTIAL
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 _TOLD: Final = 3
 """So many bits are told one by one."""
@@ -46,25 +44,25 @@ class FlipBits(Fault):
                 f"FlipBits(file={self.file!r}): a pattern of file names in the node's own folder, such as '*.log'."
             )
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         told, readings = [], {}
         for name in targets.nodes:
-            random = cluster.random(f"{targets.label}/{name}/bits")
-            for path, bits in _chosen(cluster.data(name), self.file, self.bits, random).items():
-                file = path.relative_to(cluster.data(name))
+            random = environment.random(f"{targets.label}/{name}/bits")
+            for path, bits in _chosen(environment.disks.folder(name), self.file, self.bits, random).items():
+                file = path.relative_to(environment.disks.folder(name))
                 for offset, before, after in flip(path, bits):
                     told.append(f"{name} {file} byte {offset}: {before:#04x} became {after:#04x}")
                     readings[f"{name} {file} byte {offset}"] = float(after)
         more = [f"{len(told) - _TOLD} more"] if len(told) > _TOLD else []
         return Evidence(acted=True, text="; ".join(told[:_TOLD] + more), readings=readings)
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """Nothing is put back; the evidence says how many of the damaged bytes are still as the fault left them."""
         left: dict[Path, dict[int, float]] = defaultdict(dict)
         for reading, after in injected.readings.items():
             name, _, rest = reading.partition(" ")
             file, _, offset = rest.rpartition(" byte ")
-            left[cluster.data(name) / file][int(offset)] = after
+            left[environment.disks.folder(name) / file][int(offset)] = after
         still = sum(_still(path, bytes_left) for path, bytes_left in left.items())
         text = f"{injected.text}; {still} of {len(injected.readings)} bytes were still like that in the end"
         return Evidence(acted=injected.acted, text=text)

@@ -6,13 +6,11 @@ import asyncio
 import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from harness.model.environment import Environment
 from harness.model.errors import NodeDown
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -26,14 +24,14 @@ class Kill(Fault):
 
     aims_at: ClassVar[Aim] = "nodes"
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        pids = {name: cluster.pid(name) for name in targets.nodes}
-        codes = await asyncio.gather(*(cluster.kill(name, targets.label) for name in targets.nodes))
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        pids = {name: environment.processes.pid(name) for name in targets.nodes}
+        codes = await asyncio.gather(*(environment.processes.kill(name, targets.label) for name in targets.nodes))
         return Evidence(acted=all(code == -signal.SIGKILL for code in codes), text=ended(pids, codes))
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """All at once: a node may wait for others before it answers."""
-        again = await started_again(cluster, targets)
+        again = await started_again(environment, targets)
         return Evidence(acted=injected.acted, text="; ".join([injected.text, *again]))
 
 
@@ -43,14 +41,16 @@ def ended(pids: Mapping[str, int], codes: Iterable[int]) -> str:
     return ", ".join(f"{name} pid {pid} ended with {_how(code)}" for (name, pid), code in each)
 
 
-async def started_again(cluster: Cluster, targets: Targets) -> list[str]:
+async def started_again(environment: Environment, targets: Targets) -> list[str]:
     """Start the nodes that a window took down, side by side; in words, for each that was started."""
-    return [text for text in await asyncio.gather(*(_start(cluster, name, targets.label) for name in targets.nodes)) if text]
+    return [
+        text for text in await asyncio.gather(*(_start(environment, name, targets.label) for name in targets.nodes)) if text
+    ]
 
 
-async def _start(cluster: Cluster, name: str, label: str) -> str:
+async def _start(environment: Environment, name: str, label: str) -> str:
     try:
-        pid = await cluster.restart(name, label)
+        pid = await environment.processes.restart(name, label)
     except NodeDown as error:  # the system's failing, not the fault's: the check `nodes_stayed_up` finds it
         return str(error)
     return "" if pid is None else f"{name} started again as pid {pid}"

@@ -7,16 +7,13 @@ import re
 import signal
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from faults.kill import ended, started_again
-from harness.cluster.background import unless_over
-from harness.cluster.log_lines import lines_from
+from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
+from harness.model.window_work import unless_over
 
 
 @dataclass(frozen=True)
@@ -41,42 +38,44 @@ class KillAt(Fault):
         if self.occurrence < 1:
             raise UsageError(f"KillAt(occurrence={self.occurrence}): the first occurrence is number 1.")
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        offsets = {name: cluster.log(name).stat().st_size for name in targets.nodes}
-        cluster.background.begin(targets.label, lambda over: self._kill_all(cluster, targets, offsets, over))
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        offsets = {name: environment.processes.log(name).stat().st_size for name in targets.nodes}
+        environment.background.begin(targets.label, lambda over: self._kill_all(environment, targets, offsets, over))
         return Evidence(acted=None, text="")
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """Evidence is the line, and how each process ended. A line that never came: the fault did not act."""
         try:
-            seen = await cluster.background.end(targets.label)
+            seen = await environment.background.end(targets.label)
         finally:
-            again = await started_again(cluster, targets)
+            again = await started_again(environment, targets)
         return Evidence(acted=seen.acted, text="; ".join([seen.text, *again])) if seen else injected
 
-    async def _kill_all(self, cluster: Cluster, targets: Targets, offsets: dict[str, int], over: asyncio.Event) -> Evidence:
-        killing = (self._kill(cluster, name, targets.label, offsets[name], over) for name in targets.nodes)
+    async def _kill_all(
+        self, environment: Environment, targets: Targets, offsets: dict[str, int], over: asyncio.Event
+    ) -> Evidence:
+        killing = (self._kill(environment, name, targets.label, offsets[name], over) for name in targets.nodes)
         seen = await asyncio.gather(*killing)
         return Evidence(acted=all(one.acted for one in seen), text="; ".join(one.text for one in seen))
 
-    async def _kill(self, cluster: Cluster, name: str, label: str, offset: int, over: asyncio.Event) -> Evidence:
+    async def _kill(self, environment: Environment, name: str, label: str, offset: int, over: asyncio.Event) -> Evidence:
         found: list[str] = []
         try:
-            await unless_over(over, self._look(cluster, name, offset, found))
+            await unless_over(over, self._look(environment, name, offset, found))
             if len(found) < self.occurrence:
                 text = f"{name} logged {self.event!r} {len(found)} times, not {self.occurrence}"
                 return Evidence(acted=False, text=text)
-            pid = cluster.pid(name)
-            code = await cluster.kill(name, label)
+            pid = environment.processes.pid(name)
+            code = await environment.processes.kill(name, label)
         except (FaultError, OSError) as error:
             return Evidence(acted=False, text=f"{name} could not be killed: {error}")
         text = f"{ended({name: pid}, [code])} at {found[-1]!r}"
         return Evidence(acted=code == -signal.SIGKILL, text=text)
 
-    async def _look(self, cluster: Cluster, name: str, offset: int, found: list[str]) -> None:
+    async def _look(self, environment: Environment, name: str, offset: int, found: list[str]) -> None:
         """Collect the lines in which the event is found, until there are enough."""
         pattern = re.compile(self.event)
-        async with aclosing(lines_from(cluster.log(name), offset)) as lines:
+        async with aclosing(environment.processes.log_lines(name, offset)) as lines:
             async for line in lines:
                 if pattern.search(line):
                     found.append(line)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
+from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
 from harness.model.system import Link
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 _ANSWER_S: Final = 1.0
 """A target that takes longer than this, delay aside, does not answer."""
@@ -40,30 +38,30 @@ class Latency(Fault):
                 " and 0 <= jitter_ms <= delay_ms."
             )
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        before = await self._round_trips_ms(cluster, targets)
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        before = await self._round_trips_ms(environment, targets)
         for _ in range(_MORE_LOOKS):  # on a busy machine one question may take long; then another one tells
             if max(before.values(), default=0) < self._least_ms:
                 break
-            again = await self._round_trips_ms(cluster, targets)
+            again = await self._round_trips_ms(environment, targets)
             before = {name: min(ms, again.get(name, ms)) for name, ms in before.items()}
         attributes = {"latency": round(self.delay_ms), "jitter": round(self.jitter_ms)}
         await asyncio.gather(
             *(
-                cluster.plane.add_toxic(link.name, targets.label, kind="latency", stream="upstream", attributes=attributes)
+                environment.links.add_toxic(link.name, targets.label, kind="latency", stream="upstream", attributes=attributes)
                 for link in targets.links
             )
         )
-        during = await self._round_trips_ms(cluster, targets)
+        during = await self._round_trips_ms(environment, targets)
         for _ in range(_MORE_LOOKS if self.jitter_ms else 0):  # jitter may make one question quick; then another one tells
             if self._compared(before, during).acted:
                 break
-            again = await self._round_trips_ms(cluster, targets)
+            again = await self._round_trips_ms(environment, targets)
             during = {name: max(ms, again.get(name, ms)) for name, ms in during.items()}
         return self._compared(before, during)
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        removing = (cluster.plane.remove_toxic(link.name, targets.label) for link in targets.links)
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        removing = (environment.links.remove_toxic(link.name, targets.label) for link in targets.links)
         await asyncio.gather(*removing)
         return injected
 
@@ -78,16 +76,16 @@ class Latency(Fault):
         text = "; ".join(f"{name} {before_ms:.1f} ms → {ms:.1f} ms" for name, (before_ms, ms) in both.items())
         return Evidence(acted=acted, text=f"round trip {text}" if text else "no target answered, so no delay could be measured")
 
-    async def _round_trips_ms(self, cluster: Cluster, targets: Targets) -> dict[str, float]:
+    async def _round_trips_ms(self, environment: Environment, targets: Targets) -> dict[str, float]:
         """By link; without those whose target does not answer, as one that another fault has killed or cut off."""
         timeout_s = (self.delay_ms + self.jitter_ms) / 1e3 + _ANSWER_S
 
         async def ask(link: Link) -> float | None:
             try:
-                return await cluster.round_trip_ms(link, timeout_s)
+                return await environment.links.round_trip_ms(link, timeout_s)
             except FaultError:
                 return None
 
-        links = [link for link in targets.links if cluster.runs(link.target)]
+        links = [link for link in targets.links if environment.processes.runs(link.target)]
         times_ms = await asyncio.gather(*map(ask, links))
         return {link.name: ms for link, ms in zip(links, times_ms, strict=True) if ms is not None}

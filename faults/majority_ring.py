@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from faults._cuts import Half, between, cut, replicas_of, restore
+from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
 from harness.model.system import System
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -43,16 +41,16 @@ class MajorityRing(Fault):
                 f"MajorityRing: {len(replicas)} replicas have no such majorities. It needs at least 4; or use Bridge."
             )
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        return await cut(cluster, targets, self._halves(cluster, targets))
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return await cut(environment, targets, self._halves(environment, targets))
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        return await restore(cluster, targets, self._halves(cluster, targets), injected)
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return await restore(environment, targets, self._halves(environment, targets), injected)
 
-    def _halves(self, cluster: Cluster, targets: Targets) -> list[Half]:
+    def _halves(self, environment: Environment, targets: Targets) -> list[Half]:
         ring = list(targets.nodes)
-        cluster.random("MajorityRing").shuffle(ring)
-        return between(cluster, apart_in_ring(ring))
+        environment.random("MajorityRing").shuffle(ring)
+        return between(environment, apart_in_ring(ring))
 
 
 def apart_in_ring(ring: Sequence[str]) -> Iterator[frozenset[str]]:

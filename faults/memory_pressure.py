@@ -7,17 +7,14 @@ import re
 import resource
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 import psutil
 
-from harness.cluster.background import over_within, seen_on_each
-from harness.cluster.process_limits import limit_of
+from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
+from harness.model.window_work import over_within, seen_on_each
 
 _MIB: Final = 1 << 20
 _LOOK_AGAIN_S: Final = 0.01
@@ -55,28 +52,30 @@ class MemoryPressure(Fault):
         if not 0 <= self.headroom_mib < 1 << 20:
             raise UsageError(f"MemoryPressure(headroom_mib={self.headroom_mib:g}): MiB, from 0 to below {1 << 20:,}.")
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        pressed = [self._press(cluster, name, targets.label) for name in targets.nodes]
-        cluster.background.begin(targets.label, lambda over: seen_on_each(_watch(cluster, one, over) for one in pressed))
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        pressed = [self._press(environment, name, targets.label) for name in targets.nodes]
+        environment.background.begin(
+            targets.label, lambda over: seen_on_each(_watch(environment, one, over) for one in pressed)
+        )
         return Evidence(acted=None, text="")
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """Evidence is that the limit stood to the end, and that room below it was used up or an allocation refused."""
         try:
-            seen = await cluster.background.end(targets.label)
+            seen = await environment.background.end(targets.label)
         finally:
-            cluster.process_limits.release(targets.label)
+            environment.processes.unlimit(targets.label)
         return seen or injected
 
-    def _press(self, cluster: Cluster, name: str, label: str) -> _Pressed:
-        pid = cluster.pid(name)
+    def _press(self, environment: Environment, name: str, label: str) -> _Pressed:
+        pid = environment.processes.pid(name)
         try:
             size = psutil.Process(pid).memory_info().vms
             limit = size + round(self.headroom_mib * _MIB)
-            cluster.process_limits.take(pid, resource.RLIMIT_AS, label, limit)
-        except psutil.Error as error:
+            environment.processes.limit(name, resource.RLIMIT_AS, label, limit)
+        except (psutil.Error, FaultError) as error:
             raise FaultError(f"the memory of {name} could not be limited: {error}") from error
-        return _Pressed(name, pid, size, _peak(pid), limit, cluster.log(name).stat().st_size)
+        return _Pressed(name, pid, size, _peak(pid), limit, environment.processes.log(name).stat().st_size)
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class _Pressed:
         return self.limit - size >= _USED_UP_MIB * _MIB
 
 
-async def _watch(cluster: Cluster, pressed: _Pressed, over: asyncio.Event) -> tuple[bool, str]:
+async def _watch(environment: Environment, pressed: _Pressed, over: asyncio.Event) -> tuple[bool, str]:
     largest, stood, end, done = pressed.size, True, "", False
     had_room, used_up = pressed.has_room(pressed.size), False
     try:
@@ -108,10 +107,10 @@ async def _watch(cluster: Cluster, pressed: _Pressed, over: asyncio.Event) -> tu
             had_room = had_room or pressed.has_room(size)
             used_up = used_up or (had_room and not pressed.has_room(size))
             used_up = used_up or (pressed.has_room(pressed.peak) and not pressed.has_room(peak))
-            stood = stood and limit_of(pressed.pid, resource.RLIMIT_AS) <= pressed.limit
-    except psutil.NoSuchProcess:
+            stood = stood and environment.processes.limit_of(pressed.name, resource.RLIMIT_AS) <= pressed.limit
+    except (psutil.NoSuchProcess, FaultError):
         end = ", until it ended"
-    refused = _refusals(cluster, pressed)
+    refused = _refusals(environment, pressed)
     sizes = [f"{size / _MIB:.1f}" for size in (pressed.size, largest, pressed.limit)]
     what = f"{pressed.name} had {sizes[0]}, came to {sizes[1]}, and was allowed {sizes[2]} MiB{end}"
     told = f"; {refused} refusals in its log" if refused else ("" if used_up else _UNPRESSED[had_room])
@@ -119,9 +118,9 @@ async def _watch(cluster: Cluster, pressed: _Pressed, over: asyncio.Event) -> tu
     return stood and (used_up or refused > 0), f"{what}{told}{lifted}"
 
 
-def _refusals(cluster: Cluster, pressed: _Pressed) -> int:
+def _refusals(environment: Environment, pressed: _Pressed) -> int:
     """How many lines the node has logged since then that tell of memory it did not get."""
-    with cluster.log(pressed.name).open("rb") as log:
+    with environment.processes.log(pressed.name).open("rb") as log:
         log.seek(pressed.log_size)
         return sum(bool(_REFUSED.search(line.decode(errors="replace"))) for line in log)
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from faults._cuts import Half, both_halves, cut, restore
+from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
 from harness.model.system import CLIENT
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -24,11 +22,11 @@ class Isolate(Fault):
 
     aims_at: ClassVar[Aim] = "links"
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        return await cut(cluster, targets, both_halves(targets.links))
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return await cut(environment, targets, both_halves(targets.links))
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        return await restore(cluster, targets, both_halves(targets.links), injected)
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return await restore(environment, targets, both_halves(targets.links), injected)
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,11 @@ class Partition(Fault):
         if self.direction not in ("both", "out", "in"):
             raise UsageError(f"Partition(direction={self.direction!r}): no such direction. Use 'both', 'out' or 'in'.")
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        return await cut(cluster, targets, self._halves(targets))
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return await cut(environment, targets, self._halves(targets))
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        return await restore(cluster, targets, self._halves(targets), injected)
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return await restore(environment, targets, self._halves(targets), injected)
 
     def _halves(self, targets: Targets) -> list[Half]:
         if not targets.nodes:  # a single link was named: its source is the inside

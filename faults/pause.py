@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
+from harness.model.environment import Environment
 from harness.model.errors import FaultError
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 _SETTLE_S: Final = 2.0
 
@@ -25,18 +23,18 @@ class Pause(Fault):
 
     aims_at: ClassVar[Aim] = "nodes"
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        pids = {name: float(cluster.stop(name, targets.label)) for name in targets.nodes}
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        pids = {name: float(environment.processes.stop(name, targets.label)) for name in targets.nodes}
         for name in targets.nodes:
-            await _until(cluster, name, stopped=True)
+            await _until(environment, name, stopped=True)
         return Evidence(acted=True, text=f"{', '.join(targets.nodes)} stopped", readings=pids)
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """Evidence is that each target stood still to the end, or until another fault killed it."""
-        seen = {name: _seen(cluster, name, injected.readings.get(name)) for name in targets.nodes}
+        seen = {name: _seen(environment, name, injected.readings.get(name)) for name in targets.nodes}
         for name in targets.nodes:
-            if cluster.resume(name, targets.label) and cluster.runs(name):
-                await _until(cluster, name, stopped=False)
+            if environment.processes.resume(name, targets.label) and environment.processes.runs(name):
+                await _until(environment, name, stopped=False)
         text = ", ".join(f"{name} {what}" for name, what in seen.items())
         return Evidence(acted=bool(injected.acted) and all(what in _STOPPED for what in seen.values()), text=text)
 
@@ -44,17 +42,17 @@ class Pause(Fault):
 _STOPPED: Final = ("was stopped until the end", "was stopped until it was killed")
 
 
-def _seen(cluster: Cluster, name: str, pid: float | None) -> str:
-    if not cluster.runs(name) or cluster.pid(name) != pid:
+def _seen(environment: Environment, name: str, pid: float | None) -> str:
+    if not environment.processes.runs(name) or environment.processes.pid(name) != pid:
         return _STOPPED[1]
-    state = cluster.process_state(name)
+    state = environment.processes.state(name)
     return _STOPPED[0] if state == "stopped" else f"was {state} before the end"
 
 
-async def _until(cluster: Cluster, name: str, *, stopped: bool) -> None:
+async def _until(environment: Environment, name: str, *, stopped: bool) -> None:
     deadline = asyncio.get_running_loop().time() + _SETTLE_S
-    while (cluster.process_state(name) == "stopped") != stopped:
+    while (environment.processes.state(name) == "stopped") != stopped:
         if asyncio.get_running_loop().time() > deadline:
-            signalled, state = "SIGSTOP" if stopped else "SIGCONT", cluster.process_state(name)
+            signalled, state = "SIGSTOP" if stopped else "SIGCONT", environment.processes.state(name)
             raise FaultError(f"{name} is {state} {_SETTLE_S:g} s after {signalled}")
         await asyncio.sleep(0.001)

@@ -6,17 +6,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from faults import _steered
 from faults.kill import Kill
+from harness.model.environment import Environment
 from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.steering import Tracked
 from harness.model.system import System
-from harness.node.control import Tracked
 from harness.node.disk import PARTIAL
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -38,18 +36,17 @@ class PowerLoss(Fault):
     def check(self, system: System) -> None:
         _steered.check(self, system)
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        steering = {name: cluster.steering(name) for name in targets.nodes}
-        for each in steering.values():
-            each.tracked()  # where not every file can be followed, nobody is killed for nothing
-        killed = await Kill(self.target).inject(cluster, targets)
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        for name in targets.nodes:
+            environment.disks.tracked(name)  # raises before any node is killed, if not every file can be followed
+        killed = await Kill(self.target).inject(environment, targets)
         told, lost_by = [killed.text], dict.fromkeys(targets.nodes, 0)
         for name in targets.nodes:
-            for tracked in steering[name].tracked():
+            for tracked in environment.disks.tracked(name):
                 if tracked.name.endswith(PARTIAL):  # it has taken nobody's place yet, and is written anew before it does
                     continue
-                random = cluster.random(f"{targets.label}/{name}/{tracked.name}") if self.torn else None
-                if lost := lose_unsynced(cluster.data(name) / tracked.name, tracked, random):
+                random = environment.random(f"{targets.label}/{name}/{tracked.name}") if self.torn else None
+                if lost := lose_unsynced(environment.disks.folder(name) / tracked.name, tracked, random):
                     told.append(f"{name} lost {lost} unsynced bytes of {tracked.name}")
                     lost_by[name] += lost
         if safe := [name for name, lost in lost_by.items() if not lost]:
@@ -57,8 +54,8 @@ class PowerLoss(Fault):
         readings = {f"{name} lost_bytes": float(lost) for name, lost in lost_by.items()}
         return Evidence(acted=killed.acted, text="; ".join(told), readings=readings)
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        return await Kill(self.target).heal(cluster, targets, injected)
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return await Kill(self.target).heal(environment, targets, injected)
 
 
 def lose_unsynced(path: Path, tracked: Tracked, random: Random | None = None) -> int:

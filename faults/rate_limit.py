@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
+from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
-    from harness.cluster.hosts import Shaping
+from harness.model.packets import Shaping
 
 _LEAST_KBIT_PER_S: Final = 8
 _MOST_KBIT_PER_S: Final = 10_000_000
@@ -37,26 +35,26 @@ class RateLimit(Fault):
                 f"RateLimit(kbit_per_s={self.kbit_per_s:g}): from {_LEAST_KBIT_PER_S:,} to {_MOST_KBIT_PER_S:,} kbit a second."
             )
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         for name in targets.nodes:
-            await asyncio.to_thread(cluster.hosts.limit, targets.label, name, self.kbit_per_s)
-        return Evidence(acted=None, text="", readings=await _readings(cluster, targets))
+            await asyncio.to_thread(environment.packets.limit, targets.label, name, self.kbit_per_s)
+        return Evidence(acted=None, text="", readings=await _readings(environment, targets))
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """Evidence is the packets that had to wait, or were dropped, for each target."""
         try:
-            now = await _readings(cluster, targets)
+            now = await _readings(environment, targets)
         finally:
-            await asyncio.to_thread(cluster.hosts.unlimit, targets.label)
+            await asyncio.to_thread(environment.packets.unlimit, targets.label)
         since = {name: value - injected.readings.get(name, 0) for name, value in now.items()}
         acted = [any(since.get(f"{name} {end} overlimits", 0) > 0 for end in ("out", "in")) for name in targets.nodes]
         return Evidence(acted=all(acted), text="; ".join(_text(name, since, self.kbit_per_s) for name in targets.nodes))
 
 
-async def _readings(cluster: Cluster, targets: Targets) -> Mapping[str, float]:
+async def _readings(environment: Environment, targets: Targets) -> Mapping[str, float]:
     found: dict[str, float] = {}
     for name in targets.nodes:
-        for end, shaping in (await asyncio.to_thread(cluster.hosts.shaping, name)).items():
+        for end, shaping in (await asyncio.to_thread(environment.packets.shaping, name)).items():
             found |= _numbers(f"{name} {end}", shaping)
     return found
 

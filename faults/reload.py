@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from harness.model.environment import Environment
 from harness.model.errors import FaultError
 from harness.model.fault import Aim, Evidence, Fault, Targets
 from harness.model.rollout import HasReload
 from harness.model.system import System
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -31,22 +29,22 @@ class Reload(Fault):
         if isinstance(system, HasReload):
             system.config_of(self.version)
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         """Evidence is what each node said. A node that is started again later is started as the version, too."""
-        system = cluster.system
+        system = environment.system
         if not isinstance(system, HasReload):
             raise FaultError(f"{type(system).__name__} cannot reload")
-        addresses = {name: cluster.address(name) for name in cluster.nodes}
+        addresses = {name: environment.address(name) for name in environment.nodes}
         told, refused = [], 0
         for name in targets.nodes:
             wrong = await system.reload(name, self.version, addresses)
             if wrong is None:
-                cluster.configure(name, system.config_of(self.version))
+                environment.processes.configure(name, system.config_of(self.version))
             else:
                 refused += 1
             told.append(f"{name} {f'did not take {self.version}: {wrong}' if wrong else f'took {self.version}'}")
         return Evidence(acted=not refused, text=", ".join(told))
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """Nothing is left to end."""
         return injected

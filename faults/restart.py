@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from faults.kill import ended, started_again
+from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -31,14 +29,14 @@ class Restart(Fault):
         if not (math.isfinite(self.grace_s) and self.grace_s > 0):
             raise UsageError(f"Restart(grace_s={self.grace_s:g}): must be a number of seconds above 0.")
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         """Evidence is how each process ended. One that had to be killed was restarted too, and it says so."""
-        pids = {name: cluster.pid(name) for name in targets.nodes}
-        ending = (cluster.terminate(name, targets.label, self.grace_s) for name in targets.nodes)
+        pids = {name: environment.processes.pid(name) for name in targets.nodes}
+        ending = (environment.processes.terminate(name, targets.label, self.grace_s) for name in targets.nodes)
         codes = await asyncio.gather(*ending)
         return Evidence(acted=True, text=ended(pids, codes))
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """All at once: a node may wait for others before it answers."""
-        again = await started_again(cluster, targets)
+        again = await started_again(environment, targets)
         return Evidence(acted=injected.acted, text="; ".join([injected.text, *again]))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from faults._toxics import Toxic, check
+from harness.model.environment import Environment
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 _MOST_KB_PER_S = 10_000_000
 
@@ -32,12 +30,12 @@ class SharedBandwidth(Fault):
     def __post_init__(self) -> None:
         check("SharedBandwidth", "kb_per_s", self.kb_per_s, 1, _MOST_KB_PER_S)
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        return await self._toxic.put(cluster, targets)
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return await self._toxic.put(environment, targets)
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """Evidence is the pieces of data that had to wait because others were in the line."""
-        return await self._toxic.take(cluster, targets)
+        return await self._toxic.take(environment, targets)
 
     @property
     def _toxic(self) -> Toxic:

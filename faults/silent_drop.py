@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from faults._toxics import Toxic
+from harness.model.environment import Environment
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 _TOXIC: Final = Toxic(kind="blackhole", counts="bytes swallowed")
 
@@ -27,8 +25,8 @@ class SilentDrop(Fault):
 
     aims_at: ClassVar[Aim] = "links"
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        return await _TOXIC.put(cluster, targets)
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return await _TOXIC.put(environment, targets)
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        return await _TOXIC.take(cluster, targets)
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return await _TOXIC.take(environment, targets)

@@ -6,17 +6,14 @@ import asyncio
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 import psutil
 
-from harness.cluster.background import over_within, seen_on_each
-from harness.cluster.cgroups import CpuGroup
+from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
+from harness.model.window_work import over_within, seen_on_each
 
 _LEAST_SHARE: Final = 0.01
 
@@ -40,56 +37,53 @@ class SlowCpu(Fault):
         if not _LEAST_SHARE <= self.share < 1:
             raise UsageError(f"SlowCpu(share={self.share:g}): a share of one CPU, from {_LEAST_SHARE:g} to below 1.")
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        pids = {name: cluster.pid(name) for name in targets.nodes}
-        slowed = [self._slow(cluster, name, pid, targets.label) for name, pid in pids.items()]
-        cluster.background.begin(
-            targets.label, lambda over: seen_on_each(self._watch(cluster, targets.label, one, over) for one in slowed)
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        pids = {name: environment.processes.pid(name) for name in targets.nodes}
+        slowed = [self._slow(environment, name, pid, targets.label) for name, pid in pids.items()]
+        environment.background.begin(
+            targets.label, lambda over: seen_on_each(self._watch(environment, targets.label, one, over) for one in slowed)
         )
         return Evidence(acted=None, text="")
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """Evidence is that each node wanted more than its share and had to wait, or that it was seen to stand still."""
         try:
-            seen = await cluster.background.end(targets.label)
+            seen = await environment.background.end(targets.label)
         finally:
-            try:
-                cluster.cpu_quotas.release(targets.label)
-            except OSError as error:
-                raise FaultError(f"the control group could not be removed: {error}") from error
+            environment.processes.unlimit_cpu(targets.label)
         return seen or injected
 
-    def _slow(self, cluster: Cluster, name: str, pid: int, label: str) -> _Slowed:
+    def _slow(self, environment: Environment, name: str, pid: int, label: str) -> _Slowed:
         began_s, used_s = time.monotonic(), _cpu_s(pid)
         try:
-            group = cluster.cpu_quotas.take(pid, label, self.share)
-        except OSError as error:
-            return _Slowed(name, pid, began_s, used_s, None, 0, str(error.strerror))
-        return _Slowed(name, pid, began_s, used_s, group, group.throttled(), "")
+            environment.processes.limit_cpu(name, label, self.share)
+        except FaultError as error:
+            return _Slowed(name, pid, began_s, used_s, 0, why_signals=str(error))
+        return _Slowed(name, pid, began_s, used_s, environment.processes.throttled(name), why_signals="")
 
-    async def _watch(self, cluster: Cluster, label: str, slowed: _Slowed, over: asyncio.Event) -> tuple[bool, str]:
-        if slowed.group is None:
-            times = await self._duty_cycle(cluster, slowed.name, label, over)
-            what = f"seen stopped {times}×, by signals (no control group: {slowed.why_not})"
+    async def _watch(self, environment: Environment, label: str, slowed: _Slowed, over: asyncio.Event) -> tuple[bool, str]:
+        if slowed.why_signals:
+            times = await self._duty_cycle(environment, slowed.name, label, over)
+            what = f"seen stopped {times}×, by signals (no control group: {slowed.why_signals})"
         else:
             await over.wait()
-            times = slowed.group.throttled() - slowed.throttled
+            times = environment.processes.throttled(slowed.name) - slowed.throttled
             what = f"throttled {times}× by a control group" if times else "never wanted more than its share"
-        return times > 0, f"{slowed.name} {slowed.usage(cluster)}, {what}"
+        return times > 0, f"{slowed.name} {slowed.usage(environment)}, {what}"
 
-    async def _duty_cycle(self, cluster: Cluster, name: str, label: str, over: asyncio.Event) -> int:
+    async def _duty_cycle(self, environment: Environment, name: str, label: str, over: asyncio.Event) -> int:
         """Stop the node for most of each period; returns how often it was seen to stand still to the end of a stop."""
         times = 0
         while not await over_within(over, _PERIOD_S * self.share):
             try:
-                cluster.stop(name, label)
+                environment.processes.stop(name, label)
             except FaultError:  # another window has it down
                 continue
             try:
                 await over_within(over, _PERIOD_S * (1 - self.share))
-                times += cluster.process_state(name) == "stopped"
+                times += environment.processes.state(name) == "stopped"
             finally:
-                cluster.resume(name, label)
+                environment.processes.resume(name, label)
         return times
 
 
@@ -101,14 +95,13 @@ class _Slowed:
     pid: int
     began_s: float
     used_s: float
-    group: CpuGroup | None
     throttled: int
-    why_not: str
-    """Where there is no group."""
+    why_signals: str
+    """Why signals slow it instead of a control group; empty if a group does."""
 
-    def usage(self, cluster: Cluster) -> str:
+    def usage(self, environment: Environment) -> str:
         """How much of a CPU the process has used since."""
-        if not cluster.runs(self.name) or cluster.pid(self.name) != self.pid:
+        if not environment.processes.runs(self.name) or environment.processes.pid(self.name) != self.pid:
             return "slowed until it was killed"
         wall_s, used_s = time.monotonic() - self.began_s, _cpu_s(self.pid) - self.used_s
         return f"used {used_s / wall_s:.0%} of a CPU ({used_s:.2f} s in {wall_s:.2f} s)"

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from faults import _steered
+from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.steering import Counter, Setting
 from harness.model.system import System
-from harness.node.control import Counter, Setting
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -35,9 +33,9 @@ class SlowDisk(Fault):
     def check(self, system: System) -> None:
         _steered.check(self, system)
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        return _steered.begin(cluster, targets, Setting.DELAY_NS, round(self.delay_ms * 1e6), Counter.DELAYED)
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return _steered.begin(environment, targets, Setting.DELAY_NS, round(self.delay_ms * 1e6), Counter.DELAYED)
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         what = f"reads and syncs delayed by {self.delay_ms:g} ms"
-        return _steered.end(cluster, targets, Setting.DELAY_NS, Counter.DELAYED, injected, what)
+        return _steered.end(environment, targets, Setting.DELAY_NS, Counter.DELAYED, injected, what)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from faults._toxics import Toxic, check
+from harness.model.environment import Environment
 from harness.model.fault import Aim, Evidence, Fault, Targets
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 _LONGEST_MS = 60_000
 
@@ -34,11 +32,11 @@ class Stall(Fault):
         check("Stall", "loss", self.loss, 1e-6, 1)
         check("Stall", "timeout_ms", self.timeout_ms, 1, _LONGEST_MS)
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        return await self._toxic.put(cluster, targets)
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return await self._toxic.put(environment, targets)
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        return await self._toxic.take(cluster, targets)
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return await self._toxic.take(environment, targets)
 
     @property
     def _toxic(self) -> Toxic:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from faults import _steered
+from harness.model.environment import Environment
 from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.steering import Counter, Setting
 from harness.model.system import System
-from harness.node.control import Counter, Setting
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,8 @@ class SyncFails(Fault):
     def check(self, system: System) -> None:
         _steered.check(self, system)
 
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
-        return _steered.begin(cluster, targets, Setting.SYNC_FAILS, 1, Counter.FAILED_SYNCS)
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return _steered.begin(environment, targets, Setting.SYNC_FAILS, 1, Counter.FAILED_SYNCS)
 
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
-        return _steered.end(cluster, targets, Setting.SYNC_FAILS, Counter.FAILED_SYNCS, injected, "syncs failed with EIO")
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return _steered.end(environment, targets, Setting.SYNC_FAILS, Counter.FAILED_SYNCS, injected, "syncs failed with EIO")

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from harness.cluster.steering import Steering
-from harness.node.control import ControlPage, Term
-
-EVERY_S: Final = 0.005
-"""How often the deviation of a clock that runs fast or jumps is written."""
+from harness.model.steering import Term
+from harness.node.control import ControlPage
 
 _FOLDERS: Final = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
 _LIBRARY: Final = "faketime/libfaketimeMT.so.1"

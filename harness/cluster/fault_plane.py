@@ -14,9 +14,9 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from harness.cluster.ports import HOST, listens
-from harness.cluster.processes import Processes, last_lines
 from harness.cluster.toxiproxy import FaultPlane
 from harness.cluster.warden import DeleteAtEnd
+from harness.cluster.warden_client import WardenClient, last_lines
 from harness.model.errors import HarnessError, UsageError
 from harness.model.system import Address
 from harness.node.context import NodeSpec
@@ -36,7 +36,9 @@ _START_TIMEOUT_S: Final = 15.0
 
 
 @contextlib.asynccontextmanager
-async def opened_plane(kind: PlaneKind, processes: Processes, port: int, run_dir: Path, seed: int) -> AsyncIterator[FaultPlane]:
+async def opened_plane(
+    kind: PlaneKind, processes: WardenClient, port: int, run_dir: Path, seed: int
+) -> AsyncIterator[FaultPlane]:
     """A fault plane for one run; its proxies go with the run's processes, also when the harness is killed."""
     url = os.environ.get("TOXIPROXY_URL")
     if kind == "toxiproxy" and url:
@@ -55,7 +57,7 @@ async def opened_plane(kind: PlaneKind, processes: Processes, port: int, run_dir
     yield FaultPlane((HOST, port))
 
 
-async def _start(spec: NodeSpec, processes: Processes) -> None:
+async def _start(spec: NodeSpec, processes: WardenClient) -> None:
     pid = await processes.start(spec)
     deadline, log = time.monotonic() + _START_TIMEOUT_S, Path(spec.log)
     while not (await _accepts(spec.port) and listens(pid, spec.port)):

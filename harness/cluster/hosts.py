@@ -14,7 +14,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +22,7 @@ import msgspec
 from harness.cluster import namespaces
 from harness.cluster.limits import Limits
 from harness.model.errors import FaultError, UsageError
+from harness.model.packets import Dropped, Flow, Shaping
 
 _TOOLS: Final = {"ip": "iproute2", "tc": "iproute2", "iptables-save": "iptables", "iptables-restore": "iptables"}
 """What is called here, by the package that it comes with in Debian."""
@@ -37,35 +37,6 @@ _QUEUE_MS: Final = 200
 """A packet that would wait longer behind a rate limit is dropped."""
 _LEAST_BURST_BYTES: Final = 4096
 """More than one packet, or nothing gets through."""
-
-
-@dataclass(frozen=True)
-class Flow:
-    """Packets from one host to another; None is anyone."""
-
-    source: str | None
-    target: str | None
-
-    def __str__(self) -> str:
-        return f"{self.source or 'anyone'} to {self.target or 'anyone'}"
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """What was dropped of one flow."""
-
-    packets: int
-    bytes: int
-
-
-class Shaping(msgspec.Struct, frozen=True):
-    """What a rate limit did in one direction, as tc counts it."""
-
-    kind: str
-    bytes: int = 0
-    overlimits: int = 0
-    """How often a packet had to wait."""
-    drops: int = 0
 
 
 def missing() -> str | None:

@@ -18,7 +18,7 @@ import requests
 
 from harness.cluster.cgroups import sweep
 from harness.cluster.fault_plane import parse_url
-from harness.cluster.processes import HARNESS_PID, HARNESS_RUN
+from harness.cluster.warden_client import HARNESS_PID, HARNESS_RUN
 from harness.model.errors import HarnessError
 
 REPLY_TIMEOUT_S: Final = 5.0
@@ -80,7 +80,7 @@ def _kill_processes() -> Iterator[str]:
                 yield f"killed pid {one.process.pid}, left of the run in {one.run}"
         psutil.wait_procs([one.process for one in left], timeout=_KILL_TIMEOUT_S)
     else:
-        raise HarnessError(f"Processes of the run in {left[0].run} come back however often they are killed.")
+        raise HarnessError(f"WardenClient of the run in {left[0].run} come back however often they are killed.")
     runs = {(one.run, one.harness) for one in marked()}
     yield from (f"left alone: the run in {run}, whose harness still runs as pid {pid}" for run, pid in sorted(runs))
 

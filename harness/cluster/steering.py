@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from harness.model.errors import FaultError
-from harness.node.control import ControlPage, Counter, Setting, Term, Tracked
+from harness.model.steering import Counter, Setting, Term, Tracked
+from harness.node.control import ControlPage
 
 
 class Steering:

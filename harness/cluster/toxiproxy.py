@@ -7,7 +7,6 @@ import contextlib
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import requests
@@ -16,6 +15,7 @@ from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 from toxiproxy.proxy import Proxy
 
 from harness.cluster.ports import HOST
+from harness.model.environment import LinkCounters
 from harness.model.errors import FaultError
 from harness.model.system import Address
 
@@ -25,20 +25,6 @@ REPLY_TIMEOUT_S: Final = 5.0
 """A fault plane that has not answered an API call after this long is taken for dead."""
 
 _NO_SUCH_KIND: Final = "invalid toxic type"
-
-
-@dataclass(frozen=True, kw_only=True)
-class LinkCounters:
-    """What went through one link, both directions added: bytes read from either end, and bytes sent on to the other."""
-
-    received_bytes: Mapping[str, int] = field(default_factory=dict)
-    """By direction, "upstream" (to the link's target) and "downstream" (from it)."""
-    sent_bytes: Mapping[str, int] = field(default_factory=dict)
-    connections: int = 0
-
-    def held_bytes(self, direction: str) -> int:
-        """Bytes that came in and did not go out in one direction."""
-        return self.received_bytes.get(direction, 0) - self.sent_bytes.get(direction, 0)
 
 
 class FaultPlane:

@@ -26,8 +26,9 @@ from harness.http.message import Request, Response
 from harness.http.server import Handler, listen
 from harness.http.writing import encode_response
 from harness.model.seeds import stream
+from harness.model.steering import Counter
 from harness.model.system import Address
-from harness.node.control import ControlPage, Counter
+from harness.node.control import ControlPage
 from harness.node.disk import Disk
 from harness.node.files import SteeredFiles
 

@@ -12,14 +12,12 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import IntEnum, unique
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+from harness.model.steering import Counter, Setting, Term, Tracked
 
 _WORD: Final = 8
-_SETTINGS_AT: Final = 0
-_COUNTERS_AT: Final = 8
 _TERMS_AT: Final = 16
 _TERMS: Final = 8
 _FILES_AT: Final = 64
@@ -32,55 +30,6 @@ _WORDS: Final = _FILES_AT + _FILES * _FILE_WORDS
 
 ALL: Final = 2**63 - 1
 """The synced length of a file that is on the disk whole, whatever its length."""
-
-
-@unique
-class Setting(IntEnum):
-    """What the harness asks of a node's storage. 0 is health."""
-
-    SYNC_FAILS = _SETTINGS_AT
-    """Above 0: a sync that has something to write ends with EIO, and that is not on the disk, nor will it ever be."""
-    NO_SPACE = _SETTINGS_AT + 1
-    """Above 0: every write ends with ENOSPC."""
-    DELAY_NS = _SETTINGS_AT + 2
-    """Every read and every sync takes this much longer."""
-
-
-@unique
-class Counter(IntEnum):
-    """What a node's storage and clock have done since the run began."""
-
-    FAILED_SYNCS = _COUNTERS_AT
-    REFUSED_WRITES = _COUNTERS_AT + 1
-    DELAYED = _COUNTERS_AT + 2
-    DELAYED_NS = _COUNTERS_AT + 3
-    CLOCK_READS = _COUNTERS_AT + 4
-    UNTRACKED_FILES = _COUNTERS_AT + 5
-    """Files that had no room on the page: what of them is on the disk is not known."""
-
-
-class Term(NamedTuple):
-    """One deviation of a clock, since a time of the monotonic clock: `by_ns`, where `every_ns` is above 0 only in every other
-    period of that length, and `parts_per_billion` of the time gone by."""
-
-    since_ns: int
-    by_ns: int = 0
-    every_ns: int = 0
-    parts_per_billion: int = 0
-
-    def deviation_ns(self, now_ns: int) -> int:
-        gone_ns = now_ns - self.since_ns
-        by_ns = 0 if self.every_ns and gone_ns // self.every_ns % 2 else self.by_ns
-        return by_ns + gone_ns * self.parts_per_billion // 10**9
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tracked:
-    """What of a file is on the disk: its first `synced_bytes`, without the `holes` (from, to) whose sync had failed."""
-
-    name: str
-    synced_bytes: int
-    holes: tuple[tuple[int, int], ...]
 
 
 class ControlPage:

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from typing import NoReturn, Protocol
 
-from harness.node.control import ALL, ControlPage, Counter, Setting, TrackedFile
+from harness.model.steering import Counter, Setting
+from harness.node.control import ALL, ControlPage, TrackedFile
 
 
 class FileOperations(Protocol):

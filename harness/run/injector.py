@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from harness.cluster.background import over_within
 from harness.model.errors import FaultError
 from harness.model.fault import Evidence, Targets
 from harness.model.system import HasLeader
+from harness.model.window_work import over_within
 from harness.run.schedule import PlannedWindow, targets_of
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ async def _leader(cluster: Cluster, label: str) -> Targets:
     system = cluster.system
     if not isinstance(system, HasLeader):
         raise FaultError("this system cannot say who leads")
-    addresses = {name: cluster.address(name) for name in cluster.nodes if cluster.runs(name)}
+    addresses = {name: cluster.address(name) for name in cluster.nodes if cluster.processes.runs(name)}
     try:
         async with asyncio.timeout(2.0):
             leader = await system.leader(addresses)

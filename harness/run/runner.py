@@ -218,7 +218,7 @@ async def _drive(
 
     async def watch_plane() -> None:
         while True:
-            await cluster.plane.check()
+            await cluster.links.plane.check()
             await asyncio.sleep(_PLANE_TICK_S)
 
     async with asyncio.TaskGroup() as tasks:
@@ -292,7 +292,7 @@ async def _history(cluster: Cluster, ops: pd.DataFrame, records: Sequence[Window
             "received_bytes": sum(counters.received_bytes.values()),
             "sent_bytes": sum(counters.sent_bytes.values()),
         }
-        for name, counters in (await cluster.plane.counters()).items()
+        for name, counters in (await cluster.links.counters()).items()
     ]
     return History.of(ops, windows, events, links)
 

@@ -89,7 +89,7 @@ async def _serve(arguments: argparse.Namespace, named: NamedDrill, seed: int, ru
         server = await listen(control.answer, (HOST, 0))
         try:
             address: Address = server.sockets[0].getsockname()[:2]
-            entry = next(iter(cluster.entries.values()))
+            entry = next(iter(cluster.links.entries.values()))
             watching = [tasks.create_task(cluster.lost()), tasks.create_task(_watch_plane(cluster))]
             if not arguments.headless:
                 print(f"{named.name}: http://{HOST}:{arguments.port}  (logs in {run_dir}; Ctrl-C ends it)", flush=True)
@@ -107,7 +107,7 @@ async def _serve(arguments: argparse.Namespace, named: NamedDrill, seed: int, ru
 
 async def _watch_plane(cluster: Cluster) -> None:
     while True:
-        await cluster.plane.check()
+        await cluster.links.plane.check()
         await asyncio.sleep(_PLANE_TICK_S)
 
 

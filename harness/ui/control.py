@@ -210,7 +210,7 @@ class Control:
         return {name for held in self._held.values() if not held.done for name in _hit(held)}
 
     async def _state(self) -> State:
-        counters = await self._cluster.plane.counters()
+        counters = await self._cluster.links.counters()
         now_ns = time.monotonic_ns()
         return State(
             title=self._title,
@@ -222,7 +222,7 @@ class Control:
                     bytes=sum(counters[link.name].sent_bytes.values()) if link.name in counters else 0,
                     faults=self._faults_on(link.name),
                 )
-                for link in self._cluster.links
+                for link in self._cluster.links.all
             ),
             schedule=tuple(described(planned) for planned in self._schedule),
             windows=tuple(_state_of(held, now_ns) for held in reversed(self._held.values())),
@@ -235,11 +235,11 @@ class Control:
         )
 
     def _node(self, name: str) -> NodeState:
-        runs = self._cluster.runs(name)
+        runs = self._cluster.processes.runs(name)
         return NodeState(
             name=name,
-            pid=self._cluster.pid(name) if runs else None,
-            process=self._cluster.process_state(name),
+            pid=self._cluster.processes.pid(name) if runs else None,
+            process=self._cluster.processes.state(name),
             faults=self._faults_on(name),
         )
 
@@ -249,7 +249,7 @@ class Control:
         )
 
     def _selectors(self) -> list[str]:
-        return [*selector.WORDS, *self._cluster.nodes, *(link.name for link in self._cluster.links)]
+        return [*selector.WORDS, *self._cluster.nodes, *(link.name for link in self._cluster.links.all)]
 
 
 def fault_kinds(drill: Drill) -> list[type[Fault]]:

@@ -17,7 +17,8 @@ from faults.clock_skew import ClockSkew
 from faults.kill import Kill
 from harness.model.errors import FaultError, UsageError
 from harness.model.fault import Evidence, Fault
-from harness.node.control import ControlPage, Term
+from harness.model.steering import Term
+from harness.node.control import ControlPage
 
 _SURELY_S = 0.001
 """Of a time as a text, and of clocks read in two processes; the machine's own clock is the same for both."""

@@ -39,7 +39,7 @@ def test_node_killed_only_once_was_in_no_loop(tmp_path: Path) -> None:
             )
             assert healed.acted is False
             assert healed.text.startswith("n1 killed 1×")
-            assert stage.cluster.runs("n1")
+            assert stage.cluster.processes.runs("n1")
 
     asyncio.run(scene())
 
@@ -72,10 +72,10 @@ def test_window_that_keeps_the_node_down_meanwhile_is_respected(tmp_path: Path) 
                     await asyncio.sleep(0.001)
             starts = stage.kinds("n1").count("started")
             await asyncio.sleep(0.1)
-            assert not stage.cluster.runs("n1")
+            assert not stage.cluster.processes.runs("n1")
             healed = await loop.heal(stage.cluster, looped, began)
             assert healed.acted
-            assert not stage.cluster.runs("n1")
+            assert not stage.cluster.processes.runs("n1")
             assert stage.kinds("n1").count("started") == starts
             await kill.heal(stage.cluster, killed, injected)
             assert await stage.ask("n1", "/") == "done"
@@ -93,7 +93,7 @@ def test_heal_after_an_inject_that_failed_leaves_the_node_as_it_is(tmp_path: Pat
             with pytest.raises(FaultError, match="n1 does not run"):
                 await loop.inject(stage.cluster, looped)
             await loop.heal(stage.cluster, looped, injected)
-            assert not stage.cluster.runs("n1")
+            assert not stage.cluster.processes.runs("n1")
             await kill.heal(stage.cluster, down, injected)
 
     asyncio.run(scene())

@@ -19,7 +19,7 @@ from harness.model.errors import FaultError, UsageError
 
 
 def _limit(stage: Stage) -> float:
-    return limit_of(stage.cluster.pid("n1"), resource.RLIMIT_NOFILE)
+    return limit_of(stage.cluster.processes.pid("n1"), resource.RLIMIT_NOFILE)
 
 
 def test_open_connection_works_on_and_a_new_one_is_not_answered(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_open_connection_works_on_and_a_new_one_is_not_answered(tmp_path: Path) 
             fault, targets = DescriptorExhaustion("n1"), stage.targets("n1")
             injected = await fault.inject(stage.cluster, targets)
             with pytest.raises(FaultError):
-                await stage.cluster.answer_ms("n1", 0.3)
+                await stage.cluster.processes.answer_ms("n1", 0.3)
             await asyncio.sleep(0.6)  # the fault itself tries a connection, for half a second at most
             assert (await client.request("GET", "/open?files=1", timeout_s=30)).body == b"EMFILE"
             healed = await fault.heal(stage.cluster, targets, injected)

@@ -71,10 +71,10 @@ def test_skews_of_a_foreign_program_add_up_and_end(tmp_path: Path) -> None:
 def test_clock_of_a_foreign_program_that_starts_again_meanwhile_is_wrong_from_its_start(tmp_path: Path) -> None:
     async def scene() -> None:
         async with asyncio.timeout(DEADLINE_S), Cluster.opened(SYSTEM, tmp_path, seed=1, plane="embedded") as cluster:
-            await cluster.kill("redis", "k")
+            await cluster.processes.kill("redis", "k")
             began = await ClockSkew("redis", by_ms=60_000).inject(cluster, targets())
             assert began.acted is None
-            await cluster.restart("redis", "k")
+            await cluster.processes.restart("redis", "k")
             assert await is_off_by(cluster, 60)
             assert (await ClockSkew("redis").heal(cluster, targets(), began)).acted
 

@@ -56,12 +56,12 @@ def test_damage_that_the_node_wrote_over_is_seen_to_be_gone(tmp_path: Path) -> N
 def test_node_that_is_down_and_a_foreign_program_are_hit_as_well(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper(foreign=True)) as stage:
-            (stage.cluster.data("n1") / "f").write_bytes(b"abcd")
+            (stage.cluster.disks.folder("n1") / "f").write_bytes(b"abcd")
             kill, others = Kill("n1"), stage.targets("n1", label="w1")
             killed = await kill.inject(stage.cluster, others)
             injected, _ = await stage.during(FlipBits("n1"), "n1", lambda: None)
             assert injected.acted
-            assert _different_bits(b"abcd", (stage.cluster.data("n1") / "f").read_bytes()) == 1
+            assert _different_bits(b"abcd", (stage.cluster.disks.folder("n1") / "f").read_bytes()) == 1
             await kill.heal(stage.cluster, others, killed)
 
     asyncio.run(scene())

@@ -101,7 +101,7 @@ def test_a_blackhole_loses_what_a_dead_node_refuses(tmp_path: Path) -> None:
         assert " from n1 to anyone " in seen.text
         assert " from anyone to n1 " in seen.text
         assert await stage.said("n2", "n1") == WELL
-        await stage.cluster.kill("n1", "w1")
+        await stage.cluster.processes.kill("n1", "w1")
         assert await stage.said("n2", "n1") in (REFUSED, "504 Broken")
         assert await stage.said("n2", "n1") == REFUSED
 
@@ -111,8 +111,8 @@ def test_a_blackhole_loses_what_a_dead_node_refuses(tmp_path: Path) -> None:
 def test_a_node_that_is_killed_in_a_blackhole_comes_back_in_it(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
         async def look() -> None:
-            await stage.cluster.kill("n1", "w1")
-            assert await stage.cluster.restart("n1", "w1") is not None
+            await stage.cluster.processes.kill("n1", "w1")
+            assert await stage.cluster.processes.restart("n1", "w1") is not None
             assert await stage.said("n2", "n1") == LOST
 
         await during(stage, Blackhole("n1"), targets("n1"), look)
@@ -185,7 +185,7 @@ def test_a_rate_limit_makes_packets_wait(tmp_path: Path) -> None:
         seen = await during(stage, RateLimit("n1", kbit_per_s=400), targets("n1"), look)
         assert seen.acted, seen.text
         assert seen.text.startswith("n1 at 400 kbit/s sent ")
-        assert stage.cluster.hosts.shaping("n1") == {}
+        assert stage.cluster.packets.shaping("n1") == {}
 
     on_machines(tmp_path, play)
 

@@ -23,13 +23,13 @@ def test_node_dies_at_the_nth_occurrence(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
             await _log(stage, "n1", "commit")  # before the window: does not count
-            before = stage.cluster.pid("n1")
+            before = stage.cluster.processes.pid("n1")
             fault, targets = KillAt("n1", "comm.t$", occurrence=2), stage.targets("n1")
             injected = await fault.inject(stage.cluster, targets)
             await _log(stage, "n1", "commit", "committed", "abort")
-            assert stage.cluster.pid("n1") == before
+            assert stage.cluster.processes.pid("n1") == before
             asking = asyncio.create_task(stage.ask("n1", "/log?text=commit"))
-            await until(lambda: not stage.cluster.runs("n1"))
+            await until(lambda: not stage.cluster.processes.runs("n1"))
             await asyncio.gather(asking, return_exceptions=True)
             healed = await fault.heal(stage.cluster, targets, injected)
             assert healed.acted
@@ -44,13 +44,13 @@ def test_node_dies_at_the_nth_occurrence(tmp_path: Path) -> None:
 def test_event_that_occurs_too_seldom_kills_nobody(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
-            before = stage.cluster.pid("n1")
+            before = stage.cluster.processes.pid("n1")
             _, healed = await stage.during(
                 KillAt("n1", "commit", occurrence=3), "n1", lambda: _log(stage, "n1", "commit", "commit")
             )
             assert healed.acted is False
             assert healed.text == "n1 logged 'commit' 2 times, not 3"
-            assert stage.cluster.pid("n1") == before
+            assert stage.cluster.processes.pid("n1") == before
 
     asyncio.run(scene())
 
@@ -61,13 +61,13 @@ def test_each_target_dies_at_its_own_event(tmp_path: Path) -> None:
             fault, targets = KillAt("all", "commit"), stage.targets("n1", "n2")
             injected = await fault.inject(stage.cluster, targets)
             asking = asyncio.create_task(stage.ask("n1", "/log?text=commit"))
-            await until(lambda: not stage.cluster.runs("n1"))
+            await until(lambda: not stage.cluster.processes.runs("n1"))
             await asyncio.gather(asking, return_exceptions=True)
             healed = await fault.heal(stage.cluster, targets, injected)
             assert healed.acted is False  # not all of them
             assert "n1 pid" in healed.text
             assert "n2 logged 'commit' 0 times, not 1" in healed.text
-            assert stage.cluster.runs("n1")
+            assert stage.cluster.processes.runs("n1")
 
     asyncio.run(scene())
 
@@ -81,7 +81,7 @@ def test_node_that_comes_back_from_another_fault_is_killed_as_it_starts(tmp_path
             awaited = await at.inject(stage.cluster, second)
             healed = await kill.heal(stage.cluster, first, killed)
             assert healed.acted
-            await until(lambda: not stage.cluster.runs("n1"))
+            await until(lambda: not stage.cluster.processes.runs("n1"))
             struck = await at.heal(stage.cluster, second, awaited)
             assert struck.acted
             assert await stage.ask("n1", "/") == "done"

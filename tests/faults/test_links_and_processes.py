@@ -60,9 +60,9 @@ _labels = iter(range(1000))
 def targets(cluster: Cluster, *names: str) -> Targets:
     """Nodes, or one link, as a window's targets."""
     nodes = tuple(name for name in names if ">" not in name)
-    links: Sequence[Link] = [link for link in cluster.links if link.name in names]
+    links: Sequence[Link] = [link for link in cluster.links.all if link.name in names]
     if nodes:
-        links = [link for link in cluster.links if link.source in nodes or link.target in nodes]
+        links = [link for link in cluster.links.all if link.source in nodes or link.target in nodes]
     return Targets(label=f"t{next(_labels)}", nodes=nodes, links=tuple(links))
 
 
@@ -90,7 +90,7 @@ async def reached(cluster: Cluster, pairs: Sequence[Pair]) -> tuple[set[Pair], s
 async def clients_reach(cluster: Cluster) -> set[str]:
     """The nodes that answer on the clients' links."""
     found = set()
-    for name, address in cluster.entries.items():
+    for name, address in cluster.links.entries.items():
         client = HttpClient(address)
         try:
             await client.request("GET", "/x", timeout_s=0.3)
@@ -166,16 +166,16 @@ def test_a_cut_of_nothing_has_not_acted(world: World) -> None:
 def test_latency_delays_the_targets_links_by_what_was_asked(world: World, delay_ms: float, jitter_ms: float) -> None:
     async def scenario(cluster: Cluster) -> None:
         fault, hit = Latency("n1>n2", delay_ms=delay_ms, jitter_ms=jitter_ms), targets(cluster, "n1>n2")
-        other = next(link for link in cluster.links if link.name == "n2>n1")
+        other = next(link for link in cluster.links.all if link.name == "n2>n1")
         injected = await fault.inject(cluster, hit)
         try:
-            slow_ms = [await cluster.round_trip_ms(hit.links[0], 10) for _ in range(2)]
-            fast_ms = min([await cluster.round_trip_ms(other, 10) for _ in range(5)])
+            slow_ms = [await cluster.links.round_trip_ms(hit.links[0], 10) for _ in range(2)]
+            fast_ms = min([await cluster.links.round_trip_ms(other, 10) for _ in range(5)])
         finally:
             healed = await fault.heal(cluster, hit, injected)
         assert min(slow_ms) >= delay_ms - jitter_ms
         assert fast_ms < delay_ms - jitter_ms
-        assert min([await cluster.round_trip_ms(hit.links[0], 10) for _ in range(5)]) < delay_ms - jitter_ms
+        assert min([await cluster.links.round_trip_ms(hit.links[0], 10) for _ in range(5)]) < delay_ms - jitter_ms
         assert healed.acted is True
         assert "n1>n2" in healed.text
 
@@ -185,12 +185,12 @@ def test_latency_delays_the_targets_links_by_what_was_asked(world: World, delay_
 def test_latency_that_cannot_be_seen_has_not_acted(world: World) -> None:
     async def scenario(cluster: Cluster) -> None:
         fault, hit = Latency("n1", delay_ms=20), targets(cluster, "n1")
-        await cluster.kill("n1", "elsewhere")
+        await cluster.processes.kill("n1", "elsewhere")
         try:
             alone = Targets(label="alone", nodes=("n1",), links=tuple(link for link in hit.links if link.target == "n1"))
             healed = await fault.heal(cluster, alone, await fault.inject(cluster, alone))
         finally:
-            await cluster.restart("n1", "elsewhere")
+            await cluster.processes.restart("n1", "elsewhere")
         assert (healed.acted, healed.text) == (False, "no target answered, so no delay could be measured")
 
     world.run(scenario)
@@ -198,7 +198,7 @@ def test_latency_that_cannot_be_seen_has_not_acted(world: World) -> None:
 
 def test_kill_ends_the_process_and_healing_starts_another(world: World) -> None:
     async def scenario(cluster: Cluster) -> None:
-        hit, pids = targets(cluster, "n1", "n2"), {name: cluster.pid(name) for name in ("n1", "n2")}
+        hit, pids = targets(cluster, "n1", "n2"), {name: cluster.processes.pid(name) for name in ("n1", "n2")}
         injected = await Kill("majority").inject(cluster, hit)
         try:
             assert not any(psutil.pid_exists(pid) for pid in pids.values())
@@ -206,12 +206,12 @@ def test_kill_ends_the_process_and_healing_starts_another(world: World) -> None:
                 with pytest.raises(Unreachable):
                     await ask(cluster, name, "/x")
                 with pytest.raises(FaultError, match=f"{name} does not run"):
-                    cluster.pid(name)
+                    cluster.processes.pid(name)
         finally:
             healed = await Kill("majority").heal(cluster, hit, injected)
         assert healed.acted is True
         assert "SIGKILL" in healed.text
-        assert all(cluster.pid(name) != pid for name, pid in pids.items())
+        assert all(cluster.processes.pid(name) != pid for name, pid in pids.items())
         assert await reached(cluster, ALL) == (PAIRS, PAIRS)
 
     world.run(scenario)
@@ -220,15 +220,15 @@ def test_kill_ends_the_process_and_healing_starts_another(world: World) -> None:
 def test_pause_stops_the_process_and_healing_lets_it_go_on(world: World) -> None:
     async def scenario(cluster: Cluster) -> None:
         hit = targets(cluster, "n1", "n3")
-        before = cluster.pid("n1")
+        before = cluster.processes.pid("n1")
         injected = await Pause("majority").inject(cluster, hit)
         try:
-            assert cluster.process_state("n1") == cluster.process_state("n3") == "stopped"
+            assert cluster.processes.state("n1") == cluster.processes.state("n3") == "stopped"
             assert await clients_reach(cluster) == {"n2"}
         finally:
             healed = await Pause("majority").heal(cluster, hit, injected)
         assert healed.acted is True
-        assert cluster.pid("n1") == before
+        assert cluster.processes.pid("n1") == before
         assert await reached(cluster, ALL) == (PAIRS, PAIRS)
 
     world.run(scenario)
@@ -240,10 +240,10 @@ FAULTS: list[Fault] = [Kill("n1"), Pause("n1"), Latency("n1"), Isolate("n1"), Pa
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 def test_healing_what_was_never_injected_does_no_harm_and_shows_nothing(world: World, fault: Fault) -> None:
     async def scenario(cluster: Cluster) -> None:
-        pids = [cluster.pid(name) for name in cluster.nodes]
+        pids = [cluster.processes.pid(name) for name in cluster.nodes]
         healed = await fault.heal(cluster, targets(cluster, "n1"), Evidence(acted=False, text="it failed"))
         assert not healed.acted
-        assert [cluster.pid(name) for name in cluster.nodes] == pids
+        assert [cluster.processes.pid(name) for name in cluster.nodes] == pids
         assert await reached(cluster, ALL) == (PAIRS, PAIRS)
 
     world.run(scenario)
@@ -252,13 +252,13 @@ def test_healing_what_was_never_injected_does_no_harm_and_shows_nothing(world: W
 @pytest.mark.parametrize("fault", [Kill("all"), Pause("all")], ids=["Kill", "Pause"])
 def test_a_fault_on_a_node_that_is_down_says_so_and_heals_the_others(world: World, fault: Fault) -> None:
     async def scenario(cluster: Cluster) -> None:
-        await cluster.kill("n2", "elsewhere")
+        await cluster.processes.kill("n2", "elsewhere")
         hit = targets(cluster, "n1", "n2", "n3")
         with pytest.raises(FaultError, match="n2 does not run"):
             await fault.inject(cluster, hit)
         await fault.heal(cluster, hit, Evidence(acted=False, text=""))
-        assert not cluster.runs("n2")  # another window holds it
-        await cluster.restart("n2", "elsewhere")
+        assert not cluster.processes.runs("n2")  # another window holds it
+        await cluster.processes.restart("n2", "elsewhere")
         assert await reached(cluster, ALL) == (PAIRS, PAIRS)
 
     world.run(scenario)
@@ -267,7 +267,7 @@ def test_a_fault_on_a_node_that_is_down_says_so_and_heals_the_others(world: Worl
 def test_every_fault_has_a_target_that_the_selectors_know(world: World) -> None:
     for fault in FAULTS:
         nodes = list(world.cluster.nodes.values())
-        selector.check(fault.target, nodes, world.cluster.links, links_allowed=fault.aims_at == "links", has_leader=False)
+        selector.check(fault.target, nodes, world.cluster.links.all, links_allowed=fault.aims_at == "links", has_leader=False)
 
 
 def test_starting_what_runs_already_is_not_asked_of_the_cluster_by_healing_twice(world: World) -> None:
@@ -277,6 +277,6 @@ def test_starting_what_runs_already_is_not_asked_of_the_cluster_by_healing_twice
         await asyncio.gather(*(Kill("n1").heal(cluster, hit, injected) for _ in range(3)))
         assert await ask(cluster, "n1", "/x") == b"/x"
         with pytest.raises((NodeDown, FaultError)):
-            await cluster.kill("no such node", "w")
+            await cluster.processes.kill("no such node", "w")
 
     world.run(scenario)

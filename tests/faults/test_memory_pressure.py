@@ -17,7 +17,7 @@ from harness.model.errors import FaultError, UsageError
 
 
 def _limit(stage: Stage) -> float:
-    return limit_of(stage.cluster.pid("n1"), resource.RLIMIT_AS)
+    return limit_of(stage.cluster.processes.pid("n1"), resource.RLIMIT_AS)
 
 
 def test_node_cannot_grow_while_the_window_holds(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_node_may_use_its_headroom_up(tmp_path: Path) -> None:
         async with Stage.opened(tmp_path) as stage:
             said: list[str] = []
             grown = [f"/grow?mib={mib}" for mib in (24, 4, 2, 1, 1, 1)]
-            size = psutil.Process(stage.cluster.pid("n1")).memory_info().vms
+            size = psutil.Process(stage.cluster.processes.pid("n1")).memory_info().vms
             _, healed = await stage.during(MemoryPressure("n1", headroom_mib=32), "n1", lambda: _say(said, stage, *grown))
             assert said[0] == "done"
             assert said[-1] == "no memory"
@@ -140,7 +140,7 @@ def test_node_that_is_down_is_not_pressed(tmp_path: Path) -> None:
         async with Stage.opened(tmp_path) as stage:
             kill, killed = Kill("n1"), stage.targets("n1", label="w1")
             injected = await kill.inject(stage.cluster, killed)
-            await until(lambda: not stage.cluster.runs("n1"))
+            await until(lambda: not stage.cluster.processes.runs("n1"))
             pressure, pressed = MemoryPressure("n1"), stage.targets("n1")
             with pytest.raises(FaultError, match="n1 does not run"):
                 await pressure.inject(stage.cluster, pressed)

@@ -65,7 +65,7 @@ class World:
                     await doing(self.cluster)
                 finally:
                     healed = await fault.heal(self.cluster, TARGETS, injected)
-                assert await ask(HttpClient(self.cluster.entries["n1"]), "/healed") == b"/healed"
+                assert await ask(HttpClient(self.cluster.links.entries["n1"]), "/healed") == b"/healed"
                 return healed
 
         return self.runner.run(scenario())
@@ -132,7 +132,7 @@ def test_healing_what_was_never_injected_does_no_harm(world: World, fault: Fault
 
 def test_corrupt_bytes_changes_what_arrives(world: World) -> None:
     async def doing(cluster: Cluster) -> None:
-        reader, writer = await asyncio.open_connection(*cluster.entries["n1"])
+        reader, writer = await asyncio.open_connection(*cluster.links.entries["n1"])
         writer.write(b"GET /same HTTP/1.1\r\ncontent-length: 0\r\n\r\n")
         first = await reader.readexactly(8)
         assert first != b"HTTP/1.1"
@@ -147,7 +147,7 @@ def test_corrupt_bytes_changes_what_arrives(world: World) -> None:
 
 def test_corrupt_bytes_of_one_stream_leaves_the_other(world: World) -> None:
     async def doing(cluster: Cluster) -> None:
-        reader, writer = await asyncio.open_connection(*cluster.entries["n1"])
+        reader, writer = await asyncio.open_connection(*cluster.links.entries["n1"])
         writer.write(b"GET /same HTTP/1.1\r\ncontent-length: 0\r\n\r\n")
         answer = await reader.read(12)
         assert answer in (b"", b"HTTP/1.1 400")  # it cannot be read, and what is said of that arrives as it is
@@ -159,7 +159,7 @@ def test_corrupt_bytes_of_one_stream_leaves_the_other(world: World) -> None:
 def test_silent_drop_swallows_questions_and_tells_nobody(world: World) -> None:
     async def doing(cluster: Cluster) -> None:
         with pytest.raises(TimedOut):
-            await ask(HttpClient(cluster.entries["n1"]), "/lost", SILENT_S)
+            await ask(HttpClient(cluster.links.entries["n1"]), "/lost", SILENT_S)
 
     evidence = world.during(SilentDrop("n1"), doing)
     assert evidence.acted is True
@@ -172,23 +172,23 @@ def test_the_death_of_the_peer_is_not_told_before_it_heals(world: World, fault: 
     writers: list[asyncio.StreamWriter] = []
 
     async def connect(cluster: Cluster) -> None:
-        reader, writer = await asyncio.open_connection(*cluster.entries["n1"])
+        reader, writer = await asyncio.open_connection(*cluster.links.entries["n1"])
         writer.write(b"GET /same HTTP/1.1\r\ncontent-length: 0\r\n\r\n")
         await reader.readuntil(b"/same")
         kept.append(reader)
         writers.append(writer)
 
     async def doing(cluster: Cluster) -> None:
-        await cluster.kill("n1", "w1")
+        await cluster.processes.kill("n1", "w1")
         try:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(kept[0].read(), SILENT_S)
             if isinstance(fault, SilentDrop):
                 writers[0].write(b"lost")  # for it to have lost something
-                while not await cluster.plane.toxic_hits():
+                while not await cluster.links.toxic_hits():
                     await asyncio.sleep(0.005)
         finally:
-            await cluster.restart("n1", "w1")
+            await cluster.processes.restart("n1", "w1")
 
     evidence = world.during(fault, doing, connect)
     assert evidence.acted is True
@@ -200,14 +200,14 @@ def test_drop_connections_resets_new_ones_and_leaves_open_ones(world: World) -> 
     open_ones: list[HttpClient] = []
 
     async def connect(cluster: Cluster) -> None:
-        open_ones.append(HttpClient(cluster.entries["n1"]))
+        open_ones.append(HttpClient(cluster.links.entries["n1"]))
         await ask(open_ones[0], "/first")
 
     async def doing(cluster: Cluster) -> None:
         assert await ask(open_ones[0], "/open") == b"/open"
         for _ in range(3):
             with pytest.raises(TransportError):
-                await ask(HttpClient(cluster.entries["n1"]), "/new")
+                await ask(HttpClient(cluster.links.entries["n1"]), "/new")
 
     evidence = world.during(DropConnections("n1"), doing, connect)
     open_ones[0].close()
@@ -219,7 +219,7 @@ def test_drop_connections_of_a_share_resets_some(world: World) -> None:
 
     async def doing(cluster: Cluster) -> None:
         for _ in range(60):
-            client = HttpClient(cluster.entries["n1"])
+            client = HttpClient(cluster.links.entries["n1"])
             try:
                 reached.append(await ask(client, "/new"))
             except TransportError:
@@ -234,7 +234,7 @@ def test_drop_connections_of_a_share_resets_some(world: World) -> None:
 
 def test_slow_connect_delays_new_connections_alone(world: World) -> None:
     async def doing(cluster: Cluster) -> None:
-        client = HttpClient(cluster.entries["n1"])
+        client = HttpClient(cluster.links.entries["n1"])
         assert await took_s(ask(client, "/new")) >= 0.15
         assert min([await took_s(ask(client, "/open")) for _ in range(5)]) < 0.15
         client.close()
@@ -245,7 +245,7 @@ def test_slow_connect_delays_new_connections_alone(world: World) -> None:
 
 def test_heavy_tailed_latency_delays_by_its_least_and_no_more_than_its_most(world: World) -> None:
     async def doing(cluster: Cluster) -> None:
-        client = HttpClient(cluster.entries["n1"])
+        client = HttpClient(cluster.links.entries["n1"])
         times_s = [await took_s(ask(client, "/slow")) for _ in range(20)]
         client.close()
         assert min(times_s) >= 0.01
@@ -257,7 +257,7 @@ def test_heavy_tailed_latency_delays_by_its_least_and_no_more_than_its_most(worl
 
 def test_stall_delays_by_whole_timeouts(world: World) -> None:
     async def doing(cluster: Cluster) -> None:
-        client = HttpClient(cluster.entries["n1"])
+        client = HttpClient(cluster.links.entries["n1"])
         assert await took_s(ask(client, "/slow")) >= 2 * 0.255  # eight losses in a row, there and back
         client.close()
 
@@ -268,7 +268,7 @@ def test_stall_delays_by_whole_timeouts(world: World) -> None:
 
 def test_shared_bandwidth_is_less_for_each_of_more_connections(world: World) -> None:
     async def doing(cluster: Cluster) -> None:
-        clients = [HttpClient(cluster.entries["n1"]) for _ in range(3)]
+        clients = [HttpClient(cluster.links.entries["n1"]) for _ in range(3)]
         asked = (ask(client, "/" + "x" * 5000) for client in clients)
         assert await took_s(asyncio.gather(*asked)) >= 0.14  # 15 KB at 100 KB/s
         for client in clients:

@@ -17,7 +17,8 @@ from faults.sync_fails import SyncFails
 from harness.model.errors import FaultError
 from harness.model.fault import Evidence
 from harness.model.seeds import stream
-from harness.node.control import ALL, Tracked
+from harness.model.steering import Tracked
+from harness.node.control import ALL
 
 
 def test_synced_data_stays_and_unsynced_data_is_gone(tmp_path: Path) -> None:
@@ -26,11 +27,11 @@ def test_synced_data_stays_and_unsynced_data_is_gone(tmp_path: Path) -> None:
             await write(stage, "kept.", synced=True)
             await write(stage, "lost", synced=False)
             await stage.ask("n1", "/replace?file=whole&text=whole")
-            before = stage.cluster.pid("n1")
+            before = stage.cluster.processes.pid("n1")
             injected, healed = await stage.during(PowerLoss("n1"), "n1", lambda: None)
             assert injected.text == f"n1 pid {before} ended with SIGKILL; n1 lost 4 unsynced bytes of log"
             assert healed.acted
-            assert stage.cluster.pid("n1") != before
+            assert stage.cluster.processes.pid("n1") != before
             assert await stage.ask("n1", "/read?file=log") == "kept."
             assert await stage.ask("n1", "/read?file=whole") == "whole"
 
@@ -103,7 +104,7 @@ def test_window_that_keeps_the_node_down_meanwhile_is_respected(tmp_path: Path) 
             with pytest.raises(FaultError, match="n1 does not run"):
                 await power.inject(stage.cluster, targets)
             await power.heal(stage.cluster, targets, Evidence(acted=False, text=""))
-            assert not stage.cluster.runs("n1")
+            assert not stage.cluster.processes.runs("n1")
             await kill.heal(stage.cluster, others, killed)
             assert await stage.ask("n1", "/read?file=log") == "nothing"
 
@@ -115,7 +116,7 @@ def test_foreign_program_keeps_running_and_the_fault_says_why_it_cannot_act(tmp_
         async with Stage.opened(tmp_path, Keeper(foreign=True)) as stage:
             with pytest.raises(FaultError, match="cannot here, because n1 is a foreign program"):
                 await PowerLoss("n1").inject(stage.cluster, stage.targets("n1"))
-            assert stage.cluster.runs("n1")
+            assert stage.cluster.processes.runs("n1")
 
     asyncio.run(scene())
 
@@ -124,10 +125,10 @@ def test_node_with_files_that_cannot_be_followed_keeps_running(tmp_path: Path) -
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
             await write(stage, "text", synced=True, file="f" * 200)
-            before = stage.cluster.pid("n1")
+            before = stage.cluster.processes.pid("n1")
             with pytest.raises(FaultError, match="files with longer names, than can be followed \\(1 too many\\)"):
                 await PowerLoss("n1").inject(stage.cluster, stage.targets("n1"))
-            assert stage.cluster.pid("n1") == before
+            assert stage.cluster.processes.pid("n1") == before
             assert stage.kinds("n1") == ["started"]
 
     asyncio.run(scene())
@@ -140,7 +141,7 @@ def test_hundreds_of_files_are_followed(tmp_path: Path) -> None:
                 await write(stage, "lost", synced=False, file=f"f{number}")
             injected, _ = await stage.during(PowerLoss("n1"), "n1", lambda: None)
             assert injected.readings == {"n1 lost_bytes": 800.0}
-            assert {path.stat().st_size for path in stage.cluster.data("n1").iterdir()} == {0}
+            assert {path.stat().st_size for path in stage.cluster.disks.folder("n1").iterdir()} == {0}
 
     asyncio.run(scene())
 

@@ -18,12 +18,12 @@ from harness.model.fault import Evidence
 def test_node_ends_by_itself_and_a_new_process_answers(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
-            before = stage.cluster.pid("n1")
+            before = stage.cluster.processes.pid("n1")
             injected, healed = await stage.during(Restart("n1"), "n1", lambda: _is_down(stage))
             assert injected.acted
             assert injected.text == f"n1 pid {before} ended with exit code 0"
             assert healed.acted
-            after = stage.cluster.pid("n1")
+            after = stage.cluster.processes.pid("n1")
             assert after != before
             assert healed.text.endswith(f"n1 started again as pid {after}")
             assert await stage.ask("n1", "/") == "done"
@@ -32,7 +32,7 @@ def test_node_ends_by_itself_and_a_new_process_answers(tmp_path: Path) -> None:
 
 
 def _is_down(stage: Stage) -> None:
-    assert not stage.cluster.runs("n1")
+    assert not stage.cluster.processes.runs("n1")
 
 
 def test_stubborn_node_is_killed_when_its_grace_is_over(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_restart_of_a_node_that_is_down_does_not_act(tmp_path: Path) -> None:
             with pytest.raises(FaultError, match="n1 does not run"):
                 await Restart("n1").inject(stage.cluster, stage.targets("n1", label="w1"))
             await kill.heal(stage.cluster, killed, injected)
-            assert stage.cluster.runs("n1")
+            assert stage.cluster.processes.runs("n1")
 
     asyncio.run(scene())
 
@@ -68,9 +68,9 @@ def test_kill_that_overlaps_keeps_the_node_down_until_both_are_over(tmp_path: Pa
             assert killed.acted
             injected = await ending
             await restart.heal(stage.cluster, stage.targets("n1", label="w0"), injected)
-            assert not stage.cluster.runs("n1")
+            assert not stage.cluster.processes.runs("n1")
             await kill.heal(stage.cluster, stage.targets("n1", label="w1"), killed)
-            assert stage.cluster.runs("n1")
+            assert stage.cluster.processes.runs("n1")
             assert "died" not in stage.kinds("n1")
 
     asyncio.run(scene())
@@ -84,7 +84,7 @@ def test_node_is_back_also_where_the_restart_is_broken_off(tmp_path: Path) -> No
             await until(lambda: "signalled" in stage.kinds("n1"))
             ending.cancel()
             await asyncio.wait([ending])
-            await until(lambda: not stage.cluster.runs("n1"))
+            await until(lambda: not stage.cluster.processes.runs("n1"))
             await fault.heal(stage.cluster, targets, Evidence(acted=False, text=""))
             assert await stage.ask("n1", "/") == "done"
 

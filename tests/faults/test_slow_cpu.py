@@ -44,7 +44,7 @@ def no_control_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _used_s(stage: Stage, name: str) -> float:
-    times = psutil.Process(stage.cluster.pid(name)).cpu_times()
+    times = psutil.Process(stage.cluster.processes.pid(name)).cpu_times()
     return times.user + times.system
 
 
@@ -67,7 +67,7 @@ def test_busy_node_gets_its_share_by_a_control_group(tmp_path: Path) -> None:
             assert "throttled" in healed.text
             assert "% of a CPU" in healed.text
             assert not group.exists()
-            assert cgroups.cpu_hierarchy().home(stage.cluster.pid("n1")) == cgroups.cpu_hierarchy().home(os.getpid())
+            assert cgroups.cpu_hierarchy().home(stage.cluster.processes.pid("n1")) == cgroups.cpu_hierarchy().home(os.getpid())
 
     asyncio.run(scene())
 
@@ -158,7 +158,7 @@ def test_signals_slow_a_node_where_control_groups_are_not_allowed(tmp_path: Path
             )
             assert healed.acted
             assert "by signals (no control group: Permission denied)" in healed.text
-            await until(lambda: stage.cluster.process_state("n1") != "stopped")
+            await until(lambda: stage.cluster.processes.state("n1") != "stopped")
             assert await stage.ask("n1", "/") == "done"
 
     asyncio.run(scene())
@@ -174,9 +174,9 @@ def test_signals_do_not_wake_a_node_that_is_paused(tmp_path: Path) -> None:
             stopped = await pause.inject(stage.cluster, paused)
             signals = stage.kinds("n1").count("signalled")
             await until(lambda: stage.kinds("n1").count("signalled") > signals + 3)
-            assert stage.cluster.process_state("n1") == "stopped"
+            assert stage.cluster.processes.state("n1") == "stopped"
             await slow.heal(stage.cluster, slowed, began)
-            assert stage.cluster.process_state("n1") == "stopped"
+            assert stage.cluster.processes.state("n1") == "stopped"
             assert (await pause.heal(stage.cluster, paused, stopped)).acted
             assert await stage.ask("n1", "/") == "done"
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.node.control import ALL, ControlPage, Counter, Setting, Tracked
+from harness.model.steering import Counter, Setting, Tracked
+from harness.node.control import ALL, ControlPage
 from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import PARTIAL, Disk
 from harness.node.files import Files, SteeredFiles

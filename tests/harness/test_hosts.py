@@ -15,8 +15,9 @@ from engine import environment, harness_running, node_process, nothing_left, unt
 from machines import bound, inside, kept_by, links, need_hosts
 
 from harness.cluster import hosts, namespaces
-from harness.cluster.hosts import Flow, Hosts
+from harness.cluster.hosts import Hosts
 from harness.model.errors import FaultError, UsageError
+from harness.model.packets import Flow
 
 PATIENCE_S = 30.0
 

@@ -14,11 +14,11 @@ import psutil
 import pytest
 from engine import nothing_left, processes_in, until
 
-from harness.cluster.processes import Processes, last_lines
+from harness.cluster.warden_client import WardenClient, last_lines
 from harness.model.errors import HarnessError
 from harness.node.context import NodeSpec
 
-Scenario = Callable[[Processes], Awaitable[None]]
+Scenario = Callable[[WardenClient], Awaitable[None]]
 
 
 def spec(folder: Path, *command: str, name: str = "p") -> NodeSpec:
@@ -34,7 +34,7 @@ def python(folder: Path, code: str, name: str = "p") -> NodeSpec:
 
 def run(folder: Path, scenario: Scenario, *preload: str) -> None:
     async def main() -> None:
-        async with Processes.opened(preload, folder / "warden.log") as processes:
+        async with WardenClient.opened(preload, folder / "warden.log") as processes:
             await scenario(processes)
 
     asyncio.run(main())
@@ -51,7 +51,7 @@ SLEEP = "import time; print('up', flush=True); time.sleep(600)"
 def test_exit_codes_are_reported(tmp_path: Path) -> None:
     exits: list[tuple[str, int]] = []
 
-    async def scenario(processes: Processes) -> None:
+    async def scenario(processes: WardenClient) -> None:
         processes.on_exit = lambda name, pid, code: exits.append((name, code))
         for name, code in (("a", "0"), ("b", "3"), ("c", "__import__('os').kill(0, 9)")):
             await processes.start(python(tmp_path, f"import sys; sys.exit({code})", name))
@@ -63,7 +63,7 @@ def test_exit_codes_are_reported(tmp_path: Path) -> None:
 
 
 def test_a_program_that_is_not_there_says_so_in_its_log(tmp_path: Path) -> None:
-    async def scenario(processes: Processes) -> None:
+    async def scenario(processes: WardenClient) -> None:
         await processes.start(spec(tmp_path, "no-such-program", "--flag"))
         assert await processes.exit_code("p") == 127
 
@@ -84,7 +84,7 @@ def test_a_program_gets_what_it_would_without_the_harness(tmp_path: Path, monkey
     )
     ignored = "grep SigIgn /proc/self/status"
 
-    async def scenario(processes: Processes) -> None:
+    async def scenario(processes: WardenClient) -> None:
         await processes.start(spec(tmp_path, sys.executable, "-c", code, "{host}:{port}", "{data}", '{"json": 1}'))
         assert await processes.exit_code("p") == 0
         await processes.start(spec(tmp_path, "sh", "-c", ignored, name="signals"))
@@ -99,7 +99,7 @@ def test_a_program_gets_what_it_would_without_the_harness(tmp_path: Path, monkey
 
 
 def test_a_signal_reaches_the_whole_group_and_none_where_nobody_runs(tmp_path: Path) -> None:
-    async def scenario(processes: Processes) -> None:
+    async def scenario(processes: WardenClient) -> None:
         processes.signal("p", signal.SIGKILL)  # nobody of that name
         await processes.start(spec(tmp_path, "sh", "-c", "sleep 600 & sleep 600; true"))
         await until_async(lambda: len(processes_in(tmp_path)) == 3)
@@ -111,7 +111,7 @@ def test_a_signal_reaches_the_whole_group_and_none_where_nobody_runs(tmp_path: P
 
 
 def test_what_a_node_has_started_ends_with_it(tmp_path: Path) -> None:
-    async def scenario(processes: Processes) -> None:
+    async def scenario(processes: WardenClient) -> None:
         await processes.start(spec(tmp_path, "sh", "-c", "sleep 600 & true"))
         assert await processes.exit_code("p") == 0
         await until_async(lambda: nothing_left(tmp_path))
@@ -129,7 +129,7 @@ def test_a_daemon_that_leaves_its_group_and_its_parent_does_not_get_away(tmp_pat
         "        print('daemon', flush=True); time.sleep(600)\n"
     )
 
-    async def scenario(processes: Processes) -> None:
+    async def scenario(processes: WardenClient) -> None:
         await processes.start(python(tmp_path, daemonize))
         assert await processes.exit_code("p") == 0
         await until_async(lambda: "daemon" in said(tmp_path))
@@ -148,7 +148,7 @@ def zombies() -> list[psutil.Process]:
 
 
 def test_no_zombies_and_no_orphans_among_many_short_lives(tmp_path: Path) -> None:
-    async def scenario(processes: Processes) -> None:
+    async def scenario(processes: WardenClient) -> None:
         for _ in range(10):
             names = [f"p{number}" for number in range(10)]
             await asyncio.gather(*(processes.start(spec(tmp_path, "sh", "-c", "true & true", name=name)) for name in names))
@@ -165,7 +165,7 @@ def test_modules_that_print_read_and_fail_as_they_are_imported_do_no_harm(
     (tmp_path / "broken.py").write_text("1 / 0")
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    async def scenario(processes: Processes) -> None:
+    async def scenario(processes: WardenClient) -> None:
         await processes.start(spec(tmp_path, "true"))
         assert await processes.exit_code("p") == 0
 
@@ -179,7 +179,7 @@ def test_modules_that_print_read_and_fail_as_they_are_imported_do_no_harm(
 def test_the_death_of_the_warden_is_told_to_everybody_who_waits_or_asks_later(tmp_path: Path) -> None:
     broken: list[HarnessError] = []
 
-    async def scenario(processes: Processes) -> None:
+    async def scenario(processes: WardenClient) -> None:
         processes.on_broken = broken.append
         pid = await processes.start(python(tmp_path, SLEEP))
         waiting = asyncio.create_task(processes.exit_code("p"))
@@ -197,7 +197,7 @@ def test_the_death_of_the_warden_is_told_to_everybody_who_waits_or_asks_later(tm
 
 
 def test_a_cancelled_start_does_not_confuse_the_reports(tmp_path: Path) -> None:
-    async def scenario(processes: Processes) -> None:
+    async def scenario(processes: WardenClient) -> None:
         starting = asyncio.create_task(processes.start(python(tmp_path, SLEEP)))
         await asyncio.sleep(0)
         starting.cancel()
@@ -224,7 +224,7 @@ def test_nothing_of_this_process_is_inherited(tmp_path: Path) -> None:
     leaky = os.open("/dev/null", os.O_RDONLY)
     os.set_inheritable(leaky, True)
 
-    async def scenario(processes: Processes) -> None:
+    async def scenario(processes: WardenClient) -> None:
         await processes.start(python(tmp_path, "import os; print(len(os.listdir('/proc/self/fd')))"))
         assert await processes.exit_code("p") == 0
 

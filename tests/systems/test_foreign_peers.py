@@ -12,7 +12,7 @@ import pytest
 
 from faults.partition import Partition
 from harness.cluster.cluster import Cluster
-from harness.cluster.processes import Processes
+from harness.cluster.warden_client import WardenClient
 from harness.model.fault import Targets
 from harness.model.placeholders import filled, peers_in
 from harness.model.system import Address, Client, Node, links_of
@@ -82,7 +82,7 @@ def test_redis_servers_replicate_through_their_link_and_not_while_it_is_cut(tmp_
             await _until_told("before", cluster, "follower", "GET", "k")
             injected = await fault.inject(cluster, targets)
             assert await _told(cluster, "primary", "SET", "k", "during") == "+OK"
-            while (await cluster.plane.counters())[link.name].held_bytes("downstream") == 0:
+            while (await cluster.links.counters())[link.name].held_bytes("downstream") == 0:
                 await asyncio.sleep(0.01)  # the write has come as far as the cut
             assert await _told(cluster, "follower", "GET", "k") == "before"
             assert (await fault.heal(cluster, targets, injected)).acted
@@ -100,7 +100,7 @@ def test_every_form_is_filled_in_and_other_braces_stay(tmp_path: Path) -> None:
     )  # fmt: skip
 
     async def scene() -> None:
-        async with Processes.opened((), tmp_path / "warden.log") as processes:
+        async with WardenClient.opened((), tmp_path / "warden.log") as processes:
             await processes.start(spec)
             assert await processes.exit_code("p") == 0
 

@@ -28,7 +28,7 @@ HARNESS_PID: Final = "HARNESS_PID"
 """There as well: the process whose run it is."""
 
 
-class Processes:
+class WardenClient:
     """The running nodes of one run. Use `opened`."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
@@ -46,7 +46,7 @@ class Processes:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, preload: Sequence[str], log: Path) -> AsyncIterator[Processes]:
+    async def opened(cls, preload: Sequence[str], log: Path) -> AsyncIterator[WardenClient]:
         """A warden that has imported `preload`; every node is dead when this ends."""
         environment = {
             **roots.environment(),

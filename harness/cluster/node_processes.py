@@ -1,0 +1,211 @@
+"""The processes of a run's nodes: started, killed, stopped, limited, and put right again as fault windows end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from harness.cluster.cgroups import CpuGroup
+from harness.cluster.cpu_quotas import CpuQuotas
+from harness.cluster.holds import Holds
+from harness.cluster.log_lines import lines_from
+from harness.cluster.ports import listens
+from harness.cluster.probe import Probe
+from harness.cluster.process_limits import ProcessLimits, limit_of
+from harness.cluster.warden_client import WardenClient, last_lines
+from harness.model.errors import FaultError, HarnessError, NodeDown
+from harness.model.system import Address, Node
+from harness.node.context import NodeSpec
+
+START_TIMEOUT_S: Final = 30.0
+"""A node that does not answer this long after its start will not start."""
+
+_PROBE_TIMEOUT_S: Final = 1.0
+_ASK_AGAIN_S: Final = 0.004
+
+
+class NodeProcesses:
+    """See `harness.model.environment.Processes`."""
+
+    def __init__(
+        self,
+        nodes: dict[str, Node],
+        warden: WardenClient,
+        probe: Probe,
+        folder: Path,
+        address_of: Callable[[str], Address],
+        spec_of: Callable[[str, int], NodeSpec],
+        note: Callable[[str, str, str], None],
+    ) -> None:
+        """`spec_of` gives what a node's process is told, by name and number of earlier starts; `note` keeps an event."""
+        self._nodes = nodes
+        self._warden = warden
+        self._probe = probe
+        self._folder = folder
+        self._address_of = address_of
+        self._spec_of = spec_of
+        self._note = note
+        self._starts: dict[str, int] = {}
+        self._down = Holds()
+        self._stopped = Holds()
+        self._limits = ProcessLimits()
+        self._quotas = CpuQuotas(warden.remove_at_end)
+        self._groups: dict[str, CpuGroup] = {}
+
+    async def start(self, name: str) -> int:
+        """Start a node and wait until that very process answers; returns its pid. Raises `NodeDown` if it does not."""
+        starts = self._starts.get(name, 0)
+        self._starts[name] = starts + 1
+        pid = await self._warden.start(self._spec_of(name, starts))
+        try:
+            await self._answering(name, pid)
+        except NodeDown as error:
+            if not self._down.holds(name):
+                self._note(name, "did not start", str(error))
+            raise
+        self._note(name, "started", f"pid {pid}")
+        return pid
+
+    async def kill(self, name: str, label: str) -> int:
+        self.pid(name)
+        self._down.take(name, label)
+        self._warden.signal(name, signal.SIGKILL)
+        return await self._warden.exit_code(name)
+
+    async def terminate(self, name: str, label: str, grace_s: float) -> int:
+        pid = self.pid(name)
+        self._down.take(name, label)
+        self._signal(name, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            try:
+                async with asyncio.timeout(grace_s):
+                    return await self._warden.exit_code(name)
+            finally:  # also if the run is broken off meanwhile: the node's port is needed again
+                if self._warden.pid(name) == pid:
+                    self._signal(name, signal.SIGKILL)
+        return await self._warden.exit_code(name)
+
+    async def restart(self, name: str, label: str) -> int | None:
+        if not self._down.release(name, label):
+            return None
+        try:
+            return await self.start(name)
+        except NodeDown:
+            if self._down.holds(name):
+                return None
+            raise
+
+    def held_down(self, name: str) -> bool:
+        """Whether a window means this node to be down."""
+        return self._down.holds(name)
+
+    def configure(self, name: str, config: Mapping[str, object]) -> None:
+        node = self._nodes[name]
+        self._nodes[name] = replace(node, config={**node.config, **config})
+
+    def stop(self, name: str, label: str) -> int:
+        pid = self.pid(name)
+        self._stopped.take(name, label)
+        self._signal(name, signal.SIGSTOP)
+        return pid
+
+    def resume(self, name: str, label: str) -> bool:
+        last = self._stopped.release(name, label)
+        if last and self.runs(name):
+            self._signal(name, signal.SIGCONT)
+        return last
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        self._warden.signal(name, number)
+        self._note(name, "signalled", number.name)
+
+    def pid(self, name: str) -> int:
+        pid = self._warden.pid(name)
+        if pid is None:
+            raise FaultError(f"{name} does not run")
+        return pid
+
+    def runs(self, name: str) -> bool:
+        return self._warden.pid(name) is not None
+
+    def state(self, name: str) -> str:
+        try:
+            return str(psutil.Process(self.pid(name)).status())
+        except (FaultError, psutil.NoSuchProcess):
+            return "gone"
+
+    # ---------------------------------------------------------------------------------------------------------- limits
+
+    def limit(self, name: str, which: int, label: str, limit: int) -> None:
+        try:
+            self._limits.take(self.pid(name), which, label, limit)
+        except psutil.Error as error:
+            raise FaultError(str(error)) from error
+
+    def limit_of(self, name: str, which: int) -> float:
+        try:
+            return limit_of(self.pid(name), which)
+        except psutil.Error as error:
+            raise FaultError(str(error)) from error
+
+    def unlimit(self, label: str) -> None:
+        self._limits.release(label)
+
+    def limit_cpu(self, name: str, label: str, share: float) -> None:
+        try:
+            self._groups[name] = self._quotas.take(self.pid(name), label, share)
+        except OSError as error:
+            raise FaultError(error.strerror or str(error)) from error
+
+    def throttled(self, name: str) -> int:
+        return self._groups[name].throttled()
+
+    def unlimit_cpu(self, label: str) -> None:
+        try:
+            self._quotas.release(label)
+        except OSError as error:
+            raise FaultError(f"the control group could not be removed: {error}") from error
+
+    # ------------------------------------------------------------------------------------------------- answers and logs
+
+    async def answer_ms(self, name: str, timeout_s: float) -> float:
+        return await self._probe.answer_ms(name, self._address_of(name), timeout_s)
+
+    def log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+    def log_lines(self, name: str, offset: int) -> AsyncGenerator[str, None]:
+        return lines_from(self.log(name), offset)
+
+    async def _answering(self, name: str, pid: int) -> None:
+        """Wait until this process, and no other, answers on the node's port."""
+        deadline, why = time.monotonic() + START_TIMEOUT_S, ""
+        address = self._address_of(name)
+        while self._warden.pid(name) == pid:
+            try:
+                async with asyncio.timeout(_PROBE_TIMEOUT_S):
+                    found = await self._probe.ask(name, address)
+            except HarnessError:
+                raise
+            except Exception as error:  # not yet; a probe is anybody's code
+                why = f"{type(error).__name__}: {error}"
+            else:
+                if found == pid or (found is None and listens(pid, address[1])):
+                    return
+                why = f"port {address[1]} is answered by another process, not by pid {pid}"
+            if time.monotonic() > deadline:
+                raise NodeDown(
+                    f"{name} did not answer within {START_TIMEOUT_S:g} s of its start ({why})."
+                    f" Its log ends: {last_lines(self.log(name), 3)}"
+                )
+            await asyncio.sleep(_ASK_AGAIN_S)
+        code = await self._warden.exit_code(name)
+        raise NodeDown(f"{name} did not start: it ended with code {code}. Its log ends: {last_lines(self.log(name), 3)}")

@@ -1,0 +1,79 @@
+"""Questions to a node from outside: whether it answers, how long that takes, what its clock shows."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from harness.http.client import HttpClient
+from harness.http.message import TransportError
+from harness.model.errors import FaultError
+from harness.model.system import CLIENT, Address, HasClock, HasProbe, Node, System
+
+_IDENTITY_TIMEOUT_S: Final = 30.0
+"""The caller's own timeout is shorter."""
+
+
+class _Identity(msgspec.Struct):
+    """What every node of our own says of itself at `/-/node`."""
+
+    pid: int
+    time_ns: int
+
+
+class Probe:
+    """Asks the nodes of one system."""
+
+    def __init__(self, system: System, nodes: Mapping[str, Node], address_of: Callable[[str], Address]) -> None:
+        self._system = system
+        self._nodes = nodes
+        self._address_of = address_of
+
+    async def ask(self, name: str, address: Address) -> int | None:
+        """Return when a node answers at an address: its pid if it says so. Raises what connecting or the probe raises."""
+        if isinstance(self._system, HasProbe) and name != CLIENT:
+            await self._system.probe(address)
+            return None
+        if name != CLIENT and self._nodes[name].code is None:
+            _, writer = await asyncio.open_connection(*address)
+            writer.close()
+            return None
+        return (await self._identity(address, _IDENTITY_TIMEOUT_S)).pid
+
+    async def answer_ms(self, name: str, address: Address, timeout_s: float) -> float:
+        """How long a node takes to answer at an address on a new connection, in ms. Raises `FaultError` if it does not."""
+        if self._nodes[name].code is None and not isinstance(self._system, HasProbe):
+            raise FaultError(f"{name} cannot be asked: give {type(self._system).__name__} a method `probe`")
+        started_ns = time.monotonic_ns()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.ask(name, address)
+        except TimeoutError as error:
+            raise FaultError(f"no answer within {timeout_s:g} s") from error
+        except (OSError, TransportError) as error:
+            raise FaultError(str(error)) from error
+        return (time.monotonic_ns() - started_ns) / 1e6
+
+    async def time_ns(self, name: str, timeout_s: float) -> int | None:
+        """What a node's clock shows, in nanoseconds since 1970; None if it does not answer in time."""
+        address = self._address_of(name)
+        try:
+            if self._nodes[name].code is not None:
+                return (await self._identity(address, timeout_s)).time_ns
+            if not isinstance(self._system, HasClock):
+                raise FaultError(f"{name} cannot be asked its time: give {type(self._system).__name__} a method `time_ns`")
+            async with asyncio.timeout(timeout_s):
+                return await self._system.time_ns(address)
+        except (OSError, TransportError):  # a TimeoutError is an OSError
+            return None
+
+    async def _identity(self, address: Address, timeout_s: float) -> _Identity:
+        client = HttpClient(address)
+        try:
+            return (await client.request("GET", "/-/node", timeout_s=timeout_s)).decode(_Identity)
+        finally:
+            client.close()

@@ -1,0 +1,71 @@
+"""The links of a run: a proxy of the fault plane each, or none at all if the nodes live in network namespaces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from harness.cluster.probe import Probe
+from harness.cluster.toxiproxy import FaultPlane
+from harness.model.environment import LinkCounters
+from harness.model.errors import FaultError
+from harness.model.system import CLIENT, Address, Link, System, links_of
+
+_CREATED_AT_ONCE: Final = 8
+
+
+class ProxiedLinks:
+    """See `harness.model.environment.Links`."""
+
+    def __init__(self, system: System, plane: FaultPlane, probe: Probe) -> None:
+        self.all: Sequence[Link] = links_of(system)
+        self.plane = plane
+        self._system = system
+        self._probe = probe
+        self._addresses: dict[str, Address] = {}
+
+    async def create(self, upstreams: Mapping[str, Address]) -> None:
+        """Make a proxy for every link; `upstreams` is where each node itself listens."""
+        at_once = asyncio.Semaphore(_CREATED_AT_ONCE)
+
+        async def create_one(link: Link) -> None:
+            async with at_once:
+                self._addresses[link.name] = await self.plane.create(link.name, upstreams[link.target])
+
+        async with asyncio.TaskGroup() as creating:
+            for link in self.all:
+                creating.create_task(create_one(link))
+
+    def bypass(self, upstreams: Mapping[str, Address]) -> None:
+        """Let every link lead to the node itself: a proxy cannot stand between network namespaces without being one."""
+        self._addresses = {link.name: upstreams[link.target] for link in self.all}
+
+    def address(self, source: str, target: str) -> Address:
+        """Where `source` reaches `target`."""
+        return self._addresses[f"{source}>{target}"]
+
+    @property
+    def entries(self) -> dict[str, Address]:
+        """The entry nodes, as clients reach them: behind their links."""
+        return {name: self.address(CLIENT, name) for name in self._system.entries()}
+
+    async def round_trip_ms(self, link: Link, timeout_s: float = 1.0) -> float:
+        try:
+            return await self._probe.answer_ms(link.target, self._addresses[link.name], timeout_s)
+        except FaultError as error:
+            raise FaultError(f"{link.target} does not answer through {link.name}: {error}") from error
+
+    async def add_toxic(
+        self, link: str, name: str, *, kind: str, stream: str, attributes: Mapping[str, float | str], toxicity: float = 1.0
+    ) -> None:
+        await self.plane.add_toxic(link, name, kind=kind, stream=stream, attributes=attributes, toxicity=toxicity)
+
+    async def remove_toxic(self, link: str, name: str) -> None:
+        await self.plane.remove_toxic(link, name)
+
+    async def toxic_hits(self) -> Mapping[tuple[str, str], int]:
+        return await self.plane.toxic_hits()
+
+    async def counters(self) -> Mapping[str, LinkCounters]:
+        return await self.plane.counters()

@@ -1,0 +1,214 @@
+"""What faults act on: the processes, links, disks, clocks and packets of a running system, as small protocols.
+
+A cluster of real processes implements them (`harness.cluster`); a simulator can implement the same. A method that cannot do
+what it is asked raises `FaultError` with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Protocol
+
+from harness.model.fault import Evidence
+from harness.model.packets import Dropped, Flow, Shaping
+from harness.model.steering import Counter, Setting, Term, Tracked
+from harness.model.system import Address, Link, Node, System
+from harness.model.window_work import Work
+
+
+class Processes(Protocol):
+    """The system's processes. `label` is the window that asks, so that overlapping windows do not undo each other's work."""
+
+    def pid(self, name: str) -> int:
+        """The node's process. Raises `FaultError` while it does not run."""
+
+    def runs(self, name: str) -> bool: ...
+
+    def state(self, name: str) -> str:
+        """What the kernel says of the process: "stopped", "running", "sleeping", …; "gone" if there is none."""
+
+    async def kill(self, name: str, label: str) -> int:
+        """SIGKILL a node, which stays down until every window that killed it has called `restart`; returns its exit code."""
+
+    async def terminate(self, name: str, label: str, grace_s: float) -> int:
+        """SIGTERM a node, then SIGKILL if it still runs `grace_s` later; otherwise as `kill`."""
+
+    async def restart(self, name: str, label: str) -> int | None:
+        """End a window's `kill` or `terminate`; returns the new pid.
+
+        None if this window does not hold the node down, if another one does too, or if another took it down as it started.
+        Raises `NodeDown` if it does not start.
+        """
+
+    def stop(self, name: str, label: str) -> int:
+        """SIGSTOP a node until every window that stopped it has called `resume`; returns its pid."""
+
+    def resume(self, name: str, label: str) -> bool:
+        """End a window's `stop`; whether this resumed the node."""
+
+    def configure(self, name: str, config: Mapping[str, object]) -> None:
+        """Change settings of a node, only those named here, from its next start on."""
+
+    def limit(self, name: str, which: int, label: str, limit: int) -> None:
+        """Set a soft limit of the node's process; `which` is one of `resource`'s RLIMIT_ constants. The strictest one holds."""
+
+    def limit_of(self, name: str, which: int) -> float:
+        """The soft limit of the node's process now, infinity if there is none."""
+
+    def unlimit(self, label: str) -> None:
+        """End a window's limits. A process that no window limits any more has its own limit back."""
+
+    def limit_cpu(self, name: str, label: str, share: float) -> None:
+        """Give a node this share of one CPU until `unlimit_cpu`. Raises `FaultError` if this machine cannot."""
+
+    def throttled(self, name: str) -> int:
+        """How often a node with a CPU limit had to wait for its next share so far."""
+
+    def unlimit_cpu(self, label: str) -> None:
+        """End a window's CPU limits."""
+
+    async def answer_ms(self, name: str, timeout_s: float) -> float:
+        """How long a node takes to answer on a new connection of its own. Raises `FaultError` if it does not."""
+
+    def log(self, name: str) -> Path:
+        """What the node writes to its log, all its starts one after another."""
+
+    def log_lines(self, name: str, offset: int) -> AsyncGenerator[str, None]:
+        """Every complete line of the log from a byte offset on, as it is written, without end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkCounters:
+    """What went through one link: bytes read from either end, and bytes sent on to the other."""
+
+    received_bytes: Mapping[str, int] = field(default_factory=dict)
+    """By direction, "upstream" (to the link's target) and "downstream" (from it)."""
+    sent_bytes: Mapping[str, int] = field(default_factory=dict)
+    connections: int = 0
+
+    def held_bytes(self, direction: str) -> int:
+        """Bytes that came in and did not go out in one direction."""
+        return self.received_bytes.get(direction, 0) - self.sent_bytes.get(direction, 0)
+
+
+class Links(Protocol):
+    """The system's links, each a proxy of the fault plane."""
+
+    @property
+    def all(self) -> Sequence[Link]: ...
+
+    async def add_toxic(
+        self, link: str, name: str, *, kind: str, stream: str, attributes: Mapping[str, float | str], toxicity: float = 1.0
+    ) -> None:
+        """Put a toxic on a link's "upstream" (to its target) or "downstream" (from it) half, on a share of its connections."""
+
+    async def remove_toxic(self, link: str, name: str) -> None:
+        """Take a toxic away; it is no error if it is not there."""
+
+    async def toxic_hits(self) -> Mapping[tuple[str, str], int]:
+        """How often each toxic, by link and name, did what it is for. Only our own toxics count that."""
+
+    async def counters(self) -> Mapping[str, LinkCounters]:
+        """What went through each link so far, by name."""
+
+    async def round_trip_ms(self, link: Link, timeout_s: float = 1.0) -> float:
+        """How long the link's target takes to answer a question asked through the link. Raises `FaultError` if it does not."""
+
+
+class Disks(Protocol):
+    """The nodes' disks. Raises `FaultError` for a foreign program, whose disk is its own; `folder` knows all nodes."""
+
+    def folder(self, name: str) -> Path:
+        """The folder of a node's files."""
+
+    def hold(self, name: str, setting: Setting, label: str, value: int) -> None:
+        """Add this to a setting until the window releases it."""
+
+    def release(self, name: str, setting: Setting, label: str) -> None:
+        """End a window's `hold`; nothing happens if there was none."""
+
+    def count(self, name: str, counter: Counter) -> int: ...
+
+    def tracked(self, name: str) -> Sequence[Tracked]:
+        """What of each file is on the disk. Raises `FaultError` if that is not known of every file."""
+
+
+class Clocks(Protocol):
+    """The nodes' wall clocks. Raises `FaultError` for a foreign program without `fake_clock`."""
+
+    def deviate(self, label: str, names: Sequence[str], term: Term) -> None:
+        """Make these clocks wrong by one more term until `end_deviation`."""
+
+    async def end_deviation(self, label: str, names: Sequence[str]) -> None:
+        """End a window's `deviate`; nothing happens if there was none."""
+
+    def deviation_ns(self, name: str, now_ns: int) -> int:
+        """How far from right the clock is meant to be at a time of the monotonic clock."""
+
+    def resolution_ns(self, name: str) -> int:
+        """How coarse the time is that the node tells."""
+
+    def reads(self, name: str) -> int | None:
+        """How often the node's own code has read its clock; None for a foreign program, which does not count that."""
+
+    async def shown_ns(self, name: str) -> int | None:
+        """What the node's clock shows, in nanoseconds since 1970; None if the node does not answer."""
+
+
+class Packets(Protocol):
+    """The packets between nodes that live in network namespaces. Raises `FaultError` if the nodes do not. Every call blocks."""
+
+    def drop(self, label: str, flows: Sequence[Flow]) -> None:
+        """Lose all packets of some flows silently: all these flows at once, or none if this raises."""
+
+    def stop_dropping(self, label: str) -> Sequence[Dropped]:
+        """Undo `drop`; what was lost of each flow, in their order. Empty if nothing was to be dropped."""
+
+    def limit(self, label: str, name: str, kbit_per_s: float) -> None:
+        """Limit what a node sends and what it is sent; if several windows limit it, the strictest holds."""
+
+    def unlimit(self, label: str) -> None:
+        """End a window's limits."""
+
+    def shaping(self, name: str) -> Mapping[str, Shaping]:
+        """What the limit on a node did so far to what it sends, "out", and to what it is sent, "in"; empty without one."""
+
+
+class Background(Protocol):
+    """Work that goes on while windows hold, one piece a window."""
+
+    def begin(self, label: str, work: Work) -> None:
+        """Start a window's work."""
+
+    async def end(self, label: str) -> Evidence | None:
+        """Have a window's work come to its end: what it saw, None if it never began. Raises what the work raised."""
+
+
+class Environment(Protocol):
+    """A running system, as faults see it."""
+
+    @property
+    def system(self) -> System: ...
+    @property
+    def nodes(self) -> Mapping[str, Node]: ...
+    @property
+    def processes(self) -> Processes: ...
+    @property
+    def links(self) -> Links: ...
+    @property
+    def disks(self) -> Disks: ...
+    @property
+    def clocks(self) -> Clocks: ...
+    @property
+    def packets(self) -> Packets: ...
+    @property
+    def background(self) -> Background: ...
+
+    def address(self, name: str) -> Address:
+        """Where a node itself listens, not through a link."""
+
+    def random(self, component: str) -> Random:
+        """A random stream of this run, for what is drawn outside the nodes."""

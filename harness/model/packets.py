@@ -1,0 +1,36 @@
+"""Packets between nodes that live in network namespaces: which are lost, which are slowed, and what was counted of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Packets from one host to another; None is anyone."""
+
+    source: str | None
+    target: str | None
+
+    def __str__(self) -> str:
+        return f"{self.source or 'anyone'} to {self.target or 'anyone'}"
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What was dropped of one flow."""
+
+    packets: int
+    bytes: int
+
+
+class Shaping(msgspec.Struct, frozen=True):
+    """What a rate limit did in one direction, as tc counts it."""
+
+    kind: str
+    bytes: int = 0
+    overlimits: int = 0
+    """How often a packet had to wait."""
+    drops: int = 0

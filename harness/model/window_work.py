@@ -1,0 +1,42 @@
+"""What a fault does while its window holds, and how it waits for the window's end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+from harness.model.fault import Evidence
+
+T = TypeVar("T")
+
+Work = Callable[[asyncio.Event], Coroutine[Any, Any, Evidence]]
+"""Goes on until the event is set, and soon after returns what was seen."""
+
+
+async def seen_on_each(watches: Iterable[Coroutine[Any, Any, tuple[bool, str]]]) -> Evidence:
+    """Watch several nodes side by side, each for whether the fault acted on it and what was seen; it has to act on all."""
+    seen = await asyncio.gather(*watches)
+    return Evidence(acted=all(acted for acted, _ in seen), text="; ".join(text for _, text in seen))
+
+
+async def over_within(over: asyncio.Event, seconds: float) -> bool:
+    """Wait for the end of a window for so long; whether it came."""
+    try:
+        async with asyncio.timeout(seconds):
+            await over.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def unless_over(over: asyncio.Event, awaited: Awaitable[T]) -> T | None:
+    """What is awaited; None, and it is cancelled, where the window ends before."""
+    doing, ending = asyncio.ensure_future(awaited), asyncio.ensure_future(over.wait())
+    try:
+        await asyncio.wait([doing, ending], return_when=asyncio.FIRST_COMPLETED)
+        return doing.result() if doing.done() else None
+    finally:
+        ending.cancel()
+        doing.cancel()
+        await asyncio.gather(ending, doing, return_exceptions=True)
