@@ -17,6 +17,7 @@ def execute(arguments: argparse.Namespace) -> int:
     for noun, entries in (
         ("drills", catalog.drill_entries()),
         ("systems", catalog.systems()),
+        ("bugs", catalog.bugs()),
         ("faults", catalog.faults()),
         ("workloads", catalog.workloads()),
         ("checkers", catalog.checker_entries()),

@@ -6,11 +6,10 @@ import ast
 import dataclasses
 import importlib
 import importlib.util
-import inspect
 import pkgutil
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +23,7 @@ import systems as systems_package
 import workloads as workloads_package
 from harness import checkers as checkers_package
 from harness import roots
+from harness.model.bug import BugCatalog
 from harness.model.drill import Drill
 from harness.model.errors import HarnessError, UsageError, hint
 from harness.model.fault import Fault
@@ -31,6 +31,7 @@ from harness.model.history import History
 from harness.model.system import System
 from harness.model.verdict import Checker
 from harness.roots import DRILLS, is_drill
+from harness.run.class_finder import BrokenModule, FoundClasses, find_classes, in_a_line
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -200,37 +201,86 @@ def _convert(text: str, kind: object) -> object:
 
 def systems() -> list[Entry]:
     """Every system."""
-    return [_entry(kind) for kind in _classes(systems_package) if _is_value(kind) and issubclass(kind, System)]
+    return _entries(_systems())
 
 
 def workloads() -> list[Entry]:
     """Every workload."""
-    return [_entry(kind) for kind in _classes(workloads_package) if _is_value(kind) and hasattr(kind, "calls")]
+    return _entries(find_classes(workloads_package, lambda kind: hasattr(kind, "calls"), method="calls"))
 
 
 def faults() -> list[Entry]:
     """Every fault."""
-    return [_entry(kind) for kind in fault_classes()]
+    return _entries(_faults())
+
+
+def bugs() -> list[Entry]:
+    """Every known bug of every system, with the drill that must catch it."""
+    return [
+        Entry(name=f"{system} {bug.name}", title=f"{bug.what} ({': '.join(bug.caught_by)})")
+        for system, known in bug_catalogs().items()
+        for bug in known.values()
+    ]
+
+
+def bug_catalogs() -> dict[str, BugCatalog[object]]:
+    """The known bugs of each system that declares some. Variants of a system share its catalogue, and are not repeated."""
+    catalogs = {kind.__name__: vars(kind).get("bugs") for kind in _systems().classes}
+    return {name: known for name, known in catalogs.items() if isinstance(known, BugCatalog)}
+
+
+def find_bug_catalog(system: str) -> tuple[str, BugCatalog[object]]:
+    """A system's name and its known bugs, by its name in upper or lower case. Raises `UsageError` if it declares none."""
+    known = bug_catalogs()
+    name = next((name for name in known if name.lower() == system.lower()), None)
+    if name is None:
+        raise UsageError(_no_such("system with known bugs", system, list(known)))
+    return name, known[name]
 
 
 def fault_classes() -> list[type[Fault]]:
     """The class of every fault."""
-    return [kind for kind in _classes(faults_package) if _is_value(kind) and issubclass(kind, Fault)]
+    return [kind for kind in _faults().classes if issubclass(kind, Fault)]
 
 
 def fault_kinds() -> dict[str, type[Fault]]:
     """Every fault by "module:Class", as schedule files name it."""
-    kinds = (kind for kind in _classes(faults_package) if _is_value(kind) and issubclass(kind, Fault))
-    return {f"{kind.__module__}:{kind.__name__}": kind for kind in kinds}
+    return {f"{kind.__module__}:{kind.__name__}": kind for kind in fault_classes()}
+
+
+def _systems() -> FoundClasses:
+    return find_classes(systems_package, lambda kind: issubclass(kind, System), method="nodes")
+
+
+def _faults() -> FoundClasses:
+    return find_classes(faults_package, lambda kind: issubclass(kind, Fault), base="Fault")
+
+
+def _entries(found: FoundClasses) -> list[Entry]:
+    """The classes of a noun, then the modules that cannot be imported, each with its error."""
+    classes = [Entry(name=kind.__name__, title=_first_line(kind.__doc__)) for kind in found.classes]
+    return sorted(classes, key=lambda entry: entry.name) + [_broken_entry(broken) for broken in found.broken]
+
+
+def _broken_entry(broken: BrokenModule) -> Entry:
+    return Entry(name=broken.name, title=f"(cannot be imported: {broken.why})")
 
 
 def checkers() -> dict[str, Checker]:
-    """Every checker by name: the function that is called like its module."""
-    names = [name for _, name, _ in pkgutil.iter_modules(checkers_package.__path__) if not name.startswith("_")]
-    return {name: _checker(_module(f"{checkers_package.__name__}.{name}"), name) for name in names}
+    """Every checker by name: the function that is called like its module. Raises `UsageError` if a module is broken."""
+    return {name: _checker(name) for name in _checker_names()}
 
 
-def _checker(module: ModuleType, name: str) -> Checker:
+def _checker_names() -> list[str]:
+    return [name for _, name, _ in pkgutil.iter_modules(checkers_package.__path__) if not name.startswith("_")]
+
+
+def _checker(name: str) -> Checker:
+    module_name = f"{checkers_package.__name__}.{name}"
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # the module may be anyone's
+        raise UsageError(f"The module {module_name} cannot be imported: {in_a_line(error)}") from error
     checker: Checker | None = getattr(module, name, None)
     if checker is None:
         raise UsageError(f"{module.__file__} defines no checker: it needs a function {name!r}, called like its file.")
@@ -243,7 +293,14 @@ def checkers_for(history: History) -> list[Checker]:
 
 
 def checker_entries() -> list[Entry]:
-    return [Entry(name=name, title=_first_line(checker.__doc__)) for name, checker in checkers().items()]
+    """Every checker, and every module of checkers that holds none or cannot be imported."""
+    entries = []
+    for name in _checker_names():
+        try:
+            entries.append(Entry(name=name, title=_first_line(_checker(name).__doc__)))
+        except UsageError as error:
+            entries.append(Entry(name=name, title=f"({error})"))
+    return entries
 
 
 def find_checker(name: str) -> Checker:
@@ -252,29 +309,6 @@ def find_checker(name: str) -> Checker:
     if name not in known:
         raise UsageError(_no_such("checker", name, list(known)))
     return known[name]
-
-
-def _classes(package: ModuleType) -> Iterator[type]:
-    for _, name, _ in pkgutil.iter_modules(package.__path__):
-        module = _module(f"{package.__name__}.{name}")
-        for kind in vars(module).values():
-            if inspect.isclass(kind) and kind.__module__ == module.__name__ and not kind.__name__.startswith("_"):
-                yield kind
-
-
-def _module(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except Exception as error:  # anybody's code
-        raise UsageError(f"The module {name} cannot be imported: {type(error).__name__}: {error}") from error
-
-
-def _is_value(kind: type) -> bool:
-    return dataclasses.is_dataclass(kind) and not inspect.isabstract(kind)
-
-
-def _entry(kind: type) -> Entry:
-    return Entry(name=kind.__name__, title=_first_line(kind.__doc__))
 
 
 def _docstring(path: Path) -> str | None:

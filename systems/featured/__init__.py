@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from harness.model.errors import UsageError
 from harness.model.system import Address, Client, Node
-from systems.featured.bugs import BUGS, variant
+from systems.featured.bugs import BUGS
 from systems.featured.client import ScoreClient
 
 __all__ = ["BUGS", "Featured"]
@@ -23,14 +24,16 @@ class Featured:
     made from. Clients go to the replicas in turn.
     """
 
+    bugs: ClassVar = BUGS
+
     replicas: int = 3
     bug: str | None = None
-    """The name of a known-bad variant; see `BUGS`."""
+    """The name of a known bug that the replicas have."""
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
             raise UsageError(f"Featured(replicas={self.replicas!r}): a whole number of replicas, at least one.")
-        variant(self.bug)
+        BUGS.variant(self.bug)
 
     def nodes(self) -> Sequence[Node]:
         return [

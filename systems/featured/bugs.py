@@ -1,11 +1,11 @@
-"""Known-bad variants of Featured. Each deviates from the correct code in one visible way, written beside its name."""
+"""Featured's known bugs: three wrong circuit breakers, and an answer that does not say what it was made from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-from harness.model.errors import UsageError, hint
+from harness.model.bug import Bug, BugCatalog
 from systems.featured.messages import Source
 from systems.parts.breaker import Breaker
 from systems.parts.breaker_bugs import NeverCloses, NeverOpens, OpensAtOnce
@@ -13,7 +13,7 @@ from systems.parts.breaker_bugs import NeverCloses, NeverOpens, OpensAtOnce
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """The breaker's class, and what an answer made from average features says that it was made from."""
+    """The class of the breakers, and the source that a score from average features names."""
 
     breaker: type[Breaker] = Breaker
     fallback_source: Source = "fallback"
@@ -21,22 +21,30 @@ class Variant:
 
 CORRECT: Final = Variant()
 
-BUGS: Final[dict[str, tuple[str, Variant]]] = {
-    "no-breaker": (
+BUGS: Final = BugCatalog(
+    CORRECT,
+    Bug(
+        "unmarked-fallback",
+        "a score from average features passes for an exact one",
+        Variant(fallback_source="features"),
+        caught_by=("featured/slow_features", "one_of_the_right"),
+    ),
+    Bug(
+        "opens-at-once",
+        "one failed call opens a breaker",
+        Variant(breaker=OpensAtOnce),
+        caught_by=("featured/few_too_slow", "availability >= 90%"),
+    ),
+    Bug(
+        "never-closes",
+        "a breaker that opened stays open for good",
+        Variant(breaker=NeverCloses),
+        caught_by=("featured/slow_features", "one_of_the_right"),
+    ),
+    Bug(
+        "no-breaker",
         "every request waits for the feature service, however long that has been down",
         Variant(breaker=NeverOpens),
+        caught_by=("featured/slow_features", "availability >= 99.9%"),
     ),
-    "never-closes": ("a breaker that opened stays open for good", Variant(breaker=NeverCloses)),
-    "opens-at-once": ("one failed call opens a breaker", Variant(breaker=OpensAtOnce)),
-    "unmarked-fallback": ("a score from average features passes for an exact one", Variant(fallback_source="features")),
-}
-"""By name: what is wrong, in a line, and the parts that are different."""
-
-
-def variant(bug: str | None) -> Variant:
-    """The parts of a variant, the correct ones for None. Raises `UsageError` for a name that is not in the catalogue."""
-    if bug is None:
-        return CORRECT
-    if bug not in BUGS:
-        raise UsageError(f"No bug called {bug!r} in Featured. {hint(bug, BUGS)}")
-    return BUGS[bug][1]
+)

@@ -15,7 +15,7 @@ import msgspec
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
 from harness.node.context import NodeContext
-from systems.featured.bugs import variant
+from systems.featured.bugs import BUGS
 from systems.featured.messages import AVERAGE, FeaturesReply, ScoreReply, ScoreRequest, score_of
 from systems.parts.breaker import Breaker, Settings
 
@@ -43,7 +43,7 @@ class Server:
     """Answers requests for scores."""
 
     def __init__(self, node: NodeContext, features: HttpClient, bug: str | None) -> None:
-        kinds = variant(bug)
+        kinds = BUGS.variant(bug)
         self._node = node
         self._features = features
         self._breaker: Breaker = kinds.breaker(BREAKER, node.clock)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from harness.model.errors import UsageError
 from harness.model.system import Address, Client, Node
-from systems.quorum.bugs import BUGS, rules_of
+from systems.quorum.bugs import BUGS
 from systems.quorum.client import QuorumClient
 
 __all__ = ["BUGS", "Quorum"]
@@ -20,13 +21,15 @@ class Quorum:
     Every node `n1`, `n2`, … holds every key and coordinates for whoever asks it.
     """
 
+    bugs: ClassVar = BUGS
+
     replicas: int = 3
     read: int = 2
     """How many replicas a read, and a write looking for its version, waits for."""
     write: int = 2
     """How many replicas have a value on disk before it is acknowledged."""
     bug: str | None = None
-    """The name of a known-bad variant; see `BUGS`."""
+    """The name of a known bug that the nodes have."""
 
     def __post_init__(self) -> None:
         for name, quorum in (("read", self.read), ("write", self.write)):
@@ -39,7 +42,7 @@ class Quorum:
                 f"Quorum(replicas={self.replicas}, read={self.read}, write={self.write}): a read quorum may miss every replica"
                 " of a write quorum. read + write must be more than replicas."
             )
-        rules_of(self.bug)
+        BUGS.variant(self.bug)
 
     def nodes(self) -> Sequence[Node]:
         names = self.entries()

@@ -1,17 +1,16 @@
-"""Known-bad variants of the quorum store. Each breaks one rule of the correct protocol; the rule's name is in the code."""
+"""The quorum store's known bugs. Each breaks one rule of the correct protocol, which the code asks for by its name."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Final
 
-from harness.model.errors import UsageError, hint
+from harness.model.bug import Bug, BugCatalog
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What a correct node keeps to. A rule that is False is the one that a variant breaks."""
+    """The rules that a correct node keeps. A bug breaks the one that is False."""
 
     reads_ask_quorum: bool = True
     writes_ask_quorum: bool = True
@@ -26,39 +25,93 @@ class Rules:
     logged_before_answer: bool = True
     synced_before_answer: bool = True
     failed_syncs_are_final: bool = True
-    """A sync that succeeds after one that failed says nothing of what the first was for."""
+    """After a failed sync, a sync that succeeds says nothing about the data of the first."""
     damage_is_amnesia: bool = True
-    """A replica that finds its log damaged answers nothing before it knows again, from the others, what it may have known."""
+    """A replica that finds its log damaged answers nothing until it has relearned from the others what it may have known."""
     newest_kept: bool = True
-    """A replica does not give up an entry for an older one."""
+    """A replica does not replace an entry by an older one."""
 
 
 CORRECT: Final = Rules()
 
-_VARIANTS: Final = {
-    "read-one": ("reads_ask_quorum", "a read asks one replica"),
-    "stale-counter": ("writes_ask_quorum", "a write asks one replica for the highest version"),
-    "no-read-repair": ("reads_write_back", "a read answers what a quorum may not have"),
-    "early-ack": ("writes_wait_for_quorum", "a write is acknowledged when one replica has it"),
-    "wall-clock": ("versions_ignore_clocks", "versions are the time of day, which is right where all clocks are"),
-    "shared-version": ("versions_unique", "two writes that go on at once through one node may get the same version"),
-    "retry-counts": ("replicas_count_once", "a replica that is asked again counts as another replica"),
-    "timeout-failed": ("timeouts_are_unknown", "a write that got no quorum in time is reported as surely failed"),
-    "forgetful": ("logged_before_answer", "a replica acknowledges what it has in memory only"),
-    "no-sync": ("synced_before_answer", "a replica acknowledges what it has written and not synced"),
-    "retry-sync": ("failed_syncs_are_final", "a replica whose sync failed tries again, and trusts that"),
-    "skip-damaged": ("damage_is_amnesia", "a replica skips what it cannot read of its log, and goes on"),
-    "last-wins": ("newest_kept", "a replica keeps what it was given last, whatever its version"),
-}
-
-BUGS: Final = {name: line for name, (_, line) in _VARIANTS.items()}
-"""What is wrong in each variant, by its name, for `Quorum(bug=…)`."""
-
-
-def rules_of(bug: str | None) -> Rules:
-    """The rules that a variant keeps to, all of them for None. Raises `UsageError` where there is no such variant."""
-    if bug is None:
-        return CORRECT
-    if bug not in _VARIANTS:
-        raise UsageError(f"Quorum has no bug called {bug!r}. {hint(bug, _VARIANTS)}")
-    return dataclasses.replace(CORRECT, **{_VARIANTS[bug][0]: False})
+BUGS: Final = BugCatalog(
+    CORRECT,
+    Bug(
+        "read-one",
+        "a read asks one replica",
+        Rules(reads_ask_quorum=False),
+        caught_by=("quorum/partitioned", "linearizable"),
+    ),
+    Bug(
+        "stale-counter",
+        "a write asks one replica for the highest version",
+        Rules(writes_ask_quorum=False),
+        caught_by=("quorum/coordinator_killed", "linearizable"),
+    ),
+    Bug(
+        "no-read-repair",
+        "a read returns a value that a quorum may not have",
+        Rules(reads_write_back=False),
+        caught_by=("quorum/slow_link", "linearizable"),
+    ),
+    Bug(
+        "early-ack",
+        "a write is acknowledged when one replica has it",
+        Rules(writes_wait_for_quorum=False),
+        caught_by=("quorum/slow_link", "linearizable"),
+    ),
+    Bug(
+        "wall-clock",
+        "versions are the time of day, which is right only while all clocks are",
+        Rules(versions_ignore_clocks=False),
+        caught_by=("clock/skewed", "linearizable"),
+    ),
+    Bug(
+        "shared-version",
+        "two concurrent writes through one node may get the same version",
+        Rules(versions_unique=False),
+        caught_by=("quorum/jittery_links", "linearizable"),
+    ),
+    Bug(
+        "retry-counts",
+        "a replica that is asked again counts as another replica",
+        Rules(replicas_count_once=False),
+        caught_by=("quorum/partitioned", "linearizable"),
+    ),
+    Bug(
+        "timeout-failed",
+        "a write that reached no quorum in time is reported as surely failed",
+        Rules(timeouts_are_unknown=False),
+        caught_by=("quorum/flapping", "linearizable"),
+    ),
+    Bug(
+        "forgetful",
+        "a replica acknowledges what it has in memory only",
+        Rules(logged_before_answer=False),
+        caught_by=("quorum/all_killed", "linearizable"),
+    ),
+    Bug(
+        "no-sync",
+        "a replica acknowledges what it has written and not synced",
+        Rules(synced_before_answer=False),
+        caught_by=("disk/power_lost", "linearizable"),
+    ),
+    Bug(
+        "retry-sync",
+        "a replica whose sync failed tries again, and trusts that",
+        Rules(failed_syncs_are_final=False),
+        caught_by=("disk/sync_fails", "linearizable"),
+    ),
+    Bug(
+        "skip-damaged",
+        "a replica skips what it cannot read of its log, and goes on",
+        Rules(damage_is_amnesia=False),
+        caught_by=("disk/bits_flipped", "linearizable"),
+    ),
+    Bug(
+        "last-wins",
+        "a replica keeps what it was given last, whatever its version",
+        Rules(newest_kept=False),
+        caught_by=("quorum/slow_link", "linearizable"),
+    ),
+)

@@ -15,7 +15,7 @@ import msgspec
 
 from harness.http.message import Request, Response
 from harness.node.context import NodeContext
-from systems.quorum.bugs import rules_of
+from systems.quorum.bugs import BUGS
 from systems.quorum.peer import REPLICA_PATH, Peer
 from systems.quorum.protocol import Coordinator, Done, Entry, Failed, Operation, Outcome, Unknown, Versions
 from systems.quorum.protocol import Request as ReplicaRequest
@@ -65,7 +65,7 @@ class Server:
     """Carries operations out, its own replica among those it asks."""
 
     def __init__(self, node: NodeContext, config: Config) -> None:
-        rules = rules_of(config.bug)
+        rules = BUGS.variant(config.bug)
         self._name = node.name
         self._log = node.log
         self._enough_to_recover = len(node.peers) + 1 - config.write + 1

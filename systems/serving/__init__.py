@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import msgspec
 
@@ -13,7 +14,7 @@ from harness.http.deadlines import LONGEST_MS
 from harness.model.errors import HarnessError, UsageError
 from harness.model.system import Address, Client, Node
 from systems.serving import artifacts
-from systems.serving.bugs import BUGS, variant
+from systems.serving.bugs import BUGS
 from systems.serving.client import PredictClient
 from systems.serving.settings import Settings
 
@@ -30,11 +31,13 @@ class Serving:
     one where one fails. Faults choose among the replicas; the balancer is hit only where it is named.
     """
 
+    bugs: ClassVar = BUGS
+
     replicas: int = 3
     settings: Settings = Settings()  # noqa: RUF009 - frozen
     """How the balancer decides."""
     bug: str | None = None
-    """The name of a known-bad variant; see `BUGS`."""
+    """The name of a known bug that balancer, replicas or deploys have."""
     deadline_ms: int | None = None
     """How long an answer is of use to the clients: they say so with each request. None: they do not say."""
     cache: int = 0
@@ -43,7 +46,7 @@ class Serving:
     def __post_init__(self) -> None:
         if self.replicas < 1:
             raise UsageError(f"Serving(replicas={self.replicas!r}): a whole number of replicas, at least one.")
-        variant(self.bug)
+        BUGS.variant(self.bug)
         if self.cache < 0:
             raise UsageError(f"Serving(cache={self.cache!r}): a whole number of answers, at least 0.")
         if self.deadline_ms is not None and not 0 < self.deadline_ms <= LONGEST_MS:
@@ -53,10 +56,12 @@ class Serving:
 
     def nodes(self) -> Sequence[Node]:
         names = [f"r{number}" for number in range(1, self.replicas + 1)]
-        folder, last_weights = str(artifacts.folder()), variant(self.bug).last_weights
+        folder, last_weights = str(artifacts.folder()), BUGS.variant(self.bug).last_weights
         weights = [artifacts.WEIGHTS] * (self.replicas - 1) + [last_weights]
         replicas = [
-            Node(name=name, code=variant(self.bug).replica, config={"folder": folder, "weights": file, "cache": self.cache})
+            Node(
+                name=name, code=BUGS.variant(self.bug).replica, config={"folder": folder, "weights": file, "cache": self.cache}
+            )
             for name, file in zip(names, weights, strict=True)
         ]
         return [

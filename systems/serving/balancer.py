@@ -16,7 +16,7 @@ from harness.http.client import HttpClient
 from harness.http.message import Response
 from harness.http.writing import encode_response
 from harness.node.context import NodeContext
-from systems.serving.bugs import variant
+from systems.serving.bugs import BUGS
 from systems.serving.coalescing import Gatherer
 from systems.serving.messages import BalancerStatus
 from systems.serving.settings import Settings
@@ -38,7 +38,7 @@ class Config(msgspec.Struct, frozen=True):
 async def main(node: NodeContext) -> None:
     """Check the replicas and answer requests. If the checker dies, so does the balancer: better gone than blind."""
     config = node.config(Config)
-    kinds, settings = variant(config.bug), config.settings
+    kinds, settings = BUGS.variant(config.bug), config.settings
     pool = kinds.pool(list(node.peers), settings, node.random)
     overload_s = None if settings.overload_ms is None else settings.overload_ms / 1e3
     admission = kinds.admission(overload_s)

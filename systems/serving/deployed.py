@@ -15,7 +15,7 @@ from harness.model.errors import UsageError, hint
 from harness.model.rollout import Rollout
 from harness.model.system import Address, Client
 from systems.serving import Serving, artifacts
-from systems.serving.bugs import variant
+from systems.serving.bugs import BUGS
 from systems.serving.client import PredictClient
 from systems.serving.messages import PredictReply, PredictRequest
 
@@ -65,7 +65,7 @@ class DeployedServing(Serving):
 
     def rollout(self, nodes: Sequence[str], version: str) -> Rollout:
         self.config_of(version)
-        return variant(self.bug).rollout(nodes, old="v1", new=version)
+        return BUGS.variant(self.bug).rollout(nodes, old="v1", new=version)
 
     def config_of(self, version: str) -> Mapping[str, object]:
         if version not in WEIGHTS:

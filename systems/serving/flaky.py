@@ -12,11 +12,11 @@ from systems.serving import Serving
 
 @dataclass(frozen=True, kw_only=True)
 class FlakyServing(Serving):
-    """Serving whose last replica is a `flaky_replica`."""
+    """Serving whose last replica is a `known_bad.flaky_replica`."""
 
     def nodes(self) -> Sequence[Node]:
         last = f"r{self.replicas}"
         return [
-            dataclasses.replace(node, code="systems.serving.flaky_replica") if node.name == last else node
+            dataclasses.replace(node, code="systems.serving.known_bad.flaky_replica") if node.name == last else node
             for node in super().nodes()
         ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness.model.errors import UsageError
 from harness.model.system import Node
 from systems.serving import Serving
-from systems.serving.bugs import variant
+from systems.serving.bugs import BUGS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class LimitedServing(Serving):
     def nodes(self) -> Sequence[Node]:
         return [
             dataclasses.replace(
-                node, code=variant(self.bug).limited_replica, config={**node.config, "service_ms": self.service_ms}
+                node, code=BUGS.variant(self.bug).limited_replica, config={**node.config, "service_ms": self.service_ms}
             )
             if node.replica
             else node

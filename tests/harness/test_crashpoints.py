@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.node.crashpoints import CrashPoint, MemoryFiles, crash_points
 from harness.node.disk import PARTIAL, Disk
-from systems.quorum.bugs import CORRECT, Rules, rules_of
+from systems.quorum.bugs import BUGS, CORRECT, Rules
 from systems.quorum.protocol import Entry, Query, Store, Version
 from systems.quorum.storage import Storage
 
@@ -186,7 +186,7 @@ def test_quorum_loses_nothing_and_reuses_no_start_at_any_crash_point(compact_at_
 
 @pytest.mark.parametrize("bug", ["no-sync", "forgetful"])
 def test_bugs_that_lose_acknowledged_entries_are_found(bug: str) -> None:
-    life = _Life(rules_of(bug), 1 << 20)
+    life = _Life(BUGS.variant(bug), 1 << 20)
     wrong = [life.wrong_after(crash) for crash in crash_points(life.live)]
     assert any(text is not None and "without its acknowledged" in text for text in wrong)
 
@@ -223,7 +223,7 @@ def test_what_a_start_found_in_the_kernels_memory_alone_is_on_the_disk_before_it
         disks = [Disk(MemoryFiles(left)) for left in files.survivors()]
         return [asyncio.run(Storage(disk, lambda text: None, random=Random(1)).answer(Query(store.key))) for disk in disks]
 
-    asyncio.run(Storage(Disk(files), lambda text: None, random=Random(1), rules=rules_of("no-sync")).answer(store))
+    asyncio.run(Storage(Disk(files), lambda text: None, random=Random(1), rules=BUGS.variant("no-sync")).answer(store))
     assert Entry() in held_after_power_loss()
     again = Storage(Disk(files), lambda text: None, random=Random(1))  # the process died, and the machine did not
     assert asyncio.run(again.answer(Query(store.key))) == store.entry

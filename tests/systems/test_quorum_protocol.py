@@ -8,7 +8,7 @@ from quorum_simulation import Row, World
 from harness.checkers.linearizable import linearizable
 from harness.model.history import History
 from harness.model.verdict import Verdict
-from systems.quorum.bugs import BUGS, CORRECT, Rules, rules_of
+from systems.quorum.bugs import BUGS, CORRECT, Rules
 from systems.quorum.protocol import Coordinator, Done, Entry, Failed, Query, Store, Unknown, Version, Versions
 
 OLD = Entry(Version(3, "n2", 1), "old")
@@ -199,7 +199,7 @@ def test_thousands_of_schedules_are_linearizable() -> None:
     "bug", [bug for bug in BUGS if bug not in ("no-sync", "retry-sync", "skip-damaged")]
 )  # those need a disk
 def test_some_schedule_shows_each_bug(bug: str) -> None:
-    rules = rules_of(bug)
+    rules = BUGS.variant(bug)
     assert any(judged(World(seed, rules).run()).valid is False for seed in range(500))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from harness.model.codec import describe, restore
 from harness.model.errors import UsageError
 from harness.model.system import HasPreload, HasPrepare, HasRequirements, System, links_of
 from systems.serving import BUGS, Serving, artifacts
-from systems.serving.bugs import CORRECT
 from workloads.predictions import Predictions
 
 
@@ -55,20 +53,13 @@ def test_refuses_less_than_one_replica(replicas: int) -> None:
 def test_a_mistyped_bug_is_guessed() -> None:
     with pytest.raises(UsageError) as caught:
         Serving(bug="stale-modle")
-    assert str(caught.value) == "No bug called 'stale-modle' in Serving. Did you mean 'stale-model'?"
+    assert str(caught.value) == "No bug called 'stale-modle'. Did you mean 'stale-model'?"
 
 
 def test_an_unknown_bug_gets_the_catalogue() -> None:
     with pytest.raises(UsageError) as caught:
         Serving(bug="quark")
     assert str(caught.value).endswith(f"There are: {', '.join(BUGS)}.")
-
-
-def test_every_bug_says_what_is_wrong_and_deviates_in_one_way() -> None:
-    for name, (summary, variant) in BUGS.items():
-        assert summary and "\n" not in summary, name
-        parts = [field.name for field in dataclasses.fields(variant)]
-        assert sum(getattr(variant, part) != getattr(CORRECT, part) for part in parts) == 1, name
 
 
 def test_the_same_seed_asks_the_same() -> None:

@@ -188,7 +188,7 @@ def test_settings_that_make_no_sense_are_refused(slow_times: float) -> None:
 
 def test_only_the_last_replica_is_flaky() -> None:
     codes = Counter(node.code for node in FlakyServing(replicas=3).nodes())
-    assert codes == {"systems.serving.replica": 2, "systems.serving.flaky_replica": 1, "systems.serving.balancer": 1}
+    assert codes == {"systems.serving.replica": 2, "systems.serving.known_bad.flaky_replica": 1, "systems.serving.balancer": 1}
 
 
 KINDS = ["ok", "late", "failed", "abandoned", "check_failed", "check_passed", "drain", "undrain"]

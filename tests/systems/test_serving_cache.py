@@ -14,7 +14,8 @@ from one_replica import Main, predict, reload, with_replica
 from faults.flip_bits import flip
 from harness.http.client import HttpClient
 from harness.model.errors import UsageError
-from systems.serving import Serving, artifacts, poisoned_cache_replica, replica, stale_cache_replica
+from systems.serving import Serving, artifacts, replica
+from systems.serving.known_bad import poisoned_cache_replica, stale_cache_replica
 from systems.serving.limited import LimitedServing
 from systems.serving.messages import CacheStatus, Prediction, PredictReply, PredictRequest, ServedStatus
 from systems.serving.model import Classifier

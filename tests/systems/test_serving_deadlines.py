@@ -23,12 +23,13 @@ from harness.http.writing import encode_response
 from harness.model.errors import UsageError
 from harness.model.system import Address, Call, CallFailed
 from systems.parts.retry_budget import RetryBudget
-from systems.serving import Serving, artifacts, heedless_replica, limited_replica
+from systems.serving import Serving, artifacts, limited_replica
 from systems.serving.admission import Admission
 from systems.serving.batching import Batcher
 from systems.serving.client import PredictClient
 from systems.serving.dispatch import Dispatcher
 from systems.serving.ejection import FALL_REQUESTS
+from systems.serving.known_bad import heedless_replica
 from systems.serving.limited import LimitedServing
 from systems.serving.messages import Prediction, PredictRequest
 from systems.serving.policy import Pool

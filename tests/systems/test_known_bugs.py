@@ -1,0 +1,108 @@
+"""The known bugs of all systems: each is described whole, and caught by the check of the drill that it names."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from harness.model.bug import Bug, HasBugs
+from harness.run.catalog import bug_catalogs, find_drill
+from harness.run.detection import outcome_of
+from harness.run.runner import ALWAYS, run, run_spec_of
+from results.record.result import Result
+
+QUICK = 2
+"""So many bugs of each system are drilled in every test run; the others are for the night."""
+NIGHTLY_SEEDS = range(2, 21)
+
+CATALOGS = bug_catalogs()
+ALL = [(system, bug) for system, known in CATALOGS.items() for bug in known]
+DRILLS = sorted({bug.caught_by[0] for known in CATALOGS.values() for bug in known.values()})
+
+each_bug = pytest.mark.parametrize(("system", "bug"), ALL)
+
+
+def bug_of(system: str, bug: str) -> Bug[object]:
+    return CATALOGS[system][bug]
+
+
+def test_every_system_with_known_bugs_is_here() -> None:
+    assert {"Quorum", "Serving", "Featured"} <= set(CATALOGS)
+    assert all(len(known) >= QUICK for known in CATALOGS.values())
+
+
+@each_bug
+def test_a_bug_says_in_a_line_what_is_wrong_and_changes_one_part(system: str, bug: str) -> None:
+    variant, correct = bug_of(system, bug).variant, CATALOGS[system].variant(None)
+    assert bug_of(system, bug).what
+    assert "\n" not in bug_of(system, bug).what
+    assert type(variant) is type(correct)
+    parts = [field.name for field in dataclasses.fields(cast("type", type(variant)))]
+    assert sum(getattr(variant, part) != getattr(correct, part) for part in parts) == 1
+
+
+@pytest.mark.parametrize("system", CATALOGS)
+def test_no_two_bugs_of_a_system_are_the_same(system: str) -> None:
+    variants = [bug.variant for bug in CATALOGS[system].values()]
+    assert len(set(variants)) == len(variants)
+
+
+@cache
+def judged_in(drill: str) -> set[str]:
+    """The names of the checks and the texts of the SLOs of a drill."""
+    found = find_drill(drill).drill
+    return {check.__name__ for check in (*found.checks, *ALWAYS)} | set(found.slos)
+
+
+@each_bug
+def test_the_drill_that_catches_a_bug_has_its_system_and_its_check(system: str, bug: str) -> None:
+    drill, check = bug_of(system, bug).caught_by
+    correct = find_drill(drill).drill.system
+    assert isinstance(correct, HasBugs)
+    assert correct.bug is None
+    assert correct.bugs is CATALOGS[system]
+    assert check in judged_in(drill)
+
+
+def drilled(drill: str, bug: str | None, seed: int, runs: Path) -> Result:
+    settings = [] if bug is None else [f"system.bug={bug}"]
+    return run(run_spec_of(find_drill(drill, settings), seed, settings, "embedded"), runs=runs).result
+
+
+def said(result: Result) -> str:
+    """What each check and SLO said, for the message of a test that fails."""
+    return "\n".join(map(str, (*result.checks, *result.slos)))
+
+
+def with_the_night_marked() -> list[ParameterSet]:
+    quick = {(system, bug) for system, known in CATALOGS.items() for bug in list(known)[:QUICK]}
+    return [pytest.param(*each, marks=[] if each in quick else pytest.mark.nightly) for each in ALL]
+
+
+@pytest.mark.parametrize(("system", "bug"), with_the_night_marked())
+def test_is_caught(system: str, bug: str, tmp_path: Path) -> None:
+    drill, check = bug_of(system, bug).caught_by
+    result = drilled(drill, bug, 1, tmp_path)
+    assert outcome_of(result, check) == "caught", said(result)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", NIGHTLY_SEEDS)
+@each_bug
+def test_is_caught_whatever_the_seed(system: str, bug: str, seed: int, tmp_path: Path) -> None:
+    drill, check = bug_of(system, bug).caught_by
+    result = drilled(drill, bug, seed, tmp_path)
+    assert outcome_of(result, check) == "caught", said(result)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", [1, *NIGHTLY_SEEDS])
+@pytest.mark.parametrize("drill", DRILLS)
+def test_the_correct_system_sets_off_no_alarm(drill: str, seed: int, tmp_path: Path) -> None:
+    result = drilled(drill, None, seed, tmp_path)
+    assert outcome_of(result, None) != "false alarm", said(result)
