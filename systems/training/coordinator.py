@@ -21,7 +21,7 @@ import msgspec
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
 from harness.node.context import NodeContext
-from systems.parts.checkpoint import Checkpoints, Schedule
+from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.training.membership import Cause, Group, Limits, Membership, choose
 from systems.training.messages import (
     BEAT,

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from systems.parts.checkpoint import Identity, Shard
+from systems.parts.checkpoint.manifest import Identity, Shard
 
 BEAT, WATCH, PREPARE, FORM, REACH, STORE, WRITTEN, STEP, STATUS = (
     "/beat", "/watch", "/prepare", "/form", "/reach", "/store", "/written", "/step", "/status",

@@ -23,7 +23,7 @@ import msgspec
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
 from harness.node.context import NodeContext
-from systems.parts.checkpoint import Checkpoints, Schedule
+from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.gloo.front import Front
 from systems.training.coordinator import CHECKPOINTS
 from systems.training.links import Links

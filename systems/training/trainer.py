@@ -17,7 +17,8 @@ import msgspec
 import torch
 from safetensors.torch import load, save
 
-from systems.parts.checkpoint import Checkpoint, Identity, Tensors
+from systems.parts.checkpoint.manifest import Identity
+from systems.parts.checkpoint.store import Checkpoint, Tensors
 from systems.parts.sampler import Ledger, LedgerState, Order, Use, key
 from systems.training.models import Task, task
 

@@ -12,7 +12,9 @@ from typing import Final, TypeVar
 import msgspec
 import torch
 
-from systems.parts.checkpoint import Checkpoints, Saver, Shard
+from systems.parts.checkpoint.manifest import Shard
+from systems.parts.checkpoint.saver import Saver
+from systems.parts.checkpoint.store import Checkpoints
 from systems.parts.gloo.addresses import Address
 from systems.parts.gloo.group import Group
 from systems.parts.gloo.store import LinkStore

@@ -15,16 +15,10 @@ import torch
 from harness.node.crashpoints import MemoryFiles, crash_points
 from harness.node.disk import Disk
 from harness.node.files import Files
-from systems.parts.checkpoint import (
-    Checkpoints,
-    Identity,
-    NoValidCheckpoint,
-    OtherJob,
-    Saver,
-    Schedule,
-    Shard,
-    part_of,
-)
+from systems.parts.checkpoint.manifest import Identity, Shard
+from systems.parts.checkpoint.refusals import NoValidCheckpoint, OtherJob
+from systems.parts.checkpoint.saver import Saver
+from systems.parts.checkpoint.store import Checkpoints, Schedule, part_of
 
 IDENTITY = Identity(model="two layers", data="digits", seed=7, shards=12, batch=96)
 SCHEDULE = Schedule(every=10, keep=2)

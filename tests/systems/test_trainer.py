@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.model.errors import UsageError
 from harness.node.disk import Disk
-from systems.parts.checkpoint import Checkpoints, Schedule, part_of
+from systems.parts.checkpoint.store import Checkpoints, Schedule, part_of
 from systems.parts.sampler import key, shards_of
 from systems.training.models import NAMES, task
 from systems.training.trainer import Applied, Trainer

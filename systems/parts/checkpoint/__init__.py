@@ -7,25 +7,6 @@ every file is under a hash that is checked before a tensor is made of it.
 
 Files take turns in `keep + 1` slots, each put in place whole (temporary file, fsync, rename, fsync of the folder). So the last
 `keep` checkpoints stay readable while the next is written, nothing has to be deleted, and a crash leaves no litter.
+
+Import from the modules: `manifest` and `refusals` do without PyTorch, which `saver` and `store` need.
 """
-
-from systems.parts.checkpoint.manifest import Identity, Manifest, Shard
-from systems.parts.checkpoint.refusals import CheckpointError, NoValidCheckpoint, OtherJob, Refusal
-from systems.parts.checkpoint.saver import Saver
-from systems.parts.checkpoint.store import Checkpoint, Checkpoints, Schedule, Tensors, part_of
-
-__all__ = [
-    "Checkpoint",
-    "CheckpointError",
-    "Checkpoints",
-    "Identity",
-    "Manifest",
-    "NoValidCheckpoint",
-    "OtherJob",
-    "Refusal",
-    "Saver",
-    "Schedule",
-    "Shard",
-    "Tensors",
-    "part_of",
-]
