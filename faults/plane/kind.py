@@ -51,8 +51,6 @@ class Sleep(NamedTuple):
 
 
 NEXT = Next()
-FOREVER_NS = 1 << 62
-"""A time that never comes: to sleep until the toxic is changed or removed."""
 
 
 class Interrupted(Exception):

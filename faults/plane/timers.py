@@ -18,26 +18,34 @@ from typing import Final, Protocol
 now_ns = time.monotonic_ns
 """The one clock of the fault plane, in nanoseconds."""
 
+FOREVER_NS: Final = 1 << 62
+"""A time that never comes. Later ones count as this one: 64 bits must hold it."""
 
 _MAX_LEAD_NS: Final = 300_000
 _MIN_LEAD_NS: Final = 20_000
 """Shorter waits are not slept through: setting the alarm and waking takes as long."""
 _LEAD_DECAY: Final = 256
 _WAIT_TO_POLLING: Final = 4
+_MOST_CANCELLED: Final = 256
+"""So many cancelled entries may stay in the heap, or as many as there are others: removing one costs a pass over all."""
 _POLLING: Final = -(1 << 63)
 """In place of the alarm's time while the loop polls: earlier than anything, so that nothing sets the alarm."""
 
 
 class Timer:
-    """One thing to be done at a time; `cancel` makes it nothing."""
+    """One thing to be done at a time, unless it is cancelled before."""
 
-    __slots__ = ("callback",)
+    __slots__ = ("_on_cancel", "callback")
 
-    def __init__(self, callback: Callable[[], None]) -> None:
+    def __init__(self, callback: Callable[[], None], on_cancel: Callable[[], None]) -> None:
         self.callback: Callable[[], None] | None = callback
+        """None once it has been called or cancelled."""
+        self._on_cancel = on_cancel
 
     def cancel(self) -> None:
-        self.callback = None
+        if self.callback is not None:
+            self.callback = None
+            self._on_cancel()
 
 
 class _Alarm(Protocol):
@@ -60,6 +68,8 @@ class Timers:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._heap: list[tuple[int, int, Timer]] = []
+        self._cancelled = 0
+        """How many entries of the heap are."""
         self._order = itertools.count()
         self._lead_ns = _MAX_LEAD_NS
         """How late the alarm is expected to be."""
@@ -70,7 +80,8 @@ class Timers:
 
     def at(self, due_ns: int, callback: Callable[[], None]) -> Timer:
         """Call `callback` when the clock shows `due_ns` or later, never before this returns."""
-        timer = Timer(callback)
+        due_ns = min(due_ns, FOREVER_NS)
+        timer = Timer(callback, self._count_cancelled)
         heapq.heappush(self._heap, (due_ns, next(self._order), timer))
         if self._alarm_ns is None or due_ns - _MIN_LEAD_NS < self._alarm_ns:
             self._set_alarm(self._wake_ns(due_ns, now_ns()))
@@ -79,6 +90,13 @@ class Timers:
     def close(self) -> None:
         self._heap.clear()
         self._alarm.close()
+
+    def _count_cancelled(self) -> None:
+        self._cancelled += 1
+        if self._cancelled > max(_MOST_CANCELLED, len(self._heap) // 2):
+            self._heap[:] = [entry for entry in self._heap if entry[2].callback is not None]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
 
     def _wake_ns(self, due_ns: int, since_ns: int) -> int:
         """When to begin polling for what is due then, if until now nothing earlier is."""
@@ -108,11 +126,15 @@ class Timers:
         self._alarm_ns = _POLLING
         heap = self._heap
         while heap and heap[0][0] <= until_ns:
-            callback = heapq.heappop(heap)[2].callback
-            if callback is not None:
+            timer = heapq.heappop(heap)[2]
+            if timer.callback is None:
+                self._cancelled -= 1
+            else:
+                callback, timer.callback = timer.callback, None
                 self._call(callback)
         while heap and heap[0][2].callback is None:
             heapq.heappop(heap)
+            self._cancelled -= 1
         self._alarm_ns = None
         if not heap:
             return

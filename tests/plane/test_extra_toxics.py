@@ -155,6 +155,35 @@ def test_a_distribution_delays(proxy: ProxyHandle, upstream: Upstream, attribute
 
 
 @pytest.mark.parametrize(
+    "attributes",
+    [
+        {"distribution": "pareto", "scale": 1, "shape": 0.001, "limit": 1e300},
+        {"distribution": "pareto", "scale": 1e308, "shape": 5e-324, "limit": 1e308},
+        {"latency": 1e305},
+        {"latency": 1.8e22},
+        {"latency": 1e308, "distribution": "sample", "samples": [1e308], "limit": 1e308},
+        {"scale": 1e308, "latency": 1e308, "limit": 1e308},
+    ],
+)
+def test_a_delay_beyond_all_numbers_holds(proxy: ProxyHandle, upstream: Upstream, attributes: dict[str, object]) -> None:
+    proxy.add("latency_distribution", **attributes)
+    client, server = upstream.pair(proxy)
+    server.sendall(b"held")
+    assert silent(client)
+    proxy.remove("latency_distribution_downstream")
+    assert receive(client, 4) == b"held"
+
+
+def test_a_pareto_delay_with_a_tiny_shape_is_the_limit(proxy: ProxyHandle, upstream: Upstream) -> None:
+    proxy.add("latency_distribution", distribution="pareto", scale=1, shape=0.001, limit=30)
+    client, server = upstream.pair(proxy)
+    begun = time.monotonic()
+    server.sendall(b"x")
+    assert receive(client, 1) == b"x"
+    assert time.monotonic() - begun >= 0.03
+
+
+@pytest.mark.parametrize(
     ("attributes", "words"),
     [
         ({"distribution": "uniform"}, "none of normal, pareto, sample"),

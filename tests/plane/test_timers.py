@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import tracemalloc
 
 from faults.plane.timers import Timers, now_ns
 
@@ -38,6 +39,43 @@ def test_nothing_polls_for_an_entry_that_is_far_away() -> None:
         rung = asyncio.Event()
         timers.at(now_ns() + 4 * MS, rung.set)
         await rung.wait()
+        before_s = time.process_time()
+        await asyncio.sleep(0.5)
+        timers.close()
+        return time.process_time() - before_s
+
+    assert asyncio.run(scenario()) < 0.25
+
+
+def test_cancelled_timers_are_forgotten_long_before_their_time() -> None:
+    async def scenario() -> tuple[int, list[int]]:
+        timers = Timers(asyncio.get_running_loop())
+        fired: list[int] = []
+        done = asyncio.Event()
+        kept = [timers.at(now_ns() + (10 - number) * MS, lambda number=number: fired.append(number)) for number in range(10)]
+        tracemalloc.start()
+        for number in range(50_000):
+            timers.at(now_ns() + 3_600_000 * MS + number, lambda: None).cancel()
+        held_bytes, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        kept[3].cancel()
+        timers.at(now_ns() + 11 * MS, done.set)
+        await done.wait()
+        for timer in kept:
+            timer.cancel()  # those that have fired are no longer there to be forgotten
+        timers.close()
+        return held_bytes, fired
+
+    held_bytes, fired = asyncio.run(scenario())
+    assert held_bytes < 1_000_000
+    assert fired == [9, 8, 7, 6, 5, 4, 2, 1, 0]
+
+
+def test_a_time_beyond_64_bits_never_comes_and_costs_nothing() -> None:
+    async def scenario() -> float:
+        timers = Timers(asyncio.get_running_loop())
+        timers.at(18 * 10**27, lambda: None)
+        timers.at(2**63, lambda: None)
         before_s = time.process_time()
         await asyncio.sleep(0.5)
         timers.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from faults.plane.kind import FOREVER_NS, NEXT, Chunk, Kind, Pipe, Sleep, Stub
+from faults.plane.kind import NEXT, Chunk, Kind, Pipe, Sleep, Stub
+from faults.plane.timers import FOREVER_NS
 
 
 class HalfOpenToxic(msgspec.Struct):

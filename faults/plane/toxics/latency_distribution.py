@@ -8,6 +8,10 @@ from random import Random
 import msgspec
 
 from faults.plane.kind import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
+from faults.plane.timers import FOREVER_NS
+
+_MOST_EXPONENT = 700.0
+"""Beyond it the exponential function overflows."""
 
 
 class LatencyDistributionToxic(msgspec.Struct):
@@ -28,7 +32,7 @@ class LatencyDistributionToxic(msgspec.Struct):
 def _pipe(attributes: LatencyDistributionToxic, stub: Stub) -> Pipe:
     while isinstance(chunk := (yield NEXT), Chunk):
         delay_ms = attributes.latency + min(_drawn_ms(attributes, stub.random), attributes.limit)
-        due_ns = chunk.at_ns + int(max(delay_ms, 0.0) * 1e6)
+        due_ns = chunk.at_ns + int(min(max(delay_ms, 0.0) * 1e6, FOREVER_NS))
         stub.shared.hits += due_ns > chunk.at_ns
         try:
             yield Sleep(due_ns)
@@ -42,7 +46,8 @@ def _drawn_ms(attributes: LatencyDistributionToxic, random: Random) -> float:
     if attributes.distribution == "sample":
         return random.choice(attributes.samples)
     if attributes.distribution == "pareto":
-        return attributes.scale * math.pow(1.0 - random.random(), -1.0 / attributes.shape)
+        exponent = -math.log(1.0 - random.random()) / attributes.shape
+        return attributes.scale * math.exp(min(exponent, _MOST_EXPONENT))
     return max(random.gauss(0.0, attributes.scale), 0.0)
 
 

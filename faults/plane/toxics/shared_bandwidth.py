@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from faults.plane.kind import FOREVER_NS, NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
+from faults.plane.kind import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
+from faults.plane.timers import FOREVER_NS
 
 _PIECE_MS = 10
 """Short turns, so that connections share fairly."""
