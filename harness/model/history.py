@@ -1,4 +1,4 @@
-"""What happened in a run: four pandas frames, read by every checker, metric and report.
+"""What happened in a run: pandas frames, read by every checker, metric and report.
 
 All `_ns` columns are integer nanoseconds of the monotonic clock, counted from the start of the load.
 
@@ -28,6 +28,22 @@ All `_ns` columns are integer nanoseconds of the monotonic clock, counted from t
 
 `links`, a row a link: `link`, `connections`, `sent_bytes` and `received_bytes` over the whole run, as the fault plane counted
 them: received from either end, sent on to the other; the difference was held back or dropped.
+
+`steps`, for a system that trains, a row a step that a node has begun, in the order in which they began; empty for all others:
+
+| column          | dtype   | meaning                                                                               |
+| --------------- | ------- | ------------------------------------------------------------------------------------- |
+| `node`          | string  | which rank; "control" for the steps of a training that nothing disturbed              |
+| `generation`    | int64   | the group that the rank was in; each change of members makes another one              |
+| `step`          | int64   | which step, the first being 0                                                         |
+| `begun_ns`      | Int64   | when it began; null for the control                                                   |
+| `done_ns`       | Int64   | when the sum of all ranks' gradients was applied; null if that never happened         |
+| `collective_ns` | Int64   | how long of that the exchange with the other ranks took                               |
+| `stalled_ns`    | Int64   | how long it was held up after that by a checkpoint's copy                              |
+| `loss`          | Float64 | the mean over the step's samples                                                      |
+| `gradient_norm` | Float64 | the length of the mean gradient                                                       |
+| `parameters`    | string  | a digest of the parameters' bits after the step                                       |
+| `samples`       | string  | "epoch:sample" of each sample that this rank contributed, separated by spaces         |
 """
 
 from __future__ import annotations
@@ -51,6 +67,13 @@ WINDOWS: Final = {
 }  # fmt: skip
 EVENTS: Final = {"at_ns": "int64", "node": "string", "kind": "string", "detail": "string"}
 LINKS: Final = {"link": "string", "connections": "int64", "received_bytes": "int64", "sent_bytes": "int64"}
+STEPS: Final = {
+    "node": "string", "generation": "int64", "step": "int64", "begun_ns": "Int64", "done_ns": "Int64", "collective_ns": "Int64",
+    "stalled_ns": "Int64", "loss": "Float64", "gradient_norm": "Float64", "parameters": "string", "samples": "string",
+}  # fmt: skip
+
+CONTROL: Final = "control"
+"""Whose steps those of an undisturbed training are."""
 
 
 def frame(columns: dict[str, str], rows: pd.DataFrame | list[dict[str, object]] | None = None) -> pd.DataFrame:
@@ -67,7 +90,7 @@ def frame(columns: dict[str, str], rows: pd.DataFrame | list[dict[str, object]] 
             values = (
                 found[_DEFAULTS[name][1:]] if _DEFAULTS[name].startswith("=") else pd.Series([_DEFAULTS[name]] * len(found))
             )
-        elif dtype in ("string", "Int64", "boolean"):
+        elif dtype in ("string", "Int64", "Float64", "boolean"):
             values = pd.Series([None] * len(found), dtype=dtype)
         else:
             raise UsageError(f"The history has no column {name!r} ({dtype}); it has {', '.join(map(str, found.columns))}.")
@@ -90,6 +113,7 @@ class History:
     windows: pd.DataFrame
     events: pd.DataFrame
     links: pd.DataFrame
+    steps: pd.DataFrame
 
     @classmethod
     def of(
@@ -98,10 +122,15 @@ class History:
         windows: pd.DataFrame | list[dict[str, object]] | None = None,
         events: pd.DataFrame | list[dict[str, object]] | None = None,
         links: pd.DataFrame | list[dict[str, object]] | None = None,
+        steps: pd.DataFrame | list[dict[str, object]] | None = None,
     ) -> History:
         """A history from rows or frames, its columns checked and completed."""
         return cls(
-            ops=frame(OPS, ops), windows=frame(WINDOWS, windows), events=frame(EVENTS, events), links=frame(LINKS, links)
+            ops=frame(OPS, ops),
+            windows=frame(WINDOWS, windows),
+            events=frame(EVENTS, events),
+            links=frame(LINKS, links),
+            steps=frame(STEPS, steps),
         )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from harness.model.errors import UsageError
@@ -157,6 +158,25 @@ class HasClock(Protocol):
 
     async def time_ns(self, address: Address) -> int:
         """Nanoseconds since 1970 by the clock of the node at an address; raises any `OSError` where it does not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What the nodes of a training have written down: rows of the history's `steps` and `events`, times as they were taken."""
+
+    steps: list[dict[str, object]]
+    events: list[dict[str, object]]
+
+
+@runtime_checkable
+class HasSteps(Protocol):
+    """A system that trains: what it did, and what it does if nothing disturbs it."""
+
+    def trained(self, data: Mapping[str, Path]) -> Trained:
+        """What its nodes have done so far, from the folders that they keep their files in."""
+
+    def control(self, steps: int) -> list[dict[str, object]]:
+        """The first steps of an undisturbed training, as rows of the history's `steps`. May take as long as they do."""
 
 
 def links_of(system: System) -> list[Link]:

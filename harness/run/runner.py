@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import msgspec
 import pandas as pd
@@ -38,6 +38,7 @@ from harness.run.catalog import NamedDrill
 from harness.run.injector import Watcher, WindowRecord, hold
 from harness.run.schedule import PlannedWindow, plan
 from harness.run.schedule_file import SCHEDULE
+from harness.run.training import trained, with_control
 from results.analysis.judge import judge
 from results.analysis.metrics import measure
 from results.record.result import VERSION, CheckResult, Result, faults_of, verdict_of
@@ -145,6 +146,7 @@ def run(order: RunSpec, *, runs: Path, observer: Observer | None = None) -> Comp
         if shutil.disk_usage(run_dir).free < _FULL_BYTES:  # then whatever failed could not even say so
             raise type(error)(f"{error} No space left on device: the run is kept in {run_dir}.") from error
         raise
+    recorded = with_control(order.drill.system, recorded)
     result = _conclude(order, recorded, started, time.monotonic() - begun_s)
     save(run_dir, result, recorded)
     return CompletedRun(run_dir=run_dir, result=result, history=recorded)
@@ -294,7 +296,9 @@ async def _history(cluster: Cluster, ops: pd.DataFrame, records: Sequence[Window
         }
         for name, counters in (await cluster.links.counters()).items()
     ]
-    return History.of(ops, windows, events, links)
+    log = trained(cluster, start_ns)
+    events = sorted([*events, *log.events], key=lambda event: cast(int, event["at_ns"]))
+    return History.of(ops, windows, events, links, log.steps)
 
 
 def _conclude(order: RunSpec, history: History, started: datetime, duration_s: float) -> Result:

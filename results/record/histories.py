@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -86,4 +87,4 @@ def _checked(history: History) -> History:
         raise UsageError(f"operation {wrong.index[0]} was done ({row['done_ns']} ns) before it was sent ({row['sent_ns']} ns).")
     if not ops["due_ns"].is_monotonic_increasing:
         ops = ops.sort_values("due_ns", kind="stable", ignore_index=True)
-    return History(ops=ops, windows=history.windows, events=history.events, links=history.links)
+    return replace(history, ops=ops)

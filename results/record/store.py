@@ -6,6 +6,7 @@
         windows.parquet   the fault windows
         events.parquet    what was seen of the nodes
         links.parquet     what went over each link
+        steps.parquet     what each rank did, of a training
         nodes/<name>.log  each node's log, written while it ran
 
 The columns are those of `harness.model.history`. `result.json` is written last, so a folder that has one is complete.
@@ -28,6 +29,8 @@ from results.record.result import Result, decode, encode
 RUNS: Final = Path("runs")
 RESULT: Final = "result.json"
 FRAMES: Final = ("ops", "windows", "events", "links")
+STEPS: Final = "steps"
+"""A frame that is there only if something was trained."""
 
 
 def new_run_dir(root: Path, drill: str, seed: int, started: datetime) -> Path:
@@ -51,7 +54,7 @@ def save(run_dir: Path, result: Result, history: History) -> None:
     """Write a run's result and history into its folder. Raises `HarnessError` where the disk does not take it."""
     with _one_line_errors(run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
-        for name in FRAMES:
+        for name in (*FRAMES, *([] if history.steps.empty else [STEPS])):
             part = run_dir / f"{name}.parquet.part"
             getattr(history, name).to_parquet(part, compression="zstd", index=False)
             part.rename(run_dir / f"{name}.parquet")
@@ -85,7 +88,8 @@ def load_result(path: Path) -> Result:
 
 def load_frames(path: Path) -> History:
     """Read a run's history, which is there even where the run was cut off before its result."""
-    frames = {name: read_parquet(path / f"{name}.parquet") for name in FRAMES}
+    trained = (path / f"{STEPS}.parquet").is_file()
+    frames = {name: read_parquet(path / f"{name}.parquet") for name in (*FRAMES, *([STEPS] if trained else []))}
     return History.of(**frames)
 
 

@@ -6,10 +6,12 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from harness.model.errors import UsageError, hint
-from harness.model.system import Address, Client, Node
+from harness.model.history import CONTROL
+from harness.model.system import Address, Client, Node, Trained
+from systems.training import control, records
 from systems.training.client import StepClient
 
 __all__ = ["Training"]
@@ -18,6 +20,8 @@ COORDINATOR: Final = "coordinator"
 MODELS: Final = tuple(sorted(file.stem for file in (Path(__file__).parent / "models").glob("[a-z]*.py")))
 _NEEDS: Final = ("torch", "sklearn", "safetensors")
 _MOST_RANKS: Final = 12
+_CONTROL_STEPS: Final = 100
+"""So many steps of the control are made before a run; what is missing then, after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +90,26 @@ class Training:
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return StepClient(index, entries)
+
+    def trained(self, data: Mapping[str, Path]) -> Trained:
+        found = [records.rows(data[node.name]) for node in self.nodes()]
+        steps = [row for each in found for row in each.steps]
+        steps.sort(key=lambda row: cast(int, row["begun_ns"]))
+        return Trained(steps=steps, events=[row for each in found for row in each.events])
+
+    def control(self, steps: int) -> list[dict[str, object]]:
+        """As an undisturbed training of this model and seed goes, with any number of ranks."""
+        made = control.steps(self.model, self.seed, steps)
+        return [
+            {"node": CONTROL, "generation": 0, "step": step, "parameters": made.parameters[step], "samples": made.samples[step]}
+            for step in range(steps)
+        ]
+
+    def prepare(self) -> None:
+        """Make the control, where that has not been done: a few seconds, once a machine."""
+        if (lacks := self.missing()) is not None:
+            raise UsageError(lacks)
+        control.steps(self.model, self.seed, _CONTROL_STEPS)
 
     def missing(self) -> str | None:
         lacks = [name for name in _NEEDS if importlib.util.find_spec(name) is None]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from harness.model.system import Trained
 from systems.parts.sampler import Use
 
 FILE: Final = "records.jsonl"
@@ -40,6 +41,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done", omit_defaults=
     at_ns: int
     collective_ns: int
     """How long it waited for the others' contributions and its own to be exchanged."""
+    stalled_ns: int
+    """How long it was held up after that by the copy for a checkpoint."""
     loss: float
     gradient_norm: float
     parameters: str
@@ -73,30 +76,9 @@ class Records:
         self._write(Begun(node=self._node, generation=generation, step=step, at_ns=at_ns, uses=used))
         return at_ns
 
-    def done(
-        self,
-        generation: int,
-        step: int,
-        *,
-        begun_ns: int,
-        collective_ns: int,
-        loss: float,
-        gradient_norm: float,
-        parameters: str,
-    ) -> None:
-        self._write(
-            Done(
-                node=self._node,
-                generation=generation,
-                step=step,
-                begun_ns=begun_ns,
-                at_ns=time.monotonic_ns(),
-                collective_ns=collective_ns,
-                loss=loss,
-                gradient_norm=gradient_norm,
-                parameters=parameters,
-            )
-        )
+    def done(self, done: Done) -> None:
+        """A step is done."""
+        self._write(done)
 
     def event(self, kind: str, generation: int, detail: str) -> None:
         at_ns = time.monotonic_ns()
@@ -112,3 +94,37 @@ def read(folder: Path) -> list[Record]:
     lines = file.read_bytes().split(b"\n")[:-1] if file.is_file() else []
     decode = msgspec.json.Decoder(Record).decode
     return [decode(line) for line in lines]
+
+
+def rows(folder: Path) -> Trained:
+    """A node's records as rows of the history's frames."""
+    begun: dict[tuple[int, int], dict[str, object]] = {}
+    events: list[dict[str, object]] = []
+    for record in read(folder):
+        match record:
+            case Begun():
+                begun[record.generation, record.step] = {
+                    "node": record.node,
+                    "generation": record.generation,
+                    "step": record.step,
+                    "begun_ns": record.at_ns,
+                    "samples": samples_text(record.uses),
+                }
+            case Done():
+                begun[record.generation, record.step] |= {
+                    "done_ns": record.at_ns,
+                    "collective_ns": record.collective_ns,
+                    "stalled_ns": record.stalled_ns,
+                    "loss": record.loss,
+                    "gradient_norm": record.gradient_norm,
+                    "parameters": record.parameters,
+                }
+            case Happened():
+                detail = f"generation {record.generation}: {record.detail}"
+                events.append({"at_ns": record.at_ns, "node": record.node, "kind": record.kind, "detail": detail})
+    return Trained(steps=list(begun.values()), events=events)
+
+
+def samples_text(uses: Iterable[tuple[int, int]]) -> str:
+    """(epoch, sample) pairs as they stand in a history."""
+    return " ".join(f"{epoch}:{sample}" for epoch, sample in uses)

@@ -21,7 +21,7 @@ from systems.parts.gloo.store import LinkStore
 from systems.parts.sampler import shards_of
 from systems.training.links import Links
 from systems.training.messages import NO_STATE, Form, Phase, Stepped, Written
-from systems.training.records import Records
+from systems.training.records import Done, Records
 from systems.training.rendezvous import Rendezvous
 from systems.training.trainer import Trainer
 
@@ -163,19 +163,23 @@ class Worker:
         self._collective(lambda: group.gather(part, whole))
         collective_ns = time.monotonic_ns() - exchanging_ns
         applied = trainer.apply([whole[shard % group.world][shard // group.world] for shard in range(trainer.order.shards)])
-        parameters = trainer.parameters_digest()
-        self._records.done(
-            form.generation,
-            step,
-            begun_ns=begun_ns,
-            collective_ns=collective_ns,
-            loss=applied.loss,
-            gradient_norm=applied.gradient_norm,
-            parameters=parameters,
-        )
+        parameters, done_ns = trainer.parameters_digest(), time.monotonic_ns()
         self._calls.stepped(Stepped(node=self._name, generation=form.generation, step=step, parameters=parameters))
-        if self._checkpoints.schedule.due(trainer.step):
-            self._save(form, group)
+        stalled_s = self._save(form, group) if self._checkpoints.schedule.due(trainer.step) else 0.0
+        self._records.done(
+            Done(
+                node=self._name,
+                generation=form.generation,
+                step=step,
+                begun_ns=begun_ns,
+                at_ns=done_ns,
+                collective_ns=collective_ns,
+                stalled_ns=round(stalled_s * 1e9),
+                loss=applied.loss,
+                gradient_norm=applied.gradient_norm,
+                parameters=parameters,
+            )
+        )
 
     def _agree(self, form: Form, group: Group) -> None:
         """Have all members hold the same state: the furthest that one of them has, else the newest checkpoint's."""
@@ -226,12 +230,11 @@ class Worker:
 
     # ------------------------------------------------------------------------------------------------------- the saver
 
-    def _save(self, form: Form, group: Group) -> None:
-        """Begin a checkpoint of all steps so far; a training that goes on is worth more than one that is saved."""
+    def _save(self, form: Form, group: Group) -> float:
+        """Begin a checkpoint of all steps so far; returns for how many seconds the training was held up by it."""
         step = self._trainer.step
         self._saving[step] = form.generation, self._trainer.progress()
-        stall_s = self._saver.save(step, group.rank, group.world, self._trainer.tensors())
-        self._records.event("copied", form.generation, f"step {step} in {stall_s * 1e3:.3f} ms")
+        return self._saver.save(step, group.rank, group.world, self._trainer.tensors())
 
     def _written(self, step: int, world: int, shard: Shard) -> None:
         generation, progress = self._saving.pop(step)

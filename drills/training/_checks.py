@@ -1,0 +1,11 @@
+"""What every drill of a training is judged by."""
+
+from __future__ import annotations
+
+from harness.checkers.every_sample_once import every_sample_once
+from harness.checkers.one_history import one_history
+from harness.checkers.recovered import recovered
+from harness.checkers.replicas_agree import replicas_agree
+from harness.checkers.same_parameters import same_parameters
+
+CHECKS = (same_parameters, replicas_agree, one_history, every_sample_once, recovered)

@@ -1,0 +1,47 @@
+"""Whether a training used every sample once an epoch."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from harness.checkers._steps import control, done, trains
+from harness.checkers._wording import count, listed
+from harness.model.history import CONTROL, History
+from harness.model.verdict import Verdict
+
+
+def every_sample_once(history: History) -> Verdict:
+    """Every sample that was due by the last step went into one step, and no sample into two, whatever failed in between.
+
+    A step is one group's: of the last group that has done it. What went into it is what all its ranks contributed, also those
+    that did not live to see its end. Which samples are due comes from the undisturbed training. An epoch's samples are its own:
+    the same sample in the next epoch is another use.
+    """
+    steps, expected = done(history), control(history)
+    if steps.empty:
+        return Verdict(valid=None, why="no step was done")
+    last = int(steps["step"].max())
+    due = expected[expected.index <= last]
+    if len(due) <= last:
+        return Verdict(valid=None, why=f"there is no control for step {last}")
+    final = steps.groupby("step")["generation"].max()
+    begun = history.steps[history.steps["node"] != CONTROL]
+    theirs = begun[(begun["step"].map(final) == begun["generation"]).fillna(False).to_numpy(dtype=bool)]
+    used, wanted = _samples(theirs["samples"]), _samples(due["samples"])
+    repeated = [sample for sample, number in used.items() if number > 1]
+    missing = [sample for sample in wanted if sample not in used]
+    strange = [sample for sample in used if sample not in wanted]
+    if repeated or missing or strange:
+        parts = [("used more than once", repeated), ("never used", missing), ("used and not due", strange)]
+        told = "; ".join(f"{len(found):,} {what}: {listed(found)}" for what, found in parts if found)
+        return Verdict(valid=False, why=f"of {count(len(wanted), 'sample')} (epoch:sample) by step {last}, {told}")
+    return Verdict(valid=True, why=f"{count(len(wanted), 'sample')} in {count(last + 1, 'step')}, each used once")
+
+
+def _samples(texts: object) -> Counter[str]:
+    return Counter(sample for text in texts for sample in text.split())  # type: ignore[attr-defined]
+
+
+def applies(history: History) -> bool:
+    """Where something was trained, and a control was made."""
+    return trains(history) and not control(history).empty

@@ -1,0 +1,35 @@
+"""Whether a training has one history, whatever was done again."""
+
+from __future__ import annotations
+
+from harness.checkers._steps import at, done, trains
+from harness.checkers._wording import count
+from harness.model.history import History
+from harness.model.verdict import Verdict
+
+
+def one_history(history: History) -> Verdict:
+    """No two ranks have ever done the same step differently, in whatever group, at whatever time.
+
+    After a failure steps may be done again, and a rank that was cut off may come back with steps of its own. That is harmless
+    if they are the same steps. If they are not, there are two histories: a part of the ranks went on alone, an old coordinator
+    still had its followers, or what was done again had other samples.
+    """
+    steps = done(history)
+    if steps.empty:
+        return Verdict(valid=None, why="no step was done")
+    kinds = steps.groupby("step")["parameters"].nunique()
+    torn = kinds[kinds > 1]
+    if torn.empty:
+        again = int((steps.groupby("step")["generation"].nunique() > 1).sum())
+        told = f", {count(again, 'step')} of which in more than one group" if again else ""
+        return Verdict(valid=True, why=f"{count(len(kinds), 'step')}, each done in one way{told}")
+    step = torn.index.min()
+    rows = steps[steps["step"] == step].drop_duplicates("parameters")
+    told = "; ".join(f"{at(row)}: {row['parameters']}" for _, row in rows.iterrows())
+    return Verdict(valid=False, why=f"step {step} was done in {len(rows)} ways, as were {len(torn):,} steps in all: {told}")
+
+
+def applies(history: History) -> bool:
+    """Where something was trained."""
+    return trains(history)

@@ -1,0 +1,43 @@
+"""Whether a training got going again after every fault, and with all its ranks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from harness.checkers._steps import done, trains
+from harness.checkers._wording import count, listed
+from harness.model.history import History
+from harness.model.verdict import Verdict
+
+GRACE_NS: Final = 2_000_000_000
+"""A rank that a fault has taken out may take so long after the fault's end until it is in the group again."""
+
+
+def recovered(history: History) -> Verdict:
+    """When all faults are healed, every rank that trained before the first one trains again, all in one group.
+
+    A training that has lost a rank for good goes on and looks well, only slower; after the last loss it stands still. This
+    looks at the last group. Unknown if ranks are missing and the record ends within two seconds of the last fault's healing.
+    """
+    steps, windows = done(history), history.windows.dropna(subset=["injected_ns"])
+    if windows.empty or windows["healed_ns"].isna().any():
+        return Verdict(valid=None, why="no fault was healed" if windows.empty else "a fault was never healed")
+    before = sorted(set(steps["node"][steps["done_ns"] < int(windows["injected_ns"].min())]))
+    if not before:
+        return Verdict(valid=None, why="no step was done before the first fault")
+    healed_ns, end_ns = int(windows["healed_ns"].max()), int(history.ops["done_ns"].max()) if len(history.ops) else 0
+    since = steps[steps["done_ns"] > healed_ns]
+    again = set(since["node"][since["generation"] == since["generation"].max()]) if len(since) else set()
+    lost = [node for node in before if node not in again]
+    if not lost:
+        return Verdict(valid=True, why=f"train together again when all faults were healed: {listed(before)}")
+    seconds = (end_ns - healed_ns) / 1e9
+    if end_ns - healed_ns < GRACE_NS:
+        return Verdict(valid=None, why=f"not back {seconds:.1f} s after the last fault, when the record ends: {listed(lost)}")
+    told = "no rank trains" if len(since) == 0 else f"{count(len(lost), 'rank')} of {len(before)} out for good: {listed(lost)}"
+    return Verdict(valid=False, why=f"{told}, {seconds:.1f} s after the last fault was healed")
+
+
+def applies(history: History) -> bool:
+    """Where something was trained, and faults were healed."""
+    return trains(history) and bool(history.windows["healed_ns"].notna().any())
