@@ -1,1 +1,3 @@
-"""Options for tests and drills alike come from the plugin `harness.pytest_plugin`, which the installed package registers."""
+"""The plugin that the installed package registers, also for a checkout that was installed before the plugin was there."""
+
+pytest_plugins = ["pytest_drills"]

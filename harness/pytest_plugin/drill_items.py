@@ -1,4 +1,4 @@
-"""Drill files as pytest collects them; see `harness.pytest_plugin`."""
+"""Drill files as pytest collects them; see `pytest_drills`."""
 
 from __future__ import annotations
 

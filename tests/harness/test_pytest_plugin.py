@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from engine import environment, write_drill
 
 pytest_plugins = "pytester"
+
+ROOT = Path(__file__).parent.parent.parent
 
 GOOD = """
 drill = Drill(
@@ -22,10 +25,10 @@ CRASH = GOOD.replace("Echo()", "Echo(misbehave='crash', after_s=0.4)")
 DEAD = GOOD.replace("Echo()", "Echo(misbehave='not start')")
 
 
-def pytest_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def pytest_in(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-m", "pytest", "-p", "no:locust", "-p", "no:cacheprovider", *arguments]
     return subprocess.run(
-        command, cwd=folder, env=environment(CI=""), capture_output=True, text=True, check=False, timeout=120
+        command, cwd=folder, env=environment(**{"CI": "", **more}), capture_output=True, text=True, check=False, timeout=120
     )  # fmt: skip
 
 
@@ -106,6 +109,35 @@ def test_what_fails_shows_the_verdict_and_no_traceback(pytester: pytest.Pytester
     assert "runner.py" not in done.stdout.str()
 
 
-def test_nothing_of_the_harness_is_imported_where_there_are_no_drills(tmp_path: Path) -> None:
-    (tmp_path / "test_lean.py").write_text("import sys\ndef test_lean(): assert 'pandas' not in sys.modules\n")
-    assert pytest_in(tmp_path, "-p", "no:benchmark").returncode == 0
+OURS = ("results", "systems", "workloads", "faults", "drills", "harness")
+
+
+def test_the_plugin_is_a_module_by_itself() -> None:
+    """Whatever pytest loads for the entry point is loaded in every project."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["entry-points"]["pytest11"] == {"pytest_drills": "pytest_drills"}
+    code = f"import sys, pytest_drills; print(sorted({{*{OURS}}} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_another_project_may_have_packages_of_our_names(tmp_path: Path) -> None:
+    for name in OURS:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"mine = {name!r}\n")
+    (tmp_path / "drills" / "test_hole.py").write_text("from drills import mine\ndef test_hole(): assert mine == 'drills'\n")
+    imports = "".join(f"import {name}\ndef test_{name}(): assert {name}.mine == '{name}'\n" for name in OURS)
+    (tmp_path / "test_theirs.py").write_text(imports)
+    done = pytest_in(tmp_path, "-p", "pytest_drills", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert "7 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_project_with_drills_and_a_package_of_our_names_is_told_so_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "results.py").write_text("")
+    (tmp_path / "conftest.py").write_text("import results\n")
+    write_drill(tmp_path, "a", GOOD)
+    done = pytest_in(tmp_path, "-p", "pytest_drills", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert done.returncode == 4
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+    assert "drills/a.py: the harness needs its own package 'results'; another one" in line
+    assert "Traceback" not in done.stdout + done.stderr
