@@ -52,7 +52,7 @@ def pytest_collect_file(
             return collected
         from harness.pytest_plugin.drill_items import DrillFile
     except ImportError as error:
-        raise pytest.UsageError(f"{file_path}: {error}") from error
+        raise pytest.Collector.CollectError(f"{file_path}: {error}") from error
 
     return [DrillFile.from_parent(parent, path=file_path)]
 
