@@ -10,7 +10,8 @@ from typing import Final
 from faults import _steered
 from harness.model.environment import Environment
 from harness.model.errors import UsageError
-from harness.model.fault import Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Fault
 from harness.model.steering import Term
 from harness.model.system import HasClock, System
 

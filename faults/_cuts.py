@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from harness.model.environment import Environment
-from harness.model.fault import Evidence, Targets
+from harness.model.evidence import Evidence, Targets
 from harness.model.system import Link, Node
 
 _LOOKS: Final = 5

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from harness.model.environment import Environment
-from harness.model.fault import Evidence
+from harness.model.evidence import Evidence
 from harness.model.packets import Flow
 
 

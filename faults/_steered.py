@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness.model import selector
 from harness.model.environment import Environment
 from harness.model.errors import UsageError
-from harness.model.fault import Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Fault
 from harness.model.steering import Counter, Setting
 from harness.model.system import Node, System
 

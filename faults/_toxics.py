@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from harness.model.environment import Environment
 from harness.model.errors import UsageError
-from harness.model.fault import Evidence, Targets
+from harness.model.evidence import Evidence, Targets
 
 Stream = Literal["upstream", "downstream"]
 BOTH: Final[tuple[Stream, ...]] = ("upstream", "downstream")

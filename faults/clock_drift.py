@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from faults import _clocks
 from harness.model.environment import Environment
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 from harness.model.steering import Term
 from harness.model.system import System
 

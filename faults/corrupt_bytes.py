@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 from faults._toxics import BOTH, Toxic, check
 from harness.model.environment import Environment
 from harness.model.errors import UsageError
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 
 
 @dataclass(frozen=True)

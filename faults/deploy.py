@@ -9,7 +9,8 @@ from typing import ClassVar
 from faults.kill import started_again
 from harness.model.environment import Environment
 from harness.model.errors import FaultError, NodeDown, UsageError
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 from harness.model.rollout import HasDeploy, Rollout, Step
 from harness.model.system import System
 

@@ -12,7 +12,8 @@ from typing import ClassVar, Final
 
 from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 from harness.model.window_work import over_within, seen_on_each, unless_over
 
 _LOOK_AGAIN_S: Final = 0.01

@@ -12,8 +12,9 @@ from typing import ClassVar, Final
 
 from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
-from harness.model.fault import Aim, Evidence, Fault, Targets
-from harness.node.disk import PARTIAL
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
+from harness.model.steering import PARTIAL
 
 _TOLD: Final = 3
 """So many bits are told one by one."""

@@ -12,7 +12,8 @@ from typing import ClassVar
 from faults.kill import ended, started_again
 from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 from harness.model.window_work import unless_over
 
 

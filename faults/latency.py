@@ -8,7 +8,8 @@ from typing import ClassVar, Final
 
 from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 from harness.model.system import Link
 
 _ANSWER_S: Final = 1.0

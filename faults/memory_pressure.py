@@ -13,7 +13,8 @@ import psutil
 
 from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 from harness.model.window_work import over_within, seen_on_each
 
 _MIB: Final = 1 << 20

@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 from faults._cuts import Half, both_halves, cut, restore
 from harness.model.environment import Environment
 from harness.model.errors import UsageError
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 from harness.model.system import CLIENT
 
 

@@ -8,7 +8,8 @@ from typing import ClassVar, Final
 
 from harness.model.environment import Environment
 from harness.model.errors import FaultError
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 
 _SETTLE_S: Final = 2.0
 

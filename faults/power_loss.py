@@ -11,10 +11,10 @@ from typing import ClassVar
 from faults import _steered
 from faults.kill import Kill
 from harness.model.environment import Environment
-from harness.model.fault import Aim, Evidence, Fault, Targets
-from harness.model.steering import Tracked
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
+from harness.model.steering import PARTIAL, Tracked
 from harness.model.system import System
-from harness.node.disk import PARTIAL
 
 
 @dataclass(frozen=True)

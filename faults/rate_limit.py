@@ -9,7 +9,8 @@ from typing import ClassVar, Final
 
 from harness.model.environment import Environment
 from harness.model.errors import UsageError
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 from harness.model.packets import Shaping
 
 _LEAST_KBIT_PER_S: Final = 8

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from harness.model.environment import Environment
 from harness.model.errors import FaultError
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 from harness.model.rollout import HasReload
 from harness.model.system import System
 

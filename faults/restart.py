@@ -10,7 +10,8 @@ from typing import ClassVar
 from faults.kill import ended, started_again
 from harness.model.environment import Environment
 from harness.model.errors import UsageError
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import ClassVar, Final
 
 from faults._toxics import Toxic
 from harness.model.environment import Environment
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 
 _TOXIC: Final = Toxic(kind="blackhole", counts="bytes swallowed")
 

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from faults._toxics import Toxic, check
 from harness.model.environment import Environment
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 
 _LONGEST_MS = 3_600_000
 

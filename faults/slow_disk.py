@@ -9,7 +9,8 @@ from typing import ClassVar
 from faults import _steered
 from harness.model.environment import Environment
 from harness.model.errors import UsageError
-from harness.model.fault import Aim, Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
 from harness.model.steering import Counter, Setting
 from harness.model.system import System
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.model.verdict import EXIT_CODES
 from harness.run import catalog
 from harness.run.runner import check
 from results.record.histories import load_history
-from results.record.result import EXIT_CODES, verdict_of
+from results.record.result import verdict_of
 from results.report.terminal import print_checks
 
 

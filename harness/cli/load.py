@@ -16,10 +16,10 @@ from harness.model.errors import HarnessError, UsageError
 from harness.model.load import Load
 from harness.model.shapes import Shape
 from harness.model.slo import SLO
+from harness.model.verdict import EXIT_CODES
 from harness.run.runner import SEED_BITS
 from results.analysis.sample_sizes import samples_needed
 from results.record.load_result import LoadResult, judged, metrics_of, percentile_ms, verdict_of
-from results.record.result import EXIT_CODES
 from results.report.load_terminal import print_load
 from workloads.load.engine import Engine, EngineTask, Exchange, Snapshot
 from workloads.load.target import bodies_of, request_bytes, target_of

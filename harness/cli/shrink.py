@@ -13,10 +13,11 @@ from harness.cli.live import Live
 from harness.cli.load_options import above, whole
 from harness.cli.written import writing
 from harness.model.errors import HarnessError
+from harness.model.verdict import EXIT_CODES
 from harness.run.injector import described
 from harness.run.runner import RunSpec, run
 from harness.run.shrinking import MINIMAL, Failed, OutOfTime, Shrinking, failures, write
-from results.record.result import EXIT_CODES, Result
+from results.record.result import Result
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

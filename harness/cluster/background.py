@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from harness.model.fault import Evidence
+from harness.model.evidence import Evidence
 from harness.model.window_work import Work
 
 

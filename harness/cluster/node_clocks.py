@@ -12,7 +12,7 @@ from harness.cluster.fake_clocks import FakeClock
 from harness.cluster.probe import Probe
 from harness.cluster.steering import Steering
 from harness.model.errors import FaultError
-from harness.model.fault import Evidence
+from harness.model.evidence import Evidence
 from harness.model.steering import Counter, Term
 from harness.model.window_work import over_within
 

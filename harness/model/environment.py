@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Protocol
 
-from harness.model.fault import Evidence
+from harness.model.evidence import Evidence
 from harness.model.packets import Dropped, Flow, Shaping
 from harness.model.steering import Counter, Setting, Term, Tracked
 from harness.model.system import Address, Link, Node, System

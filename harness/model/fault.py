@@ -4,37 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from harness.model import selector
+from harness.model.environment import Environment
 from harness.model.errors import UsageError
-
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
-    from harness.model.system import Link, System
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What was seen, from outside the system, of a fault acting. `acted` is None while that cannot be told yet."""
-
-    acted: bool | None
-    text: str
-    readings: Mapping[str, float] = field(default_factory=dict)
-    """Measurements that `heal` compares with later ones, by name with unit: `{"n1>n2 held_bytes": 0.0}`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Targets:
-    """What a selector chose: nodes, and the links that follow from them. `label` is unique to the window."""
-
-    label: str
-    nodes: tuple[str, ...]
-    links: tuple[Link, ...]
-
+from harness.model.evidence import Evidence, Targets
+from harness.model.system import System
 
 Aim = Literal["nodes", "links"]
 
@@ -54,11 +33,11 @@ class Fault(ABC):
     """Whether it acts on packets between machines, as `Drill(hosts=True)` has them."""
 
     @abstractmethod
-    async def inject(self, cluster: Cluster, targets: Targets) -> Evidence:
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         """Begin. Raises `FaultError` where it cannot act; what was half done is healed all the same."""
 
     @abstractmethod
-    async def heal(self, cluster: Cluster, targets: Targets, injected: Evidence) -> Evidence:
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """End, and say what was seen of it. Safe to call after an `inject` that failed half way."""
 
     def check(self, system: System) -> None:  # noqa: B027 - most faults make sense everywhere

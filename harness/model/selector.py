@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from harness.model.errors import UsageError, hint
-
-if TYPE_CHECKING:
-    from harness.model.system import Link, Node
+from harness.model.system import Link, Node
 
 LEADER: Final = "leader"
 """The one selector that is resolved when its window begins: the system is asked."""

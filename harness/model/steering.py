@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, unique
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+PARTIAL: Final = ".partial"
+"""Ends the name of a file that is being written and has not taken its place yet."""
 
 
 @unique

@@ -1,9 +1,10 @@
-"""What checkers are, and what they find."""
+"""What checkers are, what they find, and what a run comes to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from harness.model.history import History
 
@@ -19,3 +20,16 @@ class Verdict:
 
 Checker = Callable[[History], Verdict]
 """A pure function from what happened to a verdict; its name and the first line of its docstring describe it."""
+
+
+RunVerdict = Literal["fail", "unknown", "slo", "pass"]
+"""What a run comes to, the gravest first: wrong behaviour; cannot be told; right, but an SLO was missed; all held."""
+
+EXIT_CODES: Final[dict[RunVerdict, int]] = {"fail": 1, "unknown": 4, "slo": 3, "pass": 0}
+"""The gravest first."""
+
+
+def gravest(verdicts: Iterable[RunVerdict]) -> RunVerdict:
+    """The verdict on several runs together: that of the gravest; "pass" if there are none."""
+    found = set(verdicts)
+    return next((verdict for verdict in EXIT_CODES if verdict in found), "pass")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
-from harness.model.fault import Evidence
+from harness.model.evidence import Evidence
 
 T = TypeVar("T")
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
 
+from harness.model.steering import PARTIAL
 from harness.node.files import FileOperations, Files
-
-PARTIAL: Final = ".partial"
-"""Ends the name of a file that is being written and has not taken its place yet."""
 
 
 class Disk:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from harness.model.errors import FaultError
-from harness.model.fault import Evidence, Targets
+from harness.model.evidence import Evidence, Targets
 from harness.model.system import HasLeader
 from harness.model.window_work import over_within
 from harness.run.schedule import PlannedWindow, targets_of

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from harness.model import selector
 from harness.model.drill import Drill
-from harness.model.fault import Targets, Window
+from harness.model.evidence import Targets
+from harness.model.fault import Window
 from harness.model.seeds import stream
 from harness.model.system import links_of
 

@@ -18,7 +18,8 @@ import msgspec
 from harness.model.codec import Described, describe
 from harness.model.drill import Drill, check_fault
 from harness.model.errors import UsageError
-from harness.model.fault import Fault, Targets, Window
+from harness.model.evidence import Targets
+from harness.model.fault import Fault, Window
 from harness.model.selector import LEADER
 from harness.model.system import links_of
 from harness.run import catalog

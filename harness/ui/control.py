@@ -17,7 +17,8 @@ from harness.http.message import Request, Response
 from harness.model import selector
 from harness.model.drill import Drill, check_fault
 from harness.model.errors import HarnessError, UsageError
-from harness.model.fault import Fault, Targets, Window
+from harness.model.evidence import Targets
+from harness.model.fault import Fault, Window
 from harness.model.system import links_of
 from harness.run import catalog
 from harness.run.injector import WindowRecord, described, hold

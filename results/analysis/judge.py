@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from harness.model.slo import SLO
 from results.analysis.metrics import Measurements
 from results.analysis.recovery import Recovery, within
 from results.analysis.sample_sizes import CONFIDENCE, at_least, samples_needed
-from results.record.result import SLOResult
+
+
+class SLOResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What was observed of one SLO: `value` in the metric's base unit, `ok` is None if that cannot be told."""
+
+    text: str
+    value: float | None
+    ok: bool | None
+    why: str
 
 
 def judge(slo: SLO, measured: Measurements) -> SLOResult:

@@ -8,11 +8,11 @@ from typing import Protocol
 import msgspec
 
 from harness.model.slo import SLO
+from harness.model.verdict import RunVerdict
 from results.analysis.histogram import Histogram
-from results.analysis.judge import show
+from results.analysis.judge import SLOResult, show
 from results.analysis.metrics import Metrics
 from results.analysis.sample_sizes import CONFIDENCE, at_least, samples_needed
-from results.record.result import RunVerdict, SLOResult
 
 
 class Counted(Protocol):

@@ -11,10 +11,10 @@ import pandas as pd
 from harness.model.errors import UsageError
 from harness.model.history import History
 from harness.model.invocation import Invocation
+from harness.model.verdict import EXIT_CODES, RunVerdict, gravest
+from results.analysis.judge import SLOResult
 from results.analysis.metrics import Metrics
 from results.analysis.recovery import Recovery
-
-RunVerdict = Literal["pass", "fail", "slo", "unknown"]
 
 VERSION: Final = 2
 """Of the files in a run's folder. Version 1 had no number and no `invocation`; it is still read."""
@@ -27,15 +27,6 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     valid: bool | None
     why: str
     ops: tuple[int, ...] = ()
-
-
-class SLOResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was observed of one SLO: `value` in the metric's base unit, `ok` None where it cannot be told."""
-
-    text: str
-    value: float | None
-    ok: bool | None
-    why: str
 
 
 class FaultResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,10 +96,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return self.verdict == "pass" if self.expected == "pass" else self.caught
 
 
-EXIT_CODES: Final[dict[RunVerdict, int]] = {"pass": 0, "fail": 1, "slo": 3, "unknown": 4}
-_GRAVEST_FIRST: Final = (EXIT_CODES["fail"], EXIT_CODES["slo"], EXIT_CODES["unknown"])
-
-
 def verdict_of(checks: Sequence[CheckResult], slos: Sequence[SLOResult]) -> RunVerdict:
     """One verdict from all: wrong behaviour outweighs what is unknown, which outweighs a missed SLO."""
     if any(check.valid is False for check in checks):
@@ -123,18 +110,17 @@ def verdict_of(checks: Sequence[CheckResult], slos: Sequence[SLOResult]) -> RunV
 
 
 def exit_code(results: Sequence[Result]) -> int:
-    """The exit code of the gravest verdict: wrong behaviour, then a missed SLO, then unknown."""
-    codes = {EXIT_CODES[result.verdict] for result in results}
-    return next((code for code in _GRAVEST_FIRST if code in codes), 0)
+    """The exit code of the gravest verdict."""
+    return EXIT_CODES[gravest(result.verdict for result in results)]
 
 
 def suite_exit_code(results: Sequence[Result]) -> int:
-    """0 where every run ended as its drill expects, else that of the gravest that did not.
+    """0 if every run ended as its drill expects, else that of the gravest run that did not.
 
-    A known fault that was not caught counts as wrong behaviour, unless the run is itself unknown or missed an SLO.
+    A known bug that was not caught counts as wrong behaviour, unless the run is itself unknown or missed an SLO.
     """
-    codes = {EXIT_CODES[result.verdict] or EXIT_CODES["fail"] for result in results if not result.as_expected}
-    return next((code for code in _GRAVEST_FIRST if code in codes), 0)
+    wrong = (result.verdict for result in results if not result.as_expected)
+    return EXIT_CODES[gravest("fail" if verdict == "pass" else verdict for verdict in wrong)]
 
 
 def faults_of(history: History) -> tuple[FaultResult, ...]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from results.analysis.judge import SLOResult
 from results.analysis.metrics import Metrics
 from results.analysis.recovery import Recovery
-from results.record.result import CheckResult, Result, SLOResult
+from results.record.result import CheckResult, Result
 
 Mark = Literal["good", "bad", "open"]
 

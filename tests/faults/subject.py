@@ -18,7 +18,8 @@ from echo import EchoClient
 from harness.cluster.cluster import Cluster
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response
-from harness.model.fault import Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Fault
 from harness.model.system import Address, Client, Node, links_of
 from harness.node import context as nodes
 

@@ -16,7 +16,8 @@ from faults.clock_jump import ClockJump
 from faults.clock_skew import ClockSkew
 from faults.kill import Kill
 from harness.model.errors import FaultError, UsageError
-from harness.model.fault import Evidence, Fault
+from harness.model.evidence import Evidence
+from harness.model.fault import Fault
 from harness.model.steering import Term
 from harness.node.control import ControlPage
 

@@ -23,7 +23,8 @@ from faults.slow_disk import SlowDisk
 from faults.sync_fails import SyncFails
 from harness.model.drill import Drill
 from harness.model.errors import FaultError, UsageError
-from harness.model.fault import Evidence, Fault
+from harness.model.evidence import Evidence
+from harness.model.fault import Fault
 from harness.model.load import Load
 
 

@@ -19,7 +19,8 @@ from harness.cluster.cluster import Cluster, prepare
 from harness.cluster.requirements import missing_for
 from harness.model.drill import Drill
 from harness.model.errors import UsageError
-from harness.model.fault import Fault, Targets
+from harness.model.evidence import Targets
+from harness.model.fault import Fault
 from harness.model.load import Load
 from systems.foreign.redis import Redis
 

@@ -24,7 +24,8 @@ from harness.cluster.cluster import Cluster
 from harness.http.client import HttpClient
 from harness.model.drill import Drill
 from harness.model.errors import FaultError, UsageError
-from harness.model.fault import Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Fault
 from harness.model.load import Load
 from harness.model.system import Link, links_of
 from harness.run.catalog import find_drill

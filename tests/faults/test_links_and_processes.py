@@ -21,7 +21,8 @@ from harness.http.client import HttpClient
 from harness.http.message import TransportError, Unreachable
 from harness.model import selector
 from harness.model.errors import FaultError, NodeDown
-from harness.model.fault import Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Fault
 from harness.model.system import Link
 
 Pair = tuple[str, str]

@@ -26,7 +26,8 @@ from harness.cluster.fault_plane import PlaneKind
 from harness.http.client import HttpClient
 from harness.http.message import TimedOut, TransportError
 from harness.model.errors import FaultError, UsageError
-from harness.model.fault import Evidence, Fault, Targets
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Fault
 from harness.model.system import CLIENT, Link
 
 Doing = Callable[[Cluster], Awaitable[None]]

@@ -15,7 +15,7 @@ from faults.kill import Kill
 from faults.power_loss import PowerLoss, lose_unsynced
 from faults.sync_fails import SyncFails
 from harness.model.errors import FaultError
-from harness.model.fault import Evidence
+from harness.model.evidence import Evidence
 from harness.model.seeds import stream
 from harness.model.steering import Tracked
 from harness.node.control import ALL

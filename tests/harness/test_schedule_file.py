@@ -24,7 +24,8 @@ from faults.pause import Pause
 from harness.model.composition import PoissonFaults, RandomFaults
 from harness.model.drill import Drill
 from harness.model.errors import UsageError
-from harness.model.fault import Aim, Composition, Evidence, Fault, Targets, Window
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Composition, Fault, Window
 from harness.model.load import Load
 from harness.model.system import links_of
 from harness.run.schedule import PlannedWindow, plan

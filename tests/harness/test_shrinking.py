@@ -23,7 +23,8 @@ from harness.run import catalog
 from harness.run.runner import CompletedRun, RunSpec, run, run_spec_of
 from harness.run.schedule import PlannedWindow, plan
 from harness.run.shrinking import MINIMAL, SHORTEST_S, Failed, OutOfTime, Shrinking, halves, write
-from results.record.result import CheckResult, Result, SLOResult
+from results.analysis.judge import SLOResult
+from results.record.result import CheckResult, Result
 from results.record.store import save
 
 WINDOWS = 6

@@ -9,11 +9,10 @@ from synthetic import crash, spoil, steady
 
 from harness.model.history import History
 from harness.model.slo import SLO
-from results.analysis.judge import judge, show
+from results.analysis.judge import SLOResult, judge, show
 from results.analysis.metrics import Measurements, measure
 from results.analysis.recovery import Recovery
 from results.analysis.sample_sizes import at_least, samples_needed
-from results.record.result import SLOResult
 
 
 def measured(

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from synthetic import concluded, crash
 
 from harness.model.errors import UsageError
-from results.record.result import CheckResult, Result, SLOResult, decode, encode, exit_code, suite_exit_code, verdict_of
+from results.analysis.judge import SLOResult
+from results.record.result import CheckResult, Result, decode, encode, exit_code, suite_exit_code, verdict_of
 
 CHECKS = {valid: CheckResult(name="linearizable", valid=valid, why="…") for valid in (True, False, None)}
 SLOS = {ok: SLOResult(text="p99 < 1s", value=1.0, ok=ok, why="…") for ok in (True, False, None)}
@@ -68,7 +69,8 @@ def test_a_known_fault_must_be_caught_by_the_check_named(verdict: str, lineariza
         ([], 0),
         (["pass", "pass"], 0),
         (["pass", "unknown"], 4),
-        (["unknown", "slo"], 3),
+        (["unknown", "slo"], 4),
+        (["slo", "pass"], 3),
         (["slo", "fail", "unknown"], 1),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 from faults.partition import Partition
 from harness.cluster.cluster import Cluster
 from harness.cluster.warden_client import WardenClient
-from harness.model.fault import Targets
+from harness.model.evidence import Targets
 from harness.model.placeholders import filled, peers_in
 from harness.model.system import Address, Client, Node, links_of
 from harness.node.context import NodeSpec
