@@ -5,95 +5,90 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-import httptools
-
-from harness.http.message import MAX_BODY_BYTES, Broken, Headers, Response, TimedOut, TooLong, TransportError, Unreachable
+from harness.http.framing import Malformed
+from harness.http.message import Broken, Headers, Response, TimedOut, TransportError, Unreachable
+from harness.http.responses import ReceivedResponse, ResponseParser
+from harness.http.writing import encode_request
 from harness.model.system import Address
 
 
 class HttpClient:
-    """Requests to one address, over as many connections as are in use at once; idle ones are kept for the next request."""
+    """Requests to one address, over as many connections as are in use at once. Idle ones are kept for the next request."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._idle: list[_ClientConnection] = []
-        self._host_header = f"host: {address[0]}:{address[1]}\r\n".encode()
+        self._idle: list[_Connection] = []
+        self._host = f"{address[0]}:{address[1]}"
 
     async def request(self, method: str, path: str, body: bytes = b"", *, timeout_s: float, headers: Headers = ()) -> Response:
-        """Send one request and wait for its answer, whatever its status. Raises a `TransportError` where none came."""
-        head = [f"{method} {path} HTTP/1.1\r\n".encode("latin-1"), self._host_header]
-        head.extend(f"{name}: {value}\r\n".encode("latin-1") for name, value in headers)
-        head.append(b"content-length: %d\r\n\r\n" % len(body))
-        head.append(body)
+        """Send one request and wait for its response, whatever its status. Raises a `TransportError` if there is none."""
+        request = encode_request(method, path, host=self._host, headers=headers, body=body)
         connection = None
         try:
             async with asyncio.timeout(timeout_s):
                 connection = self._take_idle() or await self._connect()
-                response = await connection.exchange(b"".join(head))
+                received = await connection.exchange(request, bodiless=method == "HEAD")
         except TimeoutError as error:
             if connection is None:
-                raise Unreachable(f"no connection to {self.address[0]}:{self.address[1]} within {timeout_s:g} s") from error
+                raise Unreachable(f"no connection to {self._host} within {timeout_s:g} s") from error
             raise TimedOut(f"no answer within {timeout_s:g} s") from error
         finally:
             if connection is not None:
                 self._put_back(connection)
-        return response
+        return Response(received.head.status, received.body, received.head.headers)
 
     def close(self) -> None:
-        """Close the idle connections. Requests under way are not disturbed."""
+        """Close the idle connections. Requests under way go on."""
         for connection in self._idle:
             connection.close()
         self._idle.clear()
 
-    def _take_idle(self) -> _ClientConnection | None:
+    def _take_idle(self) -> _Connection | None:
         while self._idle:
             connection = self._idle.pop()
             if connection.reusable:
                 return connection
         return None
 
-    async def _connect(self) -> _ClientConnection:
+    async def _connect(self) -> _Connection:
         loop = asyncio.get_running_loop()
         try:
-            _, connection = await loop.create_connection(_ClientConnection, *self.address)
+            _, connection = await loop.create_connection(_Connection, *self.address)
         except OSError as error:
-            raise Unreachable(f"no connection to {self.address[0]}:{self.address[1]}: {error.strerror or error}") from error
+            raise Unreachable(f"no connection to {self._host}: {error.strerror or error}") from error
         return connection
 
-    def _put_back(self, connection: _ClientConnection) -> None:
+    def _put_back(self, connection: _Connection) -> None:
         if connection.reusable:
             self._idle.append(connection)
         else:
             connection.close()
 
 
-class _ClientConnection(asyncio.Protocol):
+class _Connection(asyncio.Protocol):
     """One connection with at most one request in flight."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
-        self._answer: asyncio.Future[Response] | None = None
-        self._complete = True
+        self._parser = ResponseParser()
+        self._response: asyncio.Future[ReceivedResponse] | None = None
+        self._bodiless = False
         self._keep_alive = True
 
     @property
     def reusable(self) -> bool:
-        """Open, and nothing is owed on it."""
+        """Whether it is open and nothing is outstanding on it."""
         transport = self._transport
-        return self._complete and self._keep_alive and transport is not None and not transport.is_closing()
+        return self._response is None and self._keep_alive and transport is not None and not transport.is_closing()
 
-    async def exchange(self, request: bytes) -> Response:
+    async def exchange(self, request: bytes, *, bodiless: bool) -> ReceivedResponse:
         assert self._transport is not None  # noqa: S101 - set before create_connection returns
         if self._transport.is_closing():
             raise Unreachable("the connection was closed before the request was sent")
-        self._answer = asyncio.get_running_loop().create_future()
-        self._complete = False
-        self._headers: list[tuple[str, str]] = []
-        self._body: list[bytes] = []
-        self._body_bytes = 0
+        self._response = asyncio.get_running_loop().create_future()
+        self._bodiless = bodiless
         self._transport.write(request)
-        return await self._answer
+        return await self._response
 
     def close(self) -> None:
         if self._transport is not None:
@@ -103,33 +98,33 @@ class _ClientConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        received = self._parser.end() if exc is None else None
+        if received is not None:
+            self._finish(received)
         self._fail(Broken(f"the connection ended before the answer{f': {exc}' if exc else ''}"))
 
     def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            reason = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
-            self._fail(Broken(f"the answer is not HTTP that can be taken: {reason}"))
+        if self._response is None:  # nothing was asked
+            self._keep_alive = False
             self.close()
+            return
+        try:
+            self._parser.feed(data)
+            received = self._parser.next(bodiless=self._bodiless)
+        except Malformed as error:
+            self._fail(Broken(f"the answer is not HTTP that can be taken: {error}"))
+            self.close()
+            return
+        if received is not None:
+            self._finish(received)
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
-
-    def on_body(self, body: bytes) -> None:
-        self._body_bytes += len(body)
-        if self._body_bytes > MAX_BODY_BYTES:
-            raise TooLong(f"a body of more than {MAX_BODY_BYTES} bytes")
-        self._body.append(body)
-
-    def on_message_complete(self) -> None:
-        self._complete = True
-        self._keep_alive = self._parser.should_keep_alive()
-        if self._answer is not None and not self._answer.done():
-            response = Response(self._parser.get_status_code(), b"".join(self._body), tuple(self._headers))
-            self._answer.set_result(response)
+    def _finish(self, received: ReceivedResponse) -> None:
+        self._keep_alive = received.head.keep_alive and not self._parser.unread_bytes
+        response, self._response = self._response, None
+        if response is not None and not response.done():
+            response.set_result(received)
 
     def _fail(self, error: TransportError) -> None:
         self._keep_alive = False
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+        if self._response is not None and not self._response.done():
+            self._response.set_exception(error)

@@ -1,7 +1,8 @@
-"""Deadlines that travel with a request, as the time that remains: clocks of two machines differ, what remains does not.
+"""Deadlines that travel with a request as the time that remains, because the clocks of two machines differ.
 
-The header is `timeout-ms: 300`, as gRPC's `grpc-timeout` (gRPC over HTTP/2, "Requests") with one unit. Whoever reads a request
-counts from that moment and passes on what is left. How long it was on its way is not known, so each hop is late by that much.
+The header is `timeout-ms: 300`, like gRPC's `grpc-timeout` (gRPC over HTTP/2, "Requests") with a single unit. A server counts
+from when it reads the request, and passes on what is left. It cannot know how long the request was on its way, so each hop is
+late by that much.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _MILLISECONDS: Final = re.compile(rb"[0-9]{1,8}")
 
 
 class Deadline(msgspec.Struct, frozen=True):
-    """Until when an answer is of use to whoever asked."""
+    """Until when the client can use a response."""
 
     at_s: float
     """By the clock of the loop that read the request."""
@@ -28,7 +29,7 @@ class Deadline(msgspec.Struct, frozen=True):
 
 
 def timeout_ms(value: bytes) -> int:
-    """The header's value. Raises `ValueError` where it is not a whole number of milliseconds above 0, of at most 8 digits."""
+    """The header's value. Raises `ValueError` unless it is a whole number of milliseconds above 0, of at most 8 digits."""
     if not _MILLISECONDS.fullmatch(value) or int(value) == 0:
         shown = value[:20].decode("latin-1")
         raise ValueError(f"{HEADER} is {shown!r}; it is a whole number of milliseconds, 1 to {LONGEST_MS}")

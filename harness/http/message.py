@@ -6,56 +6,46 @@ The errors tell apart what certainly had no effect (`Unreachable`) from what may
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 T = TypeVar("T")
 Headers = Sequence[tuple[str, str]]
 
-MAX_BODY_BYTES: Final = 64 * 1024 * 1024
-"""A longer request or response ends its connection."""
-
-
-class TooLong(Exception):
-    """A head or body above its limit."""
-
 
 class TransportError(Exception):
-    """A request that brought no answer."""
+    """A request that got no whole response."""
 
 
 class Unreachable(TransportError):
-    """No connection came about: the request was surely not sent."""
+    """There was no connection: the request was certainly not sent."""
 
 
 class Broken(TransportError):
-    """The connection ended before the whole answer had come: the request may have acted."""
+    """The connection ended before the whole response had come: the request may have had its effect."""
 
 
 class TimedOut(TransportError):
-    """No answer in time: the request may have acted, or may act yet."""
+    """No response in time: the request may have had its effect, or may have it yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as the server got it. Header names are in lower case."""
+class Request(msgspec.Struct, frozen=True):
+    """One request as a handler sees it: header names are in lower case, the path is decoded and without its query."""
 
     method: str
     path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}
     body: bytes = b""
 
     def decode(self, kind: type[T]) -> T:
-        """The JSON body as `kind`; where it is not one, the server answers 400 with the reason."""
+        """The JSON body as `kind`. If it is not one, the server answers 400 with the reason."""
         return msgspec.json.decode(self.body, type=kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """One answer."""
+class Response(msgspec.Struct, frozen=True):
+    """One response."""
 
     status: int = 200
     body: bytes = b""
@@ -66,5 +56,5 @@ class Response:
         return cls(status, msgspec.json.encode(value), (("content-type", "application/json"),))
 
     def decode(self, kind: type[T]) -> T:
-        """The JSON body as `kind`. Raises `msgspec.ValidationError` where it is not one."""
+        """The JSON body as `kind`. Raises `msgspec.ValidationError` if it is not one."""
         return msgspec.json.decode(self.body, type=kind)

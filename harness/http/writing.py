@@ -1,25 +1,68 @@
-"""Responses as bytes."""
+"""Requests and responses as bytes: the only place that writes heads.
+
+Programs that write many equal heads prepare them as a template, which is filled in by `%`.
+"""
 
 from __future__ import annotations
 
 import http
 from typing import Final
 
-from harness.http.message import Response
+from harness.http.message import Headers, Response
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _FRAMING: Final = frozenset({"connection", "content-length", "transfer-encoding"})
-"""Headers that belong to a connection, not to an answer, so that a node can pass another's answer on as it is."""
+"""Headers that belong to one connection. They are left out, so that a node can pass on another's response as it is."""
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
+_NO_LENGTH: Final = frozenset({http.HTTPStatus.NO_CONTENT, http.HTTPStatus.NOT_MODIFIED})
+"""Responses that have no body (RFC 9110, section 8.6)."""
 
 
 def encode_response(response: Response, *, keep_alive: bool = True, with_body: bool = True) -> bytes:
-    """An answer as it goes on the wire."""
-    parts = [_STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} -\r\n".encode()]
-    parts.extend(f"{name}: {value}\r\n".encode("latin-1") for name, value in response.headers if name.lower() not in _FRAMING)
+    """A response. Without its body, the head still announces how long it would be, as HEAD asks."""
+    parts = [_response_start(response.status, response.headers)]
     if not keep_alive:
         parts.append(b"connection: close\r\n")
-    parts.append(b"content-length: %d\r\n\r\n" % len(response.body))
-    if with_body:
-        parts.append(response.body)
+    if response.status in _NO_LENGTH:
+        parts.append(b"\r\n")
+    else:
+        parts.append(b"content-length: %d\r\n\r\n" % len(response.body))
+        if with_body:
+            parts.append(response.body)
     return b"".join(parts)
+
+
+def encode_request(method: str, target: str, *, host: str, headers: Headers = (), body: bytes | None = None) -> bytes:
+    """A request. `target` is its path and query as they are sent. A body, even an empty one, gets a Content-Length."""
+    lines = [f"{method} {target} HTTP/1.1\r\nhost: {host}\r\n", *(f"{name}: {value}\r\n" for name, value in headers)]
+    head = "".join(lines).encode("latin-1")
+    return head + b"\r\n" if body is None else b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body)
+
+
+def response_template(status: int, headers: Headers = ()) -> bytes:
+    """Responses that differ in their body only: `template % (len(body), body)`."""
+    return _response_start(status, headers).replace(b"%", b"%%") + b"content-length: %d\r\n\r\n%s"
+
+
+def request_template(method: str, target: str, *, host: str) -> bytes:
+    """Requests that differ in body and further headers: `template % (headers, len(body), body)`, each header with its CRLF."""
+    start = f"{method} {target} HTTP/1.1\r\nhost: {host}\r\n".encode("latin-1")
+    return start.replace(b"%", b"%%") + b"%scontent-length: %d\r\n\r\n%s"
+
+
+def closing(encoded: bytes) -> bytes:
+    """An encoded response, made to say that the connection ends after it."""
+    return encoded.replace(b"\r\n", b"\r\nconnection: close\r\n", 1)
+
+
+def without_body(encoded: bytes) -> bytes:
+    """An encoded response as it answers HEAD."""
+    return encoded[: encoded.index(b"\r\n\r\n") + 4]
+
+
+def _response_start(status: int, headers: Headers) -> bytes:
+    start = _STATUS_LINES.get(status) or b"HTTP/1.1 %d -\r\n" % status
+    lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in _FRAMING]
+    return start + "".join(lines).encode("latin-1")

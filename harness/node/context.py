@@ -108,18 +108,18 @@ class NodeContext:
         async def handle(request: Request) -> Response:
             return self._identity() if request.path == _IDENTITY_PATH else await handler(request)
 
-        await self._serve(await listen(handle, self.listen))
+        await self._serve(await listen(handle, self.listen, self.log))
 
     async def serve_batches(self, handler: BatchHandler) -> None:
-        """As `serve`, for a handler that takes the requests of one read together: see `pipelining`."""
+        """As `serve`, for a handler that takes the requests of one read together: see `harness.http.batched_server`."""
 
-        def handle(run: RequestBatch) -> None:
-            for message in run.messages:
+        def handle(batch: RequestBatch) -> None:
+            for message in batch.messages:
                 if message.head.path == _IDENTITY_PATH:
                     message.answer = encode_response(self._identity())
-            handler(run)
+            handler(batch)
 
-        await self._serve(await batched_server.listen(handle, self.listen))
+        await self._serve(await batched_server.listen(handle, self.listen, self.log))
 
     async def _serve(self, server: asyncio.Server) -> None:
         self.log(f"listening on {self.listen[0]}:{self.listen[1]}")

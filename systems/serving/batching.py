@@ -12,8 +12,9 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from harness.http.batched_server import Message, RequestBatch
+from harness.http.batched_server import RequestBatch
 from harness.http.message import Response
+from harness.http.requests import Message
 from harness.http.writing import encode_response
 from systems.serving.messages import Prediction
 

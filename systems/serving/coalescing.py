@@ -13,8 +13,9 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from harness.http.batched_server import Message, RequestBatch
+from harness.http.batched_server import RequestBatch
 from harness.http.deadlines import Deadline
+from harness.http.requests import Message
 
 GROUP_MESSAGES: Final = 128
 """A group that holds so many is full. Twice as many in a batch would save a replica little, and make all wait for it."""

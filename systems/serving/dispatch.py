@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final, NamedTuple
 
 from harness.http.batched_client import BatchedHttpClient
-from harness.http.batched_server import Message
 from harness.http.deadlines import HEADER, Deadline
 from harness.http.message import Response
+from harness.http.requests import Message
 from harness.http.writing import encode_response
 from harness.model.system import Address
 from systems.parts.retry_budget import RetryBudget
@@ -165,7 +165,7 @@ class Dispatcher:
         left_open = list(messages[len(answers) :])
         for message, answer in zip(messages, answers, strict=False):
             if answer.status < 500:
-                message.answer = answer.data
+                message.answer = answer.content
             else:
                 why = f"answered {answer.status}"
                 left_open.append(message)

@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 import torch
 
-from harness.http.batched_server import Message, RequestBatch
+from harness.http.batched_server import RequestBatch
 from harness.http.message import Response
+from harness.http.requests import Message
 from harness.http.writing import encode_response
 from harness.node.context import NodeContext
 from systems.serving import artifacts

@@ -26,8 +26,9 @@ from typing import Final
 import msgspec
 import torch
 
-from harness.http.batched_server import Message, RequestBatch
+from harness.http.batched_server import RequestBatch
 from harness.http.message import Response
+from harness.http.requests import Message
 from harness.http.writing import encode_response
 from harness.model.errors import HarnessError
 from harness.node.context import NodeContext

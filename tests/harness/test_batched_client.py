@@ -1,4 +1,4 @@
-"""Runs of pipelined requests from the client's side: whole answers, and what came before a failure."""
+"""Request batches from the client's side: whole responses, and those that came before a failure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 
 from harness.cluster.ports import reserved
 from harness.http import batched_server
-from harness.http.batched_client import Answer, BatchedHttpClient
+from harness.http.batched_client import BatchedHttpClient
 from harness.http.batched_server import RequestBatch
 from harness.http.message import Response
+from harness.http.responses import ReceivedResponse
 from harness.http.writing import encode_response
 
 HOST = "127.0.0.1"
@@ -21,13 +22,13 @@ def requests(bodies: Sequence[bytes]) -> list[bytes]:
     return [b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body) for body in bodies]
 
 
-def echo(run: RequestBatch) -> None:
-    for message in run.messages:
+def echo(batch: RequestBatch) -> None:
+    for message in batch.messages:
         message.answer = encode_response(Response(500 if message.body == b"bad" else 200, message.body))
-    run.finish()
+    batch.finish()
 
 
-async def raw(pieces: Sequence[bytes], *, count: int, timeout_s: float = 10) -> tuple[list[Answer], str | None]:
+async def raw(pieces: Sequence[bytes], *, count: int, timeout_s: float = 10) -> tuple[Sequence[ReceivedResponse], str | None]:
     """What a client makes of a server that sends these pieces, one a turn, and closes."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -49,7 +50,7 @@ async def raw(pieces: Sequence[bytes], *, count: int, timeout_s: float = 10) -> 
         server.close()
 
 
-def test_a_run_comes_back_in_order_on_a_kept_connection() -> None:
+def test_a_batch_comes_back_in_order_on_a_kept_connection() -> None:
     async def scenario() -> list[tuple[int, bytes]]:
         server = await batched_server.listen(echo, (HOST, 0))
         client = BatchedHttpClient(server.sockets[0].getsockname())
@@ -70,16 +71,16 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 def test_single_bytes_are_put_together() -> None:
     answers, why = asyncio.run(raw([OK[at : at + 1] for at in range(len(OK))], count=1))
-    assert ([answer.data for answer in answers], why) == ([OK], None)
+    assert ([answer.content for answer in answers], why) == ([OK], None)
 
 
 @pytest.mark.parametrize(
     ("pieces", "whole", "reason"),
     [
         ([OK, OK[:-1]], 1, "the connection ended"),
-        ([OK, b"garbage\r\n\r\n"], 1, "not one that a run can take"),
-        ([b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"], 0, "not one that a run can take"),
-        ([OK.replace(b"content", b"connection: close\r\ncontent")], 0, "not one that a run can take"),
+        ([OK, b"garbage\r\n\r\n"], 1, "not one that a batch can take"),
+        ([b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"], 0, "not one that a batch can take"),
+        ([OK.replace(b"content", b"connection: close\r\ncontent")], 0, "not one that a batch can take"),
     ],
 )
 def test_what_came_before_a_failure_counts(pieces: list[bytes], whole: int, reason: str) -> None:
@@ -95,7 +96,7 @@ def test_silence_is_given_up() -> None:
 
 
 def test_nobody_there_is_said() -> None:
-    async def scenario(port: int) -> tuple[list[Answer], str | None]:
+    async def scenario(port: int) -> tuple[Sequence[ReceivedResponse], str | None]:
         return await BatchedHttpClient((HOST, port)).exchange(requests([b"x"]), timeout_s=10)
 
     with reserved(1) as ports:

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.http.client import HttpClient
-from harness.http.message import MAX_BODY_BYTES, Broken, Request, Response, TimedOut, Unreachable
+from harness.http.framing import MAX_BODY_BYTES
+from harness.http.message import Broken, Request, Response, TimedOut, Unreachable
 from harness.http.server import MAX_WAITING_REQUESTS, listen
 from harness.model.system import Address
 
@@ -120,8 +121,11 @@ def test_what_is_bad_is_refused_after_what_was_good_is_answered() -> None:
 
 def test_what_curl_and_browsers_send_besides() -> None:
     async def scenario(address: Address) -> None:
-        upgrade = b"GET /a HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
-        assert (await said(address, upgrade)).endswith(b"GET /a {}")
+        upgrade = b"GET /a HTTP/1.1\r\nconnection: %b\r\nupgrade: h2c\r\n\r\n"
+        assert (await said(address, upgrade % b"upgrade, close")).endswith(b"GET /a {}")
+        both = await said(address, upgrade % b"upgrade" + LAST % b"/b")
+        assert b"GET /a {}" in both
+        assert both.endswith(b"GET /b {}")
         head = await said(address, b"HEAD /a HTTP/1.1\r\nconnection: close\r\n\r\n")
         assert b"content-length: 10" in head
         assert head.endswith(b"\r\n\r\n")

@@ -9,9 +9,9 @@ from functools import partial
 from typing import NamedTuple
 
 from harness.cluster.ports import HOST
-from harness.http.batched_server import Cutter, Head, Message
 from harness.http.deadlines import Deadline
 from harness.http.message import Response
+from harness.http.requests import Message, RequestHead, RequestParser
 from harness.http.writing import encode_response
 from harness.model.system import Address
 from systems.serving.dispatch import Dispatcher
@@ -26,7 +26,7 @@ class Answer(NamedTuple):
 
 async def ask(dispatcher: Dispatcher, *bodies: bytes, deadline: Deadline | None = None) -> list[Answer]:
     """Requests that came together, and what each was answered."""
-    messages = [Message(Head("POST", "/predict"), body) for body in bodies]
+    messages = [Message(RequestHead("POST", "/predict"), body) for body in bodies]
     await dispatcher.predict(messages, deadline)
     answers = []
     for message in messages:
@@ -65,14 +65,14 @@ class _ChoosyConnection(asyncio.Protocol):
     def __init__(self, name: str, replicas: Choosy) -> None:
         self._name = name
         self._replicas = replicas
-        self._cutter = Cutter()
+        self._parser = RequestParser()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        bodies = [message.body for message in self._cutter.feed(data)]
+        bodies = [message.body for message in self._parser.feed(data)]
         self._replicas.runs.append((self._name, bodies))
         for number, body in enumerate(bodies):
             match self._replicas.manner(self._name, body):

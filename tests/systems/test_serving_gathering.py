@@ -10,9 +10,10 @@ import pytest
 
 from harness.cluster.ports import HOST
 from harness.http.batched_client import BatchedHttpClient
-from harness.http.batched_server import Message, RequestBatch, listen
+from harness.http.batched_server import RequestBatch, listen
 from harness.http.deadlines import Deadline
 from harness.http.message import Response
+from harness.http.requests import Message
 from harness.http.writing import encode_response
 from systems.serving.coalescing import GROUP_MESSAGES, Gatherer
 

@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import ClassVar
 
-from harness.http.batched_server import Message
 from harness.http.deadlines import Deadline
+from harness.http.requests import Message
 from systems.parts.breaker import Permit
 from systems.parts.breaker_bugs import NeverCloses, NeverOpens, SeesNoFailures, SeesNoSlowness, UnboundedProbes
 from systems.parts.retry_budget import RetryBudget

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.http.batched_server import Message
+from harness.http.requests import Message
 from harness.http.writing import encode_response
 from harness.node.context import NodeContext
 from systems.serving.replica import Server, serve_undrained

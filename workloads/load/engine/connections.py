@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
+from harness.http.responses import ResponseParser
 from harness.model.system import Address
 from workloads.load.engine.schedule import Times
 from workloads.load.engine.tally import UNKNOWN, Tally
@@ -22,7 +23,7 @@ _now = time.monotonic_ns
 class Connection:
     """A socket with its calls under way, oldest first."""
 
-    __slots__ = ("open", "received", "runs", "since_ns", "socket", "unsent", "which")
+    __slots__ = ("open", "parser", "runs", "since_ns", "socket", "unsent", "which")
 
     def __init__(self, opened: socket.socket) -> None:
         self.socket = opened
@@ -32,7 +33,7 @@ class Connection:
         """Which exchange each call is."""
         self.runs: deque[tuple[Times, int]] = deque()
         """The calls that were sent together: when each was due, and when they were sent."""
-        self.received = b""
+        self.parser = ResponseParser()
         self.unsent = b""
 
     def take(self, count: int) -> Iterator[tuple[Times, int]]:

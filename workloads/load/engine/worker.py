@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
+from harness.http.framing import Malformed
 from workloads.load.engine.alarm import Alarm
-from workloads.load.engine.answers import Cutter
 from workloads.load.engine.connections import Connection, Connections
 from workloads.load.engine.schedule import NEVER_NS, Schedule, Times
 from workloads.load.engine.snapshot import Page
@@ -45,7 +45,6 @@ class Worker:
         self._depth, self._timeout_ns = task.depth, round(task.load.timeout_ms * 1e6)
         self._schedule = Schedule(task.load, task.warm_up_s, task.seed, prepare.number, prepare.workers)
         self._tally = Tally(page)
-        self._cutter = Cutter()
         share = len(range(prepare.number, task.load.clients, prepare.workers))
         self._connections = Connections(self._epoll, self._tally, task.address, share, task.depth, self._timeout_ns)
         self._free = self._connections.free
@@ -150,36 +149,32 @@ class Worker:
             return
         now = _now()
         was_full = len(connection.which) >= self._depth
-        ended = not data
-        data = connection.received + data
         try:
-            at, closes = self._cut(connection, data, ended, now)
-        except ValueError as error:
+            closes = self._take_responses(connection, data, now)
+        except Malformed as error:
             self._connections.lose(connection, f"answer cannot be read: {error}")
             return
-        if ended or closes:
+        if closes:
             self._connections.lose(connection, "connection closed by the server")
-            return
-        connection.received = data[at:]
-        if was_full and not connection.unsent and len(connection.which) < self._depth:
+        elif was_full and not connection.unsent and len(connection.which) < self._depth:
             self._connections.give(connection)
 
-    def _cut(self, connection: Connection, data: bytes, ended: bool, now: int) -> tuple[int, bool]:
-        """Count the whole answers in `data`; where they end, and whether the connection does."""
-        at, count, right, closes = 0, 0, 0, False
+    def _take_responses(self, connection: Connection, data: bytes, now: int) -> bool:
+        """Count the responses that are whole with this data, which is empty if the connection has ended. Whether it ends."""
+        parser, count, right = connection.parser, 0, 0
+        closes = not data
+        parser.feed(data)
         try:
             for which in connection.which:
-                if at == len(data) and not ended:
+                response = parser.next(bodiless=self._bodiless[which]) if data else parser.end()
+                if response is None:
                     break
-                answer = self._cutter.cut(data, at, bodiless=self._bodiless[which], ended=ended)
-                if answer is None:
-                    break
-                status, body, at, closes = answer
+                head = response.head
                 expected = self._expected[which]
-                if not 200 <= status < 300:
-                    outcome, text = FAILED, f"status {status}"
-                elif expected and not body.startswith(expected):
-                    outcome, text = WRONG, f"not what was expected: {body[:60]!r}"
+                if not 200 <= head.status < 300:
+                    outcome, text = FAILED, f"status {head.status}"
+                elif expected and not response.content.startswith(expected, response.body_at):
+                    outcome, text = WRONG, f"not what was expected: {response.body[:60]!r}"
                 else:
                     outcome, text = OK, ""
                 count += 1
@@ -187,14 +182,15 @@ class Worker:
                     self._count(connection, count - 1 - right, OK, now)
                     self._count(connection, 1, outcome, now, text)
                     right = count
-                if closes:
+                if not head.keep_alive:
+                    closes = True
                     break
-        finally:  # what came before an answer that cannot be read has ended as well
+        finally:  # what came before a response that cannot be read has ended as well
             self._count(connection, count - right, OK, now)
             del connection.which[:count]
-        if not connection.which and len(data) > at and not closes:
-            raise ValueError("more came than was asked for")
-        return at, closes
+        if not connection.which and parser.unread_bytes and not closes:
+            raise Malformed("more came than was asked for")
+        return closes
 
     def _count(self, connection: Connection, calls: int, outcome: int, now: int, text: str = "") -> None:
         """The oldest calls of a connection have ended."""

@@ -1,0 +1,237 @@
+"""Where a message's head and body end (RFC 9112, sections 6, 7 and 9): the part of parsing that requests and responses share.
+
+httptools checks and splits heads. Bodies are delimited here, because httptools reads on into the next message without saying
+where the last one ended, and takes the body of a request that offers an upgrade for another protocol.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Final, Generic, NamedTuple, TypeVar
+
+import httptools
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""A longer first line and headers are refused."""
+
+MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+"""A longer body is refused."""
+
+CHUNKED: Final = -1
+"""In place of a body's length: the body comes in chunks."""
+
+UNTIL_CLOSE: Final = -2
+"""In place of a body's length: the body ends with the connection."""
+
+_MAX_KNOWN_HEADS: Final = 4096
+_MAX_KNOWN_HEAD_BYTES: Final = 2048
+_CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,16}")
+
+HeadT = TypeVar("HeadT")
+ParserT = TypeVar("ParserT", httptools.HttpRequestParser, httptools.HttpResponseParser)
+
+
+class Malformed(ValueError):
+    """Bytes that are no HTTP/1.1 message, or one above a limit. `status` is how a server refuses such a request."""
+
+    def __init__(self, why: str, status: int = 400) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class Fields(NamedTuple):
+    """What the headers of a message say about its body and its connection."""
+
+    length: int | None
+    chunked: bool
+    encoded: bool
+    """Whether there is a Transfer-Encoding at all."""
+    keep_alive: bool
+
+
+class HeadReader(Generic[ParserT]):
+    """Feeds a head to httptools and collects what it finds. `kind` is httptools' parser for requests or for responses."""
+
+    def __init__(self, kind: type[ParserT]) -> None:
+        self.url = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        """Names in lower case."""
+        self.complete = False
+        self.parser: ParserT = kind(self)
+        self._fed_bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        """Raises `Malformed` as soon as this cannot become a head."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # the offer is declined by not taking it up
+        except httptools.HttpParserError as error:
+            raise Malformed(str(error)) from error
+
+    def feed_whole(self, head: bytes) -> None:
+        """Read a head up to its empty line. Raises `Malformed` if the head ends elsewhere for httptools."""
+        if len(head) > MAX_HEAD_BYTES:
+            raise _long_head()
+        self.feed(head[:-1])
+        ended_early = self.complete
+        self.feed(head[-1:])
+        if ended_early or not self.complete:
+            raise Malformed("a head that does not end with an empty line")
+
+    def feed_start(self, start: bytes) -> None:
+        """Check the start of a head, of which more may have come since the last call."""
+        if len(start) > MAX_HEAD_BYTES:
+            raise _long_head()
+        self.feed(start[self._fed_bytes :])
+        self._fed_bytes = len(start)
+        if self.complete:
+            raise Malformed("a head whose lines do not end with CRLF")
+
+    def fields(self) -> Fields:
+        """The headers that say where the message and the connection end. httptools has refused contradictions."""
+        length: int | None = None
+        encodings: list[bytes] = []
+        options: list[bytes] = []
+        for name, value in self.headers:
+            if name == b"content-length":
+                length = int(value)
+            elif name == b"transfer-encoding":
+                encodings += value.lower().split(b",")
+            elif name == b"connection":
+                options += [option.strip() for option in value.lower().split(b",")]
+        version = self.parser.get_http_version()
+        if version == "1.1":
+            keep_alive = b"close" not in options
+        elif version == "1.0":
+            keep_alive = b"keep-alive" in options and b"close" not in options
+        else:
+            raise Malformed(f"HTTP/{version} is not spoken here")
+        return Fields(length, bool(encodings) and encodings[-1].strip() == b"chunked", bool(encodings), keep_alive)
+
+    # httptools calls these
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self.complete = True
+
+
+def _long_head() -> Malformed:
+    return Malformed(f"a head of more than {MAX_HEAD_BYTES} bytes", 431)
+
+
+def long_body(limit_bytes: int) -> Malformed:
+    """The refusal of a body above its limit."""
+    return Malformed(f"a body of more than {limit_bytes} bytes", 413)
+
+
+def remember(known: dict[bytes, HeadT], text: bytes, head: HeadT) -> HeadT:
+    """Keep what a head says for the next equal one. Heads are mostly alike, and mean the same each time."""
+    if len(text) <= _MAX_KNOWN_HEAD_BYTES:
+        if len(known) >= _MAX_KNOWN_HEADS:
+            known.clear()
+        known[text] = head
+    return head
+
+
+class Unread:
+    """Received bytes that are no whole message yet. They are joined only when enough of them may have come."""
+
+    __slots__ = ("_needed_bytes", "_parts", "size")
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._needed_bytes = 0
+        self.size = 0
+
+    def add(self, data: bytes) -> bytes:
+        """All that was kept and this, to be kept no longer; nothing while it is known to be too little."""
+        if not self._parts:
+            return data
+        self._parts.append(data)
+        self.size += len(data)
+        return b"" if self.size < self._needed_bytes else self.take()
+
+    def keep(self, data: bytes, needed_bytes: int = 0) -> None:
+        """Keep what remained of what `add` gave. It is no whole message before there are `needed_bytes` of it."""
+        if data:
+            self._parts.append(data)
+            self.size = len(data)
+            self._needed_bytes = needed_bytes
+
+    def take(self) -> bytes:
+        """All that was kept, to be kept no longer."""
+        data = b"".join(self._parts)
+        self._parts.clear()
+        self.size = 0
+        return data
+
+
+class _Expected(Enum):
+    SIZE = "a chunk's size"
+    DATA_END = "the end of a chunk's line"
+    TRAILER = "a trailer or the last line"
+
+
+class ChunkedBody:
+    """Decodes one chunked body (RFC 9112, section 7.1). Extensions and trailers are skipped."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._parts: list[bytes] = []
+        self._body_bytes = 0
+        self._chunk_left = 0
+        self._expected = _Expected.SIZE
+        self._line = b""
+        self._trailer_bytes = 0
+
+    def content(self) -> bytes:
+        """The decoded body, once it is complete."""
+        return b"".join(self._parts)
+
+    def feed(self, data: bytes, at: int) -> int | None:
+        """Where in `data` the body ends; None if the body goes on after it. Raises `Malformed`."""
+        while True:
+            if self._chunk_left:
+                part = data[at : at + self._chunk_left]
+                self._parts.append(part)
+                self._chunk_left -= len(part)
+                at += len(part)
+            line_end = data.find(b"\n", at) + 1
+            self._line += data[at : line_end or len(data)]
+            if len(self._line) + self._trailer_bytes > MAX_HEAD_BYTES:
+                raise Malformed("a line or trailers of a chunked body that are too long", 431)
+            if not line_end:
+                return None
+            at, line, self._line = line_end, self._line, b""
+            if not line.endswith(b"\r\n"):
+                raise Malformed("a line of a chunked body that does not end with CRLF")
+            if self._take_line(line[:-2]):
+                return at
+
+    def _take_line(self, line: bytes) -> bool:
+        """Whether the body ends with this line."""
+        match self._expected:
+            case _Expected.SIZE:
+                digits = line.partition(b";")[0].rstrip(b" \t")
+                if not _CHUNK_SIZE.fullmatch(digits):
+                    raise Malformed("a chunk size that is not a hexadecimal number")
+                self._chunk_left = int(digits, 16)
+                self._body_bytes += self._chunk_left
+                if self._body_bytes > self._max_bytes:
+                    raise long_body(self._max_bytes)
+                self._expected = _Expected.DATA_END if self._chunk_left else _Expected.TRAILER
+            case _Expected.DATA_END:
+                if line:
+                    raise Malformed("a chunk that is longer than its size")
+                self._expected = _Expected.SIZE
+            case _Expected.TRAILER:
+                self._trailer_bytes += len(line) + 2
+                return not line
+        return False

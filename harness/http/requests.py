@@ -1,0 +1,172 @@
+"""Requests, parsed from the bytes of a connection however they are split.
+
+Most requests of a connection have equal heads, so what a head says is looked up by its bytes, and only a new one is parsed.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Final
+from urllib.parse import parse_qsl, unquote
+
+import httptools
+import msgspec
+
+from harness.http import deadlines
+from harness.http.framing import CHUNKED, MAX_BODY_BYTES, ChunkedBody, HeadReader, Malformed, Unread, long_body, remember
+
+
+class RequestHead(msgspec.Struct, frozen=True, dict=True):
+    """What the first line and the headers of a request say. `path` is decoded and without its query."""
+
+    method: str
+    path: str
+    body_bytes: int = 0
+    """`CHUNKED` if the length is not announced."""
+    keep_alive: bool = True
+    """Whether the connection goes on after this request."""
+    timeout_ms: int | None = None
+    """How long the client can use the response, by its `timeout-ms`; None if it does not say."""
+    target: bytes = b""
+    """Path and query as they came."""
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+    expects_continue: bool = False
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """Names in lower case; of several headers of one name, the last."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.fields}
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        """Decoded; of several values of one name, the last."""
+        query = self.target.partition(b"?")[2]
+        return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
+
+
+class Message(msgspec.Struct):
+    """One request, and its whole response as bytes once there is one."""
+
+    head: RequestHead
+    body: bytes
+    answer: bytes = b""
+
+
+class RequestParser:
+    """Takes requests out of one connection's bytes."""
+
+    def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self.ended = False
+        """Nothing more is taken: the last request said that the connection ends, or what came is malformed."""
+        self.failure: Malformed | None = None
+        self._max_body_bytes = max_body_bytes
+        self._unread = Unread()
+        self._start: HeadReader[httptools.HttpRequestParser] | None = None
+        self._chunked: tuple[RequestHead, ChunkedBody] | None = None
+        self._expects_continue = False
+
+    def feed(self, data: bytes) -> list[Message]:
+        """The requests that are complete with these bytes, in their order."""
+        messages: list[Message] = []
+        if self.ended or (self._unread.size and not (data := self._unread.add(data))):
+            return messages
+        try:
+            self._read(data, messages)
+        except Malformed as error:
+            self.failure = error
+            self.ended = True
+        return messages
+
+    @property
+    def in_request(self) -> bool:
+        """Whether the start of a request has come, and not yet its end."""
+        return bool(self._unread.size or self._chunked)
+
+    def take_continue(self) -> bool:
+        """Whether the client waits for `100 Continue` before it sends the body. True once a request."""
+        expects, self._expects_continue = self._expects_continue, False
+        return expects
+
+    def _read(self, data: bytes, messages: list[Message]) -> None:
+        at = needed_bytes = 0
+        if self._chunked is not None:
+            at = self._read_chunks(data, 0, messages)
+            if self.ended:
+                return
+        while (body_at := data.find(b"\r\n\r\n", at) + 4) > 3:
+            text = data[at:body_at]
+            head = _known.get(text)
+            if head is None:
+                if text == b"\r\n\r\n":  # empty lines before a request are skipped (RFC 9112, section 2.2)
+                    at = body_at
+                    continue
+                head = remember(_known, text, _parse(text.lstrip(b"\r\n")))
+            end = body_at + head.body_bytes
+            if end < body_at:
+                self._chunked = head, ChunkedBody(self._max_body_bytes)
+                at = self._read_chunks(data, body_at, messages)
+                self._expects_continue = head.expects_continue and self._chunked is not None
+                if self.ended:
+                    return
+                continue
+            if end > len(data):
+                if head.body_bytes > self._max_body_bytes:
+                    raise long_body(self._max_body_bytes)
+                needed_bytes = end - at
+                self._expects_continue = head.expects_continue
+                break
+            messages.append(Message(head, data[body_at:end]))
+            at = end
+            if not head.keep_alive:
+                self.ended = True
+                return
+        rest = data[at:]
+        self._unread.keep(rest, needed_bytes)
+        if at or needed_bytes:
+            self._start = None
+        if rest and not needed_bytes:  # refuse at once what cannot become a head
+            self._start = self._start or HeadReader(httptools.HttpRequestParser)
+            self._start.feed_start(rest)
+
+    def _read_chunks(self, data: bytes, at: int, messages: list[Message]) -> int:
+        """Read on in a chunked body; returns where it ends, or the end of the data."""
+        assert self._chunked is not None  # noqa: S101 - both callers have seen to it
+        head, body = self._chunked
+        end = body.feed(data, at)
+        if end is None:
+            return len(data)
+        self._chunked = None
+        messages.append(Message(head, body.content()))
+        self.ended = not head.keep_alive
+        return end
+
+
+_known: Final[dict[bytes, RequestHead]] = {}
+
+
+def _parse(text: bytes) -> RequestHead:
+    reader = HeadReader(httptools.HttpRequestParser)
+    reader.feed_whole(text)
+    method = reader.parser.get_method().decode("latin-1")
+    fields = reader.fields()
+    timeout_ms = None
+    expects_continue = False
+    for name, value in reader.headers:
+        if name == b"timeout-ms":
+            try:
+                timeout_ms = deadlines.timeout_ms(value)
+            except ValueError as error:
+                raise Malformed(str(error)) from error
+        elif name == b"expect":
+            expects_continue = value.lower() == b"100-continue"
+    path = reader.url.partition(b"?")[0].decode("latin-1")
+    return RequestHead(
+        method=method,
+        path=unquote(path) if "%" in path else path,
+        body_bytes=CHUNKED if fields.chunked else fields.length or 0,
+        keep_alive=fields.keep_alive and method != "CONNECT",
+        timeout_ms=timeout_ms,
+        target=reader.url,
+        fields=tuple(reader.headers),
+        expects_continue=expects_continue,
+    )

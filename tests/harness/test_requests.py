@@ -1,0 +1,101 @@
+"""Requests come out the same however the network splits their bytes."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.http.framing import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from harness.http.requests import Message, RequestParser
+
+
+def post(body: bytes, headers: bytes = b"") -> bytes:
+    return b"POST /predict HTTP/1.1\r\nhost: a\r\n" + headers + b"content-length: %d\r\n\r\n" % len(body) + body
+
+
+def chunked(body: bytes) -> bytes:
+    chunk = b"%x\r\n" % len(body) + body + b"\r\n" if body else b""
+    return b"POST /chunks HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n" + chunk + b"0\r\n\r\n"
+
+
+def seen(messages: list[Message]) -> list[tuple[str, str, bytes]]:
+    return [(message.head.method, message.head.path, message.body) for message in messages]
+
+
+BODIES = st.one_of(st.binary(max_size=40), st.sampled_from([b"\r\n\r\n", b"POST / HTTP/1.1\r\n\r\n", b"x" * 5000]))
+REQUESTS = st.one_of(
+    BODIES.map(lambda body: (post(body), ("POST", "/predict", body))),
+    BODIES.map(lambda body: (post(body, b"X-Odd: \t1\r\n"), ("POST", "/predict", body))),
+    BODIES.map(lambda body: (chunked(body), ("POST", "/chunks", body))),
+    st.just((b"GET /a%20b?c=d HTTP/1.1\r\nhost: a\r\n\r\n", ("GET", "/a b", b""))),
+    st.just((b"DELETE /thing HTTP/1.1\r\nhost: a\r\n\r\n", ("DELETE", "/thing", b""))),
+    st.just((b"\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n", ("GET", "/", b""))),
+    st.just((b"GET /long HTTP/1.1\r\nx: " + b"y" * 6000 + b"\r\n\r\n", ("GET", "/long", b""))),
+)
+
+
+@given(st.lists(REQUESTS, max_size=8), st.lists(st.integers(0, 20_000), max_size=12))
+def test_requests_are_the_same_wherever_the_bytes_are_split(
+    requests: list[tuple[bytes, tuple[str, str, bytes]]], cuts: list[int]
+) -> None:
+    data = b"".join(request for request, _ in requests)
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    parser = RequestParser()
+    found = [message for start, end in itertools.pairwise(edges) if start < end for message in parser.feed(data[start:end])]
+    assert parser.failure is None
+    assert seen(found) == [expected for _, expected in requests]
+
+
+def test_requests_come_out_of_single_bytes() -> None:
+    parser = RequestParser()
+    data = post(b"one") + post(b"") + post(b"three")
+    found = [message for byte in data for message in parser.feed(bytes([byte]))]
+    assert [message.body for message in found] == [b"one", b"", b"three"]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16\x03\x01 a TLS hello",
+        b"POST /predict HTTP/1.1\r\ncontent-length: minus one\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+        b"POST /predict HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1),
+        b"GET / HTTP/1.1\r\nx: " + b"y" * (MAX_HEAD_BYTES + 1) + b"\r\n\r\n",
+        b"GET / NONSENSE\r\n\r\n",
+    ],
+)
+def test_garbage_ends_what_can_be_cut_out(garbage: bytes) -> None:
+    parser = RequestParser()
+    assert [message.body for message in parser.feed(post(b"before") + garbage)] == [b"before"]
+    assert parser.failure
+
+
+def test_a_length_hidden_from_the_parser_is_not_believed() -> None:
+    """A head that ends earlier for the parser than for the search: both must see the same requests."""
+    parser = RequestParser()
+    messages = parser.feed(b"POST /a HTTP/1.1\ncontent-length: 0\n\nGET /b HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert parser.failure or [message.head.path for message in messages] == ["/a", "/b"]
+
+
+@pytest.mark.parametrize("value", [b"1", b"300", b"00300", b"99999999"])
+def test_a_timeout_is_read_from_the_head(value: bytes) -> None:
+    """By the quick way and by the parser."""
+    parser = RequestParser()
+    messages = parser.feed(post(b"a", b"Timeout-Ms: " + value + b"\r\n") + post(b"b"))
+    messages += parser.feed(b"POST /c HTTP/1.1\r\ntimeout-ms: " + value + b"\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n")
+    messages += parser.feed(post(b"d"))
+    assert [message.head.timeout_ms for message in messages] == [int(value), None, int(value), None]
+
+
+@pytest.mark.parametrize("value", [b"", b"0", b"-1", b"+1", b"1.5", b"300ms", b"1 2", b"123456789", b"\xb2"])
+def test_a_timeout_that_is_none_is_refused(value: bytes) -> None:
+    parser = RequestParser()
+    assert [message.body for message in parser.feed(post(b"before") + post(b"a", b"timeout-ms: " + value + b"\r\n"))] == [
+        b"before"
+    ]
+    assert str(parser.failure) == (
+        f"timeout-ms is {value.decode('latin-1')!r}; it is a whole number of milliseconds, 1 to 99999999"
+    )
