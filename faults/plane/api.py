@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import re
+import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -24,6 +27,11 @@ VERSION: Final = "2.12.0"
 _TEXT: Final = "text/plain; charset=utf-8"
 _JSON: Final = "application/json"
 _NO_SNIFFING: Final = (("X-Content-Type-Options", "nosniff"),)
+
+_MOST_WARNINGS: Final = 8
+"""Headers that an answer has for them."""
+
+Warnings = list[str]
 
 Route = Callable[[Request, tuple[str, ...]], Awaitable[Answer]]
 
@@ -98,17 +106,19 @@ class Api:
         return Answer(200, encoding.proxies_by_name(self._proxies), _JSON)
 
     async def _create(self, request: Request, _: tuple[str, ...]) -> Answer:
-        proxy = await self._proxies.create(bodies.proxy_to_create(request.body))
-        return _proxy_answer(201, proxy)
+        warnings = Warnings()
+        proxy = await self._proxies.create(bodies.proxy_to_create(request.body, warnings.append))
+        return _proxy_answer(201, proxy, warnings)
 
     async def _show(self, _: Request, names: tuple[str, ...]) -> Answer:
-        return _proxy_answer(200, self._proxies.get(names[0]))
+        return _proxy_answer(200, self._proxies.get(names[0]), Warnings())
 
     async def _update(self, request: Request, names: tuple[str, ...]) -> Answer:
         proxy = self._proxies.get(names[0])
-        wanted = bodies.proxy_to_update(request.body, proxy)
+        warnings = Warnings()
+        wanted = bodies.proxy_to_update(request.body, proxy, warnings.append)
         await proxy.update(wanted.listen, wanted.upstream, wanted.enabled)
-        return _proxy_answer(200, proxy)
+        return _proxy_answer(200, proxy, warnings)
 
     async def _delete(self, _: Request, names: tuple[str, ...]) -> Answer:
         await self._proxies.remove(names[0])
@@ -116,15 +126,16 @@ class Api:
 
     async def _populate(self, request: Request, _: tuple[str, ...]) -> Answer:
         made: list[Proxy] = []
+        warnings = Warnings()
         failure: ApiError | None = None
         try:
-            for spec in bodies.proxies_to_populate(request.body):
+            for spec in bodies.proxies_to_populate(request.body, warnings.append):
                 made.append(await self._proxies.create_or_replace(spec))
         except JsonError as error:
             failure = bad_body(str(error))
         except ApiError as error:
             failure = error
-        return Answer(failure.status if failure else 201, encoding.populated(made, failure), _JSON)
+        return Answer(failure.status if failure else 201, encoding.populated(made, failure), _JSON, _told(warnings))
 
     async def _reset(self, _: Request, __: tuple[str, ...]) -> Answer:
         await self._proxies.reset()
@@ -137,9 +148,10 @@ class Api:
 
     async def _toxic_create(self, request: Request, names: tuple[str, ...]) -> Answer:
         toxics = self._proxies.get(names[0]).toxics
-        toxic = bodies.toxic_to_create(request.body, toxics.has)
+        warnings = Warnings()
+        toxic = bodies.toxic_to_create(request.body, toxics.has, warnings.append)
         toxics.add(toxic)
-        return Answer(200, encoding.toxic(toxic), _JSON)
+        return Answer(200, encoding.toxic(toxic), _JSON, _told(warnings))
 
     async def _toxic_show(self, _: Request, names: tuple[str, ...]) -> Answer:
         return Answer(200, encoding.toxic(self._proxies.get(names[0]).toxics.get(names[1])), _JSON)
@@ -147,8 +159,9 @@ class Api:
     async def _toxic_update(self, request: Request, names: tuple[str, ...]) -> Answer:
         toxics = self._proxies.get(names[0]).toxics
         toxic = toxics.get(names[1])
-        toxics.update(toxic, *bodies.toxic_to_update(request.body, toxic))
-        return Answer(200, encoding.toxic(toxic), _JSON)
+        warnings = Warnings()
+        toxics.update(toxic, *bodies.toxic_to_update(request.body, toxic, warnings.append))
+        return Answer(200, encoding.toxic(toxic), _JSON, _told(warnings))
 
     async def _toxic_delete(self, _: Request, names: tuple[str, ...]) -> Answer:
         toxics = self._proxies.get(names[0]).toxics
@@ -165,8 +178,15 @@ class Api:
         return Answer(200, body, "text/plain; version=0.0.4; charset=utf-8")
 
 
-def _proxy_answer(status: int, proxy: Proxy) -> Answer:
-    return Answer(status, encoding.proxy(proxy), _JSON)
+def _proxy_answer(status: int, proxy: Proxy, warnings: list[str]) -> Answer:
+    return Answer(status, encoding.proxy(proxy), _JSON, _told(warnings))
+
+
+def _told(warnings: list[str]) -> tuple[tuple[str, str], ...]:
+    """Warnings as headers of the answer; the log has them too, for clients that show no headers."""
+    for warning in warnings:
+        print(f"{time.strftime('%H:%M:%S')} warning: {warning}", file=sys.stderr, flush=True)
+    return tuple(("Warning", f"299 - {json.dumps(warning)}") for warning in warnings[:_MOST_WARNINGS])
 
 
 def _refusal(error: ApiError) -> Answer:

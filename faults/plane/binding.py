@@ -86,7 +86,7 @@ def shortest_float32(value: float) -> float | int:
 
 
 def updated(attributes: _StructT, value: Json, place: Place, whole: str) -> _StructT:
-    """A copy of `attributes` with those fields replaced that an object names; what it names beyond them is ignored."""
+    """A copy of `attributes` in which the fields that an object names are replaced; what else it names is ignored."""
     fields = fields_of(value, whole)
     changes = {}
     for field in msgspec.structs.fields(attributes):

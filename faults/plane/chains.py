@@ -8,6 +8,7 @@ import msgspec
 
 from faults.plane import errors
 from faults.plane.link import Link
+from faults.plane.scope import Scope
 from faults.plane.toxic import Direction, Toxic
 
 
@@ -39,8 +40,9 @@ class Chains:
         for link in self._links(toxic.direction):
             link.add(toxic)
 
-    def update(self, toxic: Toxic, attributes: msgspec.Struct, toxicity: float) -> None:
+    def update(self, toxic: Toxic, attributes: msgspec.Struct, scope: Scope, toxicity: float) -> None:
         toxic.attributes = attributes
+        toxic.scope = scope
         toxic.toxicity = toxicity
         for link in self._links(toxic.direction):
             link.update(toxic)

@@ -48,7 +48,14 @@ class Connection:
         self._server: End | None = None
         self._dialling: asyncio.Task[None] | None = None
         owner.connections[self] = None
+        self._sock = sock
         self._accepting = asyncio.get_running_loop().create_task(self._accept(sock))
+
+    @property
+    def descriptor(self) -> int | None:
+        """That of the client's socket; None if it is closed."""
+        descriptor = self._sock.fileno()
+        return descriptor if descriptor >= 0 else None
 
     def made(self, end: End) -> None:
         """A socket is there. The client's is not read until that of the upstream is connected."""
@@ -103,7 +110,9 @@ class Connection:
         for toxic in self._owner.toxics.all():
             if toxic not in self._owner.toxics.all():
                 continue  # removed while one before it made us wait
-            if toxic.kind.connect is None or Random(f"{self._seed}/connect/{toxic.name}").random() >= toxic.toxicity:
+            if toxic.kind.connect is None or not toxic.scope.reaches(toxic.count_connection()):
+                continue
+            if Random(f"{self._seed}/connect/{toxic.name}").random() >= toxic.toxicity:
                 continue
             wait_ns = toxic.kind.connect(toxic.attributes)
             toxic.shared.hits += wait_ns is None or wait_ns > 0

@@ -11,13 +11,14 @@ import msgspec
 from faults.plane.binding import shortest_float32
 from faults.plane.errors import ApiError
 from faults.plane.proxy import Proxy
+from faults.plane.scope import Scope
 from faults.plane.toxic import Toxic
 
 _ESCAPED: Final = tuple((character.encode(), f"\\u{ord(character):04x}".encode()) for character in "<>&\u2028\u2029")
 
 
 class _Toxic(msgspec.Struct):
-    attributes: msgspec.Struct
+    attributes: msgspec.Struct | dict[str, object]
     name: str
     type: str
     stream: str
@@ -73,7 +74,10 @@ def _proxy(value: Proxy) -> _Proxy:
 
 
 def _toxic(value: Toxic) -> _Toxic:
-    return _Toxic(value.attributes, value.name, value.type, value.stream, shortest_float32(value.toxicity))
+    attributes: msgspec.Struct | dict[str, object] = value.attributes
+    if value.scope != Scope():
+        attributes = {**msgspec.structs.asdict(value.attributes), **msgspec.to_builtins(value.scope)}
+    return _Toxic(attributes, value.name, value.type, value.stream, shortest_float32(value.toxicity))
 
 
 def _encode(value: object) -> bytes:

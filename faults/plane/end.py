@@ -123,10 +123,6 @@ class End(asyncio.Protocol):
         if self._there and not self.lost:
             self.transport.abort()
 
-    def fileno(self) -> int | None:
-        """The socket's descriptor; None if there is no socket yet, or no longer."""
-        return self.transport.get_extra_info("socket").fileno() if self._there and not self.lost else None
-
     def unwritten_bytes(self) -> int:
         return 0 if self.lost else self.transport.get_write_buffer_size()
 

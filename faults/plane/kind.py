@@ -97,6 +97,8 @@ class Kind:
     """Integer (or other plain) fields with their defaults; the class's name is what error messages show."""
     pipe: Callable[[Any, Stub], Pipe]
     """Called with the attributes and a stub."""
+    lenient: bool = False
+    """Whether an attribute that it does not have is ignored, as Toxiproxy does, rather than refused."""
     capacity_bytes: int = CAPACITY_BYTES
     closes_when_removed: Callable[[int], bool] = lambda state: False
     """Whether removing the toxic closes a connection on which it has this state."""

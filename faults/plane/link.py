@@ -139,7 +139,7 @@ class Link:
         stub = self._stub(toxic)
         if stub is None or not stub.stop():
             return
-        if toxic.kind.closes_when_removed(stub.state):
+        if stub.closes_when_removed():
             stub.close()
             return
         at = self._stubs.index(stub)

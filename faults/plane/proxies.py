@@ -15,8 +15,8 @@ from faults.plane.proxy import Means, Proxy
 from faults.plane.toxic import Toxic
 
 _DROPPED_AT_ONCE: Final = 64
-_SEARCH_PAUSE_S: Final = 0.1
-"""After a search for abandoned connections that found none, the next one is not before this."""
+_PAUSE_TO_SEARCH: Final = 4
+"""Searching for abandoned connections in vain takes at most one part in so many of the time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +87,16 @@ class Proxies:
 
         For use when there are no descriptors left. Says whether it has found any.
         """
-        if time.monotonic() < self._search_again_s:
+        begun_s = time.monotonic()
+        if begun_s < self._search_again_s:
             return False
         abandoned = self._abandoned()
         for proxy, connection in abandoned[:_DROPPED_AT_ONCE]:
             proxy.failed("abandoned", "its client has left, and its file descriptors are needed")
             connection.abort()
         if not abandoned:
-            self._search_again_s = time.monotonic() + _SEARCH_PAUSE_S
+            now_s = time.monotonic()
+            self._search_again_s = now_s + _PAUSE_TO_SEARCH * (now_s - begun_s)
         return bool(abandoned)
 
     def _abandoned(self) -> list[tuple[Proxy, Connection]]:
@@ -102,10 +104,9 @@ class Proxies:
         poll = select.poll()
         for proxy in self:
             for connection in proxy.connections:
-                descriptor = connection.client.fileno()
-                if descriptor is not None:
-                    clients[descriptor] = proxy, connection
-                    poll.register(descriptor, select.POLLRDHUP)
+                if connection.descriptor is not None:
+                    clients[connection.descriptor] = proxy, connection
+                    poll.register(connection.descriptor, select.POLLRDHUP)
         return [clients[descriptor] for descriptor, _ in poll.poll(0)]
 
     async def _place(self, spec: ProxySpec) -> Proxy:

@@ -7,6 +7,7 @@ from random import Random
 from typing import Final, Protocol
 
 from faults.plane.kind import NEXT, Chunk, Interrupted, Next, Pipe, Signal, Sleep
+from faults.plane.scope import Scope
 from faults.plane.timers import Timer, Timers, now_ns
 from faults.plane.toxic import Toxic
 
@@ -44,11 +45,17 @@ class RunningStub:
     """A toxic's pipe on one link. Toxicity is drawn when it starts; where it spares the link, everything passes."""
 
     __slots__ = (
+        "_begun",
+        "_born_ns",
         "_hand",
         "_held",
+        "_ordinal",
         "_pipe",
+        "_position",
         "_queue",
+        "_scope_timers",
         "_stream",
+        "_stretch",
         "_timer",
         "_want",
         "closed",
@@ -75,6 +82,15 @@ class RunningStub:
         self._pipe: Pipe | None = None
         self._want: Next | Sleep = NEXT
         self._timer: Timer | None = None
+        self._ordinal = 0 if toxic.kind.connect else toxic.count_connection()
+        self._born_ns = now_ns()
+        self._position = 0
+        """How many bytes have come."""
+        self._stretch: Scope | None = None
+        """The toxic's scope if that is a part of each connection."""
+        self._begun = False
+        """Whether the stretch has: toxicity is drawn when it does, and it begins once."""
+        self._scope_timers: list[Timer] = []
 
     # ------------------------------------------------------------------------------------------- from the stream
 
@@ -84,6 +100,17 @@ class RunningStub:
         return self._held
 
     def feed(self, chunk: Chunk) -> None:
+        if self._stretch is None:
+            self._position += len(chunk.data)
+            self._feed(chunk)
+            return
+        for part in self._stretch.parts(chunk, self._position):
+            self._begin_if_due()
+            self._position += len(part.data)
+            self._feed(part)
+        self._begin_if_due()
+
+    def _feed(self, chunk: Chunk) -> None:
         if self.closed:
             return
         if self._pipe is None:
@@ -115,13 +142,65 @@ class RunningStub:
 
     def start(self) -> None:
         """Begin, or begin anew after `stop`: with what is queued, and with a new draw of toxicity."""
+        scope = self.toxic.scope
+        self._begun = False
+        self._cancel_scope_timers()
+        self._stretch = scope if scope.is_stretch else None
+        if scope.reaches(self._ordinal):
+            if self._stretch is not None:
+                self._set_scope_timers(self._stretch)
+            self._begin_if_due()
+        if self._pipe is None:
+            self._pass_on()
+
+    def _begin_if_due(self) -> None:
+        if self._begun or self.closed:
+            return
+        if self._stretch is not None:
+            place = self._position, now_ns() - self._born_ns
+            if self._stretch.is_over(*place) or not self._stretch.has_begun(*place):
+                return
+        self._begun = True
         if self.random.random() < self.toxic.toxicity:
             self._pipe = self.toxic.kind.pipe(self.toxic.attributes, self)
             self._drive(None)
+
+    def _set_scope_timers(self, scope: Scope) -> None:
+        for ms, callback in ((scope.from_ms, self._time_has_come), (scope.to_ms, self._time_is_over)):
+            if ms:
+                self._scope_timers.append(self._stream.timers.at(self._born_ns + ms * 1_000_000, callback))
+
+    def _time_has_come(self) -> None:
+        self._begin_if_due()
+        self._stream.relax()
+
+    def _time_is_over(self) -> None:
+        self._begun = True
+        if self._pipe is not None and self.stop():
+            self._leave()
+        self._stream.relax()
+
+    def _leave(self) -> None:
+        """The toxic's stretch of this stream is over: go on as if the toxic had been removed."""
+        if self.closes_when_removed():
+            self.close()
         else:
-            self.flush()
-            if self.ended:
-                self.close()
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Hand on what is queued, and the end if it has come."""
+        self.flush()
+        if self.ended:
+            self.close()
+
+    def _cancel_scope_timers(self) -> None:
+        for timer in self._scope_timers:
+            timer.cancel()
+        self._scope_timers.clear()
+
+    def closes_when_removed(self) -> bool:
+        """Whether removing the toxic closes the stream."""
+        return self._begun and self.toxic.kind.closes_when_removed(self.state)
 
     def stop(self) -> bool:
         """Interrupt the pipe; what it has in hand goes on, what is queued stays. False where it must not be interrupted."""
@@ -137,10 +216,15 @@ class RunningStub:
             else:
                 self._wait_until(self._want.until_ns)
                 return False
-        pipe.close()
-        self._pipe = None
-        self._done_with_hand()
+        self._drop_pipe()
         return True
+
+    def _drop_pipe(self) -> None:
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            pipe.close()
+        self._cancel_timer()
+        self._done_with_hand()
 
     def flush(self) -> None:
         """Hand on all that is queued."""
@@ -154,6 +238,7 @@ class RunningStub:
             return
         self.closed = True
         self._cancel_timer()
+        self._cancel_scope_timers()
         self._queue.clear()
         self._held = self._hand = 0
         pipe, self._pipe = self._pipe, None
@@ -166,6 +251,7 @@ class RunningStub:
         """The connection is gone: forget everything, wake nobody."""
         self.closed = True
         self._cancel_timer()
+        self._cancel_scope_timers()
         self._queue.clear()
         self._held = self._hand = 0
         self._pipe = None
@@ -211,6 +297,10 @@ class RunningStub:
                 got = Signal.DUE
                 continue
             self._done_with_hand()
+            if self._stretch is not None and self._stretch.is_over(self._position - self._queued_bytes()):
+                self._drop_pipe()
+                self._leave()
+                return
             if not self._queue and not self.ended:
                 if want.until_ns is not None:
                     self._wait_until(want.until_ns)
@@ -224,6 +314,9 @@ class RunningStub:
             self._queue.appendleft(got)
             self._hand = 0
         self._wait_until(now_ns())
+
+    def _queued_bytes(self) -> int:
+        return self._held - self._hand - len(self._queue) * _CHUNK_OVERHEAD_BYTES
 
     def _done_with_hand(self) -> None:
         self._held -= self._hand

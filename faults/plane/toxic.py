@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from faults.plane.kind import Kind, Shared
+from faults.plane.scope import Scope
 
 Direction = Literal["upstream", "downstream"]
 
@@ -24,9 +25,17 @@ class Toxic:
     toxicity: float
     kind: Kind
     attributes: msgspec.Struct
+    scope: Scope = field(default_factory=Scope)
     shared: Shared = field(default_factory=Shared)
     waiting: set[asyncio.Future[None]] = field(default_factory=set)
     """New connections that it holds before their upstream is dialled."""
+    connections: int = 0
+    """How many it has met."""
+
+    def count_connection(self) -> int:
+        """Which connection of those that it has met the next one is, from 1."""
+        self.connections += 1
+        return self.connections
 
     def release_waiting(self) -> None:
         """Let the connections that it holds go on."""

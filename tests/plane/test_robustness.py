@@ -55,6 +55,11 @@ TOXIC_BODY = st.fixed_dictionaries(
                     "samples",
                     "shape",
                     "bit",
+                    "first_connections",
+                    "from_byte",
+                    "to_byte",
+                    "from_ms",
+                    "to_ms",
                 ]
             ),
             st.integers(-(2**70), 2**70) | JSON,
@@ -118,6 +123,16 @@ def test_garbage_on_the_api_port_is_refused(embedded: Server, garbage: bytes) ->
     assert embedded.call("GET", "/version").ok
 
 
+SCOPE = st.fixed_dictionaries(
+    {},
+    optional={
+        "first_connections": st.integers(0, 1),
+        "from_byte": st.integers(0, 1500),
+        "to_byte": st.integers(1501, 4000),
+        "from_ms": st.integers(0, 3),
+        "to_ms": st.integers(4, 9),
+    },
+)
 OPERATIONS = st.lists(
     st.tuples(
         st.sampled_from(["add", "update", "remove", "send"]),
@@ -126,6 +141,7 @@ OPERATIONS = st.lists(
         ),
         st.integers(0, 3),
         st.floats(0, 1),
+        SCOPE,
     ),
     max_size=12,
 )
@@ -144,19 +160,19 @@ HARMLESS = {
 @settings(shared_server, max_examples=40)
 @given(OPERATIONS)
 def test_no_change_of_toxics_loses_or_reorders_bytes(
-    embedded: Server, upstream: Upstream, operations: list[tuple[str, str, int, float]]
+    embedded: Server, upstream: Upstream, operations: list[tuple[str, str, int, float, dict[str, int]]]
 ) -> None:
     embedded.call("DELETE", "/proxies/chain")
     proxy = embedded.proxy(upstream.address, "chain")
     client, server = upstream.pair(proxy)
     sent, present = b"", set[str]()
-    for operation, kind, number, toxicity in operations:
+    for operation, kind, number, toxicity, scope in operations:
         name = f"{kind}{number}"
         if operation == "add" and name not in present:
-            proxy.add(kind, name=name, toxicity=toxicity, **HARMLESS[kind])
+            proxy.add(kind, name=name, toxicity=toxicity, **HARMLESS[kind], **scope)
             present.add(name)
         elif operation == "update" and name in present:
-            proxy.update(name, toxicity=toxicity, **HARMLESS[kind])
+            proxy.update(name, toxicity=toxicity, **HARMLESS[kind], **scope)
         elif operation == "remove" and name in present:
             proxy.remove(name)
             present.remove(name)

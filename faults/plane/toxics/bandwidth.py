@@ -33,4 +33,4 @@ def _pipe(attributes: BandwidthToxic, stub: Stub) -> Pipe:
             data = data[len(piece) :]
 
 
-KIND = Kind(attributes=BandwidthToxic, pipe=_pipe)
+KIND = Kind(attributes=BandwidthToxic, lenient=True, pipe=_pipe)

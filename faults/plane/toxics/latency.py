@@ -29,4 +29,4 @@ def _pipe(attributes: LatencyToxic, stub: Stub) -> Pipe:
         stub.send(Chunk(chunk.data, due_ns))
 
 
-KIND = Kind(attributes=LatencyToxic, pipe=_pipe, capacity_bytes=32 * 1024 * 1024)
+KIND = Kind(attributes=LatencyToxic, lenient=True, pipe=_pipe, capacity_bytes=32 * 1024 * 1024)

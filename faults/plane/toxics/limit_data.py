@@ -22,4 +22,4 @@ def _pipe(attributes: LimitDataToxic, stub: Stub) -> Pipe:
             return
 
 
-KIND = Kind(attributes=LimitDataToxic, pipe=_pipe)
+KIND = Kind(attributes=LimitDataToxic, lenient=True, pipe=_pipe)

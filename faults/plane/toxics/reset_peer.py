@@ -25,4 +25,4 @@ def _pipe(attributes: ResetToxic, stub: Stub) -> Pipe:
     stub.reset()
 
 
-KIND = Kind(attributes=ResetToxic, pipe=_pipe)
+KIND = Kind(attributes=ResetToxic, lenient=True, pipe=_pipe)

@@ -56,4 +56,4 @@ def _cuts(size: int, attributes: SlicerToxic, random: Random) -> list[int]:
     return cuts
 
 
-KIND = Kind(attributes=SlicerToxic, pipe=_pipe)
+KIND = Kind(attributes=SlicerToxic, lenient=True, pipe=_pipe)

@@ -20,4 +20,4 @@ def _pipe(attributes: SlowCloseToxic, stub: Stub) -> Pipe:
     yield Sleep(now_ns() + attributes.delay * 1_000_000)
 
 
-KIND = Kind(attributes=SlowCloseToxic, pipe=_pipe)
+KIND = Kind(attributes=SlowCloseToxic, lenient=True, pipe=_pipe)

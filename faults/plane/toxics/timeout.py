@@ -23,4 +23,4 @@ def _patience(timeout_ms: int) -> Next:
     return Next(now_ns() + timeout_ms * 1_000_000) if timeout_ms > 0 else NEXT
 
 
-KIND = Kind(attributes=TimeoutToxic, pipe=_pipe, closes_when_removed=lambda _: True)
+KIND = Kind(attributes=TimeoutToxic, lenient=True, pipe=_pipe, closes_when_removed=lambda _: True)
