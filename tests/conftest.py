@@ -7,7 +7,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes is the machine's business
+hypothesis.settings.load_profile("any machine")
 
 sys.path.append(str(Path(__file__).parent / "harness"))
 

@@ -15,6 +15,7 @@ from typing import Final, Protocol, cast
 import msgspec
 import pandas as pd
 
+from harness.checkers.calls_done import calls_done
 from harness.checkers.faults_acted import faults_acted
 from harness.checkers.generator_kept_up import generator_kept_up
 from harness.checkers.guard_held import STOPPED, guard_held
@@ -30,12 +31,14 @@ from harness.model.errors import HarnessError
 from harness.model.guard import Guard, Look, Watch
 from harness.model.history import History
 from harness.model.invocation import Invocation
+from harness.model.reasons import reasons
 from harness.model.slo import SLO
 from harness.model.system import CLIENT
 from harness.model.verdict import Checker, Verdict
 from harness.run import provenance, schedule_file
 from harness.run.catalog import NamedDrill
 from harness.run.injector import Watcher, WindowRecord, hold
+from harness.run.node_logs import count_from
 from harness.run.schedule import PlannedWindow, plan
 from harness.run.schedule_file import SCHEDULE
 from harness.run.training import trained, with_control
@@ -46,7 +49,7 @@ from results.record.store import new_run_dir, save
 from workloads.load.generator import OPLOG, Begin, Progress, Task
 from workloads.load.oplog import read_oplog
 
-ALWAYS: Final[tuple[Checker, ...]] = (nodes_stayed_up, faults_acted, generator_kept_up)
+ALWAYS: Final[tuple[Checker, ...]] = (calls_done, nodes_stayed_up, faults_acted, generator_kept_up)
 """What every run is checked for, besides what its drill asks."""
 
 SEED_BITS: Final = 31
@@ -184,13 +187,15 @@ async def _record(order: RunSpec, run_dir: Path, observer: Observer) -> History:
             records, stopped = await _drive(cluster, generator, windows, start_ns, observer, guard)
             await generator.finish(asking=not stopped)
             ops = read_oplog((run_dir / "nodes" / CLIENT / OPLOG).read_bytes(), start_ns)
-            return await _history(cluster, ops, records, start_ns)
+            history = await _history(cluster, ops, records, start_ns)
     except BaseExceptionGroup as group:
         raise _first(group) from group
     except TimeoutError as error:
         raise HarnessError(
             f"{order.name} was not over after {limit_s:g} s and was ended. See the logs in {run_dir}."
         ) from error
+    count_from(start_ns, run_dir / "nodes")  # only now: until the nodes have ended, they write there
+    return history
 
 
 async def _drive(
@@ -316,6 +321,7 @@ def _conclude(order: RunSpec, history: History, started: datetime, duration_s: f
         checks=checks,
         slos=slos,
         metrics=measured.metrics(),
+        errors=reasons(history.load),
         recoveries=measured.recoveries,
         faults=faults_of(history),
         rerun="" if order.invocation is None else order.invocation.line(),

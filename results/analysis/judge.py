@@ -26,7 +26,9 @@ def judge(slo: SLO, measured: Measurements) -> SLOResult:
         return _judge_recovery(slo, measured.recoveries)
     value = _value(slo, measured)
     if value is None:
-        return SLOResult(text=slo.text, value=None, ok=None, why="no calls to judge it by")
+        return SLOResult(
+            text=slo.text, value=None, ok=None, why="no call was done" if measured.requests else "no calls to judge it by"
+        )
     if slo.percentile is not None:
         return _judge_percentile(slo, slo.percentile, value, measured)
     return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")

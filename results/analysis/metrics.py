@@ -56,7 +56,7 @@ class Measurements:
 
     @property
     def max_ms(self) -> float | None:
-        return float(self.latencies_ms[-1]) if len(self.latencies_ms) else None
+        return float(self.latencies_ms[-1]) if self.done else None
 
     @property
     def recovery_s(self) -> float | None:
@@ -67,11 +67,13 @@ class Measurements:
         return any(recovery.censored for recovery in self.recoveries)
 
     def percentile_ms(self, percentile: float) -> float | None:
-        """The nearest-rank percentile: the least sample that at least this percentage of the samples does not exceed."""
-        samples = len(self.latencies_ms)
-        if not samples:
+        """The nearest-rank percentile: the least sample that at least this percentage of the samples does not exceed.
+
+        None if no call was done: how long failing took is not a latency.
+        """
+        if not self.done:
             return None
-        rank = math.ceil(round(percentile * samples / 100, 6))
+        rank = math.ceil(round(percentile * len(self.latencies_ms) / 100, 6))
         return float(self.latencies_ms[rank - 1])
 
     def metrics(self) -> Metrics:

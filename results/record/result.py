@@ -11,6 +11,7 @@ import pandas as pd
 from harness.model.errors import UsageError
 from harness.model.history import History
 from harness.model.invocation import Invocation
+from harness.model.reasons import Reason
 from harness.model.verdict import EXIT_CODES, RunVerdict, gravest
 from results.analysis.judge import SLOResult
 from results.analysis.metrics import Metrics
@@ -82,6 +83,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The check that must find a system out that is known to be wrong."""
     version: int = 1
     """Of the run's files: 1 if a file does not say."""
+    errors: tuple[Reason, ...] = ()
+    """Why calls of the load were not done, the most frequent reason first; version 1 did not keep it."""
     invocation: Invocation | None = None
     """The same for programs; None in version 1, and if the drill was not run from a file."""
 

@@ -42,6 +42,7 @@ class RunView:
     figures: list[tuple[str, str]]
     checks: Table
     slos: Table
+    errors: Table
     operations: list[Table]
     faults: Table
     events: Table
@@ -130,6 +131,7 @@ def _view(anchor: str, run_dir: Path, result: Result, history: History, room: Ro
         figures=page_sections.figures(result),
         checks=page_sections.checks(result),
         slos=page_sections.slos(result),
+        errors=page_sections.errors(result),
         operations=[page_sections.operations(check, history.ops, room.operations) for check in unsatisfied],
         faults=page_sections.faults(result),
         events=page_sections.events(history, room.rows),

@@ -131,6 +131,13 @@ def slos(result: Result) -> Table:
     return Table(columns=(Column(name="objective", tight=True, code=True), Column(name="found")), rows=tuple(rows))
 
 
+def errors(result: Result) -> Table:
+    """Why calls were not done."""
+    columns = (Column(name="calls", number=True), Column(name="outcome", tight=True), Column(name="reason"))
+    rows = (Row(cells=(f"{reason.calls:,}", reason.outcome, reason.error)) for reason in result.errors)
+    return Table(columns=columns, rows=tuple(rows))
+
+
 def operations(check: CheckResult, ops: pd.DataFrame, at_most: int) -> Table:
     """The operations that show why a check is not satisfied."""
     known = [op for op in check.ops if op in ops.index]

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model.history import History
+from harness.model.reasons import Reason
 from results.record.result import CheckResult, FaultResult, Result
 from results.record.store import load_frames
 from results.report.phrasing import Mark, mark_of, milliseconds, operation, recovery, run_mark, sentence, share, verdict_word
@@ -20,6 +21,7 @@ from results.report.phrasing import Mark, mark_of, milliseconds, operation, reco
 _SYMBOLS: Final[dict[Mark, str]] = {"good": "✔", "bad": "✘", "open": "?"}
 _STYLES: Final[dict[Mark, str]] = {"good": "green", "bad": "bold red", "open": "bold yellow"}
 _OPS_SHOWN: Final = 5
+_ERRORS_SHOWN: Final = 5
 
 
 def print_result(result: Result, console: Console, run_dir: Path, report: Path | None = None) -> None:
@@ -35,6 +37,7 @@ def print_result(result: Result, console: Console, run_dir: Path, report: Path |
     if result.slos:
         rows = [(mark_of(slo.ok), slo.text, slo.why) for slo in result.slos]
         _print_section("SLOs", rows, console)
+    _print_errors(result.errors, console)
     console.print()
     _print_to_copy("Report", str(report or run_dir), console)
     if result.rerun:
@@ -121,6 +124,22 @@ def _print_section(title: str, rows: Sequence[tuple[Mark, str, str]], console: C
     console.print()
     console.print(Text(title, style="bold"))
     console.print(table)
+
+
+def _print_errors(errors: Sequence[Reason], console: Console) -> None:
+    if not errors:
+        return
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for reason in errors[:_ERRORS_SHOWN]:
+        table.add_row(f"{reason.calls:,}", reason.outcome, _text(reason.error, "dim"))
+    console.print()
+    console.print(Text("Calls that were not done", style="bold"))
+    console.print(table)
+    if len(errors) > _ERRORS_SHOWN:
+        console.print(Text(f"{len(errors) - _ERRORS_SHOWN} more reasons are in the report.", style="dim"))
 
 
 def _print_ops(check: CheckResult, ops: pd.DataFrame, console: Console) -> None:

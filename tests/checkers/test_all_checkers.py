@@ -36,6 +36,6 @@ def test_an_empty_history_is_never_invalid(checker: Checker) -> None:
 def test_checkers_apply_where_they_have_something_to_judge() -> None:
     assert applying("") == set()
     assert applying("", [WINDOW]) == {"faults_acted"}
-    assert applying(REGISTERS) == {"generator_kept_up", "linearizable", "nothing_lost"}
-    assert applying(REGISTERS.replace("final", "")) == {"generator_kept_up", "linearizable"}
-    assert applying(PREDICTIONS) == {"generator_kept_up", "predictions_correct"}
+    assert applying(REGISTERS) == {"calls_done", "generator_kept_up", "linearizable", "nothing_lost"}
+    assert applying(REGISTERS.replace("final", "")) == {"calls_done", "generator_kept_up", "linearizable"}
+    assert applying(PREDICTIONS) == {"calls_done", "generator_kept_up", "predictions_correct"}

@@ -118,3 +118,19 @@ async def main(node: nodes.Node) -> None:
         return Response(200, request.path.encode(), (("node", node.name),))
 
     await node.serve(handle)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misread(Echo):
+    """The same, asked by a client with a mistake in it."""
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        return MisreadingClient(entries["n1"])
+
+
+class MisreadingClient(EchoClient):
+    """Looks for something in each answer that is not there."""
+
+    async def invoke(self, call: Call) -> Answer:
+        answer = await super().invoke(call)
+        return Answer({"said": answer.value}["told"], answer.node)

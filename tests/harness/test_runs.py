@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import echo
 import pandas as pd
 import psutil
 import pytest
-from echo import Echo, Led, Numbers
+from echo import Echo, Led, Misread, Numbers
 from engine import node_process, nothing_left, run_drill
 
 from faults.kill import Kill
@@ -247,3 +248,28 @@ def test_a_starved_generator_makes_the_run_unknown(tmp_path: Path) -> None:
     valid, why = checks(done)["generator_kept_up"]
     assert (done.result.verdict, valid) == ("unknown", None)
     assert "too busy" in why
+
+
+def test_a_load_of_which_nothing_succeeds_is_unknown_and_shows_the_exception(tmp_path: Path) -> None:
+    wrong = Drill(system=Misread(), workload=Numbers(), load=LOAD, slos=["p50 < 1s", "max < 1s"])
+    result = run_drill(wrong, tmp_path).result
+    source = Path(echo.__file__).read_text().splitlines()
+    line = next(number for number, text in enumerate(source, start=1) if '["told"]' in text)
+    error = f"KeyError: 'told' (echo.py, line {line})"
+    assert result.verdict == "unknown"
+    assert [(reason.outcome, reason.error, reason.calls) for reason in result.errors] == [
+        ("unknown", error, result.metrics.requests)
+    ]
+    assert next(check.why for check in result.checks if check.name == "calls_done").endswith(f"unknown: {error}")
+    figures = result.metrics
+    assert (figures.p50_ms, figures.p99_ms, figures.p999_ms, figures.max_ms, figures.availability) == (None,) * 4 + (0,)
+    assert [(slo.value, slo.ok, slo.why) for slo in result.slos] == [(None, None, "no call was done")] * 2
+
+
+def test_times_in_node_logs_count_from_the_start_of_the_load(tmp_path: Path) -> None:
+    done = run_drill(drill(Kill("n1").between(0.4, 0.5), replicas=2), tmp_path)
+    logs = {node: (done.run_dir / "nodes" / f"{node}.log").read_text().splitlines() for node in ("n1", "n2", "client")}
+    first, again = (float(line.split()[0]) for line in logs["n1"] if "listening on" in line)
+    assert first < 0 < 0.5 <= again < 30
+    assert all(-30 < float(lines[0].split()[0]) < 0 for lines in logs.values())
+    assert not list((done.run_dir / "nodes").glob("*.part"))

@@ -13,11 +13,12 @@ import time
 import traceback
 from bisect import bisect_right
 from itertools import islice
+from pathlib import PurePath
 from typing import Final, cast
 
 import msgspec
 
-from harness.http.message import Request, Response
+from harness.http.message import Request, Response, TransportError
 from harness.model.codec import Described, restore
 from harness.model.load import Load
 from harness.model.seeds import stream
@@ -170,7 +171,7 @@ class Generator:
         except TimeoutError:
             outcome, error = "unknown", f"no answer within {self._load.timeout_ms:g} ms"
         except Exception as reason:  # whatever else went wrong, the call may have had its effect
-            outcome, error = "unknown", f"{type(reason).__name__}: {reason}"
+            outcome, error = "unknown", f"{type(reason).__name__}: {reason}{_where(reason)}"
         times_ns = (due, due if ready is None else ready, sent, time.monotonic_ns())
         self._record(call, phase, index, answer, outcome, error, times_ns)
         return outcome
@@ -193,6 +194,15 @@ class Generator:
             self._counts[outcome] += 1
             if outcome != "failed":
                 self._recent_ms.append((times_ns[3] - times_ns[0]) / 1e6)
+
+
+def _where(error: Exception) -> str:
+    """Where in the client's own file an error was raised, unless it is one of those that networks make."""
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)][1:]
+    if isinstance(error, OSError | TransportError) or not frames:
+        return ""
+    line = next(line for file, line in reversed(frames) if file == frames[0][0])
+    return f" ({PurePath(frames[0][0]).name}, line {line})"
 
 
 async def main(node: NodeContext) -> None:
