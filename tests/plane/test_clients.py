@@ -1,11 +1,14 @@
-"""Stock clients, unmodified, against both servers: toxiproxy-python and, where it is found, toxiproxy-cli."""
+"""Stock clients, unmodified, against both servers: toxiproxy-python, toxiproxy-cli, and the HTTP clients of Java and Node."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from plane_world import PATIENCE_S, Server, Upstream, connect, real_cli, receive
@@ -96,3 +99,58 @@ def test_toxiproxy_cli_does_not_notice(server: Server) -> None:
     assert run("toxic", "delete", "-n", "latency_downstream", "redis")[0] == 0
     assert run("delete", "redis") == (0, "Deleted proxy redis\n")
     assert run("delete", "redis") == (1, "Failed to retrieve proxy redis: HTTP 404: proxy not found\n\n")
+
+
+# -------------------------------------------------------------------------------------------------------- Java and Node
+
+CLIENTS = Path(__file__).parent / "clients"
+STOCK_CLIENTS = {
+    "java HttpClient": ("java", "default-jdk-headless", lambda url: [str(CLIENTS / "Drive.java"), url]),
+    "node fetch": ("node", "nodejs", lambda url: [str(CLIENTS / "drive.mjs"), url, "fetch"]),
+    "node http": ("node", "nodejs", lambda url: [str(CLIENTS / "drive.mjs"), url, "http"]),
+}
+
+
+@pytest.mark.parametrize("client", STOCK_CLIENTS)
+def test_the_http_clients_of_other_languages_drive_it(server: Server, upstream: Upstream, client: str) -> None:
+    command, package, arguments = STOCK_CLIENTS[client]
+    binary = shutil.which(command)
+    if binary is None and os.environ.get("CI") == "true":
+        pytest.fail(f"no {command} on PATH: apt-get install {package}")
+    if binary is None:
+        pytest.skip(f"no {command} on PATH: apt-get install {package}")
+    latency = {"type": "latency", "attributes": {"latency": 5}}
+    proxy = {"name": "n1>n2", "listen": "127.0.0.1:0", "upstream": upstream.address}
+    steps: list[tuple[str, str, object]] = [
+        ("GET", "/version", None),
+        ("POST", "/proxies", proxy),
+        ("POST", "/proxies", proxy),
+        ("POST", "/proxies/n1%3En2/toxics", latency),
+        ("PATCH", "/proxies/n1%3En2/toxics/latency_downstream", {"attributes": {"jitter": 2}}),
+        ("GET", "/proxies", None),
+        ("PATCH", "/proxies/n1%3En2", {"enabled": False}),
+        ("POST", "/reset", None),
+        ("DELETE", "/proxies/n1%3En2/toxics/latency_downstream", None),
+        ("POST", "/populate", [{"name": name, "upstream": "127.0.0.1:9", "listen": "127.0.0.1:0"} for name in ("a", "b")]),
+        ("DELETE", "/proxies/a", None),
+        ("GET", "/proxies", None),
+    ]
+    lines = [f"{method}\t{path}\t{'' if body is None else json.dumps(body)}\n" for method, path, body in steps]
+    argv = [binary, *arguments(f"http://{server.host}:{server.port}")]
+    done = subprocess.run(argv, input="".join(lines), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    answers = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [int(status) for status, _ in answers] == [200, 201, 409, 200, 200, 200, 200, 204, 404, 201, 204, 200], done.stdout
+    bodies = [json.loads(body) if body else None for _, body in answers]
+    assert bodies[4]["attributes"] == {"latency": 5, "jitter": 2}
+    assert bodies[5]["n1>n2"]["toxics"] == [bodies[4]]
+    assert (bodies[6]["enabled"], len(bodies[6]["toxics"])) == (False, 1)
+    assert [made["name"] for made in bodies[9]["proxies"]] == ["a", "b"]
+    assert {name: (shown["enabled"], shown["toxics"]) for name, shown in bodies[11].items()} == {
+        "n1>n2": (True, []),
+        "b": (True, []),
+    }
+    through = connect(bodies[11]["n1>n2"]["listen"])
+    through.sendall(b"through")
+    assert receive(upstream.take(), 7) == b"through"
+    through.close()
