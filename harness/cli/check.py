@@ -9,7 +9,7 @@ from rich.console import Console
 
 from harness.model.verdict import EXIT_CODES
 from harness.run import catalog
-from harness.run.runner import check
+from harness.run.judging import check
 from results.record.histories import load_history
 from results.record.result import verdict_of
 from results.report.terminal import print_checks

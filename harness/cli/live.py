@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from harness.run.injector import WindowRecord
-from harness.run.runner import RunSpec
 from harness.run.schedule import PlannedWindow
+from harness.run.spec import RunSpec
 from workloads.load.generator import Progress as LoadProgress
 
 

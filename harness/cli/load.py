@@ -17,7 +17,7 @@ from harness.model.load import Load
 from harness.model.shapes import Shape
 from harness.model.slo import SLO
 from harness.model.verdict import EXIT_CODES
-from harness.run.runner import SEED_BITS
+from harness.run.spec import SEED_BITS
 from results.analysis.sample_sizes import samples_needed
 from results.record.load_result import LoadResult, judged, metrics_of, percentile_ms, verdict_of
 from results.report.load_terminal import print_load

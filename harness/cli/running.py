@@ -13,7 +13,8 @@ from harness.cli.live import Live
 from harness.cli.written import report, write_json, writing
 from harness.model.errors import FaultError, HarnessError, NodeDown
 from harness.run.catalog import NamedDrill
-from harness.run.runner import SEED_BITS, CompletedRun, run, run_spec_of
+from harness.run.runner import CompletedRun, run
+from harness.run.spec import SEED_BITS, run_spec_of
 from results.report.page import REPORT
 from results.report.terminal import print_result
 

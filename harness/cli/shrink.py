@@ -15,8 +15,9 @@ from harness.cli.written import writing
 from harness.model.errors import HarnessError
 from harness.model.verdict import EXIT_CODES
 from harness.run.injector import described
-from harness.run.runner import RunSpec, run
+from harness.run.runner import run
 from harness.run.shrinking import MINIMAL, Failed, OutOfTime, Shrinking, failures, write
+from harness.run.spec import RunSpec
 from results.record.result import Result
 
 

@@ -24,6 +24,7 @@ T = TypeVar("T")
 REPLY_TIMEOUT_S: Final = 5.0
 """A fault plane that has not answered an API call after this long is taken for dead."""
 
+_WATCH_EVERY_S: Final = 1.0
 _NO_SUCH_KIND: Final = "invalid toxic type"
 
 
@@ -92,6 +93,12 @@ class FaultPlane:
         """Return when the server answers. Raises `FaultError` where it does not."""
         url = f"http://{self.address[0]}:{self.address[1]}/version"
         await self._call("say its version", lambda: requests.get(url, timeout=REPLY_TIMEOUT_S))
+
+    async def watch(self) -> None:
+        """Ask the server again and again, until it does not answer: then raises `FaultError`."""
+        while True:
+            await self.check()
+            await asyncio.sleep(_WATCH_EVERY_S)
 
     async def counters(self) -> dict[str, LinkCounters]:
         """What went through each link so far. Toxiproxy itself counts a connection only when that ends."""

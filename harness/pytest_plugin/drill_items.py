@@ -14,7 +14,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from harness.cluster.requirements import missing_for
 from harness.model.errors import HarnessError, UsageError
 from harness.run.catalog import NamedDrill, load_drill
-from harness.run.runner import SEED_BITS, CompletedRun, run, run_spec_of
+from harness.run.runner import CompletedRun, run
+from harness.run.spec import SEED_BITS, run_spec_of
 from results.report.page import REPORT, write_report
 from results.report.terminal import summary
 

@@ -13,9 +13,9 @@ import msgspec
 from harness.model.errors import FaultError, NodeDown, UsageError
 from harness.model.invocation import Invocation
 from harness.run import catalog, schedule_file
-from harness.run.runner import RunSpec, run_spec_of
 from harness.run.schedule import PlannedWindow
 from harness.run.shrink import fewer, shorter
+from harness.run.spec import RunSpec, run_spec_of
 from results.record.result import Result
 from results.record.store import load_result
 

@@ -17,7 +17,7 @@ def trained(cluster: Cluster, start_ns: int) -> Trained:
     """What the nodes have written down, times counted from `start_ns`; nothing if the system does not train."""
     if not isinstance(cluster.system, HasSteps):
         return Trained(steps=[], events=[])
-    found = cluster.system.trained({name: cluster.data(name) for name in cluster.nodes})
+    found = cluster.system.trained({name: cluster.disks.folder(name) for name in cluster.nodes})
     return Trained(
         steps=[_counted(row, start_ns) for row in found.steps], events=[_counted(row, start_ns) for row in found.events]
     )

@@ -24,8 +24,8 @@ from harness.model.errors import HarnessError, UsageError
 from harness.model.system import Address
 from harness.run import catalog
 from harness.run.catalog import NamedDrill
-from harness.run.runner import SEED_BITS
 from harness.run.schedule import plan
+from harness.run.spec import SEED_BITS
 from harness.ui.control import Control
 from results.record.store import new_run_dir
 from workloads.load.exchanges import HasExchanges
@@ -33,7 +33,6 @@ from workloads.load.locust.setup import Setup, encoded
 from workloads.load.target import target_of
 
 _GRACE_S: Final = 8.0
-_PLANE_TICK_S: Final = 1.0
 
 
 def ui_command(arguments: argparse.Namespace) -> int:
@@ -90,7 +89,7 @@ async def _serve(arguments: argparse.Namespace, named: NamedDrill, seed: int, ru
         try:
             address: Address = server.sockets[0].getsockname()[:2]
             entry = next(iter(cluster.links.entries.values()))
-            watching = [tasks.create_task(cluster.lost()), tasks.create_task(_watch_plane(cluster))]
+            watching = [tasks.create_task(cluster.lost()), tasks.create_task(cluster.links.plane.watch())]
             if not arguments.headless:
                 print(f"{named.name}: http://{HOST}:{arguments.port}  (logs in {run_dir}; Ctrl-C ends it)", flush=True)
             if arguments.master:
@@ -103,12 +102,6 @@ async def _serve(arguments: argparse.Namespace, named: NamedDrill, seed: int, ru
         finally:
             server.close()
     return code
-
-
-async def _watch_plane(cluster: Cluster) -> None:
-    while True:
-        await cluster.links.plane.check()
-        await asyncio.sleep(_PLANE_TICK_S)
 
 
 def _setup(

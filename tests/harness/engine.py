@@ -17,7 +17,8 @@ import pytest
 from harness.cluster.fault_plane import PlaneKind, toxiproxy_binary
 from harness.model.drill import Drill
 from harness.model.errors import UsageError
-from harness.run.runner import CompletedRun, RunSpec, run
+from harness.run.runner import CompletedRun, run
+from harness.run.spec import RunSpec
 
 HERE = Path(__file__).parent
 DEADLINE_S = 30.0

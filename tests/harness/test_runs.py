@@ -30,7 +30,9 @@ from harness.model.load import Load
 from harness.model.system import Call
 from harness.model.verdict import Verdict
 from harness.run.injector import WindowRecord
-from harness.run.runner import CompletedRun, NullObserver, RunSpec, run
+from harness.run.observer import NullObserver
+from harness.run.runner import CompletedRun, run
+from harness.run.spec import RunSpec
 
 LOAD = Load(rate=100, seconds=1, timeout_ms=300)
 

@@ -20,9 +20,10 @@ from harness.model.errors import FaultError, UsageError
 from harness.model.invocation import Invocation
 from harness.model.load import Load
 from harness.run import catalog
-from harness.run.runner import CompletedRun, RunSpec, run, run_spec_of
+from harness.run.runner import CompletedRun, run
 from harness.run.schedule import PlannedWindow, plan
 from harness.run.shrinking import MINIMAL, SHORTEST_S, Failed, OutOfTime, Shrinking, halves, write
+from harness.run.spec import RunSpec, run_spec_of
 from results.analysis.judge import SLOResult
 from results.record.result import CheckResult, Result
 from results.record.store import save

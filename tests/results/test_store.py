@@ -12,7 +12,7 @@ from synthetic import concluded, crash
 
 from harness.checkers.linearizable import linearizable
 from harness.model.errors import HarnessError, UsageError
-from harness.run.runner import check as check_again
+from harness.run.judging import check as check_again
 from results.record.result import VERSION
 from results.record.store import latest, load_frames, load_run, new_run_dir, run_dirs, save
 from results.report.page import write_report

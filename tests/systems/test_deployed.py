@@ -16,7 +16,8 @@ from harness.http.client import HttpClient
 from harness.model.errors import UsageError
 from harness.model.rollout import HasDeploy, HasReload
 from harness.run.catalog import find_drill
-from harness.run.runner import run, run_spec_of
+from harness.run.runner import run
+from harness.run.spec import run_spec_of
 from systems.serving import Serving, artifacts
 from systems.serving.deployed import DeployedServing
 from workloads.versioned_predictions import VersionedPredictions

@@ -13,7 +13,9 @@ from _pytest.mark import ParameterSet
 from harness.model.bug import Bug, HasBugs
 from harness.run.catalog import bug_catalogs, find_drill
 from harness.run.detection import outcome_of
-from harness.run.runner import ALWAYS, run, run_spec_of
+from harness.run.judging import ALWAYS
+from harness.run.runner import run
+from harness.run.spec import run_spec_of
 from results.record.result import Result
 
 QUICK = 2

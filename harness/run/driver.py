@@ -1,0 +1,55 @@
+"""The time of the load: windows begin and end on schedule, while the generator, the guard and the fault plane are watched."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from harness.checkers.guard_held import STOPPED
+from harness.cluster.cluster import Cluster
+from harness.model.guard import Guard, Look, Watch
+from harness.run.generator_client import GeneratorClient
+from harness.run.injector import WindowRecord, hold
+from harness.run.observer import Observer
+from harness.run.schedule import PlannedWindow
+
+_LOOK_EVERY_S: Final = 0.25
+
+
+async def drive(
+    cluster: Cluster,
+    generator: GeneratorClient,
+    windows: Sequence[PlannedWindow],
+    start_ns: int,
+    observer: Observer,
+    guard: Guard | None,
+) -> tuple[list[WindowRecord], bool]:
+    """Hold every window on schedule until the load is over and all is healed.
+
+    Returns the windows, and whether the guard stopped the drill.
+    """
+    stopped = asyncio.Event()
+
+    async def watch_load() -> None:
+        watch = Watch(guard) if guard else None
+        while not (progress := await generator.progress()).finished:
+            at_s = (time.monotonic_ns() - start_ns) / 1e9
+            observer.on_progress(at_s, progress)
+            look = Look(at_s=at_s, due=progress.due, ok=progress.ok, latencies_ms=progress.latencies_ms)
+            if watch and guard and (passed := watch.passed(look)):
+                cluster.note("", STOPPED, f"{passed} (guard: {guard.text})")
+                stopped.set()
+                await generator.stop()
+                return
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async with asyncio.TaskGroup() as tasks:
+        watching = [tasks.create_task(cluster.lost()), tasks.create_task(cluster.links.plane.watch())]
+        held = [tasks.create_task(hold(cluster, window, start_ns, observer, stopped)) for window in windows]
+        # Not gather: if the run breaks off, that would cancel every window once more, amid its healing.
+        await asyncio.wait([tasks.create_task(watch_load()), *held])
+        for task in watching:
+            task.cancel()
+    return [task.result() for task in held], stopped.is_set()

@@ -1,0 +1,64 @@
+"""The load generator as the runner talks to it."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import msgspec
+
+from harness.http.client import HttpClient
+from harness.http.message import Response, TransportError
+from harness.model.codec import describe
+from harness.model.drill import Drill
+from harness.model.errors import HarnessError
+from harness.model.system import Address
+from workloads.load.generator import Begin, Progress, Task
+
+_LEAD_S: Final = 0.2
+"""Between "begin" and the first call, so that every part has heard it."""
+
+_REPLY_S: Final = 120.0
+"""The final calls are answered when they are done."""
+
+
+class GeneratorClient:
+    """The load generator of one run."""
+
+    def __init__(self, address: Address) -> None:
+        self._client = HttpClient(address)
+
+    async def start(self, drill: Drill, seed: int) -> int:
+        """Begin the load; returns when it begins, in nanoseconds of the monotonic clock."""
+        system, workload = describe(drill.system), describe(drill.workload)
+        await self._post("/prepare", Task(system=system, workload=workload, load=drill.load, seed=seed))
+        start_ns = time.monotonic_ns() + round(_LEAD_S * 1e9)
+        await self._post("/start", Begin(start_ns))
+        return start_ns
+
+    async def progress(self) -> Progress:
+        return (await self._ask("GET", "/progress", b"")).decode(Progress)
+
+    async def stop(self) -> None:
+        """End the load now."""
+        await self._post("/stop", None)
+
+    async def finish(self, *, asking: bool) -> None:
+        """The final calls, unless nothing more is to be asked; then the log is written."""
+        if asking:
+            await self._post("/final", None)
+        await self._post("/save", None)
+        self._client.close()
+
+    async def _post(self, path: str, body: object) -> None:
+        await self._ask("POST", path, msgspec.json.encode(body))
+
+    async def _ask(self, method: str, path: str, body: bytes) -> Response:
+        try:
+            response = await self._client.request(method, path, body, timeout_s=_REPLY_S)
+        except TransportError as error:
+            raise HarnessError(f"The load generator did not answer {method} {path}: {error}.") from error
+        if response.status != 200:
+            reason = response.body.decode(errors="replace")
+            raise HarnessError(f"The load generator refused {method} {path}: {reason}")
+        return response

@@ -1,0 +1,70 @@
+"""From a run's history to its result: what checkers find, what SLOs come to, what the run ran on."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from harness.checkers.faults_acted import faults_acted
+from harness.checkers.generator_kept_up import generator_kept_up
+from harness.checkers.guard_held import guard_held
+from harness.checkers.nodes_stayed_up import nodes_stayed_up
+from harness.model.history import History
+from harness.model.slo import SLO
+from harness.model.verdict import Checker, Verdict
+from harness.run import provenance
+from harness.run.spec import RunSpec
+from results.analysis.judge import judge
+from results.analysis.metrics import measure
+from results.record.result import VERSION, CheckResult, Result, faults_of, verdict_of
+
+ALWAYS: Final[tuple[Checker, ...]] = (nodes_stayed_up, faults_acted, generator_kept_up)
+"""What every run is checked for, besides what its drill asks."""
+
+
+def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...]:
+    """What each checker finds in a history."""
+    found = []
+    for checker in checks:
+        try:
+            verdict = checker(history)
+        except Exception as error:  # anybody's code; the run is worth keeping all the same
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(last.filename).name}, line {last.lineno}"
+            verdict = Verdict(valid=None, why=f"the check itself failed: {type(error).__name__}: {error} ({where})")
+        found.append(CheckResult(name=checker.__name__, valid=verdict.valid, why=verdict.why, ops=verdict.ops))
+    return tuple(found)
+
+
+def conclude(spec: RunSpec, history: History, started: datetime, duration_s: float) -> Result:
+    drill = spec.drill
+    parsed = [SLO.parse(text) for text in drill.slos]
+    measured = measure(history, parsed, drill.load.seconds)
+    guard = [guard_held] if drill.guard else []  # first: where it stopped the drill, that is why others cannot decide
+    checks = check(history, dict.fromkeys((*guard, *drill.checks, *ALWAYS)))
+    slos = tuple(judge(slo, measured) for slo in parsed)
+    return Result(
+        drill=spec.name,
+        title=spec.title,
+        seed=spec.seed,
+        verdict=verdict_of(checks, slos),
+        checks=checks,
+        slos=slos,
+        metrics=measured.metrics(),
+        recoveries=measured.recoveries,
+        faults=faults_of(history),
+        rerun="" if spec.invocation is None else spec.invocation.line(),
+        version=VERSION,
+        invocation=spec.invocation,
+        started_utc=started.isoformat(timespec="seconds"),
+        duration_s=round(duration_s, 3),
+        machine=provenance.machine(),
+        versions=provenance.versions(),
+        commit=provenance.commit(),
+        fault_plane=spec.plane,
+        expected="pass" if drill.caught_by is None else "fail",
+        caught_by=None if drill.caught_by is None else drill.caught_by.__name__,
+    )

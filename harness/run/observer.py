@@ -1,0 +1,29 @@
+"""What can be seen of a run while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from harness.run.injector import Watcher, WindowRecord
+from harness.run.schedule import PlannedWindow
+from harness.run.spec import RunSpec
+from workloads.load.generator import Progress
+
+
+class Observer(Watcher, Protocol):
+    """Watches a run: the terminal, for one."""
+
+    def on_start(self, spec: RunSpec, windows: Sequence[PlannedWindow]) -> None: ...
+
+    def on_progress(self, at_s: float, progress: Progress) -> None: ...
+
+
+class NullObserver:
+    """An observer that does nothing."""
+
+    def on_start(self, spec: RunSpec, windows: Sequence[PlannedWindow]) -> None: ...
+
+    def on_progress(self, at_s: float, progress: Progress) -> None: ...
+
+    def on_window(self, record: WindowRecord) -> None: ...

@@ -1,0 +1,40 @@
+"""From what was seen of a run to its history: times become nanoseconds since the load began."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import msgspec
+import pandas as pd
+
+from harness.cluster.cluster import Cluster
+from harness.model.history import History
+from harness.run.injector import WindowRecord
+from harness.run.training import trained
+
+
+async def history_of(cluster: Cluster, ops: pd.DataFrame, records: Sequence[WindowRecord], start_ns: int) -> History:
+    windows: list[dict[str, object]] = []
+    for record in records:
+        row: dict[str, object] = msgspec.to_builtins(record)
+        for name in ("injected_ns", "healed_ns"):
+            value = getattr(record, name)
+            row[name] = None if value is None else value - start_ns
+        windows.append(row)
+    events: list[dict[str, object]] = [
+        {"at_ns": event.at_ns - start_ns, "node": event.node, "kind": event.kind, "detail": event.detail}
+        for event in cluster.events
+    ]
+    links: list[dict[str, object]] = [
+        {
+            "link": name,
+            "connections": counters.connections,
+            "received_bytes": sum(counters.received_bytes.values()),
+            "sent_bytes": sum(counters.sent_bytes.values()),
+        }
+        for name, counters in (await cluster.links.counters()).items()
+    ]
+    log = trained(cluster, start_ns)
+    events = sorted([*events, *log.events], key=lambda event: cast(int, event["at_ns"]))
+    return History.of(ops, windows, events, links, log.steps)
