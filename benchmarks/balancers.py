@@ -21,6 +21,7 @@ from harness.cluster.ports import HOST, reserved
 from harness.cluster.warden_client import WardenClient
 from harness.http.client import HttpClient
 from harness.http.message import TransportError
+from harness.http.writing import encode_request
 from harness.model.system import Address
 from harness.node.context import NodeSpec
 from systems.serving import Serving, Settings, artifacts, health
@@ -158,8 +159,8 @@ def exchanges(address: Address, count: int) -> list[Exchange]:
     made = []
     for digit in chosen:
         body = msgspec.json.encode(PredictRequest(digit.pixels))
-        head = f"POST /predict HTTP/1.1\r\nhost: {address[0]}:{address[1]}\r\ncontent-length: {len(body)}\r\n\r\n"
-        made.append(Exchange(head.encode() + body, (msgspec.json.encode(digit.answer)[:-1] + b",",)))
+        request = encode_request("POST", "/predict", host=f"{address[0]}:{address[1]}", body=body)
+        made.append(Exchange(request, (msgspec.json.encode(digit.answer)[:-1] + b",",)))
     return made
 
 

@@ -8,6 +8,7 @@ from random import Random
 
 import msgspec
 
+from harness.http.writing import encode_request
 from harness.model.system import Address, Call
 from systems.serving import artifacts
 from systems.serving.client import answer_text
@@ -31,7 +32,7 @@ class Predictions:
         found = []
         for digit in artifacts.digits(artifacts.folder()):
             body = msgspec.json.encode(PredictRequest(digit.pixels))
-            head = f"POST /predict HTTP/1.1\r\nHost: {entry[0]}:{entry[1]}\r\nContent-Length: {len(body)}\r\n\r\n"
+            request = encode_request("POST", "/predict", host=f"{entry[0]}:{entry[1]}", body=body)
             right = answer_text(digit.answer).removesuffix("}").encode()
-            found.append(Exchange(head.encode() + body, (right + b",", right + b"}")))
+            found.append(Exchange(request, (right + b",", right + b"}")))
         return found

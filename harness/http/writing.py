@@ -36,9 +36,9 @@ def encode_response(response: Response, *, keep_alive: bool = True, with_body: b
 
 def encode_request(method: str, target: str, *, host: str, headers: Headers = (), body: bytes | None = None) -> bytes:
     """A request. `target` is its path and query as they are sent. A body, even an empty one, gets a Content-Length."""
-    lines = [f"{method} {target} HTTP/1.1\r\nhost: {host}\r\n", *(f"{name}: {value}\r\n" for name, value in headers)]
+    lines = [f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n", *(f"{name}: {value}\r\n" for name, value in headers)]
     head = "".join(lines).encode("latin-1")
-    return head + b"\r\n" if body is None else b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body)
+    return head + b"\r\n" if body is None else b"%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
 
 
 def response_template(status: int, headers: Headers = ()) -> bytes:
@@ -48,8 +48,8 @@ def response_template(status: int, headers: Headers = ()) -> bytes:
 
 def request_template(method: str, target: str, *, host: str) -> bytes:
     """Requests that differ in body and further headers: `template % (headers, len(body), body)`, each header with its CRLF."""
-    start = f"{method} {target} HTTP/1.1\r\nhost: {host}\r\n".encode("latin-1")
-    return start.replace(b"%", b"%%") + b"%scontent-length: %d\r\n\r\n%s"
+    start = f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n".encode("latin-1")
+    return start.replace(b"%", b"%%") + b"%sContent-Length: %d\r\n\r\n%s"
 
 
 def closing(encoded: bytes) -> bytes:

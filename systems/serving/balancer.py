@@ -60,9 +60,9 @@ async def main(node: NodeContext) -> None:
             )
         )
 
-    def handle(run: RequestBatch) -> None:
+    def handle(batch: RequestBatch) -> None:
         predictions = []
-        for message in run.messages:
+        for message in batch.messages:
             match message.head.method, message.head.path:
                 case "POST", "/predict":
                     predictions.append(message)
@@ -71,11 +71,11 @@ async def main(node: NodeContext) -> None:
                 case _:
                     message.answer = message.answer or encode_response(_NO_ROUTE)
         if predictions:
-            gatherer.add(run, predictions)
+            gatherer.add(batch, predictions)
         else:
-            run.finish()
+            batch.finish()
 
-    gatherer = Gatherer(dispatcher.predict)
+    gatherer = Gatherer(dispatcher.predict, node.log)
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(checker.run())

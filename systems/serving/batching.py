@@ -1,29 +1,28 @@
 """Batching: the predictions that all connections brought in one turn of the event loop are one pass through the model.
 
-Nobody waits for a batch to fill. While a pass runs, the next requests gather in the sockets: batches grow with the load by
-themselves, up to a bound, above which a replica says that it has too much to do.
+No pass waits for more requests. While one runs, the next requests gather in the sockets, so passes grow with the load by
+themselves, up to a bound. Above it a replica refuses requests.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from harness.http.batched_server import RequestBatch
+from harness.http.logs import Log, log_exception, to_stderr
 from harness.http.message import Response
 from harness.http.requests import Message
 from harness.http.writing import encode_response
 from systems.serving.messages import Prediction
 
 MAX_BATCH: Final = 4096
-"""Images in one pass at most. What one turn brings beyond that is refused."""
+"""The most images of one pass. What one turn brings beyond that is refused."""
 
 Image = Sequence[float]
 Encode = Callable[[Prediction], bytes]
-"""Makes the whole HTTP answer out of what the model says."""
+"""Makes the encoded response out of a prediction."""
 
 TOO_LATE: Final = encode_response(Response(504, b"no time is left before the deadline that came with the request"))
 OVERLOADED: Final = encode_response(Response(503, b"too many predictions are waiting", (("retry-after", "1"),)))
@@ -31,55 +30,61 @@ _FAILED: Final = encode_response(Response(500, b"internal error; see the node's 
 
 
 class Batcher:
-    """Gathers images, and the runs that they came in, which are finished when their images are answered."""
+    """Collects images for the next pass, and finishes the request batches that they came in after it."""
 
-    def __init__(self, predict: Callable[[Sequence[Image]], Sequence[Prediction]], max_batch: int = MAX_BATCH) -> None:
+    def __init__(
+        self,
+        predict: Callable[[Sequence[Image]], Sequence[Prediction]],
+        max_batch: int = MAX_BATCH,
+        log: Log = to_stderr,
+    ) -> None:
         self._predict = predict
         self._max_batch = max_batch
+        self._log = log
         self._images: list[Image] = []
         self._asked: list[tuple[Message, Encode]] = []
-        self._runs: list[RequestBatch] = []
+        self._batches: list[RequestBatch] = []
 
     def add(self, message: Message, image: Image, encode: Encode) -> None:
-        """Answer a message with what the next pass says of an image; at once, with 503, where the batch is full."""
+        """Answer a message with the next pass's prediction for an image, or with 503 at once if the pass is full."""
         if len(self._images) >= self._max_batch:
             message.answer = OVERLOADED
         else:
             self._images.append(image)
             self._asked.append((message, encode))
 
-    def finish_with_batch(self, run: RequestBatch) -> None:
-        """All that a run asks has been added: finish it after the next pass."""
-        if not self._runs:
+    def finish_after_pass(self, batch: RequestBatch) -> None:
+        """Finish a request batch, all of whose images have been added, after the next pass."""
+        if not self._batches:
             asyncio.get_running_loop().call_soon(self._pass)
-        self._runs.append(run)
+        self._batches.append(batch)
 
     def _pass(self) -> None:
         images, self._images = self._images, []
         asked, self._asked = self._asked, []
-        runs, self._runs = self._runs, []
-        late = self._too_late(runs)
+        batches, self._batches = self._batches, []
+        late = self._too_late(batches)
         if late:
             kept = [number for number, (message, _) in enumerate(asked) if id(message) not in late]
             images, asked = [images[number] for number in kept], [asked[number] for number in kept]
-        if images and not all(run.given_up for run in runs):
+        if images and not all(batch.given_up for batch in batches):
             try:
                 for (message, encode), prediction in zip(asked, self._predict(images), strict=True):
                     message.answer = encode(prediction)
-            except Exception:  # a batch's failure is the answer to its requests, and is in the node's log
-                traceback.print_exc(file=sys.stderr)
+            except Exception as error:  # a pass's failure is the response to its requests
+                log_exception(self._log, error)
                 for message, _ in asked:
                     message.answer = _FAILED
-        for run in runs:
-            run.finish()
+        for batch in batches:
+            batch.finish()
 
-    def _too_late(self, runs: Sequence[RequestBatch]) -> set[int]:
-        """Answer what is past its deadline; which messages these are, by their `id`."""
+    def _too_late(self, batches: Sequence[RequestBatch]) -> set[int]:
+        """Answer the messages that are past their deadline; returns which these are, by their `id`."""
         now_s = asyncio.get_running_loop().time()
         late: set[int] = set()
-        for run in runs:
-            if run.deadline is not None and run.deadline.at_s <= now_s:
-                for message in run.messages:
+        for batch in batches:
+            if batch.deadline is not None and batch.deadline.at_s <= now_s:
+                for message in batch.messages:
                     message.answer = message.answer or TOO_LATE
                     late.add(id(message))
         return late

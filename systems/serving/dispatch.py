@@ -10,7 +10,7 @@ from harness.http.batched_client import BatchedHttpClient
 from harness.http.deadlines import HEADER, Deadline
 from harness.http.message import Response
 from harness.http.requests import Message
-from harness.http.writing import encode_response
+from harness.http.writing import encode_response, request_template
 from harness.model.system import Address
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
@@ -18,7 +18,7 @@ from systems.serving.policy import Pool
 
 _LATER: Final = (("retry-after", "1"),)
 _OVERLOADED: Final = encode_response(Response(503, b"overloaded: more requests are under way than may be", _LATER))
-_REQUEST: Final = b"POST /predict HTTP/1.1\r\nhost: replica\r\n%scontent-length: %d\r\n\r\n%s"
+_REQUEST: Final = request_template("POST", "/predict", host="replica")
 _HEADER: Final = HEADER.encode()
 _LEAST_S: Final = 0.001
 """The least time that the header can say. A deadline that is nearer has passed."""
@@ -34,9 +34,9 @@ class Failure(NamedTuple):
 class Dispatcher:
     """Sends predictions to replicas. A prediction has no effect, so one whose fate is unknown may be asked elsewhere again.
 
-    What comes together goes to one replica as a run. What that leaves open goes to another one, as a run too: a replica that
-    dies leaves hundreds open at a time. What is open still goes on one by one, so that a request that breaks replicas takes no
-    other with it.
+    Requests that come together go to one replica as a batch. Those that it leaves open go to another one, as a batch too: a
+    replica that dies leaves hundreds open at a time. Those still open are sent one by one, so that a request that breaks
+    replicas takes no other with it.
 
     With `hedge_s`, what has no answer after that long goes to a second replica as well, at the price of a retry, and the first
     answer counts (Dean and Barroso, "The Tail at Scale", CACM 56(2), 2013, "Hedged requests").

@@ -42,22 +42,22 @@ class Server:
         self._turn = asyncio.Lock()
         self._works: set[asyncio.Task[None]] = set()
 
-    def handle(self, run: RequestBatch) -> None:
-        """Queue what the run asks for. A caller that goes away does not end it."""
-        work = asyncio.get_running_loop().create_task(self._work(run))
+    def handle(self, batch: RequestBatch) -> None:
+        """Queue what the batch asks for. A caller that goes away does not end it."""
+        work = asyncio.get_running_loop().create_task(self._work(batch))
         self._works.add(work)
         work.add_done_callback(self._works.discard)
 
-    def expired(self, run: RequestBatch) -> bool:
+    def expired(self, batch: RequestBatch) -> bool:
         """An answer that was begun now would come too late to be of use."""
-        return run.deadline is not None and run.deadline.at_s <= self._node.clock() + self._service_s
+        return batch.deadline is not None and batch.deadline.at_s <= self._node.clock() + self._service_s
 
-    async def _work(self, run: RequestBatch) -> None:
+    async def _work(self, batch: RequestBatch) -> None:
         try:
-            for message in run.messages:
+            for message in batch.messages:
                 match message.head.method, message.head.path:
                     case "POST", "/predict":
-                        message.answer = await self._predict(message, run)
+                        message.answer = await self._predict(message, batch)
                     case "GET", "/healthz":
                         known = {"node": self._node.name, "model": self._model.fingerprint}
                         message.answer = encode_response(Response.json(known))
@@ -65,15 +65,15 @@ class Server:
                         nothing = Response(404, b"no such route; there are POST /predict and GET /healthz")
                         message.answer = message.answer or encode_response(nothing)
         finally:
-            run.finish()
+            batch.finish()
 
-    async def _predict(self, message: Message, run: RequestBatch) -> bytes:
+    async def _predict(self, message: Message, batch: RequestBatch) -> bytes:
         try:
             request = msgspec.json.decode(message.body, type=PredictRequest)
         except msgspec.MsgspecError as error:
             return encode_response(Response(400, f"bad request body: {error}".encode()))
         async with self._turn:
-            if self.expired(run):
+            if self.expired(batch):
                 return TOO_LATE
             await asyncio.sleep(self._service_s)
             (answer,) = self._model.predict([request.pixels])

@@ -29,7 +29,7 @@ import torch
 from harness.http.batched_server import RequestBatch
 from harness.http.message import Response
 from harness.http.requests import Message
-from harness.http.writing import encode_response
+from harness.http.writing import encode_response, response_template
 from harness.model.errors import HarnessError
 from harness.node.context import NodeContext
 from systems.serving import artifacts
@@ -52,7 +52,7 @@ _NO_ROUTE: Final = encode_response(
     Response(404, b"no such route; there are POST /predict, POST /reload, GET /healthz and GET /status")
 )
 _DRAINING: Final = encode_response(Response(503, b"draining"))
-_OK: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
+_OK: Final = response_template(200, (("content-type", "application/json"),))
 _decode: Final = msgspec.json.Decoder(PredictRequest).decode
 
 
@@ -87,19 +87,19 @@ class Server:
         self._checks = itertools.cycle(range(len(self._known.images)))
         self._cache = PredictionCache(config.cache) if config.cache else None
         self._use(Classifier(artifacts.read(self._folder, config.weights)), config.weights)
-        self._batcher = Batcher(lambda images: self._model.predict(images))
+        self._batcher = Batcher(lambda images: self._model.predict(images), log=node.log)
         self._draining = False
         self._last_asked_s = node.clock()
 
-    def handle(self, run: RequestBatch) -> None:
-        """Take what the run asks for into the next batch."""
+    def handle(self, batch: RequestBatch) -> None:
+        """Take what the batch asks for into the next pass through the model."""
         add, encode = self._batcher.add, self._encode
         asked = False
-        for message in run.messages:
+        for message in batch.messages:
             head = message.head
             if head.path == "/predict" and head.method == "POST":
                 asked = True
-                cache = self._cache  # each time: a message of this very run may have been a reload
+                cache = self._cache  # each time: a message of this very batch may have been a reload
                 if cache is not None:
                     message.answer = cache.get(message.body) or b""
                     if message.answer:
@@ -113,7 +113,7 @@ class Server:
                 self._handle_other(message)
         if asked:
             self._last_asked_s = self._node.clock()
-        self._batcher.finish_with_batch(run)
+        self._batcher.finish_after_pass(batch)
 
     async def drain(self) -> None:
         """Say "not well" to health checks, answer predictions while they still come, return when they stopped coming."""

@@ -99,6 +99,23 @@ def test_an_error_amid_a_batch_spoils_only_what_has_no_answer() -> None:
     assert after.body == b"after"
 
 
+def test_an_error_is_reported_to_the_log_that_the_server_was_given(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(batch: RequestBatch) -> None:
+        raise ArithmeticError("bad")
+
+    async def scenario() -> None:
+        server = await batched_server.listen(fail, (HOST, 0), lines.append)
+        assert (await exchange(server.sockets[0].getsockname(), LAST)).startswith(b"HTTP/1.1 500 ")
+        server.close()
+
+    lines: list[str] = []
+    asyncio.run(scenario())
+    (line,) = lines
+    assert line.startswith("Traceback")
+    assert line.endswith("ArithmeticError: bad")
+    assert capsys.readouterr().err == ""
+
+
 def test_garbage_is_refused_after_what_came_before_it() -> None:
     async def scenario() -> bytes:
         async with serving(echo) as address:

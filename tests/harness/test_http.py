@@ -39,6 +39,8 @@ async def handle(request: Request) -> Response:
             return Response.json(len(request.body))
         case "/big":
             return Response(200, b"x" * int(request.query["bytes"]))
+        case "/nothing":
+            return Response(204)
         case "/headers":
             return Response.json(dict(request.headers))
     return Response(200, f"{request.method} {request.path} {dict(request.query)}".encode(), (("x-by", "test"),))
@@ -131,6 +133,10 @@ def test_what_curl_and_browsers_send_besides() -> None:
         assert head.endswith(b"\r\n\r\n")
         old = await said(address, b"GET /a HTTP/1.0\r\n\r\n" + GET % b"/never-reached")
         assert old.endswith(b"GET /a {}")
+        sized = b"POST /size HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\ncontent-length: 3\r\n\r\nabc"
+        assert b"\r\n\r\n3" in await said(address, sized + LAST % b"/b")
+        empty = await said(address, LAST % b"/nothing")
+        assert empty.startswith(b"HTTP/1.1 204 ") and b"content-length" not in empty
         reader, writer = await asyncio.open_connection(*address)
         writer.write(b"POST /size HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
         assert await asyncio.wait_for(reader.readline(), 10) == b"HTTP/1.1 100 Continue\r\n"
@@ -181,6 +187,21 @@ def test_bad_bodies_and_failing_handlers_are_answers(capsys: pytest.CaptureFixtu
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+def test_a_failing_handler_is_reported_to_the_log_that_the_server_was_given(capsys: pytest.CaptureFixture[str]) -> None:
+    async def main() -> None:
+        server = await listen(handle, ("127.0.0.1", 0), lines.append)
+        async with server:
+            client = HttpClient(server.sockets[0].getsockname())
+            assert (await client.request("GET", "/fail", timeout_s=10)).status == 500
+            client.close()
+
+    lines: list[str] = []
+    uvloop.run(main())
+    (line,) = lines
+    assert line.startswith("Traceback") and line.endswith("ZeroDivisionError")
+    assert capsys.readouterr().err == ""
+
+
 def test_big_bodies_both_ways_and_too_big_ones() -> None:
     async def scenario(address: Address) -> None:
         client, size = HttpClient(address), 8 * 1024 * 1024
@@ -228,6 +249,31 @@ def test_half_an_answer_or_none_is_broken(answer: bytes) -> None:
         async with server:
             with pytest.raises(Broken):
                 await HttpClient(server.sockets[0].getsockname()).request("GET", "/", timeout_s=10)
+
+    uvloop.run(main())
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "body"),
+    [
+        ("GET", b"HTTP/1.1 200 OK\r\n\r\nto the end", b"to the end"),
+        ("GET", b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", b"ok"),
+        ("HEAD", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", b""),
+        ("GET", b"HTTP/1.1 304 Not Modified\r\ncontent-length: 10\r\n\r\n", b""),
+    ],
+)
+def test_where_an_answer_ends_follows_from_its_request_and_head(method: str, answer: bytes, body: bytes) -> None:
+    async def main() -> None:
+        async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            writer.close()
+
+        server = await asyncio.start_server(reply, "127.0.0.1", 0)
+        async with server:
+            client = HttpClient(server.sockets[0].getsockname())
+            assert (await client.request(method, "/", timeout_s=10)).body == body
+            client.close()
 
     uvloop.run(main())
 

@@ -73,6 +73,63 @@ def test_garbage_ends_what_can_be_cut_out(garbage: bytes) -> None:
     assert parser.failure
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Content-Length: 3\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 3",
+        b"Transfer-Encoding: gzip",
+        b"Transfer-Encoding: chunked, gzip",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        b"Content-Length : 3",
+        b"Content-Length: 3, 3",
+        b"X: a\r\n folded",
+    ],
+)
+def test_what_others_may_read_differently_is_refused(headers: bytes) -> None:
+    """Two programs that see different requests in the same bytes can be played off against each other."""
+    parser = RequestParser()
+    assert parser.feed(b"POST / HTTP/1.1\r\n" + headers + b"\r\n\r\n") == []
+    assert parser.failure is not None
+
+
+@pytest.mark.parametrize(
+    ("start", "last"),
+    [
+        (b"GET / HTTP/1.1", False),
+        (b"GET / HTTP/1.1\r\nConnection: close", True),
+        (b"GET / HTTP/1.1\r\nConnection: x, Close", True),
+        (b"GET / HTTP/1.1\r\nConnection: x\r\nConnection: close", True),
+        (b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c", False),
+        (b"GET / HTTP/1.0", True),
+        (b"GET / HTTP/1.0\r\nConnection: keep-alive", False),
+        (b"CONNECT a:80 HTTP/1.1", True),
+    ],
+)
+def test_nothing_is_taken_after_a_last_request(start: bytes, last: bool) -> None:
+    parser = RequestParser()
+    messages = parser.feed(start + b"\r\n\r\n" + post(b"next"))
+    assert parser.failure is None
+    assert (len(messages), parser.ended) == ((1, True) if last else (2, False))
+
+
+@pytest.mark.parametrize(
+    "body", [b"-1\r\n", b"0x1\r\na\r\n0\r\n\r\n", b"1\nab\r\n", b"1\r\nab\r\n", b"\r\n", b"5;" + b"x" * MAX_HEAD_BYTES]
+)
+def test_a_body_in_bad_chunks_is_refused(body: bytes) -> None:
+    parser = RequestParser()
+    assert parser.feed(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + body) == []
+    assert parser.failure is not None
+
+
+def test_a_body_above_the_limit_is_refused_before_it_has_come() -> None:
+    for body in (b"Content-Length: 11\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n5\r\n"):
+        parser = RequestParser(max_body_bytes=10)
+        assert parser.feed(b"POST / HTTP/1.1\r\n" + body) == []
+        assert parser.failure is not None
+        assert parser.failure.status == 413
+
+
 def test_a_length_hidden_from_the_parser_is_not_believed() -> None:
     """A head that ends earlier for the parser than for the search: both must see the same requests."""
     parser = RequestParser()

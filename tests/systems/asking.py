@@ -46,7 +46,7 @@ class Choosy:
 
     def __init__(self, *names: str) -> None:
         self.manner: Callable[[str, bytes], str] = lambda _name, _body: "well"
-        self.runs: list[tuple[str, list[bytes]]] = []
+        self.batches: list[tuple[str, list[bytes]]] = []
         """At whom, and the bodies; in the order of their arrival."""
         self._names = names
 
@@ -73,7 +73,7 @@ class _ChoosyConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         bodies = [message.body for message in self._parser.feed(data)]
-        self._replicas.runs.append((self._name, bodies))
+        self._replicas.batches.append((self._name, bodies))
         for number, body in enumerate(bodies):
             match self._replicas.manner(self._name, body):
                 case "well":

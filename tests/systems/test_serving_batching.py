@@ -32,10 +32,10 @@ async def serving(model: Model, max_batch: int = 100) -> AsyncIterator[Address]:
     """A server whose requests hold one number, the image."""
     batcher = Batcher(model, max_batch)
 
-    def handle(run: RequestBatch) -> None:
-        for message in run.messages:
+    def handle(batch: RequestBatch) -> None:
+        for message in batch.messages:
             batcher.add(message, [float(message.body)], encode)
-        batcher.finish_with_batch(run)
+        batcher.finish_after_pass(batch)
 
     server = await batched_server.listen(handle, (HOST, 0))
     try:
@@ -78,7 +78,7 @@ def test_requests_of_one_turn_share_one_pass() -> None:
 
 
 def test_connections_share_a_pass() -> None:
-    """Two runs in one turn, each of a connection of its own, are one batch."""
+    """Two batches in one turn, each of a connection of its own, are one batch."""
     passes: list[int] = []
 
     def model(images: Sequence[Sequence[float]]) -> list[Prediction]:
@@ -87,12 +87,12 @@ def test_connections_share_a_pass() -> None:
 
     batcher, held = Batcher(model), list[RequestBatch]()
 
-    def hold(run: RequestBatch) -> None:
-        held.append(run)
+    def hold(batch: RequestBatch) -> None:
+        held.append(batch)
         if len(held) == 2:
             for number, each in enumerate(held):
                 batcher.add(each.messages[0], [float(number)], encode)
-                batcher.finish_with_batch(each)
+                batcher.finish_after_pass(each)
 
     async def scenario() -> list[bytes]:
         server = await batched_server.listen(hold, (HOST, 0))
@@ -147,13 +147,13 @@ def test_a_batch_that_nobody_waits_for_is_not_computed() -> None:
         server = await batched_server.listen(arrived.set_result, (HOST, 0))
         _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(pipeline([1]))
-        run: RequestBatch = await arrived
+        batch: RequestBatch = await arrived
         writer.transport.abort()
-        while not run.given_up:
+        while not batch.given_up:
             await asyncio.sleep(0)
-        batcher.add(run.messages[0], [1.0], encode)
-        batcher.finish_with_batch(run)
-        while not run.finished:
+        batcher.add(batch.messages[0], [1.0], encode)
+        batcher.finish_after_pass(batch)
+        while not batch.finished:
             await asyncio.sleep(0)
         server.close()
 

@@ -163,8 +163,8 @@ def test_a_batch_leaves_out_what_is_past_its_deadline() -> None:
     async def scenario() -> list[int]:
         batcher, held, whole = Batcher(model), list[RequestBatch](), asyncio.Event()
 
-        def hold(run: RequestBatch) -> None:
-            held.append(run)
+        def hold(batch: RequestBatch) -> None:
+            held.append(batch)
             if len(held) == 4:
                 whole.set()
 
@@ -177,9 +177,9 @@ def test_a_batch_leaves_out_what_is_past_its_deadline() -> None:
         assert past is not None
         while asyncio.get_running_loop().time() < past.at_s:
             await asyncio.sleep(0.001)
-        for run in held:
-            batcher.add(run.messages[0], [float(run.messages[0].body)], lambda seen: encode_response(Response.json(seen)))
-            batcher.finish_with_batch(run)
+        for batch in held:
+            batcher.add(batch.messages[0], [float(batch.messages[0].body)], lambda seen: encode_response(Response.json(seen)))
+            batcher.finish_after_pass(batch)
         statuses = [int((await reader.readuntil(b"}" if number in (1, 2) else b"request")).split()[1]) for number in range(4)]
         writer.close()
         server.close()

@@ -47,7 +47,7 @@ class Groups:
 
 @contextlib.asynccontextmanager
 async def gathering(groups: Groups) -> AsyncIterator[tuple[BatchedHttpClient, list[RequestBatch]]]:
-    """A server that holds runs back, in the list, for the test to add in one turn."""
+    """A server that holds batches back, in the list, for the test to add in one turn."""
     held: list[RequestBatch] = []
     server = await listen(held.append, (HOST, 0))
     client = BatchedHttpClient(server.sockets[0].getsockname())
@@ -69,9 +69,9 @@ async def held_back(held: list[RequestBatch], count: int) -> list[RequestBatch]:
     return held
 
 
-def added(gatherer: Gatherer, runs: Sequence[RequestBatch]) -> None:
-    for run in runs:
-        gatherer.add(run, run.messages)
+def added(gatherer: Gatherer, batches: Sequence[RequestBatch]) -> None:
+    for batch in batches:
+        gatherer.add(batch, batch.messages)
 
 
 def test_runs_of_one_turn_are_one_group_and_each_gets_its_own_answers() -> None:
@@ -128,11 +128,11 @@ def test_a_group_is_given_up_only_when_all_who_asked_are_gone() -> None:
         groups = Groups()
         async with gathering(groups) as (client, held):
             asked = [asyncio.create_task(client.exchange(requests(text), timeout_s=10)) for text in (b"a", b"b")]
-            runs = list(await held_back(held, 2))
-            added(Gatherer(groups.forward), runs)
+            batches = list(await held_back(held, 2))
+            added(Gatherer(groups.forward), batches)
             await groups.begun.wait()
             asked[0].cancel()
-            while not any(run.given_up for run in runs):
+            while not any(batch.given_up for batch in batches):
                 await asyncio.sleep(0.001)
             assert not groups.cancelled
             asked[1].cancel()
@@ -147,11 +147,11 @@ def test_a_group_has_one_deadline() -> None:
         groups.go.set()
         async with gathering(groups) as (client, held):
             asked = [asyncio.create_task(client.exchange(requests(text), timeout_s=10)) for text in (b"a", b"b", b"c")]
-            runs = await held_back(held, 3)
+            batches = await held_back(held, 3)
             soon = Deadline(at_s=1.0, timeout_ms=300)
-            for run in runs[:2]:
-                run.deadline = soon
-            added(Gatherer(groups.forward), runs)
+            for batch in batches[:2]:
+                batch.deadline = soon
+            added(Gatherer(groups.forward), batches)
             for task in asked:
                 await task
             assert list(map(len, groups.seen)) == [2, 1]

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from harness.http.writing import encode_request
 from harness.model.errors import UsageError
 from harness.model.system import Address
 
@@ -53,7 +54,7 @@ def target_of(url: str, *, allow_remote: bool) -> Target:
 
 
 def request_bytes(target: Target, method: str, headers: Sequence[str], body: bytes | None) -> bytes:
-    """One HTTP/1.1 request. `headers` are "Name: value"; Host and Content-Length are added unless given."""
+    """One HTTP/1.1 request. `headers` are "Name: value"; a Host among them replaces the target's."""
     if not _TOKEN.fullmatch(method):
         raise UsageError(f"--method {method!r}: expected a word such as GET or POST.")
     given: dict[str, str] = {}
@@ -65,10 +66,14 @@ def request_bytes(target: Target, method: str, headers: Sequence[str], body: byt
     names = {name.lower() for name in given}
     if names & {"content-length", "transfer-encoding", "connection"}:
         raise UsageError("--header: Content-Length, Transfer-Encoding and Connection follow from the request. Leave them out.")
-    lines = [f"{method} {target.path} HTTP/1.1", *([] if "host" in names else [f"Host: {target.host}"])]
-    lines += [f"{name}: {value}" for name, value in given.items()]
-    lines += [] if body is None else [f"Content-Length: {len(body)}"]
-    return "\r\n".join([*lines, "", ""]).encode("utf-8") + (body or b"")
+    host = next((value for name, value in given.items() if name.lower() == "host"), target.host)
+    others = [(name, _utf8(value)) for name, value in given.items() if name.lower() != "host"]
+    return encode_request(method, target.path, host=_utf8(host), headers=others, body=body)
+
+
+def _utf8(text: str) -> str:
+    """Text whose characters are the bytes of another's UTF-8, as header values are encoded."""
+    return text.encode("utf-8").decode("latin-1")
 
 
 def bodies_of(text: str | None, body_file: Path | None, bodies: Path | None) -> list[bytes | None]:

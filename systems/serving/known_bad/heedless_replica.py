@@ -12,7 +12,7 @@ from systems.serving.limited_replica import Config, Server
 class Heedless(Server):
     """The limited replica's server, to which no deadline ever passes."""
 
-    def expired(self, run: RequestBatch) -> bool:
+    def expired(self, batch: RequestBatch) -> bool:
         return False
 
 
