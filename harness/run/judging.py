@@ -8,11 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from harness.checkers.calls_done import calls_done
 from harness.checkers.faults_acted import faults_acted
 from harness.checkers.generator_kept_up import generator_kept_up
 from harness.checkers.guard_held import guard_held
 from harness.checkers.nodes_stayed_up import nodes_stayed_up
 from harness.model.history import History
+from harness.model.reasons import reasons
 from harness.model.slo import SLO
 from harness.model.verdict import Checker, Verdict
 from harness.run import provenance
@@ -21,7 +23,7 @@ from results.analysis.judge import judge
 from results.analysis.metrics import measure
 from results.record.result import VERSION, CheckResult, Result, faults_of, verdict_of
 
-ALWAYS: Final[tuple[Checker, ...]] = (nodes_stayed_up, faults_acted, generator_kept_up)
+ALWAYS: Final[tuple[Checker, ...]] = (calls_done, nodes_stayed_up, faults_acted, generator_kept_up)
 """What every run is checked for, besides what its drill asks."""
 
 
@@ -54,6 +56,7 @@ def conclude(spec: RunSpec, history: History, started: datetime, duration_s: flo
         checks=checks,
         slos=slos,
         metrics=measured.metrics(),
+        errors=reasons(history.load),
         recoveries=measured.recoveries,
         faults=faults_of(history),
         rerun="" if spec.invocation is None else spec.invocation.line(),

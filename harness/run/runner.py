@@ -21,6 +21,7 @@ from harness.run import schedule_file
 from harness.run.driver import drive
 from harness.run.generator_client import GeneratorClient
 from harness.run.judging import conclude
+from harness.run.node_logs import count_from
 from harness.run.observer import NullObserver, Observer
 from harness.run.recording import history_of
 from harness.run.schedule import plan
@@ -89,11 +90,13 @@ async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
             records, stopped = await drive(cluster, generator, windows, start_ns, observer, guard)
             await generator.finish(asking=not stopped)
             ops = read_oplog((run_dir / "nodes" / CLIENT / OPLOG).read_bytes(), start_ns)
-            return await history_of(cluster, ops, records, start_ns)
+            history = await history_of(cluster, ops, records, start_ns)
     except BaseExceptionGroup as group:
         raise _first(group) from group
     except TimeoutError as error:
         raise HarnessError(f"{spec.name} was not over after {limit_s:g} s and was ended. See the logs in {run_dir}.") from error
+    count_from(start_ns, run_dir / "nodes")  # only now: until the nodes have ended, they write there
+    return history
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
