@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
+import os
+import sys
+from typing import NoReturn
 
 from harness import roots
 from harness.cluster.fault_plane import install_toxiproxy
@@ -20,9 +22,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Serve until interrupted, or install and print where."""
-    if arguments.action == "install":
-        print(install_toxiproxy())
-        return 0
-    options = ["--host", arguments.host, "--port", str(arguments.port), "--seed", str(arguments.seed)]
-    return subprocess.run([*roots.program("faults.plane"), *options], env=roots.environment(), check=False).returncode
+    """Become the server, or install and print where."""
+    if arguments.action == "serve":
+        _become_server(arguments.host, arguments.port, arguments.seed)
+    print(install_toxiproxy())
+    return 0
+
+
+def _become_server(host: str, port: int, seed: int) -> NoReturn:
+    """Run the server in place of this process, so that whatever ends the command ends the server."""
+    command = [*roots.program("faults.plane"), "--host", host, "--port", str(port), "--seed", str(seed)]
+    sys.stdout.flush()
+    os.execve(command[0], command, roots.environment())  # noqa: S606 - an argument vector; no shell reads it

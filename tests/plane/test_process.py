@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -88,6 +89,27 @@ def test_it_ends_when_whoever_started_it_is_killed() -> None:
     starter.stdout.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_the_command_that_serves_leaves_no_server_behind(number: signal.Signals, upstream: Upstream) -> None:
+    command = subprocess.Popen(
+        [sys.executable, "-m", "harness.cli", "toxiproxy", "serve", "--port", "0"],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert command.stdout is not None
+        server = Server("embedded", "127.0.0.1", int(command.stdout.readline().rpartition(":")[2]), command)
+        client, _ = upstream.pair(server.proxy(upstream.address))
+        command.send_signal(number)
+        assert command.wait(PATIENCE_S) == (-number if number is signal.SIGKILL else 0)
+        assert receive(client, 1) == b""
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", server.port))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(command.pid, signal.SIGKILL)
+        command.communicate()
 
 
 def test_without_until_eof_standard_input_means_nothing() -> None:
