@@ -29,7 +29,7 @@ from harness.cluster.toxiproxy import FaultPlane
 from harness.cluster.warden_client import WardenClient
 from harness.model.errors import FaultError, HarnessError, UsageError
 from harness.model.seeds import stream
-from harness.model.system import CLIENT, Address, HasPreload, HasPrepare, Node, System
+from harness.model.system import CLIENT, Address, HasPreload, HasPrepare, HasSteps, Node, System
 from harness.node.context import NodeSpec
 from harness.node.control import ControlPage
 
@@ -136,6 +136,11 @@ class Cluster:
 
     def address(self, name: str) -> Address:
         return self._hosts.address(name) if self._hosts else HOST, self._ports[name]
+
+    def steps_done(self) -> int:
+        if not isinstance(self.system, HasSteps):
+            raise FaultError("cannot here, because this system does not train")
+        return self.system.steps_done({name: self.disks.folder(name) for name in self.nodes})
 
     def random(self, component: str) -> Random:
         return stream(self._seed, component)

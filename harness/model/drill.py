@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 
 from harness.model import selector
 from harness.model.errors import UsageError
@@ -12,7 +13,7 @@ from harness.model.fault import Composition, Fault
 from harness.model.guard import Guard
 from harness.model.load import Load
 from harness.model.slo import SLO
-from harness.model.system import CLIENT, HasLeader, System, links_of
+from harness.model.system import CLIENT, HasLeader, HasSteps, System, links_of
 from harness.model.verdict import Checker
 from harness.model.workload import Workload
 
@@ -31,7 +32,7 @@ class Drill:
     load: Load
     faults: Sequence[Composition] = ()
     """Windows, such as `Kill("one").between(2, 4)`, and compositions of them:
-    `RandomFaults`, `PoissonFaults`, `FaultSequence`, `Flapping`."""
+    `RandomFaults`, `PoissonFaults`, `FaultSequence`, `Flapping`; of a training also by step, `Kill("one").at_step(120)`."""
     checks: Sequence[Checker] = ()
     slos: Sequence[str] = ()
     guard: str | None = None
@@ -82,6 +83,13 @@ class Drill:
             )
         for fault in item.faults:
             check_fault(fault, self.system, hosts=self.hosts)
+        if not isinstance(self.system, HasSteps):
+            for window in item.expand(Random(0), self.load.seconds):
+                if window.steps is not None:
+                    raise UsageError(
+                        f"{window.fault!r} at {window.steps}: {type(self.system).__name__} does not train, so it has no steps."
+                        " Use .between(…), in seconds."
+                    )
 
 
 def check_fault(fault: Fault, system: System, *, hosts: bool = False) -> None:

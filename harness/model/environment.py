@@ -210,5 +210,8 @@ class Environment(Protocol):
     def address(self, name: str) -> Address:
         """Where a node itself listens, not through a link."""
 
+    def steps_done(self) -> int:
+        """How many steps a training has done so far. Raises `FaultError` if the system does not train."""
+
     def random(self, component: str) -> Random:
         """A random stream of this run, for what is drawn outside the nodes."""

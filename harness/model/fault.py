@@ -13,6 +13,7 @@ from harness.model import selector
 from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.evidence import Evidence, Targets
+from harness.model.steps import Steps
 from harness.model.system import System
 
 Aim = Literal["nodes", "links"]
@@ -55,6 +56,25 @@ class Fault(ABC):
         """This fault again and again on the same target, `on_s` seconds of it and `off_s` without."""
         return Flapping(fault=self, from_s=from_s, to_s=to_s, on_s=on_s, off_s=off_s)
 
+    def at_step(self, step: int, *, for_s: float = 1.0) -> StepWindow:
+        """This fault for `for_s` seconds, beginning as soon as a training has done `step` steps."""
+        return StepWindow(fault=self, steps=Steps(begin=step, for_s=for_s))
+
+    def between_steps(self, from_step: int, to_step: int) -> StepWindow:
+        """This fault from when `from_step` steps are done until `to_step` are.
+
+        A fault that stops the training keeps `to_step` from being reached; it is then healed when the load ends.
+        """
+        return StepWindow(fault=self, steps=Steps(begin=from_step, end=to_step))
+
+    def at_random(self, from_s: float, to_s: float, *, mean_s: float, for_s: float = 1.0) -> RandomTimes:
+        """This fault again and again, `mean_s` seconds from one to the next on average, each time for `for_s` seconds."""
+        return RandomTimes(fault=self, from_s=from_s, to_s=to_s, mean_s=mean_s, for_s=for_s)
+
+    def at_random_steps(self, from_step: int, to_step: int, *, mean_steps: float, for_s: float = 1.0) -> RandomSteps:
+        """This fault again and again, `mean_steps` steps from one to the next on average, each time for `for_s` seconds."""
+        return RandomSteps(fault=self, from_step=from_step, to_step=to_step, mean_steps=mean_steps, for_s=for_s)
+
 
 class Composition(Protocol):
     """What a drill's `faults` holds: one window, or several that belong together."""
@@ -81,6 +101,8 @@ class Window:
     from_s: float
     to_s: float
     follows: bool = False
+    steps: Steps | None = None
+    """If the progress of a training decides, how; `from_s` and `to_s` are then the earliest and the latest time."""
 
     steady: ClassVar[bool] = True
 
@@ -142,6 +164,102 @@ class Flapping:
         on_ms, off_ms = milliseconds(self.on_s), milliseconds(self.off_s)
         begins_ms = range(milliseconds(self.from_s), milliseconds(self.to_s) - on_ms + 1, on_ms + off_ms)
         return [window_of(self.fault, at_ms, at_ms + on_ms) for at_ms in begins_ms]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepWindow:
+    """A fault that begins when a training reaches a step."""
+
+    fault: Fault
+    steps: Steps
+
+    steady: ClassVar[bool] = True
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        return (self.fault,)
+
+    def ends_s(self, load_s: float) -> float:
+        return load_s
+
+    def expand(self, random: Random, load_s: float) -> list[Window]:
+        return [Window(fault=self.fault, from_s=0.0, to_s=load_s, steps=self.steps)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomTimes:
+    """A fault that begins at random times between `from_s` and `to_s`, as if failures came independently of each other.
+
+    The times from one beginning to the next are exponentially distributed with the mean `mean_s`. Each time it lasts `for_s`
+    and its target is chosen anew. If no time comes about, one is drawn: no run is without a fault.
+    """
+
+    fault: Fault
+    from_s: float
+    to_s: float
+    mean_s: float
+    for_s: float
+
+    steady: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.from_s < self.to_s < math.inf and all(0.001 <= s < math.inf for s in (self.mean_s, self.for_s))):
+            raise UsageError(
+                f"{self.fault!r}.at_random({self.from_s:g}, {self.to_s:g}, mean_s={self.mean_s:g}, for_s={self.for_s:g}):"
+                " needs 0 <= from_s < to_s, and at least 0.001 of mean_s and for_s."
+            )
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        return (self.fault,)
+
+    def ends_s(self, load_s: float) -> float:
+        return self.to_s + self.for_s
+
+    def expand(self, random: Random, load_s: float) -> list[Window]:
+        begins_ms = map(milliseconds, _independent(random, self.from_s, self.to_s, self.mean_s))
+        return [window_of(self.fault, at_ms, at_ms + milliseconds(self.for_s)) for at_ms in begins_ms]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomSteps:
+    """A fault that begins at random steps from `from_step` to before `to_step`; otherwise as `RandomTimes`."""
+
+    fault: Fault
+    from_step: int
+    to_step: int
+    mean_steps: float
+    for_s: float
+
+    steady: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.from_step < self.to_step and 1 <= self.mean_steps < math.inf and 0.001 <= self.for_s < math.inf):
+            raise UsageError(
+                f"{self.fault!r}.at_random_steps({self.from_step}, {self.to_step}, mean_steps={self.mean_steps:g},"
+                f" for_s={self.for_s:g}): needs 0 <= from_step < to_step, mean_steps >= 1 and for_s >= 0.001."
+            )
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        return (self.fault,)
+
+    def ends_s(self, load_s: float) -> float:
+        return load_s
+
+    def expand(self, random: Random, load_s: float) -> list[Window]:
+        begins = map(int, _independent(random, self.from_step, self.to_step, self.mean_steps))
+        return [
+            Window(fault=self.fault, from_s=0.0, to_s=load_s, steps=Steps(begin=begin, for_s=self.for_s)) for begin in begins
+        ]
+
+
+def _independent(random: Random, begin: float, end: float, mean: float) -> list[float]:
+    """Points in between as a Poisson process has them; one point at least."""
+    points, at = [], begin
+    while (at := at + random.expovariate(1 / mean)) < end:
+        points.append(at)
+    return points or [random.uniform(begin, end)]
 
 
 def milliseconds(seconds: float) -> int:

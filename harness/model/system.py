@@ -175,6 +175,9 @@ class HasSteps(Protocol):
     def trained(self, data: Mapping[str, Path]) -> Trained:
         """What its nodes have done so far, from the folders that they keep their files in."""
 
+    def steps_done(self, data: Mapping[str, Path]) -> int:
+        """How many steps the node that is furthest has done. Takes well under a millisecond: faults wait for it."""
+
     def control(self, steps: int) -> list[dict[str, object]]:
         """The first steps of an undisturbed training, as rows of the history's `steps`. May take as long as they do."""
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
+from harness.model.environment import Environment
 from harness.model.errors import FaultError
 from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Window
 from harness.model.system import HasLeader
 from harness.model.window_work import over_within
 from harness.run.schedule import PlannedWindow, targets_of
 
-if TYPE_CHECKING:
-    from harness.cluster.cluster import Cluster
-
 _ASK_LEADER_S: Final = 0.5
+_LOOK_FOR_STEPS_S: Final = 0.002
 _HASTE_S: Final = 5.0
 """Healing takes no longer than this where the run is broken off; all nodes and proxies end with it anyway."""
 
@@ -46,7 +47,7 @@ class Watcher(Protocol):
 
 
 async def hold(
-    cluster: Cluster, planned: PlannedWindow, start_ns: int, watcher: Watcher, stopped: asyncio.Event
+    environment: Environment, planned: PlannedWindow, start_ns: int, watcher: Watcher, stopped: asyncio.Event
 ) -> WindowRecord:
     """Carry out one window of a run that began at `start_ns`, until it is over or the drill is `stopped`.
 
@@ -59,19 +60,26 @@ async def hold(
     if await over_within(stopped, _seconds_until(start_ns, window.from_s)):
         record.evidence = "the drill was stopped before it began"
         return record
+    if window.steps is not None:
+        done = await _reached(environment, window.steps.begin, _at_ns(start_ns, window.to_s), stopped)
+        if done < window.steps.begin:
+            record.acted, record.evidence = False, f"step {window.steps.begin} was never reached: {done} steps were done"
+            watcher.on_window(record)
+            return record
+        record.evidence = f"began with {done} steps done"
     try:
-        targets: Targets | None = planned.targets or await _leader(cluster, planned.label)
+        targets: Targets | None = planned.targets or await _leader(environment, planned.label)
     except FaultError as error:
         record.acted, record.evidence = False, str(error)
         watcher.on_window(record)
         return record
     while targets is not None:
-        targets = await _hold_on(cluster, planned, targets, start_ns, record, watcher, stopped)
+        targets = await _hold_on(environment, planned, targets, start_ns, record, watcher, stopped)
     return record
 
 
 async def _hold_on(
-    cluster: Cluster,
+    environment: Environment,
     planned: PlannedWindow,
     targets: Targets,
     start_ns: int,
@@ -86,19 +94,19 @@ async def _hold_on(
     record.injected_ns, record.healed_ns = record.injected_ns or time.monotonic_ns(), None
     injected, limit_s, moved_to = Evidence(acted=False, text="the run ended while it began"), None, None
     try:
-        injected = await fault.inject(cluster, targets)
+        injected = await fault.inject(environment, targets)
         watcher.on_window(record)
         if window.follows:
-            moved_to = await _next_leader(cluster, targets, start_ns, window.to_s, stopped)
+            moved_to = await _next_leader(environment, targets, start_ns, window.to_s, stopped)
         if moved_to is None:
-            await over_within(stopped, _seconds_until(start_ns, window.to_s))
+            await _until_over(environment, window, start_ns, stopped)
     except FaultError as error:
         injected = Evidence(acted=False, text=f"{type(fault).__name__} did not act: {error}")
     except asyncio.CancelledError:
         limit_s = _HASTE_S
         raise
     finally:
-        seen = await _heal(cluster, planned, targets, injected, limit_s)
+        seen = await _heal(environment, planned, targets, injected, limit_s)
         record.healed_ns = time.monotonic_ns()
         record.acted = seen.acted if record.acted is not False else False
         record.evidence = "; ".join(filter(None, [record.evidence, seen.text]))
@@ -106,40 +114,63 @@ async def _hold_on(
     return moved_to
 
 
+async def _until_over(environment: Environment, window: Window, start_ns: int, stopped: asyncio.Event) -> None:
+    """Wait for the end of a window that has begun just now."""
+    left_s = _seconds_until(start_ns, window.to_s)
+    if window.steps is None:
+        await over_within(stopped, left_s)
+    elif window.steps.end is None:
+        await over_within(stopped, min(left_s, math.inf if window.steps.for_s is None else window.steps.for_s))
+    else:
+        await _reached(environment, window.steps.end, _at_ns(start_ns, window.to_s), stopped)
+
+
+async def _reached(environment: Environment, steps: int, limit_ns: int, stopped: asyncio.Event) -> int:
+    """Wait until a training has done so many steps, or for the time to be over; how many it has done then."""
+    while (done := environment.steps_done()) < steps and time.monotonic_ns() < limit_ns:
+        if await over_within(stopped, _LOOK_FOR_STEPS_S):
+            break
+    return done
+
+
 async def _next_leader(
-    cluster: Cluster, targets: Targets, start_ns: int, to_s: float, stopped: asyncio.Event
+    environment: Environment, targets: Targets, start_ns: int, to_s: float, stopped: asyncio.Event
 ) -> Targets | None:
     """Wait until another node leads, with time left to act on it; None where that does not come about."""
     while _seconds_until(start_ns, to_s) > 2 * _ASK_LEADER_S and not await over_within(stopped, _ASK_LEADER_S):
         with contextlib.suppress(FaultError):  # nobody leads now: the fault stays where it is
-            leading = await _leader(cluster, targets.label)
+            leading = await _leader(environment, targets.label)
             if leading.nodes != targets.nodes:
                 return leading
     return None
 
 
 async def _heal(
-    cluster: Cluster, planned: PlannedWindow, targets: Targets, injected: Evidence, limit_s: float | None
+    environment: Environment, planned: PlannedWindow, targets: Targets, injected: Evidence, limit_s: float | None
 ) -> Evidence:
     try:
         async with asyncio.timeout(limit_s):
-            healed = await planned.window.fault.heal(cluster, targets, injected)
+            healed = await planned.window.fault.heal(environment, targets, injected)
     except (FaultError, TimeoutError) as error:
         return Evidence(acted=False, text=f"{injected.text} could not be healed or measured: {error}".strip())
     return injected if injected.acted is False else healed
 
 
-async def _leader(cluster: Cluster, label: str) -> Targets:
-    system = cluster.system
+async def _leader(environment: Environment, label: str) -> Targets:
+    system = environment.system
     if not isinstance(system, HasLeader):
         raise FaultError("this system cannot say who leads")
-    addresses = {name: cluster.address(name) for name in cluster.nodes if cluster.processes.runs(name)}
+    addresses = {name: environment.address(name) for name in environment.nodes if environment.processes.runs(name)}
     try:
         async with asyncio.timeout(2.0):
             leader = await system.leader(addresses)
     except Exception as error:  # whatever a system's own code comes upon
         raise FaultError(f"the system did not say who leads: {str(error) or type(error).__name__}") from error
     return targets_of(system, label, leader)
+
+
+def _at_ns(start_ns: int, at_s: float) -> int:
+    return start_ns + round(at_s * 1e9)
 
 
 def _seconds_until(start_ns: int, at_s: float) -> float:
@@ -152,7 +183,8 @@ def described(planned: PlannedWindow) -> str:
     hit = " ".join(targets.nodes or [link.name for link in targets.links]) if targets else ""
     selector = window.fault.target
     on = f"{hit} ({selector})" if hit and hit != selector else selector
-    return f"{planned.label}  {window.from_s:g}–{window.to_s:g} s  {_text(window.fault)} on {on}"
+    when = f"{window.from_s:g}–{window.to_s:g} s" if window.steps is None else str(window.steps)
+    return f"{planned.label}  {when}  {_text(window.fault)} on {on}"
 
 
 def _text(fault: object) -> str:

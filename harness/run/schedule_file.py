@@ -5,6 +5,7 @@
          "follows": false, "nodes": ["n2"], "links": ["client>n2", "n1>n2", …]}]}
 
 `nodes` and `links` are what the target came to; both are null for "leader", which is whoever leads when the window begins.
+A window that the progress of a training decides has "steps" too: {"begin": 120, "end": null, "for_s": 1.0}.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from harness.model.errors import UsageError
 from harness.model.evidence import Targets
 from harness.model.fault import Fault, Window
 from harness.model.selector import LEADER
+from harness.model.steps import Steps
 from harness.model.system import links_of
 from harness.run import catalog
 from harness.run.schedule import PlannedWindow
@@ -31,7 +33,7 @@ SCHEDULE: Final = "schedule.json"
 _VERSION: Final = 1
 
 
-class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One window."""
 
     label: str
@@ -41,6 +43,7 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     follows: bool
     nodes: tuple[str, ...] | None
     links: tuple[str, ...] | None
+    steps: Steps | None = None
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,6 +102,7 @@ def _row(planned: PlannedWindow) -> _Row:
         from_s=window.from_s,
         to_s=window.to_s,
         follows=window.follows,
+        steps=window.steps,
         nodes=targets.nodes if targets else None,
         links=tuple(link.name for link in targets.links) if targets else None,
     )
@@ -109,7 +113,7 @@ def _window(row: _Row, drill: Drill) -> PlannedWindow:
     check_fault(fault, drill.system, hosts=drill.hosts)
     if row.to_s > drill.load.seconds:
         raise UsageError(f"it ends at {row.to_s:g} s, after the load stops at {drill.load.seconds:g} s. Raise load.seconds.")
-    window = Window(fault=fault, from_s=row.from_s, to_s=row.to_s, follows=row.follows)
+    window = Window(fault=fault, from_s=row.from_s, to_s=row.to_s, follows=row.follows, steps=row.steps)
     return PlannedWindow(label=row.label, window=window, targets=_targets(row, fault, drill))
 
 

@@ -97,6 +97,9 @@ class Training:
         steps.sort(key=lambda row: cast(int, row["begun_ns"]))
         return Trained(steps=steps, events=[row for each in found for row in each.events])
 
+    def steps_done(self, data: Mapping[str, Path]) -> int:
+        return max(records.steps_done(data[node.name]) for node in self.nodes())
+
     def control(self, steps: int) -> list[dict[str, object]]:
         """As an undisturbed training of this model and seed goes, with any number of ranks."""
         made = control.steps(self.model, self.seed, steps)

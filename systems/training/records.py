@@ -18,6 +18,8 @@ from harness.model.system import Trained
 from systems.parts.sampler import Use
 
 FILE: Final = "records.jsonl"
+_END_BYTES: Final = 1 << 16
+"""Some hundred records: more than a node writes between two steps."""
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun", omit_defaults=True):
@@ -94,6 +96,23 @@ def read(folder: Path) -> list[Record]:
     lines = file.read_bytes().split(b"\n")[:-1] if file.is_file() else []
     decode = msgspec.json.Decoder(Record).decode
     return [decode(line) for line in lines]
+
+
+def steps_done(folder: Path) -> int:
+    """How many steps a node has done, from the end of its records alone."""
+    try:
+        with (folder / FILE).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _END_BYTES))
+            lines = file.read().split(b"\n")[1 if size > _END_BYTES else 0 : -1]
+    except FileNotFoundError:
+        return 0
+    decode = msgspec.json.Decoder(Record).decode
+    for line in reversed(lines):
+        record = decode(line)
+        if isinstance(record, Done):
+            return record.step + 1
+    return 0
 
 
 def rows(folder: Path) -> Trained:
