@@ -61,16 +61,27 @@ def test_the_drill_passes(harness: Harness, folder: Path) -> None:
 
 
 def test_the_counter_that_forgets_is_caught(harness: Harness) -> None:
-    done = harness("drill", "counter/killed", "--set", "system.durable=false")
+    done = harness("drill", "counter/killed", "--set", "system.bug=forgetful")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "numbers more than once" in done.stdout
 
 
 def test_the_recorded_run_is_judged_again_by_the_users_checker(harness: Harness, folder: Path) -> None:
-    harness("drill", "counter/killed", "--set", "system.durable=false", "--runs", "caught")
+    harness("drill", "counter/killed", "--set", "system.bug=forgetful", "--runs", "caught")
     [run] = (folder / "caught" / "counter" / "killed").iterdir()
     done = harness("check", str(run), "--checker", "never_repeats")
     assert (done.returncode, "never_repeats" in done.stdout) == (1, True)
+
+
+def test_the_known_bug_is_measured_and_listed(harness: Harness, folder: Path) -> None:
+    done = harness("detect", "counter", "--json", "matrix.json")
+    assert done.returncode in (0, 4), done.stdout + done.stderr
+    rows = json.loads((folder / "matrix.json").read_text())["rows"]
+    assert [(row["bug"], row["trials"][0]["outcome"]) for row in rows if row["bug"]] == [("forgetful", "caught")]
+    assert [row["trials"][0]["outcome"] for row in rows if not row["bug"]] in (["clean"], ["unknown"])
+    assert re.search(
+        r"^  Counter forgetful +the last number is kept in memory only \(counter/killed", harness("list").stdout, re.M
+    )
 
 
 def test_the_foreign_program_runs(harness: Harness, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""List drills, systems, faults, workloads and checkers."""
+"""List drills, systems, known bugs, faults, workloads and checkers."""
 
 from __future__ import annotations
 

@@ -1,13 +1,128 @@
-"""Whether drills catch the known bugs: what one run says of a bug, or of the correct system."""
+"""Running the known bugs in the drills that must catch them, and the correct systems in the same drills."""
 
 from __future__ import annotations
 
-from typing import Literal
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Final
 
+from harness.cluster.fault_plane import PlaneKind
+from harness.cluster.requirements import missing_for
+from harness.model.bug import Bug
+from harness.model.errors import HarnessError, UsageError, hint
+from harness.run import catalog, provenance
+from harness.run.fingerprint import code_fingerprint
+from harness.run.observer import Observer
+from harness.run.runner import run
+from harness.run.spec import RunSpec, run_spec_of
+from results.record.detection import Conditions, MatrixRow, Outcome, Trial, TrialLog
 from results.record.result import Result
 
-Outcome = Literal["caught", "missed", "false alarm", "clean", "unknown"]
-"""Of a run with a bug: caught, missed, unknown. Of a run of the correct system: false alarm, clean, unknown."""
+_OVERHEAD_S: Final = 3.0
+"""Roughly what a run takes besides its load, until some have been timed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What one row of the matrix drills: a system with a known bug, or the correct one."""
+
+    system: str
+    drill: str
+    bug: Bug[object] | None
+    lacks: str | None
+    """What this machine lacks to run the drill; None if nothing."""
+
+    @property
+    def bug_name(self) -> str | None:
+        return self.bug.name if self.bug else None
+
+    @property
+    def caught_by(self) -> str | None:
+        """The check or SLO that must find the bug."""
+        return self.bug.caught_by[1] if self.bug else None
+
+    def spec(self, seed: int, plane: PlaneKind) -> RunSpec:
+        """The run of this row with a seed."""
+        settings = [f"system.bug={self.bug.name}"] if self.bug else []
+        return run_spec_of(catalog.find_drill(self.drill, settings), seed, settings, plane)
+
+    def row(self, trials: Sequence[Trial]) -> MatrixRow:
+        """The row of the matrix that the trials make."""
+        return MatrixRow.of(
+            trials,
+            system=self.system,
+            drill=self.drill,
+            bug=self.bug_name,
+            what=self.bug.what if self.bug else "",
+            caught_by=self.caught_by,
+            lacks=self.lacks,
+        )
+
+
+def subjects(system: str | None, bugs: Sequence[str]) -> list[Subject]:
+    """The rows of a matrix: all bugs, or those of one system or some names; by drill, the correct system first.
+
+    Raises `UsageError` if there is no such system, or no such bug in it.
+    """
+    catalogs = catalog.bug_catalogs() if system is None else dict([catalog.find_bug_catalog(system)])
+    known = [(name, bug) for name, bugs_of in catalogs.items() for bug in bugs_of.values()]
+    for asked in bugs:
+        if asked not in {bug.name for _, bug in known}:
+            raise UsageError(f"No bug called {asked!r}. {hint(asked, [bug.name for _, bug in known])}")
+    chosen = [(name, bug) for name, bug in known if not bugs or bug.name in bugs]
+    rows: list[Subject] = []
+    for name, drill in dict.fromkeys((name, bug.caught_by[0]) for name, bug in chosen):
+        found = catalog.find_drill(drill).drill
+        lacks = missing_for(found.system, hosts=found.hosts)
+        rows.append(Subject(system=name, drill=drill, bug=None, lacks=lacks))
+        for system_name, bug in chosen:
+            if (system_name, bug.caught_by[0]) == (name, drill):
+                rows.append(Subject(system=name, drill=drill, bug=bug, lacks=lacks))
+    return rows
+
+
+def conditions(plane: PlaneKind) -> Conditions:
+    """What runs are made with and on, now and here."""
+    return Conditions(code=code_fingerprint(), fault_plane=plane, machine=provenance.machine(), versions=provenance.versions())
+
+
+def run_trial(subject: Subject, seed: int, spec: RunSpec, runs: Path, observer: Observer) -> Trial:
+    """Run one row with one seed. A run that ends as it should is removed; any other is kept to be looked into."""
+    begun_s = time.monotonic()
+    rerun = spec.invocation.line() if spec.invocation else ""
+    try:
+        done = run(spec, runs=runs, observer=observer)
+    except UsageError:
+        raise
+    except HarnessError as error:
+        return Trial(
+            drill=subject.drill,
+            bug=subject.bug_name,
+            seed=seed,
+            outcome="unknown",
+            why=f"the run broke off: {error}",
+            duration_s=round(time.monotonic() - begun_s, 3),
+            rerun=rerun,
+        )
+    outcome = outcome_of(done.result, subject.caught_by)
+    expected = outcome in ("caught", "clean")
+    if expected:
+        shutil.rmtree(done.run_dir)
+    return Trial(
+        drill=subject.drill,
+        bug=subject.bug_name,
+        seed=seed,
+        outcome=outcome,
+        found=found_by(done.result),
+        why=_why(done.result, subject.caught_by),
+        duration_s=done.result.duration_s,
+        rerun=rerun,
+        run_dir=None if expected else str(done.run_dir),
+    )
 
 
 def found_by(result: Result) -> tuple[str, ...]:
@@ -31,3 +146,23 @@ def outcome_of(result: Result, caught_by: str | None) -> Outcome:
     if judged.get(caught_by) is None or None in (check.valid for check in result.checks):
         return "unknown"
     return "missed"
+
+
+def _why(result: Result, caught_by: str | None) -> str:
+    """What the check that must find the bug said; then everything that failed or could not decide."""
+    said = {check.name: (check.valid, check.why) for check in result.checks} | {
+        slo.text: (slo.ok, slo.why) for slo in result.slos
+    }
+    telling = [name for name, (fine, _) in said.items() if name == caught_by or fine is not True]
+    telling.sort(key=lambda name: name != caught_by)
+    return "; ".join(f"{name}: {said[name][1]}" for name in telling) or "every check and SLO held"
+
+
+def seconds_left(todo: Iterable[tuple[int, Subject]], log: TrialLog, load_s: dict[str, float]) -> float:
+    """How long runs will take: as long as earlier ones of the same drill, else a little more than their load."""
+    timed = {drill: log.durations_s(drill) for drill in load_s}
+    overheads = [duration - load_s[drill] for drill, durations in timed.items() for duration in durations]
+    overhead_s = fmean(overheads) if overheads else _OVERHEAD_S
+    return sum(
+        fmean(timed[subject.drill]) if timed[subject.drill] else load_s[subject.drill] + overhead_s for _, subject in todo
+    )

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.model.verdict import RunVerdict
 from results.analysis.histogram import Histogram
 from results.record.load_result import LoadResult, percentile_ms
-from results.report.phrasing import mark_of, milliseconds, share
+from results.report.phrasing import Mark, mark_of, milliseconds, share
+from results.report.terminal_text import STYLES, SYMBOLS, symbol, text
 
-_MARKS = {"good": ("✔", "green"), "bad": ("✘", "bold red"), "open": ("?", "bold yellow")}
-_WORDS = {"pass": ("Pass", "good"), "fail": ("Fail", "bad"), "slo": ("SLO missed", "bad"), "unknown": ("Unknown", "open")}
+_WORDS: Final[dict[RunVerdict, tuple[str, Mark]]] = {
+    "pass": ("Pass", "good"),
+    "fail": ("Fail", "bad"),
+    "slo": ("SLO missed", "bad"),
+    "unknown": ("Unknown", "open"),
+}
 _PERCENTILES = (50, 90, 99, 99.9, 99.99)
 
 
 def print_load(result: LoadResult, console: Console) -> None:
     """The verdict, what was sent, latency from when calls were due and from when they were sent, each SLO."""
     word, mark = _WORDS[result.verdict]
-    symbol, style = _MARKS[mark]
-    console.print(Text.assemble((f"{symbol} {word}.", style), f" {_visible(result.why)}."))
+    console.print(Text.assemble((f"{SYMBOLS[mark]} {word}.", STYLES[mark]), " ", text(result.why), "."))
     metrics = result.metrics
     console.print(
         f"{metrics.requests:,} calls in {result.seconds:.3g} s, {metrics.rate_per_s:,.0f}/s done of {result.asked_per_s:,.0f}/s"
@@ -41,18 +48,12 @@ def print_load(result: LoadResult, console: Console) -> None:
     console.print(table)
     if result.failed or result.wrong or result.unknown:
         console.print(f"{result.failed:,} failed, {result.wrong:,} wrong, {result.unknown:,} unknown", highlight=False)
-    for text, times in result.errors.items():
-        console.print(Text(f"  {times:,} × {_visible(text)}", style="dim"))
+    for error, times in result.errors.items():
+        console.print(text(f"  {times:,} × {error}", "dim"))
     for slo in result.slos:
-        symbol, style = _MARKS[mark_of(slo.ok)]
-        console.print(Text.assemble((symbol, style), f" {slo.text}  ", (slo.why, "dim")))
+        console.print(Text.assemble(symbol(mark_of(slo.ok)), f" {slo.text}  ", (slo.why, "dim")))
 
 
 def _cell(histogram: Histogram, percentile: float) -> str:
     value = percentile_ms(histogram, percentile)
     return "too few" if value is None else milliseconds(value)
-
-
-def _visible(text: str) -> str:
-    """Control characters of what came from outside made visible, so that no answer can move the cursor."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

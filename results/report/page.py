@@ -10,14 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-from harness.model.errors import HarnessError, UsageError
+from harness.model.errors import UsageError
 from harness.model.history import History
 from results.record.result import Result
 from results.record.store import load_run
 from results.report import page_sections
+from results.report.assets import render_template, write_page
 from results.report.page_sections import Log, Room, Table
 from results.report.phrasing import Mark
 
@@ -73,16 +71,7 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
     """
     if not runs:
         raise UsageError("There are no runs to report on. Make one with `harness drill NAME`.")
-    text = render([(path, *load_run(path)) for path in runs])
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = out.with_name(f"{out.name}.part")
-        part.write_text(text, encoding="utf-8")
-        part.rename(out)
-    except OSError as error:
-        raise HarnessError(
-            f"Cannot write the report to {out}: {error.strerror}. Free space, or choose another place."
-        ) from error
+    write_page(render([(path, *load_run(path)) for path in runs]), out)
 
 
 def render(runs: Sequence[tuple[Path, Result, History]]) -> str:
@@ -101,17 +90,8 @@ def render(runs: Sequence[tuple[Path, Result, History]]) -> str:
         overview=page_sections.overview(results, anchors) if several else None,
         runs=views_of_runs,
     )
-    assets = PackageLoader("results.report", "template")
-    environment = Environment(loader=assets, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     version, code = _bokeh()
-    return environment.get_template("page.html").render(
-        page=page,
-        css=Markup(assets.get_source(environment, "page.css")[0]),  # noqa: S704 - a file of this package
-        js=Markup(assets.get_source(environment, "page.js")[0]),  # noqa: S704 - a file of this package
-        tokens=TOKENS,
-        bokeh=code,
-        bokeh_version=version,
-    )
+    return render_template("page.html", page=page, tokens=TOKENS, bokeh=code, bokeh_version=version)
 
 
 def _view(anchor: str, run_dir: Path, result: Result, history: History, room: Room) -> RunView:

@@ -17,9 +17,8 @@ from harness.model.reasons import Reason
 from results.record.result import CheckResult, FaultResult, Result
 from results.record.store import load_frames
 from results.report.phrasing import Mark, mark_of, milliseconds, operation, recovery, run_mark, sentence, share, verdict_word
+from results.report.terminal_text import STYLES, SYMBOLS, print_to_copy, symbol, text
 
-_SYMBOLS: Final[dict[Mark, str]] = {"good": "✔", "bad": "✘", "open": "?"}
-_STYLES: Final[dict[Mark, str]] = {"good": "green", "bad": "bold red", "open": "bold yellow"}
 _OPS_SHOWN: Final = 5
 _ERRORS_SHOWN: Final = 5
 
@@ -39,9 +38,9 @@ def print_result(result: Result, console: Console, run_dir: Path, report: Path |
         _print_section("SLOs", rows, console)
     _print_errors(result.errors, console)
     console.print()
-    _print_to_copy("Report", str(report or run_dir), console)
+    print_to_copy("Report", str(report or run_dir), console)
     if result.rerun:
-        _print_to_copy("Again", result.rerun, console)
+        print_to_copy("Again", result.rerun, console)
 
 
 def summary(result: Result, run_dir: Path, report: Path | None = None) -> str:
@@ -67,9 +66,9 @@ def print_suite(results: Sequence[Result], console: Console, report: Path | None
     for result in results:
         metrics = result.metrics
         table.add_row(
-            _symbol(run_mark(result)),
-            _text(result.drill),
-            Text(verdict_word(result).lower(), style=_STYLES[run_mark(result)]),
+            symbol(run_mark(result)),
+            text(result.drill),
+            Text(verdict_word(result).lower(), style=STYLES[run_mark(result)]),
             f"{metrics.requests:,}",
             milliseconds(metrics.p99_ms),
             share(metrics.availability),
@@ -81,18 +80,18 @@ def print_suite(results: Sequence[Result], console: Console, report: Path | None
     for result in surprises:
         console.print()
         console.print(_headline(result))
-        _print_to_copy("Again", result.rerun, console)
+        print_to_copy("Again", result.rerun, console)
     console.print()
     expected = len(results) - len(surprises)
     console.print(Text(f"{expected} of {len(results)} drills ended as expected.", style="bold"))
     if report is not None:
-        _print_to_copy("Report", str(report), console)
+        print_to_copy("Report", str(report), console)
 
 
 def _headline(result: Result) -> Text:
     mark = run_mark(result)
-    word = f"{_SYMBOLS[mark]} {verdict_word(result)}."
-    return Text.assemble((word, _STYLES[mark]), " ", _text(sentence(result)))
+    word = f"{SYMBOLS[mark]} {verdict_word(result)}."
+    return Text.assemble((word, STYLES[mark]), " ", text(sentence(result)))
 
 
 def _print_faults(faults: Sequence[FaultResult], console: Console) -> None:
@@ -119,8 +118,8 @@ def _print_section(title: str, rows: Sequence[tuple[Mark, str, str]], console: C
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold", max_width=max(console.width // 2, 10))
     table.add_column(overflow="fold")
-    for mark, name, text in rows:
-        table.add_row(_symbol(mark), _text(name), _text(text, "dim"))
+    for mark, name, seen in rows:
+        table.add_row(symbol(mark), text(name), text(seen, "dim"))
     console.print()
     console.print(Text(title, style="bold"))
     console.print(table)
@@ -134,7 +133,7 @@ def _print_errors(errors: Sequence[Reason], console: Console) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for reason in errors[:_ERRORS_SHOWN]:
-        table.add_row(f"{reason.calls:,}", reason.outcome, _text(reason.error, "dim"))
+        table.add_row(f"{reason.calls:,}", reason.outcome, text(reason.error, "dim"))
     console.print()
     console.print(Text("Calls that were not done", style="bold"))
     console.print(table)
@@ -154,24 +153,11 @@ def _print_ops(check: CheckResult, ops: pd.DataFrame, console: Console) -> None:
             str(number),
             f"{op['due_ns'] / 1e9:.3f} s",
             milliseconds((op["done_ns"] - op["due_ns"]) / 1e6),
-            _text(operation(op["kind"], op["key"], op["value"], op["expected"])),
-            _text(str(op["outcome"])),
-            _text(str(op["node"])),
+            text(operation(op["kind"], op["key"], op["value"], op["expected"])),
+            text(str(op["outcome"])),
+            text(str(op["node"])),
         )
     console.print()
     shown = f"the first {len(chosen)} of {len(check.ops):,}" if len(check.ops) > len(chosen) else f"{len(chosen)}"
     console.print(Text(f"Operations that show why {check.name} is not satisfied: {shown}", style="bold"))
     console.print(table)
-
-
-def _text(text: str, style: str = "") -> Text:
-    """Text from outside, its control characters made visible, so that no value can move the cursor."""
-    return Text("".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text), style=style)
-
-
-def _symbol(mark: Mark) -> Text:
-    return Text(_SYMBOLS[mark], style=_STYLES[mark])
-
-
-def _print_to_copy(name: str, text: str, console: Console) -> None:
-    console.print(Text.assemble((f"{name:<8}", "dim"), text), soft_wrap=True)

@@ -1,0 +1,146 @@
+"""Measure how often the known bugs are caught, and how often a correct system sets off an alarm."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from harness.cli.live import Live
+from harness.cli.load_options import whole
+from harness.cli.run_options import add_fault_plane
+from harness.cli.written import writing
+from harness.model.errors import UsageError
+from harness.run import catalog, provenance
+from harness.run.detection import Subject, conditions, run_trial, seconds_left, subjects
+from results.record.detection import Conditions, Detection, TrialLog
+from results.report.detection_page import write_detection_page
+from results.report.detection_terminal import print_detection, print_trial
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which bugs, with how many seeds."""
+    parser.add_argument("system", nargs="?", metavar="SYSTEM", help="a system with known bugs, such as quorum; else all")
+    parser.add_argument("--seeds", type=whole, default=1, metavar="N", help="run each with seeds 1 to N (1)")
+    parser.add_argument(
+        "--bug", dest="bugs", action="append", default=[], metavar="NAME", help="only this bug; may be given several times"
+    )
+    add_fault_plane(parser)
+    parser.add_argument("--json", dest="json_file", type=Path, metavar="FILE", help="write the matrix there, too")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Matrix:
+    """The matrix that was asked for, and the log of what has been run of it."""
+
+    arguments: argparse.Namespace
+    rows: Sequence[Subject]
+    conditions: Conditions
+    log: TrialLog
+
+    @property
+    def cells(self) -> list[tuple[int, Subject]]:
+        """Every run that was asked for: all rows with the first seed, then all with the next."""
+        seeds = range(1, self.arguments.seeds + 1)
+        return [(seed, row) for seed in seeds for row in self.rows if row.lacks is None]
+
+    def todo(self) -> list[tuple[int, Subject]]:
+        """The runs that have not been made, or that could not be judged."""
+        made = [(seed, row, self.log.find(row.drill, row.bug_name, seed)) for seed, row in self.cells]
+        return [(seed, row) for seed, row, trial in made if trial is None or trial.outcome == "unknown"]
+
+    def detection(self, runs_left: int) -> Detection:
+        """All that has been measured."""
+        seeds = range(1, self.arguments.seeds + 1)
+        rows = []
+        for row in self.rows:
+            trials = [self.log.find(row.drill, row.bug_name, seed) for seed in seeds]
+            rows.append(row.row([trial for trial in trials if trial is not None]))
+        return Detection(
+            seeds=tuple(seeds),
+            rows=tuple(rows),
+            runs_left=runs_left,
+            commit=provenance.commit(),
+            finished_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            conditions=self.conditions,
+            again=self._again(),
+        )
+
+    def _again(self) -> str:
+        asked = self.arguments
+        words = ["harness", "detect", *([asked.system] if asked.system else []), "--seeds", str(asked.seeds)]
+        words += [word for bug in asked.bugs for word in ("--bug", bug)]
+        words += ["--fault-plane", asked.fault_plane] if asked.fault_plane != "embedded" else []
+        words += ["--runs", str(asked.runs)] if asked.runs != Path("runs") else []
+        return shlex.join(words)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run what has not been run yet, then write the matrix, its page and its JSON.
+
+    1 if a bug was missed or a correct system set off an alarm: then what checks and SLOs say is wrong, and that is what this
+    command judges. 4 if nothing was wrong in the runs that could be judged, and some could not be, or were not made. Else 0.
+    """
+    console = Console()
+    rows = subjects(arguments.system, arguments.bugs)
+    for name, lacks in {row.drill: row.lacks for row in rows if row.lacks}.items():
+        console.print(f"not run: {name}: {lacks}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    if all(row.lacks for row in rows):
+        raise UsageError("None of these drills can run on this machine.")
+    now = conditions(arguments.fault_plane)
+    matrix = _Matrix(arguments=arguments, rows=rows, conditions=now, log=TrialLog(arguments.runs, now))
+    interrupted = False
+    try:
+        left = _run(matrix, console)
+    except KeyboardInterrupt:
+        interrupted, left = True, len(matrix.todo())
+    detection = matrix.detection(left)
+    page = _write(detection, matrix)
+    print_detection(detection, console, page)
+    return 130 if interrupted else detection.exit_code
+
+
+def _run(matrix: _Matrix, console: Console) -> int:
+    """Make every run that is left; returns how many are left then: none."""
+    todo, cells = matrix.todo(), matrix.cells
+    runs: Path = matrix.arguments.runs
+    load_s = {row.drill: catalog.find_drill(row.drill).drill.load.seconds for row in matrix.rows}
+    if len(todo) < len(cells):
+        made = f"{len(cells) - len(todo)} of {len(cells)}"
+        console.print(f"{made} runs were made earlier, with the same code on the same machine.", soft_wrap=True)
+    elif others := matrix.log.others():
+        made = "1 matrix was made with other code or on another machine, and is not used."
+        if others > 1:
+            made = f"{others} matrices were made with other code or on other machines, and are not used."
+        console.print(made, soft_wrap=True)
+    for number, (seed, row) in enumerate(todo):
+        spec = row.spec(seed, matrix.arguments.fault_plane)
+        with Live(console, spec) as live:
+            trial = run_trial(row, seed, spec, runs, live)
+        matrix.log.append(trial)
+        print_trial(
+            trial, console, made=len(cells) - len(todo) + number + 1, of=len(cells),
+            left_s=seconds_left(todo[number + 1 :], matrix.log, load_s),
+        )  # fmt: skip
+    return 0
+
+
+def _write(detection: Detection, matrix: _Matrix) -> Path:
+    """Write page and JSON into the folder of the trials; returns the page."""
+    text = msgspec.json.format(msgspec.json.encode(detection), indent=2) + b"\n"
+    name = "-".join([matrix.arguments.system or "all", *matrix.arguments.bugs]).lower()
+    page = matrix.log.folder / f"{name}.html"
+    for file in (page.with_suffix(".json"), matrix.arguments.json_file):
+        if file is not None:
+            with writing(file):
+                file.write_bytes(text)
+    with writing(page):
+        write_detection_page(detection, page)
+    return page

@@ -1,0 +1,207 @@
+"""The detection matrix: in how many runs a drill caught a known bug, or the correct system set off an alarm.
+
+runs/detect/<conditions>/
+    conditions.json   what every run below ran with and on (`Conditions`); the folder is named by a digest of it
+    trials.jsonl      one line for each run (`Trial`), appended as it ends, so that an interrupted matrix can go on
+    <rows>.json       the matrix (`Detection`), and
+    <rows>.html       its page
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from harness.model.errors import HarnessError
+from results.analysis.proportions import wilson
+from results.record.result import Machine
+
+VERSION: Final = 1
+"""Of these files' format."""
+
+DETECT: Final = "detect"
+"""The folder of all matrices, in the folder of runs."""
+
+Outcome = Literal["caught", "missed", "false alarm", "clean", "unknown"]
+"""Of a run with a bug: caught, missed, unknown. Of a run of the correct system: false alarm, clean, unknown."""
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """What must be the same for two runs to belong to one matrix."""
+
+    version: int = VERSION
+    code: str
+    """SHA-256 of all code that takes part in a run."""
+    fault_plane: str
+    machine: Machine
+    versions: dict[str, str]
+    """Package name to version."""
+
+    @property
+    def key(self) -> str:
+        """A short digest of all of it."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:12]
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a drill with one seed, of a system with a known bug or of the correct one."""
+
+    drill: str
+    bug: str | None
+    """None for the correct system."""
+    seed: int
+    outcome: Outcome
+    found: tuple[str, ...] = ()
+    """The checks that failed, and the SLOs that were missed."""
+    why: str
+    """What decided the outcome, in a sentence or a few."""
+    duration_s: float
+    rerun: str
+    """The command that repeats the run."""
+    run_dir: str | None = None
+    """Where the run is kept; None if it ended as it should, and was removed."""
+
+
+class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One bug, or the correct system, in one drill."""
+
+    system: str
+    drill: str
+    bug: str | None
+    what: str
+    """What is wrong, in a line; empty for the correct system."""
+    caught_by: str | None
+    """The check or SLO that must find the bug."""
+    lacks: str | None
+    """What this machine lacks to run the drill; None if nothing."""
+    alarms: int
+    """Runs in which the bug was caught, or in which the correct system set off an alarm."""
+    decided: int
+    """Runs that could be judged."""
+    unknown: int
+    low: float
+    """Alarms as a share of the decided runs lie between `low` and `high`, at 95% confidence (Wilson)."""
+    high: float
+    trials: tuple[Trial, ...]
+
+    @classmethod
+    def of(
+        cls,
+        trials: Sequence[Trial],
+        *,
+        system: str,
+        drill: str,
+        bug: str | None,
+        what: str,
+        caught_by: str | None,
+        lacks: str | None,
+    ) -> MatrixRow:
+        """Count the trials of one row."""
+        alarms = sum(trial.outcome in ("caught", "false alarm") for trial in trials)
+        decided = sum(trial.outcome != "unknown" for trial in trials)
+        low, high = wilson(alarms, decided)
+        return cls(
+            system=system,
+            drill=drill,
+            bug=bug,
+            what=what,
+            caught_by=caught_by,
+            lacks=lacks,
+            alarms=alarms,
+            decided=decided,
+            unknown=len(trials) - decided,
+            low=low,
+            high=high,
+            trials=tuple(trials),
+        )
+
+    @property
+    def as_expected(self) -> bool | None:
+        """Whether every run caught the bug, or left the correct system in peace; None if that is not known of every run."""
+        if self.alarms != (self.decided if self.bug else 0):
+            return False
+        return None if self.unknown or not self.decided else True
+
+
+class Detection(msgspec.Struct, frozen=True, kw_only=True):
+    """A detection matrix, as far as it has been run."""
+
+    version: int = VERSION
+    seeds: tuple[int, ...]
+    rows: tuple[MatrixRow, ...]
+    """By drill, and in each drill the correct system first."""
+    runs_left: int
+    """Runs that were asked for and not made: the command was interrupted."""
+    commit: str
+    finished_utc: str
+    """When the matrix was put together; ISO 8601, to the second."""
+    conditions: Conditions
+    again: str
+    """The command that goes on with it, or repeats it from what was measured."""
+
+    @property
+    def exit_code(self) -> int:
+        """1 if a bug was missed or the correct system set off an alarm, else 4 if something is not known, else 0."""
+        expected = [row.as_expected for row in self.rows]
+        return 1 if False in expected else 4 if None in expected or self.runs_left else 0
+
+
+class TrialLog:
+    """The trials of one folder. What was appended survives whatever ends the process."""
+
+    def __init__(self, runs: Path, conditions: Conditions) -> None:
+        self.folder = runs / DETECT / conditions.key
+        self._file = self.folder / "trials.jsonl"
+        with _one_line_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            conditions_file = self.folder / "conditions.json"
+            conditions_file.write_bytes(msgspec.json.format(msgspec.json.encode(conditions), indent=2) + b"\n")
+            self._trials = {(trial.drill, trial.bug, trial.seed): trial for trial in self._read()}
+
+    def find(self, drill: str, bug: str | None, seed: int) -> Trial | None:
+        """The last trial of a row with a seed."""
+        return self._trials.get((drill, bug, seed))
+
+    def durations_s(self, drill: str) -> list[float]:
+        """How long each run of a drill took."""
+        return [trial.duration_s for trial in self._trials.values() if trial.drill == drill]
+
+    def append(self, trial: Trial) -> None:
+        """Add a trial; it is on the disk when this returns. Raises `HarnessError` if the disk does not take it."""
+        with _one_line_errors(self.folder), self._file.open("ab") as file:
+            file.write(msgspec.json.encode(trial) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._trials[(trial.drill, trial.bug, trial.seed)] = trial
+
+    def others(self) -> int:
+        """How many folders hold trials under other conditions."""
+        return sum(folder != self.folder and folder.is_dir() for folder in self.folder.parent.iterdir())
+
+    def _read(self) -> Iterator[Trial]:
+        if not self._file.exists():
+            return
+        text = self._file.read_bytes()
+        whole, end, torn = text.rpartition(b"\n")
+        if torn:  # the process was killed as it wrote this line
+            os.truncate(self._file, len(whole + end))
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                yield msgspec.json.decode(line, type=Trial)
+            except msgspec.MsgspecError as error:
+                where = f"{self._file}, line {number}"
+                raise HarnessError(f"{where} is not a trial: {error}. Remove the file to start over.") from error
+
+
+@contextmanager
+def _one_line_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HarnessError(f"Cannot keep the matrix in {path}: {error.strerror or error}. Choose another --runs.") from error

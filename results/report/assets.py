@@ -1,0 +1,42 @@
+"""Templates of the report's pages, with their style and script, and how a page gets to its file."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.model.errors import HarnessError
+
+_TEMPLATES: Final = Path(__file__).parent / "template"
+
+
+def render_template(name: str, **values: object) -> str:
+    """A template with its values; `css` and `js` are there for all."""
+    return _environment().get_template(name).render(css=_file("page.css"), js=_file("page.js"), **values)
+
+
+def write_page(text: str, out: Path) -> None:
+    """Put a page in place whole. Raises `HarnessError` if it cannot be written."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = out.with_name(f"{out.name}.part")
+        part.write_text(text, encoding="utf-8")
+        part.rename(out)
+    except OSError as error:
+        raise HarnessError(
+            f"Cannot write the report to {out}: {error.strerror}. Free space, or choose another place."
+        ) from error
+
+
+@cache
+def _environment() -> Environment:
+    loader = FileSystemLoader(_TEMPLATES)
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def _file(name: str) -> Markup:
+    return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of this package

@@ -1,0 +1,68 @@
+"""A detection matrix on the terminal: each run as it ends, then the whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from results.record.detection import Detection, Trial
+from results.report.detection_phrasing import interval, row_mark, share_of, surprises, trial_mark, verdict, who
+from results.report.terminal_text import STYLES, print_to_copy, symbol, text
+
+
+def print_trial(trial: Trial, console: Console, *, made: int, of: int, left_s: float) -> None:
+    """One line about a run that has ended, and how long the others will take."""
+    found = f" by {', '.join(trial.found)}" if trial.outcome in ("caught", "false alarm") else ""
+    left = f"about {duration(left_s)} left" if made < of else "done"
+    console.print(
+        Text.assemble(
+            (f"{made:>{len(str(of))}}/{of} ", "dim"), symbol(trial_mark(trial)), " ", text(who(trial)), ": ",
+            text(f"{trial.outcome}{found}", STYLES[trial_mark(trial)]), (f"  {left}", "dim"),
+        ),
+        soft_wrap=True,
+    )  # fmt: skip
+
+
+def duration(seconds: float) -> str:
+    """ "40 s", "12 min", "3.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def print_detection(detection: Detection, console: Console, page: Path) -> None:
+    """The matrix, then the runs to look into, each with the command that repeats it."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("")
+    for name in ("drill", "bug", "check or SLO"):
+        table.add_column(name, overflow="fold")
+    for name in ("alarms", "95 %", "unknown"):
+        table.add_column(name, justify="right", no_wrap=True)
+    drill = ""
+    for row in detection.rows:
+        table.add_row(
+            symbol(row_mark(row)),
+            text(row.drill if row.drill != drill else ""),
+            text(row.bug, "") if row.bug else text("(correct system)", "dim"),
+            text(row.caught_by or "any", "" if row.caught_by else "dim"),
+            share_of(row),
+            interval(row),
+            str(row.unknown or ""),
+        )
+        drill = row.drill
+    console.print()
+    console.print(table)
+    for trial in surprises(detection):
+        console.print()
+        console.print(Text.assemble(symbol(trial_mark(trial)), f" {trial.outcome}: ", text(who(trial)), ". ", text(trial.why)))
+        if trial.run_dir:
+            print_to_copy("Run", trial.run_dir, console)
+        print_to_copy("Again", trial.rerun, console)
+    console.print()
+    console.print(text(verdict(detection), "bold"))
+    print_to_copy("Report", str(page), console)
+    if detection.runs_left or any(row.unknown for row in detection.rows):
+        print_to_copy("Go on", detection.again, console)

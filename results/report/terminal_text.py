@@ -1,0 +1,28 @@
+"""Texts and marks as all output on the terminal shows them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from results.report.phrasing import Mark
+
+SYMBOLS: Final[dict[Mark, str]] = {"good": "✔", "bad": "✘", "open": "?"}
+STYLES: Final[dict[Mark, str]] = {"good": "green", "bad": "bold red", "open": "bold yellow"}
+
+
+def text(content: str, style: str = "") -> Text:
+    """Text from outside, its control characters made visible, so that no value can move the cursor."""
+    return Text("".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in content), style=style)
+
+
+def symbol(mark: Mark) -> Text:
+    """A mark in its colour."""
+    return Text(SYMBOLS[mark], style=STYLES[mark])
+
+
+def print_to_copy(name: str, content: str, console: Console) -> None:
+    """A path or a command, never wrapped or cut."""
+    console.print(Text.assemble((f"{name:<8}", "dim"), content), soft_wrap=True)

@@ -1,0 +1,131 @@
+"""`harness detect` as a user sees it: what is caught, missed and not known, and how it goes on after it was stopped."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from engine import harness, harness_running, nothing_left, write_drill
+
+SYSTEM = '''
+"""A parrot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from echo import Echo
+
+from harness.model.bug import Bug, BugCatalog
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    misbehave: str = "no"
+
+
+DRILL = "parrot/asked"
+BUGS = BugCatalog(
+    Parts(),
+    Bug("crashes", "n1 ends by itself", Parts(misbehave="crash"), caught_by=(DRILL, "nodes_stayed_up")),
+    Bug("hidden", "nothing that anyone sees", Parts(misbehave="hide"), caught_by=(DRILL, "nodes_stayed_up")),
+    Bug("absent", "n1 does not start", Parts(misbehave="not start"), caught_by=(DRILL, "nodes_stayed_up")),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parrot(Echo):
+    """An echo with bugs."""
+
+    bugs: ClassVar = BUGS
+    bug: str | None = None
+
+    def nodes(self):
+        return Echo(replicas=self.replicas, misbehave=BUGS.variant(self.bug).misbehave, after_s=0.2).nodes()
+'''
+DRILL = (
+    "from systems.parrot import Parrot\ndrill = Drill(system=Parrot(), workload=Numbers(), load=Load(rate=20, seconds=0.6))\n"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "systems").mkdir()
+    (tmp_path / "systems" / "parrot.py").write_text(SYSTEM)
+    write_drill(tmp_path, "parrot/asked", DRILL)
+    return tmp_path
+
+
+def trials(folder: Path) -> list[tuple[str | None, int, str]]:
+    """Every run that was logged: bug, seed, outcome."""
+    [file] = folder.glob("runs/detect/*/trials.jsonl")
+    found = [json.loads(line) for line in file.read_text().splitlines()]
+    return [(trial["bug"], trial["seed"], trial["outcome"]) for trial in found]
+
+
+def test_what_is_caught_missed_and_unknown_is_told_apart(folder: Path) -> None:
+    done = harness(folder, "detect", "parrot", "--json", "matrix.json")
+    assert done.returncode == 1, done.stdout + done.stderr
+    rows = {row["bug"]: row for row in json.loads((folder / "matrix.json").read_text())["rows"]}
+    outcomes = {bug: row["trials"][0]["outcome"] for bug, row in rows.items()}
+    assert (outcomes["crashes"], outcomes["absent"]) == ("caught", "unknown")
+    assert outcomes["hidden"] in ("missed", "unknown")  # unknown if this machine is too busy for 20 calls a second
+    assert outcomes[None] in ("clean", "unknown")
+    assert "n1" in rows["absent"]["trials"][0]["why"]
+    assert rows["crashes"]["trials"][0]["run_dir"] is None
+    if outcomes["hidden"] == "missed":
+        assert (folder / rows["hidden"]["trials"][0]["run_dir"] / "result.json").exists()
+    assert "4/4 " in done.stdout
+    [page] = folder.glob("runs/detect/*/parrot.html")
+    assert str(page.relative_to(folder)) in done.stdout
+    assert nothing_left(folder)
+
+    again = harness(folder, "detect", "PARROT", "--bug", "absent", "--bug", "crashes")
+    assert "runs were made earlier" in again.stdout
+    assert [trial for trial in trials(folder) if trial[0] == "absent"] == [("absent", 1, "unknown")] * 2
+    assert [trial for trial in trials(folder) if trial[0] == "crashes"] == [("crashes", 1, "caught")]
+    assert again.returncode == 4, again.stdout + again.stderr
+
+
+def test_runs_of_other_code_are_not_used(folder: Path) -> None:
+    harness(folder, "detect", "--bug", "crashes")
+    (folder / "systems" / "parrot.py").write_text(SYSTEM + "# changed\n")
+    done = harness(folder, "detect", "--bug", "crashes")
+    assert "1 matrix was made with other code or on another machine, and is not used" in done.stdout
+    assert len(list(folder.glob("runs/detect/*/trials.jsonl"))) == 2
+
+
+def test_an_interrupted_matrix_goes_on_where_it_stopped(folder: Path) -> None:
+    with harness_running(folder, "detect", "parrot", "--seeds", "20", "--bug", "crashes") as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert "1/40 " in first
+    assert process.returncode == 130, out
+    assert "Interrupted: 39 runs are left" in out or "Interrupted: 38 runs are left" in out
+    assert "Go on   harness detect parrot --seeds 20 --bug crashes" in out
+    assert list(folder.glob("runs/detect/*/parrot-crashes.html"))
+    assert nothing_left(folder)
+    made = len(trials(folder))
+    done = harness(folder, "detect", "parrot", "--seeds", "2", "--bug", "crashes")
+    assert "of 4 runs were made earlier, with the same code on the same machine" in done.stdout
+    assert len(set(trials(folder))) > made
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["quorom"], "No system with known bugs called 'quorom'. Did you mean 'Quorum'?"),
+        (["redis"], "No system with known bugs called 'redis'. "),
+        (["quorum", "--bug", "red-one"], "No bug called 'red-one'. Did you mean 'read-one'?"),
+        (["--seeds", "0"], "'0' is not a whole number of at least 1"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_a_line(tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = harness(tmp_path, "detect", *arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert message in done.stderr

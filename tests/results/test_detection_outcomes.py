@@ -1,0 +1,72 @@
+"""What one run says of a bug, or of the correct system."""
+
+from __future__ import annotations
+
+import pytest
+from synthetic import concluded, steady
+
+from harness.model.history import History
+from harness.run.detection import found_by, outcome_of, subjects
+from results.record.result import CheckResult, Result
+
+HELD, MISSED, UNTOLD = "p50 < 50ms", "p50 < 1ms", "recovery < 2s"
+
+
+def result(*checks: bool | None, slos: tuple[str, ...] = (HELD,)) -> Result:
+    """A run whose checks, `check0`, `check1` and so on, found this."""
+    found = tuple(CheckResult(name=f"check{number}", valid=valid, why="") for number, valid in enumerate(checks))
+    return concluded(History.of(steady()), slos=slos, checks=found)
+
+
+@pytest.mark.parametrize(
+    ("run", "caught_by", "outcome"),
+    [
+        (result(False, True), "check0", "caught"),
+        (result(False, None), "check0", "caught"),
+        (result(True, False), "check0", "missed"),
+        (result(True, True), "check0", "missed"),
+        (result(None, True), "check0", "unknown"),
+        (result(True, None), "check0", "unknown"),
+        (result(True, slos=(MISSED,)), MISSED, "caught"),
+        (result(False, slos=(MISSED,)), MISSED, "caught"),
+        (result(None, slos=(MISSED,)), MISSED, "unknown"),
+        (result(False, None, slos=(MISSED,)), MISSED, "unknown"),
+        (result(True, slos=(MISSED, HELD)), HELD, "missed"),
+        (result(True, slos=(UNTOLD,)), UNTOLD, "unknown"),
+        (result(True), "no such check", "unknown"),
+    ],
+)
+def test_a_bug_is_caught_by_its_own_check_alone(run: Result, caught_by: str, outcome: str) -> None:
+    assert outcome_of(run, caught_by) == outcome
+
+
+@pytest.mark.parametrize(
+    ("run", "outcome"),
+    [
+        (result(True, True), "clean"),
+        (result(True, False), "false alarm"),
+        (result(False, None), "false alarm"),
+        (result(True, slos=(MISSED,)), "false alarm"),
+        (result(None, slos=(MISSED,)), "unknown"),
+        (result(True, None), "unknown"),
+        (result(True, slos=(UNTOLD,)), "unknown"),
+    ],
+)
+def test_whatever_the_correct_system_sets_off_is_a_false_alarm(run: Result, outcome: str) -> None:
+    assert outcome_of(run, None) == outcome
+
+
+def test_all_that_a_run_found_is_named() -> None:
+    assert found_by(result(False, True, slos=(HELD, MISSED))) == ("check0", MISSED)
+
+
+def test_the_correct_system_stands_before_the_bugs_of_each_drill() -> None:
+    rows = subjects("quorum", ["early-ack", "read-one", "last-wins"])
+    assert [(row.drill, row.bug_name) for row in rows] == [
+        ("quorum/partitioned", None),
+        ("quorum/partitioned", "read-one"),
+        ("quorum/slow_link", None),
+        ("quorum/slow_link", "early-ack"),
+        ("quorum/slow_link", "last-wins"),
+    ]
+    assert {row.system for row in subjects(None, ["no-breaker"])} == {"Featured", "Serving"}
