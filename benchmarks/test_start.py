@@ -21,7 +21,7 @@ from harness.model.errors import UsageError
 
 sys.path.append(str(Path(__file__).parent.parent / "tests" / "harness"))
 
-from echo import Echo
+from tests.helpers.echo import Echo
 
 
 @pytest.mark.parametrize("plane", ["embedded", "toxiproxy"])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from transcript import history
 
 from harness.model.verdict import Checker
 from harness.run import catalog
+from tests.helpers.transcript import history
 
 REGISTERS = """
     c1 write x 1     0..10 ok

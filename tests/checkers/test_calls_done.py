@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from transcript import history
 
 from harness.checkers.calls_done import calls_done
 from harness.model.reasons import MAX_REASONS, reasons
+from tests.helpers.transcript import history
 
 
 def test_one_done_call_is_enough() -> None:

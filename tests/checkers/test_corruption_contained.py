@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from transcript import history
 
 from harness.checkers.corruption_contained import LEAST_CALLS, applies, corruption_contained
 from harness.model.history import History
+from tests.helpers.transcript import history
 
 SEVEN = '{"label":7,"score":0.9981}'
 ONE = '{"label":1,"score":0.9981}'

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from transcript import history
 
 from harness.checkers.faults_acted import faults_acted
+from tests.helpers.transcript import history
 
 
 def window(acted: bool | None, evidence: str | None = "n1: exit code -9", targets: str = "n1") -> dict[str, object]:

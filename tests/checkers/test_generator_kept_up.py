@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from transcript import history
-
 from harness.checkers.generator_kept_up import generator_kept_up
+from tests.helpers.transcript import history
 
 
 def calls(number: int, late_ms: float, mark: str = "") -> str:

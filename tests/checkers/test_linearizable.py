@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from transcript import history
 
 from harness.checkers.linearizable import linearizable
+from tests.helpers.transcript import history
 
 LINEARIZABLE = {
     "one after another": """

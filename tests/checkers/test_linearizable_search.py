@@ -7,12 +7,12 @@ from random import Random
 
 import pandas as pd
 import pytest
-from random_registers import any_history, right
-from search import Op, has_order, until
 
 from harness.checkers.linearizable import linearizable
 from harness.model.history import History
 from harness.model.verdict import Verdict
+from tests.helpers.random_registers import any_history, right
+from tests.helpers.search import Op, has_order, until
 
 LONG_AGO = -1000
 

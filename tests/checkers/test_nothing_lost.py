@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from transcript import history
 
 from harness.checkers.nothing_lost import nothing_lost
+from tests.helpers.transcript import history
 
 KEPT = {
     "the last write is read": """

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from transcript import history
 
 from harness.checkers.one_version_each import applies, one_version_each
+from tests.helpers.transcript import history
 
 RIGHT = '{"old":{"label":7,"score":0.9},"new":{"label":1,"score":0.8}}'
 OLD = '{"label":7,"score":0.9,"model":"old"}'

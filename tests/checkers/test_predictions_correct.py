@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transcript import history
 
 from harness.checkers.predictions_correct import predictions_correct
+from tests.helpers.transcript import history
 
 SEVEN = '{"label":7,"score":0.9981}'
 ONE = '{"label":1,"score":0.9981}'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from trained import history
 
 from harness.checkers import every_sample_once as samples
 from harness.checkers import one_history as histories
@@ -16,6 +15,7 @@ from harness.checkers.recovered import recovered
 from harness.checkers.replicas_agree import replicas_agree
 from harness.checkers.same_parameters import same_parameters
 from harness.model.verdict import Checker, Verdict
+from tests.helpers.trained import history
 
 CONTROL = """
     control step 0 aa 0:1,0:2,0:3

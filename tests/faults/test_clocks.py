@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from keeper import Keeper
-from subject import Stage
 
 from faults.clock_drift import ClockDrift
 from faults.clock_jump import ClockJump
@@ -20,6 +18,8 @@ from harness.model.evidence import Evidence
 from harness.model.fault import Fault
 from harness.model.steering import Term
 from harness.node.control import ControlPage
+from tests.helpers.keeper import Keeper
+from tests.helpers.subject import Stage
 
 _SURELY_S = 0.001
 """Of a time as a text, and of clocks read in two processes; the machine's own clock is the same for both."""

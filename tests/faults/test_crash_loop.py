@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from subject import Stage, Subject, until
 
 from faults.crash_loop import CrashLoop
 from faults.kill import Kill
 from harness.model.errors import FaultError, UsageError
+from tests.helpers.subject import Stage, Subject, until
 
 
 def test_node_is_killed_again_and_again_and_answers_in_the_end(tmp_path: Path) -> None:

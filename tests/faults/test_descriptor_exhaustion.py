@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from subject import Stage
 
 from faults.descriptor_exhaustion import DescriptorExhaustion, limit_that_leaves
 from faults.kill import Kill
 from harness.cluster.process_limits import limit_of
 from harness.http.client import HttpClient
 from harness.model.errors import FaultError, UsageError
+from tests.helpers.subject import Stage
 
 
 def _limit(stage: Stage) -> float:

@@ -8,9 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from echo import Numbers
-from keeper import Keeper, write
-from subject import Stage
 
 from faults.clock_drift import ClockDrift
 from faults.clock_jump import ClockJump
@@ -26,6 +23,9 @@ from harness.model.errors import FaultError, UsageError
 from harness.model.evidence import Evidence
 from harness.model.fault import Fault
 from harness.model.load import Load
+from tests.helpers.echo import Numbers
+from tests.helpers.keeper import Keeper, write
+from tests.helpers.subject import Stage
 
 
 def test_sync_fails_while_the_window_lasts(tmp_path: Path) -> None:

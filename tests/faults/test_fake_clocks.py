@@ -7,9 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-from echo import Numbers
-from keeper import Keeper
-from subject import DEADLINE_S
 
 from faults.clock_drift import ClockDrift
 from faults.clock_jump import ClockJump
@@ -23,6 +20,9 @@ from harness.model.evidence import Targets
 from harness.model.fault import Fault
 from harness.model.load import Load
 from systems.foreign.redis import Redis
+from tests.helpers.echo import Numbers
+from tests.helpers.keeper import Keeper
+from tests.helpers.subject import DEADLINE_S
 
 SYSTEM = Redis(fsync=False, fake_clock=True)
 MISSING = missing_for(SYSTEM, hosts=False)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from keeper import Keeper, write
-from subject import Stage
 
 from faults.flip_bits import FlipBits, flip
 from faults.kill import Kill
 from harness.model.errors import FaultError, UsageError
+from tests.helpers.keeper import Keeper, write
+from tests.helpers.subject import Stage
 
 
 def _different_bits(one: bytes, other: bytes) -> int:

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from echo import Echo, Numbers
-from engine import run_drill
-from machines import need_hosts
 
 from faults.blackhole import Blackhole
 from faults.cut_packets import CutPackets
@@ -29,6 +26,9 @@ from harness.model.fault import Fault
 from harness.model.load import Load
 from harness.model.system import Link, links_of
 from harness.run.catalog import find_drill
+from tests.helpers.echo import Echo, Numbers
+from tests.helpers.engine import run_drill
+from tests.helpers.machines import need_hosts
 
 DEADLINE_S = 60.0
 LOST, REFUSED = "504 TimedOut", "504 Unreachable"

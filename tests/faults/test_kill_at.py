@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from subject import Stage, Subject, until
 
 from faults.kill import Kill
 from faults.kill_at import KillAt
 from harness.model.errors import UsageError
+from tests.helpers.subject import Stage, Subject, until
 
 
 async def _log(stage: Stage, name: str, *texts: str) -> None:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import psutil
 import pytest
-from echo import Echo
-from engine import need_toxiproxy
 
 from faults.kill import Kill
 from faults.latency import Latency
@@ -24,6 +22,8 @@ from harness.model.errors import FaultError, NodeDown
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Fault
 from harness.model.system import Link
+from tests.helpers.echo import Echo
+from tests.helpers.engine import need_toxiproxy
 
 Pair = tuple[str, str]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from subject import Stage, until
 
 from faults.kill import Kill
 from faults.memory_pressure import MemoryPressure
 from harness.cluster.process_limits import limit_of
 from harness.model.errors import FaultError, UsageError
+from tests.helpers.subject import Stage, until
 
 
 def _limit(stage: Stage) -> float:

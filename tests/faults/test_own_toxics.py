@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from echo import Echo
-from engine import need_toxiproxy
 
 from faults.corrupt_bytes import CorruptBytes
 from faults.drop_connections import DropConnections
@@ -29,6 +27,8 @@ from harness.model.errors import FaultError, UsageError
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Fault
 from harness.model.system import CLIENT, Link
+from tests.helpers.echo import Echo
+from tests.helpers.engine import need_toxiproxy
 
 Doing = Callable[[Cluster], Awaitable[None]]
 SILENT_S = 0.3

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from echo import Echo, Numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from harness.model.fault import Fault
 from harness.model.load import Load
 from harness.model.seeds import stream
 from harness.run.schedule import plan
+from tests.helpers.echo import Echo, Numbers
 
 DEADLINE_S = 60.0
 """Far above what anything here takes, so that a busy machine does not decide."""

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from keeper import Keeper, write
-from subject import Stage
 
 from faults.kill import Kill
 from faults.power_loss import PowerLoss, lose_unsynced
@@ -19,6 +17,8 @@ from harness.model.evidence import Evidence
 from harness.model.seeds import stream
 from harness.model.steering import Tracked
 from harness.node.control import ALL
+from tests.helpers.keeper import Keeper, write
+from tests.helpers.subject import Stage
 
 
 def test_synced_data_stays_and_unsynced_data_is_gone(tmp_path: Path) -> None:

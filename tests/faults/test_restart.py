@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
-from subject import Stage, Subject, until
 
 from faults.kill import Kill
 from faults.restart import Restart
 from harness.model.errors import FaultError, UsageError
 from harness.model.evidence import Evidence
+from tests.helpers.subject import Stage, Subject, until
 
 
 def test_node_ends_by_itself_and_a_new_process_answers(tmp_path: Path) -> None:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from engine import harness_running, nothing_left, write_drill
-from engine import until as until_true
-from subject import Stage, Subject, until
 
 from faults.kill import Kill
 from faults.pause import Pause
 from faults.slow_cpu import SlowCpu
 from harness.cluster import cgroups
 from harness.model.errors import FaultError, UsageError
+from tests.helpers.engine import harness_running, nothing_left, write_drill
+from tests.helpers.engine import until as until_true
+from tests.helpers.subject import Stage, Subject, until
 
 
 def _groups(harness: int | None = None) -> list[Path]:

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from engine import environment, harness, write_drill
 
 from harness.model.errors import UsageError
 from harness.run import catalog
+from tests.helpers.engine import environment, harness, write_drill
 
 GOOD = "drill = Drill(system=Echo(replicas=3), workload=Numbers(), load=Load(rate=10, seconds=5))\n"
 

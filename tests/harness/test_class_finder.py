@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from engine import harness
 
 from harness.run.class_finder import FoundClasses, find_classes
+from tests.helpers.engine import harness
 
 Finder = Callable[[dict[str, str]], FoundClasses]
 

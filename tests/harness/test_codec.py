@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import msgspec
 import pytest
-from echo import Echo, Led, Numbers
 
 from harness.model.codec import Described, describe, restore
 from harness.model.errors import UsageError
+from tests.helpers.echo import Echo, Led, Numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,4 +46,4 @@ def test_what_no_module_holds_is_refused() -> None:
 
 def test_fields_of_the_wrong_type_do_not_come_back() -> None:
     with pytest.raises(msgspec.ValidationError, match="replicas"):
-        restore(Described("echo:Echo", {"replicas": "many"}))
+        restore(Described("tests.helpers.echo:Echo", {"replicas": "many"}))

@@ -13,7 +13,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from engine import environment, harness, nothing_left, write_drill
+
+from tests.helpers.engine import environment, harness, nothing_left, write_drill
 
 GOOD = """
 drill = Drill(

@@ -9,8 +9,6 @@ from random import Random
 from statistics import mean
 
 import pytest
-from echo import Echo, Led, Numbers
-from engine import run_drill
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +22,8 @@ from harness.model.errors import UsageError
 from harness.model.fault import Composition, Fault, Flapping, Window
 from harness.model.load import Load
 from harness.run.schedule import plan
+from tests.helpers.echo import Echo, Led, Numbers
+from tests.helpers.engine import run_drill
 
 
 def drill(*faults: Composition, system: Echo | None = None, seconds: float = 20) -> Drill:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
-from echo import Echo, Numbers
 
 from faults.kill import Kill
 from faults.latency import Latency
@@ -19,6 +18,7 @@ from harness.model.errors import UsageError
 from harness.model.fault import Window
 from harness.model.load import Load
 from harness.model.system import HasLeader, Node
+from tests.helpers.echo import Echo, Numbers
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Named(Echo):
     peers: tuple[str, ...] = ()
 
     def nodes(self) -> Sequence[Node]:
-        return [Node(name=name, code="echo", peers=self.peers) for name in self.names]
+        return [Node(name=name, code="tests.helpers.echo", peers=self.peers) for name in self.names]
 
 
 def make(**changes: object) -> Drill:

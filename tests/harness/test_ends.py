@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from engine import (
+
+from tests.helpers.engine import (
     accepts,
     harness_running,
     listening_ports,

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from echo import Echo, Numbers
-from engine import harness, nothing_left, run_drill, write_drill
 
 from faults.kill import Kill
 from faults.pause import Pause
@@ -19,6 +17,8 @@ from harness.model.errors import UsageError
 from harness.model.fault import Window
 from harness.model.history import History
 from harness.model.load import Load
+from tests.helpers.echo import Echo, Numbers
+from tests.helpers.engine import harness, nothing_left, run_drill, write_drill
 
 
 def drill(*faults: Window, guard: str | None, seconds: float) -> Drill:

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engine import environment, harness_running, node_process, nothing_left, until, write_drill
-from machines import bound, inside, kept_by, links, need_hosts
 
 from harness.cluster import hosts, namespaces
 from harness.cluster.hosts import Hosts
 from harness.model.errors import FaultError, UsageError
 from harness.model.packets import Flow
+from tests.helpers.engine import environment, harness_running, node_process, nothing_left, until, write_drill
+from tests.helpers.machines import bound, inside, kept_by, links, need_hosts
 
 PATIENCE_S = 30.0
 

@@ -10,10 +10,19 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from engine import harness, harness_running, node_process, nothing_left, processes_in, toxiproxy, until, write_drill
 
 from harness.cli import heal
 from harness.cluster import leftovers
+from tests.helpers.engine import (
+    harness,
+    harness_running,
+    node_process,
+    nothing_left,
+    processes_in,
+    toxiproxy,
+    until,
+    write_drill,
+)
 
 PLAIN = "drill = Drill(system=Echo(replicas=2), workload=Numbers(), load=Load(rate=20, seconds=60))\n"
 
@@ -26,13 +35,13 @@ drill = Drill(system=Escaping(), workload=Numbers(), load=Load(rate=20, seconds=
 
 ESCAPING_SYSTEM = """
 from dataclasses import dataclass
-from echo import Echo
+from tests.helpers.echo import Echo
 from harness.model.system import Node
 
 @dataclass(frozen=True, kw_only=True)
 class Escaping(Echo):
     def nodes(self):
-        return [Node(name="n1", code="escaping")]
+        return [Node(name="n1", code="tests.helpers.escaping")]
 """
 
 

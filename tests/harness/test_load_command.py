@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from answering import answering
-from engine import environment
+
+from tests.helpers.answering import answering
+from tests.helpers.engine import environment
 
 SHORT = ("--rate", "100", "--seconds", "0.3", "--warm-up", "0.1", "--connections", "4")
 

@@ -8,9 +8,9 @@ import subprocess
 import sys
 
 import pytest
-from engine import until
 
 from harness.cluster.ports import HOST, listens, reserved
+from tests.helpers.engine import until
 
 
 def listener(port: int = 0, *, family: int = socket.AF_INET, host: str = HOST) -> socket.socket:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from engine import nothing_left, processes_in, until
 
 from harness.cluster.warden_client import WardenClient, last_lines
 from harness.model.errors import HarnessError
 from harness.node.context import NodeSpec
+from tests.helpers.engine import nothing_left, processes_in, until
 
 Scenario = Callable[[WardenClient], Awaitable[None]]
 

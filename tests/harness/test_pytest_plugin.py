@@ -10,7 +10,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from engine import environment, write_drill
+
+from tests.helpers.engine import environment, write_drill
 
 pytest_plugins = "pytester"
 

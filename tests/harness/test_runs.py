@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-import echo
 import pandas as pd
 import psutil
 import pytest
-from echo import Echo, Led, Misread, Numbers
-from engine import node_process, nothing_left, run_drill
 
 from faults.kill import Kill
 from faults.latency import Latency
@@ -33,6 +30,9 @@ from harness.run.injector import WindowRecord
 from harness.run.observer import NullObserver
 from harness.run.runner import CompletedRun, run
 from harness.run.spec import RunSpec
+from tests.helpers import echo
+from tests.helpers.echo import Echo, Led, Misread, Numbers
+from tests.helpers.engine import node_process, nothing_left, run_drill
 
 LOAD = Load(rate=100, seconds=1, timeout_ms=300)
 

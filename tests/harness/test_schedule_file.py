@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from echo import Echo, Led, Numbers
-from engine import harness, run_drill, write_drill
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +28,8 @@ from harness.model.load import Load
 from harness.model.system import links_of
 from harness.run.schedule import PlannedWindow, plan
 from harness.run.schedule_file import SCHEDULE, encode, read
+from tests.helpers.echo import Echo, Led, Numbers
+from tests.helpers.engine import harness, run_drill, write_drill
 
 LOAD_S = 20
 

@@ -6,7 +6,6 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from echo import Echo, Led, Numbers
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -21,11 +20,12 @@ from harness.model.errors import UsageError
 from harness.model.load import Load
 from harness.model.system import Node, links_of
 from harness.run.schedule import plan, targets_of
+from tests.helpers.echo import Echo, Led, Numbers
 
 
 def topology(replicas: int, others: int = 0) -> list[Node]:
-    replicas_ = [Node(name=f"r{number}", code="echo") for number in range(replicas)]
-    return [*replicas_, *(Node(name=f"o{number}", code="echo", replica=False) for number in range(others))]
+    replicas_ = [Node(name=f"r{number}", code="tests.helpers.echo") for number in range(replicas)]
+    return [*replicas_, *(Node(name=f"o{number}", code="tests.helpers.echo", replica=False) for number in range(others))]
 
 
 @given(st.sampled_from(["one", "minority", "majority", "all"]), st.integers(0, 9), st.integers(0, 3), st.integers())

@@ -11,8 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from echo import Echo, Numbers
-from engine import harness, harness_running, nothing_left, run_drill, until, write_drill
 
 from faults.pause import Pause
 from harness.model.drill import Drill
@@ -27,6 +25,8 @@ from harness.run.spec import RunSpec, run_spec_of
 from results.analysis.judge import SLOResult
 from results.record.result import CheckResult, Result
 from results.record.store import save
+from tests.helpers.echo import Echo, Numbers
+from tests.helpers.engine import harness, harness_running, nothing_left, run_drill, until, write_drill
 
 WINDOWS = 6
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plane_world import ProxyHandle, Server, Upstream, listening_upstream, real_server, start_embedded, start_real
+
+from tests.helpers.plane_world import ProxyHandle, Server, Upstream, listening_upstream, real_server, start_embedded, start_real
 
 SILENT_DNS = "127.0.0.9"
 MISSING = (

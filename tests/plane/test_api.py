@@ -6,7 +6,8 @@ import contextlib
 import socket
 
 import pytest
-from plane_world import PATIENCE_S, Server
+
+from tests.helpers.plane_world import PATIENCE_S, Server
 
 GET = b"GET /version HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST /populate HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"

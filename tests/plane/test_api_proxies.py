@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from plane_world import CANNOT, DOWN, POPULATED, Server, refused
+
+from tests.helpers.plane_world import CANNOT, DOWN, POPULATED, Server, refused
 
 
 def test_a_proxy_is_made_shown_and_removed(server: Server) -> None:

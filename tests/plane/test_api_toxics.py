@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from plane_world import CANNOT, DOWN, WRAPPER, Server, refused
+
+from tests.helpers.plane_world import CANNOT, DOWN, WRAPPER, Server, refused
 
 
 def test_a_toxic_has_toxiproxys_defaults(server: Server) -> None:

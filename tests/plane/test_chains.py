@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from plane_world import ProxyHandle, Upstream, receive, silent
+from tests.helpers.plane_world import ProxyHandle, Upstream, receive, silent
 
 
 def test_toxics_of_both_streams_act_apart(proxy: ProxyHandle, upstream: Upstream) -> None:

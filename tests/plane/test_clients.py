@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plane_world import PATIENCE_S, Server, Upstream, connect, real_cli, receive
 from toxiproxy import Toxiproxy
 from toxiproxy.api import APIConsumer
 from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
+
+from tests.helpers.plane_world import PATIENCE_S, Server, Upstream, connect, real_cli, receive
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from plane_world import PATIENCE_S, Server, Upstream, closed_how, eventually, receive, start_embedded
+
+from tests.helpers.plane_world import PATIENCE_S, Server, Upstream, closed_how, eventually, receive, start_embedded
 
 LIMIT = 160
 

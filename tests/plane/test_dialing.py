@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from plane_world import (
+
+from tests.helpers.plane_world import (
     ProxyHandle,
     Server,
     Upstream,

@@ -9,7 +9,8 @@ import threading
 import time
 
 import pytest
-from plane_world import ProxyHandle, Server, Upstream, closed_how, receive, silent
+
+from tests.helpers.plane_world import ProxyHandle, Server, Upstream, closed_how, receive, silent
 
 
 @pytest.fixture

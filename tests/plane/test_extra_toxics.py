@@ -6,7 +6,8 @@ import threading
 import time
 
 import pytest
-from plane_world import ProxyHandle, Server, Upstream, closed_how, receive, silent, start_embedded
+
+from tests.helpers.plane_world import ProxyHandle, Server, Upstream, closed_how, receive, silent, start_embedded
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from plane_world import DOWN, PATIENCE_S, ProxyHandle, Server, Upstream, closed_how, eventually
+
+from tests.helpers.plane_world import DOWN, PATIENCE_S, ProxyHandle, Server, Upstream, closed_how, eventually
 
 UPGRADES = {
     "the JDK's HttpClient": ["Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk", "Upgrade: h2c"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from graphlib import TopologicalSorter
 
-from plane_world import ROOT
+from tests.helpers.plane_world import ROOT
 
 FOLDER = ROOT / "faults"
 

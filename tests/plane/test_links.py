@@ -5,7 +5,18 @@ from __future__ import annotations
 import threading
 
 import pytest
-from plane_world import STREAMS, ProxyHandle, Server, Upstream, closed_how, ends, listening_upstream, receive, silent
+
+from tests.helpers.plane_world import (
+    STREAMS,
+    ProxyHandle,
+    Server,
+    Upstream,
+    closed_how,
+    ends,
+    listening_upstream,
+    receive,
+    silent,
+)
 
 
 def test_bytes_pass_both_ways_unchanged(proxy: ProxyHandle, upstream: Upstream) -> None:

@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 import pytest
-from plane_world import PATIENCE_S, ROOT, Server, Upstream, receive, start_embedded
+
+from tests.helpers.plane_world import PATIENCE_S, ROOT, Server, Upstream, receive, start_embedded
 
 ARGV = [sys.executable, "-m", "faults.plane"]
 

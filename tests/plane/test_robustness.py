@@ -12,9 +12,9 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from plane_world import PATIENCE_S, ProxyHandle, Server, Upstream, receive, start_embedded
 
 from faults.plane.toxics import KINDS
+from tests.helpers.plane_world import PATIENCE_S, ProxyHandle, Server, Upstream, receive, start_embedded
 
 pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.NonInteractiveExampleWarning")
 shared_server = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from plane_world import ProxyHandle, Server, Upstream, closed_how, ends, eventually, receive, silent
+
+from tests.helpers.plane_world import ProxyHandle, Server, Upstream, closed_how, ends, eventually, receive, silent
 
 EVERY_KIND_HAS = "first_connections, from_byte, to_byte, from_ms, to_ms"
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from plane_world import STREAMS, ProxyHandle, Upstream, closed_how, ends, receive, silent
+
+from tests.helpers.plane_world import STREAMS, ProxyHandle, Upstream, closed_how, ends, receive, silent
 
 
 @pytest.mark.parametrize("stream", STREAMS)

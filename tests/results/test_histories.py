@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from synthetic import concluded, crash
 
 from harness.model.errors import UsageError
 from results.record.histories import load_history
 from results.record.store import save
+from tests.helpers.synthetic import concluded, crash
 
 ROW = {"client": 1, "kind": "read", "key": "k", "value": "7", "outcome": "ok", "sent_ns": 5, "done_ns": 9}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import binom
-from synthetic import crash, spoil, steady
 
 from harness.model.history import History
 from harness.model.slo import SLO
@@ -13,6 +12,7 @@ from results.analysis.judge import SLOResult, judge, show
 from results.analysis.metrics import Measurements, measure
 from results.analysis.recovery import Recovery
 from results.analysis.sample_sizes import at_least, samples_needed
+from tests.helpers.synthetic import crash, spoil, steady
 
 
 def measured(

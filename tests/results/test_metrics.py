@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic import crash, spoil, steady
 
 from harness.model.history import History
 from harness.model.slo import SLO
 from results.analysis.metrics import measure
+from tests.helpers.synthetic import crash, spoil, steady
 
 
 def of_latencies(latencies_ms: list[float], outcomes: list[str] | None = None, phase: str = "load") -> History:

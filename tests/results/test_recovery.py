@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic import spoil, steady, window
 
 from harness.model.history import History
 from results.analysis.recovery import Recovery, recoveries
+from tests.helpers.synthetic import spoil, steady, window
 
 LOAD_NS = 10_000_000_000
 

@@ -12,13 +12,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from synthetic import concluded, crash, spoil, steady, window
 
 from harness.model.errors import HarnessError, UsageError
 from harness.model.history import History
 from results.record.result import CheckResult, Result
 from results.record.store import save
 from results.report.page import write_report
+from tests.helpers.synthetic import concluded, crash, spoil, steady, window
 
 MIB_2 = 2_000_000
 WRONG = CheckResult(name="linearizable", valid=False, why="k3 went back from v2 to v1", ops=tuple(range(2000, 2100)))

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic import concluded, crash
 
 from harness.model.errors import UsageError
 from results.analysis.judge import SLOResult
 from results.record.result import CheckResult, Result, decode, encode, exit_code, suite_exit_code, verdict_of
+from tests.helpers.synthetic import concluded, crash
 
 CHECKS = {valid: CheckResult(name="linearizable", valid=valid, why="…") for valid in (True, False, None)}
 SLOS = {ok: SLOResult(text="p99 < 1s", value=1.0, ok=ok, why="…") for ok in (True, False, None)}

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic import crash, spoil, steady
 
 from harness.model.history import History
 from results.analysis.series import OUTCOMES, sample, slots_of
+from tests.helpers.synthetic import crash, spoil, steady
 
 
 def ops_of(ops: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from synthetic import concluded, crash
 
 from harness.checkers.linearizable import linearizable
 from harness.model.errors import HarnessError, UsageError
@@ -16,6 +15,7 @@ from harness.run.judging import check as check_again
 from results.record.result import VERSION
 from results.record.store import latest, load_frames, load_run, new_run_dir, run_dirs, save
 from results.report.page import write_report
+from tests.helpers.synthetic import concluded, crash
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from synthetic import concluded, crash, spoil, steady, window
 
 from harness.model.history import History
 from results.record.result import CheckResult, Result
 from results.record.store import save
 from results.report.terminal import print_checks, print_result, print_suite
+from tests.helpers.synthetic import concluded, crash, spoil, steady, window
 
 WRONG = CheckResult(name="linearizable", valid=False, why="k3 went back from v2 to v1", ops=tuple(range(2000, 2010)))
 UNDECIDED = CheckResult(name="faults_acted", valid=None, why="w0 was not seen to act")

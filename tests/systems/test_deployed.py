@@ -8,7 +8,6 @@ from random import Random
 
 import msgspec
 import pytest
-from one_replica import predict, with_replica
 
 from faults.deploy import Deploy
 from faults.reload import Reload
@@ -20,6 +19,7 @@ from harness.run.runner import run
 from harness.run.spec import run_spec_of
 from systems.serving import Serving, artifacts
 from systems.serving.deployed import DeployedServing
+from tests.helpers.one_replica import predict, with_replica
 from workloads.versioned_predictions import VersionedPredictions
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from quorum_simulation import Row, World
 
 from harness.checkers.linearizable import linearizable
 from harness.model.history import History
 from harness.model.verdict import Verdict
 from systems.quorum.bugs import BUGS, CORRECT, Rules
 from systems.quorum.protocol import Coordinator, Done, Entry, Failed, Query, Store, Unknown, Version, Versions
+from tests.helpers.quorum_simulation import Row, World
 
 OLD = Entry(Version(3, "n2", 1), "old")
 NEW = Entry(Version(4, "n3", 1), "new")

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from one_replica import Main, predict, reload, with_replica
 
 from faults.flip_bits import flip
 from harness.http.client import HttpClient
@@ -21,6 +20,7 @@ from systems.serving.messages import CacheStatus, Prediction, PredictReply, Pred
 from systems.serving.model import Classifier
 from systems.serving.prediction_cache import LONGEST_BODY_BYTES, PredictionCache
 from systems.serving.replica import OWN_WEIGHTS
+from tests.helpers.one_replica import Main, predict, reload, with_replica
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=100), st.integers(1, 5))

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from asking import ask
-from one_replica import Main, with_replica
 
 from harness.cluster.ports import HOST
 from harness.http import batched_server
@@ -34,6 +32,8 @@ from systems.serving.limited import LimitedServing
 from systems.serving.messages import Prediction, PredictRequest
 from systems.serving.policy import Pool
 from systems.serving.settings import Settings
+from tests.helpers.asking import ask
+from tests.helpers.one_replica import Main, with_replica
 
 HEADER = "timeout-ms"
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Mapping
 from random import Random
 
 import pytest
-from asking import Answer, ask
 
 from harness.cluster.ports import HOST, reserved
 from harness.http.client import HttpClient
@@ -21,6 +20,7 @@ from systems.serving.dispatch import Dispatcher
 from systems.serving.health import CHECK_TIMEOUT_S, HealthChecker
 from systems.serving.policy import Pool
 from systems.serving.settings import Settings
+from tests.helpers.asking import Answer, ask
 
 
 class Replica:

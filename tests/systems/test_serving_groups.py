@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from asking import Answer, Choosy, ask
 
 from harness.http.deadlines import Deadline
 from systems.parts.retry_budget import RetryBudget
@@ -15,6 +14,7 @@ from systems.serving.admission import Admission
 from systems.serving.dispatch import Dispatcher
 from systems.serving.policy import Pool
 from systems.serving.settings import Settings
+from tests.helpers.asking import Answer, Choosy, ask
 
 LONG_S = 60.0
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from one_replica import predict, reload, with_replica
 
 from harness.http.client import HttpClient
 from systems.serving import Serving, artifacts
 from systems.serving.messages import Prediction
+from tests.helpers.one_replica import predict, reload, with_replica
 
 NO_WEIGHTS = "no-weights.pt"
 

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from one_replica import predict, reload, with_replica
 
 from faults.flip_bits import flip
 from harness.http.client import HttpClient
@@ -16,6 +15,7 @@ from systems.serving.deep_check import KNOWN_IMAGES, KnownAnswers
 from systems.serving.messages import Prediction
 from systems.serving.model import Classifier
 from systems.serving.replica import OWN_WEIGHTS
+from tests.helpers.one_replica import predict, reload, with_replica
 
 SIGNS = [8 * 8 * number + 63 for number in range(0, 4096, 7)]
 """The sign bits of every seventh weight of the first layer."""

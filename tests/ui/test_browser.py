@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from served import DEADLINE_S, Served, served
+
+from tests.helpers.served import DEADLINE_S, Served, served
 
 pytest.importorskip("playwright")
 from playwright.sync_api import Page, expect, sync_playwright

@@ -13,7 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from served import Served, gone, served
+
+from tests.helpers.served import Served, gone, served
 
 pytestmark = pytest.mark.skipif(find_spec("locust") is None, reason="locust is not installed")
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from test_engine import GET, OK, always, serving
 
 from harness.model.errors import UsageError
 from harness.model.load import Load
 from harness.model.shapes import Replay
+from tests.workloads.test_engine import GET, OK, always, serving
 from workloads.load.engine import Engine, EngineTask, Exchange
 
 HEAD = b"HEAD / HTTP/1.1\r\nHost: test\r\n\r\n"

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
-from frozen import freeze, serving
 
 from harness.cli.main import run
 from harness.model.load import Load
 from results.record.load_result import LoadResult
+from tests.helpers.frozen import freeze, serving
 from workloads.load.engine import Engine, EngineTask, Exchange
 
 REQUEST = Exchange(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", (b"ok",))

@@ -7,12 +7,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from echo import EchoClient
-from subject import Stage, Subject
-
 from harness.http.message import Request, Response
 from harness.model.system import Address, Client, Node
 from harness.node import context as nodes
+from tests.helpers.echo import EchoClient
+from tests.helpers.subject import Stage, Subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +25,7 @@ class Keeper(Subject):
         if self.foreign:
             command = (sys.executable, "-m", "http.server", "{port}", "--bind", "{host}", "--directory", "{data}")
             return [Node(name=name, command=command) for name in names]
-        return [Node(name=name, code="keeper") for name in names]
+        return [Node(name=name, code="tests.helpers.keeper") for name in names]
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return EchoClient(entries["n1"])

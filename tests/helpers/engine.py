@@ -20,7 +20,7 @@ from harness.model.errors import UsageError
 from harness.run.runner import CompletedRun, run
 from harness.run.spec import RunSpec
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 DEADLINE_S = 30.0
 """Far above what anything here takes, so that a busy machine does not decide."""
 
@@ -78,7 +78,7 @@ def write_drill(folder: Path, name: str, body: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(
         f'"""{name} is a test."""\n'
-        "from echo import Echo, Led, Numbers\n"
+        "from tests.helpers.echo import Echo, Led, Numbers\n"
         "from faults.kill import Kill\nfrom faults.latency import Latency\n"
         "from faults.partition import Isolate, Partition\nfrom faults.pause import Pause\n"
         "from harness.model.composition import RandomFaults; from harness.model.drill import Drill;"
@@ -87,9 +87,8 @@ def write_drill(folder: Path, name: str, body: str) -> None:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a user's shell in which `import echo` works."""
-    path = os.pathsep.join([str(HERE), str(HERE.parent.parent)])
-    return {**os.environ, "PYTHONPATH": path, "TOXIPROXY_URL": "", "COLUMNS": "200", **more}
+    """The environment of a user's shell in which the tests' own systems can be imported."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "TOXIPROXY_URL": "", "COLUMNS": "200", **more}
 
 
 def harness(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:

@@ -31,7 +31,7 @@ class Echo:
         return [
             Node(
                 name=name,
-                code="echo",
+                code="tests.helpers.echo",
                 peers=tuple(peer for peer in names if peer != name),
                 config={"misbehave": self.misbehave if name == "n1" else "no", "after_s": self.after_s},
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from search import Op
+from tests.helpers.search import Op
 
 LATEST = 12
 

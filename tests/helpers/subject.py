@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from echo import EchoClient
 
 from harness.cluster.cluster import Cluster
 from harness.http.client import HttpClient
@@ -22,6 +21,7 @@ from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Fault
 from harness.model.system import Address, Client, Node, links_of
 from harness.node import context as nodes
+from tests.helpers.echo import EchoClient
 
 DEADLINE_S = 30.0
 """Far above what anything here takes, so that a busy machine does not decide."""
@@ -36,7 +36,7 @@ class Subject:
 
     def nodes(self) -> Sequence[Node]:
         config = {"stubborn": self.stubborn}
-        return [Node(name=f"n{number}", code="subject", config=config) for number in range(1, self.replicas + 1)]
+        return [Node(name=f"n{number}", code="tests.helpers.subject", config=config) for number in range(1, self.replicas + 1)]
 
     def entries(self) -> Sequence[str]:
         return [node.name for node in self.nodes()]
