@@ -65,9 +65,14 @@ class BatchedHttpClient:
 class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.responses: list[ReceivedResponse] = []
-        self.outstanding = 0
+        self._count = 0
         self._parser = ResponseParser()
         self._done: asyncio.Future[None] | None = None
+
+    @property
+    def outstanding(self) -> int:
+        """How many responses of the batch are missing."""
+        return self._count - len(self.responses)
 
     @property
     def closing(self) -> bool:
@@ -79,7 +84,7 @@ class _Connection(asyncio.Protocol):
     async def exchange(self, data: bytes, count: int) -> None:
         if self._transport.is_closing():
             raise Unreachable("the connection was closed before the requests were sent")
-        self.responses, self.outstanding = [], count
+        self.responses, self._count = [], count
         self._done = asyncio.get_running_loop().create_future()
         self._transport.write(data)
         await self._done
@@ -98,16 +103,17 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _take(self, data: bytes) -> None:
-        parser = self._parser
+        parser, responses, count = self._parser, self.responses, self._count
         parser.feed(data)
-        while self.outstanding and (response := parser.next()) is not None:
+        parser.take_plain(responses, count)
+        while len(responses) < count:
+            response = parser.next()
+            if response is None:
+                return
             head = response.head
             if head.body_bytes < 0 or not head.keep_alive:
                 raise Malformed("it came in chunks, or ends its connection")
-            self.responses.append(response)
-            self.outstanding -= 1
-        if self.outstanding:
-            return
+            responses.append(response)
         if parser.unread_bytes:
             raise Malformed("more came than was asked for")
         if self._done is not None and not self._done.done():

@@ -24,6 +24,9 @@ CHUNKED: Final = -1
 UNTIL_CLOSE: Final = -2
 """In place of a body's length: the body ends with the connection."""
 
+INTERIM: Final = -3
+"""In place of a body's length: this response (1xx) only precedes the one that counts."""
+
 _MAX_KNOWN_HEADS: Final = 4096
 _MAX_KNOWN_HEAD_BYTES: Final = 2048
 _CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,16}")

@@ -10,6 +10,7 @@ import msgspec
 
 from harness.http.framing import (
     CHUNKED,
+    INTERIM,
     MAX_BODY_BYTES,
     UNTIL_CLOSE,
     ChunkedBody,
@@ -24,8 +25,10 @@ class ResponseHead(msgspec.Struct, frozen=True, dict=True):
     """What the status line and the headers of a response say."""
 
     status: int
+    size: int
+    """Of the head itself, in bytes."""
     body_bytes: int
-    """Or `CHUNKED`, or `UNTIL_CLOSE`."""
+    """Or `CHUNKED`, `UNTIL_CLOSE` or `INTERIM`."""
     keep_alive: bool
     """Whether the connection goes on after this response, unless the response ends with it."""
     fields: tuple[tuple[bytes, bytes], ...] = ()
@@ -41,9 +44,7 @@ class ReceivedResponse(msgspec.Struct, frozen=True):
 
     head: ResponseHead
     content: bytes
-    """The response as it came, head included; only the decoded body if it came in chunks or ended with the connection."""
-    body_at: int
-    """Where in `content` the body begins."""
+    """Head and body as they came, but without the framing of chunks. The body begins at `head.size`."""
 
     @property
     def status(self) -> int:
@@ -51,7 +52,7 @@ class ReceivedResponse(msgspec.Struct, frozen=True):
 
     @property
     def body(self) -> bytes:
-        return self.content[self.body_at :]
+        return self.content[self.head.size :]
 
 
 class ResponseParser:
@@ -62,8 +63,8 @@ class ResponseParser:
         self._data = b""
         self._at = 0
         self._start: HeadReader[httptools.HttpResponseParser] | None = None
-        self._chunked: tuple[ResponseHead, ChunkedBody] | None = None
-        self._until_close: ResponseHead | None = None
+        self._open: tuple[ResponseHead, bytes, ChunkedBody | None] | None = None
+        """A response whose head has come and whose length it does not tell; without a decoder, it ends with the connection."""
 
     def feed(self, data: bytes) -> None:
         """Take bytes in. Then ask for their responses by `next`."""
@@ -83,36 +84,28 @@ class ResponseParser:
         `bodiless`: it is the response to HEAD, which has no body whatever its head says.
         """
         data, at = self._data, self._at
-        if self._chunked is not None:
-            return self._next_chunked(data, at)
-        while (body_at := data.find(b"\r\n\r\n", at) + 4) > 3 and self._until_close is None:
+        if self._open is not None:
+            return self._continue(*self._open, data, at)
+        while (body_at := data.find(b"\r\n\r\n", at) + 4) > 3:
             text = data[at:body_at]
             head = _known.get(text) or remember(_known, text, _parse(text))
-            if head.status < 200:
-                at = body_at
-                continue
-            body_bytes = 0 if bodiless else head.body_bytes
-            if body_bytes == CHUNKED:
-                self._chunked = head, ChunkedBody(MAX_BODY_BYTES)
-                return self._next_chunked(data, body_at)
-            if body_bytes == UNTIL_CLOSE:
-                self._until_close = head
-                at = body_at
-                break
-            end = body_at + body_bytes
+            end = body_at + head.body_bytes
+            if end < body_at or bodiless:
+                if head.body_bytes == INTERIM:
+                    at = body_at
+                    continue
+                if not bodiless:
+                    self._open = head, text, ChunkedBody(MAX_BODY_BYTES) if head.body_bytes == CHUNKED else None
+                    return self._continue(*self._open, data, body_at)
+                end = body_at
             if end > len(data):
-                if body_bytes > MAX_BODY_BYTES:
+                if head.body_bytes > MAX_BODY_BYTES:
                     raise long_body(MAX_BODY_BYTES)
                 self._wait(data[at:], end - at)
                 return None
             self._at = end
-            return ReceivedResponse(head, data[at:end], body_at - at)
+            return ReceivedResponse(head, data[at:end])
         rest = data[at:]
-        if self._until_close is not None:
-            if len(rest) > MAX_BODY_BYTES:
-                raise long_body(MAX_BODY_BYTES)
-            self._wait(rest, MAX_BODY_BYTES + 1)
-            return None
         start = self._start if at == 0 else None
         self._wait(rest, 0)
         if rest:  # refuse at once what cannot become a head
@@ -120,21 +113,49 @@ class ResponseParser:
             self._start.feed_start(rest)
         return None
 
+    def take_plain(self, responses: list[ReceivedResponse], count: int) -> None:
+        """Append whole responses until there are `count`, as far as they are of the usual kind; `next` has to take the others.
+
+        Usual are heads seen before, with a length, on a connection that goes on. None of the requests may be HEAD.
+        """
+        if self._open is not None:
+            return
+        data, at = self._data, self._at
+        while len(responses) < count and (body_at := data.find(b"\r\n\r\n", at) + 4) > 3:
+            head = _known.get(data[at:body_at])
+            if head is None or head.body_bytes < 0 or not head.keep_alive:
+                break
+            end = body_at + head.body_bytes
+            if end > len(data):
+                break
+            responses.append(ReceivedResponse(head, data[at:end]))
+            at = end
+        self._at = at
+
     def end(self) -> ReceivedResponse | None:
         """The connection has ended: the response that this completes, if there is one."""
-        head, self._until_close = self._until_close, None
-        return None if head is None else ReceivedResponse(head, self._unread.take(), 0)
+        if self._open is None or self._open[2] is not None:
+            return None
+        head, text, _ = self._open
+        self._open = None
+        return ReceivedResponse(head, text + self._unread.take())
 
-    def _next_chunked(self, data: bytes, at: int) -> ReceivedResponse | None:
-        assert self._chunked is not None  # noqa: S101 - both callers have seen to it
-        head, body = self._chunked
+    def _continue(
+        self, head: ResponseHead, text: bytes, body: ChunkedBody | None, data: bytes, at: int
+    ) -> ReceivedResponse | None:
+        """Read on in a response whose head does not tell its length."""
+        if body is None:
+            if len(data) - at > MAX_BODY_BYTES:
+                raise long_body(MAX_BODY_BYTES)
+            self._wait(data[at:], MAX_BODY_BYTES + 1)
+            return None
         end = body.feed(data, at)
         if end is None:
             self._wait(b"", 0)
             return None
-        self._chunked = None
+        self._open = None
         self._at = end
-        return ReceivedResponse(head, body.content(), 0)
+        return ReceivedResponse(head, text + body.content())
 
     def _wait(self, rest: bytes, needed_bytes: int) -> None:
         self._unread.keep(rest, needed_bytes)
@@ -150,7 +171,9 @@ def _parse(text: bytes) -> ResponseHead:
     reader.feed_whole(text)
     status = reader.parser.get_status_code()
     fields = reader.fields()
-    if status < 200 or status in {204, 304}:
+    if status < 200:
+        body_bytes = INTERIM
+    elif status in {204, 304}:
         body_bytes = 0
     elif fields.chunked:
         body_bytes = CHUNKED
@@ -158,4 +181,4 @@ def _parse(text: bytes) -> ResponseHead:
         body_bytes = UNTIL_CLOSE
     else:
         body_bytes = fields.length
-    return ResponseHead(status, body_bytes, fields.keep_alive, tuple(reader.headers))
+    return ResponseHead(status, len(text), body_bytes, fields.keep_alive, tuple(reader.headers))

@@ -164,7 +164,7 @@ class Dispatcher:
             self._admission.answered(now_s - asked_s, now_s)
         left_open = list(messages[len(answers) :])
         for message, answer in zip(messages, answers, strict=False):
-            if answer.status < 500:
+            if answer.head.status < 500:
                 message.answer = answer.content
             else:
                 why = f"answered {answer.status}"

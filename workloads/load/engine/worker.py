@@ -173,7 +173,7 @@ class Worker:
                 expected = self._expected[which]
                 if not 200 <= head.status < 300:
                     outcome, text = FAILED, f"status {head.status}"
-                elif expected and not response.content.startswith(expected, response.body_at):
+                elif expected and not response.content.startswith(expected, head.size):
                     outcome, text = WRONG, f"not what was expected: {response.body[:60]!r}"
                 else:
                     outcome, text = OK, ""
