@@ -16,17 +16,18 @@ BELOW = {
     "harness.http": "harness.model",
     "harness.node": "harness.model harness.http",
     "harness.checkers": "harness.model",
-    "harness.cluster": "harness.model harness.http harness.node harness.roots harness.paths",
+    "harness.cluster": "harness.model harness.http harness.node harness.roots harness.paths torch_drills",
     "results.analysis": "harness.model",
     "results.record": "harness.model results.analysis",
     "results.report": "harness.model results.analysis results.record",
     "faults.plane": "harness.model harness.http harness.node",
     "faults": "harness.model",
-    "systems": "harness.model harness.http harness.node harness.paths harness.roots",
+    "torch_drills": "",
+    "systems": "harness.model harness.http harness.node harness.paths harness.roots torch_drills",
     "workloads.load": "harness.model harness.http harness.node harness.roots results.analysis results.record",
     "workloads": "harness.model harness.http systems workloads.load",
     "harness.run": "harness.model harness.http harness.node harness.checkers harness.cluster harness.roots results.analysis"
-    " results.record faults systems workloads drills",
+    " results.record faults systems workloads drills torch_drills",
 }
 """By package, what it may import besides itself. `harness.ui`, `harness.cli` and the pytest plugin stand above all of them."""
 
@@ -41,7 +42,7 @@ def imported(file: Path) -> Iterator[str]:
 
 def modules() -> dict[str, set[str]]:
     """Every module of ours with the modules of ours that it imports, wherever in its code that stands."""
-    folders = ("harness", "systems", "workloads", "faults", "results", "drills")
+    folders = ("harness", "systems", "workloads", "faults", "results", "drills", "torch_drills")
     files = {
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
         for folder in folders

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from systems.parts.gloo.abort import abort
-from systems.parts.gloo.addresses import Address, dials
 from systems.parts.gloo.front import Front
 from systems.parts.gloo.group import Device, device
+from torch_drills.addresses import Address, dials
 
 _HIGHEST: Final = 250
 """Ranks listen for gloo on 127.0.1.250, .249, …: whoever has the higher address dials, so a lower rank dials a higher one."""

@@ -11,8 +11,8 @@ from urllib.parse import quote
 import msgspec
 from torch._C._distributed_c10d import Store
 
-from systems.parts.gloo.addresses import Address
 from systems.training.messages import STORE, Got, Put
+from torch_drills.addresses import Address
 
 _TRY_S: Final = 0.1
 """How long one request waits, so that a rank that is to give up does so soon."""

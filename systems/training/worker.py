@@ -15,15 +15,15 @@ import torch
 from systems.parts.checkpoint.manifest import Shard
 from systems.parts.checkpoint.saver import Saver
 from systems.parts.checkpoint.store import Checkpoints
-from systems.parts.gloo.addresses import Address
 from systems.parts.gloo.group import Group
-from systems.parts.gloo.store import LinkStore
 from systems.parts.sampler import shards_of
 from systems.training.links import Links
 from systems.training.messages import NO_STATE, Form, Phase, Stepped, Written
 from systems.training.records import Done, Records
 from systems.training.rendezvous import Rendezvous
 from systems.training.trainer import Trainer
+from torch_drills.addresses import Address
+from torch_drills.store import LinkStore
 
 COLLECTIVE_S: Final = 20.0
 """After so long gloo itself gives a collective up. The coordinator has ended the group long before, unless it is gone too."""

@@ -144,12 +144,12 @@ def test_the_steps_of_a_node_are_counted_from_the_end_of_its_records(tmp_path: P
     assert records.steps_done(tmp_path) == 0
     written = records.Records(tmp_path, "rank0")
     for step in range(300):
-        written.begun(0, step, [Use(0, step)] * 40)
+        written.begun(0, step, [Use(0, step, 0, step)] * 40)
         written.done(
             records.Done(
                 node="rank0", generation=0, step=step, begun_ns=0, at_ns=0, collective_ns=0, stalled_ns=0,
                 loss=0.0, gradient_norm=0.0, parameters="",
             )
         )  # fmt: skip
-    written.begun(0, 300, [Use(0, 300)])
+    written.begun(0, 300, [Use(0, 300, 0, 300)])
     assert records.steps_done(tmp_path) == 300

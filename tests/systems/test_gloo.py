@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from torch.distributed import HashStore
 
 from systems.parts.gloo.abort import abort
-from systems.parts.gloo.addresses import Address, address, dials, is_address, moved
 from systems.parts.gloo.front import Front
 from systems.parts.gloo.group import Group, device
-from systems.parts.gloo.store import LinkStore
+from torch_drills.addresses import Address, address, dials, is_address, moved
+from torch_drills.store import LinkStore
 
 BLOB = bytes.fromhex(
     "0200000000000000" "766d" "8800000000000000" "0200a30f7f0001fa000000000000000031ed20312f20edbfef4bb833be14bfbf"

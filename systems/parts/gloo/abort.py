@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from systems.parts.gloo.addresses import Address
+from torch_drills.addresses import Address
 
 _DESCRIPTORS: Final = Path("/proc/self/fd")
 

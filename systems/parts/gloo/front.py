@@ -12,7 +12,7 @@ import socket
 import threading
 from typing import Final
 
-from systems.parts.gloo.addresses import Address
+from torch_drills.addresses import Address
 
 _HTTP: Final = (b"GET ", b"POST", b"PUT ", b"HEAD")
 _AT_ONCE_BYTES: Final = 1 << 20

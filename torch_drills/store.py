@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from torch._C._distributed_c10d import Store
 
-from systems.parts.gloo.addresses import Address, address, is_address, moved
+from torch_drills.addresses import Address, address, is_address, moved
 
 
 class LinkStore(Store):

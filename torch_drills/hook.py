@@ -1,0 +1,137 @@
+"""Hooks into torch: what makes gloo's groups, what connects to the rendezvous store, and what optimizers do."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from datetime import timedelta
+from typing import Any, Final
+
+from torch import distributed
+from torch._C._distributed_c10d import Store
+from torch.distributed import distributed_c10d
+
+from torch_drills.journal import Journal
+from torch_drills.links import Links, host_of
+from torch_drills.step_journal import StepJournal
+from torch_drills.store import LinkStore
+
+_THREADS: Final = 2
+"""As many as torch gives gloo."""
+
+_installed: list[Hook] = []
+
+
+def install(folder: str) -> None:
+    """Hook into this process's torch, once."""
+    if not _installed:
+        _installed.append(Hook(folder))
+
+
+class Hook:
+    """What one process has been hooked with."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._journal = Journal(folder)
+        self._links: Links | None = None
+        self._device: object | None = None
+        self._stores: list[LinkStore] = []
+        """Torch holds a group's store weakly."""
+        if "RANK" in os.environ:
+            self._journal.write("loaded", rank=int(os.environ["RANK"]), world=int(os.environ.get("WORLD_SIZE", "1")))
+        StepJournal(self._journal)
+        if distributed.is_available():
+            if distributed.is_gloo_available():
+                self._lead_gloo()
+            self._lead_store()
+
+    def _lead_gloo(self) -> None:
+        """Let every gloo group be one whose connections are links."""
+        hook, plain = self, distributed_c10d.ProcessGroupGloo
+
+        class ProcessGroupGloo(plain):  # type: ignore[misc, valid-type] # a subclass, because torch asks isinstance
+            def __init__(self, store: Store, rank: int, size: int, *other: Any, **named: Any) -> None:
+                led = hook.led(plain, store, rank, size, *other, **named)
+                if led is None:
+                    super().__init__(store, rank, size, *other, **named)
+                else:
+                    super().__init__(led[0], rank, size, led[1])
+
+        distributed_c10d.ProcessGroupGloo = ProcessGroupGloo  # type: ignore[misc]
+        distributed.ProcessGroupGloo = ProcessGroupGloo  # type: ignore[misc]
+
+    def led(
+        self,
+        plain: Any,
+        store: Store,
+        rank: int,
+        size: int,
+        timeout: object = None,
+        enable_reconfigure: bool = False,
+    ) -> tuple[LinkStore, object] | None:
+        """The store and the options that lead a group's connections over links; None if that cannot be."""
+        try:
+            links = self._joined(rank, size)
+            if self._device is None:
+                self._device = plain.create_device(hostname=host_of(links.rank))  # one for all groups: one port to lead to
+            options: Any = plain._Options() if timeout is None or isinstance(timeout, timedelta) else timeout
+            options._devices = [self._device]
+            if options is not timeout:
+                options._threads = _THREADS
+                if timeout is not None:
+                    options._timeout = timeout
+                if enable_reconfigure:
+                    options.enable_reconfigure = True
+            led = LinkStore(store, published=lambda at: None, route=links.to_rank)
+        except Exception as error:
+            self._say(f"a gloo group of {size} is not led over links", error)
+            return None
+        self._stores.append(led)
+        return led, options
+
+    def _lead_store(self) -> None:
+        """Let connections to a rendezvous store that another process keeps be links."""
+        rendezvous: Any = importlib.import_module("torch.distributed.rendezvous")  # a function of that name hides it
+        hook, plain, create = self, rendezvous.TCPStore, rendezvous._create_c10d_store
+        signature = inspect.signature(create)
+        rank_and_world: list[tuple[int, int]] = []
+
+        class TCPStore(plain):  # type: ignore[misc, valid-type]
+            def __init__(self, host_name: str, port: int, *other: Any, **named: Any) -> None:
+                if rank_and_world and named.get("is_master") is False:
+                    host_name, port = hook.store_at(host_name, port, *rank_and_world[-1])
+                super().__init__(host_name, port, *other, **named)
+
+        def create_c10d_store(*arguments: Any, **named: Any) -> Any:
+            asked = signature.bind(*arguments, **named).arguments
+            rank_and_world.append((asked["rank"], asked["world_size"]))
+            try:
+                return create(*arguments, **named)
+            finally:
+                rank_and_world.pop()
+
+        rendezvous.TCPStore = TCPStore
+        rendezvous._create_c10d_store = create_c10d_store
+
+    def store_at(self, host: str, port: int, rank: int, world: int) -> tuple[str, int]:
+        """Where this rank is to connect to the store."""
+        try:
+            return self._joined(rank, world).to_store((host, port)) or (host, port)
+        except Exception as error:
+            self._say("the rendezvous store is not led over a link", error)
+            return host, port
+
+    def _joined(self, rank: int, size: int) -> Links:
+        """The links of this process; made when it first joins a group, which is the one of all ranks."""
+        if distributed.is_initialized():
+            rank, size = distributed.get_rank(), distributed.get_world_size()
+        if self._links is None or self._links.rank != rank:
+            self._links, self._device = Links(self._folder, self._journal, rank, size), None
+        return self._links
+
+    def _say(self, what: str, error: Exception) -> None:
+        self._journal.write("not led", why=f"{what}: {error}")
+        print(f"torch_drills: {what}: {error!r}", file=sys.stderr)

@@ -1,0 +1,105 @@
+"""The links of the fault plane, as a rank uses them: the harness makes them, a rank says where each is to lead.
+
+Gloo joins each pair of ranks by one connection, which the one with the higher address dials. Ranks listen on addresses that
+fall as ranks rise, so that it is always the lower rank, and the link is called `rank0>rank1`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Any, Final, TypedDict, cast
+from urllib.parse import quote
+
+from torch_drills.addresses import Address, dials
+from torch_drills.journal import Journal
+
+FILE: Final = "links.json"
+"""Written by the harness once it knows how many ranks there are:
+`{"world": 2, "plane": ["127.0.0.1", 8474], "links": {"rank0>rank1": ["127.0.0.1", 40001], …}}`."""
+
+MOST_RANKS: Final = 64
+STORE: Final = "store"
+_TOP: Final = 254
+_WAIT_S: Final = 30.0
+_LOOK_AGAIN_S: Final = 0.005
+_TIMEOUT_S: Final = 10.0
+
+
+def host_of(rank: int) -> str:
+    """Where a rank listens for gloo."""
+    return f"127.0.1.{_TOP - rank}"
+
+
+def rank_at(host: str) -> int | None:
+    """The rank that listens there, None if none of ours does."""
+    net, _, last = host.rpartition(".")
+    return _TOP - int(last) if net == "127.0.1" and _TOP - MOST_RANKS < int(last) <= _TOP else None
+
+
+class _File(TypedDict):
+    world: int
+    plane: list[Any]
+    links: dict[str, list[Any]]
+
+
+class Links:
+    """The links from one rank."""
+
+    def __init__(self, folder: str, journal: Journal, rank: int, world: int) -> None:
+        """Waits until the harness has made them. Raises `TimeoutError` if it does not, `ValueError` for too many ranks."""
+        if world > MOST_RANKS:
+            raise ValueError(f"{world} ranks; links are made for {MOST_RANKS} at most")
+        self.rank = rank
+        self._led: dict[str, Address] = {}
+        journal.write("joining", rank=rank, world=world)
+        deadline_s = time.monotonic() + _WAIT_S
+        while (found := _read(Path(folder) / FILE)) is None or found["world"] < world:
+            if time.monotonic() > deadline_s:
+                raise TimeoutError(f"the harness made no links for {world} ranks within {_WAIT_S:g} s")
+            time.sleep(_LOOK_AGAIN_S)
+        self._plane = _address(found["plane"])
+        self._listens = {name: _address(at) for name, at in found["links"].items()}
+
+    def to_rank(self, at: Address) -> Address | None:
+        """Where to dial in place of another rank's address; None if it dials us, or is no rank of ours."""
+        peer, own = rank_at(at[0]), host_of(self.rank)
+        if peer is None or not dials(own, at[0]):
+            return None
+        return self._lead(f"rank{self.rank}>rank{peer}", at)
+
+    def to_store(self, at: Address) -> Address | None:
+        """Where to dial in place of the rendezvous store's address."""
+        return self._lead(f"rank{self.rank}>{STORE}", at)
+
+    def _lead(self, link: str, to: Address) -> Address | None:
+        """Have a link lead to an address; where the link itself listens."""
+        if link not in self._listens:
+            return None
+        if self._led.get(link) != to:
+            connection = http.client.HTTPConnection(*self._plane, timeout=_TIMEOUT_S)
+            try:
+                body = json.dumps({"upstream": f"{socket.gethostbyname(to[0])}:{to[1]}"})
+                connection.request("POST", f"/proxies/{quote(link, safe='')}", body, {"Content-Type": "application/json"})
+                answer = connection.getresponse()
+                if answer.status != http.client.OK:
+                    raise OSError(f"the fault plane refused to lead {link} to {to}: {answer.read().decode(errors='replace')}")
+            finally:
+                connection.close()
+            self._led[link] = to
+        return self._listens[link]
+
+
+def _read(file: Path) -> _File | None:
+    try:
+        return cast(_File, json.loads(file.read_text()))
+    except FileNotFoundError:
+        return None
+
+
+def _address(pair: list[Any]) -> Address:
+    host, port = pair
+    return str(host), int(port)

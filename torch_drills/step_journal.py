@@ -1,0 +1,75 @@
+"""The steps of a script, as its optimizer makes them."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import torch
+from torch import distributed
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+from torch_drills.fingerprint import Fingerprint
+from torch_drills.journal import Journal
+
+
+class StepJournal:
+    """Writes down when each step began and ended, and what the model was after it.
+
+    A step is one call of one optimizer's `step`. If a script has several, those of the first are counted, until another one is
+    called twice without it. A step begins when the one before has ended; the first, when the optimizer is called.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._counted: torch.optim.Optimizer | None = None
+        self._rival: torch.optim.Optimizer | None = None
+        self._fingerprint: Fingerprint | None = None
+        self._done = 0
+        self._begun_ns = 0
+        self._broken = False
+        register_optimizer_step_pre_hook(self._before)
+        register_optimizer_step_post_hook(self._after)
+
+    def _before(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
+        if self._counted is None and not self._broken:
+            try:
+                self._begin(optimizer)
+            except Exception as error:
+                self._break(error)
+
+    def _after(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
+        if self._broken:
+            return
+        try:
+            if optimizer is not self._counted:
+                if optimizer is not self._rival:
+                    self._rival = optimizer
+                    return
+                self._counted, self._fingerprint = optimizer, Fingerprint(optimizer)
+            self._rival = None
+            self._step()
+        except Exception as error:
+            self._break(error)
+
+    def _begin(self, optimizer: torch.optim.Optimizer) -> None:
+        self._counted, self._fingerprint = optimizer, Fingerprint(optimizer)
+        joined = distributed.is_available() and distributed.is_initialized()
+        self._journal.write(
+            "began",
+            rank=distributed.get_rank() if joined else 0,
+            world=distributed.get_world_size() if joined else 1,
+            backend=distributed.get_backend() if joined else "",
+            parameters=self._fingerprint.take(),
+        )
+        self._begun_ns = time.monotonic_ns()
+
+    def _step(self) -> None:
+        if self._fingerprint is not None:
+            begun_ns, self._begun_ns = self._begun_ns, time.monotonic_ns()
+            self._journal.write("step", step=self._done, begun_ns=begun_ns, parameters=self._fingerprint.take())
+            self._done += 1
+
+    def _break(self, error: Exception) -> None:
+        self._broken = True
+        print(f"torch_drills: no more steps are counted: {error!r}", file=sys.stderr)
