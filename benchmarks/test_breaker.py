@@ -213,7 +213,8 @@ def _shared_ours() -> Callable[[Callable[[], None]], None]:
 
 
 def _shared_pybreaker() -> Callable[[Callable[[], None]], None]:
-    return pybreaker.CircuitBreaker().call
+    breaker = pybreaker.CircuitBreaker()
+    return lambda call: breaker.call(call)
 
 
 def _shared_purgatory() -> Callable[[Callable[[], None]], None]:

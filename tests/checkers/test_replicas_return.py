@@ -18,7 +18,7 @@ def history(
 ) -> History:
     """`answers`: who answered calls ("": they failed), from when to when (s), a call every `every_s`. Between the two
     `late_s` one of 50 left 60 ms late."""
-    ops = [
+    ops: list[dict[str, object]] = [
         {
             "client": 1,
             "kind": "predict",

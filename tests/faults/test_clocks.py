@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_drifting_clock_goes_ever_more_wrong(tmp_path: Path) -> None:
 def test_jumping_clock_is_now_wrong_and_now_right(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
-            seen = set()
+            seen: set[Any] = set()
 
             async def doing() -> None:
                 while len(seen) < 2:

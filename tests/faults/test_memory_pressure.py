@@ -23,7 +23,8 @@ def _limit(stage: Stage) -> float:
 def test_node_cannot_grow_while_the_window_holds(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
-            before, said = _limit(stage), []
+            before = _limit(stage)
+            said: list[str] = []
             _, healed = await stage.during(MemoryPressure("n1"), "n1", lambda: _say(said, stage, "/grow?mib=16"))
             assert said == ["no memory"]
             assert healed.acted

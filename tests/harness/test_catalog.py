@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.model.drill import Drill
 from harness.model.errors import UsageError
 from harness.run import catalog
 from tests.helpers.engine import environment, harness, write_drill
@@ -120,7 +121,7 @@ def test_unknown_names_are_answered_with_near_ones(here: Path) -> None:
         catalog.find_checker("linearisable")
 
 
-def changed(here: Path, *settings: str) -> catalog.Drill:
+def changed(here: Path, *settings: str) -> Drill:
     write_drill(here, "echo", GOOD)
     return catalog.find_drill("echo", settings).drill
 

@@ -39,7 +39,7 @@ def test_what_other_processes_cannot_import_is_refused() -> None:
 
 
 def test_what_no_module_holds_is_refused() -> None:
-    homeless = dataclass(frozen=True)(type("Homeless", (), {"__module__": "drills.no.such_file"}))
+    homeless: type = dataclass(frozen=True)(type("Homeless", (), {"__module__": "drills.no.such_file"}))
     with pytest.raises(UsageError, match=r"Homeless is defined where.*drills\.no\.such_file.*module of its own"):
         describe(homeless())
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.model.steering import PARTIAL
 from harness.node.crashpoints import CrashPoint, MemoryFiles, crash_points
-from harness.node.disk import PARTIAL, Disk
+from harness.node.disk import Disk
 from systems.quorum.bugs import BUGS, CORRECT, Rules
 from systems.quorum.protocol import Entry, Query, Store, Version
 from systems.quorum.storage import Storage
@@ -203,7 +205,8 @@ def test_start_that_is_not_on_the_disk_before_it_is_used_is_found() -> None:
 
 
 def test_a_crash_in_the_start_after_a_crash_loses_nothing_either() -> None:
-    life, starts = _Life(CORRECT, 1 << 20), []
+    life = _Life(CORRECT, 1 << 20)
+    starts: list[Any] = []
 
     def start_again(disk: Disk) -> None:
         starts[:] = life.starts

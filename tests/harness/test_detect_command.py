@@ -7,7 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from engine import harness, harness_running, nothing_left, write_drill
+
+from tests.helpers.engine import harness, harness_running, nothing_left, write_drill
 
 SYSTEM = '''
 """A parrot."""
@@ -17,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from echo import Echo
+from tests.helpers.echo import Echo
 
 from harness.model.bug import Bug, BugCatalog
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model.steering import Counter, Setting, Tracked
+from harness.model.steering import PARTIAL, Counter, Setting, Tracked
 from harness.node.control import ALL, ControlPage
 from harness.node.crashpoints import MemoryFiles
-from harness.node.disk import PARTIAL, Disk
+from harness.node.disk import Disk
 from harness.node.files import Files, SteeredFiles
 
 OLD, HALF, NEW = b"old", b"half-", b"half-written"

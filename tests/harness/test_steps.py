@@ -11,7 +11,6 @@ from random import Random
 from typing import cast
 
 import pytest
-from echo import Echo, Numbers
 
 from faults.kill import Kill
 from faults.pause import Pause
@@ -28,6 +27,7 @@ from harness.run.schedule import PlannedWindow, plan
 from harness.run.schedule_file import encode, read
 from systems.parts.sampler import Use
 from systems.training import records
+from tests.helpers.echo import Echo, Numbers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,7 +90,7 @@ class Config(msgspec.Struct, frozen=True):
     after_s: float
 
 
-async def main(node: nodes.Node) -> None:
+async def main(node: nodes.NodeContext) -> None:
     """Answer with the path asked for. `/peer/NAME?within_s=` asks a peer `/asked`; `/count` tells how often that was."""
     config = node.config(Config)
     started_before = "started" in node.disk.names()

@@ -8,7 +8,7 @@ from harness.http.message import Request, Response
 from harness.node import context as nodes
 
 
-async def main(node: nodes.Node) -> None:
+async def main(node: nodes.NodeContext) -> None:
     subprocess.Popen(["sleep", "300"], start_new_session=True)  # noqa: ASYNC220, S607 - it returns at once
 
     async def handle(request: Request) -> Response:

@@ -37,7 +37,7 @@ async def write(stage: Stage, text: str, *, synced: bool, file: str = "log") -> 
     return await stage.ask("n1", f"/sync?file={file}") if synced and done == "done" else done
 
 
-async def main(node: nodes.Node) -> None:
+async def main(node: nodes.NodeContext) -> None:
     """Serve `/append?file=&text=`, `/sync?file=`, `/replace?file=&text=`, `/read?file=`, `/time`."""
 
     def act(request: Request) -> str:

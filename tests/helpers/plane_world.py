@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -115,7 +116,7 @@ class ProxyHandle:
 
     @property
     def path(self) -> str:
-        return f"/proxies/{requests.utils.quote(self.name, safe='')}"
+        return f"/proxies/{quote(self.name, safe='')}"
 
     def add(
         self, kind: str, stream: str = "downstream", name: str | None = None, toxicity: float = 1.0, **attributes: object

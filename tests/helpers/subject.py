@@ -95,7 +95,7 @@ class Config(msgspec.Struct, frozen=True):
     stubborn: bool
 
 
-async def main(node: nodes.Node) -> None:
+async def main(node: nodes.NodeContext) -> None:
     """Serve `/log?text=`, `/spin` (burn CPU time from now on), `/grow?mib=`, `/blip?mib=` (and small again), `/open?files=`."""
     held: list[object] = []
     loop = asyncio.get_running_loop()

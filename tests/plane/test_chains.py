@@ -29,9 +29,10 @@ def test_an_earlier_limit_reaches_a_later_latency_whole(proxy: ProxyHandle, upst
 
 def test_a_toxic_in_the_middle_can_be_removed(proxy: ProxyHandle, upstream: Upstream) -> None:
     for name in ("first", "middle", "last"):
-        proxy.add(
-            "bandwidth" if name == "middle" else "latency", name=name, **({"rate": 0} if name == "middle" else {"latency": 1})
-        )
+        if name == "middle":
+            proxy.add("bandwidth", name=name, rate=0)
+        else:
+            proxy.add("latency", name=name, latency=1)
     client, server = upstream.pair(proxy)
     server.sendall(b"stuck")
     assert silent(client)

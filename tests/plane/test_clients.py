@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from toxiproxy import Toxiproxy
@@ -105,7 +106,7 @@ def test_toxiproxy_cli_does_not_notice(server: Server) -> None:
 # -------------------------------------------------------------------------------------------------------- Java and Node
 
 CLIENTS = Path(__file__).parent / "clients"
-STOCK_CLIENTS = {
+STOCK_CLIENTS: dict[str, tuple[str, str, Callable[[str], list[str]]]] = {
     "java HttpClient": ("java", "default-jdk-headless", lambda url: [str(CLIENTS / "Drive.java"), url]),
     "node fetch": ("node", "nodejs", lambda url: [str(CLIENTS / "drive.mjs"), url, "fetch"]),
     "node http": ("node", "nodejs", lambda url: [str(CLIENTS / "drive.mjs"), url, "http"]),
@@ -142,7 +143,7 @@ def test_the_http_clients_of_other_languages_drive_it(server: Server, upstream: 
     assert done.returncode == 0, done.stderr
     answers = [line.split("\t") for line in done.stdout.splitlines()]
     assert [int(status) for status, _ in answers] == [200, 201, 409, 200, 200, 200, 200, 204, 404, 201, 204, 200], done.stdout
-    bodies = [json.loads(body) if body else None for _, body in answers]
+    bodies: list[Any] = [json.loads(body) if body else None for _, body in answers]
     assert bodies[4]["attributes"] == {"latency": 5, "jitter": 2}
     assert bodies[5]["n1>n2"]["toxics"] == [bodies[4]]
     assert (bodies[6]["enabled"], len(bodies[6]["toxics"])) == (False, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -146,7 +147,7 @@ def test_stall_without_loss_passes(proxy: ProxyHandle, upstream: Upstream) -> No
         ({"distribution": "normal", "latency": 35.5, "scale": 2}, 0.0355),
     ],
 )
-def test_a_distribution_delays(proxy: ProxyHandle, upstream: Upstream, attributes: dict[str, object], least_s: float) -> None:
+def test_a_distribution_delays(proxy: ProxyHandle, upstream: Upstream, attributes: dict[str, Any], least_s: float) -> None:
     proxy.add("latency_distribution", **attributes)
     client, server = upstream.pair(proxy)
     begun = time.monotonic()
@@ -166,7 +167,7 @@ def test_a_distribution_delays(proxy: ProxyHandle, upstream: Upstream, attribute
         {"scale": 1e308, "latency": 1e308, "limit": 1e308},
     ],
 )
-def test_a_delay_beyond_all_numbers_holds(proxy: ProxyHandle, upstream: Upstream, attributes: dict[str, object]) -> None:
+def test_a_delay_beyond_all_numbers_holds(proxy: ProxyHandle, upstream: Upstream, attributes: dict[str, Any]) -> None:
     proxy.add("latency_distribution", **attributes)
     client, server = upstream.pair(proxy)
     server.sendall(b"held")
@@ -193,7 +194,7 @@ def test_a_pareto_delay_with_a_tiny_shape_is_the_limit(proxy: ProxyHandle, upstr
         ({"samples": [1, "x"]}, "cannot unmarshal string into Go struct field LatencyDistributionToxic.attributes.samples"),
     ],
 )
-def test_a_distribution_that_makes_no_sense_is_refused(proxy: ProxyHandle, attributes: dict[str, object], words: str) -> None:
+def test_a_distribution_that_makes_no_sense_is_refused(proxy: ProxyHandle, attributes: dict[str, Any], words: str) -> None:
     response = proxy.server.call("POST", f"{proxy.path}/toxics", {"type": "latency_distribution", "attributes": attributes})
     assert response.status_code == 400
     assert words in response.json()["error"]

@@ -20,6 +20,6 @@ def test_no_module_of_the_plane_imports_itself_in_a_circle() -> None:
                 for wanted in {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)} & modules.keys():
                     imported[name].add(wanted)
     del imported["faults.plane"]  # empty: every module of the package "imports" it
-    for wanted in imported.values():
-        wanted.discard("faults.plane")
+    for targets in imported.values():
+        targets.discard("faults.plane")
     assert list(TopologicalSorter(imported).static_order())

@@ -7,6 +7,7 @@ import json
 import resource
 import socket
 import threading
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -145,7 +146,7 @@ OPERATIONS = st.lists(
     ),
     max_size=12,
 )
-HARMLESS = {
+HARMLESS: dict[str, dict[str, Any]] = {
     "noop": {},
     "latency": {"latency": 2, "jitter": 2},
     "bandwidth": {"rate": 500},
@@ -160,7 +161,7 @@ HARMLESS = {
 @settings(shared_server, max_examples=40)
 @given(OPERATIONS)
 def test_no_change_of_toxics_loses_or_reorders_bytes(
-    embedded: Server, upstream: Upstream, operations: list[tuple[str, str, int, float, dict[str, int]]]
+    embedded: Server, upstream: Upstream, operations: list[tuple[str, str, int, float, dict[str, Any]]]
 ) -> None:
     embedded.call("DELETE", "/proxies/chain")
     proxy = embedded.proxy(upstream.address, "chain")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 import tracemalloc
 
@@ -52,7 +53,7 @@ def test_cancelled_timers_are_forgotten_long_before_their_time() -> None:
         timers = Timers(asyncio.get_running_loop())
         fired: list[int] = []
         done = asyncio.Event()
-        kept = [timers.at(now_ns() + (10 - number) * MS, lambda number=number: fired.append(number)) for number in range(10)]
+        kept = [timers.at(now_ns() + (10 - number) * MS, functools.partial(fired.append, number)) for number in range(10)]
         tracemalloc.start()
         for number in range(50_000):
             timers.at(now_ns() + 3_600_000 * MS + number, lambda: None).cancel()

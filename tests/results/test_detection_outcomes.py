@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from synthetic import concluded, steady
 
 from harness.model.history import History
 from harness.run.detection import found_by, outcome_of, subjects
 from results.record.result import CheckResult, Result
+from tests.helpers.synthetic import concluded, steady
 
 HELD, MISSED, UNTOLD = "p50 < 50ms", "p50 < 1ms", "recovery < 2s"
 

@@ -14,7 +14,7 @@ from tests.helpers.synthetic import spoil, steady, window
 LOAD_NS = 10_000_000_000
 
 
-def recovered(ops: pd.DataFrame, *windows: dict[str, object]) -> list[tuple[str, float, bool]]:
+def recovered(ops: pd.DataFrame, *windows: dict[str, object]) -> list[tuple[str, object, bool]]:
     history = History.of(ops, list(windows))
     return [(r.window, pytest.approx(r.seconds), r.censored) for r in recoveries(history, (), LOAD_NS)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -119,7 +120,7 @@ def test_markup_and_control_characters_in_what_comes_from_outside_are_inert(tmp_
         ),
     ],
 )
-def test_the_verdicts_sentence(tmp_path: Path, fields: dict[str, object], said: str) -> None:
+def test_the_verdicts_sentence(tmp_path: Path, fields: dict[str, Any], said: str) -> None:
     history = crash()
     assert said in " ".join(shown(concluded(history, **fields), history, tmp_path).split())
 

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -49,7 +49,7 @@ def integral(shape: Shape | None, to_s: float, seconds: float) -> float:
         assert not isinstance(shape, Replay)
         points = np.array(shape.points(seconds))
         rate = np.interp(at, points[:, 0] + np.arange(len(points)) * 1e-12, points[:, 1])
-    return float(np.trapezoid(rate, at)) if hasattr(np, "trapezoid") else float(np.trapz(rate, at))
+    return float(np.sum((rate[1:] + rate[:-1]) / 2 * np.diff(at)))
 
 
 @settings(deadline=None)
@@ -151,7 +151,11 @@ def rate_of(shape: Shape, at: np.ndarray[tuple[int], np.dtype[np.float64]]) -> n
         case Ramp(start=start, end=end):
             return start + (end - start) * at / 10
         case Steps(factors=levels, every_s=every_s):
-            return np.array(levels)[np.minimum((at / every_s).astype(int), len(levels) - 1)]
+            level: np.ndarray[tuple[int], np.dtype[np.float64]] = np.array(levels, dtype=float)
+            chosen: np.ndarray[tuple[int], np.dtype[np.float64]] = level[
+                np.minimum((at / every_s).astype(int), len(levels) - 1)
+            ]
+            return chosen
         case _:
             raise TypeError(shape)
 
@@ -188,6 +192,6 @@ def test_a_shape_is_set_on_the_command_line() -> None:
         (Replay, {"file": "/nowhere/at/all"}, "no such file"),
     ],
 )
-def test_a_shape_that_makes_no_sense_is_refused(kind: type[Shape], fields: dict[str, float], why: str) -> None:
+def test_a_shape_that_makes_no_sense_is_refused(kind: type[Shape], fields: dict[str, Any], why: str) -> None:
     with pytest.raises(UsageError, match=why):
         kind(**fields)
