@@ -7,22 +7,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import msgspec
-
 from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from harness.model.errors import FaultError
 from harness.model.system import CLIENT, Address, HasClock, HasProbe, Node, System
+from harness.node.context import NODE_PATH, NodePage
 
 _IDENTITY_TIMEOUT_S: Final = 30.0
 """The caller's own timeout is shorter."""
-
-
-class _Identity(msgspec.Struct):
-    """What every node of our own says of itself at `/-/node`."""
-
-    pid: int
-    time_ns: int
 
 
 class Probe:
@@ -71,9 +63,9 @@ class Probe:
         except (OSError, TransportError):  # a TimeoutError is an OSError
             return None
 
-    async def _identity(self, address: Address, timeout_s: float) -> _Identity:
+    async def _identity(self, address: Address, timeout_s: float) -> NodePage:
         client = HttpClient(address)
         try:
-            return (await client.request("GET", "/-/node", timeout_s=timeout_s)).decode(_Identity)
+            return (await client.request("GET", NODE_PATH, timeout_s=timeout_s)).decode(NodePage)
         finally:
             client.close()

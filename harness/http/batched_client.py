@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, ClassVar, cast
 
 from harness.http.framing import Malformed
 from harness.http.message import Broken, TransportError, Unreachable
+from harness.http.pool import Connection, ConnectionPool
 from harness.http.responses import ReceivedResponse, ResponseParser
 from harness.model.system import Address
 
@@ -18,51 +19,36 @@ class BatchedHttpClient:
     A response is passed on as it came, so responses in chunks, and those that end their connection, are refused.
     """
 
+    POOL: ClassVar[type[ConnectionPool[Any]]] = ConnectionPool
+
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._idle: list[_Connection] = []
+        self._pool: ConnectionPool[_Connection] = self.POOL(_Connection, address)
 
     async def exchange(self, requests: Sequence[bytes], *, timeout_s: float) -> tuple[Sequence[ReceivedResponse], str | None]:
         """The responses in the order of the requests, and if some are missing, why."""
         connection = None
         try:
             async with asyncio.timeout(timeout_s):
-                connection = self._take_idle() or await self._connect()
+                connection = await self._pool.take()
                 await connection.exchange(b"".join(requests), len(requests))
         except TimeoutError:
             why = f"no {'answer' if connection else 'connection'} within {timeout_s:g} s"
         except TransportError as error:
             why = str(error)
         else:
-            self._idle.append(connection)
             return connection.responses, None
-        finally:
-            if connection is not None and connection.outstanding:
-                connection.close()
+        finally:  # also if it is cancelled, even just as the last response has come
+            if connection is not None:
+                self._pool.give_back(connection)
         return ([] if connection is None else connection.responses), why
 
     def close(self) -> None:
-        """Close the idle connections."""
-        for connection in self._idle:
-            connection.close()
-        self._idle.clear()
-
-    def _take_idle(self) -> _Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.closing:
-                return connection
-        return None
-
-    async def _connect(self) -> _Connection:
-        try:
-            _, connection = await asyncio.get_running_loop().create_connection(_Connection, *self.address)
-        except OSError as error:
-            raise Unreachable(f"no connection to {self.address[0]}:{self.address[1]}: {error.strerror or error}") from error
-        return connection
+        """Close the connections: the idle ones now, each of the others when its batch is over."""
+        self._pool.close()
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(Connection):
     def __init__(self) -> None:
         self.responses: list[ReceivedResponse] = []
         self._count = 0
@@ -70,13 +56,8 @@ class _Connection(asyncio.Protocol):
         self._done: asyncio.Future[None] | None = None
 
     @property
-    def outstanding(self) -> int:
-        """How many responses of the batch are missing."""
-        return self._count - len(self.responses)
-
-    @property
-    def closing(self) -> bool:
-        return self._transport.is_closing()
+    def reusable(self) -> bool:
+        return len(self.responses) == self._count and not self._transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)

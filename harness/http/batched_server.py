@@ -14,6 +14,7 @@ from typing import Final, cast
 from harness.http.deadlines import Deadline
 from harness.http.logs import Log, log_exception, to_stderr
 from harness.http.message import Response
+from harness.http.pool import account
 from harness.http.requests import Message, RequestHead, RequestParser
 from harness.http.writing import CONTINUE, closing, encode_response, without_body
 from harness.model.system import Address
@@ -83,8 +84,11 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._account = account()
+        self._account.accepted += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._account.accepted -= 1
         self.lost = True
         batches, self._batches = self._batches, deque()
         for batch in batches:

@@ -7,6 +7,7 @@ from typing import cast
 
 from harness.http.framing import Malformed
 from harness.http.message import Broken, Headers, Response, TimedOut, TransportError, Unreachable
+from harness.http.pool import Connection, ConnectionPool
 from harness.http.responses import ReceivedResponse, ResponseParser
 from harness.http.writing import encode_request
 from harness.model.system import Address
@@ -17,7 +18,7 @@ class HttpClient:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._idle: list[_Connection] = []
+        self._pool = ConnectionPool(_Connection, address)
         self._host = f"{address[0]}:{address[1]}"
 
     async def request(self, method: str, path: str, body: bytes = b"", *, timeout_s: float, headers: Headers = ()) -> Response:
@@ -26,7 +27,7 @@ class HttpClient:
         connection = None
         try:
             async with asyncio.timeout(timeout_s):
-                connection = self._take_idle() or await self._connect()
+                connection = await self._pool.take()
                 received = await connection.exchange(request, bodiless=method == "HEAD")
         except TimeoutError as error:
             if connection is None:
@@ -34,38 +35,15 @@ class HttpClient:
             raise TimedOut(f"no answer within {timeout_s:g} s") from error
         finally:
             if connection is not None:
-                self._put_back(connection)
+                self._pool.give_back(connection)
         return Response(received.head.status, received.body, received.head.headers)
 
     def close(self) -> None:
-        """Close the idle connections. Requests under way go on."""
-        for connection in self._idle:
-            connection.close()
-        self._idle.clear()
-
-    def _take_idle(self) -> _Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.reusable:
-                return connection
-        return None
-
-    async def _connect(self) -> _Connection:
-        loop = asyncio.get_running_loop()
-        try:
-            _, connection = await loop.create_connection(_Connection, *self.address)
-        except OSError as error:
-            raise Unreachable(f"no connection to {self._host}: {error.strerror or error}") from error
-        return connection
-
-    def _put_back(self, connection: _Connection) -> None:
-        if connection.reusable:
-            self._idle.append(connection)
-        else:
-            connection.close()
+        """Close the connections: the idle ones now, each of the others when its request is over."""
+        self._pool.close()
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(Connection):
     """One connection with at most one request in flight."""
 
     def __init__(self) -> None:
@@ -92,7 +70,7 @@ class _Connection(asyncio.Protocol):
 
     def close(self) -> None:
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()  # not `close`, which waits until all is sent: for ever, if the peer hangs
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)

@@ -11,6 +11,7 @@ import msgspec
 
 from harness.http.logs import Log, log_exception, to_stderr
 from harness.http.message import Request, Response
+from harness.http.pool import account
 from harness.http.requests import Message, RequestParser
 from harness.http.writing import CONTINUE, encode_response
 from harness.model.system import Address
@@ -45,8 +46,11 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._account = account()
+        self._account.accepted += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._account.accepted -= 1
         if self._answering is not None:
             self._answering.cancel()
 

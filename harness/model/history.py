@@ -44,6 +44,15 @@ them: received from either end, sent on to the other; the difference was held ba
 | `gradient_norm` | Float64 | the length of the mean gradient                                                       |
 | `parameters`    | string  | a digest of the parameters' bits after the step                                       |
 | `samples`       | string  | "epoch:sample" of each sample that this rank contributed, separated by spaces         |
+
+`usage`, a row a look at a process: what the machine gave it, and what it held open. Histories from before it was recorded
+have none. `node` is a node's name, "client" for the load generator, "fault-plane", or "" for the machine as a whole; `moment`
+is "start" (soon after the start of `pid`), "load" (as the load goes on) or "end" (all is over and healed, nothing stopped yet).
+`ran_ns`, `waited_ns`: how long since its start it ran on a CPU, and was ready to run and waited for one; of the machine, how
+long its CPUs ran, and how long its hypervisor took them away. At "start" and "end", of nodes that speak this project's wire:
+what the kernel counts, `descriptors` and the `sockets` among them; and what the node itself knows of, `tasks` of its event
+loop, connections `accepted`, `in_use`, `idle` (waiting to be used again), the `surplus` of these (more than were ever in use at
+once), and how many were `opened` since its start. Null: not looked at, or no answer.
 """
 
 from __future__ import annotations
@@ -70,6 +79,11 @@ LINKS: Final = {"link": "string", "connections": "int64", "received_bytes": "int
 STEPS: Final = {
     "node": "string", "generation": "int64", "step": "int64", "begun_ns": "Int64", "done_ns": "Int64", "collective_ns": "Int64",
     "stalled_ns": "Int64", "loss": "Float64", "gradient_norm": "Float64", "parameters": "string", "samples": "string",
+}  # fmt: skip
+USAGE: Final = {
+    "at_ns": "int64", "node": "string", "pid": "int64", "moment": "string", "ran_ns": "Int64", "waited_ns": "Int64",
+    "descriptors": "Int64", "sockets": "Int64", "tasks": "Int64", "accepted": "Int64", "in_use": "Int64", "idle": "Int64",
+    "surplus": "Int64", "opened": "Int64",
 }  # fmt: skip
 
 CONTROL: Final = "control"
@@ -114,6 +128,7 @@ class History:
     events: pd.DataFrame
     links: pd.DataFrame
     steps: pd.DataFrame
+    usage: pd.DataFrame
 
     @classmethod
     def of(
@@ -123,6 +138,7 @@ class History:
         events: pd.DataFrame | list[dict[str, object]] | None = None,
         links: pd.DataFrame | list[dict[str, object]] | None = None,
         steps: pd.DataFrame | list[dict[str, object]] | None = None,
+        usage: pd.DataFrame | list[dict[str, object]] | None = None,
     ) -> History:
         """A history from rows or frames, its columns checked and completed."""
         return cls(
@@ -131,6 +147,7 @@ class History:
             events=frame(EVENTS, events),
             links=frame(LINKS, links),
             steps=frame(STEPS, steps),
+            usage=frame(USAGE, usage),
         )
 
     @property

@@ -23,6 +23,7 @@ import uvloop
 from harness.http import batched_server
 from harness.http.batched_server import BatchHandler, RequestBatch
 from harness.http.message import Request, Response
+from harness.http.pool import OpenConnections, account
 from harness.http.server import Handler, listen
 from harness.http.writing import encode_response
 from harness.model.seeds import stream
@@ -34,7 +35,19 @@ from harness.node.files import SteeredFiles
 
 T = TypeVar("T")
 
-_IDENTITY_PATH: Final = "/-/node"
+NODE_PATH: Final = "/-/node"
+
+
+class NodePage(msgspec.Struct, frozen=True, kw_only=True):
+    """What every node says of itself at `NODE_PATH`."""
+
+    name: str
+    pid: int
+    time_ns: int
+    """What its wall clock shows."""
+    tasks: int
+    """Of its event loop, not done."""
+    connections: OpenConnections
 
 
 class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,12 +114,11 @@ class NodeContext:
     async def serve(self, handler: Handler) -> None:
         """Answer requests on the node's own address until the node is stopped.
 
-        `GET /-/node` is answered for every node: its name, its process id and what its wall clock shows, for whoever wants to
-        know that it is up.
+        `GET /-/node` is answered for every node with its `NodePage`, for whoever wants to know that it is up.
         """
 
         async def handle(request: Request) -> Response:
-            return self._identity() if request.path == _IDENTITY_PATH else await handler(request)
+            return self._identity() if request.path == NODE_PATH else await handler(request)
 
         await self._serve(await listen(handle, self.listen, self.log))
 
@@ -115,7 +127,7 @@ class NodeContext:
 
         def handle(batch: RequestBatch) -> None:
             for message in batch.messages:
-                if message.head.path == _IDENTITY_PATH:
+                if message.head.path == NODE_PATH:
                     message.answer = encode_response(self._identity())
             handler(batch)
 
@@ -127,7 +139,14 @@ class NodeContext:
             await server.serve_forever()
 
     def _identity(self) -> Response:
-        return Response.json({"name": self.name, "pid": os.getpid(), "time_ns": self._time_ns()})
+        page = NodePage(
+            name=self.name,
+            pid=os.getpid(),
+            time_ns=self._time_ns(),
+            tasks=len(asyncio.all_tasks()),
+            connections=account().seen(),
+        )
+        return Response.json(page)
 
     def _time_ns(self) -> int:
         return time.time_ns() + self._control.deviation_ns(time.monotonic_ns())

@@ -9,6 +9,7 @@ from typing import Final
 
 from harness.checkers.guard_held import STOPPED
 from harness.cluster.cluster import Cluster
+from harness.cluster.usage import UsageLog
 from harness.model.guard import Guard, Look, Watch
 from harness.run.generator_client import GeneratorClient
 from harness.run.injector import WindowRecord, hold
@@ -21,6 +22,7 @@ _LOOK_EVERY_S: Final = 0.25
 async def drive(
     cluster: Cluster,
     generator: GeneratorClient,
+    usage: UsageLog,
     windows: Sequence[PlannedWindow],
     start_ns: int,
     observer: Observer,
@@ -45,8 +47,13 @@ async def drive(
                 return
             await asyncio.sleep(_LOOK_EVERY_S)
 
+    async def watch_usage() -> None:
+        while True:
+            await usage.look()
+            await asyncio.sleep(_LOOK_EVERY_S)
+
     async with asyncio.TaskGroup() as tasks:
-        watching = [tasks.create_task(cluster.lost()), tasks.create_task(cluster.links.plane.watch())]
+        watching = [tasks.create_task(work) for work in (cluster.lost(), cluster.links.plane.watch(), watch_usage())]
         held = [tasks.create_task(hold(cluster, window, start_ns, observer, stopped)) for window in windows]
         # Not gather: if the run breaks off, that would cancel every window once more, amid its healing.
         await asyncio.wait([tasks.create_task(watch_load()), *held])

@@ -13,6 +13,7 @@ from harness.checkers.faults_acted import faults_acted
 from harness.checkers.generator_kept_up import generator_kept_up
 from harness.checkers.guard_held import guard_held
 from harness.checkers.nodes_stayed_up import nodes_stayed_up
+from harness.checkers.nothing_leaked import nothing_leaked
 from harness.model.history import History
 from harness.model.reasons import reasons
 from harness.model.slo import SLO
@@ -23,7 +24,7 @@ from results.analysis.judge import judge
 from results.analysis.metrics import measure
 from results.record.result import VERSION, CheckResult, Result, faults_of, verdict_of
 
-ALWAYS: Final[tuple[Checker, ...]] = (calls_done, nodes_stayed_up, faults_acted, generator_kept_up)
+ALWAYS: Final[tuple[Checker, ...]] = (calls_done, nodes_stayed_up, nothing_leaked, faults_acted, generator_kept_up)
 """What every run is checked for, besides what its drill asks."""
 
 

@@ -9,12 +9,15 @@ import msgspec
 import pandas as pd
 
 from harness.cluster.cluster import Cluster
+from harness.cluster.usage import Usage
 from harness.model.history import History
 from harness.run.injector import WindowRecord
 from harness.run.training import trained
 
 
-async def history_of(cluster: Cluster, ops: pd.DataFrame, records: Sequence[WindowRecord], start_ns: int) -> History:
+async def history_of(
+    cluster: Cluster, ops: pd.DataFrame, records: Sequence[WindowRecord], looks: Sequence[Usage], start_ns: int
+) -> History:
     windows: list[dict[str, object]] = []
     for record in records:
         row: dict[str, object] = msgspec.to_builtins(record)
@@ -35,6 +38,7 @@ async def history_of(cluster: Cluster, ops: pd.DataFrame, records: Sequence[Wind
         }
         for name, counters in (await cluster.links.counters()).items()
     ]
+    usage: list[dict[str, object]] = [msgspec.to_builtins(look) | {"at_ns": look.at_ns - start_ns} for look in looks]
     log = trained(cluster, start_ns)
     events = sorted([*events, *log.events], key=lambda event: cast(int, event["at_ns"]))
-    return History.of(ops, windows, events, links, log.steps)
+    return History.of(ops, windows, events, links, log.steps, usage)

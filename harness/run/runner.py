@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from harness.checkers.nothing_leaked import nothing_leaked
 from harness.cluster.cluster import Cluster, prepare
 from harness.cluster.interrupts import run_to_its_end
+from harness.cluster.usage import Usage, UsageLog
 from harness.model.codec import describe
 from harness.model.errors import HarnessError
 from harness.model.guard import Guard
@@ -34,6 +39,8 @@ from workloads.load.generator import OPLOG
 from workloads.load.oplog import read_oplog
 
 _FULL_BYTES: Final = 4096
+_SETTLE_S: Final = 5.0
+"""A node may work on for this long when all calls are over."""
 _OVERTIME_S: Final = 120.0
 """A run that is not over this long after its load is stuck."""
 
@@ -84,19 +91,25 @@ async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
             Cluster.opened(drill.system, run_dir, seed=spec.seed, plane=spec.plane, hosts=drill.hosts) as cluster,
         ):
             observer.on_start(spec, windows)
-            generator = GeneratorClient(cluster.address(CLIENT))
+            generator, usage = GeneratorClient(cluster.address(CLIENT)), UsageLog(cluster)
+            await usage.look()
             start_ns = await generator.start(drill, spec.seed)
             guard = None if drill.guard is None else Guard.parse(drill.guard)
-            records, stopped = await drive(cluster, generator, windows, start_ns, observer, guard)
+            records, stopped = await drive(cluster, generator, usage, windows, start_ns, observer, guard)
             await generator.finish(asking=not stopped)
+            await usage.last_look(_settled, _SETTLE_S)
             ops = read_oplog((run_dir / "nodes" / CLIENT / OPLOG).read_bytes(), start_ns)
-            history = await history_of(cluster, ops, records, start_ns)
+            history = await history_of(cluster, ops, records, usage.rows, start_ns)
     except BaseExceptionGroup as group:
         raise _first(group) from group
     except TimeoutError as error:
         raise HarnessError(f"{spec.name} was not over after {limit_s:g} s and was ended. See the logs in {run_dir}.") from error
     count_from(start_ns, run_dir / "nodes")  # only now: until the nodes have ended, they write there
     return history
+
+
+def _settled(rows: Sequence[Usage]) -> bool:
+    return nothing_leaked(History.of([], usage=[msgspec.to_builtins(row) for row in rows])).valid is True
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

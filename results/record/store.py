@@ -7,6 +7,7 @@
         events.parquet    what was seen of the nodes
         links.parquet     what went over each link
         steps.parquet     what each rank did, of a training
+        usage.parquet     what the processes held open, and what the machine gave them; older runs have none
         nodes/<name>.log  each node's log, written while it ran
 
 The columns are those of `harness.model.history`. `result.json` is written last, so a folder that has one is complete.
@@ -29,8 +30,8 @@ from results.record.result import Result, decode, encode
 RUNS: Final = Path("runs")
 RESULT: Final = "result.json"
 FRAMES: Final = ("ops", "windows", "events", "links")
-STEPS: Final = "steps"
-"""A frame that is there only if something was trained."""
+MAY_LACK: Final = ("steps", "usage")
+"""Frames that are there only if they hold something: if something was trained, if the run is not older than the frame."""
 
 
 def new_run_dir(root: Path, drill: str, seed: int, started: datetime) -> Path:
@@ -54,7 +55,7 @@ def save(run_dir: Path, result: Result, history: History) -> None:
     """Write a run's result and history into its folder. Raises `HarnessError` where the disk does not take it."""
     with _one_line_errors(run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
-        for name in (*FRAMES, *([] if history.steps.empty else [STEPS])):
+        for name in (*FRAMES, *(name for name in MAY_LACK if not getattr(history, name).empty)):
             part = run_dir / f"{name}.parquet.part"
             getattr(history, name).to_parquet(part, compression="zstd", index=False)
             part.rename(run_dir / f"{name}.parquet")
@@ -88,8 +89,8 @@ def load_result(path: Path) -> Result:
 
 def load_frames(path: Path) -> History:
     """Read a run's history, which is there even where the run was cut off before its result."""
-    trained = (path / f"{STEPS}.parquet").is_file()
-    frames = {name: read_parquet(path / f"{name}.parquet") for name in (*FRAMES, *([STEPS] if trained else []))}
+    there = [name for name in MAY_LACK if (path / f"{name}.parquet").is_file()]
+    frames = {name: read_parquet(path / f"{name}.parquet") for name in (*FRAMES, *there)}
     return History.of(**frames)
 
 

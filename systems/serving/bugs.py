@@ -164,6 +164,12 @@ BUGS: Final = BugCatalog(
         caught_by=("serving/hedged", "p99 < 80ms"),
     ),
     Bug(
+        "loses-tied-connections",
+        "the connection of a hedge that is cancelled just as its answer comes is neither kept nor closed",
+        Variant(dispatcher=balancer_parts.LosesTiedConnections),
+        caught_by=("serving/hedges_tied", "nothing_leaked"),
+    ),
+    Bug(
         "ignores-deadlines",
         "a replica works on requests whose deadline has passed",
         Variant(limited_replica="systems.serving.known_bad.heedless_replica"),

@@ -44,6 +44,9 @@ class Dispatcher:
     One with a deadline is neither sent nor awaited after it, and a replica is told how long its answer will be awaited.
     """
 
+    CLIENT: ClassVar[type[BatchedHttpClient]] = BatchedHttpClient
+    """What it asks each replica with."""
+
     MAX_TRIES: ClassVar[int] = 3
     """How often one request is sent at most."""
 
@@ -63,7 +66,7 @@ class Dispatcher:
         retry_budget: RetryBudget,
         hedge_s: float | None = None,
     ) -> None:
-        self._clients = {name: BatchedHttpClient(address) for name, address in replicas.items()}
+        self._clients = {name: self.CLIENT(address) for name, address in replicas.items()}
         self._pool = pool
         self._log = log
         self._admission = admission

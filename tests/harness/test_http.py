@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from harness.http.client import HttpClient
 from harness.http.framing import MAX_BODY_BYTES
 from harness.http.message import Broken, Request, Response, TimedOut, Unreachable
+from harness.http.pool import account
 from harness.http.server import MAX_WAITING_REQUESTS, listen
 from harness.model.system import Address
 
@@ -168,7 +169,7 @@ def test_a_client_keeps_its_connection_and_reads_json() -> None:
         reply = await client.request("GET", "/x?y=%C3%A9", timeout_s=10, headers=(("x-test", "1"),))
         assert (reply.body.decode(), dict(reply.headers)["x-by"]) == ("GET /x {'y': 'é'}", "test")
         assert "host" in (await client.request("GET", "/headers", timeout_s=10)).decode(dict)
-        assert len(client._idle) == 1
+        assert (account().seen().idle, account().seen().opened) == (1, 1)
         client.close()
 
     run(scenario)

@@ -89,7 +89,8 @@ def crash(
         {"link": f"{a}>{b}", "connections": 10, "received_bytes": 123_456, "sent_bytes": 120_000}
         for a, b in [("client", "n1"), ("client", "n2"), ("n1", "n2"), ("n2", "n1")]
     ]
-    return History.of(ops, [window(at_s, at_s + 2)], events, links)
+    usage = [{"at_ns": int(seconds * 1e9), "node": "n1", "pid": 4242, "moment": "end", "ran_ns": 10**9, "waited_ns": 10**6}]
+    return History.of(ops, [window(at_s, at_s + 2)], events, links, usage=usage)
 
 
 def concluded(

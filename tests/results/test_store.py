@@ -29,7 +29,7 @@ def test_a_run_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
     save(run_dir, result, history)
     again, frames = load_run(run_dir)
     assert again == result
-    for name in ("ops", "windows", "events", "links"):
+    for name in ("ops", "windows", "events", "links", "usage"):
         pd.testing.assert_frame_equal(getattr(frames, name), getattr(history, name))
     assert not list(run_dir.glob("*.part"))
 
@@ -38,7 +38,7 @@ def test_a_run_of_the_previous_version_is_read_and_reported(tmp_path: Path) -> N
     recorded = Path(__file__).parent.parent / "data" / "run-version-1"
     result, history = load_run(recorded)
     assert (result.version, result.invocation, result.rerun) == (1, None, "harness drill stale --seed 3")
-    assert len(history.ops) == 205
+    assert (len(history.ops), len(history.usage)) == (205, 0)
     assert [found.valid for found in check_again(history, [linearizable])] == [True]
     write_report([recorded], tmp_path / "page.html")
     assert "SLO missed" in (tmp_path / "page.html").read_text()

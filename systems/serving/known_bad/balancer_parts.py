@@ -8,7 +8,9 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import ClassVar
 
+from harness.http.batched_client import BatchedHttpClient
 from harness.http.deadlines import Deadline
+from harness.http.pool import Connection, ConnectionPool, account
 from harness.http.requests import Message
 from systems.parts.breaker import Permit
 from systems.parts.breaker_bugs import NeverCloses, NeverOpens, SeesNoFailures, SeesNoSlowness, UnboundedProbes
@@ -152,6 +154,23 @@ class HedgesAtOnce(HedgesAfter):
 
 class HedgesNothing(HedgesAfter):
     AFTER_S = 3600.0
+
+
+class _LosesTied(ConnectionPool[Connection]):
+    def give_back(self, connection: Connection) -> None:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling() and connection.reusable:
+            account().given_back(self.address)  # neither kept nor closed
+        else:
+            super().give_back(connection)
+
+
+class _LosingClient(BatchedHttpClient):
+    POOL = _LosesTied
+
+
+class LosesTiedConnections(Dispatcher):
+    CLIENT = _LosingClient
 
 
 class DeadlineRestarts(Dispatcher):

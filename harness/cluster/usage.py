@@ -1,0 +1,149 @@
+"""What processes hold and what the machine gives them, as seen from outside (`/proc`) and, of nodes, as they say themselves.
+
+Sources: proc(5) for `/proc/PID/fd` and `/proc/stat`; Documentation/scheduler/sched-stats.rst of the Linux kernel for
+`/proc/PID/schedstat`, whose second number is the time that the main thread was ready to run and had to wait for a CPU.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from harness.cluster.fault_plane import PLANE
+from harness.http.client import HttpClient
+from harness.http.message import TransportError
+from harness.model.system import CLIENT, Address, HasProbe
+from harness.node.context import NODE_PATH, NodePage
+
+if TYPE_CHECKING:
+    from harness.cluster.cluster import Cluster
+
+MACHINE: Final = ""
+"""Stands in `Usage.node` for the machine itself."""
+
+_ANSWER_S: Final = 0.5
+_AGAIN_S: Final = 0.1
+_TICK_NS: Final = 10**9 // os.sysconf("SC_CLK_TCK")
+
+
+class Usage(msgspec.Struct, kw_only=True):
+    """A row of the history's `usage`; `at_ns` is of the monotonic clock until the history is put together."""
+
+    at_ns: int
+    node: str
+    pid: int
+    moment: str
+    ran_ns: int | None = None
+    waited_ns: int | None = None
+    descriptors: int | None = None
+    sockets: int | None = None
+    tasks: int | None = None
+    accepted: int | None = None
+    in_use: int | None = None
+    idle: int | None = None
+    surplus: int | None = None
+    opened: int | None = None
+
+
+class UsageLog:
+    """What is seen of a run's processes, look by look."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.rows: list[Usage] = []
+        self._cluster = cluster
+        self._begun: set[int] = set()
+        """The processes that have been seen soon after their start."""
+
+    async def look(self) -> None:
+        """A look at every process and at the machine: at what one holds only if it is a new one."""
+        self.rows.append(machine("load"))
+        new: list[tuple[str, int]] = []
+        for name, pid in self._running():
+            if pid not in self._begun and self._speaks(name):
+                new.append((name, pid))
+            else:
+                self.rows.append(given_to(name, pid, "load"))
+        await self._look_inside(new, "start")
+
+    async def last_look(self, settled: Callable[[Sequence[Usage]], bool], within_s: float) -> None:
+        """What every process holds in the end: as soon as that is settled, else what it is after `within_s`."""
+        nodes = [(name, pid) for name, pid in self._running() if self._speaks(name)]
+        earlier, give_up_s = list(self.rows), time.monotonic() + within_s
+        while True:
+            self.rows = [*earlier, machine("end")]
+            await self._look_inside(nodes, "end")
+            if settled(self.rows) or time.monotonic() > give_up_s:
+                return
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _look_inside(self, nodes: Sequence[tuple[str, int]], moment: str) -> None:
+        seen = await asyncio.gather(*(held_by(name, pid, self._cluster.address(name), moment) for name, pid in nodes))
+        self.rows += seen
+        self._begun |= {row.pid for row in seen if row.tasks is not None}
+
+    def _running(self) -> list[tuple[str, int]]:
+        processes = self._cluster.processes
+        return [(name, processes.pid(name)) for name in (*self._cluster.nodes, CLIENT, PLANE) if processes.runs(name)]
+
+    def _speaks(self, name: str) -> bool:
+        """Whether it answers for itself at `NODE_PATH`."""
+        nodes = self._cluster.nodes
+        ours = name in nodes and nodes[name].code is not None and not isinstance(self._cluster.system, HasProbe)
+        return ours or name == CLIENT
+
+
+async def held_by(node: str, pid: int, address: Address, moment: str) -> Usage:
+    """What a node's process holds, and what the node says that it knows of; null is what neither tells."""
+    client = HttpClient(address)
+    try:
+        page = (await client.request("GET", NODE_PATH, timeout_s=_ANSWER_S)).decode(NodePage)
+    except (TransportError, msgspec.MsgspecError):
+        return _descriptors(given_to(node, pid, moment))
+    finally:
+        client.close()
+    found = _descriptors(given_to(node, pid, moment))
+    found.tasks = page.tasks
+    for name in ("accepted", "in_use", "idle", "surplus", "opened"):
+        setattr(found, name, getattr(page.connections, name))
+    return found
+
+
+def given_to(node: str, pid: int, moment: str) -> Usage:
+    """How much time the process has had on a CPU, and how long it had to wait for one; null where it is gone."""
+    found = Usage(at_ns=time.monotonic_ns(), node=node, pid=pid, moment=moment)
+    try:
+        ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+    except (OSError, ValueError):
+        return found
+    found.ran_ns, found.waited_ns = int(ran), int(waited)
+    return found
+
+
+def machine(moment: str) -> Usage:
+    """The machine's own row: the time its CPUs ran, and the time that its hypervisor took from them (steal), both summed up."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal, *_ = map(
+        int, Path("/proc/stat").read_text().partition("\n")[0].split()[1:]
+    )
+    ran_ns = (user + nice + system + irq + softirq) * _TICK_NS
+    return Usage(at_ns=time.monotonic_ns(), node=MACHINE, pid=0, moment=moment, ran_ns=ran_ns, waited_ns=steal * _TICK_NS)
+
+
+def _descriptors(found: Usage) -> Usage:
+    try:
+        descriptors = list(Path(f"/proc/{found.pid}/fd").iterdir())
+    except OSError:
+        return found
+    targets = []
+    for descriptor in descriptors:
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            targets.append(str(descriptor.readlink()))
+    found.descriptors = len(targets)
+    found.sockets = sum(target.startswith("socket:") for target in targets)
+    return found

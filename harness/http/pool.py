@@ -1,0 +1,154 @@
+"""Connections to one address that are used again, and the account of what an event loop's clients and servers hold open.
+
+Whoever takes a connection gives it back, whatever became of its exchange, and the pool then keeps it or closes it. So a
+connection is in use, idle or closed; a socket that is none of these is one that was lost. `Account` has the figures to tell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import Counter
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
+
+import msgspec
+
+from harness.http.message import Unreachable
+from harness.model.system import Address
+
+
+class Connection(ABC, asyncio.Protocol):
+    """One connection to a server, as far as a pool is concerned."""
+
+    @property
+    @abstractmethod
+    def reusable(self) -> bool:
+        """Open, and no answer is owed on it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close it at once, whatever is still to be sent on it."""
+
+
+C = TypeVar("C", bound=Connection)
+
+
+class ConnectionPool(Generic[C]):
+    """As many connections to an address as are in use at once; idle ones are kept for the next exchange."""
+
+    def __init__(self, kind: type[C], address: Address) -> None:
+        self._kind = kind
+        self._address = address
+        self._idle: list[C] = []
+        self._account: Account | None = None
+        self._closed = False
+
+    async def take(self) -> C:
+        """An idle connection, else a new one. Raises `Unreachable` where none comes about."""
+        if self._account is None:  # not when it is made, for which there need not be a loop yet
+            self._account = account()
+            self._account.pools.add(self)
+        connection = self._take_idle() or await self._connect()
+        self._account.taken(self._address)
+        return connection
+
+    def give_back(self, connection: C) -> None:
+        """Its exchange is over, or was given up."""
+        assert self._account is not None  # noqa: S101 - set by `take`
+        self._account.given_back(self._address)
+        if connection.reusable and not self._closed:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the idle connections, and those in use when they are given back."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    @property
+    def address(self) -> Address:
+        return self._address
+
+    @property
+    def idle(self) -> int:
+        """How many connections wait to be used; one that its server has closed is none."""
+        return sum(connection.reusable for connection in self._idle)
+
+    def _take_idle(self) -> C | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable:
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self) -> C:
+        host, port = self._address
+        try:
+            _, connection = await asyncio.get_running_loop().create_connection(self._kind, host, port)
+        except OSError as error:
+            raise Unreachable(f"no connection to {host}:{port}: {error.strerror or error}") from error
+        if self._account is not None:
+            self._account.opened += 1
+        return connection
+
+
+class OpenConnections(msgspec.Struct, frozen=True, kw_only=True):
+    """The connections that an event loop knows of."""
+
+    accepted: int
+    """Opened by others, and not closed yet."""
+    in_use: int
+    """Opened to others, with an exchange under way."""
+    idle: int
+    """Opened to others, waiting to be used again …"""
+    surplus: int
+    """… and how many of these are more, by address, than were ever in use at once: nothing can have a use for them."""
+    opened: int
+    """Opened to others since the start."""
+
+
+class Account:
+    """What an event loop's servers and pools hold open."""
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.opened = 0
+        self.pools: WeakSet[ConnectionPool[Any]] = WeakSet()  # a pool that is gone accounts for nothing
+        self._in_use: Counter[Address] = Counter()
+        self._most: Counter[Address] = Counter()
+
+    def taken(self, address: Address) -> None:
+        self._in_use[address] += 1
+        if self._in_use[address] > self._most[address]:
+            self._most[address] = self._in_use[address]
+
+    def given_back(self, address: Address) -> None:
+        self._in_use[address] -= 1
+
+    def seen(self) -> OpenConnections:
+        idle: Counter[Address] = Counter()
+        for pool in self.pools:
+            idle[pool.address] += pool.idle
+        return OpenConnections(
+            accepted=self.accepted,
+            in_use=self._in_use.total(),
+            idle=idle.total(),
+            surplus=(idle - self._most).total(),
+            opened=self.opened,
+        )
+
+
+_accounts: WeakKeyDictionary[asyncio.AbstractEventLoop, Account] = WeakKeyDictionary()
+
+
+def account() -> Account:
+    """The account of the running event loop."""
+    loop = asyncio.get_running_loop()
+    found = _accounts.get(loop)
+    if found is None:
+        found = _accounts[loop] = Account()
+    return found

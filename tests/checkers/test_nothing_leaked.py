@@ -1,0 +1,90 @@
+"""Leaks of connections, files, requests and tasks are found in two looks at a process; what a node may have is not one."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checkers.nothing_leaked import ALLOWANCE, nothing_leaked
+from harness.model.history import History
+
+Row = dict[str, object]
+
+
+def look(moment: str, node: str = "n1", pid: int = 7, **counts: int | None) -> Row:
+    held: dict[str, object] = {
+        "descriptors": 12, "sockets": 4, "tasks": 3, "accepted": 1, "in_use": 0, "idle": 0, "surplus": 0, "opened": 1,
+    }  # fmt: skip
+    return {"at_ns": 0, "node": node, "pid": pid, "moment": moment} | held | counts
+
+
+def judged(*rows: Row) -> tuple[bool | None, str]:
+    verdict = nothing_leaked(History.of([], usage=[{"at_ns": 0, "node": "", "pid": 0, "moment": "end"}, *rows]))
+    return verdict.valid, verdict.why
+
+
+MANY = ALLOWANCE + 1
+LEAKS = {
+    "sockets that it lost track of": {"descriptors": 12 + MANY, "sockets": 4 + MANY},
+    "open files": {"descriptors": 12 + MANY},
+    "idle connections that it has no use for": {"descriptors": 112, "sockets": 104, "idle": 100, "surplus": MANY},
+    "requests under way": {"descriptors": 12 + MANY, "sockets": 4 + MANY, "in_use": MANY},
+    "tasks": {"tasks": 3 + MANY},
+}
+
+
+@pytest.mark.parametrize(("what", "counts"), LEAKS.items(), ids=LEAKS.keys())
+def test_each_kind_of_leak_is_found(what: str, counts: dict[str, int]) -> None:
+    valid, why = judged(look("start"), look("start", "n2", 8), look("end", **counts), look("end", "n2", 8))
+    assert valid is False
+    assert f"n1 ended with {MANY} {what} more than at its start" in why
+
+
+@pytest.mark.parametrize("counts", LEAKS.values(), ids=LEAKS.keys())
+def test_as_many_as_the_allowance_are_none(counts: dict[str, int]) -> None:
+    fewer = {name: number - (number >= MANY and name != "idle") for name, number in counts.items()}
+    if "idle" in counts:
+        fewer |= {"descriptors": 112, "sockets": 104}
+    assert judged(look("start"), look("end", **fewer))[0] is True
+
+
+def test_connections_that_are_known_are_no_leak() -> None:
+    valid, why = judged(look("start"), look("end", descriptors=412, sockets=404, accepted=301, in_use=10, idle=90, opened=400))
+    assert valid is True
+    assert "nothing piled up on 1 node; n1 has the most: 412 descriptors" in why
+
+
+def test_what_counts_is_the_same_process() -> None:
+    """A node that was started again is compared with its new start."""
+    before, after = {"tasks": 3}, {"tasks": 40}
+    restarted = [look("start", pid=7, **before), look("start", pid=9, **after), look("end", pid=9, **after)]
+    assert judged(*restarted)[0] is True
+
+
+def test_sockets_opened_by_other_means_are_not_judged() -> None:
+    assert judged(look("start", opened=0), look("end", sockets=100, descriptors=108, opened=0))[0] is True
+
+
+def test_the_load_s_clients_each_have_a_connection_of_their_own() -> None:
+    own = look("end", "client", sockets=104, descriptors=112, idle=100, surplus=95)
+    assert judged(look("start", "client"), own)[0] is True
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [look("start"), look("end", tasks=None)],
+        [look("start"), look("end", descriptors=None)],
+        [look("start", tasks=None), look("end")],
+        [look("end")],
+    ],
+)
+def test_what_could_not_be_seen_is_unknown(rows: list[Row]) -> None:
+    assert judged(*rows) == (None, "what n1 held could not be seen")
+
+
+def test_a_leak_that_was_seen_counts_although_another_node_could_not_be_seen() -> None:
+    assert judged(look("start"), look("end", tasks=100), look("end", "n2", 8))[0] is False
+
+
+def test_old_histories_say_nothing_of_it() -> None:
+    assert nothing_leaked(History.of([])).valid is None
