@@ -12,7 +12,7 @@ import msgspec
 from harness.http.client import HttpClient
 from harness.http.message import Response, TransportError, Unreachable
 from harness.model.system import Address, Answer, Call, CallFailed
-from systems.quorum.node import KEY_PATH, Got, NotDone, Put
+from systems.quorum.messages import KEY_PATH, Got, NotDone, Put
 
 _TIMEOUT_S: Final = 60.0
 """Only an end to waiting where nobody else ends it: a load gives a call up long before."""

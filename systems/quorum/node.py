@@ -16,13 +16,11 @@ import msgspec
 from harness.http.message import Request, Response
 from harness.node.context import NodeContext
 from systems.quorum.bugs import BUGS
-from systems.quorum.peer import REPLICA_PATH, Peer
-from systems.quorum.protocol import Coordinator, Done, Entry, Failed, Operation, Outcome, Unknown, Versions
-from systems.quorum.protocol import Request as ReplicaRequest
+from systems.quorum.messages import KEY_PATH, REPLICA_PATH, Entry, Got, NotDone, Put, ReplicaRequest
+from systems.quorum.peer import Peer
+from systems.quorum.protocol import Coordinator, Done, Failed, Operation, Outcome, Unknown, Versions
 from systems.quorum.replica import Held
 from systems.quorum.storage import Storage
-
-KEY_PATH: Final = "/kv/"
 
 PHASE_TIMEOUT_S: Final = 0.35
 """How long a phase waits for its quorum. Two phases are over well before a client gives up."""
@@ -40,25 +38,6 @@ class Config(msgspec.Struct, frozen=True):
     read: int
     write: int
     bug: str | None = None
-
-
-class Put(msgspec.Struct, frozen=True):
-    """The body of a PUT."""
-
-    value: str
-
-
-class Got(msgspec.Struct, frozen=True):
-    """The answer to a GET."""
-
-    value: str | None
-
-
-class NotDone(msgspec.Struct, frozen=True):
-    """The answer to a request that was not carried out, or of which that is not known."""
-
-    outcome: str
-    error: str
 
 
 class Server:

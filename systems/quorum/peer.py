@@ -9,10 +9,8 @@ import msgspec
 from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from harness.model.system import Address
-from systems.quorum.protocol import Entry, Request
+from systems.quorum.messages import REPLICA_PATH, Entry, ReplicaRequest
 from systems.quorum.replica import Held
-
-REPLICA_PATH: Final = "/replica"
 
 MAX_IN_FLIGHT: Final = 128
 """Requests to a peer at a time; what is more is not sent, as if the network had lost it."""
@@ -33,7 +31,7 @@ class Peer:
         self._in_flight = 0
         self._unanswered = 0
 
-    async def ask(self, request: Request, timeout_s: float) -> Entry | None:
+    async def ask(self, request: ReplicaRequest, timeout_s: float) -> Entry | None:
         """The peer's answer, or None where none came: the request may have been carried out all the same."""
         if self._in_flight >= (MAX_IN_FLIGHT if self._unanswered < SILENT_AFTER else MAX_IN_FLIGHT_SILENT):
             return None

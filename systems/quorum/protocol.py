@@ -18,43 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import msgspec
-
 from systems.quorum.bugs import CORRECT, Rules
-
-
-class Version(msgspec.Struct, frozen=True, order=True):
-    """The order of writes to a key: by counter, then by writer. No clock takes part."""
-
-    counter: int = 0
-    writer: str = ""
-    start: int = 0
-    """The writer's start, each another number; with `number` it makes every version one write's alone: see `Versions`."""
-    number: int = 0
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """A value and its version. The default is what every key holds before its first write."""
-
-    version: Version = Version()
-    value: str | None = None
-
-
-class Query(msgspec.Struct, frozen=True, tag=True):
-    """What do you hold of this key?"""
-
-    key: str
-
-
-class Store(msgspec.Struct, frozen=True, tag=True):
-    """Hold this, unless you hold something newer; answer when it is on your disk."""
-
-    key: str
-    entry: Entry
-
-
-Request = Query | Store
-"""What a replica is asked. It answers either with the entry that it then holds."""
+from systems.quorum.messages import Entry, Query, ReplicaRequest, Store, Version
 
 
 @dataclass(frozen=True)
@@ -110,7 +75,7 @@ class Versions:
 class Phase:
     """One request to all replicas, and who has answered it. A quorum counts replicas, not answers."""
 
-    def __init__(self, request: Request, replicas: Sequence[str], need: int, rules: Rules) -> None:
+    def __init__(self, request: ReplicaRequest, replicas: Sequence[str], need: int, rules: Rules) -> None:
         self.request = request
         self.newest = Entry()
         """The entry with the highest version among the answers."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from systems.quorum.bugs import CORRECT, Rules
-from systems.quorum.protocol import Entry
+from systems.quorum.messages import Entry
 
 
 class Held(NamedTuple):

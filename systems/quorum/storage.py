@@ -9,7 +9,7 @@ from typing import Final
 
 from harness.node.disk import Disk
 from systems.quorum.bugs import CORRECT, Rules
-from systems.quorum.protocol import Entry, Query, Request
+from systems.quorum.messages import Entry, Query, ReplicaRequest
 from systems.quorum.replica import DamagedLog, Held, Replica, decode_line, decode_log, encode_line, encode_record
 
 LOG: Final = "entries.log"
@@ -50,7 +50,7 @@ class Storage:
         self.start = self._next_start(random)
         disk.replace(STARTS, encode_line(b"%d" % self.start))
 
-    async def answer(self, request: Request) -> Entry | None:
+    async def answer(self, request: ReplicaRequest) -> Entry | None:
         """What the replica holds when it has done what was asked; None where the disk did not take it, or is damaged."""
         if self.damaged:
             return None

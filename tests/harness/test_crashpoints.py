@@ -14,7 +14,7 @@ from harness.model.steering import PARTIAL
 from harness.node.crashpoints import CrashPoint, MemoryFiles, crash_points
 from harness.node.disk import Disk
 from systems.quorum.bugs import BUGS, CORRECT, Rules
-from systems.quorum.protocol import Entry, Query, Store, Version
+from systems.quorum.messages import Entry, Query, Store, Version
 from systems.quorum.storage import Storage
 
 

@@ -13,8 +13,8 @@ from itertools import count
 from random import Random
 
 from systems.quorum.bugs import Rules
-from systems.quorum.protocol import Coordinator, Done, Entry, Failed, Operation, Phase, Query, Versions
-from systems.quorum.protocol import Request as ReplicaRequest
+from systems.quorum.messages import Entry, Query, ReplicaRequest
+from systems.quorum.protocol import Coordinator, Done, Failed, Operation, Phase, Versions
 from systems.quorum.replica import Held, Replica
 
 PHASE_TIMEOUT = 60.0

@@ -20,9 +20,8 @@ from harness.node.context import NodeContext, NodeSpec
 from systems.quorum import node as quorum_node
 from systems.quorum import peer as quorum_peer
 from systems.quorum.client import QuorumClient
+from systems.quorum.messages import Entry, Query, ReplicaRequest, Store, Version
 from systems.quorum.peer import MAX_IN_FLIGHT_SILENT, SILENT_AFTER, Peer
-from systems.quorum.protocol import Entry, Query, Store, Version
-from systems.quorum.protocol import Request as ReplicaRequest
 
 T = TypeVar("T")
 Handler = Callable[[Request], Awaitable[Response]]

@@ -8,7 +8,8 @@ from harness.checkers.linearizable import linearizable
 from harness.model.history import History
 from harness.model.verdict import Verdict
 from systems.quorum.bugs import BUGS, CORRECT, Rules
-from systems.quorum.protocol import Coordinator, Done, Entry, Failed, Query, Store, Unknown, Version, Versions
+from systems.quorum.messages import Entry, Query, Store, Version
+from systems.quorum.protocol import Coordinator, Done, Failed, Unknown, Versions
 from tests.helpers.quorum_simulation import Row, World
 
 OLD = Entry(Version(3, "n2", 1), "old")

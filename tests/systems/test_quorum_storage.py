@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.node.disk import Disk
 from harness.node.files import Files
-from systems.quorum.protocol import Entry, Query, Request, Store, Version
+from systems.quorum.messages import Entry, Query, ReplicaRequest, Store, Version
 from systems.quorum.replica import DamagedLog, Held, Replica, decode_log, encode_record
 from systems.quorum.storage import LOG, STARTS, Storage
 
@@ -51,7 +51,7 @@ def opened(at: Path | CountedFiles, *, compact_at_bytes: int = 1 << 20, seed: in
     return Storage(Disk(at), lambda text: None, random=Random(seed), compact_at_bytes=compact_at_bytes)
 
 
-def answers(storage: Storage, *requests: Request) -> list[Entry | None]:
+def answers(storage: Storage, *requests: ReplicaRequest) -> list[Entry | None]:
     """The answers to requests that arrive in one turn of the loop."""
 
     async def ask_all() -> list[Entry | None]:
