@@ -1,4 +1,4 @@
-"""What there is of each noun. A folder is its own registry: what lies in it is found, nothing is listed by hand."""
+"""What there is of each noun. A folder is its own registry: files in it are found, nothing is listed by hand."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class NamedDrill:
     title: str
     drill: Drill
     again: str
-    """What finds it again from here: its name, or its file where that is not in a folder that is searched."""
+    """What finds it again from here: its name, or its file if that is not in a folder that is searched."""
 
 
 # -------------------------------------------------------------------------------------------------------------- drills
@@ -72,7 +72,7 @@ def drill_files() -> dict[str, Path]:
 
 
 def drill_names(suite: str) -> list[str]:
-    """The drills of a suite: one folder of drills, or one drill. Raises `UsageError` where there is none of that name."""
+    """The drills of a suite: one folder of drills, or one drill. Raises `UsageError` if there is none of that name."""
     names = [name for name in drill_files() if name == suite or name.startswith(f"{suite}/")]
     if not names:
         raise UsageError(_no_such("suite or drill", suite, [*dict.fromkeys(name.split("/")[0] for name in drill_files())]))
@@ -129,7 +129,7 @@ def _execute(path: Path, name: str) -> ModuleType:
         spec.loader.exec_module(module)
     except HarnessError as error:
         raise type(error)(f"{path}: {error}") from error
-    except (Exception, SystemExit) as error:  # a drill file is anybody's code
+    except (Exception, SystemExit) as error:  # a drill file may be anyone's code
         raise UsageError(f"{path}, line {_line_of(error, path)}: {type(error).__name__}: {error}") from error
     finally:
         del sys.modules[module.__name__]
@@ -137,7 +137,7 @@ def _execute(path: Path, name: str) -> ModuleType:
 
 
 def _line_of(error: BaseException, path: Path) -> int:
-    """The line of the drill file where an error came from."""
+    """The line of the drill file that an error came from."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return error.lineno or 1
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
@@ -189,7 +189,7 @@ def _type_of(kind: type, name: str) -> object:
 
 
 def _convert(text: str, kind: object) -> object:
-    """A setting's text as a value of a type: as JSON where it is that, else as plain text."""
+    """A setting's text as a value of a type: as JSON if it is JSON, else as plain text."""
     try:
         return msgspec.convert(msgspec.json.decode(text), kind, strict=False)
     except (msgspec.DecodeError, msgspec.ValidationError):
@@ -304,7 +304,7 @@ def checker_entries() -> list[Entry]:
 
 
 def find_checker(name: str) -> Checker:
-    """A checker by name. Raises `UsageError` where there is none."""
+    """A checker by name. Raises `UsageError` if there is none."""
     known = checkers()
     if name not in known:
         raise UsageError(_no_such("checker", name, list(known)))

@@ -18,7 +18,7 @@ _FEATURES = "features"
 
 @dataclass(frozen=True, kw_only=True)
 class Featured:
-    """Scores from a user's features, which one service holds; where it fails or is slow, scores from average features.
+    """Scores from a user's features, which one service holds; if it fails or is slow, scores from average features.
 
     Each replica `r1`, `r2`, … asks the service `features` through a circuit breaker of its own, and an answer says what it was
     made from. Clients go to the replicas in turn.

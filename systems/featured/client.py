@@ -15,7 +15,7 @@ EXACT: Final = "score exactly"
 """A call of this kind is refused rather than answered from average features."""
 
 _TIMEOUT_S: Final = 60.0
-"""Only an end to waiting when nobody else ends it: the load gives a call up long before."""
+"""A last resort: the load gives a call up long before."""
 
 
 class Score(msgspec.Struct, frozen=True):

@@ -98,7 +98,7 @@ class RedisClient:
         await self._redis.aclose()
 
     async def _connect(self) -> None:
-        """Open the connection where it is not open: a call for which that fails was surely not sent."""
+        """Open the connection if it is not open. If that fails, the call was surely not sent."""
         from redis.exceptions import RedisError
 
         try:

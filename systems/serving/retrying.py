@@ -27,7 +27,7 @@ class RetryingClient:
         self._patience_s = patience_s
 
     async def invoke(self, call: Call) -> Answer:
-        """The first answer. Raises what the last attempt raised; `CallFailed` only where every attempt did."""
+        """The first answer. Raises what the last attempt raised; `CallFailed` only if every attempt did."""
         errors: list[Exception] = []
         for _ in range(self._attempts):
             try:

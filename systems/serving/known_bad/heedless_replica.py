@@ -1,4 +1,4 @@
-"""A replica of known capacity that is known to be wrong: it works on what nobody waits for any more."""
+"""A replica of known capacity that is known to be wrong: it works on requests whose deadline has passed."""
 
 from __future__ import annotations
 

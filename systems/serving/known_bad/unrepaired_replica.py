@@ -1,4 +1,4 @@
-"""A replica known to be wrong: it says that its weights are damaged, and waits for somebody to do something about it."""
+"""A replica known to be wrong: it reports that its weights are damaged, and does not repair them."""
 
 from __future__ import annotations
 
