@@ -5,27 +5,40 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import secrets
-import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 
 import msgspec
 from rich.console import Console
 
-from harness.cli.find_max import Outcome, Step, steady, steps
+from harness.cli.find_max import found, steady, steps
+from harness.cli.load_measuring import Measured, measure
 from harness.cli.load_options import add_options as add_options
-from harness.model.errors import HarnessError, UsageError
+from harness.cli.load_options import command_line
+from harness.cli.load_progress import LoadProgress
+from harness.cli.written import writing
+from harness.model.errors import UsageError
 from harness.model.load import Load
 from harness.model.shapes import Shape
 from harness.model.slo import SLO
 from harness.model.verdict import EXIT_CODES
+from harness.run import provenance
 from harness.run.spec import SEED_BITS
+from results.analysis.judge import undecidable
+from results.analysis.load_judge import judged, metrics_of, percentile_ms, verdict_of
 from results.analysis.sample_sizes import samples_needed
-from results.record.load_result import LoadResult, judged, metrics_of, percentile_ms, verdict_of
-from results.report.load_terminal import print_load
-from workloads.load.engine import Engine, EngineTask, Exchange, Snapshot
+from results.record.load_result import LOAD_RESULT, LoadResult, LoadStep, StepOutcome, encode
+from results.record.store import new_run_dir
+from results.report.load_page import write_load_report
+from results.report.load_terminal import print_load, step_line
+from results.report.page import REPORT
+from workloads.load.arrivals import expected
+from workloads.load.engine import EngineTask, Exchange, Snapshot
+from workloads.load.fits import check_engine
 from workloads.load.target import bodies_of, request_bytes, target_of
 
 _INTERRUPTED = 130
-_POLL_S = 0.1
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -36,31 +49,43 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.find_max and (not slos or arguments.shape):
         raise UsageError("--find-max needs at least one --slo, such as --slo 'p99 < 100ms', and no --shape.")
     task = _task(arguments)
-    console = Console()
-    found: list[Step] = []
-    if arguments.find_max:
-        counted, interrupted = _find_max(task, slos, arguments.processes, found, console)
-    else:
-        counted, _, interrupted = _measure(task, arguments.processes)
-    if counted is None:
-        return _INTERRUPTED
-    result = _result(task, counted, slos, arguments, found)
-    if interrupted and result.verdict != "fail":
-        result = msgspec.structs.replace(result, verdict="unknown", why="interrupted; this is what was measured until then")
-    print_load(result, console)
+    check_engine(task, arguments.processes)
+    started = datetime.now(UTC)
+    run_dir = new_run_dir(arguments.runs, f"load/{task.address[0]}-{task.address[1]}", task.seed, started)
     if arguments.json_file is not None:
-        try:
-            arguments.json_file.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
-        except OSError as error:
-            raise HarnessError(f"Cannot write {arguments.json_file}: {error.strerror}.") from error
-    return _INTERRUPTED if interrupted else EXIT_CODES[result.verdict]
+        with writing(arguments.json_file):
+            arguments.json_file.write_bytes(b"")  # better now than after the load; and an old one is not taken for new
+    console, said = Console(), Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    tried: list[LoadStep] = []
+    with LoadProgress(console) as progress:
+        if arguments.find_max:
+            measured = _find_max(task, slos, arguments.processes, tried, progress, console)
+        else:
+            for line in undecidable(slos, expected(task.load), task.load.seconds, faults=False):
+                said.print(f"? {line}", style="yellow")
+            progress.begin(task.load.rate, task.load.seconds)
+            measured = measure(task, arguments.processes, progress.show)
+    if measured is None:
+        return _INTERRUPTED
+    result = _result(task, measured, slos, arguments, tried, started)
+    report = run_dir / REPORT
+    with writing(run_dir):
+        with suppress(OSError):
+            (run_dir / "nodes").rmdir()  # a load has no nodes
+        (run_dir / LOAD_RESULT).write_bytes(encode(result))
+        write_load_report(result, report)
+    print_load(result, console, report)
+    if arguments.json_file is not None:
+        with writing(arguments.json_file):
+            arguments.json_file.write_bytes(encode(result))
+    return _INTERRUPTED if measured.interrupted else EXIT_CODES[result.verdict]
 
 
 def _task(arguments: argparse.Namespace) -> EngineTask:
     target = target_of(arguments.url, allow_remote=arguments.allow_remote)
     bodies = bodies_of(arguments.body, arguments.body_file, arguments.bodies)
     method = arguments.method or ("GET" if bodies == [None] else "POST")
-    expected = () if arguments.expect is None else (arguments.expect.encode(),)
+    expect = () if arguments.expect is None else (arguments.expect.encode(),)
     load = Load(
         rate=arguments.rate,
         seconds=arguments.seconds,
@@ -71,7 +96,7 @@ def _task(arguments: argparse.Namespace) -> EngineTask:
     )
     return EngineTask(
         address=target.address,
-        exchanges=[Exchange(request_bytes(target, method, arguments.headers, body), expected) for body in bodies],
+        exchanges=[Exchange(request_bytes(target, method, arguments.headers, body), expect) for body in bodies],
         load=load,
         depth=arguments.depth,
         seed=secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed,
@@ -86,75 +111,91 @@ def _shape(text: str | None) -> Shape | None:
         raise UsageError(f'--shape {text}: {error}. Such as {{"type":"Ramp","start":0,"end":2}}.') from error
 
 
-def _measure(task: EngineTask, processes: int) -> tuple[Snapshot, Snapshot, bool]:
-    """The whole load, its state at half time, and whether Ctrl-C ended it."""
-    with Engine(task, processes=processes) as engine:
-        half, interrupted = engine.snapshot(), False
-        try:
-            engine.start()
-            half_s = time.monotonic() + task.warm_up_s + task.load.seconds / 2
-            while (now_s := time.monotonic()) < half_s:
-                time.sleep(min(_POLL_S, half_s - now_s))
-            half = engine.snapshot()
-            whole = engine.wait()
-        except KeyboardInterrupt:
-            whole, interrupted = engine.snapshot(), True
-        return whole, half, interrupted
-
-
 def _find_max(
-    task: EngineTask, slos: list[SLO], processes: int, found: list[Step], console: Console
-) -> tuple[Snapshot | None, bool]:
-    """The measurement of the best step, or of the last one where none held; each step goes into `found`."""
-    best: Snapshot | None = None
-    last: Snapshot | None = None
+    task: EngineTask,
+    slos: Sequence[SLO],
+    processes: int,
+    tried: list[LoadStep],
+    progress: LoadProgress,
+    console: Console,
+) -> Measured | None:
+    """The measurement of the best step, or of the last one if none held; each step goes into `tried`."""
+    best: Measured | None = None
+    last: Measured | None = None
     needed = max((samples_needed(slo.percentile) for slo in slos if slo.percentile is not None), default=1)
 
-    def probe(rate: float) -> Outcome:
+    def probe(rate: float) -> LoadStep:
         nonlocal best, last
         seconds = max(task.load.seconds, 1.2 * needed / rate)
-        load = msgspec.structs.replace(task, load=dataclasses.replace(task.load, rate=rate, seconds=seconds))
-        last, half, interrupted = _measure(load, processes)
-        if interrupted:
+        faster = msgspec.structs.replace(task, load=dataclasses.replace(task.load, rate=rate, seconds=seconds))
+        check_engine(faster, processes)
+        progress.begin(rate, seconds)
+        last = measure(faster, processes, progress.show)
+        if last.interrupted:
             raise KeyboardInterrupt
-        verdicts = [judged(slo, last).ok for slo in slos]
-        if last.late:
-            return "generator"
-        if False in verdicts:
-            return "missed"
-        if None in verdicts:
-            return "unclear"
-        if not steady(half, last.since(half)):
-            return "unsteady"
-        best = last
-        return "held"
+        step = _step(rate, last, slos)
+        if step.outcome == "held":
+            best = last
+        return step
 
     try:
         for step in steps(probe, task.load.rate):
-            found.append(step)
-            console.print(f"{step.rate_per_s:12,.0f}/s  {step.outcome}", highlight=False)
+            tried.append(step)
+            console.print(step_line(step), highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
-        return best or last, True
-    return best or last, False
+        kept = best or last
+        return None if kept is None else dataclasses.replace(kept, interrupted=True)
+    return best or last
+
+
+def _step(rate: float, measured: Measured, slos: Sequence[SLO]) -> LoadStep:
+    counted = measured.whole
+    verdict, why = verdict_of(counted, [judged(slo, counted) for slo in slos])
+    outcome: StepOutcome = "missed" if verdict in ("slo", "fail") else "unclear" if verdict == "unknown" else "held"
+    if counted.late:
+        outcome = "generator"
+    elif outcome == "held" and not steady(measured.half, counted.since(measured.half)):
+        outcome, why = "unsteady", "the queue grew all the while"
+    metrics = metrics_of(counted)
+    return LoadStep(
+        rate_per_s=rate,
+        outcome=outcome,
+        why=why,
+        done_per_s=metrics.rate_per_s,
+        p50_ms=metrics.p50_ms,
+        p99_ms=metrics.p99_ms,
+        service_p99_ms=percentile_ms(counted.service, 99) if counted.ok else None,
+        availability=metrics.availability,
+        busy_share=_share_of(counted.busy_s, counted),
+    )
+
+
+def _share_of(seconds: float, counted: Snapshot) -> float:
+    return min(seconds / counted.seconds, 1.0) if counted.seconds else 0.0
 
 
 def _result(
-    task: EngineTask, counted: Snapshot, slos: list[SLO], arguments: argparse.Namespace, found: list[Step]
+    task: EngineTask,
+    measured: Measured,
+    slos: Sequence[SLO],
+    arguments: argparse.Namespace,
+    tried: Sequence[LoadStep],
+    started: datetime,
 ) -> LoadResult:
+    counted = measured.whole
     outcomes = tuple(judged(slo, counted) for slo in slos)
     verdict, why = verdict_of(counted, outcomes)
-    best = max((step.rate_per_s for step in found if step.outcome == "held"), default=None)
-    if best is not None:
-        above = min((step for step in found if step.rate_per_s > best), key=lambda step: step.rate_per_s, default=None)
-        limit = "" if above is None else f"; {above.rate_per_s:,.0f}/s: {above.outcome}"
-        if above is not None and above.outcome == "generator":
-            limit += ", so the generator was the limit and not the server: raise --processes"
-        why = f"{best:,.0f}/s held{limit}"
+    search = found(tried) if tried else None
+    if search is not None:
+        why = search.why if verdict == "pass" else f"{search.why}. {why}"
+    if measured.interrupted and verdict != "fail":
+        verdict, why = "unknown", "interrupted; this is what was measured until then"
+    best = None if search is None else search.rate_per_s
     return LoadResult(
         url=arguments.url,
         verdict=verdict,
         why=why,
-        asked_per_s=task.load.rate if best is None else best,
+        asked_per_s=tried[-1].rate_per_s if best is None and tried else best or task.load.rate,
         arrivals=task.load.arrivals,
         seconds=counted.seconds,
         connections=task.load.clients,
@@ -163,16 +204,26 @@ def _result(
         seed=task.seed,
         slos=outcomes,
         metrics=metrics_of(counted),
-        service_p50_ms=percentile_ms(counted.service, 50),
-        service_p99_ms=percentile_ms(counted.service, 99),
+        service_p50_ms=percentile_ms(counted.service, 50) if counted.ok else None,
+        service_p99_ms=percentile_ms(counted.service, 99) if counted.ok else None,
         send_lag_p99_ms=percentile_ms(counted.send_lag, 99),
+        read_lag_p99_ms=percentile_ms(counted.read_lag, 99),
         failed=counted.failed,
         wrong=counted.wrong,
         unknown=counted.unknown,
-        errors=counted.errors,
+        failures=counted.failures,
         cpu_s=counted.cpu_s,
+        busy_share=_share_of(counted.busy_s, counted),
+        blocked_share=_share_of(counted.blocked_s, counted),
         latency_histogram=counted.latency.encode(),
         service_histogram=counted.service.encode(),
+        series=measured.series,
+        rerun=command_line(arguments, task.seed),
+        started_utc=started.isoformat(timespec="seconds"),
+        machine=provenance.machine(),
+        versions=provenance.versions(),
+        commit=provenance.commit(),
         max_rate_per_s=best,
-        steps=tuple(f"{step.rate_per_s:g}/s {step.outcome}" for step in found),
+        limit=None if search is None else search.limit,
+        steps=tuple(tried),
     )

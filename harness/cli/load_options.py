@@ -4,31 +4,65 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
+import shlex
 from pathlib import Path
+from typing import Final
+
+_TIMES: Final = {"": 1.0, "k": 1e3, "M": 1e6}
+_SECONDS: Final = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_NOT_REPEATED: Final = ("url", "seed", "json_file", "runs")
+"""What the line that repeats a load writes in its own way, or leaves out."""
 
 
-def add_options(load: argparse.ArgumentParser) -> None:
-    load.add_argument("url", metavar="URL", help="such as http://127.0.0.1:8000/predict")
-    load.add_argument("--rate", type=above, default=1000.0, metavar="N", help="calls a second (1000)")
-    load.add_argument("--arrivals", choices=("constant", "poisson"), default="poisson")
-    load.add_argument("--shape", metavar="JSON", help='how the rate changes: {"type":"Spikes","peak":4,"every_s":5,"for_s":1}')
-    load.add_argument("--seconds", type=above, default=10.0, metavar="S", help="how long, or of --find-max each step (10)")
-    load.add_argument("--warm-up", type=_least, default=1.0, metavar="S", help="load before that, which is not counted (1)")
-    load.add_argument("--connections", type=whole, default=16, metavar="N", help="(16)")
-    load.add_argument("--depth", type=whole, default=1, metavar="N", help="requests under way on a connection (1)")
-    load.add_argument("--processes", type=whole, default=1, metavar="N", help="that make the load (1)")
-    load.add_argument("--method", metavar="WORD", help="GET, or POST where there is a body")
-    load.add_argument("--header", dest="headers", action="append", default=[], metavar="'NAME: VALUE'")
-    load.add_argument("--body", metavar="TEXT")
-    load.add_argument("--body-file", type=Path, metavar="FILE")
-    load.add_argument("--bodies", type=Path, metavar="FILE", help="one body a line, sent in turn")
-    load.add_argument("--expect", metavar="TEXT", help="what a right answer's body begins with; else any 2xx is right")
-    load.add_argument("--slo", dest="slos", action="append", default=[], metavar="TEXT", help="such as 'p99 < 100ms'")
-    load.add_argument("--timeout-ms", type=above, default=1000.0, metavar="MS", help="(1000)")
-    load.add_argument("--find-max", action="store_true", help="find the highest rate that holds every --slo, from --rate on")
-    load.add_argument("--allow-remote", action="store_true", help="load a machine other than this one")
-    load.add_argument("--seed", type=int, metavar="N")
-    load.add_argument("--json", dest="json_file", type=Path, metavar="FILE", help="write the result there")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The request, the load, the SLOs, and where the result goes."""
+    _options(parser)
+
+
+def command_line(arguments: argparse.Namespace, seed: int) -> str:
+    """The command that repeats a load, quoted for a shell: every option that was not left at its default, and the seed."""
+    words = ["harness", "load", arguments.url]
+    for action in _options(argparse.ArgumentParser()):
+        value = getattr(arguments, action.dest)
+        if action.dest in _NOT_REPEATED or value == action.default:
+            continue
+        if value is True:
+            words.append(action.option_strings[0])
+        else:
+            for one in value if isinstance(value, list) else [value]:
+                words += [action.option_strings[0], f"{one:.12g}" if isinstance(one, float) else str(one)]
+    return shlex.join([*words, "--seed", str(seed)])
+
+
+def _options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    add = parser.add_argument
+    return [
+        add("url", metavar="URL", help="such as http://127.0.0.1:8000/predict"),
+        add("--rate", type=rate, default=1000.0, metavar="N", help="calls a second, such as 500 or 10k (1000)"),
+        add("--arrivals", choices=("constant", "poisson"), default="poisson"),
+        add("--shape", metavar="JSON", help='how the rate changes: {"type":"Spikes","peak":4,"every_s":5,"for_s":1}'),
+        add(
+            "--seconds", type=duration, default=10.0, metavar="S", help="how long, such as 30 or 1m; of --find-max, a step (10)"
+        ),
+        add("--warm-up", type=_warm_up, default=1.0, metavar="S", help="load before that, which is not counted (1)"),
+        add("--connections", type=whole, default=16, metavar="N", help="(16)"),
+        add("--depth", type=whole, default=1, metavar="N", help="requests under way on a connection (1)"),
+        add("--processes", type=whole, default=1, metavar="N", help="that make the load (1)"),
+        add("--method", metavar="WORD", help="GET, or POST if there is a body"),
+        add("--header", dest="headers", action="append", default=[], metavar="'NAME: VALUE'"),
+        add("--body", metavar="TEXT", help="sent as application/json if it is JSON, unless a --header says otherwise"),
+        add("--body-file", type=Path, metavar="FILE"),
+        add("--bodies", type=Path, metavar="FILE", help="one body a line, sent in turn"),
+        add("--expect", metavar="TEXT", help="what a right answer's body begins with; without it any 2xx is right"),
+        add("--slo", dest="slos", action="append", default=[], metavar="TEXT", help="such as 'p99 < 100ms'"),
+        add("--timeout-ms", type=above, default=1000.0, metavar="MS", help="(1000)"),
+        add("--find-max", action="store_true", help="find the highest rate that holds every --slo, from --rate on"),
+        add("--allow-remote", action="store_true", help="load a machine other than this one"),
+        add("--seed", type=int, metavar="N"),
+        add("--json", dest="json_file", type=Path, metavar="FILE", help="write the result there"),
+        add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where the result and its page are kept (runs)"),
+    ]
 
 
 def _number(text: str) -> float:
@@ -39,18 +73,43 @@ def _number(text: str) -> float:
 
 
 def above(text: str) -> float:
+    """A number above 0."""
     if not 0 < _number(text) < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return float(text)
 
 
-def _least(text: str) -> float:
-    if not 0 <= _number(text) < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
-    return float(text)
+def rate(text: str) -> float:
+    """Calls a second: a number above 0, with k or M for thousands or millions, with /s or without."""
+    found = re.fullmatch(r"(.+?)([kM]?)(?:/s)?", text)
+    value = _number(found[1]) * _TIMES[found[2]] if found else math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate, such as 500 or 10k, in calls a second")
+    return value
+
+
+def duration(text: str) -> float:
+    """Seconds above 0, or a number with ms, s, m or h."""
+    value = _seconds(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time above 0, such as 30, 1.5s, 500ms or 1m")
+    return value
+
+
+def _warm_up(text: str) -> float:
+    value = _seconds(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time, such as 0, 2s or 500ms")
+    return value
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(.+?)(ms|s|m|h)?", text)
+    return _number(found[1]) * _SECONDS[found[2] or ""] if found else math.nan
 
 
 def whole(text: str) -> int:
+    """A whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)

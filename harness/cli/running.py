@@ -12,11 +12,14 @@ from rich.console import Console
 from harness.cli.live import Live
 from harness.cli.written import report, write_json, writing
 from harness.model.errors import FaultError, HarnessError, NodeDown
+from harness.model.slo import SLO
 from harness.run.catalog import NamedDrill
 from harness.run.runner import CompletedRun, run
 from harness.run.spec import SEED_BITS, run_spec_of
+from results.analysis.judge import undecidable
 from results.report.page import REPORT
 from results.report.terminal import print_result
+from workloads.load.arrivals import expected
 
 
 def run_all(
@@ -34,6 +37,9 @@ def run_all(
             arguments.json_file.write_bytes(b"")  # better now than after the runs; and an old one is not taken for new
     broken: list[HarnessError] = []
     for order in [run_spec_of(named, seed, settings, arguments.fault_plane, schedule) for named in drills]:
+        load, slos = order.drill.load, [SLO.parse(text) for text in order.drill.slos]
+        for line in undecidable(slos, expected(load), load.seconds, faults=bool(order.drill.faults)):
+            console.print(f"? {order.name}: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
         try:
             with Live(console, order) as live:
                 done = run(order, runs=arguments.runs, observer=live)

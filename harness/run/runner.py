@@ -35,6 +35,7 @@ from harness.run.spec import RunSpec
 from harness.run.training import with_control
 from results.record.result import Result
 from results.record.store import new_run_dir, save
+from workloads.load.fits import check_drill
 from workloads.load.generator import OPLOG
 from workloads.load.oplog import read_oplog
 
@@ -59,6 +60,7 @@ def run(spec: RunSpec, *, runs: Path, observer: Observer | None = None) -> Compl
 
     Raises `HarnessError` where no verdict can be given: a node that does not start, a fault plane that dies, a full disk.
     """
+    check_drill(spec.drill.load)
     started = datetime.now(UTC)
     begun_s = time.monotonic()
     for value in (spec.drill.system, spec.drill.workload):

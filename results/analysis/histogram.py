@@ -47,9 +47,9 @@ class Histogram:
         if self.counts.shape != (self.SIZE,):
             raise ValueError(f"a histogram has {self.SIZE} counts; this array's shape is {self.counts.shape}")
 
-    def record(self, values_ns: NDArray[np.int64]) -> None:
-        """Count every value of an array."""
-        np.add.at(self.counts, _slots(np.clip(values_ns, 0, self.HIGHEST_NS)), 1)
+    def record(self, values_ns: NDArray[np.int64], times: NDArray[np.int64] | int = 1) -> None:
+        """Count every value of an array, each as many times as `times` says."""
+        np.add.at(self.counts, _slots(np.clip(values_ns, 0, self.HIGHEST_NS)), times)
 
     def merge(self, other: Histogram) -> None:
         """Add the counts of another one: the same as if its values had been recorded here."""
@@ -84,14 +84,15 @@ class Histogram:
         count = self.count
         return float(self.counts @ ((_LOWEST_NS + _GREATEST_NS) / 2)) / count if count else None
 
-    def percentile_ns(self, percentile: float) -> float | None:
-        """The nearest-rank percentile, rounded up to the end of its slot, at most 0.1%; None where nothing was recorded."""
+    def percentile_ns(self, percentile: float, beyond: int = 0) -> float | None:
+        """The nearest-rank percentile, rounded up to the end of its slot, at most 0.1%; None if nothing was recorded.
+
+        `beyond` more values are taken to be greater than all that were recorded; None if the percentile is one of these.
+        """
         cumulative = np.cumsum(self.counts)
         count = int(cumulative[-1])
-        if not count:
-            return None
-        rank = max(1, math.ceil(round(percentile * count / 100, 6)))
-        return float(_GREATEST_NS[np.searchsorted(cumulative, rank)])
+        rank = max(1, math.ceil(round(percentile * (count + beyond) / 100, 6)))
+        return float(_GREATEST_NS[np.searchsorted(cumulative, rank)]) if rank <= count else None
 
     def enough_for(self, percentile: float) -> bool:
         """Whether there are enough samples for a claim about a percentile (`results.analysis.sample_sizes`)."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
@@ -32,6 +35,28 @@ def judge(slo: SLO, measured: Measurements) -> SLOResult:
     if slo.percentile is not None:
         return _judge_percentile(slo, slo.percentile, value, measured)
     return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")
+
+
+def undecidable(slos: Sequence[SLO], calls: float, seconds: float, *, faults: bool) -> list[str]:
+    """Which SLOs a load of so many calls in so many seconds cannot hold whatever the system does, and why, a line each.
+
+    It is worth saying before a run: such an SLO ends as unknown, or as missed, and never as held.
+    """
+    lines = []
+    for slo in slos:
+        at_most = calls + 3 * math.sqrt(calls)  # what Poisson arrivals may come to
+        if slo.percentile is not None and (needed := samples_needed(slo.percentile)) > at_most:
+            times = math.ceil(10 * needed / max(calls, 1)) / 10
+            lines.append(
+                f"{slo.text} needs {needed:,} calls and about {calls:,.0f} are planned: it cannot be held, only missed."
+                f" Raise the rate or the seconds {times:g} times."
+            )
+        elif slo.metric == "recovery" and not faults:
+            lines.append(f"{slo.text} needs a fault to recover from, and none is planned.")
+        elif slo.metric in ("rate", "requests") and slo.threshold > at_most / (seconds if slo.metric == "rate" else 1):
+            planned = f"{calls / seconds:,.0f}/s" if slo.metric == "rate" else f"{calls:,.0f}"
+            lines.append(f"{slo.text} cannot be held: about {planned} are planned.")
+    return lines
 
 
 def show(slo: SLO, value: float) -> str:

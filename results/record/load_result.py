@@ -1,53 +1,56 @@
-"""What a load on any HTTP server came to: its figures, its SLOs, its verdict; judged by the rules of `docs/metrics.md`."""
+"""What a load on any HTTP server came to: what `harness load --json` writes, and what its page is made from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Literal
 
 import msgspec
 
-from harness.model.slo import SLO
+from harness.model.errors import UsageError
 from harness.model.verdict import RunVerdict
-from results.analysis.histogram import Histogram
-from results.analysis.judge import SLOResult, show
+from results.analysis.failures import FailureGroup
+from results.analysis.judge import SLOResult
 from results.analysis.metrics import Metrics
-from results.analysis.sample_sizes import CONFIDENCE, at_least, samples_needed
+from results.record.result import Machine
+
+LOAD_RESULT: Final = "load.json"
+"""The name of the file in a load's run folder."""
+
+StepOutcome = Literal["held", "missed", "unsteady", "generator", "unclear"]
+"""It held; an SLO was missed; the queue grew all the while; the generator was the limit; it cannot be told."""
 
 
-class Counted(Protocol):
-    """What the load engine counted (`workloads.load.engine.Snapshot`)."""
+class Interval(msgspec.Struct, frozen=True, kw_only=True):
+    """What ended between two moments of the load. A percentile is None if no call was answered in between."""
 
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def due(self) -> int: ...
-    @property
-    def ok(self) -> int: ...
-    @property
-    def failed(self) -> int: ...
-    @property
-    def wrong(self) -> int: ...
-    @property
-    def unknown(self) -> int: ...
-    @property
-    def latency(self) -> Histogram: ...
-    @property
-    def service(self) -> Histogram: ...
-    @property
-    def send_lag(self) -> Histogram: ...
-    @property
-    def cpu_s(self) -> float: ...
-    @property
-    def starved_s(self) -> float: ...
-    @property
-    def errors(self) -> dict[str, int]: ...
-    @property
-    def late(self) -> bool: ...
+    from_s: float
+    to_s: float
+    ok: int
+    failed: int
+    unknown: int
+    """Wrong answers are among the failed ones here: they were answered, and not as they should have been."""
+    p50_ms: float | None
+    p99_ms: float | None
+    p999_ms: float | None
+
+
+class LoadStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One try of one rate by `--find-max`."""
+
+    rate_per_s: float
+    outcome: StepOutcome
+    why: str
+    done_per_s: float
+    p50_ms: float | None
+    p99_ms: float | None
+    service_p99_ms: float | None
+    availability: float | None
+    busy_share: float
+    """How much of the time the generator had work, 0 to 1: close to 1, it is the limit."""
 
 
 class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What `harness load --json` writes. Latency counts from when a call was due, service from when it was sent."""
+    """Everything a load concluded. Latency counts from when a call was due, service from when it was sent."""
 
     url: str
     verdict: RunVerdict
@@ -61,83 +64,49 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     slos: tuple[SLOResult, ...]
     metrics: Metrics
-    """Percentiles that have too few samples are null."""
+    """Percentiles are null if they have too few samples, or if no call succeeded."""
     service_p50_ms: float | None
     service_p99_ms: float | None
     send_lag_p99_ms: float | None
+    """How late the generator itself sent calls that were due and had a connection free."""
+    read_lag_p99_ms: float | None
+    """At most so long answers waited for the generator to read them."""
     failed: int
     wrong: int
     unknown: int
-    errors: dict[str, int]
+    failures: tuple[FailureGroup, ...]
     cpu_s: float
+    busy_share: float
+    """How much of the time the generator had work, 0 to 1: close to 1, it is the limit."""
+    blocked_share: float
+    """How much of the time calls waited because every connection was waiting for an answer, 0 to 1."""
     latency_histogram: str
     """HdrHistogram V2, compressed, base64; nanoseconds."""
     service_histogram: str
+    series: tuple[Interval, ...]
+    rerun: str
+    """The command line that repeats the load."""
+    started_utc: str
+    """ISO 8601, to the second."""
+    machine: Machine
+    versions: dict[str, str]
+    """Package name to version."""
+    commit: str
     max_rate_per_s: float | None = None
-    """The highest rate that held, where it was looked for."""
-    steps: tuple[str, ...] = ()
+    """The highest rate that held, if it was looked for."""
+    limit: Literal["server", "generator"] | None = None
+    """What kept the highest rate from being higher; None if it was not looked for or cannot be told."""
+    steps: tuple[LoadStep, ...] = ()
 
 
-def percentile_ms(histogram: Histogram, percentile: float) -> float | None:
-    """A percentile, or None where there are too few samples for it."""
-    value = histogram.percentile_ns(percentile)
-    return value / 1e6 if value is not None and histogram.enough_for(percentile) else None
+def encode(result: LoadResult) -> bytes:
+    """The result as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
 
 
-def metrics_of(counted: Counted) -> Metrics:
-    latency = counted.latency
-    return Metrics(
-        requests=counted.due,
-        rate_per_s=counted.ok / counted.seconds if counted.seconds else 0.0,
-        p50_ms=percentile_ms(latency, 50),
-        p99_ms=percentile_ms(latency, 99),
-        p999_ms=percentile_ms(latency, 99.9),
-        max_ms=None if latency.max_ns is None else latency.max_ns / 1e6,
-        availability=counted.ok / counted.due if counted.due else None,
-        recovery_s=None,
-    )
-
-
-def judged(slo: SLO, counted: Counted) -> SLOResult:
-    """One SLO, as `results.analysis.judge.judge` does it, from a histogram."""
-    metrics = metrics_of(counted)
-    value = {
-        "max": metrics.max_ms,
-        "availability": metrics.availability,
-        "rate": metrics.rate_per_s if metrics.requests else None,
-        "requests": float(metrics.requests),
-    }.get(slo.metric)
-    if slo.percentile is not None:
-        found = counted.latency.percentile_ns(slo.percentile)
-        value = None if found is None else found / 1e6
-    if value is None:
-        return SLOResult(text=slo.text, value=None, ok=None, why="no calls to judge it by")
-    why = f"observed {show(slo, value)}"
-    if slo.percentile is None or counted.latency.enough_for(slo.percentile):
-        return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=why)
-    samples, over = counted.latency.count, counted.latency.above(slo.threshold * 1e6)
-    if at_least(over, samples, 1 - slo.percentile / 100) < 1 - CONFIDENCE:
-        return SLOResult(text=slo.text, value=value, ok=False, why=f"{why}; {over:,} of only {samples:,} calls rule it out")
-    needed = samples_needed(slo.percentile)
-    return SLOResult(
-        text=slo.text, value=value, ok=None, why=f"too few: {samples:,} calls, {slo.metric} needs {needed:,}; {why}"
-    )
-
-
-def verdict_of(counted: Counted, slos: Sequence[SLOResult]) -> tuple[RunVerdict, str]:
-    """The verdict, and why: wrong answers outweigh a generator that was late, which outweighs an SLO."""
-    if counted.wrong:
-        return "fail", f"{counted.wrong:,} answers were not what --expect says"
-    if not counted.latency.count and not counted.failed:
-        return "unknown", "no call was made"
-    if counted.late:
-        lag = counted.send_lag.percentile_ns(99) or 0.0
-        return "unknown", (
-            f"the generator was late, not the server: it did not get the processor for {counted.starved_s:.3g} of "
-            f"{counted.seconds:.3g} s, p99 of its own delay is {lag / 1e6:.3g} ms. Lower --rate, or give it a core"
-        )
-    if missed := [slo for slo in slos if slo.ok is False]:
-        return "slo", "; ".join(f"{slo.text}: {slo.why}" for slo in missed)
-    if unclear := [slo for slo in slos if slo.ok is None]:
-        return "unknown", "; ".join(f"{slo.text}: {slo.why}" for slo in unclear)
-    return "pass", "every SLO held" if slos else "no SLO was asked for"
+def decode(text: bytes, source: str) -> LoadResult:
+    """The result that `encode` wrote. Raises `UsageError`, naming `source`, if the text is not one."""
+    try:
+        return msgspec.json.decode(text, type=LoadResult)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{source} is not a load's result: {error}.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -9,10 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model.verdict import RunVerdict
+from results.analysis.failures import FailureGroup
 from results.analysis.histogram import Histogram
-from results.record.load_result import LoadResult, percentile_ms
+from results.analysis.load_judge import percentile_ms
+from results.record.load_result import LoadResult, LoadStep
 from results.report.phrasing import Mark, mark_of, milliseconds, share
-from results.report.terminal_text import STYLES, SYMBOLS, symbol, text
+from results.report.terminal_text import STYLES, SYMBOLS, print_to_copy, symbol, text
 
 _WORDS: Final[dict[RunVerdict, tuple[str, Mark]]] = {
     "pass": ("Pass", "good"),
@@ -23,20 +26,44 @@ _WORDS: Final[dict[RunVerdict, tuple[str, Mark]]] = {
 _PERCENTILES = (50, 90, 99, 99.9, 99.99)
 
 
-def print_load(result: LoadResult, console: Console) -> None:
-    """The verdict, what was sent, latency from when calls were due and from when they were sent, each SLO."""
+def print_load(result: LoadResult, console: Console, report: Path) -> None:
+    """The verdict, what was sent, latency from when calls were due and from when they were sent, failures, each SLO."""
     word, mark = _WORDS[result.verdict]
-    console.print(Text.assemble((f"{SYMBOLS[mark]} {word}.", STYLES[mark]), " ", text(result.why), "."))
+    headline = Text.assemble((f"{SYMBOLS[mark]} {word}.", STYLES[mark]), " ", text(result.why), ".")
+    console.print(headline, soft_wrap=True)
     metrics = result.metrics
     console.print(
         f"{metrics.requests:,} calls in {result.seconds:.3g} s, {metrics.rate_per_s:,.0f}/s done of {result.asked_per_s:,.0f}/s"
         f" asked, availability {share(metrics.availability)}\n{result.connections} connections, depth {result.depth},"
-        f" {result.arrivals} arrivals, {result.processes} process{'es' if result.processes > 1 else ''},"
-        f" {result.cpu_s:.3g} s of CPU, seed {result.seed}",
+        f" {result.arrivals} arrivals, {result.processes} process{'es' if result.processes > 1 else ''}"
+        f" busy {result.busy_share:.0%} of the time, seed {result.seed}",
         highlight=False,
         markup=False,
         soft_wrap=True,
     )
+    if metrics.rate_per_s:
+        console.print(_latencies(result))
+    for group in result.failures:
+        console.print(text(_failure(group), "dim"), soft_wrap=True)
+    for slo in result.slos:
+        console.print(Text.assemble(symbol(mark_of(slo.ok)), f" {slo.text}  ", text(slo.why, "dim")), soft_wrap=True)
+    print_to_copy("Report", str(report), console)
+    print_to_copy("Again", result.rerun, console)
+
+
+def step_line(step: LoadStep) -> str:
+    """One try of `--find-max` with its figures."""
+    figures = f"done {step.done_per_s:,.0f}/s, p50 {milliseconds(step.p50_ms)}, p99 {milliseconds(step.p99_ms)}"
+    figures += f" ({milliseconds(step.service_p99_ms)} from send), availability {share(step.availability)}"
+    return f"{step.rate_per_s:12,.0f}/s  {step.outcome:<9}  {figures}, generator busy {step.busy_share:.0%}"
+
+
+def _failure(group: FailureGroup) -> str:
+    example = f"; for example: {group.example}" if group.example else ""
+    return f"{group.calls:,} {group.outcome}: {group.reason}{example}"
+
+
+def _latencies(result: LoadResult) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in ("latency", *(f"p{percentile:g}" for percentile in _PERCENTILES), "max"):
         table.add_column(name, justify="left" if name == "latency" else "right", no_wrap=True)
@@ -45,13 +72,7 @@ def print_load(result: LoadResult, console: Console) -> None:
         most = histogram.max_ns
         cells = [_cell(histogram, percentile) for percentile in _PERCENTILES]
         table.add_row(name, *cells, milliseconds(None if most is None else most / 1e6))
-    console.print(table)
-    if result.failed or result.wrong or result.unknown:
-        console.print(f"{result.failed:,} failed, {result.wrong:,} wrong, {result.unknown:,} unknown", highlight=False)
-    for error, times in result.errors.items():
-        console.print(text(f"  {times:,} × {error}", "dim"))
-    for slo in result.slos:
-        console.print(Text.assemble(symbol(mark_of(slo.ok)), f" {slo.text}  ", (slo.why, "dim")))
+    return table
 
 
 def _cell(histogram: Histogram, percentile: float) -> str:

@@ -42,6 +42,8 @@ class RunView:
     slos: Table
     errors: Table
     operations: list[Table]
+    more: list[Table]
+    """Further tables with titles; those without rows are not shown."""
     faults: Table
     events: Table
     links: Table
@@ -52,6 +54,8 @@ class RunView:
     plot_height: int
     sampled: str
     aria: str
+    p999: bool = False
+    """Whether the drawing has a line for p99.9."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +80,6 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
 
 def render(runs: Sequence[tuple[Path, Result, History]]) -> str:
     """The page about runs: each with its folder (for the node logs), its result and its history."""
-    from results.report.plot_style import TOKENS  # Bokeh takes a second to import; what only prints a verdict need not wait
-
     room = Room.among(len(runs))
     anchors = [f"run-{number}" for number in range(1, len(runs) + 1)]
     results = [result for _, result, _ in runs]
@@ -90,6 +92,13 @@ def render(runs: Sequence[tuple[Path, Result, History]]) -> str:
         overview=page_sections.overview(results, anchors) if several else None,
         runs=views_of_runs,
     )
+    return render_page(page)
+
+
+def render_page(page: Page) -> str:
+    """The HTML of a page."""
+    from results.report.plot_style import TOKENS  # Bokeh takes a second to import; what only prints a verdict need not wait
+
     version, code = _bokeh()
     return render_template("page.html", page=page, tokens=TOKENS, bokeh=code, bokeh_version=version)
 
@@ -113,12 +122,13 @@ def _view(anchor: str, run_dir: Path, result: Result, history: History, room: Ro
         slos=page_sections.slos(result),
         errors=page_sections.errors(result),
         operations=[page_sections.operations(check, history.ops, room.operations) for check in unsatisfied],
+        more=[],
         faults=page_sections.faults(result),
         events=page_sections.events(history, room.rows),
         links=page_sections.links(history, room.rows),
         logs=page_sections.logs(run_dir, room.log_characters),
         facts=page_sections.facts(result),
-        plot=_compressed(plot.item.encode()),
+        plot=compressed(plot.item.encode()),
         plot_height=plot.height,
         sampled=plot.sampled,
         aria=f"Faults, latency and throughput of {result.drill} over time. {sentence}",
@@ -131,7 +141,8 @@ def _subtitle(results: Sequence[Result]) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _compressed(data: bytes) -> str:
+def compressed(data: bytes) -> str:
+    """Data as it stands in the page: gzip, in base64."""
     return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
 
 
@@ -141,4 +152,4 @@ def _bokeh() -> tuple[str, str]:
     import bokeh
     from bokeh.resources import Resources
 
-    return str(bokeh.__version__), _compressed("\n".join(Resources(mode="inline", components=["bokeh"]).js_raw).encode())
+    return str(bokeh.__version__), compressed("\n".join(Resources(mode="inline", components=["bokeh"]).js_raw).encode())

@@ -10,6 +10,7 @@ from typing import Final
 import pandas as pd
 
 from harness.model.history import History
+from results.analysis.failures import FailureGroup
 from results.analysis.recovery import Recovery
 from results.record.result import CheckResult, Result
 from results.report.phrasing import (
@@ -136,6 +137,19 @@ def errors(result: Result) -> Table:
     columns = (Column(name="calls", number=True), Column(name="outcome", tight=True), Column(name="reason"))
     rows = (Row(cells=(f"{reason.calls:,}", reason.outcome, reason.error)) for reason in result.errors)
     return Table(columns=columns, rows=tuple(rows))
+
+
+def failures(groups: Sequence[FailureGroup]) -> Table:
+    """Why calls of a load were not done, with an example of what they were answered with."""
+    columns = (
+        Column(name="calls", number=True),
+        Column(name="outcome", tight=True),
+        Column(name="reason"),
+        Column(name="for example", code=True),
+    )
+    used = columns if any(group.example for group in groups) else columns[:-1]
+    rows = [(f"{group.calls:,}", group.outcome, group.reason, group.example)[: len(used)] for group in groups]
+    return Table(columns=used, rows=tuple(Row(cells=cells) for cells in rows))
 
 
 def operations(check: CheckResult, ops: pd.DataFrame, at_most: int) -> Table:

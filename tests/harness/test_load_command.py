@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.helpers.answering import answering
+from harness.cli.main import run
+from harness.cluster.ports import reserved
+from results.record.load_result import LoadResult, decode
+from tests.helpers.answering import accepting, answering
 from tests.helpers.engine import environment
+from workloads.load.target import request_bytes, target_of
 
 SHORT = ("--rate", "100", "--seconds", "0.3", "--warm-up", "0.1", "--connections", "4")
 
 
-def load(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command as it is installed: Python does not look for modules in the working directory."""
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "harness.cli", "load", *arguments],
-        cwd=folder, env=environment(), capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+COMMAND = (sys.executable, "-P", "-m", "harness.cli", "load")
+"""The command as it is installed: Python does not look for modules in the working directory."""
+
+
+class Loads:
+    """Runs `harness load` in this process and in a folder of its own: faster than a new one each time."""
+
+    def __init__(self, folder: Path, captured: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._captured = folder, captured
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        """The exit code, standard output, standard error."""
+        code = run(["load", *arguments])
+        return code, *self._captured.readouterr()
+
+    def result_of(self, *arguments: str) -> tuple[int, str, LoadResult]:
+        """A load that has nothing to complain of: what it wrote to --json and kept in its run folder, which are the same."""
+        code, out, err = self(*arguments, "--json", "out.json")
+        assert err == ""
+        (kept,) = (self.folder / "runs" / "load").glob("*/*/load.json")
+        assert kept.read_bytes() == (self.folder / "out.json").read_bytes()
+        return code, out, decode(kept.read_bytes(), "load.json")
+
+    def page(self) -> str:
+        (page,) = (self.folder / "runs" / "load").glob("*/*/report.html")
+        return page.read_text()
+
+
+@pytest.fixture
+def load(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Loads:
+    monkeypatch.chdir(tmp_path)
+    return Loads(tmp_path, capsys)
 
 
 @pytest.mark.parametrize("package", [False, True])
@@ -29,6 +65,162 @@ def test_folders_with_the_names_of_our_packages_do_not_get_in_the_way(tmp_path: 
         if package:
             (tmp_path / name / "__init__.py").write_text("raise RuntimeError('this is not ours')\n")
     with answering() as (url, _):
-        done = load(tmp_path, url, *SHORT)
+        done = subprocess.run(
+            [*COMMAND, url, *SHORT], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=120
+        )
     assert done.stderr == ""
     assert "availability 100 %" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "reason", "example"),
+    [
+        (404, (), b'{"detail":\n "Not Found"}', "status 404", '{"detail": "Not Found"}'),
+        (500, (), b"boom\x1b[2J", "status 500", "boom"),
+        (401, (("WWW-Authenticate", "Basic"),), b"", "status 401", "www-authenticate: Basic"),
+        (302, (("Location", "/login"),), b"", "status 302, a redirect, which is not followed", "location: /login"),
+    ],
+)
+def test_a_server_that_refuses_everything_is_no_pass_and_shows_why(
+    load: Loads, status: int, headers: tuple[tuple[str, str], ...], body: bytes, reason: str, example: str
+) -> None:
+    with answering(status, body, headers) as (url, _):
+        code, out, result = load.result_of(url, *SHORT)
+    assert (code, result.verdict) == (4, "unknown")
+    (group,) = result.failures
+    assert (group.outcome, group.reason, group.calls) == ("failed", reason, result.metrics.requests)
+    assert group.example.startswith(example)
+    assert reason in out
+    assert reason in load.page()
+    assert "no call succeeded" in out
+    assert "\x1b" not in out
+    assert result.metrics.p50_ms is None
+
+
+def test_nobody_listening_is_no_pass(load: Loads) -> None:
+    with reserved(1) as (port,):
+        pass
+    code, out, result = load.result_of(f"http://127.0.0.1:{port}/", *SHORT)
+    assert (code, result.verdict) == (4, "unknown")
+    assert "cannot connect: Connection refused" in out
+
+
+def test_a_port_that_speaks_tls_is_said_to(load: Loads) -> None:
+    def alert(client: socket.socket) -> None:
+        with client:
+            client.recv(4096)
+            client.sendall(b"\x15\x03\x03\x00\x02\x02\x46")
+
+    with accepting(alert) as port:
+        code, out, _ = load.result_of(f"http://127.0.0.1:{port}/", *SHORT)
+    assert code == 4
+    assert "the server speaks TLS on this port" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        (("--body", '{"x": 1}'), "application/json"),
+        (("--body", "[1]"), "application/json"),
+        (("--body", "x=1"), ""),
+        (("--body", '{"x": 1}', "--header", "content-type: text/plain"), "text/plain"),
+    ],
+)
+def test_a_json_body_says_what_it_is(options: tuple[str, ...], sent: str) -> None:
+    target = target_of("http://127.0.0.1/", allow_remote=False)
+    headers = [options[3]] if len(options) > 2 else []
+    request = request_bytes(target, "POST", headers, options[1].encode()).decode().lower()
+    assert re.findall("content-type: (.*)\r", request) == ([sent] if sent else [])
+
+
+def test_the_run_folder_has_a_page_with_the_series_and_the_line_that_repeats_it(load: Loads) -> None:
+    options = ("--rate", "0.2k", "--seconds", "1200ms", "--warm-up", "0.1s", "--slo", "p50 < 10s", "--header", "A: b c")
+    with answering() as (url, types):
+        _, _, result = load.result_of(url, *options)
+    ended = sum(interval.ok + interval.failed + interval.unknown for interval in result.series)
+    assert 0.9 * result.metrics.requests <= ended <= result.metrics.requests
+    assert len(result.series) >= 3
+    assert all(one.to_s == other.from_s for one, other in itertools.pairwise(result.series))
+    assert result.series[0].from_s == 0
+    assert result.asked_per_s == 200
+    assert f"--rate 200 --seconds 1.2 --warm-up 0.1 --header 'A: b c' --slo 'p50 < 10s' --seed {result.seed}" in result.rerun
+    assert url in load.page()
+    assert types
+
+
+def test_an_slo_that_the_planned_calls_cannot_decide_is_told_before(load: Loads) -> None:
+    with answering() as (url, _):
+        _, _, err = load(url, *SHORT, "--slo", "p99.9 < 50ms")
+    assert err.startswith("? p99.9 < 50ms needs 6,636 calls and about 30 are planned: it cannot be held, only missed.")
+
+
+def test_a_search_keeps_each_try_with_its_figures(load: Loads) -> None:
+    with answering() as (url, _):
+        _, out, result = load.result_of(
+            url,
+            "--find-max",
+            "--arrivals",
+            "constant",
+            "--rate",
+            "1",
+            "--seconds",
+            "0.5",
+            "--warm-up",
+            "0.1",
+            "--slo",
+            "max < 0.001us",
+        )
+    assert result.max_rate_per_s is None
+    assert [step.rate_per_s for step in result.steps][:2] == [1, 1]  # a missed step is repeated
+    assert all(step.outcome == "held" or step.why for step in result.steps)
+    assert out.count("/s  missed") == sum(step.outcome == "missed" for step in result.steps)
+    assert any(step.p50_ms is not None or step.availability for step in result.steps)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--rate", "1e9"), "This load may take 110.1 GB"),
+        (("--rate", "1000", "--seconds", "100000h"), "This load may take"),
+        (("--processes", "100000", "--connections", "100000"), "This load may take"),
+        (("--connections", "1000000"), "connections"),
+        (("--rate", "fast"), "'fast' is not a rate, such as 500 or 10k"),
+        (("--seconds", "1m30s"), "'1m30s' is not a time above 0, such as 30, 1.5s, 500ms or 1m"),
+    ],
+)
+def test_what_this_machine_cannot_hold_or_nobody_can_read_is_refused(
+    load: Loads, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
+) -> None:
+    try:
+        code, _, err = load("http://127.0.0.1:9/", *options)
+    except SystemExit as error:  # argparse's
+        code, err = int(error.code or 0), capsys.readouterr().err
+    assert (code, err.count("\n")) == (2, 1), err
+    assert message in err
+    assert not (load.folder / "runs").exists()
+
+
+def test_an_interrupt_ends_it_with_what_was_measured(tmp_path: Path) -> None:
+    called = threading.Event()
+
+    def answer(client: socket.socket) -> None:
+        with client:
+            while client.recv(4096):
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                called.set()
+
+    command = [*COMMAND, "--seconds", "100s", "--rate", "1M", "--warm-up", "0"]
+    with accepting(answer) as port:
+        process = subprocess.Popen(
+            [*command, f"http://127.0.0.1:{port}/", "--json", "out.json"],
+            cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert called.wait(60)
+        family = psutil.Process(process.pid).children()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "")
+    assert "interrupted; this is what was measured until then" in out
+    assert decode((tmp_path / "out.json").read_bytes(), "out.json").verdict == "unknown"
+    assert family
+    assert not psutil.wait_procs(family, timeout=30)[1]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -38,3 +39,22 @@ def answering(
             yield f"http://127.0.0.1:{server.server_port}/", types
         finally:
             server.shutdown()
+
+
+@contextlib.contextmanager
+def accepting(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server that hands each connection to `serve`, in a thread of its own; its port."""
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                threading.Thread(target=guarded, args=(listener.accept()[0],), daemon=True).start()
+
+    def guarded(client: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the client has gone
+            serve(client)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield int(listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)

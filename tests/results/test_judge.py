@@ -8,7 +8,7 @@ from scipy.stats import binom
 
 from harness.model.history import History
 from harness.model.slo import SLO
-from results.analysis.judge import SLOResult, judge, show
+from results.analysis.judge import SLOResult, judge, show, undecidable
 from results.analysis.metrics import Measurements, measure
 from results.analysis.recovery import Recovery
 from results.analysis.sample_sizes import at_least, samples_needed
@@ -165,3 +165,21 @@ def test_recovery_that_never_came_is_missed() -> None:
 )
 def test_values_are_never_rounded_across_their_threshold(text: str, value: float, shown: str) -> None:
     assert show(SLO.parse(text), value) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("p99 < 50ms", ""),
+        ("p99.9 < 50ms", "p99.9 < 50ms needs 6,636 calls and about 1,000 are planned: it cannot be held, only missed."),
+        ("recovery < 2s", "recovery < 2s needs a fault to recover from, and none is planned."),
+        ("rate >= 90/s", ""),
+        ("rate >= 200/s", "rate >= 200/s cannot be held: about 100/s are planned."),
+        ("requests >= 2k", "requests >= 2k cannot be held: about 1,000 are planned."),
+        ("availability >= 99.99%", ""),
+    ],
+)
+def test_what_a_load_cannot_decide_is_known_before(text: str, told: str) -> None:
+    lines = undecidable([SLO.parse(text)], calls=1000, seconds=10, faults=False)
+    assert [line for line in lines if line.startswith(told)] == ([lines[0]] if told else [])
+    assert bool(lines) is bool(told)

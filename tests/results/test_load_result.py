@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from harness.model.slo import SLO
+from results.analysis.failures import FailureGroup
 from results.analysis.histogram import Histogram
-from results.record.load_result import judged, metrics_of, verdict_of
+from results.analysis.load_judge import judged, metrics_of, verdict_of
 
 
 def milliseconds(*values: float) -> Histogram:
@@ -26,11 +27,18 @@ class Counts:
     wrong: int = 0
     unknown: int = 0
     late: bool = False
+    saturated: bool = False
     starved_s: float = 0.0
+    busy_s: float = 0.0
+    queued_s: float = 0.0
+    saturated_s: float = 0.0
+    blocked_s: float = 0.0
     cpu_s: float = 0.0
-    errors: dict[str, int] = field(default_factory=dict)
+    failures: tuple[FailureGroup, ...] = ()
     service: Histogram = field(default_factory=Histogram)
+    unanswered: Histogram = field(default_factory=Histogram)
     send_lag: Histogram = field(default_factory=Histogram)
+    read_lag: Histogram = field(default_factory=Histogram)
 
     @property
     def ok(self) -> int:
@@ -60,6 +68,61 @@ FAST = milliseconds(*[1.0] * 1000)
 def test_verdicts(counts: Counts, verdict: str) -> None:
     slos = [judged(SLO.parse(text), counts) for text in ("p99 < 100ms", "availability >= 99%")]
     assert verdict_of(counts, slos)[0] == verdict
+
+
+def slo(text: str, counts: Counts) -> bool | None:
+    return judged(SLO.parse(text), counts).ok
+
+
+def test_a_load_without_a_success_never_passes() -> None:
+    refused = Counts(Histogram(), failed=100, failures=(FailureGroup(outcome="failed", reason="status 404", calls=100),))
+    fast = milliseconds(*[1.0] * 1000)
+    lost = Counts(fast, unknown=1000, unanswered=fast)
+    for counts in (refused, lost):
+        assert verdict_of(counts, [])[0] == "unknown"
+        assert slo("p50 < 100ms", counts) is slo("max < 100ms", counts) is None
+        metrics = metrics_of(counts)
+        assert metrics.p50_ms is metrics.p99_ms is metrics.max_ms is None
+        outcomes = [judged(SLO.parse("availability >= 99%"), counts)]
+        assert verdict_of(counts, outcomes)[0] == "slo"
+    assert "100 × status 404" in verdict_of(refused, [])[1]
+
+
+def test_a_server_that_never_answers_has_missed_a_shorter_time() -> None:
+    waited = milliseconds(*[1000.0] * 1000)
+    counts = Counts(waited, unknown=1000, unanswered=waited)
+    assert slo("p99 < 100ms", counts) is False
+    assert slo("p99 < 2s", counts) is None
+
+
+def test_calls_without_an_answer_do_not_make_a_percentile_hold() -> None:
+    """The connection was lost at once: how long an answer would have taken is not known."""
+    latency = milliseconds(*[1.0] * 980, *[0.1] * 20)
+    counts = Counts(latency, unknown=20, unanswered=milliseconds(*[0.1] * 20))
+    assert slo("p50 < 100ms", counts) is slo("p90 < 100ms", counts) is True
+    assert slo("p99 < 100ms", counts) is slo("max < 100ms", counts) is None
+
+
+def test_what_the_generator_may_have_added_is_not_blamed_on_the_server() -> None:
+    slow = milliseconds(*[120.0] * 1000)
+    lag = milliseconds(*[15.0] * 1000)
+    assert slo("p99 < 100ms", Counts(slow)) is False
+    assert slo("p99 < 100ms", Counts(slow, send_lag=lag)) is False
+    assert slo("p99 < 100ms", Counts(slow, send_lag=lag, read_lag=lag)) is None
+
+
+def test_a_saturated_generator_is_unknown_and_says_so() -> None:
+    counts = Counts(milliseconds(*[500.0] * 1000), late=True, saturated=True, saturated_s=0.9, seconds=1)
+    verdict, why = verdict_of(counts, [judged(SLO.parse("p99 < 100ms"), counts)])
+    assert verdict == "unknown"
+    assert "the generator was the limit, not the server" in why
+
+
+def test_waiting_for_connections_is_mentioned_beside_a_missed_slo() -> None:
+    counts = Counts(milliseconds(*[500.0] * 1000), blocked_s=0.8)
+    verdict, why = verdict_of(counts, [judged(SLO.parse("p99 < 100ms"), counts)])
+    assert verdict == "slo"
+    assert "raise --connections" in why
 
 
 def test_figures_that_have_too_few_samples_are_not_given() -> None:

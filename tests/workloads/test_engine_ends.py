@@ -16,7 +16,7 @@ import pytest
 from harness.model.errors import UsageError
 from harness.model.load import Load
 from harness.model.shapes import Replay
-from tests.workloads.test_engine import GET, OK, always, serving
+from tests.workloads.test_engine import GET, OK, always, reasons, serving
 from workloads.load.engine import Engine, EngineTask, Exchange
 
 HEAD = b"HEAD / HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -52,15 +52,15 @@ def test_calls_without_an_answer_in_time_are_unknown(depth: int) -> None:
     assert counted.ok == counted.wrong == 0
     assert counted.unknown == counted.sent >= 4
     assert counted.failed == counted.due - counted.sent
-    assert counted.latency.above(49e6) >= counted.errors["no answer in time"] >= 2
-    assert (counted.errors["no answer in time"] < counted.unknown) is (depth > 1)
+    assert counted.latency.above(49e6) >= reasons(counted)["no answer in time"] >= 2
+    assert (reasons(counted)["no answer in time"] < counted.unknown) is (depth > 1)
 
 
 def test_calls_that_nobody_is_free_for_fail_when_the_load_has_ended() -> None:
     with serving(lambda client, count: True) as address, Engine(task(address, timeout_ms=150)) as engine:
         engine.start()
         counted = engine.wait()
-    assert counted.errors["not sent: no connection was free to the end"] == counted.due - counted.sent > 0
+    assert reasons(counted)["not sent: no connection was free to the end"] == counted.due - counted.sent > 0
 
 
 def test_answers_that_come_in_pieces_are_put_together() -> None:
@@ -118,7 +118,7 @@ def test_what_cannot_be_read_is_unknown_and_said(content: bytes) -> None:
         counted = engine.wait()
     assert counted.ok + counted.unknown == counted.sent
     assert counted.ok + counted.unknown + counted.failed == counted.due == 10
-    assert any(text.startswith("answer cannot be read: ") for text in counted.errors) or content == OK + OK
+    assert any(text.startswith("answer cannot be read: ") for text in reasons(counted)) or content == OK + OK
 
 
 def test_what_came_before_an_answer_that_cannot_be_read_counts_once() -> None:
@@ -136,7 +136,7 @@ def test_what_came_before_an_answer_that_cannot_be_read_counts_once() -> None:
         engine.start()
         counted = engine.wait()
     assert counted.due == counted.sent + counted.failed == 40
-    assert counted.wrong == counted.errors["not what was expected: b'no'"] >= 1
+    assert counted.wrong == reasons(counted)["the body does not begin as expected"] >= 1
     assert counted.ok == 2 * counted.wrong
     assert counted.unknown == counted.sent - 3 * counted.wrong >= 1
 

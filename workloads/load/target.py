@@ -54,7 +54,8 @@ def target_of(url: str, *, allow_remote: bool) -> Target:
 
 
 def request_bytes(target: Target, method: str, headers: Sequence[str], body: bytes | None) -> bytes:
-    """One HTTP/1.1 request. `headers` are "Name: value"; a Host among them replaces the target's."""
+    """One HTTP/1.1 request. `headers` are "Name: value"; a Host among them replaces the target's, and a body that is a JSON
+    object or array is sent as such unless a Content-Type among them says otherwise."""
     if not _TOKEN.fullmatch(method):
         raise UsageError(f"--method {method!r}: expected a word such as GET or POST.")
     given: dict[str, str] = {}
@@ -68,12 +69,22 @@ def request_bytes(target: Target, method: str, headers: Sequence[str], body: byt
         raise UsageError("--header: Content-Length, Transfer-Encoding and Connection follow from the request. Leave them out.")
     host = next((value for name, value in given.items() if name.lower() == "host"), target.host)
     others = [(name, _utf8(value)) for name, value in given.items() if name.lower() != "host"]
+    if body and "content-type" not in names and _is_json(body):
+        others.append(("Content-Type", "application/json"))
     return encode_request(method, target.path, host=_utf8(host), headers=others, body=body)
 
 
 def _utf8(text: str) -> str:
     """Text whose characters are the bytes of another's UTF-8, as header values are encoded."""
     return text.encode("utf-8").decode("latin-1")
+
+
+def _is_json(body: bytes) -> bool:
+    """Whether a body is a JSON object or array; a mere number or word may be anything."""
+    try:
+        return isinstance(msgspec.json.decode(body), dict | list)
+    except msgspec.DecodeError:
+        return False
 
 
 def bodies_of(text: str | None, body_file: Path | None, bodies: Path | None) -> list[bytes | None]:

@@ -123,13 +123,13 @@ class Connections:
             if len(connection.which) < self._depth:
                 self.give(connection)
 
-    def lose(self, connection: Connection, why: str, others_why: str = "") -> None:
+    def lose(self, connection: Connection, why: str, others_why: str = "", example: str = "") -> None:
         """Give its calls up as unknown, those after the first for a reason of their own, and connect anew."""
         now = _now()
         first = min(1, len(connection.which))
         for count, text in ((first, why), (len(connection.which) - first, others_why or why)):
             for dues, sent_ns in connection.take(count):
-                self._tally.ended(UNKNOWN, dues, sent_ns, now, text)
+                self._tally.ended(UNKNOWN, dues, sent_ns, now, text, example)
         self._drop(connection)
         self._connect()
 

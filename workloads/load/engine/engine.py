@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections import Counter
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
@@ -13,8 +12,9 @@ from typing import Final, Self
 from harness import roots
 from harness.model.errors import UsageError
 from harness.model.shapes import Replay
+from results.analysis.failures import merged
 from results.analysis.histogram import Histogram
-from workloads.load.engine.snapshot import PAGE_BYTES, Page, Snapshot
+from workloads.load.engine.snapshot import PAGE_BYTES, Page, Snapshot, Spent
 from workloads.load.engine.task import EngineTask, Order, Prepare, SetRate, Start, Stop, encoded
 
 _AHEAD_NS: Final = 20_000_000
@@ -76,13 +76,14 @@ class Engine:
         """What has been counted, at most 0.1 s old."""
         now_ns = time.monotonic_ns()
         pages = [page.read() for page in self._pages]
-        errors: Counter[str] = Counter()
-        merged = [Histogram(), Histogram(), Histogram()]
+        merged_histograms = [Histogram() for _ in pages[0].histograms]
         for page in pages:
-            errors.update(page.errors)
-            for all_of_them, histogram in zip(merged, page.histograms, strict=True):
+            for all_of_them, histogram in zip(merged_histograms, page.histograms, strict=True):
                 all_of_them.merge(histogram)
+        latency, service, unanswered, send_lag, read_lag = merged_histograms
         due, sent, ok, failed, wrong, unknown = (sum(calls) for calls in zip(*(page.calls for page in pages), strict=True))
+        spent = Spent(*(sum(times) for times in zip(*(page.spent for page in pages), strict=True)))
+        each = len(pages) * 1e9
         return Snapshot(
             at_ns=now_ns,
             seconds=max(min(now_ns, self._end_ns) - self._begin_ns, 0) / 1e9,
@@ -92,25 +93,33 @@ class Engine:
             failed=failed,
             wrong=wrong,
             unknown=unknown,
-            latency=merged[0],
-            service=merged[1],
-            send_lag=merged[2],
-            cpu_s=sum(page.cpu_ns for page in pages) / 1e9,
-            starved_s=sum(page.starved_ns for page in pages) / len(pages) / 1e9,
-            errors=dict(errors.most_common(20)),
+            latency=latency,
+            service=service,
+            unanswered=unanswered,
+            send_lag=send_lag,
+            read_lag=read_lag,
+            cpu_s=spent.cpu_ns / 1e9,
+            starved_s=spent.starved_ns / each,
+            busy_s=spent.busy_ns / each,
+            queued_s=spent.queued_ns / each,
+            saturated_s=spent.saturated_ns / each,
+            blocked_s=spent.blocked_ns / each,
+            failures=merged([group for page in pages for group in page.failures]),
             finished=all(page.finished for page in pages),
         )
 
+    def check(self) -> None:
+        """Raise `RuntimeError` if one of the engine's processes ended before the load did."""
+        gone = [worker.poll() is not None for worker in self._workers]
+        if any(ended and not page.read().finished for ended, page in zip(gone, self._pages, strict=True)):
+            raise RuntimeError("a process of the load engine ended before the load did; its error is above")
+
     def wait(self) -> Snapshot:
-        """Return when every call has ended. Raises `RuntimeError` where a process ended before."""
-        while True:
-            gone = [worker.poll() is not None for worker in self._workers]
-            snapshot = self.snapshot()
-            if snapshot.finished:
-                return snapshot
-            if any(ended and not page.read().finished for ended, page in zip(gone, self._pages, strict=True)):
-                raise RuntimeError("a process of the load engine ended before the load did; its error is above")
+        """Return when every call has ended. Raises `RuntimeError` as `check` does."""
+        while not (snapshot := self.snapshot()).finished:
+            self.check()
             time.sleep(_POLL_S)
+        return snapshot
 
     def stop(self) -> Snapshot:
         """Nothing falls due any more; wait for the calls that did."""

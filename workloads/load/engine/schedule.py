@@ -69,10 +69,17 @@ class Schedule:
         return taken
 
     def waiting(self, now_ns: int) -> int:
-        """How many counted calls are due and not taken."""
+        """How many counted calls are due and not taken. Whole blocks are counted by their length: a backlog may be long."""
         self._draw_until(now_ns)
-        pending = [np.array(self._dues[self._at :], np.int64), *self._blocks]
-        return sum(int(((dues >= self.counted_from_ns) & (dues <= now_ns)).sum()) for dues in pending)
+        from_ns, count = self.counted_from_ns, 0
+        if (at := self._at) < len(self._dues):
+            count += max(bisect_right(self._dues, now_ns, at) - bisect_left(self._dues, from_ns, at), 0)
+        for block in self._blocks:
+            if from_ns <= block[0] and block[-1] <= now_ns:
+                count += len(block)
+            else:
+                count += max(int(np.searchsorted(block, now_ns, "right") - np.searchsorted(block, from_ns)), 0)
+        return count
 
     def _draw_anew(self, at_ns: int) -> None:
         self._dues, self._at = self._pending(), 0

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from typing import Final
+from bisect import bisect_left
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from results.analysis.failures import FailureGroup
 from workloads.load.engine.schedule import NEVER_NS, Times
-from workloads.load.engine.snapshot import Page
+from workloads.load.engine.snapshot import Page, Spent
+from workloads.load.engine.usage import Usage
 
 OK, FAILED, WRONG, UNKNOWN = 2, 3, 4, 5
 """How a call ended, and its place among a page's counts."""
-_ERROR_TEXTS: Final = 20
-_ERROR_LETTERS: Final = 200
+OUTCOMES: Final[dict[int, Literal["failed", "wrong", "unknown"]]] = {FAILED: "failed", WRONG: "wrong", UNKNOWN: "unknown"}
+_REASONS: Final = 20
+_REASON_LETTERS: Final = 200
 
 
 class Tally:
@@ -25,12 +28,16 @@ class Tally:
         self._page = page
         self.counted_from_ns = NEVER_NS
         self.starved_ns = 0
+        self.usage = Usage()
         self._cpu_from_ns = time.process_time_ns()
         self._left = _Runs()
         self._ended: dict[int, _Runs] = {}
+        self._read: list[int] = []
         self._counts = [0, 0, 0, 0, 0, 0]
         self._never_left = 0
-        self._errors: Counter[str] = Counter()
+        self._reasons: dict[str, list[int]] = {}
+        """By reason, the outcome of its calls, and how many they are."""
+        self._examples: dict[str, str] = {}
 
     def begin(self, counted_from_ns: int) -> None:
         self.counted_from_ns = counted_from_ns
@@ -41,24 +48,36 @@ class Tally:
         self._left.dues.append(dues)
         self._left.runs += (len(dues), sent_ns, free_ns)
 
-    def ended(self, outcome: int, dues: Times, sent_ns: int, now_ns: int, text: str = "") -> None:
-        """Calls that were sent together ended in the same way; `text` says why, where that was not OK."""
+    def ended(self, outcome: int, dues: Times, sent_ns: int, now_ns: int, reason: str = "", example: str = "") -> None:
+        """Calls that were sent together ended in the same way; `reason` says why, unless they are OK."""
         ended = self._ended.get(outcome)
         if ended is None:
             ended = self._ended[outcome] = _Runs()
         ended.dues.append(dues)
         ended.runs += (len(dues), sent_ns, now_ns)
-        if text:
-            self._note(text, dues)
+        if reason:
+            self._note(outcome, reason, dues, example)
 
-    def never_left(self, dues: Times, text: str) -> None:
+    def never_left(self, dues: Times, reason: str) -> None:
         """Calls that surely did not reach the server: failed."""
-        self._never_left += sum(due >= self.counted_from_ns for due in dues)
-        self._note(text, dues)
+        self._never_left += self._counted(dues)
+        self._note(FAILED, reason, dues, "")
+
+    def read(self, answers: int, now_ns: int, lag_ns: int) -> None:
+        """Answers were received that may have lain in the kernel for so long."""
+        if answers and now_ns >= self.counted_from_ns:
+            self._read += (answers, lag_ns)
+
+    def lacks_example(self, reason: str) -> bool:
+        """Whether an example is still wanted of calls that end for this reason."""
+        return reason not in self._examples and len(self._examples) < _REASONS
 
     def flush(self, waiting: int, finished: bool) -> None:
         """Write all of it to the page. `waiting` calls are due and have not left."""
         self._page.begin()
+        answers, lags = np.array(self._read, np.int64).reshape(-1, 2).T
+        self._page.read_lag.record(lags, answers)
+        self._read = []
         dues, sents, frees = self._left.counted(self.counted_from_ns)
         self._counts[1] += len(dues)
         self._page.send_lag.record(sents - np.maximum(dues, frees))
@@ -68,17 +87,35 @@ class Tally:
             if outcome != FAILED:
                 self._page.latency.record(ends - dues)
                 self._page.service.record(ends - sents)
+            if outcome == UNKNOWN:
+                self._page.unanswered.record(ends - dues)
         self._left, self._ended = _Runs(), {}
         self._counts[0] = self._counts[1] + self._never_left + waiting
         counts = self._counts.copy()
         counts[FAILED] += self._never_left
-        cpu_ns = time.process_time_ns() - self._cpu_from_ns
-        self._page.commit(counts, cpu_ns, self.starved_ns, dict(self._errors), finished)
+        usage, cpu_ns = self.usage, time.process_time_ns() - self._cpu_from_ns
+        spent = Spent(cpu_ns, self.starved_ns, usage.busy_ns, usage.queued_ns, usage.saturated_ns, usage.blocked_ns)
+        self._page.commit(counts, spent, self._failures(), finished)
 
-    def _note(self, text: str, dues: Times) -> None:
-        text = text[:_ERROR_LETTERS]
-        if text in self._errors or len(self._errors) < _ERROR_TEXTS:
-            self._errors[text] += sum(due >= self.counted_from_ns for due in dues)
+    def _failures(self) -> list[FailureGroup]:
+        return [
+            FailureGroup(outcome=OUTCOMES[outcome], reason=reason, calls=calls, example=self._examples.get(reason, ""))
+            for reason, (outcome, calls) in self._reasons.items()
+            if calls
+        ]
+
+    def _note(self, outcome: int, reason: str, dues: Times, example: str) -> None:
+        reason = reason[:_REASON_LETTERS]
+        if reason not in self._reasons:
+            if len(self._reasons) >= _REASONS:
+                return
+            self._reasons[reason] = [outcome, 0]
+        if example and reason not in self._examples:
+            self._examples[reason] = example
+        self._reasons[reason][1] += self._counted(dues)
+
+    def _counted(self, dues: Times) -> int:
+        return len(dues) - bisect_left(dues, self.counted_from_ns)
 
 
 class _Runs:

@@ -15,6 +15,7 @@ import msgspec
 from harness.http.framing import Malformed
 from workloads.load.engine.alarm import Alarm
 from workloads.load.engine.connections import Connection, Connections
+from workloads.load.engine.examples import beginning, example_of, is_tls
 from workloads.load.engine.schedule import NEVER_NS, Schedule, Times
 from workloads.load.engine.snapshot import Page
 from workloads.load.engine.tally import FAILED, OK, WRONG, Tally
@@ -26,8 +27,13 @@ _SPIN_NS: Final = 60_000
 """So long before a call is due the worker is awake: what the kernel wakes late would be sent late."""
 _STARVED_NS: Final = 10_000_000
 """A worker that comes back so much later than it meant to did not get the processor."""
+_AT_ONCE_NS: Final = 20_000
+"""A poll that takes longer had to wait for what it returns."""
+_GIVEN_UP_AT_ONCE: Final = 1024
 _CONNECT_NS: Final = 2_000_000_000
 _RECEIVED_BYTES: Final = 1 << 18
+_STATUS: Final = {status: f"status {status}, a redirect, which is not followed" for status in (301, 302, 303, 307, 308)}
+_TLS: Final = "the server speaks TLS on this port, and the request was plain HTTP"
 _STDIN, _STDOUT = 0, 1
 _now = time.monotonic_ns
 
@@ -50,6 +56,8 @@ class Worker:
         self._free = self._connections.free
         self._orders = b""
         self._parent = os.getppid()
+        self._waited_ns = 0
+        self._polled_ns = self._came_ns = _now()
 
     def run(self) -> None:
         """Connect, say so, and carry out what the parent orders until all calls have ended."""
@@ -57,25 +65,35 @@ class Worker:
         while self._connections.connecting and _now() < limit_ns:
             self._poll(0.01)
         os.write(_STDOUT, b"ready\n")
-        meant_ns = flushed_ns = swept_ns = _now()
-        finished = False
+        usage = self._tally.usage
+        meant_ns = flushed_ns = swept_ns = last_ns = _now()
+        finished, worked = False, True
         while not finished:
             now = _now()
             if now - meant_ns > _STARVED_NS:
                 self._starved(meant_ns, now)
-            self._dispatch(now)
+            usage.idle(self._waited_ns if worked else now - last_ns)
+            worked = self._dispatch(now)
             if now - swept_ns > _SWEEP_NS:
                 self._connections.sweep(now)
                 swept_ns = now
             finished = now >= self._schedule.end_ns and self._all_ended(now)
             if finished or now - flushed_ns > _FLUSH_NS:
+                self._measure(now)
                 self._tally.flush(self._schedule.waiting(now), finished)
                 flushed_ns = now
                 if os.getppid() != self._parent:
                     sys.exit("the load engine's parent has ended")
             wait_ns = 0 if finished else self._wait_ns(now)
-            meant_ns = now + wait_ns
-            self._poll(wait_ns / 1e9)
+            meant_ns, last_ns = now + wait_ns, now
+            worked = self._poll(wait_ns / 1e9) or worked
+
+    def _measure(self, now: int) -> None:
+        """The end of an interval: it counts if all of it lay within the load."""
+        if self._schedule.counted_from_ns <= now <= self._schedule.end_ns:
+            self._tally.usage.interval(now, self._schedule.next_ns)
+        elif now < self._schedule.counted_from_ns:
+            self._tally.usage.begin(now)
 
     def _wait_ns(self, now: int) -> int:
         gap_ns = self._schedule.next_ns - now - _SPIN_NS if self._free else _SWEEP_NS
@@ -96,15 +114,19 @@ class Worker:
                 self._tally.never_left(rest, "not sent: no connection was free to the end")
         return self._schedule.next_ns == NEVER_NS and not self._connections.under_way
 
-    def _dispatch(self, now: int) -> None:
+    def _dispatch(self, now: int) -> bool:
+        """Send what is due, as far as connections are free; whether there was anything to do."""
+        worked = False
         while self._schedule.next_ns <= now:
             if self._free:
                 connection = self._free[0]
                 self._send(connection, self._schedule.take(self._depth - len(connection.which), now))
             elif self._connections.unreachable:
-                self._tally.never_left(self._schedule.take(1, now), self._connections.refused)
+                self._tally.never_left(self._schedule.take(_GIVEN_UP_AT_ONCE, now), self._connections.refused)
             else:
-                return
+                return worked
+            worked = True
+        return worked
 
     def _send(self, connection: Connection, dues: Times) -> None:
         first, kinds = self._exchange, len(self._requests)
@@ -127,9 +149,19 @@ class Worker:
             self._connections.unsent(connection, content[count:])
         self._connections.sent(connection)
 
-    def _poll(self, seconds: float) -> None:
-        for fd, event in self._epoll.poll(seconds):
+    def _poll(self, seconds: float) -> bool:
+        """Wait for at most so long, and do what has come; whether there was anything to do."""
+        before_ns = _now()
+        events = self._epoll.poll(seconds)
+        now = _now()
+        self._waited_ns = now - before_ns if seconds else 0
+        # What made the poll return at once may have come at any time since the last one did.
+        self._came_ns = self._polled_ns if now - before_ns < _AT_ONCE_NS else now
+        self._polled_ns = now
+        worked = False
+        for fd, event in events:
             if connection := self._connections.get(fd):
+                worked = True
                 if not connection.open:
                     self._connections.connected(connection)
                 elif event & select.EPOLLOUT:
@@ -138,6 +170,7 @@ class Worker:
                     self._receive(connection)
             elif fd == _STDIN:
                 self._obey()
+        return worked
 
     def _receive(self, connection: Connection) -> None:
         try:
@@ -148,15 +181,19 @@ class Worker:
             self._connections.lose(connection, f"connection lost: {error.strerror}")
             return
         now = _now()
-        was_full = len(connection.which) >= self._depth
+        under_way = len(connection.which)
         try:
             closes = self._take_responses(connection, data, now)
         except Malformed as error:
-            self._connections.lose(connection, f"answer cannot be read: {error}")
+            why = _TLS if is_tls(data) else f"answer cannot be read: {error}"
+            self._connections.lose(connection, why, example=beginning(data))
             return
+        finally:
+            self._tally.read(under_way - len(connection.which), now, now - self._came_ns)
         if closes:
-            self._connections.lose(connection, "connection closed by the server")
-        elif was_full and not connection.unsent and len(connection.which) < self._depth:
+            amid = connection.parser.unread_bytes > 0
+            self._connections.lose(connection, f"connection closed by the server {'amid its' if amid else 'without an'} answer")
+        elif under_way >= self._depth and not connection.unsent and len(connection.which) < self._depth:
             self._connections.give(connection)
 
     def _take_responses(self, connection: Connection, data: bytes, now: int) -> bool:
@@ -172,15 +209,16 @@ class Worker:
                 head = response.head
                 expected = self._expected[which]
                 if not 200 <= head.status < 300:
-                    outcome, text = FAILED, f"status {head.status}"
+                    outcome, reason = FAILED, _STATUS.get(head.status) or f"status {head.status}"
                 elif expected and not response.content.startswith(expected, head.size):
-                    outcome, text = WRONG, f"not what was expected: {response.body[:60]!r}"
+                    outcome, reason = WRONG, "the body does not begin as expected"
                 else:
-                    outcome, text = OK, ""
+                    outcome, reason = OK, ""
                 count += 1
                 if outcome != OK:
                     self._count(connection, count - 1 - right, OK, now)
-                    self._count(connection, 1, outcome, now, text)
+                    example = example_of(response) if self._tally.lacks_example(reason) else ""
+                    self._count(connection, 1, outcome, now, reason, example)
                     right = count
                 if not head.keep_alive:
                     closes = True
@@ -192,10 +230,10 @@ class Worker:
             raise Malformed("more came than was asked for")
         return closes
 
-    def _count(self, connection: Connection, calls: int, outcome: int, now: int, text: str = "") -> None:
+    def _count(self, connection: Connection, calls: int, outcome: int, now: int, reason: str = "", example: str = "") -> None:
         """The oldest calls of a connection have ended."""
         for dues, sent_ns in connection.take(calls):
-            self._tally.ended(outcome, dues, sent_ns, now, text)
+            self._tally.ended(outcome, dues, sent_ns, now, reason, example)
 
     def _obey(self) -> None:
         content = os.read(_STDIN, 65536)

@@ -19,7 +19,7 @@ from flask import Response, request
 from locust.web import WebUI
 
 from harness.model.slo import SLO
-from results.record.load_result import judged
+from results.analysis.load_judge import judged
 from workloads.load.locust.load import EngineLoad
 from workloads.load.locust.setup import Setup
 

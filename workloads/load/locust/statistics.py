@@ -53,10 +53,11 @@ def merge(into: RequestStats, method: str, name: str, counted: Snapshot) -> None
         entry.start_time = into.total.start_time
         into.total.extend(entry)
         into.entries[(name, method)].extend(entry)
-    for text, count in counted.errors.items():
+    for group in counted.failures:
+        text = f"{group.reason}: {group.example}" if group.example else group.reason
         key = StatsError.create_key(method, name, text)
         error = into.errors.setdefault(key, StatsError(method, name, text, first_seen=time.time()))
-        error.occurrences += count
+        error.occurrences += group.calls
         error.last_seen = time.time()
 
 

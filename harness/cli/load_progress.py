@@ -1,0 +1,54 @@
+"""A load as it goes, on one line of the terminal."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from results.report.phrasing import milliseconds
+from workloads.load.engine import Snapshot
+
+
+class LoadProgress:
+    """Draws a line if the console is a terminal; elsewhere it is silent."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} s"),
+            TextColumn("{task.fields[figures]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def begin(self, rate_per_s: float, seconds: float) -> None:
+        """A load of so long begins; the last one's line goes."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(f"{rate_per_s:,.0f}/s", total=seconds, figures="warming up")
+
+    def show(self, whole: Snapshot, part: Snapshot) -> None:
+        """What was counted so far, and in the last interval."""
+        if self._task is None:
+            return
+        latency = part.latency
+        figures = f"{whole.ok:,} ok"
+        figures += f", [red]{whole.failed + whole.wrong:,} failed[/red]" if whole.failed or whole.wrong else ""
+        figures += f", [yellow]{whole.unknown:,} unknown[/yellow]" if whole.unknown else ""
+        for percentile in (50, 99):
+            value = latency.percentile_ns(percentile)
+            figures += "" if value is None else f", p{percentile} {milliseconds(value / 1e6)}"
+        self._progress.update(self._task, completed=whole.seconds, figures=figures)

@@ -1,0 +1,17 @@
+"""Failing calls of several processes, grouped by reason."""
+
+from __future__ import annotations
+
+from results.analysis.failures import FailureGroup, merged
+
+
+def group(reason: str, calls: int, example: str = "") -> FailureGroup:
+    return FailureGroup(outcome="failed", reason=reason, calls=calls, example=example)
+
+
+def test_groups_of_several_sources_are_merged_with_an_example_of_either() -> None:
+    assert merged([group("a", 1), group("b", 5), group("a", 7, "text")]) == (group("a", 8, "text"), group("b", 5))
+
+
+def test_the_largest_groups_are_kept() -> None:
+    assert merged([group(str(calls), calls) for calls in range(100)], at_most=2) == (group("99", 99), group("98", 98))
