@@ -90,7 +90,7 @@ class Plane:
 
 
 def real_server() -> str | None:
-    """The real Toxiproxy's server, where there is one."""
+    """The real Toxiproxy's server, if it is installed."""
     go_bin = Path(os.environ.get("GOPATH", Path.home() / "go")) / "bin" / "server"
     found = os.environ.get("TOXIPROXY_SERVER") or shutil.which("toxiproxy-server")
     return found or (str(go_bin) if go_bin.exists() else None)
@@ -113,7 +113,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def planes() -> Iterator[tuple[list[Plane], int, int]]:
-    """The embedded plane and, where it is found, the real one; the ports of an echo server and of an endless source."""
+    """The embedded plane and, if it is installed, the real one; the ports of an echo server and of an endless source."""
     with contextlib.ExitStack() as stack:
         upstream = stack.enter_context(process([sys.executable, "-c", ECHO], stdout=subprocess.PIPE))
         assert upstream.stdout

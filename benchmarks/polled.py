@@ -36,7 +36,7 @@ def round_trips(
 ) -> list[float]:
     """Seconds that `message` took to `listener` and back through the proxy at `port`, which holds it `delay_s` on the way back.
 
-    Each connection has one message in flight, and begins anew `delay_s` after it came. Raises `TimeoutError` where one is lost.
+    Each connection has one message in flight, and begins anew `delay_s` after it came. Raises `TimeoutError` if one is lost.
     """
     pairs = []
     for number in range(connections):
@@ -64,7 +64,7 @@ def round_trips(
 
 
 def _step(pair: _Pair, message: bytes, delay_s: float, taken_s: list[float]) -> None:
-    """Send, echo or receive, where it is time to."""
+    """Send, echo or receive, if it is time to."""
     if not pair.flying:
         if time.perf_counter() >= pair.due_s:
             pair.flying, pair.at_upstream = True, False

@@ -26,19 +26,21 @@ from faults.plane.timers import Timers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve the API; says `listening on HOST:PORT` once it does. Ends at SIGTERM, SIGINT, or as `--until-eof` asks."""
+    """Serve the API until SIGTERM, SIGINT or, with `--until-eof`, end of input. Says `listening on HOST:PORT` when ready."""
     parser = argparse.ArgumentParser(prog="python -m faults.plane", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address of the API (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8474, help="port of the API; 0 takes a free one (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=None, help="makes every random choice repeatable (default: a new one)")
-    parser.add_argument("--until-eof", action="store_true", help="end when standard input does: when who started it is gone")
+    parser.add_argument(
+        "--until-eof", action="store_true", help="stop when standard input ends, as it does when the parent process dies"
+    )
     options = parser.parse_args(arguments)
     seed = secrets.randbits(63) if options.seed is None else options.seed
     try:
         uvloop.run(serve(options.host, options.port, seed, options.until_eof))
     except OSError as error:
         print(f"cannot listen on {options.host}:{options.port}: {error}; choose another --host or --port", file=sys.stderr)
-        return 1
+        return 2
     return 0
 
 
@@ -55,7 +57,7 @@ async def serve(host: str, port: int, seed: int, until_eof: bool = False) -> Non
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if until_eof:
-        # a thread, because not every kind of file can be polled
+        # in a thread, because not every kind of file can be polled
         threading.Thread(target=_read_to_eof, args=(loop, stop), daemon=True).start()
     timers, resolver, descriptors = Timers(loop), Resolver(), Descriptors()
     proxies = Proxies(Means(timers, resolver, descriptors, seed))

@@ -1,4 +1,4 @@
-"""Addresses as Toxiproxy writes them (`host:port`), with the words that Go's `net` package has for bad ones."""
+"""Addresses in Toxiproxy's form (`host:port`). Errors are worded as in Go's `net` package."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import socket
 from typing import NamedTuple
 
 DEFAULT_HOST = "127.0.0.1"
-"""The host of an address without one. Toxiproxy would listen on every interface."""
+"""Used if an address has no host. Toxiproxy would listen on every interface."""
 
 
 class AddressError(Exception):
-    """An address that cannot be used, in Go's words."""
+    """An unusable address. The message is Go's."""
 
 
 class Endpoint(NamedTuple):
@@ -30,7 +30,7 @@ class Endpoint(NamedTuple):
 
 @functools.lru_cache(maxsize=1024)
 def split(text: str) -> tuple[str, int]:
-    """Host (possibly a name, possibly empty) and port of `host:port`. The empty text is the empty host, port 0."""
+    """Split `host:port`. The host may be a name or empty; an empty text is an empty host and port 0. Raises `AddressError`."""
     if not text:
         return "", 0
     host, port_text = _split_host_port(text)

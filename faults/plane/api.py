@@ -1,4 +1,4 @@
-"""Toxiproxy's HTTP API: which path and method does what, and how its answers look."""
+"""Toxiproxy's HTTP API: its routes and the form of its answers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from faults.plane.proxies import Proxies
 from faults.plane.proxy import Proxy
 
 VERSION: Final = "2.12.0"
-"""The version of Toxiproxy whose API this is."""
+"""The version of Toxiproxy that this API follows."""
 
 _TEXT: Final = "text/plain; charset=utf-8"
 _JSON: Final = "application/json"
 _NO_SNIFFING: Final = (("X-Content-Type-Options", "nosniff"),)
 
 _MOST_WARNINGS: Final = 8
-"""Headers that an answer has for them."""
+"""An answer carries at most this many `Warning` headers."""
 
 Warnings = list[str]
 
@@ -37,7 +37,7 @@ Route = Callable[[Request, tuple[str, ...]], Awaitable[Answer]]
 
 
 class Api:
-    """Answers requests. Those that change something are handled one at a time, so that none sees another half done."""
+    """Answers requests. Requests that change something run one at a time, so no change is seen half done."""
 
     def __init__(self, proxies: Proxies, descriptors: Descriptors) -> None:
         self._proxies = proxies
@@ -63,7 +63,7 @@ class Api:
         )
 
     async def handle(self, request: Request) -> Answer:
-        """The answer to any request whatever."""
+        """Answer any request."""
         cleaned = _cleaned(request.path)
         if cleaned != request.path:
             return Answer(301, headers=(("Location", encoding.quoted_path(cleaned)),))
@@ -183,7 +183,7 @@ def _proxy_answer(status: int, proxy: Proxy, warnings: list[str]) -> Answer:
 
 
 def _told(warnings: list[str]) -> tuple[tuple[str, str], ...]:
-    """Warnings as headers of the answer; the log has them too, for clients that show no headers."""
+    """Warnings as headers of the answer. They also go to the log, since many clients show no headers."""
     for warning in warnings:
         print(f"{time.strftime('%H:%M:%S')} warning: {warning}", file=sys.stderr, flush=True)
     return tuple(("Warning", f"299 - {json.dumps(warning)}") for warning in warnings[:_MOST_WARNINGS])
@@ -194,7 +194,7 @@ def _refusal(error: ApiError) -> Answer:
 
 
 def _match(pattern: str, path: str) -> tuple[str, ...] | None:
-    """The parts of a path that stand where the pattern has `*`; None where it does not match."""
+    """The parts of a path that match the `*`s of a pattern; None if the path does not match."""
     wanted, parts = pattern.split("/"), path.split("/")
     if len(wanted) != len(parts) or any(want not in ("*", part) for want, part in zip(wanted, parts, strict=True)):
         return None
@@ -203,7 +203,7 @@ def _match(pattern: str, path: str) -> tuple[str, ...] | None:
 
 
 def _cleaned(path: str) -> str:
-    """A path without empty, `.` and `..` parts; a slash at its end stays."""
+    """A path with empty, `.` and `..` parts resolved. A trailing slash is kept."""
     kept: list[str] = []
     for part in re.split("/+", path):
         if part == "..":

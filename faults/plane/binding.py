@@ -1,4 +1,4 @@
-"""Values of a JSON body put into fields of known types, with Go's words where one does not fit."""
+"""Binds values of a JSON body to typed fields. Errors are worded as in Go's `encoding/json`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 from faults.plane.gojson import Json, JsonError, Number, Object
 
 Int = Annotated[int, "int"]
-"""An integer that Toxiproxy declares as `int` rather than `int64`; only its error messages show the difference."""
+"""An integer that Toxiproxy declares as `int` rather than `int64`. Only error messages show the difference."""
 
 Scalar = str | int | float | bool | tuple[float, ...]
 
@@ -24,7 +24,7 @@ _StructT = TypeVar("_StructT", bound=msgspec.Struct)
 
 @dataclass(frozen=True)
 class Place:
-    """Where an object stands, as Go's messages name it: the struct that its fields are for, and the path to them."""
+    """An object's place as Go's messages name it: the struct that it is bound to and the path of its fields."""
 
     struct: str
     path: str = ""
@@ -34,9 +34,9 @@ class Place:
 
 
 def fields_of(value: Json, whole: str) -> dict[str, Json]:
-    """The fields of an object by lower-case name: the last of equal ones, nulls left out. `null` has no fields.
+    """The fields of an object by lower-case name. The last of equal names wins, nulls are left out, and `null` has no fields.
 
-    `whole` is the object in Go's words, for the `JsonError` raised where the value is something else.
+    Raises `JsonError` if the value is no object; `whole` is the object's place in Go's words.
     """
     if value is None:
         return {}
@@ -46,7 +46,7 @@ def fields_of(value: Json, whole: str) -> dict[str, Json]:
 
 
 def items_of(value: Json, whole: str) -> list[Json]:
-    """The items of an array; `null` has none. `whole` as in `fields_of`."""
+    """The items of an array; `null` has none. Raises `JsonError` as `fields_of` does."""
     if value is None:
         return []
     if not isinstance(value, list):
@@ -63,7 +63,7 @@ def boolean(fields: Mapping[str, Json], name: str, place: Place, default: bool) 
 
 
 def float32(fields: Mapping[str, Json], name: str, place: Place, default: float) -> float:
-    """A number as the nearest one that 32 bits can hold. Raises `JsonError` where none is near."""
+    """A number rounded to 32 bits. Raises `JsonError` if it is too large for them."""
     if name not in fields:
         return default
     value = fields[name]
@@ -77,7 +77,7 @@ def float32(fields: Mapping[str, Json], name: str, place: Place, default: float)
 
 
 def shortest_float32(value: float) -> float | int:
-    """A 32-bit number as Go prints it: with the fewest digits that mean it and no other."""
+    """A 32-bit number as Go prints it: with the fewest digits that identify it."""
     for digits in range(1, 10):
         short = float(f"{value:.{digits}g}")
         if abs(short) <= _MAX_FLOAT32 and struct.pack("<f", short) == struct.pack("<f", value):
@@ -104,7 +104,7 @@ def _scalar(value: Json, annotation: object, where: str) -> Scalar:
     if kind is float and isinstance(value, Number):
         return _float(value.text, f"{where} of type {go_name}")
     if kind is tuple and isinstance(value, list):
-        return tuple(float(_scalar(item, float, where)) for item in value)  # type: ignore[arg-type]  # floats all
+        return tuple(float(_scalar(item, float, where)) for item in value)  # type: ignore[arg-type]  # all are floats
     raise _misfit(value, f"{where} of type {go_name}")
 
 

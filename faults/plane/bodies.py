@@ -1,6 +1,6 @@
-"""What the bodies of requests ask for.
+"""Reads the bodies of requests.
 
-Every function raises `ApiError` or `JsonError` for a body that makes no sense, and warns of fields that nothing reads.
+Every function raises `ApiError` or `JsonError` for an invalid body, and warns of fields that it does not know.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SHOWN_CHARACTERS: Final = 40
 _DIRECTIONS: Final[Mapping[str, Direction]] = {"upstream": "upstream", "downstream": "downstream"}
 
 Warn = Callable[[str], None]
-"""Is told of what was ignored and may be a mistake."""
+"""Called with a sentence about something that was ignored and may be a mistake."""
 
 
 def proxy_to_create(body: bytes, warn: Warn) -> ProxySpec:
@@ -46,7 +46,7 @@ def proxy_to_create(body: bytes, warn: Warn) -> ProxySpec:
 
 
 def proxy_to_update(body: bytes, proxy: Proxy, warn: Warn) -> ProxySpec:
-    """What the body names, and the rest as it is."""
+    """The proxy as it is, with the fields that the body names replaced."""
     fields = fields_of(gojson.read(body), "Go value of type toxiproxy.Proxy")
     present = ProxySpec(name=proxy.name, listen=proxy.listen, upstream=proxy.upstream, enabled=proxy.enabled)
     return _spec(fields, present, _PROXY, _PROXY, warn)
@@ -77,7 +77,7 @@ def _spec(fields: Mapping[str, Json], default: ProxySpec, place: Place, enabled_
     )
     if "://" in spec.upstream:
         raise errors.upstream_is_url(spec.upstream)
-    if unknown := _unknown("a proxy", fields, _PROXY_FIELDS):
+    if unknown := _unknown("a proxy has no field", fields, _PROXY_FIELDS):
         warn(unknown)
     return spec
 
@@ -91,7 +91,7 @@ def _initial_toxics(value: Json, warn: Warn) -> tuple[Toxic, ...]:
 
 
 def toxic_to_create(body: bytes, taken: Callable[[str], bool], warn: Warn) -> Toxic:
-    """A toxic as described; `taken` says whether a name is. Checked in Toxiproxy's order."""
+    """The toxic that a body describes. `taken` says whether a name is in use. Checks run in Toxiproxy's order."""
     return _toxic(gojson.read(body), taken, warn)
 
 
@@ -117,22 +117,22 @@ def _toxic(value: Json, taken: Callable[[str], bool], warn: Warn) -> Toxic:
 
 
 def toxic_to_update(body: bytes, toxic: Toxic, warn: Warn) -> tuple[msgspec.Struct, Scope, float]:
-    """The toxic's attributes, scope and toxicity with what the body names replaced."""
+    """The toxic's attributes, scope and toxicity, with those that the body names replaced."""
     fields = fields_of(gojson.read(body), f"Go value of type {_UPDATE_TYPE}")
     attributes, scope = _attributes(toxic, fields, _UPDATE, warn)
     return attributes, scope, binding.float32(fields, "toxicity", _UPDATE, toxic.toxicity)
 
 
 def _attributes(toxic: Toxic, fields: Mapping[str, Json], owner: Place, warn: Warn) -> tuple[msgspec.Struct, Scope]:
-    """The attributes of the toxic's kind, and those that every kind has, with what the body names replaced."""
+    """The attributes of the toxic's kind and those common to all kinds, with those that the body names replaced."""
     value = fields.get("attributes")
     type_name = type(toxic.attributes).__name__
     place, whole = Place(type_name, "attributes."), f"{owner.field('attributes')} of type toxics.{type_name}"
     attributes = binding.updated(toxic.attributes, value, place, whole)
     scope = binding.updated(toxic.scope, value, place, whole)
     fault = toxic.kind.check(attributes) or scope.fault(connects=toxic.kind.connect is not None)
-    unknown = _unknown("a toxic", fields, _TOXIC_FIELDS) or _unknown(
-        f"toxic {toxic.type}", fields_of(value, whole), (*attributes.__struct_fields__, *scope.__struct_fields__)
+    unknown = _unknown("a toxic has no field", fields, _TOXIC_FIELDS) or _unknown(
+        f"{toxic.type} has no attribute", fields_of(value, whole), (*attributes.__struct_fields__, *scope.__struct_fields__)
     )
     if unknown and not toxic.kind.lenient:
         fault = fault or unknown
@@ -143,12 +143,12 @@ def _attributes(toxic: Toxic, fields: Mapping[str, Json], owner: Place, warn: Wa
     return attributes, scope
 
 
-def _unknown(what: str, fields: Mapping[str, Json], known: Sequence[str]) -> str | None:
-    """What to say about a field that nothing reads; None if there is none."""
+def _unknown(complaint: str, fields: Mapping[str, Json], known: Sequence[str]) -> str | None:
+    """A sentence about the first unknown field; None if all are known."""
     unknown = next((name for name in fields if name not in known), None)
     if unknown is None:
         return None
     near = difflib.get_close_matches(unknown, known, n=1)
     shown = unknown if len(unknown) <= _SHOWN_CHARACTERS else f"{unknown[:_SHOWN_CHARACTERS]}…"
     hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
-    return f"{what} has no {shown!r}; {hint}"
+    return f"{complaint} {shown!r}; {hint}"

@@ -1,4 +1,4 @@
-"""The toxics of one proxy: a chain for each stream, names unique across both. Every change acts at once on all connections."""
+"""The toxics of one proxy: one chain for each stream, with names unique across both. Changes act at once on all connections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from faults.plane.toxic import Direction, Toxic
 
 
 class Chains:
-    """Both chains, each in the order in which its toxics were made."""
+    """Both chains, each in the order in which its toxics were created."""
 
     def __init__(self, links: Callable[[Direction], Iterable[Link]]) -> None:
         self._links = links

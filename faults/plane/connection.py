@@ -1,4 +1,4 @@
-"""One client's connection: its end, the upstream's end, and the two links between them."""
+"""A proxied connection: the client's end, the upstream's end, and the two links between them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Owner(Protocol):
     toxics: Chains
     timers: Timers
     connections: dict[Connection, None]
-    """All that are open, in the order in which they were accepted."""
+    """The open connections in the order of acceptance."""
 
     @property
     def counters(self) -> tuple[ByteCounter, ByteCounter]:
-        """Of the upstream and the downstream stream."""
+        """The byte counters of the upstream and the downstream stream."""
 
     async def dial(self, protocol: asyncio.Protocol) -> None:
         """Connect a protocol to the upstream. Raises `DialError`."""
@@ -36,7 +36,7 @@ class Owner(Protocol):
 
 
 class Connection:
-    """From the accepting of a client to the end of both sockets."""
+    """Lives from the acceptance of a client until both sockets are closed."""
 
     def __init__(self, owner: Owner, sock: socket.socket, seed: str) -> None:
         self._owner = owner
@@ -44,7 +44,7 @@ class Connection:
         self._seed = seed
         self.client = End(self, self._up, self._down)
         self.links: tuple[Link, Link] | None = None
-        """The upstream and the downstream one, once both ends are there."""
+        """The upstream and the downstream link, once both ends are connected."""
         self._server: End | None = None
         self._dialling: asyncio.Task[None] | None = None
         owner.connections[self] = None
@@ -53,12 +53,12 @@ class Connection:
 
     @property
     def descriptor(self) -> int | None:
-        """That of the client's socket; None if it is closed."""
+        """The file descriptor of the client's socket; None if it is closed."""
         descriptor = self._sock.fileno()
         return descriptor if descriptor >= 0 else None
 
     def made(self, end: End) -> None:
-        """A socket is there. The client's is not read until that of the upstream is connected."""
+        """An end is connected. The client's end is not read until the upstream's end is connected too."""
         if end is self.client:
             end.pause()
             self._dialling = asyncio.get_running_loop().create_task(self._connect())
@@ -67,7 +67,7 @@ class Connection:
             self._join(end)
 
     def abort(self) -> None:
-        """Close both sockets now; what has not been written is lost."""
+        """Close both sockets now. Unwritten bytes are lost."""
         if self._dialling is not None:
             self._dialling.cancel()
         self.client.abort()
@@ -75,7 +75,7 @@ class Connection:
             self._server.abort()
 
     def one_lost(self) -> None:
-        """An end is gone."""
+        """An end has lost its socket."""
         if self.links is None:
             self.abort()
         if self.client.lost and (self._server is None or self._server.lost):
@@ -106,10 +106,10 @@ class Connection:
                 self.one_lost()
 
     async def _let_connect(self) -> bool:
-        """Wait as long as the toxics of the connect phase ask. False if one refuses, and has reset the client."""
+        """Wait as long as the connect-phase toxics ask. False if one refused the connection; the client is then reset."""
         for toxic in self._owner.toxics.all():
             if toxic not in self._owner.toxics.all():
-                continue  # removed while one before it made us wait
+                continue  # removed while an earlier toxic made us wait
             if toxic.kind.connect is None or not toxic.scope.reaches(toxic.count_connection()):
                 continue
             if Random(f"{self._seed}/connect/{toxic.name}").random() >= toxic.toxicity:
@@ -124,7 +124,7 @@ class Connection:
         return True
 
     async def _wait(self, wait_ns: int, toxic: Toxic) -> None:
-        """Until the time is over or the toxic is removed."""
+        """Wait until the time is over or the toxic is removed."""
         released = asyncio.get_running_loop().create_future()
         timer = self._owner.timers.at(now_ns() + wait_ns, lambda: release(released))
         toxic.waiting.add(released)

@@ -1,7 +1,7 @@
-"""File descriptors: as many as the system allows, the last of them kept for the API.
+"""File descriptors. A reserve is kept for the API.
 
-When connections have used up the others, the API still accepts clients and starts proxies, so that the fault which used them
-up can be removed.
+When connections have used up all others, the API can still accept clients and start proxies, so the fault that used them up
+can be removed.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from typing import Final
 
 RESERVED: Final = 64
-"""Descriptors kept for the API; a quarter of them all if there are fewer than 256."""
+"""Size of the reserve; a quarter of the limit if that is below 256."""
 
 SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""Errors of a call that found no descriptor, or no memory for one."""
+"""Error numbers of calls that could not get a descriptor."""
 
 
 class Descriptors:
-    """Lowers this process's limit by the reserve, and raises it while the reserve is in use."""
+    """Lowers the process's limit by the reserve, and raises it again while the reserve may be used."""
 
     def __init__(self) -> None:
         _, self.most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -29,7 +29,7 @@ class Descriptors:
 
     @contextlib.contextmanager
     def reserve(self) -> Iterator[None]:
-        """What is opened meanwhile may come from the reserve."""
+        """Within this context, new descriptors may come from the reserve."""
         self._limit_to(self.most)
         try:
             yield

@@ -1,4 +1,4 @@
-"""Connects to an upstream. If it has several addresses they are tried one after another, without a long wait for any."""
+"""Connects to an upstream. Several addresses are tried one after another, without a long wait for any of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from faults.plane.descriptors import SHORTAGES
 from faults.plane.resolver import Resolver
 
 _STAGGER_S: Final = 0.25
-"""An address has this long to answer before the next is tried beside it (RFC 8305, section 5: connection attempt delay)."""
+"""The next address is tried if the last one has not answered in this time (RFC 8305, section 5: connection attempt delay)."""
 
 NO_DESCRIPTORS: Final = "no descriptors"
 _REASONS: Final = {
@@ -30,7 +30,7 @@ _REASONS: Final = {
 
 
 class DialError(Exception):
-    """No connection to an upstream. `reason` is one of a few words, for counting; the message tells all."""
+    """The upstream could not be reached. `reason` is one of a few short texts, for counting; the message has the details."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class DialError(Exception):
 
 
 async def dial(upstream: str, resolver: Resolver, protocol: asyncio.Protocol) -> None:
-    """Connect a protocol to an upstream. Raises `DialError`."""
+    """Connect `protocol` to an upstream. Raises `DialError`."""
     loop = asyncio.get_running_loop()
     try:
         host, port = address.split(upstream)
@@ -51,7 +51,7 @@ async def dial(upstream: str, resolver: Resolver, protocol: asyncio.Protocol) ->
         try:
             await loop.create_connection(lambda: protocol, sock=sock)
         except BaseException:
-            sock.detach()  # uvloop has closed its descriptor, but before version 0.22 leaves the socket believe that it is open
+            sock.detach()  # uvloop has closed the descriptor; some versions leave the socket object to close it a second time
             raise
         return
     try:
@@ -61,7 +61,7 @@ async def dial(upstream: str, resolver: Resolver, protocol: asyncio.Protocol) ->
 
 
 def _alternating(hosts: Sequence[str]) -> list[str]:
-    """The preferred address family and the other in turn (RFC 8305, section 4)."""
+    """Interleave the preferred address family with the other one (RFC 8305, section 4)."""
     preferred = ":" in hosts[0]
     first = [host for host in hosts if (":" in host) is preferred]
     other = [host for host in hosts if (":" in host) is not preferred]
@@ -88,7 +88,7 @@ async def _connected(endpoint: Endpoint) -> socket.socket:
 
 
 async def _first_connected(endpoints: Sequence[Endpoint]) -> socket.socket:
-    """The first connection of several staggered attempts; the others are broken off."""
+    """Start attempts one after another and return the first that succeeds. The others are cancelled."""
     waiting, failures = deque(endpoints), list[DialError]()
     attempts: set[asyncio.Task[socket.socket]] = set()
     try:

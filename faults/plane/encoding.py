@@ -1,4 +1,4 @@
-"""The JSON that the API answers with: Toxiproxy's fields in Toxiproxy's order."""
+"""Encodes the API's answers as JSON, with Toxiproxy's fields in Toxiproxy's order."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def proxies_by_name(values: Iterable[Proxy]) -> bytes:
 
 
 def populated(values: Sequence[Proxy], failure: ApiError | None) -> bytes:
-    """Proxies, after the failure that stopped there if one did; none at all are `null`."""
+    """The proxies of `/populate`, preceded by the failure that stopped it, if any. An empty list becomes `null`, as in Go."""
     made = {"proxies": [_proxy(value) for value in values] or None}
     return _encode(made if failure is None else {"error": failure.message, "status": failure.status, **made})
 
@@ -81,7 +81,7 @@ def _toxic(value: Toxic) -> _Toxic:
 
 
 def _encode(value: object) -> bytes:
-    # Go escapes these, so that a body is harmless inside HTML. In JSON they occur only within strings.
+    # Go escapes these characters to make bodies safe inside HTML. In JSON they occur only within strings.
     body = msgspec.json.encode(value)
     for raw, escaped in _ESCAPED:
         body = body.replace(raw, escaped)

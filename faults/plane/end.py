@@ -20,22 +20,22 @@ class Owner(Protocol):
     """The connection that an end belongs to."""
 
     def made(self, end: End) -> None:
-        """The socket is there."""
+        """The socket is connected."""
 
     def one_lost(self) -> None:
-        """The socket is gone."""
+        """The socket is closed."""
 
 
 class End(asyncio.Protocol):
-    """One of the two sockets. Bytes read from it go wherever `forward` says; `feed` and `write` send to it."""
+    """One of the two sockets. Bytes read from it go to `forward`; `feed` and `write` send to it."""
 
     transport: asyncio.Transport
     forward: Callable[[bytes], None]
     write: Callable[[bytes], None]
     outgoing: Link
-    """The link that its bytes go into."""
+    """The link that carries the bytes read from it."""
     incoming: Link
-    """The link whose bytes it gets."""
+    """The link that carries bytes to it."""
 
     def __init__(self, owner: Owner, received: ByteCounter, sent: ByteCounter) -> None:
         self._owner = owner
@@ -47,7 +47,7 @@ class End(asyncio.Protocol):
         self.forward = self._early.append
         self.lost = False
         self.blocked = False
-        """Whether something waits to be written to it."""
+        """Whether bytes are waiting to be written to it."""
         self._there = False
         self._aborted = False
 
@@ -55,7 +55,7 @@ class End(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(high=0)  # write at once, not at the end of the loop's turn
+        self.transport.set_write_buffer_limits(high=0)  # write at once rather than at the end of the loop's turn
         self.write = self.transport.write
         self._there = True
         if self._aborted:
@@ -72,7 +72,7 @@ class End(asyncio.Protocol):
             self.outgoing.end()
         else:
             self._early_end = True
-        return True  # the other stream goes on until its own end comes
+        return True  # keep the socket open: the other stream goes on
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost = True
@@ -101,7 +101,7 @@ class End(asyncio.Protocol):
         self._linked = True
 
     def catch_up(self) -> None:
-        """Send on what came before there was a link."""
+        """Forward what was read before the links existed."""
         for data in self._early:
             self.forward(data)
         self._early.clear()
@@ -114,11 +114,11 @@ class End(asyncio.Protocol):
             self.write(chunk.data)
 
     def end(self) -> None:
-        """Nothing more comes for it: close it fully, as Toxiproxy does, once all is written."""
+        """The stream to it has ended: close it in both directions, as Toxiproxy does, once everything is written."""
         self.transport.close()
 
     def abort(self) -> None:
-        """Close it now, or as soon as it is there; what has not been written is lost."""
+        """Close it now, or as soon as it is connected. Unwritten bytes are lost."""
         self._aborted = True
         if self._there and not self.lost:
             self.transport.abort()
@@ -137,5 +137,5 @@ class End(asyncio.Protocol):
     def reset_at_close(self) -> None:
         if not self.lost:
             sock = self.transport.get_extra_info("socket")
-            with contextlib.suppress(OSError):  # the socket is gone: so is the connection
+            with contextlib.suppress(OSError):  # the socket is closed already
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)

@@ -1,10 +1,10 @@
-"""What the API refuses, with the status and the words that Toxiproxy uses for it."""
+"""Errors of the API, with Toxiproxy's status codes and messages."""
 
 from __future__ import annotations
 
 
 class ApiError(Exception):
-    """A refused request: `message` and `status` make the answer's body `{"error": …, "status": …}`."""
+    """A refused request. `message` and `status` become the body `{"error": …, "status": …}`."""
 
     def __init__(self, message: str, status: int = 500) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Connections of a proxy that failed: counted by reason, and told in the log."""
+"""Failed connections of a proxy: counted by reason and logged."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections import Counter
 from typing import Final
 
 _QUIET_S: Final = 1.0
-"""At most one line is written in this time; the next one says how many it left out."""
+"""At most one line is logged in this time. The next line says how many were left out."""
 
 
 class Failures:
-    """Those of one proxy."""
+    """The failed connections of one proxy."""
 
     def __init__(self, proxy: str) -> None:
         self.by_reason: Counter[str] = Counter()
@@ -21,7 +21,7 @@ class Failures:
         self._left_out = 0
 
     def add(self, reason: str, message: str) -> None:
-        """One more, with its reason (a label of a metric: one of few) and all that is known about it."""
+        """Record a failure. `reason` is a label of a metric, one of a few short texts; `message` goes to the log."""
         self.by_reason[reason] += 1
         now_s = time.monotonic()
         if now_s < self._quiet_until_s:

@@ -1,7 +1,7 @@
-"""JSON bodies read the way Go's `encoding/json` reads them, down to the words of its errors.
+"""Reads JSON bodies as Go's `encoding/json` does, with the same error messages.
 
-Clients show these words to people, and two things differ from Python's reader: only the first value of a body counts,
-whatever follows it, and a key may come twice, the later one winning.
+Clients show these messages to people. Two rules differ from Python's reader: only the first value of a body is read, and
+anything may follow it; and a repeated key is allowed, with the last one winning.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import re
 from typing import Final, NamedTuple
 
 MAX_DEPTH: Final = 200
-"""Deeper nesting than this is refused; nothing in the API nests deeper than three."""
+"""Deeper nesting is refused. Nothing in the API nests deeper than three levels."""
 
 
 class Number(NamedTuple):
-    """A number as it was written: whether it fits depends on the field it is for."""
+    """A number as written. Whether it fits depends on the field."""
 
     text: str
 
 
 class Object(NamedTuple):
-    """Keys and values in the order they came."""
+    """Keys and values in their order."""
 
     pairs: list[tuple[str, Json]]
 
@@ -30,7 +30,7 @@ Json = None | bool | str | Number | Object | list["Json"]
 
 
 class JsonError(Exception):
-    """A body that is not JSON, in Go's words."""
+    """Invalid JSON. The message is Go's."""
 
 
 def read(body: bytes) -> Json:

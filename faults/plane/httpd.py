@@ -1,7 +1,7 @@
-"""The HTTP/1.1 server under the API: parses, bounds and times out requests, and answers each connection's in order.
+"""The HTTP/1.1 server under the API: parses requests, limits their size and time, and answers them in order.
 
-A request that has been read whole is carried out, even if its client has gone. An offer to upgrade is declined by answering
-the request as if the offer were not there.
+A request that has been read completely is carried out even if its client has left. An offer to upgrade is declined: the
+request is answered as if the offer were absent.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from faults.plane.listener import Listener, bound
 MAX_HEAD_BYTES: Final = 1 << 20
 MAX_BODY_BYTES: Final = 1 << 20
 MAX_WAITING_REQUESTS: Final = 64
-"""Pipelined requests read ahead on one connection. Reading goes on when some of them have been answered."""
+"""A connection with this many unanswered pipelined requests is not read until half of them are answered."""
 REQUEST_TIMEOUT_S: Final = 15.0
-"""The connection is closed if a request that has begun is not complete by then."""
+"""The connection is closed if a request takes longer than this to arrive."""
 IDLE_TIMEOUT_S: Final = 60.0
 
 
@@ -48,7 +48,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request is answered with."""
+    """The answer to a request."""
 
     status: int
     body: bytes = b""
@@ -73,7 +73,7 @@ def serve(handler: Handler, endpoint: Endpoint, descriptors: Descriptors) -> Lis
 
 
 class _Refused(Exception):
-    """A request too broken to be handled; the connection ends with this answer."""
+    """A request that cannot be read. The connection ends after this answer."""
 
     def __init__(self, status: int, reason: str = "") -> None:
         super().__init__(reason)
@@ -92,7 +92,7 @@ class _Connection(asyncio.Protocol):
         self._writable.set()
         self._deadline: asyncio.TimerHandle | None = None
         self._ended = False
-        """Nothing more is read: the connection is closed once what has been read is answered."""
+        """Nothing more is read, and the connection is closed once every request read so far is answered."""
         self._begin_request()
         self._parser = httptools.HttpRequestParser(self)
 
@@ -116,7 +116,7 @@ class _Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._end()
-        return True  # what has been read is still answered
+        return True  # keep the socket open for the answers
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -132,7 +132,7 @@ class _Connection(asyncio.Protocol):
             data = self._parse(data)
 
     def _parse(self, data: bytes) -> bytes:
-        """Feed the parser; returns what it has yet to be fed."""
+        """Feed the parser. Returns the bytes that it still has to be fed."""
         try:
             self._count_head(len(data))
             self._parser.feed_data(data)
@@ -146,9 +146,9 @@ class _Connection(asyncio.Protocol):
         return b""
 
     def _without_upgrade(self) -> bytes:
-        """The head of a request that offers an upgrade, as it would be without the offer.
+        """The head of a request that offers an upgrade, with the offer left out.
 
-        httptools takes everything after such a head for another protocol, the request's body included.
+        httptools takes everything after such a head, even the request's body, for another protocol.
         """
         parser, self._parser = self._parser, httptools.HttpRequestParser(self)
         if parser.get_method() == b"CONNECT":
@@ -205,7 +205,7 @@ class _Connection(asyncio.Protocol):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
-        if len(self._body) <= MAX_BODY_BYTES:  # one byte too many tells the handler
+        if len(self._body) <= MAX_BODY_BYTES:  # one byte too many is enough for the handler to notice
             self._body += body
 
     def on_message_complete(self) -> None:
@@ -223,7 +223,7 @@ class _Connection(asyncio.Protocol):
 
     @property
     def _read_again(self) -> bool:
-        """Whether the request that is being read offers an upgrade, and will be read again without the offer."""
+        """Whether the current request offers an upgrade. It will be parsed again without the offer."""
         return self._parser.should_upgrade() and self._parser.get_method() != b"CONNECT"
 
     # ------------------------------------------------------------------------------------------------------- answering
@@ -256,7 +256,7 @@ class _Connection(asyncio.Protocol):
     async def _handle(self, request: Request) -> Answer:
         try:
             return await self._handler(request)
-        except Exception:  # the answer to this request; the server lives
+        except Exception:  # the client gets a 500, and the server goes on
             traceback.print_exc(file=sys.stderr)
             return Answer(500, b"internal error; see the server's log\n", "text/plain; charset=utf-8")
 
@@ -292,7 +292,7 @@ def _encode(answer: Answer, request: Request) -> bytes:
 
 
 def _encoded_refusal(refused: _Refused) -> bytes:
-    """Go's own words for a request that cannot be read."""
+    """The answer to a request that cannot be read, in Go's words."""
     phrase = f"{refused.status} {http.HTTPStatus(refused.status).phrase}{refused.reason}"
     head = f"HTTP/1.1 {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n{phrase}"
     return head.encode()

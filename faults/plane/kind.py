@@ -1,13 +1,13 @@
-"""What a kind of toxic is made of: one file in `toxics/`, found by its name.
+"""The interface of a kind of toxic. Each kind is one file in `toxics/`, found by its name.
 
-A toxic's `pipe` is a generator that runs once on each stream of each connection, between two stubs' queues. It yields what
-it waits for, and hands bytes on with `stub.send`:
+A kind's `pipe` is a generator. One runs on each stream of each connection that the toxic acts on. It yields what it waits for
+and passes bytes on with `stub.send`:
 
     got = yield NEXT              a `Chunk`, or `Signal.END` when the sender has closed
-    got = yield Next(until_ns)    the same, or `Signal.DUE` when the time comes first
-    yield Sleep(until_ns)         nothing but the time; raises `Interrupted` when the toxic is changed or removed
+    got = yield Next(until_ns)    the same, or `Signal.DUE` if the time comes first
+    yield Sleep(until_ns)         only the time; raises `Interrupted` if the toxic is changed or removed
 
-Where it returns, the stream is closed behind it. While it waits for `NEXT` it may be ended at any moment and begun anew.
+When the generator returns, the stream is closed. While it waits for `NEXT` it may be closed and replaced at any time.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 CAPACITY_BYTES = 32 * 1024
-"""What a toxic holds at most before the sender is held back, unless its kind says otherwise."""
+"""How much a toxic holds before the sender is paused, unless its kind says otherwise."""
 
 
 class Chunk(NamedTuple):
-    """Bytes that came together, and when."""
+    """Bytes that arrived together, and their time of arrival."""
 
     data: bytes
     at_ns: int
 
 
 class Signal(enum.Enum):
-    """What a pipe gets in place of a chunk."""
+    """Sent to a pipe in place of a chunk."""
 
     END = enum.auto()
     DUE = enum.auto()
 
 
 class Next(NamedTuple):
-    """Wait for a chunk or the end, no longer than until `until_ns` where that is given."""
+    """Wait for a chunk or the end, but not beyond `until_ns` if that is given."""
 
     until_ns: int | None = None
 
 
 class Sleep(NamedTuple):
-    """Wait for a time, whatever arrives."""
+    """Wait until a time, even if chunks arrive before."""
 
     until_ns: int
 
@@ -54,36 +54,36 @@ NEXT = Next()
 
 
 class Interrupted(Exception):
-    """Raised in a sleeping pipe when its toxic is changed or removed: hand on what is in hand and return.
+    """Raised in a sleeping pipe when its toxic is changed or removed. The pipe should pass on its chunk and return.
 
-    A pipe that sleeps on instead is left alone until it has closed its stream.
+    A pipe that goes back to sleep is left alone until it closes its stream.
     """
 
 
 @dataclass(slots=True)
 class Shared:
-    """What a toxic's connections have in common, from when the toxic is made."""
+    """State that all connections of a toxic share for the toxic's lifetime."""
 
     free_ns: int = 0
     hits: int = 0
-    """How often it did what its kind is for. Shown in the metrics where above 0; kinds that Toxiproxy has count none."""
+    """How often the toxic took effect. The metrics show it if it is above 0. Toxiproxy's own kinds do not count."""
 
 
 class Stub(Protocol):
-    """A pipe's side of one stream of one connection."""
+    """What a pipe sees of its stream."""
 
     state: int
-    """Zero at first; outlives changes of the toxic."""
+    """Starts at zero, and survives changes of the toxic."""
     random: Random
-    """Of this toxic on this stream of this connection alone."""
+    """Belongs to this toxic on this stream of this connection alone."""
     shared: Shared
-    """The same for all connections that the toxic is on."""
+    """The same object on all connections of the toxic."""
 
     def send(self, chunk: Chunk) -> None:
-        """Hand bytes on."""
+        """Pass bytes on."""
 
     def reset(self) -> None:
-        """Make the connection end with RST, at both ends, when it is closed."""
+        """Make both ends close with RST."""
 
 
 Pipe = Generator[Next | Sleep, Chunk | Signal, None]
@@ -91,18 +91,18 @@ Pipe = Generator[Next | Sleep, Chunk | Signal, None]
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One kind of toxic: what is asked of it, and what it does."""
+    """A kind of toxic: its attributes and its behaviour."""
 
     attributes: type[msgspec.Struct]
-    """Integer (or other plain) fields with their defaults; the class's name is what error messages show."""
+    """Plain fields with defaults. Error messages show the class's name."""
     pipe: Callable[[Any, Stub], Pipe]
-    """Called with the attributes and a stub."""
+    """Called with the attributes and a stub for each stream that the toxic acts on."""
     lenient: bool = False
-    """Whether an attribute that it does not have is ignored, as Toxiproxy does, rather than refused."""
+    """Whether unknown attributes are ignored, as by Toxiproxy, rather than refused."""
     capacity_bytes: int = CAPACITY_BYTES
     closes_when_removed: Callable[[int], bool] = lambda state: False
-    """Whether removing the toxic closes a connection on which it has this state."""
+    """Whether removing the toxic closes a connection, given the stub's state on it."""
     check: Callable[[Any], str | None] = lambda attributes: None
-    """What is wrong with attributes whose types are right; None where nothing is."""
+    """What is wrong with attributes of the right types; None if they are valid."""
     connect: Callable[[Any], int | None] | None = None
-    """For a toxic of the connect phase: from its attributes, nanoseconds before the upstream is dialled; None refuses."""
+    """For connect-phase toxics: how many nanoseconds to wait before dialling the upstream. None refuses the connection."""

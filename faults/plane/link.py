@@ -1,6 +1,6 @@
-"""One stream of one connection: from the end that sends, through the toxics' stubs in their order, to the end that receives.
+"""One stream of one connection: from the sending end, through the toxics' stubs in order, to the receiving end.
 
-Without toxics the sender's bytes go straight to the receiver's transport, and this object stands aside.
+Without toxics, bytes go straight from the sender to the receiver's transport and bypass the link.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from faults.plane.timers import Timers, now_ns
 from faults.plane.toxic import Toxic
 
 BUFFER_BYTES: Final = 64 * 1024
-"""What may wait to be written to a receiver beyond what the toxics have room for; then the sender is no longer read."""
+"""How much may wait to be written to a receiver, beyond the room of the toxics, before the sender is paused."""
 
 
 class Source(Protocol):
-    """The end that sends."""
+    """The sending end."""
 
     forward: Callable[[bytes], None]
-    """Called with the bytes that it reads."""
+    """Called with the bytes that are read."""
 
     def pause(self) -> None: ...
 
@@ -33,7 +33,7 @@ class Source(Protocol):
 
 
 class Sink(Outlet, Protocol):
-    """The end that receives."""
+    """The receiving end."""
 
     write: Callable[[bytes], None]
     blocked: bool
@@ -45,7 +45,7 @@ class Sink(Outlet, Protocol):
 
 
 class Link:
-    """Ties a source to a sink. Reading of the source pauses while toxics and the sink hold more than they have room for."""
+    """Connects a source to a sink. The source is paused while the toxics and the sink hold more than they have room for."""
 
     def __init__(self, source: Source, sink: Sink, counter: ByteCounter, timers: Timers, seed: str) -> None:
         self.source = source
@@ -60,7 +60,7 @@ class Link:
         self._paused = False
 
     def begin(self, toxics: list[Toxic]) -> None:
-        """Let bytes flow."""
+        """Start the flow of bytes."""
         for toxic in toxics:
             self.add(toxic)
         self._rewire()
@@ -68,44 +68,44 @@ class Link:
     # --------------------------------------------------------------------------------------------------- from the ends
 
     def feed(self, data: bytes) -> None:
-        """Bytes for the first toxic."""
+        """Pass bytes to the first toxic."""
         self.counter.withheld += len(data)
         self._head.feed(Chunk(data, now_ns()))
         self.balance()
 
     def drop(self, data: bytes) -> None:
-        """Bytes for a receiver that is gone."""
+        """Discard bytes for a receiver that is gone."""
         self.counter.withheld += len(data)
 
     def end(self) -> None:
-        """The source has closed, or is lost."""
+        """The source has closed or is lost."""
         if not self._ended:
             self._ended = True
             self._head.end()
 
     def sink_lost(self) -> None:
-        """Nobody is left to receive."""
+        """The receiver is gone: discard what is held and what will come."""
         self.source.forward = self.drop
         for stub in self._stubs:
             stub.discard()
         self._stubs.clear()
 
     def balance(self) -> None:
-        """Pause or resume reading of the source, by how much is held."""
+        """Pause or resume the source, depending on how much is held."""
         full = self._choked or self._is_full()
         if full is not self._paused:
             self._paused = full
             self.source.pause() if full else self.source.resume()
 
     def relax(self) -> None:
-        """Something was let go."""
+        """A stub has let bytes go: resume the source if there is room now."""
         if self._paused:
             self.balance()
 
     # -------------------------------------------------------------------------------------------------- from the stubs
 
     def choke(self) -> None:
-        """A stub has closed the stream: nothing more is read."""
+        """A stub has closed the stream: stop reading."""
         self._choked = True
         self.balance()
 
@@ -116,7 +116,7 @@ class Link:
     # ---------------------------------------------------------------------------------------------------- from the API
 
     def add(self, toxic: Toxic) -> None:
-        """Append a toxic to the chain; what the earlier ones hold passes through it too."""
+        """Append a toxic to the chain. Bytes that earlier toxics hold will pass through it too."""
         stub = RunningStub(toxic, self, self.sink, Random(f"{self._seed}/{toxic.name}"))
         if self._stubs:
             self._stubs[-1].outlet = stub
@@ -128,14 +128,14 @@ class Link:
         self._rewire()
 
     def update(self, toxic: Toxic) -> None:
-        """Begin the toxic anew with its new attributes."""
+        """Restart the toxic with its new attributes."""
         stub = self._stub(toxic)
         if stub is not None and stub.stop():
             stub.start()
             self.balance()
 
     def remove(self, toxic: Toxic) -> None:
-        """Take the toxic out; what it held goes on at once. A toxic that is closing the stream stays until it has."""
+        """Remove the toxic. What it held goes on at once. A toxic that is about to close the stream stays until it has."""
         stub = self._stub(toxic)
         if stub is None or not stub.stop():
             return
@@ -163,7 +163,7 @@ class Link:
             self.source.forward = self.feed if self._stubs else self.sink.write
 
     def _is_full(self) -> bool:
-        # The chain holds what bounded queues one after another would: no front part of it more than its own room.
+        # The chain behaves like bounded queues in a row: no prefix of it holds more than the room of that prefix.
         if not self._stubs:
             return self.sink.blocked
         held = room = 0

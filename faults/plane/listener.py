@@ -1,4 +1,4 @@
-"""Listening sockets. Connections are accepted one by one, so that a lack of descriptors for them is noticed and handled."""
+"""Listening sockets. Connections are accepted one by one, so a lack of descriptors is noticed and handled."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from faults.plane.descriptors import SHORTAGES, Descriptors
 
 _BACKLOG: Final = 4096
 _ACCEPTS_A_TURN: Final = 64
-"""After this many connections at a stretch, others have their turn."""
+"""How many connections are accepted before other events get their turn."""
 _PAUSE_S: Final = 0.1
-"""How long nothing is accepted once even the reserve is used up."""
+"""How long accepting pauses once even the reserve is used up."""
 
 
 def bound(endpoint: Endpoint, descriptors: Descriptors) -> socket.socket:
-    """A socket that listens there. Raises `OSError` if it cannot."""
+    """A socket that listens at the endpoint. Raises `OSError` if that fails."""
     with descriptors.reserve():
         sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
     try:
@@ -33,7 +33,7 @@ def bound(endpoint: Endpoint, descriptors: Descriptors) -> socket.socket:
 
 
 class Listener:
-    """Accepts from a listening socket until it is closed, and then closes that."""
+    """Accepts connections from a listening socket, and owns that socket."""
 
     def __init__(
         self,
@@ -43,8 +43,8 @@ class Listener:
         *,
         make_room: Callable[[], bool] | None = None,
     ) -> None:
-        """`make_room` is called if there is no ordinary descriptor for a connection. If it says that it has freed some, the
-        connection is accepted, else it is closed. Without `make_room` connections get descriptors of the reserve.
+        """`make_room` is called if no ordinary descriptor is left. It says whether it has freed some: if so, the connection is
+        accepted, else it is closed. Without `make_room`, connections get descriptors of the reserve.
         """
         self._sock = sock
         self._accepted = accepted
@@ -71,7 +71,7 @@ class Listener:
                 sock, _ = self._sock.accept()
             except BlockingIOError:
                 return
-            except OSError as error:  # any other than a shortage belongs to the connection, which is gone: accept(2)
+            except OSError as error:  # other errors belong to a connection that failed before it was accepted: accept(2)
                 if error.errno in SHORTAGES:
                     self._accept_without_room()
                     return
@@ -80,7 +80,7 @@ class Listener:
 
     def _accept_without_room(self) -> None:
         if self._make_room is not None and self._make_room():
-            return  # it is accepted in the loop's next turn, when the descriptors are free
+            return  # the connection is accepted in the loop's next turn, when the descriptors are free
         try:
             with self._descriptors.reserve():
                 sock, _ = self._sock.accept()

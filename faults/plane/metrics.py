@@ -1,4 +1,4 @@
-"""Counters of what every proxy passed, as they stand now, in Prometheus' text format."""
+"""Current counters of all proxies and of the process, in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Labels(NamedTuple):
-    """What a byte counter counts, in the order that Prometheus writes labels."""
+    """The labels of a byte counter, in the order in which they are written."""
 
     direction: str
     listener: str
@@ -18,17 +18,17 @@ class Labels(NamedTuple):
 
 @dataclass(slots=True)
 class ByteCounter:
-    """Bytes of one direction of one proxy."""
+    """Bytes of one proxy in one direction."""
 
     received: int = 0
-    """Read from the one end."""
+    """Read from the sending end."""
     withheld: int = 0
-    """Of these, not written to the other end: held by a toxic now, or dropped for good."""
+    """How many of them were not written to the other end: toxics hold or have dropped them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyFigures:
-    """What one proxy has counted."""
+    """The counters of one proxy."""
 
     name: str
     bytes_by_labels: Iterable[tuple[Labels, ByteCounter]]
@@ -36,12 +36,12 @@ class ProxyFigures:
     failures: Mapping[str, int]
     """By reason."""
     hits: Mapping[str, int]
-    """By the name of the toxic."""
+    """By toxic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessFigures:
-    """What the server itself uses."""
+    """Resources that the server itself uses."""
 
     cpu_s: float
     started_s: float
@@ -64,12 +64,12 @@ def exposition(proxies: Iterable[ProxyFigures], own: ProcessFigures) -> bytes:
         *(f"toxiproxy_proxy_connections_total{_labels(proxy=one.name)} {one.connections}" for one in figures),
         *_some(
             "connection_failures_total",
-            "Accepted connections that were never joined to the upstream or had to be dropped, by reason.",
+            "Accepted connections that could not be proxied or were dropped, by reason.",
             [({"proxy": one.name, "reason": reason}, count) for one in figures for reason, count in one.failures.items()],
         ),
         *_some(
             "toxic_hits_total",
-            "How often a toxic did what its kind is for.",
+            "How often a toxic took effect.",
             [({"proxy": one.name, "toxic": toxic}, count) for one in figures for toxic, count in one.hits.items()],
         ),
         *_process_lines(own),
@@ -78,7 +78,7 @@ def exposition(proxies: Iterable[ProxyFigures], own: ProcessFigures) -> bytes:
 
 
 def _some(name: str, text: str, samples: Iterable[tuple[Mapping[str, str], int]]) -> list[str]:
-    """A metric of ours that Toxiproxy lacks: it is left out while all is 0."""
+    """A metric that Toxiproxy does not have. It is left out while it is 0 everywhere."""
     lines = [f"toxiproxy_proxy_{name}{_labels(**labels)} {count}" for labels, count in samples if count]
     return [*_head(name, text), *lines] if lines else []
 

@@ -1,4 +1,4 @@
-"""The embedded fault plane as a process of a run: forked like a node, so that it is there in milliseconds."""
+"""The embedded fault plane as a process of a run. It is forked like a node, so it starts in milliseconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server's own process uses, for its metrics."""
+"""Resources that the server's process uses, for its metrics."""
 
 from __future__ import annotations
 

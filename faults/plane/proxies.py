@@ -1,4 +1,4 @@
-"""All proxies of the server, by name."""
+"""All proxies of the server by name."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from faults.plane.toxic import Toxic
 
 _DROPPED_AT_ONCE: Final = 64
 _PAUSE_TO_SEARCH: Final = 4
-"""Searching for abandoned connections in vain takes at most one part in so many of the time."""
+"""After a fruitless search for abandoned connections, the next one waits this many times as long as the search took."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProxySpec:
-    """What a client asks for when it makes a proxy."""
+    """The proxy that a client asks for."""
 
     name: str
     listen: str
     upstream: str
     enabled: bool
     toxics: tuple[Toxic, ...] = ()
-    """There before the first connection is."""
+    """In place before the first connection."""
 
 
 class Proxies:
-    """Keeps names unique. Every method that changes something either does it all or raises `ApiError`."""
+    """Keeps names unique. A method that changes something either succeeds completely or raises `ApiError`."""
 
     def __init__(self, means: Means) -> None:
         self._means = means
@@ -40,7 +40,7 @@ class Proxies:
         self._search_again_s = 0.0
 
     def __iter__(self) -> Iterator[Proxy]:
-        """In the order of their names."""
+        """In the order of names."""
         return iter([self._proxies[name] for name in sorted(self._proxies)])
 
     def get(self, name: str) -> Proxy:
@@ -54,7 +54,7 @@ class Proxies:
         return await self._place(spec)
 
     async def create_or_replace(self, spec: ProxySpec) -> Proxy:
-        """As `/populate` does: the one of that name is left alone if listen and upstream are the same, else replaced."""
+        """As in `/populate`: an existing proxy with the same `listen` and `upstream` is left alone; any other is replaced."""
         existing = self._proxies.get(spec.name)
         if existing is not None:
             if not await existing.differs(spec.listen, spec.upstream):
@@ -67,7 +67,7 @@ class Proxies:
         del self._proxies[name]
 
     async def reset(self) -> None:
-        """Enable every proxy and remove every toxic. One that cannot listen does not keep the others from it."""
+        """Enable every proxy and remove every toxic. If a proxy cannot listen, the others are still reset."""
         failure: ApiError | None = None
         for proxy in self:
             try:
@@ -83,9 +83,9 @@ class Proxies:
             await proxy.stop()
 
     def make_room(self) -> bool:
-        """Drop some connections whose client has left and that only a toxic keeps open, the oldest first.
+        """Drop some connections whose client has left and that only a toxic keeps open, the oldest of a proxy first.
 
-        For use when there are no descriptors left. Says whether it has found any.
+        Called when no descriptors are left. Returns whether any were found.
         """
         begun_s = time.monotonic()
         if begun_s < self._search_again_s:

@@ -1,4 +1,4 @@
-"""One proxy: a listener, its upstream, its toxics and its connections."""
+"""One proxy: its listener, upstream, toxics and connections."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Means:
 
 
 class Proxy:
-    """`listen` is the text that was asked for until the proxy has listened once, then the address it got."""
+    """`listen` is the requested text until the proxy has listened once; from then on it is the actual address."""
 
     def __init__(self, name: str, listen: str, upstream: str, means: Means, make_room: Callable[[], bool]) -> None:
-        """`make_room` frees some descriptors if it can, and says whether it has."""
+        """`make_room` tries to free descriptors and returns whether it has."""
         self.name = name
         self.listen = listen
         self.upstream = upstream
@@ -47,7 +47,7 @@ class Proxy:
         self.connections: dict[Connection, None] = {}
         self.connections_total = 0
         self.bytes: dict[Labels, ByteCounter] = {}
-        """By where it listened and what its upstream was at the time."""
+        """A proxy whose address or upstream has changed has a counter for each."""
         self.failures = Failures(name)
         self._means = means
         self._make_room = make_room
@@ -59,13 +59,13 @@ class Proxy:
 
     @property
     def counters(self) -> tuple[ByteCounter, ByteCounter]:
-        """Of the upstream and the downstream direction, as the proxy is set up now."""
+        """The byte counters of the upstream and the downstream stream, for the current addresses."""
         up = self.bytes.setdefault(Labels("upstream", self.listen, self.name, self.upstream), ByteCounter())
         down = self.bytes.setdefault(Labels("downstream", self.listen, self.name, self.upstream), ByteCounter())
         return up, down
 
     async def start(self) -> None:
-        """Listen, unless it does. Raises `ApiError` with the reason in Go's words."""
+        """Start listening, if it does not listen yet. Raises `ApiError` with Go's message."""
         if self.enabled:
             return
         try:
@@ -78,10 +78,10 @@ class Proxy:
             raise ApiError(f"listen tcp {wanted}: bind: {os.strerror(error.errno or 0).lower()}") from error
         self._listener = Listener(sock, self._accept, self._means.descriptors, make_room=self._make_room_or_fail)
         self.listen = str(self._listener.address)
-        self.counters  # noqa: B018 - metrics show them from now on
+        self.counters  # noqa: B018 - creates them, so that metrics show them from now on
 
     async def stop(self) -> None:
-        """Stop listening, then close every connection; all are closed when this returns. Toxics stay."""
+        """Stop listening and close every connection; all are closed when this returns. Toxics stay."""
         if self._listener is not None:
             self._listener.close()
             self._listener = None
@@ -91,7 +91,7 @@ class Proxy:
             await asyncio.sleep(0)  # the transports close their sockets in the loop's next turns
 
     async def update(self, listen: str, upstream: str, enabled: bool) -> None:
-        """Become what is asked; a change of address drops every connection."""
+        """Change the proxy. A new address or upstream drops every connection."""
         if await self.differs(listen, upstream):
             await self.stop()
             self.listen = listen
@@ -102,28 +102,28 @@ class Proxy:
             await self.stop()
 
     async def differs(self, listen: str, upstream: str) -> bool:
-        """Whether it would have to be restarted to become this. Raises `ApiError` for an address that makes no sense."""
+        """Whether the change needs a restart. Raises `ApiError` for an invalid address."""
         try:
             return self.listen != str(await self._resolved(listen)) or self.upstream != upstream
         except AddressError as error:
             raise ApiError(str(error)) from error
 
     async def dial(self, protocol: asyncio.Protocol) -> None:
-        """Connect a protocol to the upstream. Raises `DialError`."""
+        """Connect `protocol` to the upstream. Raises `DialError`."""
         try:
             return await dial(self.upstream, self._means.resolver, protocol)
         except DialError as error:
             if error.reason != NO_DESCRIPTORS or not self._make_room():
                 raise
-        await asyncio.sleep(0)  # what makes room is closed in the loop's next turn
+        await asyncio.sleep(0)  # dropped connections are closed in the loop's next turn
         return await dial(self.upstream, self._means.resolver, protocol)
 
     def failed(self, reason: str, message: str) -> None:
-        """A connection has failed."""
+        """Record a failed connection."""
         self.failures.add(reason, f"a connection failed: {message}")
 
     def figures(self) -> ProxyFigures:
-        """What it has counted."""
+        """Its counters."""
         return ProxyFigures(
             name=self.name,
             bytes_by_labels=self.bytes.items(),
@@ -133,7 +133,7 @@ class Proxy:
         )
 
     async def _resolved(self, listen: str) -> Endpoint:
-        """The numeric address that a `listen` text stands for, IPv4 before IPv6. Raises `AddressError`."""
+        """The numeric address of a `listen` text; IPv4 is preferred to IPv6. Raises `AddressError`."""
         host, port = address.split(listen)
         hosts = await self._means.resolver.hosts(host or address.DEFAULT_HOST)
         return Endpoint(min(hosts, key=lambda host: ":" in host), port)
@@ -145,7 +145,7 @@ class Proxy:
     def _make_room_or_fail(self) -> bool:
         if self._make_room():
             return True
-        self.failed(NO_DESCRIPTORS, "no file descriptor is left for it")
+        self.failed(NO_DESCRIPTORS, "no file descriptor is left")
         return False
 
     def _links(self, direction: Direction) -> Iterator[Link]:

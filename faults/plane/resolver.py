@@ -1,4 +1,4 @@
-"""Looks host names up, each in a thread of its own: a name that no server answers for holds up no other name."""
+"""Looks host names up, each in its own thread, so a name that no DNS server answers for delays no other name."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import Final
 from faults.plane.address import AddressError
 
 MAX_LOOKUPS: Final = 64
-"""Names looked up at the same time. Look-ups of the same name share one thread."""
+"""How many names may be looked up at once. Look-ups of the same name share one thread."""
 TIMEOUT_S: Final = 5.0
-"""How long a look-up is waited for. Its thread goes on until the system gives up; the next look-up of the name joins it."""
+"""How long callers wait. The thread goes on until the system gives up, and later look-ups of the name join it."""
 
 
 class Resolver:
-    """Numeric hosts from names, by the system's own rules."""
+    """Resolves host names by the system's rules."""
 
     def __init__(self) -> None:
         self._running: dict[str, asyncio.Future[list[str]]] = {}
 
     async def hosts(self, name: str) -> list[str]:
-        """The numeric hosts of a name, in the order of preference; a numeric host is its own.
+        """The numeric addresses of a host, in order of preference.
 
-        Raises `AddressError` if there are none, if none come within `TIMEOUT_S`, or if `MAX_LOOKUPS` others are under way.
+        Raises `AddressError` if there are none, if the look-up takes longer than `TIMEOUT_S`, or if too many are running.
         """
         numeric = _numeric(name)
         if numeric is not None:
@@ -37,7 +37,7 @@ class Resolver:
         lookup = self._running.get(name)
         if lookup is None:
             if len(self._running) >= MAX_LOOKUPS:
-                raise AddressError(f"lookup {name}: {MAX_LOOKUPS} look-ups of other names are under way")
+                raise AddressError(f"lookup {name}: {MAX_LOOKUPS} other names are being looked up")
             lookup = self._start(name)
         try:
             async with asyncio.timeout(TIMEOUT_S):
@@ -58,7 +58,7 @@ class Resolver:
                 lookup.set_result(hosts)
             else:
                 lookup.set_exception(error)
-                lookup.exception()  # whoever waited for it may have given up
+                lookup.exception()  # marks it as seen: all callers may have given up
 
         def work() -> None:
             hosts: list[str] = []
@@ -68,7 +68,7 @@ class Resolver:
                 hosts = list(dict.fromkeys(str(entry[4][0]) for entry in found))
             except (OSError, UnicodeError) as error:
                 failure = error
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the server has ended
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the server has stopped
                 loop.call_soon_threadsafe(settle, hosts, failure)
 
         threading.Thread(target=work, daemon=True, name=f"look-up of {name}").start()
@@ -84,7 +84,7 @@ def _numeric(host: str) -> str | None:
 
 
 def _is_short_form(name: str) -> bool:
-    """Whether it is an address as only the C library reads it: `127.1`, `0x7f.0.0.1`, `2130706433`. To Go these are names."""
+    """Whether only the C library would read it as an address: `127.1`, `0x7f.0.0.1`, `2130706433`. To Go these are names."""
     try:
         socket.inet_aton(name)
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Runs one toxic on one stream of one connection: feeds its pipe, keeps its queue, wakes it in time."""
+"""Runs one toxic on one stream of one connection: queues chunks, feeds them to the pipe and wakes it on time."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from faults.plane.timers import Timer, Timers, now_ns
 from faults.plane.toxic import Toxic
 
 _CHUNK_OVERHEAD_BYTES: Final = 256
-"""What a queued chunk costs beyond its bytes, so that a flood of tiny ones is bounded too."""
+"""What a queued chunk costs beyond its bytes. Counting it bounds a flood of tiny chunks too."""
 
 _STEPS_A_TURN: Final = 256
-"""After this many chunks at a stretch, others have their turn."""
+"""How many steps a pipe may take before other events get their turn."""
 
 
 class Outlet(Protocol):
-    """What a stub hands bytes on to: the next stub, or the receiving end."""
+    """What a stub passes bytes to: the next stub or the receiving end."""
 
     def feed(self, chunk: Chunk) -> None: ...
 
@@ -27,22 +27,22 @@ class Outlet(Protocol):
 
 
 class Stream(Protocol):
-    """What a stub asks of the link that it is part of."""
+    """What a stub needs from its link."""
 
     timers: Timers
 
     def choke(self) -> None:
-        """The stub has closed the stream: nothing more is read."""
+        """The stub has closed the stream: stop reading."""
 
     def relax(self) -> None:
-        """The stub has let something go."""
+        """The stub has let bytes go."""
 
     def reset_at_close(self) -> None:
-        """Both ends close with RST."""
+        """Make both ends close with RST."""
 
 
 class RunningStub:
-    """A toxic's pipe on one link. Toxicity is drawn when it starts; where it spares the link, everything passes."""
+    """A toxic's pipe on one link. Toxicity is drawn when the pipe starts; if it spares the link, everything passes."""
 
     __slots__ = (
         "_begun",
@@ -85,18 +85,18 @@ class RunningStub:
         self._ordinal = 0 if toxic.kind.connect else toxic.count_connection()
         self._born_ns = now_ns()
         self._position = 0
-        """How many bytes have come."""
+        """How many bytes have arrived."""
         self._stretch: Scope | None = None
-        """The toxic's scope if that is a part of each connection."""
+        """The toxic's scope, if that covers only a part of each connection."""
         self._begun = False
-        """Whether the stretch has: toxicity is drawn when it does, and it begins once."""
+        """Whether the toxic has begun to act. It does so once, and draws its toxicity then."""
         self._scope_timers: list[Timer] = []
 
     # ------------------------------------------------------------------------------------------- from the stream
 
     @property
     def held_bytes(self) -> int:
-        """What it keeps from the next one, with an allowance for each chunk's own cost."""
+        """How much it holds back, with an allowance for the cost of each chunk."""
         return self._held
 
     def feed(self, chunk: Chunk) -> None:
@@ -121,7 +121,7 @@ class RunningStub:
         self._wake()
 
     def end(self) -> None:
-        """The sender has closed; what is queued comes first."""
+        """The sender has closed. What is queued comes first."""
         if self.ended or self.closed:
             return
         self.ended = True
@@ -141,7 +141,7 @@ class RunningStub:
     # --------------------------------------------------------------------------------------------------- from the API
 
     def start(self) -> None:
-        """Begin, or begin anew after `stop`: with what is queued, and with a new draw of toxicity."""
+        """Start, or restart after `stop`: with what is queued, and with a new draw of toxicity."""
         scope = self.toxic.scope
         self._begun = False
         self._cancel_scope_timers()
@@ -181,14 +181,14 @@ class RunningStub:
         self._stream.relax()
 
     def _leave(self) -> None:
-        """The toxic's stretch of this stream is over: go on as if the toxic had been removed."""
+        """The scope on this stream is over: go on as if the toxic had been removed."""
         if self.closes_when_removed():
             self.close()
         else:
             self._pass_on()
 
     def _pass_on(self) -> None:
-        """Hand on what is queued, and the end if it has come."""
+        """Pass on what is queued, and the end if it has come."""
         self.flush()
         if self.ended:
             self.close()
@@ -203,7 +203,7 @@ class RunningStub:
         return self._begun and self.toxic.kind.closes_when_removed(self.state)
 
     def stop(self) -> bool:
-        """Interrupt the pipe; what it has in hand goes on, what is queued stays. False where it must not be interrupted."""
+        """Interrupt the pipe: it passes on its current chunk; queued ones stay. False if the pipe refuses to be interrupted."""
         pipe = self._pipe
         if pipe is None:
             return not self.closed
@@ -227,13 +227,13 @@ class RunningStub:
         self._done_with_hand()
 
     def flush(self) -> None:
-        """Hand on all that is queued."""
+        """Pass on everything that is queued."""
         while self._queue:
             self.outlet.feed(self._queue.popleft())
         self._held = 0
 
     def close(self) -> None:
-        """End the stream here: what is queued is dropped, and nothing more is taken."""
+        """End the stream here: drop what is queued and accept nothing more."""
         if self.closed:
             return
         self.closed = True
@@ -248,7 +248,7 @@ class RunningStub:
         self.outlet.end()
 
     def discard(self) -> None:
-        """The connection is gone: forget everything, wake nobody."""
+        """The connection is gone: drop everything and cancel all timers."""
         self.closed = True
         self._cancel_timer()
         self._cancel_scope_timers()
@@ -259,7 +259,7 @@ class RunningStub:
     # -------------------------------------------------------------------------------------------------------- driving
 
     def _wake(self) -> None:
-        """Something has come: give it to the pipe if that is what it waits for."""
+        """Something has arrived: give it to the pipe if the pipe waits for it."""
         if isinstance(self._want, Next):
             self._cancel_timer()
             self._drive(self._take())
@@ -309,7 +309,7 @@ class RunningStub:
         self._put_off(got)
 
     def _put_off(self, got: Chunk | Signal | None) -> None:
-        """Enough for this turn of the loop: what the pipe was to get next, it gets in the next one."""
+        """Enough for this turn of the loop: the pipe gets its next input in the next one."""
         if isinstance(got, Chunk):
             self._queue.appendleft(got)
             self._hand = 0

@@ -1,6 +1,6 @@
-"""Timers that fire within tens of microseconds: the event loop's own are good to one millisecond.
+"""Timers that fire within tens of microseconds. The event loop's own are accurate to one millisecond.
 
-On Linux one timerfd, watched by the loop, stands for the earliest entry of a heap. Elsewhere the loop's timer does.
+On Linux a timerfd, watched by the loop, is set for the earliest entry of a heap. Elsewhere the loop's own timer is used.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 now_ns = time.monotonic_ns
-"""The one clock of the fault plane, in nanoseconds."""
+"""The fault plane's only clock, in nanoseconds."""
 
 FOREVER_NS: Final = 1 << 62
-"""A time that never comes. Later ones count as this one: 64 bits must hold it."""
+"""A time that never comes. Later times are cut to it, since they must fit in 64 bits."""
 
 _MAX_LEAD_NS: Final = 300_000
 _MIN_LEAD_NS: Final = 20_000
-"""Shorter waits are not slept through: setting the alarm and waking takes as long."""
+"""Shorter waits are spent polling: setting the alarm and waking up would take as long."""
 _LEAD_DECAY: Final = 256
 _WAIT_TO_POLLING: Final = 4
 _MOST_CANCELLED: Final = 256
-"""So many cancelled entries may stay in the heap, or as many as there are others: removing one costs a pass over all."""
+"""How many cancelled entries may stay in the heap, or half of all if that is more. Removing them takes a pass over all."""
 _POLLING: Final = -(1 << 63)
-"""In place of the alarm's time while the loop polls: earlier than anything, so that nothing sets the alarm."""
+"""Stands for the alarm's time while the loop polls. It is earlier than any time, so nothing sets the alarm."""
 
 
 class Timer:
-    """One thing to be done at a time, unless it is cancelled before."""
+    """A callback at a time, unless it is cancelled before."""
 
     __slots__ = ("_on_cancel", "callback")
 
@@ -49,7 +49,7 @@ class Timer:
 
 
 class _Alarm(Protocol):
-    """Calls back once, at or shortly after the time it was last set to."""
+    """Calls back once, at or shortly after the time that was set last."""
 
     def set(self, due_ns: int) -> None: ...
 
@@ -57,29 +57,29 @@ class _Alarm(Protocol):
 
 
 class Timers:
-    """Callbacks by due time, in that order; those due at the same time in the order they were asked for.
+    """Runs callbacks in the order of their times, and callbacks of the same time in the order of the calls to `at`.
 
-    A sleeping process wakes late, by some tens of microseconds that depend on the machine. So the alarm is set early by
-    what it was lately late, and what is left of that time is spent polling: the loop turns, and does whatever comes.
-    Polling is for the earliest entry only, and takes at most a quarter of the wait for it, or the 20 microseconds that
-    sleeping would take as well: so its cost does not grow with the number of entries.
+    A sleeping process wakes up late, by some tens of microseconds that depend on the machine. So the alarm is set early, by
+    as much as it was late recently, and the rest of the wait is spent polling: the loop keeps turning and handles other
+    events. Polling is for the earliest entry only. It takes at most a quarter of the wait for that entry, or the 20
+    microseconds that sleeping would take as well, so its cost does not grow with the number of entries.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._heap: list[tuple[int, int, Timer]] = []
         self._cancelled = 0
-        """How many entries of the heap are."""
+        """How many entries of the heap are cancelled."""
         self._order = itertools.count()
         self._lead_ns = _MAX_LEAD_NS
-        """How late the alarm is expected to be."""
+        """How late the alarm is expected to ring."""
         self._alarm_ns: int | None = None
-        """When it is to ring; `_POLLING` while the loop polls."""
+        """When the alarm will ring; `_POLLING` while the loop polls, None if it is not set."""
         self._poll_until_ns = 0
         self._alarm: _Alarm = _TimerFd(loop, self._ring) if sys.platform == "linux" else _LoopTimer(loop, self._ring)
 
     def at(self, due_ns: int, callback: Callable[[], None]) -> Timer:
-        """Call `callback` when the clock shows `due_ns` or later, never before this returns."""
+        """Call `callback` at `due_ns` or shortly after, but never before this method has returned."""
         due_ns = min(due_ns, FOREVER_NS)
         timer = Timer(callback, self._count_cancelled)
         heapq.heappush(self._heap, (due_ns, next(self._order), timer))
@@ -99,7 +99,7 @@ class Timers:
             self._cancelled = 0
 
     def _wake_ns(self, due_ns: int, since_ns: int) -> int:
-        """When to begin polling for what is due then, if until now nothing earlier is."""
+        """When to begin polling for an entry that has been the earliest since `since_ns`."""
         return due_ns - max(min(self._lead_ns, (due_ns - since_ns) // _WAIT_TO_POLLING), _MIN_LEAD_NS)
 
     def _set_alarm(self, wake_ns: int) -> None:
@@ -109,19 +109,19 @@ class Timers:
 
     def _ring(self) -> None:
         if self._alarm_ns is None or self._alarm_ns == _POLLING:
-            return  # it rang for what has been done since
+            return  # it rang for an entry that has been handled since
         woken_ns = now_ns()
         self._learn(woken_ns - self._alarm_ns)
-        if self._heap:  # what it was set for may have been cancelled, and the next entry be far away
+        if self._heap:  # its entry may have been cancelled, and the next one may be far away
             self._poll_until_ns = min(self._heap[0][0], woken_ns + _MAX_LEAD_NS)
         self._poll()
 
     def _learn(self, late_ns: int) -> None:
-        """Follow the latest of the last wakings: up at once, down slowly."""
+        """Follow the recent lateness: upward at once, downward slowly."""
         self._lead_ns = min(max(late_ns, self._lead_ns - self._lead_ns // _LEAD_DECAY), _MAX_LEAD_NS)
 
     def _poll(self) -> None:
-        # What becomes due while these run waits for the next turn of the loop, so that traffic is never starved.
+        # What becomes due meanwhile waits for the next turn of the loop, so traffic is never starved.
         until_ns = now_ns()
         self._alarm_ns = _POLLING
         heap = self._heap
@@ -149,12 +149,12 @@ class Timers:
     def _call(self, callback: Callable[[], None]) -> None:
         try:
             callback()
-        except Exception as error:  # reported as the loop reports its own: one link's failure stops no other's time
+        except Exception as error:  # reported as the loop reports its own; the other timers go on
             self._loop.call_exception_handler({"message": "a timer of the fault plane failed", "exception": error})
 
 
 class _TimerFd:
-    """Linux's timerfd (timerfd_create(2)) through the C library; Python has it itself only from 3.13 on."""
+    """Linux's timerfd (timerfd_create(2)) through the C library. Python's `os` has it from 3.13 on."""
 
     _NONBLOCK_CLOEXEC: Final = os.O_NONBLOCK | os.O_CLOEXEC
     _ABSOLUTE: Final = 1
@@ -170,7 +170,7 @@ class _TimerFd:
         loop.add_reader(self._fd, self._read)
 
     def set(self, due_ns: int) -> None:
-        self._spec[2], self._spec[3] = divmod(max(due_ns, 1), 1_000_000_000)  # all zeros would disarm it
+        self._spec[2], self._spec[3] = divmod(max(due_ns, 1), 1_000_000_000)  # zero would disarm it
         if self._libc.timerfd_settime(self._fd, self._ABSOLUTE, self._spec, None) != 0:
             raise OSError(ctypes.get_errno(), "timerfd_settime failed")
 
@@ -182,12 +182,12 @@ class _TimerFd:
         try:
             os.read(self._fd, 8)
         except BlockingIOError:
-            return  # it was set anew between ringing and being read
+            return  # it was set again between ringing and being read
         self._ring()
 
 
 class _LoopTimer:
-    """The event loop's own timer: one millisecond late at most, for systems without timerfd."""
+    """The event loop's own timer, up to one millisecond late, for systems without timerfd."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
         self._loop = loop

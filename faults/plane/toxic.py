@@ -1,4 +1,4 @@
-"""One toxic of a proxy, as a client of the API made it."""
+"""A toxic of a proxy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Direction = Literal["upstream", "downstream"]
 
 @dataclass(slots=True, eq=False)
 class Toxic:
-    """A toxic on one stream of a proxy. `stream` is the direction as the client spelled it."""
+    """A toxic on one stream of a proxy. `stream` is the direction as the client has spelled it."""
 
     name: str
     type: str
@@ -28,22 +28,22 @@ class Toxic:
     scope: Scope = field(default_factory=Scope)
     shared: Shared = field(default_factory=Shared)
     waiting: set[asyncio.Future[None]] = field(default_factory=set)
-    """New connections that it holds before their upstream is dialled."""
+    """New connections that it delays before their upstream is dialled."""
     connections: int = 0
-    """How many it has met."""
+    """How many connections it has met."""
 
     def count_connection(self) -> int:
-        """Which connection of those that it has met the next one is, from 1."""
+        """Count a connection that it meets; returns its number, from 1."""
         self.connections += 1
         return self.connections
 
     def release_waiting(self) -> None:
-        """Let the connections that it holds go on."""
+        """Let the delayed connections go on."""
         for future in self.waiting:
             release(future)
 
 
 def release(waiting: asyncio.Future[None]) -> None:
-    """Let the waiter go on, unless it already does."""
+    """Let the waiter go on, if it still waits."""
     if not waiting.done():
         waiting.set_result(None)

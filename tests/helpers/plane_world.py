@@ -36,7 +36,7 @@ def refused(message: str, status: int) -> tuple[int, dict[str, object]]:
 
 
 def real_server() -> str | None:
-    """The real Toxiproxy's server: TOXIPROXY_SERVER, PATH, or where `go install` puts it."""
+    """The real Toxiproxy's server: from TOXIPROXY_SERVER, PATH or the folder of `go install`."""
     named = os.environ.get("TOXIPROXY_SERVER")
     return named or shutil.which("toxiproxy-server") or _in_go_bin("server")
 
@@ -233,7 +233,7 @@ def listening_upstream() -> Iterator[Upstream]:
 
 
 def receive(sock: socket.socket, size: int) -> bytes:
-    """Exactly so many bytes, fewer only where the connection ends first."""
+    """Exactly this many bytes; fewer only if the connection ends first."""
     parts, missing = [], size
     while missing and (part := sock.recv(missing)):
         parts.append(part)

@@ -1,4 +1,4 @@
-"""Where the embedded server differs from Toxiproxy on purpose: each point of docs/toxiproxy.md that can be shown."""
+"""The differences from Toxiproxy on purpose: each point of docs/toxiproxy.md that a test can show."""
 
 from __future__ import annotations
 

@@ -222,19 +222,19 @@ def test_a_misspelt_attribute_of_our_own_toxics_is_refused(proxy: ProxyHandle) -
     response = proxy.server.call("POST", path, {"type": "latency_distribution", "attributes": {"latancy": 5}})
     assert (response.status_code, response.json()["error"]) == (
         400,
-        "bad request body: toxic latency_distribution has no 'latancy'; did you mean 'latency'?",
+        "bad request body: latency_distribution has no attribute 'latancy'; did you mean 'latency'?",
     )
     assert proxy.server.ask("GET", path) == []
     proxy.add("stall")
     response = proxy.server.call("PATCH", f"{path}/stall_downstream", {"attributes": {"los": 1}})
     assert (response.status_code, response.json()["error"]) == (
         400,
-        "bad request body: toxic stall has no 'los'; did you mean 'loss'?",
+        "bad request body: stall has no attribute 'los'; did you mean 'loss'?",
     )
     response = proxy.server.call("POST", path, {"type": "stall", "name": "x", "toxcity": 0.5})
     assert (response.status_code, response.json()["error"]) == (
         400,
-        "bad request body: a toxic has no 'toxcity'; did you mean 'toxicity'?",
+        "bad request body: a toxic has no field 'toxcity'; did you mean 'toxicity'?",
     )
 
 
@@ -252,11 +252,11 @@ def test_a_misspelt_attribute_of_toxiproxys_toxics_is_taken_as_toxiproxy_does(se
     assert made.json()["attributes"] == {"latency": 0, "jitter": 0}
     if server.kind == "embedded":
         assert [answer.headers.get("Warning") for answer in answers] == [
-            """299 - "toxic latency has no 'latancy'; did you mean 'latency'?\"""",
-            f"299 - \"toxic latency has no 'zzz'; it has latency, jitter, {EVERY_KIND_HAS}\"",
-            """299 - "a toxic has no 'toxcity'; did you mean 'toxicity'?\"""",
-            """299 - "a proxy has no 'upstraem'; did you mean 'upstream'?\"""",
-            """299 - "a proxy has no 'enable'; did you mean 'enabled'?\"""",
+            """299 - "latency has no attribute 'latancy'; did you mean 'latency'?\"""",
+            f"299 - \"latency has no attribute 'zzz'; it has latency, jitter, {EVERY_KIND_HAS}\"",
+            """299 - "a toxic has no field 'toxcity'; did you mean 'toxicity'?\"""",
+            """299 - "a proxy has no field 'upstraem'; did you mean 'upstream'?\"""",
+            """299 - "a proxy has no field 'enable'; did you mean 'enabled'?\"""",
         ]
 
 

@@ -1,4 +1,4 @@
-"""The kinds of toxics: each file in this folder holds one, under `KIND`, and is called after it."""
+"""The kinds of toxics. Each file in this folder defines one as `KIND`; its name is the kind's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""bandwidth: lets a connection's stream through at a limited rate, in pieces that last a tenth of a second at most."""
+"""bandwidth: limits the rate of each connection. Data passes in pieces of at most a tenth of a second."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PIECE_MS = 100
 
 
 class BandwidthToxic(msgspec.Struct):
-    """Kilobytes (1,000 bytes) a second; 0 or less lets nothing through until the toxic is changed or removed."""
+    """`rate` in kilobytes (1,000 bytes) a second. With 0 or less nothing passes until the toxic is changed or removed."""
 
     rate: int = 0
 

@@ -1,6 +1,6 @@
-"""blackhole: swallows everything, the end too, and never answers for it. A cut cable: neither FIN nor RST arrives.
+"""blackhole: swallows everything, even the end of the stream. Like a cut cable, it delivers neither FIN nor RST.
 
-When it is removed, connections that lost bytes to it are closed; those that lost nothing go on.
+When it is removed, connections that lost bytes to it are closed, and the others go on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from faults.plane.timers import FOREVER_NS
 
 
 class BlackholeToxic(msgspec.Struct):
-    """It has no attributes."""
+    """It has no attributes of its own."""
 
 
 def _pipe(_: BlackholeToxic, stub: Stub) -> Pipe:

@@ -1,4 +1,4 @@
-"""corrupt: flips one bit in some of the bytes. What bad memory, a bad cable or a bad disk does behind a weak checksum."""
+"""corrupt: flips one bit in some of the bytes, like bad memory or a bad cable behind a weak checksum."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from faults.plane.kind import NEXT, Chunk, Kind, Pipe, Stub
 
 
 class CorruptToxic(msgspec.Struct):
-    """`rate` is the chance of a byte to be hit (0 to 1). `offset` hits the byte at that place of a connection's stream.
+    """`rate` is the probability that a byte is hit (0 to 1). `offset` hits the byte at that position of the stream.
 
-    `bit` is the bit that is flipped, 0 the lowest; below 0, a random one. An `offset` below 0 hits none.
+    `bit` is the bit that is flipped, 0 being the lowest; if it is negative, a random one. A negative `offset` hits nothing.
     """
 
     rate: float = 0.0
@@ -41,7 +41,7 @@ def _bit(attributes: CorruptToxic, random: Random) -> int:
 
 
 def _hits(size: int, rate: float, random: Random) -> list[int]:
-    """The places hit: the gaps between them are geometric, so that a low rate costs next to nothing."""
+    """The positions that are hit. The gaps between them are drawn, so a low rate costs almost nothing."""
     if rate <= 0:
         return []
     if rate >= 1:

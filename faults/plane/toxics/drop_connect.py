@@ -1,4 +1,4 @@
-"""drop_connect: resets new connections; with a toxicity below 1, some of them. Open ones are left alone."""
+"""drop_connect: resets new connections, or some of them if its toxicity is below 1. Open ones are left alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from faults.plane.toxics.noop import pass_on
 
 
 class DropConnectToxic(msgspec.Struct):
-    """It has no attributes."""
+    """It has no attributes of its own."""
 
 
 def _connect(_: DropConnectToxic) -> None:

@@ -1,4 +1,4 @@
-"""half_open: passes everything on, but never the end. A peer that crashed or was cut off: nobody is told."""
+"""half_open: passes everything except the end of the stream, as if a peer had crashed unnoticed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from faults.plane.timers import FOREVER_NS
 
 
 class HalfOpenToxic(msgspec.Struct):
-    """It has no attributes."""
+    """It has no attributes of its own."""
 
 
 def _pipe(_: HalfOpenToxic, stub: Stub) -> Pipe:

@@ -1,4 +1,4 @@
-"""latency: hands every chunk on a while after it came, in the order they came."""
+"""latency: delays every chunk. The order is kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from faults.plane.kind import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
 
 
 class LatencyToxic(msgspec.Struct):
-    """Milliseconds; each chunk's delay is drawn evenly from `latency - jitter` up to `latency + jitter`."""
+    """Milliseconds. Each delay is uniform between `latency - jitter` and `latency + jitter`."""
 
     latency: int = 0
     jitter: int = 0

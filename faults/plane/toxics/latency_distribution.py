@@ -1,4 +1,4 @@
-"""latency_distribution: delays drawn from a distribution with a tail, or from a recorded sample; the order is kept."""
+"""latency_distribution: delays drawn from a distribution with a tail or from a recorded sample. The order is kept."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from faults.plane.kind import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
 from faults.plane.timers import FOREVER_NS
 
 _MOST_EXPONENT = 700.0
-"""Beyond it the exponential function overflows."""
+"""The exponential function overflows beyond it."""
 
 
 class LatencyDistributionToxic(msgspec.Struct):
-    """Milliseconds. Every chunk waits at least `latency`, and beyond it what is drawn, `limit` at most.
+    """Milliseconds. Every chunk is delayed by `latency` plus a random amount of at most `limit`.
 
-    `distribution` is "normal" (mean 0, deviation `scale`, below 0 counts as 0), "pareto" (scale `scale`, exponent `shape`;
-    the smaller the exponent the heavier the tail), or "sample": one of `samples`, each as likely as any other.
+    `distribution` is "normal" (mean 0, standard deviation `scale`, negative values count as 0), "pareto" (scale `scale`,
+    exponent `shape`: the smaller it is, the heavier the tail) or "sample" (one of `samples`, all equally likely).
     """
 
     distribution: str = "normal"

@@ -1,4 +1,4 @@
-"""limit_data: closes the connection when a number of bytes has passed."""
+"""limit_data: closes the connection after a number of bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from faults.plane.kind import NEXT, Chunk, Kind, Pipe, Stub
 
 
 class LimitDataToxic(msgspec.Struct):
-    """Bytes a connection lets through; with 0 its first data close it."""
+    """`bytes` is how many pass on each connection. With 0, the first data closes it."""
 
     bytes: int = 0
 

@@ -1,4 +1,4 @@
-"""noop: passes everything on."""
+"""noop: does nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from faults.plane.kind import NEXT, Chunk, Kind, Pipe, Stub
 
 
 class NoopToxic(msgspec.Struct):
-    """It has no attributes."""
+    """It has no attributes of its own."""
 
 
 def pass_on(_: msgspec.Struct, stub: Stub) -> Pipe:

@@ -1,4 +1,4 @@
-"""reset_peer: when something comes, waits, then ends the connection with RST at both ends, dropping what came."""
+"""reset_peer: drops the data and resets both ends of the connection, some time after the first chunk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from faults.plane.timers import now_ns
 
 
 class ResetToxic(msgspec.Struct):
-    """Milliseconds between the first chunk (or the end) and the reset."""
+    """`timeout` is the time between the first chunk (or the end) and the reset, in milliseconds."""
 
     timeout: int = 0
 
@@ -21,7 +21,7 @@ def _pipe(attributes: ResetToxic, stub: Stub) -> Pipe:
         try:
             yield Sleep(due_ns)
         except Interrupted:
-            continue  # what came is lost already: the reset is on its way, whatever becomes of the toxic
+            continue  # data is lost already, so the reset comes even if the toxic is changed or removed
     stub.reset()
 
 

@@ -1,4 +1,4 @@
-"""shared_bandwidth: one rate for all connections of a proxy together. A saturated network card or uplink."""
+"""shared_bandwidth: limits the total rate of all connections of a proxy, like a saturated uplink."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from faults.plane.kind import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
 from faults.plane.timers import FOREVER_NS
 
 _PIECE_MS = 10
-"""Short turns, so that connections share fairly."""
+"""How long a connection sends before others get their turn. Short turns share fairly."""
 
 
 class SharedBandwidthToxic(msgspec.Struct):
-    """Kilobytes (1,000 bytes) a second; 0 or less lets nothing through until the toxic is changed or removed."""
+    """`rate` in kilobytes (1,000 bytes) a second. With 0 or less nothing passes until the toxic is changed or removed."""
 
     rate: int = 0
 

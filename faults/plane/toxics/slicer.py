@@ -1,4 +1,4 @@
-"""slicer: hands data on in small pieces, with a pause after each."""
+"""slicer: splits data into small pieces, with a pause after each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from faults.plane.timers import now_ns
 
 
 class SlicerToxic(msgspec.Struct):
-    """Bytes of a piece on average, by how many it varies at most, and microseconds after each piece.
+    """The average size of a piece and its largest variation in bytes, and the `delay` after each piece in microseconds.
 
-    An average below 1 slices nothing; a variation not below the average counts as one less than the average.
+    An average below 1 slices nothing. A variation that is not below the average counts as one less than the average.
     """
 
     average_size: Int = 0
@@ -29,7 +29,9 @@ def _pipe(attributes: SlicerToxic, stub: Stub) -> Pipe:
             stub.send(Chunk(chunk.data[begin:end], chunk.at_ns))
             begin = end
             try:
-                yield Sleep(now_ns() + max(attributes.delay * 1_000, 1))  # never none: each piece is its own write
+                yield Sleep(
+                    now_ns() + max(attributes.delay * 1_000, 1)
+                )  # at least one, so that each piece is written separately
             except Interrupted:
                 if rest := chunk.data[end:]:
                     stub.send(Chunk(rest, chunk.at_ns))
@@ -37,7 +39,7 @@ def _pipe(attributes: SlicerToxic, stub: Stub) -> Pipe:
 
 
 def _cuts(size: int, attributes: SlicerToxic, random: Random) -> list[int]:
-    """Where pieces of `size` bytes end: halved, a little off the middle, until small enough."""
+    """The ends of the pieces of `size` bytes. Pieces are halved, a little off the middle, until they are small enough."""
     average = attributes.average_size
     if average < 1:
         return [size]

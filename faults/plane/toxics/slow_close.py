@@ -1,4 +1,4 @@
-"""slow_close: passes everything on, but the end only after a while."""
+"""slow_close: delays the end of the stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from faults.plane.timers import now_ns
 
 
 class SlowCloseToxic(msgspec.Struct):
-    """Milliseconds between the sender's end and the receiver's."""
+    """`delay` in milliseconds."""
 
     delay: int = 0
 

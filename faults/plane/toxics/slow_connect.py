@@ -1,4 +1,4 @@
-"""slow_connect: connects to the upstream only after a while. Full accept queues, a slow handshake, a far-away service."""
+"""slow_connect: delays the connection to the upstream, like a full accept queue or a slow handshake."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from faults.plane.toxics.noop import pass_on
 
 
 class SlowConnectToxic(msgspec.Struct):
-    """Milliseconds between the client's connect and the upstream's."""
+    """`delay` in milliseconds between accepting the client and dialling the upstream."""
 
     delay: int = 0
 

@@ -1,7 +1,7 @@
-"""stall: what packet loss looks like through TCP: now and then everything waits for a retransmission.
+"""stall: the effect of packet loss on a TCP stream. Now and then everything waits for a retransmission.
 
-A lost packet is sent again after the retransmission timeout, which doubles with every loss in a row (RFC 6298, section 5);
-all that was sent after it waits too.
+A lost packet is sent again after the retransmission timeout, which doubles with every consecutive loss (RFC 6298,
+section 5). Data sent after the lost packet waits for it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import msgspec
 from faults.plane.kind import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
 
 _MOST_LOSSES = 8
-"""In a row; then the packet arrives."""
+"""At most this many in a row; then the packet arrives."""
 
 
 class StallToxic(msgspec.Struct):
-    """`loss` is the chance of a chunk to be lost (0 to 1); `timeout` is the first retransmission timeout in milliseconds."""
+    """`loss` is the probability that a chunk is lost (0 to 1), `timeout` the first retransmission timeout in milliseconds."""
 
     loss: float = 0.01
     timeout: int = 200

@@ -1,4 +1,4 @@
-"""timeout: drops everything, and closes the connection when nothing has come for a while, or when it is removed."""
+"""timeout: drops everything. Closes the connection after a time without data, or when the toxic is removed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from faults.plane.timers import now_ns
 
 
 class TimeoutToxic(msgspec.Struct):
-    """Milliseconds; 0 never closes."""
+    """`timeout` in milliseconds; 0 means never."""
 
     timeout: int = 0
 
