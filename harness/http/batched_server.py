@@ -108,7 +108,7 @@ class _Connection(asyncio.Protocol):
             return
         parser = self._parser
         messages = parser.feed(data)
-        if parser.take_continue() and not self._batches and not messages:
+        if not self._batches and not messages and parser.take_continue():
             self._transport.write(CONTINUE)
         for message in messages:
             if message.head.timeout_ms is not None:
@@ -157,10 +157,12 @@ class _Connection(asyncio.Protocol):
         if not last.head.keep_alive:
             answers[-1] = closing(answers[-1])
         self._transport.write(b"".join(answers))
-        if last.head.keep_alive:
-            self._steer_reading()
-        else:
+        if not last.head.keep_alive:
             self._transport.close()
+            return
+        if not self._batches and self._parser.take_continue():
+            self._transport.write(CONTINUE)
+        self._steer_reading()
 
     def _steer_reading(self) -> None:
         wanted = self._writable and self._waiting < MAX_WAITING_REQUESTS and not self._parser.ended

@@ -31,6 +31,7 @@ class RequestHead(msgspec.Struct, frozen=True, dict=True):
     """Path and query as they came."""
     fields: tuple[tuple[bytes, bytes], ...] = ()
     expects_continue: bool = False
+    version: str = "1.1"
 
     @cached_property
     def headers(self) -> dict[str, str]:
@@ -68,6 +69,7 @@ class RequestParser:
     def feed(self, data: bytes) -> list[Message]:
         """The requests that are complete with these bytes, in their order."""
         messages: list[Message] = []
+        self._expects_continue = False
         if self.ended or (self._unread.size and not (data := self._unread.add(data))):
             return messages
         try:
@@ -83,7 +85,7 @@ class RequestParser:
         return bool(self._unread.size or self._chunked)
 
     def take_continue(self) -> bool:
-        """Whether the client waits for `100 Continue` before it sends the body. True once a request."""
+        """Whether the client still waits for `100 Continue` before it sends a body. True once a request."""
         expects, self._expects_continue = self._expects_continue, False
         return expects
 
@@ -149,6 +151,7 @@ def _parse(text: bytes) -> RequestHead:
     reader.feed_whole(text)
     method = reader.parser.get_method().decode("latin-1")
     fields = reader.fields()
+    version = reader.parser.get_http_version()
     timeout_ms = None
     expects_continue = False
     for name, value in reader.headers:
@@ -164,9 +167,10 @@ def _parse(text: bytes) -> RequestHead:
         method=method,
         path=unquote(path) if "%" in path else path,
         body_bytes=CHUNKED if fields.chunked else fields.length or 0,
-        keep_alive=fields.keep_alive and method != "CONNECT",
+        keep_alive=fields.keep_alive and version == "1.1" and method != "CONNECT",
         timeout_ms=timeout_ms,
         target=reader.url,
         fields=tuple(reader.headers),
         expects_continue=expects_continue,
+        version=version,
     )

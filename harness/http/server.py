@@ -67,7 +67,7 @@ class _Connection(asyncio.Protocol):
         self._waiting.extend(parser.feed(data))
         if parser.failure is not None:
             self._waiting.append(Response(parser.failure.status, f"bad request: {parser.failure}".encode()))
-        if parser.take_continue() and not self._waiting and self._answering is None:
+        if not self._waiting and self._answering is None and parser.take_continue():
             self._transport.write(CONTINUE)
         if parser.ended or len(self._waiting) >= MAX_WAITING_REQUESTS:
             self._transport.pause_reading()
@@ -91,6 +91,8 @@ class _Connection(asyncio.Protocol):
                     self._transport.resume_reading()
                 await self._writable.wait()
             else:
+                if self._parser.take_continue():
+                    self._transport.write(CONTINUE)
                 return
             self._transport.close()
         finally:

@@ -20,9 +20,11 @@ _NO_LENGTH: Final = frozenset({http.HTTPStatus.NO_CONTENT, http.HTTPStatus.NOT_M
 """Responses that have no body (RFC 9110, section 8.6)."""
 
 
-def encode_response(response: Response, *, keep_alive: bool = True, with_body: bool = True) -> bytes:
+def encode_response(response: Response, *, keep_alive: bool = True, with_body: bool = True, version: str = "1.1") -> bytes:
     """A response. Without its body, the head still announces how long it would be, as HEAD asks."""
     parts = [_response_start(response.status, response.headers)]
+    if version != "1.1":
+        parts[0] = parts[0].replace(b"HTTP/1.1", b"HTTP/%b" % version.encode(), 1)
     if not keep_alive:
         parts.append(b"connection: close\r\n")
     if response.status in _NO_LENGTH:

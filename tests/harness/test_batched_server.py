@@ -166,6 +166,30 @@ def test_who_expects_to_be_told_to_continue_is_told() -> None:
     assert bodies(answer) == [b"body"]
 
 
+def test_a_client_that_waits_to_continue_is_told_after_what_it_asked_before_is_answered() -> None:
+    async def scenario() -> tuple[bytes, bytes]:
+        held: list[RequestBatch] = []
+        async with serving(held.append) as address:
+            reader, writer = await asyncio.open_connection(*address)
+            whole = post(b"body", b"expect: 100-continue\r\nconnection: close\r\n")
+            writer.write(post(b"first") + whole[:-4])
+            while not held:
+                await asyncio.sleep(0)
+            echo(held.pop())
+            told = await asyncio.wait_for(reader.readuntil(b"firstHTTP/1.1 100 Continue\r\n\r\n"), 10)
+            writer.write(whole[-4:])
+            while not held:
+                await asyncio.sleep(0)
+            echo(held.pop())
+            answer = await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+            return told, answer
+
+    told, answer = asyncio.run(scenario())
+    assert told.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert bodies(answer) == [b"body"]
+
+
 def test_a_client_that_went_away_disturbs_nobody() -> None:
     async def scenario() -> tuple[bool, Response]:
         batches: list[RequestBatch] = []

@@ -148,6 +148,19 @@ def test_what_curl_and_browsers_send_besides() -> None:
     run(scenario)
 
 
+def test_a_client_that_waits_to_continue_is_told_after_what_it_asked_before_is_answered() -> None:
+    async def scenario(address: Address) -> None:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(GET % b"/slow" + b"POST /size HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
+        await asyncio.wait_for(reader.readuntil(b"GET /slow {}"), 10)
+        assert await asyncio.wait_for(reader.readline(), 10) == b"HTTP/1.1 100 Continue\r\n"
+        writer.write(b"ab")
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n2"), 10)
+        writer.close()
+
+    run(scenario)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.one_of(
