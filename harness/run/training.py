@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from typing import Final
 
 import pandas as pd
 
@@ -10,17 +12,23 @@ from harness.cluster.cluster import Cluster
 from harness.model.history import STEPS, History, frame
 from harness.model.system import HasSteps, System, Trained
 
-_TIMES = ("begun_ns", "done_ns", "at_ns")
+_UNDONE: Final = ("done_ns", "collective_ns", "stalled_ns", "loss", "gradient_norm", "parameters")
+_TIMES: Final = ("begun_ns", "done_ns", "at_ns")
 
 
 def trained(cluster: Cluster, start_ns: int) -> Trained:
-    """What the nodes have written down, times counted from `start_ns`; nothing if the system does not train."""
+    """What the nodes have written down up to now, times counted from `start_ns`; nothing if the system does not train.
+
+    The nodes go on while their files are read, one after another. What is later than the beginning of the reading is left out;
+    all that it rests on was written before it, so the history is whole.
+    """
     if not isinstance(cluster.system, HasSteps):
         return Trained(steps=[], events=[])
+    until_ns = time.monotonic_ns()
     found = cluster.system.trained({name: cluster.disks.folder(name) for name in cluster.nodes})
-    return Trained(
-        steps=[_counted(row, start_ns) for row in found.steps], events=[_counted(row, start_ns) for row in found.events]
-    )
+    steps = [_until(row, until_ns) for row in found.steps if _at(row, "begun_ns") <= until_ns]
+    events = [row for row in found.events if _at(row, "at_ns") <= until_ns]
+    return Trained(steps=[_counted(row, start_ns) for row in steps], events=[_counted(row, start_ns) for row in events])
 
 
 def with_control(system: System, history: History) -> History:
@@ -30,6 +38,18 @@ def with_control(system: System, history: History) -> History:
     steps = 1 + int(history.steps["step"][history.steps["done_ns"].notna()].max())
     control = frame(STEPS, system.control(steps))
     return replace(history, steps=pd.concat([control, history.steps], ignore_index=True))
+
+
+def _until(row: dict[str, object], until_ns: int) -> dict[str, object]:
+    """A step as it was at a time: one that was done later is not done."""
+    if _at(row, "done_ns") <= until_ns:
+        return row
+    return {name: value for name, value in row.items() if name not in _UNDONE}
+
+
+def _at(row: dict[str, object], name: str) -> int:
+    value = row.get(name)
+    return value if isinstance(value, int) else 0
 
 
 def _counted(row: dict[str, object], start_ns: int) -> dict[str, object]:

@@ -167,8 +167,10 @@ class Coordinator:
         """What each rank says that has left its group, in the order of ranks. Who is not heard any more is not waited for."""
         asked: dict[str, asyncio.Task[Response | None]] = {}
         async with asyncio.TaskGroup() as asking:
+            heard = [name for name in self._membership.ranks if not self._membership.silent(name, self._node.clock())]
             for number, name in enumerate(self._membership.ranks):
-                body = Prepare(generation=self._generation, reach=self._membership.ranks[number + 1 :])
+                reach = tuple(other for other in self._membership.ranks[number + 1 :] if other in heard)
+                body = Prepare(generation=self._generation, reach=reach)
                 asked[name] = asking.create_task(self._ask(name, PREPARE, msgspec.json.encode(body), _ANSWER_S))
             while waited := [name for name in asked if not asked[name].done()]:
                 if all(self._membership.silent(name, self._node.clock()) for name in waited):

@@ -23,7 +23,7 @@ class Limits:
     silent_s: float = 0.5
     """Without a beat: ranks send some twenty a second."""
     waiting_s: float = 0.6
-    """In one collective, the others being alive: a link may be cut."""
+    """All together in one collective, all of them being alive: a link is cut."""
     forming_s: float = 3.0
     """From a group's formation until all its members train."""
     gather_s: float = 1.5
@@ -97,6 +97,8 @@ class Membership:
         for name in self.group.members:
             if (why := self._wrong(name, now_s)) is not None:
                 return Cause(why=why, about=name)
+        if self._complete and self._all_wait():
+            return Cause(why=f"all have waited in a collective for {self._limits.waiting_s:g} s", about="")
         if not self._complete:
             late = [name for name in self.group.members if not self._trains(name)]
             self._complete = not late
@@ -132,12 +134,15 @@ class Membership:
             return f"was not heard for {self._limits.silent_s:g} s"
         if beat.incarnation != self.group.incarnations[name]:
             return "was started again"
-        if beat.generation == self.group.generation:
-            if beat.error:
-                return f"left the group: {beat.error}"
-            if beat.waiting_s > self._limits.waiting_s and self._complete:
-                return f"has waited in a collective for {self._limits.waiting_s:g} s"
+        if beat.generation == self.group.generation and beat.error:
+            return f"left the group: {beat.error}"
         return None
+
+    def _all_wait(self) -> bool:
+        """Whether all members wait for one another: one that computes, however long, waits for nobody."""
+        assert self.group is not None  # noqa: S101 - asked of a group only
+        beats = [self._heard[name].beat for name in self.group.members if name in self._heard]
+        return min((beat.waiting_s for beat in beats), default=0.0) > self._limits.waiting_s
 
     def _overdue(self, now_s: float) -> bool:
         return now_s - self._since_s > self._limits.forming_s

@@ -85,7 +85,7 @@ class Rank:
         self._incarnation = node.random.getrandbits(32)
         self._coordinator = HttpClient(node.peers[config.coordinator])
         later = config.ranks[config.number + 1 :]
-        self._later = {name: HttpClient(node.peers[name]) for name in later}
+        self._later = {name: node.peers[name] for name in later}
         self._stepped: asyncio.Future[Stepped] = loop.create_future()
         self._telling: set[asyncio.Task[None]] = set()
         trainer = Trainer(config.model, config.seed)
@@ -133,10 +133,13 @@ class Rank:
         """Those that answer over the link to them."""
 
         async def reaches(name: str) -> bool:
+            client = HttpClient(self._later[name])  # a new connection: those that there were may have been shut with gloo's
             try:
-                response = await self._later[name].request("GET", STATUS, timeout_s=_REACH_S)
+                response = await client.request("GET", STATUS, timeout_s=_REACH_S)
             except TransportError:
                 return False
+            finally:
+                client.close()
             return response.status == 200
 
         found = await asyncio.gather(*map(reaches, others))

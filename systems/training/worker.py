@@ -15,7 +15,7 @@ import torch
 from systems.parts.checkpoint.manifest import Shard
 from systems.parts.checkpoint.saver import Saver
 from systems.parts.checkpoint.store import Checkpoints
-from systems.parts.gloo.group import Group
+from systems.parts.gloo.group import Ended, Group
 from systems.parts.sampler import shards_of
 from systems.training.links import Links
 from systems.training.messages import NO_STATE, Form, Phase, Stepped, Written
@@ -33,10 +33,6 @@ _DIGITS: Final = 15
 """Of a digest, as many hexadecimal digits as a 64-bit integer holds."""
 
 T = TypeVar("T")
-
-
-class Ended(RuntimeError):
-    """The group is to end: another one is being formed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +106,7 @@ class Worker:
         if form.generation != self._promised or form.generation <= self.generation:
             return False
         self.idle.clear()
+        self.error = ""
         self.generation = form.generation
         self._forms.put(form)
         return True
@@ -121,12 +118,11 @@ class Worker:
         torch.set_num_threads(1)
         while True:
             form = self._forms.get()
-            self.error = ""
             try:
                 self._work(form)
             except RuntimeError as error:  # what gloo raises
                 self._waits_since_s = None
-                why = str(error).partition("\n")[0]
+                why = _sentence(error)
                 expected = isinstance(error, Ended) or self._promised > form.generation
                 self._records.event("left" if expected else "lost", form.generation, why)
                 self.error = why
@@ -140,7 +136,15 @@ class Worker:
             Rendezvous(self._coordinator, lambda: self._over(form)), published=self._links.published, route=self._links.route
         )
         name = f"generation{form.generation}"
-        group = Group(self._links.device, store, name=name, rank=rank, world=world, timeout_s=COLLECTIVE_S)
+        group = Group(
+            self._links.device,
+            store,
+            name=name,
+            rank=rank,
+            world=world,
+            timeout_s=COLLECTIVE_S,
+            over=lambda: self._over(form),
+        )
         self.phase = "restoring"
         self._agree(form, group)
         self.phase = "training"
@@ -252,3 +256,8 @@ class Worker:
     def _not_saved(self, step: int, why: str) -> None:
         generation, _ = self._saving.pop(step)
         self._records.event("not saved", generation, f"step {step}: {why}")
+
+
+def _sentence(error: RuntimeError) -> str:
+    """What an error says, without the place in gloo's sources before it and the advice after it."""
+    return str(error).partition("\n")[0].rpartition("] ")[2].partition(". ")[0] or str(error)

@@ -84,7 +84,6 @@ def test_a_connection_that_ends_is_known_at_once() -> None:
     ("other", "told"),
     [
         ({"error": "Connection closed by peer"}, "rank1 left the group: Connection closed by peer"),
-        ({"waiting_s": 0.7}, "rank1 has waited in a collective for 0.6 s"),
         ({"incarnation": 8, "generation": 0, "phase": "idle"}, "rank1 was started again"),
     ],
 )
@@ -92,6 +91,16 @@ def test_what_a_rank_says_ends_the_group(other: dict[str, object], told: str) ->
     membership = well()
     membership.beat(beat("rank1", **other), 0.1)  # type: ignore[arg-type]
     assert why(membership, 0.1) == told
+
+
+def test_members_that_all_wait_for_one_another_are_cut_off() -> None:
+    membership = well()
+    for name in ("rank0", "rank1"):
+        membership.beat(beat(name, waiting_s=5.0), 0.1)
+    membership.beat(beat("rank2", waiting_s=0), 0.1)  # it computes
+    assert membership.cause(0.1) is None
+    membership.beat(beat("rank2", waiting_s=0.7), 0.2)
+    assert why(membership, 0.2) == "all have waited in a collective for 0.6 s"
 
 
 def test_an_error_of_an_earlier_group_says_nothing_of_this_one() -> None:

@@ -7,6 +7,8 @@ and missing from most releases.) Connections are made when the first collective 
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, Protocol, cast
 
@@ -16,6 +18,12 @@ from torch._C._distributed_c10d import BroadcastOptions, PrefixStore, ProcessGro
 Device = ProcessGroupGloo.Device
 
 _THREADS: Final = 2
+_LOOK_S: Final = 0.01
+"""How often a collective that waits looks whether it is still wanted."""
+
+
+class Ended(RuntimeError):
+    """The group is to end: nobody wants this collective's result."""
 
 
 class _Backend(Protocol):
@@ -36,11 +44,23 @@ class Group:
     """The members of one generation, seen from one of them.
 
     All calls are collective: every member makes the same ones in the same order. They raise `RuntimeError` if a member is
-    gone, the group was aborted, or `timeout_s` is over.
+    gone, the group was aborted, or `timeout_s` is over; and `Ended` as soon as `over` says that nobody wants the result.
     """
 
-    def __init__(self, listens: Device, store: Store, *, name: str, rank: int, world: int, timeout_s: float) -> None:
+    def __init__(
+        self,
+        listens: Device,
+        store: Store,
+        *,
+        name: str,
+        rank: int,
+        world: int,
+        timeout_s: float,
+        over: Callable[[], bool] = lambda: False,
+    ) -> None:
         """`name` is unique to this generation."""
+        _forget_the_finished()
+        self._over = over
         self.rank = rank
         self.world = world
         options = ProcessGroupGloo._Options()  # type: ignore[attr-defined] # not in torch's stubs
@@ -53,7 +73,7 @@ class Group:
 
     def gather(self, mine: torch.Tensor, into: torch.Tensor) -> None:
         """Every member's tensor, all of one shape: `into[r]` becomes member r's."""
-        self._backend._allgather_base(into.view(self.world * mine.shape[0], *mine.shape[1:]), mine).wait()
+        self._finish(self._backend._allgather_base(into.view(self.world * mine.shape[0], *mine.shape[1:]), mine))
 
     def exchange(self, numbers: list[int]) -> list[list[int]]:
         """Every member's numbers, as many from each, in the order of ranks."""
@@ -77,4 +97,25 @@ class Group:
         options = BroadcastOptions()
         options.rootRank = source
         options.rootTensor = 0
-        self._backend.broadcast([tensor], options).wait()
+        self._finish(self._backend.broadcast([tensor], options))
+
+    def _finish(self, work: Work) -> None:
+        """Wait for a collective. One that is not wanted any more is left behind, with all that it may still write to.
+
+        Gloo sometimes loses the news that a connection has ended (about once in 200 aborts amid a transfer), and then waits for
+        its timeout. To free a backend means to wait for its collectives, too.
+        """
+        done = threading.Event()
+        work.get_future().add_done_callback(lambda _: done.set())
+        while not done.wait(_LOOK_S):
+            if self._over():
+                _left_behind.append((work, self._backend))
+                raise Ended("it was aborted")
+        work.wait()
+
+
+_left_behind: list[tuple[Work, _Backend]] = []
+
+
+def _forget_the_finished() -> None:
+    _left_behind[:] = [(work, backend) for work, backend in _left_behind if not work.is_completed()]
