@@ -16,10 +16,13 @@ from faults.plane import bodies, encoding, own_process
 from faults.plane.descriptors import Descriptors
 from faults.plane.errors import ApiError, bad_body, too_long
 from faults.plane.gojson import JsonError
-from faults.plane.httpd import MAX_BODY_BYTES, Answer, Request
 from faults.plane.metrics import exposition
 from faults.plane.proxies import Proxies
 from faults.plane.proxy import Proxy
+from harness.http.message import Headers, Request, Response
+
+MAX_BODY_BYTES: Final = 1 << 20
+"""A request with a longer body is refused."""
 
 VERSION: Final = "2.12.0"
 """The version of Toxiproxy that this API follows."""
@@ -33,7 +36,7 @@ _MOST_WARNINGS: Final = 8
 
 Warnings = list[str]
 
-Route = Callable[[Request, tuple[str, ...]], Awaitable[Answer]]
+Route = Callable[[Request, tuple[str, ...]], Awaitable[Response]]
 
 
 class Api:
@@ -62,32 +65,32 @@ class Api:
             ("/version", {"GET": self._version}),
         )
 
-    async def handle(self, request: Request) -> Answer:
+    async def handle(self, request: Request) -> Response:
         """Answer any request."""
         cleaned = _cleaned(request.path)
         if cleaned != request.path:
-            return Answer(301, headers=(("Location", encoding.quoted_path(cleaned)),))
+            return _answer(301, headers=(("Location", encoding.quoted_path(cleaned)),))
         found = self._find(request)
-        if isinstance(found, Answer):
+        if isinstance(found, Response):
             return found
         route, names = found
         answer = await self._allowed(route, request, names)
         identity = ("X-Toxiproxy-Request-Id", next(self._ids))
-        return Answer(answer.status, answer.body, answer.content_type, (*answer.headers, identity))
+        return Response(answer.status, answer.body, (*answer.headers, identity))
 
-    def _find(self, request: Request) -> tuple[Route, tuple[str, ...]] | Answer:
+    def _find(self, request: Request) -> tuple[Route, tuple[str, ...]] | Response:
         if request.path == "/metrics":
             return self._metrics, ()
         for pattern, methods in self._routes:
             names = _match(pattern, request.path)
             if names is not None:
                 route = methods.get(request.method)
-                return Answer(405) if route is None else (route, names)
-        return Answer(404, b"404 page not found\n", _TEXT, _NO_SNIFFING)
+                return _answer(405) if route is None else (route, names)
+        return _answer(404, b"404 page not found\n", _TEXT, _NO_SNIFFING)
 
-    async def _allowed(self, route: Route, request: Request, names: tuple[str, ...]) -> Answer:
+    async def _allowed(self, route: Route, request: Request, names: tuple[str, ...]) -> Response:
         if request.headers.get("user-agent", "").startswith("Mozilla/"):
-            return Answer(403, b"User agent not allowed\n", _TEXT, _NO_SNIFFING)
+            return _answer(403, b"User agent not allowed\n", _TEXT, _NO_SNIFFING)
         try:
             if len(request.body) > MAX_BODY_BYTES:
                 return _refusal(too_long(MAX_BODY_BYTES))
@@ -102,29 +105,29 @@ class Api:
 
     # --------------------------------------------------------------------------------------------------------- proxies
 
-    async def _index(self, _: Request, __: tuple[str, ...]) -> Answer:
-        return Answer(200, encoding.proxies_by_name(self._proxies), _JSON)
+    async def _index(self, _: Request, __: tuple[str, ...]) -> Response:
+        return _answer(200, encoding.proxies_by_name(self._proxies), _JSON)
 
-    async def _create(self, request: Request, _: tuple[str, ...]) -> Answer:
+    async def _create(self, request: Request, _: tuple[str, ...]) -> Response:
         warnings = Warnings()
         proxy = await self._proxies.create(bodies.proxy_to_create(request.body, warnings.append))
         return _proxy_answer(201, proxy, warnings)
 
-    async def _show(self, _: Request, names: tuple[str, ...]) -> Answer:
+    async def _show(self, _: Request, names: tuple[str, ...]) -> Response:
         return _proxy_answer(200, self._proxies.get(names[0]), Warnings())
 
-    async def _update(self, request: Request, names: tuple[str, ...]) -> Answer:
+    async def _update(self, request: Request, names: tuple[str, ...]) -> Response:
         proxy = self._proxies.get(names[0])
         warnings = Warnings()
         wanted = bodies.proxy_to_update(request.body, proxy, warnings.append)
         await proxy.update(wanted.listen, wanted.upstream, wanted.enabled)
         return _proxy_answer(200, proxy, warnings)
 
-    async def _delete(self, _: Request, names: tuple[str, ...]) -> Answer:
+    async def _delete(self, _: Request, names: tuple[str, ...]) -> Response:
         await self._proxies.remove(names[0])
-        return Answer(204)
+        return _answer(204)
 
-    async def _populate(self, request: Request, _: tuple[str, ...]) -> Answer:
+    async def _populate(self, request: Request, _: tuple[str, ...]) -> Response:
         made: list[Proxy] = []
         warnings = Warnings()
         failure: ApiError | None = None
@@ -135,51 +138,56 @@ class Api:
             failure = bad_body(str(error))
         except ApiError as error:
             failure = error
-        return Answer(failure.status if failure else 201, encoding.populated(made, failure), _JSON, _told(warnings))
+        return _answer(failure.status if failure else 201, encoding.populated(made, failure), _JSON, _told(warnings))
 
-    async def _reset(self, _: Request, __: tuple[str, ...]) -> Answer:
+    async def _reset(self, _: Request, __: tuple[str, ...]) -> Response:
         await self._proxies.reset()
-        return Answer(204)
+        return _answer(204)
 
     # ---------------------------------------------------------------------------------------------------------- toxics
 
-    async def _toxic_index(self, _: Request, names: tuple[str, ...]) -> Answer:
-        return Answer(200, encoding.toxics(self._proxies.get(names[0]).toxics.all()), _JSON)
+    async def _toxic_index(self, _: Request, names: tuple[str, ...]) -> Response:
+        return _answer(200, encoding.toxics(self._proxies.get(names[0]).toxics.all()), _JSON)
 
-    async def _toxic_create(self, request: Request, names: tuple[str, ...]) -> Answer:
+    async def _toxic_create(self, request: Request, names: tuple[str, ...]) -> Response:
         toxics = self._proxies.get(names[0]).toxics
         warnings = Warnings()
         toxic = bodies.toxic_to_create(request.body, toxics.has, warnings.append)
         toxics.add(toxic)
-        return Answer(200, encoding.toxic(toxic), _JSON, _told(warnings))
+        return _answer(200, encoding.toxic(toxic), _JSON, _told(warnings))
 
-    async def _toxic_show(self, _: Request, names: tuple[str, ...]) -> Answer:
-        return Answer(200, encoding.toxic(self._proxies.get(names[0]).toxics.get(names[1])), _JSON)
+    async def _toxic_show(self, _: Request, names: tuple[str, ...]) -> Response:
+        return _answer(200, encoding.toxic(self._proxies.get(names[0]).toxics.get(names[1])), _JSON)
 
-    async def _toxic_update(self, request: Request, names: tuple[str, ...]) -> Answer:
+    async def _toxic_update(self, request: Request, names: tuple[str, ...]) -> Response:
         toxics = self._proxies.get(names[0]).toxics
         toxic = toxics.get(names[1])
         warnings = Warnings()
         toxics.update(toxic, *bodies.toxic_to_update(request.body, toxic, warnings.append))
-        return Answer(200, encoding.toxic(toxic), _JSON, _told(warnings))
+        return _answer(200, encoding.toxic(toxic), _JSON, _told(warnings))
 
-    async def _toxic_delete(self, _: Request, names: tuple[str, ...]) -> Answer:
+    async def _toxic_delete(self, _: Request, names: tuple[str, ...]) -> Response:
         toxics = self._proxies.get(names[0]).toxics
         toxics.remove(toxics.get(names[1]))
-        return Answer(204)
+        return _answer(204)
 
     # ---------------------------------------------------------------------------------------------------------- others
 
-    async def _version(self, _: Request, __: tuple[str, ...]) -> Answer:
-        return Answer(200, f'{{"version": "{VERSION}"}}\n'.encode(), "application/json;charset=utf-8")
+    async def _version(self, _: Request, __: tuple[str, ...]) -> Response:
+        return _answer(200, f'{{"version": "{VERSION}"}}\n'.encode(), "application/json;charset=utf-8")
 
-    async def _metrics(self, _: Request, __: tuple[str, ...]) -> Answer:
+    async def _metrics(self, _: Request, __: tuple[str, ...]) -> Response:
         body = exposition((proxy.figures() for proxy in self._proxies), own_process.figures(self._descriptors))
-        return Answer(200, body, "text/plain; version=0.0.4; charset=utf-8")
+        return _answer(200, body, "text/plain; version=0.0.4; charset=utf-8")
 
 
-def _proxy_answer(status: int, proxy: Proxy, warnings: list[str]) -> Answer:
-    return Answer(status, encoding.proxy(proxy), _JSON, _told(warnings))
+def _answer(status: int, body: bytes = b"", content_type: str = "", headers: Headers = ()) -> Response:
+    typed = (("Content-Type", content_type),) if content_type else ()
+    return Response(status, body, (*typed, *headers))
+
+
+def _proxy_answer(status: int, proxy: Proxy, warnings: list[str]) -> Response:
+    return _answer(status, encoding.proxy(proxy), _JSON, _told(warnings))
 
 
 def _told(warnings: list[str]) -> tuple[tuple[str, str], ...]:
@@ -189,8 +197,8 @@ def _told(warnings: list[str]) -> tuple[tuple[str, str], ...]:
     return tuple(("Warning", f"299 - {json.dumps(warning)}") for warning in warnings[:_MOST_WARNINGS])
 
 
-def _refusal(error: ApiError) -> Answer:
-    return Answer(error.status, encoding.refusal(error), _TEXT, _NO_SNIFFING)
+def _refusal(error: ApiError) -> Response:
+    return _answer(error.status, encoding.refusal(error), _TEXT, _NO_SNIFFING)
 
 
 def _match(pattern: str, path: str) -> tuple[str, ...] | None:

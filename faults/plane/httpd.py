@@ -1,7 +1,8 @@
-"""The HTTP/1.1 server under the API: parses requests, limits their size and time, and answers them in order.
+"""The API's connections: they limit the time of requests, and answer them in order.
 
-A request that has been read completely is carried out even if its client has left. An offer to upgrade is declined: the
-request is answered as if the offer were absent.
+Requests are parsed and responses written as for every node (`harness.http`). But a connection behaves like one of Go's HTTP
+server, which Toxiproxy uses: a request that has been read completely is carried out even if its client has left, a request has
+to arrive in time, and one that cannot be read is refused in Go's words.
 """
 
 from __future__ import annotations
@@ -10,11 +11,8 @@ import asyncio
 import contextlib
 import http
 import socket
-import sys
-import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Final, cast
 from urllib.parse import unquote_to_bytes
@@ -24,39 +22,20 @@ import httptools
 from faults.plane.address import Endpoint
 from faults.plane.descriptors import Descriptors
 from faults.plane.listener import Listener, bound
+from harness.http.logs import log_exception, to_stderr
+from harness.http.message import Request, Response
+from harness.http.requests import Message, RequestHead, RequestParser
+from harness.http.writing import CONTINUE, encode_response
 
-MAX_HEAD_BYTES: Final = 1 << 20
-MAX_BODY_BYTES: Final = 1 << 20
 MAX_WAITING_REQUESTS: Final = 64
 """A connection with this many unanswered pipelined requests is not read until half of them are answered."""
 REQUEST_TIMEOUT_S: Final = 15.0
 """The connection is closed if a request takes longer than this to arrive."""
 IDLE_TIMEOUT_S: Final = 60.0
 
+_TEXT: Final = "text/plain; charset=utf-8"
 
-@dataclass(slots=True)
-class Request:
-    """One request; header names in lower case, the path decoded."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
-    version: str
-    keep_alive: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to a request."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = ""
-    headers: tuple[tuple[str, str], ...] = field(default=())
-
-
-Handler = Callable[[Request], Awaitable[Answer]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 def serve(handler: Handler, endpoint: Endpoint, descriptors: Descriptors) -> Listener:
@@ -86,22 +65,14 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
-        self._waiting: deque[Request | _Refused] = deque()
+        self._parser = RequestParser()
+        self._waiting: deque[tuple[RequestHead, Request] | _Refused] = deque()
         self._answering: asyncio.Task[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
         self._deadline: asyncio.TimerHandle | None = None
         self._ended = False
         """Nothing more is read, and the connection is closed once every request read so far is answered."""
-        self._begin_request()
-        self._parser = httptools.HttpRequestParser(self)
-
-    def _begin_request(self) -> None:
-        self._url = b""
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._body = bytearray()
-        self._head_bytes = 0
-        self._in_request = False
 
     # ------------------------------------------------------------------------------------------------- from the socket
 
@@ -125,45 +96,28 @@ class _Connection(asyncio.Protocol):
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
-        while data and not self._ended:
-            if not self._in_request:
-                self._in_request = True
+        if self._ended:
+            return
+        parser, going_on = self._parser, self._parser.in_request
+        messages = parser.feed(data)
+        if messages or not going_on:
+            self._cancel_deadline()
+            if parser.in_request:
                 self._end_in(REQUEST_TIMEOUT_S)
-            data = self._parse(data)
-
-    def _parse(self, data: bytes) -> bytes:
-        """Feed the parser. Returns the bytes that it still has to be fed."""
-        try:
-            self._count_head(len(data))
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            return self._without_upgrade() + data[upgrade.args[0] :]
-        except _Refused as refused:
-            self._refuse(refused)
-        except httptools.HttpParserError as error:
-            cause = error.__context__
-            self._refuse(cause if isinstance(cause, _Refused) else _Refused(400))
-        return b""
-
-    def _without_upgrade(self) -> bytes:
-        """The head of a request that offers an upgrade, with the offer left out.
-
-        httptools takes everything after such a head, even the request's body, for another protocol.
-        """
-        parser, self._parser = self._parser, httptools.HttpRequestParser(self)
-        if parser.get_method() == b"CONNECT":
-            return b""
-        lines = [b"%s %s HTTP/%s" % (parser.get_method(), self._url, parser.get_http_version().encode())]
-        lines += [name + b": " + value for name, value in self._headers if name.lower() != b"upgrade"]
-        self._begin_request()
-        self._in_request = True
-        return b"\r\n".join(lines) + b"\r\n\r\n"
-
-    def _count_head(self, size: int) -> None:
-        if not self._body:
-            self._head_bytes += size
-            if self._head_bytes > MAX_HEAD_BYTES + MAX_BODY_BYTES:
-                raise _Refused(431)
+            elif not messages and self._answering is None:
+                self._end_in(IDLE_TIMEOUT_S)
+        expecting = parser.take_continue() if not messages else messages[0].head.expects_continue
+        if expecting and self._answering is None:
+            self._transport.write(CONTINUE)
+        for message in messages:
+            try:
+                request = _request(message)
+            except _Refused as refused:
+                self._refuse(refused)
+                return
+            self._add((message.head, request))
+        if parser.failure is not None:
+            self._refuse(_Refused(parser.failure.status))
 
     def _refuse(self, refused: _Refused) -> None:
         self._add(refused)
@@ -184,51 +138,9 @@ class _Connection(asyncio.Protocol):
         if self._answering is None:
             self._transport.close()
 
-    # ------------------------------------------------------------------------------------------------- from the parser
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-        self._check_head(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
-        self._check_head(len(name) + len(value))
-
-    def _check_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEAD_BYTES:
-            raise _Refused(431)
-
-    def on_headers_complete(self) -> None:
-        expects = any(name.lower() == b"expect" and value.lower() == b"100-continue" for name, value in self._headers)
-        if expects and not self._read_again and self._answering is None:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def on_body(self, body: bytes) -> None:
-        if len(self._body) <= MAX_BODY_BYTES:  # one byte too many is enough for the handler to notice
-            self._body += body
-
-    def on_message_complete(self) -> None:
-        if self._read_again:
-            return
-        version = self._parser.get_http_version()
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._headers}
-        if version == "1.1" and "host" not in headers:
-            raise _Refused(400, ": missing required Host header")
-        method = self._parser.get_method().decode("latin-1")
-        keep_alive = self._parser.should_keep_alive() and method != "CONNECT"
-        self._add(Request(method, _path(self._url), headers, bytes(self._body), version, keep_alive))
-        self._begin_request()
-        self._cancel_deadline()
-
-    @property
-    def _read_again(self) -> bool:
-        """Whether the current request offers an upgrade. It will be parsed again without the offer."""
-        return self._parser.should_upgrade() and self._parser.get_method() != b"CONNECT"
-
     # ------------------------------------------------------------------------------------------------------- answering
 
-    def _add(self, read: Request | _Refused) -> None:
+    def _add(self, read: tuple[RequestHead, Request] | _Refused) -> None:
         self._waiting.append(read)
         if self._answering is None:
             self._answering = asyncio.get_running_loop().create_task(self._answer())
@@ -238,10 +150,10 @@ class _Connection(asyncio.Protocol):
     async def _answer(self) -> None:
         while self._waiting:
             read = self._waiting.popleft()
-            answer = _encoded_refusal(read) if isinstance(read, _Refused) else _encode(await self._handle(read), read)
+            encoded = _encoded_refusal(read) if isinstance(read, _Refused) else await self._handle(*read)
             if not self._transport.is_closing():
-                self._transport.write(answer)
-            if isinstance(read, Request) and not read.keep_alive:
+                self._transport.write(encoded)
+            if isinstance(read, tuple) and not read[0].keep_alive:
                 self._ended = True
                 self._waiting.clear()
             elif len(self._waiting) < MAX_WAITING_REQUESTS // 2 and not self._ended:
@@ -250,15 +162,26 @@ class _Connection(asyncio.Protocol):
         self._answering = None
         if self._ended:
             self._transport.close()
-        elif not self._in_request:
+        elif not self._parser.in_request:
             self._end_in(IDLE_TIMEOUT_S)
+        elif self._parser.take_continue():
+            self._transport.write(CONTINUE)
 
-    async def _handle(self, request: Request) -> Answer:
+    async def _handle(self, head: RequestHead, request: Request) -> bytes:
         try:
-            return await self._handler(request)
-        except Exception:  # the client gets a 500, and the server goes on
-            traceback.print_exc(file=sys.stderr)
-            return Answer(500, b"internal error; see the server's log\n", "text/plain; charset=utf-8")
+            response = await self._handler(request)
+        except Exception as error:  # the client gets a 500, and the server goes on
+            log_exception(to_stderr, error)
+            response = Response(500, b"internal error; see the server's log\n", (("Content-Type", _TEXT),))
+        dated = Response(response.status, response.body, (*response.headers, ("Date", formatdate(usegmt=True))))
+        return encode_response(dated, keep_alive=head.keep_alive, with_body=head.method != "HEAD", version=head.version)
+
+
+def _request(message: Message) -> Request:
+    head = message.head
+    if head.version == "1.1" and "host" not in head.headers:
+        raise _Refused(400, ": missing required Host header")
+    return Request(head.method, _path(head.target), head.query, head.headers, message.body)
 
 
 def _path(url: bytes) -> str:
@@ -277,22 +200,8 @@ def _path(url: bytes) -> str:
     return unquote_to_bytes(path).decode("utf-8", "replace")
 
 
-def _encode(answer: Answer, request: Request) -> bytes:
-    lines = [f"HTTP/{request.version} {answer.status} {http.HTTPStatus(answer.status).phrase}"]
-    if answer.content_type:
-        lines.append(f"Content-Type: {answer.content_type}")
-    lines.extend(f"{name}: {value}" for name, value in answer.headers)
-    lines.append(f"Date: {formatdate(usegmt=True)}")
-    if answer.status != http.HTTPStatus.NO_CONTENT:
-        lines.append(f"Content-Length: {len(answer.body)}")
-    if not request.keep_alive:
-        lines.append("Connection: close")
-    head = ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
-    return head if request.method == "HEAD" else head + answer.body
-
-
 def _encoded_refusal(refused: _Refused) -> bytes:
-    """The answer to a request that cannot be read, in Go's words."""
+    """The answer to a request that cannot be read, in Go's words, which put the reason into the status line."""
     phrase = f"{refused.status} {http.HTTPStatus(refused.status).phrase}{refused.reason}"
-    head = f"HTTP/1.1 {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n{phrase}"
+    head = f"HTTP/1.1 {phrase}\r\nContent-Type: {_TEXT}\r\nConnection: close\r\n\r\n{phrase}"
     return head.encode()
