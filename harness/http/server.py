@@ -28,7 +28,12 @@ async def listen(handler: Handler, address: Address, log: Log = to_stderr) -> as
     If the handler raises, its request is answered 500 and `log` gets the traceback; a body that cannot be decoded is 400.
     """
     loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: _Connection(handler, log), *address, reuse_address=True, backlog=4096)
+    return await loop.create_server(lambda: connection(handler, log), *address, reuse_address=True, backlog=4096)
+
+
+def connection(handler: Handler, log: Log = to_stderr) -> asyncio.Protocol:
+    """The server's end of one connection, for whoever accepts connections by other means than `listen`."""
+    return _Connection(handler, log)
 
 
 class _Connection(asyncio.Protocol):

@@ -24,7 +24,7 @@ from harness.http import batched_server
 from harness.http.batched_server import BatchHandler, RequestBatch
 from harness.http.message import Request, Response
 from harness.http.pool import OpenConnections, account
-from harness.http.server import Handler, listen
+from harness.http.server import Handler, connection, listen
 from harness.http.writing import encode_response
 from harness.model.seeds import stream
 from harness.model.steering import Counter
@@ -117,10 +117,11 @@ class NodeContext:
         `GET /-/node` is answered for every node with its `NodePage`, for whoever wants to know that it is up.
         """
 
-        async def handle(request: Request) -> Response:
-            return self._identity() if request.path == NODE_PATH else await handler(request)
+        await self._serve(await listen(self._identified(handler), self.listen, self.log))
 
-        await self._serve(await listen(handle, self.listen, self.log))
+    def connection(self, handler: Handler) -> asyncio.Protocol:
+        """As `serve`, for one connection that the node has accepted itself: it speaks something else on its address, too."""
+        return connection(self._identified(handler), self.log)
 
     async def serve_batches(self, handler: BatchHandler) -> None:
         """As `serve`, for a handler that takes the requests of one read together: see `harness.http.batched_server`."""
@@ -132,6 +133,12 @@ class NodeContext:
             handler(batch)
 
         await self._serve(await batched_server.listen(handle, self.listen, self.log))
+
+    def _identified(self, handler: Handler) -> Handler:
+        async def handle(request: Request) -> Response:
+            return self._identity() if request.path == NODE_PATH else await handler(request)
+
+        return handle
 
     async def _serve(self, server: asyncio.Server) -> None:
         self.log(f"listening on {self.listen[0]}:{self.listen[1]}")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -195,11 +196,11 @@ def _from_thread(loop: asyncio.AbstractEventLoop, call: Callable[[T], None], arg
 async def main(node: NodeContext) -> None:
     """Run one rank."""
     sys.setswitchinterval(_SWITCH_S)
-    front = Front(node.listen)
-    node.listen = front.http
-    rank = Rank(node, node.config(Config), front)
-    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     loop = asyncio.get_running_loop()
+    accepted: asyncio.Queue[socket.socket] = asyncio.Queue()
+    front = Front(node.listen, lambda connection: _from_thread(loop, accepted.put_nowait, connection))
+    rank = Rank(node, node.config(Config), front)
+    failed: asyncio.Future[None] = loop.create_future()
 
     def work() -> None:
         try:
@@ -212,7 +213,10 @@ async def main(node: NodeContext) -> None:
         tasks.create_task(_raise(failed))
         tasks.create_task(rank.beat())
         tasks.create_task(rank.watch())
-        await node.serve(rank.handle)
+        while True:
+            connection = await accepted.get()
+            connection.setblocking(False)
+            await loop.connect_accepted_socket(lambda: node.connection(rank.handle), connection)
 
 
 async def _raise(failed: asyncio.Future[None]) -> None:

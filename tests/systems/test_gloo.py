@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.request import urlopen
+from queue import SimpleQueue
 
 import pytest
 import torch
@@ -91,7 +90,7 @@ class Member:
 
 @contextmanager
 def members() -> Iterator[list[Member]]:
-    fronts = [Front(("127.0.0.1", 0)) for _ in HOSTS]
+    fronts = [Front(("127.0.0.1", 0), socket.socket.close) for _ in HOSTS]
     ports = [front.port for front in fronts]
     store = HashStore()
     yield [Member(rank, store, fronts, ports) for rank in range(2)]
@@ -163,41 +162,30 @@ def test_only_the_connections_that_are_gloos_are_shut() -> None:
 # -------------------------------------------------------------------------------------------------------------- front
 
 
-class Hello(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"hello")
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
 def test_http_and_gloo_share_a_port() -> None:
-    front = Front(("127.0.0.1", 0))
-    http = ThreadingHTTPServer(front.http, Hello)
-    threading.Thread(target=http.serve_forever, daemon=True).start()
+    http: SimpleQueue[socket.socket] = SimpleQueue()
+    front = Front(("127.0.0.1", 0), http.put)
     with socket.create_server(("127.0.0.1", 0)) as gloo:
         front.gloo = gloo.getsockname()
-        with urlopen(f"http://127.0.0.1:{front.port}/", timeout=DEADLINE_S) as answer:
-            assert answer.read() == b"hello"
+        with socket.create_connection(("127.0.0.1", front.port)) as asker:
+            asker.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            with http.get(timeout=DEADLINE_S) as given:
+                assert received(given, 18) == b"GET / HTTP/1.1\r\n\r\n"
         with socket.create_connection(("127.0.0.1", front.port)) as dialler:
             dialler.sendall((7).to_bytes(8, "little"))
             accepted, _ = gloo.accept()
             with accepted:
-                assert accepted.recv(8) == (7).to_bytes(8, "little")
+                assert received(accepted, 8) == (7).to_bytes(8, "little")
                 big = bytes(range(256)) * 20_000
                 threading.Thread(target=accepted.sendall, args=(big,), daemon=True).start()
                 assert received(dialler, len(big)) == big
                 dialler.shutdown(socket.SHUT_WR)
                 assert accepted.recv(1) == b""
-    http.shutdown()
-    http.server_close()
     front.close()
 
 
 def test_gloo_that_does_not_listen_yet_is_refused() -> None:
-    front = Front(("127.0.0.1", 0))
+    front = Front(("127.0.0.1", 0), socket.socket.close)
     with socket.create_connection(("127.0.0.1", front.port)) as dialler:
         dialler.sendall((7).to_bytes(8, "little"))
         assert ended(dialler)

@@ -1,6 +1,7 @@
 """One port for HTTP and for gloo, since a link leads to one port and gloo insists on choosing its own.
 
-Each connection's first bytes tell which it is. From then on the kernel moves the bytes (`splice`), one thread a direction.
+Each connection's first bytes tell which it is. What is gloo's is led on to gloo's port: the kernel moves the bytes (`splice`),
+one thread a direction.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import fcntl
 import os
 import socket
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from torch_drills.addresses import Address
@@ -20,16 +22,12 @@ _BACKLOG: Final = 256
 
 
 class Front:
-    """Listens on a node's address; what is HTTP goes to `http`, all else to `gloo` once that is known."""
+    """Listens on a node's address; a connection for HTTP is given to `http`, in a thread, all else led to `gloo` once known."""
 
-    def __init__(self, listen: Address) -> None:
+    def __init__(self, listen: Address, http: Callable[[socket.socket], None]) -> None:
         """Raises `OSError` if the address is taken."""
         self.gloo: Address | None = None
-        self._held = socket.socket()
-        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._held.bind((listen[0], 0))  # bound and not listening, so that nobody else is given the port
-        self.http: Address = self._held.getsockname()
-        """Where the node itself is to listen for HTTP."""
+        self._http = http
         self._server = socket.create_server(listen, backlog=_BACKLOG)
         self.port: int = self._server.getsockname()[1]
         threading.Thread(target=self._accept_all, name="front", daemon=True).start()
@@ -38,7 +36,6 @@ class Front:
         """Listen no more. Connections that there are go on."""
         self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
-        self._held.close()
 
     def _accept_all(self) -> None:
         while True:
@@ -49,12 +46,14 @@ class Front:
             threading.Thread(target=self._lead, args=(connection,), name="front connection", daemon=True).start()
 
     def _lead(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connection:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            stack.enter_context(connection)
             first = connection.recv(len(_HTTP[0]), socket.MSG_PEEK | socket.MSG_WAITALL)
-            to = self.http if first in _HTTP else self.gloo
-            if not first or to is None:
-                return
-            with socket.create_connection(to) as behind:
+            if first in _HTTP:
+                stack.pop_all()
+                self._http(connection)
+            elif first and self.gloo is not None:
+                behind = stack.enter_context(socket.create_connection(self.gloo))
                 for end in (connection, behind):
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 back = threading.Thread(target=_move, args=(behind, connection), name="front answer", daemon=True)
