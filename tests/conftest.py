@@ -1,15 +1,38 @@
-"""What all tests share: hypothesis without deadlines, and signals as they are at first."""
+"""What all tests share: hypothesis without deadlines, signals as they are at first, and transcripts to compare with."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes is the machine's business
 hypothesis.settings.load_profile("any machine")
+
+
+_TRANSCRIPTS = Path(__file__).parent / "transcripts"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-transcripts", action="store_true", help="write tests/transcripts anew instead of comparing")
+
+
+@pytest.fixture
+def matches_transcript(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with `tests/transcripts/NAME.txt`; with `--update-transcripts`, write it there."""
+
+    def matches(name: str, text: str) -> None:
+        file = _TRANSCRIPTS / f"{name}.txt"
+        if request.config.getoption("--update-transcripts"):
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+        assert file.exists(), f"no transcript {file}: run pytest --update-transcripts, and read what it wrote"
+        assert text == file.read_text(), "it changed: run pytest --update-transcripts, and read the difference"
+
+    return matches
 
 
 @pytest.fixture

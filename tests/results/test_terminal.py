@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +146,14 @@ def test_a_suite_is_a_table_and_then_the_surprises(tmp_path: Path) -> None:
     assert "1 of 2 drills ended as expected." in text
     assert "harness drill quorum/killed --seed 7" in text
     assert "harness drill serving/healthy" not in text
+
+
+@pytest.mark.parametrize("name", ["passed", "failed"])
+def test_a_result_reads_as_before(tmp_path: Path, matches_transcript: Callable[[str, str], None], name: str) -> None:
+    if name == "passed":
+        history = History.of(spoil(steady(), 4, 4.1), [window(4, 6)])
+        result = concluded(history)
+    else:
+        history = crash()
+        result = concluded(history, checks=(WRONG, UNDECIDED), slos=("p50 < 1ms", "recovery < 0.05s"))
+    matches_transcript(f"terminal-{name}", shown(result, history, tmp_path).replace(str(tmp_path), "RUN"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from harness.checkers.linearizable import linearizable
@@ -37,6 +39,23 @@ def test_a_write_asks_a_quorum_for_the_version_then_stores_its_value_above_it() 
     assert write.outcome is None
     write.answered(write.phase, "n3", NEW)
     assert write.outcome == Done()
+
+
+def test_a_contended_write_and_the_read_after_it(matches_transcript: Callable[[str, str], None]) -> None:
+    """What goes over the wire, message by message: n2 is silent, so n1 and n3 are the quorum."""
+    lines: list[str] = []
+    held = {"n1": OLD, "n3": NEW}
+    for title, operation in (("write k=mine", coordinator().writing("k", "mine")), ("read k", coordinator().reading("k"))):
+        lines.append(title)
+        while operation.outcome is None:
+            phase = operation.phase
+            for name in ("n1", "n3"):
+                if isinstance(phase.request, Store):
+                    held[name] = max(held[name], phase.request.entry, key=lambda entry: entry.version)
+                lines += [f"  n1>{name} {phase.request}", f"  {name}>n1 {held[name]}"]
+                operation.answered(phase, name, held[name])
+        lines.append(f"  {operation.outcome}")
+    matches_transcript("quorum-write-then-read", "\n".join(lines) + "\n")
 
 
 def test_a_read_stores_what_it_is_about_to_answer() -> None:
