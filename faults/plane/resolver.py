@@ -12,7 +12,7 @@ from typing import Final
 
 from faults.plane.address import AddressError
 
-MAX_LOOKUPS: Final = 64
+MAX_LOOKUPS: Final = 128
 """How many names may be looked up at once. Look-ups of the same name share one thread."""
 TIMEOUT_S: Final = 5.0
 """How long callers wait. The thread goes on until the system gives up, and later look-ups of the name join it."""

@@ -50,6 +50,14 @@ def test_a_proxy_with_such_a_name_can_be_removed_and_the_server_ends(server_with
         assert closed_how(client) == "end"
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("server_with_names", ["embedded"], indirect=True)
+def test_a_look_up_that_is_not_answered_is_given_up(server_with_names: Server) -> None:
+    with server_with_names.proxy("unanswered.example:80").connect() as client:
+        assert closed_how(client) == "end"
+    assert failures(server_with_names) == {"address": 1}
+
+
 @contextlib.contextmanager
 def deaf(host: str, port: int) -> Iterator[None]:
     """A listener whose queue is full: a further connect is not answered."""

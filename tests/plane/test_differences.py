@@ -50,6 +50,26 @@ def test_connections_are_counted(proxy: ProxyHandle, upstream: Upstream) -> None
     assert 'toxiproxy_proxy_connections_total{proxy="n1>n2"} 3\n' in text
 
 
+def test_the_server_tells_what_it_uses_itself(proxy: ProxyHandle, upstream: Upstream) -> None:
+    def used() -> dict[str, float]:
+        lines = [line for line in proxy.server.call("GET", "/metrics").text.splitlines() if line.startswith("process_")]
+        return {name: float(value) for name, value in (line.split(" ") for line in lines)}
+
+    before = used()
+    assert before.keys() == {
+        "process_cpu_seconds_total",
+        "process_max_fds",
+        "process_open_fds",
+        "process_resident_memory_bytes",
+        "process_start_time_seconds",
+        "process_virtual_memory_bytes",
+    }
+    assert all(before.values())
+    upstream.pair(proxy)
+    assert used()["process_open_fds"] >= before["process_open_fds"] + 2
+    assert used()["process_start_time_seconds"] == before["process_start_time_seconds"] < time.time()
+
+
 @pytest.mark.parametrize(
     "attributes", [{}, {"average_size": -5}, {"average_size": 1, "size_variation": 900}, {"size_variation": 1}]
 )
