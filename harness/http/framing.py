@@ -213,7 +213,7 @@ class ChunkedBody:
             if not line_end:
                 return None
             at, line, self._line = line_end, self._line, b""
-            if not line.endswith(b"\r\n"):
+            if not line.endswith(b"\r\n") or line.find(b"\r") < len(line) - 2 or b"\0" in line:
                 raise Malformed("a line of a chunked body that does not end with CRLF")
             if self._take_line(line[:-2]):
                 return at
@@ -235,6 +235,8 @@ class ChunkedBody:
                     raise Malformed("a chunk that is longer than its size")
                 self._expected = _Expected.SIZE
             case _Expected.TRAILER:
+                if line and (b":" not in line or line.startswith((b" ", b"\t"))):
+                    raise Malformed("a trailer that is not a header")
                 self._trailer_bytes += len(line) + 2
                 return not line
         return False

@@ -5,7 +5,9 @@ Most requests of a connection have equal heads, so what a head says is looked up
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
@@ -34,15 +36,15 @@ class RequestHead(msgspec.Struct, frozen=True, dict=True):
     version: str = "1.1"
 
     @cached_property
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> Mapping[str, str]:
         """Names in lower case; of several headers of one name, the last."""
-        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.fields}
+        return MappingProxyType({name.decode("latin-1"): value.decode("latin-1") for name, value in self.fields})
 
     @cached_property
-    def query(self) -> dict[str, str]:
+    def query(self) -> Mapping[str, str]:
         """Decoded; of several values of one name, the last."""
         query = self.target.partition(b"?")[2]
-        return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
+        return MappingProxyType(dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {})
 
 
 class Message(msgspec.Struct):
@@ -99,10 +101,11 @@ class RequestParser:
             text = data[at:body_at]
             head = _known.get(text)
             if head is None:
-                if text == b"\r\n\r\n":  # empty lines before a request are skipped (RFC 9112, section 2.2)
+                shown = text.lstrip(b"\r\n")  # empty lines before a request are skipped (RFC 9112, section 2.2)
+                if not shown:
                     at = body_at
                     continue
-                head = remember(_known, text, _parse(text.lstrip(b"\r\n")))
+                head = remember(_known, text, _parse(shown))
             end = body_at + head.body_bytes
             if end < body_at:
                 self._chunked = head, ChunkedBody(self._max_body_bytes)

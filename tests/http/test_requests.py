@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 
+import httptools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +75,58 @@ def test_garbage_ends_what_can_be_cut_out(garbage: bytes) -> None:
     assert parser.failure
 
 
+class Httptools:
+    """What httptools by itself makes of the bytes of a connection."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, bytes, bytes]] = []
+        self._url = self._body = b""
+        self._parser = httptools.HttpRequestParser(self)
+
+    def feed(self, data: bytes) -> list[tuple[str, bytes, bytes]]:
+        with contextlib.suppress(httptools.HttpParserError):
+            self._parser.feed_data(data)
+        return self.found
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        self.found.append((self._parser.get_method().decode(), self._url, self._body))
+        self._url = self._body = b""
+
+
+WHOLE = st.sampled_from(
+    [
+        b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /b?c=1 HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
+        b"POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;e=1\r\nde\r\n0\r\nX: y\r\n\r\n",
+        b"PUT /d HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    ]
+)
+DAMAGE = st.sampled_from(
+    [b"", b"\r", b"\n", b" ", b":", b"0", b"1", b",", b"\0", b"\r\n", b"Content-Length: 3\r\n", b"chunked"]
+)
+
+
+@given(st.lists(WHOLE, min_size=1, max_size=3), st.lists(st.tuples(st.integers(0, 300), st.integers(0, 3), DAMAGE), max_size=3))
+def test_damaged_requests_are_the_same_requests_as_for_httptools(
+    wholes: list[bytes], damages: list[tuple[int, int, bytes]]
+) -> None:
+    """As far as both read: one may refuse what the other takes."""
+    data = b"".join(wholes)
+    for place, gone, put in damages:
+        at = place % len(data)
+        data = data[:at] + put + data[at + gone :] or b"x"
+    ours = [(message.head.method, message.head.target, message.body) for message in RequestParser().feed(data)]
+    theirs = Httptools().feed(data)
+    both = min(len(ours), len(theirs))
+    assert ours[:both] == theirs[:both]
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -114,7 +168,18 @@ def test_nothing_is_taken_after_a_last_request(start: bytes, last: bool) -> None
 
 
 @pytest.mark.parametrize(
-    "body", [b"-1\r\n", b"0x1\r\na\r\n0\r\n\r\n", b"1\nab\r\n", b"1\r\nab\r\n", b"\r\n", b"5;" + b"x" * MAX_HEAD_BYTES]
+    "body",
+    [
+        b"-1\r\n",
+        b"0x1\r\na\r\n0\r\n\r\n",
+        b"1\nab\r\n",
+        b"1\r\nab\r\n",
+        b"1\r\na\n0\r\n\r\n",
+        b"\r\n",
+        b"5;" + b"x" * MAX_HEAD_BYTES,
+        b"0\r\nx: y\rz: \r\n\r\n",
+        b"0\r\nno trailer\r\n\r\n",
+    ],
 )
 def test_a_body_in_bad_chunks_is_refused(body: bytes) -> None:
     parser = RequestParser()
