@@ -46,11 +46,11 @@ def test_what_lies_in_the_folders_is_listed(harness: Harness) -> None:
     for line in (
         r"counter/killed +The counter is killed under load and comes back: no number may be handed out twice\.",
         r"website/slow +The way to a web server",
-        r"Counter +One node that hands out numbers",
-        r"Nothing +Leaves the targets as they are\.",
-        r"Trickle +What the targets",
-        r"Additions +The same call again and again\.",
-        r"never_repeats +No two calls were answered with the same value\.",
+        r"Counter +systems\.counter +One node that hands out numbers",
+        r"Nothing +faults\.nothing +Leaves the targets as they are\.",
+        r"Trickle +faults\.trickle +What the targets",
+        r"Additions +workloads\.additions +The same call again and again\.",
+        r"never_repeats +harness\.checkers\.never_repeats +No two calls were answered with the same value\.",
     ):
         assert re.search(f"^  {line}", listed, re.MULTILINE), line
 
@@ -98,7 +98,7 @@ def judged(harness: Harness, folder: Path, drill: str) -> dict[str, str]:
     """What each check of a good run said; that the machine was too busy for its load may be among it."""
     done = harness("drill", drill, "--json", "out.json")
     assert done.returncode in (0, 4), done.stdout + done.stderr
-    result = json.loads((folder / "out.json").read_text())
+    [result] = json.loads((folder / "out.json").read_text())["results"]
     wrong = [check for check in result["checks"] if check["valid"] is not True and check["name"] != "generator_kept_up"]
     assert not wrong and all(slo["ok"] for slo in result["slos"]), done.stdout
     return {check["name"]: check["why"] for check in result["checks"]}

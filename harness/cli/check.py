@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
+from harness.cli.console import new_console
 from harness.model.verdict import EXIT_CODES
 from harness.run import catalog
 from harness.run.judging import check
@@ -31,5 +30,5 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         chosen = catalog.checkers_for(history)
     found = check(history, chosen)
-    print_checks(found, history, Console())
+    print_checks(found, history, new_console())
     return EXIT_CODES[verdict_of(found, ())]

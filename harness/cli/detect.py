@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from harness.cli.console import new_console
 from harness.cli.live import Live
 from harness.cli.load_options import whole
 from harness.cli.run_options import add_fault_plane
@@ -88,7 +89,7 @@ def execute(arguments: argparse.Namespace) -> int:
     1 if a bug was missed or a correct system set off an alarm: then what checks and SLOs say is wrong, and that is what this
     command judges. 4 if nothing was wrong in the runs that could be judged, and some could not be, or were not made. Else 0.
     """
-    console = Console()
+    console = new_console()
     rows = subjects(arguments.system, arguments.bugs)
     for name, lacks in {row.drill: row.lacks for row in rows if row.lacks}.items():
         console.print(f"not run: {name}: {lacks}", style="yellow", markup=False, highlight=False, soft_wrap=True)

@@ -27,5 +27,4 @@ def execute(arguments: argparse.Namespace) -> int:
     drills = [catalog.find_drill(name, arguments.settings) for name in arguments.names]
     if arguments.schedule is not None and len(drills) > 1:
         raise UsageError(f"--schedule {arguments.schedule} is for one drill; {len(drills)} are named. Name one.")
-    finished, broken = run_all(drills, arguments, settings=arguments.settings, schedule=arguments.schedule)
-    return exit_code([done.result for done in finished]) or broken
+    return run_all(drills, arguments, exit_code, settings=arguments.settings, schedule=arguments.schedule).exit_code

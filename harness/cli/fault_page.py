@@ -36,7 +36,7 @@ def page() -> str:
     for kind in sorted(catalog.fault_classes(), key=lambda kind: kind.__name__):
         drills = ", ".join(f"`{name}`" for name in uses[kind]) or "none"
         parts += [
-            f"## {kind.__name__}\n\n```python\n{_signature(kind)}\n```\n",
+            f"## {kind.__name__}\n\n```python\nfrom {kind.__module__} import {kind.__name__}\n\n{_signature(kind)}\n```\n",
             f"{inspect.getdoc(kind)}\n",
             f"Drills: {drills}.\n",
         ]

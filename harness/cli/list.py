@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from harness.cli.console import new_console
 from harness.run import catalog
 from harness.run.catalog import Entry
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print everything there is, one line each."""
-    console = Console()
+    console = new_console()
     for noun, entries in (
         ("drills", catalog.drill_entries()),
         ("systems", catalog.systems()),
@@ -29,6 +30,8 @@ def execute(arguments: argparse.Namespace) -> int:
 def _print_entries(console: Console, noun: str, entries: Sequence[Entry]) -> None:
     console.print(f"[bold]{noun}[/bold]")
     width = max(len(entry.name) for entry in entries) + 2
+    module_width = max(len(entry.module) for entry in entries)
     for entry in entries:
-        console.print(f"  {entry.name:<{width}}{entry.title}", markup=False, highlight=False, soft_wrap=True)
+        module = f"{entry.module:<{module_width + 2}}" if module_width else ""
+        console.print(f"  {entry.name:<{width}}{module}{entry.title}", markup=False, highlight=False, soft_wrap=True)
     console.print()

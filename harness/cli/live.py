@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from harness.run.injector import WindowRecord
@@ -18,8 +19,10 @@ from workloads.load.generator import Progress as LoadProgress
 class Live:
     """An observer that draws one line while a run goes, where the console is a terminal; elsewhere it is silent."""
 
-    def __init__(self, console: Console, order: RunSpec) -> None:
+    def __init__(self, console: Console, order: RunSpec, place: str = "") -> None:
+        """`place` is where the run stands in a series, such as "[3/22] about 50 s left"."""
         self._order = order
+        self._place = place
         self._active: dict[str, str] = {}
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
@@ -35,7 +38,9 @@ class Live:
     def __enter__(self) -> Live:
         self._progress.start()
         total = self._order.drill.load.seconds
-        self._task = self._progress.add_task(self._order.name, total=total, figures="starting")
+        self._task = self._progress.add_task(
+            escape(f"{self._place} {self._order.name}".lstrip()), total=total, figures="starting"
+        )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

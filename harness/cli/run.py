@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from rich.console import Console
-
 from harness.cli.run_options import add_run_options
-from harness.cli.running import run_all
+from harness.cli.running import console_for, run_all
 from harness.cli.written import report
 from harness.cluster.requirements import missing_for
 from harness.model.errors import UsageError
 from harness.run import catalog
 from results.record.result import suite_exit_code
+from results.record.suite import Unfinished
 from results.report.terminal import print_suite
 
 
@@ -24,15 +23,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run every drill of a suite, then write one report. 0 if each ended as its drill expects."""
-    console = Console()
+    console = console_for(arguments)
     names = catalog.drill_names(arguments.suite) if arguments.suite else list(catalog.drill_files())
     drills = [named for name in names if not (named := catalog.find_drill(name)).drill.nightly or arguments.suite]
-    lacking = {named.name: missing for named in drills if (missing := missing_for(named.drill.system, hosts=named.drill.hosts))}
-    for name, missing in lacking.items():
-        console.print(f"not run: {name}: {missing}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-    if len(lacking) == len(drills):
+    lacking = [
+        Unfinished(drill=named.name, why=missing)
+        for named in drills
+        if (missing := missing_for(named.drill.system, hosts=named.drill.hosts))
+    ]
+    for one in lacking:
+        console.print(f"not run: {one.drill}: {one.why}", style="yellow", markup=False, soft_wrap=True)
+    skipped = {one.drill for one in lacking}
+    if len(skipped) == len(drills):
         raise UsageError("None of these drills can run on this machine.")
-    finished, broken = run_all([named for named in drills if named.name not in lacking], arguments)
-    page = report([done.run_dir for done in finished], arguments.runs / f"{finished[0].run_dir.name}.html")
-    print_suite([done.result for done in finished], console, page)
-    return suite_exit_code([done.result for done in finished]) or broken
+    able = [named for named in drills if named.name not in skipped]
+    series = run_all(able, arguments, suite_exit_code, not_run=lacking)
+    page = report([done.run_dir for done in series.finished], arguments.runs / f"{series.finished[0].run_dir.name}.html")
+    print_suite(series.results, console, page, asked=len(able))
+    return series.exit_code

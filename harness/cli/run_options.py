@@ -12,7 +12,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, metavar="N", help="repeat a run: calls, arrivals, fault times and targets follow from it"
     )
     add_fault_plane(parser)
-    parser.add_argument("--json", dest="json_file", type=Path, metavar="FILE", help="write the result there")
+    parser.add_argument(
+        "--json", dest="json_file", type=Path, metavar="FILE", help="write the results there; - is standard output"
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
 
 

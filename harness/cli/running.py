@@ -4,55 +4,125 @@ from __future__ import annotations
 
 import argparse
 import secrets
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
+from harness.cli.console import new_console
 from harness.cli.live import Live
-from harness.cli.written import report, write_json, writing
+from harness.cli.pace import Pace
+from harness.cli.written import check_writable, report, writing
 from harness.model.errors import FaultError, HarnessError, NodeDown
 from harness.model.slo import SLO
 from harness.run.catalog import NamedDrill
 from harness.run.runner import CompletedRun, run
-from harness.run.spec import SEED_BITS, run_spec_of
+from harness.run.spec import SEED_BITS, RunSpec, run_spec_of
 from results.analysis.judge import undecidable
+from results.record.result import Result
+from results.record.suite import SuiteResult, Unfinished, encode
 from results.report.page import REPORT
 from results.report.terminal import print_result
 from workloads.load.arrivals import expected
 
+INTERRUPTED: Final = 130
+_STDOUT: Final = Path("-")
+
+ExitCode = Callable[[Sequence[Result]], int]
+"""The exit code that results come to, by the rules of one command."""
+
+
+@dataclass(kw_only=True)
+class Series:
+    """What became of the drills that were asked for."""
+
+    exit_code_of: ExitCode
+    finished: list[CompletedRun] = field(default_factory=list)
+    broken: list[HarnessError] = field(default_factory=list)
+    unfinished: list[Unfinished] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def results(self) -> list[Result]:
+        return [done.result for done in self.finished]
+
+    @property
+    def exit_code(self) -> int:
+        """That of the results; if they are all as they should be, that of whatever broke off."""
+        if self.interrupted:
+            return INTERRUPTED
+        return self.exit_code_of(self.results) or max((error.exit_code for error in self.broken), default=0)
+
+
+def console_for(arguments: argparse.Namespace) -> Console:
+    """Standard output, unless the JSON goes there."""
+    return new_console(stderr=arguments.json_file == _STDOUT)
+
 
 def run_all(
-    drills: Sequence[NamedDrill], arguments: argparse.Namespace, *, settings: Sequence[str] = (), schedule: Path | None = None
-) -> tuple[list[CompletedRun], int]:
-    """Run drills in turn, with the options of `add_run_options`. Each is reported and written as it ends.
+    drills: Sequence[NamedDrill],
+    arguments: argparse.Namespace,
+    exit_code_of: ExitCode,
+    *,
+    settings: Sequence[str] = (),
+    schedule: Path | None = None,
+    not_run: Sequence[Unfinished] = (),
+) -> Series:
+    """Run drills in turn, with the options of `add_run_options`. Each is reported, and written as JSON, as it ends.
 
-    Returns the finished runs, and the exit code for those that broke off, 0 if none did.
+    Ctrl-C ends the series; what is finished is in it. Raises the error of a drill that breaks off if there is no other.
     """
     seed = secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed
-    console = Console()
-    finished: list[CompletedRun] = []
-    if arguments.json_file is not None:
-        with writing(arguments.json_file):
-            arguments.json_file.write_bytes(b"")  # better now than after the runs; and an old one is not taken for new
-    broken: list[HarnessError] = []
-    for order in [run_spec_of(named, seed, settings, arguments.fault_plane, schedule) for named in drills]:
-        load, slos = order.drill.load, [SLO.parse(text) for text in order.drill.slos]
-        for line in undecidable(slos, expected(load), load.seconds, faults=bool(order.drill.faults)):
-            console.print(f"? {order.name}: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    console = console_for(arguments)
+    if arguments.json_file is not None and arguments.json_file != _STDOUT:
+        check_writable(arguments.json_file)
+    orders = [run_spec_of(named, seed, settings, arguments.fault_plane, schedule) for named in drills]
+    pace = Pace([order.drill.load.seconds for order in orders])
+    series = Series(exit_code_of=exit_code_of, unfinished=list(not_run))
+    for place, order in enumerate(orders):
         try:
-            with Live(console, order) as live:
-                done = run(order, runs=arguments.runs, observer=live)
+            _run_one(order, arguments, console, pace, series)
         except (FaultError, NodeDown) as error:  # this one has no verdict; that says nothing about the others
-            if len(drills) == 1:
+            if len(orders) == 1:
                 raise
-            broken.append(error)
-            console.print(f"? unknown: {order.name}: {error}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-            continue
-        finished.append(done)
-        print_result(done.result, console, done.run_dir, report([done.run_dir], done.run_dir / REPORT))
-        if arguments.json_file is not None:
-            write_json(arguments.json_file, [one.result for one in finished], several=len(drills) > 1)
-    if not finished:
-        raise broken[0]
-    return finished, max((error.exit_code for error in broken), default=0)
+            series.broken.append(error)
+            series.unfinished.append(Unfinished(drill=order.name, why=str(error)))
+            console.print(f"? unknown: {order.name}: {error}", style="yellow", markup=False, soft_wrap=True)
+        except KeyboardInterrupt:
+            if not series.finished:
+                raise
+            series.interrupted = True
+            series.unfinished += [Unfinished(drill=left.name, why="interrupted") for left in orders[place:]]
+        pace.next_done()
+        _write_json(arguments.json_file, series, last=place == len(orders) - 1 or series.interrupted)
+        if series.interrupted:
+            break
+    if not series.finished:
+        raise series.broken[0]
+    return series
+
+
+def _run_one(order: RunSpec, arguments: argparse.Namespace, console: Console, pace: Pace, series: Series) -> None:
+    load, slos = order.drill.load, [SLO.parse(text) for text in order.drill.slos]
+    for line in undecidable(slos, expected(load), load.seconds, faults=bool(order.drill.faults)):
+        console.print(f"? {order.name}: {line}", style="yellow", markup=False, soft_wrap=True)
+    with Live(console, order, str(pace)) as live:
+        done = run(order, runs=arguments.runs, observer=live)
+    series.finished.append(done)
+    page = report([done.run_dir], done.run_dir / REPORT)
+    print_result(done.result, console, done.run_dir, page, place=str(pace).partition("]")[0].removeprefix("["))
+
+
+def _write_json(file: Path | None, series: Series, *, last: bool) -> None:
+    if file is None or (file == _STDOUT and not last):
+        return
+    text = encode(SuiteResult(exit_code=series.exit_code, results=tuple(series.results), unfinished=tuple(series.unfinished)))
+    if file == _STDOUT:
+        sys.stdout.write(text.decode())
+        sys.stdout.flush()
+        return
+    with writing(file):
+        file.write_bytes(text)

@@ -1,4 +1,4 @@
-"""What commands write: results as JSON, and report pages."""
+"""What commands write, and what is said if that fails."""
 
 from __future__ import annotations
 
@@ -6,25 +6,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
-from harness.model.errors import HarnessError
-from results.record.result import Result
+from harness.model.errors import cannot_write
 from results.report.page import write_report
 
 
 def report(run_dirs: Sequence[Path], out: Path) -> Path:
     """Write the page of some runs; returns where."""
-    with writing(out):
-        write_report(run_dirs, out)
+    write_report(run_dirs, out)
     return out
 
 
-def write_json(file: Path, results: Sequence[Result], *, several: bool) -> None:
-    """Write results as indented JSON: a list if several drills were asked for."""
-    value = list(results) if several else results[0]
+def check_writable(file: Path) -> None:
+    """Empty a file that is to be written later: better fail now than after the runs, and an old one is not taken for new."""
     with writing(file):
-        file.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+        file.write_bytes(b"")
 
 
 @contextmanager
@@ -33,4 +28,4 @@ def writing(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise HarnessError(f"Cannot write {file}: {error.strerror or error}.") from error
+        raise cannot_write(str(file), error) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -46,9 +46,8 @@ class Drill:
     """Left out of the default suite, which is over in about two minutes; run by name, by folder, or with `-m nightly`."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "faults", tuple(self.faults))
-        object.__setattr__(self, "checks", tuple(self.checks))
-        object.__setattr__(self, "slos", tuple(self.slos))
+        for name, example in (("faults", 'Kill("n1").between(2, 4)'), ("checks", "linearizable"), ("slos", '"p99 < 50ms"')):
+            object.__setattr__(self, name, _listed(name, getattr(self, name), example))
         for text in self.slos:
             SLO.parse(text)
         if self.guard is not None:
@@ -75,6 +74,10 @@ class Drill:
                 raise UsageError(f"Link {link.name!r}: there is no node {link.target!r}. There are: {', '.join(names)}.")
 
     def _check_faults(self, item: Composition) -> None:
+        if isinstance(item, Fault):
+            raise UsageError(f"Drill(faults=[{item!r}]): say when it holds: {item!r}.between(from_s, to_s).")
+        if not hasattr(item, "ends_s"):
+            raise UsageError(f"Drill(faults=[{item!r}]): that is no window of a fault. Write Kill(…).between(from_s, to_s).")
         ends_s = item.ends_s(self.load.seconds)
         if ends_s > self.load.seconds:
             raise UsageError(
@@ -90,6 +93,13 @@ class Drill:
                         f"{window.fault!r} at {window.steps}: {type(self.system).__name__} does not train, so it has no steps."
                         " Use .between(…), in seconds."
                     )
+
+
+def _listed(name: str, values: Sequence[object], example: str) -> tuple[object, ...]:
+    """A sequence as a tuple. Raises `UsageError` if it is one value instead of a list of them."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise UsageError(f"Drill({name}={values!r}): expected a list, such as {name}=[{example}].")
+    return tuple(values)
 
 
 def check_fault(fault: Fault, system: System, *, hosts: bool = False) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class HarnessError(Exception):
@@ -29,6 +30,20 @@ class NodeDown(HarnessError):
     """A node did not start, or not again; where that keeps the run from its verdict, it is unknown."""
 
     exit_code = 4
+
+
+_WRONG_PLACE: Final = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG}
+)
+"""Why a path cannot be written that another path would not have."""
+
+
+def cannot_write(what: str, error: OSError) -> HarnessError:
+    """The error for something that cannot be written: a `UsageError` if the path is to blame, and not the disk."""
+    why = error.strerror or str(error).splitlines()[0]
+    if error.errno in _WRONG_PLACE:
+        return UsageError(f"Cannot write {what}: {why}. Choose another place.")
+    return HarnessError(f"Cannot write {what}: {why}. Free space there, or choose another place.")
 
 
 def hint(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:

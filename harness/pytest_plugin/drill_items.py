@@ -9,6 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
+from _pytest._code.code import ReprFileLocation, TerminalRepr
+from _pytest._io import TerminalWriter
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from harness.cluster.requirements import missing_for
@@ -53,8 +55,19 @@ class DrillItem(pytest.Function):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
         """The verdict, not a traceback."""
         if isinstance(excinfo.value, VerdictError | HarnessError):
-            return str(excinfo.value)
+            return _Shown(str(excinfo.value), str(self.path))
         return super().repr_failure(excinfo, *args, **kwargs)
+
+
+class _Shown(TerminalRepr):
+    """A text for the report, its first line for the summary."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self._text = text
+        self.reprcrash = ReprFileLocation(path, 1, text.partition("\n")[0])
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        tw.line(self._text)
 
 
 def _run(named: NamedDrill, config: pytest.Config) -> CompletedRun:

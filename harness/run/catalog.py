@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import importlib
 import importlib.util
@@ -45,6 +44,8 @@ class Entry:
 
     name: str
     title: str
+    module: str = ""
+    """Where it is imported from, if it is imported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +81,15 @@ def drill_names(suite: str) -> list[str]:
 
 
 def drill_entries() -> list[Entry]:
-    """Name and title of every drill; their files are not executed."""
-    return [Entry(name=name, title=_first_line(_docstring(path))) for name, path in drill_files().items()]
+    """Name and title of every drill; instead of the title, what is wrong with a drill that cannot be loaded."""
+    return [Entry(name=name, title=_title_of(name, path)) for name, path in drill_files().items()]
+
+
+def _title_of(name: str, path: Path) -> str:
+    try:
+        return load_drill(path, name).title
+    except HarnessError as error:
+        return f"(cannot be loaded: {' '.join(str(error).split())})"
 
 
 def find_drill(name: str, settings: Sequence[str] = ()) -> NamedDrill:
@@ -94,6 +102,11 @@ def find_drill(name: str, settings: Sequence[str] = ()) -> NamedDrill:
     else:
         files = drill_files()
         if name not in files:
+            suite = name.rstrip("/")
+            if any(known.startswith(f"{suite}/") for known in files):
+                raise UsageError(
+                    f"{suite!r} is a suite of drills. Run it with `harness run {suite}`, or name one of its drills."
+                )
             raise UsageError(_no_such("drill", name, list(files)))
         path = files[name]
     return load_drill(path, name, settings)
@@ -258,7 +271,7 @@ def _faults() -> FoundClasses:
 
 def _entries(found: FoundClasses) -> list[Entry]:
     """The classes of a noun, then the modules that cannot be imported, each with its error."""
-    classes = [Entry(name=kind.__name__, title=_first_line(kind.__doc__)) for kind in found.classes]
+    classes = [Entry(name=kind.__name__, title=_first_line(kind.__doc__), module=kind.__module__) for kind in found.classes]
     return sorted(classes, key=lambda entry: entry.name) + [_broken_entry(broken) for broken in found.broken]
 
 
@@ -297,7 +310,8 @@ def checker_entries() -> list[Entry]:
     entries = []
     for name in _checker_names():
         try:
-            entries.append(Entry(name=name, title=_first_line(_checker(name).__doc__)))
+            checker = _checker(name)
+            entries.append(Entry(name=name, title=_first_line(checker.__doc__), module=checker.__module__))
         except UsageError as error:
             entries.append(Entry(name=name, title=f"({error})"))
     return entries
@@ -309,15 +323,6 @@ def find_checker(name: str) -> Checker:
     if name not in known:
         raise UsageError(_no_such("checker", name, list(known)))
     return known[name]
-
-
-def _docstring(path: Path) -> str | None:
-    try:
-        return ast.get_docstring(ast.parse(path.read_bytes()))
-    except SyntaxError as error:
-        return f"(line {error.lineno}: {error.msg})"
-    except (OSError, ValueError) as error:
-        return f"({error})"
 
 
 def _first_line(docstring: str | None) -> str:

@@ -23,7 +23,7 @@ from typing import Final
 
 import pandas as pd
 
-from harness.model.errors import HarnessError, UsageError
+from harness.model.errors import HarnessError, UsageError, cannot_write
 from harness.model.history import History
 from results.record.result import Result, decode, encode
 
@@ -69,8 +69,7 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = error.strerror or str(error).splitlines()[0]
-        raise HarnessError(f"Cannot write the run to {path}: {why}. Free space there, or choose another folder.") from error
+        raise cannot_write(f"the run to {path}", error) from error
 
 
 def load_run(path: Path) -> tuple[Result, History]:

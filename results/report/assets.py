@@ -9,7 +9,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.model.errors import HarnessError
+from harness.model.errors import cannot_write
 
 _TEMPLATES: Final = Path(__file__).parent / "template"
 
@@ -27,9 +27,7 @@ def write_page(text: str, out: Path) -> None:
         part.write_text(text, encoding="utf-8")
         part.rename(out)
     except OSError as error:
-        raise HarnessError(
-            f"Cannot write the report to {out}: {error.strerror}. Free space, or choose another place."
-        ) from error
+        raise cannot_write(f"the report to {out}", error) from error
 
 
 @cache

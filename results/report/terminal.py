@@ -9,6 +9,7 @@ from typing import Final
 
 import pandas as pd
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -17,19 +18,21 @@ from harness.model.reasons import Reason
 from results.record.result import CheckResult, FaultResult, Result
 from results.record.store import load_frames
 from results.report.phrasing import Mark, mark_of, milliseconds, operation, recovery, run_mark, sentence, share, verdict_word
-from results.report.terminal_text import STYLES, SYMBOLS, print_to_copy, symbol, text
+from results.report.terminal_text import STYLES, SYMBOLS, print_table, print_to_copy, symbol, text
 
 _OPS_SHOWN: Final = 5
 _ERRORS_SHOWN: Final = 5
+_UNLIMITED: Final = 10_000
 
 
-def print_result(result: Result, console: Console, run_dir: Path, report: Path | None = None) -> None:
+def print_result(result: Result, console: Console, run_dir: Path, report: Path | None = None, place: str = "") -> None:
     """One run: the verdict, what was done to the system and what was seen of it, every check and SLO, how to repeat it.
 
-    The operations that show why a check failed are read from `run_dir`, where the run was saved.
+    The operations that show why a check failed are read from `run_dir`, where the run was saved. `place` is where the run
+    stands in a series, such as "3/22".
     """
     console.print()
-    console.print(_headline(result))
+    console.print(_headline(result, place))
     _print_faults(result.faults, console)
     failing = any(check.ops for check in result.checks if check.valid is not True)
     _print_checks(result.checks, load_frames(run_dir).ops if failing else None, console)
@@ -47,7 +50,7 @@ def summary(result: Result, run_dir: Path, report: Path | None = None) -> str:
     """What `print_result` prints, as plain text."""
     text = io.StringIO()
     print_result(result, Console(file=text, width=100, no_color=True), run_dir, report)
-    return text.getvalue()
+    return text.getvalue().strip("\n")
 
 
 def print_checks(checks: Sequence[CheckResult], history: History, console: Console) -> None:
@@ -55,27 +58,13 @@ def print_checks(checks: Sequence[CheckResult], history: History, console: Conso
     _print_checks(checks, history.ops, console)
 
 
-def print_suite(results: Sequence[Result], console: Console, report: Path | None = None) -> None:
-    """A table of runs, then whatever did not end as expected, with the line that repeats it."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("")
-    table.add_column("drill", overflow="fold")
-    table.add_column("verdict", no_wrap=True)
-    for name in ("calls", "p99", "available", "recovery"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for result in results:
-        metrics = result.metrics
-        table.add_row(
-            symbol(run_mark(result)),
-            text(result.drill),
-            Text(verdict_word(result).lower(), style=STYLES[run_mark(result)]),
-            f"{metrics.requests:,}",
-            milliseconds(metrics.p99_ms),
-            share(metrics.availability),
-            recovery(metrics),
-        )
+def print_suite(results: Sequence[Result], console: Console, report: Path | None = None, *, asked: int | None = None) -> None:
+    """A table of runs, then whatever did not end as expected, with the line that repeats it.
+
+    `asked` is how many drills were to run, if some of them have no result.
+    """
     console.print()
-    console.print(table)
+    print_table(_suite_table(results, console), console)
     surprises = [result for result in results if not result.as_expected]
     for result in surprises:
         console.print()
@@ -83,15 +72,41 @@ def print_suite(results: Sequence[Result], console: Console, report: Path | None
         print_to_copy("Again", result.rerun, console)
     console.print()
     expected = len(results) - len(surprises)
-    console.print(Text(f"{expected} of {len(results)} drills ended as expected.", style="bold"))
+    left = "" if asked is None or asked == len(results) else f" {asked - len(results)} of {asked} have no result."
+    console.print(Text(f"{expected} of {len(results)} drills ended as expected.{left}", style="bold"))
     if report is not None:
         print_to_copy("Report", str(report), console)
 
 
-def _headline(result: Result) -> Text:
+def _suite_table(results: Sequence[Result], console: Console) -> Table:
+    """A row of each run; on a narrow console the figures that are least missed are left out, rather than cut."""
+    figures = {
+        "calls": [f"{result.metrics.requests:,}" for result in results],
+        "p99": [milliseconds(result.metrics.p99_ms) for result in results],
+        "available": [share(result.metrics.availability) for result in results],
+        "recovery": [recovery(result.metrics) for result in results],
+    }
+    for left_out in ("", "calls", "recovery", "available"):
+        figures.pop(left_out, None)
+        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+        table.add_column("")
+        table.add_column("drill", overflow="fold")
+        table.add_column("verdict", no_wrap=True)
+        for name in figures:
+            table.add_column(name, justify="right", no_wrap=True)
+        for result, *cells in zip(results, *figures.values(), strict=True):
+            mark = run_mark(result)
+            word = Text(verdict_word(result).lower(), style=STYLES[mark])
+            table.add_row(symbol(mark), text(result.drill), word, *cells)
+        if Measurement.get(console, console.options.update_width(_UNLIMITED), table).maximum <= console.width:
+            break
+    return table
+
+
+def _headline(result: Result, place: str = "") -> Text:
     mark = run_mark(result)
     word = f"{SYMBOLS[mark]} {verdict_word(result)}."
-    return Text.assemble((word, STYLES[mark]), " ", text(sentence(result)))
+    return Text.assemble((f"{place}  " if place else "", "dim"), (word, STYLES[mark]), " ", text(sentence(result)))
 
 
 def _print_faults(faults: Sequence[FaultResult], console: Console) -> None:
@@ -122,7 +137,7 @@ def _print_section(title: str, rows: Sequence[tuple[Mark, str, str]], console: C
         table.add_row(symbol(mark), text(name), text(seen, "dim"))
     console.print()
     console.print(Text(title, style="bold"))
-    console.print(table)
+    print_table(table, console)
 
 
 def _print_errors(errors: Sequence[Reason], console: Console) -> None:
@@ -136,7 +151,7 @@ def _print_errors(errors: Sequence[Reason], console: Console) -> None:
         table.add_row(f"{reason.calls:,}", reason.outcome, text(reason.error, "dim"))
     console.print()
     console.print(Text("Calls that were not done", style="bold"))
-    console.print(table)
+    print_table(table, console)
     if len(errors) > _ERRORS_SHOWN:
         console.print(Text(f"{len(errors) - _ERRORS_SHOWN} more reasons are in the report.", style="dim"))
 
@@ -160,4 +175,4 @@ def _print_ops(check: CheckResult, ops: pd.DataFrame, console: Console) -> None:
     console.print()
     shown = f"the first {len(chosen)} of {len(check.ops):,}" if len(check.ops) > len(chosen) else f"{len(chosen)}"
     console.print(Text(f"Operations that show why {check.name} is not satisfied: {shown}", style="bold"))
-    console.print(table)
+    print_table(table, console)

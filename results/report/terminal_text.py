@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from results.report.phrasing import Mark
@@ -26,3 +27,14 @@ def symbol(mark: Mark) -> Text:
 def print_to_copy(name: str, content: str, console: Console) -> None:
     """A path or a command, never wrapped or cut."""
     console.print(Text.assemble((f"{name:<8}", "dim"), content), soft_wrap=True)
+
+
+def print_table(table: Table, console: Console) -> None:
+    """Print a table; in a file its lines do not end in the blanks that fill up the last column."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        console.print(Text(line.rstrip()), soft_wrap=True)

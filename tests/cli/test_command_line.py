@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.engine import environment, harness, nothing_left, write_drill
+from tests.helpers.engine import environment, harness, harness_running, node_process, nothing_left, until, write_drill
 
 GOOD = """
 drill = Drill(
@@ -41,7 +41,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_exit_codes_and_json(folder: Path, drill: str, code: int, verdict: str) -> None:
     done = harness(folder, "drill", f"echo/{drill}", "--seed", "7", "--json", "out.json")
-    result = json.loads((folder / "out.json").read_text())
+    written = json.loads((folder / "out.json").read_text())
+    [result] = written["results"]
+    assert (written["exit_code"], written["unfinished"]) == (done.returncode, [])
     if drill != "crash" and not next(check for check in result["checks"] if check["name"] == "generator_kept_up")["valid"]:
         pytest.skip("this machine is too busy to judge a load of 100 calls a second")
     assert (done.returncode, result["verdict"]) == (code, verdict), done.stdout + done.stderr
@@ -58,12 +60,48 @@ def test_exit_codes_and_json(folder: Path, drill: str, code: int, verdict: str) 
     assert nothing_left(folder)
 
 
-def test_several_drills_make_a_list_and_the_gravest_exit_code(folder: Path) -> None:
-    done = harness(folder, "drill", "echo/crash", "echo/slow", "--json", "several.json", "--set", "load.seconds=1.3")
-    results = json.loads((folder / "several.json").read_text())
-    assert [result["drill"] for result in results] == ["echo/crash", "echo/slow"]
-    assert done.returncode == 1
-    assert all("--set load.seconds=1.3" in result["rerun"] for result in results)
+def test_several_drills_have_one_json_of_the_same_shape_and_the_gravest_exit_code(folder: Path) -> None:
+    done = harness(folder, "drill", "echo/crash", "echo/dead", "echo/slow", "--json", "-", "--set", "load.seconds=1.3")
+    written = json.loads(done.stdout)
+    assert [result["drill"] for result in written["results"]] == ["echo/crash", "echo/slow"]
+    [unfinished] = written["unfinished"]
+    assert unfinished["drill"] == "echo/dead"
+    assert "there is no flux capacitor" in unfinished["why"]
+    assert (done.returncode, written["exit_code"]) == (1, 1)
+    assert all("--set load.seconds=1.3" in result["rerun"] for result in written["results"])
+    for place, drill in (("1/3", "echo/crash"), ("3/3", "echo/slow")):  # what people read is not mixed with the JSON
+        assert re.search(rf"^{place}  ✘ .*{drill}", done.stderr, re.MULTILINE)
+
+
+def test_an_interrupted_suite_leaves_the_summary_and_the_page_of_what_is_done(folder: Path) -> None:
+    for name in ("a", "b"):
+        write_drill(folder, f"two/{name}", GOOD.replace("1.2", "20" if name == "b" else "1.2"))
+    with harness_running(folder, "run", "two", "--json", "two.json") as suite:
+        until(lambda: (folder / "runs" / "two" / "b").exists())
+        until(lambda: node_process(folder, "client"))
+        suite.send_signal(signal.SIGINT)
+        said, errors = suite.communicate(timeout=60)
+    assert (suite.returncode, errors) == (130, "")
+    assert re.search(r"^.  two/a +\w+", said, re.MULTILINE)
+    assert re.search(r"of 1 drills ended as expected. 1 of 2 have no result.$", said, re.MULTILINE)
+    assert Path(folder, said.splitlines()[-1].removeprefix("Report").strip()).is_file()
+    written = json.loads((folder / "two.json").read_text())
+    assert [result["drill"] for result in written["results"]] == ["two/a"]
+    assert (written["exit_code"], written["unfinished"]) == (130, [{"drill": "two/b", "why": "interrupted"}])
+    assert nothing_left(folder)
+
+
+def test_an_slo_that_the_planned_calls_cannot_decide_is_told_before_the_run(folder: Path) -> None:
+    done = harness(folder, "drill", "echo/good", "--set", 'slos=["p99.9 < 50s","p50 < 50s"]')
+    [line, *_] = done.stdout.splitlines()
+    assert line.startswith("? echo/good: p99.9 < 50s needs 6,636 calls and about 120 are planned")
+    assert "p50" not in line
+
+
+def test_what_is_piped_is_not_wrapped(folder: Path) -> None:
+    done = harness(folder, "drill", "echo/idle", COLUMNS="")
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("? Unknown.")]
+    assert len(line) > 100
 
 
 def test_a_result_of_yesterday_is_not_taken_for_one_of_today(folder: Path) -> None:
@@ -84,8 +122,14 @@ WRONG = {
     "a fault plane that is none": (["drill", "echo/good", "--fault-plane", "x"], 2, "invalid choice: 'x'"),
     "no report to write": (["report", "nowhere"], 2, "nowhere is not a run's folder"),
     "no history to judge": (["check", "nowhere"], 2, "nowhere"),
-    "a JSON file nowhere": (["drill", "echo/good", "--json", "no/where.json"], 70, "Cannot write no/where.json: No such file"),
-    "runs where a file is": (["drill", "echo/good", "--runs", "drills/echo/good.py"], 70, "Not a directory"),
+    "a JSON file nowhere": (["drill", "echo/good", "--json", "no/where.json"], 2, "Cannot write no/where.json: No such file"),
+    "runs where a file is": (["drill", "echo/good", "--runs", "drills/echo/good.py"], 2, "Not a directory"),
+    "a suite instead of a drill": (
+        ["drill", "echo"],
+        2,
+        "'echo' is a suite of drills. Run it with `harness run echo`",
+    ),
+    "a page nowhere": (["report", "runs", "--out", "drills/echo/good.py/page.html"], 2, "runs is not a run's folder"),
     "a node that does not start": (["drill", "echo/dead"], 4, "there is no flux capacitor"),
 }
 

@@ -92,6 +92,15 @@ def test_drills_and_ordinary_tests_run_together_and_leave_their_figures(tmp_path
     assert (folder / "elsewhere" / "a" / "same").is_dir()
 
 
+def test_the_summary_has_the_verdict(pytester: pytest.Pytester) -> None:
+    write_drill(pytester.path, "wrong", CRASH)
+    write_drill(pytester.path, "dead", DEAD)
+    done = pytester.runpytest_inprocess("-p", "no:locust", "-p", "no:cacheprovider", "drills")
+    done.stdout.re_match_lines_random(
+        [r"^FAILED .*wrong.py::wrong - ✘ Fail\. wrong broke a promise", r"^FAILED .*dead.py::dead - n1 did not start"]
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -100,6 +109,7 @@ def test_drills_and_ordinary_tests_run_together_and_leave_their_figures(tmp_path
         ("drill = Drill(", ["drills/wrong.py, line 8: SyntaxError"]),
         ("x = 1", ["defines no drill"]),
     ],
+    ids=["fails", "does not start", "syntax", "no drill"],
 )
 def test_what_fails_shows_the_verdict_and_no_traceback(pytester: pytest.Pytester, body: str, said: list[str]) -> None:
     write_drill(pytester.path, "wrong", body)

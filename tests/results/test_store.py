@@ -101,9 +101,9 @@ def test_a_run_that_was_cut_off_still_has_its_history(tmp_path: Path) -> None:
 def test_a_file_in_the_way_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("not a folder")
     history = crash()
-    with pytest.raises(HarnessError, match=r"^Cannot write the run to .*: Not a directory\. Free space.*$"):
+    with pytest.raises(UsageError, match=r"^Cannot write the run to .*: Not a directory\. Choose another place\.$"):
         new_run_dir(tmp_path / "runs", "a/b", 7, AT)
-    with pytest.raises(HarnessError, match=r"^Cannot write the run to .*: Not a directory\. Free space.*$"):
+    with pytest.raises(HarnessError, match=r"^Cannot write the run to .*: Not a directory\. Choose another place\.$"):
         save(tmp_path / "runs" / "a", concluded(history), history)
 
 

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from harness.model.history import History
+from harness.model.reasons import reasons
 from results.record.result import CheckResult, Result
 from results.record.store import save
 from results.report.terminal import print_checks, print_result, print_suite
@@ -157,3 +158,36 @@ def test_a_result_reads_as_before(tmp_path: Path, matches_transcript: Callable[[
         history = crash()
         result = concluded(history, checks=(WRONG, UNDECIDED), slos=("p50 < 1ms", "recovery < 0.05s"))
     matches_transcript(f"terminal-{name}", shown(result, history, tmp_path).replace(str(tmp_path), "RUN"))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_a_suites_figures_keep_their_units_at_every_width(tmp_path: Path, width: int) -> None:
+    results = [
+        concluded(crash(), checks=(WRONG,), drill="machines/blackholed_for_long"),
+        concluded(History.of(steady()), slos=("p50 < 1s",)),
+    ]
+    to = console(width)
+    print_suite(results, to, tmp_path / "report.html", asked=5)
+    lines = text_of(to).splitlines()
+    [head, *rows] = lines[1 : lines.index("", 1)]
+    assert all(len(line) <= width for line in [head, *rows])
+    assert "…" not in "".join(rows)
+    assert "1,000 ms" in rows[0]
+    units = {"calls": "5,000", "p99": "ms", "available": "%", "recovery": "s"}
+    assert set(head.split()) - {"drill", "verdict"} <= units.keys()
+    assert all(unit in rows[0] for name, unit in units.items() if name in head)
+    assert "0 of 2" not in text_of(to)
+    assert "3 of 5 have no result." in " ".join(text_of(to).split())
+
+
+def test_lines_in_a_file_have_no_blanks_at_their_ends(tmp_path: Path) -> None:
+    history = crash()
+    text = shown(concluded(history, checks=(WRONG,)), history, tmp_path, 400)
+    assert not [line for line in text.splitlines() if line.endswith(" ")]
+
+
+def test_calls_that_were_not_done_are_grouped_by_their_reason(tmp_path: Path) -> None:
+    history = crash()
+    lines = shown(concluded(history, errors=reasons(history.load)), history, tmp_path).splitlines()
+    at = lines.index("Calls that were not done")
+    assert lines[at + 1 : at + 3] == ["150  unknown  no answer within 1,000 ms", "150  failed   connection refused"]

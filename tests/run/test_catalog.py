@@ -100,7 +100,12 @@ def test_broken_drill_files_say_what_is_wrong_and_where(here: Path, how: str) ->
     write_drill(here, "broken", body)
     with pytest.raises(UsageError, match=f"(?s){here}/drills/broken.py.*{message}"):
         catalog.find_drill("broken")
-    catalog.drill_entries()  # and the list is there all the same
+    write_drill(here, "good", GOOD)
+    titles = {entry.name: entry.title for entry in catalog.drill_entries()}
+    assert titles["good"] == "good is a test."
+    assert titles["broken"].startswith(f"(cannot be loaded: {here}/drills/broken.py")
+    assert re.search(message.replace(r"\n *\^", ""), titles["broken"])
+    assert "\n" not in titles["broken"]
 
 
 def test_an_error_in_a_module_of_ones_own_is_said_with_the_line_that_imports_it(here: Path) -> None:

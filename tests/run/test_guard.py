@@ -76,7 +76,7 @@ def test_a_guard_by_setting_and_a_bad_one(tmp_path: Path) -> None:
     )
     done = harness(tmp_path, "drill", "guarded", "--set", "guard=availability < 50% for 1s", "--json", "out.json")
     assert done.returncode == 4, done.stdout + done.stderr
-    result = json.loads((tmp_path / "out.json").read_text())
+    [result] = json.loads((tmp_path / "out.json").read_text())["results"]
     assert next(check["name"] for check in result["checks"] if check["valid"] is None) == "guard_held"
     assert result["rerun"].endswith("--set 'guard=availability < 50% for 1s'")
     bad = harness(tmp_path, "drill", "guarded", "--set", "guard=availability > 50% for 1s")

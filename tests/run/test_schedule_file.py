@@ -205,7 +205,7 @@ def test_a_run_is_replayed_from_its_folder_with_another_seed(tmp_path: Path) -> 
     [folder] = (tmp_path / "runs" / "random").iterdir()
     again = harness(tmp_path, "drill", "random", "--seed", "2", "--schedule", str(folder), "--json", "again.json")
     assert again.returncode in (0, 4), again.stderr
-    results = [json.loads((tmp_path / name).read_text()) for name in ("first.json", "again.json")]
+    results = [json.loads((tmp_path / name).read_text())["results"][0] for name in ("first.json", "again.json")]
     planned = [
         [(fault["kind"], fault["label"], fault["targets"], fault["from_s"], fault["to_s"]) for fault in result["faults"]]
         for result in results
@@ -222,7 +222,7 @@ def test_an_empty_schedule_is_a_run_without_faults(tmp_path: Path) -> None:
     (tmp_path / "none.json").write_bytes(encode([], "random", 1))
     done = harness(tmp_path, "drill", "random", "--schedule", "none.json", "--json", "out.json")
     assert done.returncode in (0, 4), done.stderr
-    assert json.loads((tmp_path / "out.json").read_text())["faults"] == []
+    assert json.loads((tmp_path / "out.json").read_text())["results"][0]["faults"] == []
 
 
 def test_bad_schedules_end_with_exit_code_2_and_one_line(tmp_path: Path) -> None:
