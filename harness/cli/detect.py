@@ -52,12 +52,16 @@ class _Matrix:
         seeds = range(1, self.arguments.seeds + 1)
         return [(seed, row) for seed in seeds for row in self.rows if row.lacks is None]
 
-    def todo(self) -> list[tuple[int, Subject]]:
-        """The runs that have not been made, or that could not be judged."""
-        made = [(seed, row, self.log.find(row.drill, row.bug_name, seed)) for seed, row in self.cells]
-        return [(seed, row) for seed, row, trial in made if trial is None or trial.outcome == "unknown"]
+    def missing(self) -> list[tuple[int, Subject]]:
+        """The runs that have not been made."""
+        return [(seed, row) for seed, row in self.cells if self.log.find(row.drill, row.bug_name, seed) is None]
 
-    def detection(self, runs_left: int) -> Detection:
+    def unknown(self) -> list[tuple[int, Subject]]:
+        """The runs that could not be judged."""
+        made = [(seed, row, self.log.find(row.drill, row.bug_name, seed)) for seed, row in self.cells]
+        return [(seed, row) for seed, row, trial in made if trial is not None and trial.outcome == "unknown"]
+
+    def detection(self) -> Detection:
         """All that has been measured."""
         seeds = range(1, self.arguments.seeds + 1)
         rows = []
@@ -67,7 +71,7 @@ class _Matrix:
         return Detection(
             seeds=tuple(seeds),
             rows=tuple(rows),
-            runs_left=runs_left,
+            runs_left=len(self.missing()),
             commit=provenance.commit(),
             finished_utc=datetime.now(UTC).isoformat(timespec="seconds"),
             conditions=self.conditions,
@@ -99,38 +103,40 @@ def execute(arguments: argparse.Namespace) -> int:
     matrix = _Matrix(arguments=arguments, rows=rows, conditions=now, log=TrialLog(arguments.runs, now))
     interrupted = False
     try:
-        left = _run(matrix, console)
+        _run(matrix, console)
     except KeyboardInterrupt:
-        interrupted, left = True, len(matrix.todo())
-    detection = matrix.detection(left)
+        interrupted = True
+    detection = matrix.detection()
     page = _write(detection, matrix)
     print_detection(detection, console, page)
     return 130 if interrupted else detection.exit_code
 
 
-def _run(matrix: _Matrix, console: Console) -> int:
-    """Make every run that is left; returns how many are left then: none."""
-    todo, cells = matrix.todo(), matrix.cells
-    runs: Path = matrix.arguments.runs
+def _run(matrix: _Matrix, console: Console) -> None:
+    """Make every run that has not been made, and once more those that could not be judged."""
+    missing, unknown, of = matrix.missing(), matrix.unknown(), len(matrix.cells)
+    _say_what_there_is(matrix, console, made=of - len(missing), unknown=len(unknown))
+    todo = missing + unknown
     load_s = {row.drill: catalog.find_drill(row.drill).drill.load.seconds for row in matrix.rows}
-    if len(todo) < len(cells):
-        made = f"{len(cells) - len(todo)} of {len(cells)}"
-        console.print(f"{made} runs were made earlier, with the same code on the same machine.", soft_wrap=True)
-    elif others := matrix.log.others():
-        made = "1 matrix was made with other code or on another machine, and is not used."
-        if others > 1:
-            made = f"{others} matrices were made with other code or on other machines, and are not used."
-        console.print(made, soft_wrap=True)
-    for number, (seed, row) in enumerate(todo):
+    for number, (seed, row) in enumerate(todo, start=1):
         spec = row.spec(seed, matrix.arguments.fault_plane)
         with Live(console, spec) as live:
-            trial = run_trial(row, seed, spec, runs, live)
+            trial = run_trial(row, seed, spec, matrix.arguments.runs, live)
         matrix.log.append(trial)
-        print_trial(
-            trial, console, made=len(cells) - len(todo) + number + 1, of=len(cells),
-            left_s=seconds_left(todo[number + 1 :], matrix.log, load_s),
-        )  # fmt: skip
-    return 0
+        left_s = seconds_left(todo[number:], matrix.log, load_s)
+        print_trial(trial, console, made=of - len(todo) + number, of=of, left_s=left_s)
+
+
+def _say_what_there_is(matrix: _Matrix, console: Console, *, made: int, unknown: int) -> None:
+    if made:
+        again = f"; {unknown} of them could not be judged and will be made again" if unknown else ""
+        what = f"{made} of {len(matrix.cells)} runs were made earlier, with the same code on the same machine{again}."
+        console.print(what, soft_wrap=True, highlight=False)
+    elif others := matrix.log.others():
+        what = f"{others} matrices were made with other code or on other machines, and are not used."
+        if others == 1:
+            what = "1 matrix was made with other code or on another machine, and is not used."
+        console.print(what, soft_wrap=True, highlight=False)
 
 
 def _write(detection: Detection, matrix: _Matrix) -> Path:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Final
 
+from harness.checkers.faults_acted import faults_acted
+from harness.checkers.generator_kept_up import generator_kept_up
+from harness.checkers.guard_held import guard_held
 from harness.cluster.fault_plane import PlaneKind
 from harness.cluster.requirements import missing_for
 from harness.model.bug import Bug
 from harness.model.errors import HarnessError, UsageError, hint
 from harness.run import catalog, provenance
+from harness.run.contention import MAX_OTHERS, read_cpu, share_of_others
 from harness.run.fingerprint import code_fingerprint
 from harness.run.observer import Observer
 from harness.run.runner import run
 from harness.run.spec import RunSpec, run_spec_of
 from results.record.detection import Conditions, MatrixRow, Outcome, Trial, TrialLog
 from results.record.result import Result
+
+_CONDITIONS: Final = tuple(check.__name__ for check in (faults_acted, generator_kept_up, guard_held))
+"""The checks that tell whether a run went as its drill says."""
 
 _OVERHEAD_S: Final = 3.0
 """Roughly what a run takes besides its load, until some have been timed."""
@@ -92,7 +98,7 @@ def conditions(plane: PlaneKind) -> Conditions:
 
 def run_trial(subject: Subject, seed: int, spec: RunSpec, runs: Path, observer: Observer) -> Trial:
     """Run one row with one seed. A run that ends as it should is removed; any other is kept to be looked into."""
-    begun_s = time.monotonic()
+    before = read_cpu()
     rerun = spec.invocation.line() if spec.invocation else ""
     try:
         done = run(spec, runs=runs, observer=observer)
@@ -105,10 +111,12 @@ def run_trial(subject: Subject, seed: int, spec: RunSpec, runs: Path, observer: 
             seed=seed,
             outcome="unknown",
             why=f"the run broke off: {error}",
-            duration_s=round(time.monotonic() - begun_s, 3),
+            others_cpu=round(share_of_others(before, read_cpu()), 3),
+            duration_s=round(read_cpu().at_s - before.at_s, 3),
             rerun=rerun,
         )
-    outcome = outcome_of(done.result, subject.caught_by)
+    others = share_of_others(before, read_cpu())
+    outcome = outcome_of(done.result, subject.caught_by, others)
     expected = outcome in ("caught", "clean")
     if expected:
         shutil.rmtree(done.run_dir)
@@ -118,7 +126,8 @@ def run_trial(subject: Subject, seed: int, spec: RunSpec, runs: Path, observer: 
         seed=seed,
         outcome=outcome,
         found=found_by(done.result),
-        why=_why(done.result, subject.caught_by),
+        why=_why(done.result, subject.caught_by, others),
+        others_cpu=round(others, 3),
         duration_s=done.result.duration_s,
         rerun=rerun,
         run_dir=None if expected else str(done.run_dir),
@@ -126,36 +135,43 @@ def run_trial(subject: Subject, seed: int, spec: RunSpec, runs: Path, observer: 
 
 
 def found_by(result: Result) -> tuple[str, ...]:
-    """What a run found wrong: the checks that failed, and the SLOs that were missed.
-
-    If a check could not decide, missed SLOs say nothing: they are also missed when the generator was late.
-    """
+    """What a run found wrong: the checks that failed, and the SLOs that were missed."""
     failed = [check.name for check in result.checks if check.valid is False]
-    decided = all(check.valid is not None for check in result.checks)
-    return (*failed, *(slo.text for slo in result.slos if decided and slo.ok is False))
+    return (*failed, *(slo.text for slo in result.slos if slo.ok is False))
 
 
-def outcome_of(result: Result, caught_by: str | None) -> Outcome:
-    """What a run says. `caught_by` is the check or SLO that must find the bug; None if the system is the correct one."""
-    found = found_by(result)
+def outcome_of(result: Result, caught_by: str | None, others_cpu: float = 0.0) -> Outcome:
+    """What a run says of a bug, or of the correct system.
+
+    A run counts if it went as its drill says: every fault acted, the generator kept up, no guard ended it, and other processes
+    left it the processors (`others_cpu` is the share that they took). Whether it counts must not depend on what it found, or
+    the shares would be biased. Only a check that fails for the correct system counts in any case: it must never do so.
+
+    `caught_by` is the check or SLO that must find the bug; None if the system is the correct one.
+    """
+    judged = {check.name: check.valid for check in result.checks}
+    counts = others_cpu <= MAX_OTHERS and all(judged.get(name, True) is not None for name in _CONDITIONS)
     if caught_by is None:
-        return "false alarm" if found else "clean" if result.verdict == "pass" else "unknown"
-    if caught_by in found:
-        return "caught"
-    judged = {check.name: check.valid for check in result.checks} | {slo.text: slo.ok for slo in result.slos}
-    if judged.get(caught_by) is None or None in (check.valid for check in result.checks):
+        if False in judged.values() or (counts and found_by(result)):
+            return "false alarm"
+        return "clean" if counts and result.verdict == "pass" else "unknown"
+    held = (judged | {slo.text: slo.ok for slo in result.slos}).get(caught_by)
+    if not counts or held is None:
         return "unknown"
-    return "missed"
+    return "missed" if held else "caught"
 
 
-def _why(result: Result, caught_by: str | None) -> str:
+def _why(result: Result, caught_by: str | None, others_cpu: float) -> str:
     """What the check that must find the bug said; then everything that failed or could not decide."""
     said = {check.name: (check.valid, check.why) for check in result.checks} | {
         slo.text: (slo.ok, slo.why) for slo in result.slos
     }
     telling = [name for name, (fine, _) in said.items() if name == caught_by or fine is not True]
     telling.sort(key=lambda name: name != caught_by)
-    return "; ".join(f"{name}: {said[name][1]}" for name in telling) or "every check and SLO held"
+    parts = [f"{name}: {said[name][1]}" for name in telling]
+    if others_cpu > MAX_OTHERS:
+        parts.append(f"other processes took {others_cpu:.0%} of the processors")
+    return "; ".join(parts) or "every check and SLO held"
 
 
 def seconds_left(todo: Iterable[tuple[int, Subject]], log: TrialLog, load_s: dict[str, float]) -> float:

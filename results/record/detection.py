@@ -61,6 +61,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """The checks that failed, and the SLOs that were missed."""
     why: str
     """What decided the outcome, in a sentence or a few."""
+    others_cpu: float
+    """The share of the processors that other processes took meanwhile. If it was too much, SLOs and misses are unknown."""
     duration_s: float
     rerun: str
     """The command that repeats the run."""

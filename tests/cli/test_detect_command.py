@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -67,28 +68,28 @@ def trials(folder: Path) -> list[tuple[str | None, int, str]]:
     return [(trial["bug"], trial["seed"], trial["outcome"]) for trial in found]
 
 
-def test_what_is_caught_missed_and_unknown_is_told_apart(folder: Path) -> None:
+def test_what_is_caught_missed_and_unknown_is_told_apart_and_only_the_unknown_is_run_again(folder: Path) -> None:
+    """Any run may be unknown, where other tests or programs leave it too little of the processors."""
     done = harness(folder, "detect", "parrot", "--json", "matrix.json")
-    assert done.returncode == 1, done.stdout + done.stderr
     rows = {row["bug"]: row for row in json.loads((folder / "matrix.json").read_text())["rows"]}
-    outcomes = {bug: row["trials"][0]["outcome"] for bug, row in rows.items()}
-    assert (outcomes["crashes"], outcomes["absent"]) == ("caught", "unknown")
-    assert outcomes["hidden"] in ("missed", "unknown")  # unknown if this machine is too busy for 20 calls a second
-    assert outcomes[None] in ("clean", "unknown")
-    assert "n1" in rows["absent"]["trials"][0]["why"]
-    assert rows["crashes"]["trials"][0]["run_dir"] is None
-    if outcomes["hidden"] == "missed":
-        assert (folder / rows["hidden"]["trials"][0]["run_dir"] / "result.json").exists()
+    made = {bug: row["trials"][0] for bug, row in rows.items()}
+    known = {None: "clean", "crashes": "caught", "hidden": "missed", "absent": "unknown"}
+    for bug, outcome in known.items():
+        crowded = made[bug]["others_cpu"] > 0.25 or "generator_kept_up" in made[bug]["why"]
+        assert made[bug]["outcome"] == ("unknown" if crowded else outcome), made[bug]
+        assert (made[bug]["run_dir"] is None) == (bug == "absent" or made[bug]["outcome"] in ("clean", "caught"))
+    assert made["crashes"]["found"] == ["nodes_stayed_up"]
+    assert "the run broke off: n1" in made["absent"]["why"].lower()
+    assert done.returncode == (1 if made["hidden"]["outcome"] == "missed" else 4), done.stdout + done.stderr
     assert "4/4 " in done.stdout
     [page] = folder.glob("runs/detect/*/parrot.html")
     assert str(page.relative_to(folder)) in done.stdout
     assert nothing_left(folder)
 
-    again = harness(folder, "detect", "PARROT", "--bug", "absent", "--bug", "crashes")
-    assert "runs were made earlier" in again.stdout
-    assert [trial for trial in trials(folder) if trial[0] == "absent"] == [("absent", 1, "unknown")] * 2
-    assert [trial for trial in trials(folder) if trial[0] == "crashes"] == [("crashes", 1, "caught")]
-    assert again.returncode == 4, again.stdout + again.stderr
+    again = harness(folder, "detect", "PARROT")
+    assert again.returncode == done.returncode or "unknown" in {trial["outcome"] for trial in made.values()}
+    counts = Counter(bug for bug, _, _ in trials(folder))
+    assert {bug: counts[bug] for bug in made} == {bug: 1 + (trial["outcome"] == "unknown") for bug, trial in made.items()}
 
 
 def test_runs_of_other_code_are_not_used(folder: Path) -> None:
@@ -107,14 +108,15 @@ def test_an_interrupted_matrix_goes_on_where_it_stopped(folder: Path) -> None:
         out, _ = process.communicate(timeout=60)
     assert "1/40 " in first
     assert process.returncode == 130, out
-    assert "Interrupted: 39 runs are left" in out or "Interrupted: 38 runs are left" in out
+    assert f"Interrupted: {40 - len(trials(folder))} runs are left" in out
     assert "Go on   harness detect parrot --seeds 20 --bug crashes" in out
     assert list(folder.glob("runs/detect/*/parrot-crashes.html"))
     assert nothing_left(folder)
     made = len(trials(folder))
     done = harness(folder, "detect", "parrot", "--seeds", "2", "--bug", "crashes")
-    assert "of 4 runs were made earlier, with the same code on the same machine" in done.stdout
-    assert len(set(trials(folder))) > made
+    assert f"{made} of 4 runs were made earlier, with the same code on the same machine" in done.stdout
+    assert {(bug, seed) for bug, seed, _ in trials(folder)} == {(bug, seed) for bug in (None, "crashes") for seed in (1, 2)}
+    assert len(trials(folder)) > made
 
 
 @pytest.mark.parametrize(

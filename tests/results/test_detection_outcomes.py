@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from harness.model.history import History
@@ -24,13 +25,10 @@ def result(*checks: bool | None, slos: tuple[str, ...] = (HELD,)) -> Result:
         (result(False, True), "check0", "caught"),
         (result(False, None), "check0", "caught"),
         (result(True, False), "check0", "missed"),
-        (result(True, True), "check0", "missed"),
-        (result(None, True), "check0", "unknown"),
-        (result(True, None), "check0", "unknown"),
+        (result(True, None), "check0", "missed"),
+        (result(None, False), "check0", "unknown"),
         (result(True, slos=(MISSED,)), MISSED, "caught"),
         (result(False, slos=(MISSED,)), MISSED, "caught"),
-        (result(None, slos=(MISSED,)), MISSED, "unknown"),
-        (result(False, None, slos=(MISSED,)), MISSED, "unknown"),
         (result(True, slos=(MISSED, HELD)), HELD, "missed"),
         (result(True, slos=(UNTOLD,)), UNTOLD, "unknown"),
         (result(True), "no such check", "unknown"),
@@ -47,13 +45,37 @@ def test_a_bug_is_caught_by_its_own_check_alone(run: Result, caught_by: str, out
         (result(True, False), "false alarm"),
         (result(False, None), "false alarm"),
         (result(True, slos=(MISSED,)), "false alarm"),
-        (result(None, slos=(MISSED,)), "unknown"),
+        (result(None, slos=(MISSED,)), "false alarm"),
         (result(True, None), "unknown"),
         (result(True, slos=(UNTOLD,)), "unknown"),
     ],
 )
 def test_whatever_the_correct_system_sets_off_is_a_false_alarm(run: Result, outcome: str) -> None:
     assert outcome_of(run, None) == outcome
+
+
+@pytest.mark.parametrize("name", ["faults_acted", "generator_kept_up", "guard_held", None])
+@pytest.mark.parametrize(
+    ("run", "caught_by", "outcome"),
+    [
+        (result(False), "check0", "unknown"),
+        (result(True), "check0", "unknown"),
+        (result(True, slos=(MISSED,)), MISSED, "unknown"),
+        (result(True, slos=(MISSED,)), None, "unknown"),
+        (result(True), None, "unknown"),
+        (result(False), None, "false alarm"),
+    ],
+)
+def test_a_run_that_did_not_go_as_planned_counts_for_nothing_but_a_failed_check_of_the_correct_system(
+    name: str | None, run: Result, caught_by: str | None, outcome: str
+) -> None:
+    """None: the machine was crowded."""
+    if name is None:
+        assert outcome_of(run, caught_by, others_cpu=0.6) == outcome
+        assert outcome_of(run, caught_by, others_cpu=0.1) != "unknown"
+    else:
+        spoilt = msgspec.structs.replace(run, checks=(*run.checks, CheckResult(name=name, valid=None, why="")))
+        assert outcome_of(spoilt, caught_by) == outcome
 
 
 def test_all_that_a_run_found_is_named() -> None:
