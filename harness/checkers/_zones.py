@@ -4,13 +4,13 @@ Source: P. B. Gibbons and E. Korach, "Testing Shared Memories", SIAM Journal on 
 problem of verifying linearizability when it is known which write each read saw.
 
 A write and the reads that saw its value form a *cluster*. Values are unique, so a linearization keeps each cluster
-together: nobody sees the value before its write or after the next one. Let `first_done` be the earliest end and `last_sent`
+together: no read sees the value before its write or after the next one. Let `first_done` be the earliest end and `last_sent`
 the latest beginning among a cluster's calls. Cluster A must come before cluster B as soon as one call of A was done before
-one of B was sent: `A.first_done < B.last_sent`. The history is linearizable exactly where no two clusters must each come
+one of B was sent: `A.first_done < B.last_sent`. The history is linearizable exactly if no two clusters must each come
 before the other. (Longer cycles need no search: of any three clusters in a cycle, two already contradict each other.)
 
 A cluster with `first_done < last_sent` is a *forward* zone: its value held all through that time. Any other is a *backward*
-zone. Two forward zones contradict each other where they overlap; a backward zone contradicts a forward zone that it lies
+zone. Two forward zones contradict each other if they overlap; a backward zone contradicts a forward zone that it lies
 strictly inside of; two backward zones never do. Calls that touch in time are concurrent, so every comparison is strict.
 """
 
@@ -103,7 +103,7 @@ class Zones:
         self._begin = np.searchsorted(self._line_done, np.arange(clusters) * self._span)
 
     def conflicts(self, by: int, clusters: Integers | None = None) -> Integers:
-        """Pairs of clusters that contradict each other, shaped (n, 2), from the reads done by then; empty where none do.
+        """Pairs of clusters that contradict each other, shaped (n, 2), from the reads done by then; empty if none do.
 
         The first of a pair has the earlier `first_done`. Of every key that has a contradiction at least one pair is found.
         With `clusters` only these are looked at.
@@ -113,9 +113,9 @@ class Zones:
         is_forward = first_done < last_sent
         forward, backward = np.flatnonzero(is_forward), np.flatnonzero(~is_forward)
         forward = forward[np.argsort(first_done[forward], kind="stable")]
-        # In this order, two forward zones overlap somewhere only where two neighbours do.
+        # In this order, two forward zones overlap somewhere only if two neighbours do.
         overlap = first_done[forward[1:]] < last_sent[forward[:-1]]
-        # Where none overlap, only the last forward zone that begins before a backward one can hold it.
+        # If none overlap, only the last forward zone that begins before a backward one can hold it.
         around = np.searchsorted(first_done[forward], last_sent[backward], side="left") - 1
         inside = np.zeros(len(backward), dtype=bool)
         if len(forward):
@@ -173,7 +173,7 @@ class Zones:
             return len(calls), sum(not self.calls.write[call] for call in calls), sum(calls)
 
         (older, newer_sent), (newer_done, read) = min(product(ordered(one, other), ordered(other, one)), key=cost)
-        # `one` was the first to be done, so its call that was sent too late is a read. Where the other's is one too, the later
+        # `one` was the first to be done, so its call that was sent too late is a read. If the other's is one too, the later
         # of them is told as the one that is wrong: until then the other order was possible.
         if not self.calls.write[newer_sent] and self._done(newer_sent) > self._done(read):
             older, newer_sent, newer_done, read = newer_done, read, older, newer_sent

@@ -1,4 +1,4 @@
-"""Whether a model whose bits flipped was found out, and gave its wrong answers to nobody for long."""
+"""Whether a model whose bits flipped was found out, and soon gave no wrong answers any more."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def corruption_contained(history: History) -> Verdict:
     """Wrong predictions come only from nodes whose bits were flipped, after that, and none was sent more than a second later.
 
     Right is the label and, within 0.001, the score that the model gave beforehand, as for `predictions_correct`. Silent
-    corruption cannot be prevented, and whoever gets its first wrong answers cannot tell; that no others follow is what health
-    checks are for. Unknown where no answer was wrong: the flipped bits did not show, so nothing was put to the test.
+    corruption cannot be prevented, and clients that get its first wrong answers cannot tell; that no others follow
+    is what health checks are for. Unknown if no answer was wrong: the flipped bits did not show, so nothing was tested.
     """
     flips = _flips(history.windows)
     if flips.empty:
@@ -68,7 +68,7 @@ def _flips(windows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _last_flip_before(rows: pd.DataFrame, flips: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """For each answer, when its node's bits were last flipped before it came; `_NEVER` where they were not."""
+    """For each answer, when its node's bits were last flipped before it came; `_NEVER` if they were not."""
     found = np.full(len(rows), _NEVER)
     for node, at_ns in flips.itertuples(index=False):
         hit = ((rows["node"] == node) & (rows["done_ns"] >= at_ns)).to_numpy(dtype=bool)
@@ -88,5 +88,5 @@ def _stray(stray: pd.DataFrame, flips: pd.DataFrame) -> str:
 
 
 def applies(history: History) -> bool:
-    """Where bits were flipped and predictions asked for."""
+    """Whether bits were flipped and predictions asked for."""
     return not _flips(history.windows).empty and bool((history.ops["kind"] == "predict").any())

@@ -43,5 +43,5 @@ def _samples(texts: object) -> Counter[str]:
 
 
 def applies(history: History) -> bool:
-    """Where something was trained, and a control was made."""
+    """Whether something was trained, and a control was made."""
     return trains(history) and not control(history).empty

@@ -10,7 +10,7 @@ from harness.model.verdict import Verdict
 def faults_acted(history: History) -> Verdict:
     """Every planned fault was seen to act; otherwise the run shows nothing about it and is unknown.
 
-    A window counts as acted only where evidence from outside the system says so (`acted` is True). A fault that did
+    A window counts as acted only if evidence from outside the system says so (`acted` is True). A fault that did
     not act, or of which nothing is known, never makes the system wrong, so the verdict is never invalid.
     """
     windows = history.windows
@@ -29,5 +29,5 @@ def _sentence(fault: object, targets: object, selector: object, evidence: object
 
 
 def applies(history: History) -> bool:
-    """Where faults were planned."""
+    """Whether faults were planned."""
     return not history.windows.empty

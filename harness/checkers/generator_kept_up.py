@@ -39,5 +39,5 @@ def generator_kept_up(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Where calls of a load were recorded."""
+    """Whether calls of a load were recorded."""
     return not history.load.empty

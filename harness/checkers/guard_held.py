@@ -12,7 +12,7 @@ STOPPED: Final = "stopped by its guard"
 
 
 def guard_held(history: History) -> Verdict:
-    """The drill was not stopped by its guard; where it was, what it would have shown is unknown."""
+    """The drill was not stopped by its guard; if it was, what it would have shown is unknown."""
     stops = history.events[history.events["kind"] == STOPPED]
     if stops.empty:
         return Verdict(valid=True, why="the limit of the guard was not passed")
@@ -21,5 +21,5 @@ def guard_held(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Where a guard stopped the drill."""
+    """Whether a guard stopped the drill."""
     return bool((history.events["kind"] == STOPPED).any())

@@ -17,9 +17,9 @@ from harness.model.verdict import Verdict
 def linearizable(history: History) -> Verdict:
     """Each read or write of a key seems to take effect at one moment between its call and its answer.
 
-    Keys are judged one by one (the whole is linearizable where each key is: M. Herlihy and J. Wing, "Linearizability", ACM
+    Keys are judged one by one (the whole is linearizable if each key is: M. Herlihy and J. Wing, "Linearizability", ACM
     TOPLAS 12(3), 1990, section 3.1); a key holds null before its first write. Values must be written at most once to a key,
-    else it is not known which write a read saw and the verdict is unknown. A failed call had no effect, so nobody may read
+    else it is not known which write a read saw and the verdict is unknown. A failed call had no effect, so no one may read
     what it wrote. A write of unknown outcome takes effect at any time after it was sent, or never; a read of unknown outcome
     says nothing. Calls whose times touch are concurrent.
 
@@ -62,7 +62,7 @@ class _Registers:
     """The calls that count, their rows in `history.ops`, and the keys' names.
 
     Left out are failed calls, reads of unknown outcome, and calls of other kinds than "read" and "write". `write_of` tells
-    for each cluster the position of a write of its value, `INITIAL` where there is none; `null` whether its value is null.
+    for each cluster the position of a write of its value, `INITIAL` if there is none; `null` whether its value is null.
     """
 
     calls: Calls
@@ -143,7 +143,7 @@ class _Story:
         key, value = self._ops["key"].iloc[row], self._ops["value"].iloc[row]
         same = (self._ops["kind"] == "write") & (self._ops["key"] == key) & (self._ops["value"] == value)
         failed = np.flatnonzero(same.to_numpy(dtype=bool))
-        why = f"{self._key(read)}: {self._read(read)}, which nobody wrote"
+        why = f"{self._key(read)}: {self._read(read)}, which was never written"
         if len(failed):
             writer = self._ops["client"].iloc[failed[0]]
             why = f"{self._key(read)}: {self._read(read)}, but client {writer}'s write of it (op {failed[0]}) had failed"
@@ -206,5 +206,5 @@ class _Story:
 
 
 def applies(history: History) -> bool:
-    """Where registers were read."""
+    """Whether registers were read."""
     return bool((history.ops["kind"] == "read").any())

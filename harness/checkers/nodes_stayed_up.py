@@ -17,5 +17,5 @@ def nodes_stayed_up(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Where it was recorded what became of the nodes."""
+    """Whether it was recorded what became of the nodes."""
     return not history.events.empty

@@ -92,5 +92,5 @@ def _piled_up(start: _Look, end: _Look) -> str | None:
 
 
 def applies(history: History) -> bool:
-    """Where it was recorded what the nodes held in the end."""
+    """Whether it was recorded what the nodes held in the end."""
     return bool((history.usage["moment"] == "end").any())

@@ -18,10 +18,10 @@ BEFORE_ALL: Final = np.iinfo(np.int64).min
 def nothing_lost(history: History) -> Verdict:
     """After healing, no key reads as something older than a write that was acknowledged on it.
 
-    A key's last answered read of phase "final" shows its value v. An acknowledged write w of the key is lost where w
+    A key's last answered read of phase "final" shows its value v. An acknowledged write w of the key is lost if w
     was sent after v's own write was done, and was done before that read was sent: then w is the newer one, and gone.
     A v whose write has an unknown outcome may have taken effect at any time, so nothing is lost by it. A null v is older
-    than every write. A v that nobody wrote makes the history invalid as well.
+    than every write. A v that was never written makes the history invalid as well.
     """
     ops = history.ops
     kind, outcome = ops["kind"], ops["outcome"]
@@ -52,7 +52,7 @@ def nothing_lost(history: History) -> Verdict:
 def _origins(last: pd.DataFrame, writes: pd.DataFrame) -> pd.DataFrame:
     """A row a key: what its last final read found, and until when the writing of that may have lasted.
 
-    `written_ns` is null where nobody wrote the value before the read was done, `NEVER` where a write of it has an
+    `written_ns` is null if the value was not written before the read was done, `NEVER` if a write of it has an
     unknown outcome, `BEFORE_ALL` for a key's initial null.
     """
     found = pd.DataFrame(
@@ -95,9 +95,9 @@ def _older(value: object) -> str:
 
 def _strange_sentence(strange: pd.DataFrame) -> list[str]:
     told = [f"{row.key} reads {row.value} (op {row.read})" for row in strange.itertuples()]
-    return [f"{count(len(strange), 'key')} ended with a value that nobody wrote: {listed(told)}"] if told else []
+    return [f"{count(len(strange), 'key')} ended with a value that was never written: {listed(told)}"] if told else []
 
 
 def applies(history: History) -> bool:
-    """Where something was written, and calls were made after healing."""
+    """Whether something was written, and calls were made after healing."""
     return bool((history.ops["kind"] == "write").any()) and bool((history.ops["phase"] == "final").any())

@@ -31,5 +31,5 @@ def one_history(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Where something was trained."""
+    """Whether something was trained."""
     return trains(history)

@@ -19,7 +19,7 @@ def one_of_the_right(history: History) -> Verdict:
     """Every answer is one of those that were right, and every final call, made when all was healed, was answered.
 
     `expected` is a JSON array of right answers, the best one first; what comes after it is what a system may fall back on.
-    Answers are compared as JSON values. Says how many were the best. Unknown where nothing was answered.
+    Answers are compared as JSON values. Says how many were the best. Unknown if nothing was answered.
     """
     ops = history.ops[np.array([bool(_right(text)) for text in history.ops["expected"]], dtype=bool)]
     answered = ops[ops["outcome"] == "ok"]
@@ -53,7 +53,7 @@ def one_of_the_right(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Where several answers were right."""
+    """Whether several answers were right."""
     return any(len(_right(text)) > 1 for text in history.ops["expected"].unique())
 
 

@@ -16,7 +16,7 @@ TOLERANCE: Final = 1e-3
 """Scores this close are the same answer."""
 
 MOST_CHANGES: Final = 2
-"""A replica goes to the new version, and back where that is rolled back; never more."""
+"""A replica goes to the new version, and back if that is rolled back; never more."""
 
 MOST_OPS: Final = 10
 
@@ -35,11 +35,11 @@ class _Prediction(msgspec.Struct, frozen=True):
 def one_version_each(history: History) -> Verdict:
     """Every answer is the one that the version it names gives, and a replica's version changes at most there and back.
 
-    A change counts where it is certain: a call that was sent after an answer of one version had come got the other one. Of
-    calls that overlap, nobody knows which was answered first.
+    A change counts if it is certain: a call that was sent after an answer of one version had come got the other one. Of
+    calls that overlap, it is not known which was answered first.
 
     `value` is `{"label": 7, "score": 0.998, "model": "1a2b3c4d"}`; `expected` has the right answer by the version's name:
-    `{"1a2b3c4d": {"label": 7, "score": 0.998}, …}`. Unknown where nothing was answered or nothing names a version.
+    `{"1a2b3c4d": {"label": 7, "score": 0.998}, …}`. Unknown if nothing was answered or nothing names a version.
     """
     ops = history.ops[(history.ops["kind"] == "predict") & (history.ops["outcome"] == "ok")]
     if ops.empty:
@@ -83,7 +83,7 @@ def _changes(models: Sequence[str], sent_ns: Sequence[float], done_ns: Sequence[
 
 
 def applies(history: History) -> bool:
-    """Where right answers come by version."""
+    """Whether right answers come by version."""
     predictions = history.ops[history.ops["kind"] == "predict"]
     return not predictions.empty and bool(_expected(predictions["expected"].iloc[0]))
 

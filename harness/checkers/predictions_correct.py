@@ -51,5 +51,5 @@ def _sentence(ops: pd.DataFrame, wrong: Rows, compared: int) -> str:
 
 
 def applies(history: History) -> bool:
-    """Where predictions were asked for."""
+    """Whether predictions were asked for."""
     return bool((history.ops["kind"] == "predict").any())

@@ -39,5 +39,5 @@ def recovered(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Where something was trained, and faults were healed."""
+    """Whether something was trained, and faults were healed."""
     return trains(history) and bool(history.windows["healed_ns"].notna().any())

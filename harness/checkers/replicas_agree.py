@@ -30,5 +30,5 @@ def replicas_agree(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Where something was trained."""
+    """Whether something was trained."""
     return trains(history)

@@ -21,8 +21,8 @@ def replicas_return(history: History) -> Verdict:
     """Every node that answered calls before the first fault answers calls again when all faults are healed.
 
     A service can lose one node after another for good and look well until the last one goes. This looks at the load's end,
-    from a second after the last fault was healed: every node has to give at least one answer then. Unknown where too little
-    was asked to tell, and where a node gives none while the generator itself was too late: the machine may have kept both.
+    from a second after the last fault was healed: every node has to give at least one answer then. Unknown if too little
+    was asked to tell, and if a node gives none while the generator itself was too late: the machine may have kept both.
     """
     windows = history.windows.dropna(subset=["injected_ns"])
     if windows.empty or windows["healed_ns"].isna().any():
@@ -50,5 +50,5 @@ def replicas_return(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Where answers tell who gave them, and faults were healed."""
+    """Whether answers tell who gave them, and faults were healed."""
     return bool((history.load["node"] != "").any()) and bool(history.windows["healed_ns"].notna().any())

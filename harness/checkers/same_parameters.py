@@ -35,5 +35,5 @@ def same_parameters(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Where something was trained, and a control was made."""
+    """Whether something was trained, and a control was made."""
     return trains(history) and not control(history).empty

@@ -20,7 +20,7 @@ class Background:
         self._work[label] = over, asyncio.create_task(work(over))
 
     async def end(self, label: str) -> Evidence | None:
-        """Have a window's work come to its end: what it saw, or None where it was never begun. Raises what it raised."""
+        """Have a window's work come to its end: what it saw, or None if it was never begun. Raises what it raised."""
         if label not in self._work:
             return None
         over, task = self._work.pop(label)

@@ -42,7 +42,7 @@ class Hierarchy:
 
 
 def cpu_hierarchy(mounts: Path = Path("/proc/self/mounts")) -> Hierarchy:
-    """Where groups with a CPU limit can be made. Raises `OSError` where the kernel offers no such place."""
+    """Where groups with a CPU limit can be made. Raises `OSError` if the kernel offers no such place."""
     for line in mounts.read_text().splitlines():
         _, where, kind, options, *_ = line.split()
         if kind == "cgroup" and "cpu" in options.split(","):
@@ -64,7 +64,7 @@ class CpuGroup:
     def create(cls, pid: int, remove_at_end: Callable[[Path], None]) -> CpuGroup:
         """Put a process and its descendants into a group of their own.
 
-        `remove_at_end` is told of the directory before that exists. Raises `OSError` where this machine does not allow it.
+        `remove_at_end` is told of the directory before that exists. Raises `OSError` if this machine does not allow it.
         """
         hierarchy = cpu_hierarchy()
         home = hierarchy.home(pid)
@@ -101,7 +101,7 @@ class CpuGroup:
         return int(words[words.index("nr_throttled") + 1])
 
     def dissolve(self) -> None:
-        """Put whoever is in it back to where the node came from, and remove it."""
+        """Move its processes back to where the node came from, and remove it."""
         for pid in _words(self._directory / "cgroup.procs"):
             _move(int(pid), self._home)
         self._directory.rmdir()

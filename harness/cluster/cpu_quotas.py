@@ -20,7 +20,7 @@ class CpuQuotas:
         self._groups: dict[int, CpuGroup] = {}
 
     def take(self, pid: int, label: str, share: float) -> CpuGroup:
-        """Limit a process for a window. Raises `OSError` where this machine does not allow it; nothing has changed then."""
+        """Limit a process for a window. Raises `OSError` if this machine does not allow it; nothing has changed then."""
         group = self._groups.get(pid) or CpuGroup.create(pid, self._remove_at_end)
         self._groups[pid] = group
         try:

@@ -22,7 +22,7 @@ start, for which libfaketime at its start asks it for memory, and so on for ever
 
 
 def library() -> Path | None:
-    """Where libfaketime is; None where it is not installed."""
+    """Where libfaketime is; None if it is not installed."""
     for folder in map(Path, _FOLDERS):
         for found in (*folder.glob(_LIBRARY), *sorted(folder.glob(f"*/{_LIBRARY}"))):
             return found

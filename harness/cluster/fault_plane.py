@@ -89,7 +89,7 @@ def toxiproxy_binary() -> Path:
 
 
 def install_toxiproxy() -> Path:
-    """Build the pinned version with `go install`; returns the binary. Raises `UsageError` where Go is missing."""
+    """Build the pinned version with `go install`; returns the binary. Raises `UsageError` if Go is missing."""
     go = shutil.which("go")
     if go is None:
         raise UsageError(
@@ -112,7 +112,7 @@ def _installed() -> Path:
 
 
 def parse_url(url: str) -> Address:
-    """The address in TOXIPROXY_URL. Raises `UsageError` where it is none."""
+    """The address in TOXIPROXY_URL. Raises `UsageError` if it is none."""
     parts = urlsplit(url if "//" in url else f"http://{url}")
     try:
         port = parts.port

@@ -59,7 +59,7 @@ def _flush_and_exit(code: int) -> NoReturn:
 
 
 def kill_group(pid: int) -> None:
-    """SIGKILL a process group; nothing happens where it is gone."""
+    """SIGKILL a process group; nothing happens if it is gone."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
 

@@ -16,7 +16,7 @@ class Holds:
         self._holders[node].add(label)
 
     def release(self, node: str, label: str) -> bool:
-        """The window lets go. Whether it held the node, and nobody else does: then the node is to be put right."""
+        """The window lets go. Whether it held the node and no other window does: then the node is to be put right."""
         held = label in self._holders[node]
         self._holders[node].discard(label)
         return held and not self._holders[node]

@@ -40,7 +40,7 @@ _LEAST_BURST_BYTES: Final = 4096
 
 
 def missing() -> str | None:
-    """What this machine lacks for hosts, and how to get it, in one line; None where it lacks nothing."""
+    """What this machine lacks for hosts, and how to get it, in one line; None if it lacks nothing."""
     try:
         os.close(namespaces.create())
     except OSError as error:
@@ -69,7 +69,7 @@ class Hosts:
     def opened(cls, names: Sequence[str]) -> Iterator[Hosts]:
         """A host of each name. When this ends, or this process does, each is gone with the last process in it.
 
-        Raises `UsageError` where there are too many, or this machine does not allow it.
+        Raises `UsageError` if there are too many, or this machine does not allow it.
         """
         if len(names) > _HARNESS - _ROUTER - 1:
             raise UsageError(f"Drill(hosts=True): {len(names)} machines do not fit; {_HARNESS - _ROUTER - 1} do.")
@@ -95,14 +95,14 @@ class Hosts:
     # ----------------------------------------------------------------------------------------------------- lost packets
 
     def drop(self, label: str, flows: Sequence[Flow]) -> None:
-        """Lose all packets of some flows on the way, and tell nobody. All flows at once, or none where this raises."""
+        """Lose all packets of some flows on the way, silently. All flows at once, or none if this raises."""
         harness = _address(self._subnet, _HARNESS)
         spared = [f"-A {label} {option} {harness} -j RETURN" for option in ("-s", "-d")]
         lost = [f"-A {label} {self._matched('-s', flow.source)} {self._matched('-d', flow.target)} -j DROP" for flow in flows]
         self._filter(f":{label} - [0:0]", *spared, *lost, f"-I FORWARD -j {label}")
 
     def stop_dropping(self, label: str) -> list[Dropped]:
-        """Undo `drop`; what was lost of each flow, in their order. Empty where nothing was to be dropped."""
+        """Undo `drop`; what was lost of each flow, in their order. Empty if nothing was to be dropped."""
         rules = _tool(self._router, "iptables-save", "-c", "-t", "filter")
         if f":{label} " not in rules:
             return []
@@ -120,7 +120,7 @@ class Hosts:
     # ------------------------------------------------------------------------------------------------------ rate limits
 
     def limit(self, label: str, name: str, kbit_per_s: float) -> None:
-        """Let a host send, and be sent, so much; where several windows limit it, the strictest holds."""
+        """Let a host send, and be sent, so much; if several windows limit it, the strictest holds."""
         self._shape(name, self._limits.take(name, label, kbit_per_s, before=_UNLIMITED))
 
     def unlimit(self, label: str) -> None:
@@ -211,9 +211,9 @@ def _batch(namespace: int | None, *lines: str) -> None:
 
 
 def _tool(namespace: int | None, *arguments: str, text: str = "") -> str:
-    """Run a tool, inside a namespace where one is given; returns what it prints.
+    """Run a tool, inside a namespace if one is given; returns what it prints.
 
-    Raises `FaultError` with its complaint where it fails.
+    Raises `FaultError` with its complaint if it fails.
     """
 
     def run() -> subprocess.CompletedProcess[str]:

@@ -28,7 +28,7 @@ def run_to_its_end(main: Coroutine[object, object, T]) -> T:
                 interrupted = True
                 task.cancel()
 
-        with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread: whoever is there gets the signal
+        with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread: what runs there gets the signal
             loop.add_signal_handler(signal.SIGINT, interrupt)
         try:
             return await main

@@ -1,6 +1,6 @@
 """What runs leave behind when they and their wardens were kept from putting it right, and how it is put right by hand.
 
-A run's processes carry a mark in their environment, which descendants inherit and nobody else has. By it they are found, not by
+A run's processes carry a mark in their environment, which only their descendants inherit. By it they are found, not by
 what they are called; those whose harness still runs are left alone.
 """
 
@@ -70,7 +70,7 @@ def heal() -> Iterator[str]:
 
 def _kill_processes() -> Iterator[str]:
     yield from _resume_wardens()
-    for _ in range(_ROUNDS):  # whoever was about to start another one is gone in the next round
+    for _ in range(_ROUNDS):  # a process that was about to start another one is gone in the next round
         left = [one for one in marked() if one.harness is None]
         if not left:
             break

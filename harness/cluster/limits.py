@@ -16,7 +16,7 @@ class Limits(Generic[K]):
         self._before: dict[K, float] = {}
 
     def take(self, thing: K, label: str, limit: float, before: float) -> float:
-        """A window asks for a limit; the one that holds from now on. `before` counts where nobody limits the thing yet."""
+        """A window asks for a limit; the one that holds from now on. `before` counts if no window limits the thing yet."""
         self._before.setdefault(thing, before)
         self._asked.setdefault(thing, {})[label] = limit
         return self._holding(thing)

@@ -15,7 +15,7 @@ _CHUNK_BYTES: Final = 1 << 16
 
 
 async def lines_from(path: Path, offset: int) -> AsyncGenerator[str, None]:
-    """Every line that is complete, from a byte offset on, for ever. Raises `OSError` where the file cannot be watched."""
+    """Every line that is complete, from a byte offset on, for ever. Raises `OSError` if the file cannot be watched."""
     rest = b""
     with _changes(path) as changed, path.open("rb") as log:
         log.seek(offset)

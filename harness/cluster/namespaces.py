@@ -18,7 +18,7 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def create() -> int:
-    """A new namespace; returns the descriptor that keeps it. Raises `OSError` where this user may not make one."""
+    """A new namespace; returns the descriptor that keeps it. Raises `OSError` if this user may not make one."""
 
     def unshare() -> int:
         _check(_LIBC.unshare(_CLONE_NEWNET))

@@ -195,7 +195,7 @@ class NodeProcesses:
                     found = await self._probe.ask(name, address)
             except HarnessError:
                 raise
-            except Exception as error:  # not yet; a probe is anybody's code
+            except Exception as error:  # not yet; a probe is the user's code
                 why = f"{type(error).__name__}: {error}"
             else:
                 if found == pid or (found is None and listens(pid, address[1])):

@@ -15,7 +15,7 @@ _LISTEN: Final = "0A"
 
 @contextmanager
 def reserved(count: int) -> Iterator[list[int]]:
-    """Ports that nobody else is given until this ends.
+    """Ports that no other process is given until this ends.
 
     Each is held by a socket that is bound and does not listen: the kernel hands the port to no one else, while a node that
     sets SO_REUSEADDR (as servers do) can listen on it, and connections to a dead node are refused as they should be.

@@ -20,7 +20,7 @@ class ProcessLimits:
     def take(self, pid: int, which: int, label: str, limit: int) -> None:
         """Limit a process for a window; `which` is one of `resource`'s RLIMIT_ names.
 
-        Raises `psutil.Error` where the process has ended, or is not ours to limit; nothing has changed then.
+        Raises `psutil.Error` if the process has ended, or is not ours to limit; nothing has changed then.
         """
         process = psutil.Process(pid)
         soft, _ = process.rlimit(which)
@@ -31,14 +31,14 @@ class ProcessLimits:
             raise
 
     def release(self, label: str) -> None:
-        """End a window's limits, where their processes still run. Raises `psutil.AccessDenied`."""
+        """End a window's limits, if their processes still run. Raises `psutil.AccessDenied`."""
         for (process, which), limit in self._limits.release(label).items():
-            with contextlib.suppress(psutil.NoSuchProcess):  # also where another one has its number now
+            with contextlib.suppress(psutil.NoSuchProcess):  # also if another one has its number now
                 _set(process, which, limit)
 
 
 def limit_of(pid: int, which: int) -> float:
-    """A process' soft limit, infinity where it has none. Raises `psutil.Error` where it has ended."""
+    """A process' soft limit, infinity if it has none. Raises `psutil.Error` if it has ended."""
     return _number(psutil.Process(pid).rlimit(which)[0])
 
 

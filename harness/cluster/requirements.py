@@ -8,7 +8,7 @@ from harness.model.system import HasRequirements, System
 
 
 def missing_for(system: System, *, hosts: bool) -> str | None:
-    """What this machine lacks to run a system, in one line; None where it lacks nothing."""
+    """What this machine lacks to run a system, in one line; None if it lacks nothing."""
     missing = system.missing() if isinstance(system, HasRequirements) else None
     clocks = missing_for_clocks() if any(node.fake_clock for node in system.nodes()) else None
     return missing or clocks or (missing_for_hosts() if hosts else None)

@@ -23,7 +23,7 @@ class Steering:
         self._page[setting] = sum(self._held[setting].values())
 
     def release(self, setting: Setting, label: str) -> None:
-        """End a window's `hold`; nothing happens where there was none."""
+        """End a window's `hold`; nothing happens if there was none."""
         self._held[setting].pop(label, None)
         self._page[setting] = sum(self._held[setting].values())
 
@@ -36,7 +36,7 @@ class Steering:
         self._page.set_term(slot, term)
 
     def end_deviation(self, label: str) -> None:
-        """End a window's `deviate`; nothing happens where there was none."""
+        """End a window's `deviate`; nothing happens if there was none."""
         slot = self._terms.pop(label, None)
         if slot is not None:
             self._page.clear_term(slot)
@@ -49,7 +49,7 @@ class Steering:
         return self._page[counter]
 
     def tracked(self) -> list[Tracked]:
-        """What of each file is on the disk. Raises `FaultError` where that is not known of all."""
+        """What of each file is on the disk. Raises `FaultError` if that is not known of all."""
         if untracked := self._page[Counter.UNTRACKED_FILES]:
             raise FaultError(f"it keeps more files, or files with longer names, than can be followed ({untracked} too many)")
         return self._page.tracked()

@@ -47,7 +47,7 @@ class FaultPlane:
         try:
             await asyncio.wait([creating])
         finally:
-            # Also where the run is broken off meanwhile: what was asked for may come about, and is then to be deleted.
+            # Also if the run is broken off meanwhile: what was asked for may come about, and is then to be deleted.
             while not creating.done():
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait([creating])
@@ -62,7 +62,7 @@ class FaultPlane:
     ) -> None:
         """Put a toxic on a link's "upstream" (to its target) or "downstream" (from it) half. `toxicity`: on that share of it.
 
-        Raises `FaultError` where the server has no toxic of the kind, as the real Toxiproxy has not those that are our own.
+        Raises `FaultError` if the server has no toxic of the kind, as the real Toxiproxy has not those that are our own.
         """
 
         def add() -> None:
@@ -90,7 +90,7 @@ class FaultPlane:
         await self._call(f"remove toxic {name!r} from {link!r}", remove)
 
     async def check(self) -> None:
-        """Return when the server answers. Raises `FaultError` where it does not."""
+        """Return when the server answers. Raises `FaultError` if it does not."""
         url = f"http://{self.address[0]}:{self.address[1]}/version"
         await self._call("say its version", lambda: requests.get(url, timeout=REPLY_TIMEOUT_S))
 

@@ -116,7 +116,7 @@ async def held_by(node: str, pid: int, address: Address, moment: str) -> Usage:
 
 
 def given_to(node: str, pid: int, moment: str) -> Usage:
-    """How much time the process has had on a CPU, and how long it had to wait for one; null where it is gone."""
+    """How much time the process has had on a CPU, and how long it had to wait for one; null if it is gone."""
     found = Usage(at_ns=time.monotonic_ns(), node=node, pid=pid, moment=moment)
     try:
         ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text().split()

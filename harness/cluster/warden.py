@@ -138,7 +138,7 @@ class Warden:
                 return
             name = names.get(ended.si_pid)
             if name is not None:
-                # What the node itself had started. Before it is waited for, so that nobody else can have its number.
+                # What the node itself had started. Before it is waited for, so that no other process can have its number.
                 kill_group(ended.si_pid)
             _, status = os.waitpid(ended.si_pid, 0)
             if name is not None:
@@ -146,7 +146,7 @@ class Warden:
                 self._report(Exited(name, ended.si_pid, os.waitstatus_to_exitcode(status)))
 
     def _report(self, report: Report) -> None:
-        with contextlib.suppress(BrokenPipeError):  # nobody listens any more: the commands have ended as well
+        with contextlib.suppress(BrokenPipeError):  # there is no reader any more: the commands have ended as well
             os.write(self._reports, msgspec.json.encode(report) + b"\n")
 
     def _end(self) -> None:
@@ -189,7 +189,7 @@ def main() -> None:
         except Exception:  # the node that needs it fails with the same error, in its own log
             traceback.print_exc()
     gc.collect()
-    gc.freeze()  # forked nodes share these pages as long as nobody touches them
+    gc.freeze()  # forked nodes share these pages until one is written to
     Warden(commands, reports).serve()
 
 

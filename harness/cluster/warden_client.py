@@ -88,11 +88,11 @@ class WardenClient:
         return self._pids.get(name)
 
     def signal(self, name: str, number: int) -> None:
-        """Send a signal to the node's process group. Nothing happens where it does not run."""
+        """Send a signal to the node's process group. Nothing happens if it does not run."""
         self._send(warden.Signal(name, number))
 
     async def exit_code(self, name: str) -> int:
-        """Wait until the node's latest process has ended: its exit code, or -N where signal N ended it."""
+        """Wait until the node's latest process has ended: its exit code, or -N if signal N ended it."""
         return await asyncio.shield(self._exited[name])
 
     def delete_at_end(self, command: warden.DeleteAtEnd) -> None:
@@ -127,13 +127,13 @@ class WardenClient:
         for future in (*self._started.values(), *self._exited.values()):
             if not future.done():
                 future.set_exception(self._broken)
-                future.exception()  # it may be that nobody waits for this one
+                future.exception()  # marks it as seen: it may be that no task waits for it
         if not self._closing:
             self.on_broken(self._broken)
 
 
 def last_lines(log: Path, count: int) -> str:
-    """The end of a log file, on one line; says so where there is nothing in it."""
+    """The end of a log file, on one line; says so if there is nothing in it."""
     with contextlib.suppress(FileNotFoundError):
         lines = log.read_text(errors="replace").strip().splitlines()
         if lines:

@@ -19,7 +19,7 @@ class Described(msgspec.Struct, frozen=True):
 
 
 def describe(value: object) -> Described:
-    """A frozen dataclass value as JSON-shaped data. Raises `UsageError` where another process could not read it back."""
+    """A frozen dataclass value as JSON-shaped data. Raises `UsageError` if another process could not read it back."""
     kind = type(value)
     try:
         found = getattr(importlib.import_module(kind.__module__), kind.__name__, None)

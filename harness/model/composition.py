@@ -68,7 +68,7 @@ class PoissonFaults:
 
     From `from_s` until `quiet_s` before the load's end, however long the load is: in the quiet at the end recovery is judged.
     Each window lasts between `shortest_s` and `longest_s`. The pauses between the windows of one fault are exponentially
-    distributed, as if failures came independently. Where no window comes about, one is placed: no run is without a fault.
+    distributed, as if failures came independently. If no window comes about, one is placed: no run is without a fault.
     """
 
     per_minute: Mapping[Fault, float]

@@ -81,7 +81,7 @@ class Drill:
         ends_s = item.ends_s(self.load.seconds)
         if ends_s > self.load.seconds:
             raise UsageError(
-                f"A window ends at {ends_s:g} s, after the load stops at {self.load.seconds:g} s, so nobody would see it."
+                f"A window ends at {ends_s:g} s, after the load stops at {self.load.seconds:g} s, so no call would meet it."
                 " End it earlier, or raise load.seconds."
             )
         for fault in item.faults:

@@ -208,7 +208,7 @@ class Environment(Protocol):
     def background(self) -> Background: ...
 
     def address(self, name: str) -> Address:
-        """Where a node itself listens, not through a link."""
+        """The address on which the node itself listens, not that of a link."""
 
     def steps_done(self) -> int:
         """How many steps a training has done so far. Raises `FaultError` if the system does not train."""

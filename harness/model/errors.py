@@ -27,7 +27,7 @@ class FaultError(HarnessError):
 
 
 class NodeDown(HarnessError):
-    """A node did not start, or not again; where that keeps the run from its verdict, it is unknown."""
+    """A node did not start, or not again; if that keeps the run from its verdict, it is unknown."""
 
     exit_code = 4
 

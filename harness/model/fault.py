@@ -35,21 +35,21 @@ class Fault(ABC):
 
     @abstractmethod
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
-        """Begin. Raises `FaultError` where it cannot act; what was half done is healed all the same."""
+        """Begin. Raises `FaultError` if it cannot act; what was half done is healed all the same."""
 
     @abstractmethod
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """End, and say what was seen of it. Safe to call after an `inject` that failed half way."""
 
     def check(self, system: System) -> None:  # noqa: B027 - most faults make sense everywhere
-        """Raise `UsageError` where this fault makes no sense in a system, whatever its target."""
+        """Raise `UsageError` if this fault makes no sense in a system, whatever its target."""
 
     def between(self, from_s: float, to_s: float) -> Window:
         """This fault from `from_s` to `to_s` seconds after the load's start."""
         return Window(fault=self, from_s=from_s, to_s=to_s)
 
     def following(self, from_s: float, to_s: float) -> Window:
-        """The same on whoever leads: where another node comes to lead meanwhile, the fault moves there."""
+        """The same on whoever leads: if another node comes to lead meanwhile, the fault moves there."""
         return Window(fault=self, from_s=from_s, to_s=to_s, follows=True)
 
     def flapping(self, from_s: float, to_s: float, *, on_s: float, off_s: float) -> Flapping:
@@ -87,7 +87,7 @@ class Composition(Protocol):
         """Every fault that its windows may have."""
 
     def ends_s(self, load_s: float) -> float:
-        """When its last window ends at the latest, under a load of so many seconds. Raises `UsageError` where none fits."""
+        """When its last window ends at the latest, under a load of so many seconds. Raises `UsageError` if none fits."""
 
     def expand(self, random: Random, load_s: float) -> list[Window]:
         """Its windows, in order of their beginning; the same `random` gives the same ones."""

@@ -58,7 +58,7 @@ class Watch:
         self._looks: deque[Look] = deque()
 
     def passed(self, look: Look) -> str | None:
-        """Why the drill is to be stopped, as of this look; None where it may go on."""
+        """Why the drill is to be stopped, as of this look; None if it may go on."""
         self._looks.append(look)
         while len(self._looks) > 2 and look.at_s - self._looks[1].at_s >= self._guard.seconds:
             self._looks.popleft()

@@ -11,17 +11,17 @@ All `_ns` columns are integer nanoseconds of the monotonic clock, counted from t
 | `kind`     | category | what was asked: "read", "write", "predict", …                                          |
 | `key`      | string   | what it was asked about                                                                |
 | `value`    | string   | what was written, or what was answered; null: nothing there, or no answer              |
-| `expected` | string   | the right answer, where the workload knew it beforehand, else null                     |
+| `expected` | string   | the right answer, if the workload knew it beforehand, else null                        |
 | `outcome`  | category | "ok", "failed" (surely had no effect), "unknown" (may have had one, then or later)     |
 | `error`    | string   | why not ok, else null                                                                  |
-| `node`     | string   | the node that answered, where the answer told, else ""                                 |
+| `node`     | string   | the node that answered, if the answer told, else ""                                    |
 | `due_ns`   | int64    | when the schedule wanted it sent                                                       |
 | `ready_ns` | int64    | when it could have been sent: due, and a client free                                   |
 | `sent_ns`  | int64    | when it was sent; `sent_ns - ready_ns` is the generator's own lateness                 |
 | `done_ns`  | int64    | when its answer came, or it was given up                                               |
 
 `windows`, a row a fault window: `label` ("w0"), `fault`, `selector`, `targets` (names joined by spaces), `from_s`, `to_s`
-(as planned), `injected_ns`, `healed_ns` (nullable Int64: null where that never happened), `acted` (nullable boolean),
+(as planned), `injected_ns`, `healed_ns` (nullable Int64: null if that never happened), `acted` (nullable boolean),
 `evidence`.
 
 `events`, a row an event seen from outside: `at_ns`, `node`, `kind` ("started", "exited", "killed", "paused", …), `detail`.
@@ -91,7 +91,7 @@ CONTROL: Final = "control"
 
 
 def frame(columns: dict[str, str], rows: pd.DataFrame | list[dict[str, object]] | None = None) -> pd.DataFrame:
-    """A frame with exactly these columns and dtypes; a missing column is filled where that can be done truly.
+    """A frame with exactly these columns and dtypes; a missing column is filled if that can be done truly.
 
     Raises `UsageError` naming the column that is missing or does not convert.
     """

@@ -24,7 +24,7 @@ class Step:
 class Rollout:
     """One node after another is replaced and verified. At the first one that is not well, all that were replaced go back.
 
-    Nodes go back in reverse order, the one that is not well first, and are verified too. Where one cannot go back the deploy
+    Nodes go back in reverse order, the one that is not well first, and are verified too. If one cannot go back the deploy
     is stuck: the others are left as they are, for a person to look at.
     """
 
@@ -32,7 +32,7 @@ class Rollout:
         self.result: Result | None = "deployed" if not nodes else None
         """How it ended; None while it has not."""
         self.why = ""
-        """What was wrong, where it did not simply succeed."""
+        """What was wrong, if it did not simply succeed."""
         self._old = old
         self._new = new
         self._replaced: list[str] = []
@@ -60,7 +60,7 @@ class Rollout:
             self.result = "rolled back" if self._back else "deployed"
 
     def failed(self, why: str) -> None:
-        """Something was not as it should be: go back, or give up where this was already on the way back."""
+        """Something was not as it should be: go back, or give up if this was already on the way back."""
         if self._back:
             self.result, self.why = "stuck", f"{self.why}; {why}"
             return
@@ -73,13 +73,13 @@ class HasDeploy(Protocol):
     """A system whose replicas can be replaced by another version while it runs."""
 
     def rollout(self, nodes: Sequence[str], version: str) -> Rollout:
-        """The deploy of a version onto these nodes. Raises `UsageError` where there is no such version."""
+        """The deploy of a version onto these nodes. Raises `UsageError` if there is no such version."""
 
     def config_of(self, version: str) -> Mapping[str, object]:
         """The settings that make a node that version."""
 
     async def verify(self, node: str, version: str, addresses: Mapping[str, Address]) -> str | None:
-        """What is wrong with a node that was just started as a version; None where it is well and in service again."""
+        """What is wrong with a node that was just started as a version; None if it is well and in service again."""
 
 
 @runtime_checkable
@@ -87,4 +87,4 @@ class HasReload(HasDeploy, Protocol):
     """A system whose replicas can also go on with another version while they run."""
 
     async def reload(self, node: str, version: str, addresses: Mapping[str, Address]) -> str | None:
-        """Have a node take a version; why it did not, None where it serves it now."""
+        """Have a node take a version; why it did not, None if it serves it now."""

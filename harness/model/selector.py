@@ -53,7 +53,7 @@ def choose(
 ) -> tuple[list[str], list[Link]]:
     """The nodes that a checked selector stands for, and the links that touch them (or just the link that it names).
 
-    Where there is a choice, `busy` nodes are left out as far as there are enough others.
+    If there is a choice, `busy` nodes are left out as far as there are enough others.
     """
     for link in links:
         if link.name == selector:

@@ -28,7 +28,7 @@ class Ramp(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     start: float = 0.0
     end: float = 1.0
     over_s: float | None = None
-    """How long it takes; all of the load where None."""
+    """How long it takes; all of the load if None."""
 
     def __post_init__(self) -> None:
         _check(self, least=("start", "end"), above=() if self.over_s is None else ("over_s",))

@@ -65,7 +65,7 @@ class SLO:
 
     @property
     def percentile(self) -> float | None:
-        """99.9 for "p99.9"; None where the metric is not a percentile."""
+        """99.9 for "p99.9"; None if the metric is not a percentile."""
         return float(self.metric[1:]) if re.fullmatch(r"p[\d.]+", self.metric) else None
 
     def holds(self, value: float) -> bool:

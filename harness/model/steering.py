@@ -39,8 +39,8 @@ class Counter(IntEnum):
 
 
 class Term(NamedTuple):
-    """One deviation of a clock, since a time of the monotonic clock: `by_ns`, where `every_ns` is above 0 only in every other
-    period of that length, and `parts_per_billion` of the time gone by."""
+    """One deviation of a clock, since a time of the monotonic clock: `by_ns` (if `every_ns` is above 0, only in every other
+    period of that length), and `parts_per_billion` of the time gone by."""
 
     since_ns: int
     by_ns: int = 0

@@ -14,7 +14,7 @@ Address = tuple[str, int]
 """Host and port."""
 
 Outcome = Literal["ok", "failed", "unknown"]
-"""What became of a call: done; surely not done; nobody knows."""
+"""What became of a call: done; certainly not done; not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,19 +74,19 @@ class CallFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One thing asked of a system. Values are texts (JSON where they have a structure), so that any log can hold them."""
+    """One thing asked of a system. Values are texts (JSON if they have a structure), so that any log can hold them."""
 
     kind: str
     key: str
     value: str | None = None
-    """What is written, where something is."""
+    """What is written; None if nothing is."""
     expected: str | None = None
-    """The right answer, where it is known beforehand."""
+    """The right answer; None if it is not known beforehand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a system answered: the value read, and the node that answered where the answer tells."""
+    """What a system answered: the value read, and the node that answered if the answer tells."""
 
     value: str | None = None
     node: str = ""
@@ -96,7 +96,7 @@ class Client(Protocol):
     """One sequential user of a system: never called again before its last call has returned or was given up."""
 
     async def invoke(self, call: Call) -> Answer:
-        """Do one call. Raises `CallFailed` where it surely had no effect; anything else raised means unknown."""
+        """Do one call. Raises `CallFailed` if it surely had no effect; anything else raised means unknown."""
 
     async def close(self) -> None: ...
 
@@ -117,10 +117,10 @@ class System(Protocol):
 
 @runtime_checkable
 class HasRequirements(Protocol):
-    """A system that runs only where something else is installed."""
+    """A system that runs only if something else is installed."""
 
     def missing(self) -> str | None:
-        """What this machine lacks, and how to get it, in one line; None where it lacks nothing."""
+        """What this machine lacks, and how to get it, in one line; None if it lacks nothing."""
 
 
 @runtime_checkable
@@ -157,7 +157,7 @@ class HasClock(Protocol):
     """A system whose foreign programs can be asked what their clocks show."""
 
     async def time_ns(self, address: Address) -> int:
-        """Nanoseconds since 1970 by the clock of the node at an address; raises any `OSError` where it does not say."""
+        """Nanoseconds since 1970 by the clock of the node at an address; raises any `OSError` if it does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)

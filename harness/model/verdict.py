@@ -11,7 +11,7 @@ from harness.model.history import History
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a checker found. `valid` is None where it cannot decide; `why` is one sentence; `ops` are rows of `history.ops`."""
+    """What a checker found. `valid` is None if it cannot decide; `why` is one sentence; `ops` are rows of `history.ops`."""
 
     valid: bool | None
     why: str

@@ -31,7 +31,7 @@ async def over_within(over: asyncio.Event, seconds: float) -> bool:
 
 
 async def unless_over(over: asyncio.Event, awaited: Awaitable[T]) -> T | None:
-    """What is awaited; None, and it is cancelled, where the window ends before."""
+    """What is awaited; None, and it is cancelled, if the window ends first."""
     doing, ending = asyncio.ensure_future(awaited), asyncio.ensure_future(over.wait())
     try:
         await asyncio.wait([doing, ending], return_when=asyncio.FIRST_COMPLETED)

@@ -66,9 +66,9 @@ class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
     peers: dict[str, Address] = {}
     config: dict[str, object] = {}
     control: str | None = None
-    """The control page, by which disk and clock are steered; None where nobody wants to."""
+    """The control page, by which disk and clock are steered; None if no fault can target this node."""
     clock: str | None = None
-    """The file that says how far a foreign program's clock is from right; None where it is right."""
+    """The file that says how far a foreign program's clock is from right; None if it is right."""
     network: str | None = None
     """The file of the network namespace that it lives in; None for the one that the warden is in."""
 
@@ -95,7 +95,7 @@ class NodeContext:
         return Disk(SteeredFiles(self.data.parent.parent / "shared" / name, self._control))
 
     def config(self, kind: type[T]) -> T:
-        """The node's settings with their types. Raises `msgspec.ValidationError` where they do not fit."""
+        """The node's settings with their types. Raises `msgspec.ValidationError` if they do not fit."""
         return msgspec.convert(self._config, kind)
 
     def clock(self) -> float:
@@ -114,7 +114,7 @@ class NodeContext:
     async def serve(self, handler: Handler) -> None:
         """Answer requests on the node's own address until the node is stopped.
 
-        `GET /-/node` is answered for every node with its `NodePage`, for whoever wants to know that it is up.
+        `GET /-/node` is answered for every node with its `NodePage`, which proves that it is up.
         """
 
         await self._serve(await listen(self._identified(handler), self.listen, self.log))

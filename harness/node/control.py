@@ -33,7 +33,7 @@ ALL: Final = 2**63 - 1
 
 
 class ControlPage:
-    """The page, from either side. `path` is a file that `create` has made; None gives a page that nobody else sees."""
+    """The page, from either side. `path` is a file that `create` has made; None gives a private page."""
 
     def __init__(self, path: Path | None = None) -> None:
         if path is None:
@@ -45,7 +45,7 @@ class ControlPage:
 
     @classmethod
     def create(cls, path: Path) -> ControlPage:
-        """A new page in health, in a new file; whoever has mapped an old one of that name keeps it."""
+        """A new page in health, in a new file; a process that has mapped an old one of that name keeps it."""
         path.unlink(missing_ok=True)
         with path.open("xb") as file:
             os.truncate(file.fileno(), _WORDS * _WORD)
@@ -73,7 +73,7 @@ class ControlPage:
         self._words[_TERMS_AT + slot * 5] = 0
 
     def free_term(self) -> int | None:
-        """A slot for one more term, None where all are in use."""
+        """A slot for one more term, None if all are in use."""
         return next((slot for slot in range(_TERMS) if not self._words[_TERMS_AT + slot * 5]), None)
 
     def deviation_ns(self, now_ns: int) -> int:

@@ -23,7 +23,7 @@ from harness.node.disk import Disk
 
 
 class Crashed(SystemExit):
-    """The node dies here. Like the end of a process, it passes an event loop, and whoever catches `Exception`."""
+    """The node dies here. Like the end of a process, it passes an event loop and every `except Exception`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class MemoryFiles:
     def map(self, name: str) -> memoryview:
         if name not in self._names:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-        return memoryview(self._names[name].data)  # nobody else changes it
+        return memoryview(self._names[name].data)  # no other code changes it
 
     def size(self, name: str) -> int | None:
         content = self._names.get(name)

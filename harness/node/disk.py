@@ -13,12 +13,12 @@ class Disk:
     """Files in one folder, by plain name. What `sync` or `replace` has returned for survives a power loss.
 
     Calls block the node's loop: a node gathers what it has to write and syncs once for many (group commit). All raise `OSError`
-    where the disk does not do what was asked: an `append` has then changed nothing; after a `sync` it is not known what is
+    if the disk does not do what was asked: an `append` has then changed nothing; after a `sync` it is not known what is
     on the disk, and a later `sync` does not tell; after a `replace` the file is the old one or the new one.
     """
 
     def __init__(self, at: Path | FileOperations) -> None:
-        """In a folder, which is made where it is missing, or on file operations of another kind."""
+        """In a folder, which is made if it is missing, or on file operations of another kind."""
         self._files: FileOperations = Files(at) if isinstance(at, Path) else at
         self._lengths: dict[str, int] = {}
 
@@ -27,19 +27,19 @@ class Disk:
         return sorted(name for name in self._files.names() if not name.endswith(PARTIAL))
 
     def read(self, name: str) -> bytes | None:
-        """A whole file, or None where there is none. What was not synced may be in it, and be gone after a power loss."""
+        """A whole file, or None if there is none. What was not synced may be in it, and be gone after a power loss."""
         return self._files.read(_checked(name))
 
     def map(self, name: str) -> memoryview:
         """A whole file as memory that is shared with it and not to be written to: it shows what the file holds at any moment.
 
         Of a file that is replaced it keeps the old content; one that is cut short ends the process that reads on. Raises
-        `FileNotFoundError` where there is none.
+        `FileNotFoundError` if there is none.
         """
         return self._files.map(_checked(name))
 
     def append(self, name: str, data: bytes) -> None:
-        """Write at a file's end; it is created where it is missing. Not yet on the disk: see `sync`."""
+        """Write at a file's end; it is created if it is missing. Not yet on the disk: see `sync`."""
         if name not in self._lengths:
             self._open(_checked(name))
         try:

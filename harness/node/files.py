@@ -20,19 +20,19 @@ class FileOperations(Protocol):
         """Every file, in no order."""
 
     def read(self, name: str) -> bytes | None:
-        """A whole file, or None where there is none."""
+        """A whole file, or None if there is none."""
 
     def map(self, name: str) -> memoryview:
         """A whole file as it lies on the disk; see `Disk.map`."""
 
     def size(self, name: str) -> int | None:
-        """A file's length, or None where there is none."""
+        """A file's length, or None if there is none."""
 
     def append(self, name: str, data: bytes) -> None:
-        """Write at the end of a file, made where it is missing; after an error, or a crash, a part may have been written."""
+        """Write at the end of a file, made if it is missing; after an error, or a crash, a part may have been written."""
 
     def truncate(self, name: str, length: int) -> None:
-        """Cut a file to a length, or make an empty one where it is missing."""
+        """Cut a file to a length, or make an empty one if it is missing."""
 
     def sync(self, name: str) -> None:
         """Return when the file's content is on the disk."""
@@ -45,7 +45,7 @@ class FileOperations(Protocol):
 
 
 class Files:
-    """The files of a real folder, made where it is missing."""
+    """The files of a real folder, made if it is missing."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

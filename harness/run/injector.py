@@ -22,7 +22,7 @@ from harness.run.schedule import PlannedWindow, targets_of
 _ASK_LEADER_S: Final = 0.5
 _LOOK_FOR_STEPS_S: Final = 0.002
 _HASTE_S: Final = 5.0
-"""Healing takes no longer than this where the run is broken off; all nodes and proxies end with it anyway."""
+"""Healing takes no longer than this if the run is broken off; all nodes and proxies end with it anyway."""
 
 
 class WindowRecord(msgspec.Struct, kw_only=True):
@@ -41,7 +41,7 @@ class WindowRecord(msgspec.Struct, kw_only=True):
 
 
 class Watcher(Protocol):
-    """Whoever wants to know of windows as they begin and end."""
+    """Is told of windows as they begin and end."""
 
     def on_window(self, record: WindowRecord) -> None: ...
 
@@ -87,7 +87,7 @@ async def _hold_on(
     watcher: Watcher,
     stopped: asyncio.Event,
 ) -> Targets | None:
-    """Inject, wait, heal. Returns what the fault is to move to, or None where the window is over."""
+    """Inject, wait, heal. Returns what the fault is to move to, or None if the window is over."""
     window, fault = planned.window, planned.window.fault
     hit = targets.nodes or [link.name for link in targets.links]
     record.targets = " ".join(dict.fromkeys([*record.targets.split(), *hit]))
@@ -136,9 +136,9 @@ async def _reached(environment: Environment, steps: int, limit_ns: int, stopped:
 async def _next_leader(
     environment: Environment, targets: Targets, start_ns: int, to_s: float, stopped: asyncio.Event
 ) -> Targets | None:
-    """Wait until another node leads, with time left to act on it; None where that does not come about."""
+    """Wait until another node leads, with time left to act on it; None if that does not come about."""
     while _seconds_until(start_ns, to_s) > 2 * _ASK_LEADER_S and not await over_within(stopped, _ASK_LEADER_S):
-        with contextlib.suppress(FaultError):  # nobody leads now: the fault stays where it is
+        with contextlib.suppress(FaultError):  # no node leads now: the fault stays where it is
             leading = await _leader(environment, targets.label)
             if leading.nodes != targets.nodes:
                 return leading

@@ -34,7 +34,7 @@ def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...
     for checker in checks:
         try:
             verdict = checker(history)
-        except Exception as error:  # anybody's code; the run is worth keeping all the same
+        except Exception as error:  # a user's code; the run is worth keeping all the same
             last = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(last.filename).name}, line {last.lineno}"
             verdict = Verdict(valid=None, why=f"the check itself failed: {type(error).__name__}: {error} ({where})")
@@ -46,7 +46,7 @@ def conclude(spec: RunSpec, history: History, started: datetime, duration_s: flo
     drill = spec.drill
     parsed = [SLO.parse(text) for text in drill.slos]
     measured = measure(history, parsed, drill.load.seconds)
-    guard = [guard_held] if drill.guard else []  # first: where it stopped the drill, that is why others cannot decide
+    guard = [guard_held] if drill.guard else []  # first: if it stopped the drill, that is why others cannot decide
     checks = check(history, dict.fromkeys((*guard, *drill.checks, *ALWAYS)))
     slos = tuple(judge(slo, measured) for slo in parsed)
     return Result(

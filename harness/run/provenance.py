@@ -39,7 +39,7 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """The commit of the working directory, "+" where it has changes, "" where it is not a repository."""
+    """The commit of the working directory, "+" if it has changes, "" if it is not a repository."""
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],  # noqa: S607 - whichever git is there

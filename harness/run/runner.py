@@ -58,7 +58,7 @@ class CompletedRun:
 def run(spec: RunSpec, *, runs: Path, observer: Observer | None = None) -> CompletedRun:
     """Run a drill and keep the run under `runs`. Whatever happens, nothing that was started is left running.
 
-    Raises `HarnessError` where no verdict can be given: a node that does not start, a fault plane that dies, a full disk.
+    Raises `HarnessError` if no verdict can be given: a node that does not start, a fault plane that dies, a full disk.
     """
     check_drill(spec.drill.load)
     started = datetime.now(UTC)

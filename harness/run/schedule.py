@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedWindow:
-    """A window of one run. `targets` is None where only the system can say, when the window begins."""
+    """A window of one run. `targets` is None if only the system can say, when the window begins."""
 
     label: str
     window: Window

@@ -4,7 +4,7 @@
         {"label": "w0", "fault": {"type": "faults.partition:Isolate", "fields": {"target": "one"}}, "from_s": 1.5, "to_s": 4.0,
          "follows": false, "nodes": ["n2"], "links": ["client>n2", "n1>n2", …]}]}
 
-`nodes` and `links` are what the target came to; both are null for "leader", which is whoever leads when the window begins.
+`nodes` and `links` are what the target came to; both are null for "leader", the node that leads when the window begins.
 A window that the progress of a training decides has "steps" too: {"begin": 120, "end": null, "for_s": 1.0}.
 """
 
@@ -67,7 +67,7 @@ def encode(windows: Sequence[PlannedWindow], drill: str, seed: int) -> bytes:
 def read(path: Path, drill: Drill) -> tuple[PlannedWindow, ...]:
     """The windows of a schedule file, or of the one in a run's folder.
 
-    Raises `UsageError` where it is no schedule, or not one for the drill's system and load.
+    Raises `UsageError` if it is no schedule, or not one for the drill's system and load.
     """
     path = path / SCHEDULE if path.is_dir() else path
     try:

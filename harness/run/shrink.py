@@ -1,7 +1,7 @@
 """Which part of a list is enough to fail, and how short its items may be: pure, over a predicate.
 
-Both functions are generators: each thing they yield was just seen to fail and is smaller than the one before, so whoever stops
-early keeps the last. They end also where the predicate is flaky, since they only ever go on to something smaller.
+Both functions are generators: each thing they yield was just seen to fail and is smaller than the one before, so stopping
+early keeps the last one. They end also if the predicate is flaky, since they only ever go on to something smaller.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Fails = Callable[[tuple[T, ...]], bool]
 
 
 def fewer(items: Sequence[T], fails: Fails[T]) -> Iterator[tuple[T, ...]]:
-    """Smaller and smaller parts of `items` that fail, where all of them do.
+    """Smaller and smaller parts of `items` that fail, if all of them do.
 
     The last one is 1-minimal: without any one of its items it does not fail. This is ddmin (Zeller and Hildebrandt,
     "Simplifying and Isolating Failure-Inducing Input", IEEE TSE 28(2), 2002, section 3), except that nothing at all is tried

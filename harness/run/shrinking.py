@@ -92,7 +92,7 @@ class Shrinking:
         self._tries = 0
         self.runs = 0
         self.best: Windows | None = None
-        """The least that was seen to fail; None where not even all of it did."""
+        """The smallest schedule that was seen to fail; None if not even the whole one did."""
         self.best_failed, self.best_runs = 0, 0
         """How often the best failed, of how many runs."""
 

@@ -173,7 +173,7 @@ CONTRADICTORY = {
         c1 write x 17    0..1 ok
         c4 read  x 18    4..5 ok
         """,
-        "key x: client 4 read 18 (op 1), which nobody wrote",
+        "key x: client 4 read 18 (op 1), which was never written",
         (1,),
     ),
     "another key's value": (
@@ -181,7 +181,7 @@ CONTRADICTORY = {
         c1 write x 17    0..1 ok
         c4 read  y 17    4..5 ok
         """,
-        "key y: client 4 read 17 (op 1), which nobody wrote",
+        "key y: client 4 read 17 (op 1), which was never written",
         (1,),
     ),
     "a failed write is read": (

@@ -135,7 +135,7 @@ LOST = {
         c1 write x 1   0..10 ok
         c1 read  x 7  90..95 ok final
         """,
-        "1 key ended with a value that nobody wrote: x reads 7 (op 1)",
+        "1 key ended with a value that was never written: x reads 7 (op 1)",
         (1,),
     ),
     "a write that failed is there": (
@@ -144,7 +144,7 @@ LOST = {
         c1 write x 2  20..30 failed
         c1 read  x 2  90..95 ok final
         """,
-        "1 key ended with a value that nobody wrote: x reads 2 (op 2)",
+        "1 key ended with a value that was never written: x reads 2 (op 2)",
         (2,),
     ),
     "the value is written only after it was read": (
@@ -153,7 +153,7 @@ LOST = {
         c1 read  x 2  90..95 ok final
         c1 write x 2  96..99 ok final
         """,
-        "1 key ended with a value that nobody wrote: x reads 2 (op 1)",
+        "1 key ended with a value that was never written: x reads 2 (op 1)",
         (1,),
     ),
     "another key's value is there": (
@@ -163,7 +163,7 @@ LOST = {
         c1 read  x 2  90..95 ok final
         c1 read  y 2  90..95 ok final
         """,
-        "1 key ended with a value that nobody wrote: x reads 2 (op 2)",
+        "1 key ended with a value that was never written: x reads 2 (op 2)",
         (2,),
     ),
     "a loss outweighs a key that was never read again": (
