@@ -7,8 +7,6 @@ import itertools
 import json
 import os
 import re
-import sys
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -16,6 +14,7 @@ from faults.plane import bodies, encoding, own_process
 from faults.plane.descriptors import Descriptors
 from faults.plane.errors import ApiError, bad_body, too_long
 from faults.plane.gojson import JsonError
+from faults.plane.log import Log
 from faults.plane.metrics import exposition
 from faults.plane.proxies import Proxies
 from faults.plane.proxy import Proxy
@@ -45,6 +44,7 @@ class Api:
     def __init__(self, proxies: Proxies, descriptors: Descriptors) -> None:
         self._proxies = proxies
         self._descriptors = descriptors
+        self._log = Log("warning")
         self._changing = asyncio.Lock()
         self._ids = (f"{os.urandom(6).hex()}{number:08x}" for number in itertools.count())
         self._routes: tuple[tuple[str, dict[str, Route]], ...] = (
@@ -111,17 +111,17 @@ class Api:
     async def _create(self, request: Request, _: tuple[str, ...]) -> Response:
         warnings = Warnings()
         proxy = await self._proxies.create(bodies.proxy_to_create(request.body, warnings.append))
-        return _proxy_answer(201, proxy, warnings)
+        return self._proxy_answer(201, proxy, warnings)
 
     async def _show(self, _: Request, names: tuple[str, ...]) -> Response:
-        return _proxy_answer(200, self._proxies.get(names[0]), Warnings())
+        return self._proxy_answer(200, self._proxies.get(names[0]), Warnings())
 
     async def _update(self, request: Request, names: tuple[str, ...]) -> Response:
         proxy = self._proxies.get(names[0])
         warnings = Warnings()
         wanted = bodies.proxy_to_update(request.body, proxy, warnings.append)
         await proxy.update(wanted.listen, wanted.upstream, wanted.enabled)
-        return _proxy_answer(200, proxy, warnings)
+        return self._proxy_answer(200, proxy, warnings)
 
     async def _delete(self, _: Request, names: tuple[str, ...]) -> Response:
         await self._proxies.remove(names[0])
@@ -138,7 +138,7 @@ class Api:
             failure = bad_body(str(error))
         except ApiError as error:
             failure = error
-        return _answer(failure.status if failure else 201, encoding.populated(made, failure), _JSON, _told(warnings))
+        return _answer(failure.status if failure else 201, encoding.populated(made, failure), _JSON, self._told(warnings))
 
     async def _reset(self, _: Request, __: tuple[str, ...]) -> Response:
         await self._proxies.reset()
@@ -154,7 +154,7 @@ class Api:
         warnings = Warnings()
         toxic = bodies.toxic_to_create(request.body, toxics.has, warnings.append)
         toxics.add(toxic)
-        return _answer(200, encoding.toxic(toxic), _JSON, _told(warnings))
+        return _answer(200, encoding.toxic(toxic), _JSON, self._told(warnings))
 
     async def _toxic_show(self, _: Request, names: tuple[str, ...]) -> Response:
         return _answer(200, encoding.toxic(self._proxies.get(names[0]).toxics.get(names[1])), _JSON)
@@ -164,7 +164,7 @@ class Api:
         toxic = toxics.get(names[1])
         warnings = Warnings()
         toxics.update(toxic, *bodies.toxic_to_update(request.body, toxic, warnings.append))
-        return _answer(200, encoding.toxic(toxic), _JSON, _told(warnings))
+        return _answer(200, encoding.toxic(toxic), _JSON, self._told(warnings))
 
     async def _toxic_delete(self, _: Request, names: tuple[str, ...]) -> Response:
         toxics = self._proxies.get(names[0]).toxics
@@ -180,21 +180,19 @@ class Api:
         body = exposition((proxy.figures() for proxy in self._proxies), own_process.figures(self._descriptors))
         return _answer(200, body, "text/plain; version=0.0.4; charset=utf-8")
 
+    def _proxy_answer(self, status: int, proxy: Proxy, warnings: Warnings) -> Response:
+        return _answer(status, encoding.proxy(proxy), _JSON, self._told(warnings))
+
+    def _told(self, warnings: Warnings) -> tuple[tuple[str, str], ...]:
+        """Warnings as headers of the answer. They also go to the log, since many clients show no headers."""
+        for warning in warnings:
+            self._log.say(warning)
+        return tuple(("Warning", f"299 - {json.dumps(warning)}") for warning in warnings[:_MOST_WARNINGS])
+
 
 def _answer(status: int, body: bytes = b"", content_type: str = "", headers: Headers = ()) -> Response:
     typed = (("Content-Type", content_type),) if content_type else ()
     return Response(status, body, (*typed, *headers))
-
-
-def _proxy_answer(status: int, proxy: Proxy, warnings: list[str]) -> Response:
-    return _answer(status, encoding.proxy(proxy), _JSON, _told(warnings))
-
-
-def _told(warnings: list[str]) -> tuple[tuple[str, str], ...]:
-    """Warnings as headers of the answer. They also go to the log, since many clients show no headers."""
-    for warning in warnings:
-        print(f"{time.strftime('%H:%M:%S')} warning: {warning}", file=sys.stderr, flush=True)
-    return tuple(("Warning", f"299 - {json.dumps(warning)}") for warning in warnings[:_MOST_WARNINGS])
 
 
 def _refusal(error: ApiError) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -143,6 +144,32 @@ def test_a_connection_that_failed_says_why(upstream_text: str, reason: str, word
     assert first.partition(" ")[2] == f"proxy 'n1>n2': a connection failed: {words}"
     assert len(rest) < 3  # not one for each when they come close together
     server.stop()
+
+
+@pytest.mark.parametrize("reader", ["does not read", "is gone"])
+def test_a_log_whose_reader_is_slow_or_gone_holds_nothing_up(upstream: Upstream, reader: str) -> None:
+    reading, writing = os.pipe()
+    if reader == "is gone":
+        os.close(reading)
+    else:
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writing, b"x" * 512)
+        os.set_blocking(writing, True)
+    server = start_embedded(stderr=writing)
+    os.close(writing)
+    try:
+        with server.proxy("127.0.0.1:1").connect() as client:
+            assert closed_how(client) == "end"
+        made = server.call("POST", "/proxies", {"name": "good", "upstream": upstream.address, "misspelt": 1})
+        assert (made.status_code, "Warning" in made.headers) == (201, True)
+        assert failures(server) == {"refused": 1}
+        assert works(ProxyHandle(server, "good", made.json()["listen"]), upstream)
+    finally:
+        server.stop()
+        if reader != "is gone":
+            os.close(reading)
 
 
 def test_connections_that_work_are_no_failures(embedded: Server, upstream: Upstream) -> None:
