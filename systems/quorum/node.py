@@ -85,7 +85,7 @@ class Server:
         if self._storage.damaged:
             await asyncio.sleep(PHASE_TIMEOUT_S)
         while self._storage.damaged:
-            for name in self._peers.keys() - others.keys():
+            for name in [peer for peer in self._peers if peer not in others]:  # a set has another order in each process
                 entries = await self._peers[name].entries(PHASE_TIMEOUT_S)
                 if entries is not None:
                     others[name] = entries

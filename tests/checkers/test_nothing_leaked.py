@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from harness.checkers.nothing_leaked import ALLOWANCE, nothing_leaked
@@ -10,11 +12,11 @@ from harness.model.history import History
 Row = dict[str, object]
 
 
-def look(moment: str, node: str = "n1", pid: int = 7, **counts: int | None) -> Row:
+def look(moment: str, node: str = "n1", counts: Mapping[str, int | None] | None = None, pid: int = 7) -> Row:
     held: dict[str, object] = {
         "descriptors": 12, "sockets": 4, "tasks": 3, "accepted": 1, "in_use": 0, "idle": 0, "surplus": 0, "opened": 1,
     }  # fmt: skip
-    return {"at_ns": 0, "node": node, "pid": pid, "moment": moment} | held | counts
+    return {"at_ns": 0, "node": node, "pid": pid, "moment": moment} | held | dict(counts or {})
 
 
 def judged(*rows: Row) -> tuple[bool | None, str]:
@@ -34,7 +36,7 @@ LEAKS = {
 
 @pytest.mark.parametrize(("what", "counts"), LEAKS.items(), ids=LEAKS.keys())
 def test_each_kind_of_leak_is_found(what: str, counts: dict[str, int]) -> None:
-    valid, why = judged(look("start"), look("start", "n2", 8), look("end", **counts), look("end", "n2", 8))
+    valid, why = judged(look("start"), look("start", "n2", pid=8), look("end", counts=counts), look("end", "n2", pid=8))
     assert valid is False
     assert f"n1 ended with {MANY} {what} more than at its start" in why
 
@@ -44,37 +46,38 @@ def test_as_many_as_the_allowance_are_none(counts: dict[str, int]) -> None:
     fewer = {name: number - (number >= MANY and name != "idle") for name, number in counts.items()}
     if "idle" in counts:
         fewer |= {"descriptors": 112, "sockets": 104}
-    assert judged(look("start"), look("end", **fewer))[0] is True
+    assert judged(look("start"), look("end", counts=fewer))[0] is True
 
 
 def test_connections_that_are_known_are_no_leak() -> None:
-    valid, why = judged(look("start"), look("end", descriptors=412, sockets=404, accepted=301, in_use=10, idle=90, opened=400))
+    known = {"descriptors": 412, "sockets": 404, "accepted": 301, "in_use": 10, "idle": 90, "opened": 400}
+    valid, why = judged(look("start"), look("end", counts=known))
     assert valid is True
     assert "nothing piled up on 1 node; n1 has the most: 412 descriptors" in why
 
 
 def test_what_counts_is_the_same_process() -> None:
     """A node that was started again is compared with its new start."""
-    before, after = {"tasks": 3}, {"tasks": 40}
-    restarted = [look("start", pid=7, **before), look("start", pid=9, **after), look("end", pid=9, **after)]
-    assert judged(*restarted)[0] is True
+    begun = [look("start", pid=7), look("start", counts={"tasks": 40}, pid=9)]
+    assert judged(*begun, look("end", counts={"tasks": 40}, pid=9))[0] is True
 
 
 def test_sockets_opened_by_other_means_are_not_judged() -> None:
-    assert judged(look("start", opened=0), look("end", sockets=100, descriptors=108, opened=0))[0] is True
+    start, end = {"opened": 0}, {"opened": 0, "sockets": 100, "descriptors": 108}
+    assert judged(look("start", counts=start), look("end", counts=end))[0] is True
 
 
 def test_the_load_s_clients_each_have_a_connection_of_their_own() -> None:
-    own = look("end", "client", sockets=104, descriptors=112, idle=100, surplus=95)
-    assert judged(look("start", "client"), own)[0] is True
+    own = {"sockets": 104, "descriptors": 112, "idle": 100, "surplus": 95}
+    assert judged(look("start", "client"), look("end", "client", counts=own))[0] is True
 
 
 @pytest.mark.parametrize(
     "rows",
     [
-        [look("start"), look("end", tasks=None)],
-        [look("start"), look("end", descriptors=None)],
-        [look("start", tasks=None), look("end")],
+        [look("start"), look("end", counts={"tasks": None})],
+        [look("start"), look("end", counts={"descriptors": None})],
+        [look("start", counts={"tasks": None}), look("end")],
         [look("end")],
     ],
 )
@@ -83,7 +86,7 @@ def test_what_could_not_be_seen_is_unknown(rows: list[Row]) -> None:
 
 
 def test_a_leak_that_was_seen_counts_although_another_node_could_not_be_seen() -> None:
-    assert judged(look("start"), look("end", tasks=100), look("end", "n2", 8))[0] is False
+    assert judged(look("start"), look("end", counts={"tasks": 100}), look("end", "n2", pid=8))[0] is False
 
 
 def test_old_histories_say_nothing_of_it() -> None:

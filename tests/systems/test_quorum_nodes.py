@@ -437,3 +437,31 @@ def test_a_call_that_a_register_does_not_know_has_failed() -> None:
         assert asked == []
 
     with_client([GOOD], scenario)
+
+
+def test_a_damaged_replica_asks_the_others_in_the_order_in_which_they_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same in each process, so that a simulated run can be repeated: the order of a set of names is not."""
+    asked: list[Address] = []
+
+    async def entries(self: Peer, timeout_s: float) -> None:
+        asked.append(self._client.address)
+
+    monkeypatch.setattr(Peer, "entries", entries)
+    monkeypatch.setattr(quorum_node, "PHASE_TIMEOUT_S", 0.0)
+    (tmp_path / "entries.log").write_bytes(b"")
+    peers: dict[str, Address] = {f"p{number}": (HOST, number) for number in range(1, 21)}
+    spec = NodeSpec(
+        name="n", start=0, host=HOST, port=1, data=str(tmp_path), log="", seed=1, peers=peers, config={"read": 11, "write": 11}
+    )
+
+    async def recover() -> None:
+        server = quorum_node.Server(NodeContext(spec), quorum_node.Config(read=11, write=11))
+        task = asyncio.create_task(server.recover())
+        while len(asked) < 20:
+            await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(recover())
+    assert asked[:20] == list(peers.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
@@ -11,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
 from harness.node.files import Files
 from systems.quorum.messages import Entry, Query, ReplicaRequest, Store, Version
-from systems.quorum.replica import DamagedLog, Held, Replica, decode_log, encode_record
-from systems.quorum.storage import LOG, STARTS, Storage
+from systems.quorum.records import Mark, encode_mark, encode_record
+from systems.quorum.replica import Held, Replica
+from systems.quorum.storage import LOG, MARK, STARTS, Storage
 
 
 class CountedFiles(Files):
@@ -60,6 +63,28 @@ def answers(storage: Storage, *requests: ReplicaRequest) -> list[Entry | None]:
     return asyncio.run(ask_all())
 
 
+RECORDS = [[Held("a", entry(1))], [Held("b", entry(2)), Held("c", entry(3))], [Held("a", entry(4))]]
+
+
+def kept() -> dict[str, bytes]:
+    """The files of a replica that acknowledged three records, one after another."""
+    files = MemoryFiles()
+    storage = Storage(Disk(files), lambda text: None, random=Random(1))
+    for record in RECORDS:
+        answers(storage, *(Store(held.key, held.entry) for held in record))
+    return contents(files)
+
+
+def contents(files: MemoryFiles) -> dict[str, bytes]:
+    return {name: files.read(name) or b"" for name in files.names()}
+
+
+def found(files: Mapping[str, bytes] | MemoryFiles) -> Storage:
+    """What a start makes of these files."""
+    at = files if isinstance(files, MemoryFiles) else MemoryFiles(files)
+    return Storage(Disk(at), lambda text: None, random=Random(1))
+
+
 def test_what_was_stored_is_answered_and_comes_back(tmp_path: Path) -> None:
     storage = opened(tmp_path)
     assert answers(storage, Query("a")) == [Entry()]
@@ -74,19 +99,17 @@ def test_starts_are_counted(tmp_path: Path) -> None:
 
 @given(at=st.integers(0, 99), bit=st.integers(0, 7))
 @settings(max_examples=100, deadline=None)
-def test_damaged_count_of_starts_is_noticed_and_no_number_comes_twice(
-    tmp_path_factory: pytest.TempPathFactory, at: int, bit: int
-) -> None:
-    folder = tmp_path_factory.mktemp("starts")
-    counted = [opened(folder).start for _ in range(11)]
-    data = bytearray((folder / STARTS).read_bytes())
+def test_damaged_count_of_starts_is_noticed_and_no_number_comes_twice(at: int, bit: int) -> None:
+    files = MemoryFiles()
+    counted = [found(files).start for _ in range(11)]
+    data = bytearray(contents(files)[STARTS])
     data[at % len(data)] ^= 1 << bit
-    (folder / STARTS).write_bytes(data)
+    damaged = MemoryFiles(contents(files) | {STARTS: bytes(data)})
     said: list[str] = []
-    drawn = Storage(Disk(folder), said.append, random=Random(1)).start
+    drawn = Storage(Disk(damaged), said.append, random=Random(1)).start
     assert drawn > max(counted)
     assert said == [f"the count of starts is damaged: this one is drawn, {drawn}"]
-    assert opened(folder).start == drawn + 1  # and from here on they are counted again
+    assert found(damaged).start == drawn + 1  # and from here on they are counted again
 
 
 def test_count_of_starts_damaged_again_is_drawn_again(tmp_path: Path) -> None:
@@ -97,7 +120,7 @@ def test_count_of_starts_damaged_again_is_drawn_again(tmp_path: Path) -> None:
     assert len(set(starts)) == 50
 
 
-@pytest.mark.parametrize("log", [encode_record([Held("a", entry(1))]), b"x" + encode_record([Held("a", entry(1))])])
+@pytest.mark.parametrize("log", [encode_record(1, [Held("a", entry(1))]), b"x" + encode_record(1, [Held("a", entry(1))])])
 def test_lost_count_of_starts_does_not_begin_again_where_anything_was_stored(tmp_path: Path, log: bytes) -> None:
     Disk(tmp_path).replace(LOG, log)
     assert opened(tmp_path).start > 2**48
@@ -150,45 +173,115 @@ def test_whoever_gives_up_waiting_spoils_nothing_for_the_others(tmp_path: Path) 
 # ---------------------------------------------------------------------------------------------------- crashes and damage
 
 
-def test_a_torn_last_record_is_cut_off_wherever_it_is_torn(tmp_path: Path) -> None:
-    first, second = encode_record([Held("a", entry(1))]), encode_record([Held("a", entry(2)), Held("b", entry(3))])
-    for length in range(len(second)):
-        folder = tmp_path / str(length)
-        Disk(folder).replace(LOG, first + second[:length])
-        assert answers(opened(folder), Query("a"), Query("b")) == [entry(1), Entry()]
-        answers(opened(folder), Store("b", entry(4)))
-        assert answers(opened(folder), Query("a"), Query("b")) == [entry(1), entry(4)]
+def ends(log: bytes) -> list[int]:
+    """Where the records of a log end."""
+    return [at + 1 for at, byte in enumerate(log) if byte == ord("\n")]
 
 
-def test_a_last_record_of_zeros_is_cut_off(tmp_path: Path) -> None:
-    """So a file may end whose length reached the disk before its content."""
-    Disk(tmp_path).replace(LOG, encode_record([Held("a", entry(1))]) + bytes(300))
-    assert answers(opened(tmp_path), Query("a")) == [entry(1)]
+WHOLE = [entry(4), entry(2), entry(3)]
+KEYS = [Query("a"), Query("b"), Query("c")]
 
 
-@given(at=st.integers(0, 200), bit=st.integers(0, 7))
-@settings(max_examples=200)
-def test_a_flipped_bit_is_never_read_as_data(at: int, bit: int) -> None:
-    good = [Held("a", entry(1)), Held("b", entry(2)), Held("c", entry(3))]
-    data = bytearray(b"".join(encode_record([held]) for held in good))
-    data[at % len(data)] ^= 1 << bit
-    try:
-        entries, torn_bytes = decode_log(bytes(data))
-    except DamagedLog:
-        return
-    assert entries == good[:2]  # without its line end, the last record is taken for a torn one
-    assert torn_bytes == len(encode_record([good[2]]))
-    assert at % len(data) == len(data) - 1
+def test_a_torn_last_record_is_cut_off_wherever_it_is_torn() -> None:
+    """Nothing in it was acknowledged. Its missing end may be zeros: a file's length may reach the disk before its content."""
+    files = kept()
+    torn = encode_record(1, [Held("a", entry(5)), Held("d", entry(6))])
+    for zeros in (0, 1, 300):
+        for length in range(len(torn)):
+            left = MemoryFiles(files | {LOG: files[LOG] + torn[:length] + bytes(zeros)})
+            assert answers(found(left), *KEYS, Store("d", entry(7))) == [*WHOLE, entry(7)]
+            assert answers(found(left), *KEYS, Query("d")) == [*WHOLE, entry(7)]
+
+
+def test_a_whole_record_that_was_not_acknowledged_is_kept() -> None:
+    """The crash came between its sync and its mark."""
+    files = kept()
+    before = b"".join(files[MARK].splitlines(keepends=True)[:-1])
+    for mark in (before, before + files[MARK].splitlines()[-1][:-3]):
+        assert answers(found(files | {MARK: mark}), *KEYS) == WHOLE
+
+
+@given(at=st.integers(0, 2000), bit=st.integers(0, 7))
+@settings(max_examples=200, deadline=None)
+def test_a_flipped_bit_of_the_log_is_noticed_wherever_it_is(at: int, bit: int) -> None:
+    files = kept()
+    log = bytearray(files[LOG])
+    log[at % len(log)] ^= 1 << bit
+    storage = found(files | {LOG: bytes(log)})
+    assert storage.damaged
+    assert answers(storage, *KEYS) == [None] * 3
+
+
+@pytest.mark.parametrize("bit", range(8))
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_last_line_end_with_a_flipped_bit_is_no_torn_record(bit: int, marked: bool) -> None:
+    """Also if the mark of that record was lost: the record itself tells how long it is."""
+    files = kept()
+    mark = files[MARK] if marked else b"".join(files[MARK].splitlines(keepends=True)[:-1])
+    log = files[LOG][:-1] + bytes([ord("\n") ^ 1 << bit])
+    assert found(files | {LOG: log, MARK: mark}).damaged == "record 4 of the log is damaged"
+
+
+def test_a_log_that_ends_before_what_was_acknowledged_is_noticed_wherever_it_ends() -> None:
+    files = kept()
+    for length in range(len(files[LOG])):
+        damaged = found(files | {LOG: files[LOG][:length]}).damaged
+        assert damaged, f"cut at {length}"
+        if length in ends(files[LOG]):
+            assert damaged == f"the log's first {length} bytes are whole, and {len(files[LOG])} were acknowledged"
+
+
+@pytest.mark.parametrize(
+    ("lost", "why"),
+    [
+        ({LOG: b""}, "the log is empty"),
+        ({LOG: None}, "the log is lost"),
+        ({LOG: None, MARK: None}, "the log is lost"),
+        ({MARK: None}, "the log has 4 records, and its mark is lost"),
+        ({MARK: b""}, "the mark of what was acknowledged is damaged"),
+    ],
+)
+def test_a_lost_file_is_noticed(lost: dict[str, bytes | None], why: str) -> None:
+    files: dict[str, bytes | None] = {**kept(), **lost}
+    left = MemoryFiles({name: data for name, data in files.items() if data is not None})
+    storage = found(left)
+    assert storage.damaged == why
+    assert (storage.start, found(left).start) == (2, 3)  # the starts are still counted
+
+
+def test_an_older_log_in_place_of_the_newest_is_noticed() -> None:
+    older = kept()
+    files = MemoryFiles(older)
+    assert answers(found(files), Store("a", entry(9))) == [entry(9)]
+    assert "is an older one" in (found(contents(files) | {LOG: older[LOG]}).damaged or "")
+
+
+@given(at=st.integers(0, 2000), bit=st.integers(0, 7))
+@settings(max_examples=100, deadline=None)
+def test_a_flipped_bit_of_the_mark_never_hides_anything(at: int, bit: int) -> None:
+    files = kept()
+    mark = bytearray(files[MARK])
+    mark[at % len(mark)] ^= 1 << bit
+    storage = found(files | {MARK: bytes(mark)})
+    assert answers(storage, *KEYS) == ([None] * 3 if storage.damaged else WHOLE)
+
+
+def test_a_crash_between_a_new_log_and_its_mark_loses_nothing() -> None:
+    old = kept()
+    new = MemoryFiles(old)
+    found(new)
+    assert answers(found(old | {LOG: contents(new)[LOG]}), *KEYS) == WHOLE
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_damaged_replica_tells_and_takes_nothing_until_the_others_have_told(tmp_path: Path, number: int) -> None:
-    records = [encode_record([Held("a", entry(number))]) for number in (1, 2, 3)]
+    records = [encode_record(1, [Held("a", entry(number))]) for number in (1, 2, 3)]
     records[number - 1] = b"x" + records[number - 1][1:]
     Disk(tmp_path).replace(LOG, b"".join(records))
+    Disk(tmp_path).replace(MARK, encode_mark(Mark(1, sum(map(len, records)))))
     opened(tmp_path)
     damaged = opened(tmp_path)  # also at a second start
-    assert damaged.damaged == f"record {number} of 3 in the log is damaged"
+    assert damaged.damaged == f"record {number} of the log is damaged"
     assert damaged.entries() is None
     assert answers(damaged, Query("a"), Store("b", entry(9))) == [None, None]
     damaged.restore([Held("a", entry(2)), Held("a", entry(3)), Held("b", entry(4))])
@@ -234,7 +327,7 @@ def test_after_a_failed_sync_everything_is_written_anew(tmp_path: Path) -> None:
     answers(storage, Store("a", entry(2)))
     files.failing = set()
     answers(storage, Store("b", entry(3)))
-    assert files.renames == renames + 1
+    assert files.renames == renames + 2  # the log and its mark
 
 
 # ----------------------------------------------------------------------------------------------------------- compaction
@@ -255,7 +348,7 @@ def test_entries_that_are_all_needed_are_not_written_again_at_every_store(tmp_pa
     storage = opened(files, compact_at_bytes=1000)
     for number in range(1, 201):
         answers(storage, Store(f"key {number}", entry(number)))
-    assert files.renames < 10
+    assert files.renames < 20
     assert answers(opened(tmp_path), *(Query(f"key {number}") for number in range(1, 201))) == [
         entry(number) for number in range(1, 201)
     ]
