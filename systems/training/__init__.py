@@ -6,15 +6,16 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import ClassVar, Final, cast
 
 from harness.model.errors import UsageError, hint
 from harness.model.history import CONTROL
 from harness.model.system import Address, Client, Node, Trained
 from systems.training import control, records
+from systems.training.bugs import BUGS
 from systems.training.client import StepClient
 
-__all__ = ["Training"]
+__all__ = ["BUGS", "Training"]
 
 COORDINATOR: Final = "coordinator"
 MODELS: Final = tuple(sorted(file.stem for file in (Path(__file__).parent / "models").glob("[a-z]*.py")))
@@ -42,6 +43,10 @@ class Training:
     checkpoint_every: int = 20
     """Steps from one checkpoint to the next."""
     checkpoints_kept: int = 2
+    bug: str | None = None
+    """The name of a known bug; see `systems/training/bugs.py`."""
+
+    bugs: ClassVar = BUGS
 
     def __post_init__(self) -> None:
         if not 1 <= self.ranks <= _MOST_RANKS:
@@ -56,14 +61,20 @@ class Training:
                 f" checkpoints_kept={self.checkpoints_kept!r}): at least 0, 1 and 1."
             )
 
+        BUGS.variant(self.bug)
+
     def nodes(self) -> Sequence[Node]:
         names = tuple(f"rank{number}" for number in range(self.ranks))
-        checkpoints = {"checkpoint_every": self.checkpoint_every, "checkpoints_kept": self.checkpoints_kept}
+        common = {
+            "checkpoint_every": self.checkpoint_every,
+            "checkpoints_kept": self.checkpoints_kept,
+            "bug": self.bug,
+        }
         coordinator = Node(
             name=COORDINATOR,
             code="systems.training.coordinator",
             peers=names,
-            config={"ranks": names, **checkpoints},
+            config={"ranks": names, **common},
             replica=False,
         )
         ranks = [
@@ -78,7 +89,7 @@ class Training:
                     "model": self.model,
                     "seed": self.seed,
                     "step_ms": self.step_ms,
-                    **checkpoints,
+                    **common,
                 },
             )
             for number, name in enumerate(names)

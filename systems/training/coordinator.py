@@ -22,7 +22,8 @@ from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
 from harness.node.context import NodeContext
 from systems.parts.checkpoint.store import Checkpoints, Schedule
-from systems.training.membership import Cause, Group, Limits, Membership, choose
+from systems.training.bugs import BUGS
+from systems.training.membership import Cause, Group, Membership, choose
 from systems.training.messages import (
     BEAT,
     FORM,
@@ -64,6 +65,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ranks: tuple[str, ...]
     checkpoint_every: int
     checkpoints_kept: int
+    bug: str | None = None
 
 
 class Coordinator:
@@ -77,7 +79,7 @@ class Coordinator:
         self._generation = int(node.disk.read(_GENERATION) or 0)
         stored = node.disk.read(_GROUP)
         group = msgspec.json.decode(stored, type=Group) if stored else None
-        self._membership = Membership(config.ranks, Limits(), node.clock(), group)
+        self._membership = Membership(config.ranks, BUGS.variant(config.bug).limits, node.clock(), group)
         self._woken = asyncio.Event()
         self._store: dict[str, asyncio.Future[bytes]] = {}
         self._parts: dict[tuple[int, int], dict[str, Written]] = {}

@@ -26,6 +26,7 @@ from harness.http.message import Request, Response, TransportError
 from harness.node.context import NodeContext
 from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.gloo.front import Front
+from systems.training.bugs import BUGS, load
 from systems.training.coordinator import CHECKPOINTS
 from systems.training.links import Links
 from systems.training.messages import (
@@ -75,6 +76,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     step_ms: float
     checkpoint_every: int
     checkpoints_kept: int
+    bug: str | None = None
 
 
 class Rank:
@@ -89,9 +91,10 @@ class Rank:
         self._later = {name: node.peers[name] for name in later}
         self._stepped: asyncio.Future[Stepped] = loop.create_future()
         self._telling: set[asyncio.Task[None]] = set()
-        trainer = Trainer(config.model, config.seed)
+        parts = BUGS.variant(config.bug)
+        trainer = load(parts.trainer, Trainer)(config.model, config.seed)
         schedule = Schedule(every=config.checkpoint_every, keep=config.checkpoints_kept)
-        self.worker = Worker(
+        self.worker = load(parts.worker, Worker)(
             node.name,
             trainer=trainer,
             checkpoints=Checkpoints(node.shared(CHECKPOINTS), trainer.identity(), schedule),

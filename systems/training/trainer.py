@@ -47,7 +47,7 @@ class Trainer:
         self.ledger = Ledger()
         torch.default_generator.manual_seed(key(seed, 0, _BEFORE))
         self._model = self.task.model()
-        self._optimizer = self.task.optimizer(self._model)
+        self.optimizer = self.task.optimizer(self._model)
         self._parameters = dict(self._model.named_parameters())
         self.row = sum(parameter.numel() for parameter in self._parameters.values()) + 1
         """How many numbers a shard contributes: its gradient and, last, its loss."""
@@ -60,7 +60,7 @@ class Trainer:
     def identity(self) -> Identity:
         shapes = [(name, str(parameter.dtype), tuple(parameter.shape)) for name, parameter in self._parameters.items()]
         return Identity(
-            model=hashlib.sha256(repr([*shapes, self._optimizer]).encode()).hexdigest()[:16],
+            model=hashlib.sha256(repr([*shapes, self.optimizer]).encode()).hexdigest()[:16],
             data=self.task.data(),
             seed=self.order.seed,
             shards=self.order.shards,
@@ -71,11 +71,15 @@ class Trainer:
         """The samples that shards of the next step use."""
         return [use for shard in shards for use in self.order.uses(self.step, shard)]
 
+    def key(self, shard: int, place: int) -> int:
+        """The seed of a shard's randomness in the next step, whatever its place among those that one rank computes."""
+        return key(self.order.seed, self.step, shard)
+
     def contribute(self, shards: Sequence[int], into: torch.Tensor) -> None:
         """Compute shards of the next step: `into[i]` becomes the sum over the i-th shard's samples of gradient and loss."""
         parameters = list(self._parameters.values())
-        for row, shard in zip(into, shards, strict=False):
-            torch.default_generator.manual_seed(key(self.order.seed, self.step, shard))
+        for place, (row, shard) in enumerate(zip(into, shards, strict=False)):
+            torch.default_generator.manual_seed(self.key(shard, place))
             loss = self.task.loss(self._model, [use.sample for use in self.order.uses(self.step, shard)])
             gradients = torch.autograd.grad(loss, parameters)
             torch.cat([*(gradient.reshape(-1) for gradient in gradients), loss.detach().reshape(1)], out=row)
@@ -90,7 +94,7 @@ class Trainer:
         for parameter in self._parameters.values():
             parameter.grad = total[at : at + parameter.numel()].view_as(parameter)
             at += parameter.numel()
-        self._optimizer.step()
+        self.optimizer.step()
         self.ledger.commit(self.step, self.uses(range(self.order.shards)))
         return Applied(loss=float(total[-1]), gradient_norm=float(total[:-1].norm()))
 
@@ -122,7 +126,7 @@ class Trainer:
         """The model's and the optimizer's tensors, by name; they are the job's own, not copies."""
         found = {_MODEL + name: tensor for name, tensor in self._model.state_dict().items()}
         for name, parameter in self._parameters.items():
-            for kind, tensor in self._optimizer.state.get(parameter, {}).items():
+            for kind, tensor in self.optimizer.state.get(parameter, {}).items():
                 if tensor is not None:
                     found[f"{_OPTIMIZER}{name}/{kind}"] = tensor
         return found
@@ -136,13 +140,13 @@ class Trainer:
         self._model.load_state_dict(
             {name.removeprefix(_MODEL): tensor for name, tensor in tensors.items() if name.startswith(_MODEL)}
         )
-        self._optimizer.state.clear()
+        self.optimizer.state.clear()
         for name, parameter in self._parameters.items():
             begins = f"{_OPTIMIZER}{name}/"
             mine = [other for other in tensors if other.startswith(begins)]
             state = {other.removeprefix(begins): tensors[other].clone() for other in mine}
             if state:
-                self._optimizer.state[parameter] = state
+                self.optimizer.state[parameter] = state
         self.ledger = Ledger(msgspec.json.decode(progress, type=LedgerState))
 
     def resume(self, checkpoint: Checkpoint) -> None:

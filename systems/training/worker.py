@@ -28,6 +28,8 @@ from torch_drills.store import LinkStore
 COLLECTIVE_S: Final = 20.0
 """After so long gloo itself gives a collective up. The coordinator has ended the group long before, unless it is gone too."""
 
+_REMEMBERED: Final = 8
+"""Of so many checkpoints that were begun last it is remembered what goes with them; one of them is being written."""
 
 _DIGITS: Final = 15
 """Of a digest, as many hexadecimal digits as a 64-bit integer holds."""
@@ -148,17 +150,26 @@ class Worker:
         self.phase = "restoring"
         self._agree(form, group)
         self.phase = "training"
-        mine = shards_of(rank, world, self._trainer.order.shards)
-        part = torch.zeros(-(-self._trainer.order.shards // world), self._trainer.row)
+        dealt = self._deal(form)
+        part = torch.zeros(max(map(len, dealt)), self._trainer.row)
         whole = torch.empty(world, *part.shape)
         next_s = time.monotonic()
         while True:
-            self._one_step(form, group, mine, part, whole)
+            self._one_step(form, group, dealt, part, whole)
             next_s = max(next_s + self._step_s, time.monotonic())
             time.sleep(max(0.0, next_s - time.monotonic()))
 
-    def _one_step(self, form: Form, group: Group, mine: range, part: torch.Tensor, whole: torch.Tensor) -> None:
-        trainer, step = self._trainer, self._trainer.step
+    def _deal(self, form: Form) -> list[range]:
+        """The virtual shards that each member computes, in the order of ranks."""
+        return [shards_of(rank, len(form.members), self._trainer.order.shards) for rank in range(len(form.members))]
+
+    def _rows(self, form: Form, dealt: list[range], whole: torch.Tensor) -> list[torch.Tensor]:
+        """What all members have contributed, in the order of shards; `whole[r][i]` is member r's i-th shard."""
+        found = {shard: whole[rank][place] for rank, shards in enumerate(dealt) for place, shard in enumerate(shards)}
+        return [found[shard] for shard in sorted(found)]
+
+    def _one_step(self, form: Form, group: Group, dealt: list[range], part: torch.Tensor, whole: torch.Tensor) -> None:
+        trainer, step, mine = self._trainer, self._trainer.step, dealt[group.rank]
         self._check(form)
         begun_ns = self._records.begun(form.generation, step, trainer.uses(mine))
         trainer.contribute(mine, part)
@@ -166,7 +177,7 @@ class Worker:
         exchanging_ns = time.monotonic_ns()
         self._collective(lambda: group.gather(part, whole))
         collective_ns = time.monotonic_ns() - exchanging_ns
-        applied = trainer.apply([whole[shard % group.world][shard // group.world] for shard in range(trainer.order.shards)])
+        applied = trainer.apply(self._rows(form, dealt, whole))
         parameters, done_ns = trainer.parameters_digest(), time.monotonic_ns()
         self._calls.stepped(Stepped(node=self._name, generation=form.generation, step=step, parameters=parameters))
         stalled_s = self._save(form, group) if self._checkpoints.schedule.due(trainer.step) else 0.0
@@ -238,10 +249,12 @@ class Worker:
         """Begin a checkpoint of all steps so far; returns for how many seconds the training was held up by it."""
         step = self._trainer.step
         self._saving[step] = form.generation, self._trainer.progress()
+        while len(self._saving) > _REMEMBERED:
+            del self._saving[min(self._saving)]
         return self._saver.save(step, group.rank, group.world, self._trainer.tensors())
 
     def _written(self, step: int, world: int, shard: Shard) -> None:
-        generation, progress = self._saving.pop(step)
+        generation, progress = self._saving[step]
         self._calls.written(
             Written(
                 generation=generation,
@@ -254,7 +267,7 @@ class Worker:
         )
 
     def _not_saved(self, step: int, why: str) -> None:
-        generation, _ = self._saving.pop(step)
+        generation, _ = self._saving[step]
         self._records.event("not saved", generation, f"step {step}: {why}")
 
 

@@ -1,0 +1,20 @@
+"""All ranks are killed at once: nobody is left who holds the state, and training resumes from the newest checkpoint."""
+
+from __future__ import annotations
+
+from drills.training._checks import CHECKS
+from faults.kill import Kill
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.training import Training
+from workloads.steps import Steps
+
+drill = Drill(
+    system=Training(ranks=3),
+    workload=Steps(),
+    load=Load(rate=40, clients=60, seconds=8, timeout_ms=3000),
+    faults=[Kill("all").between(2.5, 3.5)],
+    checks=CHECKS,
+    slos=["availability >= 50%"],
+    nightly=True,
+)

@@ -1,0 +1,118 @@
+"""The known bugs of training. Each replaces one part of a correct rank, or of the coordinator, by one that is wrong.
+
+Parts are named, not imported: whoever lists bugs does without PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Final, TypeVar, cast
+
+from harness.model.bug import Bug, BugCatalog
+from systems.training.membership import Limits
+
+T = TypeVar("T")
+
+_TRAINERS: Final = "systems.training.known_bad.trainers"
+_WORKERS: Final = "systems.training.known_bad.workers"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a correct training is made of; classes as "module:name"."""
+
+    trainer: str = "systems.training.trainer:Trainer"
+    worker: str = "systems.training.worker:Worker"
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
+
+
+def load(named: str, kind: type[T]) -> type[T]:
+    """The class that "module:name" names, which is `kind` or made from it."""
+    module, _, name = named.partition(":")
+    found = getattr(importlib.import_module(module), name)
+    assert issubclass(found, kind)  # noqa: S101 - named in this file
+    return cast("type[T]", found)
+
+
+BUGS: Final = BugCatalog(
+    Parts(),
+    Bug(
+        "old-divisor",
+        "gradients are divided by the number of ranks that there were at first, as in a DistributedDataParallel that is kept",
+        Parts(worker=f"{_WORKERS}:OldDivisor"),
+        caught_by=("training/worker_killed", "same_parameters"),
+    ),
+    Bug(
+        "lost-shards",
+        "the samples of a rank that is gone are nobody's",
+        Parts(worker=f"{_WORKERS}:LostShards"),
+        caught_by=("training/worker_killed", "every_sample_once"),
+    ),
+    Bug(
+        "order-restarts",
+        "a new group begins the data from its beginning",
+        Parts(worker=f"{_WORKERS}:OrderRestarts"),
+        caught_by=("training/worker_killed", "every_sample_once"),
+    ),
+    Bug(
+        "next-permutation",
+        "a new group goes on in the middle of the epoch with the order of the next one",
+        Parts(worker=f"{_WORKERS}:NextPermutation"),
+        caught_by=("training/worker_killed", "every_sample_once"),
+    ),
+    Bug(
+        "skips-unfinished",
+        "the batch whose step failed is skipped, not done again",
+        Parts(worker=f"{_WORKERS}:SkipsUnfinished"),
+        caught_by=("training/worker_killed", "every_sample_once"),
+    ),
+    Bug(
+        "applies-alone",
+        "a rank whose exchange fails applies its own gradients",
+        Parts(worker=f"{_WORKERS}:AppliesAlone"),
+        caught_by=("training/worker_killed", "same_parameters"),
+    ),
+    Bug(
+        "rescaled-rate",
+        "the learning rate is multiplied by the change of the number of ranks each time",
+        Parts(worker=f"{_WORKERS}:RescaledRate"),
+        caught_by=("training/worker_killed", "same_parameters"),
+    ),
+    Bug(
+        "rank-order-sums",
+        "gradients are added in the order of ranks, so that the bits depend on how many there are",
+        Parts(worker=f"{_WORKERS}:RankOrderSums"),
+        caught_by=("training/worker_killed", "same_parameters"),
+    ),
+    Bug(
+        "random-by-place",
+        "dropout is drawn by a shard's place on its rank, not by the shard",
+        Parts(trainer=f"{_TRAINERS}:RandomByPlace"),
+        caught_by=("training/worker_killed", "same_parameters"),
+    ),
+    Bug(
+        "no-optimizer-state",
+        "what is sent to a rank that comes back, and what is saved, are the parameters without the optimizer's momentum",
+        Parts(trainer=f"{_TRAINERS}:ForgetsMomentum"),
+        caught_by=("training/worker_killed", "replicas_agree"),
+    ),
+    Bug(
+        "states-not-compared",
+        "a rank that comes back with parameters is taken to have the right ones",
+        Parts(worker=f"{_WORKERS}:StatesNotCompared"),
+        caught_by=("training/rank_frozen", "same_parameters"),
+    ),
+    Bug(
+        "no-timeout",
+        "a rank that is silent is waited for",
+        Parts(limits=Limits(silent_s=3600, waiting_s=3600)),
+        caught_by=("training/rank_frozen", "max < 1.5s"),
+    ),
+    Bug(
+        "forgets-step",
+        "a checkpoint is resumed with the first step",
+        Parts(trainer=f"{_TRAINERS}:ForgetsStep"),
+        caught_by=("training/all_killed", "same_parameters"),
+    ),
+)

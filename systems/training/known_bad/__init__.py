@@ -1,0 +1,1 @@
+"""Parts of a training that are wrong in one way each."""

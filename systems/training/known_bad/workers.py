@@ -1,0 +1,125 @@
+"""Workers that are wrong in one way each."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from systems.parts.gloo.group import Group
+from systems.parts.sampler import Order, Use, shards_of
+from systems.training.messages import NO_STATE, Form
+from systems.training.worker import Worker
+
+
+class OldDivisor(Worker):
+    """The mean over the ranks of the first group that it was in."""
+
+    _ranks_at_first = 0
+
+    def _rows(self, form: Form, dealt: list[range], whole: torch.Tensor) -> list[torch.Tensor]:
+        self._ranks_at_first = self._ranks_at_first or len(form.members)
+        share = len(form.members) / self._ranks_at_first
+        return [row * share for row in super()._rows(form, dealt, whole)]
+
+
+class RankOrderSums(Worker):
+    """Rank by rank, as they lie in the buffer."""
+
+    def _rows(self, form: Form, dealt: list[range], whole: torch.Tensor) -> list[torch.Tensor]:
+        return [whole[rank][place] for rank, shards in enumerate(dealt) for place in range(len(shards))]
+
+
+class LostShards(Worker):
+    """Shards are dealt once, among the members of the first group."""
+
+    _first: tuple[str, ...] = ()
+
+    def _deal(self, form: Form) -> list[range]:
+        known = [*self._first, *(name for name in form.members if name not in self._first)]
+        self._first = tuple(sorted(known))
+        shards = self._trainer.order.shards
+        return [shards_of(self._first.index(name), len(self._first), shards) for name in form.members]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shifted(Order):
+    """Step n uses what step n - `by` should."""
+
+    by: int
+
+    def uses(self, step: int, shard: int) -> list[Use]:
+        return super().uses(step - self.by, shard)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherPermutation(Order):
+    """Epochs go through the samples as the next one should."""
+
+    def epoch(self, number: int) -> NDArray[np.int64]:
+        return super().epoch(number + 1)
+
+
+def _plain(order: Order) -> dict[str, int]:
+    return {field.name: getattr(order, field.name) for field in dataclasses.fields(Order)}
+
+
+class OrderRestarts(Worker):
+    """The loader is made anew with the group, and begins at its beginning."""
+
+    def _agree(self, form: Form, group: Group) -> None:
+        super()._agree(form, group)
+        self._trainer.order = Shifted(**_plain(self._trainer.order), by=self._trainer.step)
+
+
+class NextPermutation(Worker):
+    """The epoch is counted up with each group but the first."""
+
+    def _agree(self, form: Form, group: Group) -> None:
+        super()._agree(form, group)
+        if self._trainer.step:
+            self._trainer.order = OtherPermutation(**_plain(self._trainer.order))
+
+
+class SkipsUnfinished(Worker):
+    """A step that has begun counts as done for the data."""
+
+    def _agree(self, form: Form, group: Group) -> None:
+        super()._agree(form, group)
+        if self._trainer.step:
+            self._trainer.order = Shifted(**_plain(self._trainer.order), by=-1)
+
+
+class AppliesAlone(Worker):
+    """Better some gradient than none."""
+
+    def _one_step(self, form: Form, group: Group, dealt: list[range], part: torch.Tensor, whole: torch.Tensor) -> None:
+        try:
+            super()._one_step(form, group, dealt, part, whole)
+        except RuntimeError:
+            self._trainer.apply(list(part))
+            raise
+
+
+class RescaledRate(Worker):
+    """More ranks, larger steps; of a batch that stays as it is."""
+
+    _world = 0
+
+    def _agree(self, form: Form, group: Group) -> None:
+        super()._agree(form, group)
+        if self._world:
+            for group_of_parameters in self._trainer.optimizer.param_groups:
+                group_of_parameters["lr"] *= group.world / self._world
+        self._world = group.world
+
+
+class StatesNotCompared(Worker):
+    """Only a rank that has nothing is sent anything."""
+
+    def _agree(self, form: Form, group: Group) -> None:
+        if any(step == NO_STATE for step, _ in self._held(group)):
+            super()._agree(form, group)
