@@ -1,0 +1,165 @@
+"""Training as a system: its topology, what it refuses, what it writes down, and the control that it is compared with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+import torch
+
+from harness.cluster.cluster import Cluster
+from harness.model.errors import UsageError
+from harness.model.history import CONTROL, History
+from harness.model.system import Trained, links_of
+from harness.run.training import trained, with_control
+from systems.parts.sampler import Use
+from systems.training import Training, control
+from systems.training.links import host_of
+from systems.training.records import FILE, Done, Records, read, rows
+from torch_drills.addresses import dials
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before() -> Iterator[None]:
+    """The control is made with one thread."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+# ------------------------------------------------------------------------------------------------------------ topology
+
+
+def test_each_pair_of_ranks_has_one_link_that_the_lower_one_dials() -> None:
+    links = {link.name for link in links_of(Training(ranks=3))}
+    assert {"rank0>rank1", "rank0>rank2", "rank1>rank2"} <= links
+    assert "rank1>rank0" not in links
+    assert {f"rank{number}>coordinator" for number in range(3)} <= links
+    assert {f"coordinator>rank{number}" for number in range(3)} <= links
+    assert dials(host_of(0), host_of(1))
+    assert dials(host_of(1), host_of(11))
+
+
+def test_faults_choose_among_the_ranks() -> None:
+    assert [node.name for node in Training(ranks=2).nodes() if node.replica] == ["rank0", "rank1"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"ranks": 0}, "1 to 12"),
+        ({"ranks": 13}, "split into 12 shards"),
+        ({"model": "digit"}, "there is no such model. Did you mean 'digits'"),
+        ({"step_ms": -1.0}, "at least 0, 1 and 1"),
+        ({"checkpoint_every": 0}, "at least 0, 1 and 1"),
+        ({"bug": "old-divisors"}, "No bug called 'old-divisors'. Did you mean 'old-divisor'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_the_start(settings: dict[str, object], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        Training(**settings)  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------------------------------------------------- records
+
+
+def done(step: int, at_ns: int) -> Done:
+    return Done(
+        node="rank1", generation=2, step=step, begun_ns=5, at_ns=at_ns, collective_ns=7, stalled_ns=0,
+        loss=1.5, gradient_norm=0.5, parameters="aa",
+    )  # fmt: skip
+
+
+def test_what_a_node_wrote_down_becomes_rows_of_the_history(tmp_path: Path) -> None:
+    records = Records(tmp_path, "rank1")
+    begun_ns = records.begun(2, 9, [Use(0, 12, 3, 9), Use(1, 4, 3, 9)])
+    records.done(done(9, begun_ns + 10))
+    records.begun(2, 10, [Use(1, 5, 3, 10)])
+    records.event("lost", 2, "Connection closed by peer")
+    found = rows(tmp_path)
+    history = History.of([], steps=found.steps, events=found.events)
+    assert history.steps["step"].tolist() == [9, 10]
+    assert history.steps["samples"].tolist() == ["0:12 1:4", "1:5"]
+    assert history.steps["done_ns"].isna().tolist() == [False, True]
+    assert history.steps["parameters"].tolist()[0] == "aa"
+    assert found.events[0]["kind"] == "lost"
+    assert found.events[0]["detail"] == "generation 2: Connection closed by peer"
+
+
+def test_records_of_a_node_that_started_again_follow_those_before_and_a_torn_end_is_left_out(tmp_path: Path) -> None:
+    Records(tmp_path, "rank1").event("lost", 1, "first")
+    Records(tmp_path, "rank1").event("lost", 2, "second")
+    with (tmp_path / FILE).open("ab") as file:
+        file.write(b'{"type":"happ')
+    assert [record.generation for record in read(tmp_path)] == [1, 2]
+    assert read(tmp_path / "nobody") == []
+
+
+@dataclass
+class Recorded:
+    """A system that trains, of which only what it wrote down matters."""
+
+    log: Trained
+
+    def trained(self, data: Mapping[str, Path]) -> Trained:
+        return self.log
+
+    def steps_done(self, data: Mapping[str, Path]) -> int:
+        return 0
+
+    def control(self, steps: int) -> list[dict[str, object]]:
+        return [{"node": CONTROL, "generation": 0, "step": step, "parameters": "aa", "samples": ""} for step in range(steps)]
+
+
+def recorded(*steps: dict[str, object]) -> Trained:
+    """What comes into the history of a system whose log holds these steps, of a run that began at 1,000 ns."""
+    system = Recorded(Trained(steps=list(steps), events=[]))
+    return trained(cast(Cluster, SimpleNamespace(system=system, nodes={}, disks=None)), 1000)
+
+
+def test_times_count_from_the_start_and_what_is_later_than_the_look_is_left_out() -> None:
+    later_ns = time.monotonic_ns() + 10**12
+    step = {"node": "rank0", "generation": 1, "samples": "0:1", "parameters": "aa"}
+    log = recorded(
+        {**step, "step": 0, "begun_ns": 1500, "done_ns": 1700},
+        {**step, "step": 1, "begun_ns": 1800, "done_ns": later_ns},
+        {**step, "step": 2, "begun_ns": later_ns},
+    )
+    assert [(row["step"], row["begun_ns"], row.get("done_ns")) for row in log.steps] == [(0, 500, 700), (1, 800, None)]
+    assert "parameters" not in log.steps[1]
+
+
+def test_the_control_goes_as_far_as_the_ranks_have_come() -> None:
+    row = {"node": "rank0", "generation": 1, "begun_ns": 1, "samples": "", "parameters": "aa"}
+    history = History.of([], steps=[{**row, "step": 2, "done_ns": 2}, {**row, "step": 3}])
+    system = cast(Training, Recorded(Trained(steps=[], events=[])))
+    steps = with_control(system, history).steps
+    assert steps["step"][steps["node"] == CONTROL].tolist() == [0, 1, 2]
+    untrained = History.of([])
+    assert with_control(system, untrained) is untrained
+
+
+# ------------------------------------------------------------------------------------------------------------- control
+
+
+def test_a_control_that_is_made_longer_is_the_one_that_is_made_at_once(tmp_path: Path) -> None:
+    for steps in (2, 4):
+        control.main(tmp_path / "twice", "digits", 1, steps)
+    control.main(tmp_path / "once", "digits", 1, 4)
+    made = [(tmp_path / name / "digests.json").read_bytes() for name in ("twice", "once")]
+    assert made[0] == made[1]
+
+
+def test_a_control_whose_state_is_damaged_is_made_anew(tmp_path: Path) -> None:
+    control.main(tmp_path / "damaged", "digits", 1, 2)
+    state = tmp_path / "damaged" / "state"
+    state.write_bytes(state.read_bytes()[:-1] + b"?")
+    control.main(tmp_path / "damaged", "digits", 1, 3)
+    control.main(tmp_path / "once", "digits", 1, 3)
+    made = [(tmp_path / name / "digests.json").read_bytes() for name in ("damaged", "once")]
+    assert made[0] == made[1]
