@@ -45,7 +45,7 @@ class ConnectionPool(Generic[C]):
         self._closed = False
 
     async def take(self) -> C:
-        """An idle connection, else a new one. Raises `Unreachable` where none comes about."""
+        """An idle connection, else a new one. Raises `Unreachable` if none can be made."""
         if self._account is None:  # not when it is made, for which there need not be a loop yet
             self._account = account()
             self._account.pools.add(self)

@@ -29,7 +29,7 @@ def echo(batch: RequestBatch) -> None:
 
 
 async def raw(pieces: Sequence[bytes], *, count: int, timeout_s: float = 10) -> tuple[Sequence[ReceivedResponse], str | None]:
-    """What a client makes of a server that sends these pieces, one a turn, and closes."""
+    """What a client returns if the server sends these pieces, one a turn, and closes."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
@@ -50,7 +50,7 @@ async def raw(pieces: Sequence[bytes], *, count: int, timeout_s: float = 10) -> 
         server.close()
 
 
-def test_a_batch_comes_back_in_order_on_a_kept_connection() -> None:
+def test_responses_keep_the_order_of_requests_and_the_connection_is_reused() -> None:
     async def scenario() -> list[tuple[int, bytes]]:
         server = await batched_server.listen(echo, (HOST, 0))
         client = BatchedHttpClient(server.sockets[0].getsockname())
@@ -69,7 +69,7 @@ def test_a_batch_comes_back_in_order_on_a_kept_connection() -> None:
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
-def test_single_bytes_are_put_together() -> None:
+def test_a_response_may_arrive_byte_by_byte() -> None:
     answers, why = asyncio.run(raw([OK[at : at + 1] for at in range(len(OK))], count=1))
     assert ([answer.content for answer in answers], why) == ([OK], None)
 
@@ -83,19 +83,19 @@ def test_single_bytes_are_put_together() -> None:
         ([OK.replace(b"content", b"connection: close\r\ncontent")], 0, "not one that a batch can take"),
     ],
 )
-def test_what_came_before_a_failure_counts(pieces: list[bytes], whole: int, reason: str) -> None:
+def test_responses_before_a_failure_are_returned(pieces: list[bytes], whole: int, reason: str) -> None:
     answers, why = asyncio.run(raw(pieces, count=2))
     assert len(answers) == whole
     assert why is not None
     assert reason in why
 
 
-def test_silence_is_given_up() -> None:
+def test_a_silent_server_is_given_up_after_the_timeout() -> None:
     answers, why = asyncio.run(raw([], count=2, timeout_s=0.05))
     assert (answers, why) == ([], "no answer within 0.05 s")
 
 
-def test_nobody_there_is_said() -> None:
+def test_a_refused_connection_is_the_reason() -> None:
     async def scenario(port: int) -> tuple[Sequence[ReceivedResponse], str | None]:
         return await BatchedHttpClient((HOST, port)).exchange(requests([b"x"]), timeout_s=10)
 

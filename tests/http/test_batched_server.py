@@ -54,7 +54,7 @@ def bodies(answers: bytes) -> list[bytes]:
     return [part.partition(b"\r\n\r\n")[2] for part in answers.split(b"HTTP/1.1 ")[1:]]
 
 
-def test_batches_that_are_finished_out_of_order_are_answered_in_order() -> None:
+def test_batches_finished_out_of_order_are_answered_in_order() -> None:
     async def scenario() -> bytes:
         batches: list[RequestBatch] = []
         arrived = asyncio.Event()
@@ -78,7 +78,7 @@ def test_batches_that_are_finished_out_of_order_are_answered_in_order() -> None:
     assert bodies(asyncio.run(scenario())) == [b"1", b"2", b"3", b""]
 
 
-def test_an_error_amid_a_batch_spoils_only_what_has_no_answer() -> None:
+def test_an_error_in_a_handler_is_a_500_for_messages_without_an_answer() -> None:
     def half(batch: RequestBatch) -> None:
         for message in batch.messages:
             if message.body == b"bad":
@@ -99,7 +99,7 @@ def test_an_error_amid_a_batch_spoils_only_what_has_no_answer() -> None:
     assert after.body == b"after"
 
 
-def test_an_error_is_reported_to_the_log_that_the_server_was_given(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_in_a_handler_goes_to_the_given_log(capsys: pytest.CaptureFixture[str]) -> None:
     def fail(batch: RequestBatch) -> None:
         raise ArithmeticError("bad")
 
@@ -116,7 +116,7 @@ def test_an_error_is_reported_to_the_log_that_the_server_was_given(capsys: pytes
     assert capsys.readouterr().err == ""
 
 
-def test_garbage_is_refused_after_what_came_before_it() -> None:
+def test_garbage_is_refused_after_earlier_requests_are_answered() -> None:
     async def scenario() -> bytes:
         async with serving(echo) as address:
             return await exchange(address, post(b"fine") + b"\x00garbage")
@@ -127,7 +127,7 @@ def test_garbage_is_refused_after_what_came_before_it() -> None:
     assert refused.startswith(b"400 Bad Request\r\nconnection: close\r\n")
 
 
-def test_nothing_is_answered_after_a_last_request() -> None:
+def test_requests_after_connection_close_are_ignored() -> None:
     async def scenario() -> bytes:
         async with serving(echo) as address:
             return await exchange(address, LAST + post(b"too late"))
@@ -149,7 +149,7 @@ def test_an_answer_to_head_has_no_body() -> None:
     assert asyncio.run(scenario()).endswith(b"content-length: 4\r\n\r\n")
 
 
-def test_who_expects_to_be_told_to_continue_is_told() -> None:
+def test_expect_gets_100_continue() -> None:
     async def scenario() -> tuple[bytes, bytes]:
         async with serving(echo) as address:
             reader, writer = await asyncio.open_connection(*address)
@@ -166,7 +166,7 @@ def test_who_expects_to_be_told_to_continue_is_told() -> None:
     assert bodies(answer) == [b"body"]
 
 
-def test_a_client_that_waits_to_continue_is_told_after_what_it_asked_before_is_answered() -> None:
+def test_expect_gets_100_continue_once_earlier_requests_are_answered() -> None:
     async def scenario() -> tuple[bytes, bytes]:
         held: list[RequestBatch] = []
         async with serving(held.append) as address:
@@ -190,7 +190,7 @@ def test_a_client_that_waits_to_continue_is_told_after_what_it_asked_before_is_a
     assert bodies(answer) == [b"body"]
 
 
-def test_a_client_that_went_away_disturbs_nobody() -> None:
+def test_a_client_that_left_does_not_disturb_others() -> None:
     async def scenario() -> tuple[bool, Response]:
         batches: list[RequestBatch] = []
         arrived = asyncio.Event()
@@ -221,7 +221,7 @@ def test_a_client_that_went_away_disturbs_nobody() -> None:
 
 
 async def flooded(address: Address) -> None:
-    """One client sends 10 MB of requests and reads nothing; return when another has had many answers meanwhile."""
+    """One client sends 10 MB of requests and reads nothing. Returns when another client has had many responses meanwhile."""
     _, writer = await asyncio.open_connection(*address)
     writer.write(post(b"x" * 2000) * FLOOD)
     client = HttpClient(address)
@@ -234,7 +234,7 @@ async def flooded(address: Address) -> None:
 FLOOD = 5000
 
 
-def test_who_does_not_read_the_answers_is_not_read_from() -> None:
+def test_a_client_that_does_not_read_is_not_read_from() -> None:
     answered = 0
 
     def big(batch: RequestBatch) -> None:
@@ -272,7 +272,7 @@ def test_too_many_waiting_requests_stop_the_reading() -> None:
 # ----------------------------------------------------------------------------------------------------------- deadlines
 
 
-def test_a_read_whose_requests_say_different_timeouts_is_several_batches() -> None:
+def test_requests_of_one_read_with_different_timeouts_are_different_batches() -> None:
     batches: list[tuple[int, Deadline | None]] = []
     read_s: list[float] = []
 
@@ -296,7 +296,7 @@ def test_a_read_whose_requests_say_different_timeouts_is_several_batches() -> No
     assert first.at_s <= read_s[0] + 0.3
 
 
-def test_a_timeout_that_is_none_is_answered_with_the_reason() -> None:
+def test_an_invalid_timeout_is_refused_with_the_reason() -> None:
     async def scenario() -> bytes:
         async with serving(echo) as address:
             return await exchange(address, post(b"x", b"timeout-ms: soon\r\n"))

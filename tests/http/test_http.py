@@ -1,4 +1,4 @@
-"""The wire, spoken to by itself and by bare sockets."""
+"""Server and client, with each other and with bare sockets."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def serving() -> AsyncIterator[Address]:
 
 
 async def said(address: Address, *parts: bytes, eof: bool = False) -> bytes:
-    """What the server says until it closes; with `eof` the end of what is sent is said as well."""
+    """Everything the server sends until it closes. With `eof`, the client half-closes after its parts."""
     reader, writer = await asyncio.open_connection(*address)
     for part in parts:
         writer.write(part)
@@ -112,7 +112,7 @@ def test_a_request_in_single_bytes_and_one_in_chunks() -> None:
     run(scenario)
 
 
-def test_what_is_bad_is_refused_after_what_was_good_is_answered() -> None:
+def test_a_bad_request_is_refused_after_good_ones_are_answered() -> None:
     async def scenario(address: Address) -> None:
         text = await said(address, GET % b"/slow" + GET % b"/b" + b"nonsense\r\n\r\n" + GET % b"/after")
         good, bad = text.index(b"GET /b {}"), text.index(b"HTTP/1.1 400 Bad Request")
@@ -122,7 +122,7 @@ def test_what_is_bad_is_refused_after_what_was_good_is_answered() -> None:
     run(scenario)
 
 
-def test_what_curl_and_browsers_send_besides() -> None:
+def test_upgrade_head_http_1_0_no_content_and_expect() -> None:
     async def scenario(address: Address) -> None:
         upgrade = b"GET /a HTTP/1.1\r\nconnection: %b\r\nupgrade: h2c\r\n\r\n"
         assert (await said(address, upgrade % b"upgrade, close")).endswith(b"GET /a {}")
@@ -148,7 +148,7 @@ def test_what_curl_and_browsers_send_besides() -> None:
     run(scenario)
 
 
-def test_a_client_that_waits_to_continue_is_told_after_what_it_asked_before_is_answered() -> None:
+def test_expect_gets_100_continue_once_earlier_requests_are_answered() -> None:
     async def scenario(address: Address) -> None:
         reader, writer = await asyncio.open_connection(*address)
         writer.write(GET % b"/slow" + b"POST /size HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
@@ -188,7 +188,7 @@ def test_a_client_keeps_its_connection_and_reads_json() -> None:
     run(scenario)
 
 
-def test_bad_bodies_and_failing_handlers_are_answers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_bodies_get_a_400_and_failing_handlers_a_500(capsys: pytest.CaptureFixture[str]) -> None:
     async def scenario(address: Address) -> None:
         client = HttpClient(address)
         for body in (b"", b"{", b'{"a":1}', b'{"a":"x","b":2}'):
@@ -201,7 +201,7 @@ def test_bad_bodies_and_failing_handlers_are_answers(capsys: pytest.CaptureFixtu
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_a_failing_handler_is_reported_to_the_log_that_the_server_was_given(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_in_a_handler_goes_to_the_given_log(capsys: pytest.CaptureFixture[str]) -> None:
     async def main() -> None:
         server = await listen(handle, ("127.0.0.1", 0), lines.append)
         async with server:
@@ -239,7 +239,7 @@ def test_no_answer_in_time_may_have_acted() -> None:
     run(scenario)
 
 
-def test_nobody_listens_so_nothing_was_sent() -> None:
+def test_a_refused_connection_is_unreachable() -> None:
     async def main() -> None:
         async with serving() as address:
             pass
@@ -252,7 +252,7 @@ def test_nobody_listens_so_nothing_was_sent() -> None:
 @pytest.mark.parametrize(
     "answer", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200"]
 )
-def test_half_an_answer_or_none_is_broken(answer: bytes) -> None:
+def test_an_incomplete_response_is_broken(answer: bytes) -> None:
     async def main() -> None:
         async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
@@ -276,7 +276,7 @@ def test_half_an_answer_or_none_is_broken(answer: bytes) -> None:
         ("GET", b"HTTP/1.1 304 Not Modified\r\ncontent-length: 10\r\n\r\n", b""),
     ],
 )
-def test_where_an_answer_ends_follows_from_its_request_and_head(method: str, answer: bytes, body: bytes) -> None:
+def test_responses_with_unusual_ends(method: str, answer: bytes, body: bytes) -> None:
     async def main() -> None:
         async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
@@ -315,7 +315,7 @@ def test_a_connection_that_the_server_has_closed_is_not_used_again() -> None:
     uvloop.run(main())
 
 
-def test_an_answer_of_another_node_is_passed_on_as_it_is() -> None:
+def test_a_response_of_another_node_can_be_passed_on_unchanged() -> None:
     async def scenario(address: Address) -> None:
         behind = HttpClient(address)
 
@@ -332,7 +332,7 @@ def test_an_answer_of_another_node_is_passed_on_as_it_is() -> None:
     run(scenario)
 
 
-def test_many_at_once_each_get_their_own_answer() -> None:
+def test_concurrent_requests_each_get_their_own_response() -> None:
     async def scenario(address: Address) -> None:
         client = HttpClient(address)
         replies = await asyncio.gather(*(client.request("GET", f"/{number}", timeout_s=30) for number in range(200)))

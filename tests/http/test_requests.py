@@ -51,7 +51,7 @@ def test_requests_are_the_same_wherever_the_bytes_are_split(
     assert seen(found) == [expected for _, expected in requests]
 
 
-def test_requests_come_out_of_single_bytes() -> None:
+def test_requests_may_arrive_byte_by_byte() -> None:
     parser = RequestParser()
     data = post(b"one") + post(b"") + post(b"three")
     found = [message for byte in data for message in parser.feed(bytes([byte]))]
@@ -69,7 +69,7 @@ def test_requests_come_out_of_single_bytes() -> None:
         b"GET / NONSENSE\r\n\r\n",
     ],
 )
-def test_garbage_ends_what_can_be_cut_out(garbage: bytes) -> None:
+def test_requests_before_garbage_are_taken(garbage: bytes) -> None:
     parser = RequestParser()
     assert [message.body for message in parser.feed(post(b"before") + garbage)] == [b"before"]
     assert parser.failure
@@ -116,7 +116,7 @@ DAMAGE = st.sampled_from(
 def test_damaged_requests_are_the_same_requests_as_for_httptools(
     wholes: list[bytes], damages: list[tuple[int, int, bytes]]
 ) -> None:
-    """As far as both read: one may refuse what the other takes."""
+    """Compared as far as both read, because either may refuse what the other accepts."""
     data = b"".join(wholes)
     for place, gone, put in damages:
         at = place % len(data)
@@ -140,8 +140,8 @@ def test_damaged_requests_are_the_same_requests_as_for_httptools(
         b"X: a\r\n folded",
     ],
 )
-def test_what_others_may_read_differently_is_refused(headers: bytes) -> None:
-    """Two programs that see different requests in the same bytes can be played off against each other."""
+def test_ambiguous_heads_are_refused(headers: bytes) -> None:
+    """If two programs on a path see different requests in the same bytes, a client can smuggle one past the first."""
     parser = RequestParser()
     assert parser.feed(b"POST / HTTP/1.1\r\n" + headers + b"\r\n\r\n") == []
     assert parser.failure is not None
@@ -195,8 +195,8 @@ def test_a_body_above_the_limit_is_refused_before_it_has_come() -> None:
         assert parser.failure.status == 413
 
 
-def test_a_length_hidden_from_the_parser_is_not_believed() -> None:
-    """A head that ends earlier for the parser than for the search: both must see the same requests."""
+def test_bare_line_feeds_do_not_hide_a_request() -> None:
+    """A head that ends earlier for httptools than for our search for an empty line."""
     parser = RequestParser()
     messages = parser.feed(b"POST /a HTTP/1.1\ncontent-length: 0\n\nGET /b HTTP/1.1\r\nhost: a\r\n\r\n")
     assert parser.failure or [message.head.path for message in messages] == ["/a", "/b"]
@@ -204,7 +204,7 @@ def test_a_length_hidden_from_the_parser_is_not_believed() -> None:
 
 @pytest.mark.parametrize("value", [b"1", b"300", b"00300", b"99999999"])
 def test_a_timeout_is_read_from_the_head(value: bytes) -> None:
-    """By the quick way and by the parser."""
+    """Of requests with a length and in chunks."""
     parser = RequestParser()
     messages = parser.feed(post(b"a", b"Timeout-Ms: " + value + b"\r\n") + post(b"b"))
     messages += parser.feed(b"POST /c HTTP/1.1\r\ntimeout-ms: " + value + b"\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n")
@@ -213,7 +213,7 @@ def test_a_timeout_is_read_from_the_head(value: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", [b"", b"0", b"-1", b"+1", b"1.5", b"300ms", b"1 2", b"123456789", b"\xb2"])
-def test_a_timeout_that_is_none_is_refused(value: bytes) -> None:
+def test_an_invalid_timeout_is_refused(value: bytes) -> None:
     parser = RequestParser()
     assert [message.body for message in parser.feed(post(b"before") + post(b"a", b"timeout-ms: " + value + b"\r\n"))] == [
         b"before"

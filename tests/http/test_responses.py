@@ -16,7 +16,7 @@ bodies = st.binary(max_size=60)
 
 @st.composite
 def answers(draw: st.DrawFn) -> tuple[bytes, int, bytes]:
-    """An answer as it comes, its status and its body."""
+    """A response as bytes, its status and its body."""
     before = draw(st.sampled_from([b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\n"]))
     status, body = draw(st.sampled_from([200, 201, 404, 503])), draw(bodies)
     first = before + b"HTTP/1.1 %d Word\r\nServer: x\r\n" % status
@@ -35,7 +35,7 @@ def answers(draw: st.DrawFn) -> tuple[bytes, int, bytes]:
 @given(
     sent=st.lists(answers(), min_size=1, max_size=5), cuts=st.lists(st.integers(0, 2000), max_size=12), tail=st.none() | bodies
 )
-def test_answers_are_cut_out_wherever_the_network_cut_them(
+def test_responses_are_the_same_wherever_the_bytes_are_split(
     sent: list[tuple[bytes, int, bytes]], cuts: list[int], tail: bytes | None
 ) -> None:
     whole = b"".join(content for content, _, _ in sent)
@@ -71,13 +71,13 @@ def outcome(content: bytes, *, bodiless: bool = False) -> tuple[int, bytes, bool
 
 
 @given(answers())
-def test_nothing_is_cut_out_before_it_is_there(sent: tuple[bytes, int, bytes]) -> None:
+def test_a_response_is_returned_only_when_it_is_complete(sent: tuple[bytes, int, bytes]) -> None:
     content, status, body = sent
     assert all(first(content[:end]) is None for end in range(len(content)))
     assert outcome(content + b"HTTP") == (status, body, True, 4)
 
 
-def test_the_answer_to_head_has_no_body() -> None:
+def test_the_response_to_head_has_no_body() -> None:
     content = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"
     assert outcome(content, bodiless=True) == (200, b"", True, 0)
     assert outcome(b"HTTP/1.1 200 OK\r\n\r\n", bodiless=True) == (200, b"", True, 0)
@@ -92,7 +92,7 @@ def test_the_answer_to_head_has_no_body() -> None:
         (b"HTTP/1.1 200 OK", False),
     ],
 )
-def test_which_answer_ends_the_connection(headers: bytes, last: bool) -> None:
+def test_which_response_ends_the_connection(headers: bytes, last: bool) -> None:
     answer = first(headers + b"\r\nContent-Length: 0\r\n\r\n")
     assert answer is not None
     assert answer.head.keep_alive is not last
@@ -110,6 +110,6 @@ def test_which_answer_ends_the_connection(headers: bytes, last: bool) -> None:
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
     ],
 )
-def test_what_is_no_answer_is_refused(content: bytes) -> None:
+def test_bytes_that_are_no_response_are_refused(content: bytes) -> None:
     with pytest.raises(Malformed):
         first(content)
