@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import os
@@ -39,13 +38,12 @@ Route = Callable[[Request, tuple[str, ...]], Awaitable[Response]]
 
 
 class Api:
-    """Answers requests. Requests that change something run one at a time, so no change is seen half done."""
+    """Answers requests."""
 
     def __init__(self, proxies: Proxies, descriptors: Descriptors) -> None:
         self._proxies = proxies
         self._descriptors = descriptors
         self._log = Log("warning")
-        self._changing = asyncio.Lock()
         self._ids = (f"{os.urandom(6).hex()}{number:08x}" for number in itertools.count())
         self._routes: tuple[tuple[str, dict[str, Route]], ...] = (
             ("/reset", {"POST": self._reset}),
@@ -94,10 +92,7 @@ class Api:
         try:
             if len(request.body) > MAX_BODY_BYTES:
                 return _refusal(too_long(MAX_BODY_BYTES))
-            if request.method == "GET":
-                return await route(request, names)
-            async with self._changing:
-                return await route(request, names)
+            return await route(request, names)
         except JsonError as error:
             return _refusal(bad_body(str(error)))
         except ApiError as error:
@@ -117,11 +112,12 @@ class Api:
         return self._proxy_answer(200, self._proxies.get(names[0]), Warnings())
 
     async def _update(self, request: Request, names: tuple[str, ...]) -> Response:
-        proxy = self._proxies.get(names[0])
-        warnings = Warnings()
-        wanted = bodies.proxy_to_update(request.body, proxy, warnings.append)
-        await proxy.update(wanted.listen, wanted.upstream, wanted.enabled)
-        return self._proxy_answer(200, proxy, warnings)
+        async with self._proxies.changing(names[0]):
+            proxy = self._proxies.get(names[0])
+            warnings = Warnings()
+            wanted = bodies.proxy_to_update(request.body, proxy, warnings.append)
+            await proxy.update(wanted.listen, wanted.upstream, wanted.enabled)
+            return self._proxy_answer(200, proxy, warnings)
 
     async def _delete(self, _: Request, names: tuple[str, ...]) -> Response:
         await self._proxies.remove(names[0])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakValueDictionary
 
 from faults.plane import errors
 from faults.plane.connection import Connection
@@ -37,6 +39,7 @@ class Proxies:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._proxies: dict[str, Proxy] = {}
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._search_again_s = 0.0
 
     def __iter__(self) -> Iterator[Proxy]:
@@ -48,33 +51,46 @@ class Proxies:
             raise errors.proxy_not_found()
         return self._proxies[name]
 
+    def changing(self, name: str) -> asyncio.Lock:
+        """Held while the proxy of that name is created, changed or removed, so no change is seen half done.
+
+        There is one for each name, since a change may have to wait for a name to be looked up.
+        """
+        return self._changing.setdefault(name, asyncio.Lock())
+
     async def create(self, spec: ProxySpec) -> Proxy:
-        if spec.name in self._proxies:
-            raise errors.proxy_exists()
-        return await self._place(spec)
+        async with self.changing(spec.name):
+            if spec.name in self._proxies:
+                raise errors.proxy_exists()
+            return await self._place(spec)
 
     async def create_or_replace(self, spec: ProxySpec) -> Proxy:
         """As in `/populate`: an existing proxy with the same `listen` and `upstream` is left alone; any other is replaced."""
-        existing = self._proxies.get(spec.name)
-        if existing is not None:
-            if not await existing.differs(spec.listen, spec.upstream):
-                return existing
-            await existing.stop()
-        return await self._place(spec)
+        async with self.changing(spec.name):
+            existing = self._proxies.get(spec.name)
+            if existing is not None:
+                if not await existing.differs(spec.listen, spec.upstream):
+                    return existing
+                await existing.stop()
+            return await self._place(spec)
 
     async def remove(self, name: str) -> None:
-        await self.get(name).stop()
-        del self._proxies[name]
+        async with self.changing(name):
+            await self.get(name).stop()
+            del self._proxies[name]
 
     async def reset(self) -> None:
         """Enable every proxy and remove every toxic. If a proxy cannot listen, the others are still reset."""
         failure: ApiError | None = None
         for proxy in self:
-            try:
-                await proxy.start()
-            except ApiError as error:
-                failure = failure or error
-            proxy.toxics.clear()
+            async with self.changing(proxy.name):
+                if self._proxies.get(proxy.name) is not proxy:
+                    continue  # removed or replaced while another one was reset
+                try:
+                    await proxy.start()
+                except ApiError as error:
+                    failure = failure or error
+                proxy.toxics.clear()
         if failure is not None:
             raise failure
 

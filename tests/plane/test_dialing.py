@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.helpers.plane_world import (
+    PATIENCE_S,
     ProxyHandle,
     Server,
     Upstream,
@@ -49,6 +51,24 @@ def test_a_proxy_with_such_a_name_can_be_removed_and_the_server_ends(server_with
         assert silent(client, 0.05)
         server_with_names.ask("DELETE", proxy.path)
         assert closed_how(client) == "end"
+
+
+@pytest.mark.parametrize("server_with_names", ["embedded"], indirect=True)
+def test_a_listen_name_that_is_not_answered_holds_up_no_change_of_other_proxies(
+    server_with_names: Server, upstream: Upstream
+) -> None:
+    server = server_with_names
+    proxy = server.proxy(upstream.address)
+    body = json.dumps({"name": "slow", "listen": "unanswered.example:0", "upstream": upstream.address})
+    with socket.create_connection((server.host, server.port), timeout=PATIENCE_S) as waiting:
+        waiting.sendall(f"POST /proxies HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        assert silent(waiting, 0.05)
+        proxy.remove(proxy.add("noop"))
+        server.ask("PATCH", proxy.path, {"enabled": False})
+        server.ask("POST", "/reset")
+        assert works(proxy, upstream)
+        server.ask("DELETE", proxy.path)
+        assert silent(waiting, 0.01)
 
 
 @pytest.mark.nightly
