@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from harness.model.environment import Environment
+from harness.model.errors import UsageError
 from harness.model.evidence import Evidence, Targets
-from harness.model.system import Link, Node
+from harness.model.fault import Fault
+from harness.model.system import Link, Node, System, links_of
 
 _LOOKS: Final = 5
 _LOOK_AGAIN_S: Final = 0.02
@@ -20,6 +22,16 @@ Half = tuple[Link, str]
 def replicas_of(nodes: Iterable[Node]) -> list[str]:
     """The names of those among which selectors choose, in their order."""
     return [node.name for node in nodes if node.replica]
+
+
+def check_peers(fault: Fault, system: System) -> None:
+    """Raise `UsageError` if a system's replicas have no links between them: such a cut has nothing to cut."""
+    replicas = set(replicas_of(system.nodes()))
+    if not any(link.source in replicas and link.target in replicas for link in links_of(system)):
+        raise UsageError(
+            f"{type(fault).__name__}: the replicas of {type(system).__name__} have no links between them. Use Partition or"
+            " Isolate."
+        )
 
 
 def between(environment: Environment, pairs: Iterable[frozenset[str]]) -> list[Half]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import ClassVar, Final
 
-from faults._cuts import Half, between, cut, replicas_of, restore
+from faults._cuts import Half, between, check_peers, cut, replicas_of, restore
 from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.evidence import Evidence, Targets
@@ -38,6 +38,7 @@ class Bridge(Fault):
         replicas = replicas_of(system.nodes())
         if len(replicas) < 3:
             raise UsageError(f"Bridge: {len(replicas)} replicas have no two halves besides a bridge. It needs at least 3.")
+        check_peers(self, system)
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         return await cut(environment, targets, self._halves(environment, targets))

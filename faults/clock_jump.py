@@ -9,7 +9,7 @@ from typing import ClassVar
 from faults import _clocks
 from harness.model.environment import Environment
 from harness.model.evidence import Evidence, Targets
-from harness.model.fault import Aim, Fault
+from harness.model.fault import Aim, Fault, Use
 from harness.model.steering import Term
 from harness.model.system import System
 
@@ -28,6 +28,7 @@ class ClockJump(Fault):
     every_ms: float = 200.0
 
     aims_at: ClassVar[Aim] = "nodes"
+    uses: ClassVar[Use | None] = "clock"
 
     def __post_init__(self) -> None:
         _clocks.check(self, "by_ms", self.by_ms)

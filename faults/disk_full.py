@@ -8,7 +8,7 @@ from typing import ClassVar
 from faults import _steered
 from harness.model.environment import Environment
 from harness.model.evidence import Evidence, Targets
-from harness.model.fault import Aim, Fault
+from harness.model.fault import Aim, Fault, Use
 from harness.model.steering import Counter, Setting
 from harness.model.system import System
 
@@ -22,6 +22,7 @@ class DiskFull(Fault):
     """
 
     aims_at: ClassVar[Aim] = "nodes"
+    uses: ClassVar[Use | None] = "files"
 
     def check(self, system: System) -> None:
         _steered.check(self, system)

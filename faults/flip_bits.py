@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
 from harness.model.evidence import Evidence, Targets
-from harness.model.fault import Aim, Fault
+from harness.model.fault import Aim, Fault, Use
 from harness.model.steering import PARTIAL
 
 _TOLD: Final = 3
@@ -36,6 +36,7 @@ class FlipBits(Fault):
     bits: int = 1
 
     aims_at: ClassVar[Aim] = "nodes"
+    uses: ClassVar[Use | None] = "files"
 
     def __post_init__(self) -> None:
         if self.bits < 1:

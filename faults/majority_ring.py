@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import ClassVar
 
-from faults._cuts import Half, between, cut, replicas_of, restore
+from faults._cuts import Half, between, check_peers, cut, replicas_of, restore
 from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.evidence import Evidence, Targets
@@ -41,6 +41,7 @@ class MajorityRing(Fault):
             raise UsageError(
                 f"MajorityRing: {len(replicas)} replicas have no such majorities. It needs at least 4; or use Bridge."
             )
+        check_peers(self, system)
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         return await cut(environment, targets, self._halves(environment, targets))

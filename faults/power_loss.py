@@ -12,7 +12,7 @@ from faults import _steered
 from faults.kill import Kill
 from harness.model.environment import Environment
 from harness.model.evidence import Evidence, Targets
-from harness.model.fault import Aim, Fault
+from harness.model.fault import Aim, Fault, Use
 from harness.model.steering import PARTIAL, Tracked
 from harness.model.system import System
 
@@ -32,6 +32,7 @@ class PowerLoss(Fault):
     torn: bool = False
 
     aims_at: ClassVar[Aim] = "nodes"
+    uses: ClassVar[Use | None] = "files"
 
     def check(self, system: System) -> None:
         _steered.check(self, system)

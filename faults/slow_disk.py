@@ -10,7 +10,7 @@ from faults import _steered
 from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.evidence import Evidence, Targets
-from harness.model.fault import Aim, Fault
+from harness.model.fault import Aim, Fault, Use
 from harness.model.steering import Counter, Setting
 from harness.model.system import System
 
@@ -26,6 +26,7 @@ class SlowDisk(Fault):
     delay_ms: float = 100.0
 
     aims_at: ClassVar[Aim] = "nodes"
+    uses: ClassVar[Use | None] = "files"
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.delay_ms) and 0.001 <= self.delay_ms <= 60_000):

@@ -17,6 +17,7 @@ from harness.model.steps import Steps
 from harness.model.system import System
 
 Aim = Literal["nodes", "links"]
+Use = Literal["files", "clock"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Fault(ABC):
     """Whether it acts on processes or on links."""
     needs: ClassVar[type | None] = None
     """The capability (a protocol such as `HasLeader`) that it asks of the system."""
+    uses: ClassVar[Use | None] = None
+    """What a node must use for this fault of it to show: files of its own, or the wall clock."""
     on_hosts: ClassVar[bool] = False
     """Whether it acts on packets between machines, as `Drill(hosts=True)` has them."""
 

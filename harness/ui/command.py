@@ -29,7 +29,7 @@ from harness.run.spec import SEED_BITS
 from harness.ui.control import Control
 from results.record.store import new_run_dir
 from workloads.load.exchanges import HasExchanges
-from workloads.load.locust.setup import Setup, encoded
+from workloads.load.locust.setup import Setup, encoded, too_much
 from workloads.load.target import target_of
 
 _GRACE_S: Final = 8.0
@@ -48,6 +48,8 @@ def ui_command(arguments: argparse.Namespace) -> int:
         )
     if arguments.locustfile and not arguments.locustfile.is_file():
         raise UsageError(f"--locustfile {arguments.locustfile}: there is no such file.")
+    if not arguments.locustfile and (message := too_much(arguments.users, arguments.per_user)):
+        raise UsageError(f"--users {arguments.users}: {message}")
     if arguments.worker and arguments.master:
         raise UsageError("--worker and --master: a process is one of them.")
     seed = secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed

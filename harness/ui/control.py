@@ -16,7 +16,7 @@ from harness.cluster.cluster import Cluster
 from harness.http.message import Request, Response
 from harness.model import selector
 from harness.model.drill import Drill, check_fault
-from harness.model.errors import HarnessError, UsageError
+from harness.model.errors import FaultError, HarnessError, UsageError
 from harness.model.evidence import Targets
 from harness.model.fault import Fault, Window
 from harness.model.system import links_of
@@ -81,10 +81,23 @@ class WindowState(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     text: str
     targets: str
+    from_ms: float | None
+    """When it began, in milliseconds since 1970; None before."""
+    to_ms: float | None
+    """When it was healed; None before."""
     state: str
     seconds: float
     acted: bool | None
     evidence: str
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """A window that began, as charts show it: times in milliseconds since 1970, what was done to whom, what was seen of it."""
+
+    from_ms: float
+    to_ms: float | None
+    text: str
+    seen: str
 
 
 class EventLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +160,8 @@ class Control:
             match request.method, request.path:
                 case "GET", "/state":
                     return Response.json(await self._state())
+                case "GET", "/marks":
+                    return Response.json(self._marks())
                 case "POST", "/inject":
                     return Response.json({"label": self._inject(request.decode(Inject))})
                 case "POST", "/heal":
@@ -231,9 +246,40 @@ class Control:
                 EventLine(ago_s=round((now_ns - event.at_ns) / 1e9, 1), node=event.node, kind=event.kind, detail=event.detail)
                 for event in reversed(self._cluster.events[-_EVENTS:])
             ),
-            faults=tuple(_described(kind) for kind in self._kinds),
+            faults=tuple(_described(kind) for kind in self._kinds if self._in_use(kind)),
             selectors=tuple(self._selectors()),
         )
+
+    def _in_use(self, kind: type[Fault]) -> bool:
+        """Whether some node uses what this fault disturbs: a disk or a clock that no node uses shows no fault."""
+        match kind.uses:
+            case "files":
+                folders = [self._cluster.disks.folder(name) for name in self._cluster.nodes]
+                return any(path.is_file() for folder in folders for path in folder.rglob("*"))
+            case "clock":
+                return any(self._reads_clock(name) for name in self._cluster.nodes)
+        return True
+
+    def _reads_clock(self, name: str) -> bool:
+        try:
+            return self._cluster.clocks.reads(name) != 0  # None: a foreign program, of which that is not known
+        except FaultError:
+            return False
+
+    def _marks(self) -> list[Mark]:
+        now_ns = time.monotonic_ns()
+        states = [_state_of(held, now_ns) for held in self._held.values()]
+        verdicts = {True: "acted", False: "did not act", None: "not known"}
+        return [
+            Mark(
+                from_ms=state.from_ms,
+                to_ms=state.to_ms,
+                text=state.text,
+                seen=verdicts[state.acted] + (f": {state.evidence}" if state.evidence else ""),
+            )
+            for state in states
+            if state.from_ms is not None
+        ]
 
     def _node(self, name: str) -> NodeState:
         runs = self._cluster.processes.runs(name)
@@ -254,14 +300,28 @@ class Control:
 
 
 def fault_kinds(drill: Drill) -> list[type[Fault]]:
-    """The faults that make sense in a drill's system, whatever their targets."""
+    """The faults that make sense in a drill's system with some target."""
     return [
         kind
         for kind in catalog.fault_classes()
         if (kind.needs is None or isinstance(drill.system, kind.needs))
         and (drill.hosts or not kind.on_hosts)
         and (not drill.hosts or kind.on_hosts or kind.aims_at != "links")
+        and _has_target(kind, drill)
     ]
+
+
+def _has_target(kind: type[Fault], drill: Drill) -> bool:
+    """Whether a fault of this kind passes the drill's check with some target; one that needs parameters is taken to."""
+    for target in (*selector.WORDS, *(node.name for node in drill.system.nodes())):
+        try:
+            check_fault(kind(target=target), drill.system, hosts=drill.hosts)
+        except TypeError:  # a parameter without a default
+            return True
+        except UsageError:
+            continue
+        return True
+    return False
 
 
 def _described(kind: type[Fault]) -> FaultKind:
@@ -309,8 +369,15 @@ def _state_of(held: _Held, now_ns: int) -> WindowState:
         label=held.planned.label,
         text=described(held.planned).split("  ", 2)[2],
         targets=" ".join(_hit(held)),
+        from_ms=_unix_ms(seen.injected_ns if seen else None),
+        to_ms=_unix_ms(seen.healed_ns if seen else None),
         state=state,
         seconds=round(seconds, 1),
         acted=seen.acted if seen else None,
         evidence=seen.evidence if seen else "",
     )
+
+
+def _unix_ms(at_ns: int | None) -> float | None:
+    """A time of the monotonic clock as people and charts have it."""
+    return None if at_ns is None else (time.time_ns() - (time.monotonic_ns() - at_ns)) / 1e6

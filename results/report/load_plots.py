@@ -38,7 +38,11 @@ def plot_load(result: LoadResult) -> Plot:
 
 
 def _latency(result: LoadResult, end_s: float) -> figure:
-    drawn = new_figure("Latency, ms", 280, end_s, y_axis_type="log")
+    figures = {name: _column(result.series, f"{name}_ms") for name in _LINES}
+    top = np.fmax.reduce([np.full(len(result.series), 1e-3, np.float32), *figures.values()])
+    lowest = float(np.nanmin(figures["p50"], initial=np.inf)) if np.isfinite(figures["p50"]).any() else 1e-3
+    y_range = Range1d(lowest / 2, max(float(top.max(initial=1e-3)), *_thresholds(result), lowest) * 2)
+    drawn = new_figure("Latency, ms", 280, end_s, y_axis_type="log", y_range=y_range)
     drawn.yaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
     drawn.yaxis.ticker = LogTicker(desired_num_ticks=6)
     drawn.xaxis.visible = False
@@ -46,15 +50,18 @@ def _latency(result: LoadResult, end_s: float) -> figure:
     for name, (token, dash, width) in _LINES.items():
         y = np.repeat(_column(result.series, f"{name}_ms"), 2)
         drawn.line(x, y, line_color=TOKENS[token], line_width=width, line_dash=dash)
-    for slo in (SLO.parse(slo.text) for slo in result.slos):
-        if slo.percentile is not None or slo.metric == "max":
-            mark = Span(location=slo.threshold, dimension="width", line_color=TOKENS["failed"], line_dash="4 4", line_width=1)
-            drawn.add_layout(mark)
-    figures = {name: _column(result.series, f"{name}_ms") for name in _LINES}
-    top = np.fmax.reduce([np.full(len(result.series), 1e-3, np.float32), *figures.values()])
+    for threshold in _thresholds(result):
+        mark = Span(location=threshold, dimension="width", line_color=TOKENS["failed"], line_dash="4 4", line_width=1)
+        drawn.add_layout(mark)
     tip = "p50 @p50{0,0.000} ms<br>p99 @p99{0,0.000} ms<br>p99.9 @p999{0,0.000} ms"
     _hover(drawn, result.series, {**figures, "top": top}, tip)
     return drawn
+
+
+def _thresholds(result: LoadResult) -> list[float]:
+    """Of the SLOs that are about latency, in milliseconds."""
+    slos = [SLO.parse(slo.text) for slo in result.slos]
+    return [slo.threshold for slo in slos if slo.percentile is not None or slo.metric == "max"]
 
 
 def _rate(series: Sequence[Interval], end_s: float) -> figure:

@@ -23,6 +23,7 @@ from harness.model.fault import Fault
 from harness.model.load import Load
 from harness.model.seeds import stream
 from harness.run.schedule import plan
+from systems.serving import Serving
 from tests.helpers.echo import Echo, Numbers
 
 DEADLINE_S = 60.0
@@ -191,6 +192,8 @@ def test_each_sees_a_majority_and_no_two_the_same(replicas: int) -> None:
         (lambda: drill(2, Bridge("one")), "It needs at least 3"),
         (lambda: MajorityRing("one"), "the ring is of all replicas"),
         (lambda: drill(3, MajorityRing()), "It needs at least 4; or use Bridge"),
+        (lambda: Bridge("one").check(Serving(replicas=3)), "the replicas of Serving have no links between them"),
+        (lambda: MajorityRing().check(Serving(replicas=4)), "the replicas of Serving have no links between them"),
         (lambda: drill(1, Partition("half")), "half of 1 replicas is none"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,18 +38,26 @@ def ui(tmp_path: Path) -> Iterator[Served]:
         yield one
 
 
+MARKED = """() => {
+  const charts = [...document.querySelectorAll("[_echarts_instance_]")].map(chartOf);
+  const marked = (chart) => chart && chart.getOption().series.some((one) => one.id === "harness-fault-0");
+  return charts.length === 3 && charts.every(marked);
+}"""
+
+
 def look(page: Page, name: str) -> None:
     if SHOTS:
         page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
 
 
-def test_a_fault_is_injected_seen_and_healed_while_load_runs(ui: Served, page: Page) -> None:
+def test_a_fault_is_injected_seen_and_healed_while_load_runs(ui: Served, page: Page, tmp_path: Path) -> None:
     expect.set_options(timeout=DEADLINE_S * 1000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(ui.url)
     expect(page.locator("#harness-node-rows")).to_be_visible()
     look(page, "1-form")
+    expect(page.get_by_label("Rate, in requests/s")).to_be_visible()
     page.locator('input[name="userCount"]').fill("200")
     page.locator('input[name="spawnRate"]').fill("200")
     page.get_by_role("button", name="Start").click()
@@ -64,11 +73,13 @@ def test_a_fault_is_injected_seen_and_healed_while_load_runs(ui: Served, page: P
     page.get_by_role("button", name="Inject").click()
     window = page.locator("tr[data-label=m0]")
     expect(window).to_have_attribute("data-state", "holds")
+    expect(window).to_contain_text(re.compile(r"\d\d:\d\d:\d\d"))
     expect(page.locator("tr[data-node=r2]")).to_contain_text("stopped")
     expect(page.locator("tr[data-node=r2]")).to_contain_text("Pause")
     look(page, "3-injected")
 
     page.get_by_role("tab", name="Charts").click()
+    page.wait_for_function(MARKED)
     page.wait_for_timeout(4000) if SHOTS else None
     look(page, "4-charts")
     page.get_by_role("tab", name="Faults").click()
@@ -81,7 +92,22 @@ def test_a_fault_is_injected_seen_and_healed_while_load_runs(ui: Served, page: P
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_role("button", name="New", exact=False).first).to_be_visible()
     look(page, "6-stopped")
+
+    report = tmp_path / "report.html"
+    report.write_text(ui.ask("GET", "/stats/report?download=1")[1])
+    page.goto(f"file://{report}")
+    page.wait_for_function(MARKED)
+    expect(page.locator("#harness-faults")).to_contain_text("acted: r2 was stopped until the end")
+    look(page, "7-report")
     assert not errors
+
+
+def test_a_time_that_is_none_is_refused_in_a_line(ui: Served, page: Page) -> None:
+    expect.set_options(timeout=DEADLINE_S * 1000)
+    page.goto(ui.url)
+    page.locator("#harness-seconds").fill("abc")
+    page.get_by_role("button", name="Inject").click()
+    expect(page.locator("#harness-says")).to_have_text('Seconds: "abc" is not a number above 0.')
 
 
 def test_a_fault_that_cannot_be_is_refused_in_a_line(ui: Served, page: Page) -> None:

@@ -59,6 +59,19 @@ def test_bad_input_is_answered_in_a_line(ui: Served) -> None:
         assert "\n" not in text
 
 
+def test_only_faults_that_can_show_are_offered(ui: Served) -> None:
+    offered = {fault["name"] for fault in state(ui)["faults"]}
+    assert {"Pause", "Kill", "Latency", "Isolate", "SlowDisk"} <= offered
+    assert not offered & {"Bridge", "MajorityRing", "ClockSkew", "ClockDrift", "ClockJump", "Blackhole", "Deploy"}
+
+
+def test_a_rate_that_nothing_makes_is_refused_in_locusts_own_way(ui: Served) -> None:
+    status, text, _ = ui.ask("POST", "/swarm", "user_count=5000000&spawn_rate=1", FORM)
+    answer = json.loads(text)
+    assert (status, answer["success"]) == (200, False)
+    assert answer["message"] == "5,000,000 requests/s are more than can be made; ask for at most 1,000,000."
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.nightly)])
 def test_nothing_is_left_however_it_ends(tmp_path: Path, number: int) -> None:
     with served(tmp_path) as one:
@@ -81,6 +94,7 @@ def state(ui: Served) -> dict[str, list[dict[str, str]]]:
 MERGED = """
 from locust.stats import RequestStats
 import numpy as np
+from results.analysis.failures import FailureGroup
 from results.analysis.histogram import Histogram
 from workloads.load.engine import Snapshot
 from workloads.load.locust import statistics
@@ -94,8 +108,10 @@ for part in range(4):
     whole.merge(latency)
     statistics.merge(into, "POST", "/x", Snapshot(
         at_ns=0, seconds=0.5, due=25_100, sent=25_050, ok=24_900, failed=100, wrong=60, unknown=40, latency=latency,
-        service=latency, send_lag=Histogram(), starved_s=0.0, cpu_s=0.1, finished=False,
-        errors={"status 503": 100, "wrong": 60}))
+        service=latency, unanswered=Histogram(), send_lag=Histogram(), read_lag=Histogram(), starved_s=0.0, busy_s=0.0,
+        queued_s=0.0, saturated_s=0.0, blocked_s=0.0, cpu_s=0.1, finished=False, failures=(
+            FailureGroup(outcome="failed", reason="status 503", calls=100, example="overloaded"),
+            FailureGroup(outcome="wrong", reason="wrong", calls=60))))
 for entry in (into.total, into.entries[("/x", "POST")]):
     assert entry.num_requests == 4 * 25_100 and entry.num_failures == 4 * 200
     assert sum(entry.num_reqs_per_sec.values()) == entry.num_requests
@@ -103,7 +119,8 @@ for entry in (into.total, into.entries[("/x", "POST")]):
         true = whole.percentile_ns(percentile) / 1e6
         assert abs(entry.get_response_time_percentile(percentile / 100) - true) <= 0.003 * true, percentile
     assert abs(entry.avg_response_time - whole.mean_ns / 1e6) < 1e-6
-assert {error.error: error.occurrences for error in into.errors.values()} == {"status 503": 400, "wrong": 240}
+assert {error.error: error.occurrences for error in into.errors.values()} == {
+    "status 503: overloaded": 400, "wrong": 240}
 assert statistics.three_digits(1234.5) == 1230 and statistics.three_digits(58_760) == 58_800
 """
 

@@ -21,11 +21,12 @@ from locust.web import WebUI
 from harness.model.slo import SLO
 from results.analysis.load_judge import judged
 from workloads.load.locust.load import EngineLoad
-from workloads.load.locust.setup import Setup
+from workloads.load.locust.pages import Mark, in_requests, with_marks
+from workloads.load.locust.setup import Setup, too_much
 
 _PAGE: Final = Path(__file__).with_name("page")
 _TOKEN_HEADER: Final = "X-Harness-Token"  # noqa: S105 - a header's name
-_FILES: Final = {"faults.js": "text/javascript", "faults.css": "text/css"}
+_FILES: Final = {"marks.js": "text/javascript", "faults.js": "text/javascript", "faults.css": "text/css"}
 _TIMEOUT_S: Final = 30.0
 
 
@@ -53,6 +54,7 @@ class FaultsTab:
         web_ui.template_args["extended_tabs"] = [{"title": "Faults", "key": "faults"}]
         app.add_url_rule("/faults/<name>", "faults_file", self._file, methods=["GET"])
         app.add_url_rule("/faults/state", "faults_state", self._state, methods=["GET"])
+        app.add_url_rule("/faults/marks", "faults_marks", self._marks, methods=["GET"])
         app.add_url_rule("/faults/<action>", "faults_action", self._act, methods=["POST"])
         app.add_url_rule("/faults/slos", "faults_slos", self._slos, methods=["GET"])
 
@@ -63,19 +65,41 @@ class FaultsTab:
         foreign = origin is not None and origin not in {f"http://{host}" for host in self._allowed}
         if foreign or (request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method != "GET"):
             return Response("Another site may not do this.\n", 403, mimetype="text/plain")
+        if request.path == "/swarm" and self._setup.exchanges:
+            users = request.form.get("user_count", default=0.0, type=float)
+            if message := too_much(users, self._setup.per_user):
+                return Response(msgspec.json.encode({"success": False, "message": message}), mimetype="application/json")
         return None
 
     def _close(self, response: Response) -> Response:
         for name in [name for name, _ in response.headers if name.startswith("Access-Control-")]:
             del response.headers[name]
         response.headers["X-Frame-Options"] = "DENY"  # no site can have this page clicked unseen
-        if self._setup.control is not None and request.path == "/" and response.mimetype == "text/html":
+        shown = response.mimetype in ("text/html", "text/javascript", "application/javascript")
+        if response.status_code != 200 or not shown or request.path.startswith("/faults/"):
+            return response
+        response.direct_passthrough = False  # the bundle comes from a file
+        text = response.get_data(as_text=True)
+        if self._setup.exchanges:
+            text = in_requests(text, self._setup.per_user)
+        if self._setup.control is not None and request.path == "/":
             head = (
-                f'<meta name="harness-token" content="{self._token}">'
-                '<link rel="stylesheet" href="faults/faults.css"><script defer src="faults/faults.js"></script></head>'
+                f'<meta name="harness-token" content="{self._token}"><link rel="stylesheet" href="faults/faults.css">'
+                '<script defer src="faults/marks.js"></script><script defer src="faults/faults.js"></script></head>'
             )
-            response.set_data(response.get_data(as_text=True).replace("</head>", head, 1))
+            text = text.replace("</head>", head, 1)
+        elif self._setup.control is not None and request.path == "/stats/report":
+            text = with_marks(text, self._windows())
+        response.set_data(text)
         return response
+
+    def _marks(self) -> Response:
+        return Response(msgspec.json.encode(self._windows()), mimetype="application/json")
+
+    def _windows(self) -> list[Mark]:
+        """The fault windows so far, the oldest first; none if `harness ui` does not answer."""
+        answer = self._ask("GET", "/marks", b"")
+        return msgspec.json.decode(answer.get_data(), type=list[Mark]) if answer.status_code == 200 else []
 
     def _file(self, name: str) -> Response:
         if name not in _FILES:

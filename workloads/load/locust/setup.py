@@ -14,6 +14,17 @@ from workloads.load.engine.task import Exchange
 LENGTH: Final = struct.Struct("<I")
 """Goes before the message. The standard input stays open as long as `harness ui` lives."""
 
+MAX_RATE_PER_S: Final = 1e6
+"""More than the engine makes; a higher rate would only fill the memory with calls that are due, 8 bytes each."""
+
+
+def too_much(users: float, per_user: float) -> str:
+    """What is wrong with so many users, in a line; empty if nothing is."""
+    rate = users * per_user
+    if rate <= MAX_RATE_PER_S:
+        return ""
+    return f"{rate:,.0f} requests/s are more than can be made; ask for at most {MAX_RATE_PER_S:,.0f}."
+
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """`control` is where the Faults tab asks; None where the system runs elsewhere. Whoever asks there names the secret."""

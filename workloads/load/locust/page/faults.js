@@ -22,6 +22,7 @@ function table(id, heads, rows, empty) {
     element("tbody", {}, ...body));
 }
 
+const clock = (ms) => (ms === null ? "" : new Date(ms).toLocaleTimeString([], { hour12: false }));
 const cell = (text, kind) => element("td", { class: kind }, String(text));
 const place = (id, content) => document.getElementById(id).replaceChildren(content);
 
@@ -66,8 +67,7 @@ async function act(action, body) {
     says.textContent = answer.ok ? "" : await answer.text();
     says.className = answer.ok ? "says" : "says bad";
   } catch (error) {
-    says.textContent = `harness ui does not answer: ${error.message}`;
-    says.className = "says bad";
+    say(`harness ui does not answer: ${error.message}`);
   }
   await refresh();
 }
@@ -79,16 +79,27 @@ function value(text, kind) {
   return text.trim() !== "" && !Number.isNaN(number) ? number : text;
 }
 
+function say(text) {
+  const says = document.getElementById("harness-says");
+  says.textContent = text;
+  says.className = "says bad";
+}
+
 function inject(event) {
   event.preventDefault();
   const fields = {};
+  const seconds = document.getElementById("harness-seconds").value.trim();
+  if (!(Number(seconds) > 0)) {
+    say(`Seconds: ${JSON.stringify(seconds)} is not a number above 0.`);
+    return;
+  }
   for (const input of document.querySelectorAll("#harness-fields input")) {
     if (input.value !== input.defaultValue || input.dataset.required) fields[input.name] = value(input.value, input.dataset.kind);
   }
   act("inject", {
     fault: document.getElementById("harness-fault").value,
     target: document.getElementById("harness-target").value,
-    seconds: Number(document.getElementById("harness-seconds").value) || 0,
+    seconds: Number(seconds),
     fields,
   });
 }
@@ -106,8 +117,13 @@ function showFields() {
 
 function options(id, texts) {
   const select = document.getElementById(id);
-  if (select.options.length === texts.length) return false;
+  if (select.options.length === texts.length && texts.every((text, index) => select.options[index].value === text)) return false;
+  const chosen = select.value;
   select.replaceChildren(...texts.map((text) => element("option", { value: text }, text)));
+  if (texts.includes(chosen)) {
+    select.value = chosen;
+    return false;
+  }
   return true;
 }
 
@@ -121,13 +137,14 @@ function show(state) {
     document.getElementById("harness-fault").value = faults.some((fault) => fault.name === "Pause") ? "Pause" : faults[0].name;
     showFields();
   }
-  place("harness-windows", table("harness-window-rows", ["", "Fault", "Hits", "State", "Seconds", "Verdict", "Seen", ""],
+  place("harness-windows", table("harness-window-rows", ["", "Fault", "Hits", "Began", "Ended", "State", "Seconds", "Verdict", "Seen", ""],
     state.windows.map((one) => {
       const [verdict, kind] = VERDICTS.get(one.acted);
       const heal = one.state === "over" || one.state === "heals" ? null
         : element("button", { onclick: () => act("heal", { label: one.label }) }, "Heal");
       return element("tr", { "data-label": one.label, "data-state": one.state },
-        cell(one.label), cell(one.text), cell(one.targets, one.state === "holds" ? "hit" : null), cell(one.state),
+        cell(one.label), cell(one.text), cell(one.targets, one.state === "holds" ? "hit" : null),
+        cell(clock(one.from_ms), "number"), cell(clock(one.to_ms), "number"), cell(one.state),
         cell(one.seconds.toFixed(1), "number"), cell(verdict, kind), cell(one.evidence), element("td", {}, ...(heal ? [heal] : [])));
     }), "no fault so far"));
   place("harness-nodes", table("harness-node-rows", ["Node", "Process", "State", "Faults"], state.nodes.map((one) =>
@@ -152,16 +169,27 @@ function showSlos(slos) {
 }
 
 async function refresh() {
-  if (root.hidden) return;
+  if (root.hidden) {
+    await refreshMarks();
+    return;
+  }
   try {
     const [state, slos] = await Promise.all(["state", "slos"].map((name) => fetch(`faults/${name}`)));
     if (state.ok) show(await state.json());
     else throw new Error(await state.text());
     if (slos.ok) showSlos(await slos.json());
   } catch (error) {
-    const says = document.getElementById("harness-says");
-    says.textContent = `harness ui does not answer: ${error.message}`;
-    says.className = "says bad";
+    say(`harness ui does not answer: ${error.message}`);
+  }
+}
+
+async function refreshMarks() {
+  if (!document.querySelector("[_echarts_instance_]")) return;
+  try {
+    const marks = await fetch("faults/marks");
+    if (marks.ok) markFaults(await marks.json());
+  } catch (error) {
+    // the tab itself says so as soon as it is looked at
   }
 }
 
