@@ -162,15 +162,14 @@ def outcome_of(result: Result, caught_by: str | None, others_cpu: float = 0.0) -
 
 
 def _why(result: Result, caught_by: str | None, others_cpu: float) -> str:
-    """What the check that must find the bug said; then everything that failed or could not decide."""
+    """Why the run does not count, if it does not; then what the bug's check said, and all else that failed or is undecided."""
     said = {check.name: (check.valid, check.why) for check in result.checks} | {
         slo.text: (slo.ok, slo.why) for slo in result.slos
     }
     telling = [name for name, (fine, _) in said.items() if name == caught_by or fine is not True]
-    telling.sort(key=lambda name: name != caught_by)
-    parts = [f"{name}: {said[name][1]}" for name in telling]
-    if others_cpu > MAX_OTHERS:
-        parts.append(f"other processes took {others_cpu:.0%} of the processors")
+    telling.sort(key=lambda name: (name not in _CONDITIONS, name != caught_by))
+    parts = [f"other processes took {others_cpu:.0%} of the processors"] if others_cpu > MAX_OTHERS else []
+    parts += [f"{name}: {said[name][1]}" for name in telling]
     return "; ".join(parts) or "every check and SLO held"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from results.record.detection import Detection, MatrixRow, Trial
 from results.report.assets import render_template, write_page
-from results.report.detection_phrasing import interval, row_mark, share_of, surprises, trial_mark, verdict, who
+from results.report.detection_phrasing import interval, outcome, row_mark, share_of, surprises, trial_mark, verdict, who
 from results.report.phrasing import Mark
 
 
@@ -95,7 +95,7 @@ def _page(detection: Detection) -> _Page:
         verdict=verdict(detection),
         again=detection.again,
         systems=systems,
-        surprises=[_surprise(trial) for trial in surprises(detection)],
+        surprises=[_surprise(trial) for trials in surprises(detection) for trial in trials],
         facts=[
             ("machine", f"{machine.cpu}, {machine.cores} cores, {machine.memory_gib:g} GiB, Linux {machine.kernel}"),
             ("Python", machine.python),
@@ -129,14 +129,13 @@ def _row(row: MatrixRow, seeds: Sequence[int]) -> _Row:
 def _seed(seed: int, trial: Trial | None) -> _Seed:
     if trial is None:
         return _Seed(mark=None, title=f"seed {seed}: not run")
-    found = f" by {', '.join(trial.found)}" if trial.found else ""
-    return _Seed(mark=trial_mark(trial), title=f"seed {seed}: {trial.outcome}{found}")
+    return _Seed(mark=trial_mark(trial), title=f"seed {seed}: {outcome(trial)}")
 
 
 def _surprise(trial: Trial) -> _Surprise:
     return _Surprise(
         mark=trial_mark(trial),
-        outcome=trial.outcome,
+        outcome=outcome(trial),
         who=who(trial),
         why=trial.why,
         rerun=trial.rerun,

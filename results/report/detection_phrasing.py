@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from results.record.detection import Detection, MatrixRow, Trial
 from results.report.phrasing import Mark, mark_of
 
@@ -33,27 +31,41 @@ def verdict(detection: Detection) -> str:
     bugs = [row for row in detection.rows if row.bug is not None]
     correct = [row for row in detection.rows if row.bug is None]
     judged = [row for row in bugs if row.decided]
-    caught = [row for row in judged if row.alarms == row.decided]
+    missed = [row for row in judged if row.alarms < row.decided]
     runs = sum(row.decided for row in bugs)
-    parts = [f"{len(caught)} of {_count(bugs, 'known bug')} {_were(caught)} caught in every run that could be judged ({runs})."]
-    if missed := [row for row in judged if row.alarms < row.decided]:
+    parts = [f"{len(judged) - len(missed)} of {_count(len(judged), 'known bug')} caught in every run that counts ({runs})."]
+    if missed:
         parts.append(f"Missed: {', '.join(f'{row.bug} ({share_of(row)} caught)' for row in missed)}.")
+    if len(judged) < len(bugs):
+        parts.append(f"{_count(len(bugs) - len(judged), 'known bug')} without a run that counts.")
     alarms, clean = sum(row.alarms for row in correct), sum(row.decided for row in correct)
-    set_off = f"{alarms or 'no'} false alarm{'s' * (alarms != 1)}"
-    parts.append(f"The correct systems set off {set_off} in {clean} run{'s' * (clean != 1)} of {_count(correct, 'drill')}.")
+    parts.append(f"{_count(alarms, 'false alarm')} in {_count(clean, 'run')} of the correct systems.")
     if unknown := sum(row.unknown for row in detection.rows):
-        parts.append(f"{unknown} run{'s' * (unknown != 1)} could not be judged.")
+        parts.append(f"{_count(unknown, 'run')} could not be judged.")
     if lacking := {row.drill for row in detection.rows if row.lacks}:
         parts.append(f"Not run on this machine: {', '.join(sorted(lacking))}.")
     if detection.runs_left:
-        parts.append(f"Interrupted: {detection.runs_left} runs are left.")
+        parts.append(f"Interrupted: {_count(detection.runs_left, 'run')} left.")
     return " ".join(parts)
 
 
-def surprises(detection: Detection) -> list[Trial]:
-    """The runs to look into: misses and false alarms first, then those that could not be judged."""
-    trials = [trial for row in detection.rows for trial in row.trials if trial.outcome not in ("caught", "clean")]
-    return sorted(trials, key=lambda trial: trial.outcome == "unknown")
+def surprises(detection: Detection) -> tuple[list[Trial], list[Trial]]:
+    """The runs to look into: misses and false alarms; and those that could not be judged."""
+    trials = [trial for row in detection.rows for trial in row.trials]
+    wrong = [trial for trial in trials if trial.outcome in ("missed", "false alarm")]
+    return wrong, [trial for trial in trials if trial.outcome == "unknown"]
+
+
+def outcome(trial: Trial) -> str:
+    """ "caught by linearizable"; "unknown, though linearizable did not hold"."""
+    found = ", ".join(trial.found)
+    match trial.outcome:
+        case "caught" | "false alarm":
+            return f"{trial.outcome} by {found}"
+        case "unknown" | "missed" if found:
+            return f"{trial.outcome}, though {found} did not hold"
+        case _:
+            return trial.outcome
 
 
 def who(trial: Trial) -> str:
@@ -61,9 +73,5 @@ def who(trial: Trial) -> str:
     return f"{trial.drill}, {trial.bug or 'correct system'}, seed {trial.seed}"
 
 
-def _count(rows: Sequence[MatrixRow], noun: str) -> str:
-    return f"{len(rows)} {noun}{'s' * (len(rows) != 1)}"
-
-
-def _were(rows: Sequence[MatrixRow]) -> str:
-    return "was" if len(rows) == 1 else "were"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"

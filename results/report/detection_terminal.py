@@ -9,18 +9,17 @@ from rich.table import Table
 from rich.text import Text
 
 from results.record.detection import Detection, Trial
-from results.report.detection_phrasing import interval, row_mark, share_of, surprises, trial_mark, verdict, who
+from results.report.detection_phrasing import interval, outcome, row_mark, share_of, surprises, trial_mark, verdict, who
 from results.report.terminal_text import STYLES, print_to_copy, symbol, text
 
 
 def print_trial(trial: Trial, console: Console, *, made: int, of: int, left_s: float) -> None:
     """One line about a run that has ended, and how long the others will take."""
-    found = f" by {', '.join(trial.found)}" if trial.outcome in ("caught", "false alarm") else ""
     left = f"about {duration(left_s)} left" if made < of else "done"
     console.print(
         Text.assemble(
             (f"{made:>{len(str(of))}}/{of} ", "dim"), symbol(trial_mark(trial)), " ", text(who(trial)), ": ",
-            text(f"{trial.outcome}{found}", STYLES[trial_mark(trial)]), (f"  {left}", "dim"),
+            text(outcome(trial), STYLES[trial_mark(trial)]), (f"  {left}", "dim"),
         ),
         soft_wrap=True,
     )  # fmt: skip
@@ -55,9 +54,15 @@ def print_detection(detection: Detection, console: Console, page: Path) -> None:
         drill = row.drill
     console.print()
     console.print(table)
-    for trial in surprises(detection):
+    wrong, unknown = surprises(detection)
+    console.print()
+    for trial in unknown:
+        why = trial.why.partition("; ")[0]
+        said = text(f"{who(trial)}: {outcome(trial)}: {why}")
+        console.print(Text.assemble(symbol("open"), " ", said), soft_wrap=True)
+    for trial in wrong:
         console.print()
-        console.print(Text.assemble(symbol(trial_mark(trial)), f" {trial.outcome}: ", text(who(trial)), ". ", text(trial.why)))
+        console.print(Text.assemble(symbol("bad"), f" {outcome(trial)}: ", text(who(trial)), ". ", text(trial.why)))
         if trial.run_dir:
             print_to_copy("Run", trial.run_dir, console)
         print_to_copy("Again", trial.rerun, console)

@@ -108,7 +108,7 @@ def test_an_interrupted_matrix_goes_on_where_it_stopped(folder: Path) -> None:
         out, _ = process.communicate(timeout=60)
     assert "1/40 " in first
     assert process.returncode == 130, out
-    assert f"Interrupted: {40 - len(trials(folder))} runs are left" in out
+    assert f"Interrupted: {40 - len(trials(folder))} runs left." in out
     assert "Go on   harness detect parrot --seeds 20 --bug crashes" in out
     assert list(folder.glob("runs/detect/*/parrot-crashes.html"))
     assert nothing_left(folder)

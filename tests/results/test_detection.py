@@ -128,12 +128,15 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 def test_the_verdict_says_what_was_missed_and_what_is_not_known() -> None:
     said = verdict(matrix(row("clean", "false alarm", bug=None), row("caught", "missed", "unknown"), runs_left=2))
-    assert "0 of 1 known bug were caught" in said
+    assert "0 of 1 known bug caught in every run that counts (2)." in said
     assert "early-ack (1 of 2 caught)" in said
-    assert "1 false alarm in 2 runs of 1 drill." in said
+    assert "1 false alarm in 2 runs of the correct systems." in said
     assert "1 run could not be judged" in said
-    assert "2 runs are left" in said
-    assert "no false alarms in 3 runs" in verdict(matrix(CLEAN, row("caught")))
+    assert "Interrupted: 2 runs left." in said
+    assert "0 false alarms in 3 runs" in verdict(matrix(CLEAN, row("caught")))
+    assert "0 of 0 known bugs caught in every run that counts (0). 1 known bug without a run that counts." in verdict(
+        matrix(CLEAN, row("unknown"))
+    )
 
 
 def test_the_terminal_shows_the_table_and_how_to_repeat_what_is_wrong() -> None:
