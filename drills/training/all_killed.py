@@ -10,7 +10,7 @@ from systems.training import Training
 from workloads.steps import Steps
 
 drill = Drill(
-    system=Training(ranks=3),
+    system=Training(ranks=3, checkpoint_every=5),
     workload=Steps(),
     load=Load(rate=40, clients=60, seconds=8, timeout_ms=3000),
     faults=[Kill("all").between(2.5, 3.5)],

@@ -70,7 +70,8 @@ class _Look(msgspec.Struct, frozen=True, kw_only=True):
         sockets = self.sockets or 0
         known = (self.accepted or 0) + (self.in_use or 0) + (self.idle or 0)
         return {
-            "sockets that it lost track of": sockets - known if self.opened else 0,
+            # The kernel and the node are asked one after the other: a connection may come in between.
+            "sockets that it lost track of": max(0, sockets - known) if self.opened else 0,
             "open files": (self.descriptors or 0) - sockets,
             # Each client of a load has connections of its own, which it cannot lend to another one.
             "idle connections that it has no use for": 0 if self.node == CLIENT else self.surplus or 0,

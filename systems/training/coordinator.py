@@ -154,7 +154,7 @@ class Coordinator:
         members = choose(answers)
         if not members:
             self._note("alone", "no rank answers")
-            await asyncio.sleep(_LOOK_S)
+            self._membership.disbanded()
             return
         incarnations = {name: answers[name].incarnation for name in members}
         group = Group(generation=self._generation, members=members, incarnations=incarnations)

@@ -83,6 +83,11 @@ class Membership:
         """The members have been told."""
         self.group, self._since_s, self._complete = group, now_s, False
 
+    def disbanded(self) -> None:
+        """Nobody answers: what was heard before says nothing of who will come."""
+        self.group, self._complete = None, False
+        self._heard.clear()
+
     # ------------------------------------------------------------------------------------------------- what is to be done
 
     def silent(self, name: str, now_s: float) -> bool:

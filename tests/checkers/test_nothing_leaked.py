@@ -56,6 +56,12 @@ def test_connections_that_are_known_are_no_leak() -> None:
     assert "nothing piled up on 1 node; n1 has the most: 412 descriptors" in why
 
 
+def test_connections_that_came_between_the_two_questions_of_a_look_are_not_held_against_the_next_one() -> None:
+    start = {"accepted": 30}  # the kernel was asked first, and showed 4 sockets
+    end = {"sockets": 30, "descriptors": 38, "accepted": 22}
+    assert judged(look("start", counts=start), look("end", counts=end))[0] is True
+
+
 def test_what_counts_is_the_same_process() -> None:
     """A node that was started again is compared with its new start."""
     begun = [look("start", pid=7), look("start", counts={"tasks": 40}, pid=9)]

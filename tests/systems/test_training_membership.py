@@ -128,6 +128,17 @@ def test_ranks_outside_are_those_that_are_heard() -> None:
     assert membership.outside(0.7) == []
 
 
+def test_when_nobody_answers_the_next_group_waits_for_ranks_to_come() -> None:
+    membership = well()
+    membership.disbanded()
+    assert membership.cause(0.1) is None
+    membership.beat(beat("rank1", generation=0, phase="idle"), 50)
+    assert membership.cause(50.1) is None
+    for name in RANKS:
+        membership.beat(beat(name, generation=0, phase="idle"), 50.4)
+    assert why(membership, 50.4) == "there is no group yet"
+
+
 def test_a_coordinator_that_was_started_again_leaves_its_group_alone_if_it_goes_well() -> None:
     membership = Membership(RANKS, LIMITS, 50, GROUP)
     assert membership.cause(50.2) is None

@@ -1,0 +1,93 @@
+"""How long a training stands still when a rank is killed, frozen, or cut off from another one: from the fault to the next step.
+
+`python benchmarks/training.py --faults 20` does each so many times, on three ranks, in turn, and prints when the coordinator
+decided, when the next group was formed, and when it had done its first step, all from the moment of the fault (p50, p99,
+worst). A rank is killed with SIGKILL, frozen with SIGSTOP for two seconds; a link is cut without a word to either end. The last
+column is the check that all steps of all ranks came to the parameters of an undisturbed training, bit for bit. Whatever else
+uses the processors is in the figures: the load average is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from faults.kill import Kill
+from faults.partition import Isolate
+from faults.pause import Pause
+from harness.checkers.same_parameters import same_parameters
+from harness.model.drill import Drill
+from harness.model.fault import Fault
+from harness.model.history import CONTROL, History
+from harness.model.load import Load
+from harness.run.runner import run
+from harness.run.spec import RunSpec
+from systems.training import Training
+from workloads.steps import Steps
+
+_FAULTS: Final[Mapping[str, tuple[Fault, float]]] = {
+    "rank killed": (Kill("one"), 0.5),
+    "rank frozen": (Pause("one"), 2.0),
+    "link cut": (Isolate("rank0>rank1"), 2.0),
+}
+"""What is done, and for how many seconds."""
+
+_QUIET_S: Final = 2.5
+"""Well after this a rank that was out is in again."""
+
+_PHASES: Final = ("decided", "formed", "first step")
+
+
+def recorded(fault: Fault, lasts_s: float, number: int, step_ms: float, runs: Path) -> History:
+    """The history of a training that meets a fault so many times."""
+    period_s = lasts_s + _QUIET_S
+    drill = Drill(
+        system=Training(ranks=3, step_ms=step_ms),
+        workload=Steps(),
+        load=Load(rate=5, clients=40, seconds=period_s * (number + 1), timeout_ms=5000),
+        faults=[fault.between(period_s * at + 1, period_s * at + 1 + lasts_s) for at in range(number)],
+    )
+    return run(RunSpec(name="benchmark/training", title="-", drill=drill, seed=1), runs=runs).history
+
+
+def phases_ms(history: History) -> pd.DataFrame:
+    """A row a fault: milliseconds from its beginning to each phase of the recovery from it."""
+    done = history.steps[(history.steps["node"] != CONTROL) & history.steps["done_ns"].notna()]
+    rows = []
+    for at_ns in history.windows["injected_ns"].dropna():
+        generation = done["generation"][done["done_ns"] < at_ns].max()
+        after = history.events[history.events["at_ns"] >= at_ns]
+        first = done["done_ns"][(done["generation"] > generation) & (done["done_ns"] > at_ns)].min()
+        ends = [after["at_ns"][after["kind"] == kind].min() for kind in _PHASES[:2]]
+        rows.append([(end - at_ns) / 1e6 for end in (*ends, first)])
+    return pd.DataFrame(rows, columns=list(_PHASES))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--faults", type=int, default=20, help="how often each is done")
+    parser.add_argument("--step-ms", type=float, default=25.0, help="a step begins no sooner than this after the one before")
+    options = parser.parse_args()
+    print(f"{options.faults} of each, 3 ranks, a step at least every {options.step_ms:g} ms, load {os.getloadavg()[0]:.1f}")
+    print(f"{'ms after the fault':20}" + "".join(f"{phase:>26}" for phase in _PHASES) + "   bit-equal")
+    with tempfile.TemporaryDirectory() as runs:
+        for name, (fault, lasts_s) in _FAULTS.items():
+            history = recorded(fault, lasts_s, options.faults, options.step_ms, Path(runs))
+            phases = phases_ms(history)
+            told = [
+                " / ".join(f"{value:.0f}" for value in np.percentile(phases[phase], [50, 99, 100], method="higher"))
+                for phase in _PHASES
+            ]
+            equal = {True: "yes", False: "NO", None: "unknown"}[same_parameters(history).valid]
+            print(f"{name:20}" + "".join(f"{text:>26}" for text in told) + f"   {equal}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
