@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from typing import Final
 
 from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
@@ -12,6 +13,11 @@ from bokeh.plotting import figure
 from results.record.result import FaultResult, Result
 from results.report.phrasing import recovery_words
 from results.report.plot_style import TIP, TOKENS, new_figure
+
+_MAX_NAMES: Final = 12
+_CHARACTER_PX: Final = 6.5
+_NARROW_PX: Final = 280
+"""How wide the drawing's time axis is on a narrow screen."""
 
 
 def held(fault: FaultResult) -> tuple[float, float]:
@@ -22,11 +28,12 @@ def held(fault: FaultResult) -> tuple[float, float]:
 
 def fault_strip(result: Result, end_s: float) -> figure:
     """The strip of fault windows, each with its recovery below it: a line to where service was good again, or to the end."""
-    lanes = _lanes(result.faults)
+    names = _names(result.faults)
+    lanes = _lanes(result.faults, names, end_s)
     drawn = new_figure("Faults", 38 * (max(lanes) + 1) + 32, end_s, y_range=Range1d(max(lanes) + 1, 0))
     drawn.axis.visible = False
     drawn.ygrid.visible = False
-    windows = _window_source(result, lanes, end_s)
+    windows = _window_source(result, names, lanes, end_s)
     bars = drawn.hbar(
         y="y", left="left", right="right", height=0.62, source=windows, fill_color=TOKENS["fault"], fill_alpha="fill",
         line_color=TOKENS["fault"], line_dash="dash",
@@ -40,25 +47,25 @@ def fault_strip(result: Result, end_s: float) -> figure:
         x0="from", x1="to", y0="y", y1="y", source=ways, line_color=TOKENS["recovery"], line_width=2, line_dash="dash"
     )
     marks = drawn.scatter("to", "y", marker="marker", angle="angle", size=11, source=ways, color=TOKENS["recovery"])
-    tip = TIP.format("<b>@label @name</b><br>@when<br>@what<br>@recovery")
+    tip = TIP.format("<b>@label @whole</b><br>@when<br>@what<br>@recovery")
     drawn.add_tools(HoverTool(renderers=[bars], tooltips=tip))
     drawn.add_tools(HoverTool(renderers=[marks], tooltips=TIP.format("<b>@label</b> @recovery")))
     return drawn
 
 
-def _window_source(result: Result, lanes: list[int], end_s: float) -> ColumnDataSource:
-    acting = {True: "", False: " · did not act", None: " · not known to have acted"}
+def _window_source(result: Result, names: list[str], lanes: list[int], end_s: float) -> ColumnDataSource:
     recoveries = {recovery.window: recovery for recovery in result.recoveries}
     columns: dict[str, list[object]] = defaultdict(list)
-    for fault, lane in zip(result.faults, lanes, strict=True):
+    for fault, name, lane in zip(result.faults, names, lanes, strict=True):
         begin_s, to_s = held(fault)
-        late = begin_s > 0.6 * end_s
+        late = _late(begin_s, name, end_s)
         row = {
             "label": fault.label,
             "left": begin_s,
             "right": to_s,
             "y": lane + 0.36,
-            "name": f"{fault.kind} {' '.join(fault.targets) or fault.selector}{acting[fault.acted]}",
+            "name": name,
+            "whole": _name(fault),
             "fill": 0.32 if fault.acted else 0.0,
             "dash": "solid" if fault.acted else "dashed",
             "when": f"{begin_s:.3f} to {to_s:.3f} s",
@@ -68,8 +75,8 @@ def _window_source(result: Result, lanes: list[int], end_s: float) -> ColumnData
             "align": "right" if late else "left",
             "offset": -6 if late else 6,
         }
-        for name, cell in row.items():
-            columns[name].append(cell)
+        for column, cell in row.items():
+            columns[column].append(cell)
     return ColumnDataSource(columns)
 
 
@@ -96,13 +103,39 @@ def _recovery_source(result: Result, lanes: list[int]) -> ColumnDataSource:
     return ColumnDataSource(columns)
 
 
-def _lanes(faults: tuple[FaultResult, ...]) -> list[int]:
-    """A lane for each fault, so that none covers another."""
+def _name(fault: FaultResult) -> str:
+    acting = {True: "", False: ": did not act", None: ": did it act?"}
+    return f"{fault.kind} {' '.join(fault.targets) or fault.selector}{acting[fault.acted]}"
+
+
+def _names(faults: tuple[FaultResult, ...]) -> list[str]:
+    """What is written at each window: what it is, or, if there are many, its label."""
+    return [_name(fault) if len(faults) <= _MAX_NAMES else fault.label for fault in faults]
+
+
+def _name_s(name: str, end_s: float) -> float:
+    """How much of the time axis a name takes on a narrow screen."""
+    return (len(name) * _CHARACTER_PX + 12) / _NARROW_PX * end_s
+
+
+def _late(begin_s: float, name: str, end_s: float) -> bool:
+    """Whether a window begins so near the end that its name, to be whole, is written leftwards."""
+    return begin_s + _name_s(name, end_s) > end_s
+
+
+def _lanes(faults: tuple[FaultResult, ...], names: list[str], end_s: float) -> list[int]:
+    """A lane for each fault, so that neither windows nor names cover others, on a narrow screen either."""
     free_from_s: list[float] = []
-    lanes = []
-    for fault in faults:
-        begin_s, end_s = held(fault)
-        lane = next((lane for lane, free_s in enumerate(free_from_s) if free_s <= begin_s), len(free_from_s))
-        free_from_s[lane : lane + 1] = [end_s]
+    lanes: list[int] = []
+    extents = []
+    for fault, name in zip(faults, names, strict=True):
+        begin_s, to_s = held(fault)
+        name_s = _name_s(name, end_s)
+        extents.append(
+            (min(begin_s, to_s - name_s), to_s) if _late(begin_s, name, end_s) else (begin_s, max(to_s, begin_s + name_s))
+        )
+    for from_s, to_s in extents:
+        lane = next((lane for lane, free_s in enumerate(free_from_s) if free_s <= from_s), len(free_from_s))
+        free_from_s[lane : lane + 1] = [to_s]
         lanes.append(lane)
     return lanes

@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import gzip
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness.model.errors import UsageError
 from harness.model.history import History
+from harness.model.verdict import EXIT_CODES
 from results.record.result import Result
 from results.record.store import load_run
 from results.report import page_sections
 from results.report.assets import render_template, write_page
+from results.report.contradictions import Timeline, timeline
 from results.report.page_sections import Log, Room, Table
 from results.report.phrasing import Mark
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 REPORT: Final = "report.html"
 """The name of a single run's page, in the run's folder."""
+
+_UNFOLDED: Final = 3
+"""How many runs that did not end as expected are shown at once on a page of several."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +59,11 @@ class RunView:
     plot_height: int
     sampled: str
     aria: str
+    nodes: Table | None = None
+    """What each node answered."""
+    timelines: list[Timeline] = field(default_factory=list)
+    unfolded: bool = True
+    """Whether it is shown at once on a page of several."""
     p999: bool = False
     """Whether the drawing has a line for p99.9."""
 
@@ -69,9 +79,9 @@ class Page:
 
 
 def write_report(runs: Sequence[Path], out: Path) -> None:
-    """Write one page about the runs in these folders, the overview first where there are several.
+    """Write one page about the runs in these folders; of several an overview comes first, and the gravest runs.
 
-    Raises `UsageError` where there is no run or a folder holds none, `HarnessError` where the page cannot be written.
+    Raises `UsageError` if there is no run or a folder holds none, `HarnessError` if the page cannot be written.
     """
     if not runs:
         raise UsageError("There are no runs to report on. Make one with `harness drill NAME`.")
@@ -80,10 +90,14 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
 
 def render(runs: Sequence[tuple[Path, Result, History]]) -> str:
     """The page about runs: each with its folder (for the node logs), its result and its history."""
+    gravity = list(EXIT_CODES)
+    runs = sorted(runs, key=lambda run: (run[1].as_expected, gravity.index(run[1].verdict)))  # the gravest first
     room = Room.among(len(runs))
     anchors = [f"run-{number}" for number in range(1, len(runs) + 1)]
     results = [result for _, result, _ in runs]
-    views_of_runs = [_view(anchor, *run, room) for anchor, run in zip(anchors, runs, strict=True)]
+    surprises = [anchor for anchor, result in zip(anchors, results, strict=True) if not result.as_expected]
+    unfolded = anchors if len(runs) == 1 else surprises[:_UNFOLDED]
+    views_of_runs = [_view(anchor, *run, room, anchor in unfolded) for anchor, run in zip(anchors, runs, strict=True)]
     expected = sum(result.as_expected for result in results)
     several = len(runs) > 1
     page = Page(
@@ -103,7 +117,7 @@ def render_page(page: Page) -> str:
     return render_template("page.html", page=page, tokens=TOKENS, bokeh=code, bokeh_version=version)
 
 
-def _view(anchor: str, run_dir: Path, result: Result, history: History, room: Room) -> RunView:
+def _view(anchor: str, run_dir: Path, result: Result, history: History, room: Room, unfolded: bool) -> RunView:
     from results.report.plots import plot_run
 
     mark, word, sentence = page_sections.headline(result)
@@ -122,6 +136,9 @@ def _view(anchor: str, run_dir: Path, result: Result, history: History, room: Ro
         slos=page_sections.slos(result),
         errors=page_sections.errors(result),
         operations=[page_sections.operations(check, history.ops, room.operations) for check in unsatisfied],
+        timelines=[shown for check in unsatisfied if (shown := timeline(check, history.ops)) is not None],
+        nodes=page_sections.nodes(history),
+        unfolded=unfolded,
         more=[],
         faults=page_sections.faults(result),
         events=page_sections.events(history, room.rows),

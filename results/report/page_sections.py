@@ -152,6 +152,26 @@ def failures(groups: Sequence[FailureGroup]) -> Table:
     return Table(columns=used, rows=tuple(Row(cells=cells) for cells in rows))
 
 
+def nodes(history: History) -> Table:
+    """What each node answered; no rows if answers do not say who gave them, or one node gave all."""
+    load = history.load
+    done = load[(load["outcome"] == "ok") & (load["node"].fillna("") != "")]
+    latencies_ms = (done["done_ns"] - done["due_ns"]) / 1e6
+    columns = (Column(name="node", code=True), *(Column(name=name, number=True) for name in ("done", "share", "p50", "p99")))
+    rows = [
+        Row(
+            cells=(
+                str(node),
+                f"{len(of_node):,}",
+                share(len(of_node) / len(done)),
+                *(milliseconds(float(of_node.quantile(rank, interpolation="higher"))) for rank in (0.5, 0.99)),
+            )
+        )
+        for node, of_node in latencies_ms.groupby(done["node"])
+    ]
+    return Table(columns=columns, rows=tuple(rows) if len(rows) > 1 else ())
+
+
 def operations(check: CheckResult, ops: pd.DataFrame, at_most: int) -> Table:
     """The operations that show why a check is not satisfied."""
     known = [op for op in check.ops if op in ops.index]

@@ -19,8 +19,12 @@ TOKENS: Final = {
     "p99": "#0a0b08",
     "fault": "#0a0b09",
     "recovery": "#0a0b0a",
+    "bad": "#0a0b0b",
 }
 """Colours that stand for the page's CSS variables of the same names."""
+
+TIME: Final = "time"
+"""The name of the range that all drawings of a run share; the page zooms it."""
 
 _LEFT, _RIGHT = 62, 14
 TIP: Final = "<div style='max-width:300px;white-space:normal;overflow-wrap:anywhere;font:12px system-ui'>{}</div>"
@@ -33,7 +37,7 @@ def new_figure(title: str, height: int, end_s: float, **other: object) -> figure
         title=title,
         height=height,
         sizing_mode="stretch_width",
-        x_range=Range1d(-0.005 * end_s, 1.005 * end_s, bounds=(-0.02 * end_s, 1.02 * end_s)),
+        x_range=Range1d(-0.005 * end_s, 1.005 * end_s, name=TIME, bounds=(-0.02 * end_s, 1.02 * end_s)),
         toolbar_location=None,
         tools=[],
         min_border_left=_LEFT,
@@ -45,7 +49,7 @@ def new_figure(title: str, height: int, end_s: float, **other: object) -> figure
     drawn.add_tools(zoom, WheelZoomTool(dimensions="width", modifiers="ctrl"))
     drawn.toolbar.active_drag = zoom
     drawn.toolbar.active_scroll = drawn.tools[1]
-    drawn.js_on_event(DoubleTap, CustomJS(args={"range": drawn.x_range}, code="export default ({range}) => range.reset()"))
+    drawn.js_on_event(DoubleTap, CustomJS(code="export default (_, event) => event.origin.x_range.reset()"))
     return drawn
 
 

@@ -22,11 +22,14 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from harness.model.history import History
+from harness.model.slo import SLO
 from results.analysis.series import OUTCOMES, Slots, sample, slots_of
 from results.record.result import Result
 from results.report.fault_strip import fault_strip, held
+from results.report.node_strip import answered_by, node_strip
 from results.report.phrasing import operation
 from results.report.plot_style import TIP, TOKENS, new_figure, style
+from results.report.slo_lines import draw_slos
 
 _MARKERS: Final = {"ok": "circle", "failed": "x", "unknown": "triangle"}
 _SUSPECTS: Final = 200
@@ -56,8 +59,11 @@ def plot_run(result: Result, history: History, points: int) -> Plot:
     suspects = _suspects(result)
     shown = _shown(ops, points, suspects)
     slots = slots_of(ops, end_s)
+    slos = [SLO.parse(slo.text) for slo in result.slos]
     latency, throughput = _latency(shown, slots, suspects, end_s), _throughput(slots, end_s)
-    figures = [latency, throughput]
+    draw_slos(latency, throughput, slos, ops, end_s)
+    nodes = answered_by(ops)
+    figures = [latency, throughput, *([node_strip(ops, nodes, slots, end_s)] if nodes else [])]
     for drawn in figures:
         _mark_windows(drawn, result)
     if result.faults:
@@ -66,8 +72,8 @@ def plot_run(result: Result, history: History, points: int) -> Plot:
         drawn.x_range = latency.x_range
         _mark_recoveries(drawn, result)
         style(drawn)
-    throughput.xaxis.axis_label = "seconds since the load began"
-    throughput.xaxis.visible = True
+    throughput.xaxis.visible = not nodes
+    figures[-1].xaxis.axis_label = "seconds since the load began"
     layout = column(figures, sizing_mode="stretch_width", spacing=0)
     return Plot(
         item=json.dumps(json_item(layout), separators=(",", ":")),

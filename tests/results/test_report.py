@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from harness.model.errors import HarnessError, UsageError
 from harness.model.history import History
 from results.record.result import CheckResult, Result
 from results.record.store import save
+from results.report.fault_strip import fault_strip
 from results.report.page import write_report
 from tests.helpers.synthetic import concluded, crash, spoil, steady, window
 
@@ -136,6 +138,42 @@ def test_every_operation_is_drawn_where_there_is_room(tmp_path: Path) -> None:
     assert "read k" in drawing(page)
 
 
+def test_the_thresholds_of_slos_are_drawn_where_there_is_an_axis_for_them(tmp_path: Path) -> None:
+    history = crash()
+    slos = ("p99 < 50ms", "max < 1000s", "rate >= 600/s", "availability >= 50%")
+    drawn = drawing(page_of(tmp_path, history, concluded(history, slos=slos)))
+    assert [slo for slo in slos if f'"{slo}"' in drawn] == ["p99 < 50ms", "rate >= 600/s"]  # 1000 s would squeeze all else
+
+
+def test_calls_are_shown_by_node_if_several_answered(tmp_path: Path) -> None:
+    ops = steady()
+    ops["node"] = ["n1" if number % 4 else "n2" for number in range(len(ops))]
+    page = page_of(tmp_path / "two", History.of(ops))
+    assert re.search(r"Calls by node node done share p50 p99 n1 3,750 75 % [\d.]+ ms [\d.]+ ms n2 1,250 25 %", text_of(page))
+    assert "Answered by" in drawing(page)
+    one = page_of(tmp_path / "one", History.of(steady()))
+    assert "Calls by node" not in text_of(one)
+    assert "Answered by" not in drawing(one)
+
+
+@pytest.mark.parametrize("count", [2, 8, 40])
+def test_neither_windows_nor_their_names_cover_others(count: int) -> None:
+    windows = [window(at / count * 9, at / count * 9 + 0.5, label=f"w{at}", acted=None) for at in range(count)]
+    result = concluded(History.of(steady(), windows))
+    strip = fault_strip(result, 10)
+    source = next(glyph.data_source.data for glyph in strip.renderers if "name" in glyph.data_source.data)
+    taken: dict[float, list[tuple[float, float]]] = {}
+    for name, x, align, left, right, y in zip(
+        *(source[key] for key in ("name", "x", "align", "left", "right", "y")), strict=True
+    ):
+        name_s = len(name) * 6 / 280 * 10
+        edges = (left, right, x - name_s if align == "right" else x + name_s)
+        assert all(-0.01 <= edge <= 10.01 for edge in edges)
+        taken.setdefault(y, []).append((min(edges), max(edges)))
+    for extents in taken.values():
+        assert all(before[1] <= after[0] for before, after in pairwise(sorted(extents)))
+
+
 def test_a_large_run_is_sampled_and_says_so(tmp_path: Path) -> None:
     history = crash(rate=20_000)
     page = page_of(tmp_path, history, concluded(history, checks=(WRONG,)), {"n1": "a long line of log\n" * 100_000})
@@ -181,8 +219,28 @@ def test_a_suite_begins_with_a_table_that_leads_to_each_run(tmp_path: Path) -> N
     assert "serving/healthy Pass 5,000 500/s" in text
     assert "redis/killed Caught" in text
     assert "quorum/killed SLO missed" in text
-    assert read(out).addresses == ["#run-1", "#run-2", "#run-3"]
-    assert all(f'id="run-{number}"' in out.read_text() for number in (1, 2, 3))
+    assert read(out).addresses == ["#run-1", "#run-2", "#run-3", *["#all"] * 3]
+    assert all(f'id="{anchor}"' in out.read_text() for anchor in ("run-1", "run-2", "run-3", "all"))
+
+
+def test_a_suite_begins_with_what_needs_looking_at(tmp_path: Path) -> None:
+    steadily = History.of(steady())
+    results = [
+        concluded(steadily, slos=("p50 < 1s",), drill="good"),
+        concluded(steadily, slos=("p50 < 1ms",), drill="slow"),
+        concluded(crash(), checks=(WRONG,), expected="fail", caught_by="linearizable", drill="caught"),
+        concluded(steadily, slos=("recovery < 1s",), drill="open"),
+        concluded(steadily, slos=("p50 < 1ms",), drill="slower"),
+        concluded(crash(), checks=(WRONG,), drill="wrong"),
+    ]
+    folders = [kept(tmp_path / result.drill, crash(), result) for result in results]
+    out = tmp_path / "suite.html"
+    write_report(folders, out)
+    page = out.read_text()
+    drills = re.findall(r'<a href="#run-\d">(\w+)</a>', page)
+    assert drills == ["wrong", "open", "slow", "slower", "caught", "good"]
+    unfolded = [drill for opened, drill in re.findall(r'<details class="fold"( open)?>.*?<h2>(\w+)</h2>', page, re.S) if opened]
+    assert unfolded == drills[:3]
 
 
 @pytest.mark.nightly

@@ -30,6 +30,8 @@
     const colouredItem = coloured(await item);
     plot.replaceChildren();
     const views = await Bokeh.embed.embed_item(colouredItem, plot.id);
+    for (const view of views)
+      for (const model of view.model.document.all_models) if (model.name === "time") times.set(plot.dataset.run, model);
     if (coarse) // a finger scrolls the page; dragging would not let it
       for (const view of views)
         for (const model of view.model.document.all_models) if (model.type === "BoxZoomTool") model.active = false;
@@ -37,6 +39,7 @@
 
   const plots = [...document.querySelectorAll(".plot")];
   const drawn = new Map();
+  const times = new Map(); // by run, the range of time that its drawings share
   const once = (plot) => {
     if (!drawn.has(plot))
       drawn.set(plot, draw(plot).catch((error) => { plot.textContent = `The drawing failed: ${error.message}`; }));
@@ -48,7 +51,16 @@
   dark.addEventListener("change", async () => {
     for (const plot of [...drawn.keys()]) { await drawn.get(plot); drawn.delete(plot); await once(plot); }
   });
-  addEventListener("beforeprint", () => plots.forEach(once));
+  addEventListener("beforeprint", () => plots.forEach((plot) => plot.closest("details.fold:not([open])") || once(plot)));
+  for (const button of document.querySelectorAll(".zoom"))
+    button.addEventListener("click", async () => {
+      const { run, from, to } = button.dataset;
+      const plot = document.getElementById(`${run}-plot`);
+      plot.scrollIntoView({ behavior: "smooth", block: "center" });
+      await once(plot);
+      const margin = Math.max((to - from) * 0.1, 0.002);
+      times.get(run)?.setv({ start: from - margin, end: Number(to) + margin });
+    });
 })();
 
 for (const button of document.querySelectorAll(".rerun button"))
@@ -62,3 +74,12 @@ for (const button of document.querySelectorAll(".rerun button"))
       button.textContent = "Selected";
     }
   });
+
+// A link to a folded run unfolds it.
+function unfold() {
+  const run = location.hash && document.getElementById(location.hash.slice(1));
+  const fold = run && run.querySelector("details.fold");
+  if (fold) { fold.open = true; run.scrollIntoView(); }
+}
+addEventListener("hashchange", unfold);
+unfold();

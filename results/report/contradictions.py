@@ -1,0 +1,108 @@
+"""The operations that a check points at and their neighbours, client by client, in the order in which they began and ended.
+
+Real time would hide what matters: the calls of a contradiction take milliseconds and may lie seconds apart. So every begin and
+end takes one step of the drawing; what overlaps in time overlaps there, and what came before comes before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from results.record.result import CheckResult
+from results.report.phrasing import milliseconds, operation
+
+_SUSPECTS: Final = 12
+_OPERATIONS: Final = 30
+_STEP_PX: Final = 22
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One call, placed in percent of the drawing's width."""
+
+    left: float
+    width: float
+    room: float
+    """How wide its text may be: up to the client's next call."""
+    text: str
+    tip: str
+    outcome: str
+    suspect: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """Some clients' calls."""
+
+    title: str
+    lanes: tuple[tuple[str, tuple[Bar, ...]], ...]
+    """By client: its calls."""
+    from_s: float
+    to_s: float
+    min_width_px: int
+    note: str
+
+
+def timeline(check: CheckResult, ops: pd.DataFrame) -> Timeline | None:
+    """The timeline of what a check points at; None if that is nothing that was recorded."""
+    suspects = [op for op in check.ops if op in ops.index][:_SUSPECTS]
+    if not suspects:
+        return None
+    shown = ops.loc[[*suspects, *_neighbours(ops, suspects, _OPERATIONS - len(suspects))]].sort_values("sent_ns", kind="stable")
+    ends = sorted({*shown["sent_ns"].tolist(), *shown["done_ns"].tolist()})
+    place = {at_ns: 100 * step / max(len(ends) - 1, 1) for step, at_ns in enumerate(ends)}
+    lanes = tuple(
+        (f"client {client}", _bars(rows, place, set(suspects))) for client, rows in shown.groupby("client", observed=True)
+    )
+    more = len(check.ops) - len(suspects)
+    return Timeline(
+        title=f"What contradicts {check.name}, client by client",
+        lanes=lanes,
+        from_s=ends[0] / 1e9,
+        to_s=ends[-1] / 1e9,
+        min_width_px=_STEP_PX * len(ends),
+        note=f"{more:,} more operations are in the run's result." if more else "",
+    )
+
+
+def _neighbours(ops: pd.DataFrame, suspects: Sequence[int], at_most: int) -> list[int]:
+    """The calls next to the suspects in time: those about the same keys first, then those of the same clients."""
+    chosen = ops.loc[list(suspects)]
+    same_key = ops["key"].isin(chosen["key"]).to_numpy()
+    near = ops[(same_key | ops["client"].isin(chosen["client"]).to_numpy()) & ~ops.index.isin(suspects)]
+    sent_ns, done_ns = near["sent_ns"].to_numpy()[:, None], near["done_ns"].to_numpy()[:, None]
+    apart_ns = (
+        np.maximum(sent_ns - chosen["done_ns"].to_numpy(), chosen["sent_ns"].to_numpy() - done_ns).clip(min=0).min(axis=1)
+    )
+    other_key = ~near["key"].isin(chosen["key"]).to_numpy()
+    order = np.lexsort((apart_ns, other_key))[:at_most]
+    return [int(op) for op in near.index.to_numpy()[order]]
+
+
+def _bars(rows: pd.DataFrame, place: dict[int, float], suspects: set[int]) -> tuple[Bar, ...]:
+    lefts = [place[at_ns] for at_ns in rows["sent_ns"]]
+    bars = []
+    for (number, op), left, next_left in zip(rows.iterrows(), lefts, [*lefts[1:], 100.0], strict=True):
+        what = operation(op["kind"], op["key"], op["value"], op["expected"])
+        times = f"{op['sent_ns'] / 1e9:.6f} s, {milliseconds((op['done_ns'] - op['sent_ns']) / 1e6)}"
+        bars.append(
+            Bar(
+                left=round(left, 3),
+                width=round(place[int(op["done_ns"])] - left, 3),
+                room=round(next_left - left, 3),
+                text=what,
+                tip=f"operation {number}: {what}, {op['outcome']}, sent at {times}{_from(op['node'])}",
+                outcome=str(op["outcome"]),
+                suspect=number in suspects,
+            )
+        )
+    return tuple(bars)
+
+
+def _from(node: object) -> str:
+    return f", answered by {node}" if isinstance(node, str) and node else ""
