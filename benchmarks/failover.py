@@ -175,8 +175,8 @@ async def main(options: argparse.Namespace) -> None:
         for balancer, total in totals.items():
             figures, costs = await measure(balancer, options)
             print(f"{balancer}: {line(figures, options)}\n  {costs}", flush=True)
-            for text, times in figures.runs[0].errors.items():
-                print(f"  {times} x {text}")
+            for group in figures.runs[0].failures:
+                print(f"  {group.calls} x {group.reason}")
             total.extend(figures)
     if options.rounds > 1:
         for balancer, total in totals.items():

@@ -84,8 +84,8 @@ async def main(options: argparse.Namespace) -> None:
                 async with opened as running:
                     snapshot, cpu = await measure(running, options)
             print(line(balancer + (" through the plane" if options.plane else ""), snapshot, cpu), flush=True)
-            for text, times in list(snapshot.errors.items())[:3]:
-                print(f"  {times} x {text}")
+            for group in snapshot.failures[:3]:
+                print(f"  {group.calls} x {group.reason}")
             per_cpu.setdefault(balancer, []).append(snapshot.ok / snapshot.seconds / max(cpu[BALANCER], 1e-9))
     for balancer, figures in per_cpu.items():
         print(f"{balancer}: {statistics.median(figures):,.0f} requests a CPU-second of the balancer", end="")

@@ -21,6 +21,7 @@ COORDINATOR: Final = "coordinator"
 MODELS: Final = tuple(sorted(file.stem for file in (Path(__file__).parent / "models").glob("[a-z]*.py")))
 _NEEDS: Final = ("torch", "sklearn", "safetensors")
 _MOST_RANKS: Final = 12
+_DEVICES: Final = ("cpu", "cuda")
 _CONTROL_STEPS: Final = 100
 """So many steps of the control are made before a run; what is missing then, after it."""
 
@@ -38,6 +39,8 @@ class Training:
     model: str = "digits"
     """What is trained; see `systems/training/models`."""
     seed: int = 1
+    device: str = "cpu"
+    """Where the ranks compute: "cpu", or "cuda", the first GPU for all of them; gloo exchanges copies on the CPU either way."""
     step_ms: float = 25.0
     """A step begins no sooner than this after the one before; 0: as soon as it can. It leaves room for whoever watches."""
     checkpoint_every: int = 20
@@ -53,6 +56,8 @@ class Training:
             raise UsageError(
                 f"Training(ranks={self.ranks!r}): 1 to {_MOST_RANKS}, because a batch is split into {_MOST_RANKS} shards."
             )
+        if self.device not in _DEVICES:
+            raise UsageError(f"Training(device={self.device!r}): there is no such device. {hint(self.device, _DEVICES)}")
         if self.model not in MODELS:
             raise UsageError(f"Training(model={self.model!r}): there is no such model. {hint(self.model, MODELS)}")
         if self.step_ms < 0 or self.checkpoint_every < 1 or self.checkpoints_kept < 1:
@@ -88,6 +93,7 @@ class Training:
                     "coordinator": COORDINATOR,
                     "model": self.model,
                     "seed": self.seed,
+                    "device": self.device,
                     "step_ms": self.step_ms,
                     **common,
                 },
@@ -113,7 +119,7 @@ class Training:
 
     def control(self, steps: int) -> list[dict[str, object]]:
         """As an undisturbed training of this model and seed goes, with any number of ranks."""
-        made = control.steps(self.model, self.seed, steps)
+        made = control.steps(self.model, self.seed, self.device, steps)
         return [
             {"node": CONTROL, "generation": 0, "step": step, "parameters": made.parameters[step], "samples": made.samples[step]}
             for step in range(steps)
@@ -123,13 +129,19 @@ class Training:
         """Make the control, where that has not been done: a few seconds, once a machine."""
         if (lacks := self.missing()) is not None:
             raise UsageError(lacks)
-        control.steps(self.model, self.seed, _CONTROL_STEPS)
+        control.steps(self.model, self.seed, self.device, _CONTROL_STEPS)
 
     def missing(self) -> str | None:
         lacks = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
         if not lacks:
-            return None
+            return _no_gpu() if self.device == "cuda" else None
         return f"Training needs {', '.join(lacks)}, not installed: pip install 'distributed-ml-harness[training]'"
 
     def preload(self) -> Sequence[str]:
         return ["torch", "torch._dynamo", f"systems.training.models.{self.model}"]  # the optimizer imports the second
+
+
+def _no_gpu() -> str | None:
+    import torch  # the harness itself does without it
+
+    return None if torch.cuda.is_available() else "Training(device='cuda') needs a GPU: torch sees none here. Use device='cpu'."

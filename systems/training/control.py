@@ -3,7 +3,7 @@
 It is made once a machine, and made longer where a run came further, by one process that computes all shards in turn. What it is
 made by (this code, the libraries, the processor) is part of the folder's name, so that it is never out of date.
 
-    python -m harness.launch systems.training.control FOLDER MODEL SEED STEPS
+    python -m harness.launch systems.training.control FOLDER MODEL SEED DEVICE STEPS
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     """Of the file that holds the state after the last step."""
 
 
-def steps(model: str, seed: int, number: int) -> Control:
+def steps(model: str, seed: int, device: str, number: int) -> Control:
     """At least the first so many steps. Raises `HarnessError` if they cannot be made."""
-    folder = _folder(model, seed)
+    folder = cache_dir() / "training" / f"{model}-{seed}-{device}-{_key()}"
     found = _read(Disk(folder))
     if found is not None and len(found.parameters) >= number:
         return found
     wanted = -(-number // _AT_ONCE) * _AT_ONCE
     made = subprocess.run(
-        [*roots.program(__name__), str(folder), model, str(seed), str(wanted)],
+        [*roots.program(__name__), str(folder), model, str(seed), device, str(wanted)],
         env=roots.environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     found = _read(Disk(folder))
@@ -60,10 +60,6 @@ def steps(model: str, seed: int, number: int) -> Control:
         last = (made.stderr.strip().splitlines() or ["(it said nothing)"])[-1]
         raise HarnessError(f"The control of {model} could not be trained for {wanted} steps: {last}")
     return found
-
-
-def _folder(model: str, seed: int) -> Path:
-    return cache_dir() / "training" / f"{model}-{seed}-{_key()}"
 
 
 @lru_cache(maxsize=1)
@@ -96,7 +92,7 @@ def _read(disk: Disk) -> Control | None:
         return None
 
 
-def _make(disk: Disk, model: str, seed: int, number: int) -> None:
+def _make(disk: Disk, model: str, seed: int, device: str, number: int) -> None:
     """Go on from what there is, up to so many steps."""
     import torch  # the harness itself does without it
 
@@ -104,7 +100,7 @@ def _make(disk: Disk, model: str, seed: int, number: int) -> None:
     from systems.training.trainer import Trainer
 
     torch.set_num_threads(1)
-    trainer = Trainer(model, seed)
+    trainer = Trainer(model, seed, device)
     found, state = _read(disk), disk.read(_STATE)
     parameters: list[str] = []
     samples: list[str] = []
@@ -124,7 +120,7 @@ def _make(disk: Disk, model: str, seed: int, number: int) -> None:
     disk.replace(_DIGESTS, msgspec.json.encode(made))
 
 
-def main(folder: Path, model: str, seed: int, number: int) -> None:
+def main(folder: Path, model: str, seed: int, device: str, number: int) -> None:
     """Make a control in a folder, unless another process has done so meanwhile."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
@@ -132,8 +128,8 @@ def main(folder: Path, model: str, seed: int, number: int) -> None:
         disk = Disk(folder)
         found = _read(disk)
         if found is None or len(found.parameters) < number:
-            _make(disk, model, seed, number)
+            _make(disk, model, seed, device, number)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5]))

@@ -73,6 +73,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     coordinator: str
     model: str
     seed: int
+    device: str
     step_ms: float
     checkpoint_every: int
     checkpoints_kept: int
@@ -92,7 +93,7 @@ class Rank:
         self._stepped: asyncio.Future[Stepped] = loop.create_future()
         self._telling: set[asyncio.Task[None]] = set()
         parts = BUGS.variant(config.bug)
-        trainer = load(parts.trainer, Trainer)(config.model, config.seed)
+        trainer = load(parts.trainer, Trainer)(config.model, config.seed, config.device)
         schedule = Schedule(every=config.checkpoint_every, keep=config.checkpoints_kept)
         self.worker = load(parts.worker, Worker)(
             node.name,

@@ -4,11 +4,15 @@ Bits do not depend on which rank computes what. A shard is always computed by it
 another size gives other bits); its randomness is keyed by (seed, step, shard); and the shards' gradients are added in the order
 of the shards. All-reduce does not promise that: with three ranks and more, gloo's sums depend on where in the buffer a number
 lies.
+
+On a GPU the gradients are computed there, with torch's deterministic algorithms, and added on the CPU in the same order, so
+the bits depend on the GPU's kind and on nothing else.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -40,13 +44,18 @@ class Applied:
 class Trainer:
     """One job's model, optimizer and data order, as any rank holds them."""
 
-    def __init__(self, model: str, seed: int) -> None:
-        """A job at step 0. Raises `UsageError` if there is no such model."""
+    def __init__(self, model: str, seed: int, device: str = "cpu") -> None:
+        """A job at step 0 that computes on "cpu" or "cuda". Raises `UsageError` if there is no such model."""
+        self._device = torch.device(device)
+        if self._device.type == "cuda":
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with this alone
+            torch.use_deterministic_algorithms(True)
         self.task: Task = task(model)
+        self.task.to(self._device)
         self.order = Order(samples=self.task.samples, batch=self.task.batch, shards=self.task.shards, seed=seed)
         self.ledger = Ledger()
         torch.default_generator.manual_seed(key(seed, 0, _BEFORE))
-        self._model = self.task.model()
+        self._model = self.task.model().to(self._device)
         self.optimizer = self.task.optimizer(self._model)
         self._parameters = dict(self._model.named_parameters())
         self.row = sum(parameter.numel() for parameter in self._parameters.values()) + 1
@@ -79,10 +88,14 @@ class Trainer:
         """Compute shards of the next step: `into[i]` becomes the sum over the i-th shard's samples of gradient and loss."""
         parameters = list(self._parameters.values())
         for place, (row, shard) in enumerate(zip(into, shards, strict=False)):
-            torch.default_generator.manual_seed(self.key(shard, place))
+            self._seed(self.key(shard, place))
             loss = self.task.loss(self._model, [use.sample for use in self.order.uses(self.step, shard)])
             gradients = torch.autograd.grad(loss, parameters)
-            torch.cat([*(gradient.reshape(-1) for gradient in gradients), loss.detach().reshape(1)], out=row)
+            row.copy_(torch.cat([*(gradient.reshape(-1) for gradient in gradients), loss.detach().reshape(1)]))
+
+    def _seed(self, key: int) -> None:
+        generator = torch.default_generator if self._device.type == "cpu" else torch.cuda.default_generators[0]
+        generator.manual_seed(key)
 
     def apply(self, rows: Sequence[torch.Tensor]) -> Applied:
         """Do the next step with the contributions of all its shards, in the order of the shards, and enter it in the ledger."""
@@ -92,7 +105,7 @@ class Trainer:
         total /= self.order.batch
         at = 0
         for parameter in self._parameters.values():
-            parameter.grad = total[at : at + parameter.numel()].view_as(parameter)
+            parameter.grad = total[at : at + parameter.numel()].view_as(parameter).to(self._device)
             at += parameter.numel()
         self.optimizer.step()
         self.ledger.commit(self.step, self.uses(range(self.order.shards)))
@@ -123,12 +136,12 @@ class Trainer:
         return hashlib.sha256(f"{_digest(self.tensors())} {self.ledger.state}".encode()).hexdigest()[:16]
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """The model's and the optimizer's tensors, by name; they are the job's own, not copies."""
-        found = {_MODEL + name: tensor for name, tensor in self._model.state_dict().items()}
+        """The model's and the optimizer's tensors, by name, on the CPU; from there they are the job's own, not copies."""
+        found = {_MODEL + name: tensor.cpu() for name, tensor in self._model.state_dict().items()}
         for name, parameter in self._parameters.items():
             for kind, tensor in self.optimizer.state.get(parameter, {}).items():
                 if tensor is not None:
-                    found[f"{_OPTIMIZER}{name}/{kind}"] = tensor
+                    found[f"{_OPTIMIZER}{name}/{kind}"] = tensor.cpu()
         return found
 
     def progress(self) -> msgspec.Raw:
@@ -144,7 +157,7 @@ class Trainer:
         for name, parameter in self._parameters.items():
             begins = f"{_OPTIMIZER}{name}/"
             mine = [other for other in tensors if other.startswith(begins)]
-            state = {other.removeprefix(begins): tensors[other].clone() for other in mine}
+            state = {other.removeprefix(begins): tensors[other].to(self._device, copy=True) for other in mine}
             if state:
                 self.optimizer.state[parameter] = state
         self.ledger = Ledger(msgspec.json.decode(progress, type=LedgerState))
@@ -158,5 +171,5 @@ def _digest(tensors: Tensors) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].contiguous().numpy().tobytes())
+        digest.update(tensors[name].cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -149,17 +149,17 @@ def test_the_control_goes_as_far_as_the_ranks_have_come() -> None:
 
 def test_a_control_that_is_made_longer_is_the_one_that_is_made_at_once(tmp_path: Path) -> None:
     for steps in (2, 4):
-        control.main(tmp_path / "twice", "digits", 1, steps)
-    control.main(tmp_path / "once", "digits", 1, 4)
+        control.main(tmp_path / "twice", "digits", 1, "cpu", steps)
+    control.main(tmp_path / "once", "digits", 1, "cpu", 4)
     made = [(tmp_path / name / "digests.json").read_bytes() for name in ("twice", "once")]
     assert made[0] == made[1]
 
 
 def test_a_control_whose_state_is_damaged_is_made_anew(tmp_path: Path) -> None:
-    control.main(tmp_path / "damaged", "digits", 1, 2)
+    control.main(tmp_path / "damaged", "digits", 1, "cpu", 2)
     state = tmp_path / "damaged" / "state"
     state.write_bytes(state.read_bytes()[:-1] + b"?")
-    control.main(tmp_path / "damaged", "digits", 1, 3)
-    control.main(tmp_path / "once", "digits", 1, 3)
+    control.main(tmp_path / "damaged", "digits", 1, "cpu", 3)
+    control.main(tmp_path / "once", "digits", 1, "cpu", 3)
     made = [(tmp_path / name / "digests.json").read_bytes() for name in ("damaged", "once")]
     assert made[0] == made[1]

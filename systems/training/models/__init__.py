@@ -27,8 +27,11 @@ class Task(Protocol):
     def data(self) -> str:
         """A digest of the samples, those held out included."""
 
+    def to(self, device: torch.device) -> None:
+        """Keep the samples on a device, where models are to compute."""
+
     def model(self) -> nn.Module:
-        """The untrained model; its first weights come from torch's own random numbers."""
+        """The untrained model, on the CPU; its first weights come from torch's own random numbers."""
 
     def optimizer(self, model: nn.Module) -> torch.optim.Optimizer: ...
 

@@ -43,7 +43,10 @@ class Task:
         self._labels = table[:, -1].long()[order]
 
     def data(self) -> str:
-        return hashlib.sha256(self._images.numpy().tobytes() + self._labels.numpy().tobytes()).hexdigest()[:16]
+        return hashlib.sha256(self._images.cpu().numpy().tobytes() + self._labels.cpu().numpy().tobytes()).hexdigest()[:16]
+
+    def to(self, device: torch.device) -> None:
+        self._images, self._labels = self._images.to(device), self._labels.to(device)
 
     def model(self) -> nn.Module:
         return nn.Sequential(

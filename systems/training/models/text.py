@@ -43,7 +43,10 @@ class Task:
         self.samples = (self._seen - WINDOW - 1) // (WINDOW // 2)
 
     def data(self) -> str:
-        return hashlib.sha256(self._text.numpy().tobytes()).hexdigest()[:16]
+        return hashlib.sha256(self._text.cpu().numpy().tobytes()).hexdigest()[:16]
+
+    def to(self, device: torch.device) -> None:
+        self._text = self._text.to(device)
 
     def model(self) -> nn.Module:
         return Transformer(self._characters)
