@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import secrets
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -12,12 +13,14 @@ from datetime import UTC, datetime
 import msgspec
 from rich.console import Console
 
+from harness.cli.console import new_console
 from harness.cli.find_max import found, steady, steps
 from harness.cli.load_measuring import Measured, measure
 from harness.cli.load_options import add_options as add_options
 from harness.cli.load_options import command_line
 from harness.cli.load_progress import LoadProgress
-from harness.cli.written import writing
+from harness.cli.running import STDOUT, console_for
+from harness.cli.written import check_writable, writing
 from harness.model.errors import UsageError
 from harness.model.load import Load
 from harness.model.shapes import Shape
@@ -51,18 +54,17 @@ def execute(arguments: argparse.Namespace) -> int:
     task = _task(arguments)
     check_engine(task, arguments.processes)
     started = datetime.now(UTC)
+    if arguments.json_file is not None and arguments.json_file != STDOUT:
+        check_writable(arguments.json_file)
     run_dir = new_run_dir(arguments.runs, f"load/{task.address[0]}-{task.address[1]}", task.seed, started)
-    if arguments.json_file is not None:
-        with writing(arguments.json_file):
-            arguments.json_file.write_bytes(b"")  # better now than after the load; and an old one is not taken for new
-    console, said = Console(), Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    console, said = console_for(arguments), new_console(stderr=True)
     tried: list[LoadStep] = []
     with LoadProgress(console) as progress:
         if arguments.find_max:
             measured = _find_max(task, slos, arguments.processes, tried, progress, console)
         else:
             for line in undecidable(slos, expected(task.load), task.load.seconds, faults=False):
-                said.print(f"? {line}", style="yellow")
+                said.print(f"? {line}", style="yellow", markup=False, soft_wrap=True)
             progress.begin(task.load.rate, task.load.seconds)
             measured = measure(task, arguments.processes, progress.show)
     if measured is None:
@@ -75,7 +77,9 @@ def execute(arguments: argparse.Namespace) -> int:
         (run_dir / LOAD_RESULT).write_bytes(encode(result))
         write_load_report(result, report)
     print_load(result, console, report)
-    if arguments.json_file is not None:
+    if arguments.json_file == STDOUT:
+        sys.stdout.write(encode(result).decode())
+    elif arguments.json_file is not None:
         with writing(arguments.json_file):
             arguments.json_file.write_bytes(encode(result))
     return _INTERRUPTED if measured.interrupted else EXIT_CODES[result.verdict]
@@ -141,7 +145,7 @@ def _find_max(
     try:
         for step in steps(probe, task.load.rate):
             tried.append(step)
-            console.print(step_line(step), highlight=False, soft_wrap=True)
+            console.print(step_line(step), soft_wrap=True)
     except KeyboardInterrupt:
         kept = best or last
         return None if kept is None else dataclasses.replace(kept, interrupted=True)

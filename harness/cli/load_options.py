@@ -60,7 +60,7 @@ def _options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
         add("--find-max", action="store_true", help="find the highest rate that holds every --slo, from --rate on"),
         add("--allow-remote", action="store_true", help="load a machine other than this one"),
         add("--seed", type=int, metavar="N"),
-        add("--json", dest="json_file", type=Path, metavar="FILE", help="write the result there"),
+        add("--json", dest="json_file", type=Path, metavar="FILE", help="write the result there, - for standard output"),
         add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where the result and its page are kept (runs)"),
     ]
 

@@ -29,7 +29,7 @@ from results.report.terminal import print_result
 from workloads.load.arrivals import expected
 
 INTERRUPTED: Final = 130
-_STDOUT: Final = Path("-")
+STDOUT: Final = Path("-")
 
 ExitCode = Callable[[Sequence[Result]], int]
 """The exit code that results come to, by the rules of one command."""
@@ -59,7 +59,7 @@ class Series:
 
 def console_for(arguments: argparse.Namespace) -> Console:
     """Standard output, unless the JSON goes there."""
-    return new_console(stderr=arguments.json_file == _STDOUT)
+    return new_console(stderr=arguments.json_file == STDOUT)
 
 
 def run_all(
@@ -77,7 +77,7 @@ def run_all(
     """
     seed = secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed
     console = console_for(arguments)
-    if arguments.json_file is not None and arguments.json_file != _STDOUT:
+    if arguments.json_file is not None and arguments.json_file != STDOUT:
         check_writable(arguments.json_file)
     orders = [run_spec_of(named, seed, settings, arguments.fault_plane, schedule) for named in drills]
     pace = Pace([order.drill.load.seconds for order in orders])
@@ -117,10 +117,10 @@ def _run_one(order: RunSpec, arguments: argparse.Namespace, console: Console, pa
 
 
 def _write_json(file: Path | None, series: Series, *, last: bool) -> None:
-    if file is None or (file == _STDOUT and not last):
+    if file is None or (file == STDOUT and not last):
         return
     text = encode(SuiteResult(exit_code=series.exit_code, results=tuple(series.results), unfinished=tuple(series.unfinished)))
-    if file == _STDOUT:
+    if file == STDOUT:
         sys.stdout.write(text.decode())
         sys.stdout.flush()
         return

@@ -6,13 +6,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.model.errors import cannot_write
+from harness.model.errors import UsageError, cannot_write
+from results.record.load_result import LOAD_RESULT, decode
+from results.report.load_page import write_load_report
 from results.report.page import write_report
 
 
 def report(run_dirs: Sequence[Path], out: Path) -> Path:
-    """Write the page of some runs; returns where."""
-    write_report(run_dirs, out)
+    """Write the page of some runs of drills, or of one load; returns where."""
+    loads = [run_dir for run_dir in run_dirs if (run_dir / LOAD_RESULT).is_file()]
+    if loads and len(run_dirs) > 1:
+        raise UsageError(f"{loads[0]} is a load and has a page of its own. Ask for its report by itself.")
+    if loads:
+        write_load_report(decode((loads[0] / LOAD_RESULT).read_bytes(), str(loads[0])), out)
+    else:
+        write_report(run_dirs, out)
     return out
 
 

@@ -151,7 +151,7 @@ def verdict_of(counted: Counted, slos: Sequence[SLOResult]) -> tuple[RunVerdict,
     if not counted.ok and (counted.late or not missed):
         return "unknown", f"no call succeeded: {_most(counted.failures)}"
     if counted.late:
-        return "unknown", _why_late(counted)
+        return "unknown", why_late(counted)
     if missed:
         return "slo", "; ".join(f"{slo.text}: {slo.why}" for slo in missed) + _blocked(counted)
     if unclear := [slo for slo in slos if slo.ok is None]:
@@ -159,7 +159,8 @@ def verdict_of(counted: Counted, slos: Sequence[SLOResult]) -> tuple[RunVerdict,
     return "pass", "every SLO held" if slos else "no SLO was asked for"
 
 
-def _why_late(counted: Counted) -> str:
+def why_late(counted: Counted) -> str:
+    """Why a load says nothing about the server, if `counted.late`."""
     if counted.saturated:
         queued = counted.queued_s > _BLOCKED_SHARE * counted.seconds
         starved = f", and waited for a processor for {counted.queued_s:.3g} s" if queued else ""

@@ -148,6 +148,23 @@ def test_the_run_folder_has_a_page_with_the_series_and_the_line_that_repeats_it(
     assert types
 
 
+def test_json_on_standard_output_is_alone_there(load: Loads) -> None:
+    with answering() as (url, _):
+        _, out, err = load(url, *SHORT, "--json", "-")
+    assert decode(out.encode(), "standard output").url == url
+    assert "availability 100 %" in err
+
+
+def test_a_page_can_be_written_again_from_the_run_folder(load: Loads) -> None:
+    with answering() as (url, _):
+        load.result_of(url, *SHORT)
+    (folder,) = (load.folder / "runs" / "load").glob("*/*")
+    assert run(["report", str(folder), "--out", "again.html"]) == 0
+    page = (load.folder / "again.html").read_text()
+    assert url in page
+    assert "Latency and rate of the load over time" in page
+
+
 def test_an_slo_that_the_planned_calls_cannot_decide_is_told_before(load: Loads) -> None:
     with answering() as (url, _):
         _, _, err = load(url, *SHORT, "--slo", "p99.9 < 50ms")

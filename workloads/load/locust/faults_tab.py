@@ -31,7 +31,8 @@ _TIMEOUT_S: Final = 30.0
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """How one of the drill's SLOs stands under the load so far; `ok` is None while that is undecided."""
+    """How one of the drill's SLOs stands under the load so far; `ok` is None while that is undecided, and if the generator
+    was late, not the system."""
 
     slo: str
     ok: bool | None
@@ -113,8 +114,11 @@ class FaultsTab:
         counted = self._load.counted if self._load is not None else None
         if counted is not None:  # calls under way are not lost, so those that ended are what the service is judged by
             counted = dataclasses.replace(counted, due=counted.ok + counted.failed + counted.wrong + counted.unknown)
-        parsed = [SLO.parse(text) for text in self._setup.slos]
-        found = [Judged(slo.text, judged(slo, counted).ok) for slo in parsed if slo.metric != "recovery"] if counted else []
+        if counted is None:
+            found = []
+        else:
+            slos = [slo for slo in map(SLO.parse, self._setup.slos) if slo.metric != "recovery"]
+            found = [Judged(slo.text, None if counted.late else judged(slo, counted).ok) for slo in slos]
         return Response(msgspec.json.encode(found), mimetype="application/json")
 
     def _act(self, action: str) -> Response:

@@ -11,6 +11,7 @@ from gevent.lock import RLock
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_SPAWNING, STATE_STOPPED, LocalRunner, WorkerRunner
 
+from results.analysis.load_judge import why_late
 from workloads.load.engine import Engine, EngineTask, Snapshot
 from workloads.load.locust.setup import Setup
 from workloads.load.locust.statistics import merge
@@ -91,7 +92,7 @@ class EngineLoad:
             return
         merge(self._environment.stats, self._method, self._name, snapshot.since(self._merged))
         if snapshot.late and not self._merged.late:
-            logging.getLogger(__name__).warning("The load engine is starved: over 1% of the calls left more than 50 ms late.")
+            logging.getLogger(__name__).warning("This is not the load that was asked for: %s.", why_late(snapshot))
         self._merged = snapshot
 
 
