@@ -75,13 +75,13 @@ def execute(arguments: argparse.Namespace) -> int:
         with suppress(OSError):
             (run_dir / "nodes").rmdir()  # a load has no nodes
         (run_dir / LOAD_RESULT).write_bytes(encode(result))
-        write_load_report(result, report)
-    print_load(result, console, report)
     if arguments.json_file == STDOUT:
         sys.stdout.write(encode(result).decode())
     elif arguments.json_file is not None:
         with writing(arguments.json_file):
             arguments.json_file.write_bytes(encode(result))
+    print_load(result, console, report)
+    write_load_report(result, report)  # last: it takes a second, and the result need not wait for it
     return _INTERRUPTED if measured.interrupted else EXIT_CODES[result.verdict]
 
 

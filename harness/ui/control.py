@@ -45,7 +45,7 @@ class Heal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """A parameter of a fault; `default` is JSON, None where it must be given."""
+    """A parameter of a fault; `default` is JSON, None if the parameter must be given."""
 
     name: str
     kind: str

@@ -68,13 +68,13 @@ class Histogram:
 
     @property
     def min_ns(self) -> float | None:
-        """The least value that the least one recorded may have had; None where there is none."""
+        """The least value that the least one recorded may have had; None if the histogram is empty."""
         found = np.flatnonzero(self.counts)
         return float(_LOWEST_NS[found[0]]) if len(found) else None
 
     @property
     def max_ns(self) -> float | None:
-        """The greatest value that the greatest one recorded may have had; None where there is none."""
+        """The greatest value that the greatest one recorded may have had; None if the histogram is empty."""
         found = np.flatnonzero(self.counts)
         return float(_GREATEST_NS[found[-1]]) if len(found) else None
 

@@ -60,7 +60,7 @@ def undecidable(slos: Sequence[SLO], calls: float, seconds: float, *, faults: bo
 
 
 def show(slo: SLO, value: float) -> str:
-    """A value with its unit, for people: "3.14 ms", "99.8 %". Takes more digits where rounding would cross the threshold."""
+    """A value with its unit, for people: "3.14 ms", "99.8 %". Takes more digits if rounding would cross the threshold."""
     if slo.metric == "requests":
         return f"{value:,.0f}"
     factor, unit = {"availability": (100, " %"), "recovery": (1, " s"), "rate": (1, "/s")}.get(slo.metric, (1, " ms"))

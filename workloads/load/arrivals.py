@@ -2,7 +2,7 @@
 
 A rate that changes is drawn by inverting its integral (Çinlar, "Introduction to Stochastic Processes", 1975, 4.7): a process of
 rate one is drawn, and its times are mapped to those by which the integral of the rate has grown as much. This is exact for any
-rate, where thinning would throw draws away and steps would blur.
+rate; thinning would throw draws away, and steps would blur.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class _Sine:
         return area
 
     def inverse(self, area: Floats) -> Floats:
-        # The integral lies between t and t + 2 * amplitude * turn, which encloses where it reaches an area.
+        # The integral lies between t and t + 2 * amplitude * turn, which encloses the time at which it reaches an area.
         low, high = np.maximum(area - 2 * self._amplitude * self._turn_s, 0), np.minimum(area, self._seconds)
         for _ in range(64):
             middle = (low + high) / 2

@@ -1,7 +1,7 @@
 """The load generator: a process of its own that makes the calls on time and logs what became of them.
 
 `POST /start` with the monotonic time to begin at; `GET /progress` while it runs; `POST /final` for the calls after everything
-is healed; `POST /save` writes the log. Latency is taken by whoever reads the log: from `due_ns`, so that a system that stands
+is healed; `POST /save` writes the log. The reader of the log computes latency from `due_ns`, so that a system that stands
 still cannot hide the calls that queued up meanwhile (coordinated omission; Tene, "How NOT to Measure Latency", 2013).
 """
 
@@ -52,7 +52,7 @@ class Begin(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the load is. The latencies are of the calls answered since the last question, empty where there were none."""
+    """How far the load is. The latencies are of the calls answered since the last question, empty if there were none."""
 
     due: int
     ok: int
@@ -215,7 +215,7 @@ async def main(node: NodeContext) -> None:
             case "POST", "/prepare":
                 try:
                     generator = Generator(node, request.decode(Task))
-                except Exception as error:  # anybody's system and workload
+                except Exception as error:  # code of the user's: a system, a workload
                     traceback.print_exc()
                     return Response(422, f"{type(error).__name__}: {error}".encode())
                 return Response.json({})

@@ -38,7 +38,7 @@ class Pacer:
         asyncio.get_running_loop().add_reader(self._timer, self._wake)
 
     async def sleep_until(self, at_ns: int) -> None:
-        """Return at `at_ns` of `time.monotonic_ns()`, at once where that is past."""
+        """Return at `at_ns` of `time.monotonic_ns()`, at once if that is past."""
         if time.monotonic_ns() >= at_ns:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

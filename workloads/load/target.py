@@ -29,7 +29,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def target_of(url: str, *, allow_remote: bool) -> Target:
-    """Resolve a URL. Raises `UsageError` where it is none, or leads away from this machine without leave."""
+    """Resolve a URL. Raises `UsageError` if it is not a URL, or leads to another machine without leave."""
     try:
         parts = urlsplit(url)
         port = parts.port or 80

@@ -144,7 +144,9 @@ class Connections:
                     self._give_up(connection, "no answer in time")
             elif connection.runs and now - connection.runs[0][1] > self._timeout_ns:
                 self.lose(
-                    connection, "no answer in time", "given up with its connection, where an earlier call had no answer in time"
+                    connection,
+                    "no answer in time",
+                    "given up with its connection, on which an earlier call had no answer in time",
                 )
 
     def _connect(self) -> None:

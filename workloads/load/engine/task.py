@@ -29,7 +29,7 @@ class EngineTask(msgspec.Struct, frozen=True, kw_only=True):
     """Load on one HTTP/1.1 server. `load.clients` are connections, each with up to `depth` requests under way at a time.
 
     The exchanges are sent in turn. What falls due within the first `warm_up_s` is sent at the load's rate and not counted;
-    `load.seconds`, and its shape, begin after it. Raises `UsageError` where a value cannot be.
+    `load.seconds`, and its shape, begin after it. Raises `UsageError` for a value that cannot be.
     """
 
     address: Address

@@ -27,7 +27,7 @@ class RunQueue:
 
 
 class Usage:
-    """Counts from `begin` on. An interval in which calls were held up at its end is blamed on whoever was busy in it.
+    """Counts from `begin` on. An interval in which calls were held up at its end is blamed on the side that was busy in it.
 
     A worker without idle time is `saturated`: calls wait for it. One that is idle while calls wait for a free connection is
     `blocked`: they wait for answers of the server, or for more connections. To wait for a processor is not to be idle.

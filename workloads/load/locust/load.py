@@ -18,7 +18,7 @@ from workloads.load.locust.statistics import merge
 
 MERGE_S: Final = 0.5
 _WITHOUT_END_S: Final = 1e6
-"""An engine's load has an end; this one is later than anybody waits."""
+"""An engine's load has an end; this one is later than anyone waits for."""
 
 
 class EngineLoad:

@@ -27,7 +27,7 @@ def too_much(users: float, per_user: float) -> str:
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """`control` is where the Faults tab asks; None where the system runs elsewhere. Whoever asks there names the secret."""
+    """`control` is the address that the Faults tab asks, with the secret; None if the system was started by another command."""
 
     title: str
     entry: Address

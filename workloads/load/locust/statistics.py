@@ -25,7 +25,7 @@ def configure() -> None:
 
 
 def three_digits(response_time_ms: float) -> float:
-    """A latency rounded to three significant digits: 0.5% at most, where locust's own rounding is up to 5%."""
+    """A latency rounded to three significant digits: an error of 0.5% at most; locust's own rounding is up to 5% off."""
     return float(f"{response_time_ms:.{_DIGITS}g}")
 
 
