@@ -4,7 +4,7 @@
 decided, when the next group was formed, and when it had done its first step, all from the moment of the fault (p50, p99,
 worst). A rank is killed with SIGKILL, frozen with SIGSTOP for two seconds; a link is cut without a word to either end. The last
 column is the check that all steps of all ranks came to the parameters of an undisturbed training, bit for bit. Whatever else
-uses the processors is in the figures: the load average is printed.
+uses the processors is in the figures: the load average is printed. The last line says what saving cost in the last run.
 """
 
 from __future__ import annotations
@@ -70,6 +70,17 @@ def phases_ms(history: History) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_PHASES))
 
 
+def stalls(history: History) -> str:
+    """What the copies for checkpoints cost, in words."""
+    done = history.steps[(history.steps["node"] != CONTROL) & history.steps["done_ns"].notna()]
+    copies_ms = done["stalled_ns"][done["stalled_ns"] > 0].astype(float) / 1e6
+    share = done["stalled_ns"].sum() / (done["done_ns"] - done["begun_ns"]).sum()
+    return (
+        f"{len(copies_ms)} copies for checkpoints held training up for {copies_ms.median():.2f} ms each (p50;"
+        f" {copies_ms.max():.2f} at worst), {share:.2%} of the time of all steps"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--faults", type=int, default=20, help="how often each is done")
@@ -86,7 +97,9 @@ def main() -> None:
                 for phase in _PHASES
             ]
             equal = {True: "yes", False: "NO", None: "unknown"}[same_parameters(history).valid]
+            told_of_stalls = stalls(history)
             print(f"{name:20}" + "".join(f"{text:>26}" for text in told) + f"   {equal}", flush=True)
+    print(told_of_stalls)
 
 
 if __name__ == "__main__":
