@@ -73,6 +73,13 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(UsageError.exit_code)
 
 
+def _version() -> str:
+    try:
+        return metadata.version("distributed-ml-harness")
+    except metadata.PackageNotFoundError:
+        return "of a checkout that is not installed"
+
+
 def _parser(found: dict[str, Command], asked: Command | None) -> argparse.ArgumentParser:
     """Every command, and the options of the one that is asked for: the others' modules are not imported."""
     harness = _Parser(
@@ -81,7 +88,7 @@ def _parser(found: dict[str, Command], asked: Command | None) -> argparse.Argume
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    harness.add_argument("--version", action="version", version=f"harness {metadata.version('distributed-ml-harness')}")
+    harness.add_argument("--version", action="version", version=f"harness {_version()}")
     subparsers = harness.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in found.values():
         parser = subparsers.add_parser(command.name, help=command.summary, description=f"{command.summary}.")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.main import run
 from tests.helpers.engine import environment, harness, harness_running, node_process, nothing_left, until, write_drill
 
 GOOD = """
@@ -200,6 +201,16 @@ def test_every_command_explains_its_options(folder: Path, command: str) -> None:
 
 def test_the_version_is_that_of_the_package(folder: Path) -> None:
     assert harness(folder, "--version").stdout == f"harness {metadata.version('distributed-ml-harness')}\n"
+
+
+def test_a_checkout_that_is_not_installed_works(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    with pytest.raises(SystemExit, match="0"):
+        run(["--version"])
+    assert capsys.readouterr().out == "harness of a checkout that is not installed\n"
 
 
 def test_output_into_a_pipe_that_closes(folder: Path) -> None:
