@@ -54,6 +54,8 @@ class Latency(Fault):
             )
         )
         during = await self._round_trips_ms(environment, targets)
+        if not before.keys() & during.keys():
+            return Evidence(acted=None, text="no target answered, so no delay could be measured")
         for _ in range(_MORE_LOOKS if self.jitter_ms else 0):  # jitter may make one question quick; then another one tells
             if self._compared(before, during).acted:
                 break
@@ -62,9 +64,17 @@ class Latency(Fault):
         return self._compared(before, during)
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        removing = (environment.links.remove_toxic(link.name, targets.label) for link in targets.links)
-        await asyncio.gather(*removing)
-        return injected
+        """Evidence is the round trips that became longer, or what the fault plane delayed if nobody could be asked."""
+        try:
+            hits = await environment.links.toxic_hits() if injected.acted is None else {}
+        finally:
+            removing = (environment.links.remove_toxic(link.name, targets.label) for link in targets.links)
+            await asyncio.gather(*removing)
+        if injected.acted is not None:
+            return injected
+        if delayed := sum(hits.get((link.name, targets.label), 0) for link in targets.links):
+            return Evidence(acted=True, text=f"{delayed:,} pieces of data delayed")
+        return Evidence(acted=False, text=injected.text)
 
     @property
     def _least_ms(self) -> float:
@@ -73,9 +83,9 @@ class Latency(Fault):
 
     def _compared(self, before: dict[str, float], during: dict[str, float]) -> Evidence:
         both = {name: (before[name], ms) for name, ms in during.items() if name in before}
-        acted = bool(both) and all(ms - before_ms >= self._least_ms for before_ms, ms in both.values())
+        acted = all(ms - before_ms >= self._least_ms for before_ms, ms in both.values())
         text = "; ".join(f"{name} {before_ms:.1f} ms → {ms:.1f} ms" for name, (before_ms, ms) in both.items())
-        return Evidence(acted=acted, text=f"round trip {text}" if text else "no target answered, so no delay could be measured")
+        return Evidence(acted=acted, text=f"round trip {text}")
 
     async def _round_trips_ms(self, environment: Environment, targets: Targets) -> dict[str, float]:
         """By link; without those whose target does not answer, as one that another fault has killed or cut off."""

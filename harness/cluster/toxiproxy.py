@@ -176,9 +176,10 @@ def _parse_counters(text: str, names: Mapping[str, Proxy]) -> dict[str, LinkCoun
         if name not in names:
             continue
         if kind == "connections":
-            connections[name] = count
-        else:
-            (received if kind == "received_bytes" else sent)[name][labels.get("direction", "")] = count
+            connections[name] += count
+        else:  # a proxy that was led elsewhere has one count for each place
+            counted, direction = (received if kind == "received_bytes" else sent)[name], labels.get("direction", "")
+            counted[direction] = counted.get(direction, 0) + count
     return {
         name: LinkCounters(received_bytes=received[name], sent_bytes=sent[name], connections=connections[name])
         for name in names

@@ -39,8 +39,12 @@ _QUANTITIES: Final = {
     "rate": _Quantity(
         units={"/s": Decimal(1), "k/s": Decimal(1000), "M/s": Decimal(1000000)}, better="higher", example="1000/s"
     ),
+    "goodput": _Quantity(units={"%": Decimal("0.01")}, better="higher", example="90%"),
+    "ettr": _Quantity(units={"%": Decimal("0.01")}, better="higher", example="90%", at_most=Decimal(1)),
+    "lost_steps": _Quantity(units={"": Decimal(1)}, better="lower", example="20"),
     "requests": _Quantity(units={"": Decimal(1), "k": Decimal(1000), "M": Decimal(1000000)}, better="higher", example="100"),
 }
+_OF_TRAINING: Final = ("goodput", "ettr", "lost_steps")
 _USUAL_METRICS: Final = ("p50", "p90", "p95", "p99", "p99.9", "p99.99", *_QUANTITIES)
 _SIDES: Final[dict[str, tuple[Comparison, Comparison]]] = {"lower": ("<", "<="), "higher": (">", ">=")}
 
@@ -50,7 +54,7 @@ class SLO:
     """A metric and the threshold it must keep to.
 
     The threshold is in the metric's base unit: milliseconds for percentiles and `max`, seconds for `recovery`, a share
-    between 0 and 1 for `availability`, calls a second for `rate`, calls for `requests`.
+    between 0 and 1 for `availability`, `goodput` and `ettr`, calls a second for `rate`, calls for `requests`.
     """
 
     text: str
@@ -62,6 +66,11 @@ class SLO:
     def parse(cls, text: str) -> SLO:
         """Read `METRIC COMPARISON NUMBER UNIT`. Raises `UsageError` with a caret under what cannot be read."""
         return Parser(text).slo()
+
+    @classmethod
+    def parse_training(cls, text: str) -> SLO:
+        """The same of a training script, whose percentiles are of the time of a step."""
+        return _TrainingParser(text).slo()
 
     @property
     def percentile(self) -> float | None:
@@ -85,7 +94,7 @@ class Parser:
     """Reads the text of an SLO, or of something that is written like one."""
 
     noun: ClassVar[str] = "SLO"
-    metrics: ClassVar[Collection[str]] = tuple(_QUANTITIES)
+    metrics: ClassVar[Collection[str]] = tuple(name for name in _QUANTITIES if name not in _OF_TRAINING)
     """Those that are allowed, besides percentiles."""
     good: ClassVar[bool] = True
     """Whether the comparison says what is wanted, or what is not."""
@@ -166,3 +175,7 @@ class Parser:
         return UsageError(
             f"The {self.noun} {self.text!r} does not parse: {expected}.\n    {shown}\n    {' ' * (self.at - length)}^"
         )
+
+
+class _TrainingParser(Parser):
+    metrics: ClassVar[Collection[str]] = (*_OF_TRAINING, "recovery", "max")

@@ -24,6 +24,7 @@ from harness.model.history import History
 from harness.model.system import CLIENT
 from harness.run import schedule_file
 from harness.run.driver import drive
+from harness.run.first_error import first_of
 from harness.run.generator_client import GeneratorClient
 from harness.run.judging import conclude
 from harness.run.node_logs import count_from
@@ -103,7 +104,7 @@ async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
             ops = read_oplog((run_dir / "nodes" / CLIENT / OPLOG).read_bytes(), start_ns)
             history = await history_of(cluster, ops, records, usage.rows, start_ns)
     except BaseExceptionGroup as group:
-        raise _first(group) from group
+        raise first_of(group) from group
     except TimeoutError as error:
         raise HarnessError(f"{spec.name} was not over after {limit_s:g} s and was ended. See the logs in {run_dir}.") from error
     count_from(start_ns, run_dir / "nodes")  # only now: until the nodes have ended, they write there
@@ -112,16 +113,3 @@ async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
 
 def _settled(rows: Sequence[Usage]) -> bool:
     return nothing_leaked(History.of([], usage=[msgspec.to_builtins(row) for row in rows])).valid is True
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that says most: the harness's own before any other, the first otherwise."""
-    leaves: list[BaseException] = []
-    todo: list[BaseException] = [group]
-    while todo:
-        error = todo.pop(0)
-        if isinstance(error, BaseExceptionGroup):
-            todo.extend(error.exceptions)
-        else:
-            leaves.append(error)
-    return next((leaf for leaf in leaves if isinstance(leaf, HarnessError)), leaves[0])

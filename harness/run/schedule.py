@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.model import selector
 from harness.model.drill import Drill
 from harness.model.evidence import Targets
-from harness.model.fault import Window
+from harness.model.fault import Composition, Window
 from harness.model.seeds import stream
 from harness.model.system import links_of
 
@@ -27,12 +27,17 @@ class PlannedWindow:
 
 
 def plan(drill: Drill, seed: int) -> list[PlannedWindow]:
-    """The windows of the run with this seed, in order of their beginning.
+    """The windows of the run with this seed, in order of their beginning."""
+    return plan_faults(drill.faults, drill.system, drill.load.seconds, seed)
+
+
+def plan_faults(faults: Sequence[Composition], system: System, load_s: float, seed: int) -> list[PlannedWindow]:
+    """The windows of faults on a system, in order of their beginning.
 
     Windows that overlap hit different replicas, as far as there are enough.
     """
     when, where = stream(seed, "windows"), stream(seed, "targets")
-    drawn = [(window, place) for place, item in enumerate(drill.faults) for window in item.expand(when, drill.load.seconds)]
+    drawn = [(window, place) for place, item in enumerate(faults) for window in item.expand(when, load_s)]
     drawn.sort(key=lambda pair: pair[0].from_s)
     planned: list[PlannedWindow] = []
     settled: dict[int, Targets] = {}
@@ -43,10 +48,10 @@ def plan(drill: Drill, seed: int) -> list[PlannedWindow]:
             chosen = replace(chosen, label=label)
         elif window.fault.target != selector.LEADER:
             nodes, links = selector.choose(
-                window.fault.target, drill.system.nodes(), links_of(drill.system), where, _busy(planned, window.from_s)
+                window.fault.target, system.nodes(), links_of(system), where, _busy(planned, window.from_s)
             )
             chosen = Targets(label=label, nodes=tuple(nodes), links=tuple(links))
-            if drill.faults[place].steady:
+            if faults[place].steady:
                 settled[place] = chosen
         planned.append(PlannedWindow(label=label, window=window, targets=chosen))
     return planned

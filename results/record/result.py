@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import msgspec
 import pandas as pd
@@ -97,6 +97,19 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     def as_expected(self) -> bool:
         """Whether the run ended as its drill says it should."""
         return self.verdict == "pass" if self.expected == "pass" else self.caught
+
+
+class Judged(Protocol):
+    """What the results of all kinds of runs with faults have."""
+
+    @property
+    def checks(self) -> tuple[CheckResult, ...]: ...
+    @property
+    def slos(self) -> tuple[SLOResult, ...]: ...
+    @property
+    def faults(self) -> tuple[FaultResult, ...]: ...
+    @property
+    def recoveries(self) -> tuple[Recovery, ...]: ...
 
 
 def verdict_of(checks: Sequence[CheckResult], slos: Sequence[SLOResult]) -> RunVerdict:

@@ -10,7 +10,7 @@ from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from bokeh.plotting import figure
 
-from results.record.result import FaultResult, Result
+from results.record.result import FaultResult, Judged
 from results.report.phrasing import recovery_words
 from results.report.plot_style import TIP, TOKENS, new_figure
 
@@ -26,7 +26,7 @@ def held(fault: FaultResult) -> tuple[float, float]:
     return begin_s, max(fault.to_s if fault.healed_s is None else fault.healed_s, begin_s)
 
 
-def fault_strip(result: Result, end_s: float) -> figure:
+def fault_strip(result: Judged, end_s: float) -> figure:
     """The strip of fault windows, each with its recovery below it: a line to where service was good again, or to the end."""
     names = _names(result.faults)
     lanes = _lanes(result.faults, names, end_s)
@@ -53,7 +53,7 @@ def fault_strip(result: Result, end_s: float) -> figure:
     return drawn
 
 
-def _window_source(result: Result, names: list[str], lanes: list[int], end_s: float) -> ColumnDataSource:
+def _window_source(result: Judged, names: list[str], lanes: list[int], end_s: float) -> ColumnDataSource:
     recoveries = {recovery.window: recovery for recovery in result.recoveries}
     columns: dict[str, list[object]] = defaultdict(list)
     for fault, name, lane in zip(result.faults, names, lanes, strict=True):
@@ -80,7 +80,7 @@ def _window_source(result: Result, names: list[str], lanes: list[int], end_s: fl
     return ColumnDataSource(columns)
 
 
-def _recovery_source(result: Result, lanes: list[int]) -> ColumnDataSource:
+def _recovery_source(result: Judged, lanes: list[int]) -> ColumnDataSource:
     windows = {fault.label: (fault.injected_s or 0.0, lane) for fault, lane in zip(result.faults, lanes, strict=True)}
     columns: dict[str, list[object]] = {
         name: [] for name in ("label", "from", "to", "y", "marker", "angle", "dash", "recovery")

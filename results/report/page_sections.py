@@ -12,7 +12,7 @@ import pandas as pd
 from harness.model.history import History
 from results.analysis.failures import FailureGroup
 from results.analysis.recovery import Recovery
-from results.record.result import CheckResult, Result
+from results.record.result import CheckResult, Judged, Result
 from results.report.phrasing import (
     Mark,
     mark_of,
@@ -122,12 +122,12 @@ def figures(result: Result) -> list[tuple[str, str]]:
     ]
 
 
-def checks(result: Result) -> Table:
+def checks(result: Judged) -> Table:
     rows = (Row(mark=mark_of(check.valid), cells=(check.name, check.why)) for check in result.checks)
     return Table(columns=(Column(name="check", tight=True, code=True), Column(name="found")), rows=tuple(rows))
 
 
-def slos(result: Result) -> Table:
+def slos(result: Judged) -> Table:
     rows = (Row(mark=mark_of(slo.ok), cells=(slo.text, slo.why)) for slo in result.slos)
     return Table(columns=(Column(name="objective", tight=True, code=True), Column(name="found")), rows=tuple(rows))
 
@@ -208,7 +208,7 @@ def operations(check: CheckResult, ops: pd.DataFrame, at_most: int) -> Table:
     )
 
 
-def faults(result: Result) -> Table:
+def faults(result: Judged) -> Table:
     tight = [Column(name=name, tight=True) for name in ("window", "planned", "fault")]
     columns = (*tight, *(Column(name=name) for name in ("targets", "evidence", "recovery")))
     recoveries: dict[str, Recovery] = {found.window: found for found in result.recoveries}
@@ -245,7 +245,11 @@ def links(history: History, at_most: int) -> Table:
 
 def logs(run_dir: Path, characters: int) -> list[Log]:
     """The ends of all node logs of a run, sharing so many characters."""
-    files = sorted((run_dir / "nodes").glob("*.log"))
+    return log_ends(sorted((run_dir / "nodes").glob("*.log")), characters)
+
+
+def log_ends(files: Sequence[Path], characters: int) -> list[Log]:
+    """The ends of some logs, sharing so many characters."""
     return [_log(file, characters // len(files)) for file in files if file.stat().st_size]
 
 

@@ -26,6 +26,7 @@ def _pipe(attributes: LatencyToxic, stub: Stub) -> Pipe:
         except Interrupted:
             stub.send(chunk)
             return
+        stub.shared.hits += 1
         stub.send(Chunk(chunk.data, due_ns))
 
 

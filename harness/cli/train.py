@@ -1,0 +1,117 @@
+"""Break your own torch.distributed script while it trains, and see how it comes back."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from harness.cli.run_options import add_fault_plane
+from harness.cli.written import writing
+from harness.cluster.interrupts import run_to_its_end
+from harness.model.errors import HarnessError, UsageError
+from harness.model.slo import SLO
+from harness.model.verdict import EXIT_CODES
+from harness.run.fault_text import parse
+from harness.run.first_error import first_of
+from harness.run.injector import WindowRecord
+from harness.run.script_judging import conclude, encode
+from harness.run.script_run import ScriptRun
+from harness.run.script_spec import ScriptRecord, ScriptSpec
+from harness.run.spec import SEED_BITS
+from results.record.store import new_run_dir
+from results.record.train_result import TRAIN_RESULT
+from results.report.page import REPORT
+from results.report.train_page import write_train_report
+from results.report.train_terminal import print_train
+
+_RUNS: Final = "train"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which faults, and the command after `--`."""
+    parser.usage = "harness train [--fault 'Kill(\"rank1\").at_step(120)'] [--slo 'goodput >= 90%'] -- torchrun … train.py …"
+    parser.add_argument(
+        "--fault", dest="faults", action="append", default=[], metavar="FAULT",
+        help="as in a drill: 'Kill(\"rank1\").at_step(120)', 'Latency(\"rank0>rank1\", delay_ms=50).between(5, 10)'",
+    )  # fmt: skip
+    parser.add_argument("--slo", dest="slos", action="append", default=[], metavar="SLO", help="such as 'goodput >= 90%%'")
+    parser.add_argument("--seed", type=int, metavar="N", help="repeat a run: times and targets that are drawn follow from it")
+    parser.add_argument("--start-timeout", type=_seconds, default=120.0, metavar="S", help="until the first step (120)")
+    parser.add_argument("--stall", type=_seconds, default=120.0, metavar="S", help="end it after so long without a step (120)")
+    parser.add_argument("--limit", type=_seconds, default=3600.0, metavar="S", help="end it after so long in any case (3600)")
+    add_fault_plane(parser)
+    parser.add_argument("--json", dest="json_file", type=Path, metavar="FILE", help="write the result there")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+    parser.add_argument("command_line", nargs="*", metavar="-- COMMAND", help="what starts the training")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run the script under faults. The exit code is that of the verdict."""
+    if not arguments.command_line:
+        raise UsageError(
+            "harness train needs the command that starts the training, after --: harness train -- torchrun train.py"
+        )
+    for text in arguments.slos:
+        SLO.parse_training(text)
+    spec = ScriptSpec(
+        command=tuple(arguments.command_line),
+        faults=tuple(map(parse, arguments.faults)),
+        fault_texts=tuple(arguments.faults),
+        slos=tuple(arguments.slos),
+        seed=secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed,
+        plane=arguments.fault_plane,
+        start_s=arguments.start_timeout,
+        stall_s=arguments.stall,
+        limit_s=arguments.limit,
+    )
+    started, begun_s, console = datetime.now(UTC), time.monotonic(), Console()
+    run_dir = new_run_dir(arguments.runs, _RUNS, spec.seed, started).absolute()
+    record = _record(spec, run_dir, console)
+    result = conclude(spec, record, started, time.monotonic() - begun_s)
+    page = run_dir / REPORT
+    for file in filter(None, (run_dir / TRAIN_RESULT, arguments.json_file)):
+        with writing(file):
+            file.write_bytes(encode(result))
+    write_train_report(result, record.processes, record.first_ns, run_dir / "script.log", page)
+    print_train(result, console, page)
+    return EXIT_CODES[result.verdict]
+
+
+class _Watcher:
+    """Tells of windows as they begin and end, where somebody looks on."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def on_window(self, record: WindowRecord) -> None:
+        if self._console.is_terminal:
+            what = "begins" if record.healed_ns is None else "is over"
+            self._console.print(f"{record.label} {record.fault} on {record.targets} {what}", style="magenta", highlight=False)
+
+
+def _record(spec: ScriptSpec, run_dir: Path, console: Console) -> ScriptRecord:
+    if console.is_terminal:
+        print(f"output of the script: {run_dir / 'script.log'}", file=sys.stderr)
+    try:
+        return run_to_its_end(ScriptRun(spec, run_dir, _Watcher(console)).record())
+    except BaseExceptionGroup as group:
+        raise first_of(group) from group
+    except OSError as error:
+        raise HarnessError(f"The run in {run_dir} broke off: {error.strerror or error}.") from error
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return seconds

@@ -1,0 +1,38 @@
+"""The topology of a training script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from harness.model.errors import FaultError
+from harness.model.system import Address, Client, Node
+from torch_drills.links import STORE
+
+LAUNCHER: Final = "launcher"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchScript:
+    """Ranks `rank0`, `rank1`, …; the process that starts them, `launcher`; and the rendezvous store, `store`.
+
+    Each pair of ranks has one link, from the lower to the higher, for each has one connection: `rank0>rank1`. Selectors choose
+    among the ranks.
+    """
+
+    command: tuple[str, ...]
+    ranks: int
+
+    def nodes(self) -> Sequence[Node]:
+        names = [f"rank{number}" for number in range(self.ranks)]
+        return [
+            *(Node(name=name, command=self.command, peers=(*names[number + 1 :], STORE)) for number, name in enumerate(names)),
+            *(Node(name=name, command=self.command, replica=False) for name in (LAUNCHER, STORE)),
+        ]
+
+    def entries(self) -> Sequence[str]:
+        return []
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        raise FaultError("a training script has no clients")

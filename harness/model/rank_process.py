@@ -1,0 +1,39 @@
+"""What is known of one process of one rank of a training script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoneStep:
+    """A step that a process has done; times are of the monotonic clock."""
+
+    begun_ns: int
+    done_ns: int
+    parameters: str
+    """A fingerprint of a few of the parameters after it, equal for equal models."""
+
+
+@dataclass(kw_only=True)
+class RankProcess:
+    """One process; a rank that is started again has another one. Times are of the monotonic clock."""
+
+    pid: int
+    rank: int
+    world: int
+    backend: str = ""
+    """Of torch.distributed's default group at the first step; empty before, and if there was none."""
+    loaded_ns: int | None = None
+    """When it had imported torch; None if RANK was not in its environment then."""
+    joined_ns: int | None = None
+    """When it began to join the group."""
+    began_ns: int | None = None
+    """When it was about to do its first step."""
+    parameters: str = ""
+    """The fingerprint of its model at that time."""
+    steps: list[DoneStep] = field(default_factory=list)
+    gone_ns: int | None = None
+    """When it was first seen to have ended."""
+    not_led: list[str] = field(default_factory=list)
+    """Why a connection of its does not go through the fault plane."""

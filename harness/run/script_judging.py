@@ -1,0 +1,195 @@
+"""What a run of a training script comes to, from what was seen of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from harness.model.slo import SLO
+from harness.run import provenance
+from harness.run.injector import WindowRecord
+from harness.run.script_spec import ScriptRecord, ScriptSpec
+from results.analysis.goodput import Phases, measure, phases
+from results.analysis.lineage import Placed, first_difference, place
+from results.analysis.recovery import Recovery
+from results.record.result import CheckResult, FaultResult, verdict_of
+from results.record.train_result import LinkResult, TrainResult, judged
+from torch_drills.links import STORE
+
+
+def conclude(spec: ScriptSpec, record: ScriptRecord, started: datetime, duration_s: float) -> TrainResult:
+    """The result of a run that began at `started`."""
+    placed = place(record.processes)
+    injected = [one for one in record.windows if one.injected_ns is not None]
+    links = tuple(
+        LinkResult(
+            link=name,
+            connections=counters.connections,
+            received_bytes=sum(counters.received_bytes.values()),
+            sent_bytes=sum(counters.sent_bytes.values()),
+        )
+        for name, counters in record.links.items()
+    )
+    metrics = measure(
+        placed,
+        record.ranks,
+        first_fault_ns=min((one.injected_ns for one in injected if one.injected_ns), default=None),
+        started_ns=record.started_ns,
+        ended_ns=record.ended_ns,
+        finished=record.exit_code == 0,
+        sent_bytes=sum(one.sent_bytes for one in links if not one.link.endswith(f">{STORE}")),
+    )
+    found = tuple(_phases(record, placed, one) for one in injected)
+    recoveries = tuple(map(_recovery, found, _watched_s(record, injected)))
+    slos = tuple(judged(SLO.parse_training(text), metrics, recoveries) for text in spec.slos)
+    checks = _checks(record, placed)
+    verdict = verdict_of(checks, slos)
+    return TrainResult(
+        command=shlex.join(spec.command),
+        seed=spec.seed,
+        verdict=verdict,
+        why=_why(checks, [f"{one.text}: {one.why}" for one in slos if not one.ok]),
+        ranks=record.ranks,
+        exit_code=record.exit_code,
+        checks=checks,
+        slos=slos,
+        metrics=metrics,
+        faults=tuple(_fault(one, record.first_ns) for one in record.windows),
+        recoveries=recoveries,
+        phases=found,
+        links=links,
+        rerun=rerun(spec),
+        started_utc=started.isoformat(timespec="seconds"),
+        duration_s=round(duration_s, 3),
+        machine=provenance.machine(),
+        versions=provenance.versions(),
+        commit=provenance.commit(),
+        fault_plane=spec.plane,
+    )
+
+
+def rerun(spec: ScriptSpec) -> str:
+    """The command line that does the same again."""
+    words = ["harness", "train", "--seed", str(spec.seed)]
+    words += [word for text in spec.fault_texts for word in ("--fault", text)]
+    words += [word for text in spec.slos for word in ("--slo", text)]
+    words += ["--fault-plane", spec.plane] if spec.plane != "embedded" else []
+    return shlex.join([*words, "--", *spec.command])
+
+
+def _checks(record: ScriptRecord, placed: Sequence[Placed]) -> tuple[CheckResult, ...]:
+    found = (
+        _finished(record),
+        _no_orphans(record),
+        _replicas_agree(record, placed),
+        _steps_known(placed),
+        _faults_acted(record),
+    )
+    return tuple(one for one in found if one is not None)
+
+
+def _finished(record: ScriptRecord) -> CheckResult:
+    valid: bool | None
+    match record.ended:
+        case "stalled":
+            valid, why = False, "no rank made a step any more, and nothing ended: the harness ended it"
+        case "too long":
+            valid, why = None, "it was not over in time and was ended. Raise --limit"
+        case _ if record.exit_code == 0:
+            valid, why = True, "the command ended with exit code 0"
+        case _:
+            valid, why = False, f"the command ended with exit code {record.exit_code}; its output ends: {record.last_words}"
+    return CheckResult(name="finished", valid=valid, why=why)
+
+
+def _no_orphans(record: ScriptRecord) -> CheckResult:
+    if record.ended != "by itself":
+        return CheckResult(name="no_orphans", valid=True, why="the harness ended all of it")
+    why = "; ".join(record.orphans) or "no rank outlived the command"
+    return CheckResult(name="no_orphans", valid=not record.orphans, why=why)
+
+
+def _replicas_agree(record: ScriptRecord, placed: Sequence[Placed]) -> CheckResult | None:
+    """Ranks whose models are equal at first have to stay so; None if there is one rank, or each holds a part of the model."""
+    name, beginning = "replicas_agree", [one.process.parameters for one in placed[: record.ranks]]
+    difference = first_difference(placed, record.ranks)
+    if record.ranks < 2 or len(set(beginning)) > 1 or (difference and difference[0] == 0):
+        return None
+    if difference is None:
+        return CheckResult(name=name, valid=True, why="after every step, as far as a sample of the parameters tells")
+    step, fingerprints = difference
+    odd = [f"rank{rank}" for rank, one in enumerate(fingerprints) if fingerprints.count(one) * 2 < len(fingerprints)]
+    who = f"{', '.join(odd)} from the others" if odd else "the ranks from each other"
+    return CheckResult(name=name, valid=False, why=f"after step {step} the parameters differ: {who}")
+
+
+def _steps_known(placed: Sequence[Placed]) -> CheckResult:
+    lost = [f"rank{one.process.rank} (pid {one.process.pid})" for one in placed if one.start is None]
+    if not lost:
+        return CheckResult(name="steps_known", valid=True, why="every process took up the training at a step that is known")
+    why = (
+        f"{lost[0]} began with parameters that no rank had had before, so its steps cannot be counted: it loaded something"
+        " else, or began anew without a seed"
+    )
+    return CheckResult(name="steps_known", valid=None, why=why)
+
+
+def _faults_acted(record: ScriptRecord) -> CheckResult:
+    idle = [one for one in record.windows if one.acted is not True]
+    if not record.windows:
+        return CheckResult(name="faults_acted", valid=True, why="no faults were asked for")
+    if not idle:
+        return CheckResult(name="faults_acted", valid=True, why=f"{len(record.windows)} of {len(record.windows)} acted")
+    first = idle[0]
+    why = f"{len(idle)} of {len(record.windows)} did not: {first.label} {first.fault} on {first.selector}: {first.evidence}"
+    return CheckResult(name="faults_acted", valid=None, why=why)
+
+
+def _phases(record: ScriptRecord, placed: Sequence[Placed], window: WindowRecord) -> Phases:
+    hit = [int(name.removeprefix("rank")) for name in window.targets.split() if name.startswith("rank") and ">" not in name]
+    return phases(
+        window.label, window.injected_ns or 0, record.processes, placed, record.ranks, hit,
+        record.launcher_gone_ns, finished=record.exit_code == 0,
+    )  # fmt: skip
+
+
+def _watched_s(record: ScriptRecord, injected: Sequence[WindowRecord]) -> list[float]:
+    return [(record.ended_ns - (one.injected_ns or 0)) / 1e9 for one in injected]
+
+
+def _recovery(found: Phases, watched_s: float) -> Recovery:
+    censored = found.first_step_s is None
+    return Recovery(window=found.window, seconds=found.first_step_s or max(watched_s, 0.0), censored=censored)
+
+
+def _fault(window: WindowRecord, first_ns: int) -> FaultResult:
+    def seconds(at_ns: int | None) -> float | None:
+        return None if at_ns is None else (at_ns - first_ns) / 1e9
+
+    injected_s = seconds(window.injected_ns)
+    return FaultResult(
+        kind=window.fault,
+        label=window.label,
+        selector=window.selector,
+        targets=tuple(window.targets.split()),
+        from_s=window.from_s if injected_s is None else round(injected_s, 3),
+        to_s=window.to_s,
+        injected_s=injected_s,
+        healed_s=seconds(window.healed_ns),
+        acted=window.acted,
+        evidence=window.evidence,
+    )
+
+
+def _why(checks: Sequence[CheckResult], slos: Sequence[str]) -> str:
+    wrong = [f"{one.name}: {one.why}" for one in checks if one.valid is False]
+    unclear = [f"{one.name}: {one.why}" for one in checks if one.valid is None]
+    return "; ".join(wrong or unclear or slos) or "the script came through, and every SLO held"
+
+
+def encode(result: TrainResult) -> bytes:
+    """The result as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"

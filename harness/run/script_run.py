@@ -1,0 +1,145 @@
+"""One run of somebody's training script: start it, break it on schedule, watch its steps, and leave nothing running."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+from harness.cluster.fault_plane import EMBEDDED, PLANE, opened_plane
+from harness.cluster.ports import reserved
+from harness.cluster.script.environment import ScriptEnvironment, journals_folder, launcher_spec
+from harness.cluster.script.journals import Journals
+from harness.cluster.script.system import LAUNCHER, TorchScript
+from harness.cluster.toxiproxy import FaultPlane
+from harness.cluster.warden_client import WardenClient, last_lines
+from harness.model.errors import FaultError, HarnessError
+from harness.run.injector import Watcher, WindowRecord, hold
+from harness.run.schedule import plan_faults
+from harness.run.script_spec import Ended, ScriptRecord, ScriptSpec
+from harness.run.script_start import LOOK_S, check_backend, check_command, check_faults, first_step, ranks_known
+from results.analysis.lineage import place
+
+_ORPHANS_S: Final = 3.0
+"""How long ranks are watched that still run when their launcher has ended."""
+
+
+class ScriptRun:
+    """A script, running. Use `record`."""
+
+    def __init__(self, spec: ScriptSpec, run_dir: Path, watcher: Watcher) -> None:
+        self._spec = spec
+        self._run_dir = run_dir
+        self._watcher = watcher
+        self._log = run_dir / "script.log"
+        self._journals = Journals(journals_folder(run_dir))
+        self._exit_code: int | None = None
+        self._gone_ns: int | None = None
+        self._lost: HarnessError | None = None
+
+    async def record(self) -> ScriptRecord:
+        """Run the script to its end. Raises a `HarnessError` if it makes no step, or the fault plane dies."""
+        check_command(self._spec.command)
+        journals_folder(self._run_dir).mkdir()
+        async with AsyncExitStack() as stack:
+            [port] = stack.enter_context(reserved(1))
+            preload = [EMBEDDED] if self._spec.plane == "embedded" else []
+            opened = WardenClient.opened(preload, self._run_dir / "nodes" / "warden.log")
+            warden = await stack.enter_async_context(opened)
+            warden.on_exit, warden.on_broken = self._exited, self._lose
+            plane = await stack.enter_async_context(
+                opened_plane(self._spec.plane, warden, port, self._run_dir, self._spec.seed)
+            )
+            started_ns = time.monotonic_ns()
+            outer = os.environ.get("PYTHONPATH", "")
+            await warden.start(launcher_spec(self._spec.command, self._run_dir, outer, self._spec.seed))
+            environment, first_ns = await self._begun(plane, warden)
+            stack.push_async_callback(environment.background.cancel)
+            windows, ended = await self._drive(environment, first_ns)
+            ended_ns = time.monotonic_ns() if self._gone_ns is None else self._gone_ns
+            orphans = await self._orphans() if ended == "by itself" else []
+            return ScriptRecord(
+                ranks=environment.system.ranks,
+                processes=list(self._journals.processes.values()),
+                windows=windows,
+                links=await environment.links.counters(),
+                started_ns=started_ns,
+                first_ns=first_ns,
+                ended_ns=ended_ns,
+                ended=ended,
+                exit_code=self._exit_code,
+                launcher_gone_ns=self._gone_ns,
+                orphans=orphans,
+                last_words=last_lines(self._log, 3),
+            )
+
+    async def _begun(self, plane: FaultPlane, warden: WardenClient) -> tuple[ScriptEnvironment, int]:
+        """Wait for the first step; meanwhile, make the links as soon as it is known which there are."""
+        spec = self._spec
+        by_s = time.monotonic() + spec.start_s
+        waiting = (self._journals, self._log, spec.command, lambda: self._exit_code, by_s)
+        system = TorchScript(command=spec.command, ranks=await ranks_known(*waiting))
+        check_faults(spec.faults, system)
+        environment = ScriptEnvironment(system, self._journals, plane, warden, self._log, spec.seed)
+        await environment.create_links(journals_folder(self._run_dir))
+        first_ns = await first_step(*waiting)
+        check_backend(spec.faults, self._journals)
+        return environment, first_ns
+
+    async def _drive(self, environment: ScriptEnvironment, first_ns: int) -> tuple[list[WindowRecord], Ended]:
+        """Every window on schedule, until the command has ended or was given up."""
+        stopped = asyncio.Event()
+        planned = plan_faults(self._spec.faults, environment.system, self._spec.limit_s, self._spec.seed)
+        async with asyncio.TaskGroup() as tasks:
+            held = [tasks.create_task(hold(environment, one, first_ns, self._watcher, stopped)) for one in planned]
+            ended = await self._over(environment, first_ns)
+            stopped.set()
+        return [task.result() for task in held], ended
+
+    async def _over(self, environment: ScriptEnvironment, first_ns: int) -> Ended:
+        """Wait until the command has ended, makes no more steps, or takes too long."""
+        limit_ns, begun, steps, stepped_ns = first_ns + round(self._spec.limit_s * 1e9), 0, 0, time.monotonic_ns()
+        while self._exit_code is None:
+            if self._lost is not None:
+                raise self._lost
+            self._journals.read()
+            processes = self._journals.processes.values()
+            if begun != (begun := sum(one.began_ns is not None for one in processes)):
+                environment.position = {one.process.pid: one.start or 0 for one in place(processes)}
+            now_ns = time.monotonic_ns()
+            if steps != (steps := sum(len(one.steps) for one in processes)):
+                stepped_ns = now_ns
+            if now_ns - stepped_ns > self._spec.stall_s * 1e9:
+                return "stalled"
+            if now_ns > limit_ns:
+                return "too long"
+            await asyncio.sleep(LOOK_S)
+        return "by itself"
+
+    async def _orphans(self) -> list[str]:
+        """The ranks that still run though their launcher has ended, each with what it did meanwhile."""
+        self._journals.read()
+        before = {one.pid: len(one.steps) for one in self._journals.processes.values()}
+        deadline_s = time.monotonic() + _ORPHANS_S
+        while left := [one for one in self._journals.processes.values() if one.gone_ns is None]:
+            if time.monotonic() > deadline_s:
+                return [
+                    f"rank{one.rank} (pid {one.pid}) ran on and did {len(one.steps) - before.get(one.pid, 0)} steps in"
+                    f" {_ORPHANS_S:g} s"
+                    for one in left
+                ]
+            await asyncio.sleep(LOOK_S)
+            self._journals.read()
+        return []
+
+    def _exited(self, name: str, pid: int, code: int) -> None:
+        if name == LAUNCHER:
+            self._exit_code, self._gone_ns = code, time.monotonic_ns()
+        elif name == PLANE:
+            self._lose(FaultError("The fault plane ended during the run; what it would have shown is unknown."))
+
+    def _lose(self, error: HarnessError) -> None:
+        self._lost = error

@@ -1,0 +1,142 @@
+"""The time until a script makes its first step: who its ranks are, and one clear line if it comes to nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from harness.cluster.script.journals import Journals
+from harness.cluster.script.system import TorchScript
+from harness.cluster.warden_client import last_lines
+from harness.model.drill import check_fault
+from harness.model.errors import FaultError, HarnessError, NodeDown, UsageError
+from harness.model.fault import Composition, Fault
+from harness.model.system import links_of
+from torch_drills.links import MOST_RANKS, STORE
+
+LOOK_S: Final = 0.01
+_PORT_TAKEN: Final = ("EADDRINUSE", "Address already in use", "address already in use")
+
+
+def check_command(command: tuple[str, ...]) -> None:
+    """Raise `UsageError` if there is no such program."""
+    if shutil.which(command[0]) is None:
+        raise UsageError(f"There is no program {command[0]!r} on PATH. Activate the environment that the script runs in.")
+
+
+def check_faults(faults: tuple[Composition, ...], system: TorchScript) -> None:
+    """Raise `UsageError` if a fault makes no sense for these ranks."""
+    for fault in (one for item in faults for one in item.faults):
+        if fault.on_hosts:
+            raise UsageError(
+                f"{fault!r}: the ranks have no machines of their own here. Use Isolate, SilentDrop or SharedBandwidth on links."
+            )
+        reverse = ">".join(reversed(fault.target.split(">")))
+        if reverse != fault.target and reverse in {link.name for link in links_of(system)}:
+            raise UsageError(f"{fault!r}: two ranks have one connection, which the lower one opens. Use {reverse!r}.")
+        if fault.target.startswith("rank") and ">" not in fault.target and fault.target not in _ranks(system):
+            raise UsageError(f"There is no {fault.target!r}: the script has {system.ranks} ranks, {_listed(_ranks(system))}.")
+        check_fault(fault, system)
+
+
+def check_backend(faults: tuple[Composition, ...], journals: Journals) -> None:
+    """Raise `UsageError` if faults are asked for on connections that do not go through the fault plane."""
+    on_links = [fault for item in faults for fault in item.faults if fault.aims_at == "links" and not _on_store(fault)]
+    if not on_links:
+        return
+    for process in journals.processes.values():
+        if process.backend and "gloo" not in process.backend:
+            raise UsageError(
+                f"{on_links[0]!r}: the script's backend is {process.backend!r}, whose connections do not go through the fault"
+                " plane. Use gloo, or faults on processes: Kill, Pause, SlowCpu."
+            )
+        if process.not_led:
+            raise FaultError(f"{on_links[0]!r} cannot act on rank{process.rank}: {process.not_led[0]}.")
+
+
+def _on_store(fault: Fault) -> bool:
+    return fault.target.endswith(f">{STORE}")
+
+
+async def ranks_known(
+    journals: Journals, log: Path, command: tuple[str, ...], ended: Callable[[], int | None], by_s: float
+) -> int:
+    """Wait until a rank joins, and return how many there are. Raises a `HarnessError` if that does not come about."""
+    while True:
+        journals.read()
+        if journals.world:
+            _check_distributed(journals, command)
+            if journals.world > MOST_RANKS:
+                raise UsageError(f"The script has {journals.world} ranks; `harness train` takes {MOST_RANKS} at most.")
+            return journals.world
+        _check_alive(journals, log, command, ended(), by_s)
+        await asyncio.sleep(LOOK_S)
+
+
+async def first_step(
+    journals: Journals, log: Path, command: tuple[str, ...], ended: Callable[[], int | None], by_s: float
+) -> int:
+    """Wait for the first step of any rank; returns when it was begun. Raises a `HarnessError` if none is made."""
+    while True:
+        journals.read()
+        begun = [one.steps[0].begun_ns for one in journals.processes.values() if one.steps]
+        if begun:
+            _check_distributed(journals, command)
+            return min(begun)
+        _check_alive(journals, log, command, ended(), by_s)
+        await asyncio.sleep(LOOK_S)
+
+
+def _check_distributed(journals: Journals, command: tuple[str, ...]) -> None:
+    if any(one.began_ns is not None and not one.backend for one in journals.processes.values()):
+        raise UsageError(
+            f"`{shlex.join(command)}` steps without torch.distributed: no process group was initialised before the first step,"
+            " so there are no ranks and no links between them."
+        )
+
+
+def _check_alive(journals: Journals, log: Path, command: tuple[str, ...], code: int | None, by_s: float) -> None:
+    """Raise what is to be said if the command has ended, or its time is over, without a step."""
+    line = shlex.join(command)
+    if code is not None:
+        raise _ended(journals, log, line, code)
+    if time.monotonic() < by_s:
+        return
+    started, world = journals.started, journals.expected_world
+    missing = [f"rank{rank}" for rank in range(world) if rank not in started]
+    if not started:
+        who = "no rank has imported torch"
+    elif missing:
+        there = [f"rank{rank}" for rank in sorted(started)]
+        who = f"{_listed(missing)} of {world} ranks never appeared; {_listed(there)} waits"
+    else:
+        who = f"all {world} ranks are there, and none steps"
+    raise NodeDown(f"`{line}` made no step in time: {who}. See --start-timeout. Its output ends: {last_lines(log, 2)}")
+
+
+def _ended(journals: Journals, log: Path, line: str, code: int) -> HarnessError:
+    text = log.read_text(errors="replace") if log.exists() else ""
+    if any(words in text for words in _PORT_TAKEN):
+        found = next(one.strip() for one in text.splitlines() if any(words in one for words in _PORT_TAKEN))
+        return UsageError(f"A port that `{line}` wants is taken ({found[-160:]}). Give torchrun another --master-port.")
+    if code:
+        return NodeDown(f"`{line}` ended with exit code {code} before its first step. Its output ends: {last_lines(log, 3)}")
+    if journals.started:
+        return UsageError(f"`{line}` ended without a step of any torch.optim optimizer, so there is nothing to count.")
+    return UsageError(
+        f"`{line}` ended and no process of it was a rank that had imported torch with the hook. With torch before 2.5 or"
+        " TORCH_DEVICE_BACKEND_AUTOLOAD=0, run `-m torch_drills SCRIPT` in place of the script."
+    )
+
+
+def _ranks(system: TorchScript) -> list[str]:
+    return [f"rank{number}" for number in range(system.ranks)]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names)

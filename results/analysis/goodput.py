@@ -1,0 +1,183 @@
+"""How much of a training's time went into steps that stand, and how it came back from each fault.
+
+goodput = steps that stand × the median step before the first fault / time from the first step to the last one.
+ETTR (effective training time ratio) = time of the steps that stand / time from the command's start to its end.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+import msgspec
+
+from harness.model.rank_process import DoneStep, RankProcess
+from results.analysis.lineage import Placed, Rollback, rollbacks, standing
+
+WARM_UP: Final = 5
+"""The first steps of a training are no measure: buffers are made, DDP orders its buckets anew."""
+CLEAN: Final = 10
+"""So many steps make a median."""
+
+
+class TrainMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """What a training came to. None if it cannot be told."""
+
+    steps: int
+    """That stand: done by every rank and not lost afterwards."""
+    clean_steps: int
+    """Those that the median of the clean step is of."""
+    clean_step_ms: float | None
+    step_p50_ms: float | None
+    """Of all steps that stand."""
+    step_p99_ms: float | None
+    step_max_ms: float | None
+    goodput: float | None
+    ettr: float | None
+    lost_steps: int
+    replayed_steps: int
+    replayed_equal: int
+    """Replayed steps after which the parameters were what they had been the first time, as far as a sample of them tells."""
+    bytes_per_step: float | None
+    """Sent by the ranks to each other, over all links, for each step that was done."""
+    longest_stall_s: float | None
+    """The longest time without a step."""
+
+
+class Phases(msgspec.Struct, frozen=True, kw_only=True):
+    """How a training came back from one fault: seconds after it began to act. None if that did not happen."""
+
+    window: str
+    noticed_s: float | None
+    """The launcher, or a rank that was not hit, ended."""
+    restarted_s: float | None
+    """A new process had imported torch."""
+    joined_s: float | None
+    """Every rank's new process was joining the group."""
+    first_step_s: float | None
+    """Every rank had done a step that it had begun after the fault."""
+    caught_up_s: float | None
+    """Every rank was further than any had been."""
+
+
+def measure(
+    placed: Sequence[Placed], ranks: int, *, first_fault_ns: int | None, started_ns: int, ended_ns: int, finished: bool,
+    sent_bytes: int,
+) -> TrainMetrics:  # fmt: skip
+    """The figures of a training whose command ran from `started_ns` to `ended_ns`, and `finished` or was ended."""
+    each = [standing(placed, rank) for rank in range(ranks)]
+    steps = min(map(len, each), default=0)
+    known = all(one.start is not None for one in placed)
+    durations_ms = [_ms(step) for step in each[0][:steps]] if each else []
+    clean_ms = [
+        _ms(step) for done in each for step in done[WARM_UP:steps] if first_fault_ns is None or step.done_ns < first_fault_ns
+    ]
+    clean_steps = len(clean_ms) // max(ranks, 1)
+    clean_step_ms = statistics.median(clean_ms) if clean_steps >= CLEAN else None
+    all_steps = [step for one in placed for step in one.process.steps]
+    begun_ns = min((step.begun_ns for step in all_steps), default=0)
+    done_ns = max((step.done_ns for step in all_steps), default=0) if finished else ended_ns
+    productive_ms = sum(max(_ms(stood[number]) for stood in each) for number in range(steps))
+    lost = rollbacks(placed)
+    done = [sum(len(one.process.steps) for one in placed if one.process.rank == rank) for rank in range(ranks)]
+    return TrainMetrics(
+        steps=steps,
+        clean_steps=clean_steps,
+        clean_step_ms=clean_step_ms,
+        step_p50_ms=statistics.median(durations_ms) if durations_ms else None,
+        step_p99_ms=statistics.quantiles(durations_ms, n=100, method="inclusive")[98] if len(durations_ms) >= 100 else None,
+        step_max_ms=max(durations_ms, default=None),
+        goodput=steps * clean_step_ms * 1e6 / (done_ns - begun_ns) if known and clean_step_ms and all_steps else None,
+        ettr=productive_ms * 1e6 / (ended_ns - started_ns) if known else None,
+        lost_steps=_worst(lost, ranks, "lost"),
+        replayed_steps=_worst(lost, ranks, "replayed"),
+        replayed_equal=_worst(lost, ranks, "equal"),
+        bytes_per_step=sent_bytes / max(done) if any(done) else None,
+        longest_stall_s=_longest_stall_s(all_steps, done_ns),
+    )
+
+
+def phases(
+    window: str, injected_ns: int, processes: Sequence[RankProcess], placed: Sequence[Placed], ranks: int,
+    hit: Sequence[int], launcher_gone_ns: int | None, *, finished: bool,
+) -> Phases:  # fmt: skip
+    """How the training came back from a fault that began at `injected_ns` and hit the ranks `hit`.
+
+    A process that ended because the training was `finished` has noticed nothing.
+    """
+
+    def after(at_ns: int | None) -> float | None:
+        return None if at_ns is None else (at_ns - injected_ns) / 1e9
+
+    new = [one for one in processes if (one.joined_ns or one.began_ns or 0) > injected_ns]
+    last = {one.rank: one.pid for one in sorted(processes, key=lambda one: one.joined_ns or one.began_ns or 0)}
+    old = [one for one in processes if one not in new and not (finished and last[one.rank] == one.pid)]
+    gone = [one.gone_ns for one in old if one.rank not in hit and one.gone_ns]
+    gone += [launcher_gone_ns] if launcher_gone_ns and not finished else []
+    joined = [min((one.joined_ns for one in new if one.rank == rank and one.joined_ns), default=None) for rank in range(ranks)]
+    first = [
+        min(
+            (
+                step.done_ns
+                for one in placed
+                if one.process.rank == rank
+                for step in one.process.steps
+                if step.begun_ns >= injected_ns
+            ),
+            default=None,
+        )
+        for rank in range(ranks)
+    ]
+    before = max(
+        (
+            (one.start or 0) + sum(step.done_ns < injected_ns for step in one.process.steps)
+            for one in placed
+            if (one.process.began_ns or 0) < injected_ns
+        ),
+        default=0,
+    )
+    further = [
+        min(
+            (
+                step.done_ns
+                for one in placed
+                if one.process.rank == rank and one.start is not None
+                for number, step in enumerate(one.process.steps)
+                if step.begun_ns >= injected_ns and one.start + number >= before
+            ),
+            default=None,
+        )
+        for rank in range(ranks)
+    ]
+    return Phases(
+        window=window,
+        noticed_s=after(min((at for at in gone if at >= injected_ns), default=None)),
+        restarted_s=after(min((one.loaded_ns for one in new if one.loaded_ns), default=None)),
+        joined_s=after(_last(joined)) if new else None,
+        first_step_s=after(_last(first)),
+        caught_up_s=after(_last(further)),
+    )
+
+
+def _last(times_ns: Sequence[int | None]) -> int | None:
+    """The latest, None if one is missing."""
+    known = [at_ns for at_ns in times_ns if at_ns is not None]
+    return max(known) if known and len(known) == len(times_ns) else None
+
+
+def _worst(found: Sequence[Rollback], ranks: int, what: str) -> int:
+    """A figure summed over the rollbacks of the rank that has most of it: ranks that go in step lose the same steps."""
+    return max((sum(int(getattr(one, what)) for one in found if one.rank == rank) for rank in range(ranks)), default=0)
+
+
+def _longest_stall_s(steps: Sequence[DoneStep], until_ns: int) -> float | None:
+    if not steps:
+        return None
+    times_ns = [*sorted(step.done_ns for step in steps), until_ns]
+    return max((later - earlier) / 1e9 for earlier, later in pairwise(times_ns)) if len(times_ns) > 1 else None
+
+
+def _ms(step: DoneStep) -> float:
+    return (step.done_ns - step.begun_ns) / 1e6

@@ -1,0 +1,80 @@
+"""What a run of a training script came to: what `harness train --json` writes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from harness.model.slo import SLO
+from harness.model.verdict import RunVerdict
+from results.analysis.goodput import Phases, TrainMetrics
+from results.analysis.judge import SLOResult
+from results.analysis.recovery import Recovery
+from results.record.result import CheckResult, FaultResult, Machine
+
+TRAIN_RESULT: Final = "train.json"
+"""The file's name in the run's folder."""
+
+
+class LinkResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What went over one link: received from either end, and sent on to the other."""
+
+    link: str
+    connections: int
+    received_bytes: int
+    sent_bytes: int
+
+
+class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a run concluded. All times in seconds count from when the first step was begun."""
+
+    command: str
+    seed: int
+    verdict: RunVerdict
+    why: str
+    ranks: int
+    exit_code: int | None
+    """Of the command; None if the harness ended it."""
+    checks: tuple[CheckResult, ...]
+    slos: tuple[SLOResult, ...]
+    metrics: TrainMetrics
+    faults: tuple[FaultResult, ...]
+    recoveries: tuple[Recovery, ...]
+    """From each fault to the first step that every rank had begun after it and done."""
+    phases: tuple[Phases, ...]
+    links: tuple[LinkResult, ...]
+    rerun: str
+    started_utc: str
+    duration_s: float
+    machine: Machine
+    versions: dict[str, str]
+    commit: str
+    fault_plane: str
+
+
+def judged(slo: SLO, metrics: TrainMetrics, recoveries: tuple[Recovery, ...]) -> SLOResult:
+    """One SLO; percentiles and `max` are of a step's time."""
+    if slo.metric == "recovery":
+        return _judged_recovery(slo, recoveries)
+    known = {"goodput": metrics.goodput, "ettr": metrics.ettr, "lost_steps": float(metrics.lost_steps)}
+    steps_ms = {50.0: metrics.step_p50_ms, 99.0: metrics.step_p99_ms}
+    value = known.get(slo.metric) if slo.percentile is None else steps_ms.get(slo.percentile)
+    if slo.metric == "max":
+        value = metrics.step_max_ms
+    if value is None:
+        why = f"too few clean steps ({metrics.clean_steps}) before the first fault" if slo.metric == "goodput" else "not known"
+        return SLOResult(text=slo.text, value=None, ok=None, why=why)
+    shown = f"{value:.1%}" if slo.metric in ("goodput", "ettr") else f"{value:.4g}" + (" ms" if slo.metric not in known else "")
+    return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {shown}")
+
+
+def _judged_recovery(slo: SLO, recoveries: tuple[Recovery, ...]) -> SLOResult:
+    if not recoveries:
+        return SLOResult(text=slo.text, value=None, ok=None, why="no fault acted, so there is nothing to recover from")
+    worst = max(recoveries, key=lambda one: (one.censored, one.seconds))
+    if worst.censored:
+        why = f"no step of all ranks after {worst.window}, {worst.seconds:.3g} s long"
+        return SLOResult(text=slo.text, value=None, ok=False, why=why)
+    why = f"{worst.seconds:.3g} s after {worst.window}, the longest of {len(recoveries)}"
+    return SLOResult(text=slo.text, value=worst.seconds, ok=slo.holds(worst.seconds), why=why)

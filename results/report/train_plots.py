@@ -1,0 +1,70 @@
+"""A training on one time axis: faults, which step each rank was at, and how long its steps took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from bokeh.embed import json_item
+from bokeh.layouts import column
+from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter
+from bokeh.plotting import figure
+
+from harness.model.rank_process import RankProcess
+from results.analysis.lineage import place
+from results.record.train_result import TrainResult
+from results.report.fault_strip import fault_strip
+from results.report.plot_style import TIP, TOKENS, new_figure, style
+from results.report.plots import Plot
+
+_POINTS: Final = 4000
+_COLOURS: Final = ("p50", "p99", "ok", "recovery", "unknown", "failed")
+
+
+def plot_training(result: TrainResult, processes: Sequence[RankProcess], first_ns: int) -> Plot:
+    """Draw a training whose first step was begun at `first_ns`."""
+    rows = _rows(processes, first_ns)
+    end_s = max([float(rows["x"].max(initial=1e-3)), *(one.healed_s or one.from_s for one in result.faults)])
+    position = new_figure("Step", 180, end_s)
+    position.xaxis.visible = False
+    durations = new_figure("Time of a step, ms", 220, end_s, y_axis_type="log")
+    durations.yaxis.formatter = NumeralTickFormatter(format="0,0.[00]")
+    durations.xaxis.axis_label = "seconds since the first step began"
+    for rank in range(result.ranks):
+        chosen = rows["rank"] == rank
+        source = ColumnDataSource({name: values[chosen] for name, values in rows.items()})
+        colour = TOKENS[_COLOURS[rank % len(_COLOURS)]]
+        for drawn, height in ((position, "step"), (durations, "ms")):
+            dots = drawn.scatter("x", height, source=source, size=4, line_alpha=0, fill_color=colour, fill_alpha=0.6)
+            drawn.add_tools(
+                HoverTool(renderers=[dots], tooltips=TIP.format("rank@rank, step @step<br>@x{0.000} s, @ms{0,0.00} ms"))
+            )
+    figures: list[figure] = [position, durations]
+    if result.faults:
+        figures.insert(0, fault_strip(result, end_s))
+    for drawn in figures:
+        drawn.x_range = position.x_range
+        style(drawn)
+    layout = column(figures, sizing_mode="stretch_width", spacing=0)
+    sampled = f"Every dot is a step of a rank. {'One in some steps is shown.' if _stride(processes) > 1 else ''}"
+    return Plot(
+        item=json.dumps(json_item(layout), separators=(",", ":")), height=sum(one.height for one in figures), sampled=sampled
+    )
+
+
+def _stride(processes: Sequence[RankProcess]) -> int:
+    return 1 + sum(len(one.steps) for one in processes) // _POINTS
+
+
+def _rows(processes: Sequence[RankProcess], first_ns: int) -> dict[str, np.ndarray]:
+    stride = _stride(processes)
+    found = [
+        (one.process.rank, (one.start or 0) + number, (step.done_ns - first_ns) / 1e9, (step.done_ns - step.begun_ns) / 1e6)
+        for one in place(processes)
+        for number, step in enumerate(one.process.steps)
+        if number % stride == 0
+    ]
+    rank, step, x, ms = zip(*found, strict=True) if found else ((), (), (), ())
+    return {"rank": np.array(rank), "step": np.array(step), "x": np.array(x), "ms": np.maximum(np.array(ms), 1e-3)}

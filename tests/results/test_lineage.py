@@ -1,0 +1,124 @@
+"""Which steps of a training stand, and what that makes of its goodput and recovery."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.model.rank_process import DoneStep, RankProcess
+from results.analysis.goodput import measure, phases
+from results.analysis.lineage import first_difference, place, rollbacks, standing
+
+MS = 1_000_000
+
+
+def process(
+    rank: int,
+    pid: int,
+    begun_ms: int,
+    first: str,
+    after: list[str],
+    *,
+    world: int = 2,
+    step_ms: int = 10,
+    gone_ms: int | None = None,
+) -> RankProcess:
+    """One that begins to train at `begun_ms`, with parameters `first`, and has `after[n]` after its n-th step."""
+    steps = [
+        DoneStep(begun_ns=(begun_ms + n * step_ms) * MS, done_ns=(begun_ms + (n + 1) * step_ms) * MS, parameters=one)
+        for n, one in enumerate(after)
+    ]
+    return RankProcess(
+        pid=pid, rank=rank, world=world, backend="gloo", loaded_ns=(begun_ms - 20) * MS, joined_ns=(begun_ms - 10) * MS,
+        began_ns=begun_ms * MS, parameters=first, steps=steps, gone_ns=None if gone_ms is None else gone_ms * MS,
+    )  # fmt: skip
+
+
+def models(begin: int, end: int) -> list[str]:
+    """The fingerprints after steps `begin` to `end` - 1 of a training that nothing disturbs."""
+    return [f"m{n + 1}" for n in range(begin, end)]
+
+
+def killed_at_30_back_at_20() -> list[RankProcess]:
+    """Two ranks that do 30 steps and are started again from what they had after 20, of 10 ms each; 40 steps in all."""
+    return [
+        *(process(rank, 10 + rank, 100, "m0", models(0, 30), gone_ms=400) for rank in (0, 1)),
+        *(process(rank, 20 + rank, 1400, "m20", models(20, 40)) for rank in (0, 1)),
+    ]
+
+
+def test_a_process_goes_on_after_the_step_whose_parameters_it_begins_with() -> None:
+    placed = place(killed_at_30_back_at_20())
+    assert [one.start for one in placed] == [0, 0, 20, 20]
+    assert [step.parameters for step in standing(placed, 0)] == models(0, 40)
+    [lost, _] = rollbacks(placed)
+    assert (lost.lost, lost.replayed, lost.equal) == (10, 10, 10)
+
+
+def test_one_that_begins_with_the_first_parameters_begins_anew() -> None:
+    placed = place([process(0, 1, 100, "m0", models(0, 5), world=1), process(0, 2, 900, "m0", models(0, 2), world=1)])
+    assert [one.start for one in placed] == [0, 0]
+    assert rollbacks(placed)[0].lost == 5
+    assert len(standing(placed, 0)) == 2
+
+
+def test_one_that_begins_with_parameters_of_nobody_is_not_placed() -> None:
+    placed = place([process(0, 1, 100, "m0", models(0, 5), world=1), process(0, 2, 900, "other", ["x"], world=1)])
+    assert [one.start for one in placed] == [0, None]
+
+
+def test_a_replay_that_ends_elsewhere_is_seen() -> None:
+    again = ["m21", "other", "other2"]
+    placed = place([process(0, 1, 100, "m0", models(0, 30), world=1), process(0, 2, 900, "m20", again, world=1)])
+    [lost] = rollbacks(placed)
+    assert (lost.lost, lost.replayed, lost.equal) == (10, 3, 1)
+
+
+def test_the_first_step_after_which_ranks_differ() -> None:
+    same, other = process(0, 1, 100, "m0", models(0, 5)), process(1, 2, 100, "m0", [*models(0, 3), "x", "y"])
+    assert first_difference(place([same, other]), 2) == (3, ["m4", "x"])
+    assert first_difference(place(killed_at_30_back_at_20()), 2) is None
+
+
+def test_goodput_counts_each_step_once_and_all_the_time() -> None:
+    placed = place(killed_at_30_back_at_20())
+    metrics = measure(placed, 2, first_fault_ns=390 * MS, started_ns=0, ended_ns=1700 * MS, finished=True, sent_bytes=5000)
+    assert metrics.steps == 40
+    assert metrics.clean_step_ms == 10
+    assert metrics.goodput == pytest.approx(40 * 10 / (1600 - 100))
+    assert metrics.ettr == pytest.approx(40 * 10 / 1700)
+    assert (metrics.lost_steps, metrics.replayed_steps, metrics.replayed_equal) == (10, 10, 10)
+    assert metrics.bytes_per_step == 100
+    assert metrics.longest_stall_s == pytest.approx(1.01)
+
+
+def test_without_clean_steps_there_is_no_goodput() -> None:
+    metrics = measure(
+        place(killed_at_30_back_at_20()),
+        2,
+        first_fault_ns=150 * MS,
+        started_ns=0,
+        ended_ns=1700 * MS,
+        finished=True,
+        sent_bytes=0,
+    )
+    assert metrics.goodput is None
+    assert metrics.clean_steps < 10
+
+
+def test_the_time_of_a_training_that_never_came_back_counts() -> None:
+    ranks = [process(rank, 10 + rank, 100, "m0", models(0, 30), gone_ms=400) for rank in (0, 1)]
+    metrics = measure(place(ranks), 2, first_fault_ns=390 * MS, started_ns=0, ended_ns=3100 * MS, finished=False, sent_bytes=0)
+    assert metrics.goodput == pytest.approx(30 * 10 / 3000)
+
+
+def test_the_phases_of_a_recovery() -> None:
+    found = killed_at_30_back_at_20()
+    came_back = phases("w0", 395 * MS, found, place(found), 2, [1], None, finished=True)
+    assert came_back.noticed_s == pytest.approx(0.005)
+    assert came_back.restarted_s == pytest.approx(0.985)
+    assert came_back.joined_s == pytest.approx(0.995)
+    assert came_back.first_step_s == pytest.approx(1.015)
+    assert came_back.caught_up_s == pytest.approx((1400 + 100 - 395) / 1000)
+    lost = found[:2]
+    never = phases("w0", 395 * MS, lost, place(lost), 2, [1], 800 * MS, finished=False)
+    assert (never.restarted_s, never.joined_s, never.first_step_s, never.caught_up_s) == (None, None, None, None)

@@ -1,0 +1,225 @@
+"""`harness train`: what it says of scripts that survive, that do not, and that make no sense; and that nothing outlives it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from harness.cli import main
+from results.record.train_result import TrainResult
+
+ROOT = Path(__file__).parent.parent.parent
+FAKE = (sys.executable, str(Path(__file__).parent / "fake_ranks.py"))
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+EXAMPLE = str(ROOT / "examples" / "train.py")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What one run of the command came to."""
+
+    code: int
+    said: str
+    folder: Path
+
+    @property
+    def result(self) -> TrainResult:
+        [file] = self.folder.glob("train/*/train.json")
+        return msgspec.json.decode(file.read_bytes(), type=TrainResult)
+
+    def check(self, name: str) -> tuple[bool | None, str]:
+        [found] = [check for check in self.result.checks if check.name == name]
+        return found.valid, found.why
+
+
+@pytest.fixture
+def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Trained]:
+    """Runs `harness train` in this process."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*options: str, command: tuple[str, ...], runs: str = "runs") -> Trained:
+        code = main.run(["train", "--runs", runs, "--seed", "1", *options, "--", *command])
+        said = capsys.readouterr()
+        assert left_of(tmp_path) == [], "processes outlived the run"
+        return Trained(code=code, said=said.out + said.err, folder=tmp_path / runs)
+
+    return run
+
+
+def left_of(folder: Path) -> list[list[str]]:
+    """What still runs of the runs in a folder, as their environment tells."""
+    left = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("HARNESS_RUN", "").startswith(str(folder)) and process.status() != psutil.STATUS_ZOMBIE:
+                left.append(process.cmdline())
+        except psutil.Error:
+            continue
+    return left
+
+
+def test_a_script_that_is_started_again_replays_what_it_lost(train: Callable[..., Trained]) -> None:
+    run = train("--fault", 'Kill("rank1").at_step(50)', "--slo", "lost_steps < 60", command=(*FAKE, "2", "90", "again"))
+    assert run.code == 0, run.said
+    assert run.result.metrics.steps == 90
+    assert 0 <= run.result.metrics.lost_steps == run.result.metrics.replayed_steps == run.result.metrics.replayed_equal <= 40
+    assert run.result.metrics.goodput is not None
+    assert 0 < run.result.metrics.goodput < 1
+    [phases] = run.result.phases
+    times = (phases.restarted_s, phases.joined_s, phases.first_step_s, phases.caught_up_s)
+    assert sorted(filter(None, times)) == list(times)
+    [page] = run.folder.glob("train/*/report.html")
+    assert "How it came back from each fault" in page.read_text()
+    assert "Kill on rank1" in run.said
+
+
+def test_a_script_that_dies_of_it_fails(train: Callable[..., Trained]) -> None:
+    run = train("--fault", 'Kill("rank0").at_step(20)', command=(*FAKE, "2", "200"))
+    assert run.code == 1, run.said
+    assert run.check("finished")[0] is False
+    assert run.check("no_orphans") == (True, "no rank outlived the command")
+
+
+def test_a_rank_that_trains_on_without_its_launcher_is_an_orphan(train: Callable[..., Trained]) -> None:
+    run = train("--fault", 'Kill("launcher").at_step(20)', command=(*FAKE, "2", "2000"))
+    assert run.code == 1, run.said
+    valid, why = run.check("no_orphans")
+    assert valid is False
+    assert why.count("ran on and did") == 2
+
+
+def test_ranks_that_come_to_differ_fail(train: Callable[..., Trained]) -> None:
+    run = train(command=(*FAKE, "3", "40", "differ"))
+    assert run.code == 1, run.said
+    assert run.check("replicas_agree") == (False, "after step 30 the parameters differ: rank1 from the others")
+
+
+def test_steps_that_cannot_be_counted_leave_the_run_unknown(train: Callable[..., Trained]) -> None:
+    run = train("--fault", 'Kill("rank1").at_step(30)', command=(*FAKE, "2", "60", "again", "unplaced"))
+    assert run.code == 4, run.said
+    assert "began with parameters that no rank had had before" in run.check("steps_known")[1]
+
+
+def test_a_fault_that_never_began_leaves_the_run_unknown(train: Callable[..., Trained]) -> None:
+    run = train("--fault", 'Kill("rank1").at_step(500)', command=(*FAKE, "2", "30"))
+    assert run.code == 4, run.said
+    assert "step 500 was never reached: 30 steps were done" in run.check("faults_acted")[1]
+
+
+def test_a_training_that_stands_still_is_ended(train: Callable[..., Trained]) -> None:
+    run = train("--stall", "0.5", command=(*FAKE, "2", "20", "hang"))
+    assert run.code == 1, run.said
+    assert "no rank made a step any more" in run.check("finished")[1]
+
+
+def test_a_pause_is_seen_and_ends(train: Callable[..., Trained]) -> None:
+    run = train("--fault", 'Pause("rank1").at_step(20, for_s=0.3)', command=(*FAKE, "2", "80"))
+    assert run.code == 0, run.said
+    assert run.result.metrics.steps == 80
+    [fault] = run.result.faults
+    assert "rank1 was stopped until the end" in fault.evidence
+
+
+@pytest.mark.parametrize(
+    ("options", "command", "code", "said"),
+    [
+        ((), (), 2, "needs the command that starts the training, after --"),
+        ((), ("no-such-torchrun",), 2, "There is no program 'no-such-torchrun' on PATH"),
+        (("--slo", "godput >= 90%"), FAKE, 2, "did you mean 'goodput'"),
+        (("--fault", "Kill(rank1)"), FAKE, 2, "does not say when"),
+        ((), (sys.executable, "-c", "print('nothing')"), 2, "was a rank that had imported torch with the hook"),
+        ((), (sys.executable, "-c", "raise SystemExit(3)"), 4, "ended with exit code 3 before its first step"),
+        ((), (sys.executable, "-c", "exit('bind: EADDRINUSE, address already in use')"), 2, "is taken"),
+        ((), (*FAKE, "2", "9", "silent"), 2, "ended without a step of any torch.optim optimizer"),
+        ((), (*FAKE, "2", "9", "alone"), 2, "steps without torch.distributed"),
+        ((), (*FAKE, "65", "9"), 2, "has 65 ranks; `harness train` takes 64 at most"),
+        (("--start-timeout", "3"), (*FAKE, "2", "9", "deaf"), 4, "rank0 of 2 ranks never appeared; rank1 waits"),
+        (("--fault", 'Kill("rank7").at_step(1)'), (*FAKE, "2", "9"), 2, "There is no 'rank7': the script has 2 ranks"),
+        (("--fault", 'Stall("rank1>rank0").at_step(1)'), (*FAKE, "2", "9"), 2, "Use 'rank0>rank1'"),
+        (("--fault", 'Stall("rank0>rank1").at_step(1)'), (*FAKE, "2", "9", "nccl"), 2, "the script's backend is 'nccl'"),
+        (("--fault", 'DiskFull("rank0").at_step(1)'), (*FAKE, "2", "9"), 2, "DiskFull"),
+        (("--fault", 'Blackhole("rank0").at_step(1)'), (*FAKE, "2", "9"), 2, "the ranks have no machines of their own"),
+    ],
+)
+def test_what_makes_no_sense_gets_one_clear_line(
+    train: Callable[..., Trained], options: tuple[str, ...], command: tuple[str, ...], code: int, said: str
+) -> None:
+    run = train(*options, command=command)
+    assert said in run.said
+    assert run.code == code
+    assert "Traceback" not in run.said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_outlives_the_harness(tmp_path: Path, number: signal.Signals) -> None:
+    command = (*FAKE, "2", "100000")
+    words = [sys.executable, "-m", "harness.cli", "train", "--runs", str(tmp_path), "--", *command]
+    with subprocess.Popen(words, env={**os.environ, **ENVIRONMENT}, cwd=tmp_path, stderr=subprocess.DEVNULL) as run:
+        deadline_s = time.monotonic() + 30
+        while not any(b'"step"' in file.read_bytes() for file in tmp_path.glob("train/*/ranks/*.jsonl")):
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+        assert left_of(tmp_path)
+        run.send_signal(number)
+        run.wait()
+    while left := left_of(tmp_path):
+        assert time.monotonic() < deadline_s + 15, left
+        time.sleep(0.01)
+
+
+def test_a_script_of_torchrun_goes_over_the_links_unedited(train: Callable[..., Trained]) -> None:
+    """The one test here that starts torch: a link slowed down, every step counted, and the ranks' models equal."""
+    fault = 'Latency("rank0>rank1", delay_ms=20).between_steps(30, 40)'
+    run = train("--fault", fault, command=(*TORCHRUN, EXAMPLE, "--epochs", "2"))
+    assert run.code == 0, run.said
+    assert run.result.metrics.steps == 58
+    assert run.check("replicas_agree")[0] is True
+    assert run.result.metrics.bytes_per_step is not None
+    assert run.result.metrics.bytes_per_step > 4 * 9610
+    links = {link.link: link for link in run.result.links}
+    assert links["rank0>rank1"].connections >= 1
+    assert links["rank1>store"].sent_bytes > 0
+
+
+@pytest.mark.nightly
+def test_a_script_of_torchrun_is_killed_and_comes_back(train: Callable[..., Trained]) -> None:
+    command = (*TORCHRUN, "--max-restarts=2", EXAMPLE, "--epochs", "4")
+    run = train("--fault", 'Kill("rank1").at_step(70)', command=command)
+    assert run.code == 0, run.said
+    assert run.result.metrics.steps == 116
+    assert run.result.metrics.replayed_equal == run.result.metrics.replayed_steps == run.result.metrics.lost_steps > 0
+
+
+@pytest.mark.nightly
+def test_where_torch_does_not_load_the_hook_it_is_run_by_name(train: Callable[..., Trained]) -> None:
+    command = ("env", "TORCH_DEVICE_BACKEND_AUTOLOAD=0", *TORCHRUN)
+    run = train(command=(*command, EXAMPLE, "--epochs", "1"))
+    assert run.code == 2
+    assert "run `-m torch_drills SCRIPT`" in run.said
+    run = train(runs="second", command=(*command, "-m", "torch_drills", EXAMPLE, "--epochs", "1"))
+    assert run.code == 0, run.said
+    assert run.result.metrics.steps == 29
+
+
+@pytest.mark.nightly
+def test_a_port_that_is_taken_is_named(train: Callable[..., Trained]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={port}", EXAMPLE)
+        run = train(command=torchrun)
+    assert run.code == 2, run.said
+    assert "is taken" in run.said

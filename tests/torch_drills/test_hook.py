@@ -1,0 +1,109 @@
+"""What runs in a script's processes: nothing outside of a drill; in one, its steps are written down."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+import torch
+from torch.optim import optimizer as optimizers
+
+import torch_drills
+from torch_drills.fingerprint import Fingerprint
+from torch_drills.journal import Journal
+from torch_drills.links import MOST_RANKS, host_of, rank_at
+from torch_drills.step_journal import StepJournal
+
+
+def test_import_torch_calls_the_hook() -> None:
+    assert ("torch_drills", "torch_drills:autoload") in {
+        (found.name, found.value) for found in entry_points(group="torch.backends")
+    }
+
+
+def test_outside_of_a_drill_nothing_is_imported_and_nothing_done() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import torch_drills; torch_drills.autoload();"
+        "print(sorted(set(sys.modules) - before))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != torch_drills.FOLDER}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "['torch_drills']"
+
+
+def test_a_hook_that_fails_says_so_and_raises_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(torch_drills.FOLDER, "/nowhere")
+    monkeypatch.setattr("torch_drills.hook.install", lambda folder: 1 / 0)
+    torch_drills.autoload()
+    assert "no faults on links and no steps from this process: ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rank", [0, 1, MOST_RANKS - 1])
+def test_the_address_of_a_rank_tells_its_number(rank: int) -> None:
+    assert rank_at(host_of(rank)) == rank
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.1.254", host_of(MOST_RANKS)])
+def test_other_addresses_are_no_ranks(host: str) -> None:
+    assert rank_at(host) is None
+
+
+def model(seed: int) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
+
+
+def test_equal_models_have_one_fingerprint_and_a_step_changes_it() -> None:
+    one, other = model(1), model(1)
+    optimizer = torch.optim.SGD(one.parameters(), 0.1)
+    fingerprint, others = Fingerprint(optimizer), Fingerprint(torch.optim.SGD(other.parameters(), 0.1))
+    before = fingerprint.take()
+    assert before == others.take()
+    one(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    assert fingerprint.take() != before
+    other.load_state_dict(one.state_dict())
+    assert fingerprint.take() == others.take()
+
+
+def test_a_parameter_that_is_replaced_is_followed() -> None:
+    one = model(1)
+    fingerprint = Fingerprint(torch.optim.SGD(one.parameters(), 0.1))
+    before = fingerprint.take()
+    for parameter in one.parameters():
+        parameter.data = parameter.data + 1
+    assert fingerprint.take() != before
+
+
+def test_steps_are_those_of_the_first_optimizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
+    monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
+    StepJournal(Journal(str(tmp_path)))
+    generator, critic = (torch.optim.SGD(model(seed).parameters(), 0.1) for seed in (1, 2))
+    for _ in range(3):
+        generator.step()
+        critic.step()
+    lines = [json.loads(line) for line in (tmp_path / f"{os.getpid()}.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["began", "step", "step", "step"]
+    assert [line["step"] for line in lines[1:]] == [0, 1, 2]
+    assert lines[0]["backend"] == ""
+    ends = [line["at_ns"] for line in lines[1:]]
+    assert [line["begun_ns"] for line in lines[2:]] <= ends
+
+
+def test_an_optimizer_that_takes_over_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
+    monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
+    StepJournal(Journal(str(tmp_path)))
+    first, second = (torch.optim.SGD(model(seed).parameters(), 0.1) for seed in (1, 2))
+    for optimizer in (first, first, second, second, second):
+        optimizer.step()
+    kinds = [json.loads(line)["kind"] for line in (tmp_path / f"{os.getpid()}.jsonl").read_text().splitlines()]
+    assert kinds.count("step") == 4
