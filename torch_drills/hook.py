@@ -13,6 +13,7 @@ from torch import distributed
 from torch._C._distributed_c10d import Store
 from torch.distributed import distributed_c10d
 
+from torch_drills.gates import Gates
 from torch_drills.journal import Journal
 from torch_drills.links import Links, host_of
 from torch_drills.step_journal import StepJournal
@@ -42,7 +43,7 @@ class Hook:
         """Torch holds a group's store weakly."""
         if "RANK" in os.environ:
             self._journal.write("loaded", rank=int(os.environ["RANK"]), world=int(os.environ.get("WORLD_SIZE", "1")))
-        StepJournal(self._journal)
+        StepJournal(self._journal, Gates(folder))
         if distributed.is_available():
             if distributed.is_gloo_available():
                 self._lead_gloo()

@@ -10,6 +10,7 @@ from torch import distributed
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from torch_drills.fingerprint import Fingerprint
+from torch_drills.gates import Gates
 from torch_drills.journal import Journal
 
 
@@ -20,8 +21,9 @@ class StepJournal:
     called twice without it. A step begins when the one before has ended; the first, when the optimizer is called.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, gates: Gates) -> None:
         self._journal = journal
+        self._gates = gates
         self._counted: torch.optim.Optimizer | None = None
         self._rival: torch.optim.Optimizer | None = None
         self._fingerprint: Fingerprint | None = None
@@ -62,6 +64,7 @@ class StepJournal:
             backend=distributed.get_backend() if joined else "",
             parameters=self._fingerprint.take(),
         )
+        self._gates.ask()
         self._begun_ns = time.monotonic_ns()
 
     def _step(self) -> None:
@@ -69,6 +72,7 @@ class StepJournal:
             begun_ns, self._begun_ns = self._begun_ns, time.monotonic_ns()
             self._journal.write("step", step=self._done, begun_ns=begun_ns, parameters=self._fingerprint.take())
             self._done += 1
+            self._gates.wait(self._done)
 
     def _break(self, error: Exception) -> None:
         self._broken = True

@@ -105,7 +105,7 @@ class FaultPlane:
         return _parse_counters(await self._metrics(), self._proxies)
 
     async def toxic_hits(self) -> dict[tuple[str, str], int]:
-        """How often each toxic there is now, by link and name, did what it is for. Only our own toxics count that."""
+        """How often each toxic there is now, by link and name, took effect. Our own toxics and our latency count that."""
         samples = ((dict(_LABEL.findall(text)), number) for text, number in _HITS.findall(await self._metrics()))
         return {(labels["proxy"], labels["toxic"]): int(number) for labels, number in samples}
 

@@ -109,7 +109,7 @@ class Links(Protocol):
         """Take a toxic away; it is no error if it is not there."""
 
     async def toxic_hits(self) -> Mapping[tuple[str, str], int]:
-        """How often each toxic, by link and name, did what it is for. Only our own toxics count that."""
+        """How often each toxic, by link and name, did what it is for. Our own toxics and our latency count that."""
 
     async def counters(self) -> Mapping[str, LinkCounters]:
         """What went through each link so far, by name."""

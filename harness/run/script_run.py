@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -12,13 +13,14 @@ from typing import Final
 from harness.cluster.fault_plane import EMBEDDED, PLANE, opened_plane
 from harness.cluster.ports import reserved
 from harness.cluster.script.environment import ScriptEnvironment, journals_folder, launcher_spec
+from harness.cluster.script.gatekeeper import Gatekeeper
 from harness.cluster.script.journals import Journals
 from harness.cluster.script.system import LAUNCHER, TorchScript
 from harness.cluster.toxiproxy import FaultPlane
 from harness.cluster.warden_client import WardenClient, last_lines
 from harness.model.errors import FaultError, HarnessError
 from harness.run.injector import Watcher, WindowRecord, hold
-from harness.run.schedule import plan_faults
+from harness.run.schedule import PlannedWindow, plan_faults
 from harness.run.script_spec import Ended, ScriptRecord, ScriptSpec
 from harness.run.script_start import LOOK_S, check_backend, check_command, check_faults, first_step, ranks_known
 from results.analysis.lineage import place
@@ -36,6 +38,9 @@ class ScriptRun:
         self._watcher = watcher
         self._log = run_dir / "script.log"
         self._journals = Journals(journals_folder(run_dir))
+        self._gates = Gatekeeper(journals_folder(run_dir))
+        self._planned: Sequence[PlannedWindow] = ()
+        self._placed: set[int] = set()
         self._exit_code: int | None = None
         self._gone_ns: int | None = None
         self._lost: HarnessError | None = None
@@ -83,34 +88,33 @@ class ScriptRun:
         waiting = (self._journals, self._log, spec.command, lambda: self._exit_code, by_s)
         system = TorchScript(command=spec.command, ranks=await ranks_known(*waiting))
         check_faults(spec.faults, system)
+        self._planned = plan_faults(spec.faults, system, spec.limit_s, spec.seed)
+        self._gates.close((one.window.steps.begin, one.label) for one in self._planned if one.window.steps)
         environment = ScriptEnvironment(system, self._journals, plane, warden, self._log, spec.seed)
         await environment.create_links(journals_folder(self._run_dir))
-        first_ns = await first_step(*waiting)
+        first_ns = await first_step(*waiting, lambda: self._place(environment))
         check_backend(spec.faults, self._journals)
         return environment, first_ns
 
     async def _drive(self, environment: ScriptEnvironment, first_ns: int) -> tuple[list[WindowRecord], Ended]:
         """Every window on schedule, until the command has ended or was given up."""
         stopped = asyncio.Event()
-        planned = plan_faults(self._spec.faults, environment.system, self._spec.limit_s, self._spec.seed)
         async with asyncio.TaskGroup() as tasks:
-            held = [tasks.create_task(hold(environment, one, first_ns, self._watcher, stopped)) for one in planned]
+            held = [tasks.create_task(hold(environment, one, first_ns, self, stopped)) for one in self._planned]
             ended = await self._over(environment, first_ns)
             stopped.set()
         return [task.result() for task in held], ended
 
     async def _over(self, environment: ScriptEnvironment, first_ns: int) -> Ended:
         """Wait until the command has ended, makes no more steps, or takes too long."""
-        limit_ns, begun, steps, stepped_ns = first_ns + round(self._spec.limit_s * 1e9), 0, 0, time.monotonic_ns()
+        limit_ns, steps, stepped_ns = first_ns + round(self._spec.limit_s * 1e9), 0, time.monotonic_ns()
         while self._exit_code is None:
             if self._lost is not None:
                 raise self._lost
             self._journals.read()
-            processes = self._journals.processes.values()
-            if begun != (begun := sum(one.began_ns is not None for one in processes)):
-                environment.position = {one.process.pid: one.start or 0 for one in place(processes)}
+            self._place(environment)
             now_ns = time.monotonic_ns()
-            if steps != (steps := sum(len(one.steps) for one in processes)):
+            if steps != (steps := sum(len(one.steps) for one in self._journals.processes.values())):
                 stepped_ns = now_ns
             if now_ns - stepped_ns > self._spec.stall_s * 1e9:
                 return "stalled"
@@ -118,6 +122,20 @@ class ScriptRun:
                 return "too long"
             await asyncio.sleep(LOOK_S)
         return "by itself"
+
+    def _place(self, environment: ScriptEnvironment) -> None:
+        """Find out where processes that have begun to train took it up, and tell them where to wait."""
+        processes = self._journals.processes.values()
+        if new := [one.pid for one in processes if one.began_ns is not None and one.pid not in self._placed]:
+            environment.position = {one.process.pid: one.start or 0 for one in place(processes)}
+            for pid in new:
+                self._placed.add(pid)
+                self._gates.answer(pid, environment.position[pid])
+
+    def on_window(self, record: WindowRecord) -> None:
+        """A window begins or ends."""
+        self._gates.passed(record.label)
+        self._watcher.on_window(record)
 
     async def _orphans(self) -> list[str]:
         """The ranks that still run though their launcher has ended, each with what it did meanwhile."""

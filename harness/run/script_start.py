@@ -79,11 +79,20 @@ async def ranks_known(
 
 
 async def first_step(
-    journals: Journals, log: Path, command: tuple[str, ...], ended: Callable[[], int | None], by_s: float
+    journals: Journals,
+    log: Path,
+    command: tuple[str, ...],
+    ended: Callable[[], int | None],
+    by_s: float,
+    looked: Callable[[], None],
 ) -> int:
-    """Wait for the first step of any rank; returns when it was begun. Raises a `HarnessError` if none is made."""
+    """Wait for the first step of any rank; returns when it was begun. Raises a `HarnessError` if none is made.
+
+    `looked` is called after every look at the journals.
+    """
     while True:
         journals.read()
+        looked()
         begun = [one.steps[0].begun_ns for one in journals.processes.values() if one.steps]
         if begun:
             _check_distributed(journals, command)

@@ -234,13 +234,17 @@ def test_drop_connect_resets_new_connections_and_leaves_open_ones(proxy: ProxyHa
 def test_the_metrics_count_what_a_toxic_did(embedded: Server, upstream: Upstream) -> None:
     proxy = embedded.proxy(upstream.address, 'a "b"')
     proxy.add("corrupt", "upstream", offset=2)
-    proxy.add("latency", "upstream", latency=1)  # Toxiproxy's own count nothing
+    proxy.add("latency", "upstream", latency=1)
+    proxy.add("slicer", "upstream", average_size=100)  # Toxiproxy's own count nothing, latency excepted
     assert b"toxic_hits" not in embedded.call("GET", "/metrics").content
     client, server = upstream.pair(proxy)
     client.sendall(b"12345")
     receive(server, 5)
     lines = [line for line in embedded.call("GET", "/metrics").text.splitlines() if "toxic_hits_total{" in line]
-    assert lines == [r'toxiproxy_proxy_toxic_hits_total{proxy="a \"b\"",toxic="corrupt_upstream"} 1']
+    assert sorted(lines) == [
+        r'toxiproxy_proxy_toxic_hits_total{proxy="a \"b\"",toxic="corrupt_upstream"} 1',
+        r'toxiproxy_proxy_toxic_hits_total{proxy="a \"b\"",toxic="latency_upstream"} 1',
+    ]
 
 
 def test_toxics_made_with_their_proxy_are_there_for_its_first_connection(embedded: Server, upstream: Upstream) -> None:

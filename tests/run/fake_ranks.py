@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from torch_drills import FOLDER
+from torch_drills.gates import Gates
 from torch_drills.journal import Journal
 from torch_drills.links import FILE
 
@@ -35,11 +36,14 @@ def train(rank: int, world: int, steps: int, begin: int, how: set[str]) -> None:
     backend = "" if "alone" in how else "nccl" if "nccl" in how else "gloo"
     first = "other" if begin and "unplaced" in how else f"m{begin}"
     journal.write("began", rank=rank, world=world, backend=backend, parameters=first)
+    gates = Gates(str(folder))
+    gates.ask()
     for step in range(begin, steps):
         begun_ns = time.monotonic_ns()
         time.sleep(STEP_S)
         odd = "differ" in how and rank == 1 and step >= 30
         journal.write("step", step=step - begin, begun_ns=begun_ns, parameters=f"{'x' if odd else 'm'}{step + 1}")
+        gates.wait(step + 1 - begin)
     if "hang" in how:
         time.sleep(60)
 

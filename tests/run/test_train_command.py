@@ -187,6 +187,7 @@ def test_a_script_of_torchrun_goes_over_the_links_unedited(train: Callable[..., 
     run = train("--fault", fault, command=(*TORCHRUN, EXAMPLE, "--epochs", "2"))
     assert run.code == 0, run.said
     assert run.result.metrics.steps == 58
+    assert run.result.faults[0].evidence.startswith("began with 30 steps done")
     assert run.check("replicas_agree")[0] is True
     assert run.result.metrics.bytes_per_step is not None
     assert run.result.metrics.bytes_per_step > 4 * 9610

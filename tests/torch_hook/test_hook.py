@@ -15,6 +15,7 @@ from torch.optim import optimizer as optimizers
 
 import torch_drills
 from torch_drills.fingerprint import Fingerprint
+from torch_drills.gates import Gates
 from torch_drills.journal import Journal
 from torch_drills.links import MOST_RANKS, host_of, rank_at
 from torch_drills.step_journal import StepJournal
@@ -85,7 +86,7 @@ def test_a_parameter_that_is_replaced_is_followed() -> None:
 def test_steps_are_those_of_the_first_optimizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
     monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
-    StepJournal(Journal(str(tmp_path)))
+    StepJournal(Journal(str(tmp_path)), Gates(str(tmp_path)))
     generator, critic = (torch.optim.SGD(model(seed).parameters(), 0.1) for seed in (1, 2))
     for _ in range(3):
         generator.step()
@@ -101,7 +102,7 @@ def test_steps_are_those_of_the_first_optimizer(tmp_path: Path, monkeypatch: pyt
 def test_an_optimizer_that_takes_over_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimizers, "_global_optimizer_pre_hooks", type(optimizers._global_optimizer_pre_hooks)())
     monkeypatch.setattr(optimizers, "_global_optimizer_post_hooks", type(optimizers._global_optimizer_post_hooks)())
-    StepJournal(Journal(str(tmp_path)))
+    StepJournal(Journal(str(tmp_path)), Gates(str(tmp_path)))
     first, second = (torch.optim.SGD(model(seed).parameters(), 0.1) for seed in (1, 2))
     for optimizer in (first, first, second, second, second):
         optimizer.step()

@@ -1,0 +1,40 @@
+"""The harness's side of the gates at which ranks wait (see `torch_drills.gates`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from torch_drills.gates import GATED
+
+
+class Gatekeeper:
+    """Keeps the ranks at steps until what is to begin there has begun."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._waited_for: dict[int, set[str]] = {}
+
+    def close(self, labels: Iterable[tuple[int, str]]) -> None:
+        """A gate at each step, until all windows with their labels have passed it."""
+        for step, label in labels:
+            self._waited_for.setdefault(step, set()).add(label)
+        if self._waited_for:
+            (self._folder / GATED).touch()
+
+    def answer(self, pid: int, start: int) -> None:
+        """Tell a process that begins with the step `start` where to wait; it waits for that."""
+        if self._waited_for:
+            gates = {step - start: step for step in self._waited_for if step > start}
+            part = self._folder / f"{pid}.part"
+            part.write_text(json.dumps(gates))
+            part.rename(self._folder / f"{pid}.gates")
+
+    def passed(self, label: str) -> None:
+        """A window has begun, or will not."""
+        for step, labels in list(self._waited_for.items()):
+            labels.discard(label)
+            if not labels:
+                del self._waited_for[step]
+                (self._folder / f"passed-{step}").touch()
