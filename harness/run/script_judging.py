@@ -169,16 +169,16 @@ def _fault(window: WindowRecord, first_ns: int) -> FaultResult:
     def seconds(at_ns: int | None) -> float | None:
         return None if at_ns is None else (at_ns - first_ns) / 1e9
 
-    injected_s = seconds(window.injected_ns)
+    injected_s, healed_s = seconds(window.injected_ns), seconds(window.healed_ns)
     return FaultResult(
         kind=window.fault,
         label=window.label,
         selector=window.selector,
         targets=tuple(window.targets.split()),
         from_s=window.from_s if injected_s is None else round(injected_s, 3),
-        to_s=window.to_s,
+        to_s=window.to_s if healed_s is None else round(healed_s, 3),
         injected_s=injected_s,
-        healed_s=seconds(window.healed_ns),
+        healed_s=healed_s,
         acted=window.acted,
         evidence=window.evidence,
     )
