@@ -31,7 +31,7 @@ PLANE: Final = "fault-plane"
 """The process name of a fault plane that a run started."""
 
 TOXIPROXY_VERSION: Final = "v2.12.0"
-TOXIPROXY_MODULE: Final = "github.com/Shopify/toxiproxy/v2/cmd/server"
+TOXIPROXY_MODULE: Final = "github.com/Shopify/toxiproxy/v2/cmd"
 _START_TIMEOUT_S: Final = 15.0
 
 
@@ -79,7 +79,7 @@ async def _accepts(port: int) -> bool:
 def toxiproxy_binary() -> Path:
     """The real Toxiproxy's server: on PATH, or where `harness toxiproxy install` puts it."""
     on_path = shutil.which("toxiproxy-server")
-    for candidate in ([Path(on_path)] if on_path else []) + [_installed()]:
+    for candidate in ([Path(on_path)] if on_path else []) + [installed_toxiproxy()]:
         if candidate.exists():
             return candidate
     raise UsageError(
@@ -88,27 +88,27 @@ def toxiproxy_binary() -> Path:
     )
 
 
-def install_toxiproxy() -> Path:
+def install_toxiproxy(program: Literal["server", "cli"] = "server") -> Path:
     """Build the pinned version with `go install`; returns the binary. Raises `UsageError` if Go is missing."""
     go = shutil.which("go")
     if go is None:
         raise UsageError(
             "Installing Toxiproxy takes Go, and there is no `go` on PATH. Install Go, or use the embedded fault plane."
         )
-    target = _installed()
+    target = installed_toxiproxy(program)
+    module = f"{TOXIPROXY_MODULE}/{program}@{TOXIPROXY_VERSION}"
     target.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "GOBIN": str(target.parent)}
-    built = subprocess.run(
-        [go, "install", f"{TOXIPROXY_MODULE}@{TOXIPROXY_VERSION}"], env=environment, capture_output=True, text=True, check=False
-    )
+    built = subprocess.run([go, "install", module], env=environment, capture_output=True, text=True, check=False)
     if built.returncode != 0:
-        raise HarnessError(f"`go install {TOXIPROXY_MODULE}@{TOXIPROXY_VERSION}` failed: {built.stderr.strip()[-300:]}")
-    (target.parent / "server").replace(target)
+        raise HarnessError(f"`go install {module}` failed: {built.stderr.strip()[-300:]}")
+    (target.parent / program).replace(target)
     return target
 
 
-def _installed() -> Path:
-    return cache_dir() / "bin" / "toxiproxy-server"
+def installed_toxiproxy(program: Literal["server", "cli"] = "server") -> Path:
+    """Where `install_toxiproxy` puts a program."""
+    return cache_dir() / "bin" / f"toxiproxy-{program}"
 
 
 def parse_url(url: str) -> Address:

@@ -124,6 +124,7 @@ class WardenClient:
         self._broken = HarnessError(
             f"The process that starts the nodes has ended, and all nodes with it. Its last words: {last_lines(self._log, 3)}"
         )
+        self._pids.clear()
         for future in (*self._started.values(), *self._exited.values()):
             if not future.done():
                 future.set_exception(self._broken)

@@ -79,7 +79,8 @@ def test_a_process_that_got_away_from_a_dead_run_is_killed(tmp_path: Path) -> No
         [escaped] = [p for p in processes_in(tmp_path) if p.name() == "sleep"]
         escaped.suspend()
         warden.kill()
-        run.communicate(timeout=60)
+        _, said = run.communicate(timeout=60)
+    assert said.startswith("error: ")  # whatever it was waiting for, it noticed at once
     assert processes_in(tmp_path) == [escaped]
     healed = harness(tmp_path, "heal")
     assert healed.returncode == 0

@@ -23,7 +23,7 @@ from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Fault
 from harness.model.system import Link
 from tests.helpers.echo import Echo
-from tests.helpers.engine import need_toxiproxy
+from tests.helpers.real_toxiproxy import need_toxiproxy
 
 Pair = tuple[str, str]
 

@@ -29,7 +29,7 @@ from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Fault
 from harness.model.system import CLIENT, Link
 from tests.helpers.echo import Echo
-from tests.helpers.engine import need_toxiproxy
+from tests.helpers.real_toxiproxy import need_toxiproxy
 
 Doing = Callable[[Cluster], Awaitable[None]]
 SILENT_S = 0.3

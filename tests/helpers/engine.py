@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
-import pytest
 
 from harness.cluster.fault_plane import PlaneKind, toxiproxy_binary
 from harness.model.drill import Drill
-from harness.model.errors import UsageError
 from harness.run.runner import CompletedRun, run
 from harness.run.spec import RunSpec
+from tests.helpers.real_toxiproxy import need_toxiproxy
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 30.0
@@ -28,14 +27,6 @@ DEADLINE_S = 30.0
 def run_drill(drill: Drill, runs: Path, *, seed: int = 1, plane: PlaneKind = "embedded") -> CompletedRun:
     """Run a drill in this process."""
     return run(RunSpec(name="test/drill", title="A test", drill=drill, seed=seed, plane=plane), runs=runs)
-
-
-def need_toxiproxy() -> None:
-    """Skip a test where the real Toxiproxy is not installed."""
-    try:
-        toxiproxy_binary()
-    except UsageError:
-        pytest.skip("the real Toxiproxy is not installed here")
 
 
 @contextlib.contextmanager

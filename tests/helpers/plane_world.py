@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import shutil
 import signal
 import socket
 import subprocess
@@ -33,21 +32,6 @@ DOWN = {"name": "down", "upstream": "127.0.0.1:9", "enabled": False, "listen": "
 
 def refused(message: str, status: int) -> tuple[int, dict[str, object]]:
     return status, {"error": message, "status": status}
-
-
-def real_server() -> str | None:
-    """The real Toxiproxy's server: from TOXIPROXY_SERVER, PATH or the folder of `go install`."""
-    named = os.environ.get("TOXIPROXY_SERVER")
-    return named or shutil.which("toxiproxy-server") or _in_go_bin("server")
-
-
-def real_cli() -> str | None:
-    return shutil.which("toxiproxy-cli") or _in_go_bin("cli")
-
-
-def _in_go_bin(name: str) -> str | None:
-    path = Path(os.environ.get("GOPATH") or Path.home() / "go") / "bin" / name
-    return str(path) if path.exists() else None
 
 
 @dataclass

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -9,30 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.plane_world import ProxyHandle, Server, Upstream, listening_upstream, real_server, start_embedded, start_real
+from tests.helpers.plane_world import ProxyHandle, Server, Upstream, listening_upstream, start_embedded, start_real
+from tests.helpers.real_toxiproxy import real_server
 
 SILENT_DNS = "127.0.0.9"
-MISSING = (
-    "no real Toxiproxy: set TOXIPROXY_SERVER to its server, put `toxiproxy-server` on PATH, or"
-    " `go install github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0`"
-)
 
 
 @pytest.fixture(scope="session", params=["embedded", "real"])
 def running_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    server = start_embedded("--seed", "7") if request.param == "embedded" else start_real(real_server_or_skip())
+    server = start_embedded("--seed", "7") if request.param == "embedded" else start_real(real_server())
     yield server
     assert server.process.poll() is None, "the server died"
     server.stop()
-
-
-def real_server_or_skip() -> str:
-    binary = real_server()
-    if binary is None and os.environ.get("CI") == "true":
-        pytest.fail(MISSING)
-    if binary is None:
-        pytest.skip(MISSING)
-    return binary
 
 
 @pytest.fixture
@@ -74,7 +61,7 @@ def server_with_names(request: pytest.FixtureRequest, tmp_path: Path) -> Iterato
         if unshare is None or subprocess.run([unshare, "--mount", "true"], capture_output=True, check=False).returncode:
             pytest.skip("names of its own for a server take a mount namespace: install util-linux and run as root")
         kind = request.param
-        server = start_embedded(within=within) if kind == "embedded" else start_real(real_server_or_skip(), within)
+        server = start_embedded(within=within) if kind == "embedded" else start_real(real_server(), within)
         yield server
         server.stop()
 

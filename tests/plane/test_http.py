@@ -74,7 +74,7 @@ def test_many_offers_at_once_are_each_answered(server: Server) -> None:
 def test_curl_with_http2_works(server: Server) -> None:
     curl = shutil.which("curl")
     if curl is None:
-        pytest.skip("no curl on PATH")
+        pytest.skip("no curl on PATH: apt-get install curl")
     argv = [curl, "--silent", "--http2", "--data", json.dumps(DOWN), f"http://{server.host}:{server.port}/proxies"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert json.loads(done.stdout)["name"] == "down"

@@ -285,7 +285,7 @@ const timer = setInterval(() => {
 </script>"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium")
 @pytest.mark.parametrize("width", [500, 1280])
 def test_a_browser_draws_it(tmp_path: Path, width: int) -> None:
     assert CHROMIUM

@@ -14,14 +14,14 @@ from results.record.store import save
 from results.report.page import write_report
 from tests.helpers.synthetic import concluded, crash, steady
 
-pytest.importorskip("playwright")
+pytest.importorskip("playwright", reason="playwright is not installed: pip install -e '.[test]'")
 from playwright.sync_api import Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TIME = '[...Bokeh.documents[0].all_models].find((model) => model.name === "time")'
 WRONG = CheckResult(name="linearizable", valid=False, why="k3 went back from v2 to v1", ops=(2000, 2001, 2003))
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: apt install chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: apt-get install chromium")
 
 
 @pytest.fixture(scope="module", params=[1280, 390], ids=["wide", "narrow"])

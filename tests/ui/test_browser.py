@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers.served import DEADLINE_S, Served, served
 
-pytest.importorskip("playwright")
+pytest.importorskip("playwright", reason="playwright is not installed: pip install -e '.[test]'")
 from playwright.sync_api import Page, expect, sync_playwright
 
 SHOTS = os.environ.get("HARNESS_UI_SCREENSHOTS")
@@ -23,7 +23,7 @@ SHOTS = os.environ.get("HARNESS_UI_SCREENSHOTS")
 def page() -> Iterator[Page]:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
-        pytest.skip("there is no Chromium here")
+        pytest.skip("there is no Chromium here: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 1000})

@@ -16,7 +16,9 @@ import pytest
 
 from tests.helpers.served import Served, gone, served
 
-pytestmark = pytest.mark.skipif(find_spec("locust") is None, reason="locust is not installed")
+pytestmark = pytest.mark.skipif(
+    find_spec("locust") is None, reason="locust is not installed: pip install 'distributed-ml-harness[ui]'"
+)
 
 PAUSE = json.dumps({"fault": "Pause", "target": "r1", "seconds": 60})
 
