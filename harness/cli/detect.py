@@ -12,14 +12,15 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from harness.cli.console import new_console
 from harness.cli.live import Live
 from harness.cli.load_options import whole
+from harness.cli.pace import Pace
 from harness.cli.run_options import add_fault_plane
-from harness.cli.written import writing
+from harness.cli.running import console_for
+from harness.cli.written import check_writable, put
 from harness.model.errors import UsageError
 from harness.run import catalog, provenance
-from harness.run.detection import Subject, conditions, run_trial, seconds_left, subjects
+from harness.run.detection import Subject, conditions, run_trial, subjects
 from results.record.detection import Conditions, Detection, TrialLog
 from results.report.detection_page import write_detection_page
 from results.report.detection_terminal import print_detection, print_trial
@@ -33,7 +34,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--bug", dest="bugs", action="append", default=[], metavar="NAME", help="only this bug; may be given several times"
     )
     add_fault_plane(parser)
-    parser.add_argument("--json", dest="json_file", type=Path, metavar="FILE", help="write the matrix there, too")
+    parser.add_argument(
+        "--json", dest="json_file", type=Path, metavar="FILE", help="write the matrix there; - is standard output"
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
 
 
@@ -93,12 +96,14 @@ def execute(arguments: argparse.Namespace) -> int:
     1 if a bug was missed or a correct system set off an alarm: then what checks and SLOs say is wrong, and that is what this
     command judges. 4 if nothing was wrong in the runs that could be judged, and some could not be, or were not made. Else 0.
     """
-    console = new_console()
+    console = console_for(arguments)
     rows = subjects(arguments.system, arguments.bugs)
     for name, lacks in {row.drill: row.lacks for row in rows if row.lacks}.items():
         console.print(f"not run: {name}: {lacks}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     if all(row.lacks for row in rows):
         raise UsageError("None of these drills can run on this machine.")
+    if arguments.json_file is not None:
+        check_writable(arguments.json_file)
     now = conditions(arguments.fault_plane)
     matrix = _Matrix(arguments=arguments, rows=rows, conditions=now, log=TrialLog(arguments.runs, now))
     interrupted = False
@@ -118,13 +123,14 @@ def _run(matrix: _Matrix, console: Console) -> None:
     _say_what_there_is(matrix, console, made=of - len(missing), unknown=len(unknown))
     todo = missing + unknown
     load_s = {row.drill: catalog.find_drill(row.drill).drill.load.seconds for row in matrix.rows}
-    for number, (seed, row) in enumerate(todo, start=1):
+    pace = Pace([load_s[row.drill] for _, row in todo])
+    for number, (seed, row) in enumerate(todo, start=of - len(todo) + 1):
         spec = row.spec(seed, matrix.arguments.fault_plane)
-        with Live(console, spec) as live:
+        with Live(console, spec, f"[{number}/{of}] {pace.left}") as live:
             trial = run_trial(row, seed, spec, matrix.arguments.runs, live)
         matrix.log.append(trial)
-        left_s = seconds_left(todo[number:], matrix.log, load_s)
-        print_trial(trial, console, made=of - len(todo) + number, of=of, left_s=left_s)
+        pace.next_done()
+        print_trial(trial, console, place=f"{number}/{of}", left=pace.left if number < of else "")
 
 
 def _say_what_there_is(matrix: _Matrix, console: Console, *, made: int, unknown: int) -> None:
@@ -144,10 +150,8 @@ def _write(detection: Detection, matrix: _Matrix) -> Path:
     text = msgspec.json.format(msgspec.json.encode(detection), indent=2) + b"\n"
     name = "-".join([matrix.arguments.system or "all", *matrix.arguments.bugs]).lower()
     page = matrix.log.folder / f"{name}.html"
-    for file in (page.with_suffix(".json"), matrix.arguments.json_file):
-        if file is not None:
-            with writing(file):
-                file.write_bytes(text)
-    with writing(page):
-        write_detection_page(detection, page)
+    put(text, page.with_suffix(".json"))
+    if matrix.arguments.json_file is not None:
+        put(text, matrix.arguments.json_file)
+    write_detection_page(detection, page)
     return page

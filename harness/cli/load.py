@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import secrets
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,8 +18,8 @@ from harness.cli.load_measuring import Measured, measure
 from harness.cli.load_options import add_options as add_options
 from harness.cli.load_options import command_line
 from harness.cli.load_progress import LoadProgress
-from harness.cli.running import STDOUT, console_for
-from harness.cli.written import check_writable, writing
+from harness.cli.running import console_for
+from harness.cli.written import check_writable, put, writing
 from harness.model.errors import UsageError
 from harness.model.load import Load
 from harness.model.shapes import Shape
@@ -54,7 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
     task = _task(arguments)
     check_engine(task, arguments.processes)
     started = datetime.now(UTC)
-    if arguments.json_file is not None and arguments.json_file != STDOUT:
+    if arguments.json_file is not None:
         check_writable(arguments.json_file)
     run_dir = new_run_dir(arguments.runs, f"load/{task.address[0]}-{task.address[1]}", task.seed, started)
     console, said = console_for(arguments), new_console(stderr=True)
@@ -75,11 +74,8 @@ def execute(arguments: argparse.Namespace) -> int:
         with suppress(OSError):
             (run_dir / "nodes").rmdir()  # a load has no nodes
         (run_dir / LOAD_RESULT).write_bytes(encode(result))
-    if arguments.json_file == STDOUT:
-        sys.stdout.write(encode(result).decode())
-    elif arguments.json_file is not None:
-        with writing(arguments.json_file):
-            arguments.json_file.write_bytes(encode(result))
+    if arguments.json_file is not None:
+        put(encode(result), arguments.json_file)
     print_load(result, console, report)
     write_load_report(result, report)  # last: it takes a second, and the result need not wait for it
     return _INTERRUPTED if measured.interrupted else EXIT_CODES[result.verdict]

@@ -33,10 +33,16 @@ class Pace:
         overhead_s = self._overhead_s / self._done if self._done else _FIRST_OVERHEAD_S
         return sum(self._loads_s[self._done :]) + overhead_s * (len(self._loads_s) - self._done)
 
+    @property
+    def left(self) -> str:
+        """ "about 50 s left", "about 12 min left", "about 3.5 h left"."""
+        left_s = self.left_s
+        if left_s < 100:
+            return f"about {left_s:.0f} s left"
+        return f"about {left_s / 60:.0f} min left" if left_s < 6000 else f"about {left_s / 3600:.1f} h left"
+
     def __str__(self) -> str:
         """ "[3/22] about 50 s left": which drill is next, of how many; empty if there is only one."""
         if len(self._loads_s) < 2:
             return ""
-        left_s = self.left_s
-        left = f"{left_s:.0f} s" if left_s < 100 else f"{left_s / 60:.0f} min"
-        return f"[{self._done + 1}/{len(self._loads_s)}] about {left} left"
+        return f"[{self._done + 1}/{len(self._loads_s)}] {self.left}"

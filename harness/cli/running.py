@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import secrets
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.console import Console
 from harness.cli.console import new_console
 from harness.cli.live import Live
 from harness.cli.pace import Pace
-from harness.cli.written import check_writable, report, writing
+from harness.cli.written import STDOUT, check_writable, put, report
 from harness.model.errors import FaultError, HarnessError, NodeDown
 from harness.model.slo import SLO
 from harness.run.catalog import NamedDrill
@@ -29,7 +28,6 @@ from results.report.terminal import print_result
 from workloads.load.arrivals import expected
 
 INTERRUPTED: Final = 130
-STDOUT: Final = Path("-")
 
 ExitCode = Callable[[Sequence[Result]], int]
 """The exit code that results come to, by the rules of one command."""
@@ -77,7 +75,7 @@ def run_all(
     """
     seed = secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed
     console = console_for(arguments)
-    if arguments.json_file is not None and arguments.json_file != STDOUT:
+    if arguments.json_file is not None:
         check_writable(arguments.json_file)
     orders = [run_spec_of(named, seed, settings, arguments.fault_plane, schedule) for named in drills]
     pace = Pace([order.drill.load.seconds for order in orders])
@@ -120,9 +118,4 @@ def _write_json(file: Path | None, series: Series, *, last: bool) -> None:
     if file is None or (file == STDOUT and not last):
         return
     text = encode(SuiteResult(exit_code=series.exit_code, results=tuple(series.results), unfinished=tuple(series.unfinished)))
-    if file == STDOUT:
-        sys.stdout.write(text.decode())
-        sys.stdout.flush()
-        return
-    with writing(file):
-        file.write_bytes(text)
+    put(text, file)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from harness.model.errors import UsageError, cannot_write
 from results.record.load_result import LOAD_RESULT, decode
 from results.report.load_page import write_load_report
 from results.report.page import write_report
+
+STDOUT: Final = Path("-")
 
 
 def report(run_dirs: Sequence[Path], out: Path) -> Path:
@@ -26,8 +30,18 @@ def report(run_dirs: Sequence[Path], out: Path) -> Path:
 
 def check_writable(file: Path) -> None:
     """Empty a file that is to be written later: better fail now than after the runs, and an old one is not taken for new."""
+    if file != STDOUT:
+        put(b"", file)
+
+
+def put(text: bytes, file: Path) -> None:
+    """Write a text into a file, or to standard output if the file is `-`."""
+    if file == STDOUT:
+        sys.stdout.write(text.decode())
+        sys.stdout.flush()
+        return
     with writing(file):
-        file.write_bytes(b"")
+        file.write_bytes(text)
 
 
 @contextmanager

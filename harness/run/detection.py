@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Final
 
 from harness.checkers.faults_acted import faults_acted
@@ -22,14 +21,11 @@ from harness.run.fingerprint import code_fingerprint
 from harness.run.observer import Observer
 from harness.run.runner import run
 from harness.run.spec import RunSpec, run_spec_of
-from results.record.detection import Conditions, MatrixRow, Outcome, Trial, TrialLog
+from results.record.detection import Conditions, MatrixRow, Outcome, Trial
 from results.record.result import Result
 
 _CONDITIONS: Final = tuple(check.__name__ for check in (faults_acted, generator_kept_up, guard_held))
 """The checks that tell whether a run went as its drill says."""
-
-_OVERHEAD_S: Final = 3.0
-"""Roughly what a run takes besides its load, until some have been timed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,13 +167,3 @@ def _why(result: Result, caught_by: str | None, others_cpu: float) -> str:
     parts = [f"other processes took {others_cpu:.0%} of the processors"] if others_cpu > MAX_OTHERS else []
     parts += [f"{name}: {said[name][1]}" for name in telling]
     return "; ".join(parts) or "every check and SLO held"
-
-
-def seconds_left(todo: Iterable[tuple[int, Subject]], log: TrialLog, load_s: dict[str, float]) -> float:
-    """How long runs will take: as long as earlier ones of the same drill, else a little more than their load."""
-    timed = {drill: log.durations_s(drill) for drill in load_s}
-    overheads = [duration - load_s[drill] for drill, durations in timed.items() for duration in durations]
-    overhead_s = fmean(overheads) if overheads else _OVERHEAD_S
-    return sum(
-        fmean(timed[subject.drill]) if timed[subject.drill] else load_s[subject.drill] + overhead_s for _, subject in todo
-    )

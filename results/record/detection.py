@@ -170,10 +170,6 @@ class TrialLog:
         """The last trial of a row with a seed."""
         return self._trials.get((drill, bug, seed))
 
-    def durations_s(self, drill: str) -> list[float]:
-        """How long each run of a drill took."""
-        return [trial.duration_s for trial in self._trials.values() if trial.drill == drill]
-
     def append(self, trial: Trial) -> None:
         """Add a trial; it is on the disk when this returns. Raises `HarnessError` if the disk does not take it."""
         with _one_line_errors(self.folder), self._file.open("ab") as file:

@@ -13,23 +13,15 @@ from results.report.detection_phrasing import interval, outcome, row_mark, share
 from results.report.terminal_text import STYLES, print_to_copy, symbol, text
 
 
-def print_trial(trial: Trial, console: Console, *, made: int, of: int, left_s: float) -> None:
-    """One line about a run that has ended, and how long the others will take."""
-    left = f"about {duration(left_s)} left" if made < of else "done"
+def print_trial(trial: Trial, console: Console, *, place: str, left: str) -> None:
+    """One line about a run that has ended: its place in the matrix, such as "3/12", and how long the others will take."""
     console.print(
         Text.assemble(
-            (f"{made:>{len(str(of))}}/{of} ", "dim"), symbol(trial_mark(trial)), " ", text(who(trial)), ": ",
-            text(outcome(trial), STYLES[trial_mark(trial)]), (f"  {left}", "dim"),
+            (f"{place:>7} ", "dim"), symbol(trial_mark(trial)), " ", text(who(trial)), ": ",
+            text(outcome(trial), STYLES[trial_mark(trial)]), (f"  {left}" if left else "", "dim"),
         ),
         soft_wrap=True,
     )  # fmt: skip
-
-
-def duration(seconds: float) -> str:
-    """ "40 s", "12 min", "3.5 h"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def print_detection(detection: Detection, console: Console, page: Path) -> None:

@@ -86,7 +86,8 @@ def test_what_is_caught_missed_and_unknown_is_told_apart_and_only_the_unknown_is
     assert str(page.relative_to(folder)) in done.stdout
     assert nothing_left(folder)
 
-    again = harness(folder, "detect", "PARROT")
+    again = harness(folder, "detect", "PARROT", "--json", "-")
+    assert {row["bug"] for row in json.loads(again.stdout)["rows"]} == set(known)
     assert again.returncode == done.returncode or "unknown" in {trial["outcome"] for trial in made.values()}
     counts = Counter(bug for bug, _, _ in trials(folder))
     assert {bug: counts[bug] for bug in made} == {bug: 1 + (trial["outcome"] == "unknown") for bug, trial in made.items()}

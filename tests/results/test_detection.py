@@ -17,7 +17,7 @@ from results.record.detection import Conditions, Detection, MatrixRow, Outcome, 
 from results.record.result import Machine
 from results.report.detection_page import write_detection_page
 from results.report.detection_phrasing import verdict
-from results.report.detection_terminal import duration, print_detection, print_trial
+from results.report.detection_terminal import print_detection, print_trial
 
 MACHINE = Machine(cpu="an abacus", cores=2, memory_gib=4.0, kernel="6.1", python="3.11")
 CONDITIONS = Conditions(code="c0de", fault_plane="embedded", machine=MACHINE, versions={"numpy": "2.0"})
@@ -142,7 +142,7 @@ def test_the_verdict_says_what_was_missed_and_what_is_not_known() -> None:
 def test_the_terminal_shows_the_table_and_how_to_repeat_what_is_wrong() -> None:
     out = io.StringIO()
     console = Console(file=out, width=150)
-    print_trial(trial("missed"), console, made=3, of=12, left_s=600)
+    print_trial(trial("missed"), console, place="3/12", left="about 10 min left")
     print_detection(matrix(CLEAN, row("caught", "missed", "unknown", why="\x1b[2J moved")), console, Path("page.html"))
     text = out.getvalue()
     assert " 3/12 ✘ quorum/slow_link, early-ack, seed 1: missed  about 10 min left" in text
@@ -151,11 +151,6 @@ def test_the_terminal_shows_the_table_and_how_to_repeat_what_is_wrong() -> None:
     assert "9–91 %" in text
     assert "page.html" in text
     assert "\x1b" not in text
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (89, "89 s"), (600, "10 min"), (7200, "2.0 h")])
-def test_durations_are_short(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 HOSTILE = "</script><script>document.title='owned'</script>'\"&lt;{{ 7*7 }}"
