@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, TypeVar
 
 import httptools
+import msgspec
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """A longer first line and headers are refused."""
@@ -29,6 +30,8 @@ INTERIM: Final = -3
 
 _MAX_KNOWN_HEADS: Final = 4096
 _MAX_KNOWN_HEAD_BYTES: Final = 2048
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
+_RELEVANT: Final = frozenset({b"content-length", b"transfer-encoding", b"connection", b"expect", b"timeout-ms"})
 _CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,16}")
 
 HeadT = TypeVar("HeadT")
@@ -43,7 +46,7 @@ class Malformed(ValueError):
         self.status = status
 
 
-class Fields(NamedTuple):
+class Fields(msgspec.Struct, frozen=True):
     """What the headers of a message say about its body and its connection."""
 
     length: int | None
@@ -51,6 +54,7 @@ class Fields(NamedTuple):
     encoded: bool
     """Whether there is a Transfer-Encoding at all."""
     keep_alive: bool
+    version: str
 
 
 class HeadReader(Generic[ParserT]):
@@ -58,8 +62,8 @@ class HeadReader(Generic[ParserT]):
 
     def __init__(self, kind: type[ParserT]) -> None:
         self.url = b""
-        self.headers: list[tuple[bytes, bytes]] = []
-        """Names in lower case."""
+        self.relevant: dict[bytes, bytes] = {}
+        """The headers that parsers look at, names in lower case; several values of one name are joined by commas."""
         self.complete = False
         self.parser: ParserT = kind(self)
         self._fed_bytes = 0
@@ -74,14 +78,12 @@ class HeadReader(Generic[ParserT]):
             raise Malformed(str(error)) from error
 
     def feed_whole(self, head: bytes) -> None:
-        """Read a head up to its empty line. Raises `Malformed` if the head ends elsewhere for httptools."""
+        """Read a head whose only empty line is its end. Raises `Malformed` if it ends elsewhere for httptools."""
         if len(head) > MAX_HEAD_BYTES:
             raise _long_head()
-        self.feed(head[:-1])
-        ended_early = self.complete
-        self.feed(head[-1:])
-        if ended_early or not self.complete:
-            raise Malformed("a head that does not end with an empty line")
+        self.feed(head)
+        if not self.complete or head.count(b"\n") != head.count(b"\r\n"):
+            raise Malformed("a head whose lines do not end with CRLF")
 
     def feed_start(self, start: bytes) -> None:
         """Check the start of a head, of which more may have come since the last call."""
@@ -93,25 +95,23 @@ class HeadReader(Generic[ParserT]):
             raise Malformed("a head whose lines do not end with CRLF")
 
     def fields(self) -> Fields:
-        """The headers that say where the message and the connection end. httptools has refused contradictions."""
-        length: int | None = None
-        encodings: list[bytes] = []
-        options: list[bytes] = []
-        for name, value in self.headers:
-            if name == b"content-length":
-                length = int(value)
-            elif name == b"transfer-encoding":
-                encodings += value.lower().split(b",")
-            elif name == b"connection":
-                options += [option.strip() for option in value.lower().split(b",")]
+        """What the headers say about body and connection. httptools has refused contradictions."""
+        get = self.relevant.get
+        length, encodings, options = get(b"content-length"), get(b"transfer-encoding"), get(b"connection")
         version = self.parser.get_http_version()
-        if version == "1.1":
-            keep_alive = b"close" not in options
-        elif version == "1.0":
-            keep_alive = b"keep-alive" in options and b"close" not in options
-        else:
+        if version not in _VERSIONS:
             raise Malformed(f"HTTP/{version} is not spoken here")
-        return Fields(length, bool(encodings) and encodings[-1].strip() == b"chunked", bool(encodings), keep_alive)
+        keep_alive = version == "1.1"
+        if options is not None:
+            tokens = [token.strip() for token in options.lower().split(b",")]
+            keep_alive = b"close" not in tokens and (keep_alive or b"keep-alive" in tokens)
+        return Fields(
+            None if length is None else int(length),
+            encodings is not None and encodings.lower().rpartition(b",")[2].strip() == b"chunked",
+            encodings is not None,
+            keep_alive,
+            version,
+        )
 
     # httptools calls these
 
@@ -119,10 +119,18 @@ class HeadReader(Generic[ParserT]):
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        name = name.lower()
+        if name in _RELEVANT:
+            self.relevant[name] = value if name not in self.relevant else self.relevant[name] + b"," + value
 
     def on_headers_complete(self) -> None:
         self.complete = True
+
+
+def headers_of(head: bytes) -> list[tuple[str, str]]:
+    """All headers of a head that a `HeadReader` has accepted, names in lower case."""
+    lines = [line.partition(b":") for line in head.strip(b"\r\n").split(b"\r\n")[1:]]
+    return [(name.decode("latin-1").lower(), value.strip(b" \t").decode("latin-1")) for name, _, value in lines]
 
 
 def _long_head() -> Malformed:

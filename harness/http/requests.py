@@ -15,7 +15,17 @@ import httptools
 import msgspec
 
 from harness.http import deadlines
-from harness.http.framing import CHUNKED, MAX_BODY_BYTES, ChunkedBody, HeadReader, Malformed, Unread, long_body, remember
+from harness.http.framing import (
+    CHUNKED,
+    MAX_BODY_BYTES,
+    ChunkedBody,
+    HeadReader,
+    Malformed,
+    Unread,
+    headers_of,
+    long_body,
+    remember,
+)
 
 
 class RequestHead(msgspec.Struct, frozen=True, dict=True):
@@ -31,14 +41,15 @@ class RequestHead(msgspec.Struct, frozen=True, dict=True):
     """How long the client can use the response, by its `timeout-ms`; None if it does not say."""
     target: bytes = b""
     """Path and query as they came."""
-    fields: tuple[tuple[bytes, bytes], ...] = ()
+    text: bytes = b""
+    """The whole head as it came."""
     expects_continue: bool = False
     version: str = "1.1"
 
     @cached_property
     def headers(self) -> Mapping[str, str]:
         """Names in lower case; of several headers of one name, the last."""
-        return MappingProxyType({name.decode("latin-1"): value.decode("latin-1") for name, value in self.fields})
+        return MappingProxyType(dict(headers_of(self.text)))
 
     @cached_property
     def query(self) -> Mapping[str, str]:
@@ -154,26 +165,20 @@ def _parse(text: bytes) -> RequestHead:
     reader.feed_whole(text)
     method = reader.parser.get_method().decode("latin-1")
     fields = reader.fields()
-    version = reader.parser.get_http_version()
-    timeout_ms = None
-    expects_continue = False
-    for name, value in reader.headers:
-        if name == b"timeout-ms":
-            try:
-                timeout_ms = deadlines.timeout_ms(value)
-            except ValueError as error:
-                raise Malformed(str(error)) from error
-        elif name == b"expect":
-            expects_continue = value.lower() == b"100-continue"
+    timeout = reader.relevant.get(b"timeout-ms")
+    try:
+        timeout_ms = None if timeout is None else deadlines.timeout_ms(timeout)
+    except ValueError as error:
+        raise Malformed(str(error)) from error
     path = reader.url.partition(b"?")[0].decode("latin-1")
     return RequestHead(
         method=method,
         path=unquote(path) if "%" in path else path,
         body_bytes=CHUNKED if fields.chunked else fields.length or 0,
-        keep_alive=fields.keep_alive and version == "1.1" and method != "CONNECT",
+        keep_alive=fields.keep_alive and fields.version == "1.1" and method != "CONNECT",
         timeout_ms=timeout_ms,
         target=reader.url,
-        fields=tuple(reader.headers),
-        expects_continue=expects_continue,
-        version=version,
+        text=text,
+        expects_continue=reader.relevant.get(b"expect", b"").lower() == b"100-continue",
+        version=fields.version,
     )

@@ -16,6 +16,7 @@ from harness.http.framing import (
     ChunkedBody,
     HeadReader,
     Unread,
+    headers_of,
     long_body,
     remember,
 )
@@ -31,12 +32,13 @@ class ResponseHead(msgspec.Struct, frozen=True, dict=True):
     """Or `CHUNKED`, `UNTIL_CLOSE` or `INTERIM`."""
     keep_alive: bool
     """Whether the connection goes on after this response, unless the response ends with it."""
-    fields: tuple[tuple[bytes, bytes], ...] = ()
+    text: bytes = b""
+    """The whole head as it came."""
 
     @cached_property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Names in lower case."""
-        return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in self.fields)
+        return tuple(headers_of(self.text))
 
 
 class ReceivedResponse(msgspec.Struct, frozen=True):
@@ -181,4 +183,4 @@ def _parse(text: bytes) -> ResponseHead:
         body_bytes = UNTIL_CLOSE
     else:
         body_bytes = fields.length
-    return ResponseHead(status, len(text), body_bytes, fields.keep_alive, tuple(reader.headers))
+    return ResponseHead(status, len(text), body_bytes, fields.keep_alive, text)

@@ -202,6 +202,15 @@ def test_bare_line_feeds_do_not_hide_a_request() -> None:
     assert parser.failure or [message.head.path for message in messages] == ["/a", "/b"]
 
 
+def test_headers_and_query_are_decoded() -> None:
+    line = b"GET /a%20b?x=1&y=%C3%A9&x=2&z= HTTP/1.1\r\n"
+    headers = b"HOST: a:1\r\nX-Empty:\r\nX-Odd: \t\xe9 : b\t \r\nx-odd2:1\r\nX-Odd2:2\r\n\r\n"
+    (message,) = RequestParser().feed(b"\r\n" + line + headers)
+    assert message.head.path == "/a b"
+    assert message.head.query == {"x": "2", "y": "é", "z": ""}
+    assert message.head.headers == {"host": "a:1", "x-empty": "", "x-odd": "é : b", "x-odd2": "2"}
+
+
 @pytest.mark.parametrize("value", [b"1", b"300", b"00300", b"99999999"])
 def test_a_timeout_is_read_from_the_head(value: bytes) -> None:
     """Of requests with a length and in chunks."""
