@@ -64,8 +64,8 @@ class ScriptRun:
             environment, first_ns = await self._begun(plane, warden)
             stack.push_async_callback(environment.background.cancel)
             windows, ended = await self._drive(environment, first_ns)
-            ended_ns = time.monotonic_ns() if self._gone_ns is None else self._gone_ns
             orphans = await self._orphans() if ended == "by itself" else []
+            ended_ns = time.monotonic_ns() if orphans or self._gone_ns is None else self._gone_ns
             return ScriptRecord(
                 ranks=environment.system.ranks,
                 processes=list(self._journals.processes.values()),
