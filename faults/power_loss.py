@@ -23,7 +23,8 @@ class PowerLoss(Fault):
 
     SIGKILL alone loses nothing that was written: the kernel still has it. Here the harness's storage layer has told, up to
     the last moment, how much of each file was synced. What came after that is cut off; with `torn`, a random part of it stays.
-    What a failed sync had left unwritten becomes zeros.
+    What a failed sync had left unwritten becomes zeros. A `torn` one has acted only if each target lost something: combine it
+    with `SlowDisk`, or it seldom meets a write that is under way.
 
     Models a power cut, a kernel panic, a machine that is gone with its page cache. How stores fail by it: Zheng et al.,
     "Torturing Databases for Fun and Profit", OSDI 2014; Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014.
@@ -53,21 +54,22 @@ class PowerLoss(Fault):
         if safe := [name for name, lost in lost_by.items() if not lost]:
             told.append(f"all was synced on {', '.join(safe)}")
         readings = {f"{name} lost_bytes": float(lost) for name, lost in lost_by.items()}
-        return Evidence(acted=killed.acted, text="; ".join(told), readings=readings)
+        acted = killed.acted and (not self.torn or not safe)
+        return Evidence(acted=acted, text="; ".join(told), readings=readings)
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         return await Kill(self.target).heal(environment, targets, injected)
 
 
 def lose_unsynced(path: Path, tracked: Tracked, random: Random | None = None) -> int:
-    """Leave of a file what a power loss leaves of it; returns the bytes lost. With `random`, a random part of those stays."""
+    """Leave of a file what a power loss leaves of it; returns the bytes lost. With `random`, a random part of it stays."""
     try:
         length = path.stat().st_size
     except FileNotFoundError:
         return 0
     keep, holes = min(length, tracked.synced_bytes), [hole for hole in tracked.holes if hole[0] < length]
     if random is not None:
-        keep += random.randint(0, length - keep)
+        keep += random.randrange(max(1, length - keep))
         holes = [hole for hole in holes if random.random() < 0.5]
     elif holes and holes[-1][1] >= keep:
         keep = holes.pop()[0]

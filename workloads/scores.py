@@ -30,7 +30,8 @@ class Scores:
             raise UsageError(f"Scores(users={self.users!r}): a whole number of users, at least one.")
 
     def calls(self, random: Random) -> Iterator[Call]:
-        expected = [_texts(exact(user), Score(score_of(AVERAGE), "fallback")) for user in self._names()]
+        fallback = () if self.exact else (Score(score_of(AVERAGE), "fallback"),)
+        expected = [_texts(exact(user), *fallback) for user in self._names()]
         names = self._names()
         while True:
             number = random.randrange(self.users)

@@ -1,8 +1,12 @@
-"""The power fails in all machines at once, then in one in the middle of a write; what was acknowledged was synced."""
+"""The power fails in all machines at once, then in one in the middle of a write; what was acknowledged was synced.
+
+Disks that take their time over a sync make sure that a write is under way when it happens.
+"""
 
 from __future__ import annotations
 
 from faults.power_loss import PowerLoss
+from faults.slow_disk import SlowDisk
 from harness.checkers.linearizable import linearizable
 from harness.checkers.nothing_lost import nothing_lost
 from harness.model.drill import Drill
@@ -15,8 +19,10 @@ drill = Drill(
     workload=Registers(keys=10, writes=0.5),
     load=Load(rate=200, clients=20, seconds=6),
     faults=[
-        PowerLoss("all").between(1.5, 2.5),
-        PowerLoss("one", torn=True).between(3.4, 4),
+        SlowDisk("all", delay_ms=40).between(1.2, 1.5),
+        PowerLoss("all").between(1.45, 2.5),
+        SlowDisk("n2", delay_ms=40).between(3.1, 3.45),
+        PowerLoss("n2", torn=True).between(3.4, 4),
     ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 60%"],

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from harness.checkers._predictions import judged
+from harness.checkers._starvation import Starvation, starvation
 from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.verdict import Verdict
@@ -31,7 +32,8 @@ def corruption_contained(history: History) -> Verdict:
 
     Right is the label and, within 0.001, the score that the model gave beforehand, as for `predictions_correct`. Silent
     corruption cannot be prevented, and clients that get its first wrong answers cannot tell; that no others follow
-    is what health checks are for. Unknown if no answer was wrong: the flipped bits did not show, so nothing was tested.
+    is what health checks are for. Time for which the machine kept a process of the run waiting for a CPU does not count; if
+    wrong answers came late only by that, it is unknown. Unknown as well if no answer was wrong: nothing was tested.
     """
     flips = _flips(history.windows)
     if flips.empty:
@@ -39,9 +41,15 @@ def corruption_contained(history: History) -> Verdict:
     answered, wrong, unjudged = judged(history.ops)
     rows = history.ops.iloc[wrong]
     flipped_ns = _last_flip_before(rows, flips)
-    stray = rows[(rows["sent_ns"].to_numpy() - LIMIT_NS > flipped_ns) | (flipped_ns == _NEVER)]
+    late = (rows["sent_ns"].to_numpy() - LIMIT_NS > flipped_ns) | (flipped_ns == _NEVER)
+    excused = _excused(history, rows["sent_ns"].to_numpy()[late], flipped_ns[late])
+    stray = rows[late]
+    real = stray[[flipped not in excused for flipped in flipped_ns[late].tolist()]]
+    if not real.empty:
+        return Verdict(valid=False, why=_stray(real, flips), ops=tuple(map(int, real.index[:MOST_OPS])))
     if not stray.empty:
-        return Verdict(valid=False, why=_stray(stray, flips), ops=tuple(map(int, stray.index[:MOST_OPS])))
+        why = f"{count(len(stray), 'wrong prediction')} more than a second after the flip, but {next(iter(excused.values()))}"
+        return Verdict(valid=None, why=why, ops=tuple(map(int, stray.index[:MOST_OPS])))
     if len(unjudged):
         return Verdict(
             valid=None, why=f"{count(len(unjudged), 'answered prediction')} came without a right answer to compare with"
@@ -57,6 +65,17 @@ def corruption_contained(history: History) -> Verdict:
         why=f"{len(rows):,} of {count(len(answered), 'answered prediction')} wrong, all from"
         f" {listed(sorted(set(rows['node'])))} after its bits were flipped, the last one asked {last_s:.3f} s after",
     )
+
+
+def _excused(history: History, sent_ns: npt.NDArray[np.int64], flipped_ns: npt.NDArray[np.int64]) -> dict[int, Starvation]:
+    """By flip, what kept the system from containing it in time: even its last wrong answer was in time but for that."""
+    found: dict[int, Starvation] = {}
+    for flipped in set(flipped_ns.tolist()) - {_NEVER}:
+        last = int(sent_ns[flipped_ns == flipped].max())
+        most = starvation(history, flipped, last)
+        if last - flipped - most.waited_ns <= LIMIT_NS:
+            found[flipped] = most
+    return found
 
 
 def _flips(windows: pd.DataFrame) -> pd.DataFrame:

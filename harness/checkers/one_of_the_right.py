@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from harness.checkers._starvation import starved
 from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
@@ -19,7 +20,8 @@ def one_of_the_right(history: History) -> Verdict:
     """Every answer is one of those that were right, and every final call, made when all was healed, was answered.
 
     `expected` is a JSON array of right answers, the best one first; what comes after it is what a system may fall back on.
-    Answers are compared as JSON values. Says how many were the best. Unknown if nothing was answered.
+    Answers are compared as JSON values. Says how many were the best. Unknown if nothing was answered, or if
+    final calls were not while the machine starved the run's processes.
     """
     ops = history.ops[np.array([bool(_right(text)) for text in history.ops["expected"]], dtype=bool)]
     answered = ops[ops["outcome"] == "ok"]
@@ -40,9 +42,11 @@ def one_of_the_right(history: History) -> Verdict:
     if not missed.empty:
         last = missed.groupby("key", sort=False).tail(1)
         first = last.iloc[0]
+        hungry = starved(history, int(final["sent_ns"].min()), int(final["done_ns"].max()))
         return Verdict(
-            valid=False,
-            why=f"{count(len(last), 'final call')} not answered although all was healed: {first['key']}: {first['error']}",
+            valid=None if hungry else False,
+            why=f"{count(len(last), 'final call')} not answered although all was healed: {first['key']}: {first['error']}"
+            + (f"; but {hungry}" if hungry else ""),
             ops=tuple(map(int, last.index[:MOST_OPS])),
         )
     best = sum(rank == 0 for rank in ranks)

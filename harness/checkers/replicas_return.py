@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from harness.checkers._starvation import starved
 from harness.checkers._wording import count, listed
 from harness.checkers.generator_kept_up import generator_kept_up
 from harness.model.history import History
@@ -22,7 +23,8 @@ def replicas_return(history: History) -> Verdict:
 
     A service can lose one node after another for good and look well until the last one goes. This looks at the load's end,
     from a second after the last fault was healed: every node has to give at least one answer then. Unknown if too little
-    was asked to tell, and if a node gives none while the generator itself was too late: the machine may have kept both.
+    was asked to tell, and if a node gives none while the generator itself was too late, or while the machine let one of the
+    run's processes wait for a CPU for more than half of the time since healing.
     """
     windows = history.windows.dropna(subset=["injected_ns"])
     if windows.empty or windows["healed_ns"].isna().any():
@@ -45,6 +47,8 @@ def replicas_return(history: History) -> Verdict:
         if generator_kept_up(after_healing).valid is None:
             busy = "but the machine was too busy to send calls in time"
             return Verdict(valid=None, why=f"no answer from {listed(lost)} {since}, {busy}")
+        if hungry := starved(history, healed_ns, int(load["sent_ns"].max())):
+            return Verdict(valid=None, why=f"no answer from {listed(lost)} {since}, but {hungry}")
         return Verdict(valid=False, why=f"out of service for good: {listed(lost)}; no answer to {count(calls, 'call')} {since}")
     return Verdict(valid=True, why=f"in service again when all faults were healed: {listed(before)}")
 

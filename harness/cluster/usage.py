@@ -127,12 +127,12 @@ def given_to(node: str, pid: int, moment: str) -> Usage:
 
 
 def machine(moment: str) -> Usage:
-    """The machine's own row: the time its CPUs ran, and the time that its hypervisor took from them (steal), both summed up."""
-    user, nice, system, _idle, _iowait, irq, softirq, steal, *_ = map(
-        int, Path("/proc/stat").read_text().partition("\n")[0].split()[1:]
-    )
-    ran_ns = (user + nice + system + irq + softirq) * _TICK_NS
-    return Usage(at_ns=time.monotonic_ns(), node=MACHINE, pid=0, moment=moment, ran_ns=ran_ns, waited_ns=steal * _TICK_NS)
+    """The machine's own row: how long its CPUs ran, and how long its hypervisor took them away (steal), a CPU on average."""
+    total, *each = [line.split()[1:] for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu")]
+    user, nice, system, _idle, _iowait, irq, softirq, steal, *_ = map(int, total)
+    cpus = max(1, len(each))
+    ran_ns, stolen_ns = (user + nice + system + irq + softirq) * _TICK_NS // cpus, steal * _TICK_NS // cpus
+    return Usage(at_ns=time.monotonic_ns(), node=MACHINE, pid=0, moment=moment, ran_ns=ran_ns, waited_ns=stolen_ns)
 
 
 def _descriptors(found: Usage) -> Usage:

@@ -15,6 +15,7 @@ All `_ns` columns are integer nanoseconds of the monotonic clock, counted from t
 | `outcome`  | category | "ok", "failed" (surely had no effect), "unknown" (may have had one, then or later)     |
 | `error`    | string   | why not ok, else null                                                                  |
 | `node`     | string   | the node that answered, if the answer told, else ""                                    |
+| `attempts` | int32    | how often it was asked, by a client that asks again by itself; else 1                  |
 | `due_ns`   | int64    | when the schedule wanted it sent                                                       |
 | `ready_ns` | int64    | when it could have been sent: due, and a client free                                   |
 | `sent_ns`  | int64    | when it was sent; `sent_ns - ready_ns` is the generator's own lateness                 |
@@ -49,7 +50,7 @@ them: received from either end, sent on to the other; the difference was held ba
 have none. `node` is a node's name, "client" for the load generator, "fault-plane", or "" for the machine as a whole; `moment`
 is "start" (soon after the start of `pid`), "load" (as the load goes on) or "end" (all is over and healed, nothing stopped yet).
 `ran_ns`, `waited_ns`: how long since its start it ran on a CPU, and was ready to run and waited for one; of the machine, how
-long its CPUs ran, and how long its hypervisor took them away. At "start" and "end", of nodes that speak this project's wire:
+long its CPUs ran, and its hypervisor took them away, on average. At "start" and "end", of nodes that speak this project's wire:
 what the kernel counts, `descriptors` and the `sockets` among them; and what the node itself knows of, `tasks` of its event
 loop, connections `accepted`, `in_use`, `idle` (waiting to be used again), the `surplus` of these (more than were ever in use at
 once), and how many were `opened` since its start. Null: not looked at, or no answer.
@@ -67,7 +68,7 @@ from harness.model.errors import UsageError
 
 OPS: Final = {
     "phase": "category", "client": "int32", "kind": "category", "key": "string", "value": "string", "expected": "string",
-    "outcome": "category", "error": "string", "node": "string",
+    "outcome": "category", "error": "string", "node": "string", "attempts": "int32",
     "due_ns": "int64", "ready_ns": "int64", "sent_ns": "int64", "done_ns": "int64",
 }  # fmt: skip
 WINDOWS: Final = {
@@ -115,7 +116,7 @@ def frame(columns: dict[str, str], rows: pd.DataFrame | list[dict[str, object]] 
     return out
 
 
-_DEFAULTS: Final = {"phase": "load", "node": "", "due_ns": "=sent_ns", "ready_ns": "=sent_ns"}
+_DEFAULTS: Final = {"phase": "load", "node": "", "attempts": "1", "due_ns": "=sent_ns", "ready_ns": "=sent_ns"}
 """What a history recorded elsewhere may leave out: "=other" takes another column."""
 
 

@@ -102,6 +102,15 @@ class Client(Protocol):
 
 
 @runtime_checkable
+class HasAttempts(Protocol):
+    """A client that asks again by itself."""
+
+    @property
+    def attempts(self) -> int:
+        """How often the last call was asked, at least once."""
+
+
+@runtime_checkable
 class System(Protocol):
     """A topology of nodes and links, with a client. A frozen dataclass, so that it travels to the generator as JSON."""
 

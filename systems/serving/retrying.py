@@ -23,13 +23,16 @@ class RetryingClient:
 
     def __init__(self, client: Client, *, attempts: int, patience_s: float) -> None:
         self._client = client
-        self._attempts = attempts
+        self._most_attempts = attempts
+        self.attempts = 1
+        """How often the last call was asked."""
         self._patience_s = patience_s
 
     async def invoke(self, call: Call) -> Answer:
         """The first answer. Raises what the last attempt raised; `CallFailed` only if every attempt did."""
         errors: list[Exception] = []
-        for _ in range(self._attempts):
+        for attempt in range(1, self._most_attempts + 1):
+            self.attempts = attempt
             try:
                 async with asyncio.timeout(self._patience_s):
                     return await self._client.invoke(call)

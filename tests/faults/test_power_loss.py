@@ -159,6 +159,24 @@ def test_torn_file_keeps_what_was_synced_and_a_beginning_of_the_rest(
     assert lost == len(data) - len(left)
 
 
+@pytest.mark.parametrize(("synced", "acted"), [(True, False), (False, True)])
+def test_a_torn_one_that_finds_everything_synced_has_torn_nothing(tmp_path: Path, synced: bool, acted: bool) -> None:
+    async def scene() -> None:
+        async with Stage.opened(tmp_path, Keeper()) as stage:
+            await write(stage, "kept", synced=synced)
+            injected, healed = await stage.during(PowerLoss("n1", torn=True), "n1", lambda: None)
+            assert (injected.acted, healed.acted) == (acted, acted)
+            assert stage.cluster.processes.runs("n1")
+
+    asyncio.run(scene())
+
+
+def test_a_torn_file_always_loses_something(tmp_path: Path) -> None:
+    for seed in range(50):
+        (tmp_path / "f").write_bytes(b"ab")
+        assert lose_unsynced(tmp_path / "f", Tracked(name="f", synced_bytes=1, holes=()), stream(seed, "torn")) == 1
+
+
 def test_torn_differs_by_seed_and_repeats_with_it(tmp_path: Path) -> None:
     def left(seed: int) -> int:
         (tmp_path / "f").write_bytes(bytes(1000))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -45,6 +46,22 @@ def test_first_answer_is_the_answer() -> None:
 
 def test_refused_broken_and_silent_attempts_are_made_again() -> None:
     assert _ask(Scripted(CallFailed("busy"), OSError("reset"), None, Answer("7")), attempts=4) == Answer("7")
+
+
+@pytest.mark.parametrize(
+    ("script", "attempts"),
+    [([Answer("7")], 1), ([OSError("1"), CallFailed("2"), Answer("7")], 3), ([OSError("1"), OSError("2"), OSError("3")], 3)],
+)
+def test_it_says_how_often_the_last_call_was_asked(script: list[Answer | Exception], attempts: int) -> None:
+    async def scenario() -> tuple[int, int]:
+        client = RetryingClient(Scripted(*script, Answer("8")), attempts=3, patience_s=60)
+        with contextlib.suppress(OSError):
+            await client.invoke(_CALL)
+        first = client.attempts
+        await client.invoke(_CALL)
+        return first, client.attempts
+
+    assert asyncio.run(scenario()) == (attempts, 1)
 
 
 def test_call_surely_failed_only_where_every_attempt_did() -> None:

@@ -22,7 +22,7 @@ from harness.http.message import Request, Response, TransportError
 from harness.model.codec import Described, restore
 from harness.model.load import Load
 from harness.model.seeds import stream
-from harness.model.system import Answer, Call, CallFailed, Client, Outcome, System
+from harness.model.system import Answer, Call, CallFailed, Client, HasAttempts, Outcome, System
 from harness.model.workload import HasFinalCalls, Workload
 from harness.node.context import NodeContext
 from workloads.load.arrivals import due_ns
@@ -75,6 +75,7 @@ class Generator:
         if len(self._calls) < len(self._due):
             raise ValueError(f"the workload ends after {len(self._calls)} calls; this load needs {len(self._due)}")
         self._clients = [self._system.client(index, node.peers) for index in range(task.load.clients)]
+        self._asking_again = [client if isinstance(client, HasAttempts) else None for client in self._clients]
         self._log = OpLog()
         self._next = 0
         self._counts: dict[Outcome, int] = {"ok": 0, "failed": 0, "unknown": 0}
@@ -187,8 +188,17 @@ class Generator:
         times_ns: tuple[int, int, int, int],
     ) -> None:
         value = call.value if answer.value is None else answer.value
+        again = self._asking_again[index]
         self._log.add(
-            call, phase=phase, client=index, value=value, outcome=outcome, error=error, node=answer.node, times_ns=times_ns
+            call,
+            phase=phase,
+            client=index,
+            value=value,
+            outcome=outcome,
+            error=error,
+            node=answer.node,
+            attempts=1 if again is None else again.attempts,
+            times_ns=times_ns,
         )
         if phase == "load":
             self._counts[outcome] += 1

@@ -24,6 +24,7 @@ class OpLog(msgspec.Struct, kw_only=True):
     outcome: list[str] = []
     error: list[str | None] = []
     node: list[str] = []
+    attempts: list[int] = []
     due_ns: list[int] = []
     ready_ns: list[int] = []
     sent_ns: list[int] = []
@@ -39,6 +40,7 @@ class OpLog(msgspec.Struct, kw_only=True):
         outcome: Outcome,
         error: str | None,
         node: str,
+        attempts: int,
         times_ns: tuple[int, int, int, int],
     ) -> None:
         """Record one call; `times_ns` are due, ready, sent, done."""
@@ -51,6 +53,7 @@ class OpLog(msgspec.Struct, kw_only=True):
         self.outcome.append(outcome)
         self.error.append(error)
         self.node.append(node)
+        self.attempts.append(attempts)
         for column, time_ns in zip((self.due_ns, self.ready_ns, self.sent_ns, self.done_ns), times_ns, strict=True):
             column.append(time_ns)
 

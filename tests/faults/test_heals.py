@@ -1,0 +1,69 @@
+"""Every fault on links puts right each link that it was on, not the first one alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from faults.majority_ring import MajorityRing
+from harness.cluster.cluster import Cluster
+from harness.http.client import HttpClient
+from harness.model.evidence import Targets
+from harness.model.fault import Fault
+from harness.run import catalog
+from tests.helpers.echo import Echo
+
+NODES = tuple(f"n{number}" for number in range(1, 6))  # with fewer, a ring of majorities is everyone
+ON_LINKS = {name: kind for name, kind in catalog.fault_kinds().items() if kind.aims_at == "links" and not kind.on_hosts}
+
+
+class Proxy(msgspec.Struct):
+    """A proxy as the fault plane lists it."""
+
+    toxics: list[dict[str, object]]
+
+
+@dataclass(frozen=True)
+class World:
+    """A running cluster, shared by the tests of this file; every test leaves it whole."""
+
+    runner: asyncio.Runner
+    cluster: Cluster
+
+
+async def afflicted(cluster: Cluster) -> set[str]:
+    client = HttpClient(cluster.links.plane.address)
+    try:
+        listed = (await client.request("GET", "/proxies", timeout_s=10)).decode(dict[str, Proxy])
+    finally:
+        client.close()
+    return {name for name, proxy in listed.items() if proxy.toxics}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder: Path = tmp_path_factory.mktemp("heals")
+    with asyncio.Runner() as runner:
+        opened = Cluster.opened(Echo(replicas=5), folder, seed=1, plane="embedded")
+        yield World(runner, runner.run(opened.__aenter__()))
+        runner.run(opened.__aexit__(None, None, None))
+
+
+@pytest.mark.parametrize("kind", ON_LINKS.values(), ids=ON_LINKS.keys())
+def test_no_link_keeps_anything_of_a_fault_that_is_healed(world: World, kind: type[Fault]) -> None:
+    async def scenario() -> None:
+        cluster = world.cluster
+        nodes = NODES if kind is MajorityRing else NODES[:1]
+        fault = kind("all" if nodes is NODES else "n1")
+        targets = Targets(label="w0", nodes=nodes, links=tuple(cluster.links.all))
+        injected = await fault.inject(cluster, targets)
+        assert len(await afflicted(cluster)) > 1
+        await fault.heal(cluster, targets, injected)
+        assert await afflicted(cluster) == set()
+
+    world.runner.run(scenario())
