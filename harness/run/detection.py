@@ -13,11 +13,12 @@ from harness.checkers.generator_kept_up import generator_kept_up
 from harness.checkers.guard_held import guard_held
 from harness.cluster.fault_plane import PlaneKind
 from harness.cluster.requirements import missing_for
-from harness.model.bug import Bug
+from harness.model.bug import Bug, HasBugs
 from harness.model.errors import HarnessError, UsageError, hint
 from harness.run import catalog, provenance
 from harness.run.contention import MAX_OTHERS, read_cpu, share_of_others
 from harness.run.fingerprint import code_fingerprint
+from harness.run.judging import ALWAYS
 from harness.run.observer import Observer
 from harness.run.runner import run
 from harness.run.spec import RunSpec, run_spec_of
@@ -68,7 +69,7 @@ class Subject:
 def subjects(system: str | None, bugs: Sequence[str]) -> list[Subject]:
     """The rows of a matrix: all bugs, or those of one system or some names; by drill, the correct system first.
 
-    Raises `UsageError` if there is no such system, or no such bug in it.
+    Raises `UsageError` if there is no such system or no such bug in it, or if a bug does not say right what must catch it.
     """
     catalogs = catalog.bug_catalogs() if system is None else dict([catalog.find_bug_catalog(system)])
     known = [(name, bug) for name, bugs_of in catalogs.items() for bug in bugs_of.values()]
@@ -76,6 +77,8 @@ def subjects(system: str | None, bugs: Sequence[str]) -> list[Subject]:
         if asked not in {bug.name for _, bug in known}:
             raise UsageError(f"No bug called {asked!r}. {hint(asked, [bug.name for _, bug in known])}")
     chosen = [(name, bug) for name, bug in known if not bugs or bug.name in bugs]
+    for name, bug in chosen:
+        _check(name, bug)
     rows: list[Subject] = []
     for name, drill in dict.fromkeys((name, bug.caught_by[0]) for name, bug in chosen):
         found = catalog.find_drill(drill).drill
@@ -85,6 +88,21 @@ def subjects(system: str | None, bugs: Sequence[str]) -> list[Subject]:
             if (system_name, bug.caught_by[0]) == (name, drill):
                 rows.append(Subject(system=name, drill=drill, bug=bug, lacks=lacks))
     return rows
+
+
+def _check(system: str, bug: Bug[object]) -> None:
+    """Raise `UsageError` unless a bug's drill has its system, without a bug, and the check or SLO that must find it."""
+    name, check = bug.caught_by
+    said = f"{system}'s bug {bug.name!r} is to be caught"
+    if name not in catalog.drill_files():
+        raise UsageError(f"{said} by the drill {name!r}, which does not exist. {hint(name, catalog.drill_files())}")
+    drill = catalog.find_drill(name).drill
+    if not isinstance(drill.system, HasBugs) or drill.system.bug is not None or drill.system.bugs.get(bug.name) is not bug:
+        found = f"{type(drill.system).__name__}(bug={getattr(drill.system, 'bug', None)!r})"
+        raise UsageError(f"{said} by {name}, whose system is {found}. Name a drill of {system} without a bug.")
+    judged = [checker.__name__ for checker in (*drill.checks, *ALWAYS)] + list(drill.slos)
+    if check not in judged:
+        raise UsageError(f"{said} by {check!r}, which {name} does not judge. {hint(check, judged)}")
 
 
 def conditions(plane: PlaneKind) -> Conditions:

@@ -133,3 +133,19 @@ def test_what_makes_no_sense_is_said_in_a_line(tmp_path: Path, arguments: list[s
     done = harness(tmp_path, "detect", *arguments)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "message"),
+    [
+        ('"parrot/asked"', '"parrot/askd"', "by the drill 'parrot/askd', which does not exist. Did you mean"),
+        ('"nodes_stayed_up"', '"nodes_up"', "by 'nodes_up', which parrot/asked does not judge. "),
+        ('"parrot/asked"', '"quorum/healthy"', "whose system is Quorum(bug=None). Name a drill of Parrot"),
+        ("bug: str | None = None", "bug: str | None = 'hidden'", "whose system is Parrot(bug='hidden'). Name a drill"),
+    ],
+)
+def test_a_bug_that_does_not_say_right_what_catches_it_is_refused(folder: Path, was: str, now: str, message: str) -> None:
+    (folder / "systems" / "parrot.py").write_text(SYSTEM.replace(was, now))
+    done = harness(folder, "detect", "parrot")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert message in done.stderr
