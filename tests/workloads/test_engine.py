@@ -72,7 +72,19 @@ def test_every_call_is_made_once(depth: int, processes: int) -> None:
     with serving(always(OK)) as address:
         snapshot = run(address, depth=depth, processes=processes)
     assert (snapshot.due, snapshot.sent, snapshot.ok) == (200, 200, 200)
-    assert snapshot.latency.count == snapshot.service.count == snapshot.send_lag.count == 200
+    assert snapshot.latency.count == snapshot.service.count == snapshot.send_lag.count == snapshot.read_lag.count == 200
+
+
+@pytest.mark.parametrize("warm_up_s", [0.0, 0.2])
+def test_what_the_engine_did_with_its_time_is_counted_from_the_loads_beginning(warm_up_s: float) -> None:
+    load = Load(rate=400, seconds=0.5, clients=4)
+    with serving(always(OK)) as address:
+        task = EngineTask(address=address, exchanges=[Exchange(GET)], load=load, seed=1, warm_up_s=warm_up_s)
+        with Engine(task) as engine:
+            engine.start()
+            snapshot = engine.wait()
+    assert 0 < snapshot.busy_s < 10  # not the hours since this machine started
+    assert snapshot.queued_s + snapshot.saturated_s + snapshot.blocked_s < 30
 
 
 def test_a_body_that_was_not_expected_is_wrong() -> None:

@@ -42,6 +42,7 @@ class Tally:
     def begin(self, counted_from_ns: int) -> None:
         self.counted_from_ns = counted_from_ns
         self._cpu_from_ns = time.process_time_ns()
+        self.usage.begin(time.monotonic_ns())
 
     def left(self, dues: Times, sent_ns: int, free_ns: int) -> None:
         """Calls were sent; since `free_ns` there had been a slot free for them."""

@@ -151,12 +151,17 @@ class Worker:
 
     def _poll(self, seconds: float) -> bool:
         """Wait for at most so long, and do what has come; whether there was anything to do."""
-        before_ns = _now()
-        events = self._epoll.poll(seconds)
-        now = _now()
-        self._waited_ns = now - before_ns if seconds else 0
+        if seconds:
+            before_ns = _now()
+            events = self._epoll.poll(seconds)
+            now = _now()
+            self._waited_ns = now - before_ns
+        else:
+            events = self._epoll.poll(0)
+            now = _now()
+            self._waited_ns = 0
         # What made the poll return at once may have come at any time since the last one did.
-        self._came_ns = self._polled_ns if now - before_ns < _AT_ONCE_NS else now
+        self._came_ns = self._polled_ns if self._waited_ns < _AT_ONCE_NS else now
         self._polled_ns = now
         worked = False
         for fd, event in events:
