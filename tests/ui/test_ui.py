@@ -132,6 +132,41 @@ def test_statistics_merged_from_the_engine_are_those_of_its_histograms() -> None
     subprocess.run([sys.executable, "-c", MERGED], check=True, cwd=Path(__file__).parents[2])
 
 
+STOPPED_MEANWHILE = """
+from locust.env import Environment
+import gevent, psutil
+from harness.model.load import Load
+from workloads.load.engine import Exchange
+from workloads.load.locust.load import EngineLoad
+from workloads.load.locust.setup import Setup
+
+environment = Environment()
+environment.create_local_runner()
+setup = Setup(
+    title="", entry=("127.0.0.1", 9), exchanges=(Exchange(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"),), seed=1, depth=1,
+    per_user=1, load=Load(rate=1, seconds=1, clients=2), slos=(), control=None, secret="", arguments=())
+load = EngineLoad(setup, environment)
+for wait_s in (0, 0.05, 0.3):
+    starting = gevent.spawn(load.set_users, 5)
+    gevent.sleep(wait_s)
+    starting.kill()
+    load.set_users(0)
+    assert not psutil.Process().children(), psutil.Process().children()
+load.set_users(5)
+assert load.counted is not None
+load.set_users(0)
+assert not psutil.Process().children()
+"""
+
+
+def test_a_load_that_is_stopped_while_it_starts_leaves_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED_MEANWHILE],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("options", [["--processes", "2"], pytest.param([], marks=pytest.mark.nightly)])
 def test_headless_load_is_counted_whole(tmp_path: Path, options: list[str]) -> None:
     words = ["ui", "--headless", "--users", "100", "--run-time", "4s", "--runs", str(tmp_path), *options]

@@ -10,6 +10,7 @@ import sys
 from locust import env, events, main  # first: it makes the standard library cooperative
 
 # isort: split
+import gevent
 import msgspec
 
 from workloads.load.locust import statistics
@@ -43,6 +44,8 @@ def run() -> None:
         env.LocalRunner, env.WorkerRunner = EngineRunner, EngineWorkerRunner  # locust has no other place to name them
 
     def begin(environment: env.Environment, **_: object) -> None:
+        # gevent's timers count from when its loop last ran, which is before the imports: --run-time would be shorter by them.
+        gevent.get_hub().loop.update_now()
         load: EngineLoad | None = None
         if isinstance(environment.runner, EngineRunner | EngineWorkerRunner):
             load = environment.runner.load = EngineLoad(setup, environment)

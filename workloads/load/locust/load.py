@@ -34,7 +34,13 @@ class EngineLoad:
         self._method, self._name = line.split(" ")[:2]
 
     def set_users(self, users: int) -> None:
-        """So many users from now on; none ends the load and waits for the calls under way."""
+        """So many users from now on; none ends the load and waits for the calls under way.
+
+        In a greenlet of its own: locust may kill the caller's in the middle, when it is told to stop while users are spawned.
+        """
+        gevent.spawn(self._set_users, users).get()
+
+    def _set_users(self, users: int) -> None:
         with self._lock:
             if users == 0:
                 self._end()
@@ -64,10 +70,14 @@ class EngineLoad:
             address=self._setup.entry, exchanges=list(self._setup.exchanges), load=load, seed=seed,
             depth=self._setup.depth,
         )  # fmt: skip
-        self._engine = Engine(task)
-        self._engine.__enter__()
-        self._merged = self._engine.snapshot()
-        self._engine.start()
+        engine = Engine(task).__enter__()
+        try:
+            before = engine.snapshot()
+            engine.start()
+        except BaseException:
+            engine.__exit__(None, None, None)
+            raise
+        self._engine, self._merged = engine, before
         self._merging = gevent.spawn(self._merge)
 
     def _end(self) -> None:
