@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,10 +84,14 @@ class Trainer:
         """The seed of a shard's randomness in the next step, whatever its place among those that one rank computes."""
         return key(self.order.seed, self.step, shard)
 
-    def contribute(self, shards: Sequence[int], into: torch.Tensor) -> None:
-        """Compute shards of the next step: `into[i]` becomes the sum over the i-th shard's samples of gradient and loss."""
+    def contribute(self, shards: Sequence[int], into: torch.Tensor, *, before_each: Callable[[], None] = lambda: None) -> None:
+        """Compute shards of the next step: `into[i]` becomes the sum over the i-th shard's samples of gradient and loss.
+
+        `before_each` is called before each shard, and may raise to end this.
+        """
         parameters = list(self._parameters.values())
         for place, (row, shard) in enumerate(zip(into, shards, strict=False)):
+            before_each()
             self._seed(self.key(shard, place))
             loss = self.task.loss(self._model, [use.sample for use in self.order.uses(self.step, shard)])
             gradients = torch.autograd.grad(loss, parameters)

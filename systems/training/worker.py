@@ -172,7 +172,7 @@ class Worker:
         trainer, step, mine = self._trainer, self._trainer.step, dealt[group.rank]
         self._check(form)
         begun_ns = self._records.begun(form.generation, step, trainer.uses(mine))
-        trainer.contribute(mine, part)
+        trainer.contribute(mine, part, before_each=lambda: self._check(form))
         self._check(form)
         exchanging_ns = time.monotonic_ns()
         self._collective(lambda: group.gather(part, whole))

@@ -79,6 +79,21 @@ def test_resumes_from_a_checkpoint_at_exactly_the_next_step(tmp_path: Path, mode
     assert resumed.digest() == trainer.digest()
 
 
+def test_a_step_that_is_not_wanted_any_more_ends_before_the_next_shard() -> None:
+    trainer, begun = Trainer("digits", 1), list[int]()
+
+    def before_each() -> None:
+        begun.append(len(begun))
+        if len(begun) == 3:
+            raise RuntimeError("not wanted")
+
+    part = torch.zeros(12, trainer.row)
+    with pytest.raises(RuntimeError, match="not wanted"):
+        trainer.contribute(range(12), part, before_each=before_each)
+    assert [bool(row.any()) for row in part[:4]] == [True, True, False, False]
+    assert trainer.step == 0
+
+
 def test_digests_tell_apart_what_differs_in_one_bit_of_parameters_or_momentum() -> None:
     trainer = Trainer("digits", 1)
     step([trainer])
