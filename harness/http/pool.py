@@ -49,9 +49,12 @@ class ConnectionPool(Generic[C]):
         if self._account is None:  # not when it is made, for which there need not be a loop yet
             self._account = account()
             self._account.pools.add(self)
-        connection = self._take_idle() or await self._connect()
-        self._account.taken(self._address)
-        return connection
+        self._account.taken(self._address)  # a connection that is being opened is in use: there was no idle one
+        try:
+            return self._take_idle() or await self._connect()
+        except BaseException:
+            self._account.given_back(self._address)
+            raise
 
     def give_back(self, connection: C) -> None:
         """Its exchange is over, or was given up."""
@@ -102,7 +105,7 @@ class OpenConnections(msgspec.Struct, frozen=True, kw_only=True):
     accepted: int
     """Opened by others, and not closed yet."""
     in_use: int
-    """Opened to others, with an exchange under way."""
+    """Opened to others, or being opened, with an exchange under way."""
     idle: int
     """Opened to others, waiting to be used again …"""
     surplus: int

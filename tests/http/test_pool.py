@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 import uvloop
 
 from harness.http.batched_client import BatchedHttpClient
 from harness.http.client import HttpClient
-from harness.http.message import Request, Response, TimedOut
-from harness.http.pool import Account, account
+from harness.http.message import Request, Response, TimedOut, Unreachable
+from harness.http.pool import Account, Connection, ConnectionPool, account
 from harness.http.server import listen
 from harness.model.system import Address
 
@@ -132,5 +133,49 @@ def test_what_is_idle_beyond_the_most_ever_in_use_is_a_surplus() -> None:
         assert (seen.seen().idle, seen.seen().surplus, seen.seen().opened) == (5, 4, 5)
         server.close()
         return seen
+
+    asyncio.run(run())
+
+
+class Silent(Connection):
+    """Nothing is ever exchanged on it."""
+
+    @property
+    def reusable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+
+def test_a_connection_that_is_opened_while_another_one_becomes_idle_is_no_surplus() -> None:
+    """Both were needed when it was opened, though they were never given out at the same time."""
+
+    async def run() -> None:
+        server = await listen(handle, (HOST, 0))
+        pool = ConnectionPool(Silent, server.sockets[0].getsockname())
+        first = await pool.take()
+        second = asyncio.ensure_future(pool.take())
+        await asyncio.sleep(0)
+        pool.give_back(first)
+        pool.give_back(await second)
+        assert (account().seen().idle, account().seen().surplus) == (2, 0)
+        pool.close()
+        server.close()
+
+    asyncio.run(run())
+
+
+def test_a_connection_that_does_not_come_about_is_not_in_use() -> None:
+    async def run() -> None:
+        server = await listen(handle, (HOST, 0))
+        address: Address = server.sockets[0].getsockname()
+        server.close()
+        with pytest.raises(Unreachable):
+            await HttpClient(address).request("GET", "/quick", timeout_s=10)
+        assert account().seen().in_use == 0
 
     asyncio.run(run())
