@@ -142,6 +142,8 @@ def _find_max(
         for step in steps(probe, task.load.rate):
             tried.append(step)
             console.print(step_line(step), soft_wrap=True)
+            if best is None and not step.availability:
+                break  # nothing works: that is no matter of the rate
     except KeyboardInterrupt:
         kept = best or last
         return None if kept is None else dataclasses.replace(kept, interrupted=True)
@@ -187,7 +189,7 @@ def _result(
     verdict, why = verdict_of(counted, outcomes)
     search = found(tried) if tried else None
     if search is not None:
-        why = search.why if verdict == "pass" else f"{search.why}. {why}"
+        why = search.why if verdict == "pass" or why in search.why else f"{search.why}. {why}"
     if measured.interrupted and verdict != "fail":
         verdict, why = "unknown", "interrupted; this is what was measured until then"
     best = None if search is None else search.rate_per_s

@@ -194,6 +194,13 @@ def test_a_search_keeps_each_try_with_its_figures(load: Loads) -> None:
     assert any(step.p50_ms is not None or step.availability for step in result.steps)
 
 
+def test_a_search_ends_at_once_if_nothing_works(load: Loads) -> None:
+    with answering(404) as (url, _):
+        code, out, result = load.result_of(url, *SHORT, "--find-max", "--slo", "max < 1s")
+    assert (code, len(result.steps), result.max_rate_per_s) == (4, 1, None)
+    assert out.count("no call succeeded") == 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
