@@ -13,7 +13,8 @@ from typing import Final
 from rich.console import Console
 
 from harness.cli.run_options import add_fault_plane
-from harness.cli.written import writing
+from harness.cli.running import console_for
+from harness.cli.written import check_writable, put
 from harness.cluster.interrupts import run_to_its_end
 from harness.model.errors import HarnessError, UsageError
 from harness.model.slo import SLO
@@ -21,12 +22,13 @@ from harness.model.verdict import EXIT_CODES
 from harness.run.fault_text import parse
 from harness.run.first_error import first_of
 from harness.run.injector import WindowRecord
-from harness.run.script_judging import conclude, encode
+from harness.run.script_judging import conclude
 from harness.run.script_run import ScriptRun
-from harness.run.script_spec import ScriptRecord, ScriptSpec
+from harness.run.script_spec import LIMIT_S, STALL_S, START_S, ScriptRecord, ScriptSpec
+from harness.run.script_start import check_command
 from harness.run.spec import SEED_BITS
 from results.record.store import new_run_dir
-from results.record.train_result import TRAIN_RESULT
+from results.record.train_result import SCRIPT_LOG, TRAIN_RESULT, encode
 from results.report.page import REPORT
 from results.report.train_page import write_train_report
 from results.report.train_terminal import print_train
@@ -43,11 +45,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--slo", dest="slos", action="append", default=[], metavar="SLO", help="such as 'goodput >= 90%%'")
     parser.add_argument("--seed", type=int, metavar="N", help="repeat a run: times and targets that are drawn follow from it")
-    parser.add_argument("--start-timeout", type=_seconds, default=120.0, metavar="S", help="until the first step (120)")
-    parser.add_argument("--stall", type=_seconds, default=120.0, metavar="S", help="end it after so long without a step (120)")
-    parser.add_argument("--limit", type=_seconds, default=3600.0, metavar="S", help="end it after so long in any case (3600)")
+    parser.add_argument("--start-timeout", type=_seconds, default=START_S, metavar="S", help="until the first step (120)")
+    parser.add_argument(
+        "--stall", type=_seconds, default=STALL_S, metavar="S", help="end it after so long without a step (120)"
+    )
+    parser.add_argument("--limit", type=_seconds, default=LIMIT_S, metavar="S", help="end it after so long in any case (3600)")
     add_fault_plane(parser)
-    parser.add_argument("--json", dest="json_file", type=Path, metavar="FILE", help="write the result there")
+    parser.add_argument(
+        "--json", dest="json_file", type=Path, metavar="FILE", help="write the result there, - for standard output"
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
     parser.add_argument("command_line", nargs="*", metavar="-- COMMAND", help="what starts the training")
 
@@ -71,16 +77,18 @@ def execute(arguments: argparse.Namespace) -> int:
         stall_s=arguments.stall,
         limit_s=arguments.limit,
     )
-    started, begun_s, console = datetime.now(UTC), time.monotonic(), Console()
+    check_command(spec.command)
+    if arguments.json_file is not None:
+        check_writable(arguments.json_file)
+    started, begun_s, console = datetime.now(UTC), time.monotonic(), console_for(arguments)
     run_dir = new_run_dir(arguments.runs, _RUNS, spec.seed, started).absolute()
     record = _record(spec, run_dir, console)
     result = conclude(spec, record, started, time.monotonic() - begun_s)
     page = run_dir / REPORT
     for file in filter(None, (run_dir / TRAIN_RESULT, arguments.json_file)):
-        with writing(file):
-            file.write_bytes(encode(result))
-    write_train_report(result, record.processes, record.first_ns, run_dir / "script.log", page)
+        put(encode(result), file)
     print_train(result, console, page)
+    write_train_report(result, record.processes, run_dir / SCRIPT_LOG, page)
     return EXIT_CODES[result.verdict]
 
 

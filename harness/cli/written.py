@@ -8,24 +8,38 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from harness.cluster.script.environment import journals_folder
+from harness.cluster.script.journals import Journals
 from harness.model.errors import UsageError, cannot_write
-from results.record.load_result import LOAD_RESULT, decode
+from results.record import load_result, train_result
+from results.record.load_result import LOAD_RESULT
+from results.record.train_result import SCRIPT_LOG, TRAIN_RESULT
 from results.report.load_page import write_load_report
 from results.report.page import write_report
+from results.report.train_page import write_train_report
 
 STDOUT: Final = Path("-")
 
 
 def report(run_dirs: Sequence[Path], out: Path) -> Path:
-    """Write the page of some runs of drills, or of one load; returns where."""
-    loads = [run_dir for run_dir in run_dirs if (run_dir / LOAD_RESULT).is_file()]
-    if loads and len(run_dirs) > 1:
-        raise UsageError(f"{loads[0]} is a load and has a page of its own. Ask for its report by itself.")
-    if loads:
-        write_load_report(decode((loads[0] / LOAD_RESULT).read_bytes(), str(loads[0])), out)
-    else:
+    """Write the page of some runs of drills, of one load, or of one training script; returns where."""
+    others = [run_dir for run_dir in run_dirs if any((run_dir / name).is_file() for name in (LOAD_RESULT, TRAIN_RESULT))]
+    if others and len(run_dirs) > 1:
+        raise UsageError(f"{others[0]} is no run of a drill and has a page of its own. Ask for its report by itself.")
+    if not others:
         write_report(run_dirs, out)
+    elif (others[0] / LOAD_RESULT).is_file():
+        write_load_report(load_result.decode((others[0] / LOAD_RESULT).read_bytes(), str(others[0])), out)
+    else:
+        _write_train_report(others[0], out)
     return out
+
+
+def _write_train_report(run_dir: Path, out: Path) -> None:
+    result = train_result.decode((run_dir / TRAIN_RESULT).read_bytes(), str(run_dir))
+    journals = Journals(journals_folder(run_dir))
+    journals.read()
+    write_train_report(result, list(journals.processes.values()), run_dir / SCRIPT_LOG, out)
 
 
 def check_writable(file: Path) -> None:

@@ -6,12 +6,10 @@ import shlex
 from collections.abc import Sequence
 from datetime import datetime
 
-import msgspec
-
 from harness.model.slo import SLO
 from harness.run import provenance
 from harness.run.injector import WindowRecord
-from harness.run.script_spec import ScriptRecord, ScriptSpec
+from harness.run.script_spec import LIMIT_S, STALL_S, START_S, ScriptRecord, ScriptSpec
 from results.analysis.goodput import Phases, measure, phases
 from results.analysis.lineage import Placed, first_difference, place
 from results.analysis.recovery import Recovery
@@ -76,6 +74,8 @@ def rerun(spec: ScriptSpec) -> str:
     words = ["harness", "train", "--seed", str(spec.seed)]
     words += [word for text in spec.fault_texts for word in ("--fault", text)]
     words += [word for text in spec.slos for word in ("--slo", text)]
+    times = (("--start-timeout", spec.start_s, START_S), ("--stall", spec.stall_s, STALL_S), ("--limit", spec.limit_s, LIMIT_S))
+    words += [word for name, asked, usual in times if asked != usual for word in (name, f"{asked:g}")]
     words += ["--fault-plane", spec.plane] if spec.plane != "embedded" else []
     return shlex.join([*words, "--", *spec.command])
 
@@ -188,8 +188,3 @@ def _why(checks: Sequence[CheckResult], slos: Sequence[str]) -> str:
     wrong = [f"{one.name}: {one.why}" for one in checks if one.valid is False]
     unclear = [f"{one.name}: {one.why}" for one in checks if one.valid is None]
     return "; ".join(wrong or unclear or slos) or "the script came through, and every SLO held"
-
-
-def encode(result: TrainResult) -> bytes:
-    """The result as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"

@@ -22,8 +22,9 @@ from harness.model.errors import FaultError, HarnessError
 from harness.run.injector import Watcher, WindowRecord, hold
 from harness.run.schedule import PlannedWindow, plan_faults
 from harness.run.script_spec import Ended, ScriptRecord, ScriptSpec
-from harness.run.script_start import LOOK_S, check_backend, check_command, check_faults, first_step, ranks_known
+from harness.run.script_start import LOOK_S, check_backend, check_faults, first_step, ranks_known
 from results.analysis.lineage import place
+from results.record.train_result import SCRIPT_LOG
 
 _ORPHANS_S: Final = 3.0
 """How long ranks are watched that still run when their launcher has ended."""
@@ -36,7 +37,7 @@ class ScriptRun:
         self._spec = spec
         self._run_dir = run_dir
         self._watcher = watcher
-        self._log = run_dir / "script.log"
+        self._log = run_dir / SCRIPT_LOG
         self._journals = Journals(journals_folder(run_dir))
         self._gates = Gatekeeper(journals_folder(run_dir))
         self._planned: Sequence[PlannedWindow] = ()
@@ -47,7 +48,6 @@ class ScriptRun:
 
     async def record(self) -> ScriptRecord:
         """Run the script to its end. Raises a `HarnessError` if it makes no step, or the fault plane dies."""
-        check_command(self._spec.command)
         journals_folder(self._run_dir).mkdir()
         async with AsyncExitStack() as stack:
             [port] = stack.enter_context(reserved(1))

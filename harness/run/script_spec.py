@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from harness.cluster.fault_plane import PlaneKind
 from harness.model.environment import LinkCounters
 from harness.model.fault import Composition
 from harness.model.rank_process import RankProcess
 from harness.run.injector import WindowRecord
+
+START_S: Final = 120.0
+STALL_S: Final = 120.0
+LIMIT_S: Final = 3600.0
+"""What is waited for at most unless somebody says otherwise; see `ScriptSpec`."""
 
 Ended = Literal["by itself", "stalled", "too long"]
 
@@ -26,11 +31,11 @@ class ScriptSpec:
     slos: tuple[str, ...]
     seed: int
     plane: PlaneKind
-    start_s: float
+    start_s: float = START_S
     """Within so many seconds of the command's start a first step is expected."""
-    stall_s: float
+    stall_s: float = STALL_S
     """A training that makes no step for so long is ended."""
-    limit_s: float
+    limit_s: float = LIMIT_S
     """So long after its first step it is ended in any case."""
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from harness.model.errors import UsageError
 from harness.model.slo import SLO
 from harness.model.verdict import RunVerdict
 from results.analysis.goodput import Phases, TrainMetrics
@@ -15,6 +16,10 @@ from results.record.result import CheckResult, FaultResult, Machine
 
 TRAIN_RESULT: Final = "train.json"
 """The file's name in the run's folder."""
+
+
+SCRIPT_LOG: Final = "script.log"
+"""What the script wrote, in the same folder."""
 
 
 class LinkResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +56,19 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     commit: str
     fault_plane: str
+
+
+def encode(result: TrainResult) -> bytes:
+    """The result as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+
+
+def decode(text: bytes, source: str) -> TrainResult:
+    """The result that `encode` wrote. Raises `UsageError`, naming `source`, if the text is not one."""
+    try:
+        return msgspec.json.decode(text, type=TrainResult)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{source} is not the result of a training script: {error}.") from error
 
 
 def judged(slo: SLO, metrics: TrainMetrics, recoveries: tuple[Recovery, ...]) -> SLOResult:

@@ -17,19 +17,19 @@ _NOTHING = Table(columns=(), rows=())
 _LOG_CHARACTERS = 20_000
 
 
-def write_train_report(result: TrainResult, processes: Sequence[RankProcess], first_ns: int, log: Path, out: Path) -> None:
+def write_train_report(result: TrainResult, processes: Sequence[RankProcess], log: Path, out: Path) -> None:
     """Write the page of a run. Raises `HarnessError` if it cannot be written."""
     machine = result.machine
     subtitle = f"{result.started_utc} · {machine.cores} cores, {machine.memory_gib:g} GiB"
-    page = Page(title=result.command, subtitle=subtitle, overview=None, runs=[_view(result, processes, first_ns, log)])
+    page = Page(title=result.command, subtitle=subtitle, overview=None, runs=[_view(result, processes, log)])
     write_page(render_page(page), out)
 
 
-def _view(result: TrainResult, processes: Sequence[RankProcess], first_ns: int, log: Path) -> RunView:
+def _view(result: TrainResult, processes: Sequence[RankProcess], log: Path) -> RunView:
     from results.report.train_plots import plot_training  # Bokeh takes a second to import
 
     mark, word = WORDS[result.verdict]
-    plot = plot_training(result, processes, first_ns)
+    plot = plot_training(result, processes)
     phases = (Row(cells=phase_cells(one)) for one in result.phases)
     links = (
         Row(cells=(one.link, f"{one.connections:,}", f"{one.received_bytes:,}", f"{one.sent_bytes:,}")) for one in result.links

@@ -23,8 +23,9 @@ _POINTS: Final = 4000
 _COLOURS: Final = ("p50", "p99", "ok", "recovery", "unknown", "failed")
 
 
-def plot_training(result: TrainResult, processes: Sequence[RankProcess], first_ns: int) -> Plot:
-    """Draw a training whose first step was begun at `first_ns`."""
+def plot_training(result: TrainResult, processes: Sequence[RankProcess]) -> Plot:
+    """Draw a training; time counts from when its first step was begun."""
+    first_ns = min((one.steps[0].begun_ns for one in processes if one.steps), default=0)
     rows = _rows(processes, first_ns)
     end_s = max([float(rows["x"].max(initial=1e-3)), *(one.healed_s or one.from_s for one in result.faults)])
     position = new_figure("Step", 180, end_s)

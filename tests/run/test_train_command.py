@@ -83,7 +83,10 @@ def test_a_script_that_is_started_again_replays_what_it_lost(train: Callable[...
     times = (phases.restarted_s, phases.joined_s, phases.first_step_s, phases.caught_up_s)
     assert sorted(filter(None, times)) == list(times)
     [page] = run.folder.glob("train/*/report.html")
-    assert "How it came back from each fault" in page.read_text()
+    first = page.read_text()
+    assert "How it came back from each fault" in first
+    assert main.run(["report", str(page.parent)]) == 0
+    assert len(page.read_text()) == len(first)
     assert "Kill on rank1" in run.said
 
 
