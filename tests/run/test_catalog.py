@@ -57,25 +57,25 @@ def test_a_drill_imports_what_lies_beside_its_folder(here: Path) -> None:
     assert catalog.find_drill("mine").name == "mine"
 
 
-@pytest.mark.parametrize(
-    ("file", "text", "message"),
-    [
-        ("checkers/mine.py", "x = 1", "checkers/mine.py defines no checker: it needs a function 'mine'"),
-        ("checkers/mine.py", "import nosuch", "harness.checkers.mine cannot be imported: ModuleNotFoundError"),
-        ("faults/mine.py", "x = (", r"faults.mine +\(cannot be imported: SyntaxError: '\(' was never closed"),
-        (
-            "systems/mine.py",
-            "import nosuch\n@dataclass\nclass Mine:\n    def nodes(self): ...",
-            r"systems.mine +\(cannot be imported",
-        ),
-    ],
-)
-def test_a_broken_module_of_ones_own_is_listed_with_its_error(tmp_path: Path, file: str, text: str, message: str) -> None:
-    (tmp_path / file).parent.mkdir()
-    (tmp_path / file).write_text(text)
+BROKEN_MODULES = {
+    "checkers/empty.py": ("x = 1", "checkers/empty.py defines no checker: it needs a function 'empty'"),
+    "checkers/mine.py": ("import nosuch", "harness.checkers.mine cannot be imported: ModuleNotFoundError"),
+    "faults/mine.py": ("x = (", r"faults.mine +\(cannot be imported: SyntaxError: '\(' was never closed"),
+    "systems/mine.py": (
+        "import nosuch\n@dataclass\nclass Mine:\n    def nodes(self): ...",
+        r"systems.mine +\(cannot be imported",
+    ),
+}
+
+
+def test_broken_modules_of_ones_own_are_listed_with_their_errors(tmp_path: Path) -> None:
+    for file, (text, _) in BROKEN_MODULES.items():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(text)
     done = harness(tmp_path, "list")
     assert done.returncode == 0, done.stderr
-    assert re.search(message.replace("*(", r"*\("), done.stdout), done.stdout
+    for _, message in BROKEN_MODULES.values():
+        assert re.search(message, done.stdout), done.stdout
     assert "linearizable" in done.stdout
 
 
@@ -100,12 +100,21 @@ def test_broken_drill_files_say_what_is_wrong_and_where(here: Path, how: str) ->
     write_drill(here, "broken", body)
     with pytest.raises(UsageError, match=f"(?s){here}/drills/broken.py.*{message}"):
         catalog.find_drill("broken")
+
+
+def test_broken_drills_are_listed_with_their_errors_in_a_line_each(here: Path) -> None:
+    bad = [how for how in BROKEN if how not in ("zero bytes", "a bad SLO")]
+    for number, how in enumerate(bad):
+        write_drill(here, f"broken{number}", BROKEN[how][0])
+    write_drill(here, "slo", BROKEN["a bad SLO"][0])
     write_drill(here, "good", GOOD)
     titles = {entry.name: entry.title for entry in catalog.drill_entries()}
     assert titles["good"] == "good is a test."
-    assert titles["broken"].startswith(f"(cannot be loaded: {here}/drills/broken.py")
-    assert re.search(message.replace(r"\n *\^", ""), titles["broken"])
-    assert "\n" not in titles["broken"]
+    for number, how in enumerate(bad):
+        assert titles[f"broken{number}"].startswith(f"(cannot be loaded: {here}/drills/broken{number}.py")
+        assert re.search(BROKEN[how][1], titles[f"broken{number}"])
+    assert "p99 < 10 parsecs" in titles["slo"]
+    assert "\n" not in titles["slo"]
 
 
 def test_an_error_in_a_module_of_ones_own_is_said_with_the_line_that_imports_it(here: Path) -> None:
@@ -165,13 +174,13 @@ def test_settings_that_make_no_sense(here: Path, setting: str, message: str) -> 
         changed(here, setting)
 
 
-@pytest.mark.parametrize("folder", ["faults", "results", "systems", "drills"])
 @pytest.mark.parametrize("package", [True, False])
-def test_a_users_folders_never_hide_the_harness(tmp_path: Path, folder: str, package: bool) -> None:
+def test_a_users_folders_never_hide_the_harness(tmp_path: Path, package: bool) -> None:
     """Though the working directory comes first in sys.path, as with `python -m`."""
-    (tmp_path / folder).mkdir()
-    if package:
-        (tmp_path / folder / "__init__.py").write_text("1 / 0")
+    for folder in ("faults", "results", "systems", "drills"):
+        (tmp_path / folder).mkdir()
+        if package:
+            (tmp_path / folder / "__init__.py").write_text("1 / 0")
     code = "import harness.roots, harness.cluster.fault_plane, harness.model.slo, systems, workloads.load.arrivals, drills"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
