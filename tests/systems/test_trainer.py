@@ -48,7 +48,7 @@ def copied(trainer: Trainer) -> Trainer:
 
 
 @given(worlds=st.lists(st.integers(1, 5), min_size=2, max_size=4))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_the_parameters_do_not_depend_on_who_computed_what(worlds: list[int]) -> None:
     alone, first = Trainer("digits", 1), Trainer("digits", 1)
     for world in worlds:
