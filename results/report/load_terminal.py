@@ -15,7 +15,7 @@ from results.analysis.histogram import Histogram
 from results.analysis.load_judge import percentile_ms
 from results.record.load_result import LoadResult, LoadStep
 from results.report.phrasing import Mark, mark_of, milliseconds, share
-from results.report.terminal_text import STYLES, SYMBOLS, print_to_copy, symbol, text
+from results.report.terminal_text import STYLES, SYMBOLS, print_table, print_to_copy, symbol, text
 
 _WORDS: Final[dict[RunVerdict, tuple[str, Mark]]] = {
     "pass": ("Pass", "good"),
@@ -24,6 +24,7 @@ _WORDS: Final[dict[RunVerdict, tuple[str, Mark]]] = {
     "unknown": ("Unknown", "open"),
 }
 _PERCENTILES = (50, 90, 99, 99.9, 99.99)
+_GAP: Final = 2
 
 
 def print_load(result: LoadResult, console: Console, report: Path) -> None:
@@ -42,7 +43,7 @@ def print_load(result: LoadResult, console: Console, report: Path) -> None:
         soft_wrap=True,
     )
     if metrics.rate_per_s:
-        console.print(_latencies(result))
+        _print_latencies(result, console)
     for group in result.failures:
         console.print(text(_failure(group), "dim"), soft_wrap=True)
     for slo in result.slos:
@@ -63,16 +64,23 @@ def _failure(group: FailureGroup) -> str:
     return f"{group.calls:,} {group.outcome}: {group.reason}{example}"
 
 
-def _latencies(result: LoadResult) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name in ("latency", *(f"p{percentile:g}" for percentile in _PERCENTILES), "max"):
-        table.add_column(name, justify="left" if name == "latency" else "right", no_wrap=True)
+def _print_latencies(result: LoadResult, console: Console) -> None:
+    """A row for each of the two latencies; a column for each if the terminal is too narrow for that."""
+    rows = [["latency", *(f"p{percentile:g}" for percentile in _PERCENTILES), "max"]]
     for name, encoded in (("from due", result.latency_histogram), ("from send", result.service_histogram)):
         histogram = Histogram.decode(encoded)
         most = histogram.max_ns
         cells = [_cell(histogram, percentile) for percentile in _PERCENTILES]
-        table.add_row(name, *cells, milliseconds(None if most is None else most / 1e6))
-    return table
+        rows.append([name, *cells, milliseconds(None if most is None else most / 1e6)])
+    width = sum(max(map(len, column)) + _GAP for column in zip(*rows, strict=True))
+    if width > console.width:
+        rows = [list(column) for column in zip(*rows, strict=True)]
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
+    for number, name in enumerate(rows[0]):
+        table.add_column(name, justify="right" if number else "left", no_wrap=True)
+    for row in rows[1:]:
+        table.add_row(*row)
+    print_table(table, console)
 
 
 def _cell(histogram: Histogram, percentile: float) -> str:
