@@ -61,8 +61,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """The checks that failed, and the SLOs that were missed."""
     why: str
     """What decided the outcome, in a sentence or a few."""
-    others_cpu: float
-    """The share of the processors that other processes took meanwhile. If it was too much, SLOs and misses are unknown."""
+    waited_share: float | None = None
+    """The longest wait of one of the run's processes for a CPU, as a share of the load's time; None if the run broke off."""
     duration_s: float
     rerun: str
     """The command that repeats the run."""

@@ -75,7 +75,7 @@ def test_what_is_caught_missed_and_unknown_is_told_apart_and_only_the_unknown_is
     made = {bug: row["trials"][0] for bug, row in rows.items()}
     known = {None: "clean", "crashes": "caught", "hidden": "missed", "absent": "unknown"}
     for bug, outcome in known.items():
-        crowded = made[bug]["others_cpu"] > 0.25 or "generator_kept_up" in made[bug]["why"]
+        crowded = (made[bug]["waited_share"] or 0) > 0.25 or "generator_kept_up" in made[bug]["why"]
         assert made[bug]["outcome"] == ("unknown" if crowded else outcome), made[bug]
         assert (made[bug]["run_dir"] is None) == (bug == "absent" or made[bug]["outcome"] in ("clean", "caught"))
     assert made["crashes"]["found"] == ["nodes_stayed_up"]

@@ -29,7 +29,7 @@ def trial(outcome: Outcome, seed: int = 1, bug: str | None = "early-ack", why: s
     alarm = outcome in ("caught", "false alarm")
     return Trial(
         drill=DRILL, bug=bug, seed=seed, outcome=outcome, found=("linearizable",) if alarm else (), why=why,
-        others_cpu=0.05, duration_s=7.5, rerun=f"harness drill {DRILL} --seed {seed}",
+        waited_share=0.05, duration_s=7.5, rerun=f"harness drill {DRILL} --seed {seed}",
         run_dir=None if outcome in ("caught", "clean") else "runs/x",
     )  # fmt: skip
 

@@ -69,10 +69,10 @@ def test_whatever_the_correct_system_sets_off_is_a_false_alarm(run: Result, outc
 def test_a_run_that_did_not_go_as_planned_counts_for_nothing_but_a_failed_check_of_the_correct_system(
     name: str | None, run: Result, caught_by: str | None, outcome: str
 ) -> None:
-    """None: the machine was crowded."""
+    """None: its processes waited too long for a CPU."""
     if name is None:
-        assert outcome_of(run, caught_by, others_cpu=0.6) == outcome
-        assert outcome_of(run, caught_by, others_cpu=0.1) != "unknown"
+        assert outcome_of(run, caught_by, waited_share=0.6) == outcome
+        assert outcome_of(run, caught_by, waited_share=0.1) != "unknown"
     else:
         spoilt = msgspec.structs.replace(run, checks=(*run.checks, CheckResult(name=name, valid=None, why="")))
         assert outcome_of(spoilt, caught_by) == outcome
