@@ -80,7 +80,7 @@ def _excused(history: History, sent_ns: npt.NDArray[np.int64], flipped_ns: npt.N
 
 def _flips(windows: pd.DataFrame) -> pd.DataFrame:
     """When which node's bits were flipped: a row a node and window, with `node` and `at_ns`."""
-    hit = windows[windows["fault"].str.startswith(_FAULT).fillna(False) & windows["injected_ns"].notna()]
+    hit = windows[(windows["fault"] == _FAULT).fillna(False) & windows["injected_ns"].notna()]
     times = zip(hit["targets"], hit["injected_ns"], strict=True)
     pairs = [(node, int(at_ns)) for targets, at_ns in times for node in targets.split()]
     return pd.DataFrame(pairs, columns=["node", "at_ns"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.checkers._wording import count
+from harness.model.fault_window import FaultWindow
 from harness.model.history import History
 from harness.model.verdict import Verdict
 
@@ -13,19 +14,19 @@ def faults_acted(history: History) -> Verdict:
     A window counts as acted only if evidence from outside the system says so (`acted` is True). A fault that did
     not act, or of which nothing is known, never makes the system wrong, so the verdict is never invalid.
     """
-    windows = history.windows
-    if windows.empty:
+    windows = history.fault_windows
+    if not windows:
         return Verdict(valid=True, why="no fault was planned")
-    idle = windows[~windows["acted"].fillna(False).to_numpy(dtype=bool)]
-    if idle.empty:
+    idle = [window for window in windows if not window.acted]
+    if not idle:
         return Verdict(valid=True, why=f"{count(len(windows), 'fault')} planned, and each was seen to act")
-    told = "; ".join(_sentence(*row) for row in idle[["fault", "targets", "selector", "evidence"]].itertuples(index=False))
+    told = "; ".join(map(_sentence, idle))
     return Verdict(valid=None, why=f"{len(idle)} of {count(len(windows), 'fault')} not seen to act: {told}")
 
 
-def _sentence(fault: object, targets: object, selector: object, evidence: object) -> str:
-    hit = targets if isinstance(targets, str) and targets else f'"{selector}"'
-    return f"{fault} on {hit} ({evidence if isinstance(evidence, str) and evidence else 'no evidence was gathered'})"
+def _sentence(window: FaultWindow) -> str:
+    hit = " ".join(window.targets) or f'"{window.selector}"'
+    return f"{window.text} on {hit} ({window.evidence or 'no evidence was gathered'})"
 
 
 def applies(history: History) -> bool:

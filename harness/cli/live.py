@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from harness.run.injector import WindowRecord
+from harness.model.fault_window import FaultWindow
 from harness.run.schedule import PlannedWindow
 from harness.run.spec import RunSpec
 from workloads.load.generator import Progress as LoadProgress
@@ -56,9 +56,9 @@ class Live:
         broken = f"  [magenta]{', '.join(self._active.values())}[/magenta]" if self._active else ""
         self._update(at_s, f"{progress.ok} ok{wrong}{median}{broken}")
 
-    def on_window(self, record: WindowRecord) -> None:
-        if record.healed_ns is None and record.injected_ns is not None:
-            self._active[record.label] = f"{record.fault} {record.targets}"
+    def on_window(self, record: FaultWindow) -> None:
+        if record.healed_s is None and record.injected_s is not None:
+            self._active[record.label] = f"{record.text} {' '.join(record.targets)}"
         else:
             self._active.pop(record.label, None)
 

@@ -17,11 +17,11 @@ from harness.cli.running import console_for
 from harness.cli.written import check_writable, put
 from harness.cluster.interrupts import run_to_its_end
 from harness.model.errors import HarnessError, UsageError
+from harness.model.fault_window import FaultWindow
 from harness.model.slo import SLO
 from harness.model.verdict import EXIT_CODES
 from harness.run.fault_text import parse
 from harness.run.first_error import first_of
-from harness.run.injector import WindowRecord
 from harness.run.script_judging import conclude
 from harness.run.script_run import ScriptRun
 from harness.run.script_spec import LIMIT_S, STALL_S, START_S, ScriptRecord, ScriptSpec
@@ -93,15 +93,16 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 class _Watcher:
-    """Tells of windows as they begin and end, where somebody looks on."""
+    """Tells of windows as they begin and end, if somebody looks on."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def on_window(self, record: WindowRecord) -> None:
+    def on_window(self, record: FaultWindow) -> None:
         if self._console.is_terminal:
-            what = "begins" if record.healed_ns is None else "is over"
-            self._console.print(f"{record.label} {record.fault} on {record.targets} {what}", style="magenta", highlight=False)
+            what = "begins" if record.healed_s is None else "is over"
+            hit = " ".join(record.targets)
+            self._console.print(f"{record.label} {record.text} on {hit} {what}", style="magenta", highlight=False)
 
 
 def _record(spec: ScriptSpec, run_dir: Path, console: Console) -> ScriptRecord:

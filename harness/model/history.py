@@ -21,7 +21,8 @@ All `_ns` columns are integer nanoseconds of the monotonic clock, counted from t
 | `sent_ns`  | int64    | when it was sent; `sent_ns - ready_ns` is the generator's own lateness                 |
 | `done_ns`  | int64    | when its answer came, or it was given up                                               |
 
-`windows`, a row a fault window: `label` ("w0"), `fault`, `selector`, `targets` (names joined by spaces), `from_s`, `to_s`
+`windows`, a row a fault window: `label` ("w0"), `fault` (its class: "Latency"), `parameters` (a JSON object: its
+fields, but for the target), `selector`, `targets` (names joined by spaces), `from_s`, `to_s`
 (as planned), `injected_ns`, `healed_ns` (nullable Int64: null if that never happened), `acted` (nullable boolean),
 `evidence`.
 
@@ -65,6 +66,7 @@ import pandas as pd
 from pandas.api.types import pandas_dtype
 
 from harness.model.errors import UsageError
+from harness.model.fault_window import FaultWindow, windows_of
 
 OPS: Final = {
     "phase": "category", "client": "int32", "kind": "category", "key": "string", "value": "string", "expected": "string",
@@ -72,7 +74,8 @@ OPS: Final = {
     "due_ns": "int64", "ready_ns": "int64", "sent_ns": "int64", "done_ns": "int64",
 }  # fmt: skip
 WINDOWS: Final = {
-    "label": "string", "fault": "string", "selector": "string", "targets": "string", "from_s": "float64", "to_s": "float64",
+    "label": "string", "fault": "string", "parameters": "string", "selector": "string", "targets": "string",
+    "from_s": "float64", "to_s": "float64",
     "injected_ns": "Int64", "healed_ns": "Int64", "acted": "boolean", "evidence": "string",
 }  # fmt: skip
 EVENTS: Final = {"at_ns": "int64", "node": "string", "kind": "string", "detail": "string"}
@@ -150,6 +153,11 @@ class History:
             steps=frame(STEPS, steps),
             usage=frame(USAGE, usage),
         )
+
+    @property
+    def fault_windows(self) -> tuple[FaultWindow, ...]:
+        """The rows of `windows`, one by one."""
+        return windows_of(self.windows)
 
     @property
     def load(self) -> pd.DataFrame:

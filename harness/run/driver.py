@@ -10,9 +10,10 @@ from typing import Final
 from harness.checkers.guard_held import STOPPED
 from harness.cluster.cluster import Cluster
 from harness.cluster.usage import UsageLog
+from harness.model.fault_window import FaultWindow
 from harness.model.guard import Guard, Look, Watch
 from harness.run.generator_client import GeneratorClient
-from harness.run.injector import WindowRecord, hold
+from harness.run.injector import hold
 from harness.run.observer import Observer
 from harness.run.schedule import PlannedWindow
 
@@ -27,7 +28,7 @@ async def drive(
     start_ns: int,
     observer: Observer,
     guard: Guard | None,
-) -> tuple[list[WindowRecord], bool]:
+) -> tuple[list[FaultWindow], bool]:
     """Hold every window on schedule until the load is over and all is healed.
 
     Returns the windows, and whether the guard stopped the drill.

@@ -6,15 +6,14 @@ import asyncio
 import contextlib
 import math
 import time
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Final, Protocol
-
-import msgspec
 
 from harness.model.environment import Environment
 from harness.model.errors import FaultError
 from harness.model.evidence import Evidence, Targets
-from harness.model.fault import Window
+from harness.model.fault import Fault, Window
+from harness.model.fault_window import FaultWindow, Parameter
 from harness.model.system import HasLeader
 from harness.model.window_work import over_within
 from harness.run.schedule import PlannedWindow, targets_of
@@ -25,37 +24,27 @@ _HASTE_S: Final = 5.0
 """Healing takes no longer than this if the run is broken off; all nodes and proxies end with it anyway."""
 
 
-class WindowRecord(msgspec.Struct, kw_only=True):
-    """A row of the history's `windows`; times are of the monotonic clock until the history is put together."""
-
-    label: str
-    fault: str
-    selector: str
-    targets: str
-    from_s: float
-    to_s: float
-    injected_ns: int | None = None
-    healed_ns: int | None = None
-    acted: bool | None = None
-    evidence: str = ""
-
-
 class Watcher(Protocol):
     """Is told of windows as they begin and end."""
 
-    def on_window(self, record: WindowRecord) -> None: ...
+    def on_window(self, record: FaultWindow) -> None: ...
 
 
 async def hold(
     environment: Environment, planned: PlannedWindow, start_ns: int, watcher: Watcher, stopped: asyncio.Event
-) -> WindowRecord:
+) -> FaultWindow:
     """Carry out one window of a run that began at `start_ns`, until it is over or the drill is `stopped`.
 
     Heals also when it is cancelled.
     """
     window, fault = planned.window, planned.window.fault
-    record = WindowRecord(
-        label=planned.label, fault=_text(fault), selector=fault.target, targets="", from_s=window.from_s, to_s=window.to_s
+    record = FaultWindow(
+        kind=type(fault).__name__,
+        parameters=_parameters(fault),
+        label=planned.label,
+        selector=fault.target,
+        from_s=window.from_s,
+        to_s=window.to_s,
     )
     if await over_within(stopped, _seconds_until(start_ns, window.from_s)):
         record.evidence = "the drill was stopped before it began"
@@ -83,15 +72,17 @@ async def _hold_on(
     planned: PlannedWindow,
     targets: Targets,
     start_ns: int,
-    record: WindowRecord,
+    record: FaultWindow,
     watcher: Watcher,
     stopped: asyncio.Event,
 ) -> Targets | None:
     """Inject, wait, heal. Returns what the fault is to move to, or None if the window is over."""
     window, fault = planned.window, planned.window.fault
     hit = targets.nodes or [link.name for link in targets.links]
-    record.targets = " ".join(dict.fromkeys([*record.targets.split(), *hit]))
-    record.injected_ns, record.healed_ns = record.injected_ns or time.monotonic_ns(), None
+    record.targets = tuple(dict.fromkeys([*record.targets, *hit]))
+    record.healed_s = None
+    if record.injected_s is None:
+        record.injected_s = -_seconds_until(start_ns, 0.0)
     injected, limit_s, moved_to = Evidence(acted=False, text="the run ended while it began"), None, None
     try:
         injected = await fault.inject(environment, targets)
@@ -107,7 +98,7 @@ async def _hold_on(
         raise
     finally:
         seen = await _heal(environment, planned, targets, injected, limit_s)
-        record.healed_ns = time.monotonic_ns()
+        record.healed_s = -_seconds_until(start_ns, 0.0)
         record.acted = seen.acted if record.acted is not False else False
         record.evidence = "; ".join(filter(None, [record.evidence, seen.text]))
         watcher.on_window(record)
@@ -184,11 +175,13 @@ def described(planned: PlannedWindow) -> str:
     selector = window.fault.target
     on = f"{hit} ({selector})" if hit and hit != selector else selector
     when = f"{window.from_s:g}–{window.to_s:g} s" if window.steps is None else str(window.steps)
-    return f"{planned.label}  {when}  {_text(window.fault)} on {on}"
+    fault = window.fault
+    text = FaultWindow(
+        kind=type(fault).__name__, parameters=_parameters(fault), label="", selector=selector, from_s=0.0, to_s=0.0
+    ).text
+    return f"{planned.label}  {when}  {text} on {on}"
 
 
-def _text(fault: object) -> str:
-    """A fault as it is written in a drill, without its target: "Latency(delay_ms=50)"."""
-    fields = {name: value for name, value in asdict(fault).items() if name != "target"}  # type: ignore[call-overload]
-    inside = ", ".join(f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in fields.items())
-    return f"{type(fault).__name__}({inside})" if inside else type(fault).__name__
+def _parameters(fault: Fault) -> dict[str, Parameter]:
+    found = {field.name: getattr(fault, field.name) for field in fields(fault) if field.name != "target"}
+    return {name: value if isinstance(value, Parameter) else str(value) for name, value in found.items()}

@@ -22,7 +22,7 @@ from harness.run import provenance
 from harness.run.spec import RunSpec
 from results.analysis.judge import judge
 from results.analysis.metrics import measure
-from results.record.result import VERSION, CheckResult, Result, faults_of, verdict_of
+from results.record.result import VERSION, CheckResult, Result, verdict_of
 
 ALWAYS: Final[tuple[Checker, ...]] = (calls_done, nodes_stayed_up, nothing_leaked, faults_acted, generator_kept_up)
 """What every run is checked for, besides what its drill asks."""
@@ -59,7 +59,7 @@ def conclude(spec: RunSpec, history: History, started: datetime, duration_s: flo
         metrics=measured.metrics(),
         errors=reasons(history.load),
         recoveries=measured.recoveries,
-        faults=faults_of(history),
+        faults=history.fault_windows,
         rerun="" if spec.invocation is None else spec.invocation.line(),
         version=VERSION,
         invocation=spec.invocation,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from harness.run.injector import Watcher, WindowRecord
+from harness.model.fault_window import FaultWindow
+from harness.run.injector import Watcher
 from harness.run.schedule import PlannedWindow
 from harness.run.spec import RunSpec
 from workloads.load.generator import Progress
@@ -26,4 +27,4 @@ class NullObserver:
 
     def on_progress(self, at_s: float, progress: Progress) -> None: ...
 
-    def on_window(self, record: WindowRecord) -> None: ...
+    def on_window(self, record: FaultWindow) -> None: ...

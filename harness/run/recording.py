@@ -10,21 +10,14 @@ import pandas as pd
 
 from harness.cluster.cluster import Cluster
 from harness.cluster.usage import Usage
+from harness.model.fault_window import FaultWindow, row_of
 from harness.model.history import History
-from harness.run.injector import WindowRecord
 from harness.run.training import trained
 
 
 async def history_of(
-    cluster: Cluster, ops: pd.DataFrame, records: Sequence[WindowRecord], looks: Sequence[Usage], start_ns: int
+    cluster: Cluster, ops: pd.DataFrame, records: Sequence[FaultWindow], looks: Sequence[Usage], start_ns: int
 ) -> History:
-    windows: list[dict[str, object]] = []
-    for record in records:
-        row: dict[str, object] = msgspec.to_builtins(record)
-        for name in ("injected_ns", "healed_ns"):
-            value = getattr(record, name)
-            row[name] = None if value is None else value - start_ns
-        windows.append(row)
     events: list[dict[str, object]] = [
         {"at_ns": event.at_ns - start_ns, "node": event.node, "kind": event.kind, "detail": event.detail}
         for event in cluster.events
@@ -41,4 +34,4 @@ async def history_of(
     usage: list[dict[str, object]] = [msgspec.to_builtins(look) | {"at_ns": look.at_ns - start_ns} for look in looks]
     log = trained(cluster, start_ns)
     events = sorted([*events, *log.events], key=lambda event: cast(int, event["at_ns"]))
-    return History.of(ops, windows, events, links, log.steps, usage)
+    return History.of(ops, [row_of(record) for record in records], events, links, log.steps, usage)

@@ -6,14 +6,16 @@ import shlex
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
+from harness.model.fault_window import FaultWindow
 from harness.model.slo import SLO
 from harness.run import provenance
-from harness.run.injector import WindowRecord
 from harness.run.script_spec import LIMIT_S, STALL_S, START_S, ScriptRecord, ScriptSpec
 from results.analysis.goodput import Phases, measure, phases
 from results.analysis.lineage import Placed, first_difference, place
 from results.analysis.recovery import Recovery
-from results.record.result import CheckResult, FaultResult, verdict_of
+from results.record.result import CheckResult, verdict_of
 from results.record.train_result import LinkResult, TrainResult, judged
 from torch_drills.links import STORE
 
@@ -21,7 +23,7 @@ from torch_drills.links import STORE
 def conclude(spec: ScriptSpec, record: ScriptRecord, started: datetime, duration_s: float) -> TrainResult:
     """The result of a run that began at `started`."""
     placed = place(record.processes)
-    injected = [one for one in record.windows if one.injected_ns is not None]
+    injected = [one for one in record.windows if one.injected_s is not None]
     links = tuple(
         LinkResult(
             link=name,
@@ -34,7 +36,7 @@ def conclude(spec: ScriptSpec, record: ScriptRecord, started: datetime, duration
     metrics = measure(
         placed,
         record.ranks,
-        first_fault_ns=min((one.injected_ns for one in injected if one.injected_ns), default=None),
+        first_fault_ns=min((_injected_ns(record, one) for one in injected), default=None),
         started_ns=record.started_ns,
         ended_ns=record.ended_ns,
         finished=record.exit_code == 0,
@@ -55,7 +57,7 @@ def conclude(spec: ScriptSpec, record: ScriptRecord, started: datetime, duration
         checks=checks,
         slos=slos,
         metrics=metrics,
-        faults=tuple(_fault(one, record.first_ns) for one in record.windows),
+        faults=tuple(_as_it_was(one) for one in record.windows),
         recoveries=recoveries,
         phases=found,
         links=links,
@@ -144,20 +146,20 @@ def _faults_acted(record: ScriptRecord) -> CheckResult:
     if not idle:
         return CheckResult(name="faults_acted", valid=True, why=f"{len(record.windows)} of {len(record.windows)} acted")
     first = idle[0]
-    why = f"{len(idle)} of {len(record.windows)} did not: {first.label} {first.fault} on {first.selector}: {first.evidence}"
+    why = f"{len(idle)} of {len(record.windows)} did not: {first.label} {first.text} on {first.selector}: {first.evidence}"
     return CheckResult(name="faults_acted", valid=None, why=why)
 
 
-def _phases(record: ScriptRecord, placed: Sequence[Placed], window: WindowRecord) -> Phases:
-    hit = [int(name.removeprefix("rank")) for name in window.targets.split() if name.startswith("rank") and ">" not in name]
+def _phases(record: ScriptRecord, placed: Sequence[Placed], window: FaultWindow) -> Phases:
+    hit = [int(name.removeprefix("rank")) for name in window.targets if name.startswith("rank") and ">" not in name]
     return phases(
-        window.label, window.injected_ns or 0, record.processes, placed, record.ranks, hit,
+        window.label, _injected_ns(record, window), record.processes, placed, record.ranks, hit,
         record.launcher_gone_ns, finished=record.exit_code == 0,
     )  # fmt: skip
 
 
-def _watched_s(record: ScriptRecord, injected: Sequence[WindowRecord]) -> list[float]:
-    return [(record.ended_ns - (one.injected_ns or 0)) / 1e9 for one in injected]
+def _watched_s(record: ScriptRecord, injected: Sequence[FaultWindow]) -> list[float]:
+    return [(record.ended_ns - _injected_ns(record, one)) / 1e9 for one in injected]
 
 
 def _recovery(found: Phases, watched_s: float) -> Recovery:
@@ -165,22 +167,18 @@ def _recovery(found: Phases, watched_s: float) -> Recovery:
     return Recovery(window=found.window, seconds=found.first_step_s or max(watched_s, 0.0), censored=censored)
 
 
-def _fault(window: WindowRecord, first_ns: int) -> FaultResult:
-    def seconds(at_ns: int | None) -> float | None:
-        return None if at_ns is None else (at_ns - first_ns) / 1e9
+def _injected_ns(record: ScriptRecord, window: FaultWindow) -> int:
+    """When a window began, by the monotonic clock."""
+    return record.first_ns + round((window.injected_s or 0.0) * 1e9)
 
-    injected_s, healed_s = seconds(window.injected_ns), seconds(window.healed_ns)
-    return FaultResult(
-        kind=window.fault,
-        label=window.label,
-        selector=window.selector,
-        targets=tuple(window.targets.split()),
+
+def _as_it_was(window: FaultWindow) -> FaultWindow:
+    """A window with the times at which it really held: those of a window by steps are known only afterwards."""
+    injected_s, healed_s = window.injected_s, window.healed_s
+    return msgspec.structs.replace(
+        window,
         from_s=window.from_s if injected_s is None else round(injected_s, 3),
         to_s=window.to_s if healed_s is None else round(healed_s, 3),
-        injected_s=injected_s,
-        healed_s=healed_s,
-        acted=window.acted,
-        evidence=window.evidence,
     )
 
 

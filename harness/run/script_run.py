@@ -19,7 +19,8 @@ from harness.cluster.script.system import LAUNCHER, TorchScript
 from harness.cluster.toxiproxy import FaultPlane
 from harness.cluster.warden_client import WardenClient, last_lines
 from harness.model.errors import FaultError, HarnessError
-from harness.run.injector import Watcher, WindowRecord, hold
+from harness.model.fault_window import FaultWindow
+from harness.run.injector import Watcher, hold
 from harness.run.schedule import PlannedWindow, plan_faults
 from harness.run.script_spec import Ended, ScriptRecord, ScriptSpec
 from harness.run.script_start import LOOK_S, check_backend, check_faults, first_step, ranks_known
@@ -96,7 +97,7 @@ class ScriptRun:
         check_backend(spec.faults, self._journals)
         return environment, first_ns
 
-    async def _drive(self, environment: ScriptEnvironment, first_ns: int) -> tuple[list[WindowRecord], Ended]:
+    async def _drive(self, environment: ScriptEnvironment, first_ns: int) -> tuple[list[FaultWindow], Ended]:
         """Every window on schedule, until the command has ended or was given up."""
         stopped = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
@@ -132,7 +133,7 @@ class ScriptRun:
                 self._placed.add(pid)
                 self._gates.answer(pid, environment.position[pid])
 
-    def on_window(self, record: WindowRecord) -> None:
+    def on_window(self, record: FaultWindow) -> None:
         """A window begins or ends."""
         self._gates.passed(record.label)
         self._watcher.on_window(record)

@@ -9,8 +9,8 @@ from typing import Final, Literal
 from harness.cluster.fault_plane import PlaneKind
 from harness.model.environment import LinkCounters
 from harness.model.fault import Composition
+from harness.model.fault_window import FaultWindow
 from harness.model.rank_process import RankProcess
-from harness.run.injector import WindowRecord
 
 START_S: Final = 120.0
 STALL_S: Final = 120.0
@@ -45,7 +45,7 @@ class ScriptRecord:
 
     ranks: int
     processes: Sequence[RankProcess]
-    windows: Sequence[WindowRecord]
+    windows: Sequence[FaultWindow]
     links: Mapping[str, LinkCounters]
     started_ns: int
     first_ns: int

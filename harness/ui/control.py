@@ -19,9 +19,10 @@ from harness.model.drill import Drill, check_fault
 from harness.model.errors import FaultError, HarnessError, UsageError
 from harness.model.evidence import Targets
 from harness.model.fault import Fault, Window
+from harness.model.fault_window import FaultWindow
 from harness.model.system import links_of
 from harness.run import catalog
-from harness.run.injector import WindowRecord, described, hold
+from harness.run.injector import described, hold
 from harness.run.schedule import PlannedWindow
 
 SECRET_HEADER: Final = "x-harness-secret"  # noqa: S105 - a header's name
@@ -127,10 +128,10 @@ class _Held:
     planned: PlannedWindow
     start_ns: int
     over: asyncio.Event = field(default_factory=asyncio.Event)
-    seen: WindowRecord | None = None
+    seen: FaultWindow | None = None
     done: bool = False
 
-    def on_window(self, record: WindowRecord) -> None:
+    def on_window(self, record: FaultWindow) -> None:
         self.seen = record
 
 
@@ -338,13 +339,13 @@ def _described(kind: type[Fault]) -> FaultKind:
 
 
 def _holds(held: _Held) -> bool:
-    return not held.done and held.seen is not None and held.seen.injected_ns is not None and held.seen.healed_ns is None
+    return not held.done and held.seen is not None and held.seen.injected_s is not None and held.seen.healed_s is None
 
 
 def _hit(held: _Held) -> list[str]:
     """The nodes and links that a window acts on, as far as that is known."""
     if held.planned.targets is None:
-        return held.seen.targets.split() if held.seen else []
+        return list(held.seen.targets) if held.seen else []
     if held.planned.window.fault.aims_at == "links":
         return [link.name for link in held.planned.targets.links]
     return list(held.planned.targets.nodes)
@@ -357,20 +358,20 @@ def _state_of(held: _Held, now_ns: int) -> WindowState:
         state = "over"
     elif held.over.is_set():
         state = "heals"
-    elif seen is not None and seen.injected_ns is not None:
+    elif seen is not None and seen.injected_s is not None:
         state = "holds" if begun_s < window.to_s - window.from_s else "heals"
     else:
         state = "begins" if begun_s >= 0 else "waiting"
-    if held.done and seen is not None and seen.injected_ns is not None and seen.healed_ns is not None:
-        seconds = (seen.healed_ns - seen.injected_ns) / 1e9
+    if held.done and seen is not None and seen.injected_s is not None and seen.healed_s is not None:
+        seconds = seen.healed_s - seen.injected_s
     else:
         seconds = max(begun_s, 0.0)
     return WindowState(
         label=held.planned.label,
         text=described(held.planned).split("  ", 2)[2],
         targets=" ".join(_hit(held)),
-        from_ms=_unix_ms(seen.injected_ns if seen else None),
-        to_ms=_unix_ms(seen.healed_ns if seen else None),
+        from_ms=_unix_ms(held.start_ns, seen.injected_s if seen else None),
+        to_ms=_unix_ms(held.start_ns, seen.healed_s if seen else None),
         state=state,
         seconds=round(seconds, 1),
         acted=seen.acted if seen else None,
@@ -378,6 +379,6 @@ def _state_of(held: _Held, now_ns: int) -> WindowState:
     )
 
 
-def _unix_ms(at_ns: int | None) -> float | None:
-    """A time of the monotonic clock as people and charts have it."""
-    return None if at_ns is None else (time.time_ns() - (time.monotonic_ns() - at_ns)) / 1e6
+def _unix_ms(start_ns: int, at_s: float | None) -> float | None:
+    """Seconds after a time of the monotonic clock, as people and charts have them."""
+    return None if at_s is None else (time.time_ns() - (time.monotonic_ns() - start_ns)) / 1e6 + at_s * 1e3

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Final, Literal, Protocol
 
 import msgspec
-import pandas as pd
 
 from harness.model.errors import UsageError
-from harness.model.history import History
+from harness.model.fault_window import FaultWindow
 from harness.model.invocation import Invocation
 from harness.model.reasons import Reason
 from harness.model.verdict import EXIT_CODES, RunVerdict, gravest
@@ -28,21 +27,6 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     valid: bool | None
     why: str
     ops: tuple[int, ...] = ()
-
-
-class FaultResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One fault window: planned from `from_s` to `to_s`, in effect from `injected_s` to `healed_s`, seconds of the load."""
-
-    kind: str
-    label: str
-    selector: str
-    targets: tuple[str, ...]
-    from_s: float
-    to_s: float
-    injected_s: float | None
-    healed_s: float | None
-    acted: bool | None
-    evidence: str
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +50,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     slos: tuple[SLOResult, ...]
     metrics: Metrics
     recoveries: tuple[Recovery, ...]
-    faults: tuple[FaultResult, ...]
+    faults: tuple[FaultWindow, ...]
     rerun: str
     """The command line that repeats the run, for people; empty if there is none."""
     started_utc: str
@@ -107,7 +91,7 @@ class Judged(Protocol):
     @property
     def slos(self) -> tuple[SLOResult, ...]: ...
     @property
-    def faults(self) -> tuple[FaultResult, ...]: ...
+    def faults(self) -> tuple[FaultWindow, ...]: ...
     @property
     def recoveries(self) -> tuple[Recovery, ...]: ...
 
@@ -137,29 +121,6 @@ def suite_exit_code(results: Sequence[Result]) -> int:
     """
     wrong = (result.verdict for result in results if not result.as_expected)
     return EXIT_CODES[gravest("fail" if verdict == "pass" else verdict for verdict in wrong)]
-
-
-def faults_of(history: History) -> tuple[FaultResult, ...]:
-    """The fault windows of a history, one by one."""
-    return tuple(
-        FaultResult(
-            kind=str(row["fault"]),
-            label=str(row["label"]),
-            selector=str(row["selector"]),
-            targets=tuple(str(row["targets"]).split()),
-            from_s=float(row["from_s"]),
-            to_s=float(row["to_s"]),
-            injected_s=_seconds(row["injected_ns"]),
-            healed_s=_seconds(row["healed_ns"]),
-            acted=None if pd.isna(row["acted"]) else bool(row["acted"]),
-            evidence="" if pd.isna(row["evidence"]) else str(row["evidence"]),
-        )
-        for row in history.windows.to_dict("records")
-    )
-
-
-def _seconds(at_ns: int | None) -> float | None:
-    return None if at_ns is None or pd.isna(at_ns) else int(at_ns) / 1e9
 
 
 def encode(result: Result) -> bytes:

@@ -87,14 +87,21 @@ def load_result(path: Path) -> Result:
 
 
 def load_frames(path: Path) -> History:
-    """Read a run's history, which is there even where the run was cut off before its result."""
+    """Read a run's history, which is there even if the run was cut off before its result."""
     there = [name for name in MAY_LACK if (path / f"{name}.parquet").is_file()]
     frames = {name: read_parquet(path / f"{name}.parquet") for name in (*FRAMES, *there)}
+    if "parameters" not in frames["windows"]:
+        frames["windows"] = _from_version_1(frames["windows"])
     return History.of(**frames)
 
 
+def _from_version_1(windows: pd.DataFrame) -> pd.DataFrame:
+    """A fault was one text then, such as "Latency(delay_ms=50)"; its class is what stands before the bracket."""
+    return windows.assign(fault=windows["fault"].astype("string").str.partition("(")[0])
+
+
 def read_parquet(file: Path) -> pd.DataFrame:
-    """A parquet file as a frame. Raises `UsageError` where it cannot be read."""
+    """A parquet file as a frame. Raises `UsageError` if it cannot be read."""
     try:
         return pd.read_parquet(file)
     except (OSError, ValueError) as error:  # pyarrow's errors are subclasses of these

@@ -7,12 +7,13 @@ from typing import Final
 import msgspec
 
 from harness.model.errors import UsageError
+from harness.model.fault_window import FaultWindow
 from harness.model.slo import SLO
 from harness.model.verdict import RunVerdict
 from results.analysis.goodput import Phases, TrainMetrics
 from results.analysis.judge import SLOResult
 from results.analysis.recovery import Recovery
-from results.record.result import CheckResult, FaultResult, Machine
+from results.record.result import CheckResult, Machine
 
 TRAIN_RESULT: Final = "train.json"
 """The file's name in the run's folder."""
@@ -44,7 +45,7 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[CheckResult, ...]
     slos: tuple[SLOResult, ...]
     metrics: TrainMetrics
-    faults: tuple[FaultResult, ...]
+    faults: tuple[FaultWindow, ...]
     recoveries: tuple[Recovery, ...]
     """From each fault to the first step that every rank had begun after it and done."""
     phases: tuple[Phases, ...]

@@ -10,7 +10,8 @@ from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from bokeh.plotting import figure
 
-from results.record.result import FaultResult, Judged
+from harness.model.fault_window import FaultWindow
+from results.record.result import Judged
 from results.report.phrasing import recovery_words
 from results.report.plot_style import TIP, TOKENS, new_figure
 
@@ -20,7 +21,7 @@ _NARROW_PX: Final = 280
 """How wide the drawing's time axis is on a narrow screen."""
 
 
-def held(fault: FaultResult) -> tuple[float, float]:
+def held(fault: FaultWindow) -> tuple[float, float]:
     """From when to when a fault was in effect, or was meant to be where it never was."""
     begin_s = fault.from_s if fault.injected_s is None else fault.injected_s
     return begin_s, max(fault.to_s if fault.healed_s is None else fault.healed_s, begin_s)
@@ -103,12 +104,12 @@ def _recovery_source(result: Judged, lanes: list[int]) -> ColumnDataSource:
     return ColumnDataSource(columns)
 
 
-def _name(fault: FaultResult) -> str:
+def _name(fault: FaultWindow) -> str:
     acting = {True: "", False: ": did not act", None: ": did it act?"}
-    return f"{fault.kind} {' '.join(fault.targets) or fault.selector}{acting[fault.acted]}"
+    return f"{fault.text} {' '.join(fault.targets) or fault.selector}{acting[fault.acted]}"
 
 
-def _names(faults: tuple[FaultResult, ...]) -> list[str]:
+def _names(faults: tuple[FaultWindow, ...]) -> list[str]:
     """What is written at each window: what it is, or, if there are many, its label."""
     return [_name(fault) if len(faults) <= _MAX_NAMES else fault.label for fault in faults]
 
@@ -123,7 +124,7 @@ def _late(begin_s: float, name: str, end_s: float) -> bool:
     return begin_s + _name_s(name, end_s) > end_s
 
 
-def _lanes(faults: tuple[FaultResult, ...], names: list[str], end_s: float) -> list[int]:
+def _lanes(faults: tuple[FaultWindow, ...], names: list[str], end_s: float) -> list[int]:
     """A lane for each fault, so that neither windows nor names cover others, on a narrow screen either."""
     free_from_s: list[float] = []
     lanes: list[int] = []

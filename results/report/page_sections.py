@@ -217,7 +217,7 @@ def faults(result: Judged) -> Table:
         targets = " ".join(fault.targets)
         hit = f"{targets} ({fault.selector})" if fault.selector not in ("", targets) else targets
         words = recovery_words(recoveries.get(fault.label))
-        cells = (fault.label, f"{fault.from_s:g}–{fault.to_s:g} s", fault.kind, hit, fault.evidence, words)
+        cells = (fault.label, f"{fault.from_s:g}–{fault.to_s:g} s", fault.text, hit, fault.evidence, words)
         rows.append(Row(mark=mark_of(fault.acted), cells=cells))
     return Table(columns=columns, rows=tuple(rows))
 

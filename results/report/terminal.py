@@ -13,9 +13,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from harness.model.fault_window import FaultWindow
 from harness.model.history import History
 from harness.model.reasons import Reason
-from results.record.result import CheckResult, FaultResult, Result
+from results.record.result import CheckResult, Result
 from results.record.store import load_frames
 from results.report.phrasing import Mark, mark_of, milliseconds, operation, recovery, run_mark, sentence, share, verdict_word
 from results.report.terminal_text import STYLES, SYMBOLS, print_table, print_to_copy, symbol, text
@@ -109,13 +110,13 @@ def _headline(result: Result, place: str = "") -> Text:
     return Text.assemble((f"{place}  " if place else "", "dim"), (word, STYLES[mark]), " ", text(sentence(result)))
 
 
-def _print_faults(faults: Sequence[FaultResult], console: Console) -> None:
+def _print_faults(faults: Sequence[FaultWindow], console: Console) -> None:
     rows = []
     for fault in faults:
         targets = " ".join(fault.targets) or fault.selector
         chosen = f" ({fault.selector})" if fault.selector != targets else ""
         when = f"{fault.from_s:g}–{fault.to_s:g} s"
-        rows.append((mark_of(fault.acted), f"{when}  {fault.kind} {targets}{chosen}", fault.evidence))
+        rows.append((mark_of(fault.acted), f"{when}  {fault.text} {targets}{chosen}", fault.evidence))
     if rows:
         _print_section("Faults", rows, console)
 

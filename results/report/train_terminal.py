@@ -27,7 +27,7 @@ def print_train(result: TrainResult, console: Console, report: Path) -> None:
     )  # fmt: skip
     for fault in result.faults:
         when = f"{fault.injected_s:.2f} s" if fault.injected_s is not None else "never"
-        what = f" {fault.label} {fault.kind} on {' '.join(fault.targets) or fault.selector}, {when}: "
+        what = f" {fault.label} {fault.text} on {' '.join(fault.targets) or fault.selector}, {when}: "
         console.print(Text.assemble(symbol(mark_of(fault.acted)), what, text(fault.evidence, "dim")), soft_wrap=True)
     if result.phases:
         table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))

@@ -14,7 +14,7 @@ LESS_SURE = '{"label":7,"score":0.99}'
 GARBLED = '{"label":7,"score":null}'
 
 
-def flipped(node: str = "r2", at_ms: int = 1000, fault: str = "FlipBits(file=weights.bin, bits=9)") -> dict[str, object]:
+def flipped(node: str = "r2", at_ms: int = 1000, fault: str = "FlipBits") -> dict[str, object]:
     return {
         "label": f"w{at_ms}", "fault": fault, "selector": "one", "targets": node, "from_s": at_ms / 1e3,
         "to_s": at_ms / 1e3 + 1, "injected_ns": at_ms * 1_000_000, "acted": True,

@@ -9,7 +9,7 @@ from harness.model.history import History
 from harness.model.slo import SLO
 from results.analysis.judge import judge
 from results.analysis.metrics import measure
-from results.record.result import CheckResult, Machine, Result, faults_of, verdict_of
+from results.record.result import CheckResult, Machine, Result, verdict_of
 
 MACHINE = Machine(cpu="Some CPU at 2.0 GHz", cores=2, memory_gib=7.8, kernel="Linux 6.1", python="3.11.7")
 
@@ -114,7 +114,7 @@ def concluded(
         "slos": judged,
         "metrics": measured.metrics(),
         "recoveries": measured.recoveries,
-        "faults": faults_of(history),
+        "faults": history.fault_windows,
         "rerun": f"harness drill {drill} --seed 7",
         "started_utc": "2026-01-02T03:04:05Z",
         "duration_s": 12.5,

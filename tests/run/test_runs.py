@@ -22,11 +22,11 @@ from harness.model.composition import RandomFaults
 from harness.model.drill import Drill
 from harness.model.errors import HarnessError, NodeDown, UsageError
 from harness.model.fault import Fault, Window
+from harness.model.fault_window import FaultWindow
 from harness.model.history import History
 from harness.model.load import Load
 from harness.model.system import Call
 from harness.model.verdict import Verdict
-from harness.run.injector import WindowRecord
 from harness.run.observer import NullObserver
 from harness.run.runner import CompletedRun, run
 from harness.run.spec import RunSpec
@@ -110,9 +110,9 @@ class Meddler(NullObserver):
         self.folder = folder
         self.number = number
 
-    def on_window(self, record: WindowRecord) -> None:
+    def on_window(self, record: FaultWindow) -> None:
         process = node_process(self.folder, "n1")
-        if record.healed_ns is None and process is not None:
+        if record.healed_s is None and process is not None:
             process.send_signal(self.number)
 
 
@@ -237,11 +237,11 @@ class Starver(NullObserver):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def on_window(self, record: WindowRecord) -> None:
+    def on_window(self, record: FaultWindow) -> None:
         client = node_process(self.folder, "client")
         assert client is not None
         with contextlib.suppress(psutil.NoSuchProcess):
-            client.send_signal(signal.SIGSTOP if record.healed_ns is None else signal.SIGCONT)
+            client.send_signal(signal.SIGSTOP if record.healed_s is None else signal.SIGCONT)
 
 
 def test_a_starved_generator_makes_the_run_unknown(tmp_path: Path) -> None:
