@@ -148,7 +148,7 @@ def verdict_of(counted: Counted, slos: Sequence[SLOResult]) -> tuple[RunVerdict,
     if not counted.latency.count and not counted.failed:
         return "unknown", "no call was made"
     missed = [slo for slo in slos if slo.ok is False]
-    if not counted.ok and (counted.late or not missed):
+    if not counted.ok and not counted.saturated and (counted.late or not missed):
         return "unknown", f"no call succeeded: {_most(counted.failures)}"
     if counted.late:
         return "unknown", why_late(counted)

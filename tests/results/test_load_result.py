@@ -118,6 +118,15 @@ def test_a_saturated_generator_is_unknown_and_says_so() -> None:
     assert "the generator was the limit, not the server" in why
 
 
+def test_calls_that_a_saturated_generator_never_sent_are_not_the_servers_failures() -> None:
+    unsent = FailureGroup(outcome="failed", reason="not sent: no connection was free to the end", calls=100)
+    counts = Counts(Histogram(), failed=100, failures=(unsent,), late=True, saturated=True, saturated_s=0.9)
+    for slos in ([], [judged(SLO.parse("availability >= 99%"), counts)]):
+        verdict, why = verdict_of(counts, slos)
+        assert verdict == "unknown"
+        assert "the generator was the limit, not the server" in why
+
+
 def test_waiting_for_connections_is_mentioned_beside_a_missed_slo() -> None:
     counts = Counts(milliseconds(*[500.0] * 1000), blocked_s=0.8)
     verdict, why = verdict_of(counts, [judged(SLO.parse("p99 < 100ms"), counts)])
