@@ -13,6 +13,7 @@ from harness.model.slo import SLO
 from harness.run import provenance
 from harness.run.script_spec import LIMIT_S, STALL_S, START_S, ScriptRecord, ScriptSpec
 from results.analysis.goodput import Phases, measure, phases
+from results.analysis.judge import SLOResult
 from results.analysis.lineage import Placed, first_difference, place
 from results.analysis.recovery import Recovery
 from results.record.result import CheckResult, verdict_of
@@ -51,7 +52,7 @@ def conclude(spec: ScriptSpec, record: ScriptRecord, started: datetime, duration
         command=shlex.join(spec.command),
         seed=spec.seed,
         verdict=verdict,
-        why=_why(checks, [f"{one.text}: {one.why}" for one in slos if not one.ok]),
+        why=_why(checks, slos),
         ranks=record.ranks,
         exit_code=record.exit_code,
         checks=checks,
@@ -182,7 +183,9 @@ def _as_it_was(window: FaultWindow) -> FaultWindow:
     )
 
 
-def _why(checks: Sequence[CheckResult], slos: Sequence[str]) -> str:
+def _why(checks: Sequence[CheckResult], slos: Sequence[SLOResult]) -> str:
     wrong = [f"{one.name}: {one.why}" for one in checks if one.valid is False]
     unclear = [f"{one.name}: {one.why}" for one in checks if one.valid is None]
-    return "; ".join(wrong or unclear or slos) or "the script came through, and every SLO held"
+    missed = [f"{one.text}: {one.why}" for one in slos if not one.ok]
+    through = "the script came through, and every SLO held" if slos else "the script came through"
+    return "; ".join(wrong or unclear or missed) or through

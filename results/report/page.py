@@ -64,6 +64,8 @@ class RunView:
     timelines: list[Timeline] = field(default_factory=list)
     unfolded: bool = True
     """Whether it is shown at once on a page of several."""
+    lines: Sequence[tuple[str, str]] = ()
+    """By name, the colours of what the drawing shows; empty if it shows calls."""
     p999: bool = False
     """Whether the drawing has a line for p99.9."""
 

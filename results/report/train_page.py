@@ -11,10 +11,12 @@ from results.report import page_sections
 from results.report.assets import write_page
 from results.report.page import Page, RunView, compressed, render_page
 from results.report.page_sections import Column, Row, Table
-from results.report.train_phrasing import WORDS, figures, phase_cells, phase_names
+from results.report.train_phrasing import WORDS, colour_of, figures, phase_cells, phase_names
 
 _NOTHING = Table(columns=(), rows=())
 _LOG_CHARACTERS = 20_000
+_NAMED = 4
+"""So many ranks have colours of their own."""
 
 
 def write_train_report(result: TrainResult, processes: Sequence[RankProcess], log: Path, out: Path) -> None:
@@ -66,6 +68,7 @@ def _view(result: TrainResult, processes: Sequence[RankProcess], log: Path) -> R
         plot=compressed(plot.item.encode()),
         plot_height=plot.height,
         sampled=plot.sampled,
+        lines=[(f"rank{rank}", colour_of(rank)) for rank in range(min(result.ranks, _NAMED))],
         aria=f"Faults, steps and their times of {result.command}. {result.why}",
     )
 

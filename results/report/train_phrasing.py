@@ -16,6 +16,13 @@ WORDS: Final[dict[RunVerdict, tuple[Mark, str]]] = {
     "unknown": ("open", "Unknown"),
 }
 
+_COLOURS: Final = ("ok", "failed", "unknown", "p50")
+
+
+def colour_of(rank: int) -> str:
+    """The token of the colour of a rank's steps; ranks beyond the fourth share them."""
+    return _COLOURS[rank % len(_COLOURS)]
+
 
 def figures(result: TrainResult) -> list[tuple[str, str]]:
     """The key figures, each with its name."""

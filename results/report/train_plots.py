@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from bokeh.embed import json_item
 from bokeh.layouts import column
-from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter
+from bokeh.models import ColumnDataSource, HoverTool, LogTicker, NumeralTickFormatter
 from bokeh.plotting import figure
 
 from harness.model.rank_process import RankProcess
@@ -18,9 +18,9 @@ from results.record.train_result import TrainResult
 from results.report.fault_strip import fault_strip
 from results.report.plot_style import TIP, TOKENS, new_figure, style
 from results.report.plots import Plot
+from results.report.train_phrasing import colour_of
 
 _POINTS: Final = 4000
-_COLOURS: Final = ("p50", "p99", "ok", "recovery", "unknown", "failed")
 
 
 def plot_training(result: TrainResult, processes: Sequence[RankProcess]) -> Plot:
@@ -32,12 +32,14 @@ def plot_training(result: TrainResult, processes: Sequence[RankProcess]) -> Plot
     position.xaxis.visible = False
     durations = new_figure("Time of a step, ms", 220, end_s, y_axis_type="log")
     durations.yaxis.formatter = NumeralTickFormatter(format="0,0.[00]")
+    durations.yaxis.ticker = LogTicker(desired_num_ticks=6)
     durations.xaxis.axis_label = "seconds since the first step began"
     for rank in range(result.ranks):
         chosen = rows["rank"] == rank
-        source = ColumnDataSource({name: values[chosen] for name, values in rows.items()})
-        colour = TOKENS[_COLOURS[rank % len(_COLOURS)]]
+        colour = TOKENS[colour_of(rank)]
         for drawn, height in ((position, "step"), (durations, "ms")):
+            shown = chosen & (rows["ms"] > 0) if height == "ms" else chosen
+            source = ColumnDataSource({name: values[shown] for name, values in rows.items()})
             dots = drawn.scatter("x", height, source=source, size=4, line_alpha=0, fill_color=colour, fill_alpha=0.6)
             drawn.add_tools(
                 HoverTool(renderers=[dots], tooltips=TIP.format("rank@rank, step @step<br>@x{0.000} s, @ms{0,0.00} ms"))
@@ -62,10 +64,15 @@ def _stride(processes: Sequence[RankProcess]) -> int:
 def _rows(processes: Sequence[RankProcess], first_ns: int) -> dict[str, np.ndarray]:
     stride = _stride(processes)
     found = [
-        (one.process.rank, (one.start or 0) + number, (step.done_ns - first_ns) / 1e9, (step.done_ns - step.begun_ns) / 1e6)
+        (
+            one.process.rank,
+            (one.start or 0) + number,
+            (step.done_ns - first_ns) / 1e9,
+            (step.done_ns - step.begun_ns) / 1e6 if number else 0.0,  # how long a process's first step took is not known
+        )
         for one in place(processes)
         for number, step in enumerate(one.process.steps)
         if number % stride == 0
     ]
     rank, step, x, ms = zip(*found, strict=True) if found else ((), (), (), ())
-    return {"rank": np.array(rank), "step": np.array(step), "x": np.array(x), "ms": np.maximum(np.array(ms), 1e-3)}
+    return {"rank": np.array(rank), "step": np.array(step), "x": np.array(x), "ms": np.array(ms)}
