@@ -35,13 +35,13 @@ def check(fault: Fault, name: str, value: float, most: float = MAX_MS, *, negati
 
 
 def check_targets(fault: Fault, system: System) -> None:
-    """Raise `UsageError` where a fault may hit a foreign program whose clock cannot be made wrong, or cannot be asked."""
+    """Raise `UsageError` if a fault may hit a foreign program whose clock cannot be made wrong, or cannot be asked."""
     for node in _steered.foreign_targets(fault, system):
         named = f"{type(fault).__name__}({fault.target!r}): {node.name} is a foreign program, whose clock"
         if not node.fake_clock:
             raise UsageError(f"{named} is its own. Give the node fake_clock=True, or aim at one that has code=.")
         if not isinstance(system, HasClock):
-            raise UsageError(f"{named} nobody can ask. Give {type(system).__name__} a method `time_ns`.")
+            raise UsageError(f"{named} cannot be asked. Give {type(system).__name__} a method `time_ns`.")
 
 
 async def begin(environment: Environment, targets: Targets, term: Term) -> Evidence:

@@ -46,7 +46,7 @@ def both_halves(links: Sequence[Link]) -> list[Half]:
 
 
 async def cut(environment: Environment, targets: Targets, halves: list[Half]) -> Evidence:
-    """Stop all bytes in these directions; connections stay, and nobody is told."""
+    """Stop all bytes in these directions; connections stay, and neither end is told."""
     before = dict(await _held_bytes(environment, halves))
     await asyncio.gather(
         *(
@@ -73,7 +73,7 @@ async def restore(environment: Environment, targets: Targets, halves: list[Half]
 
 
 async def _stopped_bytes(environment: Environment, halves: list[Half], injected: Evidence) -> dict[str, float]:
-    """By direction, where any were stopped. Toxiproxy counts a connection when it ends, a moment after its toxic has gone."""
+    """By direction, if any were stopped. Toxiproxy counts a connection when it ends, a moment after its toxic has gone."""
     for _ in range(_LOOKS):
         before = injected.readings
         held = {name: bytes_ - before[name] for name, bytes_ in await _held_bytes(environment, halves) if name in before}

@@ -21,7 +21,7 @@ def foreign_targets(fault: Fault, system: System) -> list[Node]:
 
 
 def check(fault: Fault, system: System) -> None:
-    """Raise `UsageError` where a fault may hit a foreign program, whose disk and clock are its own."""
+    """Raise `UsageError` if a fault may hit a foreign program, whose disk and clock are its own."""
     for node in foreign_targets(fault, system):
         raise UsageError(
             f"{type(fault).__name__}({fault.target!r}): {node.name} is a foreign program, whose disk and clock are its"
@@ -40,7 +40,7 @@ def begin(environment: Environment, targets: Targets, setting: Setting, value: i
 def end(
     environment: Environment, targets: Targets, setting: Setting, counter: Counter, injected: Evidence, what: str
 ) -> Evidence:
-    """Take it back, and tell how often it hit each target, such as "n1: 12 syncs failed". It acted where it hit each."""
+    """Take it back, and tell how often it hit each target, such as "n1: 12 syncs failed". It acted if it hit every one."""
     hits = {}
     for name in targets.nodes:
         environment.disks.release(name, setting, targets.label)

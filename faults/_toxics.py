@@ -48,7 +48,7 @@ class Toxic:
         return Evidence(acted=None, text="")
 
     async def take(self, environment: Environment, targets: Targets) -> Evidence:
-        """Take it off again. Evidence is what the fault plane counted of it, which is nothing where no traffic came by."""
+        """Take it off again. Evidence is what the fault plane counted of it, which is nothing if no traffic came by."""
         names = [(link.name, f"{targets.label}_{stream}") for link in targets.links for stream in self.streams]
         try:
             hits = await environment.links.toxic_hits()

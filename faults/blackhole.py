@@ -1,4 +1,4 @@
-"""Blackhole: a machine's cable leads nowhere, and nobody is told."""
+"""Blackhole: a machine's cable leads nowhere, and no one is told."""
 
 from __future__ import annotations
 

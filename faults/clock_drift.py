@@ -16,13 +16,13 @@ from harness.model.system import System
 
 @dataclass(frozen=True)
 class ClockDrift(Fault):
-    """The wall clock gains so many microseconds a second, or loses them where negative; set right in the end.
+    """The wall clock gains so many microseconds a second, or loses them if negative; set right in the end.
 
     Models a bad oscillator that no time service corrects. Leases and bounded clocks are only as good as the bound on it:
     Spanner assumes 200 parts per million (Corbett et al., "Spanner: Google's Globally-Distributed Database", OSDI 2012,
     section 3). A drill lasts seconds, so exaggerate: at 100,000 the clock is a second wrong after ten.
 
-    A foreign program's clock is made wrong too where its node has `fake_clock=True`, by libfaketime, which has to be installed.
+    A foreign program's clock is made wrong too if its node has `fake_clock=True`, by libfaketime, which has to be installed.
     """
 
     parts_per_million: float = 100_000.0

@@ -21,7 +21,7 @@ class ClockJump(Fault):
     Models two time sources that disagree, and time that runs backwards: at the leap second of 2016 a negative duration stopped
     Cloudflare's DNS servers (Graham-Cumming, "How and why the leap second affected Cloudflare DNS", 2017).
 
-    A foreign program's clock is made wrong too where its node has `fake_clock=True`, by libfaketime, which has to be installed.
+    A foreign program's clock is made wrong too if its node has `fake_clock=True`, by libfaketime, which has to be installed.
     """
 
     by_ms: float = 500.0

@@ -16,12 +16,12 @@ from harness.model.system import System
 
 @dataclass(frozen=True)
 class ClockSkew(Fault):
-    """The wall clock is `by_ms` ahead, or behind where negative, until it is set right again.
+    """The wall clock is `by_ms` ahead, or behind if negative, until it is set right again.
 
     Models a machine without a working time service, or with a wrong one, by which a store that orders writes by their
     timestamps loses acknowledged ones: Kingsbury, "Jepsen: Cassandra", 2013. Timers count monotonic time and are untouched.
 
-    A foreign program's clock is made wrong too where its node has `fake_clock=True`, by libfaketime, which has to be installed.
+    A foreign program's clock is made wrong too if its node has `fake_clock=True`, by libfaketime, which has to be installed.
     """
 
     by_ms: float = 500.0

@@ -19,8 +19,9 @@ from harness.model.window_work import over_within
 class CrashLoop(Fault):
     """SIGKILL every `every_s` seconds, or as soon after as the node answers; started again at once, with its data.
 
-    What Kubernetes shows as CrashLoopBackOff. A request or a record that kills whoever handles it does this ("query of
-    death"; Beyer et al., "Site Reliability Engineering", 2016, chapter 22), and each return invites traffic that is lost.
+    What Kubernetes shows as CrashLoopBackOff. A request or a record that kills each process that handles it does this
+    ("query of death"; Beyer et al., "Site Reliability Engineering", 2016, chapter 22), and each return invites traffic that
+    is lost.
     """
 
     every_s: float = 0.5
@@ -42,7 +43,7 @@ class CrashLoop(Fault):
         try:
             seen = await environment.background.end(targets.label)
         finally:
-            await started_again(environment, targets)  # where the loop was broken off between the two
+            await started_again(environment, targets)  # if the loop was broken off between the two
         return seen or injected
 
     async def _loops(self, environment: Environment, targets: Targets, over: asyncio.Event) -> Evidence:

@@ -17,10 +17,10 @@ from harness.model.packets import Flow
 class CutPackets(Fault):
     """The targets as a group are cut from all other nodes; clients still reach both sides. (A link: its two ends.)
 
-    `direction` "both" loses all packets between the sides, "out" those that the targets (or the link's source) send, "in" those
-    they are sent. A cut in one direction stops connections both ways, since acknowledgements are packets too, while whoever
-    is still heard looks alive. Models the partial partitions of Alfatafta et al., "Toward a Generic Fault Tolerance Technique
-    for Partial Network Partitioning", OSDI 2020.
+    `direction` "both" loses all packets between the sides, "out" those that the targets (or the link's source) send, "in"
+    those they are sent. A cut in one direction stops connections both ways, since acknowledgements are packets too, while a
+    node that is still heard looks alive. Models the partial partitions of Alfatafta et al., "Toward a Generic Fault
+    Tolerance Technique for Partial Network Partitioning", OSDI 2020.
     """
 
     direction: Literal["both", "out", "in"] = "both"

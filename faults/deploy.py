@@ -1,4 +1,4 @@
-"""Deploy: a new version goes onto the nodes, one after another, and off again where it is not well."""
+"""Deploy: a new version goes onto the nodes, one after another, and off again if it is not well."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.model.system import System
 
 @dataclass(frozen=True)
 class Deploy(Fault):
-    """Each node in turn is drained by SIGTERM, started as the new version and verified; rolled back where one is not well.
+    """Each node in turn is drained by SIGTERM, started as the new version and verified; rolled back if one is not well.
 
     An operation rather than a fault: a system should not show it. Begins with the window and goes on until it is over.
     About 70% of Google's outages came from changes to a live system (Beyer et al., "Site Reliability Engineering", 2016,
@@ -26,7 +26,7 @@ class Deploy(Fault):
 
     version: str = "v2"
     grace_s: float = 8.0
-    """SIGKILL where a node has not ended this long after SIGTERM."""
+    """SIGKILL if a node has not ended this long after SIGTERM."""
 
     aims_at: ClassVar[Aim] = "nodes"
     needs: ClassVar[type | None] = HasDeploy

@@ -25,7 +25,7 @@ _ANSWER_S: Final = 0.5
 class DescriptorExhaustion(Fault):
     """The node can open `spare` more descriptors, and no more: its limit is lowered from outside (RLIMIT_NOFILE).
 
-    What a leak, or more peers than anybody planned for, comes to: a fleet that grows runs into an operating system's limit per
+    What a leak, or more peers than planned for, comes to: a fleet that grows runs into an operating system's limit per
     process, as AWS Kinesis did in November 2020 with its limit of threads ("Summary of the Amazon Kinesis Event in the Northern
     Virginia (US-EAST-1) Region").
     """
@@ -78,7 +78,7 @@ def limit_that_leaves(spare: int, open_: Collection[int]) -> int:
 
 
 def descriptors(pid: int) -> set[int]:
-    """The numbers of a process' open descriptors. Raises `OSError` where it has ended or is not ours to look into."""
+    """The numbers of a process' open descriptors. Raises `OSError` if it has ended or is not ours to look into."""
     return {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
 
 

@@ -15,11 +15,11 @@ from harness.model.fault import Aim, Fault
 class DropConnections(Fault):
     """New connections over the links are reset, all of them or a `share`; open ones are left alone.
 
-    It shows where somebody connects meanwhile, so overlap it with a fault that ends connections, such as `Isolate`. Needs the
+    It shows only if something connects meanwhile: overlap it with a fault that ends connections, such as `Isolate`. Needs the
     embedded fault plane.
 
     Models a service whose accept queue or table of connections is full, or a balancer in front of it at its limit: what keeps
-    its connections sees nothing wrong, and nobody who lost one comes back.
+    its connections sees nothing wrong, and one that lost them gets none back.
     """
 
     share: float = 1.0

@@ -22,7 +22,7 @@ _TOLD: Final = 3
 
 @dataclass(frozen=True)
 class FlipBits(Fault):
-    """`bits` random bits of the target's files that match `file` (such as "*.log") are flipped, once; nobody flips them back.
+    """`bits` random bits of the target's files that match `file` (such as "*.log") are flipped once, and stay flipped.
 
     Any file can be hit: a log, a snapshot, the weights of a model. The node may run or be down, or be a foreign program. One
     that has mapped the file into memory sees the flipped bits at once. The window's end only looks at what became of the
@@ -73,7 +73,7 @@ class FlipBits(Fault):
 def flip(path: Path, bits: Sequence[int]) -> list[tuple[int, int, int]]:
     """Flip bits of a file in place; returns each one's byte: its offset, and it before and after.
 
-    Raises `FaultError` where there is none.
+    Raises `FaultError` if there is none.
     """
     flipped = []
     try:

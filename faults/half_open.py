@@ -1,4 +1,4 @@
-"""HalfOpen: whoever ends a connection is not heard, so the other side keeps half of one."""
+"""HalfOpen: the end of a connection is not heard, so the other side keeps half of one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _TOXIC: Final = Toxic(kind="half_open", counts="ends of connections hidden")
 
 @dataclass(frozen=True)
 class HalfOpen(Fault):
-    """Bytes pass, but the end of a connection does not: its other side goes on sending to nobody, and waits for an answer.
+    """Bytes pass, but the end of a connection does not: its other side goes on sending, and waits for an answer.
 
-    It shows where connections end meanwhile, so overlap it with a fault that ends some, such as `Kill`. When healed, the ends
+    It shows only if connections end meanwhile, so overlap it with a fault that ends some, such as `Kill`. When healed, the ends
     are told. Needs the embedded fault plane.
 
     Models a peer that lost power or was cut off while its connections stood: RFC 9293, section 3.5.1, "Half-Open Connections

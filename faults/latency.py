@@ -64,7 +64,7 @@ class Latency(Fault):
         return self._compared(before, during)
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """Evidence is the round trips that became longer, or what the fault plane delayed if nobody could be asked."""
+        """Evidence is the round trips that became longer, or what the fault plane delayed if no node could be asked."""
         try:
             hits = await environment.links.toxic_hits() if injected.acted is None else {}
         finally:

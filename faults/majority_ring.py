@@ -19,9 +19,9 @@ from harness.model.system import System
 class MajorityRing(Fault):
     """Each replica reaches its nearest neighbours in a ring, just enough to be a majority with them; clients reach everyone.
 
-    The ring's order is drawn from the run's seed, and is the same in all the run's windows. Nobody is in a minority, and no two
-    agree on who is there. The idea is that of `majorities-ring` in Jepsen's nemesis (Kingsbury, jepsen-io/jepsen). Where the
-    majority is an even number, each reaches one more, so that both ends of a link agree on whether it is cut.
+    The ring's order is drawn from the run's seed, and is the same in all the run's windows. No node is in a minority, and
+    no two agree on who is there. The idea is that of `majorities-ring` in Jepsen's nemesis (Kingsbury, jepsen-io/jepsen).
+    If the majority is an even number, each reaches one more, so that both ends of a link agree on whether it is cut.
 
     Models several links that are broken at once, so that every node finds a quorum, each another one: Alfatafta et al., "Toward
     a Generic Fault Tolerance Technique for Partial Network Partitioning", OSDI 2020.

@@ -40,9 +40,9 @@ class MemoryPressure(Fault):
     Testing Can Prevent Most Critical Failures", OSDI 2014, came from wrong handling of errors that were signalled. (A control
     group's memory limit would signal nothing: its end is the kernel's SIGKILL, which is the fault `Kill`.)
 
-    It acted where the node came up against the limit: its address space had a MiB of room and grew until it had less, or its
+    It acted if the node came up against the limit: its address space had a MiB of room and grew until it had less, or its
     log tells of a refusal. With no headroom, only a node that logs what it was refused, or gives memory back and wants it
-    again, shows that; whoever asks for nothing was not pressed.
+    again, shows that; a node that asks for nothing was not pressed.
     """
 
     headroom_mib: float = 0.0
@@ -103,7 +103,7 @@ async def _watch(environment: Environment, pressed: _Pressed, over: asyncio.Even
         while not done:
             done = await over_within(over, _LOOK_AGAIN_S)
             size, peak = psutil.Process(pressed.pid).memory_info().vms, _peak(pressed.pid)
-            # The peak shows also what lasts shorter than between two looks, where it was lower than the limit before.
+            # The peak shows also what lasts shorter than between two looks, if it was lower than the limit before.
             largest = max(largest, size, peak if peak > pressed.peak else 0)
             had_room = had_room or pressed.has_room(size)
             used_up = used_up or (had_room and not pressed.has_room(size))
@@ -127,7 +127,7 @@ def _refusals(environment: Environment, pressed: _Pressed) -> int:
 
 
 def _peak(pid: int) -> int:
-    """The largest address space that a process ever had. Raises `psutil.NoSuchProcess` where it has ended."""
+    """The largest address space that a process ever had. Raises `psutil.NoSuchProcess` if it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError) as error:

@@ -1,4 +1,4 @@
-"""Partitions: bytes stop on links, in the directions chosen, and nobody is told."""
+"""Partitions: bytes stop on links, in the directions chosen, and neither end is told."""
 
 from __future__ import annotations
 

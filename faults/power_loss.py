@@ -45,7 +45,7 @@ class PowerLoss(Fault):
         told, lost_by = [killed.text], dict.fromkeys(targets.nodes, 0)
         for name in targets.nodes:
             for tracked in environment.disks.tracked(name):
-                if tracked.name.endswith(PARTIAL):  # it has taken nobody's place yet, and is written anew before it does
+                if tracked.name.endswith(PARTIAL):  # it has not taken its place yet, and is written anew before it does
                     continue
                 random = environment.random(f"{targets.label}/{name}/{tracked.name}") if self.torn else None
                 if lost := lose_unsynced(environment.disks.folder(name) / tracked.name, tracked, random):

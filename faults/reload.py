@@ -17,7 +17,7 @@ from harness.model.system import System
 class Reload(Fault):
     """Each node in turn is told to go on with another version, under load and without a restart, as model servers do.
 
-    An operation rather than a fault: a system should not show it. It has acted where every node said that it serves the version
+    An operation rather than a fault: a system should not show it. It has acted if every node said that it serves the version
     now; what a node gives out after that is for a checker. The window's end changes nothing.
     """
 

@@ -16,7 +16,7 @@ from harness.model.fault import Aim, Fault
 
 @dataclass(frozen=True)
 class Restart(Fault):
-    """SIGTERM, and SIGKILL where it has not ended `grace_s` later; started again with its data when the window ends.
+    """SIGTERM, and SIGKILL if it has not ended `grace_s` later; started again with its data when the window ends.
 
     What a deployment or a drained machine does to each node. About 70% of Google's outages came from changes to a live
     system (Beyer et al., "Site Reliability Engineering", 2016, chapter 1), and a restart is part of most changes.

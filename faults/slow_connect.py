@@ -17,7 +17,7 @@ _LONGEST_MS = 3_600_000
 class SlowConnect(Fault):
     """What is sent on a new connection over the links waits for `delay_ms`; open connections are as quick as ever.
 
-    It shows where somebody connects meanwhile, so overlap it with a fault that ends connections, such as `Isolate`. Needs the
+    It shows only if something connects meanwhile: overlap it with a fault that ends connections, such as `Isolate`. Needs the
     embedded fault plane.
 
     Models full accept queues and slow handshakes, by which a pool that lost its connections stays slow long after the cause is

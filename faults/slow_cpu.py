@@ -19,12 +19,12 @@ from harness.model.window_work import over_within, seen_on_each
 _LEAST_SHARE: Final = 0.01
 
 _PERIOD_S: Final = 0.05
-"""Where signals do it: how long stopping and running take together."""
+"""With signals: how long stopping and running take together."""
 
 
 @dataclass(frozen=True)
 class SlowCpu(Fault):
-    """The node gets `share` of one CPU: by a control group where that is allowed, else by SIGSTOP and SIGCONT in turn.
+    """The node gets `share` of one CPU: by a control group if that is allowed, else by SIGSTOP and SIGCONT in turn.
 
     Hardware that works, slowly: processors that throttled to a fraction of their speed for lack of power or cooling are
     among the incidents of Gunawi et al., "Fail-Slow at Scale", FAST 2018. Such a node answers health checks.
@@ -109,7 +109,7 @@ class _Slowed:
 
 
 def _cpu_s(pid: int) -> float:
-    """CPU time of a process since its start, as the kernel counts it; NaN where it has just ended."""
+    """CPU time of a process since its start, as the kernel counts it; NaN if it has just ended."""
     try:
         times = psutil.Process(pid).cpu_times()
     except psutil.NoSuchProcess:

@@ -21,7 +21,7 @@ class Predictions:
     """Which digit is in this image? Drawn evenly from scikit-learn's 1,797 images; a call's key is the image's number."""
 
     def calls(self, random: Random) -> Iterator[Call]:
-        """Endless. Raises `UsageError` where `Serving` has not prepared the images."""
+        """Endless. Raises `UsageError` if `Serving` has not prepared the images."""
         expected = [answer_text(digit.answer) for digit in artifacts.digits(artifacts.folder())]
         while True:
             number = random.randrange(len(expected))

@@ -16,7 +16,7 @@ from systems.featured.messages import AVERAGE, features_of, score_of
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """How does this user score? Drawn evenly from `users`; right is the exact score, or the average one where it says so.
+    """How does this user score? Drawn evenly from `users`; right is the exact score, or the average one if it says so.
 
     At the end each user is asked for once more, and only the exact score will do.
     """

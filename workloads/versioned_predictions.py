@@ -17,7 +17,7 @@ class VersionedPredictions:
     """Which digit is in this image? As `Predictions`; the right answers are by the fingerprint of the version."""
 
     def calls(self, random: Random) -> Iterator[Call]:
-        """Endless. Raises `UsageError` where `Serving` has not prepared the images."""
+        """Endless. Raises `UsageError` if `Serving` has not prepared the images."""
         versions = artifacts.versions(artifacts.folder()).values()
         by_image = zip(*(version.answers for version in versions), strict=True)
         expected = [

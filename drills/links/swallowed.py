@@ -1,4 +1,4 @@
-"""A replica's links swallow everything, its death included: it is killed meanwhile, and nobody is told."""
+"""A replica's links swallow everything, its death included: it is killed meanwhile, and no peer is told."""
 
 from __future__ import annotations
 

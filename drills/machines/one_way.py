@@ -1,4 +1,4 @@
-"""Nobody hears one of three machines any more, while it hears the others and clients still reach it."""
+"""One of three machines is not heard any more, while it hears the others and clients still reach it."""
 
 from __future__ import annotations
 

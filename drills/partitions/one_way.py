@@ -1,4 +1,4 @@
-"""One of three replicas hears nobody for a while, and another is then heard by nobody."""
+"""One of three replicas hears no other node for a while, and then another is heard by none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A freeze fills the replicas' queues. Deadlines travel with the requests, so that the queues are not worked off for nobody."""
+"""A freeze fills the replicas' queues. Deadlines travel with the requests, so that the queues are not worked off in vain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every replica answers late now and then: the balancer asks a second one where the first takes long, and the tail is short."""
+"""Every replica answers late now and then: the balancer asks a second one if the first takes long, and the tail is short."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The link between two of three ranks is cut and tells nobody: within a second the training goes on without one of the two."""
+"""The link between two of three ranks is cut silently: within a second the training goes on without one of the two."""
 
 from __future__ import annotations
 
