@@ -16,6 +16,9 @@ from harness.model.history import History
 STARVED_SHARE: Final = 0.5
 """A process that waited for more than this share of the time that it was given was starved."""
 
+DISTURBED_SHARE: Final = 0.25
+"""A missed SLO says little of the system if a process of the run waited for more than this share, and others had the CPU."""
+
 _WITHHELD: Final = "SlowCpu"
 """The fault that keeps its targets from running, which is no fault of the machine's."""
 
@@ -56,10 +59,33 @@ def starved(history: History, from_ns: int, to_ns: int) -> str | None:
     return f"the machine was too busy: {most} in {(to_ns - from_ns) / 1e9:.2f} s"
 
 
+def disturbed(history: History, from_ns: int, to_ns: int) -> str | None:
+    """That others on the machine held up the run between two times, as part of a sentence; None if they did not.
+
+    A system whose own processes take the CPU from each other is slow by itself: others must have used at least half as much.
+    """
+    most = starvation(history, from_ns, to_ns)
+    ran_ns = {True: 0, False: 0}
+    usage = history.usage[history.usage["ran_ns"].notna()]
+    for (node, _), looks in usage.sort_values("at_ns").groupby(["node", "pid"], sort=False):
+        ran_ns[node == ""] += _grown_ns(looks, "ran_ns", from_ns, to_ns)
+    others_ns = ran_ns[True] - ran_ns[False]
+    if most.waited_ns <= DISTURBED_SHARE * (to_ns - from_ns) or others_ns < most.waited_ns / 2:
+        return None
+    return (
+        f"the machine was busy: others used its CPUs for {others_ns / 1e9:.1f} s, and {most} in {(to_ns - from_ns) / 1e9:.1f} s"
+    )
+
+
 def _waited_ns(looks: pd.DataFrame, from_ns: int, to_ns: int) -> int:
+    return _grown_ns(looks, "waited_ns", from_ns, to_ns)
+
+
+def _grown_ns(looks: pd.DataFrame, column: str, from_ns: int, to_ns: int) -> int:
+    """By how much a sum that is known at some times grew between two others."""
     if to_ns <= from_ns:
         return 0
-    at, total = looks["at_ns"].to_numpy(dtype=np.int64), looks["waited_ns"].to_numpy(dtype=np.int64)
+    at, total = looks["at_ns"].to_numpy(dtype=np.int64), looks[column].to_numpy(dtype=np.int64)
     begin, end = np.interp([from_ns, to_ns], at, total)
     return int(end - begin)
 

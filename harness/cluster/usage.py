@@ -127,11 +127,11 @@ def given_to(node: str, pid: int, moment: str) -> Usage:
 
 
 def machine(moment: str) -> Usage:
-    """The machine's own row: how long its CPUs ran, and how long its hypervisor took them away (steal), a CPU on average."""
+    """The machine's own row: how long its CPUs ran, summed up, and its hypervisor took them away (steal), on average."""
     total, *each = [line.split()[1:] for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu")]
     user, nice, system, _idle, _iowait, irq, softirq, steal, *_ = map(int, total)
     cpus = max(1, len(each))
-    ran_ns, stolen_ns = (user + nice + system + irq + softirq) * _TICK_NS // cpus, steal * _TICK_NS // cpus
+    ran_ns, stolen_ns = (user + nice + system + irq + softirq) * _TICK_NS, steal * _TICK_NS // cpus
     return Usage(at_ns=time.monotonic_ns(), node=MACHINE, pid=0, moment=moment, ran_ns=ran_ns, waited_ns=stolen_ns)
 
 

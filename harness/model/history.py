@@ -51,10 +51,10 @@ them: received from either end, sent on to the other; the difference was held ba
 have none. `node` is a node's name, "client" for the load generator, "fault-plane", or "" for the machine as a whole; `moment`
 is "start" (soon after the start of `pid`), "load" (as the load goes on) or "end" (all is over and healed, nothing stopped yet).
 `ran_ns`, `waited_ns`: how long since its start it ran on a CPU, and was ready to run and waited for one; of the machine, how
-long its CPUs ran, and its hypervisor took them away, on average. At "start" and "end", of nodes that speak this project's wire:
-what the kernel counts, `descriptors` and the `sockets` among them; and what the node itself knows of, `tasks` of its event
-loop, connections `accepted`, `in_use`, `idle` (waiting to be used again), the `surplus` of these (more than were ever in use at
-once), and how many were `opened` since its start. Null: not looked at, or no answer.
+long its CPUs ran, summed up, and how long its hypervisor took them away, on average. At "start" and "end", of nodes that speak
+this project's wire: what the kernel counts, `descriptors` and the `sockets` among them; and what the node itself knows of,
+`tasks` of its event loop, connections `accepted`, `in_use`, `idle` (waiting to be used again), the `surplus` of these (more
+than were ever in use at once), and how many were `opened` since its start. Null: not looked at, or no answer.
 """
 
 from __future__ import annotations

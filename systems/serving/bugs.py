@@ -113,7 +113,7 @@ BUGS: Final = BugCatalog(
         "sheds-nothing",
         "every request is admitted, however many are waiting",
         Variant(admission=balancer_parts.ShedsNothing),
-        caught_by=("serving/overload", "availability >= 33%"),
+        caught_by=("serving/overload", "availability >= 20%"),
     ),
     Bug(
         "no-retry-budget",

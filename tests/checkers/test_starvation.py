@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.checkers._starvation import starvation, starved
+from harness.checkers._starvation import disturbed, starvation, starved
 from harness.checkers.corruption_contained import corruption_contained
 from harness.checkers.one_of_the_right import one_of_the_right
 from harness.checkers.predictions_correct import predictions_correct
@@ -61,6 +61,21 @@ def test_what_a_fault_withheld_is_not_the_machine_s() -> None:
 
 def test_nothing_recorded_is_no_starvation() -> None:
     assert starved(recorded([]), 0, S) is None
+
+
+def ran(node: str, ran_s: float, pid: int) -> list[Row]:
+    """A process that ran for so long in four seconds and waited for two."""
+    waited = looks(node, {0: 0, 4: 0 if node == "" else 2}, pid)
+    return [row | {"ran_ns": round(at * S)} for row, at in zip(waited, (1, 1 + ran_s), strict=True)]
+
+
+def test_others_on_the_machine_disturb_a_run_and_its_own_processes_do_not() -> None:
+    own = ran("r1", 3.5, 7)
+    why = "the machine was busy: others used its CPUs for 4.0 s, and r1 waited 2.00 s for a CPU in 4.0 s"
+    assert disturbed(recorded([*own, *ran("", 7.5, 0)]), 0, 4 * S) == why
+    assert disturbed(recorded([*own, *ran("", 4.0, 0)]), 0, 4 * S) is None
+    assert disturbed(recorded([*looks("r1", {0: 0, 4: 0.9}), *ran("", 7.5, 0)]), 0, 4 * S) is None
+    assert disturbed(recorded([]), 0, 4 * S) is None
 
 
 # ---------------------------------------------------------------------------------------------------------- the checkers

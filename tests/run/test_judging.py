@@ -1,0 +1,41 @@
+"""From a history to a result: an SLO that is missed while others hold up the machine is unknown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from harness.model.drill import Drill
+from harness.model.history import USAGE, frame
+from harness.model.load import Load
+from harness.run.judging import conclude
+from harness.run.spec import RunSpec
+from tests.helpers.echo import Echo, Numbers
+from tests.helpers.synthetic import crash
+
+S = 1_000_000_000
+
+
+def usage(others_s: float) -> list[dict[str, object]]:
+    """Ten seconds, in which n1 ran for one and waited for six, and others ran for so long."""
+    looks = []
+    for at_s, ran_s, waited_s, machine_s in ((0, 0.0, 0.0, 0.0), (10, 1.0, 6.0, 1.0 + others_s)):
+        row = {"at_ns": at_s * S, "moment": "load"}
+        looks.append(row | {"node": "n1", "pid": 7, "ran_ns": round(ran_s * S), "waited_ns": round(waited_s * S)})
+        looks.append(row | {"node": "", "pid": 0, "ran_ns": round(machine_s * S), "waited_ns": 0})
+    return looks
+
+
+@pytest.mark.parametrize(("others_s", "verdict", "ok"), [(12.0, "unknown", None), (0.5, "slo", False)])
+def test_a_missed_slo_is_unknown_only_if_others_held_up_the_machine(others_s: float, verdict: str, ok: bool | None) -> None:
+    drill = Drill(
+        system=Echo(), workload=Numbers(), load=Load(rate=500, clients=10, seconds=10), slos=["availability >= 99.99%"]
+    )
+    history = crash()
+    history = replace(history, windows=history.windows.iloc[:0], usage=frame(USAGE, usage(others_s)))
+    result = conclude(RunSpec(name="t", title="t", drill=drill, seed=1), history, datetime.now(UTC), 10.0)
+    (slo,) = result.slos
+    assert slo.ok is ok
+    assert ("but the machine was busy: others used its CPUs for 12.0 s, and n1 waited" in slo.why) is (ok is None)
