@@ -92,7 +92,7 @@ def _grown_ns(looks: pd.DataFrame, column: str, from_ns: int, to_ns: int) -> int
 
 def _withheld(windows: pd.DataFrame, node: str, to_ns: int) -> list[tuple[int, int]]:
     """When a fault kept this node from running: begin and end; it lasts until `to_ns` if it was never healed."""
-    hit = windows[windows["fault"].str.startswith(_WITHHELD).fillna(False) & windows["injected_ns"].notna()]
+    hit = windows[(windows["fault"] == _WITHHELD).fillna(False) & windows["injected_ns"].notna()]
     ends_ns = hit["healed_ns"].fillna(to_ns).tolist()
     rows = zip(hit["targets"].tolist(), hit["injected_ns"].tolist(), ends_ns, strict=True)
     return [(int(begin), int(end)) for targets, begin, end in rows if node in targets.split()]

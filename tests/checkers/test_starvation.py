@@ -52,11 +52,11 @@ def test_each_process_is_counted_from_its_own_start() -> None:
 
 def test_what_a_fault_withheld_is_not_the_machine_s() -> None:
     usage = looks("balancer", {0: 0, 1: 0, 3: 2, 4: 2.25})
-    for window_ in (window("SlowCpu(share=0.01)", "balancer", 1, 3), window("SlowCpu(share=0.01)", "balancer", 1, None)):
+    for window_ in (window("SlowCpu", "balancer", 1, 3), window("SlowCpu", "balancer", 1, None)):
         history = recorded(usage, [window_])
         assert starvation(history, 0, 3 * S).waited_ns == 0
-    assert starvation(recorded(usage, [window("SlowCpu(share=0.01)", "r1", 1, 3)]), 0, 3 * S) == ("balancer", 2 * S)
-    assert starvation(recorded(usage, [window("SlowCpu(share=0.01)", "balancer", 1, 3)]), 0, 4 * S) == ("balancer", S // 4)
+    assert starvation(recorded(usage, [window("SlowCpu", "r1", 1, 3)]), 0, 3 * S) == ("balancer", 2 * S)
+    assert starvation(recorded(usage, [window("SlowCpu", "balancer", 1, 3)]), 0, 4 * S) == ("balancer", S // 4)
 
 
 def test_nothing_recorded_is_no_starvation() -> None:
@@ -89,7 +89,7 @@ def predicted(at_s: float, node: str, *, right: bool) -> Row:
     }  # fmt: skip
 
 
-FLIP = window("FlipBits(file=weights.bin, bits=1)", "r1", 1, 2)
+FLIP = window("FlipBits", "r1", 1, 2)
 LATE = [
     predicted(1.5, "r1", right=False),
     predicted(2.8, "r1", right=False),
