@@ -7,16 +7,16 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 from _pytest.mark import ParameterSet
 
 from harness.model.bug import Bug, HasBugs
-from harness.run.catalog import bug_catalogs, find_drill
-from harness.run.detection import found_by, outcome_of
+from harness.run.catalog import bug_catalogs, checkers, find_drill
+from harness.run.detection import MAX_WAITED, run_trial, subjects
 from harness.run.judging import ALWAYS
-from harness.run.runner import run
-from harness.run.spec import run_spec_of
-from results.record.result import Result
+from harness.run.observer import NullObserver
+from results.record.detection import Trial
 
 QUICK = 2
 """So many bugs of each system are drilled in every test run; the others are for the night."""
@@ -24,7 +24,8 @@ NIGHTLY_SEEDS = range(2, 21)
 
 CATALOGS = bug_catalogs()
 ALL = [(system, bug) for system, known in CATALOGS.items() for bug in known]
-DRILLS = sorted({bug.caught_by[0] for known in CATALOGS.values() for bug in known.values()})
+DRILLS = sorted({(system, bug.caught_by[0]) for system, known in CATALOGS.items() for bug in known.values()})
+CHECKERS = checkers().values()
 
 each_bug = pytest.mark.parametrize(("system", "bug"), ALL)
 
@@ -71,14 +72,18 @@ def test_the_drill_that_catches_a_bug_has_its_system_and_its_check(system: str, 
     assert check in judged_in(drill)
 
 
-def drilled(drill: str, bug: str | None, seed: int, runs: Path) -> Result:
-    settings = [] if bug is None else [f"system.bug={bug}"]
-    return run(run_spec_of(find_drill(drill, settings), seed, settings, "embedded"), runs=runs).result
+def trial_of(system: str, drill: str, bug: str | None, seed: int, runs: Path) -> Trial:
+    """One run, as `harness detect` makes it. Skips the test if the machine was too busy for the run to say anything.
 
-
-def said(result: Result) -> str:
-    """What each check and SLO said, for the message of a test that fails."""
-    return "\n".join(map(str, (*result.checks, *result.slos)))
+    A failed check proves a bug however busy the machine was; a missed SLO does not.
+    """
+    [subject] = [row for row in subjects(system, []) if (row.drill, row.bug_name) == (drill, bug)]
+    trial = run_trial(subject, seed, subject.spec(seed, "embedded"), runs, NullObserver())
+    failed = subject.caught_by in trial.found and subject.caught_by in {check.__name__ for check in CHECKERS}
+    busy = (trial.waited_share or 0) > MAX_WAITED or "generator_kept_up" in trial.why
+    if trial.outcome == "unknown" and busy and not failed:
+        pytest.skip(trial.why)
+    return msgspec.structs.replace(trial, outcome="caught") if failed else trial
 
 
 def with_the_night_marked() -> list[ParameterSet]:
@@ -88,23 +93,21 @@ def with_the_night_marked() -> list[ParameterSet]:
 
 @pytest.mark.parametrize(("system", "bug"), with_the_night_marked())
 def test_is_caught(system: str, bug: str, tmp_path: Path) -> None:
-    drill, check = bug_of(system, bug).caught_by
-    result = drilled(drill, bug, 1, tmp_path)
-    assert check in found_by(result), said(result)
+    trial = trial_of(system, bug_of(system, bug).caught_by[0], bug, 1, tmp_path)
+    assert trial.outcome == "caught", trial.why
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", NIGHTLY_SEEDS)
 @each_bug
 def test_is_caught_whatever_the_seed(system: str, bug: str, seed: int, tmp_path: Path) -> None:
-    drill, check = bug_of(system, bug).caught_by
-    result = drilled(drill, bug, seed, tmp_path)
-    assert check in found_by(result), said(result)
+    trial = trial_of(system, bug_of(system, bug).caught_by[0], bug, seed, tmp_path)
+    assert trial.outcome == "caught", trial.why
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", [1, *NIGHTLY_SEEDS])
-@pytest.mark.parametrize("drill", DRILLS)
-def test_the_correct_system_sets_off_no_alarm(drill: str, seed: int, tmp_path: Path) -> None:
-    result = drilled(drill, None, seed, tmp_path)
-    assert outcome_of(result, None) != "false alarm", said(result)
+@pytest.mark.parametrize(("system", "drill"), DRILLS)
+def test_the_correct_system_sets_off_no_alarm(system: str, drill: str, seed: int, tmp_path: Path) -> None:
+    trial = trial_of(system, drill, None, seed, tmp_path)
+    assert trial.outcome == "clean", trial.why
