@@ -16,6 +16,7 @@ from urllib.parse import quote
 import psutil
 import requests
 
+from harness.cluster import warden
 from harness.cluster.cgroups import sweep
 from harness.cluster.fault_plane import parse_url
 from harness.cluster.warden_client import HARNESS_PID, HARNESS_RUN
@@ -91,7 +92,12 @@ def _resume_wardens() -> Iterator[str]:
     resumed = []
     for one in left.values():
         with contextlib.suppress(psutil.NoSuchProcess):
-            if one.process.ppid() not in left and one.process.status() == psutil.STATUS_STOPPED:
+            process = one.process  # a node has its warden's command line, and a warden for its parent
+            if (
+                process.status() == psutil.STATUS_STOPPED
+                and process.ppid() not in left
+                and warden.__name__ in process.cmdline()
+            ):
                 one.process.resume()
                 resumed.append(one.process)
                 yield f"resumed pid {one.process.pid}, stopped in the run in {one.run}"

@@ -85,6 +85,7 @@ def test_a_process_that_got_away_from_a_dead_run_is_killed(tmp_path: Path) -> No
     healed = harness(tmp_path, "heal")
     assert healed.returncode == 0
     assert f"killed pid {escaped.pid}, left of the run in {tmp_path}/runs/escaping/" in healed.stdout
+    assert f"resumed pid {escaped.pid}," not in healed.stdout  # it is no warden, and would not end by itself
     assert nothing_left(tmp_path)
 
 
