@@ -21,7 +21,7 @@ class Blackhole(Fault):
     """
 
     aims_at: ClassVar[Aim] = "nodes"
-    on_hosts: ClassVar[bool] = True
+    on_packets: ClassVar[bool] = True
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         return await _packets.drop(environment, targets.label, _flows(targets))

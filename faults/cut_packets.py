@@ -26,7 +26,7 @@ class CutPackets(Fault):
     direction: Literal["both", "out", "in"] = "both"
 
     aims_at: ClassVar[Aim] = "links"
-    on_hosts: ClassVar[bool] = True
+    on_packets: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.direction not in ("both", "out", "in"):

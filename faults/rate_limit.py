@@ -28,7 +28,7 @@ class RateLimit(Fault):
     kbit_per_s: float = 1000.0
 
     aims_at: ClassVar[Aim] = "nodes"
-    on_hosts: ClassVar[bool] = True
+    on_packets: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not _LEAST_KBIT_PER_S <= self.kbit_per_s <= _MOST_KBIT_PER_S:

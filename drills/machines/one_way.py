@@ -17,6 +17,6 @@ drill = Drill(
     faults=[CutPackets("one", direction="out").between(1.5, 3.5)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 50%", "recovery < 5s"],
-    hosts=True,
+    namespaces=True,
     nightly=True,
 )

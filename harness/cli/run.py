@@ -29,7 +29,7 @@ def execute(arguments: argparse.Namespace) -> int:
     lacking = [
         Unfinished(drill=named.name, why=missing)
         for named in drills
-        if (missing := missing_for(named.drill.system, hosts=named.drill.hosts))
+        if (missing := missing_for(named.drill.system, namespaces=named.drill.namespaces))
     ]
     for one in lacking:
         console.print(f"not run: {one.drill}: {one.why}", style="yellow", markup=False, soft_wrap=True)

@@ -16,7 +16,7 @@ from typing import Final
 from harness.cluster.background import Background
 from harness.cluster.fake_clocks import FakeClock
 from harness.cluster.fault_plane import EMBEDDED, PLANE, PlaneKind, opened_plane
-from harness.cluster.hosts import Hosts
+from harness.cluster.network_namespaces import NetworkNamespaces
 from harness.cluster.node_clocks import NodeClocks
 from harness.cluster.node_disks import NodeDisks
 from harness.cluster.node_processes import NodeProcesses
@@ -46,9 +46,9 @@ class Event:
     detail: str
 
 
-def prepare(system: System, *, hosts: bool = False) -> None:
+def prepare(system: System, *, namespaces: bool = False) -> None:
     """Make what a system needs before it starts. Raises `UsageError` if this machine lacks something."""
-    if missing := missing_for(system, hosts=hosts):
+    if missing := missing_for(system, namespaces=namespaces):
         raise UsageError(missing)
     if isinstance(system, HasPrepare):
         system.prepare()
@@ -65,7 +65,7 @@ class Cluster:
         plane: FaultPlane,
         warden: WardenClient,
         ports: Mapping[str, int],
-        hosts: Hosts | None,
+        namespaces: NetworkNamespaces | None,
     ) -> None:
         self.system = system
         self.events: list[Event] = []
@@ -74,7 +74,7 @@ class Cluster:
         self._folder = folder
         self._seed = seed
         self._ports = ports
-        self._hosts = hosts
+        self._namespaces = namespaces
         self._steering = {
             name: Steering(ControlPage.create(self._control(name)))
             for name, node in self.nodes.items()
@@ -91,10 +91,10 @@ class Cluster:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(
-        cls, system: System, run_dir: Path, *, seed: int, plane: PlaneKind, hosts: bool = False
+        cls, system: System, run_dir: Path, *, seed: int, plane: PlaneKind, namespaces: bool = False
     ) -> AsyncIterator[Cluster]:
         """Start everything and wait until every node answers; end everything, whatever happens."""
-        prepare(system, hosts=hosts)
+        prepare(system, namespaces=namespaces)
         run_dir = Path.cwd() / run_dir  # nodes have working directories of their own
         folder = run_dir / "nodes"
         folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ class Cluster:
                 GENERATOR,
                 *([EMBEDDED] if plane == "embedded" else []),
             ]
-            machines = stack.enter_context(Hosts.opened(list(named))) if hosts else None
+            machines = stack.enter_context(NetworkNamespaces.opened(list(named))) if namespaces else None
             opened_warden = WardenClient.opened(list(dict.fromkeys(modules)), folder / "warden.log")
             warden = await stack.enter_async_context(opened_warden)
             toxiproxy = await stack.enter_async_context(opened_plane(plane, warden, plane_port, run_dir, seed))
@@ -128,14 +128,14 @@ class Cluster:
             yield cluster
 
     @property
-    def packets(self) -> Hosts:
+    def packets(self) -> NetworkNamespaces:
         """Raises `FaultError` if the nodes do not live in network namespaces."""
-        if self._hosts is None:
-            raise FaultError("cannot here, because the nodes have no machines of their own. Give the drill hosts=True")
-        return self._hosts
+        if self._namespaces is None:
+            raise FaultError("cannot here, because the nodes share one network. Give the drill namespaces=True")
+        return self._namespaces
 
     def address(self, name: str) -> Address:
-        return self._hosts.address(name) if self._hosts else HOST, self._ports[name]
+        return self._namespaces.address(name) if self._namespaces else HOST, self._ports[name]
 
     def steps_done(self) -> int:
         if not isinstance(self.system, HasSteps):
@@ -182,7 +182,7 @@ class Cluster:
             config=dict(node.config),
             control=str(self._control(name)) if name in self._steering else None,
             clock=str(self._clock(name)) if name in self._fake_clocks else None,
-            network=self._hosts.namespace(name) if self._hosts else None,
+            network=self._namespaces.namespace(name) if self._namespaces else None,
         )
 
     def _remove_controls(self) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from harness.cluster.fake_clocks import missing as missing_for_clocks
-from harness.cluster.hosts import missing as missing_for_hosts
+from harness.cluster.network_namespaces import missing as missing_for_namespaces
 from harness.model.system import HasRequirements, System
 
 
-def missing_for(system: System, *, hosts: bool) -> str | None:
+def missing_for(system: System, *, namespaces: bool) -> str | None:
     """What this machine lacks to run a system, in one line; None if it lacks nothing."""
     missing = system.missing() if isinstance(system, HasRequirements) else None
     clocks = missing_for_clocks() if any(node.fake_clock for node in system.nodes()) else None
-    return missing or clocks or (missing_for_hosts() if hosts else None)
+    return missing or clocks or (missing_for_namespaces() if namespaces else None)

@@ -39,8 +39,8 @@ class Drill:
     """The limit at which the drill is stopped, "availability < 50% for 3s" for one: all is healed at once and the load ends."""
     caught_by: Checker | None = None
     """For a drill whose system is known to be wrong: the check that must find it out."""
-    hosts: bool = False
-    """Each node, and the load generator, gets a machine of its own (a network namespace) and calls the others directly: no
+    namespaces: bool = False
+    """Each node, and the load generator, gets a network namespace of its own and calls the others directly: no
     proxies. For `Blackhole`, `CutPackets` and `RateLimit`. Needs root."""
     nightly: bool = False
     """Left out of the default suite, which is over in about two minutes; run by name, by folder, or with `-m nightly`."""
@@ -85,7 +85,7 @@ class Drill:
                 " End it earlier, or raise load.seconds."
             )
         for fault in item.faults:
-            check_fault(fault, self.system, hosts=self.hosts)
+            check_fault(fault, self.system, namespaces=self.namespaces)
         if not isinstance(self.system, HasSteps):
             for window in item.expand(Random(0), self.load.seconds):
                 if window.steps is not None:
@@ -102,7 +102,7 @@ def _listed(name: str, values: Sequence[object], example: str) -> tuple[object, 
     return tuple(values)
 
 
-def check_fault(fault: Fault, system: System, *, hosts: bool = False) -> None:
+def check_fault(fault: Fault, system: System, *, namespaces: bool = False) -> None:
     """Raise `UsageError` unless a fault makes sense in a system, and its target is there."""
     if fault.needs is not None and not isinstance(system, fault.needs):
         raise UsageError(
@@ -110,12 +110,12 @@ def check_fault(fault: Fault, system: System, *, hosts: bool = False) -> None:
             f" {type(system).__name__} does not have it. Use another fault, or add it to the system."
         )
     kind = type(fault).__name__
-    if fault.on_hosts and not hosts:
-        raise UsageError(f"{kind} acts on packets between machines. Give the drill hosts=True, or use Isolate or Partition.")
-    if hosts and fault.aims_at == "links" and not fault.on_hosts:
+    if fault.on_packets and not namespaces:
+        raise UsageError(f"{kind} acts on packets. Give the drill namespaces=True, or use Isolate or Partition.")
+    if namespaces and fault.aims_at == "links" and not fault.on_packets:
         raise UsageError(
-            f"{kind} acts on proxies, and the machines of Drill(hosts=True) call each other directly."
-            " Use Blackhole, CutPackets or RateLimit, or leave hosts=True out."
+            f"{kind} acts on proxies, and the nodes of Drill(namespaces=True) call each other directly."
+            " Use Blackhole, CutPackets or RateLimit, or leave namespaces=True out."
         )
     selector.check(
         fault.target,

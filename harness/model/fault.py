@@ -33,8 +33,8 @@ class Fault(ABC):
     """The capability (a protocol such as `HasLeader`) that it asks of the system."""
     uses: ClassVar[Use | None] = None
     """What a node must use for this fault of it to show: files of its own, or the wall clock."""
-    on_hosts: ClassVar[bool] = False
-    """Whether it acts on packets between machines, as `Drill(hosts=True)` has them."""
+    on_packets: ClassVar[bool] = False
+    """Whether it acts on packets between network namespaces, as `Drill(namespaces=True)` has them."""
 
     @abstractmethod
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:

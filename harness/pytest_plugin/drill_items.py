@@ -71,7 +71,7 @@ class _Shown(TerminalRepr):
 
 
 def _run(named: NamedDrill, config: pytest.Config) -> CompletedRun:
-    missing = missing_for(named.drill.system, hosts=named.drill.hosts)
+    missing = missing_for(named.drill.system, namespaces=named.drill.namespaces)
     if missing and os.environ.get("CI"):
         raise UsageError(missing)
     if missing:

@@ -89,7 +89,7 @@ def subjects(system: str | None, bugs: Sequence[str]) -> list[Subject]:
     rows: list[Subject] = []
     for name, drill in dict.fromkeys((name, bug.caught_by[0]) for name, bug in chosen):
         found = catalog.find_drill(drill).drill
-        lacks = missing_for(found.system, hosts=found.hosts)
+        lacks = missing_for(found.system, namespaces=found.namespaces)
         rows.append(Subject(system=name, drill=drill, bug=None, lacks=lacks))
         for system_name, bug in chosen:
             if (system_name, bug.caught_by[0]) == (name, drill):

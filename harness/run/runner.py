@@ -66,7 +66,7 @@ def run(spec: RunSpec, *, runs: Path, observer: Observer | None = None) -> Compl
     begun_s = time.monotonic()
     for value in (spec.drill.system, spec.drill.workload):
         describe(value)  # what cannot travel to the generator is a mistake in the drill: say so before the start
-    prepare(spec.drill.system, hosts=spec.drill.hosts)  # not yet in the event loop, so that Ctrl-C ends it at once
+    prepare(spec.drill.system, namespaces=spec.drill.namespaces)  # not yet in the event loop, so that Ctrl-C ends it at once
     run_dir = new_run_dir(runs, spec.name, spec.seed, started)
     try:
         recorded = run_to_its_end(_record(spec, run_dir, observer or NullObserver()))
@@ -91,7 +91,7 @@ async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
     try:
         async with (
             asyncio.timeout(limit_s),
-            Cluster.opened(drill.system, run_dir, seed=spec.seed, plane=spec.plane, hosts=drill.hosts) as cluster,
+            Cluster.opened(drill.system, run_dir, seed=spec.seed, plane=spec.plane, namespaces=drill.namespaces) as cluster,
         ):
             observer.on_start(spec, windows)
             generator, usage = GeneratorClient(cluster.address(CLIENT)), UsageLog(cluster)

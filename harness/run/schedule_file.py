@@ -110,7 +110,7 @@ def _row(planned: PlannedWindow) -> _Row:
 
 def _window(row: _Row, drill: Drill) -> PlannedWindow:
     fault = _fault(row.fault, drill)
-    check_fault(fault, drill.system, hosts=drill.hosts)
+    check_fault(fault, drill.system, namespaces=drill.namespaces)
     if row.to_s > drill.load.seconds:
         raise UsageError(f"it ends at {row.to_s:g} s, after the load stops at {drill.load.seconds:g} s. Raise load.seconds.")
     window = Window(fault=fault, from_s=row.from_s, to_s=row.to_s, follows=row.follows, steps=row.steps)

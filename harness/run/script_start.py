@@ -32,9 +32,9 @@ def check_command(command: tuple[str, ...]) -> None:
 def check_faults(faults: tuple[Composition, ...], system: TorchScript) -> None:
     """Raise `UsageError` if a fault makes no sense for these ranks."""
     for fault in (one for item in faults for one in item.faults):
-        if fault.on_hosts:
+        if fault.on_packets:
             raise UsageError(
-                f"{fault!r}: the ranks have no machines of their own here. Use Isolate, SilentDrop or SharedBandwidth on links."
+                f"{fault!r}: the ranks share one network here. Use Isolate, SilentDrop or SharedBandwidth on links."
             )
         reverse = ">".join(reversed(fault.target.split(">")))
         if reverse != fault.target and reverse in {link.name for link in links_of(system)}:

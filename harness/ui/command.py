@@ -56,7 +56,7 @@ def ui_command(arguments: argparse.Namespace) -> int:
     if arguments.worker:
         target = target_of(arguments.worker, allow_remote=False)
         return run_to_its_end(_on_sigterm(_locust(_setup(arguments, named, target.address, seed, None, ""))))
-    prepare(named.drill.system, hosts=named.drill.hosts)
+    prepare(named.drill.system, namespaces=named.drill.namespaces)
     run_dir = new_run_dir(arguments.runs, f"ui/{named.name}", seed, datetime.now(UTC))
     try:
         return run_to_its_end(_on_sigterm(_serve(arguments, named, seed, run_dir)))
@@ -83,7 +83,7 @@ async def _serve(arguments: argparse.Namespace, named: NamedDrill, seed: int, ru
     drill = named.drill
     secret = secrets.token_urlsafe(32)
     async with (
-        Cluster.opened(drill.system, run_dir, seed=seed, plane=arguments.fault_plane, hosts=drill.hosts) as cluster,
+        Cluster.opened(drill.system, run_dir, seed=seed, plane=arguments.fault_plane, namespaces=drill.namespaces) as cluster,
         asyncio.TaskGroup() as tasks,
     ):
         control = Control(named.title, drill, cluster, plan(drill, seed), tasks, secret)

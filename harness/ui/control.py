@@ -184,7 +184,7 @@ class Control:
         if not 0 < asked.seconds <= _LONGEST_S:
             raise UsageError(f"seconds: {asked.seconds:g} is not between 0 and {_LONGEST_S:g}, a day.")
         fault = msgspec.convert({**asked.fields, "target": asked.target}, kinds[asked.fault])
-        check_fault(fault, self._drill.system, hosts=self._drill.hosts)
+        check_fault(fault, self._drill.system, namespaces=self._drill.namespaces)
         label = f"m{len(self._held)}"
         targets = None
         if fault.target != selector.LEADER:
@@ -306,8 +306,8 @@ def fault_kinds(drill: Drill) -> list[type[Fault]]:
         kind
         for kind in catalog.fault_classes()
         if (kind.needs is None or isinstance(drill.system, kind.needs))
-        and (drill.hosts or not kind.on_hosts)
-        and (not drill.hosts or kind.on_hosts or kind.aims_at != "links")
+        and (drill.namespaces or not kind.on_packets)
+        and (not drill.namespaces or kind.on_packets or kind.aims_at != "links")
         and _has_target(kind, drill)
     ]
 
@@ -316,7 +316,7 @@ def _has_target(kind: type[Fault], drill: Drill) -> bool:
     """Whether a fault of this kind passes the drill's check with some target; one that needs parameters is taken to."""
     for target in (*selector.WORDS, *(node.name for node in drill.system.nodes())):
         try:
-            check_fault(kind(target=target), drill.system, hosts=drill.hosts)
+            check_fault(kind(target=target), drill.system, namespaces=drill.namespaces)
         except TypeError:  # a parameter without a default
             return True
         except UsageError:

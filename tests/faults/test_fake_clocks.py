@@ -25,7 +25,7 @@ from tests.helpers.keeper import Keeper
 from tests.helpers.subject import DEADLINE_S
 
 SYSTEM = Redis(fsync=False, fake_clock=True)
-MISSING = missing_for(SYSTEM, hosts=False)
+MISSING = missing_for(SYSTEM, namespaces=False)
 needs_faketime = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 
 _SURELY_S = 0.002

@@ -19,7 +19,7 @@ from harness.run import catalog
 from tests.helpers.echo import Echo
 
 NODES = tuple(f"n{number}" for number in range(1, 6))  # with fewer, a ring of majorities is everyone
-ON_LINKS = {name: kind for name, kind in catalog.fault_kinds().items() if kind.aims_at == "links" and not kind.on_hosts}
+ON_LINKS = {name: kind for name, kind in catalog.fault_kinds().items() if kind.aims_at == "links" and not kind.on_packets}
 
 
 class Proxy(msgspec.Struct):

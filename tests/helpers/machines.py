@@ -10,21 +10,21 @@ from typing import TypeVar
 
 import pytest
 
-from harness.cluster import hosts, namespaces
-from harness.cluster.hosts import Hosts
+from harness.cluster import namespaces, network_namespaces
+from harness.cluster.network_namespaces import NetworkNamespaces
 
 T = TypeVar("T")
 
 
 def need_hosts() -> None:
     """Skip a test where namespaces cannot be made; in CI that is an error."""
-    if missing := hosts.missing():
+    if missing := network_namespaces.missing():
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
 
 
-def inside(machines: Hosts, name: str, do: Callable[[], T]) -> T:
+def inside(machines: NetworkNamespaces, name: str, do: Callable[[], T]) -> T:
     """What a function returns when it is called on a machine."""
     descriptor = os.open(machines.namespace(name), os.O_RDONLY)
     try:
@@ -33,7 +33,7 @@ def inside(machines: Hosts, name: str, do: Callable[[], T]) -> T:
         os.close(descriptor)
 
 
-def bound(machines: Hosts, name: str, kind: socket.SocketKind) -> socket.socket:
+def bound(machines: NetworkNamespaces, name: str, kind: socket.SocketKind) -> socket.socket:
     """A socket on a machine's own address, at any port."""
 
     def bind() -> socket.socket:

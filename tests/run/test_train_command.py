@@ -155,7 +155,12 @@ def test_a_pause_is_seen_and_ends(train: Callable[..., Trained]) -> None:
         (("--fault", 'Stall("rank1>rank0").at_step(1)'), (*FAKE, "2", "9"), 2, "Use 'rank0>rank1'"),
         (("--fault", 'Stall("rank0>rank1").at_step(1)'), (*FAKE, "2", "9", "nccl"), 2, "the script's backend is 'nccl'"),
         (("--fault", 'DiskFull("rank0").at_step(1)'), (*FAKE, "2", "9"), 2, "DiskFull"),
-        (("--fault", 'Blackhole("rank0").at_step(1)'), (*FAKE, "2", "9"), 2, "the ranks have no machines of their own"),
+        (
+            ("--fault", 'Blackhole("rank0").at_step(1)'),
+            (*FAKE, "2", "9"),
+            2,
+            "the ranks share one network",
+        ),
     ],
 )
 def test_what_makes_no_sense_gets_one_clear_line(

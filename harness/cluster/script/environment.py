@@ -65,7 +65,7 @@ class ScriptEnvironment:
 
     @property
     def packets(self) -> Packets:
-        raise FaultError("cannot here, because the ranks have no machines of their own")
+        raise FaultError("cannot here, because the ranks share one network")
 
     def address(self, name: str) -> Address:
         raise FaultError(f"{name} is not asked anything, so it has no address")

@@ -1,4 +1,4 @@
-"""A machine for each node of a run: a network namespace, joined to the others by a router where packets can be lost.
+"""A network namespace for each node of a run, joined to the others by a router where packets can be lost.
 
 Every host has one interface, `eth0`, and a cable (veth pair) from there to the router, a namespace as well. The harness itself
 has a cable to the router too, the only thing that is seen outside; what it asks and is told there is never dropped, so that it
@@ -30,7 +30,7 @@ _TOOLS: Final = {"ip": "iproute2", "tc": "iproute2", "iptables-save": "iptables"
 _SUBNETS: Final = 256
 _ROUTER: Final = 1
 _HARNESS: Final = 254
-"""Last parts of addresses; those between are the hosts'."""
+"""Last parts of addresses; those between are the nodes'."""
 
 _UNLIMITED: Final = float("inf")
 _QUEUE_MS: Final = 200
@@ -40,21 +40,21 @@ _LEAST_BURST_BYTES: Final = 4096
 
 
 def missing() -> str | None:
-    """What this machine lacks for hosts, and how to get it, in one line; None if it lacks nothing."""
+    """What this machine lacks for that, and how to get it, in one line; None if it lacks nothing."""
     try:
         os.close(namespaces.create())
     except OSError as error:
         return (
-            f"Drill(hosts=True): cannot here, because making a network namespace fails: {error.strerror}."
+            f"Drill(namespaces=True): cannot here, because making a network namespace fails: {error.strerror}."
             " Run as root; in a container, with the capabilities SYS_ADMIN and NET_ADMIN."
         )
     for tool, package in _TOOLS.items():
         if shutil.which(tool) is None:
-            return f"Drill(hosts=True): cannot here, because there is no {tool!r}. Install it: apt-get install {package}."
+            return f"Drill(namespaces=True): cannot here, because there is no {tool!r}. Install it: apt-get install {package}."
     return None
 
 
-class Hosts:
+class NetworkNamespaces:
     """The machines of one run. Use `opened`. Every method that acts blocks for some milliseconds."""
 
     def __init__(self, subnet: int, router: int, descriptors: Mapping[str, int]) -> None:
@@ -66,23 +66,23 @@ class Hosts:
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls, names: Sequence[str]) -> Iterator[Hosts]:
+    def opened(cls, names: Sequence[str]) -> Iterator[NetworkNamespaces]:
         """A host of each name. When this ends, or this process does, each is gone with the last process in it.
 
         Raises `UsageError` if there are too many, or this machine does not allow it.
         """
         if len(names) > _HARNESS - _ROUTER - 1:
-            raise UsageError(f"Drill(hosts=True): {len(names)} machines do not fit; {_HARNESS - _ROUTER - 1} do.")
+            raise UsageError(f"Drill(namespaces=True): {len(names)} machines do not fit; {_HARNESS - _ROUTER - 1} do.")
         with contextlib.ExitStack() as stack:
             router, *descriptors = (_kept(stack) for _ in range(len(names) + 1))
             try:
                 subnet = _connect(router)
                 stack.callback(_batch, None, f"link delete {_outside(subnet)}")
-                hosts = cls(subnet, router, dict(zip(names, descriptors, strict=True)))
-                hosts._lay_cables()
+                made = cls(subnet, router, dict(zip(names, descriptors, strict=True)))
+                made._lay_cables()
             except (FaultError, OSError) as error:
-                raise UsageError(f"Drill(hosts=True): cannot here, because {error}.") from error
-            yield hosts
+                raise UsageError(f"Drill(namespaces=True): cannot here, because {error}.") from error
+            yield made
 
     def address(self, name: str) -> str:
         """The host's only address."""
@@ -186,7 +186,7 @@ def _connect(router: int) -> int:
                 raise
         else:
             return subnet
-    raise UsageError(f"Drill(hosts=True): {_SUBNETS} runs have hosts already. Wait until one is over.")
+    raise UsageError(f"Drill(namespaces=True): {_SUBNETS} runs have theirs already. Wait until one is over.")
 
 
 def _outside(subnet: int) -> str:

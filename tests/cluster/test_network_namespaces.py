@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cluster import hosts, namespaces
-from harness.cluster.hosts import Hosts
+from harness.cluster import namespaces, network_namespaces
+from harness.cluster.network_namespaces import NetworkNamespaces
 from harness.model.errors import FaultError, UsageError
 from harness.model.packets import Flow
 from tests.helpers.engine import environment, harness_running, node_process, nothing_left, until, write_drill
@@ -23,9 +23,9 @@ PATIENCE_S = 30.0
 
 
 @pytest.fixture
-def machines() -> Iterator[Hosts]:
+def machines() -> Iterator[NetworkNamespaces]:
     need_hosts()
-    with Hosts.opened(["a", "b", "c"]) as opened:
+    with NetworkNamespaces.opened(["a", "b", "c"]) as opened:
         yield opened
 
 
@@ -34,13 +34,13 @@ def connect(source: socket.socket, target: socket.socket, timeout_s: float = PAT
     source.connect(target.getsockname())
 
 
-def listener(machines: Hosts, name: str) -> socket.socket:
+def listener(machines: NetworkNamespaces, name: str) -> socket.socket:
     made = bound(machines, name, socket.SOCK_STREAM)
     made.listen()
     return made
 
 
-def pair(machines: Hosts) -> tuple[socket.socket, socket.socket]:
+def pair(machines: NetworkNamespaces) -> tuple[socket.socket, socket.socket]:
     """An established connection from a to b, as both see it."""
     with listener(machines, "b") as listening:
         near = bound(machines, "a", socket.SOCK_STREAM)
@@ -50,14 +50,14 @@ def pair(machines: Hosts) -> tuple[socket.socket, socket.socket]:
     return near, far
 
 
-def test_machines_reach_each_other_by_addresses_of_their_own(machines: Hosts) -> None:
+def test_machines_reach_each_other_by_addresses_of_their_own(machines: NetworkNamespaces) -> None:
     with bound(machines, "a", socket.SOCK_STREAM) as source, listener(machines, "b") as target:
         connect(source, target)
         _, (seen, _) = target.accept()
         assert seen == machines.address("a") != machines.address("b")
 
 
-def test_the_harness_reaches_machines_and_nobody_listens_on_the_harness_for_them(machines: Hosts) -> None:
+def test_the_harness_reaches_machines_and_nobody_listens_on_the_harness_for_them(machines: NetworkNamespaces) -> None:
     with socket.socket() as outside, listener(machines, "b") as target:
         connect(outside, target)
         port = target.getsockname()[1]
@@ -65,7 +65,7 @@ def test_the_harness_reaches_machines_and_nobody_listens_on_the_harness_for_them
             assert loopback.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_a_port_that_nobody_listens_on_is_refused_and_a_lost_packet_is_not(machines: Hosts) -> None:
+def test_a_port_that_nobody_listens_on_is_refused_and_a_lost_packet_is_not(machines: NetworkNamespaces) -> None:
     with listener(machines, "b") as target:
         dead = bound(machines, "b", socket.SOCK_STREAM)
         dead_address = dead.getsockname()
@@ -89,7 +89,7 @@ def test_a_port_that_nobody_listens_on_is_refused_and_a_lost_packet_is_not(machi
             connect(source, target)
 
 
-def test_one_direction_is_lost_and_the_other_is_not(machines: Hosts) -> None:
+def test_one_direction_is_lost_and_the_other_is_not(machines: NetworkNamespaces) -> None:
     with bound(machines, "a", socket.SOCK_DGRAM) as a, bound(machines, "b", socket.SOCK_DGRAM) as b:
         for one in (a, b):
             one.settimeout(PATIENCE_S)
@@ -102,7 +102,7 @@ def test_one_direction_is_lost_and_the_other_is_not(machines: Hosts) -> None:
         assert b.recv(100) == b"after"
 
 
-def test_what_a_connection_lost_arrives_when_it_is_sent_again(machines: Hosts) -> None:
+def test_what_a_connection_lost_arrives_when_it_is_sent_again(machines: NetworkNamespaces) -> None:
     near, far = pair(machines)
     with near, far:
         machines.drop("w0", [Flow("a", "b"), Flow("b", "a")])
@@ -116,7 +116,7 @@ def test_what_a_connection_lost_arrives_when_it_is_sent_again(machines: Hosts) -
         assert far.recv(100) == b"late"
 
 
-def test_drops_of_several_windows_end_one_by_one(machines: Hosts) -> None:
+def test_drops_of_several_windows_end_one_by_one(machines: NetworkNamespaces) -> None:
     with bound(machines, "a", socket.SOCK_DGRAM) as a, bound(machines, "b", socket.SOCK_DGRAM) as b:
         a.settimeout(PATIENCE_S)
         b.settimeout(PATIENCE_S)
@@ -129,13 +129,13 @@ def test_drops_of_several_windows_end_one_by_one(machines: Hosts) -> None:
         assert [lost.packets for lost in machines.stop_dropping("w1")] == [1]
 
 
-def test_nothing_was_dropped_where_nothing_was_to_be(machines: Hosts) -> None:
+def test_nothing_was_dropped_where_nothing_was_to_be(machines: NetworkNamespaces) -> None:
     assert machines.stop_dropping("w0") == []
     machines.drop("w0", [Flow("a", None)])
     assert [lost.packets for lost in machines.stop_dropping("w0")] == [0]
 
 
-def test_a_drop_that_the_kernel_refuses_leaves_nothing(machines: Hosts) -> None:
+def test_a_drop_that_the_kernel_refuses_leaves_nothing(machines: NetworkNamespaces) -> None:
     machines.drop("w0", [Flow("a", "b")])
     with pytest.raises(FaultError, match="iptables-restore"):
         machines.drop("w0 nonsense", [Flow("b", "a")])
@@ -143,7 +143,7 @@ def test_a_drop_that_the_kernel_refuses_leaves_nothing(machines: Hosts) -> None:
     assert len(machines.stop_dropping("w0")) == 1
 
 
-def transfer(machines: Hosts, size: int) -> float:
+def transfer(machines: NetworkNamespaces, size: int) -> float:
     """Send so many bytes from a to b; returns how long it took, in seconds."""
     near, far = pair(machines)
     with near, far:
@@ -155,7 +155,7 @@ def transfer(machines: Hosts, size: int) -> float:
         return time.monotonic() - started_s
 
 
-def test_a_rate_limit_holds_for_both_directions_of_a_machine(machines: Hosts) -> None:
+def test_a_rate_limit_holds_for_both_directions_of_a_machine(machines: NetworkNamespaces) -> None:
     machines.limit("w0", "a", 800)
     assert transfer(machines, 100_000) > 0.75, "100 kB are 1 s at 800 kbit/s; a busy machine can only make it slower"
     shaping = machines.shaping("a")
@@ -168,13 +168,13 @@ def test_a_rate_limit_holds_for_both_directions_of_a_machine(machines: Hosts) ->
     transfer(machines, 100_000)
 
 
-def test_what_comes_to_a_limited_machine_waits_too(machines: Hosts) -> None:
+def test_what_comes_to_a_limited_machine_waits_too(machines: NetworkNamespaces) -> None:
     machines.limit("w0", "b", 800)
     assert transfer(machines, 100_000) > 0.75
     assert machines.shaping("b")["in"].overlimits > 0
 
 
-def test_the_strictest_of_several_limits_holds(machines: Hosts) -> None:
+def test_the_strictest_of_several_limits_holds(machines: NetworkNamespaces) -> None:
     machines.limit("w0", "a", 100_000)
     machines.limit("w1", "a", 800)
     machines.limit("w2", "a", 50_000)
@@ -187,8 +187,8 @@ def test_the_strictest_of_several_limits_holds(machines: Hosts) -> None:
     machines.unlimit("w2")
 
 
-def test_two_runs_do_not_disturb_each_other(machines: Hosts) -> None:
-    with Hosts.opened(["a", "b"]) as others, listener(others, "b") as theirs, listener(machines, "b") as ours:
+def test_two_runs_do_not_disturb_each_other(machines: NetworkNamespaces) -> None:
+    with NetworkNamespaces.opened(["a", "b"]) as others, listener(others, "b") as theirs, listener(machines, "b") as ours:
         machines.drop("w0", [Flow(None, "b"), Flow("b", None)])
         with bound(others, "a", socket.SOCK_STREAM) as source:
             connect(source, theirs)
@@ -200,7 +200,7 @@ def test_two_runs_do_not_disturb_each_other(machines: Hosts) -> None:
 def test_nothing_is_left() -> None:
     need_hosts()
     before = links()
-    with Hosts.opened(["a", "b"]) as machines:
+    with NetworkNamespaces.opened(["a", "b"]) as machines:
         assert len(links() - before) == 1
         kept = {inside(machines, name, own_namespace) for name in ("a", "b")}
         assert len(kept) == 2
@@ -213,7 +213,7 @@ def own_namespace() -> str:
     return str(Path("/proc/thread-self/ns/net").readlink())
 
 
-def test_this_thread_stays_where_it_was(machines: Hosts) -> None:
+def test_this_thread_stays_where_it_was(machines: NetworkNamespaces) -> None:
     before = own_namespace()
     assert inside(machines, "a", own_namespace) != before
     with pytest.raises(ZeroDivisionError):
@@ -225,8 +225,8 @@ def test_nothing_is_left_of_a_process_that_was_killed() -> None:
     need_hosts()
     before = links()
     script = (
-        "import sys\nfrom harness.cluster.hosts import Hosts\n"
-        "with Hosts.opened(['a', 'b']) as machines:\n    print('open', flush=True)\n    sys.stdin.read()\n"
+        "import sys\nfrom harness.cluster.network_namespaces import NetworkNamespaces\n"
+        "with NetworkNamespaces.opened(['a', 'b']) as machines:\n    print('open', flush=True)\n    sys.stdin.read()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -242,7 +242,7 @@ HOSTS_DRILL = """
 from faults.blackhole import Blackhole
 drill = Drill(
     system=Echo(replicas=3), workload=Numbers(), load=Load(rate=50, seconds=60),
-    faults=[Blackhole("n1").between(0.1, 59), Pause("n2").between(0.1, 59)], hosts=True,
+    faults=[Blackhole("n1").between(0.1, 59), Pause("n2").between(0.1, 59)], namespaces=True,
 )
 """
 
@@ -272,19 +272,22 @@ def test_nothing_is_left_of_a_run_that_was_killed(tmp_path: Path, victim: str) -
 
 
 def test_too_many_machines_are_an_error() -> None:
-    with pytest.raises(UsageError, match=r"253 machines do not fit; 252 do\."), Hosts.opened([str(n) for n in range(253)]):
+    with (
+        pytest.raises(UsageError, match=r"253 machines do not fit; 252 do\."),
+        NetworkNamespaces.opened([str(n) for n in range(253)]),
+    ):
         pass
 
 
 def test_what_is_missing_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     need_hosts()
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert hosts.missing() == (
-        "Drill(hosts=True): cannot here, because there is no 'ip'. Install it: apt-get install iproute2."
+    assert network_namespaces.missing() == (
+        "Drill(namespaces=True): cannot here, because there is no 'ip'. Install it: apt-get install iproute2."
     )
     for tool in ("ip", "tc"):
         (tmp_path / tool).touch(mode=0o755)
-    assert str(hosts.missing()).endswith("there is no 'iptables-save'. Install it: apt-get install iptables.")
+    assert str(network_namespaces.missing()).endswith("there is no 'iptables-save'. Install it: apt-get install iptables.")
 
 
 def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,8 +295,8 @@ def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(namespaces, "create", create)
-    assert hosts.missing() == (
-        "Drill(hosts=True): cannot here, because making a network namespace fails: Operation not permitted."
+    assert network_namespaces.missing() == (
+        "Drill(namespaces=True): cannot here, because making a network namespace fails: Operation not permitted."
         " Run as root; in a container, with the capabilities SYS_ADMIN and NET_ADMIN."
     )
 
@@ -301,7 +304,10 @@ def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_kernel_that_refuses_half_way_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     need_hosts()
     before = links()
-    monkeypatch.setattr(hosts, "_end", lambda *_: ("link set nobody up",))
-    with pytest.raises(UsageError, match=r"cannot here, because `ip -batch -` failed: Cannot find device"), Hosts.opened(["a"]):
+    monkeypatch.setattr(network_namespaces, "_end", lambda *_: ("link set nobody up",))
+    with (
+        pytest.raises(UsageError, match=r"cannot here, because `ip -batch -` failed: Cannot find device"),
+        NetworkNamespaces.opened(["a"]),
+    ):
         pass
     assert links() == before

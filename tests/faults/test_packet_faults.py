@@ -38,14 +38,14 @@ WELL = "200 /asked"
 
 @dataclass(frozen=True)
 class Stage:
-    """A cluster of three nodes on machines of their own."""
+    """A cluster of three nodes on network namespaces of their own."""
 
     cluster: Cluster
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, folder: Path, *, hosts: bool = True) -> AsyncIterator[Stage]:
-        opened = Cluster.opened(Echo(replicas=3), folder, seed=1, plane="embedded", hosts=hosts)
+    async def opened(cls, folder: Path, *, namespaces: bool = True) -> AsyncIterator[Stage]:
+        opened = Cluster.opened(Echo(replicas=3), folder, seed=1, plane="embedded", namespaces=namespaces)
         async with asyncio.timeout(DEADLINE_S), opened as cluster:
             yield cls(cluster)
 
@@ -167,7 +167,7 @@ def test_a_link_is_cut_alone(tmp_path: Path) -> None:
 def test_the_link_of_clients_is_cut_alone(tmp_path: Path) -> None:
     need_hosts()
     drill = Drill(
-        system=Echo(replicas=2), workload=Numbers(), hosts=True,
+        system=Echo(replicas=2), workload=Numbers(), namespaces=True,
         load=Load(rate=40, seconds=2, clients=20, timeout_ms=300),
         faults=[CutPackets("client>n1", "out").between(0.5, 1.5)],
     )  # fmt: skip
@@ -204,8 +204,8 @@ def test_a_window_in_which_nothing_is_sent_did_not_act(tmp_path: Path, fault: Fa
 
 def test_without_machines_a_fault_on_packets_cannot_act(tmp_path: Path) -> None:
     async def run() -> None:
-        async with Stage.opened(tmp_path, hosts=False) as stage:
-            with pytest.raises(FaultError, match=r"cannot here, because the nodes have no machines of their own\. Give"):
+        async with Stage.opened(tmp_path, namespaces=False) as stage:
+            with pytest.raises(FaultError, match=r"cannot here, because the nodes share one network\. Give"):
                 await Blackhole("n1").inject(stage.cluster, targets("n1"))
 
     asyncio.run(run())
@@ -213,7 +213,7 @@ def test_without_machines_a_fault_on_packets_cannot_act(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", [Blackhole("one"), CutPackets("one"), RateLimit("one"), CutPackets("n1>n2")])
 def test_a_drill_without_machines_refuses_faults_on_packets(fault: Fault) -> None:
-    with pytest.raises(UsageError, match=rf"^{type(fault).__name__} acts on packets between machines\. Give .* hosts=True"):
+    with pytest.raises(UsageError, match=rf"^{type(fault).__name__} acts on packets\. Give .* namespaces=True"):
         Drill(system=Echo(replicas=3), workload=Numbers(), load=Load(rate=1, seconds=2), faults=[fault.between(0, 1)])
 
 
@@ -223,7 +223,11 @@ def test_a_drill_on_machines_refuses_faults_on_proxies(fault: Fault) -> None:
         UsageError, match=rf"^{type(fault).__name__} acts on proxies, .* Use Blackhole, CutPackets or RateLimit"
     ):
         Drill(
-            system=Echo(replicas=3), workload=Numbers(), load=Load(rate=1, seconds=2), faults=[fault.between(0, 1)], hosts=True
+            system=Echo(replicas=3),
+            workload=Numbers(),
+            load=Load(rate=1, seconds=2),
+            faults=[fault.between(0, 1)],
+            namespaces=True,
         )
 
 
@@ -239,7 +243,7 @@ def test_absurd_attributes_are_refused() -> None:
 def test_a_whole_drill_on_machines(tmp_path: Path) -> None:
     need_hosts()
     drill = Drill(
-        system=Echo(replicas=3), workload=Numbers(), hosts=True,
+        system=Echo(replicas=3), workload=Numbers(), namespaces=True,
         load=Load(rate=60, seconds=3, clients=30, timeout_ms=300),
         faults=[Blackhole("n1").between(0.5, 1.5), Kill("n2").between(0.7, 1.2), RateLimit("n3", 16).between(0, 2.5)],
     )  # fmt: skip
