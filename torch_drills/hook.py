@@ -102,7 +102,8 @@ class Hook:
 
         class TCPStore(plain):  # type: ignore[misc, valid-type]
             def __init__(self, host_name: str, port: int, *other: Any, **named: Any) -> None:
-                if rank_and_world and named.get("is_master") is False:
+                is_master = named.get("is_master", other[1] if len(other) > 1 else None)
+                if rank_and_world and is_master is False:
                     host_name, port = hook.store_at(host_name, port, *rank_and_world[-1])
                 super().__init__(host_name, port, *other, **named)
 

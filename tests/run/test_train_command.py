@@ -76,6 +76,7 @@ def test_a_script_that_is_started_again_replays_what_it_lost(train: Callable[...
     run = train("--fault", 'Kill("rank1").at_step(50)', "--slo", "lost_steps < 60", command=(*FAKE, "2", "90", "again"))
     assert run.code == 0, run.said
     assert run.result.metrics.steps == 90
+    assert run.result.faults[0].evidence.startswith("began with 50 steps done; rank1 pid")
     assert 0 <= run.result.metrics.lost_steps == run.result.metrics.replayed_steps == run.result.metrics.replayed_equal <= 40
     assert run.result.metrics.goodput is not None
     assert 0 < run.result.metrics.goodput < 1
@@ -219,7 +220,7 @@ def test_where_torch_does_not_load_the_hook_it_is_run_by_name(train: Callable[..
     run = train(command=(*command, EXAMPLE, "--epochs", "1"))
     assert run.code == 2
     assert "run `-m torch_drills SCRIPT`" in run.said
-    run = train(runs="second", command=(*command, "-m", "torch_drills", EXAMPLE, "--epochs", "1"))
+    run = train(runs="second", command=(*command, "-m", "torch_drills", EXAMPLE, "--epochs", "1", "--snapshot", "second.pt"))
     assert run.code == 0, run.said
     assert run.result.metrics.steps == 29
 
