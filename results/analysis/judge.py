@@ -33,7 +33,11 @@ def judge(slo: SLO, measured: Measurements) -> SLOResult:
             text=slo.text, value=None, ok=None, why="no call was done" if measured.requests else "no calls to judge it by"
         )
     if slo.percentile is not None:
-        return _judge_percentile(slo, slo.percentile, value, measured)
+        return _if_answered(slo, slo.percentile, _judge_percentile(slo, slo.percentile, value, measured), measured)
+    if slo.metric == "max":
+        return _if_answered(
+            slo, 100, SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}"), measured
+        )
     return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")
 
 
@@ -102,6 +106,20 @@ def _judge_percentile(slo: SLO, percentile: float, value: float, measured: Measu
         why = f"{observed}; {over:,} of only {samples:,} calls over the threshold already rule it out"
         return SLOResult(text=slo.text, value=value, ok=False, why=why)
     return SLOResult(text=slo.text, value=value, ok=None, why=f"{too_few}; {observed}")
+
+
+def _if_answered(slo: SLO, percentile: float, found: SLOResult, measured: Measurements) -> SLOResult:
+    """What was found of a latency, unless it holds only because calls were given up before they exceeded the threshold.
+
+    How long such a call would have taken is not known; it only took longer than it was waited for.
+    """
+    open_ended = int(np.count_nonzero(within(measured.unanswered_ms, slo)))
+    over = len(measured.latencies_ms) - int(np.count_nonzero(within(measured.latencies_ms, slo)))
+    allowed = len(measured.latencies_ms) * (1 - percentile / 100)
+    if not found.ok or over + open_ended <= allowed:
+        return found
+    why = f"{found.why}, but {open_ended:,} calls were given up sooner than that, unanswered"
+    return SLOResult(text=found.text, value=found.value, ok=None, why=why)
 
 
 def _judge_recovery(slo: SLO, recoveries: tuple[Recovery, ...]) -> SLOResult:

@@ -17,7 +17,7 @@ from results.analysis.recovery import Recovery, recoveries
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
-    """The key figures of a run; None where there is nothing to measure."""
+    """The key figures of a run; None if there is nothing to measure."""
 
     requests: int
     """Calls that fell due."""
@@ -30,7 +30,7 @@ class Metrics:
     availability: float | None
     """The share of calls that were done, 0 to 1."""
     recovery_s: float | None
-    """The slowest window's recovery; a lower bound where `recovery_censored`."""
+    """The slowest window's recovery; a lower bound if `recovery_censored`."""
     recovery_censored: bool = False
 
 
@@ -40,6 +40,8 @@ class Measurements:
 
     latencies_ms: NDArray[np.float64]
     """Of every call that did not fail, ascending; of an unknown call the time it was waited for, a lower bound."""
+    unanswered_ms: NDArray[np.float64]
+    """Those of the unknown calls alone."""
     requests: int
     done: int
     seconds: float
@@ -94,14 +96,15 @@ def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0) -> 
     """Measure the load phase of a history.
 
     A p99 threshold among `slos` decides which calls are good service for recovery. `load_s` is how long the load was
-    planned to last; the load's time is that, or longer where the last call fell due or was done later.
+    planned to last; the load's time is that, or longer if the last call fell due or was done later.
     """
     ops = history.load
     due_end_ns = max(int(load_s * 1e9), int(ops["due_ns"].max()) + 1 if len(ops) else 0)
     done = ops["outcome"] == "ok"
     last_done_ns = int(ops.loc[done, "done_ns"].max()) if done.any() else 0
     return Measurements(
-        latencies_ms=_latencies_ms(ops),
+        latencies_ms=_latencies_ms(ops[ops["outcome"] != "failed"]),
+        unanswered_ms=_latencies_ms(ops[ops["outcome"] == "unknown"]),
         requests=len(ops),
         done=int(done.sum()),
         seconds=max(due_end_ns, last_done_ns) / 1e9,
@@ -110,5 +113,4 @@ def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0) -> 
 
 
 def _latencies_ms(ops: pd.DataFrame) -> NDArray[np.float64]:
-    counted = ops[ops["outcome"] != "failed"]
-    return np.sort((counted["done_ns"] - counted["due_ns"]).to_numpy() / 1e6)
+    return np.sort((ops["done_ns"] - ops["due_ns"]).to_numpy() / 1e6)

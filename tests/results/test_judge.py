@@ -21,11 +21,13 @@ def measured(
     done: int | None = None,
     seconds: float = 10,
     recoveries: tuple[Recovery, ...] = (),
+    unanswered_ms: tuple[float, ...] = (),
 ) -> Measurements:
-    latencies = np.sort(np.array(latencies_ms or [], dtype=float))
+    latencies = np.sort(np.array([*(latencies_ms or []), *unanswered_ms], dtype=float))
     requests = len(latencies) if requests is None else requests
     return Measurements(
         latencies_ms=latencies,
+        unanswered_ms=np.sort(np.array(unanswered_ms, dtype=float)),
         requests=requests,
         done=requests if done is None else done,
         seconds=seconds,
@@ -55,6 +57,23 @@ def test_enough_samples_decide_a_percentile() -> None:
     assert verdict("p99 < 10ms", measured([1.0] * 662)).ok is True
     assert verdict("p99 < 1ms", measured([1.0] * 662)).ok is False
     assert verdict("p99 <= 1ms", measured([1.0] * 662)).ok is True
+
+
+@pytest.mark.parametrize(
+    ("text", "unanswered", "ok"),
+    [
+        ("p99 < 2s", 6, True),  # even if these took for ever, 99 of 100 calls were quick
+        ("p99 < 2s", 7, None),
+        ("p99 < 500ms", 7, False),
+        ("max < 2s", 1, None),
+        ("max < 1s", 1, False),
+        ("max < 2s", 0, True),
+    ],
+)
+def test_a_call_that_was_given_up_before_the_threshold_proves_nothing(text: str, unanswered: int, ok: bool | None) -> None:
+    found = verdict(text, measured([1.0] * (662 - unanswered), unanswered_ms=(1000.0,) * unanswered))
+    assert found.ok is ok
+    assert ("were given up sooner" in found.why) == (ok is None)
 
 
 def test_too_few_samples_leave_it_open() -> None:
