@@ -97,7 +97,7 @@ def load_frames(path: Path) -> History:
 
 def _from_version_1(windows: pd.DataFrame) -> pd.DataFrame:
     """A fault was one text then, such as "Latency(delay_ms=50)"; its class is what stands before the bracket."""
-    return windows.assign(fault=windows["fault"].astype("string").str.partition("(")[0])
+    return windows.assign(fault=windows["fault"].astype("string").str.split("(", n=1).str[0])
 
 
 def read_parquet(file: Path) -> pd.DataFrame:

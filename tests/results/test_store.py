@@ -11,11 +11,12 @@ import pytest
 
 from harness.checkers.linearizable import linearizable
 from harness.model.errors import HarnessError, UsageError
+from harness.model.history import History
 from harness.run.judging import check as check_again
 from results.record.result import VERSION
 from results.record.store import latest, load_frames, load_run, new_run_dir, run_dirs, save
 from results.report.page import write_report
-from tests.helpers.synthetic import concluded, crash
+from tests.helpers.synthetic import concluded, crash, steady
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -42,6 +43,14 @@ def test_a_run_of_the_previous_version_is_read_and_reported(tmp_path: Path) -> N
     assert [found.valid for found in check_again(history, [linearizable])] == [True]
     write_report([recorded], tmp_path / "page.html")
     assert "SLO missed" in (tmp_path / "page.html").read_text()
+
+
+def test_a_run_of_the_previous_version_without_faults_is_read(tmp_path: Path) -> None:
+    history = History.of(steady())
+    save(tmp_path, concluded(history), history)
+    windows = tmp_path / "windows.parquet"
+    pd.read_parquet(windows).drop(columns="parameters").to_parquet(windows)
+    assert load_frames(tmp_path).windows.empty
 
 
 def test_a_run_of_a_later_version_is_refused_in_one_line(tmp_path: Path) -> None:
