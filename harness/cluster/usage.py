@@ -73,7 +73,7 @@ class UsageLog:
         await self._look_inside(new, "start")
 
     async def last_look(self, settled: Callable[[Sequence[Usage]], bool], within_s: float) -> None:
-        """What every process holds in the end: as soon as that is settled, else what it is after `within_s`."""
+        """What every process holds in the end: as soon as that is settled, else at first ("over") and after `within_s`."""
         nodes = [(name, pid) for name, pid in self._running() if self._speaks(name)]
         earlier, give_up_s = list(self.rows), time.monotonic() + within_s
         while True:
@@ -81,6 +81,8 @@ class UsageLog:
             await self._look_inside(nodes, "end")
             if settled(self.rows) or time.monotonic() > give_up_s:
                 return
+            if not any(row.moment == "over" for row in earlier):
+                earlier += [msgspec.structs.replace(row, moment="over") for row in self.rows[len(earlier) + 1 :]]
             await asyncio.sleep(_AGAIN_S)
 
     async def _look_inside(self, nodes: Sequence[tuple[str, int]], moment: str) -> None:

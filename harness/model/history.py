@@ -49,7 +49,8 @@ them: received from either end, sent on to the other; the difference was held ba
 
 `usage`, a row a look at a process: what the machine gave it, and what it held open. Histories from before it was recorded
 have none. `node` is a node's name, "client" for the load generator, "fault-plane", or "" for the machine as a whole; `moment`
-is "start" (soon after the start of `pid`), "load" (as the load goes on) or "end" (all is over and healed, nothing stopped yet).
+is "start" (soon after the start of `pid`), "load" (as the load goes on) or "end" (all is over and healed, nothing stopped yet);
+"over" is the first of several such looks.
 `ran_ns`, `waited_ns`: how long since its start it ran on a CPU, and was ready to run and waited for one; of the machine, how
 long its CPUs ran, summed up, and how long its hypervisor took them away, on average. At "start" and "end", of nodes that speak
 this project's wire: what the kernel counts, `descriptors` and the `sockets` among them; and what the node itself knows of,

@@ -97,3 +97,15 @@ def test_a_leak_that_was_seen_counts_although_another_node_could_not_be_seen() -
 
 def test_old_histories_say_nothing_of_it() -> None:
     assert nothing_leaked(History.of([])).valid is None
+
+
+@pytest.mark.parametrize(("at_first", "in_the_end", "valid"), [(400, 100, True), (100, 100, False), (100, 400, False)])
+def test_work_that_becomes_less_is_no_leak(at_first: int, in_the_end: int, valid: bool) -> None:
+    found, why = judged(look("start"), look("over", counts={"tasks": at_first}), look("end", counts={"tasks": in_the_end}))
+    assert found is valid
+    assert ("some work is not done yet: n1 ended with 97 tasks" in why) is valid
+
+
+def test_sockets_that_become_fewer_are_lost_all_the_same() -> None:
+    over, end = {"descriptors": 212, "sockets": 204}, {"descriptors": 112, "sockets": 104}
+    assert judged(look("start"), look("over", counts=over), look("end", counts=end))[0] is False
