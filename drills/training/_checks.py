@@ -9,3 +9,6 @@ from harness.checkers.replicas_agree import replicas_agree
 from harness.checkers.same_parameters import same_parameters
 
 CHECKS = (same_parameters, replicas_agree, one_history, every_sample_once, recovered)
+
+MASTER_CHECKS = (same_parameters, replicas_agree, one_history, every_sample_once)
+"""Of a parameter server whose master is replaced: the old one comes back as the standby, and does no step any more."""

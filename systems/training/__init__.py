@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final, cast
+from typing import ClassVar, Final
 
 from harness.model.errors import UsageError, hint
 from harness.model.history import CONTROL
@@ -109,10 +109,7 @@ class Training:
         return StepClient(index, entries)
 
     def trained(self, data: Mapping[str, Path]) -> Trained:
-        found = [records.rows(data[node.name]) for node in self.nodes()]
-        steps = [row for each in found for row in each.steps]
-        steps.sort(key=lambda row: cast(int, row["begun_ns"]))
-        return Trained(steps=steps, events=[row for each in found for row in each.events])
+        return records.gathered(data[node.name] for node in self.nodes())
 
     def steps_done(self, data: Mapping[str, Path]) -> int:
         return max(records.steps_done(data[node.name]) for node in self.nodes())

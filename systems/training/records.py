@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -71,9 +71,9 @@ class Records:
         self._node = node
         self._file = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def begun(self, generation: int, step: int, uses: Sequence[Use]) -> int:
-        """A step has begun; returns when."""
-        at_ns = time.monotonic_ns()
+    def begun(self, generation: int, step: int, uses: Sequence[Use], at_ns: int | None = None) -> int:
+        """A step has begun, now or at a time before; returns when."""
+        at_ns = time.monotonic_ns() if at_ns is None else at_ns
         used = [(use.epoch, use.sample) for use in uses]
         self._write(Begun(node=self._node, generation=generation, step=step, at_ns=at_ns, uses=used))
         return at_ns
@@ -142,6 +142,14 @@ def rows(folder: Path) -> Trained:
                 detail = f"generation {record.generation}: {record.detail}"
                 events.append({"at_ns": record.at_ns, "node": record.node, "kind": record.kind, "detail": detail})
     return Trained(steps=list(begun.values()), events=events)
+
+
+def gathered(folders: Iterable[Path]) -> Trained:
+    """The records of several nodes, steps in the order in which they began."""
+    found = [rows(folder) for folder in folders]
+    steps = [row for each in found for row in each.steps]
+    steps.sort(key=lambda row: cast(int, row["begun_ns"]))
+    return Trained(steps=steps, events=[row for each in found for row in each.events])
 
 
 def samples_text(uses: Iterable[tuple[int, int]]) -> str:

@@ -29,7 +29,7 @@ from systems.training.models import Task, task
 _BEFORE: Final = 2**32
 """Stands for the shard in the key of the first weights, which are drawn before any step."""
 
-_MODEL, _OPTIMIZER = "model/", "optimizer/"
+MODEL, _OPTIMIZER = "model/", "optimizer/"
 _LENGTH_BYTES: Final = 8
 
 
@@ -141,7 +141,7 @@ class Trainer:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The model's and the optimizer's tensors, by name, on the CPU; from there they are the job's own, not copies."""
-        found = {_MODEL + name: tensor.cpu() for name, tensor in self._model.state_dict().items()}
+        found = {MODEL + name: tensor.cpu() for name, tensor in self._model.state_dict().items()}
         for name, parameter in self._parameters.items():
             for kind, tensor in self.optimizer.state.get(parameter, {}).items():
                 if tensor is not None:
@@ -155,7 +155,7 @@ class Trainer:
     def restore(self, tensors: Tensors, progress: msgspec.Raw) -> None:
         """Go on from another rank's, or an earlier, state: exactly the next step comes next."""
         self._model.load_state_dict(
-            {name.removeprefix(_MODEL): tensor for name, tensor in tensors.items() if name.startswith(_MODEL)}
+            {name.removeprefix(MODEL): tensor for name, tensor in tensors.items() if name.startswith(MODEL)}
         )
         self.optimizer.state.clear()
         for name, parameter in self._parameters.items():

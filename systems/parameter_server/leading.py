@@ -1,0 +1,213 @@
+"""A master's term: step after step from the newest checkpoint on, until another master has a higher term."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+
+from harness.node.disk import Disk
+from systems.parameter_server.bugs import Rules
+from systems.parameter_server.messages import Pull, Push, Work, pack
+from systems.parameter_server.parameters import parameters_of, row_of
+from systems.parameter_server.protocol import Contribution, Outcome, Round
+from systems.parts.checkpoint.manifest import Shard
+from systems.parts.checkpoint.saver import Saver
+from systems.parts.checkpoint.store import Checkpoints, Schedule
+from systems.parts.sampler import Use
+from systems.training.bugs import load
+from systems.training.records import Done, Records
+from systems.training.trainer import Applied, Trainer
+
+CHECKPOINTS: Final = "checkpoints"
+_LOOK_S: Final = 0.05
+"""How often a pull that waits looks whether a shard is overdue."""
+
+_WAIT_S: Final = 0.5
+"""A pull waits so long and no longer, so that its worker knows that the master is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a master needs to know."""
+
+    name: str
+    workers: Sequence[str]
+    model: str
+    seed: int
+    step_s: float
+    checkpoint_every: int
+    checkpoints_kept: int
+    rules: Rules
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Gradient:
+    uses: list[Use]
+    row: torch.Tensor
+
+
+class Leading:
+    """One term."""
+
+    def __init__(self, term: int, settings: Settings, checkpoints: Disk, records: Records) -> None:
+        self.term = term
+        self._settings = settings
+        self._records = records
+        self._trainer = load(settings.rules.trainer, Trainer)(settings.model, settings.seed)
+        schedule = Schedule(every=settings.checkpoint_every, keep=settings.checkpoints_kept)
+        self._checkpoints = Checkpoints(checkpoints, self._trainer.identity(), schedule)
+        self._saving = self._trainer.progress()
+        self._ended = False
+        self._changed = asyncio.Event()
+        self._resume()
+        self._begin(Applied(loss=0.0, gradient_norm=0.0), settings.workers)
+        self._opens_s = asyncio.get_running_loop().time()
+
+    def end(self) -> None:
+        """Do nothing any more: the term is over."""
+        self._ended = True
+        self._change()
+
+    # ------------------------------------------------------------------------------------------------------- requests
+
+    async def pull(self, pull: Pull) -> bytes | None:
+        """The work for a worker, as soon as there is some; None if the term has ended, or nothing came up for a while."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + _WAIT_S
+        while not self._ended and (now_s := loop.time()) < until_s:
+            if now_s < self._opens_s:
+                await self._wait(self._opens_s - now_s)
+                continue
+            seen = (pull.term, pull.seen) == (self.term, self._round.step)
+            shards = self._round.deal(pull.worker, seen=seen, now_s=now_s)
+            self._change_if_complete()
+            if shards is not None:
+                return self._work(shards)
+            await self._wait(_LOOK_S)
+        return None
+
+    def push(self, push: Push, data: bytes) -> Outcome:
+        """Take a gradient. Raises `Damaged` if it is none of this model."""
+        gradient = _Gradient(uses=push.uses, row=row_of(data, self._trainer.row))
+        outcome = self._round.push(push.worker, push.step, push.shard, gradient)
+        if outcome is Outcome.LATE:
+            detail = f"{push.worker}'s gradient of step {push.step}: this is step {self._round.step}"
+            self._records.event("refused", self.term, detail)
+        self._change_if_complete()
+        return outcome
+
+    def _work(self, shards: tuple[int, ...]) -> bytes:
+        work = Work(
+            term=self.term,
+            step=self._round.step,
+            shards=shards,
+            progress=self._trainer.progress(),
+            loss=self._before.loss,
+            gradient_norm=self._before.gradient_norm,
+        )
+        return pack(work, self._parameters)
+
+    # ---------------------------------------------------------------------------------------------------------- steps
+
+    async def run(self) -> None:
+        """Do steps until the term is over."""
+        saver = Saver(self._checkpoints, written=self._written, failed=self._not_saved)
+        try:
+            while True:
+                while not self._round.complete and not self._ended:
+                    await self._wait(_LOOK_S)
+                if self._ended:
+                    return
+                self._one_step(saver)
+        finally:
+            saver.close()
+
+    def _resume(self) -> None:
+        found = self._checkpoints.newest()
+        if found is not None:
+            for refusal in found.refused:
+                self._records.event("refused", self.term, str(refusal))
+            self._trainer.resume(found)
+        self._records.event("resumed", self.term, f"step {self._trainer.step}" + ("" if found else ", the first"))
+
+    def _begin(self, before: Applied, present: Sequence[str]) -> None:
+        settings, trainer = self._settings, self._trainer
+        self._before = before
+        self._parameters = parameters_of(trainer)
+        self._round: Round[_Gradient] = Round(
+            step=trainer.step,
+            shards=trainer.order.shards,
+            workers=settings.workers,
+            present=present,
+            rules=settings.rules,
+        )
+        self._begun_ns = time.monotonic_ns()
+
+    def _one_step(self, saver: Saver) -> None:
+        trainer, step, completed_ns = self._trainer, self._trainer.step, time.monotonic_ns()
+        contributions = self._round.contributions()
+        uses = [use for held in contributions for use in held.value.uses]
+        applied = trainer.apply(self._rows(contributions))
+        parameters, done_ns = trainer.parameters_digest(), time.monotonic_ns()
+        stalled_s = 0.0
+        if self._checkpoints.schedule.due(trainer.step):
+            self._saving = trainer.progress()
+            stalled_s = saver.save(trainer.step, 0, 1, trainer.tensors())
+        self._records.begun(self.term, step, uses, at_ns=self._begun_ns)
+        self._records.done(
+            Done(
+                node=self._settings.name,
+                generation=self.term,
+                step=step,
+                begun_ns=self._begun_ns,
+                at_ns=done_ns,
+                collective_ns=completed_ns - self._begun_ns,
+                stalled_ns=round(stalled_s * 1e9),
+                loss=applied.loss,
+                gradient_norm=applied.gradient_norm,
+                parameters=parameters,
+            )
+        )
+        self._opens_s = max(self._opens_s + self._settings.step_s, asyncio.get_running_loop().time())
+        self._begin(applied, sorted(self._round.took_part))
+        self._change()
+
+    def _rows(self, contributions: Sequence[Contribution[_Gradient]]) -> list[torch.Tensor]:
+        if self._settings.rules.samples_weigh_alike:
+            return [held.value.row for held in contributions]
+        shards = Counter(held.worker for held in contributions)
+        fair = len(contributions) / len(shards)
+        return [held.value.row * (fair / shards[held.worker]) for held in contributions]
+
+    # ---------------------------------------------------------------------------------------------------- its own news
+
+    async def _wait(self, timeout_s: float) -> None:
+        """Wait for a change, for so long at most."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    def _change(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _change_if_complete(self) -> None:
+        if self._round.complete:
+            self._change()
+
+    # ------------------------------------------------------------------------------------- called in the saver's thread
+
+    def _written(self, step: int, world: int, shard: Shard) -> None:
+        self._checkpoints.commit(step, [shard], self._saving)
+        self._records.event("saved", self.term, f"step {step}")
+
+    def _not_saved(self, step: int, why: str) -> None:
+        self._records.event("not saved", self.term, f"step {step}: {why}")

@@ -1,0 +1,98 @@
+"""What servers and workers say to each other over HTTP: small ones as JSON, tensors as bytes behind a head of JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, TypeVar
+
+import msgspec
+
+from systems.parts.sampler import Use
+
+PULL, PUSH, BEAT, PROMISE, STATUS = "/pull", "/push", "/beat", "/promise", "/status"
+
+NOTHING_SEEN: Final = -1
+"""The step of a worker that had no work in this term yet."""
+
+T = TypeVar("T")
+
+
+class Pull(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker to a server: give me the parameters, and shards to compute. Asking again gives the same shards."""
+
+    worker: str
+    promised: int
+    """The highest term that it knows of. A master of a lower one is none any more."""
+    term: int
+    """The term of the last work that it had from this server …"""
+    seen: int
+    """… and its step."""
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """The master to a worker, before the parameters: compute these shards of this step, or none."""
+
+    term: int
+    step: int
+    shards: tuple[int, ...]
+    progress: msgspec.Raw
+    """What goes with the parameters: how many steps they are the result of."""
+    loss: float
+    """What the step before came to; 0 if it was another master's."""
+    gradient_norm: float
+
+
+class Push(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker to the master, before the gradient and the loss of one shard. Pushing it again changes nothing."""
+
+    worker: str
+    term: int
+    step: int
+    shard: int
+    uses: list[Use]
+    """The samples that it computed."""
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True):
+    """The master to the other server, ten times a second: it leads."""
+
+    term: int
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """A server to a worker: will you take work from me in this term, and from none with a lower one any more?"""
+
+    server: str
+    term: int
+
+
+class Promised(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's answer, and what a server says of itself: the highest term it knows, and whose that is."""
+
+    granted: bool
+    term: int
+    server: str
+
+
+class Damaged(Exception):
+    """A message that is not what was sent."""
+
+
+_DIGEST_BYTES: Final = hashlib.sha256().digest_size
+_LENGTH_BYTES: Final = 4
+
+
+def pack(head: msgspec.Struct, data: bytes) -> bytes:
+    """A SHA-256 of all that follows, the head's length, the head as JSON, and the data."""
+    encoded = msgspec.json.encode(head)
+    body = len(encoded).to_bytes(_LENGTH_BYTES, "big") + encoded + data
+    return hashlib.sha256(body).digest() + body
+
+
+def unpack(message: bytes, kind: type[T]) -> tuple[T, bytes]:
+    """Head and data of what `pack` gave. Raises `Damaged` if a byte differs."""
+    body = message[_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != message[:_DIGEST_BYTES]:
+        raise Damaged("the message does not match its SHA-256")
+    begins = _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES], "big")
+    return msgspec.json.decode(body[_LENGTH_BYTES:begins], type=kind), body[begins:]

@@ -1,0 +1,33 @@
+"""What travels of a trainer's state: the parameters to the workers, gradients back. The optimizer stays with the master."""
+
+from __future__ import annotations
+
+import msgspec
+import torch
+from safetensors.torch import load, save
+
+from systems.parameter_server.messages import Damaged
+from systems.training.trainer import MODEL, Trainer
+
+
+def parameters_of(trainer: Trainer) -> bytes:
+    """The parameters as they are now."""
+    return save({name: tensor for name, tensor in trainer.tensors().items() if name.startswith(MODEL)})
+
+
+def take_parameters(trainer: Trainer, data: bytes, progress: msgspec.Raw) -> None:
+    """Have a trainer compute gradients at these parameters."""
+    trainer.restore(load(data), progress)
+
+
+def row_bytes(row: torch.Tensor) -> bytes:
+    """A shard's gradient and loss."""
+    return row.numpy().tobytes()
+
+
+def row_of(data: bytes, numbers: int) -> torch.Tensor:
+    """The row that `row_bytes` gave. Raises `Damaged` if it has another length."""
+    row = torch.frombuffer(bytearray(data), dtype=torch.float32)
+    if len(row) != numbers:
+        raise Damaged(f"a gradient of {len(row):,} numbers, not {numbers:,}")
+    return row

@@ -1,0 +1,158 @@
+"""The rules of the parameter server, without any I/O: who computes what in a step, what counts, and whom a worker obeys.
+
+A step is a work queue of virtual shards. Whoever pulls gets a fair part of those that are left; a shard whose gradient is
+overdue goes to another worker as well, and the first answer counts (the backup tasks of Dean and Ghemawat, "MapReduce", OSDI
+2004, section 3.6). So a worker that is lost, frozen or slow costs the step a fraction of a second and nothing else.
+
+A master leads a term. It needs the promises of more than half of the workers, each of which then refuses lower terms; and a
+step is done only if more than half of the workers took part in it after it began. Two majorities have a worker in common, so
+no step of an older master begins and ends after a newer one was elected.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+
+from systems.parameter_server.bugs import CORRECT, Rules
+
+T = TypeVar("T")
+
+
+def majority(workers: int) -> int:
+    """More than half of so many."""
+    return workers // 2 + 1
+
+
+class Outcome(enum.Enum):
+    """What became of a push."""
+
+    HELD = enum.auto()
+    AGAIN = enum.auto()
+    """The shard had come before, from this worker or another: nothing changes."""
+    LATE = enum.auto()
+    """It is of another step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contribution(Generic[T]):
+    """A shard's gradient, and who computed it."""
+
+    shard: int
+    worker: str
+    value: T
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Dealt:
+    worker: str
+    at_s: float
+
+
+class Round(Generic[T]):
+    """One step of one term, at the master. Times are seconds of any monotonic clock."""
+
+    def __init__(
+        self, *, step: int, shards: int, workers: Sequence[str], present: Collection[str], rules: Rules = CORRECT
+    ) -> None:
+        """`present` are the workers that are expected to pull: those that took part in the step before."""
+        self.step = step
+        self._shards = range(shards)
+        self._enough = majority(len(workers))
+        self._present = set(present)
+        self._rules = rules
+        self._dealt: dict[int, _Dealt] = {}
+        self._served: set[str] = set()
+        self._heard: set[str] = set()
+        self._held: list[Contribution[T]] = []
+        self._left_out: set[int] = set()
+
+    @property
+    def took_part(self) -> frozenset[str]:
+        """The workers that have been heard after the step began."""
+        return frozenset(self._heard)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all shards are there, and more than half of the workers took part."""
+        return len(self._held) + len(self._left_out) >= len(self._shards) and len(self._heard) >= self._enough
+
+    def contributions(self) -> list[Contribution[T]]:
+        """What has come, in the order of the shards."""
+        return sorted(self._held, key=lambda held: held.shard)
+
+    def deal(self, worker: str, *, seen: bool, now_s: float) -> tuple[int, ...] | None:
+        """What a worker that pulls is to compute; () if that is nothing, None if it has `seen` that and is to wait."""
+        if seen:
+            self._heard.add(worker)
+        mine = [shard for shard in self._missing() if shard in self._dealt and self._dealt[shard].worker == worker]
+        if not mine:
+            left = [shard for shard in self._shards if shard not in self._dealt] or self._overdue(now_s)
+            others = self._present - self._served - {worker}
+            mine = left[: math.ceil(len(left) / (len(others) + 1))]
+            self._dealt |= {shard: _Dealt(worker=worker, at_s=now_s) for shard in mine}
+        self._served.add(worker)
+        return tuple(mine) if mine or not seen else None
+
+    def push(self, worker: str, step: int, shard: int, value: T) -> Outcome:
+        """Take a shard's gradient, if it is one of this step and the first of its shard."""
+        if self._rules.steps_compared and step != self.step:
+            return Outcome.LATE
+        self._heard.add(worker)
+        if self._rules.pushes_count_once and any(held.shard == shard for held in self._held):
+            return Outcome.AGAIN
+        self._held.append(Contribution(shard=shard, worker=worker, value=value))
+        self._left_out.discard(shard)
+        return Outcome.HELD
+
+    def _missing(self) -> list[int]:
+        there = {held.shard for held in self._held} | self._left_out
+        return [shard for shard in self._shards if shard not in there]
+
+    def _overdue(self, now_s: float) -> list[int]:
+        limit_s = self._rules.limits.overdue_s
+        found = [shard for shard in self._missing() if now_s - self._dealt[shard].at_s >= limit_s]
+        if not self._rules.shards_dealt_again:
+            self._left_out |= set(found)
+            return []
+        return found
+
+
+class Promise(msgspec.Struct, frozen=True):
+    """Whom a worker has promised itself to; what it keeps on its disk."""
+
+    term: int = 0
+    server: str = ""
+
+
+class Promises:
+    """Whom a worker obeys. Whoever calls puts `kept` on the disk before it acts on what was answered."""
+
+    def __init__(self, kept: Promise, rules: Rules = CORRECT) -> None:
+        self.kept = kept
+        self._rules = rules
+        self._heard_s = -math.inf
+
+    def ask(self, term: int, server: str, now_s: float) -> bool:
+        """Whether it promises itself to a server that wants to lead a term: not while it hears its master."""
+        if Promise(term, server) == self.kept:
+            return True
+        if term <= self.kept.term or now_s - self._heard_s < self._rules.limits.heard_s:
+            return False
+        self.kept = Promise(term, server)
+        return True
+
+    def obeys(self, term: int, server: str) -> bool:
+        """Whether it works for this master; a higher term than it knew means that others have promised themselves."""
+        if term > self.kept.term:
+            self.kept = Promise(term, server)
+        return not self._rules.terms_compared or Promise(term, server) == self.kept
+
+    def heard(self, now_s: float) -> None:
+        """It had work from its master."""
+        self._heard_s = now_s

@@ -1,0 +1,205 @@
+"""A server: the master, which holds the parameters and applies the steps, or the standby, which takes over when it is gone.
+
+POST /pull     from workers: parameters out, with shards to compute; answered when there is something new
+POST /push     from workers: a shard's gradient
+POST /beat     from the other server: it leads
+GET  /status   which term this server knows of, and whether it leads it
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+import msgspec
+import torch
+
+from harness.http.client import HttpClient
+from harness.http.message import Request, Response, TransportError
+from harness.node.context import NodeContext
+from systems.parameter_server.bugs import BUGS
+from systems.parameter_server.leading import CHECKPOINTS, Leading, Settings
+from systems.parameter_server.messages import (
+    BEAT,
+    PROMISE,
+    PULL,
+    PUSH,
+    STATUS,
+    Ask,
+    Beat,
+    Damaged,
+    Promised,
+    Pull,
+    Push,
+    unpack,
+)
+from systems.parameter_server.protocol import Outcome, majority
+from systems.training.records import Records
+
+_BEAT_S: Final = 0.1
+_ANSWER_S: Final = 0.3
+_LOOK_S: Final = 0.02
+_FIRST_S: Final = 10.0
+"""The standby gives the master so long to be there at the very first."""
+
+_AGAIN_S: Final = 0.3
+"""A server that was not elected stands again within twice this time."""
+
+_NOT_LEADING: Final = 409
+_TERM: Final = "term"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The node's settings."""
+
+    first: bool
+    """Whether it is the master at the very first."""
+    others: tuple[str, ...]
+    workers: tuple[str, ...]
+    model: str
+    seed: int
+    step_ms: float
+    checkpoint_every: int
+    checkpoints_kept: int
+    bug: str | None = None
+
+
+class Server:
+    """Follows, stands for election, leads, and follows again."""
+
+    def __init__(self, node: NodeContext, config: Config) -> None:
+        self._node = node
+        self._config = config
+        self._rules = BUGS.variant(config.bug)
+        self._records = Records(node.data, node.name)
+        self._workers = {name: HttpClient(node.peers[name]) for name in config.workers}
+        self._others = {name: HttpClient(node.peers[name]) for name in config.others}
+        stored = node.disk.read(_TERM)
+        self._term = int(stored or 0)
+        self._leading: Leading | None = None
+        patience_s = self._rules.limits.silent_s if stored else 0 if config.first else _FIRST_S
+        self._stands_s = node.clock() + patience_s
+
+    # ------------------------------------------------------------------------------------------------------- requests
+
+    async def handle(self, request: Request) -> Response:
+        try:
+            match request.method, request.path:
+                case "POST", path if path == PULL:
+                    return await self._pull(request.decode(Pull))
+                case "POST", path if path == PUSH:
+                    return self._push(request.body)
+                case "POST", path if path == BEAT:
+                    return self._beat(request.decode(Beat))
+                case "GET", path if path == STATUS:
+                    return self._status()
+                case _:
+                    return Response(404, b"no such route")
+        except Damaged as error:
+            return Response(400, str(error).encode())
+
+    def _status(self, status: int = 200) -> Response:
+        leads = self._leading is not None
+        return Response.json(Promised(granted=leads, term=self._term, server=self._node.name if leads else ""), status=status)
+
+    async def _pull(self, pull: Pull) -> Response:
+        self._know(pull.promised)
+        leading = self._leading
+        work = None if leading is None else await leading.pull(pull)
+        return self._status(_NOT_LEADING) if work is None else Response(200, work)
+
+    def _push(self, body: bytes) -> Response:
+        push, data = unpack(body, Push)
+        self._know(push.term)
+        leading = self._leading
+        if leading is None or (leading.term != push.term and self._rules.terms_compared):
+            return self._status(_NOT_LEADING)
+        outcome = leading.push(push, data)
+        return Response(409 if outcome is Outcome.LATE else 200, outcome.name.lower().encode())
+
+    def _beat(self, beat: Beat) -> Response:
+        if beat.term >= self._term:
+            self._stands_s = self._node.clock() + self._rules.limits.silent_s
+        self._know(beat.term)
+        return Response()
+
+    def _know(self, term: int) -> None:
+        """A term that is higher than its own ends a master."""
+        if term > self._term:
+            if self._leading is not None and self._rules.terms_compared:
+                self._leading.end()
+                self._records.event("stepped down", self._leading.term, f"term {term} has begun")
+                self._leading = None
+            if self._leading is None:
+                self._enter(term)
+
+    def _enter(self, term: int) -> None:
+        self._node.disk.replace(_TERM, str(term).encode())
+        self._term = term
+
+    # ---------------------------------------------------------------------------------------------------------- roles
+
+    async def run(self) -> None:
+        """Lead whenever there is no master and the workers agree."""
+        while True:
+            while self._node.clock() < self._stands_s:
+                await asyncio.sleep(_LOOK_S)
+            if await self._elected():
+                await self._lead()
+            self._stands_s = max(self._stands_s, self._node.clock() + _AGAIN_S * (1 + self._node.random.random()))
+
+    async def _elected(self) -> bool:
+        term = self._term + 1
+        self._enter(term)
+        ask = msgspec.json.encode(Ask(server=self._node.name, term=term))
+        answers = await asyncio.gather(*(_ask(client, PROMISE, ask) for client in self._workers.values()))
+        promised = [answer.decode(Promised) for answer in answers if answer is not None]
+        self._know(max((answer.term for answer in promised), default=0))
+        granted = sum(answer.granted for answer in promised)
+        return granted >= majority(len(self._workers)) and self._term == term
+
+    async def _lead(self) -> None:
+        config, term = self._config, self._term
+        settings = Settings(
+            name=self._node.name,
+            workers=config.workers,
+            model=config.model,
+            seed=config.seed,
+            step_s=config.step_ms / 1e3,
+            checkpoint_every=config.checkpoint_every,
+            checkpoints_kept=config.checkpoints_kept,
+            rules=self._rules,
+        )
+        leading = Leading(term, settings, self._node.shared(CHECKPOINTS), self._records)
+        self._leading = leading
+        beats = [asyncio.create_task(_tell(client, term)) for client in self._others.values()]
+        try:
+            await leading.run()
+        finally:
+            for task in beats:
+                task.cancel()
+            self._leading = None
+
+
+async def _tell(client: HttpClient, term: int) -> None:
+    """Tell another server for ever that this one leads."""
+    while True:
+        await _ask(client, BEAT, msgspec.json.encode(Beat(term=term)))
+        await asyncio.sleep(_BEAT_S)
+
+
+async def _ask(client: HttpClient, path: str, body: bytes) -> Response | None:
+    with contextlib.suppress(TransportError):
+        response = await client.request("POST", path, body, timeout_s=_ANSWER_S)
+        return response if response.status == 200 else None
+    return None
+
+
+async def main(node: NodeContext) -> None:
+    """Run one server."""
+    torch.set_num_threads(1)
+    server = Server(node, node.config(Config))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.run())
+        await node.serve(server.handle)

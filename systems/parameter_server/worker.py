@@ -1,0 +1,196 @@
+"""A worker: pulls parameters and shards from whoever leads, pushes each shard's gradient, and promises itself to new masters.
+
+POST /promise  from a server that wants to lead
+GET  /step     the next step that is done, as soon as the worker has the parameters after it
+GET  /status   whom it obeys
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+import msgspec
+import torch
+
+from harness.http.client import HttpClient
+from harness.http.message import Request, Response, TransportError
+from harness.node.context import NodeContext
+from systems.parameter_server.bugs import BUGS
+from systems.parameter_server.messages import (
+    NOTHING_SEEN,
+    PROMISE,
+    PULL,
+    PUSH,
+    STATUS,
+    Ask,
+    Damaged,
+    Promised,
+    Pull,
+    Push,
+    Work,
+    pack,
+    unpack,
+)
+from systems.parameter_server.parameters import row_bytes, take_parameters
+from systems.parameter_server.protocol import Promise, Promises
+from systems.training.bugs import load
+from systems.training.messages import STEP, Stepped
+from systems.training.records import Done, Records
+from systems.training.trainer import Trainer
+
+_PULL_S: Final = 1.0
+_PUSH_S: Final = 0.4
+_AGAIN_S: Final = 0.03
+"""How long a worker waits before it asks a server again that did not answer, or does not lead."""
+
+_PROMISE: Final = "promise"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The node's settings."""
+
+    servers: tuple[str, ...]
+    model: str
+    seed: int
+    bug: str | None = None
+
+
+class Worker:
+    """Works for one master at a time, and asks all servers which it is."""
+
+    def __init__(self, node: NodeContext, config: Config) -> None:
+        self._node = node
+        self._rules = BUGS.variant(config.bug)
+        self._trainer = load(self._rules.trainer, Trainer)(config.model, config.seed)
+        self._records = Records(node.data, node.name)
+        stored = node.disk.read(_PROMISE)
+        self._promises = Promises(msgspec.json.decode(stored, type=Promise) if stored else Promise(), self._rules)
+        self._stepped: asyncio.Future[Stepped] = asyncio.get_running_loop().create_future()
+        self._at = 0, NOTHING_SEEN
+        self._begun_ns = self._pushed_ns = 0
+
+    # ------------------------------------------------------------------------------------------------------- requests
+
+    async def handle(self, request: Request) -> Response:
+        match request.method, request.path:
+            case "POST", path if path == PROMISE:
+                return self._promise(request.decode(Ask))
+            case "GET", path if path == STEP:
+                return Response.json(await asyncio.shield(self._stepped))
+            case "GET", path if path == STATUS:
+                return Response.json(self._promised(granted=False))
+            case _:
+                return Response(404, b"no such route")
+
+    def _promise(self, ask: Ask) -> Response:
+        before = self._promises.kept
+        granted = self._promises.ask(ask.term, ask.server, self._node.clock())
+        self._keep(before)
+        return Response.json(self._promised(granted=granted))
+
+    def _promised(self, *, granted: bool) -> Promised:
+        kept = self._promises.kept
+        return Promised(granted=granted, term=kept.term, server=kept.server)
+
+    def _keep(self, before: Promise) -> None:
+        if self._promises.kept != before:
+            self._node.disk.replace(_PROMISE, msgspec.json.encode(self._promises.kept))
+
+    # ----------------------------------------------------------------------------------------------------------- work
+
+    async def work_for(self, server: str) -> None:
+        """Do for ever what a server asks for while it is the master."""
+        client, term, seen = HttpClient(self._node.peers[server]), 0, NOTHING_SEEN
+        while True:
+            pulled = await self._pull(client, term, seen)
+            if pulled is None:
+                await asyncio.sleep(_AGAIN_S)
+                continue
+            work, parameters = pulled
+            if not self._obeys(work.term, server):
+                self._records.event("refused", work.term, f"work of step {work.step} from {server}: its term is over")
+                await asyncio.sleep(_AGAIN_S)
+                continue
+            self._promises.heard(self._node.clock())
+            self._take(work, parameters)
+            for shard in work.shards:
+                if not await self._compute(client, server, work, shard):
+                    break
+            self._pushed_ns = time.monotonic_ns()
+            term, seen = work.term, work.step
+
+    async def _pull(self, client: HttpClient, term: int, seen: int) -> tuple[Work, bytes] | None:
+        pull = Pull(worker=self._node.name, promised=self._promises.kept.term, term=term, seen=seen)
+        try:
+            response = await client.request("POST", PULL, msgspec.json.encode(pull), timeout_s=_PULL_S)
+            return unpack(response.body, Work) if response.status == 200 else None
+        except (TransportError, Damaged):
+            return None
+
+    def _obeys(self, term: int, server: str) -> bool:
+        before = self._promises.kept
+        obeys = self._promises.obeys(term, server)
+        self._keep(before)
+        return obeys
+
+    def _take(self, work: Work, parameters: bytes) -> None:
+        """Hold the parameters of a step; that they have come means that the step before is done."""
+        if self._at == (work.term, work.step):
+            return
+        take_parameters(self._trainer, parameters, work.progress)
+        if self._at == (work.term, work.step - 1):
+            self._record(work)
+        self._at = work.term, work.step
+        self._begun_ns = self._pushed_ns = self._records.begun(work.term, work.step, [])
+
+    def _record(self, work: Work) -> None:
+        digest, now_ns, step = self._trainer.parameters_digest(), time.monotonic_ns(), work.step - 1
+        self._records.done(
+            Done(
+                node=self._node.name,
+                generation=work.term,
+                step=step,
+                begun_ns=self._begun_ns,
+                at_ns=now_ns,
+                collective_ns=now_ns - self._pushed_ns,
+                stalled_ns=0,
+                loss=work.loss,
+                gradient_norm=work.gradient_norm,
+                parameters=digest,
+            )
+        )
+        told, self._stepped = self._stepped, asyncio.get_running_loop().create_future()
+        told.set_result(Stepped(node=self._node.name, generation=work.term, step=step, parameters=digest))
+
+    async def _compute(self, client: HttpClient, server: str, work: Work, shard: int) -> bool:
+        """Compute a shard and push it until it is answered; whether the rest of the work is still wanted."""
+        if not self._obeys(work.term, server):
+            return False
+        rows = torch.empty(1, self._trainer.row)
+        self._trainer.contribute([shard], rows)
+        uses = self._trainer.uses([shard])
+        push = Push(worker=self._node.name, term=work.term, step=work.step, shard=shard, uses=uses)
+        message = pack(push, row_bytes(rows[0]))
+        while self._obeys(work.term, server):
+            try:
+                response = await client.request("POST", PUSH, message, timeout_s=_PUSH_S)
+            except TransportError:  # it may have come all the same: it counts once
+                await asyncio.sleep(_AGAIN_S)
+                continue
+            if response.status != 400:
+                return response.status == 200
+            await asyncio.sleep(_AGAIN_S)
+        return False
+
+
+async def main(node: NodeContext) -> None:
+    """Run one worker."""
+    torch.set_num_threads(1)
+    config = node.config(Config)
+    worker = Worker(node, config)
+    async with asyncio.TaskGroup() as tasks:
+        for server in config.servers:
+            tasks.create_task(worker.work_for(server))
+        await node.serve(worker.handle)
