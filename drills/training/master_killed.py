@@ -12,9 +12,8 @@ from workloads.steps import Steps
 drill = Drill(
     system=ParameterServer(workers=3, checkpoint_every=10),
     workload=Steps(),
-    load=Load(rate=20, clients=80, seconds=8, timeout_ms=4000),
+    load=Load(rate=20, clients=80, seconds=7, timeout_ms=4000),
     faults=[Kill("master").between(2.5, 4)],
     checks=MASTER_CHECKS,
     slos=["availability >= 99%", "max < 3s"],
-    nightly=True,
 )

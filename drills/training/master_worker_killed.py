@@ -20,5 +20,6 @@ drill = Drill(
         Kill("worker1").between(4.6, 5.1),
     ],
     checks=CHECKS,
-    slos=["availability >= 99%", "max < 1s"],
+    slos=["availability >= 99%", "max < 1.5s"],
+    nightly=True,
 )

@@ -45,6 +45,18 @@ CORRECT: Final = Rules()
 BUGS: Final = BugCatalog(
     CORRECT,
     Bug(
+        "no-optimizer-state",
+        "a checkpoint holds the parameters without the optimizer's momentum",
+        Rules(trainer=f"{_TRAINERS}:ForgetsMomentum"),
+        caught_by=("training/master_killed", "same_parameters"),
+    ),
+    Bug(
+        "forgets-step",
+        "a checkpoint is resumed with the first step",
+        Rules(trainer=f"{_TRAINERS}:ForgetsStep"),
+        caught_by=("training/master_killed", "same_parameters"),
+    ),
+    Bug(
         "lost-shards",
         "the shards of a worker that does not answer are left out of the step",
         Rules(shards_dealt_again=False),
@@ -79,17 +91,5 @@ BUGS: Final = BugCatalog(
         "terms are not compared: a master that was replaced while it was frozen goes on, and workers serve both",
         Rules(terms_compared=False),
         caught_by=("training/master_paused", "one_history"),
-    ),
-    Bug(
-        "no-optimizer-state",
-        "a checkpoint holds the parameters without the optimizer's momentum",
-        Rules(trainer=f"{_TRAINERS}:ForgetsMomentum"),
-        caught_by=("training/master_killed", "same_parameters"),
-    ),
-    Bug(
-        "forgets-step",
-        "a checkpoint is resumed with the first step",
-        Rules(trainer=f"{_TRAINERS}:ForgetsStep"),
-        caught_by=("training/master_killed", "same_parameters"),
     ),
 )

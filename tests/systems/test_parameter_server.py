@@ -1,0 +1,64 @@
+"""The parameter server as a system: its topology, what it refuses, and what travels of a trainer's state."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import torch
+
+from harness.model.errors import UsageError
+from harness.model.system import links_of
+from systems.parameter_server import ParameterServer
+from systems.parameter_server.messages import Damaged
+from systems.parameter_server.parameters import parameters_of, row_bytes, row_of, take_parameters
+from systems.training.trainer import Trainer
+
+
+def test_workers_call_both_servers_and_servers_call_all_workers_and_each_other() -> None:
+    links = {link.name for link in links_of(ParameterServer(workers=2))}
+    assert links == {
+        "client>worker1", "client>worker2",
+        "master>standby", "master>worker1", "master>worker2",
+        "standby>master", "standby>worker1", "standby>worker2",
+        "worker1>master", "worker1>standby", "worker2>master", "worker2>standby",
+    }  # fmt: skip
+
+
+def test_faults_choose_among_the_workers() -> None:
+    assert [node.name for node in ParameterServer(workers=2).nodes() if node.replica] == ["worker1", "worker2"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"workers": 0}, "1 to 12"),
+        ({"workers": 13}, "split into 12 shards"),
+        ({"model": "digit"}, "there is no such model. Did you mean 'digits'"),
+        ({"step_ms": -1.0}, "at least 0, 1 and 1"),
+        ({"bug": "unfence"}, "No bug called 'unfence'. Did you mean 'unfenced'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_the_start(settings: dict[str, object], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        ParameterServer(**settings)  # type: ignore[arg-type]
+
+
+def test_gradients_at_parameters_that_were_sent_are_those_at_the_masters_own_bit_for_bit() -> None:
+    master, worker = Trainer("digits", 1), Trainer("digits", 1)
+    rows = torch.empty(12, master.row)
+    for _ in range(2):
+        take_parameters(worker, parameters_of(master), msgspec.Raw(bytes(master.progress())))
+        assert worker.parameters_digest() == master.parameters_digest()
+        for shard in (7, 0, 3, 11, 1, 2, 4, 5, 6, 8, 9, 10):  # in any order, one by one, as workers do
+            one = torch.empty(1, worker.row)
+            worker.contribute([shard], one)
+            rows[shard] = row_of(row_bytes(one[0]), master.row)
+        undisturbed = torch.empty(12, master.row)
+        master.contribute(range(12), undisturbed)
+        assert torch.equal(rows, undisturbed)
+        master.apply(list(rows))
+
+
+def test_a_gradient_of_another_length_is_refused() -> None:
+    with pytest.raises(Damaged, match="3 numbers, not 4"):
+        row_of(row_bytes(torch.zeros(3)), 4)
