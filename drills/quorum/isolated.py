@@ -1,4 +1,4 @@
-"""One of three replicas is cut off from everybody, clients included; they go to the others."""
+"""One of three replicas is cut off from all others, clients included; they go to the rest."""
 
 from __future__ import annotations
 

@@ -34,11 +34,8 @@ def judge(slo: SLO, measured: Measurements) -> SLOResult:
         )
     if slo.percentile is not None:
         return _if_answered(slo, slo.percentile, _judge_percentile(slo, slo.percentile, value, measured), measured)
-    if slo.metric == "max":
-        return _if_answered(
-            slo, 100, SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}"), measured
-        )
-    return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")
+    found = SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")
+    return _if_answered(slo, 100, found, measured) if slo.metric == "max" else found
 
 
 def undecidable(slos: Sequence[SLO], calls: float, seconds: float, *, faults: bool) -> list[str]:

@@ -25,7 +25,7 @@ class Slots:
     width_s: float
     begin_s: NDArray[np.float64]
     p50_ms: NDArray[np.float64]
-    """NaN where no call that did not fail was due."""
+    """NaN if no call that did not fail was due."""
     p99_ms: NDArray[np.float64]
     rate_per_s: dict[str, NDArray[np.float64]]
     """By outcome."""
@@ -63,7 +63,7 @@ def _percentiles(ops: pd.DataFrame, width_s: float, count: int) -> tuple[NDArray
 
 
 def sample(ops: pd.DataFrame, at_most: int, always: Collection[int] = ()) -> pd.DataFrame:
-    """At most so many operations: all where they fit; otherwise the slowest tenth and, of the rest, a uniform sample.
+    """At most so many operations: all if they fit; otherwise the slowest tenth and, of the rest, a uniform sample.
 
     The operations numbered in `always` are added to them.
     """

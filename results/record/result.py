@@ -21,7 +21,7 @@ VERSION: Final = 2
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What one checker found. `valid` is None where it could not decide; `ops` are rows of the history's `ops`."""
+    """What one checker found. `valid` is None if it could not decide; `ops` are rows of the history's `ops`."""
 
     name: str
     valid: bool | None

@@ -35,7 +35,7 @@ MAY_LACK: Final = ("steps", "usage")
 
 
 def new_run_dir(root: Path, drill: str, seed: int, started: datetime) -> Path:
-    """Make the folder of a run that begins now. Raises `HarnessError` where that cannot be done."""
+    """Make the folder of a run that begins now. Raises `HarnessError` if that cannot be done."""
     stamp = f"{started:%Y%m%dT%H%M%SZ}-{seed}"
     with _one_line_errors(root):
         for name in (stamp, *(f"{stamp}-{again}" for again in range(2, 1000))):
@@ -52,7 +52,7 @@ def new_run_dir(root: Path, drill: str, seed: int, started: datetime) -> Path:
 
 
 def save(run_dir: Path, result: Result, history: History) -> None:
-    """Write a run's result and history into its folder. Raises `HarnessError` where the disk does not take it."""
+    """Write a run's result and history into its folder. Raises `HarnessError` if the disk does not take it."""
     with _one_line_errors(run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
         for name in (*FRAMES, *(name for name in MAY_LACK if not getattr(history, name).empty)):
@@ -73,12 +73,12 @@ def _one_line_errors(path: Path) -> Iterator[None]:
 
 
 def load_run(path: Path) -> tuple[Result, History]:
-    """Read a run back. Raises `UsageError` where the folder does not hold a complete one."""
+    """Read a run back. Raises `UsageError` if the folder does not hold a complete one."""
     return load_result(path), load_frames(path)
 
 
 def load_result(path: Path) -> Result:
-    """Read a run's result alone. Raises `UsageError` where the folder does not hold one."""
+    """Read a run's result alone. Raises `UsageError` if the folder does not hold one."""
     file = path / RESULT
     try:
         return decode(file.read_bytes(), str(file))
@@ -114,7 +114,7 @@ def run_dirs(root: Path = RUNS) -> list[Path]:
 
 
 def latest(root: Path = RUNS, drill: str | None = None) -> Path:
-    """The newest complete run, of one drill or of any. Raises `UsageError` where there is none."""
+    """The newest complete run, of one drill or of any. Raises `UsageError` if there is none."""
     found = run_dirs(root / drill if drill else root)
     if not found:
         what = f"run of {drill}" if drill else "run"

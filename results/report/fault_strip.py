@@ -22,7 +22,7 @@ _NARROW_PX: Final = 280
 
 
 def held(fault: FaultWindow) -> tuple[float, float]:
-    """From when to when a fault was in effect, or was meant to be where it never was."""
+    """From when to when a fault was in effect, or was meant to be if it never was."""
     begin_s = fault.from_s if fault.injected_s is None else fault.injected_s
     return begin_s, max(fault.to_s if fault.healed_s is None else fault.healed_s, begin_s)
 

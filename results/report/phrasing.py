@@ -18,7 +18,7 @@ def mark_of(fine: bool | None) -> Mark:
 
 
 def run_mark(result: Result) -> Mark:
-    """How a run is marked: good where it ended as expected."""
+    """How a run is marked: good if it ended as expected."""
     return "good" if result.as_expected else "open" if result.verdict == "unknown" else "bad"
 
 
@@ -77,7 +77,7 @@ def milliseconds(value_ms: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """ "99.8 %"; never "100 %" where anything is missing from it; a dash for None."""
+    """ "99.8 %"; never "100 %" if anything is missing from it; a dash for None."""
     if value is None:
         return "–"
     for digits in range(3, 16):
@@ -88,7 +88,7 @@ def share(value: float | None) -> str:
 
 
 def recovery(metrics: Metrics) -> str:
-    """ "0.6 s", "≥ 3 s" where it was not seen; a dash where there was no fault."""
+    """ "0.6 s", "≥ 3 s" if it was not seen; a dash if there was no fault."""
     if metrics.recovery_s is None:
         return "–"
     return f"{'≥ ' if metrics.recovery_censored else ''}{metrics.recovery_s:.3g} s"

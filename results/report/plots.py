@@ -35,7 +35,7 @@ _MARKERS: Final = {"ok": "circle", "failed": "x", "unknown": "triangle"}
 _SUSPECTS: Final = 200
 """How many operations of one check are ringed at most."""
 _OK_SHARE: Final = 0.6
-"""How many of the operations shown may be ok ones, where all do not fit."""
+"""How many of the operations shown may be ok ones, if all do not fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Plot:
     height: int
     """In pixels."""
     sampled: str
-    """One sentence on what is shown where that is not everything, else empty."""
+    """One sentence on what is shown if that is not everything, else empty."""
 
 
 def plot_run(result: Result, history: History, points: int) -> Plot:

@@ -29,7 +29,7 @@ _UNLIMITED: Final = 10_000
 def print_result(result: Result, console: Console, run_dir: Path, report: Path | None = None, place: str = "") -> None:
     """One run: the verdict, what was done to the system and what was seen of it, every check and SLO, how to repeat it.
 
-    The operations that show why a check failed are read from `run_dir`, where the run was saved. `place` is where the run
+    The operations that show why a check failed are read from `run_dir`, if the run was saved. `place` is where the run
     stands in a series, such as "3/22".
     """
     console.print()

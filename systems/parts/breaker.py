@@ -165,7 +165,7 @@ class Breaker:
             return self._state == "closed" or (self._state == "half-open" and self._probe_free())
 
     def allow(self) -> Permit | None:
-        """Leave for one call, or None where it must not be made."""
+        """Leave for one call, or None if it must not be made."""
         with self._lock:
             now_s = self._advance()
             if self._state == "closed":
@@ -178,7 +178,7 @@ class Breaker:
             return None
 
     def call(self) -> Permit:
-        """The same, to be used in a `with` around the call. Raises `BreakerOpen` where it must not be made."""
+        """The same, to be used in a `with` around the call. Raises `BreakerOpen` if it must not be made."""
         permit = self.allow()
         if permit is None:
             raise BreakerOpen("the circuit breaker is open")

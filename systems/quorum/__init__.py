@@ -18,7 +18,7 @@ __all__ = ["BUGS", "Quorum"]
 class Quorum:
     """Majority reads and writes with read repair (ABD): linearizable, and acknowledged means on disk at a majority.
 
-    Every node `n1`, `n2`, … holds every key and coordinates for whoever asks it.
+    Every node `n1`, `n2`, … holds every key and coordinates for the clients that ask it.
     """
 
     bugs: ClassVar = BUGS

@@ -15,7 +15,7 @@ from harness.model.system import Address, Answer, Call, CallFailed
 from systems.quorum.messages import KEY_PATH, Got, NotDone, Put
 
 _TIMEOUT_S: Final = 60.0
-"""Only an end to waiting where nobody else ends it: a load gives a call up long before."""
+"""Only an end to waiting if nothing else ends it: a load gives a call up long before."""
 
 _CALLS_BEFORE_HOME: Final = 10
 """Calls that must go well elsewhere before a client tries its home node again."""
@@ -72,7 +72,7 @@ class QuorumClient:
             self._at = self._home
 
     async def _request(self, method: str, key: str, body: bytes) -> tuple[str, Response]:
-        """The answer, and of which node. Raises `CallFailed` where the request was surely not sent."""
+        """The answer, and of which node. Raises `CallFailed` if the request was surely not sent."""
         name, client = self._nodes[self._at]
         served = False
         try:
@@ -83,7 +83,7 @@ class QuorumClient:
         except TransportError as error:
             raise type(error)(f"{name}: {error}") from error
         finally:
-            self._move(served)  # also where the call was given up from outside
+            self._move(served)  # also if the call was given up from outside
         return name, response
 
 

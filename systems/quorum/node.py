@@ -1,6 +1,6 @@
-"""One node of the quorum store: a replica of every key, and a coordinator for whoever asks it.
+"""One node of the quorum store: a replica of every key, and a coordinator for the clients that ask it.
 
-GET /kv/KEY                    200 {"value": …}, null for a key never written; 503 where no quorum answered
+GET /kv/KEY                    200 {"value": …}, null for a key never written; 503 if no quorum answered
 PUT /kv/KEY {"value": "…"}     200 when a write quorum has it on disk; 503: it surely has no effect; 504: it may have one
 POST, GET /replica             between nodes
 """

@@ -24,7 +24,7 @@ Each request to a peer that is cut off holds a connection until its time is over
 
 
 class Peer:
-    """Asks one peer, over few connections where it does not answer."""
+    """Asks one peer, over few connections if it does not answer."""
 
     def __init__(self, address: Address) -> None:
         self._client = HttpClient(address)
@@ -32,7 +32,7 @@ class Peer:
         self._unanswered = 0
 
     async def ask(self, request: ReplicaRequest, timeout_s: float) -> Entry | None:
-        """The peer's answer, or None where none came: the request may have been carried out all the same."""
+        """The peer's answer, or None if none came: the request may have been carried out all the same."""
         if self._in_flight >= (MAX_IN_FLIGHT if self._unanswered < SILENT_AFTER else MAX_IN_FLIGHT_SILENT):
             return None
         self._in_flight += 1
@@ -47,7 +47,7 @@ class Peer:
         return response.decode(Entry) if response.status == 200 else None
 
     async def entries(self, timeout_s: float) -> list[Held] | None:
-        """All that the peer holds, or None where it does not answer, or does not know."""
+        """All that the peer holds, or None if it does not answer, or does not know."""
         try:
             response = await self._client.request("GET", REPLICA_PATH, timeout_s=timeout_s)
         except TransportError:

@@ -6,10 +6,10 @@ Shvartsman, "Robust Emulation of Shared Memory Using Dynamic Quorum-Acknowledged
 An operation has up to two phases. *Query*: ask all replicas what they hold of the key, and wait for a read quorum. *Store*:
 give all replicas an entry, and wait until a write quorum has it on disk. A write stores its value under a version above all
 that it was told of; a read stores the newest entry that it was told of before it answers, so that no later read sees an older
-one. Any read quorum meets any write quorum, so whoever queries after a finished store is told of it.
+one. Any read quorum meets any write quorum, so a query after a finished store is told of it.
 
-Whoever runs an operation sends `phase.request` to each of `phase.unanswered()`, now and perhaps again, hands every answer to
-`answered`, and calls `timed_out` when patience ends; then asks for the next phase, until there is an `outcome`.
+To run an operation, send `phase.request` to each of `phase.unanswered()`, now and perhaps again, hand every answer to
+`answered`, and call `timed_out` when patience ends; then ask for the next phase, until there is an `outcome`.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Operation(Protocol):
         """A replica answered a phase's request; answers to earlier phases, and after the outcome, change nothing."""
 
     def timed_out(self, phase: Phase) -> None:
-        """No quorum came in time; changes nothing where it has come meanwhile."""
+        """No quorum came in time; changes nothing if it has come meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +163,7 @@ class _Read:
             self.outcome = Failed(str(phase))  # a value that was written back was written by someone: that is no effect
 
     def _must_write_back(self, query: Phase) -> bool:
-        # Not where a write quorum answered with that very version. Replicas tell only what is on their disks and never go
+        # Not if a write quorum answered with that very version. Replicas tell only what is on their disks and never go
         # back, so every later read quorum meets one that holds it or a newer one: all that storing it would bring about.
         rules = self._coordinator.rules
         held = query.holders_of_newest() >= self._coordinator.write
@@ -191,7 +191,7 @@ class _Write:
     def timed_out(self, phase: Phase) -> None:
         if phase is not self.phase or self.outcome is not None:
             return
-        # Until the store phase nobody was told of the value. After that, one replica that has it is enough: a later read
+        # Until the store phase no replica was told of the value. After that, one replica that has it is enough: a later read
         # may find it there and write it back, however late.
         surely_not = isinstance(phase.request, Query) or not self._coordinator.rules.timeouts_are_unknown
         self.outcome = Failed(str(phase)) if surely_not else Unknown(str(phase))

@@ -42,8 +42,8 @@ _DRAWN_BITS: Final = 48
 class Storage:
     """A replica that lasts. `start` counts how often it was opened, this time included, and no number comes twice.
 
-    Where the count is lost or damaged, the number is drawn anew with `random`: two versions under one number would be one
-    version with two values, and nobody else knows the last number, for what was written under it may have reached nobody.
+    If the count is lost or damaged, the number is drawn anew with `random`: two versions under one number would be one
+    version with two values, and no other node knows the last number, for what was written under it may have reached none.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Storage:
         rules: Rules = CORRECT,
         compact_at_bytes: int = COMPACT_AT_BYTES,
     ) -> None:
-        """Read back what was held; where that cannot be known, `damaged` says why, and nothing is answered until `restore`."""
+        """Read back what was held; if that cannot be known, `damaged` says why, and nothing is answered until `restore`."""
         self._disk = disk
         self._log = log
         self._rules = rules
@@ -69,7 +69,7 @@ class Storage:
         disk.replace(STARTS, encode_line(b"%d" % self.start))
 
     async def answer(self, request: ReplicaRequest) -> Entry | None:
-        """What the replica holds when it has done what was asked; None where the disk did not take it, or is damaged."""
+        """What the replica holds when it has done what was asked; None if the disk did not take it, or is damaged."""
         if self.damaged:
             return None
         if not isinstance(request, Query):
@@ -81,11 +81,11 @@ class Storage:
         return self._replica.entry(request.key)
 
     def entries(self) -> list[Held] | None:
-        """All that the replica holds; None where that is not known."""
+        """All that the replica holds; None if that is not known."""
         return None if self.damaged else self._replica.entries()
 
     def restore(self, entries: list[Held]) -> None:
-        """Hold what the others hold, in place of a damaged log. Raises `OSError` where the disk does not take it."""
+        """Hold what the others hold, in place of a damaged log. Raises `OSError` if the disk does not take it."""
         replica = Replica(self._rules)
         for held in entries:
             replica.logged(held)
@@ -163,7 +163,7 @@ class Storage:
         for held in batch:
             self._replica.logged(held)
         for _, done in waiting:
-            if not done.done():  # whoever asked may be gone
+            if not done.done():  # the caller may be gone
                 done.set_result(bool(batch))
 
     def _write(self, batch: list[Held]) -> None:

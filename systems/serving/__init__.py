@@ -28,7 +28,7 @@ class Serving:
     """Replicated predictions: two choices, health checks, ejection, budgeted retries on another replica, load shedding.
 
     The balancer asks the less busy of two of the replicas `r1`, `r2`, …, leaves out those that do not answer, and asks another
-    one where one fails. Faults choose among the replicas; the balancer is hit only where it is named.
+    one if one fails. Faults choose among the replicas; the balancer is hit only if it is named.
     """
 
     bugs: ClassVar = BUGS
@@ -89,9 +89,9 @@ class Serving:
         return ["torch"]
 
     def prepare(self) -> None:
-        """Train the model, where that has not been done: a few seconds, once a machine.
+        """Train the model, if that has not been done: a few seconds, once a machine.
 
-        In a process of its own, so that PyTorch stays out of this one. Raises `UsageError` where a library is missing, or
+        In a process of its own, so that PyTorch stays out of this one. Raises `UsageError` if a library is missing, or
         the cache folder cannot be written.
         """
         lacks = self.missing()

@@ -34,7 +34,7 @@ class Admission:
 
     @property
     def limit(self) -> int | None:
-        """So many may be outstanding; None where there is no limit."""
+        """So many may be outstanding; None if there is no limit."""
         return None if self._overload_s is None else int(self._limit)
 
     def admit(self, outstanding: int, requests: int = 1) -> int:

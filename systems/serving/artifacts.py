@@ -64,12 +64,12 @@ def folder() -> Path:
 
 
 def missing_library() -> str | None:
-    """A library that making the artifacts needs and that is not installed; None where none is missing."""
+    """A library that making the artifacts needs and that is not installed; None if none is missing."""
     return next((library for library, version in _versions().items() if version is None), None)
 
 
 def manifest(at: Path) -> Manifest | None:
-    """The folder's manifest where every file is there and undamaged, else None."""
+    """The folder's manifest if every file is there and undamaged, else None."""
     try:
         found = msgspec.json.decode((at / MANIFEST).read_bytes(), type=Manifest)
         undamaged = all(_sha256((at / name).read_bytes()) == digest for name, digest in found.sha256.items())
@@ -84,7 +84,7 @@ def manifest_of(files: dict[str, bytes], accuracy: float) -> Manifest:
 
 
 def read(at: Path, name: str) -> bytes:
-    """One whole file. Raises `HarnessError` where it is not what the training left."""
+    """One whole file. Raises `HarnessError` if it is not what the training left."""
     found = manifest(at)
     if found is None:
         raise HarnessError(f"The artifacts in {at} are missing or damaged. Call Serving().prepare() to make them again.")
@@ -92,7 +92,7 @@ def read(at: Path, name: str) -> bytes:
 
 
 def digits(at: Path) -> list[Digit]:
-    """Every image, in scikit-learn's order. Raises `UsageError` where nothing has been prepared."""
+    """Every image, in scikit-learn's order. Raises `UsageError` if nothing has been prepared."""
     try:
         return msgspec.json.decode((at / DIGITS).read_bytes(), type=list[Digit])
     except FileNotFoundError:
@@ -100,7 +100,7 @@ def digits(at: Path) -> list[Digit]:
 
 
 def versions(at: Path) -> dict[str, Version]:
-    """The good versions, "v1" and "v2". Raises `UsageError` where nothing has been prepared."""
+    """The good versions, "v1" and "v2". Raises `UsageError` if nothing has been prepared."""
     try:
         return msgspec.json.decode((at / VERSIONS).read_bytes(), type=dict[str, Version])
     except FileNotFoundError:

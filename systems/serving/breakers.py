@@ -40,7 +40,7 @@ class Breakers:
         """Nearly always empty, and then a choice costs nothing."""
 
     def usable(self, replicas: list[N], now_s: float) -> list[N]:
-        """Those that may be called by their breakers; all, where that would leave too few, or nobody.
+        """Those that may be called by their breakers; all, if that would leave too few, or none.
 
         A few cannot answer for all. Where most breakers are open, to spare those replicas breaks the rest, one after another.
         """
@@ -51,7 +51,7 @@ class Breakers:
         return usable if usable and len(replicas) - len(usable) <= self._most_left_out else replicas
 
     def begun(self, name: str, now_s: float) -> Permit | None:
-        """A call to this replica begins. None where its breaker is open, or switched off: then the call does not count."""
+        """A call to this replica begins. None if its breaker is open, or switched off: then the call does not count."""
         if name not in self._breakers:
             return None
         self._now_s = now_s
@@ -73,7 +73,7 @@ class Breakers:
             self._not_closed.add(name)
 
     def state(self, name: str, now_s: float) -> State | None:
-        """None where breakers are switched off."""
+        """None if breakers are switched off."""
         if name not in self._breakers:
             return None
         self._now_s = now_s

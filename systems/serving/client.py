@@ -63,7 +63,7 @@ class _From(msgspec.Struct):
 
 
 def _node_of(response: Response) -> str:
-    """Who gave an answer that is no prediction, such as one without a score; "" where that cannot be read either."""
+    """Who gave an answer that is no prediction, such as one without a score; "" if that cannot be read either."""
     try:
         return response.decode(_From).node
     except msgspec.MsgspecError:

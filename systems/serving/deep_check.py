@@ -32,7 +32,7 @@ class KnownAnswers:
         self._recorded = {version.fingerprint: version.answers for version in artifacts.versions(folder).values()}
 
     def wrong(self, number: int, answer: Prediction, fingerprint: str) -> str | None:
-        """Why an answer to the `number`-th image is not the one of the weights with this fingerprint; None where it is."""
+        """Why an answer to the `number`-th image is not the one of the weights with this fingerprint; None if it is."""
         recorded = self._recorded.get(fingerprint)
         label = recorded[number].label if recorded else self._labels[number]
         if answer.label != label:

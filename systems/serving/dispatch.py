@@ -78,7 +78,7 @@ class Dispatcher:
         """Requests that were sent to a second replica while the first had not answered."""
 
     async def predict(self, messages: Sequence[Message], deadline: Deadline | None = None) -> None:
-        """Answer the messages as a replica does; 504 where the deadline passed, 503 where none answered or too much is
+        """Answer the messages as a replica does; 504 if the deadline passed, 503 if none answered or too much is
         outstanding."""
         admitted = messages[: self._admission.admit(self._outstanding, len(messages))]
         for message in messages[len(admitted) :]:

@@ -25,13 +25,13 @@ class Ejection:
         self.count = 0
         """Ejections that its next one's length counts."""
         self.until_s: float | None = None
-        """When it may return; None where it is not ejected."""
+        """When it may return; None if it is not ejected."""
 
     def answered(self) -> None:
         self._in_row = 0
 
     def failed(self, requests: int) -> bool:
-        """Requests failed; True where it deserves to be ejected."""
+        """Requests failed; True if it deserves to be ejected."""
         self._in_row += requests
         return self._in_row >= FALL_REQUESTS
 

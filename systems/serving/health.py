@@ -42,7 +42,7 @@ class HealthChecker:
             await event.wait()
 
     async def check(self, name: str) -> str | None:
-        """Why a replica is not well; None where it is."""
+        """Why a replica is not well; None if it is."""
         try:
             response = await self._clients[name].request("GET", "/healthz", timeout_s=CHECK_TIMEOUT_S)
         except TransportError as error:

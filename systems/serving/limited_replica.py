@@ -2,7 +2,7 @@
 
 `POST /predict` and `GET /healthz` as the ordinary replica has them, without batching. Its queue has no bound, and what the
 balancer has given up is still worked on, as most servers do: that is what makes overload and retry storms dangerous. Only what
-has a deadline is not: where there is no time left for it when its turn comes, it is not begun.
+has a deadline is not: if there is no time left for it when its turn comes, it is not begun.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class ServedStatus(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     model: str
     cache: CacheStatus | None
-    """None where it has none."""
+    """None if it has none."""
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +72,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     ejections: int
     """How often failed requests took it down."""
     breaker: State | None = None
-    """Where it is not closed, the replica gets at most a few requests, to see whether it is well again; None: there is none."""
+    """While it is not closed, the replica gets at most a few requests, to see whether it is well again; None: there is none."""
     last_failure: str
 
 

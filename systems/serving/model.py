@@ -64,7 +64,7 @@ class Classifier:
         Nothing is copied, so that what changes there changes the answers.
         """
         own = self._net.state_dict()
-        with warnings.catch_warnings(action="ignore"):  # PyTorch warns that nobody may write to it, and nobody does
+        with warnings.catch_warnings(action="ignore"):  # PyTorch warns that it must not be written to, and it is not
             numbers = torch.frombuffer(memory, dtype=DTYPE)
         parts = torch.split(numbers, [tensor.numel() for tensor in own.values()])
         shaped = {name: part.view_as(tensor) for (name, tensor), part in zip(own.items(), parts, strict=True)}

@@ -47,7 +47,7 @@ class Pool:
     """The replicas. All are taken to be up until they show otherwise.
 
     Failed requests alone never take the last replica down, nor more than a share of all: a moment in which everything is slow
-    must not leave nobody. Only health checks do. Whatever took a replica down, good health checks bring it up, an ejected one
+    must leave some. Only health checks do. Whatever took a replica down, good health checks bring it up, an ejected one
     not before its time.
 
     A replica that is up and whose breaker is open is not chosen while there is another one.
@@ -71,7 +71,7 @@ class Pool:
         self._changed()
 
     def choose(self, tried: Collection[str] = (), now_s: float = 0.0) -> str | None:
-        """The next replica by the strategy, among those that are up, not draining and not `tried`; None where there is none.
+        """The next replica by the strategy, among those that are up, not draining and not `tried`; None if there is none.
 
         Rather than nowhere, a retry goes to a replica that only failed requests took down, not health checks: after a moment
         in which everything was slow, several are down that are well, and the request has but to be sent once more.
@@ -105,7 +105,7 @@ class Pool:
     def sent(self, name: str, now_s: float, requests: int = 1) -> Permit | None:
         """Requests were sent to this replica; each is outstanding until it was answered, failed or abandoned.
 
-        Sent together, they are one call to its breaker. What that gives goes to whichever says how the call ended; where some
+        Sent together, they are one call to its breaker. What that gives goes to whichever says how the call ended; if some
         were answered and others failed, it failed.
         """
         self._replicas[name].outstanding += requests
@@ -121,14 +121,14 @@ class Pool:
         replica.ejection.answered()
 
     def abandoned(self, name: str, requests: int = 1, permit: Permit | None = None) -> None:
-        """Nobody waits for these requests any more. It says nothing of the replica."""
+        """No client waits for these requests any more. It says nothing of the replica."""
         if permit is not None:
             permit.dropped()
         replica = self._replicas[name]
         replica.outstanding = max(0, replica.outstanding - requests)
 
     def failed(self, name: str, why: str, now_s: float, requests: int = 1, permit: Permit | None = None) -> bool:
-        """Requests to this replica failed. True where that took it down."""
+        """Requests to this replica failed. True if that took it down."""
         if permit is not None:
             self._breakers.ended(name, permit, now_s, failed=True)
         replica = self._replicas[name]
@@ -148,7 +148,7 @@ class Pool:
         return ejected < self._most_ejected and any(other.up and not other.draining for other in others)
 
     def check_passed(self, name: str, now_s: float) -> bool:
-        """A health check of this replica was good. True where that brought it up."""
+        """A health check of this replica was good. True if that brought it up."""
         replica = self._replicas[name]
         replica.failed_checks = 0
         if replica.up:
@@ -164,7 +164,7 @@ class Pool:
         return True
 
     def check_failed(self, name: str, why: str, now_s: float) -> bool:
-        """A health check of this replica was not good. True where that took it down."""
+        """A health check of this replica was not good. True if that took it down."""
         replica = self._replicas[name]
         replica.good_checks = 0
         replica.failed_checks += 1

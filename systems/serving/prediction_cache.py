@@ -1,7 +1,7 @@
 """A replica's memory of what it answered: the same request again needs no decoding and no pass through the model.
 
-A cache belongs to one model. Whoever replaces the model goes on with an empty cache and drops the old one, rather than emptying
-it: an answer that the old model gave, and that has yet to be encoded, is kept where nobody looks any more.
+A cache belongs to one model. To replace the model is to go on with an empty cache and drop the old one, rather than emptying
+it: an answer that the old model gave, and that has yet to be encoded, is kept where no request looks any more.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class PredictionCache:
         self._misses = misses
 
     def get(self, body: bytes) -> bytes | None:
-        """The answer that was kept for these bytes; None where there is none."""
+        """The answer that was kept for these bytes; None if there is none."""
         answer = self._answers.get(body)
         if answer is None:
             self._misses += 1

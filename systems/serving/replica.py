@@ -5,8 +5,8 @@ models are large. So what becomes of the file, or of that memory, becomes of the
 
 `POST /predict` (see `messages`); `GET /healthz` runs the model and looks at its weights (see `deep_check`): 200 where both are
 right, else 503. Weights that have changed by themselves are loaded again from the artifacts, whose digests tell that they are
-whole. Until that succeeds every check fails, so that the replica is taken out of service; where it does at once, which is the
-usual case, wrong answers end with the first failed check, and nobody needs to be called.
+whole. Until that succeeds every check fails, so that the replica is taken out of service; if it does at once, which is the
+usual case, wrong answers end with the first failed check, and no one has to be called.
 
 `POST /reload` with `{"weights": "weights-v2.pt"}`, a file of the artifacts folder: the next batch is another version's. Each
 batch, and so each answer, is made by one version, whose fingerprint stands in it. A file that is no good changes nothing: 409.

@@ -26,7 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """… and none longer than this. One that stayed for this long after its return begins anew."""
     max_ejected: float = 0.5
     """At most this share of the replicas is ejected at once, and at most this share is left out because of breakers (but one
-    may always be, where another one is up)."""
+    may always be, if another one is up)."""
     slow_start_ms: float = 500.0
     """A replica that returned gets a share that grows to a full one within this time."""
     retry_ratio: float | None = 0.2

@@ -45,7 +45,7 @@ def train(images: torch.Tensor, labels: torch.Tensor, epochs: int) -> nn.Sequent
 
 
 def make() -> tuple[dict[str, bytes], float]:
-    """Every artifact by file name, and the model's accuracy. Raises `HarnessError` where the training went wrong."""
+    """Every artifact by file name, and the model's accuracy. Raises `HarnessError` if the training went wrong."""
     bunch = load_digits()
     images, labels = model.inputs(bunch.data), torch.from_numpy(bunch.target)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(SEED))

@@ -42,7 +42,7 @@ class Training:
     device: str = "cpu"
     """Where the ranks compute: "cpu", or "cuda", the first GPU for all of them; gloo exchanges copies on the CPU either way."""
     step_ms: float = 25.0
-    """A step begins no sooner than this after the one before; 0: as soon as it can. It leaves room for whoever watches."""
+    """A step begins no sooner than this after the one before; 0: as soon as it can. It leaves time for those that watch."""
     checkpoint_every: int = 20
     """Steps from one checkpoint to the next."""
     checkpoints_kept: int = 2

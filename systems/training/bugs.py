@@ -1,6 +1,6 @@
 """The known bugs of training. Each replaces one part of a correct rank, or of the coordinator, by one that is wrong.
 
-Parts are named, not imported: whoever lists bugs does without PyTorch.
+Parts are named, not imported: listing bugs needs no PyTorch.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ BUGS: Final = BugCatalog(
     ),
     Bug(
         "lost-shards",
-        "the samples of a rank that is gone are nobody's",
+        "the samples of a rank that is gone are dropped",
         Parts(worker=f"{_WORKERS}:LostShards"),
         caught_by=("training/worker_killed", "every_sample_once"),
     ),

@@ -6,7 +6,7 @@ GET  /store?key=…       that address, as soon as it is there
 POST /written           from ranks: a part of a checkpoint is on the disk
 GET  /status            the group
 
-Nobody trains here, and training goes on without a coordinator for as long as no rank is lost. Generations and the group are on
+No training happens here, and it goes on without a coordinator for as long as no rank is lost. Generations and the group are on
 disk before they are used, so one that was started again neither reuses a number nor disturbs a group that goes well.
 """
 
@@ -186,7 +186,7 @@ class Coordinator:
     async def _reaches_all(self, name: str) -> bool:
         """Whether a rank outside and all members of the group reach each other; the one with the lower number tries."""
         group, ranks = self._membership.group, self._membership.ranks
-        assert group is not None  # noqa: S101 - only a complete group takes anybody in
+        assert group is not None  # noqa: S101 - only a complete group takes a rank in
         later = tuple(member for member in group.members if ranks.index(member) > ranks.index(name))
         earlier = [member for member in group.members if member not in later]
         tries = [self._reaches(name, later), *(self._reaches(member, (name,)) for member in earlier)]

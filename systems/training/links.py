@@ -11,7 +11,7 @@ from systems.parts.gloo.group import Device, device
 from torch_drills.addresses import Address, dials
 
 _HIGHEST: Final = 250
-"""Ranks listen for gloo on 127.0.1.250, .249, …: whoever has the higher address dials, so a lower rank dials a higher one."""
+"""Ranks listen for gloo on 127.0.1.250, .249, …: the one with the higher address dials, so a lower rank dials a higher one."""
 
 
 def host_of(number: int) -> str:

@@ -84,7 +84,7 @@ class Membership:
         self.group, self._since_s, self._complete = group, now_s, False
 
     def disbanded(self) -> None:
-        """Nobody answers: what was heard before says nothing of who will come."""
+        """No rank answers: what was heard before says nothing of who will come."""
         self.group, self._complete = None, False
         self._heard.clear()
 
@@ -144,7 +144,7 @@ class Membership:
         return None
 
     def _all_wait(self) -> bool:
-        """Whether all members wait for one another: one that computes, however long, waits for nobody."""
+        """Whether all members wait for one another: one that computes, however long, waits for no other."""
         assert self.group is not None  # noqa: S101 - asked of a group only
         beats = [self._heard[name].beat for name in self.group.members if name in self._heard]
         return min((beat.waiting_s for beat in beats), default=0.0) > self._limits.waiting_s

@@ -88,7 +88,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stepped(msgspec.Struct, frozen=True, kw_only=True):
-    """A rank to whoever asks: a step that it has just done, and the digest of the parameters after it."""
+    """A rank's answer: a step that it has just done, and the digest of the parameters after it."""
 
     node: str
     generation: int
@@ -97,7 +97,7 @@ class Stepped(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The coordinator to whoever asks: who is in the group."""
+    """The coordinator's answer: who is in the group."""
 
     generation: int
     members: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a node of a training writes down for whoever judges the run: a line of JSON for each thing that happened.
+"""What a node of a training writes down for the run's judgement: a line of JSON for each thing that happened.
 
 A line is written as it happens and is not synced: the kernel has it when the process is killed. Times are of the monotonic
 clock.

@@ -23,7 +23,7 @@ _LOOK_S: Final = 0.01
 
 
 class Ended(RuntimeError):
-    """The group is to end: nobody wants this collective's result."""
+    """The group is to end: this collective's result is not wanted."""
 
 
 class _Backend(Protocol):
@@ -44,7 +44,7 @@ class Group:
     """The members of one generation, seen from one of them.
 
     All calls are collective: every member makes the same ones in the same order. They raise `RuntimeError` if a member is
-    gone, the group was aborted, or `timeout_s` is over; and `Ended` as soon as `over` says that nobody wants the result.
+    gone, the group was aborted, or `timeout_s` is over; and `Ended` as soon as `over` says that the result is not wanted.
     """
 
     def __init__(

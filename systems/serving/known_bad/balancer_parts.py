@@ -104,7 +104,7 @@ class SwappedAnswers(Dispatcher):
         mine: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._asked.append(mine)
         await super().predict([message], deadline)
-        self._asked.popleft().set_result(message.answer)  # whoever asked first, not who asked this
+        self._asked.popleft().set_result(message.answer)  # the first that asked, not the one that asked this
         message.answer = await mine
 
 
