@@ -1,0 +1,165 @@
+"""The quorum store's client: which node it asks, and what it takes the answers for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+import pytest
+
+from harness.cluster.ports import HOST, reserved
+from harness.http.message import Broken, Request, Response, TransportError
+from harness.http.server import Handler, listen
+from harness.model.system import Answer, Call, CallFailed
+from systems.quorum.client import QuorumClient
+
+T = TypeVar("T")
+READ, WRITE = Call("read", "k"), Call("write", "k", "1")
+
+
+async def never(request: Request) -> Response:
+    """No answer, as long as the connection lasts."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def answered(status: int, body: object) -> Handler:
+    async def answer(request: Request) -> Response:
+        return Response.json(body, status)
+
+    return answer
+
+
+GOOD = answered(200, {"value": "good"})
+NO_QUORUM = answered(503, {"outcome": "failed", "error": "no quorum"})
+UNKNOWN = answered(504, {"outcome": "unknown", "error": "some may have it"})
+
+
+def with_client(handlers: Sequence[Handler | None], scenario: Callable[[QuorumClient, list[str]], Coroutine[Any, Any, T]]) -> T:
+    """A client whose home is n1; None stands for a node that is not there. The list gathers who was asked what."""
+    asked: list[str] = []
+
+    def noted(name: str, handler: Handler) -> Handler:
+        async def answer(request: Request) -> Response:
+            asked.append(f"{name} {request.method}")
+            return await handler(request)
+
+        return answer
+
+    async def run(ports: list[int]) -> T:
+        entries = [(f"n{number}", (HOST, port)) for number, port in enumerate(ports, start=1)]
+        servers = [
+            await listen(noted(name, handler), address)
+            for (name, address), handler in zip(entries, handlers, strict=True)
+            if handler is not None
+        ]
+        client = QuorumClient(0, entries)
+        try:
+            async with asyncio.timeout(60):
+                return await scenario(client, asked)
+        finally:
+            await client.close()
+            for server in servers:
+                server.close()
+
+    with reserved(len(handlers)) as ports:
+        return asyncio.run(run(ports))
+
+
+def test_a_client_asks_its_home_node() -> None:
+    async def scenario(client: QuorumClient, asked: list[str]) -> None:
+        assert await client.invoke(READ) == Answer("good", "n1")
+        assert await client.invoke(WRITE) == Answer(None, "n1")
+        assert asked == ["n1 GET", "n1 PUT"]
+
+    with_client([GOOD, GOOD, GOOD], scenario)
+
+
+@pytest.mark.parametrize("home", [None, NO_QUORUM])
+def test_a_write_that_was_not_sent_or_was_refused_has_failed_and_is_sent_nowhere_else(home: Handler | None) -> None:
+    async def scenario(client: QuorumClient, asked: list[str]) -> None:
+        with pytest.raises(CallFailed, match="n1: "):
+            await client.invoke(WRITE)
+        assert [name for name in asked if not name.startswith("n1")] == []
+        assert await client.invoke(WRITE) == Answer(None, "n2")
+
+    with_client([home, GOOD, GOOD], scenario)
+
+
+@pytest.mark.parametrize("home", [UNKNOWN, answered(500, {}), answered(507, {})])
+def test_a_write_that_may_have_acted_is_unknown_and_is_sent_nowhere_else(home: Handler) -> None:
+    async def scenario(client: QuorumClient, asked: list[str]) -> None:
+        with pytest.raises(TransportError, match="n1: "):
+            await client.invoke(WRITE)
+        assert asked == ["n1 PUT"]
+        assert await client.invoke(READ) == Answer("good", "n2")
+
+    with_client([home, GOOD, GOOD], scenario)
+
+
+def test_a_write_whose_connection_broke_is_unknown() -> None:
+    async def run() -> None:
+        breaker = await asyncio.start_server(lambda _, writer: writer.close(), HOST, 0)
+        client = QuorumClient(0, [("n1", breaker.sockets[0].getsockname())])
+        with pytest.raises(Broken, match="n1: "):
+            await client.invoke(WRITE)
+        breaker.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("home", [None, NO_QUORUM, UNKNOWN, answered(500, {})])
+def test_a_read_is_asked_of_the_next_node(home: Handler | None) -> None:
+    async def scenario(client: QuorumClient, asked: list[str]) -> None:
+        assert await client.invoke(READ) == Answer("good", "n3")
+        assert await client.invoke(READ) == Answer("good", "n3")
+
+    with_client([home, None, GOOD], scenario)
+
+
+def test_a_read_that_no_node_answers_has_failed() -> None:
+    async def scenario(client: QuorumClient, asked: list[str]) -> None:
+        with pytest.raises(CallFailed, match="n3: no quorum"):
+            await client.invoke(READ)
+
+    with_client([None, NO_QUORUM, NO_QUORUM], scenario)
+
+
+def test_a_call_that_was_given_up_leaves_its_node_too() -> None:
+    async def scenario(client: QuorumClient, asked: list[str]) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await client.invoke(WRITE)
+        assert await client.invoke(WRITE) == Answer(None, "n2")
+
+    with_client([never, GOOD, GOOD], scenario)
+
+
+def test_a_client_comes_home_again() -> None:
+    refuses = True
+
+    async def home(request: Request) -> Response:
+        return await (NO_QUORUM if refuses else GOOD)(request)
+
+    async def scenario(client: QuorumClient, asked: list[str]) -> None:
+        nonlocal refuses
+        assert await client.invoke(READ) == Answer("good", "n2")
+        refuses = False
+        nodes = [(await client.invoke(READ)).node for _ in range(30)]
+        assert nodes[0] == "n2"
+        assert nodes[-1] == "n1"
+        assert nodes == sorted(nodes, reverse=True)
+
+    with_client([home, GOOD, GOOD], scenario)
+
+
+def test_a_call_that_a_register_does_not_know_has_failed() -> None:
+    async def scenario(client: QuorumClient, asked: list[str]) -> None:
+        with pytest.raises(CallFailed, match="registers are read, or written with a value"):
+            await client.invoke(Call("predict", "k"))
+        with pytest.raises(CallFailed, match="registers are read, or written with a value"):
+            await client.invoke(Call("write", "k"))
+        assert asked == []
+
+    with_client([GOOD], scenario)
