@@ -77,7 +77,9 @@ def step_times_ms(way: str, folder: Path, steps: int, width: int, batch: int) ->
         run_to_its_end(ScriptRun(spec, run_dir, _Nobody()).record())
     else:
         journal = {"BENCHMARK_JOURNAL": str(folder)} if way == "journal" else {}
-        subprocess.run(command, env={**os.environ, **journal}, check=True, capture_output=True)
+        done = subprocess.run(command, env={**os.environ, **journal}, check=False, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"the {way} run failed with exit code {done.returncode}: {done.stderr[-2000:]}")
     return [float(line) * 1e3 for line in out.read_text().split()][_WARM_UP:]
 
 
