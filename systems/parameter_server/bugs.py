@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,10 @@ class Limits:
 
     overdue_s: float = 0.2
     """From a shard's being dealt to its gradient: then another worker gets it as well, and the first answer counts."""
+    slow: float = 2.0
+    """It gets it already when this one took so many times as long as any other shard of the step …"""
+    least_s: float = 0.02
+    """… and so long at least."""
     silent_s: float = 1.0
     """Without a beat of the master: then the other server stands for election."""
     heard_s: float = 0.6
@@ -32,6 +37,8 @@ class Rules:
     """A gradient that is pushed again, because its answer was lost, is not added again."""
     steps_compared: bool = True
     """A gradient counts in the step that it was computed for and in no other."""
+    digests_checked: bool = True
+    """What does not match its SHA-256 is not used."""
     terms_compared: bool = True
     """A worker takes work only from the master that it promised itself to last; a master with an older term gives up."""
     shards_dealt_again: bool = True
@@ -83,8 +90,14 @@ BUGS: Final = BugCatalog(
     Bug(
         "no-timeout",
         "a worker that does not answer is waited for",
-        Rules(limits=Limits(overdue_s=3600)),
+        Rules(limits=Limits(overdue_s=3600, slow=math.inf)),
         caught_by=("training/master_worker_frozen", "max < 1.5s"),
+    ),
+    Bug(
+        "digests-ignored",
+        "a gradient is used, and parameters are, whether or not they match their SHA-256",
+        Rules(digests_checked=False),
+        caught_by=("training/master_link_corrupt", "same_parameters"),
     ),
     Bug(
         "unfenced",

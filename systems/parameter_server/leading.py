@@ -25,7 +25,7 @@ from systems.training.records import Done, Records
 from systems.training.trainer import Applied, Trainer
 
 CHECKPOINTS: Final = "checkpoints"
-_LOOK_S: Final = 0.05
+_LOOK_S: Final = 0.01
 """How often a pull that waits looks whether a shard is overdue."""
 
 _WAIT_S: Final = 0.5
@@ -95,7 +95,7 @@ class Leading:
     def push(self, push: Push, data: bytes) -> Outcome:
         """Take a gradient. Raises `Damaged` if it is none of this model."""
         gradient = _Gradient(uses=push.uses, row=row_of(data, self._trainer.row))
-        outcome = self._round.push(push.worker, push.step, push.shard, gradient)
+        outcome = self._round.push(push.worker, push.step, push.shard, gradient, now_s=asyncio.get_running_loop().time())
         if outcome is Outcome.LATE:
             detail = f"{push.worker}'s gradient of step {push.step}: this is step {self._round.step}"
             self._records.event("refused", self.term, detail)

@@ -70,6 +70,7 @@ class Round(Generic[T]):
         self._served: set[str] = set()
         self._heard: set[str] = set()
         self._held: list[Contribution[T]] = []
+        self._took_s: list[float] = []
         self._left_out: set[int] = set()
 
     @property
@@ -99,7 +100,7 @@ class Round(Generic[T]):
         self._served.add(worker)
         return tuple(mine) if mine or not seen else None
 
-    def push(self, worker: str, step: int, shard: int, value: T) -> Outcome:
+    def push(self, worker: str, step: int, shard: int, value: T, *, now_s: float) -> Outcome:
         """Take a shard's gradient, if it is one of this step and the first of its shard."""
         if self._rules.steps_compared and step != self.step:
             return Outcome.LATE
@@ -108,6 +109,8 @@ class Round(Generic[T]):
             return Outcome.AGAIN
         self._held.append(Contribution(shard=shard, worker=worker, value=value))
         self._left_out.discard(shard)
+        if shard in self._dealt:
+            self._took_s.append(now_s - self._dealt[shard].at_s)
         return Outcome.HELD
 
     def _missing(self) -> list[int]:
@@ -115,7 +118,9 @@ class Round(Generic[T]):
         return [shard for shard in self._shards if shard not in there]
 
     def _overdue(self, now_s: float) -> list[int]:
-        limit_s = self._rules.limits.overdue_s
+        limits = self._rules.limits
+        usual_s = max(self._took_s, default=limits.overdue_s)  # since it was dealt: the last of a worker's shards counts
+        limit_s = min(limits.overdue_s, max(limits.slow * usual_s, limits.least_s))
         found = [shard for shard in self._missing() if now_s - self._dealt[shard].at_s >= limit_s]
         if not self._rules.shards_dealt_again:
             self._left_out |= set(found)

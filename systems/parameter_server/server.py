@@ -32,6 +32,7 @@ from systems.parameter_server.messages import (
     Promised,
     Pull,
     Push,
+    pack,
     unpack,
 )
 from systems.parameter_server.protocol import Outcome, majority
@@ -87,11 +88,11 @@ class Server:
         try:
             match request.method, request.path:
                 case "POST", path if path == PULL:
-                    return await self._pull(request.decode(Pull))
+                    return await self._pull(unpack(request.body, Pull)[0])
                 case "POST", path if path == PUSH:
                     return self._push(request.body)
                 case "POST", path if path == BEAT:
-                    return self._beat(request.decode(Beat))
+                    return self._beat(unpack(request.body, Beat)[0])
                 case "GET", path if path == STATUS:
                     return self._status()
                 case _:
@@ -110,7 +111,7 @@ class Server:
         return self._status(_NOT_LEADING) if work is None else Response(200, work)
 
     def _push(self, body: bytes) -> Response:
-        push, data = unpack(body, Push)
+        push, data = unpack(body, Push, checked=self._rules.digests_checked)
         self._know(push.term)
         leading = self._leading
         if leading is None or (leading.term != push.term and self._rules.terms_compared):
@@ -152,9 +153,9 @@ class Server:
     async def _elected(self) -> bool:
         term = self._term + 1
         self._enter(term)
-        ask = msgspec.json.encode(Ask(server=self._node.name, term=term))
+        ask = pack(Ask(server=self._node.name, term=term))
         answers = await asyncio.gather(*(_ask(client, PROMISE, ask) for client in self._workers.values()))
-        promised = [answer.decode(Promised) for answer in answers if answer is not None]
+        promised = [answer for answer in answers if answer is not None]
         self._know(max((answer.term for answer in promised), default=0))
         granted = sum(answer.granted for answer in promised)
         return granted >= majority(len(self._workers)) and self._term == term
@@ -185,15 +186,18 @@ class Server:
 async def _tell(client: HttpClient, term: int) -> None:
     """Tell another server for ever that this one leads."""
     while True:
-        await _ask(client, BEAT, msgspec.json.encode(Beat(term=term)))
+        with contextlib.suppress(TransportError):  # it may be gone, and come back
+            await client.request("POST", BEAT, pack(Beat(term=term)), timeout_s=_ANSWER_S)
         await asyncio.sleep(_BEAT_S)
 
 
-async def _ask(client: HttpClient, path: str, body: bytes) -> Response | None:
-    with contextlib.suppress(TransportError):
-        response = await client.request("POST", path, body, timeout_s=_ANSWER_S)
-        return response if response.status == 200 else None
-    return None
+async def _ask(client: HttpClient, path: str, message: bytes) -> Promised | None:
+    """A worker's answer; None if there was none that is sound."""
+    try:
+        response = await client.request("POST", path, message, timeout_s=_ANSWER_S)
+        return unpack(response.body, Promised)[0] if response.status == 200 else None
+    except (TransportError, Damaged):
+        return None
 
 
 async def main(node: NodeContext) -> None:

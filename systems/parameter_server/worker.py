@@ -76,7 +76,7 @@ class Worker:
     async def handle(self, request: Request) -> Response:
         match request.method, request.path:
             case "POST", path if path == PROMISE:
-                return self._promise(request.decode(Ask))
+                return self._promise(request.body)
             case "GET", path if path == STEP:
                 return Response.json(await asyncio.shield(self._stepped))
             case "GET", path if path == STATUS:
@@ -84,11 +84,15 @@ class Worker:
             case _:
                 return Response(404, b"no such route")
 
-    def _promise(self, ask: Ask) -> Response:
+    def _promise(self, body: bytes) -> Response:
+        try:
+            ask, _ = unpack(body, Ask)
+        except Damaged as error:
+            return Response(400, str(error).encode())
         before = self._promises.kept
         granted = self._promises.ask(ask.term, ask.server, self._node.clock())
         self._keep(before)
-        return Response.json(self._promised(granted=granted))
+        return Response(200, pack(self._promised(granted=granted)))
 
     def _promised(self, *, granted: bool) -> Promised:
         kept = self._promises.kept
@@ -124,8 +128,9 @@ class Worker:
     async def _pull(self, client: HttpClient, term: int, seen: int) -> tuple[Work, bytes] | None:
         pull = Pull(worker=self._node.name, promised=self._promises.kept.term, term=term, seen=seen)
         try:
-            response = await client.request("POST", PULL, msgspec.json.encode(pull), timeout_s=_PULL_S)
-            return unpack(response.body, Work) if response.status == 200 else None
+            response = await client.request("POST", PULL, pack(pull), timeout_s=_PULL_S)
+            checked = self._rules.digests_checked
+            return unpack(response.body, Work, checked=checked) if response.status == 200 else None
         except (TransportError, Damaged):
             return None
 

@@ -14,7 +14,7 @@ from systems.parameter_server.protocol import Outcome, Promise, Promises, Round,
 from systems.parts.sampler import Use
 
 WORKERS = ("worker1", "worker2", "worker3")
-LIMITS = Limits(overdue_s=0.2, heard_s=0.6)
+LIMITS = Limits(overdue_s=0.2, slow=2, least_s=0.02, heard_s=0.6)
 SHARDS = 12
 
 
@@ -22,8 +22,8 @@ def begun(step: int = 7, present: tuple[str, ...] = WORKERS, **rules: bool) -> R
     return Round(step=step, shards=SHARDS, workers=WORKERS, present=present, rules=Rules(limits=LIMITS, **rules))  # type: ignore[arg-type]
 
 
-def push_all(step: Round[float], worker: str, shards: tuple[int, ...]) -> list[Outcome]:
-    return [step.push(worker, step.step, shard, float(shard)) for shard in shards]
+def push_all(step: Round[float], worker: str, shards: tuple[int, ...], *, now_s: float = 0) -> list[Outcome]:
+    return [step.push(worker, step.step, shard, float(shard), now_s=now_s) for shard in shards]
 
 
 # ------------------------------------------------------------------------------------------------------------- a step
@@ -67,12 +67,21 @@ def test_a_shard_that_is_overdue_goes_to_another_worker_and_the_first_answer_cou
     step = begun()
     lost = step.deal("worker1", seen=False, now_s=0) or ()
     for worker in WORKERS[1:]:
-        push_all(step, worker, step.deal(worker, seen=False, now_s=0) or ())
+        push_all(step, worker, step.deal(worker, seen=False, now_s=0) or (), now_s=0.15)
     assert step.deal("worker2", seen=True, now_s=0.19) is None
     assert step.deal("worker2", seen=True, now_s=0.2) == lost
-    assert step.push("worker1", 7, lost[0], 10.0) is Outcome.HELD
-    assert step.push("worker2", 7, lost[0], 20.0) is Outcome.AGAIN
+    assert step.push("worker1", 7, lost[0], 10.0, now_s=0) is Outcome.HELD
+    assert step.push("worker2", 7, lost[0], 20.0, now_s=0) is Outcome.AGAIN
     assert step.contributions()[0].value == 10.0
+
+
+def test_a_worker_that_takes_twice_as_long_as_the_others_is_not_waited_for_longer() -> None:
+    step = begun()
+    slow = step.deal("worker1", seen=False, now_s=0) or ()
+    for worker in WORKERS[1:]:
+        push_all(step, worker, step.deal(worker, seen=False, now_s=0) or (), now_s=0.03)
+    assert step.deal("worker2", seen=True, now_s=0.059) is None
+    assert step.deal("worker2", seen=True, now_s=0.06) == slow
 
 
 def test_a_worker_without_shards_still_gets_the_parameters_once() -> None:
@@ -95,15 +104,18 @@ def test_a_step_is_not_done_by_less_than_half_of_the_workers() -> None:
 
 def test_a_gradient_of_another_step_is_refused() -> None:
     step = begun(step=7)
-    assert step.push("worker1", 6, 0, 1.0) is Outcome.LATE
-    assert step.push("worker1", 8, 0, 1.0) is Outcome.LATE
+    assert step.push("worker1", 6, 0, 1.0, now_s=0) is Outcome.LATE
+    assert step.push("worker1", 8, 0, 1.0, now_s=0) is Outcome.LATE
     assert step.took_part == frozenset()
 
 
 def test_each_broken_rule_lets_through_what_it_should_not() -> None:
     twice = begun(pushes_count_once=False)
-    assert [twice.push("worker1", 7, 0, 1.0), twice.push("worker1", 7, 0, 1.0)] == [Outcome.HELD, Outcome.HELD]
-    assert begun(steps_compared=False).push("worker1", 3, 0, 1.0) is Outcome.HELD
+    assert [twice.push("worker1", 7, 0, 1.0, now_s=0), twice.push("worker1", 7, 0, 1.0, now_s=0)] == [
+        Outcome.HELD,
+        Outcome.HELD,
+    ]
+    assert begun(steps_compared=False).push("worker1", 3, 0, 1.0, now_s=0) is Outcome.HELD
     lossy = begun(shards_dealt_again=False)
     lossy.deal("worker1", seen=False, now_s=0)
     for worker in WORKERS[1:]:
@@ -134,7 +146,7 @@ def test_whatever_is_lost_repeated_or_late_each_shard_of_each_step_counts_once_w
             random.shuffle(under_way)
             for _ in range(min(len(under_way), random.randrange(6))):
                 pusher, of, shard = under_way.pop()
-                step.push(pusher, of, shard, (of, shard))
+                step.push(pusher, of, shard, (of, shard), now_s=now_s)
         assert [held.value for held in step.contributions()] == [(number, shard) for shard in range(SHARDS)]
         assert len(step.took_part) >= majority(len(WORKERS))
 
