@@ -14,7 +14,7 @@ from rich.console import Console
 from harness.cli.console import new_console
 from harness.cli.live import Live
 from harness.cli.pace import Pace
-from harness.cli.written import STDOUT, check_writable, put, report
+from harness.cli.written import STDOUT, check_writable, put
 from harness.model.errors import FaultError, HarnessError, NodeDown
 from harness.model.slo import SLO
 from harness.run.catalog import NamedDrill
@@ -23,7 +23,7 @@ from harness.run.spec import SEED_BITS, RunSpec, run_spec_of
 from results.analysis.judge import undecidable
 from results.record.result import Result
 from results.record.suite import SuiteResult, Unfinished, encode
-from results.report.page import REPORT
+from results.report.page import REPORT, write_run_report
 from results.report.terminal import print_result
 from workloads.load.arrivals import expected
 
@@ -110,7 +110,8 @@ def _run_one(order: RunSpec, arguments: argparse.Namespace, console: Console, pa
     with Live(console, order, str(pace)) as live:
         done = run(order, runs=arguments.runs, observer=live)
     series.finished.append(done)
-    page = report([done.run_dir], done.run_dir / REPORT)
+    page = done.run_dir / REPORT
+    write_run_report(done.run_dir, done.result, done.history, page)
     print_result(done.result, console, done.run_dir, page, place=str(pace).partition("]")[0].removeprefix("["))
 
 

@@ -18,7 +18,7 @@ from harness.model.errors import HarnessError, UsageError
 from harness.run.catalog import NamedDrill, load_drill
 from harness.run.runner import CompletedRun, run
 from harness.run.spec import SEED_BITS, run_spec_of
-from results.report.page import REPORT, write_report
+from results.report.page import REPORT, write_run_report
 from results.report.terminal import summary
 
 
@@ -79,7 +79,7 @@ def _run(named: NamedDrill, config: pytest.Config) -> CompletedRun:
     seed = config.getoption("--drill-seed")
     order = run_spec_of(named, secrets.randbits(SEED_BITS) if seed is None else seed, (), config.getoption("--fault-plane"))
     done = run(order, runs=config.getoption("--drill-runs"))
-    write_report([done.run_dir], done.run_dir / REPORT)
+    write_run_report(done.run_dir, done.result, done.history, done.run_dir / REPORT)
     return done
 
 

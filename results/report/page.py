@@ -90,6 +90,11 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
     write_page(render([(path, *load_run(path)) for path in runs]), out)
 
 
+def write_run_report(run_dir: Path, result: Result, history: History, out: Path) -> None:
+    """Write the page about a run that has just been made. Raises `HarnessError` if it cannot be written."""
+    write_page(render([(run_dir, result, history)]), out)
+
+
 def render(runs: Sequence[tuple[Path, Result, History]]) -> str:
     """The page about runs: each with its folder (for the node logs), its result and its history."""
     gravity = list(EXIT_CODES)
