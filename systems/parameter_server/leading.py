@@ -16,8 +16,7 @@ from systems.parameter_server.bugs import Rules
 from systems.parameter_server.messages import Pull, Push, Work, pack
 from systems.parameter_server.parameters import parameters_of, row_of
 from systems.parameter_server.protocol import Contribution, Outcome, Round
-from systems.parts.checkpoint.manifest import Shard
-from systems.parts.checkpoint.saver import Saver
+from systems.parameter_server.saving import Saving
 from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.sampler import Use
 from systems.training.bugs import load
@@ -62,7 +61,6 @@ class Leading:
         self._trainer = load(settings.rules.trainer, Trainer)(settings.model, settings.seed)
         schedule = Schedule(every=settings.checkpoint_every, keep=settings.checkpoints_kept)
         self._checkpoints = Checkpoints(checkpoints, self._trainer.identity(), schedule)
-        self._saving = self._trainer.progress()
         self._ended = False
         self._changed = asyncio.Event()
         self._resume()
@@ -117,16 +115,16 @@ class Leading:
 
     async def run(self) -> None:
         """Do steps until the term is over."""
-        saver = Saver(self._checkpoints, written=self._written, failed=self._not_saved)
+        saving = Saving(self._checkpoints, lambda kind, detail: self._records.event(kind, self.term, detail))
         try:
             while True:
                 while not self._round.complete and not self._ended:
                     await self._wait(_LOOK_S)
                 if self._ended:
                     return
-                self._one_step(saver)
+                self._one_step(saving)
         finally:
-            saver.close()
+            saving.close()
 
     def _resume(self) -> None:
         found = self._checkpoints.newest()
@@ -149,16 +147,13 @@ class Leading:
         )
         self._begun_ns = time.monotonic_ns()
 
-    def _one_step(self, saver: Saver) -> None:
+    def _one_step(self, saving: Saving) -> None:
         trainer, step, completed_ns = self._trainer, self._trainer.step, time.monotonic_ns()
         contributions = self._round.contributions()
         uses = [use for held in contributions for use in held.value.uses]
         applied = trainer.apply(self._rows(contributions))
         parameters, done_ns = trainer.parameters_digest(), time.monotonic_ns()
-        stalled_s = 0.0
-        if self._checkpoints.schedule.due(trainer.step):
-            self._saving = trainer.progress()
-            stalled_s = saver.save(trainer.step, 0, 1, trainer.tensors())
+        stalled_s = saving.step_done(trainer)
         self._records.begun(self.term, step, uses, at_ns=self._begun_ns)
         self._records.done(
             Done(
@@ -202,12 +197,3 @@ class Leading:
     def _change_if_complete(self) -> None:
         if self._round.complete:
             self._change()
-
-    # ------------------------------------------------------------------------------------- called in the saver's thread
-
-    def _written(self, step: int, world: int, shard: Shard) -> None:
-        self._checkpoints.commit(step, [shard], self._saving)
-        self._records.event("saved", self.term, f"step {step}")
-
-    def _not_saved(self, step: int, why: str) -> None:
-        self._records.event("not saved", self.term, f"step {step}: {why}")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+
 import msgspec
 import pytest
 import torch
 
 from harness.model.errors import UsageError
 from harness.model.system import links_of
+from harness.node.disk import Disk
 from systems.parameter_server import ParameterServer
 from systems.parameter_server.messages import Damaged
 from systems.parameter_server.parameters import parameters_of, row_bytes, row_of, take_parameters
+from systems.parameter_server.saving import Saving
+from systems.parts.checkpoint.manifest import Shard
+from systems.parts.checkpoint.store import Checkpoints, Schedule, Tensors
 from systems.training.trainer import Trainer
 
 
@@ -62,3 +69,39 @@ def test_gradients_at_parameters_that_were_sent_are_those_at_the_masters_own_bit
 def test_a_gradient_of_another_length_is_refused() -> None:
     with pytest.raises(Damaged, match="3 numbers, not 4"):
         row_of(row_bytes(torch.zeros(3)), 4)
+
+
+class SlowFirst(Checkpoints):
+    """Its first write waits until it is told to go on."""
+
+    def __init__(self, *settings: object) -> None:
+        super().__init__(*settings)  # type: ignore[arg-type]
+        self.go_on = threading.Event()
+
+    def write_shard(self, step: int, rank: int, world: int, tensors: Tensors) -> Shard:
+        self.go_on.wait()
+        return super().write_shard(step, rank, world, tensors)
+
+
+def do_a_step(trainer: Trainer) -> None:
+    rows = torch.empty(trainer.order.shards, trainer.row)
+    trainer.contribute(range(trainer.order.shards), rows)
+    trainer.apply(list(rows))
+
+
+def test_a_checkpoint_that_is_still_being_written_when_the_next_is_due_resumes_at_its_own_step(tmp_path: Path) -> None:
+    trainer, told = Trainer("digits", 1), list[tuple[str, str]]()
+    checkpoints = SlowFirst(Disk(tmp_path), trainer.identity(), Schedule(every=1))
+    saving = Saving(checkpoints, lambda kind, detail: told.append((kind, detail)))
+    do_a_step(trainer)
+    digest = trainer.digest()
+    saving.step_done(trainer)
+    do_a_step(trainer)
+    saving.step_done(trainer)
+    checkpoints.go_on.set()
+    saving.close()
+    assert told == [("not saved", "step 2: the save before it is not done yet"), ("saved", "step 1")]
+    found, resumed = checkpoints.newest(), Trainer("digits", 1)
+    assert found is not None
+    resumed.resume(found)
+    assert (resumed.step, resumed.digest()) == (1, digest)

@@ -1,0 +1,46 @@
+"""The master's checkpoints: of everything, in the background, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from systems.parts.checkpoint.manifest import Shard
+from systems.parts.checkpoint.saver import Saver
+from systems.parts.checkpoint.store import Checkpoints
+from systems.training.trainer import Trainer
+
+
+class Saving:
+    """Saves a trainer's state whenever that is due. `told(kind, detail)` hears what came of it, in the saver's thread too."""
+
+    def __init__(self, checkpoints: Checkpoints, told: Callable[[str, str], None]) -> None:
+        self._checkpoints = checkpoints
+        self._told = told
+        self._progress: dict[int, msgspec.Raw] = {}
+        """What goes with the tensors, by step: a save may still be under way when the next one is due, and refused."""
+        self._saver = Saver(checkpoints, written=self._written, failed=self._failed)
+
+    def step_done(self, trainer: Trainer) -> float:
+        """Begin a checkpoint if one is due; returns for how many seconds the training was held up by it."""
+        if not self._checkpoints.schedule.due(trainer.step):
+            return 0.0
+        self._progress[trainer.step] = trainer.progress()
+        return self._saver.save(trainer.step, 0, 1, trainer.tensors())
+
+    def close(self) -> None:
+        """Finish what was begun."""
+        self._saver.close()
+
+    def _written(self, step: int, world: int, shard: Shard) -> None:
+        try:
+            self._checkpoints.commit(step, [shard], self._progress.pop(step))
+        except OSError as error:
+            self._told("not saved", f"step {step}: {error.strerror or error}")
+        else:
+            self._told("saved", f"step {step}")
+
+    def _failed(self, step: int, why: str) -> None:
+        self._progress.pop(step)
+        self._told("not saved", f"step {step}: {why}")
