@@ -55,7 +55,7 @@ def _judged(slo: SLO, measured: Measurements, history: History) -> SLOResult:
 def conclude(spec: RunSpec, history: History, started: datetime, duration_s: float) -> Result:
     drill = spec.drill
     parsed = [SLO.parse(text) for text in drill.slos]
-    measured = measure(history, parsed, drill.load.seconds)
+    measured = measure(history, parsed, drill.load.seconds, drill.load.timeout_ms)
     guard = [guard_held] if drill.guard else []  # first: if it stopped the drill, that is why others cannot decide
     checks = check(history, dict.fromkeys((*guard, *drill.checks, *ALWAYS)))
     slos = tuple(_judged(slo, measured, history) for slo in parsed)

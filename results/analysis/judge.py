@@ -110,7 +110,7 @@ def _if_answered(slo: SLO, percentile: float, found: SLOResult, measured: Measur
 
     How long such a call would have taken is not known; it only took longer than it was waited for.
     """
-    open_ended = int(np.count_nonzero(within(measured.unanswered_ms, slo)))
+    open_ended = int(np.count_nonzero(within(measured.given_up_ms, slo)))
     over = len(measured.latencies_ms) - int(np.count_nonzero(within(measured.latencies_ms, slo)))
     allowed = len(measured.latencies_ms) * (1 - percentile / 100)
     if not found.ok or over + open_ended <= allowed:

@@ -40,8 +40,8 @@ class Measurements:
 
     latencies_ms: NDArray[np.float64]
     """Of every call that did not fail, ascending; of an unknown call the time it was waited for, a lower bound."""
-    unanswered_ms: NDArray[np.float64]
-    """Those of the unknown calls alone."""
+    given_up_ms: NDArray[np.float64]
+    """Those of the calls alone that were given up after the load's timeout."""
     requests: int
     done: int
     seconds: float
@@ -92,19 +92,21 @@ class Measurements:
         )
 
 
-def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0) -> Measurements:
+def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0, timeout_ms: float = math.inf) -> Measurements:
     """Measure the load phase of a history.
 
-    A p99 threshold among `slos` decides which calls are good service for recovery. `load_s` is how long the load was
-    planned to last; the load's time is that, or longer if the last call fell due or was done later.
+    A p99 threshold among `slos` decides which calls are good service for recovery. `load_s` is how long the load was planned to
+    last; the load's time is that, or longer if the last call fell due or was done later. `timeout_ms` is after how long a call
+    without an answer was given up.
     """
     ops = history.load
     due_end_ns = max(int(load_s * 1e9), int(ops["due_ns"].max()) + 1 if len(ops) else 0)
     done = ops["outcome"] == "ok"
+    given_up = (ops["outcome"] == "unknown") & (ops["done_ns"] - ops["sent_ns"] >= timeout_ms * 1e6)
     last_done_ns = int(ops.loc[done, "done_ns"].max()) if done.any() else 0
     return Measurements(
         latencies_ms=_latencies_ms(ops[ops["outcome"] != "failed"]),
-        unanswered_ms=_latencies_ms(ops[ops["outcome"] == "unknown"]),
+        given_up_ms=_latencies_ms(ops[given_up]),
         requests=len(ops),
         done=int(done.sum()),
         seconds=max(due_end_ns, last_done_ns) / 1e9,

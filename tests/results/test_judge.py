@@ -21,13 +21,13 @@ def measured(
     done: int | None = None,
     seconds: float = 10,
     recoveries: tuple[Recovery, ...] = (),
-    unanswered_ms: tuple[float, ...] = (),
+    given_up_ms: tuple[float, ...] = (),
 ) -> Measurements:
-    latencies = np.sort(np.array([*(latencies_ms or []), *unanswered_ms], dtype=float))
+    latencies = np.sort(np.array([*(latencies_ms or []), *given_up_ms], dtype=float))
     requests = len(latencies) if requests is None else requests
     return Measurements(
         latencies_ms=latencies,
-        unanswered_ms=np.sort(np.array(unanswered_ms, dtype=float)),
+        given_up_ms=np.sort(np.array(given_up_ms, dtype=float)),
         requests=requests,
         done=requests if done is None else done,
         seconds=seconds,
@@ -71,7 +71,7 @@ def test_enough_samples_decide_a_percentile() -> None:
     ],
 )
 def test_a_call_that_was_given_up_before_the_threshold_proves_nothing(text: str, unanswered: int, ok: bool | None) -> None:
-    found = verdict(text, measured([1.0] * (662 - unanswered), unanswered_ms=(1000.0,) * unanswered))
+    found = verdict(text, measured([1.0] * (662 - unanswered), given_up_ms=(1000.0,) * unanswered))
     assert found.ok is ok
     assert ("were given up sooner" in found.why) == (ok is None)
 
