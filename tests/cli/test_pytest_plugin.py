@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.helpers.engine import environment, write_drill
@@ -16,6 +18,13 @@ from tests.helpers.engine import environment, write_drill
 pytest_plugins = "pytester"
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parquet_stays_imported() -> None:
+    """Pytester forgets the modules that a run in this process imports; pandas can import its part of parquet only once."""
+    pd.DataFrame({"a": [1]}).to_parquet(io.BytesIO())
+
 
 GOOD = """
 drill = Drill(
