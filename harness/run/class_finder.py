@@ -13,6 +13,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -57,7 +58,7 @@ def find_classes(package: ModuleType, is_noun: Callable[[type], bool], *, method
     broken: list[BrokenModule] = []
     for name, file in _modules(package).items():
         try:
-            definitions += _definitions(name, file, method)
+            definitions += _definitions(name, file, file.stat().st_mtime_ns, method)
         except (OSError, SyntaxError, ValueError) as error:
             broken.append(BrokenModule(name=name, why=in_a_line(error)))
     classes: list[type] = []
@@ -83,11 +84,17 @@ def _modules(package: ModuleType) -> dict[str, Path]:
     return found
 
 
-def _definitions(module: str, file: Path, method: str) -> Iterator[_Definition]:
+@lru_cache(maxsize=4096)
+def _definitions(module: str, file: Path, mtime_ns: int, method: str) -> tuple[_Definition, ...]:
+    """The classes that a file defines, read once for as long as `mtime_ns`, its time of change, is the same."""
     source = file.read_bytes()
     tree = ast.parse(source, file)
     if b"dataclass" not in source and method.encode() not in source:
-        return
+        return ()
+    return tuple(_defined(module, tree))
+
+
+def _defined(module: str, tree: ast.Module) -> Iterator[_Definition]:
     aliases = {
         alias.asname: alias.name
         for statement in tree.body
