@@ -13,6 +13,7 @@ from harness.model.history import History
 from results.analysis.failures import FailureGroup
 from results.analysis.recovery import Recovery
 from results.record.result import CheckResult, Judged, Result
+from results.record.train_result import TrainResult
 from results.report.phrasing import (
     Mark,
     mark_of,
@@ -264,7 +265,7 @@ def _log(file: Path, characters: int) -> Log:
     return Log(name=file.stem, text=shown, note=f"the end of {size:,} bytes" if size > len(shown.encode()) + 2 else "")
 
 
-def facts(result: Result) -> list[tuple[str, str]]:
+def facts(result: Result | TrainResult) -> list[tuple[str, str]]:
     """What the run ran on and with."""
     machine = result.machine
     return [

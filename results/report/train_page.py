@@ -64,25 +64,10 @@ def _view(result: TrainResult, processes: Sequence[RankProcess], log: Path) -> R
             rows=tuple(links),
         ),
         logs=page_sections.log_ends([log], _LOG_CHARACTERS),
-        facts=_facts(result),
+        facts=page_sections.facts(result),
         plot=compressed(plot.item.encode()),
         plot_height=plot.height,
         sampled=plot.sampled,
         lines=[(f"rank{rank}", colour_of(rank)) for rank in range(min(result.ranks, _NAMED))],
         aria=f"Faults, steps and their times of {result.command}. {result.why}",
     )
-
-
-def _facts(result: TrainResult) -> list[tuple[str, str]]:
-    machine = result.machine
-    return [
-        ("started", result.started_utc),
-        ("took", f"{result.duration_s:.1f} s"),
-        ("seed", str(result.seed)),
-        ("fault plane", result.fault_plane),
-        ("machine", f"{machine.cpu}, {machine.cores} cores, {machine.memory_gib:g} GiB"),
-        ("kernel", machine.kernel),
-        ("Python", machine.python),
-        ("commit", result.commit or "not a repository"),
-        ("packages", ", ".join(f"{name} {version}" for name, version in sorted(result.versions.items()))),
-    ]
