@@ -1,0 +1,45 @@
+"""What became of the nights: how each of their runs ended, and on what it ran. Error budgets and the matrix come from this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from harness.model.verdict import RunVerdict
+from results.analysis.judge import SLOResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOutcome:
+    """How one run of a drill ended."""
+
+    drill: str
+    definition: str
+    """A digest of what the drill is: an edited drill is another one."""
+    seed: int
+    verdict: RunVerdict
+    as_expected: bool
+    """Whether the run ended as its drill says it should: a known bug that was caught is a failed run as expected."""
+    why: str
+    """What was wrong, or why it cannot be told; empty for a run that passed."""
+    slos: tuple[SLOResult, ...] = ()
+    run_dir: str = ""
+    """The folder of the run, which holds its page; empty if it was not kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """One night: everything that was recorded together, on one machine and at one commit."""
+
+    name: str
+    """As in the history."""
+    began_utc: datetime
+    """With its time zone, which is UTC."""
+    commit: str
+    state: Literal["complete", "broke off"]
+    why: str = ""
+    """Why it broke off, if that is known."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What the night ran on, by name: CPU, kernel, Python, each package. Nights whose facts differ are not compared."""
+    runs: tuple[RunOutcome, ...] = ()
