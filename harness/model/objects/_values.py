@@ -1,0 +1,30 @@
+"""How structured values are spelled in a history's text column."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.model.object_model import Call
+
+
+def elements(call: Call) -> tuple[str | None, ...]:
+    """The elements of a value that is a JSON array, as texts.
+
+    A string stands for itself, null is None, and anything else is its JSON form: what a history of single values holds.
+    Raises `ValueError` if the value is no array.
+    """
+    try:
+        found = msgspec.json.decode(call.value or "", type=list[object])
+    except msgspec.DecodeError as error:
+        raise ValueError(f"the value of {call.kind} must be a JSON array; it is {call.value!r}") from error
+    return tuple(item if item is None or isinstance(item, str) else msgspec.json.encode(item).decode() for item in found)
+
+
+def number(call: Call, default: int) -> int:
+    """The whole number that a value is; the default if there is none. Raises `ValueError` if it is something else."""
+    if call.value is None:
+        return default
+    try:
+        return int(call.value)
+    except ValueError as error:
+        raise ValueError(f"the value of {call.kind} must be a whole number; it is {call.value!r}") from error

@@ -1,0 +1,31 @@
+"""A log: appended to, read whole."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from harness.model.object_model import REFUSED, Call, Refused, State
+from harness.model.objects._values import elements
+
+
+class Log:
+    """A log that is empty at first: `append`, `read`.
+
+    | kind     | value                                                                      |
+    | -------- | -------------------------------------------------------------------------- |
+    | `append` | the element                                                                |
+    | `read`   | all elements in order, a JSON array; null is the same as an empty one      |
+    """
+
+    kinds = frozenset({"append", "read"})
+    initial: State = ()
+
+    def step(self, state: State, call: Call) -> State | Refused:
+        if call.kind == "append":
+            return (*cast(tuple[str | None, ...], state), call.value)
+        if not call.answered:
+            return state
+        return state if state == (elements(call) if call.value is not None else ()) else REFUSED
+
+    def observes(self, call: Call) -> bool:
+        return call.kind == "read"
