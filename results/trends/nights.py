@@ -43,3 +43,16 @@ class Night:
     facts: tuple[tuple[str, str], ...] = ()
     """What the night ran on, by name: CPU, kernel, Python, each package. Nights whose facts differ are not compared."""
     runs: tuple[RunOutcome, ...] = ()
+
+
+def changed_facts(earlier: Night, later: Night) -> str:
+    """What the later night ran on that the earlier did not: "Python 3.11.2 → 3.12.1, numpy gone"; empty if nothing."""
+    before, after = dict(earlier.facts), dict(later.facts)
+    changes = []
+    for name in dict.fromkeys((*before, *after)):
+        if before.get(name) != after.get(name):
+            if name not in after:
+                changes.append(f"{name} gone")
+            else:
+                changes.append(f"{name} {before[name]} → {after[name]}" if name in before else f"{name} {after[name]} is new")
+    return ", ".join(changes)

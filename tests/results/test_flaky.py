@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from results.trends.flaky import flaky_drills
-from tests.helpers.nights import DRILL, missed, night, nights, run
+from tests.helpers.outcomes import DRILL, missed, night, nights, run
 
 
 def test_a_mix_at_one_commit_is_named_with_its_rate_and_interval() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from results.trends.nights import Night
 from results.trends.slo_budget import ALERTS, Budget, budgets
-from tests.helpers.nights import DRILL, FIRST_UTC, SLO, missed, night, nights, run
+from tests.helpers.outcomes import DRILL, FIRST_UTC, SLO, missed, night, nights, run
 
 
 def of(letters: str) -> list[Night]:
