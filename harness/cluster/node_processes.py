@@ -123,6 +123,11 @@ class NodeProcesses:
             self._signal(name, signal.SIGCONT)
         return last
 
+    def wake(self, name: str) -> None:
+        """Have a node go on that has stopped itself, unless a window means it to be stopped."""
+        if self.runs(name) and not self._stopped.holds(name):
+            self._signal(name, signal.SIGCONT)
+
     def _signal(self, name: str, number: signal.Signals) -> None:
         self._warden.signal(name, number)
         self._note(name, "signalled", number.name)

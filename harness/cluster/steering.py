@@ -7,6 +7,7 @@ from collections import defaultdict
 from harness.model.errors import FaultError
 from harness.model.steering import Counter, Setting, Term, Tracked
 from harness.node.control import ControlPage
+from harness.node.moments import Moments
 
 
 class Steering:
@@ -16,6 +17,11 @@ class Steering:
         self._page = page
         self._held: dict[Setting, dict[str, int]] = defaultdict(dict)
         self._terms: dict[str, int] = {}
+
+    @property
+    def moments(self) -> Moments:
+        """Where the node is to stop itself."""
+        return self._page.moments
 
     def hold(self, setting: Setting, label: str, value: int = 1) -> None:
         """Add this to a setting until the window releases it."""

@@ -8,8 +8,10 @@ from typing import Any, ClassVar, cast
 
 from harness.http.framing import Malformed
 from harness.http.message import Broken, TransportError, Unreachable
+from harness.http.moments import Watch, watch
 from harness.http.pool import Connection, ConnectionPool
 from harness.http.responses import ReceivedResponse, ResponseParser
+from harness.model.moment import Event
 from harness.model.system import Address
 
 
@@ -31,7 +33,12 @@ class BatchedHttpClient:
         try:
             async with asyncio.timeout(timeout_s):
                 connection = await self._pool.take()
+                watched = watch()
+                if watched.armed:
+                    asyncio.get_running_loop().call_soon(_pass, watched, Event.SENT, requests)
                 await connection.exchange(b"".join(requests), len(requests))
+                if watched.armed:
+                    _pass(watched, Event.HEARD, requests)
         except TimeoutError:
             why = f"no {'answer' if connection else 'connection'} within {timeout_s:g} s"
         except TransportError as error:
@@ -46,6 +53,12 @@ class BatchedHttpClient:
     def close(self) -> None:
         """Close the connections: the idle ones now, each of the others when its batch is over."""
         self._pool.close()
+
+
+def _pass(watched: Watch, event: Event, requests: Sequence[bytes]) -> None:
+    """Tell the watch of each request's path."""
+    for request in requests:
+        watched.passes(event, request.split(b" ", 2)[1].partition(b"?")[0].decode("latin-1"))
 
 
 class _Connection(Connection):

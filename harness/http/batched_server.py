@@ -14,9 +14,11 @@ from typing import Final, cast
 from harness.http.deadlines import Deadline
 from harness.http.logs import Log, log_exception, to_stderr
 from harness.http.message import Response
+from harness.http.moments import watch
 from harness.http.pool import account
 from harness.http.requests import Message, RequestHead, RequestParser
 from harness.http.writing import CONTINUE, closing, encode_response, without_body
+from harness.model.moment import Event
 from harness.model.system import Address
 
 MAX_WAITING_REQUESTS: Final = 1024
@@ -86,6 +88,7 @@ class _Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._account = account()
         self._account.accepted += 1
+        self._watch = watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._account.accepted -= 1
@@ -108,6 +111,9 @@ class _Connection(asyncio.Protocol):
             return
         parser = self._parser
         messages = parser.feed(data)
+        if self._watch.armed:
+            for message in messages:
+                self._watch.passes(Event.RECEIVED, message.head.path)
         if not self._batches and not messages and parser.take_continue():
             self._transport.write(CONTINUE)
         for message in messages:
@@ -150,6 +156,9 @@ class _Connection(asyncio.Protocol):
         while self._batches and self._batches[0].finished:
             messages = self._batches.popleft().messages
             self._waiting -= len(messages)
+            if self._watch.armed:
+                for message in messages:
+                    self._watch.passes(Event.ANSWERING, message.head.path)
             answers.extend([_encoded(message) for message in messages])
             last = messages[-1]
         if last is None or self._transport.is_closing():

@@ -7,9 +7,11 @@ from typing import cast
 
 from harness.http.framing import Malformed
 from harness.http.message import Broken, Headers, Response, TimedOut, TransportError, Unreachable
+from harness.http.moments import watch
 from harness.http.pool import Connection, ConnectionPool
 from harness.http.responses import ReceivedResponse, ResponseParser
 from harness.http.writing import encode_request
+from harness.model.moment import Event
 from harness.model.system import Address
 
 
@@ -28,7 +30,7 @@ class HttpClient:
         try:
             async with asyncio.timeout(timeout_s):
                 connection = await self._pool.take()
-                received = await connection.exchange(request, bodiless=method == "HEAD")
+                received = await connection.exchange(request, path, bodiless=method == "HEAD")
         except TimeoutError as error:
             if connection is None:
                 raise Unreachable(f"no connection to {self._host} within {timeout_s:g} s") from error
@@ -59,14 +61,20 @@ class _Connection(Connection):
         transport = self._transport
         return self._response is None and self._keep_alive and transport is not None and not transport.is_closing()
 
-    async def exchange(self, request: bytes, *, bodiless: bool) -> ReceivedResponse:
+    async def exchange(self, request: bytes, path: str, *, bodiless: bool) -> ReceivedResponse:
         assert self._transport is not None  # noqa: S101 - set before create_connection returns
         if self._transport.is_closing():
             raise Unreachable("the connection was closed before the request was sent")
-        self._response = asyncio.get_running_loop().create_future()
+        loop, watched = asyncio.get_running_loop(), watch()
+        response: asyncio.Future[ReceivedResponse] = loop.create_future()
+        self._response = response
         self._bodiless = bodiless
         self._transport.write(request)
-        return await self._response
+        if watched.armed:
+            loop.call_soon(watched.passes, Event.SENT, path)  # the loop writes at the end of its turn
+        received = await response
+        watched.passes(Event.HEARD, path)
+        return received
 
     def close(self) -> None:
         if self._transport is not None:

@@ -11,9 +11,11 @@ import msgspec
 
 from harness.http.logs import Log, log_exception, to_stderr
 from harness.http.message import Request, Response
+from harness.http.moments import watch
 from harness.http.pool import account
 from harness.http.requests import Message, RequestParser
 from harness.http.writing import CONTINUE, encode_response
+from harness.model.moment import Event
 from harness.model.system import Address
 
 MAX_WAITING_REQUESTS: Final = 64
@@ -53,6 +55,7 @@ class _Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._account = account()
         self._account.accepted += 1
+        self._watch = watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._account.accepted -= 1
@@ -87,8 +90,10 @@ class _Connection(asyncio.Protocol):
                     self._transport.write(encode_response(message, keep_alive=False))
                     break
                 head = message.head
+                self._watch.passes(Event.RECEIVED, head.path)
                 response = await self._respond(Request(head.method, head.path, head.query, head.headers, message.body))
                 encoded = encode_response(response, keep_alive=head.keep_alive, with_body=head.method != "HEAD")
+                self._watch.passes(Event.ANSWERING, head.path)
                 self._transport.write(encoded)
                 if not head.keep_alive:
                     break

@@ -9,7 +9,7 @@ from random import Random
 
 from harness.model import selector
 from harness.model.errors import UsageError
-from harness.model.fault import Composition, Fault
+from harness.model.fault import Composition, Fault, Window
 from harness.model.guard import Guard
 from harness.model.load import Load
 from harness.model.slo import SLO
@@ -86,13 +86,25 @@ class Drill:
             )
         for fault in item.faults:
             check_fault(fault, self.system, namespaces=self.namespaces)
-        if not isinstance(self.system, HasSteps):
-            for window in item.expand(Random(0), self.load.seconds):
-                if window.steps is not None:
-                    raise UsageError(
-                        f"{window.fault!r} at {window.steps}: {type(self.system).__name__} does not train, so it has no steps."
-                        " Use .between(…), in seconds."
-                    )
+        for window in item.expand(Random(0), self.load.seconds):
+            self._check_window(window)
+
+    def _check_window(self, window: Window) -> None:
+        if window.steps is not None and not isinstance(self.system, HasSteps):
+            raise UsageError(
+                f"{window.fault!r} at {window.steps}: {type(self.system).__name__} does not train, so it has no steps."
+                " Use .between(…), in seconds."
+            )
+        if window.moment is None:
+            return
+        nodes = {node.name: node for node in self.system.nodes()}
+        at = window.moment.at
+        if at and at not in nodes:
+            raise UsageError(f"{window.fault!r} {window.moment}: there is no node {at!r}. There are: {', '.join(nodes)}.")
+        if (name := at or window.fault.target) in nodes and nodes[name].code is None:
+            raise UsageError(
+                f"{window.fault!r} {window.moment}: {name} is a foreign program, whose moments are not known. Use .between(…)."
+            )
 
 
 def _listed(name: str, values: Sequence[object], example: str) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""What faults act on: the processes, links, disks, clocks and packets of a running system, as small protocols.
+"""What faults act on: the processes, links, disks, clocks, packets and moments of a running system, as small protocols.
 
 A cluster of real processes implements them (`harness.cluster`); a simulator can implement the same. A method that cannot do
 what it is asked raises `FaultError` with the reason.
@@ -13,6 +13,7 @@ from random import Random
 from typing import Protocol
 
 from harness.model.evidence import Evidence
+from harness.model.moment import Moment
 from harness.model.packets import Dropped, Flow, Shaping
 from harness.model.steering import Counter, Setting, Term, Tracked
 from harness.model.system import Address, Link, Node, System
@@ -177,6 +178,25 @@ class Packets(Protocol):
         """What the limit on a node did so far to what it sends, "out", and to what it is sent, "in"; empty without one."""
 
 
+class Moments(Protocol):
+    """Nodes that stop themselves at a moment of their own work."""
+
+    def expect(self, label: str, names: Sequence[str], moment: Moment) -> None:
+        """Have each of these nodes stop itself when it comes to the moment. Raises `FaultError` if a node cannot.
+
+        `go_on` has to follow, also after an error.
+        """
+
+    def reached(self, label: str) -> str | None:
+        """The node that has stopped itself, None while there is none."""
+
+    def seen(self, label: str) -> Mapping[str, int]:
+        """How often each node has done what the moment counts."""
+
+    def go_on(self, label: str) -> None:
+        """Expect it no more; a node that has stopped itself goes on, unless it was killed or a window stops it."""
+
+
 class Background(Protocol):
     """Work that goes on while windows hold, one piece a window."""
 
@@ -204,6 +224,8 @@ class Environment(Protocol):
     def clocks(self) -> Clocks: ...
     @property
     def packets(self) -> Packets: ...
+    @property
+    def moments(self) -> Moments: ...
     @property
     def background(self) -> Background: ...
 

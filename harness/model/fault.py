@@ -13,6 +13,7 @@ from harness.model import selector
 from harness.model.environment import Environment
 from harness.model.errors import UsageError
 from harness.model.evidence import Evidence, Targets
+from harness.model.moment import EVENT_NAMES, Moment
 from harness.model.steps import Steps
 from harness.model.system import System
 
@@ -70,6 +71,48 @@ class Fault(ABC):
         """
         return StepWindow(fault=self, steps=Steps(begin=from_step, end=to_step))
 
+    def when(
+        self,
+        *,
+        sent: str | None = None,
+        received: str | None = None,
+        heard: str | None = None,
+        answering: str | None = None,
+        syncing: str | None = None,
+        synced: str | None = None,
+        renaming: str | None = None,
+        nth: int = 1,
+        at: str = "",
+        from_s: float = 0.0,
+        for_s: float = 1.0,
+    ) -> MomentWindow:
+        """This fault for `for_s` seconds, beginning just when a node does something for the `nth` time after `from_s`.
+
+        Exactly one of the first seven says what, see `harness.model.moment.Event`, and gives the beginning of the request's
+        path or of the file's name; "" is any. The node is `at`, or else the fault's target.
+        `Kill("n1").when(sent="/replica", nth=3)` kills n1 just after its third request to a replica has left it.
+        """
+        given = {
+            name: match
+            for name, match in (
+                ("sent", sent),
+                ("received", received),
+                ("heard", heard),
+                ("answering", answering),
+                ("syncing", syncing),
+                ("synced", synced),
+                ("renaming", renaming),
+            )
+            if match is not None
+        }
+        if len(given) != 1:
+            raise UsageError(
+                f'{self!r}.when({", ".join(given)}): say one thing that the node does, such as sent="/replica".'
+                f" There are {', '.join(EVENT_NAMES.values())}."
+            )
+        ((event, match),) = given.items()
+        return MomentWindow(fault=self, moment=Moment(event=event, match=match, nth=nth, at=at, for_s=for_s), from_s=from_s)
+
     def at_random(self, from_s: float, to_s: float, *, mean_s: float, for_s: float = 1.0) -> RandomTimes:
         """This fault again and again, `mean_s` seconds from one to the next on average, each time for `for_s` seconds."""
         return RandomTimes(fault=self, from_s=from_s, to_s=to_s, mean_s=mean_s, for_s=for_s)
@@ -106,6 +149,8 @@ class Window:
     follows: bool = False
     steps: Steps | None = None
     """If the progress of a training decides, how; `from_s` and `to_s` are then the earliest and the latest time."""
+    moment: Moment | None = None
+    """If a node's own work decides, when; `from_s` and `to_s` are then the earliest and the latest time."""
 
     steady: ClassVar[bool] = True
 
@@ -187,6 +232,33 @@ class StepWindow:
 
     def expand(self, random: Random, load_s: float) -> list[Window]:
         return [Window(fault=self.fault, from_s=0.0, to_s=load_s, steps=self.steps)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MomentWindow:
+    """A fault that begins when a node comes to a moment of its own work."""
+
+    fault: Fault
+    moment: Moment
+    from_s: float
+
+    steady: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.from_s < math.inf:
+            raise UsageError(f"{self.fault!r}.when(from_s={self.from_s:g}): a window begins at 0 or later.")
+        if self.fault.aims_at == "links" and not self.moment.at:
+            raise UsageError(f'{self.fault!r}.when(…): it acts on links, so say at which node: at="n1".')
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        return (self.fault,)
+
+    def ends_s(self, load_s: float) -> float:
+        return max(load_s, self.from_s + self.moment.for_s)
+
+    def expand(self, random: Random, load_s: float) -> list[Window]:
+        return [Window(fault=self.fault, from_s=self.from_s, to_s=load_s, moment=self.moment)]
 
 
 @dataclass(frozen=True, kw_only=True)

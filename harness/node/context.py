@@ -23,6 +23,7 @@ import uvloop
 from harness.http import batched_server
 from harness.http.batched_server import BatchHandler, RequestBatch
 from harness.http.message import Request, Response
+from harness.http.moments import set_watch
 from harness.http.pool import OpenConnections, account
 from harness.http.server import Handler, connection, listen
 from harness.http.writing import encode_response
@@ -32,6 +33,7 @@ from harness.model.system import Address
 from harness.node.control import ControlPage
 from harness.node.disk import Disk
 from harness.node.files import SteeredFiles
+from harness.node.moments import Moments
 
 T = TypeVar("T")
 
@@ -86,6 +88,11 @@ class NodeContext:
         self._control = ControlPage(Path(spec.control) if spec.control else None)
         self.disk = Disk(SteeredFiles(self.data, self._control))
         self._config = spec.config
+
+    @property
+    def moments(self) -> Moments:
+        """Where it is to stop itself, for its connections to look at."""
+        return self._control.moments
 
     def shared(self, name: str) -> Disk:
         """A folder that all nodes of the run share, as on a network file system. This node's disk faults act on it.
@@ -168,8 +175,10 @@ def run(spec: NodeSpec) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine run by a loop has one
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        node = NodeContext(spec)
+        set_watch(node.moments)
         try:
-            await main(NodeContext(spec))
+            await main(node)
         except asyncio.CancelledError:
             return
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from harness.model.steering import Counter, Setting, Term, Tracked
+from harness.node import moments
 
 _WORD: Final = 8
 _TERMS_AT: Final = 16
@@ -26,22 +27,27 @@ _FILE_WORDS: Final = 32
 _HOLES: Final = 4
 _NAME_AT: Final = 3 + 2 * _HOLES
 _NAME_BYTES: Final = (_FILE_WORDS - _NAME_AT) * _WORD
-_WORDS: Final = _FILES_AT + _FILES * _FILE_WORDS
+_MOMENTS_AT: Final = _FILES_AT + _FILES * _FILE_WORDS
+_WORDS: Final = _MOMENTS_AT + moments.WORDS
 
 ALL: Final = 2**63 - 1
 """The synced length of a file that is on the disk whole, whatever its length."""
 
 
 class ControlPage:
-    """The page, from either side. `path` is a file that `create` has made; None gives a private page."""
+    """The page, from either side. `path` is a file that `create` has made; None gives a private page.
 
-    def __init__(self, path: Path | None = None) -> None:
+    `stop` is how the node that has it stops itself.
+    """
+
+    def __init__(self, path: Path | None = None, stop: Callable[[], None] = moments.stop_self) -> None:
         if path is None:
             self._map = mmap.mmap(-1, _WORDS * _WORD)
         else:
             with path.open("r+b") as file:
                 self._map = mmap.mmap(file.fileno(), _WORDS * _WORD)
         self._words = memoryview(self._map).cast("q")
+        self.moments = moments.Moments(self._words, _MOMENTS_AT, stop)
 
     @classmethod
     def create(cls, path: Path) -> ControlPage:
@@ -107,14 +113,14 @@ class ControlPage:
         return [TrackedFile(self._words, at).seen(os.fsdecode(name)) for at, name in self._entries()]
 
     def _entries(self) -> Iterator[tuple[int, bytes]]:
-        for at in range(_FILES_AT, _WORDS, _FILE_WORDS):
+        for at in range(_FILES_AT, _MOMENTS_AT, _FILE_WORDS):
             if not self._words[at]:
                 return
             start = (at + _NAME_AT) * _WORD
             yield at, self._map[start : start + self._words[at]]
 
     def _free_entry(self) -> int | None:
-        return next((at for at in range(_FILES_AT, _WORDS, _FILE_WORDS) if not self._words[at]), None)
+        return next((at for at in range(_FILES_AT, _MOMENTS_AT, _FILE_WORDS) if not self._words[at]), None)
 
 
 class TrackedFile:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import NoReturn, Protocol
 
+from harness.model.moment import Event
 from harness.model.steering import Counter, Setting
 from harness.node.control import ALL, ControlPage, TrackedFile
 
@@ -149,11 +150,14 @@ class SteeredFiles(Files):
             if tracked is not None:
                 tracked.sync_failed(self._lengths[name])
             self._fail(errno.EIO, name)
+        self._page.moments.passes(Event.SYNCING, name)
         super().sync(name)
         if tracked is not None:
             tracked.synced_bytes = self._lengths[name]
+        self._page.moments.passes(Event.SYNCED, name)
 
     def rename(self, name: str, new: str) -> None:
+        self._page.moments.passes(Event.RENAMING, new)
         tracked = self._track(new)
         if tracked is not None:
             # Before the rename: a crash in between leaves the old file as it is, which is as good as any other outcome.

@@ -14,12 +14,16 @@ from harness.model.errors import FaultError
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Fault, Window
 from harness.model.fault_window import FaultWindow, Parameter
+from harness.model.moment import Moment
 from harness.model.system import HasLeader
 from harness.model.window_work import over_within
 from harness.run.schedule import PlannedWindow, targets_of
 
 _ASK_LEADER_S: Final = 0.5
 _LOOK_FOR_STEPS_S: Final = 0.002
+_LOOK_FOR_MOMENT_S: Final = 0.001
+_STANDS_STILL_S: Final = 0.1
+"""A node that stopped itself goes on after so long, even if the fault has not begun: some ask the node itself first."""
 _HASTE_S: Final = 5.0
 """Healing takes no longer than this if the run is broken off; all nodes and proxies end with it anyway."""
 
@@ -57,14 +61,63 @@ async def hold(
             return record
         record.evidence = f"began with {done} steps done"
     try:
-        targets: Targets | None = planned.targets or await _leader(environment, planned.label)
+        hit = planned.targets or await _leader(environment, planned.label)
     except FaultError as error:
         record.acted, record.evidence = False, str(error)
         watcher.on_window(record)
         return record
+    if window.moment is not None and not await _came(environment, planned, window.moment, hit, start_ns, record, stopped):
+        watcher.on_window(record)
+        return record
+    targets: Targets | None = hit
     while targets is not None:
         targets = await _hold_on(environment, planned, targets, start_ns, record, watcher, stopped)
     return record
+
+
+async def _came(
+    environment: Environment,
+    planned: PlannedWindow,
+    moment: Moment,
+    targets: Targets,
+    start_ns: int,
+    record: FaultWindow,
+    stopped: asyncio.Event,
+) -> bool:
+    """Wait until a node stops itself at the moment. If none does, the record says how often it did what the moment counts."""
+    label, limit_ns, name = planned.label, _at_ns(start_ns, planned.window.to_s), None
+    try:
+        environment.moments.expect(label, [moment.at] if moment.at else targets.nodes, moment)
+        while (name := environment.moments.reached(label)) is None and time.monotonic_ns() < limit_ns:
+            if await over_within(stopped, _LOOK_FOR_MOMENT_S):
+                break
+        seen = environment.moments.seen(label)
+    except FaultError as error:
+        record.acted, record.evidence = False, str(error)
+        return False
+    finally:
+        if name is None:
+            with contextlib.suppress(FaultError):  # said above
+                environment.moments.go_on(label)
+    if name is not None:
+        record.evidence = f"began as {name} was at: {moment.event} {moment.match or 'anything'} #{moment.nth}"
+        return True
+    often = ", ".join(f"{node} {times}×" for node, times in seen.items())
+    record.acted, record.evidence = False, f"never came to {moment.event} {moment.match or 'anything'} #{moment.nth}: {often}"
+    return False
+
+
+async def _begin(environment: Environment, planned: PlannedWindow, targets: Targets) -> Evidence:
+    """Inject. A node that stopped itself for it goes on as soon as the fault has begun, if the fault lets it."""
+    fault = planned.window.fault
+    if planned.window.moment is None:
+        return await fault.inject(environment, targets)
+    waking = asyncio.get_running_loop().call_later(_STANDS_STILL_S, environment.moments.go_on, planned.label)
+    try:
+        return await fault.inject(environment, targets)
+    finally:
+        waking.cancel()
+        environment.moments.go_on(planned.label)
 
 
 async def _hold_on(
@@ -85,7 +138,7 @@ async def _hold_on(
         record.injected_s = -_seconds_until(start_ns, 0.0)
     injected, limit_s, moved_to = Evidence(acted=False, text="the run ended while it began"), None, None
     try:
-        injected = await fault.inject(environment, targets)
+        injected = await _begin(environment, planned, targets)
         watcher.on_window(record)
         if window.follows:
             moved_to = await _next_leader(environment, targets, start_ns, window.to_s, stopped)
@@ -99,6 +152,8 @@ async def _hold_on(
     finally:
         seen = await _heal(environment, planned, targets, injected, limit_s)
         record.healed_s = -_seconds_until(start_ns, 0.0)
+        if window.steps is not None or window.moment is not None:  # no time was planned: say when it came about
+            record.from_s, record.to_s = round(record.injected_s, 3), round(record.healed_s, 3)
         record.acted = seen.acted if record.acted is not False else False
         record.evidence = "; ".join(filter(None, [record.evidence, seen.text]))
         watcher.on_window(record)
@@ -108,7 +163,9 @@ async def _hold_on(
 async def _until_over(environment: Environment, window: Window, start_ns: int, stopped: asyncio.Event) -> None:
     """Wait for the end of a window that has begun just now."""
     left_s = _seconds_until(start_ns, window.to_s)
-    if window.steps is None:
+    if window.moment is not None:
+        await over_within(stopped, min(left_s, window.moment.for_s))
+    elif window.steps is None:
         await over_within(stopped, left_s)
     elif window.steps.end is None:
         await over_within(stopped, min(left_s, math.inf if window.steps.for_s is None else window.steps.for_s))
@@ -174,7 +231,7 @@ def described(planned: PlannedWindow) -> str:
     hit = " ".join(targets.nodes or [link.name for link in targets.links]) if targets else ""
     selector = window.fault.target
     on = f"{hit} ({selector})" if hit and hit != selector else selector
-    when = f"{window.from_s:g}–{window.to_s:g} s" if window.steps is None else str(window.steps)
+    when = str(window.steps or window.moment or f"{window.from_s:g}–{window.to_s:g} s")
     fault = window.fault
     text = FaultWindow(
         kind=type(fault).__name__, parameters=_parameters(fault), label="", selector=selector, from_s=0.0, to_s=0.0

@@ -6,6 +6,7 @@
 
 `nodes` and `links` are what the target came to; both are null for "leader", the node that leads when the window begins.
 A window that the progress of a training decides has "steps" too: {"begin": 120, "end": null, "for_s": 1.0}.
+One that a node's own work decides has "moment": {"event": "sent", "match": "/replica", "nth": 3, "at": "n1", "for_s": 1.0}.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from harness.model.drill import Drill, check_fault
 from harness.model.errors import UsageError
 from harness.model.evidence import Targets
 from harness.model.fault import Fault, Window
+from harness.model.moment import Moment
 from harness.model.selector import LEADER
 from harness.model.steps import Steps
 from harness.model.system import links_of
@@ -44,6 +46,7 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     nodes: tuple[str, ...] | None
     links: tuple[str, ...] | None
     steps: Steps | None = None
+    moment: Moment | None = None
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,6 +106,7 @@ def _row(planned: PlannedWindow) -> _Row:
         to_s=window.to_s,
         follows=window.follows,
         steps=window.steps,
+        moment=window.moment,
         nodes=targets.nodes if targets else None,
         links=tuple(link.name for link in targets.links) if targets else None,
     )
@@ -113,7 +117,7 @@ def _window(row: _Row, drill: Drill) -> PlannedWindow:
     check_fault(fault, drill.system, namespaces=drill.namespaces)
     if row.to_s > drill.load.seconds:
         raise UsageError(f"it ends at {row.to_s:g} s, after the load stops at {drill.load.seconds:g} s. Raise load.seconds.")
-    window = Window(fault=fault, from_s=row.from_s, to_s=row.to_s, follows=row.follows, steps=row.steps)
+    window = Window(fault=fault, from_s=row.from_s, to_s=row.to_s, follows=row.follows, steps=row.steps, moment=row.moment)
     return PlannedWindow(label=row.label, window=window, targets=_targets(row, fault, drill))
 
 

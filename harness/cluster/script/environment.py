@@ -16,7 +16,7 @@ from harness.cluster.script.processes import ScriptProcesses
 from harness.cluster.script.system import LAUNCHER, TorchScript
 from harness.cluster.toxiproxy import FaultPlane
 from harness.cluster.warden_client import WardenClient
-from harness.model.environment import Clocks, Disks, Packets
+from harness.model.environment import Clocks, Disks, Moments, Packets
 from harness.model.errors import FaultError
 from harness.model.seeds import stream
 from harness.model.system import Address, Node
@@ -66,6 +66,10 @@ class ScriptEnvironment:
     @property
     def packets(self) -> Packets:
         raise FaultError("cannot here, because the ranks share one network")
+
+    @property
+    def moments(self) -> Moments:
+        raise FaultError("cannot here, because the script's processes do not stop themselves. Use .at_step(…)")
 
     def address(self, name: str) -> Address:
         raise FaultError(f"{name} is not asked anything, so it has no address")

@@ -1,0 +1,72 @@
+"""A moment in a node's own work, at which a fault may begin: just when something was sent, read, answered or written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, unique
+from typing import Final
+
+from harness.model.errors import UsageError
+
+MATCH_BYTES: Final = 64
+"""The longest `match`, encoded."""
+
+
+@unique
+class Event(IntEnum):
+    """What a node does, as its disk and its connections see it. `what` is a request's path, or a file's name."""
+
+    SENT = 1
+    """A request was sent to another node, with all else that was sent in the same turn of the event loop."""
+    RECEIVED = 2
+    """A request was read, and nothing has been done about it."""
+    HEARD = 3
+    """The answer to a request of its own was read, and nothing has been done about it."""
+    ANSWERING = 4
+    """A request was dealt with, and its answer is not sent."""
+    SYNCING = 5
+    """A file is about to be synced."""
+    SYNCED = 6
+    """A file was synced, and nothing has been done since."""
+    RENAMING = 7
+    """A file that is complete is about to take its name, as when a log is compacted. `what` is that name."""
+
+
+EVENT_NAMES: Final = {event: event.name.lower() for event in Event}
+ON_FILES: Final = (Event.SYNCING, Event.SYNCED, Event.RENAMING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """The `nth` time, from the window's beginning on, that a node does this with something whose name begins with `match`.
+
+    The node stops itself there (SIGSTOP), so that the fault begins exactly then; unless the fault keeps it down or stopped,
+    it goes on as soon as the fault has begun.
+    """
+
+    event: str
+    """A name of `EVENT_NAMES`."""
+    match: str = ""
+    nth: int = 1
+    at: str = ""
+    """The node; empty: the fault's own target."""
+    for_s: float = 1.0
+    """How long the fault holds from then on."""
+
+    def __post_init__(self) -> None:
+        if self.event not in EVENT_NAMES.values():
+            raise UsageError(f"A fault when {self.event!r}: there are {', '.join(EVENT_NAMES.values())}.")
+        if len(self.match.encode()) > MATCH_BYTES:
+            raise UsageError(f"A fault when {self.event}={self.match!r}: that has more than {MATCH_BYTES} bytes. Shorten it.")
+        if self.nth < 1:
+            raise UsageError(f"A fault when {self.event}={self.match!r}, nth={self.nth}: the first time is number 1.")
+        if not 0.001 <= self.for_s < float("inf"):
+            raise UsageError(f"A fault when {self.event}={self.match!r}, for_s={self.for_s:g}: for_s is at least 0.001.")
+
+    @property
+    def number(self) -> Event:
+        return Event[self.event.upper()]
+
+    def __str__(self) -> str:
+        at = f"{self.at} " if self.at else ""
+        return f"when {at}{self.event} {self.match or 'anything'} #{self.nth} for {self.for_s:g} s"

@@ -1,0 +1,92 @@
+"""Where a node is to stop itself: the slots on its control page in which the harness asks for it, from both sides."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Final
+
+from harness.model.moment import MATCH_BYTES, Event, Moment
+
+_SLOTS: Final = 4
+_SLOT_WORDS: Final = 4 + MATCH_BYTES // 8
+_EVENT, _LEFT, _SEEN, _MATCH_LENGTH, _MATCH = range(5)
+_OF_THE_HARNESS: Final = "/-/"
+"""Pages by which the harness looks after the node; they are none of its work."""
+WORDS: Final = 1 + _SLOTS * _SLOT_WORDS
+"""The first one counts the slots in use, so that a node need look no further while there is none."""
+
+
+def stop_self() -> None:
+    """Stop this very process until it gets SIGCONT."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+class Moments:
+    """The slots, which are `WORDS` 64-bit words from `at` on.
+
+    The harness fills a slot and writes its event last; the node counts `_LEFT` down and stops itself when that comes to 0.
+    """
+
+    def __init__(self, words: memoryview[int], at: int, stop: Callable[[], None]) -> None:
+        self._words = words
+        self._at = at
+        self._stop = stop
+
+    # -------------------------------------------------------------------------------------------------------- harness
+
+    def arm(self, moment: Moment) -> int | None:
+        """Have the node stop itself once, at this moment. Returns the slot, None if all are in use."""
+        words = self._words
+        slot = next((slot for slot in self._slots() if not words[slot + _EVENT]), None)
+        if slot is None:
+            return None
+        match = moment.match.encode()
+        words[slot + _LEFT], words[slot + _SEEN], words[slot + _MATCH_LENGTH] = moment.nth, 0, len(match)
+        padded = match.ljust(MATCH_BYTES, b"\0")
+        for word in range(MATCH_BYTES // 8):
+            part = padded[word * 8 : word * 8 + 8]
+            words[slot + _MATCH + word] = int.from_bytes(part, "little", signed=True)
+        words[slot + _EVENT] = moment.number
+        words[self._at] += 1
+        return slot
+
+    def reached(self, slot: int) -> bool:
+        """Whether the node has stopped itself there, or is about to."""
+        return self._words[slot + _LEFT] <= 0
+
+    def seen(self, slot: int) -> int:
+        """How often the node has done what the slot waits for."""
+        return self._words[slot + _SEEN]
+
+    def disarm(self, slot: int) -> None:
+        """Wait for it no more. A node that has stopped itself stays stopped."""
+        self._words[slot + _EVENT] = 0
+        self._words[self._at] -= 1
+
+    # ----------------------------------------------------------------------------------------------------------- node
+
+    @property
+    def armed(self) -> bool:
+        """Whether any slot is in use."""
+        return self._words[self._at] > 0
+
+    def passes(self, event: Event, what: str) -> None:
+        """The node does this now: stop if a slot asks for it."""
+        words = self._words
+        if not words[self._at] or what.startswith(_OF_THE_HARNESS):
+            return
+        for slot in self._slots():
+            if words[slot + _EVENT] == event and what.encode().startswith(self._match(slot)):
+                words[slot + _SEEN] += 1
+                words[slot + _LEFT] -= 1
+                if words[slot + _LEFT] == 0:
+                    self._stop()
+
+    def _match(self, slot: int) -> bytes:
+        begin = slot + _MATCH
+        return self._words[begin : begin + MATCH_BYTES // 8].tobytes()[: self._words[slot + _MATCH_LENGTH]]
+
+    def _slots(self) -> range:
+        return range(self._at + 1, self._at + WORDS, _SLOT_WORDS)
