@@ -1,0 +1,163 @@
+"""The history database, for those who read it. `results.record.nights.recording` writes nights as they run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import sqlalchemy as sa
+
+from harness.model.errors import UsageError, hint
+from results.analysis.histogram import Histogram
+from results.record.nights import migrations, schema
+from results.record.nights.connection import Connections
+from results.record.nights.holder import Holder, broke_off
+from results.record.nights.rows import Figure, Measure, NightState, RecordedNight, RecordedRun
+from results.record.result import CheckResult
+
+BROKE_OFF = "broke off: its process ended without a word"
+
+
+class HistoryDatabase:
+    """A history that there is. Nights are given in the order in which they were recorded, the earliest first."""
+
+    def __init__(self, connections: Connections) -> None:
+        self.connections = connections
+
+    @classmethod
+    def open(cls, where: str | Path, *, create: bool = False) -> HistoryDatabase:
+        """Open a history by its file or its URL; an older version is brought up to date.
+
+        Raises `UsageError` if there is none (unless `create`), if it is of a newer version, or if the file is something else.
+        """
+        connections = Connections(where)
+        file = connections.file
+        if file is not None and not file.exists():
+            if not create:
+                raise UsageError(f"There is no history {file}. Record a night with `harness nightly`, or import one.")
+            connections.make_file()
+        with connections.reading() as connection:
+            version = migrations.version_of(connection)
+        if version is None and not create:
+            raise UsageError(f"{connections.name} holds no history. Record a night with `harness nightly`, or import one.")
+        if version is not None:
+            migrations.check(version, connections.name)
+        if version != schema.VERSION:
+            with connections.writing() as connection:
+                migrations.migrate(connection, connections.name)
+        return cls(connections)
+
+    @property
+    def name(self) -> str:
+        """Its file, or its URL without the password."""
+        return self.connections.name
+
+    def nights(
+        self, *, drill: str | None = None, suite: str | None = None, since: datetime | None = None
+    ) -> list[RecordedNight]:
+        """Nights, those alone that ran a drill, or a suite, or began at a time or later."""
+        asked = sa.select(schema.nights).order_by(schema.nights.c.sorted_utc, schema.nights.c.id)
+        if drill is not None:
+            asked = asked.where(schema.nights.c.id.in_(sa.select(schema.runs.c.night_id).where(schema.runs.c.drill == drill)))
+        if suite is not None:
+            asked = asked.where(schema.nights.c.suite == suite)
+        if since is not None:
+            asked = asked.where(schema.nights.c.began_utc >= since)
+        with self.connections.reading() as connection:
+            return [_night(row) for row in connection.execute(asked).mappings()]
+
+    def night(self, name: str) -> RecordedNight:
+        """One night by its name. Raises `UsageError` if there is none of that name."""
+        found = [night for night in self.nights() if night.name == name]
+        if not found:
+            names = [night.name for night in self.nights()]
+            raise UsageError(f"No night called {name!r}. {hint(name, names[-5:]) if names else 'The history is empty.'}")
+        return found[0]
+
+    def runs(self, *, night: str | None = None, drill: str | None = None, since: datetime | None = None) -> list[RecordedRun]:
+        """Runs, night by night and in the order in which they were made; those of one night, of one drill, or since a time."""
+        nights, runs = schema.nights.c, schema.runs.c
+        columns = [column for column in runs if column.name not in _LARGE]
+        state = nights.state.label("night_state")
+        asked = sa.select(*columns, nights.name.label("night"), state, nights.holder, nights.lease_until_utc)
+        asked = asked.join_from(schema.runs, schema.nights).order_by(nights.sorted_utc, nights.id, runs.place)
+        if night is not None:
+            asked = asked.where(nights.name == night)
+        if drill is not None:
+            asked = asked.where(runs.drill == drill)
+        if since is not None:
+            asked = asked.where(nights.began_utc >= since)
+        with self.connections.reading() as connection:
+            return [_run(row) for row in connection.execute(asked).mappings()]
+
+    def checks(self, run: int) -> tuple[CheckResult, ...]:
+        """What was checked in a run, by its id."""
+        with self.connections.reading() as connection:
+            found = connection.execute(sa.select(schema.runs.c.checks).where(schema.runs.c.id == run)).scalar_one()
+        return msgspec.convert(found, tuple[CheckResult, ...])
+
+    def histogram(self, run: int) -> Histogram | None:
+        """The latencies of a run, by its id; None if they are not known."""
+        with self.connections.reading() as connection:
+            found = connection.execute(sa.select(schema.runs.c.histogram).where(schema.runs.c.id == run)).scalar_one()
+        return None if found is None else Histogram.decode(found)
+
+    def measures(self) -> dict[str, Measure]:
+        """Every metric that there are figures of, by its name."""
+        asked = sa.select(schema.metrics.c.name, schema.metrics.c.unit, schema.metrics.c.better)
+        with self.connections.reading() as connection:
+            found = [msgspec.convert(_plain(row), Measure) for row in connection.execute(asked).mappings()]
+        return {measure.name: measure for measure in found}
+
+    def figures(self, *, drill: str | None = None, since: datetime | None = None) -> Iterator[Figure]:
+        """Every figure that counts: of runs that count, in complete nights; night by night, in the order of the runs."""
+        nights, runs, metrics = schema.nights.c, schema.runs.c, schema.metrics.c
+        asked = sa.select(nights.name, runs.drill, runs.baseline, metrics.name, schema.figures.c.value)
+        asked = asked.select_from(schema.nights.join(schema.runs).join(schema.figures).join(schema.metrics))
+        asked = asked.where(nights.state == "complete", runs.counted)
+        if drill is not None:
+            asked = asked.where(runs.drill == drill)
+        if since is not None:
+            asked = asked.where(nights.began_utc >= since)
+        asked = asked.order_by(nights.sorted_utc, nights.id, runs.place, metrics.id)
+        with self.connections.reading() as connection:
+            for name, of_drill, baseline, metric, value in connection.execute(asked):
+                yield Figure(night=name, drill=of_drill, baseline=baseline, metric=metric, value=value)
+
+    def figures_of(self, run: int) -> dict[str, float]:
+        """All figures of a run, by its id, whether they count or not."""
+        asked = sa.select(schema.metrics.c.name, schema.figures.c.value).join_from(schema.figures, schema.metrics)
+        with self.connections.reading() as connection:
+            return dict(connection.execute(asked.where(schema.figures.c.run_id == run)).all())
+
+
+_LARGE = ("checks", "histogram", "identity", "night_id")
+"""What one run's page needs, and a list of thousands does not."""
+
+
+def _state(row: sa.RowMapping, state: str) -> NightState:
+    """What became of a night: one that has begun, and that no process records any more, has broken off."""
+    if row[state] != "begun":
+        return cast(NightState, row[state])
+    holder = None if row["holder"] is None else msgspec.convert(row["holder"], Holder)
+    return "broke off" if broke_off(holder, row["lease_until_utc"]) else "begun"
+
+
+def _night(row: sa.RowMapping) -> RecordedNight:
+    state = _state(row, "state")
+    why = row["why"] or (BROKE_OFF if state == "broke off" else "")
+    return msgspec.convert({**_plain(row), "state": state, "why": why, "commit": row["git_commit"]}, RecordedNight)
+
+
+def _run(row: sa.RowMapping) -> RecordedRun:
+    if row["state"] == "begun" and _state(row, "night_state") != "begun":
+        return msgspec.convert({**_plain(row), "state": "broke off", "why": BROKE_OFF}, RecordedRun)
+    return msgspec.convert(_plain(row), RecordedRun)
+
+
+def _plain(row: sa.RowMapping) -> dict[str, object]:
+    """A row by the names of its columns, which SQLAlchemy keeps in a kind of text of its own."""
+    return {str(name): value for name, value in row.items()}

@@ -1,0 +1,212 @@
+"""Writes a night into the history as it runs: first that it has begun, then each run, then that it is complete.
+
+Whatever ends the process in between, the history says of the night that it broke off, and its runs do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+
+from harness.model.errors import HarnessError
+from harness.model.verdict import RunVerdict
+from results.analysis.judge import SLOResult
+from results.analysis.recovery import Recovery
+from results.record.nights import schema
+from results.record.nights.database import BROKE_OFF, HistoryDatabase
+from results.record.nights.facts import baseline_of
+from results.record.nights.holder import Holder, broke_off
+from results.record.nights.rows import NIGHTLY, Measure
+from results.record.result import CheckResult
+
+_SLACK: Final = timedelta(minutes=5)
+"""On top of how long a run may take at most, before a night on another machine is taken to have broken off."""
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What is recorded of a run that is over."""
+
+    drill: str
+    repeat: int
+    seed: int
+    began_utc: datetime
+    duration_s: float | None
+    verdict: RunVerdict
+    as_expected: bool
+    why: str
+    not_counted: str
+    """Why its figures do not count when nights are compared; empty if they do."""
+    checks: tuple[CheckResult, ...] = ()
+    slos: tuple[SLOResult, ...] = ()
+    recoveries: tuple[Recovery, ...] = ()
+    figures: tuple[tuple[Measure, float], ...] = ()
+    histogram: str | None = None
+    """Latencies in nanoseconds: HdrHistogram V2, compressed, in base64."""
+    definition: str
+    rerun: str
+    run_folder: str
+    identity: str
+    """A digest of what was measured, by which the same is not taken in twice."""
+
+
+class NightPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a night before its first run."""
+
+    source: str = NIGHTLY
+    suite: str
+    began_utc: datetime
+    commit: str
+    seed: int | None
+    repeats: int
+    planned: int
+    facts: dict[str, str]
+    environment: dict[str, str]
+
+
+class Recording:
+    """A night that this process records."""
+
+    def __init__(self, database: HistoryDatabase, plan: NightPlan) -> None:
+        """The night has begun, and is in the history."""
+        self._connections = database.connections
+        self._facts = plan.facts
+        self._holder = Holder.this_process()
+        self.warning: str | None = None
+        """What is odd about the night, in one line: that the clock went back."""
+        with self._connections.writing() as connection:
+            _settle(connection)
+            last = _last_on(connection, self._holder.host)
+            if last is not None and last > plan.began_utc:
+                self.warning = (
+                    f"The clock of this machine went back: an earlier night began at {last:%Y-%m-%d %H:%M:%S} UTC, and it is"
+                    f" {plan.began_utc:%Y-%m-%d %H:%M:%S} UTC now. This night is kept as the later one."
+                )
+            self.name = free_name(connection, f"{plan.began_utc:%Y%m%dT%H%M%SZ}")
+            self._id = add_night(
+                connection,
+                plan,
+                name=self.name,
+                state="begun",
+                sorted_utc=plan.began_utc if last is None else max(plan.began_utc, last + timedelta(seconds=1)),
+                host=self._holder.host,
+                holder=msgspec.to_builtins(self._holder),
+                lease_until_utc=datetime.now(UTC) + _SLACK,
+            )
+
+    def begin_run(self, *, place: int, drill: str, repeat: int, seed: int, definition: str, rerun: str, limit_s: float) -> int:
+        """A run begins now and takes at most `limit_s`. Returns its id."""
+        now = datetime.now(UTC)
+        row = {
+            "night_id": self._id, "place": place, "drill": drill, "repeat": repeat, "seed": seed, "state": "begun",
+            "verdict": "unknown", "as_expected": False, "why": "", "counted": False, "not_counted": "it did not end",
+            "checks": [], "slos": [], "recoveries": [], "began_utc": now, "definition": definition,
+            "baseline": baseline_of(self._facts, definition), "rerun": rerun, "run_folder": "",
+        }  # fmt: skip
+        with self._connections.writing() as connection:
+            self._prolong(connection, now + timedelta(seconds=limit_s) + _SLACK)
+            return insert(connection, schema.runs, row)
+
+    def end_run(self, run: int, measured: Measured) -> None:
+        """A run is over, with this result."""
+        with self._connections.writing() as connection:
+            self._prolong(connection, datetime.now(UTC) + _SLACK)
+            row = row_of(measured, baseline_of(self._facts, measured.definition))
+            connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run).values(row))
+            add_figures(connection, run, measured.figures)
+
+    def fail_run(self, run: int, why: str) -> None:
+        """A run came to no result."""
+        row = {"state": "ended", "why": why, "not_counted": "it came to no result"}
+        with self._connections.writing() as connection:
+            self._prolong(connection, datetime.now(UTC) + _SLACK)
+            connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run).values(row))
+
+    def complete(self) -> None:
+        """Every run is in. From now on the night counts."""
+        self._close("complete", "")
+
+    def break_off(self, why: str) -> None:
+        """The night ends before its time. It is kept, and does not count."""
+        self._close("broke off", why)
+
+    def _close(self, state: str, why: str) -> None:
+        with self._connections.writing() as connection:
+            runs = schema.runs.c
+            unended = sa.update(schema.runs).where(runs.night_id == self._id, runs.state == "begun")
+            connection.execute(unended.values(state="broke off", why=why))
+            self._update(connection, state=state, why=why, ended_utc=datetime.now(UTC), holder=None, lease_until_utc=None)
+
+    def _prolong(self, connection: sa.Connection, until: datetime) -> None:
+        self._update(connection, lease_until_utc=until)
+
+    def _update(self, connection: sa.Connection, **values: object) -> None:
+        done = connection.execute(sa.update(schema.nights).where(schema.nights.c.id == self._id).values(values))
+        if not done.rowcount:
+            raise HarnessError(f"The night {self.name} was removed from the history while it was recorded.")
+
+
+def add_night(connection: sa.Connection, plan: NightPlan, **others: object) -> int:
+    """Add a night in a writing transaction; `others` are columns that the plan does not tell. Returns its id."""
+    row = {name: value for name, value in msgspec.structs.asdict(plan).items() if name != "commit"}
+    return insert(connection, schema.nights, {**row, "git_commit": plan.commit, "why": "", **others})
+
+
+def row_of(measured: Measured, baseline: str) -> dict[str, object]:
+    """The columns of a run that is over."""
+    row: dict[str, object] = {
+        name: getattr(measured, name) for name in measured.__struct_fields__ if name in schema.runs.c and name != "checks"
+    }
+    checks = [msgspec.structs.replace(check, ops=()) for check in measured.checks]  # the run's folder has those
+    return {**row, "checks": checks, "state": "ended", "counted": not measured.not_counted, "baseline": baseline}
+
+
+def add_figures(connection: sa.Connection, run: int, figures: Sequence[tuple[Measure, float]]) -> None:
+    """Add what a run measured, in a writing transaction; metrics that are new to the history with it."""
+    if not figures:
+        return
+    known = dict(connection.execute(sa.select(schema.metrics.c.name, schema.metrics.c.id)).all())
+    rows = []
+    for measure, value in figures:
+        if measure.name not in known:
+            known[measure.name] = insert(connection, schema.metrics, msgspec.structs.asdict(measure))
+        rows.append({"run_id": run, "metric_id": known[measure.name], "value": value})
+    connection.execute(sa.insert(schema.figures), rows)
+
+
+def free_name(connection: sa.Connection, wanted: str) -> str:
+    """A night's name that is not taken: the one that is wanted, or with a number behind it."""
+    like = schema.nights.c.name.startswith(wanted, autoescape=True)
+    taken = set(connection.execute(sa.select(schema.nights.c.name).where(like)).scalars())
+    number = 1
+    while (name := wanted if number == 1 else f"{wanted}-{number}") in taken:
+        number += 1
+    return name
+
+
+def insert(connection: sa.Connection, table: sa.Table, row: Mapping[str, object]) -> int:
+    """Add one row to a table whose key is a number; returns the number."""
+    key = connection.execute(sa.insert(table).values(row)).inserted_primary_key
+    assert key is not None  # noqa: S101 - for types: one row was inserted
+    return int(key[0])
+
+
+def _settle(connection: sa.Connection) -> None:
+    """Write down of nights that have broken off that they did, for those who read the tables themselves."""
+    nights, runs = schema.nights.c, schema.runs.c
+    begun = sa.select(nights.id, nights.holder, nights.lease_until_utc).where(nights.state == "begun")
+    for night, holder, lease_until in connection.execute(begun).all():
+        if broke_off(None if holder is None else msgspec.convert(holder, Holder), lease_until):
+            told = {"state": "broke off", "why": BROKE_OFF}
+            connection.execute(sa.update(schema.runs).where(runs.night_id == night, runs.state == "begun").values(told))
+            connection.execute(sa.update(schema.nights).where(nights.id == night).values(told))
+
+
+def _last_on(connection: sa.Connection, host: str) -> datetime | None:
+    """The place in time of the last night that was recorded on a machine."""
+    nights = schema.nights.c
+    asked = sa.select(sa.func.max(nights.sorted_utc)).where(nights.host == host, nights.source == NIGHTLY)
+    return connection.execute(asked).scalar()

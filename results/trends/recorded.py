@@ -1,0 +1,41 @@
+"""The series that a history holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from results.record.nights.database import HistoryDatabase
+from results.record.nights.rows import RecordedNight
+from results.trends.series import Metric, Point, Series
+
+
+def series_of(database: HistoryDatabase, *, drill: str | None = None, since: datetime | None = None) -> list[Series]:
+    """Every metric of every drill, or of one, as far as nights may be compared; by drill, metric and first night.
+
+    Only runs that count, in complete nights, are in it: a night that broke off, or all of whose runs were unknown, is a gap.
+    """
+    measures = database.measures()
+    nights = {night.name: night for night in database.nights(since=since)}
+    values: dict[tuple[str, str, str], dict[str, list[float]]] = {}
+    for figure in database.figures(drill=drill, since=since):
+        if figure.night in nights:  # else it was begun after these were read
+            points = values.setdefault((figure.drill, figure.metric, figure.baseline), {})
+            points.setdefault(figure.night, []).append(figure.value)
+    order = {name: place for place, name in enumerate(nights)}
+    found = sorted(values.items(), key=lambda item: (item[0][:2], order[next(iter(item[1]))]))
+    return [
+        Series(
+            drill=of_drill,
+            metric=Metric(name=metric, unit=measures[metric].unit, better=measures[metric].better),
+            baseline=baseline,
+            points=tuple(_points(points.items(), nights)),
+        )
+        for (of_drill, metric, baseline), points in found
+    ]
+
+
+def _points(values: Iterable[tuple[str, list[float]]], nights: dict[str, RecordedNight]) -> Iterable[Point]:
+    for name, measured in values:
+        night = nights[name]
+        yield Point(night=name, began_utc=night.began_utc, commit=night.commit, values=tuple(measured))

@@ -1,0 +1,25 @@
+"""What tests of results share: empty histories, in SQLite and in a real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.postgres import Postgres, running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a history is to be made: a file, then the URL of an empty database."""
+    if request.param == "sqlite":
+        return str(tmp_path / "runs" / "history.sqlite")
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database()
