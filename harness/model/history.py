@@ -64,8 +64,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
-from pandas.api.types import pandas_dtype
 
+from harness.model.columns import converted
 from harness.model.errors import UsageError
 from harness.model.fault_window import FaultWindow, windows_of
 
@@ -96,32 +96,45 @@ CONTROL: Final = "control"
 
 
 def frame(columns: dict[str, str], rows: pd.DataFrame | list[dict[str, object]] | None = None) -> pd.DataFrame:
-    """A frame with exactly these columns and dtypes; a missing column is filled if that can be done truly.
+    """A frame with exactly these columns and dtypes; a missing column or value is filled if that can be done truly.
 
-    Raises `UsageError` naming the column that is missing or does not convert.
+    Raises `UsageError` naming the column that is missing, or the row that does not convert without loss.
     """
-    found = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows or [], columns=None if rows else list(columns))
+    found = rows if isinstance(rows, pd.DataFrame) else _of_rows(columns, rows or [])
+    if not found.columns.is_unique:
+        raise UsageError(f"The history has {found.columns[found.columns.duplicated()][0]!r} twice among its columns.")
     out = pd.DataFrame(index=range(len(found)))
-    for name, dtype in columns.items():
+    for name in sorted(columns, key=lambda name: name in _COPIED):  # what is copied comes after what it is copied from
+        dtype = columns[name]
+        filling = out[_COPIED[name]] if name in _COPIED else _DEFAULTS.get(name)
         if name in found:
-            values = found[name]
-        elif name in _DEFAULTS:
-            values = (
-                found[_DEFAULTS[name][1:]] if _DEFAULTS[name].startswith("=") else pd.Series([_DEFAULTS[name]] * len(found))
-            )
+            values = found[name].reset_index(drop=True)
+            out[name] = converted(values if filling is None else _filled(values, filling), name, dtype)
+        elif filling is not None:
+            out[name] = converted(pd.Series(filling, index=out.index), name, dtype)
         elif dtype in ("string", "Int64", "Float64", "boolean"):
-            values = pd.Series([None] * len(found), dtype=dtype)
+            out[name] = pd.Series(None, index=out.index, dtype=dtype)
         else:
             raise UsageError(f"The history has no column {name!r} ({dtype}); it has {', '.join(map(str, found.columns))}.")
-        try:
-            out[name] = values.astype(pandas_dtype(dtype)).array
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"The history's column {name!r} does not hold {dtype}: {error}.") from error
-    return out
+    return out[list(columns)]
 
 
-_DEFAULTS: Final = {"phase": "load", "node": "", "attempts": "1", "due_ns": "=sent_ns", "ready_ns": "=sent_ns"}
-"""What a history recorded elsewhere may leave out: "=other" takes another column."""
+def _of_rows(columns: dict[str, str], rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Rows as columns of plain objects: pandas would make floating-point numbers of integers beside a null."""
+    there = dict.fromkeys(name for row in rows for name in row) if rows else columns
+    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in there})
+
+
+def _filled(values: pd.Series, filling: pd.Series | str | int) -> pd.Series:
+    missing = values.isna()
+    return values.astype(object).where(~missing, filling) if missing.any() else values
+
+
+_DEFAULTS: Final[dict[str, str | int]] = {"phase": "load", "node": "", "attempts": 1}
+"""What a history recorded elsewhere may leave out, as a column or in some rows."""
+
+_COPIED: Final = {"due_ns": "sent_ns", "ready_ns": "sent_ns"}
+"""The same, and the column that stands in for it."""
 
 
 @dataclass(frozen=True, kw_only=True)

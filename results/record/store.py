@@ -17,13 +17,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pandas as pd
+from pyarrow import parquet
 
 from harness.model.errors import HarnessError, UsageError, cannot_write
+from harness.model.fault_window import Parameter
 from harness.model.history import History
 from results.record.result import Result, decode, encode
 
@@ -92,7 +96,26 @@ def load_frames(path: Path) -> History:
     frames = {name: read_parquet(path / f"{name}.parquet") for name in (*FRAMES, *there)}
     if "parameters" not in frames["windows"]:
         frames["windows"] = _from_version_1(frames["windows"])
-    return History.of(**frames)
+    try:
+        history = History.of(**frames)
+        return replace(history, windows=_checked_windows(history.windows))
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _checked_windows(windows: pd.DataFrame) -> pd.DataFrame:
+    """The windows, their texts complete. Raises `UsageError` about the first that cannot have been."""
+    texts = ["label", "fault", "selector", "targets", "evidence"]
+    windows = windows.assign(**{name: windows[name].fillna("") for name in texts})
+    for row, parameters in windows["parameters"].dropna().items():
+        try:
+            msgspec.json.decode(parameters, type=dict[str, Parameter])
+        except msgspec.DecodeError as error:
+            raise UsageError(f"window {row} has parameters that are no JSON object: {error}.") from error
+    wrong = windows[(windows["healed_ns"] < windows["injected_ns"]).fillna(False).to_numpy(dtype=bool)]
+    if len(wrong):
+        raise UsageError(f"window {wrong.index[0]} was healed before it was injected.")
+    return windows
 
 
 def _from_version_1(windows: pd.DataFrame) -> pd.DataFrame:
@@ -103,9 +126,11 @@ def _from_version_1(windows: pd.DataFrame) -> pd.DataFrame:
 def read_parquet(file: Path) -> pd.DataFrame:
     """A parquet file as a frame. Raises `UsageError` if it cannot be read."""
     try:
-        return pd.read_parquet(file)
-    except (OSError, ValueError) as error:  # pyarrow's errors are subclasses of these
+        # Integers beside a null would lose digits as floating-point numbers.
+        rows: pd.DataFrame = parquet.read_table(file).to_pandas(integer_object_nulls=True)
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, RecursionError) as error:  # pyarrow's are of these
         raise UsageError(f"Cannot read {file}: {str(error).splitlines()[0]}") from error
+    return rows
 
 
 def run_dirs(root: Path = RUNS) -> list[Path]:

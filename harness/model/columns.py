@@ -1,0 +1,169 @@
+"""Columns of recorded histories: exact conversion of whatever a file held, or an error that names the row.
+
+A conversion that loses something is refused: a fraction of a nanosecond, a digit that a floating-point number cannot hold, a
+time beyond 64 bits. A history that was read wrongly is judged wrongly, and nothing would show it.
+"""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Final
+
+import msgspec
+import numpy as np
+import pandas as pd
+from pandas.api.types import infer_dtype, pandas_dtype
+
+from harness.model.errors import UsageError
+
+_EXACT: Final = 2**53
+"""Up to here a floating-point number holds every whole number."""
+
+_INTEGERS: Final = ("int32", "int64", "Int64")
+_TEXTS: Final = ("string", "category")
+
+
+def converted(values: pd.Series, name: str, dtype: str) -> pd.Series:
+    """A column in another dtype, nothing lost. Raises `UsageError` that names the column, the row, and what to do."""
+    wanted = pandas_dtype(dtype)
+    if values.dtype == wanted and dtype not in _TEXTS:
+        return values
+    if dtype in _INTEGERS:
+        return _integers(values, name, dtype)
+    if dtype in _TEXTS:
+        return _texts(values).astype(wanted)
+    try:
+        return values.astype(wanted)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(f"The history's column {name!r} does not hold {dtype}: {error}.") from error
+
+
+def canonical(value: object) -> str:
+    """A JSON value as text, equal values as equal texts: names sorted, no spaces, 1.0 as 1. Raises `RecursionError`."""
+    return msgspec.json.encode(_whole(value), order="deterministic").decode()
+
+
+def _whole(value: object) -> object:
+    """The value with every float that is a whole number as an integer."""
+    match value:
+        case float() if value.is_integer():
+            return int(value) if abs(value) <= _EXACT else _digits(value)
+        case dict():
+            return {str(name): _whole(inner) for name, inner in value.items()}
+        case list() | tuple() | np.ndarray():
+            return [_whole(inner) for inner in value]
+        case np.generic():
+            return _whole(value.item())
+        case _:
+            return value
+
+
+def _digits(value: float) -> int:
+    """The whole number that a large float is written as: 1e23 is 10**23, which the nearest float is not."""
+    digits, _, exponent = repr(value).partition("e")
+    whole, _, fraction = digits.partition(".")
+    fraction = fraction.rstrip("0")
+    power: int = 10 ** (int(exponent or 0) - len(fraction))
+    return int(whole + fraction) * power
+
+
+# -------------------------------------------------------------------------------------------------------------- integers
+
+
+def _integers(values: pd.Series, name: str, dtype: str) -> pd.Series:
+    limit = np.iinfo(np.int32 if dtype == "int32" else np.int64)
+    missing = values.isna().to_numpy(dtype=bool)
+    if missing.any() and dtype != "Int64":
+        raise _refused(name, int(missing.argmax()), "is empty", "Give it in every row.")
+    match values.dtype.kind:
+        case "i" | "u":
+            fits = (values <= limit.max) & (values >= limit.min)
+        case "f":
+            fits = (values % 1 == 0) & (values.abs() <= _EXACT)
+        case "O":
+            return _from_objects(values, name, dtype)
+        case _:
+            raise _not_whole(name, 0, values.iloc[0])
+    wrong = ~(fits.fillna(False).to_numpy(dtype=bool) | missing)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise _not_whole(name, row, values.iloc[row])
+    return values.astype(pandas_dtype(dtype))
+
+
+def _from_objects(values: pd.Series, name: str, dtype: str) -> pd.Series:
+    found = values.to_numpy(dtype=object)
+    if infer_dtype(found, skipna=False) in ("integer", "string"):  # the usual case, at the speed of numpy
+        try:
+            return pd.Series(found.astype(np.int64)).pipe(converted, name, dtype)
+        except (ValueError, OverflowError):
+            pass  # one of them is none: find it
+    numbers = [None if value is None or value is pd.NA else _number(value, name, row) for row, value in enumerate(found)]
+    return pd.Series(numbers, dtype="Int64").pipe(converted, name, dtype)
+
+
+def _number(value: object, name: str, row: int) -> int | None:
+    match value:
+        case float() if value != value:
+            return None
+        case bool() | np.bool_():
+            pass
+        case Integral() if -(2**63) <= int(value) < 2**63:
+            return int(value)
+        case float() if value.is_integer() and abs(value) <= _EXACT:
+            return int(value)
+        case str():
+            try:
+                return _number(int(value), name, row)
+            except ValueError:
+                pass
+    raise _not_whole(name, row, value)
+
+
+def _not_whole(name: str, row: int, value: object) -> UsageError:
+    text = str(value)
+    shown = text if len(text) <= 40 else f"{text[:40]}…"
+    if name.endswith("_ns"):
+        advice = "Times are whole nanoseconds, less than 2**63: multiply seconds by 1,000,000,000 and round."
+        if isinstance(value, float) and value.is_integer():
+            advice = "A floating-point number of this size has lost digits: write times as integers."
+    elif name == "client":
+        advice = "Clients are whole numbers below 2**31: number them from 0."
+    else:
+        advice = "It takes whole numbers."
+    return _refused(name, row, f"is {shown}", advice)
+
+
+def _refused(name: str, row: int, what: str, advice: str) -> UsageError:
+    return UsageError(f"{name!r} in row {row} {what} (rows count from 0). {advice}")
+
+
+# ----------------------------------------------------------------------------------------------------------------- texts
+
+
+def _texts(values: pd.Series) -> pd.Series:
+    """Every value as text; what is not text as canonical JSON, so that equal values stay equal whatever wrote them."""
+    if isinstance(values.dtype, pd.StringDtype):
+        return values.astype("string")
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values.astype(values.cat.categories.dtype).pipe(_texts)
+    if values.dtype.kind not in "Obiuf":
+        return values.astype("string")
+    found = values.to_numpy(dtype=object)
+    if infer_dtype(found, skipna=True) in ("string", "empty"):  # the usual case, at the speed of numpy
+        return values.astype("string")
+    return pd.Series([_text(value) for value in found], dtype="string")
+
+
+def _text(value: object) -> str | None:
+    match value:
+        case str():
+            return value
+        case bytes():
+            return value.decode(errors="backslashreplace")
+        case float() if value != value:
+            return None
+        case dict() | list() | tuple() | np.ndarray() | int() | float() | np.generic():
+            return canonical(value)
+        case _:
+            return None if value is None or value is pd.NA or value is pd.NaT else str(value)
