@@ -1,0 +1,48 @@
+"""From a statistic to how often chance alone would bring one as large, for many at once. numpy and no more."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def normal_of_t(t: Array, degrees: Array) -> Array:
+    """The normal deviate that is as improbable as Student's `t` with so many degrees of freedom.
+
+    D. L. Wallace, "Bounds on normal approximations to Student's and the chi-square distributions", Ann. Math. Stat. 30 (1959).
+    """
+    factor = (8 * degrees + 1) / (8 * degrees + 3)
+    return np.asarray(np.sign(t) * factor * np.sqrt(degrees * np.log1p(t * t / degrees)))
+
+
+def t_of_normal(z: float, degrees: float) -> float:
+    """Student's t that is as improbable as a normal deviate: the inverse of `normal_of_t`."""
+    factor = (8 * degrees + 1) / (8 * degrees + 3)
+    return math.copysign(math.sqrt(degrees * math.expm1((z / factor) ** 2 / degrees)), z)
+
+
+def two_sided(z: Array) -> Array:
+    """The chance of a normal deviate at least so far from 0, on either side."""
+    return np.array([math.erfc(abs(value) / math.sqrt(2)) for value in z.tolist()])
+
+
+def deviate(p: float) -> float:
+    """The normal deviate that is exceeded, on either side, with probability `p`."""
+    return -NormalDist().inv_cdf(p / 2)
+
+
+def holm(p: Array, family: int, alpha: float) -> tuple[NDArray[np.intp], Array]:
+    """The hypotheses that are rejected, and all adjusted p, by Holm's step-down procedure in a family of at least these.
+
+    S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Stat. 6 (1979): the chance of even one false
+    rejection is at most `alpha`, however the hypotheses depend on each other. Those of the family without a p are not rejected.
+    """
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * (family - np.arange(len(p)))), 1.0)
+    return np.flatnonzero(adjusted <= alpha), adjusted

@@ -1,0 +1,201 @@
+"""Which metrics moved, in which night, by how much; and how small a change would have been seen.
+
+Decisions are made night by night (`scan`), on night figures: the Hodges-Lehmann estimate of a night's runs. The runs of a night
+share the machine's mood, so they are one observation, not several.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from results.trends.chance import t_of_normal
+from results.trends.drifts import drift_start
+from results.trends.edivisive import MIN_SEGMENT
+from results.trends.findings import Finding, Findings, Judged, Kind
+from results.trends.jumps import jump
+from results.trends.remarks import FEWEST, notes
+from results.trends.scales import Scale, scale_of
+from results.trends.scan import REACH, Accepted, Scanned, certainty, inflation, noise_of, scan
+from results.trends.series import Series
+
+Array = NDArray[np.float64]
+
+NIGHTS_OF_A_YEAR: Final = 365
+_POWER: Final = 1.6449
+"""The normal deviate that is exceeded with a chance of 5%: what is found with a chance of 95% lies so far beyond the bound."""
+_NIGHTS_AFTER: Final = 5
+_INTERVAL: Final = 1.96
+_OF_LEAST: Final = 0.25
+"""A spread below this share of the smallest change that counts is taken to be so large: nothing is gained by a smaller one."""
+_GOES_ON: Final = 30
+"""A drift that is found again within so many nights is the same one, still going on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What may be chosen of a judgement."""
+
+    false_alarms_per_year: float = 0.5
+    """Over all series together, if every night is looked at and nothing ever changes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """A series as it is computed with."""
+
+    series: Series
+    scale: Scale
+    values: Array
+    """A figure for each night, on the scale."""
+    seed: int
+
+
+def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options()) -> Findings:
+    """Judge every series of some histories together: what is found is corrected for their number.
+
+    The same series and seed give the same findings, in whatever order the series are given.
+    """
+    rows = [_row(one, seed) for one in series]
+    alpha = options.false_alarms_per_year / NIGHTS_OF_A_YEAR
+    newest = max((one.points[-1] for one in series if one.points), key=lambda point: point.began_utc, default=None)
+    scanned = _scanned(rows, alpha)
+    changes: list[Finding] = []
+    judged: list[Judged] = []
+    for at, row in enumerate(rows):
+        accepted = [change for change in scanned.changes if change.row == at]
+        aligned = scanned.aligned[at, : len(row.values)]
+        changes += _findings(row, aligned, accepted)
+        ongoing = newest is not None and bool(row.series.points) and row.series.points[-1].night == newest.night
+        if ongoing and (jumped := jump(row.series, row.scale, aligned, len(rows), alpha)) is not None:
+            changes.append(jumped)
+        judged.append(
+            Judged(series=row.series, smallest=_smallest(row, aligned, len(rows), alpha), notes=notes(row.series, series))
+        )
+    changes.sort(key=_first_to_read)
+    return Findings(
+        changes=tuple(changes),
+        judged=tuple(judged),
+        newest=None if newest is None else newest.night,
+        correction=(
+            f"Holm's procedure over {len(rows):,} series, each night at {alpha:.2%}: in a year of nights without a change,"
+            f" {options.false_alarms_per_year:g} false alarms are to be expected over all series together."
+        ),
+    )
+
+
+def night_figures(series: Series, scale: Scale) -> Array:
+    """One figure a night: the Hodges-Lehmann estimate of its runs, the median of the means of all pairs of them, on the scale.
+
+    J. L. Hodges and E. L. Lehmann, "Estimates of location based on rank tests", Ann. Math. Stat. 34 (1963): nearly as exact as
+    the mean, and three of ten runs may be off.
+    """
+    figures = np.empty(len(series.points))
+    counts = np.array([len(point.values) for point in series.points])
+    for count in np.unique(counts):
+        nights = np.flatnonzero(counts == count)
+        runs = scale.forward(np.array([series.points[night].values for night in nights]))
+        one, other = np.triu_indices(int(count))
+        figures[nights] = np.median((runs[:, one] + runs[:, other]) / 2, axis=1)
+    return figures
+
+
+def _row(series: Series, seed: int) -> _Row:
+    scale = scale_of(series.metric)
+    key = f"{seed}\0{series.drill}\0{series.metric.name}\0{series.baseline}"
+    return _Row(series=series, scale=scale, values=night_figures(series, scale), seed=zlib.crc32(key.encode()))
+
+
+def _scanned(rows: Sequence[_Row], alpha: float) -> Scanned:
+    lengths = np.array([len(row.values) for row in rows], np.int64)
+    values = np.zeros((len(rows), int(lengths.max(initial=0))))
+    for at, row in enumerate(rows):
+        values[at, : len(row.values)] = row.values
+    floors = np.array([_floor(row) for row in rows])
+
+    def counts(row: int, before: float, after: float) -> bool:
+        scale = rows[row].scale
+        return scale.counts(scale.back(before), scale.back(after))
+
+    return scan(values, lengths, floors, alpha=alpha, counts=counts, seeds=[row.seed for row in rows])
+
+
+def _floor(row: _Row) -> float:
+    level = float(np.median(row.values)) if len(row.values) else 0.0
+    return max(_OF_LEAST * row.scale.least(row.scale.back(level)), 1e-9)
+
+
+def _findings(row: _Row, aligned: Array, accepted: Sequence[Accepted]) -> list[Finding]:
+    """The changes of a series: kinds, levels, intervals. A drift that was found again while it went on is one finding."""
+    bounds = [0, *(change.first_after for change in accepted), len(row.values)]
+    found: list[Finding] = []
+    at = 0
+    while at < len(accepted):
+        last, begin = at, max(bounds[at], bounds[at + 1] - REACH)
+        rising = None
+        for until in range(at, len(accepted)):
+            if until > at and accepted[until].first_after - accepted[until - 1].seen > _GOES_ON:
+                break
+            steps = [change.first_after - begin for change in accepted[at : until + 1]]
+            start = drift_start(row.values[begin : accepted[until].seen + 1], steps)
+            if start is not None:
+                last, rising = until, begin + start
+        first = bounds[at + 1] if rising is None else rising
+        found.append(
+            _finding(row, aligned, accepted[at], "shift" if rising is None else "drift", first, begin, bounds[last + 2])
+        )
+        at = last + 1
+    return found
+
+
+def _finding(row: _Row, aligned: Array, change: Accepted, kind: Kind, first: int, begin: int, end: int) -> Finding:
+    before = row.values[begin:first]
+    after = row.values[first:end][-MIN_SEGMENT:] if kind == "drift" else row.values[first:end]
+    noise, _ = noise_of(aligned[None, max(0, change.seen + 1 - REACH) : change.seen + 1], np.array([_floor(row)]))
+    error = float(noise.spread[0]) * math.sqrt(
+        sum(float(inflation(noise.correlation, np.float64(len(part)))[0]) / len(part) for part in (before, after))
+    )
+    scale, back = row.scale, row.scale.back
+    low, high = float(np.median(before)), float(np.median(after))
+    half = t_of_normal(_INTERVAL, float(noise.degrees[0])) * error
+    bounds = sorted(scale.effect(back(low), back(high + by)) for by in (-half, half))
+    return Finding(
+        series=row.series,
+        kind=kind,
+        night=row.series.points[first].night,
+        seen=row.series.points[change.seen].night,
+        before=back(low),
+        after=back(high),
+        effect=scale.effect(back(low), back(high)),
+        interval=(bounds[0], bounds[1]),
+        p_adjusted=change.p_adjusted,
+        worse=(back(high) > back(low)) == (row.series.metric.better == "lower"),
+    )
+
+
+def _smallest(row: _Row, aligned: Array, family: int, alpha: float) -> float | None:
+    """See `Judged.smallest`."""
+    if len(aligned) < FEWEST:
+        return None
+    floor = _floor(row)
+    noise, _ = noise_of(aligned[None, -REACH:], np.array([floor]))
+    before = min(len(aligned), REACH)
+    error = sum(float(inflation(noise.correlation, np.float64(nights))[0]) / nights for nights in (_NIGHTS_AFTER, before))
+    bound = t_of_normal(certainty(family, alpha), float(noise.degrees[0])) + _POWER
+    level = float(np.median(row.values[-REACH:]))
+    least = row.scale.least(row.scale.back(level))
+    seen = max(bound * float(noise.spread[0]) * math.sqrt(error), least)
+    worse = 1.0 if row.series.metric.better == "lower" or row.scale.transform == "share" else -1.0
+    return abs(row.scale.effect(row.scale.back(level), row.scale.back(level + worse * seen)))
+
+
+def _first_to_read(finding: Finding) -> tuple[float, bool, float, str, str, str]:
+    began = next(point.began_utc for point in finding.series.points if point.night == finding.night)
+    series = finding.series
+    return -began.timestamp(), not finding.worse, -abs(finding.effect), series.drill, series.metric.name, series.baseline

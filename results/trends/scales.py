@@ -1,0 +1,89 @@
+"""On which scale a metric is compared, and the smallest change of it that counts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from results.trends.series import Metric
+
+Transform = Literal["log", "share", "linear"]
+"""`log`: the logarithm, so that changes are ratios. `share`: the logarithm of what is missing to 1, as with availability.
+`linear`: the values themselves."""
+
+_SHARE_OFFSET: Final = 1e-4
+"""Added to a share before its logarithm (Tukey's "started" logarithm, Exploratory Data Analysis, 1977): one failed call more or
+less of a hundred thousand is no change, while 99.9% and 99.0% are a factor of ten."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How values of a metric are compared. A change counts if it exceeds both minima."""
+
+    transform: Transform
+    least_relative: float
+    """As a share of the value before; for a share, of what was missing to 1."""
+    least_absolute: float
+    """In the metric's unit."""
+
+    def forward(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values on this scale. A logarithm of nothing is that of the least amount that counts."""
+        if self.transform == "log":
+            return np.log(np.maximum(values, self.least_absolute or 1e-12))
+        if self.transform == "share":
+            return np.log(np.maximum(1.0 - values, 0.0) + _SHARE_OFFSET)
+        return values.astype(np.float64)
+
+    def back(self, value: float) -> float:
+        """The metric's value for a value on this scale."""
+        if self.transform == "log":
+            return math.exp(value)
+        if self.transform == "share":
+            return min(1.0, 1.0 - (math.exp(value) - _SHARE_OFFSET))
+        return value
+
+    def effect(self, before: float, after: float) -> float:
+        """The relative change from one value of the metric to another; of a share, that of what is missing to 1."""
+        if self.transform == "share":
+            return (1.0 - after + _SHARE_OFFSET) / (1.0 - before + _SHARE_OFFSET) - 1.0
+        return after / before - 1.0 if before else math.copysign(math.inf, after) if after else 0.0
+
+    def counts(self, before: float, after: float) -> bool:
+        """Whether a change from one value of the metric to another is large enough to be reported."""
+        return abs(after - before) >= self.least_absolute and abs(self.effect(before, after)) >= self.least_relative
+
+    def least(self, level: float) -> float:
+        """About the smallest difference on this scale that counts, at a level of the metric."""
+        if self.transform == "log":
+            return max(math.log1p(self.least_relative), self.least_absolute / level if level > 0 else 0.0)
+        if self.transform == "share":
+            return max(math.log1p(self.least_relative), math.log1p(self.least_absolute / (1.0 - level + _SHARE_OFFSET)))
+        return max(self.least_absolute, self.least_relative * abs(level))
+
+
+_BY_NAME: Final = {
+    "p50": Scale(transform="log", least_relative=0.03, least_absolute=0.02),
+    "rate": Scale(transform="log", least_relative=0.01, least_absolute=0.0),
+    "availability": Scale(transform="share", least_relative=0.25, least_absolute=0.0003),
+    "recovery": Scale(transform="linear", least_relative=0.02, least_absolute=0.02),
+    "cpu": Scale(transform="log", least_relative=0.03, least_absolute=0.01),
+    "memory": Scale(transform="log", least_relative=0.01, least_absolute=1.0),
+}
+_BY_UNIT: Final = {
+    "ms": Scale(transform="log", least_relative=0.05, least_absolute=0.02),
+    "": Scale(transform="share", least_relative=0.25, least_absolute=0.0003),
+}
+_OTHERS: Final = Scale(transform="log", least_relative=0.05, least_absolute=0.0)
+
+
+def scale_of(metric: Metric) -> Scale:
+    """The scale of a metric: by its name, else by its unit. A share that is good when low is compared as it is."""
+    if (named := _BY_NAME.get(metric.name)) is not None:
+        return named
+    if metric.unit == "" and metric.better == "lower":
+        return _OTHERS
+    return _BY_UNIT.get(metric.unit, _OTHERS)
