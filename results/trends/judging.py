@@ -19,7 +19,7 @@ from results.trends.chance import t_of_normal
 from results.trends.drifts import drift_start
 from results.trends.edivisive import MIN_SEGMENT
 from results.trends.findings import Finding, Findings, Judged, Kind
-from results.trends.jumps import jump
+from results.trends.jumps import jump, smallest_jump
 from results.trends.remarks import FEWEST, notes
 from results.trends.scales import Scale, scale_of
 from results.trends.scan import REACH, Accepted, Scanned, certainty, inflation, noise_of, scan
@@ -76,7 +76,12 @@ def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options
         if ongoing and (jumped := jump(row.series, row.scale, aligned, len(rows), alpha)) is not None:
             changes.append(jumped)
         judged.append(
-            Judged(series=row.series, smallest=_smallest(row, aligned, len(rows), alpha), notes=notes(row.series, series))
+            Judged(
+                series=row.series,
+                smallest=_smallest(row, aligned, len(rows), alpha),
+                smallest_at_once=_worse(row, aligned, smallest_jump(row.scale, aligned, len(rows), alpha)),
+                notes=notes(row.series, series),
+            )
         )
     changes.sort(key=_first_to_read)
     return Findings(
@@ -188,11 +193,17 @@ def _smallest(row: _Row, aligned: Array, family: int, alpha: float) -> float | N
     before = min(len(aligned), REACH)
     error = sum(float(inflation(noise.correlation, np.float64(nights))[0]) / nights for nights in (_NIGHTS_AFTER, before))
     bound = t_of_normal(certainty(family, alpha), float(noise.degrees[0])) + _POWER
-    level = float(np.median(row.values[-REACH:]))
-    least = row.scale.least(row.scale.back(level))
-    seen = max(bound * float(noise.spread[0]) * math.sqrt(error), least)
-    worse = 1.0 if row.series.metric.better == "lower" or row.scale.transform == "share" else -1.0
-    return abs(row.scale.effect(row.scale.back(level), row.scale.back(level + worse * seen)))
+    least = row.scale.least(row.scale.back(float(np.median(aligned[-REACH:]))))
+    return _worse(row, aligned, max(bound * float(noise.spread[0]) * math.sqrt(error), least))
+
+
+def _worse(row: _Row, aligned: Array, difference: float | None) -> float | None:
+    """The relative change for the worse that a difference on the scale amounts to, at the level of the last nights."""
+    if difference is None:
+        return None
+    scale, level = row.scale, float(np.median(aligned[-REACH:]))
+    worse = 1.0 if row.series.metric.better == "lower" or scale.transform == "share" else -1.0
+    return abs(scale.effect(scale.back(level), scale.back(level + worse * difference)))
 
 
 def _first_to_read(finding: Finding) -> tuple[float, bool, float, str, str, str]:

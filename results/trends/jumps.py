@@ -21,6 +21,10 @@ _TIMES_SEEN: Final = 2.0
 """And so many times as far from the level as any night before it."""
 
 
+_POWER: Final = 1.6449
+"""The normal deviate that is exceeded with a chance of 5%."""
+
+
 def jump(series: Series, scale: Scale, aligned: NDArray[np.float64], family: int, alpha: float) -> Finding | None:
     """The jump of the newest night, or of the newest two. `aligned` are the nights' figures without the changes found."""
     for count in (2, 1):
@@ -47,3 +51,20 @@ def jump(series: Series, scale: Scale, aligned: NDArray[np.float64], family: int
             interval=(low, high), p_adjusted=p, worse=(now > was) == (series.metric.better == "lower"),
         )  # fmt: skip
     return None
+
+
+def smallest_jump(scale: Scale, aligned: NDArray[np.float64], family: int, alpha: float) -> float | None:
+    """How far, on the scale, the next night would have to lie from the level to be told with a chance of 95%.
+
+    None if there are too few nights before it.
+    """
+    before = aligned[-REACH:]
+    if len(before) < _FEWEST_BEFORE:
+        return None
+    level = float(np.median(before))
+    least = scale.least(scale.back(level))
+    spread = max(float(before.std(ddof=1)), 0.25 * least)
+    degrees = float(len(before) - 1)
+    bound = t_of_normal(deviate(alpha / (HEAVIER * family)), degrees) * spread * math.sqrt(1 + 1 / len(before))
+    far = max(_TIMES_LEAST * least, _TIMES_SEEN * float(np.abs(before - level).max()))
+    return max(bound, far) + _POWER * spread
