@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from rich.console import Console
 
@@ -24,7 +24,7 @@ from results.analysis.judge import undecidable
 from results.record.result import Result
 from results.record.suite import SuiteResult, Unfinished, encode
 from results.report.page import REPORT, write_run_report
-from results.report.terminal import print_result
+from results.report.terminal import print_headline, print_result
 from workloads.load.arrivals import expected
 
 INTERRUPTED: Final = 130
@@ -33,12 +33,43 @@ ExitCode = Callable[[Sequence[Result]], int]
 """The exit code that results come to, by the rules of one command."""
 
 
+class Keeper(Protocol):
+    """Keeps what becomes of each run, somewhere besides the folder of runs."""
+
+    def begins(self, place: int) -> None:
+        """The run of this place in the series begins."""
+
+    def ended(self, done: CompletedRun) -> None:
+        """It has a result."""
+
+    def failed(self, error: HarnessError) -> None:
+        """It broke off, and has none."""
+
+
+class Unkept:
+    """Keeps nothing."""
+
+    def begins(self, place: int) -> None: ...
+
+    def ended(self, done: CompletedRun) -> None: ...
+
+    def failed(self, error: HarnessError) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedRun:
+    """A run that has a result. Its history is on the disk: a night's would fill the memory."""
+
+    run_dir: Path
+    result: Result
+
+
 @dataclass(kw_only=True)
 class Series:
     """What became of the drills that were asked for."""
 
     exit_code_of: ExitCode
-    finished: list[CompletedRun] = field(default_factory=list)
+    finished: list[FinishedRun] = field(default_factory=list)
     broken: list[HarnessError] = field(default_factory=list)
     unfinished: list[Unfinished] = field(default_factory=list)
     interrupted: bool = False
@@ -74,16 +105,36 @@ def run_all(
     Ctrl-C ends the series; what is finished is in it. Raises the error of a drill that breaks off if there is no other.
     """
     seed = secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed
-    console = console_for(arguments)
     if arguments.json_file is not None:
         check_writable(arguments.json_file)
     orders = [run_spec_of(named, seed, settings, arguments.fault_plane, schedule) for named in drills]
+    return run_orders(orders, arguments, exit_code_of, Unkept(), not_run=not_run)
+
+
+def run_orders(
+    orders: Sequence[RunSpec],
+    arguments: argparse.Namespace,
+    exit_code_of: ExitCode,
+    keeper: Keeper,
+    *,
+    not_run: Sequence[Unfinished] = (),
+    brief: bool = False,
+) -> Series:
+    """The same of runs that are specified already. A keeper hears of each as it begins and ends.
+
+    `brief`: of a run that ended as it should, one line is printed.
+    """
+    console = console_for(arguments)
     pace = Pace([order.drill.load.seconds for order in orders])
     series = Series(exit_code_of=exit_code_of, unfinished=list(not_run))
     for place, order in enumerate(orders):
+        keeper.begins(place)
         try:
-            _run_one(order, arguments, console, pace, series)
+            done = _run_one(order, arguments, console, pace, brief=brief)
+            series.finished.append(FinishedRun(run_dir=done.run_dir, result=done.result))
+            keeper.ended(done)
         except (FaultError, NodeDown) as error:  # this one has no verdict; that says nothing about the others
+            keeper.failed(error)
             if len(orders) == 1:
                 raise
             series.broken.append(error)
@@ -103,16 +154,20 @@ def run_all(
     return series
 
 
-def _run_one(order: RunSpec, arguments: argparse.Namespace, console: Console, pace: Pace, series: Series) -> None:
+def _run_one(order: RunSpec, arguments: argparse.Namespace, console: Console, pace: Pace, *, brief: bool) -> CompletedRun:
     load, slos = order.drill.load, [SLO.parse(text) for text in order.drill.slos]
     for line in undecidable(slos, expected(load), load.seconds, faults=bool(order.drill.faults)):
         console.print(f"? {order.name}: {line}", style="yellow", markup=False, soft_wrap=True)
     with Live(console, order, str(pace)) as live:
         done = run(order, runs=arguments.runs, observer=live)
-    series.finished.append(done)
     page = done.run_dir / REPORT
     write_run_report(done.run_dir, done.result, done.history, page)
-    print_result(done.result, console, done.run_dir, page, place=str(pace).partition("]")[0].removeprefix("["))
+    place = str(pace).partition("]")[0].removeprefix("[")
+    if brief and done.result.as_expected:
+        print_headline(done.result, console, place)
+    else:
+        print_result(done.result, console, done.run_dir, page, place)
+    return done
 
 
 def _write_json(file: Path | None, series: Series, *, last: bool) -> None:

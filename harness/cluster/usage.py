@@ -1,7 +1,8 @@
 """What processes hold and what the machine gives them, as seen from outside (`/proc`) and, of nodes, as they say themselves.
 
-Sources: proc(5) for `/proc/PID/fd` and `/proc/stat`; Documentation/scheduler/sched-stats.rst of the Linux kernel for
-`/proc/PID/schedstat`, whose second number is the time that the main thread was ready to run and had to wait for a CPU.
+Sources: proc(5) for `/proc/PID/fd`, `/proc/PID/stat`, `/proc/PID/status` (VmHWM) and `/proc/stat`;
+Documentation/scheduler/sched-stats.rst of the Linux kernel for `/proc/PID/schedstat`, whose second number is the time that the
+main thread was ready to run and had to wait for a CPU.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ MACHINE: Final = ""
 _ANSWER_S: Final = 0.5
 _AGAIN_S: Final = 0.1
 _TICK_NS: Final = 10**9 // os.sysconf("SC_CLK_TCK")
+_UTIME, _STIME = 11, 12
+"""Places in `/proc/PID/stat` behind the program's name, which may itself hold spaces."""
 
 
 class Usage(msgspec.Struct, kw_only=True):
@@ -50,6 +53,8 @@ class Usage(msgspec.Struct, kw_only=True):
     idle: int | None = None
     surplus: int | None = None
     opened: int | None = None
+    cpu_ns: int | None = None
+    peak_bytes: int | None = None
 
 
 class UsageLog:
@@ -118,13 +123,17 @@ async def held_by(node: str, pid: int, address: Address, moment: str) -> Usage:
 
 
 def given_to(node: str, pid: int, moment: str) -> Usage:
-    """How much time the process has had on a CPU, and how long it had to wait for one; null if it is gone."""
+    """How much time on a CPU and memory the process has had, and how long it had to wait for a CPU; null if it is gone."""
     found = Usage(at_ns=time.monotonic_ns(), node=node, pid=pid, moment=moment)
     try:
         ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        peak = next((line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM:")), None)
     except (OSError, ValueError):
         return found
     found.ran_ns, found.waited_ns = int(ran), int(waited)
+    found.cpu_ns = (int(stat[_UTIME]) + int(stat[_STIME])) * _TICK_NS
+    found.peak_bytes = None if peak is None else int(peak.split()[1]) * 1024
     return found
 
 

@@ -52,7 +52,9 @@ have none. `node` is a node's name, "client" for the load generator, "fault-plan
 is "start" (soon after the start of `pid`), "load" (as the load goes on) or "end" (all is over and healed, nothing stopped yet);
 "over" is the first of several such looks.
 `ran_ns`, `waited_ns`: how long since its start it ran on a CPU, and was ready to run and waited for one; of the machine, how
-long its CPUs ran, summed up, and how long its hypervisor took them away, on average. At "start" and "end", of nodes that speak
+long its CPUs ran, summed up, and how long its hypervisor took them away, on average. `cpu_ns`: how long all threads of the
+process ran since its start, to the kernel's tick of 10 ms; `ran_ns` is that of its main thread alone, to the nanosecond.
+`peak_bytes`: the most memory that was resident so far. At "start" and "end", of nodes that speak
 this project's wire: what the kernel counts, `descriptors` and the `sockets` among them; and what the node itself knows of,
 `tasks` of its event loop, connections `accepted`, `in_use`, `idle` (waiting to be used again), the `surplus` of these (more
 than were ever in use at once), and how many were `opened` since its start. Null: not looked at, or no answer.
@@ -88,7 +90,7 @@ STEPS: Final = {
 USAGE: Final = {
     "at_ns": "int64", "node": "string", "pid": "int64", "moment": "string", "ran_ns": "Int64", "waited_ns": "Int64",
     "descriptors": "Int64", "sockets": "Int64", "tasks": "Int64", "accepted": "Int64", "in_use": "Int64", "idle": "Int64",
-    "surplus": "Int64", "opened": "Int64",
+    "surplus": "Int64", "opened": "Int64", "cpu_ns": "Int64", "peak_bytes": "Int64",
 }  # fmt: skip
 
 CONTROL: Final = "control"

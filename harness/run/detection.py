@@ -10,24 +10,18 @@ from pathlib import Path
 from typing import Final
 
 from harness.checkers._starvation import Starvation, starvation
-from harness.checkers.faults_acted import faults_acted
-from harness.checkers.generator_kept_up import generator_kept_up
-from harness.checkers.guard_held import guard_held
 from harness.cluster.fault_plane import PlaneKind
 from harness.cluster.requirements import missing_for
 from harness.model.bug import Bug, HasBugs
 from harness.model.errors import HarnessError, UsageError, hint
 from harness.run import catalog, provenance
 from harness.run.fingerprint import code_fingerprint
-from harness.run.judging import ALWAYS
+from harness.run.judging import ALWAYS, CONDITIONS
 from harness.run.observer import Observer
 from harness.run.runner import run
 from harness.run.spec import RunSpec, run_spec_of
 from results.record.detection import Conditions, MatrixRow, Outcome, Trial
 from results.record.result import Result
-
-_CONDITIONS: Final = tuple(check.__name__ for check in (faults_acted, generator_kept_up, guard_held))
-"""The checks that tell whether a run went as its drill says."""
 
 MAX_WAITED: Final = 0.25
 """A run does not count if one of its processes waited for a CPU for more than this share of the load's time.
@@ -173,7 +167,7 @@ def outcome_of(result: Result, caught_by: str | None, waited_share: float = 0.0)
     `caught_by` is the check or SLO that must find the bug; None if the system is the correct one.
     """
     judged = {check.name: check.valid for check in result.checks}
-    counts = waited_share <= MAX_WAITED and all(judged.get(name, True) is not None for name in _CONDITIONS)
+    counts = waited_share <= MAX_WAITED and all(judged.get(name, True) is not None for name in CONDITIONS)
     if caught_by is None:
         if False in judged.values() or (counts and found_by(result)):
             return "false alarm"
@@ -190,7 +184,7 @@ def _why(result: Result, caught_by: str | None, starved: Starvation | None) -> s
         slo.text: (slo.ok, slo.why) for slo in result.slos
     }
     telling = [name for name, (fine, _) in said.items() if name == caught_by or fine is not True]
-    telling.sort(key=lambda name: (name not in _CONDITIONS, name != caught_by))
+    telling.sort(key=lambda name: (name not in CONDITIONS, name != caught_by))
     parts = [f"the machine was too busy: {starved}"] if starved else []
     parts += [f"{name}: {said[name][1]}" for name in telling]
     return "; ".join(parts) or "every check and SLO held"

@@ -22,6 +22,7 @@ from harness.model.reasons import reasons
 from harness.model.slo import SLO
 from harness.model.verdict import Checker, Verdict
 from harness.run import provenance
+from harness.run.definition import definition_of
 from harness.run.spec import RunSpec
 from results.analysis.judge import SLOResult, judge
 from results.analysis.metrics import Measurements, measure
@@ -29,6 +30,9 @@ from results.record.result import VERSION, CheckResult, Result, verdict_of
 
 ALWAYS: Final[tuple[Checker, ...]] = (calls_done, nodes_stayed_up, nothing_leaked, faults_acted, generator_kept_up)
 """What every run is checked for, besides what its drill asks."""
+
+CONDITIONS: Final = tuple(check.__name__ for check in (faults_acted, generator_kept_up, guard_held))
+"""The checks that tell whether a run went as its drill says."""
 
 
 def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...]:
@@ -72,6 +76,7 @@ def conclude(spec: RunSpec, history: History, started: datetime, duration_s: flo
         faults=history.fault_windows,
         rerun="" if spec.invocation is None else spec.invocation.line(),
         version=VERSION,
+        definition=definition_of(drill),
         invocation=spec.invocation,
         started_utc=started.isoformat(timespec="seconds"),
         duration_s=round(duration_s, 3),

@@ -13,7 +13,10 @@ import psutil
 
 from results.record.result import Machine
 
-_PACKAGES: Final = ("distributed-ml-harness", "msgspec", "numpy", "pandas", "redis", "toxiproxy-python", "torch", "uvloop")
+_PACKAGES: Final = (
+    "distributed-ml-harness", "httptools", "msgspec", "numpy", "pandas", "redis", "safetensors", "scikit-learn",
+    "toxiproxy-python", "torch", "uvloop",
+)  # fmt: skip
 
 
 def machine() -> Machine:
@@ -36,6 +39,12 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def environment() -> dict[str, str]:
+    """Every installed package with its version."""
+    found = {package.metadata["Name"]: package.version for package in metadata.distributions()}
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
 def commit() -> str:

@@ -18,6 +18,7 @@ from harness.cluster.cluster import Cluster, prepare
 from harness.cluster.interrupts import run_to_its_end
 from harness.cluster.usage import Usage, UsageLog
 from harness.model.codec import describe
+from harness.model.drill import Drill
 from harness.model.errors import HarnessError
 from harness.model.guard import Guard
 from harness.model.history import History
@@ -82,15 +83,19 @@ def run(spec: RunSpec, *, runs: Path, observer: Observer | None = None) -> Compl
     return CompletedRun(run_dir=run_dir, result=result, history=recorded)
 
 
+def limit_s(drill: Drill) -> float:
+    """How long a run of a drill may take, from the start of its system to the end of it."""
+    return drill.load.seconds + _OVERTIME_S
+
+
 async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
     """Everything up to the history: the run itself."""
     drill = spec.drill
     windows = plan(drill, spec.seed) if spec.windows is None else spec.windows
     (run_dir / SCHEDULE).write_bytes(schedule_file.encode(windows, spec.name, spec.seed))
-    limit_s = drill.load.seconds + _OVERTIME_S
     try:
         async with (
-            asyncio.timeout(limit_s),
+            asyncio.timeout(limit_s(drill)),
             Cluster.opened(drill.system, run_dir, seed=spec.seed, plane=spec.plane, namespaces=drill.namespaces) as cluster,
         ):
             observer.on_start(spec, windows)
@@ -106,7 +111,9 @@ async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
     except BaseExceptionGroup as group:
         raise first_of(group) from group
     except TimeoutError as error:
-        raise HarnessError(f"{spec.name} was not over after {limit_s:g} s and was ended. See the logs in {run_dir}.") from error
+        raise HarnessError(
+            f"{spec.name} was not over after {limit_s(drill):g} s and was ended. See the logs in {run_dir}."
+        ) from error
     count_from(start_ns, run_dir / "nodes")  # only now: until the nodes have ended, they write there
     return history
 

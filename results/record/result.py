@@ -69,6 +69,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Of the run's files: 1 if a file does not say."""
     errors: tuple[Reason, ...] = ()
     """Why calls of the load were not done, the most frequent reason first; version 1 did not keep it."""
+    definition: str = ""
+    """A digest of the drill, so that runs of an edited drill are told from those before; empty in older files."""
     invocation: Invocation | None = None
     """The same for programs; None in version 1, and if the drill was not run from a file."""
 

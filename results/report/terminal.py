@@ -47,6 +47,11 @@ def print_result(result: Result, console: Console, run_dir: Path, report: Path |
         print_to_copy("Again", result.rerun, console)
 
 
+def print_headline(result: Result, console: Console, place: str = "") -> None:
+    """One run in a line: the verdict, and the figures that matter most."""
+    console.print(_headline(result, place))
+
+
 def summary(result: Result, run_dir: Path, report: Path | None = None) -> str:
     """What `print_result` prints, as plain text."""
     text = io.StringIO()

@@ -59,17 +59,15 @@ def measured(
     )
 
 
-def begin(recording: Recording, drill: str = "quorum/healthy", *, place: int = 0, definition: str = "as it is") -> int:
-    return recording.begin_run(
-        place=place, drill=drill, repeat=1, seed=1, definition=definition, rerun=f"harness drill {drill} --seed 1", limit_s=60
-    )
+def begin(recording: Recording, drill: str = "quorum/healthy", *, place: int = 0) -> int:
+    return recording.begin_run(place=place, drill=drill, repeat=1, seed=1, rerun=f"harness drill {drill} --seed 1", limit_s=60)
 
 
 def record(database: HistoryDatabase, night: NightPlan, runs: Sequence[Measured]) -> Recording:
     """A whole night."""
     recording = Recording(database, night)
     for place, run in enumerate(runs):
-        number = begin(recording, run.drill, place=place, definition=run.definition)
+        number = begin(recording, run.drill, place=place)
         recording.end_run(number, run)
     recording.complete()
     return recording

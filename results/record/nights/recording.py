@@ -97,14 +97,14 @@ class Recording:
                 lease_until_utc=datetime.now(UTC) + _SLACK,
             )
 
-    def begin_run(self, *, place: int, drill: str, repeat: int, seed: int, definition: str, rerun: str, limit_s: float) -> int:
+    def begin_run(self, *, place: int, drill: str, repeat: int, seed: int, rerun: str, limit_s: float) -> int:
         """A run begins now and takes at most `limit_s`. Returns its id."""
         now = datetime.now(UTC)
         row = {
             "night_id": self._id, "place": place, "drill": drill, "repeat": repeat, "seed": seed, "state": "begun",
             "verdict": "unknown", "as_expected": False, "why": "", "counted": False, "not_counted": "it did not end",
-            "checks": [], "slos": [], "recoveries": [], "began_utc": now, "definition": definition,
-            "baseline": baseline_of(self._facts, definition), "rerun": rerun, "run_folder": "",
+            "checks": [], "slos": [], "recoveries": [], "began_utc": now, "definition": "",
+            "baseline": "", "rerun": rerun, "run_folder": "",
         }  # fmt: skip
         with self._connections.writing() as connection:
             self._prolong(connection, now + timedelta(seconds=limit_s) + _SLACK)

@@ -1,0 +1,24 @@
+"""Where the history is, as `harness nightly` and `harness history` are told."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from results.record.nights.connection import HISTORY
+from results.record.store import RUNS
+
+
+def add_history(parser: argparse.ArgumentParser) -> None:
+    """The history's file or URL."""
+    parser.add_argument(
+        "--history",
+        default=str(RUNS / HISTORY),
+        metavar="FILE|URL",
+        help=f"SQLite's file, or postgresql://user@host/name (default: {RUNS / HISTORY})",
+    )
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """The folder of runs."""
+    parser.add_argument("--runs", type=Path, default=RUNS, metavar="DIR", help=f"where runs are kept (default: {RUNS})")

@@ -1,0 +1,114 @@
+"""Run a suite several times and record it in the history, to be compared with earlier nights."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.cli.history_options import add_history, add_runs
+from harness.cli.load_options import whole
+from harness.cli.run_options import add_fault_plane
+from harness.cli.running import console_for, run_orders
+from harness.cli.suites import runnable
+from harness.model.errors import FaultError, HarnessError, NodeDown
+from harness.run.night import PlannedRun, measured_of, night_plan, planned_runs
+from harness.run.runner import CompletedRun, limit_s
+from results.record.nights.database import HistoryDatabase
+from results.record.nights.recording import Recording
+from results.record.result import suite_exit_code
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The suite, how often it is run, and where it is recorded."""
+    parser.add_argument("suite", nargs="?", metavar="SUITE", help="a folder of drills, such as quorum; else all drills")
+    parser.add_argument(
+        "--repeats", type=whole, default=3, metavar="N", help="run the suite N times, every other time backwards (default: 3)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of the first repeat; the next one's is N+1, … (default: 1, so that every night makes the same calls and faults)",
+    )
+    add_history(parser)
+    add_fault_plane(parser)
+    parser.add_argument(
+        "--json", dest="json_file", type=Path, metavar="FILE", help="write the results there; - is standard output"
+    )
+    add_runs(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run and record a night."""
+    console = console_for(arguments)
+    drills, lacking = runnable(arguments.suite, console, nightly=True)
+    database = HistoryDatabase.open(arguments.history, create=True)  # what is wrong with it is said before anything runs
+    plane = arguments.fault_plane
+    runs = planned_runs(drills, arguments.repeats, arguments.seed, plane)
+    recording = Recording(database, night_plan(arguments.suite, runs, arguments.repeats, arguments.seed, plane))
+    if recording.warning:
+        console.print(recording.warning, style="yellow", markup=False, soft_wrap=True)
+    try:
+        orders, keeper = [run.spec for run in runs], _Keeper(recording, runs)
+        series = run_orders(orders, arguments, suite_exit_code, keeper, not_run=lacking, brief=True)
+    except (FaultError, NodeDown):  # no run has a result, and that is recorded
+        recording.complete()
+        raise
+    except BaseException as error:
+        with suppress(HarnessError):  # what went wrong first is what there is to say
+            recording.break_off("interrupted" if isinstance(error, KeyboardInterrupt) else str(error))
+        raise
+    if series.interrupted:
+        recording.break_off("interrupted")
+    else:
+        recording.complete()
+    _say(recording.name, database, console)
+    return series.exit_code
+
+
+class _Keeper:
+    """Records each run of a night as it begins and ends."""
+
+    def __init__(self, recording: Recording, runs: Sequence[PlannedRun]) -> None:
+        self._recording = recording
+        self._runs = runs
+        self._run = 0
+        self._repeat = 1
+
+    def begins(self, place: int) -> None:
+        spec, self._repeat = self._runs[place].spec, self._runs[place].repeat
+        self._run = self._recording.begin_run(
+            place=place,
+            drill=spec.name,
+            repeat=self._repeat,
+            seed=spec.seed,
+            rerun="" if spec.invocation is None else spec.invocation.line(),
+            limit_s=limit_s(spec.drill),
+        )
+
+    def ended(self, done: CompletedRun) -> None:
+        try:
+            self._recording.end_run(self._run, measured_of(done.result, done.history, done.run_dir, self._repeat))
+        except HarnessError as error:
+            raise type(error)(
+                f"{error} The run itself is kept: add it with `harness history import {done.run_dir}`."
+            ) from error
+
+    def failed(self, error: HarnessError) -> None:
+        self._recording.fail_run(self._run, str(error))
+
+
+def _say(name: str, database: HistoryDatabase, console: Console) -> None:
+    runs = database.runs(night=name)
+    counted = sum(run.counted for run in runs)
+    line = f"Night {name} is in {database.name}: {len(runs)} runs, {counted} of which count when nights are compared."
+    console.print(f"\n{line}", markup=False, soft_wrap=True)
+    for run in runs:
+        if not run.counted:
+            why = run.not_counted if run.state == "ended" else run.why
+            console.print(f"  {run.drill}, seed {run.seed}: {why}", style="yellow", markup=False, soft_wrap=True)

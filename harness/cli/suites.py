@@ -1,0 +1,31 @@
+"""The drills of a suite that this machine can run."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from harness.cluster.requirements import missing_for
+from harness.model.errors import UsageError
+from harness.run import catalog
+from harness.run.catalog import NamedDrill
+from results.record.suite import Unfinished
+
+
+def runnable(suite: str | None, console: Console, *, nightly: bool) -> tuple[list[NamedDrill], list[Unfinished]]:
+    """The drills of a suite, or of all, that can run here, and those that cannot; each of these is printed with the reason.
+
+    `nightly`: drills that take minutes are among all drills. Raises `UsageError` if none can run here.
+    """
+    names = catalog.drill_names(suite) if suite else list(catalog.drill_files())
+    drills = [named for name in names if not (named := catalog.find_drill(name)).drill.nightly or suite or nightly]
+    lacking = [
+        Unfinished(drill=named.name, why=missing)
+        for named in drills
+        if (missing := missing_for(named.drill.system, namespaces=named.drill.namespaces))
+    ]
+    for one in lacking:
+        console.print(f"not run: {one.drill}: {one.why}", style="yellow", markup=False, soft_wrap=True)
+    skipped = {one.drill for one in lacking}
+    if len(skipped) == len(drills):
+        raise UsageError("None of these drills can run on this machine.")
+    return [named for named in drills if named.name not in skipped], lacking

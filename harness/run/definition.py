@@ -1,0 +1,48 @@
+"""A digest of what a drill is, so that the figures of an edited drill are not compared with those before."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence, Set
+
+import msgspec
+
+from harness.model.drill import Drill
+
+
+def definition_of(drill: Drill) -> str:
+    """A short digest of a drill's system, workload, load, faults, checks and SLOs, down to their last field.
+
+    It is of their values: a drill whose file has only a new comment, or a new order of its lines, is the same drill. When it
+    is run (`nightly`) is no part of it, nor is the code of its classes: that is what the commits are for.
+    """
+    said = {field.name: _said(getattr(drill, field.name)) for field in dataclasses.fields(drill) if field.name != "nightly"}
+    return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()[:16]
+
+
+def _said(value: object) -> object:
+    """A value as JSON can say it, its class with its fields."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return [[_said(key), _said(item)] for key, item in value.items()]
+    if isinstance(value, Set):
+        return sorted((_said(item) for item in value), key=msgspec.json.encode)
+    if isinstance(value, Sequence):
+        return [_said(item) for item in value]
+    return {"class": _name(type(value)), "fields": _fields(value)}
+
+
+def _fields(value: object) -> object:
+    if isinstance(value, msgspec.Struct):
+        return {name: _said(getattr(value, name)) for name in value.__struct_fields__}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _said(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(getattr(value, "__qualname__", None), str):  # a function, such as a checker, or a class
+        return _name(value)
+    return {name: _said(item) for name, item in sorted(vars(value).items())} if hasattr(value, "__dict__") else {}
+
+
+def _name(named: object) -> str:
+    return f"{getattr(named, '__module__', '')}:{getattr(named, '__qualname__', '')}"

@@ -1,0 +1,103 @@
+"""What a night runs, and what the history keeps of each run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.checkers._starvation import disturbed
+from harness.cluster.fault_plane import PlaneKind
+from harness.model.history import History
+from harness.run import provenance
+from harness.run.catalog import NamedDrill
+from harness.run.judging import CONDITIONS
+from harness.run.spec import RunSpec, run_spec_of
+from results.record.nights.facts import digest_of, facts_of
+from results.record.nights.figures import figures_of, latencies_of
+from results.record.nights.recording import Measured, NightPlan
+from results.record.result import Result, encode
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun:
+    """One run of a night."""
+
+    repeat: int
+    """From 1."""
+    spec: RunSpec
+
+
+def planned_runs(drills: Sequence[NamedDrill], repeats: int, seed: int, plane: PlaneKind) -> list[PlannedRun]:
+    """All runs of a night. Every other repeat goes through the drills backwards.
+
+    So what changes in the course of a night, the machine's temperature for one, hits the first and the last drill alike. The
+    seeds are `seed` for the first repeat, the next one for the second, …
+    """
+    return [
+        PlannedRun(repeat=repeat + 1, spec=run_spec_of(named, seed + repeat, (), plane))
+        for repeat in range(repeats)
+        for named in (drills if repeat % 2 == 0 else reversed(drills))
+    ]
+
+
+def night_plan(suite: str | None, runs: Sequence[PlannedRun], repeats: int, seed: int, plane: PlaneKind) -> NightPlan:
+    """What is known of a night that begins now, on this machine."""
+    return NightPlan(
+        suite=suite or "",
+        began_utc=datetime.now(UTC),
+        commit=provenance.commit(),
+        seed=seed,
+        repeats=repeats,
+        planned=len(runs),
+        facts=facts_of(provenance.machine(), provenance.versions(), plane),
+        environment=provenance.environment(),
+    )
+
+
+def measured_of(result: Result, history: History, run_dir: Path, repeat: int) -> Measured:
+    """What the history of nights keeps of a run that is over."""
+    return Measured(
+        drill=result.drill,
+        repeat=repeat,
+        seed=result.seed,
+        began_utc=datetime.fromisoformat(result.started_utc),
+        duration_s=result.duration_s,
+        verdict=result.verdict,
+        as_expected=result.as_expected,
+        why=_why(result),
+        not_counted=_not_counted(result, history),
+        checks=result.checks,
+        slos=result.slos,
+        recoveries=result.recoveries,
+        figures=figures_of(result.metrics, history),
+        histogram=latencies_of(history),
+        definition=result.definition or _definition_before(result),
+        rerun=result.rerun,
+        run_folder=str(run_dir),
+        identity=hashlib.sha256(encode(result)).hexdigest(),
+    )
+
+
+def _why(result: Result) -> str:
+    """All that was wrong, the gravest first; then all that cannot be told."""
+    said = [(check.valid, check.name, check.why) for check in result.checks]
+    said += [(slo.ok, slo.text, slo.why) for slo in result.slos]
+    return "; ".join(f"{name}: {why}" for kind in (False, None) for held, name, why in said if held is kind)
+
+
+def _not_counted(result: Result, history: History) -> str:
+    """Why a run did not go as its drill says, or others held it up; empty if its figures can be compared."""
+    undecided = [check for check in result.checks if check.name in CONDITIONS and check.valid is None]
+    if undecided:
+        return f"{undecided[0].name}: {undecided[0].why}"
+    load = history.load
+    return (disturbed(history, 0, int(load["done_ns"].max())) or "") if len(load) else "no call fell due"
+
+
+def _definition_before(result: Result) -> str:
+    """In place of the drill's digest, for runs from before it was kept: what their result tells of the drill."""
+    settings = () if result.invocation is None else result.invocation.settings
+    return digest_of([result.title, [check.name for check in result.checks], [slo.text for slo in result.slos], settings])

@@ -1,0 +1,72 @@
+"""The figures that nights are compared by, from a run's result and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import pandas as pd
+
+from harness.model.history import History
+from harness.model.system import CLIENT
+from results.analysis.histogram import Histogram
+from results.analysis.metrics import Metrics
+from results.record.nights.rows import Measure
+
+P50: Final = Measure(name="p50", unit="ms", better="lower")
+P99: Final = Measure(name="p99", unit="ms", better="lower")
+P999: Final = Measure(name="p99.9", unit="ms", better="lower")
+MAX: Final = Measure(name="max", unit="ms", better="lower")
+RATE: Final = Measure(name="rate", unit="1/s", better="higher")
+AVAILABILITY: Final = Measure(name="availability", unit="", better="higher")
+RECOVERY: Final = Measure(name="recovery", unit="s", better="lower")
+CPU: Final = Measure(name="cpu", unit="s", better="lower")
+MEMORY: Final = Measure(name="memory", unit="MiB", better="lower")
+STARTS: Final = Measure(name="starts", unit="", better="lower")
+
+_OURS: Final = (CLIENT, "fault-plane", "")
+"""In the history's `usage`: the load generator, the fault plane, the machine."""
+
+
+def figures_of(metrics: Metrics, history: History) -> tuple[tuple[Measure, float], ...]:
+    """Every figure that the run has. A recovery that was not seen to end counts with how long it was watched, a lower bound."""
+    found = (*_of_metrics(metrics), *_of_nodes(history))
+    return tuple((measure, float(value)) for measure, value in found if value is not None)
+
+
+def _of_metrics(metrics: Metrics) -> Iterator[tuple[Measure, float | None]]:
+    yield P50, metrics.p50_ms
+    yield P99, metrics.p99_ms
+    yield P999, metrics.p999_ms
+    yield MAX, metrics.max_ms
+    yield RATE, metrics.rate_per_s
+    yield AVAILABILITY, metrics.availability
+    yield RECOVERY, metrics.recovery_s
+
+
+def _of_nodes(history: History) -> Iterator[tuple[Measure, float | None]]:
+    """CPU time and peak memory of the system's nodes, summed up, and how often they were started.
+
+    A node that was started again has used the CPU time of all its processes, and the memory of the largest.
+    """
+    looks = history.usage[~history.usage["node"].isin(_OURS)]
+    processes = looks.groupby(["node", "pid"])[["cpu_ns", "peak_bytes"]].max()
+    yield CPU, _total(processes["cpu_ns"], 1e9)
+    yield MEMORY, _total(processes["peak_bytes"].groupby("node").max(), 2**20)
+    started = history.events[history.events["kind"] == "started"]
+    yield STARTS, float(len(started)) if len(history.events) else None
+
+
+def _total(values: pd.Series, unit: float) -> float | None:
+    """The sum in a unit; None if a value is not known."""
+    return None if values.empty or values.isna().any() else float(values.sum()) / unit
+
+
+def latencies_of(history: History) -> str | None:
+    """The latencies of all calls of the load that did not fail, as an encoded histogram; None if there are none."""
+    calls = history.load[history.load["outcome"] != "failed"]
+    if calls.empty:
+        return None
+    histogram = Histogram()
+    histogram.record((calls["done_ns"] - calls["due_ns"]).to_numpy())
+    return histogram.encode()
