@@ -1,4 +1,4 @@
-"""The series that a history holds."""
+"""What a history of nights holds, as trends are computed from it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,42 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from results.record.nights.database import HistoryDatabase
-from results.record.nights.rows import RecordedNight
+from results.record.nights.rows import RecordedNight, RecordedRun
+from results.trends.nights import Night, RunOutcome
 from results.trends.series import Metric, Point, Series
+
+
+def nights_of(database: HistoryDatabase, *, since: datetime | None = None) -> list[Night]:
+    """Every night that is over, complete or not, with how its runs ended; the earliest first."""
+    runs: dict[str, list[RunOutcome]] = {}
+    for run in database.runs(since=since):
+        runs.setdefault(run.night, []).append(_outcome(run))
+    return [
+        Night(
+            name=night.name,
+            began_utc=night.began_utc,
+            commit=night.commit,
+            state=night.state,
+            why=night.why,
+            facts=tuple(night.facts.items()),
+            runs=tuple(runs.get(night.name, ())),
+        )
+        for night in database.nights(since=since)
+        if night.state != "begun"
+    ]
+
+
+def _outcome(run: RecordedRun) -> RunOutcome:
+    return RunOutcome(
+        drill=run.drill,
+        definition=run.definition,
+        seed=run.seed,
+        verdict=run.verdict,
+        as_expected=run.as_expected,
+        why=run.why,
+        slos=run.slos,
+        run_dir=run.run_folder,
+    )
 
 
 def series_of(database: HistoryDatabase, *, drill: str | None = None, since: datetime | None = None) -> list[Series]:

@@ -48,6 +48,17 @@ class Connections:
         """The database's file; None for a server."""
         return Path(self._url.database) if self._url.get_backend_name() == "sqlite" and self._url.database else None
 
+    def stored(self, folder: str) -> str:
+        """A run's folder as the history keeps it: if both are in one folder, so that they can be moved together."""
+        if not folder or self.file is None:
+            return folder and str(Path(folder).resolve())
+        here, there = self.file.resolve().parent, Path(folder).resolve()
+        return str(there.relative_to(here)) if there.is_relative_to(here) else str(there)
+
+    def found(self, stored: str) -> str:
+        """The folder that was stored."""
+        return stored if not stored or self.file is None else str(self.file.parent / stored)
+
     def make_file(self) -> None:
         """Make the file of a new history. Others may read it while one writes (SQLite's write-ahead log)."""
         assert self.file is not None  # noqa: S101 - for types: a server makes its own

@@ -91,7 +91,7 @@ class HistoryDatabase:
         if since is not None:
             asked = asked.where(nights.began_utc >= since)
         with self.connections.reading() as connection:
-            return [_run(row) for row in connection.execute(asked).mappings()]
+            return [self._run(row) for row in connection.execute(asked).mappings()]
 
     def checks(self, run: int) -> tuple[CheckResult, ...]:
         """What was checked in a run, by its id."""
@@ -133,6 +133,12 @@ class HistoryDatabase:
         with self.connections.reading() as connection:
             return dict(connection.execute(asked.where(schema.figures.c.run_id == run)).all())
 
+    def _run(self, row: sa.RowMapping) -> RecordedRun:
+        values = {**_plain(row), "run_folder": self.connections.found(row["run_folder"])}
+        if row["state"] == "begun" and _state(row, "night_state") != "begun":
+            values |= {"state": "broke off", "why": BROKE_OFF}
+        return msgspec.convert(values, RecordedRun)
+
 
 _LARGE = ("checks", "histogram", "identity", "night_id")
 """What one run's page needs, and a list of thousands does not."""
@@ -150,12 +156,6 @@ def _night(row: sa.RowMapping) -> RecordedNight:
     state = _state(row, "state")
     why = row["why"] or (BROKE_OFF if state == "broke off" else "")
     return msgspec.convert({**_plain(row), "state": state, "why": why, "commit": row["git_commit"]}, RecordedNight)
-
-
-def _run(row: sa.RowMapping) -> RecordedRun:
-    if row["state"] == "begun" and _state(row, "night_state") != "begun":
-        return msgspec.convert({**_plain(row), "state": "broke off", "why": BROKE_OFF}, RecordedRun)
-    return msgspec.convert(_plain(row), RecordedRun)
 
 
 def _plain(row: sa.RowMapping) -> dict[str, object]:

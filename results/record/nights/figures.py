@@ -25,7 +25,7 @@ MEMORY: Final = Measure(name="memory", unit="MiB", better="lower")
 STARTS: Final = Measure(name="starts", unit="", better="lower")
 
 _OURS: Final = (CLIENT, "fault-plane", "")
-"""In the history's `usage`: the load generator, the fault plane, the machine."""
+"""In the history's frames: the load generator, the fault plane, the machine."""
 
 
 def figures_of(metrics: Metrics, history: History) -> tuple[tuple[Measure, float], ...]:
@@ -53,8 +53,8 @@ def _of_nodes(history: History) -> Iterator[tuple[Measure, float | None]]:
     processes = looks.groupby(["node", "pid"])[["cpu_ns", "peak_bytes"]].max()
     yield CPU, _total(processes["cpu_ns"], 1e9)
     yield MEMORY, _total(processes["peak_bytes"].groupby("node").max(), 2**20)
-    started = history.events[history.events["kind"] == "started"]
-    yield STARTS, float(len(started)) if len(history.events) else None
+    events = history.events[~history.events["node"].isin(_OURS)]
+    yield STARTS, float((events["kind"] == "started").sum()) if len(events) else None
 
 
 def _total(values: pd.Series, unit: float) -> float | None:

@@ -17,6 +17,7 @@ from harness.model.verdict import RunVerdict
 from results.analysis.judge import SLOResult
 from results.analysis.recovery import Recovery
 from results.record.nights import schema
+from results.record.nights.connection import Connections
 from results.record.nights.database import BROKE_OFF, HistoryDatabase
 from results.record.nights.facts import baseline_of
 from results.record.nights.holder import Holder, broke_off
@@ -114,7 +115,7 @@ class Recording:
         """A run is over, with this result."""
         with self._connections.writing() as connection:
             self._prolong(connection, datetime.now(UTC) + _SLACK)
-            row = row_of(measured, baseline_of(self._facts, measured.definition))
+            row = row_of(measured, baseline_of(self._facts, measured.definition), self._connections)
             connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run).values(row))
             add_figures(connection, run, measured.figures)
 
@@ -155,13 +156,14 @@ def add_night(connection: sa.Connection, plan: NightPlan, **others: object) -> i
     return insert(connection, schema.nights, {**row, "git_commit": plan.commit, "why": "", **others})
 
 
-def row_of(measured: Measured, baseline: str) -> dict[str, object]:
+def row_of(measured: Measured, baseline: str, connections: Connections) -> dict[str, object]:
     """The columns of a run that is over."""
     row: dict[str, object] = {
         name: getattr(measured, name) for name in measured.__struct_fields__ if name in schema.runs.c and name != "checks"
     }
     checks = [msgspec.structs.replace(check, ops=()) for check in measured.checks]  # the run's folder has those
-    return {**row, "checks": checks, "state": "ended", "counted": not measured.not_counted, "baseline": baseline}
+    others = {"checks": checks, "state": "ended", "counted": not measured.not_counted, "baseline": baseline}
+    return {**row, **others, "run_folder": connections.stored(measured.run_folder)}
 
 
 def add_figures(connection: sa.Connection, run: int, figures: Sequence[tuple[Measure, float]]) -> None:

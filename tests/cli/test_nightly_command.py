@@ -1,0 +1,101 @@
+"""`harness nightly` as it is used: what it records, whatever ends it."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from results.record.nights.database import BROKE_OFF, HistoryDatabase
+from results.trends.recorded import nights_of
+from tests.helpers.engine import harness, harness_running, node_process, nothing_left, until, write_drill
+
+SHORT = """
+drill = Drill(system=Echo(replicas=2), workload=Numbers(), load=Load(rate=50, seconds=0.6), slos=["availability >= 5%"])
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_drill(tmp_path, "echo/first", SHORT)
+    write_drill(tmp_path, "echo/second", SHORT)
+    write_drill(tmp_path, "echo/long", SHORT.replace("seconds=0.6", "seconds=30"))
+    return tmp_path
+
+
+def history(folder: Path) -> HistoryDatabase:
+    return HistoryDatabase.open(folder / "runs" / "history.sqlite")
+
+
+def test_a_night_runs_forwards_and_backwards_and_is_recorded(folder: Path) -> None:
+    (folder / "drills" / "echo" / "long.py").unlink()
+    done = harness(folder, "nightly", "echo", "--repeats", "2", "--seed", "7")
+    database = history(folder)
+    (night,) = database.nights()
+    assert re.search(rf"Night {night.name} is in runs/history.sqlite: 4 runs, \d of which count", done.stdout), done.stderr
+    assert (night.state, night.suite, night.repeats, night.planned, night.seed) == ("complete", "echo", 2, 4, 7)
+    assert {"CPU", "Python", "numpy", "fault plane"} <= set(night.facts)
+    assert "rich" in night.environment
+    runs = database.runs()
+    assert [(run.place, run.drill, run.repeat, run.seed) for run in runs] == [
+        (0, "echo/first", 1, 7),
+        (1, "echo/second", 1, 7),
+        (2, "echo/second", 2, 8),
+        (3, "echo/first", 2, 8),
+    ]
+    for run in runs:
+        figures = database.figures_of(run.id)
+        assert {"p50", "p99", "p99.9", "max", "rate", "availability", "cpu", "memory", "starts"} == set(figures)
+        assert figures["starts"] == 2
+        assert figures["memory"] > 1
+        latencies = database.histogram(run.id)
+        assert latencies is not None
+        assert latencies.count <= 40
+        assert (Path(run.run_folder) / "report.html").is_file()
+        assert {check.name for check in database.checks(run.id)} >= {"calls_done", "generator_kept_up"}
+        assert run.baseline != run.definition
+    assert len({run.baseline for run in runs}) == 1  # the two drills are the same but for their names
+
+    write_drill(folder, "echo/first", SHORT.replace("rate=50", "rate=60"))
+    harness(folder, "nightly", "echo", "--repeats", "1")
+    edited = {run.drill: run.baseline for run in history(folder).runs(night=history(folder).nights()[1].name)}
+    assert edited["echo/second"] == runs[0].baseline != edited["echo/first"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_night_that_is_ended_broke_off_and_keeps_its_runs(folder: Path, how: signal.Signals) -> None:
+    with harness_running(folder, "nightly", "echo", "--repeats", "1") as nightly:
+        until(lambda: (folder / "runs" / "echo" / "long").is_dir() and node_process(folder, "n1"))
+        nightly.send_signal(how)
+        nightly.communicate(timeout=60)
+    assert nightly.returncode == (130 if how == signal.SIGINT else -how)
+    until(lambda: nothing_left(folder))
+    (night,) = nights_of(history(folder))
+    why = "interrupted" if how == signal.SIGINT else BROKE_OFF
+    assert (night.state, night.why) == ("broke off", why)
+    assert [(run.drill, run.state) for run in history(folder).runs()] == [("echo/first", "ended"), ("echo/long", "broke off")]
+
+
+def test_a_drill_that_does_not_start_is_an_unknown_run_of_a_complete_night(folder: Path) -> None:
+    write_drill(folder, "echo/long", SHORT.replace("replicas=2", "replicas=2, misbehave='not start'"))
+    done = harness(folder, "nightly", "echo", "--repeats", "1")
+    assert done.returncode == 4
+    (night,) = nights_of(history(folder))
+    assert night.state == "complete"
+    assert [(run.drill, run.verdict) for run in night.runs][1] == ("echo/long", "unknown")
+    assert "did not start" in night.runs[1].why
+
+
+def test_a_history_of_a_newer_version_is_refused_before_anything_runs(folder: Path) -> None:
+    HistoryDatabase.open(folder / "runs" / "history.sqlite", create=True)
+    with history(folder).connections.writing() as connection:
+        connection.exec_driver_sql("UPDATE harness_version SET version = 99")
+    done = harness(folder, "nightly", "echo")
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"error: The history runs/history.sqlite is of version 99; this harness knows up to version \d+. Update the harness.\n",
+        done.stderr,
+    )
+    assert not (folder / "runs" / "echo").exists()
