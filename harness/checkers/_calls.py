@@ -1,0 +1,101 @@
+"""Calls of some kinds, and what their values say: what the checkers of queues, sets, counters, locks and ids share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from harness.checkers._timeline import Booleans, Integers
+from harness.model.history import History
+
+NEVER: Final = int(np.iinfo(np.int64).max)
+"""The time at which a call of unknown outcome is certainly over."""
+
+_COLUMNS: Final = ["client", "kind", "key", "value", "outcome", "phase", "node", "sent_ns", "done_ns"]
+
+_LARGEST: Final = 1 << 62
+"""Sums of two numbers below this fit into 64 bits."""
+
+
+def calls(history: History, kinds: Collection[str], outcomes: Collection[str] = ("ok",)) -> pd.DataFrame:
+    """The calls of these kinds that ended so; the index still names the operation, texts are plain objects."""
+    ops = history.ops
+    chosen = ops["kind"].isin(list(kinds)).to_numpy(dtype=bool) & ops["outcome"].isin(list(outcomes)).to_numpy(dtype=bool)
+    return ops[_COLUMNS][chosen]
+
+
+def has(history: History, *kinds: str) -> bool:
+    """Whether there is a call of one of these kinds."""
+    return bool(history.ops["kind"].isin(kinds).any())
+
+
+def ends_ns(found: pd.DataFrame) -> Integers:
+    """By when each call has certainly taken effect: `NEVER` if its outcome is unknown."""
+    return np.where((found["outcome"] == "ok").to_numpy(dtype=bool), found["done_ns"].to_numpy(), NEVER)
+
+
+def codes(values: pd.Series) -> tuple[Integers, list[str]]:
+    """Texts as numbers from 0 up, and the texts in that order; null is one of them, "null"."""
+    numbers, names = pd.factorize(values, use_na_sentinel=False)
+    return numbers.astype(np.int64), ["null" if pd.isna(name) else str(name) for name in names]
+
+
+class NotNumbers(Exception):
+    """A value that should be a whole number of at most 62 bits: `op` is where."""
+
+    def __init__(self, op: int, kind: str, value: object) -> None:
+        super().__init__(f"op {op}, a {kind}, has the value {value if isinstance(value, str) else 'null'}, not a whole number")
+        self.op = op
+
+
+def whole_numbers(found: pd.DataFrame) -> Integers:
+    """The values as integers. Raises `NotNumbers` naming the first call whose value is none, or has more than 62 bits."""
+    numbers = np.zeros(len(found), dtype=np.int64)
+    for at, text in enumerate(found["value"].array):
+        try:
+            number = int(text)
+        except (TypeError, ValueError):
+            number = _LARGEST
+        if abs(number) >= _LARGEST:
+            raise NotNumbers(int(found.index[at]), str(found["kind"].iloc[at]), text)
+        numbers[at] = number
+    return numbers
+
+
+class NotArrays(Exception):
+    """A value that should be a JSON array."""
+
+
+def elements(found: pd.DataFrame) -> tuple[Integers, Integers, list[str]]:
+    """What is in each call's JSON array: the call's position, the place in its array, and the element's text.
+
+    A null value is an empty array. Raises `NotArrays` naming the first call whose value is no array.
+    """
+    arrays = [_array(found, at, text) for at, text in enumerate(found["value"].array)]
+    lengths = np.array([len(array) for array in arrays], dtype=np.int64)
+    owner = np.repeat(np.arange(len(arrays)), lengths)
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return owner, place, [_text(element) for array in arrays for element in array]
+
+
+def _array(found: pd.DataFrame, at: int, text: object) -> list[object]:
+    if not isinstance(text, str):
+        return []
+    try:
+        return msgspec.json.decode(text, type=list[object])
+    except (msgspec.DecodeError, RecursionError) as error:
+        op, kind = found.index[at], found["kind"].iloc[at]
+        raise NotArrays(f"op {op}, a {kind}, has the value {text}, not a JSON array") from error
+
+
+def _text(element: object) -> str:
+    return element if isinstance(element, str) else msgspec.json.encode(element).decode()
+
+
+def rows(found: pd.DataFrame, chosen: Booleans | Integers, most: int = 10) -> tuple[int, ...]:
+    """The names of the chosen operations, in order; only the first ones if there are many."""
+    return tuple(sorted({int(row) for row in found.index[chosen][:most]}))

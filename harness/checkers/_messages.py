@@ -1,0 +1,136 @@
+"""Messages that were sent and received, as the checkers of delivery look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from harness.checkers._calls import NEVER, calls, elements, ends_ns, has
+from harness.checkers._wording import count, listed
+from harness.model.history import History
+from harness.model.verdict import Verdict
+from harness.model.vocabulary import ACK, POLL, RECEIVES, SENDS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Messages:
+    """A row a message sent, and a row a message received.
+
+    `sends`: `op`, `client`, `topic`, `key`, `message`, `ok`, `sent_ns`, `ends_ns` (`NEVER` if the outcome is unknown);
+    failed sends are left out. `receipts`: `op`, `client`, `topic`, `key` (the subscription), `message`, `place` (in its
+    poll), `sent_ns`, `done_ns`. `answers`: a row an answered `receive` or `poll`: `client`, `topic`, `key`, `phase`,
+    `sent_ns`, `empty`.
+    """
+
+    sends: pd.DataFrame
+    receipts: pd.DataFrame
+    answers: pd.DataFrame
+
+
+def messages(history: History) -> Messages:
+    """The messages of a history. Raises `NotArrays` if a poll's value is no JSON array."""
+    sends = calls(history, SENDS, ("ok", "unknown"))
+    sends = sends.assign(ok=(sends["outcome"] == "ok").to_numpy(dtype=bool), ends_ns=ends_ns(sends))
+    sends = sends.rename(columns={"value": "message"}).reset_index(names="op")
+    answers = calls(history, RECEIVES)
+    polled = (answers["kind"] == POLL).to_numpy(dtype=bool)
+    single = np.flatnonzero(~polled & answers["value"].notna().to_numpy(dtype=bool))
+    owner, place, texts = elements(answers[polled])
+    owner = np.flatnonzero(polled)[owner]
+    receipts = answers.iloc[np.concatenate([single, owner])].rename(columns={"value": "message"}).reset_index(names="op")
+    texts = [*answers["value"].iloc[single], *texts]
+    receipts = receipts.assign(
+        message=pd.array(texts, dtype="string"), place=np.concatenate([np.zeros(len(single), dtype=np.int64), place])
+    )
+    full = np.zeros(len(answers), dtype=bool)
+    full[single] = full[owner] = True
+    answers = answers.assign(empty=~full)
+    return Messages(sends=_with_topic(sends), receipts=_with_topic(receipts), answers=_with_topic(answers))
+
+
+def _with_topic(found: pd.DataFrame) -> pd.DataFrame:
+    keys = found["key"].fillna("")
+    return found.assign(topic=pd.array([key.partition("/")[0] for key in keys.array], dtype="string"), key=keys)
+
+
+def delivers(history: History) -> bool:
+    """Whether messages were received from something that only delivers: an `enqueue`d queue is `linearizable`'s to judge."""
+    return has(history, "receive", POLL)
+
+
+def numbered(found: pd.DataFrame, by: Sequence[str], order: str) -> pd.DataFrame:
+    """With a column `nth`: the row's number among those that agree in `by`, counted from 0 in that order."""
+    found = found.sort_values(order, kind="stable")
+    return found.assign(nth=found.groupby(list(by), dropna=False, sort=False).cumcount())
+
+
+def lost(history: History, found: Messages) -> Verdict:
+    """Whether each acknowledged message was received by every subscription of its topic."""
+    acked = found.sends[found.sends["ok"]]
+    if acked.empty:
+        return Verdict(valid=None, why="no send was acknowledged, so nothing could be lost")
+    deaf = sorted(set(acked["topic"]) - set(found.answers["topic"]))
+    if deaf:
+        return Verdict(valid=None, why=f"no receive was answered of {listed(deaf)}")
+    due = found.answers[["topic", "key"]].drop_duplicates().rename(columns={"key": "subscription"})
+    due = due.merge(numbered(acked, ["topic", "message"], "ends_ns"), on="topic")
+    received = found.receipts.groupby(["key", "message"], sort=False).size().rename("received").reset_index()
+    due = due.merge(received.rename(columns={"key": "subscription"}), on=["subscription", "message"], how="left")
+    missing = due[(due["nth"] >= due["received"].fillna(0)).to_numpy(dtype=bool)]
+    if missing.empty:
+        return Verdict(
+            valid=True,
+            why=f"all of {count(len(acked), 'acknowledged message')} received"
+            f" by {count(due['subscription'].nunique(), 'subscription')}",
+        )
+    since_ns = _drained_ns(found.answers)
+    drained_ns = np.array([since_ns.get(key, -NEVER) for key in missing["subscription"].array], dtype=np.int64)
+    gone = missing[missing["ends_ns"].to_numpy() < drained_ns]
+    excused = _swallowed(history)
+    for subscription, these in gone.groupby("subscription", sort=True):
+        if len(these) > excused.get(str(subscription), 0):
+            first = these.iloc[0]
+            return Verdict(
+                valid=False,
+                why=f"{count(len(these), 'acknowledged message')} never received by {subscription}: client {first['client']}'s"
+                f" {first['kind']} of {first['message']} (op {first['op']}) was acknowledged",
+                ops=tuple(sorted(int(op) for op in these["op"].iloc[:10])),
+            )
+    if len(gone):
+        return Verdict(
+            valid=None, why=f"{count(len(gone), 'message')} may have gone to receives that brought no answer: {_first(gone)}"
+        )
+    return Verdict(
+        valid=None,
+        why=f"{count(len(missing), 'message')} not received, and may still come: to tell, receive in the end until the"
+        f" answer is empty; {_first(missing)}",
+    )
+
+
+def _first(found: pd.DataFrame) -> str:
+    row = found.iloc[0]
+    return f"{row['message']} (op {row['op']}) for one"
+
+
+def _drained_ns(answers: pd.DataFrame) -> dict[str, int]:
+    """Since when each subscription is known to be empty: each client that received in the last phase ended with nothing.
+
+    Subscriptions with a client that ended with a message are not in it.
+    """
+    final = answers["phase"] == "final"
+    last = answers[(final | ~answers["key"].isin(answers["key"][final])).to_numpy(dtype=bool)]
+    last = last.sort_values("sent_ns", kind="stable").drop_duplicates(["key", "client"], keep="last")
+    each = last.groupby("key").agg(empty=("empty", "all"), since=("sent_ns", "min"))
+    return {str(key): int(since) for key, since in each["since"][each["empty"]].items()}
+
+
+def _swallowed(history: History) -> dict[str, float]:
+    """How many messages of each subscription receives of unknown outcome may have taken along; none if messages are acked."""
+    if has(history, ACK):
+        return {}
+    dark = calls(history, RECEIVES, ("unknown",))
+    each = pd.Series(np.where(dark["kind"] == POLL, np.inf, 1.0), index=dark["key"].fillna("").to_numpy())
+    return {str(key): float(number) for key, number in each.groupby(level=0).sum().items()}

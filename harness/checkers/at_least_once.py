@@ -1,0 +1,52 @@
+"""Whether every acknowledged message was received, and not again once it had been dealt with."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from harness.checkers._calls import NotArrays, calls, has
+from harness.checkers._messages import Messages, delivers, lost, messages
+from harness.checkers._wording import count
+from harness.model.history import History
+from harness.model.verdict import Verdict
+from harness.model.vocabulary import ACK
+
+
+def at_least_once(history: History) -> Verdict:
+    """Every acknowledged message is received, and again only as long as no client has acked it.
+
+    The milder promise beside `no_lost_messages` and `no_duplicates`: a message may come again until an `ack` of it was
+    answered; a `receive` or `poll` that is sent after that must not bring it. Of messages that were sent more than once it
+    is not known which one comes again, so only whether they are lost is judged. Kinds and spelling:
+    `harness.model.vocabulary`. O(n log n).
+    """
+    try:
+        found = messages(history)
+    except NotArrays as error:
+        return Verdict(valid=None, why=str(error))
+    again = _again(found, calls(history, [ACK]))
+    if again.empty:
+        return lost(history, found)
+    first = again.sort_values("done_ns", kind="stable").iloc[0]
+    return Verdict(
+        valid=False,
+        why=f"{count(len(again), 'message')} received after an ack: client {first['client']} received {first['message']} from"
+        f" {first['key']} (op {first['op']}), which had been acked (op {first['op_ack']})",
+        ops=tuple(sorted({int(first["op"]), int(first["op_ack"])})),
+    )
+
+
+def _again(found: Messages, acks: pd.DataFrame) -> pd.DataFrame:
+    """The receipts of messages whose ack was answered before the receive was sent."""
+    acks = acks.assign(key=acks["key"].fillna("")).rename(columns={"value": "message"}).reset_index(names="op")
+    acks = acks.sort_values("done_ns", kind="stable").drop_duplicates(["key", "message"])
+    often = found.sends[found.sends.duplicated(["topic", "message"])][["topic", "message"]].drop_duplicates()
+    once = found.receipts.merge(often.assign(often=True), on=["topic", "message"], how="left")
+    once = once[once["often"].isna().to_numpy(dtype=bool)]
+    beside = once.merge(acks[["key", "message", "op", "done_ns"]], on=["key", "message"], suffixes=("", "_ack"))
+    return beside[(beside["done_ns_ack"] < beside["sent_ns"]).to_numpy(dtype=bool)]
+
+
+def applies(history: History) -> bool:
+    """Whether messages were received and acked."""
+    return delivers(history) and has(history, ACK)

@@ -1,0 +1,77 @@
+"""Whether counters show what was added to them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from harness.checkers._calls import NotNumbers, calls, codes, has, whole_numbers
+from harness.checkers._timeline import Integers, Timeline
+from harness.checkers._wording import count
+from harness.model.history import History
+from harness.model.verdict import Verdict
+from harness.model.vocabulary import DECREMENT, INCREMENT, READ
+
+
+def counter(history: History) -> Verdict:
+    """Each read of a counter lies between the least and the greatest sum that the calls before it allow.
+
+    Of `increment`, `decrement` and `read` calls on keys that are incremented or decremented; a counter begins at 0. An
+    increment that was acknowledged before the read was sent counts. One that was sent before the read was done, and is not
+    acknowledged by then or of unknown outcome, may count or not. A failed one does not. Calls whose times touch are
+    concurrent. Every read is judged by itself: that one read has counted an increment and a later one has not is for
+    `linearizable` to find.
+
+    O(n log n). After Jepsen's checker "counter".
+    """
+    added = calls(history, [INCREMENT, DECREMENT], ("ok", "unknown"))
+    tried = calls(history, [INCREMENT, DECREMENT], ("ok", "unknown", "failed"))
+    reads = calls(history, [READ])
+    reads = reads[reads["key"].isin(tried["key"].unique()).to_numpy(dtype=bool)]
+    if reads.empty:
+        return Verdict(valid=None, why="no read of a counter was answered")
+    try:
+        amount = whole_numbers(added.assign(value=added["value"].fillna("1")))
+        amount = np.where(added["kind"] == DECREMENT, -amount, amount)
+        found = whole_numbers(reads.assign(value=reads["value"].fillna("0")))
+    except NotNumbers as error:
+        return Verdict(valid=None, why=str(error))
+    if np.abs(amount).astype(float).sum() >= 2**62:
+        return Verdict(valid=None, why="the sum of all increments has more than 62 bits")
+    low, high = _bounds(added, amount, reads)
+    wrong = np.flatnonzero((found < low) | (found > high))
+    if not len(wrong):
+        inexact = int((low < high).sum())
+        return Verdict(
+            valid=True,
+            why=f"{count(len(reads), 'read')} within what the increments allow, {inexact:,} of them between two bounds",
+        )
+    first = int(wrong[np.argmin(reads["done_ns"].to_numpy()[wrong])])
+    read = reads.iloc[first]
+    allowed = f"{low[first]}" if low[first] == high[first] else f"{low[first]} to {high[first]}"
+    return Verdict(
+        valid=False,
+        why=f"{count(len(wrong), 'read')} of {len(reads):,} out of bounds: client {read['client']} read {found[first]} from"
+        f" {read['key']} (op {reads.index[first]}), and {allowed} is right",
+        ops=tuple(int(reads.index[at]) for at in wrong[:10]),
+    )
+
+
+def _bounds(added: pd.DataFrame, amount: Integers, reads: pd.DataFrame) -> tuple[Integers, Integers]:
+    """The least and the greatest sum that each read may show."""
+    key, _ = codes(pd.concat([added["key"], reads["key"]]))
+    of_added, of_reads = key[: len(added)], key[len(added) :]
+    sent, done = reads["sent_ns"].to_numpy(), reads["done_ns"].to_numpy()
+    ok = (added["outcome"] == "ok").to_numpy(dtype=bool)
+    certain = Timeline(of_added[ok], added["done_ns"].to_numpy()[ok])
+    possible = Timeline(of_added, added["sent_ns"].to_numpy())
+    bounds = []
+    for part in (np.minimum(amount, 0), np.maximum(amount, 0)):
+        counted = certain.sum_before(amount[ok] - part[ok], of_reads, sent)
+        bounds.append(counted + possible.sum_before(part, of_reads, done, touching=True))
+    return bounds[0], bounds[1]
+
+
+def applies(history: History) -> bool:
+    """Whether counters were read."""
+    return has(history, INCREMENT, DECREMENT) and has(history, READ)

@@ -1,0 +1,49 @@
+"""Whether numbers never go down."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.checkers._calls import NotNumbers, calls, codes, whole_numbers
+from harness.checkers._timeline import NONE, Timeline
+from harness.checkers._wording import count
+from harness.model.history import History
+from harness.model.verdict import Verdict
+from harness.model.vocabulary import GENERATE, READ
+
+
+def monotonic(history: History) -> Verdict:
+    """No call gets a smaller number than a call that was answered before it was sent.
+
+    Of answered `read` and `generate` calls, whose values are whole numbers; each key by itself. Calls whose times overlap
+    or touch may be answered in any order. It suits what may only grow: timestamps, versions, offsets, counters without
+    subtraction. O(n log n). After Jepsen's test "monotonic".
+    """
+    found = calls(history, [READ, GENERATE])
+    found = found[found["value"].notna().to_numpy(dtype=bool)]
+    if len(found) < 2:
+        return Verdict(valid=None, why="fewer than two numbers were answered")
+    try:
+        number = whole_numbers(found)
+    except NotNumbers as error:
+        return Verdict(valid=None, why=str(error))
+    key, names = codes(found["key"])
+    sent, done = found["sent_ns"].to_numpy(), found["done_ns"].to_numpy()
+    before = Timeline(key, done).greatest_before(number, key, sent)
+    falls = np.flatnonzero((before != NONE) & (number[before] > number))
+    if not len(falls):
+        return Verdict(valid=True, why=f"{count(len(found), 'number')} on {count(len(names), 'key')} never go down")
+    later = int(falls[np.argmin(done[falls])])
+    earlier = int(before[later])
+    return Verdict(
+        valid=False,
+        why=f"key {names[key[later]]}: client {found['client'].iloc[later]} got {number[later]} (op {found.index[later]}) after"
+        f" client {found['client'].iloc[earlier]} had got {number[earlier]} (op {found.index[earlier]});"
+        f" {count(len(falls), 'answer')} went down",
+        ops=tuple(sorted((int(found.index[earlier]), int(found.index[later])))),
+    )
+
+
+def applies(history: History) -> bool:
+    """Never by itself: whether numbers may go down is not to be seen in a history."""
+    return False

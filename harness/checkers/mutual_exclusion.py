@@ -1,0 +1,71 @@
+"""Whether a lock is held by one client at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from harness.checkers._calls import NEVER, calls, codes, has
+from harness.checkers._timeline import NONE, Timeline
+from harness.checkers._wording import count
+from harness.model.history import History
+from harness.model.verdict import Verdict
+from harness.model.vocabulary import ACQUIRE, REFUSED, RELEASE
+
+
+def mutual_exclusion(history: History) -> Verdict:
+    """No two clients hold a lock at the same time.
+
+    Of `acquire` and `release` calls. A client certainly holds the lock from the answer to its `acquire` until it sends its
+    next `release` of it, or for good if it never does. A release that failed or was refused (`false`) changes nothing, one
+    of unknown outcome may have ended the holding as soon as it was sent, and an acquire of unknown outcome proves nothing.
+    Locks are not reentrant: a client that holds one does not get it again. A lock that expires by itself is judged all the
+    same, since its holder does not know: what makes that harmless is `fencing_tokens`.
+
+    O(n log n). The anomaly is described in M. Kleppmann, "How to do distributed locking", 2016.
+    """
+    taken = calls(history, [ACQUIRE])
+    taken = taken[(taken["value"] != REFUSED).fillna(True).to_numpy(dtype=bool)]
+    if taken.empty:
+        return Verdict(valid=None, why="no lock was acquired")
+    given = calls(history, [RELEASE], ("ok", "unknown"))
+    given = given[(given["value"] != REFUSED).fillna(True).to_numpy(dtype=bool)]
+    both = pd.concat([taken, given])
+    lock, names = codes(both["key"])
+    client, clients = codes(both["client"].astype("string"))
+    holder = lock * len(clients) + client
+    begin = taken["done_ns"].to_numpy()
+    next_release = Timeline(holder[len(taken) :], given["sent_ns"].to_numpy()).first_from(holder[: len(taken)], begin)
+    end = np.full(len(taken), NEVER)
+    end[next_release != NONE] = given["sent_ns"].to_numpy()[next_release[next_release != NONE]]
+    lock = lock[: len(taken)]
+    order = np.lexsort((end, begin, lock))
+    # Of those that began earlier, the one that is held longest overlaps if any does.
+    place = np.arange(len(order))
+    longest = Timeline(lock[order], place).greatest_before(end[order], lock[order], place)
+    overlap = np.flatnonzero((longest != NONE) & (end[order][longest] > begin[order]))
+    if not len(overlap):
+        released = int((next_release != NONE).sum())
+        return Verdict(
+            valid=True,
+            why=f"{count(len(names), 'lock')}, acquired {len(taken):,} times and released {released:,} times, never held twice",
+        )
+    at = overlap[np.argmin(begin[order][overlap])]
+    later, earlier = order[at], order[longest[at]]
+    one, other = taken.iloc[earlier], taken.iloc[later]
+    until = "and never released it" if end[earlier] == NEVER else f"and held it until {end[earlier] / 1e9:.3f} s"
+    who = "again" if one["client"] == other["client"] else f"by client {other['client']}"
+    shown = [taken.index[earlier], taken.index[later]]
+    shown += [given.index[next_release[hold]] for hold in (earlier, later) if next_release[hold] != NONE]
+    return Verdict(
+        valid=False,
+        why=f"{one['key']} was held twice: client {one['client']} had acquired it by {begin[earlier] / 1e9:.3f} s (op"
+        f" {taken.index[earlier]}) {until}; it was acquired {who} by {begin[later] / 1e9:.3f} s (op {taken.index[later]});"
+        f" so {count(len(overlap), 'time')}",
+        ops=tuple(sorted({int(row) for row in shown})),
+    )
+
+
+def applies(history: History) -> bool:
+    """Whether locks were taken."""
+    return has(history, ACQUIRE)

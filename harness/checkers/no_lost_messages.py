@@ -1,0 +1,31 @@
+"""Whether every acknowledged message was received."""
+
+from __future__ import annotations
+
+from harness.checkers._calls import NotArrays, has
+from harness.checkers._messages import delivers, lost, messages
+from harness.model.history import History
+from harness.model.verdict import Verdict
+from harness.model.vocabulary import SENDS
+
+
+def no_lost_messages(history: History) -> Verdict:
+    """Every message whose sending was acknowledged is received by each subscription of its topic.
+
+    Kinds and spelling: `harness.model.vocabulary`. A message that was acknowledged n times must be received n times. One
+    that is missing is lost if the subscription was drained: of the clients that received in the phase "final" (in all of
+    the history, if none did) each ended with an empty answer, which it asked for after the message was acknowledged. Else
+    it may still come, and the verdict is unknown. A `receive` of unknown outcome may have taken a message along, a `poll`
+    any number; not so if there are `ack` calls, since what was not acked comes again.
+
+    O(n log n). After Jepsen's checker "total-queue".
+    """
+    try:
+        return lost(history, messages(history))
+    except NotArrays as error:
+        return Verdict(valid=None, why=str(error))
+
+
+def applies(history: History) -> bool:
+    """Whether messages were sent and received."""
+    return has(history, *SENDS) and delivers(history)

@@ -1,0 +1,46 @@
+"""The kinds of calls that checkers know, and how keys and values of each are spelled.
+
+| kind | what was asked | `key` | `value` |
+| --- | --- | --- | --- |
+| `write` | set a register | the register | what is written; values of a key should differ |
+| `read` | read a register, a counter or a set | the object | what was found; null: nothing there |
+| `increment`, `decrement` | add to a counter, subtract from it | the counter | a whole number; null is 1 |
+| `add`, `remove` | put an element into a set, take it out | the set | the element |
+| `send`, `publish`, `enqueue` | hand a message over | the topic, or `topic/order key` | the message |
+| `receive`, `dequeue` | take the next message | the topic, or `topic/subscription` | the message; null: there was none |
+| `poll` | take some messages | as of `receive` | a JSON array of messages, in order; `[]`: there was none |
+| `ack` | say that a message has been dealt with | as of `receive` | the message |
+| `acquire` | take a lock | the lock | its fencing token, a whole number; null: it has none; `false`: it was not given |
+| `release` | give the lock back | the lock | null; `false`: it was not taken back |
+| `generate` | ask for a new id | the namespace | the id |
+| `leader` | ask who leads | the group | `{"leader": "n1", "term": 3}` |
+
+A `read` of a set answers a JSON array of its elements; of a counter, a whole number. An element or message in a JSON array
+that is no string is compared by its JSON text: `["a", 1]` holds `a` and `1`.
+
+Registers, counters, sets, locks and queues are spelled as `harness.model.objects` has them.
+
+A topic is what comes before the first "/" of a key, all of the key if there is none. Each subscription (a consumer group;
+or a client, if each gets everything) is due every message of its topic, from the beginning. With no "/" a topic is one
+queue.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+READ: Final = "read"
+WRITE: Final = "write"
+INCREMENT: Final = "increment"
+DECREMENT: Final = "decrement"
+ADD: Final = "add"
+REMOVE: Final = "remove"
+SENDS: Final = ("send", "publish", "enqueue")
+POLL: Final = "poll"
+RECEIVES: Final = ("receive", "dequeue", POLL)
+ACK: Final = "ack"
+ACQUIRE: Final = "acquire"
+RELEASE: Final = "release"
+REFUSED: Final = "false"
+GENERATE: Final = "generate"
+LEADER: Final = "leader"

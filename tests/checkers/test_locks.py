@@ -1,0 +1,128 @@
+"""Locks that are held twice, and tokens that do not grow."""
+
+from __future__ import annotations
+
+from itertools import combinations, permutations
+from random import Random
+
+import pytest
+
+from harness.checkers.fencing_tokens import applies, fencing_tokens
+from harness.checkers.mutual_exclusion import mutual_exclusion
+from harness.model.verdict import Checker
+from tests.helpers.fuzz import FEW, MANY, Op, agrees, outcome, spans
+from tests.helpers.transcript import history
+
+PAIRS: dict[str, tuple[Checker, str, str]] = {
+    "a lock that expired while its holder was paused": (
+        mutual_exclusion,
+        "c1 acquire l null 0..10 ok\nc1 release l null 90..95 ok\nc2 acquire l null 50..95 ok",
+        "c1 acquire l null 0..10 ok\nc1 release l null 90..95 ok\nc2 acquire l null 50..60 ok",
+    ),
+    "two nodes that each think the other one is gone": (
+        mutual_exclusion,
+        "c1 acquire l null 0..10 ok\nc2 acquire m null 0..10 ok",
+        "c1 acquire l null 0..10 ok\nc2 acquire l null 0..10 ok",
+    ),
+    "a release that failed": (
+        mutual_exclusion,
+        "c1 acquire l null 0..10 ok\nc1 release l null 20..30 unknown\nc2 acquire l null 40..50 ok",
+        "c1 acquire l null 0..10 ok\nc1 release l null 20..30 failed\nc2 acquire l null 40..50 ok",
+    ),
+    "a lock that is given to its holder again": (
+        mutual_exclusion,
+        "c1 acquire l null 0..10 ok\nc1 release l null 10..20 ok\nc1 acquire l null 30..40 ok",
+        "c1 acquire l null 0..10 ok\nc1 acquire l null 30..40 ok\nc1 release l null 50..60 ok",
+    ),
+    "a lock that everyone is given": (
+        mutual_exclusion,
+        "c1 acquire l null 0..10 ok\nc2 acquire l false 20..30 ok\nc2 release l false 40..50 ok",
+        "c1 acquire l null 0..10 ok\nc2 acquire l null 20..30 ok\nc2 release l false 40..50 ok",
+    ),
+    "a token that starts anew after a failover": (
+        fencing_tokens,
+        "c1 acquire l 33 0..10 ok\nc2 acquire l 34 20..30 ok",
+        "c1 acquire l 33 0..10 ok\nc2 acquire l 1 20..30 ok",
+    ),
+    "a token that two clients hold": (
+        fencing_tokens,
+        "c1 acquire l 33 0..10 ok\nc2 acquire l 32 10..30 ok",
+        "c1 acquire l 33 0..10 ok\nc2 acquire l 33 5..30 ok",
+    ),
+}
+
+
+@pytest.mark.parametrize(("checker", "good", "bad"), PAIRS.values(), ids=PAIRS.keys())
+def test_anomalies_and_their_good_twins(checker: Checker, good: str, bad: str) -> None:
+    assert checker(history(good)).valid is True
+    verdict = checker(history(bad))
+    assert verdict.valid is False
+    assert len(verdict.ops) >= 2
+
+
+def test_tokens_are_judged_where_there_are_some() -> None:
+    assert applies(history("c1 acquire l 33 0..10 ok"))
+    assert not applies(history("c1 acquire l null 0..10 ok"))
+    assert not applies(history("c1 acquire l lease-7 0..10 ok"))
+
+
+def random_locks(random: Random) -> list[Op]:
+    ops = []
+    for client in range(random.randint(1, 3)):
+        kinds = ["acquire", "release"] * 2 if random.random() < 0.8 else random.choices(["acquire", "release"], k=3)
+        for kind, (sent, done) in zip(kinds, spans(random, len(kinds), latest=random.choice([8, 40])), strict=True):
+            ops.append(Op(client, kind, "l", None, sent, done, outcome(random)))
+    return ops
+
+
+def excluded(ops: list[Op]) -> bool | None:
+    """Whether the holdings can be put in an order, each over when the next one begins."""
+    holdings = []
+    for client in {op.client for op in ops}:
+        own = [op for op in ops if op.client == client and op.outcome != "failed"]
+        for at, op in enumerate(own):
+            if op.kind == "acquire" and op.ok:
+                following = [later.sent for later in own[at + 1 :] if later.kind == "release"]
+                holdings.append((op.done, min(following, default=10**6)))
+    if not holdings:
+        return None
+    return any(
+        all(one[1] <= other[0] for at, one in enumerate(order) for other in order[at + 1 :]) for order in permutations(holdings)
+    )
+
+
+def random_tokens(random: Random) -> list[Op]:
+    ops = []
+    for client in range(3):
+        for sent, done in spans(random, 2):
+            token = (sent + done) // 2 * 3 + client if random.random() < 0.8 else random.randint(0, 40)
+            ops.append(Op(client, "acquire", "l", str(token), sent, done, outcome(random)))
+    return ops
+
+
+def tokens_grow(ops: list[Op]) -> bool | None:
+    found = [(op, int(op.value or 0)) for op in ops if op.ok]
+    if len(found) < 2:
+        return None
+    return all(
+        one != other and not (a.done < b.sent and one > other) and not (b.done < a.sent and other > one)
+        for (a, one), (b, other) in combinations(found, 2)
+    )
+
+
+def test_agrees_with_every_order_of_holdings() -> None:
+    agrees(mutual_exclusion, random_locks, excluded, FEW)
+
+
+def test_agrees_with_looking_at_every_pair_of_tokens() -> None:
+    agrees(fencing_tokens, random_tokens, tokens_grow, FEW)
+
+
+@pytest.mark.nightly
+def test_agrees_with_every_order_of_holdings_for_long() -> None:
+    agrees(mutual_exclusion, random_locks, excluded, MANY)
+
+
+@pytest.mark.nightly
+def test_agrees_with_looking_at_every_pair_of_tokens_for_long() -> None:
+    agrees(fencing_tokens, random_tokens, tokens_grow, MANY)
