@@ -71,6 +71,9 @@ def test_the_recorded_run_is_judged_again_by_the_users_checker(harness: Harness,
     [run] = (folder / "caught" / "counter" / "killed").iterdir()
     done = harness("check", str(run), "--checker", "never_repeats")
     assert (done.returncode, "never_repeats" in done.stdout) == (1, True)
+    assert harness("check", str(run)).returncode == 1
+    done = harness("check", str(run / "ops.parquet"))
+    assert (done.returncode, "each of a kind that a check judges" in done.stdout) == (1, True)
 
 
 def test_the_known_bug_is_measured_and_listed(harness: Harness, folder: Path) -> None:

@@ -14,6 +14,8 @@ from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.verdict import Verdict
 
+KINDS: Final = ("predict",)
+
 LIMIT_NS: Final = 1_000_000_000
 """Calls sent later than this after the flip must be answered right. Health checks every 0.1 s, and a balancer that wants to see
 three of them fail, need half of that; the rest is for a busy machine."""

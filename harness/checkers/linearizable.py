@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,8 @@ from harness.checkers._wording import count, listed, quoted
 from harness.checkers._zones import INITIAL, Booleans, Calls, Contradiction, Integers, Zones
 from harness.model.history import History
 from harness.model.verdict import Verdict
+
+KINDS: Final = ("read", "write")
 
 
 def linearizable(history: History) -> Verdict:

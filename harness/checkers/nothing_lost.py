@@ -11,6 +11,8 @@ from harness.checkers._wording import count, listed, quoted
 from harness.model.history import History
 from harness.model.verdict import Verdict
 
+KINDS: Final = ("read", "write")
+
 NEVER: Final = np.iinfo(np.int64).max
 BEFORE_ALL: Final = np.iinfo(np.int64).min
 

@@ -6,10 +6,11 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
-import numpy as np
+import pandas as pd
 
 from harness.checkers._starvation import starved
 from harness.checkers._wording import count
+from harness.model.columns import canonical
 from harness.model.history import History
 from harness.model.verdict import Verdict
 
@@ -20,10 +21,12 @@ def one_of_the_right(history: History) -> Verdict:
     """Every answer is one of those that were right, and every final call, made when all was healed, was answered.
 
     `expected` is a JSON array of right answers, the best one first; what comes after it is what a system may fall back on.
-    Answers are compared as JSON values. Says how many were the best. Unknown if nothing was answered, or if
-    final calls were not while the machine starved the run's processes.
+    Answers are compared as JSON values: 1.0 is 1, and is not true. Says how many were the best. Unknown if nothing was
+    answered, if calls of the same kind came without right answers to compare with, or if final calls were not answered while
+    the machine starved the run's processes.
     """
-    ops = history.ops[np.array([bool(_right(text)) for text in history.ops["expected"]], dtype=bool)]
+    told = judges(history.ops)
+    ops = history.ops[told]
     answered = ops[ops["outcome"] == "ok"]
     if answered.empty:
         return Verdict(valid=None, why="no call with several right answers was answered")
@@ -49,6 +52,13 @@ def one_of_the_right(history: History) -> Verdict:
             + (f"; but {hungry}" if hungry else ""),
             ops=tuple(map(int, last.index[:MOST_OPS])),
         )
+    others = history.ops[~told & history.ops["kind"].isin(ops["kind"].unique()) & (history.ops["outcome"] == "ok")]
+    if not others.empty:
+        return Verdict(
+            valid=None,
+            why=f"{count(len(others), 'answered call')} came without right answers to compare with",
+            ops=tuple(map(int, others.index[:MOST_OPS])),
+        )
     best = sum(rank == 0 for rank in ranks)
     return Verdict(
         valid=True,
@@ -61,22 +71,29 @@ def applies(history: History) -> bool:
     return any(len(_right(text)) > 1 for text in history.ops["expected"].unique())
 
 
+def judges(ops: pd.DataFrame) -> pd.Series[bool]:
+    """The calls whose right answers came as a list."""
+    return pd.Series([bool(_right(text)) for text in ops["expected"]], index=ops.index, dtype=bool)
+
+
 def _rank(value: object, expected: object) -> int | None:
     answer, right = _value(value), _right(expected)
     return right.index(answer) if answer in right else None
 
 
 @lru_cache(maxsize=100_000)
-def _value(text: object) -> object:
+def _value(text: object) -> str | None:
+    """An answer as canonical JSON; None if it is none."""
     try:
-        return msgspec.json.decode(text) if isinstance(text, str) else None
-    except msgspec.DecodeError:
+        return canonical(msgspec.json.decode(text)) if isinstance(text, str) else None
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 
 @lru_cache(maxsize=100_000)
-def _right(text: object) -> tuple[object, ...]:
+def _right(text: object) -> tuple[str, ...]:
+    """The right answers, each as canonical JSON."""
     try:
-        return msgspec.json.decode(text, type=tuple[object, ...]) if isinstance(text, str) else ()
-    except msgspec.DecodeError:
+        return tuple(map(canonical, msgspec.json.decode(text, type=list[object]))) if isinstance(text, str) else ()
+    except (msgspec.DecodeError, RecursionError):
         return ()

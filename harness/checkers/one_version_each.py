@@ -12,6 +12,8 @@ from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
 
+KINDS: Final = ("predict",)
+
 TOLERANCE: Final = 1e-3
 """Scores this close are the same answer."""
 

@@ -11,6 +11,8 @@ from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.verdict import Verdict
 
+KINDS: Final = ("predict",)
+
 MOST_OPS: Final = 10
 """How many wrong answers a verdict shows."""
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.cli.console import new_console
+from harness.model.history import History
 from harness.model.verdict import EXIT_CODES
 from harness.run import catalog
 from harness.run.judging import check
+from harness.run.rejudging import judge_again
+from harness.run.unjudged import all_judged
+from results.analysis.judge import SLOResult
 from results.record.histories import load_history
-from results.record.result import verdict_of
+from results.record.result import CheckResult, verdict_of
+from results.record.store import RESULT, load_result
 from results.report.terminal import print_checks
 
 
@@ -18,17 +24,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The history, and what to check it for."""
     parser.add_argument("history", metavar="HISTORY", type=Path)
     parser.add_argument(
-        "--checker", dest="checkers", action="append", metavar="NAME", help="check for this; without it, for all that apply"
+        "--checker",
+        dest="checkers",
+        action="append",
+        metavar="NAME",
+        help="check for this; without it, a run for what its drill asks, another history for all that applies",
     )
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Judge the history; the exit code is the verdict's."""
     history = load_history(arguments.history)
-    if arguments.checkers:
-        chosen = [catalog.find_checker(name) for name in arguments.checkers]
-    else:
-        chosen = catalog.checkers_for(history)
-    found = check(history, chosen)
-    print_checks(found, history, new_console())
-    return EXIT_CODES[verdict_of(found, ())]
+    checks, slos = _judged(arguments.history, history, arguments.checkers)
+    print_checks(checks, history, new_console(), slos)
+    return EXIT_CODES[verdict_of(checks, slos)]
+
+
+def _judged(path: Path, history: History, names: Sequence[str] | None) -> tuple[tuple[CheckResult, ...], tuple[SLOResult, ...]]:
+    if names:
+        return check(history, [catalog.find_checker(name) for name in names]), ()
+    if (path / RESULT).is_file():
+        return judge_again(load_result(path), history)
+    chosen = catalog.checkers_for(history)
+    return (*check(history, chosen), all_judged(history, chosen)), ()

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar, cast, get_type_hints
 
 import msgspec
+import pandas as pd
 
 import drills as shipped_drills
 import faults as faults_package
@@ -303,6 +304,22 @@ def _checker(name: str) -> Checker:
 def checkers_for(history: History) -> list[Checker]:
     """The checkers that have something to judge in a history: a checker's module says so by `applies(history)`."""
     return [checker for checker in checkers().values() if importlib.import_module(checker.__module__).applies(history)]
+
+
+def judged_rows(checker: Checker, ops: pd.DataFrame) -> pd.Series:
+    """Which operations' answers a checker judges, as a mask. Its module names their kinds in `KINDS`, or has `judges(ops)`."""
+    module = importlib.import_module(checker.__module__)
+    rows: pd.Series = module.judges(ops) if hasattr(module, "judges") else ops["kind"].isin(getattr(module, "KINDS", ()))
+    return rows
+
+
+def judged_kinds() -> dict[str, list[str]]:
+    """The kinds of calls that checkers name in `KINDS`, each with the names of its checkers."""
+    kinds: dict[str, list[str]] = {}
+    for name, checker in checkers().items():
+        for kind in getattr(importlib.import_module(checker.__module__), "KINDS", ()):
+            kinds.setdefault(kind, []).append(name)
+    return kinds
 
 
 def checker_entries() -> list[Entry]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ from harness.run.definition import definition_of
 from harness.run.spec import RunSpec
 from results.analysis.judge import SLOResult, judge
 from results.analysis.metrics import Measurements, measure
-from results.record.result import VERSION, CheckResult, Result, verdict_of
+from results.record.result import VERSION, CheckResult, LoadLimits, Result, verdict_of
 
 ALWAYS: Final[tuple[Checker, ...]] = (calls_done, nodes_stayed_up, nothing_leaked, faults_acted, generator_kept_up)
 """What every run is checked for, besides what its drill asks."""
@@ -49,6 +49,13 @@ def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...
     return tuple(found)
 
 
+def check_slos(history: History, texts: Sequence[str], load: LoadLimits) -> tuple[Measurements, tuple[SLOResult, ...]]:
+    """A history's figures, and what its SLOs come to."""
+    slos = [SLO.parse(text) for text in texts]
+    measured = measure(history, slos, load.seconds, load.timeout_ms)
+    return measured, tuple(_judged(slo, measured, history) for slo in slos)
+
+
 def _judged(slo: SLO, measured: Measurements, history: History) -> SLOResult:
     """An SLO that was missed while others held up the machine is unknown: it says more of them than of the system."""
     found = judge(slo, measured)
@@ -58,11 +65,10 @@ def _judged(slo: SLO, measured: Measurements, history: History) -> SLOResult:
 
 def conclude(spec: RunSpec, history: History, started: datetime, duration_s: float) -> Result:
     drill = spec.drill
-    parsed = [SLO.parse(text) for text in drill.slos]
-    measured = measure(history, parsed, drill.load.seconds, drill.load.timeout_ms)
+    load = LoadLimits(seconds=drill.load.seconds, timeout_ms=drill.load.timeout_ms)
+    measured, slos = check_slos(history, drill.slos, load)
     guard = [guard_held] if drill.guard else []  # first: if it stopped the drill, that is why others cannot decide
     checks = check(history, dict.fromkeys((*guard, *drill.checks, *ALWAYS)))
-    slos = tuple(_judged(slo, measured, history) for slo in parsed)
     return Result(
         drill=spec.name,
         title=spec.title,
@@ -85,5 +91,6 @@ def conclude(spec: RunSpec, history: History, started: datetime, duration_s: flo
         commit=provenance.commit(),
         fault_plane=spec.plane,
         expected="pass" if drill.caught_by is None else "fail",
+        load=load,
         caught_by=None if drill.caught_by is None else drill.caught_by.__name__,
     )

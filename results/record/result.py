@@ -39,6 +39,15 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     python: str
 
 
+class LoadLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the load the figures depend on, beside what the history tells."""
+
+    seconds: float
+    """How long it was planned to last."""
+    timeout_ms: float
+    """After how long a call without an answer was given up."""
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a run concluded. What it concluded it from is the history beside it."""
 
@@ -73,6 +82,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """A digest of the drill, so that runs of an edited drill are told from those before; empty in older files."""
     invocation: Invocation | None = None
     """The same for programs; None in version 1, and if the drill was not run from a file."""
+    load: LoadLimits | None = None
+    """None in runs from before it was kept."""
 
     @property
     def caught(self) -> bool:
@@ -99,14 +110,17 @@ class Judged(Protocol):
 
 
 def verdict_of(checks: Sequence[CheckResult], slos: Sequence[SLOResult]) -> RunVerdict:
-    """One verdict from all: wrong behaviour outweighs what is unknown, which outweighs a missed SLO."""
+    """One verdict from all: wrong behaviour outweighs what is unknown, which outweighs a missed SLO.
+
+    If there is nothing at all, nothing was judged: that is unknown.
+    """
     if any(check.valid is False for check in checks):
         return "fail"
     if any(check.valid is None for check in checks):
         return "unknown"
     if any(slo.ok is False for slo in slos):
         return "slo"
-    if any(slo.ok is None for slo in slos):
+    if any(slo.ok is None for slo in slos) or not (checks or slos):
         return "unknown"
     return "pass"
 

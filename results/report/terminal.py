@@ -16,6 +16,7 @@ from rich.text import Text
 from harness.model.fault_window import FaultWindow
 from harness.model.history import History
 from harness.model.reasons import Reason
+from results.analysis.judge import SLOResult
 from results.record.result import CheckResult, Result
 from results.record.store import load_frames
 from results.report.phrasing import Mark, mark_of, milliseconds, operation, recovery, run_mark, sentence, share, verdict_word
@@ -37,9 +38,7 @@ def print_result(result: Result, console: Console, run_dir: Path, report: Path |
     _print_faults(result.faults, console)
     failing = any(check.ops for check in result.checks if check.valid is not True)
     _print_checks(result.checks, load_frames(run_dir).ops if failing else None, console)
-    if result.slos:
-        rows = [(mark_of(slo.ok), slo.text, slo.why) for slo in result.slos]
-        _print_section("SLOs", rows, console)
+    _print_slos(result.slos, console)
     _print_errors(result.errors, console)
     console.print()
     print_to_copy("Report", str(report or run_dir), console)
@@ -59,9 +58,10 @@ def summary(result: Result, run_dir: Path, report: Path | None = None) -> str:
     return text.getvalue().strip("\n")
 
 
-def print_checks(checks: Sequence[CheckResult], history: History, console: Console) -> None:
-    """What checkers found in a history, with the operations that show why."""
+def print_checks(checks: Sequence[CheckResult], history: History, console: Console, slos: Sequence[SLOResult] = ()) -> None:
+    """What checkers found in a history, with the operations that show why, and what SLOs came to."""
     _print_checks(checks, history.ops, console)
+    _print_slos(slos, console)
 
 
 def print_suite(results: Sequence[Result], console: Console, report: Path | None = None, *, asked: int | None = None) -> None:
@@ -131,6 +131,11 @@ def _print_checks(checks: Sequence[CheckResult], ops: pd.DataFrame | None, conso
     for check in checks:
         if check.ops and check.valid is not True and ops is not None:
             _print_ops(check, ops, console)
+
+
+def _print_slos(slos: Sequence[SLOResult], console: Console) -> None:
+    if slos:
+        _print_section("SLOs", [(mark_of(slo.ok), slo.text, slo.why) for slo in slos], console)
 
 
 def _print_section(title: str, rows: Sequence[tuple[Mark, str, str]], console: Console) -> None:

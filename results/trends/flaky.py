@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -23,10 +23,11 @@ class SeedMix:
 
 @dataclass(frozen=True, kw_only=True)
 class Flaky:
-    """A drill whose runs at one commit, as it is defined there, ended differently."""
+    """A drill whose runs at one commit ended differently. Counted are all runs at commits at which it has passed."""
 
     drill: str
-    commit: str
+    commits: tuple[str, ...]
+    """Those at which it both passed and failed, the earliest first."""
     runs: int
     """Those that could be judged."""
     failed: int
@@ -34,11 +35,13 @@ class Flaky:
     unknown: int
     """Runs that could not be judged; they are not among `runs`."""
     by_seed: tuple[SeedMix, ...]
-    first_night: str
-    """The first night that failed."""
+    kind: Literal["by chance", "by seed", "not known"]
+    """By chance if runs with one seed at one commit ended differently. By seed if each failing seed failed again at the same
+    commit: it repeats the failure. Not known if seeds were not run again."""
     last_night: str
+    """The last night in which a counted run failed."""
     example: RunOutcome
-    """The latest run that failed."""
+    """The last run of it that failed."""
 
     @property
     def rate(self) -> float:
@@ -49,56 +52,57 @@ class Flaky:
         """Of the rate, 95%."""
         return wilson(self.failed, self.runs)
 
-    @property
-    def kind(self) -> Literal["by chance", "by seed"]:
-        """By seed if each seed always ended in the same way: then a failing seed repeats the failure."""
-        return "by chance" if any(mix.passed and mix.failed for mix in self.by_seed) else "by seed"
 
-
-@dataclass
-class _Group:
-    """The runs of a drill at one commit."""
-
-    runs: list[tuple[str, RunOutcome]]
-    """Each with its night's name."""
-    unknown: int = 0
+_Run = tuple[Night, RunOutcome]
 
 
 def flaky_drills(nights: Sequence[Night]) -> tuple[Flaky, ...]:
-    """The drills with a mix of runs, of the last 30 nights; the one that fails most often first.
+    """The drills with a mix of runs at one commit, in the last 30 nights; the one that fails most often first.
 
-    `nights` are all nights, the earliest first. Nights without a commit are left out: what they ran may have been changed.
+    `nights` are all nights, the earliest first. Only runs of a drill as it was last defined count. Nights without a commit are
+    left out: what they ran may have been changed in between.
     """
-    groups: dict[tuple[str, str, str], _Group] = {}
-    for night in nights[-WINDOW_NIGHTS:]:
-        if not night.commit:
-            continue
-        for run in night.runs:
-            group = groups.setdefault((run.drill, run.definition, night.commit), _Group(runs=[]))
-            if run.verdict == "unknown":
-                group.unknown += 1
-            else:
-                group.runs.append((night.name, run))
-    found = [_flaky(drill, commit, group) for (drill, _, commit), group in groups.items()]
+    last = nights[-WINDOW_NIGHTS:]
+    definitions = {run.drill: run.definition for night in last for run in night.runs}
+    by_drill: dict[str, dict[str, list[_Run]]] = {}
+    for night in last:
+        for run in night.runs if night.commit else ():
+            if run.definition == definitions[run.drill]:
+                by_drill.setdefault(run.drill, {}).setdefault(night.commit, []).append((night, run))
+    found = (_flaky(drill, by_commit) for drill, by_commit in by_drill.items())
     return tuple(sorted((one for one in found if one is not None), key=lambda one: (-one.rate, one.drill)))
 
 
-def _flaky(drill: str, commit: str, group: _Group) -> Flaky | None:
-    failed = [(night, run) for night, run in group.runs if not run.as_expected]
-    if not 0 < len(failed) < len(group.runs):
+def _flaky(drill: str, by_commit: Mapping[str, Sequence[_Run]]) -> Flaky | None:
+    judged = {commit: [each for each in runs if each[1].verdict != "unknown"] for commit, runs in by_commit.items()}
+    passing = [commit for commit, runs in judged.items() if any(run.as_expected for _, run in runs)]
+    mixed = tuple(commit for commit in passing if not all(run.as_expected for _, run in judged[commit]))
+    if not mixed:
         return None
-    by_seed = []
-    for seed in sorted({run.seed for _, run in group.runs}):
-        ended = [run.as_expected for _, run in group.runs if run.seed == seed]
-        by_seed.append(SeedMix(seed=seed, passed=ended.count(True), failed=ended.count(False)))
+    counted = [each for commit in passing for each in judged[commit]]
+    failed = [each for each in counted if not each[1].as_expected]
     return Flaky(
         drill=drill,
-        commit=commit,
-        runs=len(group.runs),
+        commits=mixed,
+        runs=len(counted),
         failed=len(failed),
-        unknown=group.unknown,
-        by_seed=tuple(by_seed),
-        first_night=failed[0][0],
-        last_night=failed[-1][0],
+        unknown=sum(len(by_commit[commit]) - len(judged[commit]) for commit in passing),
+        by_seed=_mixes(run for _, run in counted),
+        kind=_kind([_mixes(run for _, run in judged[commit]) for commit in mixed]),
+        last_night=failed[-1][0].name,
         example=failed[-1][1],
     )
+
+
+def _kind(commits: Sequence[Sequence[SeedMix]]) -> Literal["by chance", "by seed", "not known"]:
+    failing = [mix for mixes in commits for mix in mixes if mix.failed]
+    if any(mix.passed for mix in failing):
+        return "by chance"
+    return "by seed" if all(mix.failed > 1 for mix in failing) else "not known"
+
+
+def _mixes(runs: Iterable[RunOutcome]) -> tuple[SeedMix, ...]:
+    ended: dict[int, list[bool]] = {}
+    for run in runs:
+        ended.setdefault(run.seed, []).append(run.as_expected)
+    return tuple(SeedMix(seed=seed, passed=each.count(True), failed=each.count(False)) for seed, each in sorted(ended.items()))

@@ -59,6 +59,9 @@ def test_exit_codes_and_json(folder: Path, drill: str, code: int, verdict: str) 
     assert result["rerun"] in done.stdout
     assert done.stderr == ""
     assert nothing_left(folder)
+    [run_dir] = (folder / "runs" / "echo" / drill).iterdir()
+    again = harness(folder, "check", str(run_dir))
+    assert again.returncode == code, again.stdout + again.stderr
 
 
 def test_several_drills_have_one_json_of_the_same_shape_and_the_gravest_exit_code(folder: Path) -> None:

@@ -10,7 +10,7 @@ def test_a_mix_at_one_commit_is_named_with_its_rate_and_interval() -> None:
     (found,) = flaky_drills(nights([[run(), run(seed=2)], [run("fail", why="k3 lost"), run()], [run("unknown"), run()]]))
     assert (found.drill, found.runs, found.failed, found.unknown) == (DRILL, 5, 1, 1)
     assert found.interval.low < found.rate == 0.2 < found.interval.high
-    assert (found.first_night, found.last_night, found.example.why) == ("2026-01-02", "2026-01-02", "k3 lost")
+    assert (found.commits, found.last_night, found.example.why) == (("abc123",), "2026-01-02", "k3 lost")
 
 
 def test_a_seed_that_always_fails_is_told_from_chance() -> None:
@@ -19,6 +19,13 @@ def test_a_seed_that_always_fails_is_told_from_chance() -> None:
         ("by seed", [(1, 3, 0), (2, 0, 3)])
     ]
     assert [one.kind for one in flaky_drills(nights([[run()], [missed()]]))] == ["by chance"]
+    assert [one.kind for one in flaky_drills(nights([[run(seed=1), missed(seed=2)]]))] == ["not known"]
+
+
+def test_all_commits_at_which_it_passed_count_and_those_at_which_it_is_broken_do_not() -> None:
+    commits = {"a": [run(), run("fail")], "b": [run(), run()], "c": [run("fail"), run("fail"), run("unknown")]}
+    (found,) = flaky_drills([night(number, *runs, commit=commit) for number, (commit, runs) in enumerate(commits.items())])
+    assert (found.commits, found.runs, found.failed, found.unknown) == (("a",), 4, 1, 0)
 
 
 def test_what_changed_with_the_code_or_the_drill_is_not_flaky() -> None:

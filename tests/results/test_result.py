@@ -21,7 +21,7 @@ SLOS = {ok: SLOResult(text="p99 < 1s", value=1.0, ok=ok, why="…") for ok in (T
 @pytest.mark.parametrize(
     ("checks", "slos", "verdict"),
     [
-        ([], [], "pass"),
+        ([], [], "unknown"),
         ([True, True], [True], "pass"),
         ([True, False, None], [False, None], "fail"),
         ([True, None], [False], "unknown"),
@@ -39,7 +39,7 @@ TRI = st.sampled_from([True, False, None])
 @given(st.lists(TRI), st.lists(TRI))
 def test_only_all_good_passes(checks: list[bool | None], slos: list[bool | None]) -> None:
     passed = verdict_of([CHECKS[valid] for valid in checks], [SLOS[ok] for ok in slos]) == "pass"
-    assert passed == (all(checks) and all(slos))
+    assert passed == (bool(checks or slos) and all(checks) and all(slos))
 
 
 @pytest.mark.parametrize(("verdict", "code"), [("pass", 0), ("fail", 1), ("slo", 3), ("unknown", 4)])

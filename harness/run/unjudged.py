@@ -1,0 +1,53 @@
+"""What of a history no check has judged: a history is well only if somebody has looked at what was answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from harness.checkers._wording import count, listed
+from harness.model.errors import hint
+from harness.model.history import History
+from harness.model.verdict import Checker
+from harness.run import catalog
+from results.record.result import CheckResult
+
+NAME: Final = "all_judged"
+
+
+def all_judged(history: History, checkers: Sequence[Checker]) -> CheckResult:
+    """Valid if each call is of a kind that one of these checkers judges; else unknown, as it is if there is no call."""
+    ops = history.ops
+    if ops.empty:
+        return CheckResult(name=NAME, valid=None, why="the history holds no call, so there is nothing to judge")
+    judged = np.zeros(len(ops), dtype=bool)
+    for checker in checkers:
+        judged |= catalog.judged_rows(checker, ops).to_numpy(dtype=bool)
+    if judged.all():
+        return CheckResult(name=NAME, valid=True, why=f"{count(len(ops), 'call')}, each of a kind that a check judges")
+    rows = np.flatnonzero(~judged)
+    found = ops["kind"].iloc[rows].astype("string").value_counts(sort=False)
+    kinds = [f"{str(kind)!r} ({count(int(number), 'call')})" for kind, number in found.items() if number]
+    return CheckResult(
+        name=NAME,
+        valid=None,
+        why=f"no check judges {listed(kinds)}. {_advice([str(kind) for kind, number in found.items() if number])}",
+        ops=(int(ops.index[rows[0]]),),
+    )
+
+
+def _advice(kinds: Sequence[str]) -> str:
+    """What would have them judged: the name that was probably meant, or all that checks know."""
+    known = catalog.judged_kinds()
+    for kind in kinds:
+        if kind in known:
+            return f"{', '.join(known[kind])} would judge {kind!r}, and does not apply to this history."
+        if kind.strip().lower() in known:
+            return f"For {kind!r}: {hint(kind.strip().lower(), known)}"
+    by_checkers: dict[str, list[str]] = {}
+    for kind, names in known.items():
+        by_checkers.setdefault(" and ".join(names), []).append(kind)
+    told = "; ".join(f"{', '.join(there)} (by {names})" for names, there in by_checkers.items())
+    return f"Checks judge {told}. Name calls so if that is what they are, or write a check of your own for them."

@@ -1,0 +1,165 @@
+"""The morning's page about all nights: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from results.report.assets import render_template, write_page
+from results.report.nightly_data import RECENT_NIGHTS, SeriesKey, Source, data_of, packed
+from results.report.nightly_drills import BudgetView, DrillView, budget_view, drill_views, key_of
+from results.report.nightly_items import Item, Link, RunPages, items
+from results.report.nightly_phrasing import count, flaky_words, nightly_mark, summary, title
+from results.report.page import REPORT
+from results.report.phrasing import Mark
+from results.trends.findings import Finding, Judged
+from results.trends.nightly import Nightly
+from results.trends.nights import Night, changed_facts
+from results.trends.series import Series
+from results.trends.slo_budget import ALERTS
+
+_UNFOLDED: Final = 3
+"""How many drills are unfolded when the page opens, if there are more."""
+_BUDGETS: Final = 10
+"""How many budgets are listed for the whole; each drill has its own below."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlakyView:
+    """A drill that passes and fails at one commit."""
+
+    drill: str
+    words: str
+    last: str
+    why: str
+    links: Sequence[Link]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NightlyView:
+    """All that the template lays out."""
+
+    title: str
+    subtitle: str
+    mark: Mark
+    summary: str
+    figures: Sequence[tuple[str, str]]
+    items: Sequence[Item]
+    drills: Sequence[DrillView]
+    rows: dict[str, int]
+    """By drill, its place among `drills`."""
+    unfolded: int
+    budgets: Sequence[BudgetView]
+    """Those of which least is left, of those from which something was taken."""
+    more: int
+    """How many more of these there are."""
+    whole: int
+    """How many budgets there are of which nothing was taken."""
+    objective: str
+    alerts: Sequence[str]
+    flaky: Sequence[FlakyView]
+    correction: str
+    ground: Sequence[tuple[str, str]]
+    """By night, the latest first, what was new under the figures."""
+    facts: Sequence[tuple[str, str]]
+    data: str
+
+
+def write_nightly_page(nightly: Nightly, out: Path) -> None:
+    """Write the page, with links to the pages of runs that are still there. Raises `HarnessError` if it cannot be written."""
+    write_page(render(nightly, _addresses(nightly, out.parent)), out)
+
+
+def render(nightly: Nightly, addresses: dict[str, str]) -> str:
+    """The page's HTML. `addresses` are of runs' pages, by the run's folder."""
+    pages = RunPages(addresses, nightly.nights)
+    by_drill: dict[str, list[Series]] = {drill: [] for night in nightly.nights for drill in (run.drill for run in night.runs)}
+    last: dict[tuple[str, str], Judged] = {}
+    for judged in nightly.findings.judged:
+        series = judged.series
+        by_drill.setdefault(series.drill, []).append(series)
+        before = last.get((series.drill, series.metric.name))
+        if before is None or before.series.points[-1].began_utc <= series.points[-1].began_utc:
+            last[series.drill, series.metric.name] = judged
+    current: dict[str, list[Judged]] = {drill: [] for drill in by_drill}
+    for (drill, _), judged in last.items():
+        current[drill].append(judged)
+    changes: dict[SeriesKey, list[Finding]] = {}
+    for change in reversed(nightly.findings.changes):
+        changes.setdefault(key_of(change.series), []).append(change)
+    drills = drill_views(nightly, current, changes, pages)
+    source = Source(nights=nightly.nights, series=by_drill, changes=changes, links=addresses)
+    data = data_of(source, [drill.name for drill in drills])
+    view = _view(nightly, drills, pages, packed(data))
+    return render_template("nightly.html", page=view)
+
+
+def _view(nightly: Nightly, drills: Sequence[DrillView], pages: RunPages, data: str) -> NightlyView:
+    surprises = sum(drill.mark != "good" for drill in drills)
+    touched = [budget for budget in nightly.budgets if budget.spent]
+    ground = [(later.name, changed_facts(earlier, later)) for earlier, later in pairwise(nightly.nights)]
+    return NightlyView(
+        title=title(nightly),
+        subtitle=_subtitle(nightly.nights),
+        mark=nightly_mark(nightly),
+        summary=summary(nightly),
+        figures=_figures(nightly, len(drills)),
+        items=items(nightly, pages),
+        drills=drills,
+        rows={drill.name: number for number, drill in enumerate(drills)},
+        unfolded=len(drills) if len(drills) <= _UNFOLDED else min(surprises, _UNFOLDED),
+        budgets=[budget_view(budget) for budget in touched[:_BUDGETS]],
+        more=max(len(touched) - _BUDGETS, 0),
+        whole=len(nightly.budgets) - len(touched),
+        objective=f"{nightly.objective * 100:g} %",
+        alerts=[f"{alert.rate:g} times over {alert.long_nights} nights and the last {alert.short_nights}" for alert in ALERTS],
+        flaky=[
+            FlakyView(
+                drill=one.drill,
+                words=flaky_words(one),
+                last=one.last_night,
+                why=one.example.why,
+                links=list(pages.of_run(one.example, "the run")),
+            )
+            for one in nightly.flaky
+        ],
+        correction=nightly.findings.correction,
+        ground=[(night, changed) for night, changed in reversed(ground) if changed],
+        facts=nightly.last.facts,
+        data=data,
+    )
+
+
+def _figures(nightly: Nightly, drills: int) -> list[tuple[str, str]]:
+    runs = nightly.last.runs
+    judged = [run for run in runs if run.verdict != "unknown"]
+    return [
+        ("nights", f"{len(nightly.nights):,}"),
+        ("drills", str(drills)),
+        ("runs last night", str(len(runs))),
+        ("as expected", f"{sum(run.as_expected for run in judged)} of {len(judged)}"),
+        ("unknown", str(len(runs) - len(judged))),
+        ("figures compared", f"{sum(one.smallest_at_once is not None for one in nightly.findings.judged):,}"),
+    ]
+
+
+def _subtitle(nights: Sequence[Night]) -> str:
+    last = nights[-1]
+    parts = [f"{nights[0].name} to {last.name}" if len(nights) > 1 else last.name, count(len(nights), "night")]
+    return " · ".join([*parts, f"commit {last.commit[:10]}"] if last.commit else parts)
+
+
+def _addresses(nightly: Nightly, beside: Path) -> dict[str, str]:
+    """By folder of a run, the address of its page as seen from a folder, of those runs that the page may link to."""
+    linked = {night.name for night in nightly.nights[-RECENT_NIGHTS:]}
+    for change in nightly.findings.changes:
+        nights = [point.night for point in change.series.points]
+        at = nights.index(change.night)
+        linked.update(nights[max(at - 1, 0) : at + 1])
+    folders = {run.run_dir for night in nightly.nights if night.name in linked for run in night.runs if run.run_dir}
+    pages = ((folder, Path(folder) / REPORT) for folder in folders)
+    return {folder: os.path.relpath(page, beside) for folder, page in pages if page.is_file()}

@@ -1,0 +1,231 @@
+"""What the nights showed, in words: the same on the page, in Markdown and in JUnit's XML."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Final
+
+from results.report.phrasing import Mark, milliseconds, share
+from results.trends.findings import Finding, Judged
+from results.trends.flaky import Flaky
+from results.trends.nightly import Nightly
+from results.trends.nights import RunOutcome
+from results.trends.series import Metric
+from results.trends.slo_budget import Budget
+
+_NAMED: Final = 4
+"""So many things are named in a sentence; of more, it is said how many more there are."""
+_METRICS_NAMED: Final = 4
+_MARKS: Final[dict[int, Mark]] = {0: "good", 1: "bad", 3: "bad", 4: "open"}
+
+
+def nightly_mark(nightly: Nightly) -> Mark:
+    """How the whole is marked: good if nothing moved for the worse and nothing is unknown."""
+    return _MARKS[nightly.exit_code]
+
+
+def title(nightly: Nightly) -> str:
+    """The whole in a few words."""
+    worse = [change for change in nightly.findings.new if change.worse]
+    better = len(nightly.findings.new) - len(worse)
+    parts = [f"{_drills(nightly.wrong)} wrong"] if nightly.wrong else []
+    parts += [f"{count(len(worse), 'figure')} got worse"] if worse else []
+    parts += [f"{_drills(nightly.missed)} missed an SLO"] if nightly.missed else []
+    if not parts and nightly.exit_code == 4:
+        return "The night broke off" if nightly.last.state == "broke off" else "Cannot tell whether anything moved"
+    parts += [f"{count(better, 'figure')} got better"] if better else []
+    text = ", ".join(parts) or "Nothing moved"
+    return text[0].upper() + text[1:]
+
+
+def summary(nightly: Nightly) -> str:
+    """What follows from it, in a few sentences."""
+    nights = len(nightly.nights)
+    parts = []
+    worse = [change for change in nightly.findings.new if change.worse]
+    if nightly.last.state == "broke off":
+        parts.append(f"The last night broke off{f': {nightly.last.why}' if nightly.last.why else ''}.")
+    if nightly.wrong:
+        parts.append(f"Wrong: {_names(run.drill for run in nightly.wrong)}.")
+    if worse:
+        parts.append(f"Worse: {_names(f'{change.series.metric.name} of {change.series.drill}' for change in worse)}.")
+    if nightly.missed:
+        parts.append(f"SLO missed: {_names(run.drill for run in nightly.missed)}.")
+    if not nightly.judges_figures:
+        parts.append(f"{count(nights, 'night')} {'is' if nights == 1 else 'are'} too few to compare figures.")
+    elif not worse:
+        parts.append(f"No figure moved for the worse in the last of {count(nights, 'night')}.")
+        parts.append(reach_sentence(nightly))
+    if nightly.unknown:
+        parts.append(f"Unknown: {_names(run.drill for run in nightly.unknown)}.")
+    burning = [f"{budget.slo} of {budget.drill}" for budget in nightly.budgets if budget.fires]
+    if burning:
+        parts.append(f"Error budgets that burn too fast: {_names(burning)}.")
+    return " ".join(parts)
+
+
+def reach_sentence(nightly: Nightly) -> str:
+    """How small a change of the usual figures would have been found, with a chance of 95%; medians of the drills."""
+    five: dict[Metric, list[float]] = {}
+    one: dict[Metric, list[float]] = {}
+    for judged in nightly.findings.judged:
+        if judged.series.points[-1].night == nightly.findings.newest:
+            for found, change in ((five, judged.smallest), (one, judged.smallest_at_once)):
+                if change is not None:
+                    found.setdefault(judged.series.metric, []).append(change)
+    known = five or one
+    words = [f"{metric.name} {smallest(metric, median(found))}" for metric, found in list(known.items())[:_METRICS_NAMED]]
+    if not words:
+        return ""
+    how = "Changes as small as {} would be found within five nights." if five else "Changes of {} would be seen in one night."
+    return how.format(_and(words))
+
+
+def smallest_of(judged: Judged) -> str:
+    """The smallest change that would be found in one figure: "+4.2 %", "+40 % in one night"."""
+    if judged.smallest is not None or judged.smallest_at_once is None:
+        return smallest(judged.series.metric, judged.smallest)
+    return f"{smallest(judged.series.metric, judged.smallest_at_once)} in one night"
+
+
+def smallest(metric: Metric, change: float | None) -> str:
+    """The smallest change that would be found: "+12 %"; of a share, by how much what is missing to 1 would have to grow."""
+    if change is None:
+        return "–"
+    if metric.unit == "":
+        return f"{_two_digits(1 + change)}× missing"
+    return f"{'+' if metric.better == 'lower' else '−'}{_two_digits(abs(change) * 100)} %"
+
+
+def amount(metric: Metric, value: float) -> str:
+    """A value with its unit: "3.14 ms", "99.8 %"."""
+    match metric.unit:
+        case "":
+            return share(value)
+        case "ms":
+            return milliseconds(value)
+        case "1/s":
+            return f"{value:,.4g}/s"
+        case unit:
+            return f"{value:,.3g} {unit}"
+
+
+def change_word(change: Finding) -> str:
+    """What happened to the metric."""
+    up = change.after > change.before
+    match change.kind:
+        case "shift":
+            return "rose" if up else "fell"
+        case "drift":
+            return "creeps up" if up else "creeps down"
+        case "jump":
+            return "jumped" if up else "dropped"
+
+
+def change_sentence(change: Finding) -> str:
+    """ "quorum/healthy: p99 rose from 12.1 ms to 22.4 ms"."""
+    metric = change.series.metric
+    before, after = amount(metric, change.before), amount(metric, change.after)
+    sentence = f"{change.series.drill}: {metric.name} {change_word(change)} from {before} to {after}"
+    return f"{sentence} by now" if change.kind == "drift" else sentence
+
+
+def change_size(change: Finding) -> str:
+    """ "+85 %, 95 % interval +79 % to +91 %"."""
+    low, high = change.interval
+    if change.series.metric.unit == "":
+        of = "what is missing to 100 %: "
+        return f"{of}{_times(change.effect)}, 95 % interval {_times(low)} to {_times(high)}"
+    return f"{percent(change.effect)}, 95 % interval {percent(low)} to {percent(high)}"
+
+
+def change_since(change: Finding) -> str:
+    """ "since 2026-11-25, between commits 1a2b3c4 and 5d6e7f8"."""
+    points = change.series.points
+    at = next(number for number, point in enumerate(points) if point.night == change.night)
+    commit, before = points[at].commit[:10], points[at - 1].commit[:10] if at else ""
+    if not commit:
+        code = ""
+    elif before == commit:
+        code = f", with the same commit {commit} as before"
+    else:
+        code = f", between commits {before} and {commit}" if before else f", commit {commit}"
+    surely = f"; certain since {change.seen}" if change.seen != change.night else ""
+    doubt = "; it may turn out to be a lone bad night" if change.kind == "jump" else ""
+    return f"since {change.night}{code}{surely}{doubt}"
+
+
+def percent(effect: float) -> str:
+    """A relative change: "+4.2 %", "−12 %"."""
+    if math.isinf(effect):
+        return "from nothing"
+    return f"{'+' if effect >= 0 else '−'}{_two_digits(abs(effect) * 100)} %"
+
+
+def run_name(run: RunOutcome) -> str:
+    """ "quorum/healthy, seed 3"."""
+    return f"{run.drill}, seed {run.seed}"
+
+
+def run_word(run: RunOutcome) -> str:
+    """How a run ended that did not end as expected."""
+    words = {"fail": "wrong", "slo": "SLO missed", "unknown": "unknown", "pass": "known bug not caught"}
+    return words[run.verdict]
+
+
+def budget_words(budget: Budget) -> str:
+    """ "62 % of the error budget left", and what is to come of it."""
+    if budget.left <= 0:
+        return (
+            f"the error budget is spent: {count(budget.spent, 'miss', 'misses')}, {budget.allowed:.2g} are allowed in 90 nights"
+        )
+    left = f"{budget.left * 100:.0f} % of the error budget is left"
+    return f"{left}, until {budget.ends_utc:%Y-%m-%d} at this rate" if budget.ends_utc else left
+
+
+def burn_words(budget: Budget) -> str:
+    """ "burns too fast, 20 times over 3 nights and 6 times over 10 nights"; empty if no alert fires."""
+    rates = [f"{burn.long_rate:.2g} times over {burn.alert.long_nights} nights" for burn in budget.burns if burn.fires]
+    return f"burns too fast, {_and(rates)}" if rates else ""
+
+
+def flaky_words(flaky: Flaky) -> str:
+    """ "2 of 9 runs failed (22 %, 95 % interval 6 % to 55 %) at commits at which others passed"."""
+    low, high = (f"{bound * 100:.2g} %" if bound < 0.995 else "100 %" for bound in flaky.interval)
+    rate = f"{flaky.rate * 100:.2g} %, 95 % interval {low} to {high}"
+    text = f"{flaky.failed} of {count(flaky.runs, 'run')} failed ({rate}) at commits at which others passed"
+    if flaky.kind == "by seed":
+        seeds = [str(mix.seed) for mix in flaky.by_seed if mix.failed]
+        return f"{text}; always with {'seed' if len(seeds) == 1 else 'seeds'} {_and(seeds)}"
+    return text
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """ "1 night", "5 nights"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def _names(names: Iterable[str]) -> str:
+    """Each once; if there are many, the first few."""
+    every = list(dict.fromkeys(names))
+    return _and(every if len(every) <= _NAMED else [*every[: _NAMED - 1], f"{len(every) - _NAMED + 1} more"])
+
+
+def _and(names: Sequence[str]) -> str:
+    """ "A", "A and B", "A, B and C"."""
+    return " and ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), *names[-1:]])
+
+
+def _drills(runs: Sequence[RunOutcome]) -> str:
+    return count(len({run.drill for run in runs}), "drill")
+
+
+def _times(effect: float) -> str:
+    return f"{_two_digits(1 + effect)}×"
+
+
+def _two_digits(number: float) -> str:
+    """Two digits, or all that stand before the point: "0.42", "4.2", "42", "420"."""
+    return f"{number:.2g}" if number < 9.95 else f"{number:,.0f}"

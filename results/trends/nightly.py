@@ -1,0 +1,71 @@
+"""All that there is to say in the morning: how the last night ended, what moved, what is left of the error budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.model.verdict import EXIT_CODES
+from results.trends.findings import Findings
+from results.trends.flaky import Flaky, flaky_drills
+from results.trends.nights import Night, RunOutcome
+from results.trends.slo_budget import OBJECTIVE, Budget, budgets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nightly:
+    """A history of nights, judged."""
+
+    nights: Sequence[Night]
+    """At least one, the earliest first."""
+    findings: Findings
+    objective: float = OBJECTIVE
+    """The share of runs that should meet each SLO."""
+
+    @property
+    def last(self) -> Night:
+        return self.nights[-1]
+
+    @cached_property
+    def budgets(self) -> tuple[Budget, ...]:
+        """Of every SLO; the one with the least left first."""
+        return budgets(self.nights, self.objective)
+
+    @cached_property
+    def flaky(self) -> tuple[Flaky, ...]:
+        return flaky_drills(self.nights)
+
+    @property
+    def wrong(self) -> list[RunOutcome]:
+        """The runs of the last night that showed wrong behaviour, or a known bug that was not caught."""
+        return [run for run in self.last.runs if not run.as_expected and run.verdict in ("fail", "pass")]
+
+    @property
+    def missed(self) -> list[RunOutcome]:
+        """Those that did nothing wrong, but missed an SLO."""
+        return [run for run in self.last.runs if not run.as_expected and run.verdict == "slo"]
+
+    @property
+    def unknown(self) -> list[RunOutcome]:
+        """Those that could not be judged."""
+        return [run for run in self.last.runs if not run.as_expected and run.verdict == "unknown"]
+
+    @property
+    def judges_figures(self) -> bool:
+        """Whether any figure has enough nights behind it to be compared."""
+        return any(judged.smallest_at_once is not None for judged in self.findings.judged)
+
+    @property
+    def exit_code(self) -> int:
+        """1 if the last night showed wrong behaviour; 3 if it made a regression certain or missed an SLO; 4 if it broke off,
+        has a run that could not be judged, or there are too few nights to compare; 0 if nothing moved for the worse.
+
+        A regression outweighs what is unknown: it stays one, whatever else there may have been.
+        """
+        if self.wrong:
+            return EXIT_CODES["fail"]
+        if self.findings.regressed or self.missed:
+            return EXIT_CODES["slo"]
+        unclear = self.unknown or self.last.state == "broke off" or not self.last.runs or not self.judges_figures
+        return EXIT_CODES["unknown"] if unclear else 0

@@ -1,0 +1,90 @@
+"""A recorded run judged once more comes to what it came to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.checkers.linearizable import linearizable
+from harness.model.invocation import Invocation
+from harness.run import catalog
+from harness.run.judging import check
+from harness.run.rejudging import judge_again
+from harness.run.runner import run
+from harness.run.spec import run_spec_of
+from results.record.result import CheckResult
+from results.record.store import load_run
+from tests.helpers.engine import run_drill
+from tests.helpers.synthetic import concluded, crash
+from tests.run.test_runs import drill, everything_echoes
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", catalog.drill_files())
+def test_every_drill_of_the_default_suite(name: str, tmp_path: Path) -> None:
+    named = catalog.find_drill(name)
+    if named.drill.nightly:
+        pytest.skip("not in the default suite")
+    done = run(run_spec_of(named, 1, (), "embedded"), runs=tmp_path)
+    result, history = load_run(done.run_dir)
+    assert judge_again(result, history) == (result.checks, result.slos)
+
+
+def test_a_run_is_judged_by_the_checks_that_its_drill_chose(tmp_path: Path) -> None:
+    (tmp_path / "drills").mkdir()
+    done = run_drill(drill(), tmp_path)
+    result, history = load_run(done.run_dir)
+    checks, slos = judge_again(result, history)
+    by_name = {one.name: one for one in checks}
+    own = by_name.pop(everything_echoes.__name__)
+    assert own.valid is None
+    assert "no checker is called so, and the drill cannot be asked: No drill called 'test/drill'" in own.why
+    assert by_name == {one.name: one for one in result.checks if one.name != own.name}
+    assert slos == result.slos
+
+
+OWN = '''
+"""A drill with a check of its own."""
+from harness.checkers.linearizable import linearizable
+from harness.model.drill import Drill
+from harness.model.load import Load
+from harness.model.verdict import Verdict
+from tests.helpers.echo import Echo, Numbers
+
+def never_content(history):
+    return Verdict(valid=False, why=f"{len(history.ops):,} calls, and none was good enough", ops=(0,))
+
+drill = Drill(system=Echo(), workload=Numbers(), load=Load(rate=10, seconds=1), checks=[never_content, linearizable])
+'''
+
+
+def test_a_drills_own_check_is_found_in_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(OWN)
+    history = crash()
+    named = catalog.load_drill(file)
+    made = check(history, named.drill.checks)
+    result = concluded(history, checks=made, invocation=Invocation(drill=str(file), seed=7))
+    assert judge_again(result, history) == (made, result.slos)
+    file.write_text(OWN.replace("never_content", "always_content"))
+    [lost, kept] = judge_again(result, history)[0]
+    assert (lost.valid, lost.why) == (None, f"neither the catalogue nor {file} has it any more")
+    assert kept == made[1]
+
+
+def test_checks_that_apply_and_were_not_asked_for_are_not_made() -> None:
+    history = crash()
+    result = concluded(history, checks=check(history, [linearizable]))
+    assert [one.name for one in judge_again(result, history)[0]] == ["linearizable"]
+
+
+def test_what_the_load_was_planned_as_counts_for_the_slos() -> None:
+    """A rate that was kept for ten seconds was not kept for the hour that the load was to last."""
+    history = crash()
+    result = concluded(history, slos=("rate >= 100/s",), checks=(CheckResult(name="calls_done", valid=True, why=""),))
+    short, long = ({"seconds": seconds, "timeout_ms": 1000.0} for seconds in (10.0, 3600.0))
+    for load, ok in ((short, True), (long, False)):
+        again = msgspec.convert(msgspec.to_builtins(result) | {"load": load}, type(result))
+        assert [slo.ok for slo in judge_again(again, history)[1]] == [ok]
