@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from harness.checkers._calls import NotNumbers, calls, codes, whole_numbers
@@ -10,6 +12,8 @@ from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import GENERATE, READ
+
+KINDS: Final = (READ, GENERATE)
 
 
 def monotonic(history: History) -> Verdict:
