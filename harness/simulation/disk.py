@@ -1,7 +1,7 @@
 """A simulated host's files: in memory, each operation takes time and may be the last one that its host does.
 
-What a process wrote outlives it, as the kernel's page cache does. What a loss of power leaves is decided elsewhere: by the fault
-`PowerLoss` as in a real run, or by `lose_power` here, which knows more than that can know from outside (names, single bytes).
+What a process wrote outlives it, as the kernel's page cache does. What a loss of power leaves is decided by the fault
+`PowerLoss`, as in a real run, or by `lose_power` here, which knows more than that can know from outside (names, single bytes).
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class Host:
     def start(self, main: Main) -> int:
         """Start a process; returns its pid."""
         self.pid = 1000 * self.number + self.world.next_number()
-        loop = self.loop = HostLoop(self.world, self)
+        loop = self.loop = HostLoop(self.world, self)  # type: ignore[abstract]  # what it lacks raises NotImplementedError
         self.world.begun.append(loop)
         self.powered, self.ran_s, self.context = True, 0.0, copy_context()
         self.world.note("start", self.name, f"pid {self.pid}")

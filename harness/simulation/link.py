@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from faults.plane.metrics import ByteCounter
-from faults.plane.toxic import Direction, Toxic
+from faults.plane.toxic import Direction, Toxic, release
 from faults.plane.toxics import KINDS
 from harness.model.environment import LinkCounters
 from harness.model.errors import FaultError
@@ -60,7 +60,7 @@ class NamedLink:
             if wait_ns is None:
                 raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
             waiting = loop.create_future()
-            timer = loop.call_later(wait_ns / 1e9, lambda: waiting.done() or waiting.set_result(None))
+            timer = loop.call_later(wait_ns / 1e9, release, waiting)
             toxic.waiting.add(waiting)
             try:
                 await waiting
@@ -102,9 +102,9 @@ class NamedLink:
 
     def counters(self) -> LinkCounters:
         """What went over it so far."""
-        received = {direction: counter.received for direction, counter in self._counters.items()}
-        withheld = {direction: counter.withheld for direction, counter in self._counters.items()}
-        sent = {direction: received[direction] - withheld[direction] for direction in received}
+        received: dict[str, int] = {direction: counter.received for direction, counter in self._counters.items()}
+        withheld: dict[str, int] = {direction: counter.withheld for direction, counter in self._counters.items()}
+        sent = {direction: count - withheld[direction] for direction, count in received.items()}
         return LinkCounters(received_bytes=received, sent_bytes=sent, connections=self._connections)
 
     def _wires(self, direction: Direction) -> list[Wire]:

@@ -1,8 +1,8 @@
 """The event loop of one life of a simulated host.
 
-What asyncio and uvloop promise holds: callbacks run in the order in which they were asked for, and what becomes ready in a turn
-runs in the next one. Each callback takes some time of the host's processor, so a host that has much to do falls behind, and what
-arrives meanwhile gathers. When the life ends the loop is dropped: nothing of it runs again, not even `finally`.
+What asyncio and uvloop promise holds: callbacks run in the order in which they were asked for, and what becomes ready in a
+turn runs in the next one. Each callback takes some time of the host's processor, so a host that has much to do falls behind,
+and what arrives meanwhile gathers. When the life ends the loop is dropped: nothing of it runs again, not even `finally`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ class HostDied(SystemExit):
     """The host dies here. As `SystemExit`, asyncio's tasks let it pass, so that it ends the turn in which it is raised."""
 
 
+class Socket(Protocol):
+    """One end of a connection."""
+
+    loop: HostLoop
+
+
 class Sockets(Protocol):
     """The network, as a loop and its host use it."""
 
@@ -35,7 +41,7 @@ class Sockets(Protocol):
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         """A connection to whoever listens there. Raises `OSError` if nobody does."""
 
-    def gone(self, end: asyncio.Transport) -> None:
+    def gone(self, end: Socket) -> None:
         """A socket is closed."""
 
     def host_ended(self, loop: HostLoop) -> None:
@@ -98,20 +104,24 @@ class HostLoop(asyncio.AbstractEventLoop):
 
     # ------------------------------------------------------------------------------------------------------- callbacks
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> events.Handle:
+    def call_soon(  # type: ignore[override]  # typeshed binds the arguments to the callback
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> events.Handle:
         handle = events.Handle(callback, args, self, context)
         self.add(handle)
         return handle
 
-    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> NoReturn:
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> NoReturn:
         raise SimulationError(f"{callback!r} was handed to {self.host.name}'s loop from another thread; nodes use no threads.")
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> events.TimerHandle:
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> events.TimerHandle:
         handle = events.TimerHandle(when, callback, args, self, context)
@@ -174,7 +184,7 @@ class HostLoop(asyncio.AbstractEventLoop):
                 self._local_s += cost_s
                 if self._local_s >= self.dies_at_s:
                     raise HostDied  # noqa: TRY301 - the turn ends here as it does inside a callback
-                handle._context.run(handle._callback, *handle._args)
+                handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]  # as `Handle._run`
                 if self.dead:
                     break
         except HostDied:
@@ -246,10 +256,14 @@ class HostLoop(asyncio.AbstractEventLoop):
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         self.call_exception_handler(context)
 
-    def run_in_executor(self, executor: object, func: Callable[..., object], *args: Any) -> NoReturn:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., object], *args: Any
+    ) -> NoReturn:
         raise SimulationError(f"{self.host.name} runs {func!r} in a thread; nodes use none.")
 
-    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+    def add_signal_handler(  # type: ignore[override]
+        self, sig: int, callback: Callable[..., object], *args: Any
+    ) -> None:
         """Signals reach the host through `Host.terminate`."""
 
     async def create_server(

@@ -1,7 +1,8 @@
 """The simulated network: hosts, addresses, connections, and packets that come late, later, or not until a cut is healed.
 
-A connection is TCP's: bytes come in order and complete, or the connection ends. What the network loses is sent again, so loss is
-delay. A cut holds what travels in one direction between two hosts; when it is healed, that comes after one more retransmission.
+A connection is TCP's: bytes come in order and complete, or the connection ends. What the network loses is sent again, so
+loss is delay. A cut holds what travels in one direction between two hosts; when it is healed, that comes after one more
+retransmission.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import asyncio
 import errno
 import zlib
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from harness.model.system import Address
 from harness.simulation.host import Host
 from harness.simulation.link import NamedLink
-from harness.simulation.loop import HostLoop
+from harness.simulation.loop import HostLoop, Socket
 from harness.simulation.messages import Message, text_of
 from harness.simulation.transport import End
 from harness.simulation.wire import Wire
@@ -150,7 +151,7 @@ class Network:
                 wire.send_reset()
             raise
         protocol = factory()
-        end.open(protocol)  # type: ignore[arg-type]
+        end.open(cast(asyncio.Protocol, protocol))
         return end, protocol
 
     def _ask(
@@ -192,7 +193,7 @@ class Network:
         self._ends.setdefault(listener, {})[accepted] = down
         if link is not None:
             link.opened(up, down)
-        listener.deliver(lambda: accepted.lost or accepted.open(factory()))  # type: ignore[arg-type]
+        listener.deliver(_accept, accepted, factory)
         self._packet(target, self._host(loop), self._answer, loop, joined, None)
 
     def _answer(self, loop: HostLoop, joined: asyncio.Future[None], error: Exception | None) -> None:
@@ -205,9 +206,10 @@ class Network:
 
         loop.deliver(settle)
 
-    def gone(self, end: End) -> None:
+    def gone(self, end: Socket) -> None:
         """An end's socket is closed."""
-        self._ends.get(end.loop, {}).pop(end, None)
+        if isinstance(end, End):
+            self._ends.get(end.loop, {}).pop(end, None)
 
     def host_ended(self, loop: HostLoop) -> None:
         """A process has ended; its kernel says so to the others, if it has power."""
@@ -311,3 +313,8 @@ class Network:
         if self.late_share and random() < self.late_share:
             delay_s += self._random.choice((0.05, 0.2, 0.4))
         return delay_s
+
+
+def _accept(end: End, factory: Callable[[], asyncio.BaseProtocol]) -> None:
+    if not end.lost:
+        end.open(cast(asyncio.Protocol, factory()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -173,7 +174,8 @@ def _still() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.collect()  # what the dead were doing goes now, when none of it can act any more
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # of coroutines that were never awaited
+            gc.collect()  # what the dead were doing goes now, when none of it can act any more
         sys.unraisablehook = hook
         if was:
             gc.enable()

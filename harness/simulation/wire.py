@@ -1,7 +1,7 @@
 """One direction of a simulated connection: from its sender, through the toxics of its link, to its receiver.
 
-The toxics are those of the embedded fault plane, and run here unchanged (`faults.plane.link`), on the world's clock. Without any,
-bytes go straight onto the network.
+The toxics are those of the embedded fault plane, and run here unchanged (`faults.plane.link`), on the world's clock. Without
+any, bytes go straight onto the network.
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ class Wire:
         self.target = target
         self.last_s = 0.0
         """When the last segment arrives: none overtakes another."""
+        self.write: Callable[[bytes], None] = self._write
         self.under_way: list[Message] = []
         """What was recorded as sent and not as arrived, the oldest first."""
         self.backlog: list[bytes | None] | None = None
@@ -167,7 +168,7 @@ class Wire:
         self._counter.withheld -= len(chunk.data)
         self.write(chunk.data)
 
-    def write(self, data: bytes) -> None:
+    def _write(self, data: bytes) -> None:
         self._network.carry(self, data, self._network.world.now)
 
     def unwritten_bytes(self) -> int:

@@ -110,7 +110,10 @@ class World:
             self._cancelled = 0
 
     def run(self, until_s: float) -> None:
-        """Let things happen until it is `over`. Raises what a host's code did wrong, and `SimulationError` if there is no end to it."""
+        """Let things happen until it is `over`.
+
+        Raises what went wrong, and `SimulationError` if there is no end to it.
+        """
         pop = heapq.heappop
         while not self.over:
             heap = self._heap
