@@ -9,8 +9,10 @@ from typing import Final, cast
 
 from harness.cluster.background import Background
 from harness.cluster.node_clocks import NodeClocks
+from harness.cluster.node_moments import NodeMoments
 from harness.cluster.probe import Probe
 from harness.cluster.steering import Steering
+from harness.http.moments import set_watch
 from harness.model.environment import LinkCounters, Packets
 from harness.model.errors import FaultError
 from harness.model.seeds import stream
@@ -50,6 +52,7 @@ class SimulatedCluster:
         self.links = SimulatedLinks(self.network, world, system, self.hosts, probe)
         steering = {name: Steering(self.hosts[name].control) for name in self.nodes}
         self.disks = SimulatedDisks(self.hosts, steering)
+        self.moments = NodeMoments(steering, self.processes)
         self.clocks = NodeClocks(steering, {}, probe, self.background)
 
     @property
@@ -108,7 +111,9 @@ class SimulatedCluster:
         )
 
         async def run() -> None:
-            await main(NodeContext(spec, HostMachine(host)))
+            node = NodeContext(spec, HostMachine(host))
+            set_watch(node.moments)
+            await main(node)
 
         return run
 

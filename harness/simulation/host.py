@@ -34,7 +34,7 @@ class Host:
         self.number = number
         self.name = name
         self.address = address
-        self.control = ControlPage()
+        self.control = ControlPage(None, self._stops_itself)
         self.disk = MemoryDisk(world.random(f"{name}/disk"))
         self.callback_s = 0.00002
         """How long each callback takes."""
@@ -87,6 +87,11 @@ class Host:
         """As SIGTERM, which cancels the node's main task."""
         if self.loop is not None and self._main is not None:
             self.loop.deliver(self._main.cancel)
+
+    def _stops_itself(self) -> None:
+        """At a moment of its own work at which a fault is to begin."""
+        if self.loop is not None:
+            self.loop.stop_running()
 
     def died_by_itself(self) -> None:
         """A death that was announced has come."""

@@ -13,11 +13,14 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from math import inf
-from typing import Any, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 from harness.model.system import Address
 from harness.simulation.tasks import CountedFuture, CountedTask
 from harness.simulation.world import SimulationError, World
+
+_INSTANT_S: Final = 1e-9
+"""Tells what came after from what came before."""
 
 
 class HostDied(SystemExit):
@@ -87,6 +90,7 @@ class HostLoop(asyncio.AbstractEventLoop):
         self._queued = False
         """Whether a turn is due, or under way."""
         self._stopped = False
+        self._stopped_s = inf
 
     # ------------------------------------------------------------------------------------------------------------ time
 
@@ -185,7 +189,7 @@ class HostLoop(asyncio.AbstractEventLoop):
                 if self._local_s >= self.dies_at_s:
                     raise HostDied  # noqa: TRY301 - the turn ends here as it does inside a callback
                 handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]  # as `Handle._run`
-                if self.dead:
+                if self.dead or self._stopped:  # type: ignore[redundant-expr]  # a callback changes either
                     break
         except HostDied:
             self.host.died_by_itself()
@@ -198,7 +202,7 @@ class HostLoop(asyncio.AbstractEventLoop):
         self.host.ran_s += self._local_s - world.now
         if self.dead:
             return
-        if ready:
+        if ready and not self._stopped:
             world.at(self._local_s, self._turn)
         else:
             self._queued = False
@@ -206,12 +210,17 @@ class HostLoop(asyncio.AbstractEventLoop):
     # ------------------------------------------------------------------------------------------------------- from outside
 
     def stop_running(self) -> None:
-        """As SIGSTOP: nothing runs, and everything gathers."""
-        self._stopped = True
+        """As SIGSTOP: nothing runs, and everything gathers.
+
+        A callback under way comes to its end. If the process dies before it goes on, nothing that it sends from now on arrives.
+        """
+        if not self._stopped:
+            self._stopped, self._stopped_s = True, self.time()
+            self._local_s = self._stopped_s + _INSTANT_S
 
     def go_on(self) -> None:
         """As SIGCONT."""
-        self._stopped = False
+        self._stopped, self._stopped_s = False, inf
         if self._ready and not self._queued:
             self._queued = True
             self.world.at(self._local_s, self._turn)
@@ -223,7 +232,7 @@ class HostLoop(asyncio.AbstractEventLoop):
     def drop(self) -> None:
         """The life is over."""
         self.dead = True
-        self.dies_at_s = min(self.dies_at_s, self.time())
+        self.dies_at_s = min(self.dies_at_s, self._stopped_s, self.time())
         self._ready.clear()
 
     # ----------------------------------------------------------------------------------- what asyncio's own code asks of a loop

@@ -127,6 +127,12 @@ class SimulatedProcesses:
             self._note(name, "signalled", "SIGCONT")
         return last
 
+    def wake(self, name: str) -> None:
+        """Have a node go on that has stopped itself, unless a window means it to be stopped."""
+        loop = self._hosts[name].loop
+        if loop is not None and not self._stopped.holds(name):
+            loop.go_on()
+
     def pid(self, name: str) -> int:
         if not self.runs(name):
             raise FaultError(f"{name} does not run")
