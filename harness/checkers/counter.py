@@ -14,7 +14,7 @@ from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import DECREMENT, INCREMENT, READ
 
-KINDS: Final = (INCREMENT, DECREMENT, READ)
+KINDS: Final = (INCREMENT, DECREMENT)
 
 
 def counter(history: History) -> Verdict:

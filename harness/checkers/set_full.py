@@ -15,7 +15,7 @@ from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import ADD, READ, REMOVE
 
-KINDS: Final = (ADD, REMOVE, READ)
+KINDS: Final = (ADD, REMOVE)
 
 
 def set_full(history: History) -> Verdict:
