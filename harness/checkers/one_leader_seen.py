@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 import pandas as pd
 
@@ -12,8 +10,6 @@ from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import LEADER
-
-KINDS: Final = (LEADER,)
 
 
 class _Seen(msgspec.Struct, frozen=True):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import pandas as pd
 
@@ -13,9 +11,7 @@ from harness.checkers._timeline import NONE, Integers, Timeline
 from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
-from harness.model.vocabulary import RECEIVES, SENDS
-
-KINDS: Final = (*SENDS, *RECEIVES)
+from harness.model.vocabulary import SENDS
 
 
 def per_key_order(history: History) -> Verdict:

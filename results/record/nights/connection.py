@@ -69,6 +69,12 @@ class Connections:
         with self._one_line(), closing(self._engine.raw_connection()) as connection:
             connection.cursor().execute("PRAGMA journal_mode = WAL")
 
+    def give_back_space(self) -> None:
+        """Have the file shrink by what was removed. PostgreSQL does that by itself, in time."""
+        if self.file is not None:
+            with self._one_line(), closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("VACUUM")
+
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A transaction that sees one state of the history."""
@@ -112,7 +118,7 @@ class Connections:
             return HarnessError(
                 f"The history {self.name} was locked by another process for {_WAIT_S} s. See what holds it, then try again."
             )
-        if code == sqlite3.SQLITE_FULL or getattr(error, "sqlstate", None) == "53100":
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or getattr(error, "sqlstate", None) == "53100":
             return HarnessError(f"Cannot write the history {self.name}: {said}. Free space there, or give another --history.")
         if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             return UsageError(f"{self.name} is not a history: {said}. Give another --history, or restore a copy.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -70,12 +70,14 @@ class HistoryDatabase:
             return [_night(row) for row in connection.execute(asked).mappings()]
 
     def night(self, name: str) -> RecordedNight:
-        """One night by its name. Raises `UsageError` if there is none of that name."""
-        found = [night for night in self.nights() if night.name == name]
-        if not found:
-            names = [night.name for night in self.nights()]
-            raise UsageError(f"No night called {name!r}. {hint(name, names[-5:]) if names else 'The history is empty.'}")
-        return found[0]
+        """One night by its name, or the latest if that is "last". Raises `UsageError` if there is none of that name."""
+        nights = {night.name: night for night in self.nights()}
+        found = next(reversed(nights.values()), None) if name == "last" else nights.get(name)
+        if found is None:
+            raise UsageError(
+                f"No night called {name!r}. {hint(name, list(nights)[-5:]) if nights else 'The history is empty.'}"
+            )
+        return found
 
     def runs(self, *, night: str | None = None, drill: str | None = None, since: datetime | None = None) -> list[RecordedRun]:
         """Runs, night by night and in the order in which they were made; those of one night, of one drill, or since a time."""
@@ -132,6 +134,18 @@ class HistoryDatabase:
         asked = sa.select(schema.metrics.c.name, schema.figures.c.value).join_from(schema.figures, schema.metrics)
         with self.connections.reading() as connection:
             return dict(connection.execute(asked.where(schema.figures.c.run_id == run)).all())
+
+    def details(self, runs: Collection[int]) -> dict[int, tuple[dict[str, float], str | None]]:
+        """By the ids of runs, all figures of each and its encoded histogram."""
+        columns = schema.runs.c
+        figures = sa.select(schema.figures.c.run_id, schema.metrics.c.name, schema.figures.c.value)
+        with self.connections.reading() as connection:
+            every = connection.execute(sa.select(columns.id, columns.histogram))
+            found: dict[int, tuple[dict[str, float], str | None]] = {run: ({}, text) for run, text in every if run in runs}
+            for run, name, value in connection.execute(figures.join_from(schema.figures, schema.metrics)):
+                if run in found:
+                    found[run][0][name] = value
+        return found
 
     def _run(self, row: sa.RowMapping) -> RecordedRun:
         values = {**_plain(row), "run_folder": self.connections.found(row["run_folder"])}

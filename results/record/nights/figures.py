@@ -30,18 +30,22 @@ _OURS: Final = (CLIENT, "fault-plane", "")
 
 def figures_of(metrics: Metrics, history: History) -> tuple[tuple[Measure, float], ...]:
     """Every figure that the run has. A recovery that was not seen to end counts with how long it was watched, a lower bound."""
-    found = (*_of_metrics(metrics), *_of_nodes(history))
-    return tuple((measure, float(value)) for measure, value in found if value is not None)
+    nodes = tuple((measure, value) for measure, value in _of_nodes(history) if value is not None)
+    return (*of_metrics(metrics), *nodes)
 
 
-def _of_metrics(metrics: Metrics) -> Iterator[tuple[Measure, float | None]]:
-    yield P50, metrics.p50_ms
-    yield P99, metrics.p99_ms
-    yield P999, metrics.p999_ms
-    yield MAX, metrics.max_ms
-    yield RATE, metrics.rate_per_s
-    yield AVAILABILITY, metrics.availability
-    yield RECOVERY, metrics.recovery_s
+def of_metrics(metrics: Metrics) -> tuple[tuple[Measure, float], ...]:
+    """Those of the figures that calls tell."""
+    found = {
+        P50: metrics.p50_ms,
+        P99: metrics.p99_ms,
+        P999: metrics.p999_ms,
+        MAX: metrics.max_ms,
+        RATE: metrics.rate_per_s,
+        AVAILABILITY: metrics.availability,
+        RECOVERY: metrics.recovery_s,
+    }
+    return tuple((measure, value) for measure, value in found.items() if value is not None)
 
 
 def _of_nodes(history: History) -> Iterator[tuple[Measure, float | None]]:

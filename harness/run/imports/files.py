@@ -1,0 +1,59 @@
+"""Finds what can be imported, in files and folders, and reads it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from harness.model.errors import UsageError
+from harness.run import imports
+from results.record.nights.importing import Found
+
+_SUFFIXES = (".json", ".csv")
+
+
+class Importer(Protocol):
+    """A module of this folder that reads one kind of file."""
+
+    def takes(self, file: Path) -> bool: ...
+
+    def read(self, file: Path) -> list[Found]: ...
+
+
+def found_in(paths: Sequence[Path]) -> Iterator[Found]:
+    """Everything that can be imported of some files and folders. Raises `UsageError` for a path that holds nothing of it."""
+    importers = _importers()
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"There is no {path}.")
+        any_found = False
+        for file in _files(path):
+            importer = next((one for one in importers if one.takes(file)), None)
+            if importer is not None:
+                any_found = True
+                yield from importer.read(file)
+        if not any_found:
+            raise UsageError(
+                f"There is nothing to import in {path}: neither a run's folder, nor a result of `harness load`, nor a JSON file"
+                " of pytest-benchmark, nor a CSV file of locust."
+            )
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """A file itself; of a folder all files that may be read, in a steady order."""
+    if path.is_file():
+        yield path
+        return
+    yield from sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+
+
+def _importers() -> list[Importer]:
+    found: list[Importer] = []
+    for _, name, _ in pkgutil.iter_modules(imports.__path__):
+        module = importlib.import_module(f"{imports.__name__}.{name}")
+        if hasattr(module, "takes"):
+            found.append(module)
+    return found

@@ -1,0 +1,30 @@
+"""Runs of drills that were kept before there was a history: their folders, each by its `result.json`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.run.night import measured_of
+from results.record.nights.facts import facts_of_run
+from results.record.nights.importing import Found
+from results.record.store import RESULT, load_run
+
+
+def takes(file: Path) -> bool:
+    """Whether the file is a run's result."""
+    return file.name == RESULT
+
+
+def read(file: Path) -> list[Found]:
+    """The run. One that broke off before its end has no result, and is not found."""
+    result, history = load_run(file.parent)
+    return [
+        Found(
+            source="harness run",
+            began_utc=datetime.fromisoformat(result.started_utc).astimezone(UTC),
+            commit=result.commit,
+            facts=facts_of_run(result),
+            runs=(measured_of(result, history, file.parent, repeat=1),),
+        )
+    ]
