@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,11 +68,11 @@ async def end(environment: Environment, targets: Targets, injected: Evidence) ->
 async def _look(environment: Environment, name: str) -> _Look | None:
     """None if the node does not answer: another fault has taken it down, or it stands still."""
     clocks, resolution_ns = environment.clocks, environment.clocks.resolution_ns(name)
-    asked_ns, lower = time.time_ns(), clocks.deviation_ns(name, time.monotonic_ns())
+    asked_ns, lower = environment.time_ns(), clocks.deviation_ns(name, environment.monotonic_ns())
     shown_ns = await clocks.shown_ns(name)
     if shown_ns is None:
         return None
-    answered_ns, upper = time.time_ns(), clocks.deviation_ns(name, time.monotonic_ns())
+    answered_ns, upper = environment.time_ns(), clocks.deviation_ns(name, environment.monotonic_ns())
     return _Look(
         off_ms=(shown_ns - (asked_ns + answered_ns) / 2) / 1e6,
         as_set=asked_ns + min(lower, upper) - resolution_ns <= shown_ns <= answered_ns + max(lower, upper) + resolution_ns,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,7 +36,7 @@ class ClockDrift(Fault):
         _clocks.check_targets(self, system)
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
-        term = Term(time.monotonic_ns(), parts_per_billion=round(self.parts_per_million * 1000))
+        term = Term(environment.monotonic_ns(), parts_per_billion=round(self.parts_per_million * 1000))
         return await _clocks.begin(environment, targets, term)
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:

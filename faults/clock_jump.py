@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -38,7 +37,7 @@ class ClockJump(Fault):
         _clocks.check_targets(self, system)
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
-        term = Term(time.monotonic_ns(), by_ns=round(self.by_ms * 1e6), every_ns=round(self.every_ms * 1e6))
+        term = Term(environment.monotonic_ns(), by_ns=round(self.by_ms * 1e6), every_ns=round(self.every_ms * 1e6))
         return await _clocks.begin(environment, targets, term)
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -36,7 +35,7 @@ class ClockSkew(Fault):
         _clocks.check_targets(self, system)
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
-        return await _clocks.begin(environment, targets, Term(time.monotonic_ns(), by_ns=round(self.by_ms * 1e6)))
+        return await _clocks.begin(environment, targets, Term(environment.monotonic_ns(), by_ns=round(self.by_ms * 1e6)))
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         return await _clocks.end(environment, targets, injected)

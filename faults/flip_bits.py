@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +9,10 @@ from pathlib import Path
 from random import Random
 from typing import ClassVar, Final
 
-from harness.model.environment import Environment
+from harness.model.environment import Environment, StoredFile
 from harness.model.errors import FaultError, UsageError
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Aim, Fault, Use
-from harness.model.steering import PARTIAL
 
 _TOLD: Final = 3
 """So many bits are told one by one."""
@@ -50,9 +48,9 @@ class FlipBits(Fault):
         told, readings = [], {}
         for name in targets.nodes:
             random = environment.random(f"{targets.label}/{name}/bits")
-            for path, bits in _chosen(environment.disks.folder(name), self.file, self.bits, random).items():
-                file = path.relative_to(environment.disks.folder(name))
-                for offset, before, after in flip(path, bits):
+            files = environment.disks.files(name, self.file)
+            for file, bits in self._chosen(environment, name, files, random).items():
+                for offset, before, after in flip(files[file], bits):
                     told.append(f"{name} {file} byte {offset}: {before:#04x} became {after:#04x}")
                     readings[f"{name} {file} byte {offset}"] = float(after)
         more = [f"{len(told) - _TOLD} more"] if len(told) > _TOLD else []
@@ -60,55 +58,53 @@ class FlipBits(Fault):
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
         """Nothing is put back; the evidence says how many of the damaged bytes are still as the fault left them."""
-        left: dict[Path, dict[int, float]] = defaultdict(dict)
+        left: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
         for reading, after in injected.readings.items():
             name, _, rest = reading.partition(" ")
             file, _, offset = rest.rpartition(" byte ")
-            left[environment.disks.folder(name) / file][int(offset)] = after
-        still = sum(_still(path, bytes_left) for path, bytes_left in left.items())
+            left[name, file][int(offset)] = after
+        still = sum(_still(environment.disks.files(name), file, bytes_left) for (name, file), bytes_left in left.items())
         text = f"{injected.text}; {still} of {len(injected.readings)} bytes were still like that in the end"
         return Evidence(acted=injected.acted, text=text)
 
+    def _chosen(
+        self, environment: Environment, name: str, files: Mapping[str, StoredFile], random: Random
+    ) -> dict[str, list[int]]:
+        """Different bits by their files, drawn evenly from all that the files have together."""
+        sizes = {file: stored.size() for file, stored in files.items()}
+        total = 8 * sum(sizes.values())
+        if total < self.bits:
+            there = ", ".join(environment.disks.files(name)) or "no file"
+            raise FaultError(f"{name} has not {self.bits} bits in files that match {self.file!r}; it has {there}")
+        chosen, drawn, begin = {}, random.sample(range(total), self.bits), 0
+        for file, size in sizes.items():
+            if inside := sorted(bit - begin for bit in drawn if begin <= bit < begin + 8 * size):
+                chosen[file] = inside
+            begin += 8 * size
+        return chosen
 
-def flip(path: Path, bits: Sequence[int]) -> list[tuple[int, int, int]]:
+
+def flip(file: StoredFile, bits: Sequence[int]) -> list[tuple[int, int, int]]:
     """Flip bits of a file in place; returns each one's byte: its offset, and it before and after.
 
     Raises `FaultError` if there is none.
     """
     flipped = []
-    try:
-        with path.open("r+b", buffering=0) as file:
-            for bit in bits:
-                found = os.pread(file.fileno(), 1, bit // 8)
-                if not found:
-                    raise FaultError(f"{path.name} has become shorter than {bit // 8} bytes meanwhile")
-                changed = found[0] ^ (1 << bit % 8)
-                os.pwrite(file.fileno(), bytes([changed]), bit // 8)
-                flipped.append((bit // 8, found[0], changed))
-    except OSError as error:
-        raise FaultError(f"{path.name} cannot be damaged: {error.strerror}") from error
+    for bit in bits:
+        found = file.read_at(bit // 8, 1)
+        if not found:
+            raise FaultError(f"a file that was to be damaged has become shorter than {bit // 8} bytes meanwhile")
+        changed = found[0] ^ (1 << bit % 8)
+        file.write_at(bit // 8, bytes([changed]))
+        flipped.append((bit // 8, found[0], changed))
     return flipped
 
 
-def _chosen(folder: Path, pattern: str, bits: int, random: Random) -> dict[Path, list[int]]:
-    """Different bits by their files, drawn evenly from all that the files have together."""
-    sizes = {path: path.stat().st_size for path in sorted(folder.glob(pattern)) if path.is_file() and path.suffix != PARTIAL}
-    total = 8 * sum(sizes.values())
-    if total < bits:
-        there = ", ".join(sorted(path.name for path in folder.iterdir())) or "no file"
-        raise FaultError(f"{folder.name} has not {bits} bits in files that match {pattern!r}; it has {there}")
-    chosen, drawn, begin = {}, random.sample(range(total), bits), 0
-    for path, size in sizes.items():
-        if inside := sorted(bit - begin for bit in drawn if begin <= bit < begin + 8 * size):
-            chosen[path] = inside
-        begin += 8 * size
-    return chosen
-
-
-def _still(path: Path, left: Mapping[int, float]) -> int:
+def _still(files: Mapping[str, StoredFile], file: str, left: Mapping[int, float]) -> int:
     """How many bytes of a file are as they were left, by offset."""
+    if file not in files:
+        return 0
     try:
-        with path.open("rb") as file:
-            return sum(os.pread(file.fileno(), 1, offset) == bytes([int(after)]) for offset, after in left.items())
-    except FileNotFoundError:
+        return sum(files[file].read_at(offset, 1) == bytes([int(after)]) for offset, after in left.items())
+    except FaultError:  # gone just now
         return 0

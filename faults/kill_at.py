@@ -40,7 +40,7 @@ class KillAt(Fault):
             raise UsageError(f"KillAt(occurrence={self.occurrence}): the first occurrence is number 1.")
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
-        offsets = {name: environment.processes.log(name).stat().st_size for name in targets.nodes}
+        offsets = {name: environment.processes.log_bytes(name) for name in targets.nodes}
         environment.background.begin(targets.label, lambda over: self._kill_all(environment, targets, offsets, over))
         return Evidence(acted=None, text="")
 

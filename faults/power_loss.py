@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import ClassVar
 
 from faults import _steered
 from faults.kill import Kill
-from harness.model.environment import Environment
+from harness.model.environment import Environment, StoredFile
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Aim, Fault, Use
-from harness.model.steering import PARTIAL, Tracked
+from harness.model.steering import Tracked
 from harness.model.system import System
 
 
@@ -44,11 +42,13 @@ class PowerLoss(Fault):
         killed = await Kill(self.target).inject(environment, targets)
         told, lost_by = [killed.text], dict.fromkeys(targets.nodes, 0)
         for name in targets.nodes:
+            files = environment.disks.files(name)
             for tracked in environment.disks.tracked(name):
-                if tracked.name.endswith(PARTIAL):  # it has not taken its place yet, and is written anew before it does
+                # One that is gone, or that has not taken its place yet: that one is written anew before it does.
+                if tracked.name not in files:
                     continue
                 random = environment.random(f"{targets.label}/{name}/{tracked.name}") if self.torn else None
-                if lost := lose_unsynced(environment.disks.folder(name) / tracked.name, tracked, random):
+                if lost := lose_unsynced(files[tracked.name], tracked, random):
                     told.append(f"{name} lost {lost} unsynced bytes of {tracked.name}")
                     lost_by[name] += lost
         if safe := [name for name, lost in lost_by.items() if not lost]:
@@ -61,12 +61,9 @@ class PowerLoss(Fault):
         return await Kill(self.target).heal(environment, targets, injected)
 
 
-def lose_unsynced(path: Path, tracked: Tracked, random: Random | None = None) -> int:
+def lose_unsynced(file: StoredFile, tracked: Tracked, random: Random | None = None) -> int:
     """Leave of a file what a power loss leaves of it; returns the bytes lost. With `random`, a random part of it stays."""
-    try:
-        length = path.stat().st_size
-    except FileNotFoundError:
-        return 0
+    length = file.size()
     keep, holes = min(length, tracked.synced_bytes), [hole for hole in tracked.holes if hole[0] < length]
     if random is not None:
         keep += random.randrange(max(1, length - keep))
@@ -75,9 +72,10 @@ def lose_unsynced(path: Path, tracked: Tracked, random: Random | None = None) ->
         keep = holes.pop()[0]
     lost = length - keep
     if lost:
-        os.truncate(path, keep)
-    with path.open("r+b") as file:
-        for begin, end in holes:
-            file.seek(begin)
-            lost += file.write(bytes(max(0, min(end, keep) - begin)))
+        file.truncate(keep)
+    for begin, end in holes:
+        zeros = bytes(max(0, min(end, keep) - begin))
+        if zeros:
+            file.write_at(begin, zeros)
+        lost += len(zeros)
     return lost

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from dataclasses import dataclass
 from typing import ClassVar, Final
-
-import psutil
 
 from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
@@ -55,12 +51,12 @@ class SlowCpu(Fault):
         return seen or injected
 
     def _slow(self, environment: Environment, name: str, pid: int, label: str) -> _Slowed:
-        began_s, used_s = time.monotonic(), _cpu_s(pid)
+        began_ns, used_s = environment.monotonic_ns(), environment.processes.cpu_s(name)
         try:
             environment.processes.limit_cpu(name, label, self.share)
         except FaultError as error:
-            return _Slowed(name, pid, began_s, used_s, 0, why_signals=str(error))
-        return _Slowed(name, pid, began_s, used_s, environment.processes.throttled(name), why_signals="")
+            return _Slowed(name, pid, began_ns, used_s, 0, why_signals=str(error))
+        return _Slowed(name, pid, began_ns, used_s, environment.processes.throttled(name), why_signals="")
 
     async def _watch(self, environment: Environment, label: str, slowed: _Slowed, over: asyncio.Event) -> tuple[bool, str]:
         if slowed.why_signals:
@@ -94,7 +90,7 @@ class _Slowed:
 
     name: str
     pid: int
-    began_s: float
+    began_ns: int
     used_s: float
     throttled: int
     why_signals: str
@@ -104,14 +100,6 @@ class _Slowed:
         """How much of a CPU the process has used since."""
         if not environment.processes.runs(self.name) or environment.processes.pid(self.name) != self.pid:
             return "slowed until it was killed"
-        wall_s, used_s = time.monotonic() - self.began_s, _cpu_s(self.pid) - self.used_s
+        wall_s = (environment.monotonic_ns() - self.began_ns) / 1e9
+        used_s = environment.processes.cpu_s(self.name) - self.used_s
         return f"used {used_s / wall_s:.0%} of a CPU ({used_s:.2f} s in {wall_s:.2f} s)"
-
-
-def _cpu_s(pid: int) -> float:
-    """CPU time of a process since its start, as the kernel counts it; NaN if it has just ended."""
-    try:
-        times = psutil.Process(pid).cpu_times()
-    except psutil.NoSuchProcess:
-        return math.nan
-    return times.user + times.system

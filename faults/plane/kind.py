@@ -79,6 +79,9 @@ class Stub(Protocol):
     shared: Shared
     """The same object on all connections of the toxic."""
 
+    def now_ns(self) -> int:
+        """The fault plane's clock."""
+
     def send(self, chunk: Chunk) -> None:
         """Pass bytes on."""
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Final, Protocol
 
+from faults.plane.clock import Clock
 from faults.plane.kind import Chunk
 from faults.plane.metrics import ByteCounter
 from faults.plane.stub import Outlet, RunningStub
-from faults.plane.timers import Timers, now_ns
 from faults.plane.toxic import Toxic
 
 BUFFER_BYTES: Final = 64 * 1024
@@ -47,7 +47,7 @@ class Sink(Outlet, Protocol):
 class Link:
     """Connects a source to a sink. The source is paused while the toxics and the sink hold more than they have room for."""
 
-    def __init__(self, source: Source, sink: Sink, counter: ByteCounter, timers: Timers, seed: str) -> None:
+    def __init__(self, source: Source, sink: Sink, counter: ByteCounter, timers: Clock, seed: str) -> None:
         self.source = source
         self.sink = sink
         self.counter = counter
@@ -70,7 +70,7 @@ class Link:
     def feed(self, data: bytes) -> None:
         """Pass bytes to the first toxic."""
         self.counter.withheld += len(data)
-        self._head.feed(Chunk(data, now_ns()))
+        self._head.feed(Chunk(data, self.timers.now_ns()))
         self.balance()
 
     def drop(self, data: bytes) -> None:

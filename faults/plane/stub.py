@@ -6,9 +6,9 @@ from collections import deque
 from random import Random
 from typing import Final, Protocol
 
+from faults.plane.clock import Clock, Timer
 from faults.plane.kind import NEXT, Chunk, Interrupted, Next, Pipe, Signal, Sleep
 from faults.plane.scope import Scope
-from faults.plane.timers import Timer, Timers, now_ns
 from faults.plane.toxic import Toxic
 
 _CHUNK_OVERHEAD_BYTES: Final = 256
@@ -29,7 +29,7 @@ class Outlet(Protocol):
 class Stream(Protocol):
     """What a stub needs from its link."""
 
-    timers: Timers
+    timers: Clock
 
     def choke(self) -> None:
         """The stub has closed the stream: stop reading."""
@@ -60,6 +60,7 @@ class RunningStub:
         "_want",
         "closed",
         "ended",
+        "now_ns",
         "outlet",
         "random",
         "shared",
@@ -83,7 +84,8 @@ class RunningStub:
         self._want: Next | Sleep = NEXT
         self._timer: Timer | None = None
         self._ordinal = 0 if toxic.kind.connect else toxic.count_connection()
-        self._born_ns = now_ns()
+        self.now_ns = stream.timers.now_ns
+        self._born_ns = self.now_ns()
         self._position = 0
         """How many bytes have arrived."""
         self._stretch: Scope | None = None
@@ -157,7 +159,7 @@ class RunningStub:
         if self._begun or self.closed:
             return
         if self._stretch is not None:
-            place = self._position, now_ns() - self._born_ns
+            place = self._position, self.now_ns() - self._born_ns
             if self._stretch.is_over(*place) or not self._stretch.has_begun(*place):
                 return
         self._begun = True
@@ -291,7 +293,7 @@ class RunningStub:
                 self.close()
                 return
             if isinstance(want, Sleep):
-                if want.until_ns > now_ns():
+                if want.until_ns > self.now_ns():
                     self._wait_until(want.until_ns)
                     return
                 got = Signal.DUE
@@ -313,7 +315,7 @@ class RunningStub:
         if isinstance(got, Chunk):
             self._queue.appendleft(got)
             self._hand = 0
-        self._wait_until(now_ns())
+        self._wait_until(self.now_ns())
 
     def _queued_bytes(self) -> int:
         return self._held - self._hand - len(self._queue) * _CHUNK_OVERHEAD_BYTES

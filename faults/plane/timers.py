@@ -65,6 +65,8 @@ class Timers:
     microseconds that sleeping would take as well, so its cost does not grow with the number of entries.
     """
 
+    now_ns = staticmethod(now_ns)
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._heap: list[tuple[int, int, Timer]] = []

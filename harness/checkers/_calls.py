@@ -33,6 +33,12 @@ def has(history: History, *kinds: str) -> bool:
     return bool(history.ops["kind"].isin(kinds).any())
 
 
+def on_keys_with(ops: pd.DataFrame, kinds: Collection[str], other: str) -> pd.Series[bool]:
+    """The calls of these kinds, and those of the other kind on the same keys."""
+    own = ops["kind"].isin(list(kinds))
+    return own | ((ops["kind"] == other) & ops["key"].isin(ops["key"][own].unique()))
+
+
 def ends_ns(found: pd.DataFrame) -> Integers:
     """By when each call has certainly taken effect: `NEVER` if its outcome is unknown."""
     return np.where((found["outcome"] == "ok").to_numpy(dtype=bool), found["done_ns"].to_numpy(), NEVER)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pandas as pd
 
 from harness.checkers._calls import NotArrays, calls, has
@@ -9,7 +11,9 @@ from harness.checkers._messages import Messages, delivers, lost, messages
 from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
-from harness.model.vocabulary import ACK
+from harness.model.vocabulary import ACK, RECEIVES, SENDS
+
+KINDS: Final = (*SENDS, *RECEIVES, ACK)
 
 
 def at_least_once(history: History) -> Verdict:

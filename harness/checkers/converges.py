@@ -73,6 +73,11 @@ def _sorted(last: pd.DataFrame) -> pd.Series:
     return pd.Series(joined.to_numpy(), index=last.index, dtype="string")
 
 
+def judges(ops: pd.DataFrame) -> pd.Series[bool]:
+    """The reads after healing."""
+    return (ops["kind"] == READ) & (ops["phase"] == "final")
+
+
 def applies(history: History) -> bool:
     """Whether there were reads after healing that two nodes answered: with one replica behind all, nothing can differ."""
     final = calls(history, [READ])

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NotNumbers, calls, codes, has, whole_numbers
+from harness.checkers._calls import NotNumbers, calls, codes, has, on_keys_with, whole_numbers
 from harness.checkers._timeline import Integers, Timeline
 from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import DECREMENT, INCREMENT, READ
+
+KINDS: Final = (INCREMENT, DECREMENT)
 
 
 def counter(history: History) -> Verdict:
@@ -70,6 +74,11 @@ def _bounds(added: pd.DataFrame, amount: Integers, reads: pd.DataFrame) -> tuple
         counted = certain.sum_before(amount[ok] - part[ok], of_reads, sent)
         bounds.append(counted + possible.sum_before(part, of_reads, done, touching=True))
     return bounds[0], bounds[1]
+
+
+def judges(ops: pd.DataFrame) -> pd.Series[bool]:
+    """The calls on counters."""
+    return on_keys_with(ops, (INCREMENT, DECREMENT), READ)
 
 
 def applies(history: History) -> bool:

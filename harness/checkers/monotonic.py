@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
+import pandas as pd
 
 from harness.checkers._calls import NotNumbers, calls, codes, whole_numbers
 from harness.checkers._timeline import NONE, Timeline
@@ -10,6 +13,8 @@ from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import GENERATE, READ
+
+KINDS: Final = (GENERATE,)
 
 
 def monotonic(history: History) -> Verdict:
@@ -42,6 +47,11 @@ def monotonic(history: History) -> Verdict:
         f" {count(len(falls), 'answer')} went down",
         ops=tuple(sorted((int(found.index[earlier]), int(found.index[later])))),
     )
+
+
+def judges(ops: pd.DataFrame) -> pd.Series[bool]:
+    """The calls that are answered with numbers."""
+    return ops["kind"].isin([READ, GENERATE])
 
 
 def applies(history: History) -> bool:

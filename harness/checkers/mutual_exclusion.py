@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
 
@@ -11,6 +13,8 @@ from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import ACQUIRE, REFUSED, RELEASE
+
+KINDS: Final = (ACQUIRE, RELEASE)
 
 
 def mutual_exclusion(history: History) -> Verdict:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
 
@@ -10,7 +12,9 @@ from harness.checkers._messages import Messages, delivers, messages, numbered
 from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
-from harness.model.vocabulary import ACK
+from harness.model.vocabulary import ACK, RECEIVES, SENDS
+
+KINDS: Final = (*SENDS, *RECEIVES)
 
 
 def no_duplicates(history: History) -> Verdict:

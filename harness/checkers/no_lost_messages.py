@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from harness.checkers._calls import NotArrays, has
 from harness.checkers._messages import delivers, lost, messages
 from harness.model.history import History
 from harness.model.verdict import Verdict
-from harness.model.vocabulary import SENDS
+from harness.model.vocabulary import RECEIVES, SENDS
+
+KINDS: Final = (*SENDS, *RECEIVES)
 
 
 def no_lost_messages(history: History) -> Verdict:

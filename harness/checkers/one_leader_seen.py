@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 import pandas as pd
 
@@ -10,6 +12,8 @@ from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import LEADER
+
+KINDS: Final = (LEADER,)
 
 
 class _Seen(msgspec.Struct, frozen=True):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from harness.checkers._calls import NEVER, NotArrays, calls, elements, ends_ns
+from harness.checkers._calls import NEVER, NotArrays, calls, elements, ends_ns, on_keys_with
 from harness.checkers._timeline import Booleans, Integers
 from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import ADD, READ, REMOVE
+
+KINDS: Final = (ADD, REMOVE)
 
 
 def set_full(history: History) -> Verdict:
@@ -212,6 +215,11 @@ def _least(values: pd.Series, element: pd.Series, total: int) -> Integers:
 def _any(element: Integers, true: Booleans, total: int) -> Booleans:
     found: Booleans = np.bincount(element[true], minlength=total) > 0
     return found
+
+
+def judges(ops: pd.DataFrame) -> pd.Series[bool]:
+    """The calls on sets."""
+    return on_keys_with(ops, (ADD, REMOVE), READ)
 
 
 def applies(history: History) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,9 @@ from harness.checkers._timeline import Integers
 from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
+from harness.model.vocabulary import RECEIVES, SENDS
+
+KINDS: Final = (*SENDS, *RECEIVES)
 
 
 def total_order(history: History) -> Verdict:

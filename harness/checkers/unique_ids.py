@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from harness.checkers._calls import calls, has, rows
 from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import GENERATE
+
+KINDS: Final = (GENERATE,)
 
 
 def unique_ids(history: History) -> Verdict:

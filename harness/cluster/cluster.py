@@ -136,6 +136,12 @@ class Cluster:
             raise FaultError("cannot here, because the nodes share one network. Give the drill namespaces=True")
         return self._namespaces
 
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()
+
+    def time_ns(self) -> int:
+        return time.time_ns()
+
     def address(self, name: str) -> Address:
         return self._namespaces.address(name) if self._namespaces else HOST, self._ports[name]
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from harness.cluster.node_processes import NodeProcesses
 from harness.cluster.steering import Steering
 from harness.model.errors import FaultError
 from harness.model.moment import Moment
 from harness.node.moments import Moments
+
+
+class Wakes(Protocol):
+    """The processes, as far as moments need them."""
+
+    def wake(self, name: str) -> None:
+        """Have a node go on that has stopped itself, unless a window means it to be stopped."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,7 @@ class _Expected:
 class NodeMoments:
     """See `harness.model.environment.Moments`."""
 
-    def __init__(self, steering: Mapping[str, Steering], processes: NodeProcesses) -> None:
+    def __init__(self, steering: Mapping[str, Steering], processes: Wakes) -> None:
         self._steering = steering
         self._processes = processes
         self._expected: dict[str, list[_Expected]] = {}

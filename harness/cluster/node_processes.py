@@ -19,7 +19,7 @@ from harness.cluster.holds import Holds
 from harness.cluster.log_lines import lines_from
 from harness.cluster.ports import listens
 from harness.cluster.probe import Probe
-from harness.cluster.process_limits import ProcessLimits, limit_of
+from harness.cluster.process_limits import ProcessLimits, cpu_s_of, limit_of
 from harness.cluster.warden_client import WardenClient, last_lines
 from harness.model.errors import FaultError, HarnessError, NodeDown
 from harness.model.system import Address, Node
@@ -173,6 +173,9 @@ class NodeProcesses:
     def throttled(self, name: str) -> int:
         return self._groups[name].throttled()
 
+    def cpu_s(self, name: str) -> float:
+        return cpu_s_of(self.pid(name))
+
     def unlimit_cpu(self, label: str) -> None:
         try:
             self._quotas.release(label)
@@ -186,6 +189,9 @@ class NodeProcesses:
 
     def log(self, name: str) -> Path:
         return self._folder / f"{name}.log"
+
+    def log_bytes(self, name: str) -> int:
+        return self.log(name).stat().st_size
 
     def log_lines(self, name: str, offset: int) -> AsyncGenerator[str, None]:
         return lines_from(self.log(name), offset)

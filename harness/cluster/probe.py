@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -40,7 +39,8 @@ class Probe:
         """How long a node takes to answer at an address on a new connection, in ms. Raises `FaultError` if it does not."""
         if self._nodes[name].code is None and not isinstance(self._system, HasProbe):
             raise FaultError(f"{name} cannot be asked: give {type(self._system).__name__} a method `probe`")
-        started_ns = time.monotonic_ns()
+        clock = asyncio.get_running_loop().time
+        started_s = clock()
         try:
             async with asyncio.timeout(timeout_s):
                 await self.ask(name, address)
@@ -48,7 +48,7 @@ class Probe:
             raise FaultError(f"no answer within {timeout_s:g} s") from error
         except (OSError, TransportError) as error:
             raise FaultError(str(error)) from error
-        return (time.monotonic_ns() - started_ns) / 1e6
+        return (clock() - started_s) * 1e3
 
     async def time_ns(self, name: str, timeout_s: float) -> int | None:
         """What a node's clock shows, in nanoseconds since 1970; None if it does not answer in time."""

@@ -42,6 +42,15 @@ def limit_of(pid: int, which: int) -> float:
     return _number(psutil.Process(pid).rlimit(which)[0])
 
 
+def cpu_s_of(pid: int) -> float:
+    """CPU time of a process since its start, as the kernel counts it; NaN if it has just ended."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.NoSuchProcess:
+        return math.nan
+    return times.user + times.system
+
+
 def _number(soft: int) -> float:
     return math.inf if soft == resource.RLIM_INFINITY else soft
 

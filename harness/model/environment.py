@@ -68,6 +68,9 @@ class Processes(Protocol):
     def throttled(self, name: str) -> int:
         """How often a node with a CPU limit had to wait for its next share so far."""
 
+    def cpu_s(self, name: str) -> float:
+        """CPU time of the node's process since its start; NaN if it has just ended."""
+
     def unlimit_cpu(self, label: str) -> None:
         """End a window's CPU limits."""
 
@@ -75,7 +78,10 @@ class Processes(Protocol):
         """How long a node takes to answer on a new connection of its own. Raises `FaultError` if it does not."""
 
     def log(self, name: str) -> Path:
-        """What the node writes to its log, all its starts one after another."""
+        """What the node writes to its log, all its starts one after another. Raises `FaultError` if that is no file."""
+
+    def log_bytes(self, name: str) -> int:
+        """How long that log is by now."""
 
     def log_lines(self, name: str, offset: int) -> AsyncGenerator[str, None]:
         """Every complete line of the log from a byte offset on, as it is written, without end."""
@@ -119,11 +125,25 @@ class Links(Protocol):
         """How long the link's target takes to answer a question asked through the link. Raises `FaultError` if it does not."""
 
 
-class Disks(Protocol):
-    """The nodes' disks. Raises `FaultError` for a foreign program, whose disk is its own; `folder` knows all nodes."""
+class StoredFile(Protocol):
+    """One file of a node, as faults damage it behind the node's back. Each method raises `FaultError` if that fails."""
 
-    def folder(self, name: str) -> Path:
-        """The folder of a node's files."""
+    def size(self) -> int:
+        """In bytes; 0 if it is gone."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Up to so many bytes; fewer at the end of the file."""
+
+    def write_at(self, offset: int, data: bytes) -> None: ...
+
+    def truncate(self, length: int) -> None: ...
+
+
+class Disks(Protocol):
+    """The nodes' disks. Raises `FaultError` for a foreign program, whose disk is its own; `files` knows all nodes."""
+
+    def files(self, name: str, pattern: str = "*") -> Mapping[str, StoredFile]:
+        """A node's files whose names, from its folder on, match the pattern, by name and sorted; not those half written."""
 
     def hold(self, name: str, setting: Setting, label: str, value: int) -> None:
         """Add this to a setting until the window releases it."""
@@ -228,6 +248,12 @@ class Environment(Protocol):
     def moments(self) -> Moments: ...
     @property
     def background(self) -> Background: ...
+
+    def monotonic_ns(self) -> int:
+        """The monotonic clock of the machine that the harness runs on."""
+
+    def time_ns(self) -> int:
+        """That machine's wall clock, which is right: nanoseconds since 1970."""
 
     def address(self, name: str) -> Address:
         """The address on which the node itself listens, not that of a link."""

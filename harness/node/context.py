@@ -1,17 +1,14 @@
 """What node code is handed, and how it runs: a node is a module with `async def main(node: NodeContext) -> None`.
 
 Node code takes its time from the running loop, and its wall-clock time, randomness, network and disk from `node`; nothing
-else. So the same code can later run on a simulated loop.
+else. So the same code runs on a simulated loop (`harness.simulation`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 import signal
-import sys
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from random import Random
@@ -30,9 +27,8 @@ from harness.http.writing import encode_response
 from harness.model.seeds import stream
 from harness.model.steering import Counter
 from harness.model.system import Address
-from harness.node.control import ControlPage
 from harness.node.disk import Disk
-from harness.node.files import SteeredFiles
+from harness.node.machine import Machine, Pacer, RealMachine
 from harness.node.moments import Moments
 
 T = TypeVar("T")
@@ -78,28 +74,31 @@ class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
 class NodeContext:
     """One node, seen from inside its own process."""
 
-    def __init__(self, spec: NodeSpec) -> None:
+    def __init__(self, spec: NodeSpec, machine: Machine | None = None) -> None:
+        """On a machine, the real one if none is given."""
+        self._machine = machine = machine or RealMachine(Path(spec.control) if spec.control else None)
         self.name = spec.name
         self.listen: Address = (spec.host, spec.port)
         self.peers: Mapping[str, Address] = spec.peers
         """Where to reach each peer: an address of the fault plane, not the peer's own."""
         self.random: Random = stream(spec.seed, f"{spec.name}/{spec.start}")
         self.data = Path(spec.data)
-        self._control = ControlPage(Path(spec.control) if spec.control else None)
-        self.disk = Disk(SteeredFiles(self.data, self._control))
+        self.disk = Disk(machine.files(self.data))
+        self.monotonic_ns: Callable[[], int] = machine.monotonic_ns
+        """The monotonic clock in nanoseconds, the same for all processes of a machine; finer than `clock`."""
         self._config = spec.config
 
     @property
     def moments(self) -> Moments:
         """Where it is to stop itself, for its connections to look at."""
-        return self._control.moments
+        return self._machine.control.moments
 
     def shared(self, name: str) -> Disk:
         """A folder that all nodes of the run share, as on a network file system. This node's disk faults act on it.
 
         Only what this node itself writes there is known to be on the disk, or not.
         """
-        return Disk(SteeredFiles(self.data.parent.parent / "shared" / name, self._control))
+        return Disk(self._machine.files(self.data.parent.parent / "shared" / name))
 
     def config(self, kind: type[T]) -> T:
         """The node's settings with their types. Raises `msgspec.ValidationError` if they do not fit."""
@@ -111,12 +110,20 @@ class NodeContext:
 
     def time(self) -> float:
         """Seconds since 1970 by this node's own wall clock, which may be wrong, run fast or slow, and jump either way."""
-        self._control.count(Counter.CLOCK_READS)
+        self._machine.control.count(Counter.CLOCK_READS)
         return self._time_ns() / 1e9
 
     def log(self, text: str) -> None:
         """A line in the node's log file."""
-        print(f"{self.clock():.3f} {self.name}: {text}", file=sys.stderr, flush=True)
+        self._machine.write_log(f"{self.clock():.3f} {self.name}: {text}")
+
+    def pacer(self) -> Pacer:
+        """Sleeps until exact times of `monotonic_ns`; the loop's own timers count in milliseconds."""
+        return self._machine.pacer()
+
+    def settle(self) -> None:
+        """Collect garbage now, and never look again at what is left: a later collection of it would be seen as latency."""
+        self._machine.settle()
 
     async def serve(self, handler: Handler) -> None:
         """Answer requests on the node's own address until the node is stopped.
@@ -155,7 +162,7 @@ class NodeContext:
     def _identity(self) -> Response:
         page = NodePage(
             name=self.name,
-            pid=os.getpid(),
+            pid=self._machine.pid,
             time_ns=self._time_ns(),
             tasks=len(asyncio.all_tasks()),
             connections=account().seen(),
@@ -163,7 +170,7 @@ class NodeContext:
         return Response.json(page)
 
     def _time_ns(self) -> int:
-        return time.time_ns() + self._control.deviation_ns(time.monotonic_ns())
+        return self._machine.time_ns() + self._machine.control.deviation_ns(self.monotonic_ns())
 
 
 def run(spec: NodeSpec) -> None:

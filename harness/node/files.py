@@ -6,6 +6,7 @@ import errno
 import mmap
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -110,34 +111,42 @@ class Files:
             os.close(descriptor)
 
 
-class SteeredFiles(Files):
-    """The same, going wrong as the control page says, and keeping count there of what is on the disk."""
+class SteeredFiles:
+    """File operations that go wrong as the control page says, and keep count there of what is on the disk."""
 
-    def __init__(self, root: Path, page: ControlPage) -> None:
-        super().__init__(root)
+    def __init__(self, files: FileOperations, page: ControlPage, sleep: Callable[[float], None] = time.sleep) -> None:
+        """`sleep` blocks for so many seconds."""
+        self._files = files
         self._page = page
+        self._sleep = sleep
         self._tracked: dict[str, TrackedFile | None] = {}
         self._lengths: dict[str, int] = {}
 
+    def names(self) -> list[str]:
+        return self._files.names()
+
     def read(self, name: str) -> bytes | None:
         self._wait()
-        return super().read(name)
+        return self._files.read(name)
 
     def map(self, name: str) -> memoryview:
         self._wait()
-        return super().map(name)
+        return self._files.map(name)
+
+    def size(self, name: str) -> int | None:
+        return self._files.size(name)
 
     def append(self, name: str, data: bytes) -> None:
         self._track(name)
         if self._page[Setting.NO_SPACE]:
             self._page.count(Counter.REFUSED_WRITES)
-            self._fail(errno.ENOSPC, name)
-        super().append(name, data)
+            _fail(errno.ENOSPC, name)
+        self._files.append(name, data)
         self._lengths[name] += len(data)
 
     def truncate(self, name: str, length: int) -> None:
         tracked = self._track(name)
-        super().truncate(name, length)
+        self._files.truncate(name, length)
         self._lengths[name] = length
         if tracked is not None:
             tracked.cut(length)
@@ -149,9 +158,9 @@ class SteeredFiles(Files):
             self._page.count(Counter.FAILED_SYNCS)
             if tracked is not None:
                 tracked.sync_failed(self._lengths[name])
-            self._fail(errno.EIO, name)
+            _fail(errno.EIO, name)
         self._page.moments.passes(Event.SYNCING, name)
-        super().sync(name)
+        self._files.sync(name)
         if tracked is not None:
             tracked.synced_bytes = self._lengths[name]
         self._page.moments.passes(Event.SYNCED, name)
@@ -162,7 +171,7 @@ class SteeredFiles(Files):
         if tracked is not None:
             # Before the rename: a crash in between leaves the old file as it is, which is as good as any other outcome.
             tracked.replaced()
-        super().rename(name, new)
+        self._files.rename(name, new)
         for gone in (name, new):
             self._tracked.pop(gone, None)
             self._lengths.pop(gone, None)
@@ -171,12 +180,12 @@ class SteeredFiles(Files):
         self._wait()
         if self._page[Setting.SYNC_FAILS]:
             self._page.count(Counter.FAILED_SYNCS)
-            self._fail(errno.EIO, str(self._root))
-        super().sync_folder()
+            _fail(errno.EIO, "the folder")
+        self._files.sync_folder()
 
     def _track(self, name: str) -> TrackedFile | None:
         if name not in self._lengths:
-            length = self.size(name) or 0
+            length = self._files.size(name) or 0
             self._lengths[name] = length
             tracked = self._tracked[name] = self._page.track(name, length)
             if tracked is not None and tracked.synced_bytes == ALL:
@@ -188,7 +197,8 @@ class SteeredFiles(Files):
         if delay_ns:
             self._page.count(Counter.DELAYED)
             self._page.count(Counter.DELAYED_NS, delay_ns)
-            time.sleep(delay_ns / 1e9)
+            self._sleep(delay_ns / 1e9)
 
-    def _fail(self, number: int, name: str) -> NoReturn:
-        raise OSError(number, os.strerror(number), name)
+
+def _fail(number: int, name: str) -> NoReturn:
+    raise OSError(number, os.strerror(number), name)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 from harness.checkers.guard_held import STOPPED
-from harness.cluster.cluster import Cluster
-from harness.cluster.usage import UsageLog
+from harness.model.environment import Environment
 from harness.model.fault_window import FaultWindow
 from harness.model.guard import Guard, Look, Watch
 from harness.run.generator_client import GeneratorClient
@@ -17,20 +15,22 @@ from harness.run.injector import hold
 from harness.run.observer import Observer
 from harness.run.schedule import PlannedWindow
 
-_LOOK_EVERY_S: Final = 0.25
+LOOK_EVERY_S: Final = 0.25
 
 
 async def drive(
-    cluster: Cluster,
+    environment: Environment,
     generator: GeneratorClient,
-    usage: UsageLog,
+    watching: Sequence[Coroutine[object, object, None]],
     windows: Sequence[PlannedWindow],
     start_ns: int,
     observer: Observer,
     guard: Guard | None,
+    note: Callable[[str, str, str], None],
 ) -> tuple[list[FaultWindow], bool]:
     """Hold every window on schedule until the load is over and all is healed.
 
+    `watching` goes on meanwhile, and ends the run if it raises. `note` keeps an event: a node, its kind, and details.
     Returns the windows, and whether the guard stopped the drill.
     """
     stopped = asyncio.Event()
@@ -38,26 +38,21 @@ async def drive(
     async def watch_load() -> None:
         watch = Watch(guard) if guard else None
         while not (progress := await generator.progress()).finished:
-            at_s = (time.monotonic_ns() - start_ns) / 1e9
+            at_s = (environment.monotonic_ns() - start_ns) / 1e9
             observer.on_progress(at_s, progress)
             look = Look(at_s=at_s, due=progress.due, ok=progress.ok, latencies_ms=progress.latencies_ms)
             if watch and guard and (passed := watch.passed(look)):
-                cluster.note("", STOPPED, f"{passed} (guard: {guard.text})")
+                note("", STOPPED, f"{passed} (guard: {guard.text})")
                 stopped.set()
                 await generator.stop()
                 return
-            await asyncio.sleep(_LOOK_EVERY_S)
-
-    async def watch_usage() -> None:
-        while True:
-            await usage.look()
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async with asyncio.TaskGroup() as tasks:
-        watching = [tasks.create_task(work) for work in (cluster.lost(), cluster.links.plane.watch(), watch_usage())]
-        held = [tasks.create_task(hold(cluster, window, start_ns, observer, stopped)) for window in windows]
+        watches = [tasks.create_task(watch) for watch in watching]
+        held = [tasks.create_task(hold(environment, window, start_ns, observer, stopped)) for window in windows]
         # Not gather: if the run breaks off, that would cancel every window once more, amid its healing.
         await asyncio.wait([tasks.create_task(watch_load()), *held])
-        for task in watching:
+        for task in watches:
             task.cancel()
     return [task.result() for task in held], stopped.is_set()

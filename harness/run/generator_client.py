@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -25,14 +26,16 @@ _REPLY_S: Final = 120.0
 class GeneratorClient:
     """The load generator of one run."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        """`now_ns` is the monotonic clock, the same as the generator's."""
         self._client = HttpClient(address)
+        self._now_ns = now_ns
 
     async def start(self, drill: Drill, seed: int) -> int:
         """Begin the load; returns when it begins, in nanoseconds of the monotonic clock."""
         system, workload = describe(drill.system), describe(drill.workload)
         await self._post("/prepare", Task(system=system, workload=workload, load=drill.load, seed=seed))
-        start_ns = time.monotonic_ns() + round(_LEAD_S * 1e9)
+        start_ns = self._now_ns() + round(_LEAD_S * 1e9)
         await self._post("/start", Begin(start_ns))
         return start_ns
 

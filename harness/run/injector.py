@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import time
 from dataclasses import fields
 from typing import Final, Protocol
 
@@ -50,7 +49,7 @@ async def hold(
         from_s=window.from_s,
         to_s=window.to_s,
     )
-    if await over_within(stopped, _seconds_until(start_ns, window.from_s)):
+    if await over_within(stopped, _seconds_until(environment, start_ns, window.from_s)):
         record.evidence = "the drill was stopped before it began"
         return record
     if window.steps is not None:
@@ -88,7 +87,7 @@ async def _came(
     label, limit_ns, name = planned.label, _at_ns(start_ns, planned.window.to_s), None
     try:
         environment.moments.expect(label, [moment.at] if moment.at else targets.nodes, moment)
-        while (name := environment.moments.reached(label)) is None and time.monotonic_ns() < limit_ns:
+        while (name := environment.moments.reached(label)) is None and environment.monotonic_ns() < limit_ns:
             if await over_within(stopped, _LOOK_FOR_MOMENT_S):
                 break
         seen = environment.moments.seen(label)
@@ -135,7 +134,7 @@ async def _hold_on(
     record.targets = tuple(dict.fromkeys([*record.targets, *hit]))
     record.healed_s = None
     if record.injected_s is None:
-        record.injected_s = -_seconds_until(start_ns, 0.0)
+        record.injected_s = -_seconds_until(environment, start_ns, 0.0)
     injected, limit_s, moved_to = Evidence(acted=False, text="the run ended while it began"), None, None
     try:
         injected = await _begin(environment, planned, targets)
@@ -151,7 +150,7 @@ async def _hold_on(
         raise
     finally:
         seen = await _heal(environment, planned, targets, injected, limit_s)
-        record.healed_s = -_seconds_until(start_ns, 0.0)
+        record.healed_s = -_seconds_until(environment, start_ns, 0.0)
         if window.steps is not None or window.moment is not None:  # no time was planned: say when it came about
             record.from_s, record.to_s = round(record.injected_s, 3), round(record.healed_s, 3)
         record.acted = seen.acted if record.acted is not False else False
@@ -162,7 +161,7 @@ async def _hold_on(
 
 async def _until_over(environment: Environment, window: Window, start_ns: int, stopped: asyncio.Event) -> None:
     """Wait for the end of a window that has begun just now."""
-    left_s = _seconds_until(start_ns, window.to_s)
+    left_s = _seconds_until(environment, start_ns, window.to_s)
     if window.moment is not None:
         await over_within(stopped, min(left_s, window.moment.for_s))
     elif window.steps is None:
@@ -175,7 +174,7 @@ async def _until_over(environment: Environment, window: Window, start_ns: int, s
 
 async def _reached(environment: Environment, steps: int, limit_ns: int, stopped: asyncio.Event) -> int:
     """Wait until a training has done so many steps, or for the time to be over; how many it has done then."""
-    while (done := environment.steps_done()) < steps and time.monotonic_ns() < limit_ns:
+    while (done := environment.steps_done()) < steps and environment.monotonic_ns() < limit_ns:
         if await over_within(stopped, _LOOK_FOR_STEPS_S):
             break
     return done
@@ -185,7 +184,7 @@ async def _next_leader(
     environment: Environment, targets: Targets, start_ns: int, to_s: float, stopped: asyncio.Event
 ) -> Targets | None:
     """Wait until another node leads, with time left to act on it; None if that does not come about."""
-    while _seconds_until(start_ns, to_s) > 2 * _ASK_LEADER_S and not await over_within(stopped, _ASK_LEADER_S):
+    while _seconds_until(environment, start_ns, to_s) > 2 * _ASK_LEADER_S and not await over_within(stopped, _ASK_LEADER_S):
         with contextlib.suppress(FaultError):  # no node leads now: the fault stays where it is
             leading = await _leader(environment, targets.label)
             if leading.nodes != targets.nodes:
@@ -221,8 +220,8 @@ def _at_ns(start_ns: int, at_s: float) -> int:
     return start_ns + round(at_s * 1e9)
 
 
-def _seconds_until(start_ns: int, at_s: float) -> float:
-    return (start_ns - time.monotonic_ns()) / 1e9 + at_s
+def _seconds_until(environment: Environment, start_ns: int, at_s: float) -> float:
+    return (start_ns - environment.monotonic_ns()) / 1e9 + at_s
 
 
 def described(planned: PlannedWindow) -> str:

@@ -24,7 +24,7 @@ from harness.model.guard import Guard
 from harness.model.history import History
 from harness.model.system import CLIENT
 from harness.run import schedule_file
-from harness.run.driver import drive
+from harness.run.driver import LOOK_EVERY_S, drive
 from harness.run.first_error import first_of
 from harness.run.generator_client import GeneratorClient
 from harness.run.judging import conclude
@@ -103,7 +103,8 @@ async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
             await usage.look()
             start_ns = await generator.start(drill, spec.seed)
             guard = None if drill.guard is None else Guard.parse(drill.guard)
-            records, stopped = await drive(cluster, generator, usage, windows, start_ns, observer, guard)
+            watching = (cluster.lost(), cluster.links.plane.watch(), _keep_looking(usage))
+            records, stopped = await drive(cluster, generator, watching, windows, start_ns, observer, guard, cluster.note)
             await generator.finish(asking=not stopped)
             await usage.last_look(_settled, _SETTLE_S)
             ops = read_oplog((run_dir / "nodes" / CLIENT / OPLOG).read_bytes(), start_ns)
@@ -116,6 +117,12 @@ async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
         ) from error
     count_from(start_ns, run_dir / "nodes")  # only now: until the nodes have ended, they write there
     return history
+
+
+async def _keep_looking(usage: UsageLog) -> None:
+    while True:
+        await usage.look()
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 def _settled(rows: Sequence[Usage]) -> bool:

@@ -162,7 +162,7 @@ def _findings(row: _Row, aligned: Array, accepted: Sequence[Accepted]) -> list[F
 def _finding(row: _Row, aligned: Array, change: Accepted, kind: Kind, first: int, begin: int, end: int) -> Finding:
     before = row.values[begin:first]
     after = row.values[first:end][-MIN_SEGMENT:] if kind == "drift" else row.values[first:end]
-    noise, _ = noise_of(aligned[None, max(0, change.seen + 1 - REACH) : change.seen + 1], np.array([_floor(row)]))
+    noise = noise_of(aligned[None, max(0, change.seen + 1 - REACH) : change.seen + 1], np.array([_floor(row)]))
     error = float(noise.spread[0]) * math.sqrt(
         sum(float(inflation(noise.correlation, np.float64(len(part)))[0]) / len(part) for part in (before, after))
     )
@@ -189,7 +189,7 @@ def _smallest(row: _Row, aligned: Array, family: int, alpha: float) -> float | N
     if len(aligned) < FEWEST:
         return None
     floor = _floor(row)
-    noise, _ = noise_of(aligned[None, -REACH:], np.array([floor]))
+    noise = noise_of(aligned[None, -REACH:], np.array([floor]))
     before = min(len(aligned), REACH)
     error = sum(float(inflation(noise.correlation, np.float64(nights))[0]) / nights for nights in (_NIGHTS_AFTER, before))
     bound = t_of_normal(certainty(family, alpha), float(noise.degrees[0])) + _POWER

@@ -7,9 +7,11 @@ and false alarms can be counted per night and per year.
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +36,16 @@ _DECILES_APART: Final = 2.5631
 """So many standard deviations lie between the first and the ninth decile of a normal distribution. Deciles, since the quartiles
 of a machine with two moods may see one of them only."""
 _USUAL_CORRELATION: Final = 0.2
-_NIGHTS_OF_PRIOR: Final = 10
-"""An estimate of the correlation of a night with the next from few nights is drawn to the usual one, which weighs so much."""
+_CORRELATIONS_APART: Final = 0.02
+"""The correlation of a night with the next that is taken to be usual, and the variance of it from series to series."""
+_ROWS_OF_PRIOR: Final = 3
+"""What is taken to be usual counts as much as so many series."""
 _MOST_CORRELATION: Final = 0.8
-HEAVIER: Final = 4.0
+_KNOWN: Final = 1
+"""More nights than that, and a machine has been seen to have such nights."""
+_LOOK_CLOSER: Final = 3.0
+"""From so large a normal deviate on, a row is looked at more closely."""
+HEAVIER: Final = 8.0
 """So many times more often than a normal deviate, the strongest of a night's comparisons exceeds a bound, in noise with
 disturbed nights. Measured on simulated nights whose seeds are not those of the benchmark."""
 _LOOKED_AT: Final = 40
@@ -61,6 +69,8 @@ class Noise:
     """The noise of some rows, as estimated from their last nights."""
 
     level: Array
+    unit: Array
+    """What scores are counted in: the spread of most nights, without the bad ones."""
     spread: Array
     """The standard deviation from night to night, on the scale of the values."""
     correlation: Array
@@ -100,13 +110,13 @@ def scan(
         rows = np.flatnonzero(lengths > newest)
         from_ = max(0, newest + 1 - REACH)
         window = aligned[rows, from_ : newest + 1]
-        z, difference = _strongest(window, np.maximum(begins[rows] - from_, 0), floors[rows])
-        if np.abs(z).max(initial=0.0) < certain:
+        found = _compared(window, np.maximum(begins[rows] - from_, 0), floors[rows])
+        if np.abs(found.z).max(initial=0.0) < certain:
             continue
-        rejected, adjusted = holm(np.minimum(HEAVIER * two_sided(z), 1.0), len(values), alpha)
+        rejected, adjusted = holm(np.minimum(HEAVIER * two_sided(found.z), 1.0), len(values), alpha)
         for place in rejected:
             row = int(rows[place])
-            if abs(difference[place]) < floors[row]:
+            if abs(found.difference[place]) < floors[row]:
                 continue
             begin = max(int(begins[row]), newest + 1 - _LOOKED_AT - int(RECENT[-1]))
             first = _located(aligned[row, begin : newest + 1], seeds[row] + newest)
@@ -124,31 +134,51 @@ def scan(
     return Scanned(changes=tuple(changes), aligned=aligned)
 
 
+class _Evidence(NamedTuple):
+    """The strongest evidence for a change in each row."""
+
+    z: Array
+    """As a normal deviate."""
+    difference: Array
+    """Between the means of the newest nights and of those before."""
+
+
 def certainty(rows: int, alpha: float) -> float:
     """The normal deviate at which the first of so many rows is found to have changed."""
     return deviate(alpha / max(rows, 1) / HEAVIER)
 
 
-def noise_of(window: Array, floors: Array) -> tuple[Noise, Array]:
-    """The noise of rows of nights without the newest few, and all nights as winsorised scores."""
+def noise_of(window: Array, floors: Array) -> Noise:
+    """The noise of rows of nights, estimated without the newest few of them."""
     nights = window.shape[1]
     held_back = min(max(_HELD_BACK[0], nights // _HELD_BACK[1]), max(MIN_SEGMENT, nights - _FEWEST_BEFORE))
-    reference = np.sort(window[:, : nights - held_back], axis=1)
-    level, low, high = _quantile(reference, 0.5), _quantile(reference, 0.1), _quantile(reference, 0.9)
+    reference = window[:, : nights - held_back]
+    ascending = np.sort(reference, axis=1)
+    level, low, high = _quantile(ascending, 0.5), _quantile(ascending, 0.1), _quantile(ascending, 0.9)
     unit = np.maximum((high - low) / _DECILES_APART, floors)
-    scores = np.clip((window - level[:, None]) / unit[:, None], -_CLIP, _CLIP)
-    known = scores[:, : nights - held_back]
-    count = known.shape[1]
-    centred = known - known.mean(axis=1, keepdims=True)
+    scores = np.clip((reference - level[:, None]) / unit[:, None], -_CLIP, _CLIP)
+    count = scores.shape[1]
+    centred = scores - scores.mean(axis=1, keepdims=True)
     squares = np.einsum("ij,ij->i", centred, centred)
     variance = np.maximum(squares / (count - 1), 0.5)
     beside = np.einsum("ij,ij->i", centred[:, 1:], centred[:, :-1]) / np.maximum(squares, 1e-12)
     unbiased = beside + (1 + 3 * beside) / count  # M. G. Kendall, "Note on bias in the estimation of autocorrelation", 1954
-    correlation = (count * unbiased + _NIGHTS_OF_PRIOR * _USUAL_CORRELATION) / (count + _NIGHTS_OF_PRIOR)
-    correlation = np.clip(correlation, 0.0, _MOST_CORRELATION)
+    correlation = np.clip(_drawn_together(unbiased, 1 / count), 0.0, _MOST_CORRELATION)
     degrees = np.maximum((count - 1) / inflation(correlation, np.float64(count)), 2.0)
-    noise = Noise(level=level, spread=np.sqrt(variance) * unit, correlation=correlation, degrees=degrees)
-    return noise, scores * unit[:, None]
+    return Noise(level=level, unit=unit, spread=np.sqrt(variance) * unit, correlation=correlation, degrees=degrees)
+
+
+def _drawn_together(estimates: Array, variance: float) -> Array:
+    """Estimates of one quantity of many rows, each drawn towards their mean as far as chance explains how they differ.
+
+    Empirical Bayes: B. Efron and C. Morris, "Stein's estimation rule and its competitors", JASA 68 (1973). The rows come from
+    one machine, so their nights resemble each other about as much; a single row has too few nights to tell.
+    """
+    rows = len(estimates) + _ROWS_OF_PRIOR
+    mean = (estimates.sum() + _ROWS_OF_PRIOR * _USUAL_CORRELATION) / rows
+    squares = ((estimates - mean) ** 2).sum() + _ROWS_OF_PRIOR * (_CORRELATIONS_APART + variance)
+    between = max(squares / rows - variance, _CORRELATIONS_APART / 4)
+    return np.asarray((estimates * between + mean * variance) / (between + variance))
 
 
 def inflation(correlation: Array, nights: Array | np.float64) -> Array:
@@ -157,26 +187,66 @@ def inflation(correlation: Array, nights: Array | np.float64) -> Array:
     return np.asarray((1 + correlation) / rest - 2 * correlation * (1 - correlation**nights) / (nights * rest * rest))
 
 
-def _strongest(window: Array, begins: NDArray[np.int64], floors: Array) -> tuple[Array, Array]:
-    """The strongest evidence for a change, as a normal deviate, and the difference of means; 0 if there are too few nights."""
-    noise, scores = noise_of(window, floors)
+def _compared(window: Array, begins: NDArray[np.int64], floors: Array) -> _Evidence:
+    """The strongest evidence for a change in each row; none in rows with too few nights."""
+    noise = noise_of(window, floors)
+    scores = (window - noise.level[:, None]) / noise.unit[:, None]
     nights = window.shape[1]
     recent = RECENT[nights - MIN_SEGMENT >= RECENT]
-    newest_first = np.cumsum(scores[:, ::-1], axis=1)
+    newest_first = np.cumsum(np.clip(scores, -_CLIP, _CLIP)[:, ::-1], axis=1)
     of_level = (nights - begins)[:, None]
     before = of_level - recent
     newer = newest_first[:, recent - 1]
     older = np.take_along_axis(newest_first, of_level - 1, axis=1) - newer
     enough = before >= MIN_SEGMENT
     before = np.where(enough, before, 1)
-    difference = np.where(enough, newer / recent - older / before, 0.0)
     correlation = noise.correlation[:, None]
-    error = (
-        inflation(correlation, recent.astype(np.float64)) / recent + inflation(correlation, before.astype(np.float64)) / before
-    )
-    z = normal_of_t(difference / (noise.spread[:, None] * np.sqrt(error)), noise.degrees[:, None])
-    best = np.abs(z).argmax(axis=1)[:, None]
-    return np.take_along_axis(z, best, axis=1)[:, 0], np.take_along_axis(difference, best, axis=1)[:, 0]
+    error = sum(inflation(correlation, part.astype(np.float64)) / part for part in (recent, before))
+    error = (noise.spread / noise.unit)[:, None] * np.sqrt(error)
+    most = _most_evidence()[before, recent]
+
+    def evidence(newer: Array, rows: NDArray[np.intp] | slice) -> _Evidence:
+        difference = np.where(enough[rows], newer / recent - older[rows] / before[rows], 0.0)
+        z = np.clip(normal_of_t(difference / error[rows], noise.degrees[rows, None]), -most[rows], most[rows])
+        best = np.abs(z).argmax(axis=1)[:, None]
+        z, difference = (np.take_along_axis(of, best, axis=1)[:, 0] for of in (z, difference))
+        return _Evidence(z, difference * noise.unit[rows])
+
+    found = evidence(newer, slice(None))
+    strong = np.flatnonzero(np.abs(found.z) >= _LOOK_CLOSER)
+    if len(strong):
+        closer = evidence(_less_clipped(scores[strong], newer[strong], recent, np.sign(found.z[strong])), strong)
+        found.z[strong], found.difference[strong] = closer
+    return found
+
+
+@functools.cache
+def _most_evidence() -> Array:
+    """By nights before and after, the normal deviate that is as improbable as the smallest p of a permutation test of so many.
+
+    Three nights prove only so much, however far off they are: one in so many orders of the nights has the largest three last.
+    """
+    table = np.zeros((REACH + 1, int(RECENT[-1]) + 1))
+    for before in range(1, REACH + 1):
+        for after in range(1, int(RECENT[-1]) + 1):
+            table[before, after] = deviate(min(1.0, 1 / math.comb(before + after, after) / HEAVIER))
+    return table
+
+
+def _less_clipped(scores: Array, newer: Array, recent: NDArray[np.int64], signs: Array) -> Array:
+    """Sums of the newest nights' scores, clipped no lower than four of five reach if hardly any night before them did.
+
+    What most nights agree on is no outlier, unless the machine has been seen to have such nights.
+    """
+    sums = newer.copy()
+    towards = scores * signs[:, None]
+    for place, count in enumerate(recent.tolist()):
+        nights, before = towards[:, -count:], towards[:, :-count]
+        agreed = np.partition(nights, count // 5, axis=1)[:, count // 5, None]
+        known = np.count_nonzero(before >= agreed, axis=1, keepdims=True) > _KNOWN
+        clip = np.where(known, _CLIP, np.maximum(agreed, _CLIP))
+        sums[:, place] = np.clip(nights, -_CLIP, clip).sum(axis=1) * signs
+    return sums
 
 
 def _located(values: Array, seed: int) -> int | None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from faults.flip_bits import FlipBits, flip
 from faults.kill import Kill
+from harness.cluster.node_disks import FileOnDisk
 from harness.model.errors import FaultError, UsageError
 from tests.helpers.keeper import Keeper, write
 from tests.helpers.subject import Stage
@@ -97,19 +98,19 @@ def test_flip_changes_one_bit_and_twice_changes_nothing(
     path = tmp_path_factory.getbasetemp() / "flipped"
     path.write_bytes(data)
     bit = where.draw(st.integers(0, 8 * len(data) - 1))
-    [(offset, before, after)] = flip(path, [bit])
+    [(offset, before, after)] = flip(FileOnDisk(path), [bit])
     assert (offset, data[offset], before ^ after) == (bit // 8, before, 1 << bit % 8)
     assert _different_bits(data, path.read_bytes()) == 1
-    flip(path, [bit])
+    flip(FileOnDisk(path), [bit])
     assert path.read_bytes() == data
 
 
 def test_file_that_is_gone_or_too_short_is_a_fault_that_did_not_act(tmp_path: Path) -> None:
     (tmp_path / "short").write_bytes(b"a")
     with pytest.raises(FaultError, match="shorter"):
-        flip(tmp_path / "short", [8])
+        flip(FileOnDisk(tmp_path / "short"), [8])
     with pytest.raises(FaultError, match="gone cannot be damaged: No such file"):
-        flip(tmp_path / "gone", [0])
+        flip(FileOnDisk(tmp_path / "gone"), [0])
 
 
 @pytest.mark.parametrize(("file", "bits"), [("*", 0), ("*", -1), ("", 1), ("/etc/passwd", 1), ("../n2/*", 1)])

@@ -30,7 +30,7 @@ from harness.model.moment import Event, Moment
 from harness.model.system import System
 from harness.node.control import ControlPage
 from harness.node.disk import Disk
-from harness.node.files import SteeredFiles
+from harness.node.files import Files, SteeredFiles
 from harness.run.injector import hold
 from harness.run.schedule import plan, plan_faults
 from harness.run.schedule_file import encode, read
@@ -193,7 +193,7 @@ def test_a_moment_that_never_comes_means_that_the_fault_did_not_act(tmp_path: Pa
 def test_a_file_that_is_about_to_take_its_place(tmp_path: Path) -> None:
     stops: list[bool] = []
     page = ControlPage(stop=lambda: stops.append((tmp_path / "log").exists()))
-    disk = Disk(SteeredFiles(tmp_path, page))
+    disk = Disk(SteeredFiles(Files(tmp_path), page))
     slot = page.moments.arm(Moment(event="renaming", match="log", nth=2))
     assert slot is not None
     disk.replace("mark", b"0")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from faults.kill import Kill
 from faults.power_loss import PowerLoss, lose_unsynced
 from faults.sync_fails import SyncFails
+from harness.cluster.node_disks import FileOnDisk
 from harness.model.errors import FaultError
 from harness.model.evidence import Evidence
 from harness.model.seeds import stream
@@ -152,7 +153,7 @@ def test_torn_file_keeps_what_was_synced_and_a_beginning_of_the_rest(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "torn"
     path.write_bytes(data)
-    lost = lose_unsynced(path, Tracked(name="torn", synced_bytes=synced, holes=()), stream(seed, "torn"))
+    lost = lose_unsynced(FileOnDisk(path), Tracked(name="torn", synced_bytes=synced, holes=()), stream(seed, "torn"))
     left = path.read_bytes()
     assert data.startswith(left)
     assert len(left) >= min(synced, len(data))
@@ -174,13 +175,13 @@ def test_a_torn_one_that_finds_everything_synced_has_torn_nothing(tmp_path: Path
 def test_a_torn_file_always_loses_something(tmp_path: Path) -> None:
     for seed in range(50):
         (tmp_path / "f").write_bytes(b"ab")
-        assert lose_unsynced(tmp_path / "f", Tracked(name="f", synced_bytes=1, holes=()), stream(seed, "torn")) == 1
+        assert lose_unsynced(FileOnDisk(tmp_path / "f"), Tracked(name="f", synced_bytes=1, holes=()), stream(seed, "torn")) == 1
 
 
 def test_torn_differs_by_seed_and_repeats_with_it(tmp_path: Path) -> None:
     def left(seed: int) -> int:
         (tmp_path / "f").write_bytes(bytes(1000))
-        lose_unsynced(tmp_path / "f", Tracked(name="f", synced_bytes=10, holes=()), stream(seed, "torn"))
+        lose_unsynced(FileOnDisk(tmp_path / "f"), Tracked(name="f", synced_bytes=10, holes=()), stream(seed, "torn"))
         return (tmp_path / "f").stat().st_size
 
     sizes = [left(seed) for seed in range(20)]
@@ -203,10 +204,10 @@ def test_holes_are_zeros_and_at_the_end_nothing(
     tmp_path: Path, synced: int, holes: tuple[tuple[int, int], ...], left: bytes
 ) -> None:
     (tmp_path / "f").write_bytes(b"abcdefghij")
-    lost = lose_unsynced(tmp_path / "f", Tracked(name="f", synced_bytes=synced, holes=holes))
+    lost = lose_unsynced(FileOnDisk(tmp_path / "f"), Tracked(name="f", synced_bytes=synced, holes=holes))
     assert (tmp_path / "f").read_bytes() == left
     assert lost == 10 - len(left.replace(b"\0", b""))
 
 
 def test_file_that_is_gone_has_nothing_to_lose(tmp_path: Path) -> None:
-    assert lose_unsynced(tmp_path / "gone", Tracked(name="gone", synced_bytes=3, holes=())) == 0
+    assert lose_unsynced(FileOnDisk(tmp_path / "gone"), Tracked(name="gone", synced_bytes=3, holes=())) == 0

@@ -22,7 +22,7 @@ OLD, HALF, NEW = b"old", b"half-", b"half-written"
 
 def _steered(root: Path) -> tuple[Disk, ControlPage]:
     page = ControlPage()
-    return Disk(SteeredFiles(root, page)), page
+    return Disk(SteeredFiles(Files(root), page)), page
 
 
 def _entry(page: ControlPage, name: str) -> Tracked:
@@ -124,9 +124,9 @@ def test_append_that_failed_half_way_leaves_nothing_behind(tmp_path: Path) -> No
 
 def test_sync_covers_what_an_earlier_process_wrote(tmp_path: Path) -> None:
     page = ControlPage()
-    Disk(SteeredFiles(tmp_path, page)).append("log", NEW)
+    Disk(SteeredFiles(Files(tmp_path), page)).append("log", NEW)
     assert _entry(page, "log").synced_bytes == 0
-    again = Disk(SteeredFiles(tmp_path, page))
+    again = Disk(SteeredFiles(Files(tmp_path), page))
     again.append("log", b"!")
     assert _entry(page, "log").synced_bytes == 0
     again.sync("log")
@@ -204,7 +204,7 @@ def test_page_of_a_file_is_seen_by_whoever_maps_it_and_outlives_them(tmp_path: P
     theirs = ControlPage(tmp_path / "n1.control")
     ours[Setting.NO_SPACE] = 1
     with pytest.raises(OSError, match="No space left"):
-        Disk(SteeredFiles(tmp_path / "data", theirs)).append("log", NEW)
+        Disk(SteeredFiles(Files(tmp_path / "data"), theirs)).append("log", NEW)
     assert ours[Counter.REFUSED_WRITES] == 1
     del theirs
     assert ControlPage(tmp_path / "n1.control")[Counter.REFUSED_WRITES] == 1

@@ -52,6 +52,9 @@ class Training:
         self.done = -1
         self._last = last
 
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()
+
     def steps_done(self) -> int:
         self.done = min(self.done + 1, self._last)
         return self.done

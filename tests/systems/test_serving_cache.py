@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faults.flip_bits import flip
+from harness.cluster.node_disks import FileOnDisk
 from harness.http.client import HttpClient
 from harness.model.errors import UsageError
 from systems.serving import Serving, artifacts, replica
@@ -183,7 +184,7 @@ def test_a_batch_in_which_weights_are_repaired_leaves_nothing_behind(
     digits = artifacts.digits(folder)[:20]
 
     async def scenario(client: HttpClient) -> None:
-        flip(tmp_path / OWN_WEIGHTS, [8 * 8 * number + 63 for number in range(4096)])
+        flip(FileOnDisk(tmp_path / OWN_WEIGHTS), [8 * 8 * number + 63 for number in range(4096)])
         (check, _), *wrong = await together(client, [CHECK, *map(request, digits)])
         assert check == 503
         assert [msgspec.json.decode(body, type=Prediction) for _, body in wrong] != [digit.answer for digit in digits]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from faults.flip_bits import flip
+from harness.cluster.node_disks import FileOnDisk
 from harness.http.client import HttpClient
 from systems.serving import Serving, artifacts
 from systems.serving.deep_check import KNOWN_IMAGES, KnownAnswers
@@ -45,7 +46,7 @@ def test_flipped_bits_change_the_answers_until_the_next_check(folder: Path, tmp_
     async def scenario(client: HttpClient) -> None:
         assert (await reload(client, weights)).status == 200
         assert await answers(client, digits) == right
-        flip(tmp_path / OWN_WEIGHTS, SIGNS)
+        flip(FileOnDisk(tmp_path / OWN_WEIGHTS), SIGNS)
         assert await answers(client, digits) != right
         assert await health(client) == (503, "its weights had changed by themselves")
         assert await answers(client, digits) == right
@@ -57,7 +58,7 @@ def test_flipped_bits_change_the_answers_until_the_next_check(folder: Path, tmp_
 @pytest.mark.parametrize("bit", [0, 63, 8 * 20_000, 8 * 38_480 - 1])
 def test_one_flipped_bit_is_noticed_wherever_it_is(folder: Path, tmp_path: Path, bit: int) -> None:
     async def scenario(client: HttpClient) -> None:
-        flip(tmp_path / OWN_WEIGHTS, [bit])
+        flip(FileOnDisk(tmp_path / OWN_WEIGHTS), [bit])
         assert [(await health(client))[0] for _ in range(2)] == [503, 200]
 
     with_replica(folder, tmp_path, scenario)
@@ -68,10 +69,10 @@ def test_it_stays_unwell_until_there_is_something_whole_to_load(folder: Path, tm
     shutil.copytree(folder, store)
 
     async def scenario(client: HttpClient) -> None:
-        flip(store / artifacts.WEIGHTS, [8000])
-        flip(tmp_path / OWN_WEIGHTS, [8000])
+        flip(FileOnDisk(store / artifacts.WEIGHTS), [8000])
+        flip(FileOnDisk(tmp_path / OWN_WEIGHTS), [8000])
         assert [(await health(client))[0] for _ in range(3)] == [503] * 3
-        flip(store / artifacts.WEIGHTS, [8000])
+        flip(FileOnDisk(store / artifacts.WEIGHTS), [8000])
         assert [(await health(client))[0] for _ in range(2)] == [503, 200]
 
     with_replica(store, tmp_path, scenario)
@@ -81,7 +82,7 @@ def test_a_restart_does_not_trust_what_the_last_one_left(folder: Path, tmp_path:
     digits = artifacts.digits(folder)[:50]
 
     async def damage(_: HttpClient) -> None:
-        flip(tmp_path / OWN_WEIGHTS, SIGNS)
+        flip(FileOnDisk(tmp_path / OWN_WEIGHTS), SIGNS)
 
     async def ask(client: HttpClient) -> None:
         assert await answers(client, digits) == [digit.answer for digit in digits]

@@ -8,8 +8,6 @@ still cannot hide the calls that queued up meanwhile (coordinated omission; Tene
 from __future__ import annotations
 
 import asyncio
-import gc
-import time
 import traceback
 from bisect import bisect_right
 from itertools import islice
@@ -25,9 +23,9 @@ from harness.model.seeds import stream
 from harness.model.system import Answer, Call, CallFailed, Client, HasAttempts, Outcome, System
 from harness.model.workload import HasFinalCalls, Workload
 from harness.node.context import NodeContext
+from harness.node.machine import Pacer
 from workloads.load.arrivals import due_ns
 from workloads.load.oplog import OpLog
-from workloads.load.pacer import Pacer
 
 OPLOG: Final = "ops.msgpack"
 FINAL_CALLS_DEADLINE_S: Final = 10.0
@@ -67,6 +65,7 @@ class Generator:
 
     def __init__(self, node: NodeContext, task: Task) -> None:
         self._node = node
+        self._now_ns = node.monotonic_ns
         self._load = task.load
         self._system = cast(System, restore(task.system))
         self._workload = cast(Workload, restore(task.workload))
@@ -86,14 +85,13 @@ class Generator:
 
     def start(self, start_ns: int) -> None:
         """Begin at a time to come."""
-        self._pacer = Pacer()
+        self._pacer = self._node.pacer()
         self._due = [start_ns + at_ns for at_ns in self._due]
-        gc.collect()
-        gc.freeze()  # a collection of what is prepared here would be seen as latency
+        self._node.settle()
         self._running = asyncio.create_task(self._run(start_ns))
 
     def progress(self) -> Progress:
-        now_ns, recent = time.monotonic_ns(), self._recent_ms
+        now_ns, recent = self._now_ns(), self._recent_ms
         self._recent_ms = []
         due = bisect_right(self._due, now_ns)
         return Progress(due=due, finished=self.finished, latencies_ms=recent, **self._counts)
@@ -105,7 +103,7 @@ class Generator:
 
         async def use(index: int) -> None:
             for call in calls[index :: len(self._clients)]:
-                while await self._invoke(index, call, time.monotonic_ns(), "final") != "ok" and self._node.clock() < give_up_s:
+                while await self._invoke(index, call, self._now_ns(), "final") != "ok" and self._node.clock() < give_up_s:
                     await asyncio.sleep(_FINAL_PAUSE_S)
 
         async with asyncio.TaskGroup() as clients:
@@ -152,18 +150,18 @@ class Generator:
             if self._stopped:
                 return
             ready = max(due, free_ns)
-            if time.monotonic_ns() > last_ns:
-                self._record(call, "load", index, Answer(), "failed", _QUEUED, (due, ready, ready, time.monotonic_ns()))
+            if self._now_ns() > last_ns:
+                self._record(call, "load", index, Answer(), "failed", _QUEUED, (due, ready, ready, self._now_ns()))
             else:
                 await self._invoke(index, call, due, "load", ready)
-            free_ns = time.monotonic_ns()
+            free_ns = self._now_ns()
 
     async def _invoke(self, index: int, call: Call, due: int, phase: str, ready: int | None = None) -> Outcome:
         client: Client = self._clients[index]
         answer = Answer()
         outcome: Outcome = "ok"
         error: str | None = None
-        sent = time.monotonic_ns()
+        sent = self._now_ns()
         try:
             async with asyncio.timeout(self._load.timeout_ms / 1e3):
                 answer = await client.invoke(call)
@@ -173,7 +171,7 @@ class Generator:
             outcome, error = "unknown", f"no answer within {self._load.timeout_ms:g} ms"
         except Exception as reason:  # whatever else went wrong, the call may have had its effect
             outcome, error = "unknown", f"{type(reason).__name__}: {reason}{_where(reason)}"
-        times_ns = (due, due if ready is None else ready, sent, time.monotonic_ns())
+        times_ns = (due, due if ready is None else ready, sent, self._now_ns())
         self._record(call, phase, index, answer, outcome, error, times_ns)
         return outcome
 

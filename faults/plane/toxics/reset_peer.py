@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from faults.plane.kind import NEXT, Interrupted, Kind, Pipe, Sleep, Stub
-from faults.plane.timers import now_ns
 
 
 class ResetToxic(msgspec.Struct):
@@ -16,8 +15,8 @@ class ResetToxic(msgspec.Struct):
 
 def _pipe(attributes: ResetToxic, stub: Stub) -> Pipe:
     yield NEXT
-    due_ns = now_ns() + attributes.timeout * 1_000_000
-    while now_ns() < due_ns:
+    due_ns = stub.now_ns() + attributes.timeout * 1_000_000
+    while stub.now_ns() < due_ns:
         try:
             yield Sleep(due_ns)
         except Interrupted:

@@ -8,7 +8,6 @@ import msgspec
 
 from faults.plane.binding import Int
 from faults.plane.kind import NEXT, Chunk, Interrupted, Kind, Pipe, Sleep, Stub
-from faults.plane.timers import now_ns
 
 
 class SlicerToxic(msgspec.Struct):
@@ -30,7 +29,7 @@ def _pipe(attributes: SlicerToxic, stub: Stub) -> Pipe:
             begin = end
             try:
                 yield Sleep(
-                    now_ns() + max(attributes.delay * 1_000, 1)
+                    stub.now_ns() + max(attributes.delay * 1_000, 1)
                 )  # at least one, so that each piece is written separately
             except Interrupted:
                 if rest := chunk.data[end:]:

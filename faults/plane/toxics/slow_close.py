@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from faults.plane.kind import NEXT, Chunk, Kind, Pipe, Sleep, Stub
-from faults.plane.timers import now_ns
 
 
 class SlowCloseToxic(msgspec.Struct):
@@ -17,7 +16,7 @@ class SlowCloseToxic(msgspec.Struct):
 def _pipe(attributes: SlowCloseToxic, stub: Stub) -> Pipe:
     while isinstance(chunk := (yield NEXT), Chunk):
         stub.send(chunk)
-    yield Sleep(now_ns() + attributes.delay * 1_000_000)
+    yield Sleep(stub.now_ns() + attributes.delay * 1_000_000)
 
 
 KIND = Kind(attributes=SlowCloseToxic, lenient=True, pipe=_pipe)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from faults.plane.kind import NEXT, Chunk, Kind, Next, Pipe, Stub
-from faults.plane.timers import now_ns
 
 
 class TimeoutToxic(msgspec.Struct):
@@ -14,13 +13,13 @@ class TimeoutToxic(msgspec.Struct):
     timeout: int = 0
 
 
-def _pipe(attributes: TimeoutToxic, _: Stub) -> Pipe:
-    while isinstance((yield _patience(attributes.timeout)), Chunk):
+def _pipe(attributes: TimeoutToxic, stub: Stub) -> Pipe:
+    while isinstance((yield _patience(attributes.timeout, stub)), Chunk):
         pass
 
 
-def _patience(timeout_ms: int) -> Next:
-    return Next(now_ns() + timeout_ms * 1_000_000) if timeout_ms > 0 else NEXT
+def _patience(timeout_ms: int, stub: Stub) -> Next:
+    return Next(stub.now_ns() + timeout_ms * 1_000_000) if timeout_ms > 0 else NEXT
 
 
 KIND = Kind(attributes=TimeoutToxic, lenient=True, pipe=_pipe, closes_when_removed=lambda _: True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
@@ -70,6 +71,12 @@ class ScriptEnvironment:
     @property
     def moments(self) -> Moments:
         raise FaultError("cannot here, because the script's processes do not stop themselves. Use .at_step(…)")
+
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()
+
+    def time_ns(self) -> int:
+        return time.time_ns()
 
     def address(self, name: str) -> Address:
         raise FaultError(f"{name} is not asked anything, so it has no address")

@@ -15,7 +15,7 @@ from harness.cluster.cgroups import CpuGroup
 from harness.cluster.cpu_quotas import CpuQuotas
 from harness.cluster.holds import Holds
 from harness.cluster.log_lines import lines_from
-from harness.cluster.process_limits import ProcessLimits, limit_of
+from harness.cluster.process_limits import ProcessLimits, cpu_s_of, limit_of
 from harness.cluster.script.journals import Journals
 from harness.cluster.script.system import LAUNCHER
 from harness.cluster.warden_client import WardenClient
@@ -115,6 +115,9 @@ class ScriptProcesses:
     def throttled(self, name: str) -> int:
         return self._groups[name].throttled()
 
+    def cpu_s(self, name: str) -> float:
+        return cpu_s_of(self.pid(name))
+
     def unlimit_cpu(self, label: str) -> None:
         try:
             self._quotas.release(label)
@@ -126,6 +129,9 @@ class ScriptProcesses:
 
     def log(self, name: str) -> Path:
         return self._log
+
+    def log_bytes(self, name: str) -> int:
+        return self._log.stat().st_size
 
     def log_lines(self, name: str, offset: int) -> AsyncGenerator[str, None]:
         return lines_from(self._log, offset)

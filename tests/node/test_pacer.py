@@ -11,13 +11,13 @@ from random import Random
 import pytest
 import uvloop
 
-from workloads.load.pacer import Pacer
+from harness.node.pacer import TimerPacer
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 def test_nobody_is_woken_early_and_all_are_woken_in_order(run: object) -> None:
     async def main() -> None:
-        pacer, begin, woken = Pacer(), time.monotonic_ns(), list[int]()
+        pacer, begin, woken = TimerPacer(), time.monotonic_ns(), list[int]()
 
         async def sleep(after_us: int) -> None:
             at_ns = begin + after_us * 1000
@@ -41,7 +41,7 @@ def test_nobody_is_woken_early_and_all_are_woken_in_order(run: object) -> None:
 
 def test_a_time_that_is_past_or_now_returns_at_once() -> None:
     async def main() -> None:
-        pacer = Pacer()
+        pacer = TimerPacer()
         for at_ns in (0, -5, time.monotonic_ns()):
             await asyncio.wait_for(pacer.sleep_until(at_ns), 30)
         pacer.close()
@@ -51,7 +51,7 @@ def test_a_time_that_is_past_or_now_returns_at_once() -> None:
 
 def test_an_earlier_sleeper_that_comes_later_is_woken_first() -> None:
     async def main() -> None:
-        pacer, order = Pacer(), list[str]()
+        pacer, order = TimerPacer(), list[str]()
 
         async def sleep(name: str, after_ms: int) -> None:
             await pacer.sleep_until(begin + after_ms * 1_000_000)
@@ -71,7 +71,7 @@ def test_an_earlier_sleeper_that_comes_later_is_woken_first() -> None:
 
 def test_a_cancelled_sleeper_does_not_hold_the_others_up() -> None:
     async def main() -> None:
-        pacer = Pacer()
+        pacer = TimerPacer()
         begin = time.monotonic_ns()
         first = asyncio.create_task(pacer.sleep_until(begin + 10_000_000))
         second = asyncio.create_task(pacer.sleep_until(begin + 20_000_000))
@@ -87,7 +87,7 @@ def test_closing_leaves_no_descriptor() -> None:
     async def main() -> None:
         before = descriptors()
         for _ in range(10):
-            pacer = Pacer()
+            pacer = TimerPacer()
             await pacer.sleep_until(time.monotonic_ns() + 1000)
             pacer.close()
         assert descriptors() == before

@@ -25,7 +25,7 @@ class _Itimerspec(ctypes.Structure):
     _fields_ = (("interval", _Timespec), ("value", _Timespec))
 
 
-class Pacer:
+class TimerPacer:
     """Sleeps of one event loop until given times of the monotonic clock, woken by one timer of the kernel (Linux timerfd)."""
 
     def __init__(self) -> None:

@@ -1,0 +1,80 @@
+"""What a node has of its machine besides its event loop: clocks, files, exact timers, a log, a process.
+
+`NodeContext` passes it on to node code. The real machine is here; `harness.simulation` has another one.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Protocol
+
+from harness.node.control import ControlPage
+from harness.node.files import FileOperations, Files, SteeredFiles
+from harness.node.pacer import TimerPacer
+
+
+class Pacer(Protocol):
+    """Sleeps until exact times of the monotonic clock."""
+
+    async def sleep_until(self, at_ns: int) -> None:
+        """Return at `at_ns`, at once if that is past."""
+
+    def wake_all(self) -> None:
+        """Have everybody who sleeps return now."""
+
+    def close(self) -> None: ...
+
+
+class Machine(Protocol):
+    """The machine of one start of a node."""
+
+    control: ControlPage
+    """The page by which its disk and its clock are steered."""
+    pid: int
+
+    def monotonic_ns(self) -> int:
+        """The monotonic clock."""
+
+    def time_ns(self) -> int:
+        """A wall clock that is right: nanoseconds since 1970."""
+
+    def files(self, folder: Path) -> FileOperations:
+        """The files of a folder, steered by the control page."""
+
+    def pacer(self) -> Pacer:
+        """A pacer for the running loop."""
+
+    def settle(self) -> None:
+        """Collect garbage now, and never look again at what is left."""
+
+    def write_log(self, line: str) -> None:
+        """A line in the node's log."""
+
+
+class RealMachine:
+    """The machine that this process runs on. See `Machine`."""
+
+    monotonic_ns = staticmethod(time.monotonic_ns)
+    time_ns = staticmethod(time.time_ns)
+
+    def __init__(self, control: Path | None) -> None:
+        """`control` is the file of the control page; None if no fault can target this node."""
+        self.control = ControlPage(control)
+        self.pid = os.getpid()
+
+    def files(self, folder: Path) -> FileOperations:
+        return SteeredFiles(Files(folder), self.control)
+
+    def pacer(self) -> Pacer:
+        return TimerPacer()
+
+    def settle(self) -> None:
+        gc.collect()
+        gc.freeze()
+
+    def write_log(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,190 @@
+"""A simulated system, running: what faults, the runner and the history see of it. The simulator's `Environment`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from random import Random
+from typing import Final, cast
+
+from harness.cluster.background import Background
+from harness.cluster.node_clocks import NodeClocks
+from harness.cluster.node_moments import NodeMoments
+from harness.cluster.probe import Probe
+from harness.cluster.steering import Steering
+from harness.http.moments import set_watch
+from harness.model.environment import LinkCounters, Packets
+from harness.model.errors import FaultError
+from harness.model.seeds import stream
+from harness.model.steering import Counter, Setting, Tracked
+from harness.model.system import CLIENT, Address, Link, Node, System, links_of
+from harness.node.context import NodeContext, NodeSpec
+from harness.simulation.disk import MemoryFile
+from harness.simulation.host import Host, HostMachine, Main
+from harness.simulation.link import NamedLink
+from harness.simulation.network import Network
+from harness.simulation.processes import SimulatedProcesses
+from harness.simulation.world import BEGIN_S, EPOCH_S, World
+
+GENERATOR: Final = "workloads.load.generator"
+HARNESS: Final = "harness"
+"""The host on which the harness's own part of a run goes: windows, questions, what is looked at."""
+
+_PORT: Final = 7000
+_DATA: Final = "data"
+
+NodeMain = Callable[[NodeContext], Awaitable[None]]
+
+
+class SimulatedCluster:
+    """The hosts, links and processes of one run, in one world."""
+
+    def __init__(self, world: World, system: System, note: Callable[[str, str, str], None]) -> None:
+        self.world = world
+        self.system = system
+        self.nodes: dict[str, Node] = {node.name: node for node in system.nodes()}
+        self.network = Network(world)
+        self.background = Background()
+        self.hosts = {name: self._host(number, name) for number, name in enumerate([*self.nodes, CLIENT, HARNESS], start=1)}
+        probe = Probe(system, self.nodes, self.address)
+        node_hosts = {name: host for name, host in self.hosts.items() if name != HARNESS}
+        self.processes = SimulatedProcesses(self.nodes, node_hosts, probe, self._main_of, note)
+        self.links = SimulatedLinks(self.network, world, system, self.hosts, probe)
+        steering = {name: Steering(self.hosts[name].control) for name in self.nodes}
+        self.disks = SimulatedDisks(self.hosts, steering)
+        self.moments = NodeMoments(steering, self.processes)
+        self.clocks = NodeClocks(steering, {}, probe, self.background)
+
+    @property
+    def packets(self) -> Packets:
+        raise FaultError("cannot in a simulation yet: faults on packets")
+
+    def monotonic_ns(self) -> int:
+        loop = self.hosts[HARNESS].loop
+        return self.world.monotonic_ns if loop is None else round(loop.time() * 1e9)
+
+    def time_ns(self) -> int:
+        return self.monotonic_ns() + round((EPOCH_S - BEGIN_S) * 1e9)
+
+    def address(self, name: str) -> Address:
+        return self.hosts[name].address
+
+    def steps_done(self) -> int:
+        raise FaultError("cannot here, because this system does not train")
+
+    def random(self, component: str) -> Random:
+        return stream(self.world.seed, component)
+
+    def forget(self) -> None:
+        """Let go of what the hosts were doing when the run was over. Their logs and disks stay."""
+        self.world.forget()
+        self.network.forget()
+        self.links.forget()
+        self.processes.forget()
+        self.background = Background()
+        for host in self.hosts.values():
+            host.forget()
+
+    def _host(self, number: int, name: str) -> Host:
+        host = Host(self.world, self.network, number, name, (f"10.0.0.{number}", _PORT))
+        self.network.add(host)
+        return host
+
+    def _main_of(self, name: str, starts: int) -> Main:
+        """What a node runs: its own code, on a machine of the simulator's."""
+        node = Node(name=CLIENT, code=GENERATOR) if name == CLIENT else self.nodes[name]
+        assert node.code is not None  # noqa: S101 - a system with foreign programs is not simulated
+        main = cast(NodeMain, importlib.import_module(node.code).main)
+        host = self.hosts[name]
+        entries = self.links.entries if name == CLIENT else {}
+        spec = NodeSpec(
+            name=name,
+            start=starts,
+            host=host.address[0],
+            port=host.address[1],
+            data=_DATA,
+            log="",
+            seed=self.world.seed,
+            code=node.code,
+            peers=entries or {peer: self.links.address(name, peer) for peer in node.peers},
+            config=dict(node.config),
+        )
+
+        async def run() -> None:
+            node = NodeContext(spec, HostMachine(host))
+            set_watch(node.moments)
+            await main(node)
+
+        return run
+
+
+class SimulatedLinks:
+    """See `harness.model.environment.Links`."""
+
+    def __init__(self, network: Network, world: World, system: System, hosts: Mapping[str, Host], probe: Probe) -> None:
+        self.all: Sequence[Link] = links_of(system)
+        self._probe = probe
+        self._system = system
+        self._links: dict[str, NamedLink] = {}
+        self._addresses: dict[str, Address] = {}
+        for number, link in enumerate(self.all, start=1):
+            self._links[link.name] = NamedLink(world, link.name)
+            self._addresses[link.name] = f"10.{1 + number // 250}.0.{number % 250}", _PORT
+            network.add_link(self._addresses[link.name], self._links[link.name], hosts[link.target])
+
+    def forget(self) -> None:
+        """Let go of every connection."""
+        for link in self._links.values():
+            link.forget()
+
+    def address(self, source: str, target: str) -> Address:
+        """Where `source` reaches `target`."""
+        return self._addresses[f"{source}>{target}"]
+
+    @property
+    def entries(self) -> dict[str, Address]:
+        """The entry nodes, as clients reach them."""
+        return {name: self.address(CLIENT, name) for name in self._system.entries()}
+
+    async def add_toxic(
+        self, link: str, name: str, *, kind: str, stream: str, attributes: Mapping[str, float | str], toxicity: float = 1.0
+    ) -> None:
+        self._links[link].add_toxic(name, kind=kind, stream=stream, attributes=attributes, toxicity=toxicity)
+
+    async def remove_toxic(self, link: str, name: str) -> None:
+        self._links[link].remove_toxic(name)
+
+    async def toxic_hits(self) -> Mapping[tuple[str, str], int]:
+        return {(link, name): count for link, one in self._links.items() for name, count in one.hits().items()}
+
+    async def counters(self) -> Mapping[str, LinkCounters]:
+        return {name: link.counters() for name, link in self._links.items()}
+
+    async def round_trip_ms(self, link: Link, timeout_s: float = 1.0) -> float:
+        try:
+            return await self._probe.answer_ms(link.target, self._addresses[link.name], timeout_s)
+        except FaultError as error:
+            raise FaultError(f"{link.target} does not answer through {link.name}: {error}") from error
+
+
+class SimulatedDisks:
+    """See `harness.model.environment.Disks`."""
+
+    def __init__(self, hosts: Mapping[str, Host], steering: Mapping[str, Steering]) -> None:
+        self._hosts = hosts
+        self._steering = steering
+
+    def files(self, name: str, pattern: str = "*") -> Mapping[str, MemoryFile]:
+        return self._hosts[name].disk.files(_DATA, pattern)
+
+    def hold(self, name: str, setting: Setting, label: str, value: int) -> None:
+        self._steering[name].hold(setting, label, value)
+
+    def release(self, name: str, setting: Setting, label: str) -> None:
+        self._steering[name].release(setting, label)
+
+    def count(self, name: str, counter: Counter) -> int:
+        return self._steering[name].count(counter)
+
+    def tracked(self, name: str) -> Sequence[Tracked]:
+        return self._steering[name].tracked()

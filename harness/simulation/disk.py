@@ -1,0 +1,159 @@
+"""A simulated host's files: in memory, each operation takes time and may be the last one that its host does.
+
+What a process wrote outlives it, as the kernel's page cache does. What a loss of power leaves is decided by the fault
+`PowerLoss`, as in a real run, or by `lose_power` here, which knows more than that can know from outside (names, single bytes).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from random import Random
+from typing import Final
+
+from harness.model.steering import PARTIAL
+from harness.simulation.loop import HostDied
+
+_OPERATION_S: Final = 0.00001
+"""What an operation takes that does not wait for the disk."""
+
+
+class MemoryFile:
+    """One file: its content, and what of it is on the disk. See `harness.model.environment.StoredFile`."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.synced_bytes = 0
+        self.synced: bytes | None = b""
+        """The content on the disk, if that is not the first `synced_bytes` of what is written now."""
+
+    def size(self) -> int:
+        return len(self.data)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return bytes(self.data[offset : offset + length])
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        """As damage that happens on the disk itself."""
+        self.data[offset : offset + len(data)] = data
+
+    def truncate(self, length: int) -> None:
+        if length < self.synced_bytes and self.synced is None:
+            self.synced = bytes(self.data[: self.synced_bytes])
+        del self.data[length:]
+
+    def sync(self) -> None:
+        self.synced, self.synced_bytes = None, len(self.data)
+
+    def on_disk(self) -> bytes:
+        return bytes(self.data[: self.synced_bytes]) if self.synced is None else self.synced
+
+
+class MemoryDisk:
+    """Every folder of one host, by the folder's name; see `FileOperations`."""
+
+    def __init__(self, random: Random) -> None:
+        self.sync_s: tuple[float, float] = (0.0002, 0.001)
+        """How long a sync takes: from, to."""
+        self._random = random
+        self._folders: dict[str, dict[str, MemoryFile]] = {}
+        self._durable: dict[str, dict[str, MemoryFile]] = {}
+
+    def folder(self, name: str) -> dict[str, MemoryFile]:
+        return self._folders.setdefault(name, {})
+
+    def files(self, folder: str, pattern: str) -> Mapping[str, MemoryFile]:
+        """Those whose names match, sorted; not those half written."""
+        found = self.folder(folder)
+        return {name: found[name] for name in sorted(found) if fnmatchcase(name, pattern) and not name.endswith(PARTIAL)}
+
+    def sync_folder(self, name: str) -> None:
+        self._durable[name] = dict(self.folder(name))
+
+    def sync_seconds(self) -> float:
+        return self._random.uniform(*self.sync_s)
+
+    def part_of(self, data: bytes) -> bytes:
+        """What a death in the middle of a write leaves of it."""
+        return data[: self._random.randint(0, len(data))]
+
+    def lose_power(self) -> str:
+        """Lose what was not synced: all of it, none, or a part; names likewise. Says what was lost."""
+        told = []
+        for folder, files in self._folders.items():
+            durable = self._durable.get(folder, {})
+            names = durable if durable.keys() != files.keys() and self._random.random() < 0.5 else files
+            left: dict[str, MemoryFile] = {}
+            for name in sorted(names):
+                file, base = names[name], names[name].on_disk()
+                written = bytes(file.data)
+                tail = written[len(base) :] if written.startswith(base) else b""
+                keep = self._random.choice((0, 0, len(tail), self._random.randint(0, len(tail))))
+                new = left[name] = MemoryFile()
+                new.data = bytearray(base + tail[:keep])
+                new.sync()
+                if len(new.data) < len(written):
+                    told.append(f"{len(written) - len(new.data)} bytes of {name}")
+            told += [f"the name {name}" for name in sorted(files.keys() - left.keys())]
+            self._folders[folder] = left
+            self._durable[folder] = dict(left)
+        return ", ".join(told) or "nothing"
+
+
+class HostFiles:
+    """The files of one folder in one life of a host; see `harness.node.files.FileOperations`."""
+
+    def __init__(self, disk: MemoryDisk, folder: str, begin: Callable[[str, float], None]) -> None:
+        """`begin` is told of each operation and of how long it takes; it may raise `HostDied`."""
+        self._disk = disk
+        self._folder = folder
+        self._begin = begin
+
+    def names(self) -> list[str]:
+        return list(self._disk.folder(self._folder))
+
+    def read(self, name: str) -> bytes | None:
+        self._begin(f"read {name}", _OPERATION_S)
+        file = self._disk.folder(self._folder).get(name)
+        return None if file is None else bytes(file.data)
+
+    def map(self, name: str) -> memoryview:
+        file = self._disk.folder(self._folder).get(name)
+        if file is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        return memoryview(file.data)  # pins its size, as it should: a file that is served from is replaced, never cut
+
+    def size(self, name: str) -> int | None:
+        file = self._disk.folder(self._folder).get(name)
+        return None if file is None else len(file.data)
+
+    def append(self, name: str, data: bytes) -> None:
+        file = self._file(name)
+        try:
+            self._begin(f"append {name}", _OPERATION_S)
+        except HostDied:
+            file.data += self._disk.part_of(data)
+            raise
+        file.data += data
+
+    def truncate(self, name: str, length: int) -> None:
+        self._begin(f"truncate {name}", _OPERATION_S)
+        self._file(name).truncate(length)
+
+    def sync(self, name: str) -> None:
+        self._begin(f"sync {name}", self._disk.sync_seconds())
+        self._disk.folder(self._folder)[name].sync()
+
+    def rename(self, name: str, new: str) -> None:
+        self._begin(f"rename {new}", _OPERATION_S)
+        files = self._disk.folder(self._folder)
+        files[new] = files.pop(name)
+
+    def sync_folder(self) -> None:
+        self._begin("sync the folder", self._disk.sync_seconds())
+        self._disk.sync_folder(self._folder)
+
+    def _file(self, name: str) -> MemoryFile:
+        return self._disk.folder(self._folder).setdefault(name, MemoryFile())

@@ -1,0 +1,183 @@
+"""A simulated machine: its name and address, its disk, its processor, and the process that runs on it, if one does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
+from pathlib import Path
+from typing import Any, Final
+
+from harness.model.system import Address
+from harness.node.control import ControlPage
+from harness.node.files import FileOperations, SteeredFiles
+from harness.node.machine import Pacer
+from harness.simulation.disk import HostFiles, MemoryDisk
+from harness.simulation.loop import HostDied, HostLoop, Sockets
+from harness.simulation.pacer import SimulatedPacer
+from harness.simulation.world import BEGIN_S, EPOCH_S, World
+
+SIGKILL: Final = -9
+SIGTERM: Final = -15
+
+Main = Callable[[], Coroutine[Any, Any, None]]
+Exited = Callable[[str, int, int], None]
+"""Told of a process that ended: the host's name, its pid, its exit code."""
+
+
+class Host:
+    """One machine. It runs one process at a time: a life, with a loop of its own."""
+
+    def __init__(self, world: World, network: Sockets, number: int, name: str, address: Address) -> None:
+        self.world = world
+        self.network = network
+        self.number = number
+        self.name = name
+        self.address = address
+        self.control = ControlPage(None, self._stops_itself)
+        self.disk = MemoryDisk(world.random(f"{name}/disk"))
+        self.callback_s = 0.00002
+        """How long each callback takes."""
+        self.ran_s = 0.0
+        """How long its processor has worked in this life."""
+        self.loop: HostLoop | None = None
+        self.pid = 0
+        self.powered = True
+        """Whether the kernel answers: it does while a process is merely dead."""
+        self.log: list[str] = []
+        self.context: Context = copy_context()
+        self.counted: Callable[[str], bool] | None = None
+        """Told of each send, sync and rename, by its name; whether the host dies in it."""
+        self.on_exit: Exited = lambda name, pid, code: None
+        self._main: asyncio.Task[None] | None = None
+        self._code: asyncio.Future[int] | None = None
+
+    # --------------------------------------------------------------------------------------------------------- process
+
+    def start(self, main: Main) -> int:
+        """Start a process; returns its pid."""
+        self.pid = 1000 * self.number + self.world.next_number()
+        loop = self.loop = HostLoop(self.world, self)  # type: ignore[abstract]  # what it lacks raises NotImplementedError
+        self.world.begun.append(loop)
+        self.powered, self.ran_s, self.context = True, 0.0, copy_context()
+        self.world.note("start", self.name, f"pid {self.pid}")
+
+        def begin() -> None:
+            self._main = loop.create_task(main())
+            self._main.add_done_callback(self._over)
+
+        loop.call_soon(begin)
+        return self.pid
+
+    @property
+    def runs(self) -> bool:
+        return self.loop is not None
+
+    def kill(self) -> None:
+        """As SIGKILL: the kernel resets or ends its connections."""
+        self._end(SIGKILL)
+
+    def cut_power(self) -> str:
+        """The machine is gone without a word to anyone, and what was not synced may be. Says what was lost."""
+        self.powered = False
+        self._end(SIGKILL)
+        return self.disk.lose_power()
+
+    def terminate(self) -> None:
+        """As SIGTERM, which cancels the node's main task."""
+        if self.loop is not None and self._main is not None:
+            self.loop.deliver(self._main.cancel)
+
+    def _stops_itself(self) -> None:
+        """At a moment of its own work at which a fault is to begin."""
+        if self.loop is not None:
+            self.loop.stop_running()
+
+    def died_by_itself(self) -> None:
+        """A death that was announced has come."""
+        self._end(SIGKILL)
+
+    def exits(self, error: SystemExit) -> None:
+        """The node's code ends its process."""
+        self._end(error.code if isinstance(error.code, int) else 1)
+
+    def forget(self) -> None:
+        """Let go of whatever its process was doing."""
+        self.loop = self._main = None
+        self.on_exit, self.counted, self.context = lambda name, pid, code: None, None, copy_context()
+
+    def _over(self, main: asyncio.Task[None]) -> None:
+        if self.loop is None or (not main.cancelled() and isinstance(main.exception(), HostDied)):
+            return
+        error = None if main.cancelled() else main.exception()
+        if error is not None:
+            self.complain(f"the node's main ended: {_named(error)}")
+        self._end(1 if error is not None else 0)
+
+    def _end(self, code: int) -> None:
+        loop, self.loop = self.loop, None
+        if loop is None:
+            return
+        loop.drop()
+        self.world.note("end", self.name, f"pid {self.pid} {'without power' if not self.powered else f'code {code}'}")
+        self.network.host_ended(loop)
+        self.on_exit(self.name, self.pid, code)
+
+    # --------------------------------------------------------------------------------------------------------- counting
+
+    def begin(self, operation: str, seconds: float) -> None:
+        """The process does something with its disk, which takes a while. Raises `HostDied` if it does not survive that."""
+        loop = self.loop
+        if loop is None:
+            raise HostDied
+        self.count(operation)
+        loop.block(seconds)
+        if self.world.happenings is not None and not operation.startswith("read"):
+            self.world.note("disk", self.name, operation)
+
+    def count(self, operation: str) -> None:
+        """Count an operation at which the process may be made to die."""
+        if self.counted is not None and self.loop is not None and self.counted(operation):
+            self.loop.dies_at_s = self.loop.time()
+            raise HostDied
+
+    def complain(self, text: str) -> None:
+        """Something that its process did wrong goes into its log, as a traceback would."""
+        self.log.append(f"{self.world.now - BEGIN_S:.3f} {self.name}: {text}")
+        self.world.note("log", self.name, text)
+
+
+class HostMachine:
+    """The machine as a node sees it; see `harness.node.machine.Machine`."""
+
+    def __init__(self, host: Host) -> None:
+        assert host.loop is not None  # noqa: S101 - made by the process that runs on it
+        self.control = host.control
+        self.pid = host.pid
+        self._host = host
+        self._loop = host.loop
+
+    def monotonic_ns(self) -> int:
+        return round(self._loop.time() * 1e9)
+
+    def time_ns(self) -> int:
+        return self.monotonic_ns() + round((EPOCH_S - BEGIN_S) * 1e9)
+
+    def files(self, folder: Path) -> FileOperations:
+        return SteeredFiles(HostFiles(self._host.disk, str(folder), self._host.begin), self.control, self._loop.block)
+
+    def pacer(self) -> Pacer:
+        return SimulatedPacer(self._loop)
+
+    def settle(self) -> None:
+        """Nothing is collected in a simulation while it runs."""
+
+    def write_log(self, line: str) -> None:
+        self._host.log.append(line)
+        self._host.world.note("log", self._host.name, line)
+
+
+def _named(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"

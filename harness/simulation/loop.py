@@ -1,0 +1,286 @@
+"""The event loop of one life of a simulated host.
+
+What asyncio and uvloop promise holds: callbacks run in the order in which they were asked for, and what becomes ready in a
+turn runs in the next one. Each callback takes some time of the host's processor, so a host that has much to do falls behind,
+and what arrives meanwhile gathers. When the life ends the loop is dropped: nothing of it runs again, not even `finally`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import events
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from math import inf
+from typing import Any, Final, NoReturn, Protocol
+
+from harness.model.system import Address
+from harness.simulation.tasks import CountedFuture, CountedTask
+from harness.simulation.world import SimulationError, World
+
+_INSTANT_S: Final = 1e-9
+"""Tells what came after from what came before."""
+
+
+class HostDied(SystemExit):
+    """The host dies here. As `SystemExit`, asyncio's tasks let it pass, so that it ends the turn in which it is raised."""
+
+
+class Socket(Protocol):
+    """One end of a connection."""
+
+    loop: HostLoop
+
+
+class Sockets(Protocol):
+    """The network, as a loop and its host use it."""
+
+    def listen(self, loop: HostLoop, address: Address, factory: Callable[[], asyncio.BaseProtocol]) -> object:
+        """Accept connections on an address. Raises `OSError` if that is taken."""
+
+    async def connect(
+        self, loop: HostLoop, address: Address, factory: Callable[[], asyncio.BaseProtocol]
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
+        """A connection to whoever listens there. Raises `OSError` if nobody does."""
+
+    def gone(self, end: Socket) -> None:
+        """A socket is closed."""
+
+    def host_ended(self, loop: HostLoop) -> None:
+        """A process has ended."""
+
+
+class Owner(Protocol):
+    """The host that a loop belongs to."""
+
+    number: int
+    name: str
+    callback_s: float
+    ran_s: float
+    context: Context
+
+    @property
+    def network(self) -> Sockets: ...
+
+    def died_by_itself(self) -> None:
+        """The process has died in what it just did."""
+
+    def exits(self, error: SystemExit) -> None:
+        """The process ends itself."""
+
+    def complain(self, text: str) -> None:
+        """Something went wrong that the process did not handle."""
+
+    def count(self, operation: str) -> None:
+        """It does one of the operations in which it may be made to die. Raises `HostDied` if it does."""
+
+
+class HostLoop(asyncio.AbstractEventLoop):
+    """See the module. Its clock is the host's: it runs ahead of the world's while the host works or blocks."""
+
+    def __init__(self, world: World, host: Owner) -> None:
+        self.world = world
+        self.host = host
+        self.dead = False
+        self.dies_at_s = inf
+        """When a death that was announced comes; one that comes while the host blocks is felt there."""
+        self._local_s = world.now
+        self._ready: deque[events.Handle] = deque()
+        self._queued = False
+        """Whether a turn is due, or under way."""
+        self._stopped = False
+        self._stopped_s = inf
+
+    # ------------------------------------------------------------------------------------------------------------ time
+
+    def time(self) -> float:
+        local, now = self._local_s, self.world.now
+        return local if local > now else now
+
+    def block(self, seconds: float) -> None:
+        """The host does nothing else for so long. Raises `HostDied` if it dies meanwhile."""
+        until = self.time() + seconds
+        if self.dead or until >= self.dies_at_s:
+            self._local_s = min(until, self.dies_at_s)
+            raise HostDied
+        self._local_s = until
+
+    # ------------------------------------------------------------------------------------------------------- callbacks
+
+    def call_soon(  # type: ignore[override]  # typeshed binds the arguments to the callback
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> events.Handle:
+        handle = events.Handle(callback, args, self, context)
+        self.add(handle)
+        return handle
+
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> NoReturn:
+        raise SimulationError(f"{callback!r} was handed to {self.host.name}'s loop from another thread; nodes use no threads.")
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> events.TimerHandle:
+        return self.call_at(self.time() + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> events.TimerHandle:
+        handle = events.TimerHandle(when, callback, args, self, context)
+        self.world.at(when, self._due, handle)
+        return handle
+
+    def add(self, handle: events.Handle) -> None:
+        """Run a handle in the next turn."""
+        if self.dead:
+            return
+        self._ready.append(handle)
+        if not self._queued and not self._stopped:
+            self._queued = True
+            self.world.at(self._local_s, self._turn)
+
+    def deliver(self, callback: Callable[..., object], *args: Any) -> None:
+        """Something has come from outside: as `call_soon`, from the world's side, and without a context of its own."""
+        if not self.dead:
+            self._wake(events.Handle(callback, args, self, self.host.context))
+
+    def _due(self, handle: events.TimerHandle) -> None:
+        if not handle._cancelled and not self.dead:
+            self._wake(handle)
+
+    def _wake(self, handle: events.Handle) -> None:
+        """Run a handle now, if the host has nothing else to do."""
+        self._ready.append(handle)
+        if self._queued or self._stopped:
+            return
+        self._queued = True
+        if self._local_s > self.world.now or events._get_running_loop() is not None:
+            self.world.at(self._local_s, self._turn)
+        else:
+            self._turn()
+
+    def _timer_handle_cancelled(self, handle: events.TimerHandle) -> None:
+        self.world.timer_cancelled()
+
+    def _turn(self) -> None:
+        """What is ready now, and not what becomes ready meanwhile, as a turn of asyncio's loop."""
+        world, ready = self.world, self._ready
+        if self.dead:
+            return
+        if self._stopped:
+            self._queued = False
+            return
+        if self._local_s > world.now:  # still busy with what was before
+            world.at(self._local_s, self._turn)
+            return
+        self._local_s = world.now
+        number, cost_s = len(ready), self.host.callback_s
+        world.mix(self.host.number, number)
+        world.steps += number
+        events._set_running_loop(self)
+        try:
+            for _ in range(number):
+                handle = ready.popleft()
+                if handle._cancelled:
+                    continue
+                self._local_s += cost_s
+                if self._local_s >= self.dies_at_s:
+                    raise HostDied  # noqa: TRY301 - the turn ends here as it does inside a callback
+                handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]  # as `Handle._run`
+                if self.dead or self._stopped:  # type: ignore[redundant-expr]  # a callback changes either
+                    break
+        except HostDied:
+            self.host.died_by_itself()
+        except SystemExit as error:
+            self.host.exits(error)
+        except Exception as error:  # as asyncio reports it
+            self.call_exception_handler({"message": "a callback raised", "exception": error})
+        finally:
+            events._set_running_loop(None)
+        self.host.ran_s += self._local_s - world.now
+        if self.dead:
+            return
+        if ready and not self._stopped:
+            world.at(self._local_s, self._turn)
+        else:
+            self._queued = False
+
+    # ------------------------------------------------------------------------------------------------------- from outside
+
+    def stop_running(self) -> None:
+        """As SIGSTOP: nothing runs, and everything gathers.
+
+        A callback under way comes to its end. If the process dies before it goes on, nothing that it sends from now on arrives.
+        """
+        if not self._stopped:
+            self._stopped, self._stopped_s = True, self.time()
+            self._local_s = self._stopped_s + _INSTANT_S
+
+    def go_on(self) -> None:
+        """As SIGCONT."""
+        self._stopped, self._stopped_s = False, inf
+        if self._ready and not self._queued:
+            self._queued = True
+            self.world.at(self._local_s, self._turn)
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
+    def drop(self) -> None:
+        """The life is over."""
+        self.dead = True
+        self.dies_at_s = min(self.dies_at_s, self._stopped_s, self.time())
+        self._ready.clear()
+
+    # ----------------------------------------------------------------------------------- what asyncio's own code asks of a loop
+
+    def get_debug(self) -> bool:
+        return False
+
+    def is_running(self) -> bool:
+        return True
+
+    def is_closed(self) -> bool:
+        return False
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return CountedFuture(loop=self)
+
+    def create_task(  # type: ignore[override]
+        self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: Context | None = None
+    ) -> asyncio.Task[Any]:
+        task = CountedTask(coro, loop=self, name=name or "task", context=context)
+        self.world.begun.append(task)
+        return task
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, HostDied) or self.dead:
+            return
+        self.host.complain(f"{context.get('message')}: {type(error).__name__}: {error}" if error else str(context))
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        self.call_exception_handler(context)
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., object], *args: Any
+    ) -> NoReturn:
+        raise SimulationError(f"{self.host.name} runs {func!r} in a thread; nodes use none.")
+
+    def add_signal_handler(  # type: ignore[override]
+        self, sig: int, callback: Callable[..., object], *args: Any
+    ) -> None:
+        """Signals reach the host through `Host.terminate`."""
+
+    async def create_server(
+        self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
+        return self.host.network.listen(self, (host, port), protocol_factory)
+
+    async def create_connection(
+        self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
+        return await self.host.network.connect(self, (host, port), protocol_factory)

@@ -1,0 +1,320 @@
+"""The simulated network: hosts, addresses, connections, and packets that come late, later, or not until a cut is healed.
+
+A connection is TCP's: bytes come in order and complete, or the connection ends. What the network loses is sent again, so
+loss is delay. A cut holds what travels in one direction between two hosts; when it is healed, that comes after one more
+retransmission.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import zlib
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from harness.model.system import Address
+from harness.simulation.host import Host
+from harness.simulation.link import NamedLink
+from harness.simulation.loop import HostLoop, Socket
+from harness.simulation.messages import Message, text_of
+from harness.simulation.transport import End
+from harness.simulation.wire import Wire
+from harness.simulation.world import World
+
+_CONNECT_AGAIN_S: Final = (1.0, 3.0, 7.0, 15.0)
+"""When a packet that asks for a connection is sent again, after the first time (RFC 6298: one second, doubled)."""
+
+_AGAIN_S: Final = 0.4
+"""At most so long after a cut has healed comes what it held: TCP had been doubling its timeout meanwhile."""
+
+Pair = tuple[str, str]
+"""From which host to which."""
+
+
+class Server:
+    """What `create_server` returns; see `asyncio.Server`."""
+
+    def __init__(self, network: Network, loop: HostLoop, address: Address) -> None:
+        self._network = network
+        self._loop = loop
+        self._address = address
+
+    async def __aenter__(self) -> Server:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._network.stop_listening(self._loop, self._address)
+
+    async def wait_closed(self) -> None:
+        """Nothing is left to wait for."""
+
+    async def serve_forever(self) -> None:
+        try:
+            await self._loop.create_future()
+        finally:
+            self.close()
+
+
+class Network:
+    """See the module."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.messages: list[Message] = []
+        self.delay_s: tuple[float, float] = (0.0001, 0.0004)
+        """How long a packet takes: from, to."""
+        self.late_share = 0.0
+        """The share of packets that come as late as if they had been lost once."""
+        self.split_share = 0.02
+        """The share of writes that come in two pieces."""
+        self._random = world.random("network")
+        self._hosts: dict[str, Host] = {}
+        self._routes: dict[Address, tuple[Host, NamedLink | None]] = {}
+        self._listening: dict[Address, tuple[HostLoop, Callable[[], asyncio.BaseProtocol]]] = {}
+        self._ends: dict[HostLoop, dict[End, Wire]] = {}
+        """The open ends of each process, and the wire that each writes to."""
+        self._cuts: dict[Pair, int] = {}
+        self._held: dict[Pair, list[Callable[[], None]]] = {}
+
+    # ----------------------------------------------------------------------------------------------------------- addresses
+
+    def add(self, host: Host) -> None:
+        self._hosts[host.name] = host
+        self._routes[host.address] = host, None
+
+    def add_link(self, address: Address, link: NamedLink, target: Host) -> None:
+        """Let an address lead to a host, over a link on which toxics may be."""
+        self._routes[address] = target, link
+
+    def listen(self, loop: HostLoop, address: Address, factory: Callable[[], asyncio.BaseProtocol]) -> Server:
+        if address in self._listening:
+            raise OSError(errno.EADDRINUSE, f"error while attempting to bind on address {address}: address already in use")
+        self._listening[address] = loop, factory
+        return Server(self, loop, address)
+
+    def stop_listening(self, loop: HostLoop, address: Address) -> None:
+        if self._listening.get(address, (None,))[0] is loop:
+            del self._listening[address]
+
+    # ------------------------------------------------------------------------------------------------------------------ cuts
+
+    def cut(self, source: str, target: str) -> None:
+        """Let nothing through in this direction, until as many `mend` as `cut` have been called."""
+        self._cuts[source, target] = self._cuts.get((source, target), 0) + 1
+
+    def mend(self, source: str, target: str) -> None:
+        pair = source, target
+        self._cuts[pair] -= 1
+        if not self._cuts[pair]:
+            del self._cuts[pair]
+            for again in self._held.pop(pair, []):
+                self.world.after(self._random.uniform(0, _AGAIN_S), again)
+
+    def reset_between(self, one: str, other: str) -> int:
+        """Reset every connection between two hosts, at both ends; returns how many there were."""
+        found = 0
+        for ends in self._ends.values():
+            for end, wire in list(ends.items()):
+                if {wire.source.name, wire.target.name} == {one, other}:
+                    end.receive_reset()
+                    found += 1
+        return found
+
+    def sockets(self, loop: HostLoop) -> int:
+        """How many sockets a process has open, those that listen among them."""
+        listening = sum(listener is loop for listener, _ in self._listening.values())
+        return len(self._ends.get(loop, ())) + listening
+
+    # ----------------------------------------------------------------------------------------------------------- connections
+
+    async def connect(
+        self, loop: HostLoop, address: Address, factory: Callable[[], asyncio.BaseProtocol]
+    ) -> tuple[End, asyncio.BaseProtocol]:
+        """A connection to whoever listens there, as asyncio's `create_connection`."""
+        if address not in self._routes:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"Connect call failed {address}")
+        target, link = self._routes[address]
+        if link is not None:
+            await link.let_connect(loop)
+        joined: asyncio.Future[None] = loop.create_future()
+        end = End(loop)
+        self.world.at(loop.time(), self._ask, loop, end, target, link, joined, 0)
+        try:
+            await joined
+        except asyncio.CancelledError:
+            end.vanish()
+            if (wire := self._ends.get(loop, {}).pop(end, None)) is not None:
+                wire.send_reset()
+            raise
+        protocol = factory()
+        end.open(cast(asyncio.Protocol, protocol))
+        return end, protocol
+
+    def _ask(
+        self, loop: HostLoop, end: End, target: Host, link: NamedLink | None, joined: asyncio.Future[None], tries: int
+    ) -> None:
+        """Send the packet that asks for a connection, again if nothing came of it."""
+        if not loop.dead and not joined.done() and end not in self._ends.get(loop, {}):
+            self._packet(self._host(loop), target, self._asked, loop, end, target, link, joined)
+            if tries < len(_CONNECT_AGAIN_S):
+                self.world.after(_CONNECT_AGAIN_S[tries], self._ask, loop, end, target, link, joined, tries + 1)
+
+    def _asked(self, loop: HostLoop, end: End, target: Host, link: NamedLink | None, joined: asyncio.Future[None]) -> None:
+        """The kernel there answers, whether its process runs or stands still."""
+        if loop.dead or not target.powered or end in self._ends.get(loop, {}):
+            return
+        if target.address not in self._listening:
+            self._packet(
+                target,
+                self._host(loop),
+                self._answer,
+                loop,
+                joined,
+                ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed"),
+            )
+            return
+        if joined.done():
+            return
+        listener, factory = self._listening[target.address]
+        accepted = End(listener)
+        number = self.world.next_number()
+        counters = link.new_connection() if link is not None else NamedLink.uncounted()
+        source = self._host(loop)
+        up = Wire(self, source, target, (end, accepted), counters[0], f"{self.world.seed}/{number}/upstream")
+        down = Wire(self, target, source, (accepted, end), counters[1], f"{self.world.seed}/{number}/downstream")
+        up.opposite, down.opposite = down, up
+        end.join(up)
+        accepted.join(down)
+        self._ends.setdefault(loop, {})[end] = up
+        self._ends.setdefault(listener, {})[accepted] = down
+        if link is not None:
+            link.opened(up, down)
+        listener.deliver(_accept, accepted, factory)
+        self._packet(target, self._host(loop), self._answer, loop, joined, None)
+
+    def _answer(self, loop: HostLoop, joined: asyncio.Future[None], error: Exception | None) -> None:
+        def settle() -> None:
+            if not joined.done():
+                if error is None:
+                    joined.set_result(None)
+                else:
+                    joined.set_exception(error)
+
+        loop.deliver(settle)
+
+    def gone(self, end: Socket) -> None:
+        """An end's socket is closed."""
+        if isinstance(end, End):
+            self._ends.get(end.loop, {}).pop(end, None)
+
+    def host_ended(self, loop: HostLoop) -> None:
+        """A process has ended; its kernel says so to the others, if it has power."""
+        for address in [address for address, (listener, _) in self._listening.items() if listener is loop]:
+            del self._listening[address]
+        for end, wire in self._ends.pop(loop, {}).items():
+            end.vanish()
+            if self._host(loop).powered:
+                if self._random.random() < 0.3:  # as if something had been left unread
+                    wire.send_reset()
+                else:
+                    wire.send_end()
+
+    def forget(self) -> None:
+        """Let go of every connection."""
+        self._listening.clear()
+        self._ends.clear()
+        self._held.clear()
+
+    def _host(self, loop: HostLoop) -> Host:
+        return self._hosts[loop.host.name]
+
+    # --------------------------------------------------------------------------------------------------------------- packets
+
+    def record(self, wire: Wire, data: bytes) -> Message:
+        message = Message(sent_s=wire.sender.loop.time(), source=wire.source.name, target=wire.target.name, text=text_of(data))
+        self.messages.append(message)
+        return message
+
+    def carry(self, wire: Wire, data: bytes, sent_s: float) -> None:
+        """Take bytes to the other end, in one piece or two."""
+        if self.split_share and len(data) > 1 and self._random.random() < self.split_share:
+            at = self._random.randrange(1, len(data))
+            self._carry(wire, data[:at], sent_s)
+            data = data[at:]
+        self._carry(wire, data, sent_s)
+
+    def _carry(self, wire: Wire, data: bytes, sent_s: float) -> None:
+        at = sent_s + self._delay()
+        if at < wire.last_s:
+            at = wire.last_s
+        wire.last_s = at
+        self.world.at(at, self._arrive, wire, data, sent_s)
+
+    def carry_end(self, wire: Wire) -> None:
+        wire.last_s = max(wire.last_s, self.world.now + self._delay())
+        self.world.at(wire.last_s, self._arrive, wire, b"", self.world.now)
+
+    def carry_reset(self, wire: Wire) -> None:
+        wire.last_s = max(wire.last_s, self.world.now + self._delay())
+        self.world.at(wire.last_s, self._arrive, wire, None, self.world.now)
+
+    def _arrive(self, wire: Wire, data: bytes | None, sent_s: float) -> None:
+        """Bytes, the end (b""), or a reset (None) come to the other host, unless they are held back on the way."""
+        sender = wire.sender
+        if sender.loop.dead and sent_s > sender.loop.dies_at_s:
+            return  # its process did not live to send this
+        if wire.backlog is not None:
+            wire.backlog.append(data)
+        elif self._cuts and (wire.source.name, wire.target.name) in self._cuts:
+            wire.backlog = [data]
+            self._held.setdefault((wire.source.name, wire.target.name), []).append(lambda: self._flush(wire))
+        else:
+            self._hand_over(wire, data)
+
+    def _flush(self, wire: Wire) -> None:
+        """What a cut held comes, unless there is another cut."""
+        pair = wire.source.name, wire.target.name
+        if pair in self._cuts:
+            self._held.setdefault(pair, []).append(lambda: self._flush(wire))
+            return
+        backlog, wire.backlog = wire.backlog or [], None
+        for data in backlog:
+            self._hand_over(wire, data)
+
+    def _hand_over(self, wire: Wire, data: bytes | None) -> None:
+        sender, receiver = wire.sender, wire.receiver
+        self.world.mix(wire.target.number, zlib.crc32(data) if data else -1 if data is None else -2)
+        if data is None:
+            receiver.receive_reset()
+        elif not data:
+            receiver.receive_end()
+        elif receiver.receive(data):
+            if wire.under_way:
+                wire.under_way.pop(0).arrived_s = self.world.now
+        elif wire.target.powered:  # nobody knows this connection there
+            self._packet(wire.target, wire.source, sender.receive_reset)
+
+    def _packet(self, source: Host, target: Host, act: Callable[..., None], *args: Any) -> None:
+        """A packet outside of connections: held by cuts, in no order."""
+        pair = source.name, target.name
+        if pair in self._cuts:
+            self._held.setdefault(pair, []).append(lambda: self._packet(source, target, act, *args))
+        else:
+            self.world.after(self._delay(), act, *args)
+
+    def _delay(self) -> float:
+        low, high = self.delay_s
+        random = self._random.random
+        delay_s = low + (high - low) * random()
+        if self.late_share and random() < self.late_share:
+            delay_s += self._random.choice((0.05, 0.2, 0.4))
+        return delay_s
+
+
+def _accept(end: End, factory: Callable[[], asyncio.BaseProtocol]) -> None:
+    if not end.lost:
+        end.open(cast(asyncio.Protocol, factory()))

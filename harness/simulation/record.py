@@ -1,0 +1,181 @@
+"""One simulated run of a drill, up to its history: as `harness.run.runner` does it, on simulated hosts."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import pandas as pd
+
+from harness.cluster.usage import Usage
+from harness.http.client import HttpClient
+from harness.http.message import TransportError
+from harness.model.drill import Drill
+from harness.model.fault_window import FaultWindow, row_of
+from harness.model.guard import Guard
+from harness.model.history import History
+from harness.model.system import CLIENT
+from harness.node.context import NODE_PATH, NodePage
+from harness.run.driver import drive
+from harness.run.first_error import first_of
+from harness.run.generator_client import GeneratorClient
+from harness.run.observer import NullObserver
+from harness.run.schedule import PlannedWindow
+from harness.simulation.cluster import HARNESS, SimulatedCluster
+from harness.simulation.tasks import begin_numbers
+from harness.simulation.world import BEGIN_S, World
+from workloads.load.generator import OPLOG
+from workloads.load.oplog import read_oplog
+
+_ANSWER_S: Final = 0.5
+_SETTLE_S: Final = 0.5
+"""How long the nodes have, when all calls are over, until it is looked at what they hold."""
+
+_OVERTIME_S: Final = 120.0
+"""A run that is not over this long after its load is stuck."""
+
+_DESCRIPTORS: Final = 8
+"""What every simulated process has open besides its sockets."""
+
+
+@dataclass(kw_only=True)
+class Recorded:
+    """What was seen of one simulated run."""
+
+    history: History
+    cluster: SimulatedCluster
+    start_ns: int
+
+
+class SimulatedRun:
+    """One drill in one world."""
+
+    def __init__(self, drill: Drill, windows: Sequence[PlannedWindow], seed: int, *, record: bool = False) -> None:
+        self.world = World(seed, record=record)
+        self._drill = drill
+        self._windows = windows
+        self._seed = seed
+        self._events: list[dict[str, object]] = []
+        self._usage: list[Usage] = []
+        self._recorded: Recorded | None = None
+        self.cluster = SimulatedCluster(self.world, drill.system, self._note)
+
+    def carry_out(self) -> Recorded:
+        """Run it. Raises `HarnessError` if no verdict can be given."""
+        harness = self.cluster.hosts[HARNESS]
+        harness.callback_s = 0.0
+        begin_numbers()
+        with _still():
+            harness.start(self._whole)
+            try:
+                self.world.run(BEGIN_S + self._drill.load.seconds + _OVERTIME_S)
+            finally:
+                self.cluster.forget()
+        assert self._recorded is not None  # noqa: S101 - the world is over when it is
+        return self._recorded
+
+    async def _whole(self) -> None:
+        try:
+            self._recorded = await self._run()
+            self.world.over = True
+        except BaseExceptionGroup as group:
+            self.world.fail(first_of(group))
+        except BaseException as error:
+            self.world.fail(error)
+            raise
+
+    async def _run(self) -> Recorded:
+        cluster, drill = self.cluster, self._drill
+        async with asyncio.TaskGroup() as starting:
+            for name in (*cluster.nodes, CLIENT):
+                starting.create_task(cluster.processes.start(name))
+        generator = GeneratorClient(cluster.address(CLIENT), cluster.monotonic_ns)
+        await self._look("start")
+        start_ns = await generator.start(drill, self._seed)
+        guard = None if drill.guard is None else Guard.parse(drill.guard)
+        records, stopped = await drive(
+            cluster, generator, (self._look_at_new(),), self._windows, start_ns, NullObserver(), guard, self._note
+        )
+        await generator.finish(asking=not stopped)
+        await asyncio.sleep(_SETTLE_S)
+        await self._look("end")
+        log = cluster.hosts[CLIENT].disk.files("data", OPLOG)[OPLOG]
+        ops = read_oplog(log.read_at(0, log.size()), start_ns)
+        return Recorded(history=await self._history(ops, records, start_ns), cluster=cluster, start_ns=start_ns)
+
+    def _note(self, node: str, kind: str, detail: str) -> None:
+        self._events.append({"at_ns": self.world.monotonic_ns, "node": node, "kind": kind, "detail": detail})
+
+    # --------------------------------------------------------------------------------------------------------------- looks
+
+    async def _look(self, moment: str) -> None:
+        """At what every process holds."""
+        names = [name for name in (*self.cluster.nodes, CLIENT) if self.cluster.processes.runs(name)]
+        self._usage += await asyncio.gather(*(self._held_by(name, moment) for name in names))
+
+    async def _look_at_new(self) -> None:
+        """At processes soon after their start, as the load goes on."""
+        while True:
+            seen = {row.pid for row in self._usage}
+            for name in self.cluster.nodes:
+                if self.cluster.processes.runs(name) and self.cluster.processes.pid(name) not in seen:
+                    row = await self._held_by(name, "start")
+                    if row.tasks is not None:
+                        self._usage.append(row)
+            await asyncio.sleep(0.25)
+
+    async def _held_by(self, name: str, moment: str) -> Usage:
+        host = self.cluster.hosts[name]
+        client = HttpClient(host.address)
+        found = Usage(at_ns=self.world.monotonic_ns, node=name, pid=host.pid, moment=moment)
+        found.ran_ns, found.waited_ns = round(host.ran_s * 1e9), 0
+        try:
+            page = (await client.request("GET", NODE_PATH, timeout_s=_ANSWER_S)).decode(NodePage)
+        except (TransportError, msgspec.MsgspecError):
+            return found
+        finally:
+            client.close()
+        if host.loop is not None:
+            found.sockets = self.cluster.network.sockets(host.loop)
+            found.descriptors = found.sockets + _DESCRIPTORS
+        found.tasks = page.tasks
+        for which in ("accepted", "in_use", "idle", "surplus", "opened"):
+            setattr(found, which, getattr(page.connections, which))
+        return found
+
+    async def _history(self, ops: pd.DataFrame, records: Sequence[FaultWindow], start_ns: int) -> History:
+        links: list[dict[str, object]] = [
+            {
+                "link": name,
+                "connections": counters.connections,
+                "received_bytes": sum(counters.received_bytes.values()),
+                "sent_bytes": sum(counters.sent_bytes.values()),
+            }
+            for name, counters in (await self.cluster.links.counters()).items()
+        ]
+        events = [event | {"at_ns": event["at_ns"] - start_ns} for event in self._events]  # type: ignore[operator]
+        usage = [msgspec.to_builtins(look) | {"at_ns": look.at_ns - start_ns} for look in self._usage]
+        return History.of(ops, [row_of(record) for record in records], events, links, usage=usage)
+
+
+@contextmanager
+def _still() -> Iterator[None]:
+    """Nothing is collected meanwhile, and nothing is said of coroutines that are dropped."""
+    was, hook = gc.isenabled(), sys.unraisablehook
+    gc.disable()
+    sys.unraisablehook = lambda _: None
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # of coroutines that were never awaited
+            gc.collect()  # what the dead were doing goes now, when none of it can act any more
+        sys.unraisablehook = hook
+        if was:
+            gc.enable()

@@ -1,0 +1,184 @@
+"""One direction of a simulated connection: from its sender, through the toxics of its link, to its receiver.
+
+The toxics are those of the embedded fault plane, and run here unchanged (`faults.plane.link`), on the world's clock. Without
+any, bytes go straight onto the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from faults.plane.kind import Chunk
+from faults.plane.link import Link
+from faults.plane.metrics import ByteCounter
+from faults.plane.toxic import Toxic
+from harness.simulation.host import Host
+from harness.simulation.messages import Message
+from harness.simulation.transport import End
+from harness.simulation.world import World
+
+
+class WorldClock:
+    """The world's time for the fault plane's code; see `faults.plane.clock.Clock`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def now_ns(self) -> int:
+        return self._world.monotonic_ns
+
+    def at(self, due_ns: int, callback: Callable[[], None]) -> WorldTimer:
+        timer = WorldTimer(callback)
+        self._world.at(due_ns / 1e9 + 1e-9, timer.ring)  # not before it: a float is a little off
+        return timer
+
+
+class WorldTimer:
+    """A callback to come, unless it is cancelled before."""
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self._callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        self._callback = None
+
+    def ring(self) -> None:
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
+
+
+class Carrier(Protocol):
+    """The network, as a wire uses it."""
+
+    world: World
+
+    def record(self, wire: Wire, data: bytes) -> Message:
+        """Keep what is sent for whoever looks at the run afterwards."""
+
+    def carry(self, wire: Wire, data: bytes, sent_s: float) -> None:
+        """Take bytes to the other end."""
+
+    def carry_end(self, wire: Wire) -> None:
+        """Tell the other end that no more will come."""
+
+    def carry_reset(self, wire: Wire) -> None:
+        """Tell the other end that the connection is no more."""
+
+
+class Wire:
+    """See the module. To `faults.plane.link.Link` it is the source and the sink at once."""
+
+    opposite: Wire
+    """The other direction of the same connection."""
+    forward: Callable[[bytes], None]
+    blocked = False
+    lost = False
+
+    def __init__(
+        self,
+        network: Carrier,
+        source: Host,
+        target: Host,
+        ends: tuple[End, End],
+        counter: ByteCounter,
+        seed: str,
+    ) -> None:
+        """`ends` are those of the source and of the target."""
+        self.sender, self.receiver = ends
+        self.source = source
+        self.target = target
+        self.last_s = 0.0
+        """When the last segment arrives: none overtakes another."""
+        self.write: Callable[[bytes], None] = self._write
+        self.under_way: list[Message] = []
+        """What was recorded as sent and not as arrived, the oldest first."""
+        self.backlog: list[bytes | None] | None = None
+        """What a cut holds back on its way, the first first; None if nothing is held."""
+        self._network = network
+        self._counter = counter
+        self._seed = seed
+        self._link: Link | None = None
+        self._resets = False
+        self._has_ended = False
+
+    # ------------------------------------------------------------------------------------------------------ from the sender
+
+    def send(self, data: bytes) -> None:
+        """At the sender's own time, which may be ahead of the world's."""
+        network = self._network
+        if network.world.happenings is not None:
+            self.under_way.append(network.record(self, data))
+        self._counter.received += len(data)
+        if self._link is None:
+            network.carry(self, data, self.sender.loop.time())
+        else:
+            network.world.at(self.sender.loop.time(), self._forward, data)
+
+    def send_end(self) -> None:
+        self._network.world.at(self.sender.loop.time(), self._end)
+
+    def send_reset(self) -> None:
+        """The sender's kernel resets the connection: it is heard behind all that was sent, and past every toxic."""
+        self._network.carry_reset(self)
+
+    def acknowledge(self, length: int) -> None:
+        self.receiver.acknowledge(length)
+
+    def _forward(self, data: bytes) -> None:
+        self.forward(data)
+
+    def _end(self) -> None:
+        if self._link is None:
+            self.end()
+        else:
+            self._link.end()
+
+    # ---------------------------------------------------------------------------------------------------------- from toxics
+
+    def begin(self, toxics: list[Toxic]) -> None:
+        """Put the toxics that the link has onto a new connection."""
+        if toxics:
+            self._plane_link().begin(toxics)
+
+    def add(self, toxic: Toxic) -> None:
+        self._plane_link().add(toxic)
+
+    def remove(self, toxic: Toxic) -> None:
+        if self._link is not None:
+            self._link.remove(toxic)
+
+    def _plane_link(self) -> Link:
+        if self._link is None:
+            self._link = Link(self, self, self._counter, WorldClock(self._network.world), self._seed)
+            self._link.begin([])
+        return self._link
+
+    def pause(self) -> None:
+        """The toxics hold as much as they have room for. The sender's kernel holds the rest."""
+
+    def resume(self) -> None:
+        """There is room again."""
+
+    def reset_at_close(self) -> None:
+        self._resets = self.opposite._resets = True
+
+    def feed(self, chunk: Chunk) -> None:
+        self._counter.withheld -= len(chunk.data)
+        self.write(chunk.data)
+
+    def _write(self, data: bytes) -> None:
+        self._network.carry(self, data, self._network.world.now)
+
+    def unwritten_bytes(self) -> int:
+        return 0
+
+    def end(self) -> None:
+        if not self._has_ended:
+            self._has_ended = True
+            if self._resets:
+                self._network.carry_reset(self)
+                self._network.carry_reset(self.opposite)
+            else:
+                self._network.carry_end(self)

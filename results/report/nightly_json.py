@@ -1,0 +1,147 @@
+"""The nights for programs: what `--json` writes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from results.report.nightly_phrasing import change_sentence, summary, title
+from results.trends.findings import Finding, Kind
+from results.trends.nightly import Nightly
+from results.trends.nights import RunOutcome
+from results.trends.slo_budget import Budget
+
+VERSION: Final = 1
+"""Of this shape."""
+
+
+class ChangeRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure that moved, in its unit. `effect` and `interval` are relative: 0.05 is 5 % more."""
+
+    drill: str
+    metric: str
+    unit: str
+    kind: Kind
+    worse: bool
+    before: float
+    after: float
+    effect: float
+    interval: tuple[float, float]
+    since_night: str
+    certain_night: str
+    new: bool
+    """Whether the last night made it certain."""
+    sentence: str
+
+
+class FigureRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure that was measured last night, and the smallest relative change of it that would be found; None if not known."""
+
+    drill: str
+    metric: str
+    unit: str
+    nights: int
+    smallest_in_five_nights: float | None
+    smallest_in_one_night: float | None
+    notes: tuple[str, ...]
+
+
+class FlakyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A drill that passed and failed at one commit."""
+
+    drill: str
+    runs: int
+    failed: int
+    rate: float
+    interval: tuple[float, float]
+    commits: tuple[str, ...]
+    last_night: str
+
+
+class NightlyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a night came to, beside the nights before it."""
+
+    version: int = VERSION
+    exit_code: int
+    title: str
+    summary: str
+    night: str
+    began_utc: str
+    commit: str
+    nights: int
+    state: str
+    not_as_expected: tuple[RunOutcome, ...]
+    """Runs of the last night."""
+    changes: tuple[ChangeRecord, ...]
+    """All that there ever were, the latest first."""
+    figures: tuple[FigureRecord, ...]
+    budgets: tuple[Budget, ...]
+    flaky: tuple[FlakyRecord, ...]
+    correction: str
+
+
+def record_of(nightly: Nightly) -> NightlyRecord:
+    new = {id(change) for change in nightly.findings.new}
+    return NightlyRecord(
+        exit_code=nightly.exit_code,
+        title=title(nightly),
+        summary=summary(nightly),
+        night=nightly.last.name,
+        began_utc=nightly.last.began_utc.isoformat(),
+        commit=nightly.last.commit,
+        nights=len(nightly.nights),
+        state=nightly.last.state,
+        not_as_expected=tuple(run for run in nightly.last.runs if not run.as_expected),
+        changes=tuple(_change(change, new=id(change) in new) for change in nightly.findings.changes),
+        figures=tuple(
+            FigureRecord(
+                drill=judged.series.drill,
+                metric=judged.series.metric.name,
+                unit=judged.series.metric.unit,
+                nights=len(judged.series.points),
+                smallest_in_five_nights=judged.smallest,
+                smallest_in_one_night=judged.smallest_at_once,
+                notes=judged.notes,
+            )
+            for judged in nightly.findings.judged
+            if judged.series.points[-1].night == nightly.findings.newest
+        ),
+        budgets=nightly.budgets,
+        flaky=tuple(
+            FlakyRecord(
+                drill=one.drill,
+                runs=one.runs,
+                failed=one.failed,
+                rate=one.rate,
+                interval=one.interval,
+                commits=one.commits,
+                last_night=one.last_night,
+            )
+            for one in nightly.flaky
+        ),
+        correction=nightly.findings.correction,
+    )
+
+
+def encode(record: NightlyRecord) -> bytes:
+    """As indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def _change(change: Finding, *, new: bool) -> ChangeRecord:
+    return ChangeRecord(
+        drill=change.series.drill,
+        metric=change.series.metric.name,
+        unit=change.series.metric.unit,
+        kind=change.kind,
+        worse=change.worse,
+        before=change.before,
+        after=change.after,
+        effect=change.effect,
+        interval=change.interval,
+        since_night=change.night,
+        certain_night=change.seen,
+        new=new,
+        sentence=change_sentence(change),
+    )

@@ -1,0 +1,63 @@
+"""The nights in Markdown: a comment on a pull request, a chat message, a CI job's summary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from results.report.nightly_items import RunPages, items
+from results.report.nightly_phrasing import budget_words, burn_words, count, flaky_words, nightly_mark, summary, title
+from results.trends.nightly import Nightly
+
+_MARKS: Final = {"good": "✅", "bad": "❌", "open": "❔"}
+_ITEMS: Final = 20
+"""So many things are told; of more, it is said how many there are. GitHub takes 65,536 characters of a comment."""
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~&@])")
+
+
+def markdown(nightly: Nightly) -> str:
+    """What happened last night, then the error budgets and the flaky drills, folded."""
+    return "\n".join(_lines(nightly)) + "\n"
+
+
+def _lines(nightly: Nightly) -> Iterator[str]:
+    last = nightly.last
+    commit = f", commit `{last.commit[:12]}`" if last.commit else ""
+    yield f"## {_MARKS[nightly_mark(nightly)]} {_text(title(nightly))}"
+    yield ""
+    yield f"Night {_text(last.name)}{commit}, {count(len(nightly.nights), 'night')} in all. {_text(summary(nightly))}"
+    found = items(nightly, RunPages({}, nightly.nights))
+    if found:
+        yield ""
+        for item in found[:_ITEMS]:
+            yield f"- {_MARKS[item.mark]} **{item.word}** {_text(item.text)}"
+            yield from (f"  {_text(detail)}" for detail in item.details if detail)
+        if len(found) > _ITEMS:
+            yield f"- {len(found) - _ITEMS} more"
+    spent = [budget for budget in nightly.budgets if budget.spent]
+    yield from _folded(
+        f"Error budgets: {count(len(spent), 'SLO')} of {len(nightly.budgets)} missed at least once in 90 nights",
+        ["drill", "SLO", "error budget"],
+        [[budget.drill, budget.slo, "; ".join(filter(None, (budget_words(budget), burn_words(budget))))] for budget in spent],
+    )
+    yield from _folded(
+        f"{count(len(nightly.flaky), 'flaky drill')} in 30 nights",
+        ["drill", "how often", "last night"],
+        [[flaky.drill, flaky_words(flaky), flaky.last_night] for flaky in nightly.flaky],
+    )
+
+
+def _folded(summary_line: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table that unfolds, if it has rows."""
+    if rows:
+        yield from ("", f"<details><summary>{summary_line}</summary>", "")
+        yield f"| {' | '.join(columns)} |"
+        yield f"|{' --- |' * len(columns)}"
+        yield from (f"| {' | '.join(_text(cell) for cell in row)} |" for row in rows[:_ITEMS])
+        yield from ("", *([f"{len(rows) - _ITEMS} more"] if len(rows) > _ITEMS else []), "</details>")
+
+
+def _text(text: str) -> str:
+    """A text as Markdown shows it: nothing in it is markup, a link or a mention, and it is one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\@", "&#64;")

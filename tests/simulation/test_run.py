@@ -1,0 +1,66 @@
+"""Simulated runs of real drills: their faults act, their checkers judge, and a run is a function of its seed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from harness.run import catalog
+from harness.run.judging import ALWAYS, check
+from harness.run.schedule import plan
+from harness.simulation.record import Recorded, SimulatedRun
+
+DIGEST = """
+from harness.run import catalog
+from harness.run.schedule import plan
+from harness.simulation.record import SimulatedRun
+drill = catalog.find_drill("quorum/all_killed", ["load.seconds=3.5"]).drill
+run = SimulatedRun(drill, plan(drill, 7), 7)
+run.carry_out()
+print(run.world.digest, run.world.steps)
+"""
+
+
+def simulated(name: str, seed: int = 1, *settings: str) -> tuple[Recorded, dict[str, bool | None]]:
+    drill = catalog.find_drill(name, settings).drill
+    recorded = SimulatedRun(drill, plan(drill, seed), seed).carry_out()
+    return recorded, {found.name: found.valid for found in check(recorded.history, (*drill.checks, *ALWAYS))}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["quorum/isolated", "quorum/flapping", "disk/power_lost", "disk/sync_fails", "clock/skewed", "links/stalls",
+     "processes/slow_cpu", "processes/crash_loop", "featured/slow_features"],
+)  # fmt: skip
+def test_a_drill_runs_unchanged_and_its_faults_act(name: str) -> None:
+    _, found = simulated(name)
+    assert set(found.values()) == {True}, found
+
+
+@pytest.mark.parametrize(
+    ("name", "bug"), [("quorum/partitioned", "read-one"), ("disk/power_lost", "no-sync"), ("quorum/all_killed", "forgetful")]
+)
+def test_a_known_bug_is_found_out_by_its_drill(name: str, bug: str) -> None:
+    _, found = simulated(name, 1, f"system.bug={bug}")
+    assert found["linearizable"] is False
+
+
+def test_the_same_seed_gives_the_same_run_whatever_the_process_and_another_one_another() -> None:
+    def digest(hash_seed: str) -> str:
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+        done = subprocess.run([sys.executable, "-c", DIGEST], env=environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    assert digest("1") == digest("2")
+    drill = catalog.find_drill("quorum/all_killed", ["load.seconds=3.5"]).drill
+    other = SimulatedRun(drill, plan(drill, 8), 8)
+    other.carry_out()
+    assert f"{other.world.digest} " not in digest("1")
+
+
+def test_times_are_simulated_and_not_this_machines() -> None:
+    recorded, _ = simulated("quorum/healthy", 1, "load.rate=20", "load.seconds=60")
+    assert 59 < recorded.history.load["due_ns"].max() / 1e9 < 60
