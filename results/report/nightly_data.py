@@ -146,7 +146,7 @@ def _row(
     for number, of_night in runs.items():
         cells[number] = _cell(of_night)
         recent = number >= len(numbers) - RECENT_NIGHTS
-        if cells[number] != "p":
+        if cells[number] != "p" or (recent and any(run.not_counted for run in of_night)):
             why[number] = causes.setdefault(_cause(of_night, in_full=recent), len(causes))
         if recent and (
             link := next((source.links[run.run_dir] for run in _gravest_first(of_night) if run.run_dir in source.links), "")
@@ -189,6 +189,8 @@ def _cell(runs: Sequence[RunOutcome]) -> str:
 def _cause(runs: Sequence[RunOutcome], *, in_full: bool) -> str:
     """Why the night was no plain pass. Of an old night only which checks said so: the figures would fill the page."""
     wrong = [run for run in runs if not run.as_expected]
+    if not wrong:
+        return f"not compared: {next(run.not_counted for run in runs if run.not_counted)}"
     said = _gravest_first(wrong)[0].why
     text = said if in_full else said.partition(":")[0]
     several = f"{len(wrong)} of {len(runs)} runs: " if len(runs) > 1 else ""

@@ -21,6 +21,8 @@ from results.trends.slo_budget import Budget
 _MAD_TO_DEVIATION: Final = 1.4826
 """The median absolute deviation times this estimates the standard deviation, if values are normally distributed."""
 
+_NOT_RUN: Final = "did not run"
+
 
 @dataclass(frozen=True, kw_only=True)
 class FigureView:
@@ -74,7 +76,7 @@ def drill_views(
     for budget in nightly.budgets:
         budgets.setdefault(budget.drill, []).append(budget_view(budget))
     flaky = {one.drill: flaky_words(one) for one in nightly.flaky}
-    new = {id(change) for change in nightly.findings.new}
+    new = {id(change) for change in nightly.new}
     views = []
     for drill, judged in current.items():
         moved = [change for each in judged for change in changes.get(key_of(each.series), ())]
@@ -92,7 +94,7 @@ def drill_views(
             )
         )
     order: list[Mark] = ["bad", "open", "good"]
-    return sorted(views, key=lambda view: (order.index(view.mark), view.name))
+    return sorted(views, key=lambda view: (view.word == _NOT_RUN, order.index(view.mark), view.name))
 
 
 def key_of(series: Series) -> SeriesKey:
@@ -124,8 +126,10 @@ def _state(nightly: Nightly, drill: str, new: Sequence[Finding]) -> tuple[Mark, 
         return "bad", f"{', '.join(worse)} worse"
     if any(run.drill == drill for run in nightly.unknown):
         return "open", "unknown"
+    if any(run.drill == drill for run in nightly.not_counted):
+        return "open", "not compared"
     if not any(run.drill == drill for run in nightly.last.runs):
-        return "open", "did not run"
+        return "open", _NOT_RUN
     better = [change.series.metric.name for change in new]
     return "good", f"{', '.join(better)} better" if better else "nothing moved"
 

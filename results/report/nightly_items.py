@@ -68,7 +68,7 @@ class RunPages:
 def items(nightly: Nightly, pages: RunPages) -> list[Item]:
     """Everything that the last night has to tell, the gravest first."""
     found = [*_ended(nightly.wrong, nightly, pages), *_ended(nightly.missed, nightly, pages)]
-    new = nightly.findings.new
+    new = nightly.new
     found += [change_item(change, pages) for change in new if change.worse]
     found += [
         Item(
@@ -82,6 +82,10 @@ def items(nightly: Nightly, pages: RunPages) -> list[Item]:
         if budget.fires
     ]
     found += _ended(nightly.unknown, nightly, pages)
+    found += [
+        Item(mark="open", word="Not compared", text=f"{run.drill}: {run.not_counted}", drill=run.drill)
+        for run in nightly.not_counted
+    ]
     if nightly.last.state == "broke off":
         found.append(
             Item(mark="open", word="Broke off", text=f"the night {nightly.last.name}: {nightly.last.why or 'why is not known'}")

@@ -82,7 +82,7 @@ class NightlyRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record_of(nightly: Nightly) -> NightlyRecord:
-    new = {id(change) for change in nightly.findings.new}
+    new = {id(change) for change in nightly.new}
     return NightlyRecord(
         exit_code=nightly.exit_code,
         title=title(nightly),
@@ -104,8 +104,7 @@ def record_of(nightly: Nightly) -> NightlyRecord:
                 smallest_in_one_night=judged.smallest_at_once,
                 notes=judged.notes,
             )
-            for judged in nightly.findings.judged
-            if judged.series.points[-1].night == nightly.findings.newest
+            for judged in nightly.measured
         ),
         budgets=nightly.budgets,
         flaky=tuple(

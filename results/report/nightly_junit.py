@@ -61,11 +61,9 @@ def _runs(nightly: Nightly) -> Iterator[_Case]:
 
 
 def _figures(nightly: Nightly) -> Iterator[_Case]:
-    worse = {id(change.series): change for change in nightly.findings.new if change.worse}
-    for judged in nightly.findings.judged:
+    worse = {id(change.series): change for change in nightly.worse}
+    for judged in nightly.measured:
         series = judged.series
-        if series.points[-1].night != nightly.findings.newest:
-            continue
         notes = "; ".join(judged.notes)
         if change := worse.get(id(series)):
             text = f"{change_sentence(change)}\n{change_size(change)}\n{change_since(change)}"

@@ -85,11 +85,10 @@ def _judged(nightly: Nightly) -> Iterator[_Family]:
         samples = [_Sample(labels=labels, value=value, night=last) for labels, value in values]
         return _Family(name=f"harness_{name}", unit=unit, says=says, samples=samples)
 
-    newest = [judged.series for judged in nightly.findings.judged if judged.series.points[-1].night == nightly.findings.newest]
-    moved = {id(change.series): -1 if change.worse else 1 for change in reversed(nightly.findings.new)}
+    moved = {id(change.series): -1 if change.worse else 1 for change in reversed(nightly.new)}
     yield family(
         "figure_moved", "", "What the last night made certain: -1 moved for the worse, 1 for the better, 0 did not move.",
-        ((_labels(series), moved.get(id(series), 0)) for series in newest),
+        ((_labels(judged.series), moved.get(id(judged.series), 0)) for judged in nightly.measured),
     )  # fmt: skip
     slos = [((("drill", budget.drill), ("slo", budget.slo)), budget) for budget in nightly.budgets]
     yield family(

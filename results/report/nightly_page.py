@@ -99,7 +99,7 @@ def render(nightly: Nightly, addresses: dict[str, str]) -> str:
 
 
 def _view(nightly: Nightly, drills: Sequence[DrillView], pages: RunPages, data: str) -> NightlyView:
-    surprises = sum(drill.mark != "good" for drill in drills)
+    surprises = sum(drill.mark != "good" and any(run.drill == drill.name for run in nightly.last.runs) for drill in drills)
     touched = [budget for budget in nightly.budgets if budget.spent]
     ground = [(later.name, changed_facts(earlier, later)) for earlier, later in pairwise(nightly.nights)]
     return NightlyView(
@@ -143,7 +143,7 @@ def _figures(nightly: Nightly, drills: int) -> list[tuple[str, str]]:
         ("runs last night", str(len(runs))),
         ("as expected", f"{sum(run.as_expected for run in judged)} of {len(judged)}"),
         ("unknown", str(len(runs) - len(judged))),
-        ("figures compared", f"{sum(one.smallest_at_once is not None for one in nightly.findings.judged):,}"),
+        ("figures compared", f"{len(nightly.compared):,}"),
     ]
 
 

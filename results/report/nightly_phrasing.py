@@ -28,8 +28,8 @@ def nightly_mark(nightly: Nightly) -> Mark:
 
 def title(nightly: Nightly) -> str:
     """The whole in a few words."""
-    worse = [change for change in nightly.findings.new if change.worse]
-    better = len(nightly.findings.new) - len(worse)
+    worse = nightly.worse
+    better = len(nightly.new) - len(worse)
     parts = [f"{_drills(nightly.wrong)} wrong"] if nightly.wrong else []
     parts += [f"{count(len(worse), 'figure')} got worse"] if worse else []
     parts += [f"{_drills(nightly.missed)} missed an SLO"] if nightly.missed else []
@@ -44,7 +44,7 @@ def summary(nightly: Nightly) -> str:
     """What follows from it, in a few sentences."""
     nights = len(nightly.nights)
     parts = []
-    worse = [change for change in nightly.findings.new if change.worse]
+    worse = nightly.worse
     if nightly.last.state == "broke off":
         parts.append(f"The last night broke off{f': {nightly.last.why}' if nightly.last.why else ''}.")
     if nightly.wrong:
@@ -53,13 +53,17 @@ def summary(nightly: Nightly) -> str:
         parts.append(f"Worse: {_names(f'{change.series.metric.name} of {change.series.drill}' for change in worse)}.")
     if nightly.missed:
         parts.append(f"SLO missed: {_names(run.drill for run in nightly.missed)}.")
-    if not nightly.judges_figures:
+    if not nightly.measured and nightly.last.runs:
+        parts.append("No figure of the last night counts.")
+    elif not nightly.compared:
         parts.append(f"{count(nights, 'night')} {'is' if nights == 1 else 'are'} too few to compare figures.")
     elif not worse:
         parts.append(f"No figure moved for the worse in the last of {count(nights, 'night')}.")
         parts.append(reach_sentence(nightly))
     if nightly.unknown:
         parts.append(f"Unknown: {_names(run.drill for run in nightly.unknown)}.")
+    if nightly.not_counted:
+        parts.append(f"Not compared: {_names(run.drill for run in nightly.not_counted)}.")
     burning = [f"{budget.slo} of {budget.drill}" for budget in nightly.budgets if budget.fires]
     if burning:
         parts.append(f"Error budgets that burn too fast: {_names(burning)}.")
@@ -70,11 +74,10 @@ def reach_sentence(nightly: Nightly) -> str:
     """How small a change of the usual figures would have been found, with a chance of 95%; medians of the drills."""
     five: dict[Metric, list[float]] = {}
     one: dict[Metric, list[float]] = {}
-    for judged in nightly.findings.judged:
-        if judged.series.points[-1].night == nightly.findings.newest:
-            for found, change in ((five, judged.smallest), (one, judged.smallest_at_once)):
-                if change is not None:
-                    found.setdefault(judged.series.metric, []).append(change)
+    for judged in nightly.measured:
+        for found, change in ((five, judged.smallest), (one, judged.smallest_at_once)):
+            if change is not None:
+                found.setdefault(judged.series.metric, []).append(change)
     known = five or one
     words = [f"{metric.name} {smallest(metric, median(found))}" for metric, found in list(known.items())[:_METRICS_NAMED]]
     if not words:

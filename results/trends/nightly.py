@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.model.verdict import EXIT_CODES
-from results.trends.findings import Findings
+from results.trends.findings import Finding, Findings, Judged
 from results.trends.flaky import Flaky, flaky_drills
 from results.trends.nights import Night, RunOutcome
 from results.trends.slo_budget import OBJECTIVE, Budget, budgets
@@ -51,21 +51,43 @@ class Nightly:
         """Those that could not be judged."""
         return [run for run in self.last.runs if not run.as_expected and run.verdict == "unknown"]
 
+    @cached_property
+    def new(self) -> tuple[Finding, ...]:
+        """The changes that the last night made certain: what this morning is about."""
+        return tuple(change for change in self.findings.changes if change.seen == self.last.name)
+
     @property
-    def judges_figures(self) -> bool:
-        """Whether any figure has enough nights behind it to be compared."""
-        return any(judged.smallest_at_once is not None for judged in self.findings.judged)
+    def worse(self) -> list[Finding]:
+        return [change for change in self.new if change.worse]
+
+    @cached_property
+    def measured(self) -> tuple[Judged, ...]:
+        """The figures that the last night measured."""
+        judged = self.findings.judged
+        return tuple(one for one in judged if one.series.points and one.series.points[-1].night == self.last.name)
+
+    @property
+    def not_counted(self) -> list[RunOutcome]:
+        """A run of the last night of each drill that was judged, but none of whose runs counts when figures are compared."""
+        counted = {judged.series.drill for judged in self.measured}
+        found = {run.drill: run for run in self.last.runs if run.not_counted and run.verdict != "unknown"}
+        return [run for drill, run in found.items() if drill not in counted]
+
+    @property
+    def compared(self) -> list[Judged]:
+        """Those of them that have enough nights behind them to be compared."""
+        return [judged for judged in self.measured if judged.smallest_at_once is not None]
 
     @property
     def exit_code(self) -> int:
         """1 if the last night showed wrong behaviour; 3 if it made a regression certain or missed an SLO; 4 if it broke off,
-        has a run that could not be judged, or there are too few nights to compare; 0 if nothing moved for the worse.
+        has a run that could not be judged, or figures that cannot be compared; 0 if nothing moved for the worse.
 
         A regression outweighs what is unknown: it stays one, whatever else there may have been.
         """
         if self.wrong:
             return EXIT_CODES["fail"]
-        if self.findings.regressed or self.missed:
+        if self.worse or self.missed:
             return EXIT_CODES["slo"]
-        unclear = self.unknown or self.last.state == "broke off" or not self.last.runs or not self.judges_figures
+        unclear = self.unknown or self.not_counted or self.last.state == "broke off" or not self.compared
         return EXIT_CODES["unknown"] if unclear else 0

@@ -24,6 +24,8 @@ class RunOutcome:
     why: str
     """What was wrong, or why it cannot be told; empty for a run that passed."""
     slos: tuple[SLOResult, ...] = ()
+    not_counted: str = ""
+    """Why its figures do not count when nights are compared, such as a machine that was busy; empty if they do."""
     run_dir: str = ""
     """The folder of the run, which holds its page; empty if it was not kept."""
 

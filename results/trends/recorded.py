@@ -40,6 +40,7 @@ def _outcome(run: RecordedRun) -> RunOutcome:
         as_expected=run.as_expected,
         why=run.why,
         slos=run.slos,
+        not_counted=run.not_counted,
         run_dir=run.run_folder,
     )
 

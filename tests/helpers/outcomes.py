@@ -29,6 +29,7 @@ def run(
     why: str = "",
     as_expected: bool | None = None,
     run_dir: str = "",
+    not_counted: str = "",
 ) -> RunOutcome:
     """A run with one SLO, which was met unless said otherwise."""
     return RunOutcome(
@@ -38,6 +39,7 @@ def run(
         verdict=verdict,
         as_expected=verdict == "pass" if as_expected is None else as_expected,
         why=why,
+        not_counted=not_counted,
         slos=(SLOResult(text=SLO, value=20.0 if slo else 60.0, ok=slo, why="observed"),),
         run_dir=run_dir,
     )

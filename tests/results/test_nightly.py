@@ -40,7 +40,6 @@ def told(of: Nightly) -> list[tuple[str, str]]:
         (nightly([run("unknown")]), 4),
         (nightly([run("unknown")], SLOWER), 3),
         (nightly([run("unknown"), missed()]), 3),
-        (nightly([]), 4),
         (nightly(broke_off="killed"), 4),
         (nightly(values=steady(3)), 4),
         (nightly(values=[*steady(12), 0.5]), 0),
@@ -67,6 +66,22 @@ def test_too_few_nights_are_no_good_news() -> None:
     few = nightly(values=steady(2))
     assert title(few) == "Cannot tell whether anything moved"
     assert summary(few) == "2 nights are too few to compare figures."
+
+
+def test_a_night_without_figures_repeats_no_old_regression_and_says_that_nothing_is_compared() -> None:
+    slower = nightly(values=SLOWER)
+    busy = night(13, run(not_counted="the machine was busy"))
+    after = Nightly(nights=[*slower.nights, busy], findings=slower.findings)
+    assert (slower.exit_code, after.exit_code) == (3, 4)
+    assert title(after) == "Cannot tell whether anything moved"
+    assert summary(after).startswith("No figure of the last night counts. Not compared: quorum/healthy.")
+    assert told(after) == [("Not compared", f"{DRILL}: the machine was busy")]
+
+
+def test_one_run_of_a_drill_that_counts_is_enough() -> None:
+    assert nightly([run(), run(seed=2, not_counted="the machine was busy")]).exit_code == 0
+    other = nightly([run(), run(drill="other", not_counted="the machine was busy")])
+    assert (other.exit_code, told(other)) == (4, [("Not compared", "other: the machine was busy")])
 
 
 def test_a_change_is_named_with_its_size_night_and_commits() -> None:
