@@ -10,12 +10,15 @@ from pathlib import Path
 
 from harness.cli.console import new_console
 from harness.cli.history_options import add_history
+from harness.cli.nightly_output import add_outputs, write_outputs
 from harness.run.imports.files import found_in
 from results.record.nights.database import HistoryDatabase
 from results.record.nights.export import SUFFIXES, check_name, export
 from results.record.nights.importing import take_in
 from results.record.nights.pruning import prune_nights, prune_run_folders
+from results.record.store import RUNS
 from results.report.history_terminal import print_night, print_nights
+from results.trends.recorded import judged
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +42,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="run folders, results of `harness load`, JSON files of pytest-benchmark, CSV files of locust, or folders of these",
     )
+    reporting = _action(actions, "report", _report, "judge the nights again, and write their page")
+    add_outputs(reporting)
     pruning = _action(actions, "prune", _prune, "remove old nights")
     pruning.add_argument("--older-than", type=_days_ago, required=True, metavar="DAYS", help="such as 90d")
     pruning.add_argument(
@@ -123,6 +128,11 @@ def _import(arguments: argparse.Namespace) -> None:
     print(f"{_runs(done.runs)} taken in, of {done.nights} night{'' if done.nights == 1 else 's'}.")
     if done.known:
         print(f"{_runs(done.known)} were known already, and are not taken in again.")
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    database = HistoryDatabase.open(arguments.history)
+    write_outputs(judged(database), arguments, RUNS, new_console())
 
 
 def _prune(arguments: argparse.Namespace) -> None:

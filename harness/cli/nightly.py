@@ -1,18 +1,19 @@
-"""Run a suite several times and record it in the history, to be compared with earlier nights."""
+"""Run a suite several times, record it in the history, and say what moved since earlier nights."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from rich.console import Console
 
+from harness.cli.console import new_console
 from harness.cli.history_options import add_history, add_runs
 from harness.cli.load_options import whole
+from harness.cli.nightly_output import add_outputs, write_outputs
 from harness.cli.run_options import add_fault_plane
-from harness.cli.running import console_for, run_orders
+from harness.cli.running import INTERRUPTED, run_orders
 from harness.cli.suites import runnable
 from harness.model.errors import FaultError, HarnessError, NodeDown
 from harness.run.night import PlannedRun, measured_of, night_plan, planned_runs
@@ -20,6 +21,7 @@ from harness.run.runner import CompletedRun, limit_s
 from results.record.nights.database import HistoryDatabase
 from results.record.nights.recording import Recording
 from results.record.result import suite_exit_code
+from results.trends.recorded import judged
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,15 +39,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_history(parser)
     add_fault_plane(parser)
-    parser.add_argument(
-        "--json", dest="json_file", type=Path, metavar="FILE", help="write the results there; - is standard output"
-    )
     add_runs(parser)
+    add_outputs(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Run and record a night."""
-    console = console_for(arguments)
+    """Run and record a night, then judge it beside the earlier ones.
+
+    1 if a run showed wrong behaviour; 3 if a figure got worse or an SLO was missed; 4 if that cannot be told; 0 if nothing
+    moved for the worse.
+    """
+    console = new_console()
     drills, lacking = runnable(arguments.suite, console, nightly=True)
     database = HistoryDatabase.open(arguments.history, create=True)  # what is wrong with it is said before anything runs
     plane = arguments.fault_plane
@@ -55,7 +59,7 @@ def execute(arguments: argparse.Namespace) -> int:
         console.print(recording.warning, style="yellow", markup=False, soft_wrap=True)
     try:
         orders, keeper = [run.spec for run in runs], _Keeper(recording, runs)
-        series = run_orders(orders, arguments, suite_exit_code, keeper, not_run=lacking, brief=True)
+        series = run_orders(orders, suite_exit_code, keeper, console, runs=arguments.runs, not_run=lacking, brief=True)
     except (FaultError, NodeDown):  # no run has a result, and that is recorded
         recording.complete()
         raise
@@ -68,7 +72,9 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         recording.complete()
     _say(recording.name, database, console)
-    return series.exit_code
+    nightly = judged(database, last=recording.name)
+    write_outputs(nightly, arguments, arguments.runs, console)
+    return INTERRUPTED if series.interrupted else nightly.exit_code
 
 
 class _Keeper:

@@ -108,15 +108,25 @@ def run_all(
     if arguments.json_file is not None:
         check_writable(arguments.json_file)
     orders = [run_spec_of(named, seed, settings, arguments.fault_plane, schedule) for named in drills]
-    return run_orders(orders, arguments, exit_code_of, Unkept(), not_run=not_run)
+    return run_orders(
+        orders,
+        exit_code_of,
+        Unkept(),
+        console_for(arguments),
+        runs=arguments.runs,
+        json_file=arguments.json_file,
+        not_run=not_run,
+    )
 
 
 def run_orders(
     orders: Sequence[RunSpec],
-    arguments: argparse.Namespace,
     exit_code_of: ExitCode,
     keeper: Keeper,
+    console: Console,
     *,
+    runs: Path,
+    json_file: Path | None = None,
     not_run: Sequence[Unfinished] = (),
     brief: bool = False,
 ) -> Series:
@@ -124,13 +134,12 @@ def run_orders(
 
     `brief`: of a run that ended as it should, one line is printed.
     """
-    console = console_for(arguments)
     pace = Pace([order.drill.load.seconds for order in orders])
     series = Series(exit_code_of=exit_code_of, unfinished=list(not_run))
     for place, order in enumerate(orders):
         keeper.begins(place)
         try:
-            done = _run_one(order, arguments, console, pace, brief=brief)
+            done = _run_one(order, runs, console, pace, brief=brief)
             series.finished.append(FinishedRun(run_dir=done.run_dir, result=done.result))
             keeper.ended(done)
         except (FaultError, NodeDown) as error:  # this one has no verdict; that says nothing about the others
@@ -146,7 +155,7 @@ def run_orders(
             series.interrupted = True
             series.unfinished += [Unfinished(drill=left.name, why="interrupted") for left in orders[place:]]
         pace.next_done()
-        _write_json(arguments.json_file, series, last=place == len(orders) - 1 or series.interrupted)
+        _write_json(json_file, series, last=place == len(orders) - 1 or series.interrupted)
         if series.interrupted:
             break
     if not series.finished:
@@ -154,12 +163,12 @@ def run_orders(
     return series
 
 
-def _run_one(order: RunSpec, arguments: argparse.Namespace, console: Console, pace: Pace, *, brief: bool) -> CompletedRun:
+def _run_one(order: RunSpec, runs: Path, console: Console, pace: Pace, *, brief: bool) -> CompletedRun:
     load, slos = order.drill.load, [SLO.parse(text) for text in order.drill.slos]
     for line in undecidable(slos, expected(load), load.seconds, faults=bool(order.drill.faults)):
         console.print(f"? {order.name}: {line}", style="yellow", markup=False, soft_wrap=True)
     with Live(console, order, str(pace)) as live:
-        done = run(order, runs=arguments.runs, observer=live)
+        done = run(order, runs=runs, observer=live)
     page = done.run_dir / REPORT
     write_run_report(done.run_dir, done.result, done.history, page)
     place = str(pace).partition("]")[0].removeprefix("[")

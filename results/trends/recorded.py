@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
+from harness.model.errors import UsageError
 from results.record.nights.database import HistoryDatabase
 from results.record.nights.rows import RecordedNight, RecordedRun
+from results.trends.judging import judge
+from results.trends.nightly import Nightly
 from results.trends.nights import Night, RunOutcome
 from results.trends.series import Metric, Point, Series
+
+
+def judged(database: HistoryDatabase, *, last: str | None = None) -> Nightly:
+    """All nights of a history together, or those up to one, as it is judged in the morning after it.
+
+    Raises `UsageError` if no night is over.
+    """
+    nights = nights_of(database)
+    if last is not None:
+        nights = nights[: 1 + next(place for place, night in enumerate(nights) if night.name == last)]
+    if not nights:
+        raise UsageError(f"No night in {database.name} is over yet. Record one with `harness nightly`, or import one.")
+    names = {night.name for night in nights}
+    return Nightly(nights=nights, findings=judge(list(_until(series_of(database), names))))
+
+
+def _until(every: Iterable[Series], names: Container[str]) -> Iterator[Series]:
+    """Of each series the points of some nights, if it has any."""
+    for series in every:
+        points = tuple(point for point in series.points if point.night in names)
+        if points:
+            yield replace(series, points=points)
 
 
 def nights_of(database: HistoryDatabase, *, since: datetime | None = None) -> list[Night]:

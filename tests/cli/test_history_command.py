@@ -10,6 +10,7 @@ import pytest
 
 from harness.cli.main import run
 from results.record.nights.database import HistoryDatabase
+from results.trends.recorded import judged
 from tests.helpers.nights import FIRST, measured, plan, record
 
 
@@ -88,3 +89,16 @@ def test_there_is_no_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     said = "error: There is no history runs/history.sqlite. Record a night with `harness nightly`, or import one.\n"
     assert capsys.readouterr().err == said
     assert not (tmp_path / "runs").exists()
+
+
+def test_report_judges_what_is_recorded(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = HistoryDatabase.open("runs/history.sqlite")
+    for day in range(2, 20):
+        record(database, plan(day=day, commit=f"c{day}"), [measured(p99_ms=(5.0 if day < 14 else 9.0) + day % 3 / 50)])
+    assert run(["history", "report", "--page", "page.html"]) == 0
+    assert "quorum/healthy" in Path("page.html").read_text()
+    assert capsys.readouterr().out.endswith("Report  page.html\n")
+    earlier = judged(database, last=database.nights()[-2].name)
+    assert earlier.last.name == database.nights()[-2].name
+    assert earlier.findings.newest == earlier.last.name
+    assert [(change.night, change.worse) for change in judged(database).findings.changes] == [("20260315T020000Z", True)]

@@ -35,6 +35,10 @@ def test_a_night_runs_forwards_and_backwards_and_is_recorded(folder: Path) -> No
     database = history(folder)
     (night,) = database.nights()
     assert re.search(rf"Night {night.name} is in runs/history.sqlite: 4 runs, \d of which count", done.stdout), done.stderr
+    assert done.returncode == 4, done.stdout  # one night has nothing to be compared with
+    assert "1 night is too few to compare figures." in done.stdout
+    assert "4 runs" in done.stdout
+    assert night.name in (folder / "runs" / "nightly.html").read_text()
     assert (night.state, night.suite, night.repeats, night.planned, night.seed) == ("complete", "echo", 2, 4, 7)
     assert {"CPU", "Python", "numpy", "fault plane"} <= set(night.facts)
     assert "rich" in night.environment

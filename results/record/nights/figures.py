@@ -22,7 +22,7 @@ AVAILABILITY: Final = Measure(name="availability", unit="", better="higher")
 RECOVERY: Final = Measure(name="recovery", unit="s", better="lower")
 CPU: Final = Measure(name="cpu", unit="s", better="lower")
 MEMORY: Final = Measure(name="memory", unit="MiB", better="lower")
-STARTS: Final = Measure(name="starts", unit="", better="lower")
+STARTS: Final = Measure(name="starts", unit="starts", better="lower")
 
 _OURS: Final = (CLIENT, "fault-plane", "")
 """In the history's frames: the load generator, the fault plane, the machine."""
