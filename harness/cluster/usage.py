@@ -55,6 +55,7 @@ class Usage(msgspec.Struct, kw_only=True):
     opened: int | None = None
     cpu_ns: int | None = None
     peak_bytes: int | None = None
+    unsettled: str | None = None
 
 
 class UsageLog:
@@ -117,6 +118,7 @@ async def held_by(node: str, pid: int, address: Address, moment: str) -> Usage:
         client.close()
     found = _descriptors(given_to(node, pid, moment))
     found.tasks = page.tasks
+    found.unsettled = None if page.unsettled is None else msgspec.json.encode(page.unsettled).decode()
     for name in ("accepted", "in_use", "idle", "surplus", "opened"):
         setattr(found, name, getattr(page.connections, name))
     return found

@@ -57,7 +57,8 @@ process ran since its start, to the kernel's tick of 10 ms; `ran_ns` is that of 
 `peak_bytes`: the most memory that was resident so far. At "start" and "end", of nodes that speak
 this project's wire: what the kernel counts, `descriptors` and the `sockets` among them; and what the node itself knows of,
 `tasks` of its event loop, connections `accepted`, `in_use`, `idle` (waiting to be used again), the `surplus` of these (more
-than were ever in use at once), and how many were `opened` since its start. Null: not looked at, or no answer.
+than were ever in use at once), and how many were `opened` since its start; and `unsettled`, a JSON object of what it says has
+yet to come to nothing, such as {"operations under way": 2}. Null: not looked at, or no answer.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ STEPS: Final = {
 USAGE: Final = {
     "at_ns": "int64", "node": "string", "pid": "int64", "moment": "string", "ran_ns": "Int64", "waited_ns": "Int64",
     "descriptors": "Int64", "sockets": "Int64", "tasks": "Int64", "accepted": "Int64", "in_use": "Int64", "idle": "Int64",
-    "surplus": "Int64", "opened": "Int64", "cpu_ns": "Int64", "peak_bytes": "Int64",
+    "surplus": "Int64", "opened": "Int64", "unsettled": "string", "cpu_ns": "Int64", "peak_bytes": "Int64",
 }  # fmt: skip
 
 CONTROL: Final = "control"

@@ -23,6 +23,8 @@ class Setting(IntEnum):
     """Above 0: every write ends with ENOSPC."""
     DELAY_NS = 2
     """Every read and every sync takes this much longer."""
+    ERRORS_PERMILLE = 3
+    """So many of a thousand requests are answered 500 without the node's own code."""
 
 
 @unique
@@ -36,6 +38,7 @@ class Counter(IntEnum):
     CLOCK_READS = 12
     UNTRACKED_FILES = 13
     """Files that had no room on the page: what of them is on the disk is not known."""
+    ERROR_ANSWERS = 14
 
 
 class Term(NamedTuple):

@@ -25,7 +25,7 @@ from harness.http.pool import OpenConnections, account
 from harness.http.server import Handler, connection, listen
 from harness.http.writing import encode_response
 from harness.model.seeds import stream
-from harness.model.steering import Counter
+from harness.model.steering import Counter, Setting
 from harness.model.system import Address
 from harness.node.disk import Disk
 from harness.node.machine import Machine, Pacer, RealMachine
@@ -34,6 +34,8 @@ from harness.node.moments import Moments
 T = TypeVar("T")
 
 NODE_PATH: Final = "/-/node"
+_ERROR: Final = Response(500, b"an injected error")
+_ERROR_ANSWER: Final = encode_response(_ERROR)
 
 
 class NodePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,8 @@ class NodePage(msgspec.Struct, frozen=True, kw_only=True):
     tasks: int
     """Of its event loop, not done."""
     connections: OpenConnections
+    unsettled: dict[str, int] | None = None
+    """What `NodeContext.report_unsettled` tells, without what is nothing; None if the node does not tell."""
 
 
 class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +91,8 @@ class NodeContext:
         self.monotonic_ns: Callable[[], int] = machine.monotonic_ns
         """The monotonic clock in nanoseconds, the same for all processes of a machine; finer than `clock`."""
         self._config = spec.config
+        self._error_debt = 0
+        self._unsettled: Callable[[], Mapping[str, int]] | None = None
 
     @property
     def moments(self) -> Moments:
@@ -125,6 +131,14 @@ class NodeContext:
         """Collect garbage now, and never look again at what is left: a later collection of it would be seen as latency."""
         self._machine.settle()
 
+    def report_unsettled(self, tell: Callable[[], Mapping[str, int]]) -> None:
+        """Have it said at `/-/node` what must come to nothing once nothing is asked and no fault holds, as counts by name.
+
+        Such as operations under way, requests that wait, peers that are left out of service. The check `all_settled` asks
+        for it at the end of a run.
+        """
+        self._unsettled = tell
+
     async def serve(self, handler: Handler) -> None:
         """Answer requests on the node's own address until the node is stopped.
 
@@ -144,15 +158,31 @@ class NodeContext:
             for message in batch.messages:
                 if message.head.path == NODE_PATH:
                     message.answer = encode_response(self._identity())
+                elif self._errs():
+                    message.answer = _ERROR_ANSWER
             handler(batch)
 
         await self._serve(await batched_server.listen(handle, self.listen, self.log))
 
     def _identified(self, handler: Handler) -> Handler:
         async def handle(request: Request) -> Response:
-            return self._identity() if request.path == NODE_PATH else await handler(request)
+            if request.path == NODE_PATH:
+                return self._identity()
+            return _ERROR if self._errs() else await handler(request)
 
         return handle
+
+    def _errs(self) -> bool:
+        """Whether this request is to be answered 500: so many of a thousand, evenly."""
+        permille = self._machine.control[Setting.ERRORS_PERMILLE]
+        if not permille:
+            return False
+        self._error_debt += min(permille, 1000)
+        if self._error_debt < 1000:
+            return False
+        self._error_debt -= 1000
+        self._machine.control.count(Counter.ERROR_ANSWERS)
+        return True
 
     async def _serve(self, server: asyncio.Server) -> None:
         self.log(f"listening on {self.listen[0]}:{self.listen[1]}")
@@ -166,6 +196,7 @@ class NodeContext:
             time_ns=self._time_ns(),
             tasks=len(asyncio.all_tasks()),
             connections=account().seen(),
+            unsettled=None if self._unsettled is None else {what: n for what, n in self._unsettled().items() if n},
         )
         return Response.json(page)
 

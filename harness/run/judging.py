@@ -10,7 +10,9 @@ from typing import Final
 
 import msgspec
 
+from harness.checkers import all_settled as settling
 from harness.checkers._starvation import disturbed
+from harness.checkers.all_settled import all_settled
 from harness.checkers.calls_done import calls_done
 from harness.checkers.faults_acted import faults_acted
 from harness.checkers.generator_kept_up import generator_kept_up
@@ -68,7 +70,8 @@ def conclude(spec: RunSpec, history: History, started: datetime, duration_s: flo
     load = LoadLimits(seconds=drill.load.seconds, timeout_ms=drill.load.timeout_ms)
     measured, slos = check_slos(history, drill.slos, load)
     guard = [guard_held] if drill.guard else []  # first: if it stopped the drill, that is why others cannot decide
-    checks = check(history, dict.fromkeys((*guard, *drill.checks, *ALWAYS)))
+    settled = [all_settled] if settling.applies(history) else []  # not every system says what it has under way
+    checks = check(history, dict.fromkeys((*guard, *drill.checks, *ALWAYS, *settled)))
     return Result(
         drill=spec.name,
         title=spec.title,

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from harness.checkers.all_settled import all_settled
 from harness.checkers.nothing_leaked import nothing_leaked
 from harness.cluster.cluster import Cluster, prepare
 from harness.cluster.interrupts import run_to_its_end
@@ -126,4 +127,5 @@ async def _keep_looking(usage: UsageLog) -> None:
 
 
 def _settled(rows: Sequence[Usage]) -> bool:
-    return nothing_leaked(History.of([], usage=[msgspec.to_builtins(row) for row in rows])).valid is True
+    history = History.of([], usage=[msgspec.to_builtins(row) for row in rows])
+    return nothing_leaked(history).valid is True and all_settled(history).valid is not False

@@ -1,4 +1,4 @@
-"""Featured's known bugs: three wrong circuit breakers, and an answer that does not say what it was made from."""
+"""Featured's known bugs: three wrong circuit breakers, and answers that are not what they say or what was asked for."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ class Variant:
 
     breaker: type[Breaker] = Breaker
     fallback_source: Source = "fallback"
+    exact_is_kept: bool = True
+    """Whoever asks for an exact score gets that or none."""
 
 
 CORRECT: Final = Variant()
@@ -28,6 +30,12 @@ BUGS: Final = BugCatalog(
         "a score from average features passes for an exact one",
         Variant(fallback_source="features"),
         caught_by=("featured/slow_features", "one_of_the_right"),
+    ),
+    Bug(
+        "exact-or-not",
+        "a score from average features goes to clients that asked for an exact one",
+        Variant(exact_is_kept=False),
+        caught_by=("featured/features_fail_exactly", "one_of_the_right"),
     ),
     Bug(
         "opens-at-once",

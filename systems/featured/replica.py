@@ -48,7 +48,16 @@ class Server:
         self._features = features
         self._breaker: Breaker = kinds.breaker(BREAKER, node.clock)
         self._fallback_source = kinds.fallback_source
+        self._exact_is_kept = kinds.exact_is_kept
         self._workers = asyncio.Semaphore(WORKERS)
+        self._under_way = 0
+        node.report_unsettled(
+            lambda: {
+                "requests under way": self._under_way,
+                "probes under way": self._breaker.probing,
+                "breakers not closed": int(self._breaker.state != "closed"),
+            }
+        )
 
     async def handle(self, request: Request) -> Response:
         match request.method, request.path:
@@ -60,11 +69,18 @@ class Server:
                 return Response(404, b"no such route; there are POST /score and GET /status")
 
     async def _score(self, asked: ScoreRequest) -> Response:
+        self._under_way += 1
+        try:
+            return await self._scored(asked)
+        finally:
+            self._under_way -= 1
+
+    async def _scored(self, asked: ScoreRequest) -> Response:
         async with self._workers:
             try:
                 reply = ScoreReply(score=score_of(await self._ask(asked.user)), source="features", node=self._node.name)
             except FeaturesUnavailable as error:
-                if asked.exact:
+                if asked.exact and self._exact_is_kept:
                     return Response(503, f"no exact score: {error}".encode())
                 reply = ScoreReply(score=score_of(AVERAGE), source=self._fallback_source, node=self._node.name)
         return Response.json(reply)

@@ -164,6 +164,13 @@ class Breaker:
             self._advance()
             return self._state == "closed" or (self._state == "half-open" and self._probe_free())
 
+    @property
+    def probing(self) -> int:
+        """Probes whose end is awaited."""
+        with self._lock:
+            self._advance()
+            return len(self._probes_out)
+
     def allow(self) -> Permit | None:
         """Leave for one call, or None if it must not be made."""
         with self._lock:

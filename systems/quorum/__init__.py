@@ -28,6 +28,8 @@ class Quorum:
     """How many replicas a read, and a write looking for its version, waits for."""
     write: int = 2
     """How many replicas have a value on disk before it is acknowledged."""
+    compact_at_kib: int = 1024
+    """A replica's log is written anew, without what is out of date, when it has grown to this."""
     bug: str | None = None
     """The name of a known bug that the nodes have."""
 
@@ -42,11 +44,13 @@ class Quorum:
                 f"Quorum(replicas={self.replicas}, read={self.read}, write={self.write}): a read quorum may miss every replica"
                 " of a write quorum. read + write must be more than replicas."
             )
+        if self.compact_at_kib < 1:
+            raise UsageError(f"Quorum(compact_at_kib={self.compact_at_kib!r}): a whole number of KiB, at least 1.")
         BUGS.variant(self.bug)
 
     def nodes(self) -> Sequence[Node]:
         names = self.entries()
-        config = {"read": self.read, "write": self.write, "bug": self.bug}
+        config = {"read": self.read, "write": self.write, "compact_at_kib": self.compact_at_kib, "bug": self.bug}
         return [
             Node(name=name, code="systems.quorum.node", peers=tuple(peer for peer in names if peer != name), config=config)
             for name in names

@@ -28,6 +28,8 @@ class Rules:
     """After a failed sync, a sync that succeeds says nothing about the data of the first."""
     damage_is_amnesia: bool = True
     """A replica that finds its log damaged answers nothing until it has relearned from the others what it may have known."""
+    compaction_keeps_all: bool = True
+    """A log that is written anew holds what arrived just then, too."""
     newest_kept: bool = True
     """A replica does not replace an entry by an older one."""
 
@@ -113,5 +115,11 @@ BUGS: Final = BugCatalog(
         "a replica keeps what it was given last, whatever its version",
         Rules(newest_kept=False),
         caught_by=("quorum/slow_link", "linearizable"),
+    ),
+    Bug(
+        "compacts-away",
+        "what arrives as a log is written anew is acknowledged, and is not in the new log",
+        Rules(compaction_keeps_all=False),
+        caught_by=("quorum/handed_over", "linearizable"),
     ),
 )

@@ -37,6 +37,7 @@ class Config(msgspec.Struct, frozen=True):
 
     read: int
     write: int
+    compact_at_kib: int = 1024
     bug: str | None = None
 
 
@@ -48,7 +49,9 @@ class Server:
         self._name = node.name
         self._log = node.log
         self._enough_to_recover = len(node.peers) + 1 - config.write + 1
-        self._storage = Storage(node.disk, node.log, random=node.random, rules=rules)
+        self._storage = Storage(
+            node.disk, node.log, random=node.random, rules=rules, compact_at_bytes=config.compact_at_kib * 1024
+        )
         self._peers = {name: Peer(address) for name, address in node.peers.items()}
         self._coordinator = Coordinator(
             replicas=(node.name, *self._peers),
@@ -58,6 +61,8 @@ class Server:
             rules=rules,
         )
         self._asking: set[asyncio.Future[None]] = set()
+        self._operations = 0
+        node.report_unsettled(self._unsettled)
 
     async def handle(self, request: Request) -> Response:
         key = request.path.removeprefix(KEY_PATH) if request.path.startswith(KEY_PATH) else ""
@@ -97,9 +102,13 @@ class Server:
             await asyncio.sleep(RECOVER_AGAIN_S)
 
     async def _carry_out(self, operation: Operation) -> Outcome:
-        while operation.outcome is None:
-            await self._carry_out_phase(operation)
-        return operation.outcome
+        self._operations += 1
+        try:
+            while operation.outcome is None:
+                await self._carry_out_phase(operation)
+            return operation.outcome
+        finally:
+            self._operations -= 1
 
     async def _carry_out_phase(self, operation: Operation) -> None:
         """Return when the phase has its quorum, or time is over. What was asked is not called back: it may still be stored."""
@@ -125,6 +134,13 @@ class Server:
             operation.timed_out(phase)
         finally:
             again.cancel()
+
+    def _unsettled(self) -> dict[str, int]:
+        return {
+            "operations under way": self._operations,
+            "questions to replicas": len(self._asking),
+            "damaged logs": int(self._storage.damaged is not None),
+        }
 
     async def _ask(self, replica: str, request: ReplicaRequest) -> Entry | None:
         if replica == self._name:

@@ -169,7 +169,7 @@ class Storage:
     def _write(self, batch: list[Held]) -> None:
         record = encode_record(self._generation, batch)
         if self._log_bytes + len(record) > self._compact_at_bytes:
-            self._write_anew([*self._replica.entries(), *batch])
+            self._write_anew([*self._replica.entries(), *(batch if self._rules.compaction_keeps_all else [])])
             self._compact_at_bytes = max(self._least_bytes, 2 * self._log_bytes)
             return
         self._disk.append(LOG, record)

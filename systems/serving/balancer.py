@@ -63,19 +63,28 @@ async def main(node: NodeContext) -> None:
     def handle(batch: RequestBatch) -> None:
         predictions = []
         for message in batch.messages:
+            if message.answer:
+                continue
             match message.head.method, message.head.path:
                 case "POST", "/predict":
                     predictions.append(message)
                 case "GET", "/status":
                     message.answer = encode_response(status())
                 case _:
-                    message.answer = message.answer or encode_response(_NO_ROUTE)
+                    message.answer = encode_response(_NO_ROUTE)
         if predictions:
             gatherer.add(batch, predictions)
         else:
             batch.finish()
 
     gatherer = Gatherer(dispatcher.predict, node.log)
+    node.report_unsettled(
+        lambda: {
+            "requests admitted": dispatcher.outstanding,
+            "groups under way": gatherer.under_way,
+            **pool.unsettled(),
+        }
+    )
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(checker.run())

@@ -59,6 +59,11 @@ class Batcher:
             asyncio.get_running_loop().call_soon(self._pass)
         self._batches.append(batch)
 
+    @property
+    def waiting(self) -> int:
+        """Request batches whose pass is yet to come."""
+        return len(self._batches)
+
     def _pass(self) -> None:
         images, self._images = self._images, []
         asked, self._asked = self._asked, []

@@ -110,6 +110,18 @@ BUGS: Final = BugCatalog(
         caught_by=("serving/brownouts", "availability >= 62%"),
     ),
     Bug(
+        "loses-abandoned",
+        "a request that was given up is outstanding at its replica for good",
+        Variant(pool=balancer_parts.LosesAbandoned),
+        caught_by=("serving/hedged", "all_settled"),
+    ),
+    Bug(
+        "passes-errors-on",
+        "an error that a replica answers is passed on, and not asked of another one",
+        Variant(dispatcher=balancer_parts.PassesErrorsOn),
+        caught_by=("serving/answers_errors", "availability >= 99.9%"),
+    ),
+    Bug(
         "sheds-nothing",
         "every request is admitted, however many are waiting",
         Variant(admission=balancer_parts.ShedsNothing),

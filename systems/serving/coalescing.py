@@ -51,6 +51,11 @@ class Gatherer:
             del self._groups[batch.deadline]
             self._begin(group, batch.deadline)
 
+    @property
+    def under_way(self) -> int:
+        """Groups that have not been answered yet."""
+        return len(self._groups) + len(self._tasks)
+
     def _send(self) -> None:
         groups, self._groups = self._groups, {}
         for deadline, group in groups.items():

@@ -57,6 +57,9 @@ class Dispatcher:
     """A replica that had less time than this, because a deadline was near, has not failed: else hasty clients took well ones
     down."""
 
+    FAILURE: ClassVar[int] = 500
+    """An answer with this status or a higher one is a failure of the replica, and the request is sent elsewhere."""
+
     def __init__(
         self,
         pool: Pool,
@@ -76,6 +79,11 @@ class Dispatcher:
         self._hedge_s = hedge_s
         self.hedges = 0
         """Requests that were sent to a second replica while the first had not answered."""
+
+    @property
+    def outstanding(self) -> int:
+        """Requests that were admitted and have no answer yet."""
+        return self._outstanding
 
     async def predict(self, messages: Sequence[Message], deadline: Deadline | None = None) -> None:
         """Answer the messages as a replica does; 504 if the deadline passed, 503 if none answered or too much is
@@ -167,7 +175,7 @@ class Dispatcher:
             self._admission.answered(now_s - asked_s, now_s)
         left_open = list(messages[len(answers) :])
         for message, answer in zip(messages, answers, strict=False):
-            if answer.head.status < 500:
+            if answer.head.status < self.FAILURE:
                 message.answer = answer.content
             else:
                 why = f"answered {answer.status}"

@@ -41,6 +41,7 @@ class Server:
         self._service_s = config.service_ms / 1e3
         self._turn = asyncio.Lock()
         self._works: set[asyncio.Task[None]] = set()
+        node.report_unsettled(lambda: {"batches under way": len(self._works)})
 
     def handle(self, batch: RequestBatch) -> None:
         """Queue what the batch asks for. A caller that goes away does not end it."""
@@ -55,6 +56,8 @@ class Server:
     async def _work(self, batch: RequestBatch) -> None:
         try:
             for message in batch.messages:
+                if message.answer:
+                    continue
                 match message.head.method, message.head.path:
                     case "POST", "/predict":
                         message.answer = await self._predict(message, batch)
@@ -63,7 +66,7 @@ class Server:
                         message.answer = encode_response(Response.json(known))
                     case _:
                         nothing = Response(404, b"no such route; there are POST /predict and GET /healthz")
-                        message.answer = message.answer or encode_response(nothing)
+                        message.answer = encode_response(nothing)
         finally:
             batch.finish()
 

@@ -198,6 +198,16 @@ class Pool:
             for replica in self._replicas.values()
         ]
 
+    def unsettled(self) -> dict[str, int]:
+        """What comes to nothing when no request is under way and every replica is well.
+
+        Without breakers: one closes only if requests still come.
+        """
+        return {
+            "requests outstanding at replicas": self.outstanding(),
+            "replicas not in service": sum(not replica.up or replica.draining for replica in self._replicas.values()),
+        }
+
     def _share(self, replica: Replica, now_s: float) -> float:
         warm_for_s = now_s - replica.returned_s
         if self._slow_start_s == 0 or warm_for_s >= self._slow_start_s:

@@ -89,6 +89,7 @@ class Server:
         self._use(Classifier(artifacts.read(self._folder, config.weights)), config.weights)
         self._batcher = Batcher(lambda images: self._model.predict(images), log=node.log)
         self._draining = False
+        node.report_unsettled(lambda: {"batches that wait": self._batcher.waiting})
         self._last_asked_s = node.clock()
 
     def handle(self, batch: RequestBatch) -> None:
@@ -96,6 +97,8 @@ class Server:
         add, encode = self._batcher.add, self._encode
         asked = False
         for message in batch.messages:
+            if message.answer:
+                continue
             head = message.head
             if head.path == "/predict" and head.method == "POST":
                 asked = True
@@ -109,7 +112,7 @@ class Server:
                     add(message, _decode(message.body).pixels, encode)
                 except msgspec.MsgspecError as error:
                     message.answer = encode_response(Response(400, f"bad request body: {error}".encode()))
-            elif not message.answer:
+            else:
                 self._handle_other(message)
         if asked:
             self._last_asked_s = self._node.clock()

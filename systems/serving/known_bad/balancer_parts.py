@@ -77,6 +77,12 @@ class IgnoresHealth(Pool):
         return False
 
 
+class LosesAbandoned(Pool):
+    def abandoned(self, name: str, requests: int = 1, permit: Permit | None = None) -> None:
+        if permit is not None:
+            permit.dropped()
+
+
 class NeverRecovers(Pool):
     def check_passed(self, name: str, now_s: float) -> bool:
         return False
@@ -126,6 +132,10 @@ def _beginning(message: Message) -> bytes:
 
 class NoTimeout(Dispatcher):
     TRY_TIMEOUT_S = 3600
+
+
+class PassesErrorsOn(Dispatcher):
+    FAILURE = 600
 
 
 class NoRetry(Dispatcher):

@@ -1,0 +1,21 @@
+"""Clients want exact scores or none, and the service behind them answers every third request with an error."""
+
+from __future__ import annotations
+
+from faults.answer_errors import AnswerErrors
+from harness.checkers.one_of_the_right import one_of_the_right
+from harness.checkers.replicas_return import replicas_return
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.featured import Featured
+from workloads.scores import Scores
+
+drill = Drill(
+    system=Featured(replicas=3),
+    workload=Scores(exact=True),
+    load=Load(rate=300, clients=150, seconds=6),
+    faults=[AnswerErrors("features", share=0.33).between(1, 4)],
+    checks=[one_of_the_right, replicas_return],
+    slos=["p50 < 50ms", "p99 < 300ms", "availability >= 75%"],
+    nightly=True,
+)

@@ -1,0 +1,45 @@
+"""AnswerErrors: a service that is up and answers, and its answers are errors."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from faults import _steered
+from harness.model.environment import Environment
+from harness.model.errors import UsageError
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
+from harness.model.steering import Counter, Setting
+from harness.model.system import System
+
+
+@dataclass(frozen=True)
+class AnswerErrors(Fault):
+    """A `share` of the requests is answered 500, at once, and never reaches the node's own code; health checks as well.
+
+    Models a dependency whose own database is gone, or a bad configuration. Such answers are quick, so time-outs and latency
+    show nothing, and a balancer that prefers quick replicas sends them more than their share (a "black hole" for
+    requests; Beyer et al., "Site Reliability Engineering", 2016, chapter 20). At a share of 0.5 it is every other request.
+    """
+
+    share: float = 1.0
+
+    aims_at: ClassVar[Aim] = "nodes"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.share) and 0.001 <= self.share <= 1):
+            raise UsageError(f"AnswerErrors(share={self.share:g}): a share of the requests, from 0.001 to 1.")
+
+    def check(self, system: System) -> None:
+        _steered.check(self, system)
+
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        permille = round(self.share * 1000)
+        return _steered.begin(environment, targets, Setting.ERRORS_PERMILLE, permille, Counter.ERROR_ANSWERS)
+
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return _steered.end(
+            environment, targets, Setting.ERRORS_PERMILLE, Counter.ERROR_ANSWERS, injected, "requests answered 500"
+        )

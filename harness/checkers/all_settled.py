@@ -1,0 +1,54 @@
+"""Whether every node came to rest when nothing was asked of it any more."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.checkers._wording import count, listed
+from harness.model.history import History
+from harness.model.verdict import Verdict
+
+
+def all_settled(history: History) -> Verdict:
+    """When all is over and healed, no node has work under way, or leaves out of service what is well again.
+
+    A node says itself what that is, by `NodeContext.report_unsettled`, as counts that come to nothing. Judged is the last
+    look at each node, which is some seconds after the last call if something is left until then; what is left and has
+    become less since the load was over is being worked off, and does not count. Faults of this kind stay unseen otherwise:
+    a counter of requests under way that misses a cancelled one, say, makes a node turn requests away some hours later.
+    Unknown if no node said anything in the end.
+    """
+    usage = history.usage
+    ends = usage[(usage["moment"] == "end") & usage["unsettled"].notna()]
+    overs = usage[(usage["moment"] == "over") & usage["unsettled"].notna()]
+    before = {int(row["pid"]): _counts(row["unsettled"]) for _, row in overs.iterrows()}
+    if ends.empty:
+        return Verdict(valid=None, why="no node said in the end what it still had under way")
+    stuck, working = [], []
+    for _, row in ends.iterrows():
+        first = before.get(int(row["pid"]), {})
+        left = _counts(row["unsettled"])
+        stays = {what: n for what, n in left.items() if n >= first.get(what, 0)}
+        if stays:
+            stuck.append(f"{row['node']} ended with {_told(stays)}")
+        elif left:
+            working.append(f"{row['node']} with {_told(left)}")
+    if stuck:
+        return Verdict(valid=False, why="; ".join(stuck))
+    if working:
+        return Verdict(valid=True, why=f"nothing is stuck, and some work is not done yet: {'; '.join(working)}")
+    return Verdict(valid=True, why=f"{count(len(ends), 'node')} had nothing under way and nothing out of service in the end")
+
+
+def _told(left: dict[str, int]) -> str:
+    return listed([f"{n:,} {what}" for what, n in left.items()])
+
+
+def _counts(text: str) -> dict[str, int]:
+    return msgspec.json.decode(text, type=dict[str, int])
+
+
+def applies(history: History) -> bool:
+    """Whether a node said what it had under way in the end."""
+    usage = history.usage
+    return bool(((usage["moment"] == "end") & usage["unsettled"].notna()).any())

@@ -1,0 +1,76 @@
+"""AnswerErrors: requests are answered 500 by the node's process, and its own code never sees them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from faults.answer_errors import AnswerErrors
+from harness.cluster.cluster import Cluster
+from harness.http.client import HttpClient
+from harness.model.errors import UsageError
+from harness.model.evidence import Targets
+from harness.model.system import System
+from systems.featured import Featured
+from systems.foreign.redis import Redis
+from systems.serving import Serving
+
+DEADLINE_S = 30.0
+
+
+async def statuses(cluster: Cluster, node: str, path: str, times: int) -> Counter[int]:
+    client = HttpClient(cluster.address(node))
+    try:
+        return Counter([(await client.request("GET", path, timeout_s=5.0)).status for _ in range(times)])
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("system", "node", "path", "share", "errors"),
+    [
+        (Featured(replicas=1), "features", "/features?user=u1", 0.25, 2),
+        (Featured(replicas=1), "features", "/features?user=u1", 1.0, 8),
+        (Serving(replicas=1), "r1", "/status", 1.0, 8),
+    ],
+    ids=["every fourth", "all", "all of batches"],
+)
+def test_a_share_of_the_requests_fails_and_all_are_well_again(
+    tmp_path: Path, system: System, node: str, path: str, share: float, errors: int
+) -> None:
+    async def scene() -> None:
+        async with asyncio.timeout(DEADLINE_S), Cluster.opened(system, tmp_path, seed=1, plane="embedded") as cluster:
+            fault, targets = AnswerErrors(node, share=share), Targets(label="w0", nodes=(node,), links=())
+            injected = await fault.inject(cluster, targets)
+            assert (await statuses(cluster, node, path, 8))[500] == errors
+            assert set(await statuses(cluster, node, "/-/node", 4)) == {200}
+            healed = await fault.heal(cluster, targets, injected)
+            assert healed.acted
+            assert "requests answered 500" in healed.text
+            assert set(await statuses(cluster, node, path, 8)) == {200}
+
+    asyncio.run(scene())
+
+
+def test_without_a_request_it_did_not_act(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with asyncio.timeout(DEADLINE_S), Cluster.opened(Featured(), tmp_path, seed=1, plane="embedded") as cluster:
+            fault, targets = AnswerErrors("features"), Targets(label="w0", nodes=("features",), links=())
+            healed = await fault.heal(cluster, targets, await fault.inject(cluster, targets))
+            assert healed.acted is False
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.5, float("nan")])
+def test_a_share_is_a_share(share: float) -> None:
+    with pytest.raises(UsageError, match="a share of the requests"):
+        AnswerErrors("n1", share=share)
+
+
+def test_a_foreign_program_answers_for_itself() -> None:
+    with pytest.raises(UsageError, match="redis is a foreign program"):
+        AnswerErrors("redis").check(Redis())
