@@ -1,0 +1,20 @@
+"""One of three replicas of a store is killed and comes back."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.quorum import Quorum
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Quorum(replicas=3, read=2, write=2),
+    workload=Registers(keys=20, writes=0.5),
+    load=Load(rate=40, clients=20, seconds=5),
+    faults=[Kill("one").between(1, 2.5)],
+    checks=[linearizable, nothing_lost],
+    slos=["p50 < 50ms", "availability >= 90%", "recovery < 3s"],
+)
