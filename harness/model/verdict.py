@@ -8,14 +8,31 @@ from typing import Final, Literal
 
 from harness.model.history import History
 
+DependencyKind = Literal["ww", "wr", "rw", "rt"]
+"""Wrote before it wrote; wrote what it read; read what it overwrote; was done before it was sent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependency:
+    """Why one transaction comes before another. `source` and `target` are rows of `history.ops`; `why` is a sentence."""
+
+    source: int
+    target: int
+    kind: DependencyKind
+    why: str
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a checker found. `valid` is None if it cannot decide; `why` is one sentence; `ops` are rows of `history.ops`."""
+    """What a checker found. `valid` is None if it cannot decide; `why` is one sentence; `ops` are rows of `history.ops`.
+
+    `cycle` holds dependencies that contradict each other: each begins where the one before ends, the first where the last ends.
+    """
 
     valid: bool | None
     why: str
     ops: tuple[int, ...] = ()
+    cycle: tuple[Dependency, ...] = ()
 
 
 Checker = Callable[[History], Verdict]

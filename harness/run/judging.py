@@ -47,7 +47,9 @@ def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...
             last = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(last.filename).name}, line {last.lineno}"
             verdict = Verdict(valid=None, why=f"the check itself failed: {type(error).__name__}: {error} ({where})")
-        found.append(CheckResult(name=checker.__name__, valid=verdict.valid, why=verdict.why, ops=verdict.ops))
+        found.append(
+            CheckResult(name=checker.__name__, valid=verdict.valid, why=verdict.why, ops=verdict.ops, cycle=verdict.cycle)
+        )
     return tuple(found)
 
 

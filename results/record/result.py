@@ -11,7 +11,7 @@ from harness.model.errors import UsageError
 from harness.model.fault_window import FaultWindow
 from harness.model.invocation import Invocation
 from harness.model.reasons import Reason
-from harness.model.verdict import EXIT_CODES, RunVerdict, gravest
+from harness.model.verdict import EXIT_CODES, Dependency, RunVerdict, gravest
 from results.analysis.judge import SLOResult
 from results.analysis.metrics import Metrics
 from results.analysis.recovery import Recovery
@@ -27,6 +27,8 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     valid: bool | None
     why: str
     ops: tuple[int, ...] = ()
+    cycle: tuple[Dependency, ...] = ()
+    """Dependencies of transactions that contradict each other."""
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):

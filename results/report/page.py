@@ -18,6 +18,7 @@ from results.record.store import load_run
 from results.report import page_sections
 from results.report.assets import render_template, write_page
 from results.report.contradictions import Timeline, timeline
+from results.report.cycle_drawing import CycleDrawing, cycle_drawing
 from results.report.page_sections import Log, Room, Table
 from results.report.phrasing import Mark
 
@@ -62,6 +63,8 @@ class RunView:
     nodes: Table | None = None
     """What each node answered."""
     timelines: list[Timeline] = field(default_factory=list)
+    cycles: list[CycleDrawing] = field(default_factory=list)
+    """Of transactions."""
     unfolded: bool = True
     """Whether it is shown at once on a page of several."""
     lines: Sequence[tuple[str, str]] = ()
@@ -144,6 +147,7 @@ def _view(anchor: str, run_dir: Path, result: Result, history: History, room: Ro
         errors=page_sections.errors(result),
         operations=[page_sections.operations(check, history.ops, room.operations) for check in unsatisfied],
         timelines=[shown for check in unsatisfied if (shown := timeline(check, history.ops)) is not None],
+        cycles=[drawn for check in unsatisfied if (drawn := cycle_drawing(check, history.ops)) is not None],
         nodes=page_sections.nodes(history),
         unfolded=unfolded,
         more=[],

@@ -1,0 +1,169 @@
+"""What each isolation level forbids, and the verdict on a history of transactions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from harness.checkers._transactions.cycles import gravest_cycle
+from harness.checkers._transactions.dependencies import Dependencies, Edge, Kind, dependencies
+from harness.checkers._transactions.graph import Integers
+from harness.checkers._transactions.observations import observe
+from harness.checkers._transactions.orders import Ordered, order
+from harness.checkers._transactions.reading import KIND, NotATransaction
+from harness.checkers._wording import count, listed
+from harness.model.history import History
+from harness.model.verdict import Verdict
+
+_NO_ORDER: Final = ("unwritten", "G1a", "G1b", "duplicate", "incompatible")
+"""What even the weakest level forbids, whatever the order, the gravest first."""
+_TOLD: Final = {
+    "unwritten": "a value out of nowhere",
+    "G1a": "G1a, an aborted read",
+    "G1b": "G1b, an intermediate read",
+    "duplicate": "an element twice",
+    "incompatible": "incompatible orders",
+    "internal": "a transaction that contradicts itself",
+    "lost update": "a lost update",
+}
+_MOST_OPS: Final = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """An isolation level, by the cycles that it forbids.
+
+    `anti`: anti-dependencies count. `split`: not if two of them are adjacent. `real_time`: what was done before another
+    transaction was sent comes before it.
+    """
+
+    name: str
+    order: str
+    """What a valid history has: "one serial order"."""
+    forbids: tuple[str, ...]
+    anti: bool
+    split: bool = False
+    real_time: bool = False
+
+
+READ_COMMITTED: Final = Level(name="read committed", order="an order of commits", forbids=_NO_ORDER, anti=False)
+_ATOMIC: Final = (*_NO_ORDER, "internal", "lost update")
+SNAPSHOT_ISOLATION: Final = Level(
+    name="snapshot isolation", order="one order of snapshots and commits", forbids=_ATOMIC, anti=True, split=True
+)
+SERIALIZABLE: Final = Level(name="serializable", order="one serial order", forbids=_ATOMIC, anti=True)
+STRICT_SERIALIZABLE: Final = Level(
+    name="strictly serializable", order="one serial order that follows real time", forbids=_ATOMIC, anti=True, real_time=True
+)
+
+
+def judge(history: History, level: Level) -> Verdict:
+    """Whether the level explains all transactions of a history."""
+    try:
+        seen = observe(history.ops)
+    except NotATransaction as error:
+        return Verdict(valid=None, why=str(error))
+    if not seen.answered:
+        return Verdict(valid=None, why="no transaction was answered, so nothing could be wrong")
+    if not seen.reads:
+        return Verdict(valid=None, why="no transaction read anything, so nothing could show the order of the writes")
+    found = dependencies(seen)
+    for phenomenon in level.forbids:
+        if oddities := found.phenomena[phenomenon]:
+            more = f" (and {count(len(oddities) - 1, 'more')})".replace("mores", "more") if len(oddities) > 1 else ""
+            return Verdict(
+                valid=False,
+                why=f"not {level.name}: {_TOLD[phenomenon]}: {oddities[0].why}{more}",
+                ops=oddities[0].ops[:_MOST_OPS],
+            )
+    edges, ordered = _ordered(found, history.ops, level)
+    if ordered.possible is False:
+        cycle = gravest_cycle(ordered.graph, edges, found.rows, found.lists)
+        if cycle is not None:
+            told = "; ".join(dependency.why for dependency in cycle.dependencies)
+            return Verdict(
+                valid=False,
+                why=f"not {level.name}: {cycle.named}: {told}",
+                ops=cycle.ops[:_MOST_OPS],
+                cycle=cycle.dependencies,
+            )
+        rows = _rows(found, ordered.tangle, ordered.graph.nodes)
+        why = f"not {level.name}: no order of the writes explains what {count(len(rows), 'transaction')} read"
+        return Verdict(valid=False, why=why, ops=rows[:_MOST_OPS])
+    if ordered.possible is None:
+        rows = _rows(found, ordered.tangle, ordered.graph.nodes)
+        why = (
+            f"{count(len(rows), 'transaction')} depend on each other in too many ways to be told apart within the bound,"
+            f" such as op {rows[0]}; lists (append) instead of registers show their order"
+        )
+        return Verdict(valid=None, why=why, ops=rows[:_MOST_OPS])
+    if found.ambiguous:
+        first = next(iter(found.ambiguous.values()))
+        keys = sorted(map(str, found.ambiguous))
+        return Verdict(valid=None, why=f"{first}, so it is not known which write a read saw; undecided: {listed(keys)}")
+    return Verdict(
+        valid=True,
+        why=f"{level.order} explains all of {count(len(found.rows), 'transaction')},"
+        f" {count(seen.reads, 'read')} on {count(len(seen.keys), 'key')}",
+    )
+
+
+def _ordered(found: Dependencies, ops: pd.DataFrame, level: Level) -> tuple[list[Edge], Ordered]:
+    """An order of the writes, and the edges it was looked for with.
+
+    If reads do not tell the order of the writes, one that follows real time is looked for first: it is found much sooner,
+    and most databases have one, whatever they promise.
+    """
+    edges, ends = _relevant(found, level), _ends(ops, found.rows)
+    ranks = ends.argsort(kind="stable").argsort()
+    if level.real_time or any(any(key.readers) for key in found.unordered):
+        timed = edges.copy()
+        joints = _follow_real_time(timed, found, ops, ends)
+        ordered = order(found, timed, joints, ranks, level.split)
+        if level.real_time or ordered.possible:
+            return timed, ordered
+    return edges, order(found, edges, found.joints, ranks, level.split)
+
+
+def applies(history: History) -> bool:
+    """Whether there were transactions."""
+    return bool((history.ops["kind"] == KIND).any())
+
+
+def _relevant(found: Dependencies, level: Level) -> list[Edge]:
+    if level.anti:
+        return found.edges
+    kept = [edge for edge in found.edges if edge.kind != Kind.RW]
+    found.unordered = []
+    return kept
+
+
+def _ends(ops: pd.DataFrame, rows: list[int]) -> Integers:
+    """When each was done; never, if that is not known."""
+    chosen = ops.loc[rows]
+    done = (chosen["outcome"] == "ok").to_numpy(dtype=bool)
+    return np.where(done, chosen["done_ns"].to_numpy(), np.iinfo(np.int64).max)
+
+
+def _follow_real_time(edges: list[Edge], found: Dependencies, ops: pd.DataFrame, ends: Integers) -> int:
+    """Who was done before another was sent comes before it: through a chain of joints, one for each end."""
+    known = np.flatnonzero(ends < np.iinfo(np.int64).max)
+    by_end = known[np.argsort(ends[known], kind="stable")]
+    first = len(found.rows) + found.joints
+    for place, transaction in enumerate(by_end.tolist()):
+        edges.append(Edge(Kind.RT, transaction, first + place))
+        if place:
+            edges.append(Edge(Kind.RT, first + place - 1, first + place))
+    before = np.searchsorted(ends[by_end], ops.loc[found.rows, "sent_ns"].to_numpy(), side="left")
+    for transaction, place in enumerate(before.tolist()):
+        if place:
+            edges.append(Edge(Kind.RT, first + place - 1, transaction))
+    return found.joints + len(by_end)
+
+
+def _rows(found: Dependencies, moments: Integers, nodes: int) -> tuple[int, ...]:
+    chosen = np.unique(moments % nodes)
+    return tuple(found.rows[transaction] for transaction in chosen[chosen < len(found.rows)].tolist())

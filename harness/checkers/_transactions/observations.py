@@ -1,0 +1,182 @@
+"""What the transactions of a history did to each key, and what they saw of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import pandas as pd
+
+from harness.checkers._transactions.reading import Element, Key, Operation, Scalar, transactions
+
+
+class Writer(NamedTuple):
+    """Who wrote a value: the row, and whether it was that transaction's last write to the key."""
+
+    row: int
+    last: bool
+
+
+class Read(NamedTuple):
+    """A read that another transaction's write decides: `seen` is the last element of a list or the register's value.
+
+    `length` is that of a list; 0 for a register.
+    """
+
+    row: int
+    seen: Element
+    length: int
+
+
+class Oddity(NamedTuple):
+    """Something that no order can explain."""
+
+    why: str
+    ops: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class KeyRecord:
+    """What happened to one key. `writers` holds the writes of transactions that were done or may have been."""
+
+    writers: dict[Scalar, Writer] = field(default_factory=dict)
+    failed: dict[Scalar, int] = field(default_factory=dict)
+    reads: list[Read] = field(default_factory=list)
+    order: list[Scalar] = field(default_factory=list)
+    """Of a list: the longest that was read."""
+    order_row: int = -1
+    """Who read that."""
+    is_list: bool = False
+    is_register: bool = False
+    ambiguous: str = ""
+    """Why it is not known which write a read of this key saw; empty if it is."""
+
+
+@dataclass(slots=True)
+class Observations:
+    """All keys' records, the transactions that took part, and what is wrong whatever the order."""
+
+    keys: dict[Key, KeyRecord] = field(default_factory=lambda: defaultdict(KeyRecord))
+    answered: set[int] = field(default_factory=set)
+    """Rows of transactions that were done."""
+    unknown: set[int] = field(default_factory=set)
+    internal: list[Oddity] = field(default_factory=list)
+    incompatible: list[Oddity] = field(default_factory=list)
+    reads: int = 0
+
+
+def observe(ops: pd.DataFrame) -> Observations:
+    """Go through the transactions of a history once. Raises `NotATransaction` for a value that is none."""
+    seen = Observations()
+    for row, outcome, operations in transactions(ops):
+        if outcome == "ok":
+            seen.answered.add(row)
+        elif outcome == "unknown":
+            seen.unknown.add(row)
+        _writes(seen, row, outcome, operations)
+        if outcome == "ok":
+            _reads(seen, row, operations)
+    return seen
+
+
+def _writes(seen: Observations, row: int, outcome: str, operations: list[Operation]) -> None:
+    last = {key: number for number, (function, key, _) in enumerate(operations) if function != "r"}
+    for number, (function, key, value) in enumerate(operations):
+        if function == "r":
+            continue
+        record = seen.keys[key]
+        if function == "append":
+            record.is_list = True
+        else:
+            record.is_register = True
+        if value is None or isinstance(value, list):
+            record.ambiguous = f"null, which every key holds at first, was written to {key}"
+        elif outcome == "failed":
+            record.failed.setdefault(value, row)
+        elif value in record.writers:
+            record.ambiguous = f"{value} was written to {key} more than once"
+        else:
+            record.writers[value] = Writer(row, last[key] == number)
+
+
+@dataclass(slots=True)
+class _View:
+    """What a transaction must find at a key by what it has read and written there itself.
+
+    Before it has read a list, it knows only what it has appended: `own`. After that `state` is all: None if nothing is there.
+    """
+
+    known: bool = False
+    state: Element | list[Scalar] = None
+    own: list[Scalar] = field(default_factory=list)
+    wrote: bool = False
+
+
+def _reads(seen: Observations, row: int, operations: list[Operation]) -> None:
+    views: dict[Key, _View] = {}
+    for function, key, value in operations:
+        view = views.get(key)
+        if view is None:
+            view = views[key] = _View()
+        if function == "r":
+            seen.reads += 1
+            _read(seen, row, key, view, value)
+        elif function == "w":
+            view.known = view.wrote = True
+            view.state = value
+        elif isinstance(value, int | float | str):
+            view.wrote = True
+            if not view.known:
+                view.own.append(value)
+            elif view.state is None or isinstance(view.state, list):
+                view.state = [*(view.state or ()), value]
+
+
+def _read(seen: Observations, row: int, key: Key, view: _View, value: Element | list[Scalar]) -> None:
+    record = seen.keys[key]
+    found = None if value == [] else value
+    if view.known:
+        if found != view.state:
+            why = f"op {row} should find {key} = {text(view.state)} by what it read and wrote itself, and read {text(found)}"
+            seen.internal.append(Oddity(why, (row,)))
+    elif view.own and not (isinstance(found, list) and found[-len(view.own) :] == view.own):
+        why = f"op {row} appended {text(view.own)} to {key} itself, then read {text(found)} there"
+        seen.internal.append(Oddity(why, (row,)))
+    view.known, view.state, view.own = True, found, []
+    if isinstance(value, list):
+        record.is_list = True
+    elif value is not None:
+        record.is_register = True
+    if isinstance(found, list) and not _extends(record, row, found):
+        why = (
+            f"op {record.order_row} read {key} = {text(record.order)} and op {row} read {text(found)}:"
+            " neither is how the other began"
+        )
+        seen.incompatible.append(Oddity(why, tuple(sorted({record.order_row, row}))))
+    elif not view.wrote:
+        record.reads.append(Read(row, found[-1], len(found)) if isinstance(found, list) else Read(row, found, 0))
+
+
+def _extends(record: KeyRecord, row: int, elements: list[Scalar]) -> bool:
+    """Take a longer list as the order; False if neither is a prefix of the other."""
+    order = record.order
+    if len(elements) <= len(order):
+        return order[: len(elements)] == elements
+    if elements[: len(order)] != order:
+        return False
+    record.order, record.order_row = elements, row
+    return True
+
+
+_SHOWN: Final = 8
+
+
+def text(value: object) -> str:
+    """A value as a sentence names it; of a long list the end, which is where two differ."""
+    if value is None:
+        return "nothing"
+    if not isinstance(value, list):
+        return str(value)
+    shown = ", ".join(map(str, value[-_SHOWN:]))
+    return f"[{'… ' if len(value) > _SHOWN else ''}{shown}]"

@@ -1,0 +1,52 @@
+"""Transactions as a history holds them: calls of kind "txn" whose value is a JSON list of operations on keys.
+
+    [["append", "x", 3], ["r", "x", [1, 2, 3]], ["w", "y", 7], ["r", "z", null]]
+
+"append" puts an element at the end of a list, "w" overwrites a register, and "r" reads either: the whole list or the value;
+null is a key to which nothing was written yet. A key is a text or a whole number; an element or value is a text or a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+import msgspec
+import pandas as pd
+
+KIND: Final = "txn"
+
+Key = str | int
+Scalar = int | float | str
+Element = Scalar | None
+Operation = tuple[Literal["append", "w", "r"], Key, int | float | str | list[int | float | str] | None]
+
+_DECODER: Final = msgspec.json.Decoder(list[Operation])
+
+
+class NotATransaction(ValueError):
+    """The value of a call is not a transaction; the text says what is wrong."""
+
+
+def transactions(ops: pd.DataFrame) -> Iterator[tuple[int, str, list[Operation]]]:
+    """Row, outcome and operations of each transaction, in the order of the history.
+
+    Raises `NotATransaction`, naming the call, if a value that counts is not of the form above. What a failed call
+    asked for counts too: someone may have read it.
+    """
+    chosen = ops[(ops["kind"] == KIND).to_numpy(dtype=bool)]
+    for row, outcome, value in zip(chosen.index, chosen["outcome"], chosen["value"], strict=True):
+        if not isinstance(value, str):
+            if outcome == "ok":
+                raise NotATransaction(f"op {row} was answered, and its value is null")
+            continue
+        try:
+            operations = _DECODER.decode(value)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise NotATransaction(f"the value of op {row} is not a list of append, w and r: {error}") from error
+        for function, key, argument in operations:
+            if function == "append" and (argument is None or isinstance(argument, list)):
+                raise NotATransaction(f"op {row} appends {argument!r} to {key}; an element is a text or a number")
+            if function == "w" and isinstance(argument, list):
+                raise NotATransaction(f"op {row} writes a list to {key}; a register's value is a text or a number")
+        yield int(row), str(outcome), operations
