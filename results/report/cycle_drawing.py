@@ -12,7 +12,7 @@ from results.record.result import CheckResult
 
 _MOST: Final = 12
 """How many transactions are drawn; a longer cycle is only told."""
-_WIDTH: Final = 760
+_WIDTH: Final = 860
 _NODE_WIDTH: Final = 156
 _NODE_HEIGHT: Final = 40
 _SHOWN: Final = 22
