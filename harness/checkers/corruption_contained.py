@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from harness.checkers._predictions import judged
-from harness.checkers._starvation import Starvation, starvation
+from harness.checkers._predictions import Rows, judged
+from harness.checkers._starvation import Starvation, starvation, starved
 from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.verdict import Verdict
@@ -23,10 +24,14 @@ three of them fail, need half of that; the rest is for a busy machine."""
 LEAST_CALLS: Final = 20
 """So many predictions have to be answered after that, at least, to say that none of them is wrong."""
 
+LEAST_WRONG: Final = 3
+"""So many wrong answers a node has to give, at least, to say that it gave them until some time."""
+
 MOST_OPS: Final = 10
 
 _FAULT: Final = "FlipBits"
 _NEVER: Final = np.iinfo(np.int64).min
+_EVER: Final = np.iinfo(np.int64).max
 
 
 def corruption_contained(history: History) -> Verdict:
@@ -34,14 +39,16 @@ def corruption_contained(history: History) -> Verdict:
 
     Right is the label and, within 0.001, the score that the model gave beforehand, as for `predictions_correct`. Silent
     corruption cannot be prevented, and clients that get its first wrong answers cannot tell; that no others follow
-    is what health checks are for. Time for which the machine kept a process of the run waiting for a CPU does not count; if
-    wrong answers came late only by that, it is unknown. Unknown as well if no answer was wrong: nothing was tested.
+    is what health checks are for. It was not contained either if a node gave wrong answers until the fault was healed, and
+    right ones after that. A fault that was not seen to act accounts for nothing. Time for which the machine kept a process of
+    the run waiting for a CPU does not count; if wrong answers came late only by that, it is unknown. Unknown as well if no
+    answer was wrong: nothing was tested.
     """
     flips = _flips(history.windows)
-    if flips.empty:
-        return Verdict(valid=None, why="no node's bits were flipped")
     answered, wrong, unjudged = judged(history.ops)
     rows = history.ops.iloc[wrong]
+    if flips.empty and rows.empty:
+        return Verdict(valid=None, why="no node's bits were flipped")
     flipped_ns = _last_flip_before(rows, flips)
     late = (rows["sent_ns"].to_numpy() - LIMIT_NS > flipped_ns) | (flipped_ns == _NEVER)
     excused = _excused(history, rows["sent_ns"].to_numpy()[late], flipped_ns[late])
@@ -49,6 +56,12 @@ def corruption_contained(history: History) -> Verdict:
     real = stray[[flipped not in excused for flipped in flipped_ns[late].tolist()]]
     if not real.empty:
         return Verdict(valid=False, why=_stray(real, flips), ops=tuple(map(int, real.index[:MOST_OPS])))
+    for node, at_ns, healed_ns in flips.itertuples(index=False):
+        if lasted := _lasted(history.ops, answered, rows, node, at_ns, healed_ns):
+            why, hungry = _healed_only(node, lasted, healed_ns), starved(history, at_ns, healed_ns)
+            return Verdict(
+                valid=None if hungry else False, why=f"{why}, but {hungry}" if hungry else why, ops=lasted[:MOST_OPS]
+            )
     if not stray.empty:
         why = f"{count(len(stray), 'wrong prediction')} more than a second after the flip, but {next(iter(excused.values()))}"
         return Verdict(valid=None, why=why, ops=tuple(map(int, stray.index[:MOST_OPS])))
@@ -80,18 +93,39 @@ def _excused(history: History, sent_ns: npt.NDArray[np.int64], flipped_ns: npt.N
     return found
 
 
+def _lasted(ops: pd.DataFrame, answered: Rows, wrong: pd.DataFrame, node: str, at_ns: int, healed_ns: int) -> tuple[int, ...]:
+    """The wrong answers that a node gave until a fault was healed, if it then gave right ones; else none.
+
+    The last one came no longer before the healing than twice the longest time that there was between two of them.
+    """
+    theirs = wrong[(wrong["node"] == node) & (wrong["done_ns"] >= at_ns)].sort_values("done_ns", kind="stable")
+    done_ns = theirs["done_ns"].to_numpy()
+    if len(done_ns) < LEAST_WRONG or done_ns[-1] > healed_ns or healed_ns - done_ns[-1] > 2 * np.diff(done_ns).max():
+        return ()
+    later = ops.iloc[answered]
+    again = bool(((later["node"] == node) & (later["sent_ns"] > healed_ns)).any())
+    return tuple(map(int, theirs.index)) if again else ()
+
+
+def _healed_only(node: str, lasted: Sequence[int], healed_ns: int) -> str:
+    return (
+        f"{node} gave {count(len(lasted), 'wrong prediction')} until the fault was healed at {healed_ns / 1e9:.2f} s, and right"
+        " ones after that: only the healing ended it"
+    )
+
+
 def _flips(windows: pd.DataFrame) -> pd.DataFrame:
-    """When which node's bits were flipped: a row a node and window, with `node` and `at_ns`."""
-    hit = windows[(windows["fault"] == _FAULT).fillna(False) & windows["injected_ns"].notna()]
-    times = zip(hit["targets"], hit["injected_ns"], strict=True)
-    pairs = [(node, int(at_ns)) for targets, at_ns in times for node in targets.split()]
-    return pd.DataFrame(pairs, columns=["node", "at_ns"])
+    """When which node's bits were flipped: a row a node and window, with `node`, `at_ns` and `healed_ns`, `_EVER` if never."""
+    hit = windows[(windows["fault"] == _FAULT).fillna(False) & windows["injected_ns"].notna() & windows["acted"].fillna(False)]
+    times = zip(hit["targets"].fillna(""), hit["injected_ns"], hit["healed_ns"].fillna(_EVER), strict=True)
+    rows = [(node, int(at_ns), int(healed_ns)) for targets, at_ns, healed_ns in times for node in targets.split()]
+    return pd.DataFrame(rows, columns=["node", "at_ns", "healed_ns"])
 
 
 def _last_flip_before(rows: pd.DataFrame, flips: pd.DataFrame) -> npt.NDArray[np.int64]:
     """For each answer, when its node's bits were last flipped before it came; `_NEVER` if they were not."""
     found = np.full(len(rows), _NEVER)
-    for node, at_ns in flips.itertuples(index=False):
+    for node, at_ns in flips[["node", "at_ns"]].itertuples(index=False):
         hit = ((rows["node"] == node) & (rows["done_ns"] >= at_ns)).to_numpy(dtype=bool)
         found[hit] = np.maximum(found[hit], at_ns)
     return found
@@ -99,12 +133,12 @@ def _last_flip_before(rows: pd.DataFrame, flips: pd.DataFrame) -> npt.NDArray[np
 
 def _stray(stray: pd.DataFrame, flips: pd.DataFrame) -> str:
     first = stray.sort_values("sent_ns").iloc[0]
-    times = [f"{node} at {at_ns / 1e9:.2f} s" for node, at_ns in flips.itertuples(index=False)]
+    times = [f"{node} at {at_ns / 1e9:.2f} s" for node, at_ns in flips[["node", "at_ns"]].itertuples(index=False)]
     nodes = listed(sorted({str(node) or "an unnamed node" for node in stray["node"]}))
     return (
         f"{count(len(stray), 'wrong prediction')} that no flipped bit of the last second accounts for, from {nodes}: op"
         f" {first.name} asked about {first['key']} at {int(first['sent_ns']) / 1e9:.2f} s and got {first['value']} instead of"
-        f" {first['expected']}; bits were flipped on {listed(times)}"
+        f" {first['expected']}; {f'bits were flipped on {listed(times)}' if times else 'no bits were flipped'}"
     )
 
 

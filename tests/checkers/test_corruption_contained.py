@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from harness.checkers.corruption_contained import LEAST_CALLS, applies, corruption_contained
@@ -86,7 +88,8 @@ def test_every_flip_has_a_second_of_its_own_and_no_more() -> None:
     [
         pytest.param(told(), "no answer of r2 showed", id="no wrong answer"),
         pytest.param(told(windows=[]), "no node's bits were flipped", id="no fault"),
-        pytest.param(told(asked("r2", ONE, 1100), windows=[flipped(fault="Kill")]), "no node's bits", id="another fault"),
+        pytest.param(told(windows=[flipped(fault="Kill")]), "no node's bits", id="another fault"),
+        pytest.param(told(windows=[{**flipped(), "acted": None}]), "no node's bits", id="not seen to act"),
         pytest.param(told(asked("r2", ONE, 1100), asked("r1", SEVEN, 5, expected="{")), "without a right", id="unjudged"),
         pytest.param(told(asked("r2", ONE, 1100), right=""), "too few answers", id="ends too early"),
     ],
@@ -100,6 +103,41 @@ def test_says_nothing_where_nothing_can_be_told(found: History, why: str) -> Non
 def test_a_flip_that_never_came_about_accounts_for_nothing() -> None:
     windows = [flipped(), {**flipped("r1", at_ms=3000), "injected_ns": None, "acted": False}]
     assert corruption_contained(told(asked("r1", ONE, 3100), windows=windows)).valid is False
+
+
+@pytest.mark.parametrize("change", [{"acted": False}, {"acted": None}, {"fault": "Kill"}, {"targets": None}])
+def test_a_fault_that_did_not_act_on_the_node_excuses_nothing(change: dict[str, object]) -> None:
+    verdict = corruption_contained(told(asked("r2", ONE, 1100), windows=[flipped() | change]))
+    assert verdict.valid is False
+    assert verdict.why.endswith("no bits were flipped")
+
+
+def healed(at_ms: int) -> list[dict[str, object]]:
+    return [{**flipped(), "healed_ns": at_ms * 1_000_000}]
+
+
+def test_what_only_the_healing_ended_was_not_contained() -> None:
+    wrong = [asked("r2", ONE, at_ms) for at_ms in range(1010, 1790, 20)]
+    right = "".join(asked("r1", SEVEN, at_ms) for at_ms in range(0, 6000, 50)) + asked("r2", SEVEN, 1810)
+    verdict = corruption_contained(told(*wrong, windows=healed(1800), right=right))
+    assert verdict.valid is False
+    assert verdict.why == (
+        "r2 gave 39 wrong predictions until the fault was healed at 1.80 s, and right ones after that: only the healing"
+        " ended it"
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong_ms",
+    [
+        pytest.param(range(1010, 1300, 20), id="ended well before the healing"),
+        pytest.param(range(1010, 1990, 20), id="went on after the healing"),
+        pytest.param([1100, 1790], id="too few to say until when"),
+    ],
+)
+def test_what_ended_by_itself_was_contained(wrong_ms: Sequence[int]) -> None:
+    verdict = corruption_contained(told(*(asked("r2", ONE, at_ms) for at_ms in wrong_ms), windows=healed(1800)))
+    assert verdict.valid is True, verdict.why
 
 
 def test_enough_answers_have_to_come_afterwards() -> None:
