@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+import pandas as pd
+
 from harness.checkers._starvation import starved
 from harness.checkers._wording import count, listed
 from harness.checkers.generator_kept_up import generator_kept_up
@@ -17,40 +19,65 @@ GRACE_NS: Final = 1_000_000_000
 CALLS_PER_NODE: Final = 20
 """Calls that every node would have answered on average, at least, before the absence of one counts."""
 
+LEAST_SHARE: Final = 0.1
+"""A node that gives less than this of the answers that it gave before, in proportion, is not in service. Well below what a
+balancer that tries a node carefully, or prefers others for a while, leaves to it."""
+
+LEAST_ALONE: Final = 20
+"""So many answers, at least, have to come from one node alone before the first fault to say that one node answers at a time."""
+
 
 def replicas_return(history: History) -> Verdict:
     """Every node that answered calls before the first fault answers calls again when all faults are healed.
 
     A service can lose one node after another for good and look well until the last one goes. This looks at the load's end,
-    from a second after the last fault was healed: every node has to give at least one answer then. Unknown if too little
-    was asked to tell, and if a node gives none while the generator itself was too late, or while the machine let one of the
-    run's processes wait for a CPU for more than half of the time since healing.
+    from a second after the last fault was healed: every node has to give a tenth of the answers then that its share before the
+    first fault would come to, and at least one. If a single node gave all answers before the first fault, it led or stood
+    alone: then it is enough that some node answers. Unknown if too little was asked to tell, and if a node stays away while the
+    generator itself was too late, or while the machine let one of the run's processes wait for a CPU for more than half of the
+    time since healing.
     """
     windows = history.windows.dropna(subset=["injected_ns"])
     if windows.empty or windows["healed_ns"].isna().any():
         return Verdict(valid=None, why="no fault was healed" if windows.empty else "a fault was never healed")
     load = history.load
     answered = load[(load["outcome"] == "ok") & (load["node"] != "")]
-    before = sorted(set(answered["node"][answered["done_ns"] < int(windows["injected_ns"].min())]))
+    before = answered["node"][answered["done_ns"] < int(windows["injected_ns"].min())].value_counts().sort_index()
     healed_ns = int(windows["healed_ns"].max())
     quiet_ns = healed_ns + GRACE_NS
     calls = int((load["sent_ns"] >= quiet_ns).sum())
-    after = set(answered["node"][answered["sent_ns"] >= quiet_ns])
+    after = answered["node"][answered["sent_ns"] >= quiet_ns].value_counts()
     since = f"since {quiet_ns / 1e9:.2f} s, one second after the last fault was healed"
-    if not before:
+    if before.empty:
         return Verdict(valid=None, why="no node answered before the first fault")
     if calls < CALLS_PER_NODE * len(before):
         return Verdict(valid=None, why=f"too few calls to tell who is in service: {calls:,} {since}")
-    lost = [node for node in before if node not in after]
-    if lost:
-        after_healing = replace(history, ops=load[load["sent_ns"] >= healed_ns])
-        if generator_kept_up(after_healing).valid is None:
-            busy = "but the machine was too busy to send calls in time"
-            return Verdict(valid=None, why=f"no answer from {listed(lost)} {since}, {busy}")
-        if hungry := starved(history, healed_ns, int(load["sent_ns"].max())):
-            return Verdict(valid=None, why=f"no answer from {listed(lost)} {since}, but {hungry}")
-        return Verdict(valid=False, why=f"out of service for good: {listed(lost)}; no answer to {count(calls, 'call')} {since}")
-    return Verdict(valid=True, why=f"in service again when all faults were healed: {listed(before)}")
+    if len(before) == 1 and int(before.iloc[0]) >= LEAST_ALONE and not after.empty:
+        return Verdict(
+            valid=True, why=f"one node answered, {before.index[0]} before the first fault and {_in_place(after)} {since}"
+        )
+    given = after.reindex(before.index, fill_value=0)
+    due = before / before.sum() * int(after.sum())
+    lost = [str(node) for node in before.index if given[node] == 0 or given[node] < LEAST_SHARE * due[node]]
+    if not lost:
+        return Verdict(valid=True, why=f"in service again when all faults were healed: {listed(list(map(str, before.index)))}")
+    told = [node if given[node] == 0 else _hardly(int(given[node]), before / before.sum(), node) for node in lost]
+    what = f"no answer from {listed(told)}" if not given[lost].any() else f"hardly an answer from {listed(told)}"
+    asked = f"{'hardly an' if given[lost].any() else 'no'} answer to {count(calls, 'call')}"
+    after_healing = replace(history, ops=load[load["sent_ns"] >= healed_ns])
+    if generator_kept_up(after_healing).valid is None:
+        return Verdict(valid=None, why=f"{what} {since}, but the machine was too busy to send calls in time")
+    if hungry := starved(history, healed_ns, int(load["sent_ns"].max())):
+        return Verdict(valid=None, why=f"{what} {since}, but {hungry}")
+    return Verdict(valid=False, why=f"out of service for good: {listed(told)}; {asked} {since}")
+
+
+def _in_place(after: pd.Series[int]) -> str:
+    return listed([str(node) for node in after.sort_index().index])
+
+
+def _hardly(given: int, shares: pd.Series[float], node: str) -> str:
+    return f"{node} ({count(given, 'answer')}, and {shares[node]:.0%} of all before the first fault)"
 
 
 def applies(history: History) -> bool:

@@ -104,8 +104,40 @@ def test_answers_within_the_second_after_healing_are_not_enough() -> None:
     assert replicas_return(told).valid is False
 
 
+def test_one_answer_of_thousands_is_no_return() -> None:
+    told = history(("r1", 0, 2), ("r2", 0, 8), ("r3", 0, 8), ("r1", 5, 5.01), windows=[window("r1", 2, 3)])
+    verdict = replicas_return(told)
+    assert verdict.valid is False
+    assert verdict.why == (
+        "out of service for good: r1 (1 answer, and 33% of all before the first fault); hardly an answer to 801 calls since"
+        " 4.00 s, one second after the last fault was healed"
+    )
+
+
+def test_a_node_may_get_less_than_before() -> None:
+    told = history(("r1", 0, 2), ("r2", 0, 8), ("r1", 4, 4.6), windows=[window("r1", 2, 3)])
+    assert replicas_return(told).valid is True
+
+
+def test_another_node_may_lead_afterwards() -> None:
+    told = history(("n1", 0, 2), ("n2", 2.5, 8), windows=[window("n1", 2, 3)])
+    verdict = replicas_return(told)
+    assert verdict.valid is True
+    assert verdict.why.startswith("one node answered, n1 before the first fault and n2 since 4.00 s")
+
+
+def test_a_leader_without_a_successor_is_out_of_service() -> None:
+    told = history(("n1", 0, 2), ("", 2, 8), windows=[window("n1", 2, 3)])
+    assert replicas_return(told).valid is False
+
+
+def test_a_few_answers_do_not_show_that_one_node_leads() -> None:
+    told = history(("r1", 0, 0.1), ("r2", 2, 8), windows=[window("r1", 0.2, 3)])
+    assert replicas_return(told).valid is False
+
+
 def test_a_node_that_appears_only_later_is_not_waited_for() -> None:
-    told = history(("r1", 0, 8), ("r2", 2.5, 2.8), windows=[window("r1", 2, 3)])
+    told = history(("r1", 0, 8), ("r3", 0, 8), ("r2", 2.5, 2.8), windows=[window("r1", 2, 3)])
     assert replicas_return(told).valid is True
 
 
