@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis without deadlines, signals as they are at first, and transcripts to compare with."""
+"""What all tests share: markers, settings of hypothesis, signals as they are at first, and transcripts to compare with."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ hypothesis.settings.load_profile("any machine")
 
 
 _TRANSCRIPTS = Path(__file__).parent / "transcripts"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes several seconds, and quicker tests show much of the same: left to CI")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -60,6 +60,7 @@ def test_the_drill_passes(harness: Harness, folder: Path) -> None:
     assert "all different" in checks["never_repeats"]
 
 
+@pytest.mark.slow
 def test_the_counter_that_forgets_is_caught(harness: Harness) -> None:
     done = harness("drill", "counter/killed", "--set", "system.bug=forgetful")
     assert done.returncode == 1, done.stdout + done.stderr
@@ -76,6 +77,7 @@ def test_the_recorded_run_is_judged_again_by_the_users_checker(harness: Harness,
     assert (done.returncode, "each of a kind that a check judges" in done.stdout) == (1, True)
 
 
+@pytest.mark.slow
 def test_the_known_bug_is_measured_and_listed(harness: Harness, folder: Path) -> None:
     done = harness("detect", "counter", "--json", "matrix.json")
     assert done.returncode in (0, 4), done.stdout + done.stderr
@@ -89,6 +91,7 @@ def test_the_known_bug_is_measured_and_listed(harness: Harness, folder: Path) ->
     )
 
 
+@pytest.mark.slow
 def test_the_foreign_program_runs(harness: Harness, folder: Path) -> None:
     judged(harness, folder, "website/slow")
 

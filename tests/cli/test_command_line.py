@@ -169,7 +169,7 @@ def tiny_disk(at: Path, kilobytes: int) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(at)], check=True)  # noqa: S607 - whichever there is
 
 
-@pytest.mark.parametrize("kilobytes", [4, 40, 80, 150])
+@pytest.mark.parametrize("kilobytes", [4, 40, *(pytest.param(size, marks=pytest.mark.slow) for size in (80, 150))])
 def test_a_full_disk_is_said_in_one_line(folder: Path, tmp_path: Path, kilobytes: int) -> None:
     """Full at once, as the nodes start, as the log is written, as the run is saved."""
     with tiny_disk(tmp_path / "small", kilobytes) as small:

@@ -93,6 +93,7 @@ def test_what_is_caught_missed_and_unknown_is_told_apart_and_only_the_unknown_is
     assert {bug: counts[bug] for bug in made} == {bug: 1 + (trial["outcome"] == "unknown") for bug, trial in made.items()}
 
 
+@pytest.mark.slow
 def test_runs_of_other_code_are_not_used(folder: Path) -> None:
     harness(folder, "detect", "--bug", "crashes")
     (folder / "systems" / "parrot.py").write_text(SYSTEM + "# changed\n")
@@ -101,6 +102,7 @@ def test_runs_of_other_code_are_not_used(folder: Path) -> None:
     assert len(list(folder.glob("runs/detect/*/trials.jsonl"))) == 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_matrix_goes_on_where_it_stopped(folder: Path) -> None:
     with harness_running(folder, "detect", "parrot", "--seeds", "20", "--bug", "crashes") as process:
         assert process.stdout is not None

@@ -171,6 +171,7 @@ def test_an_slo_that_the_planned_calls_cannot_decide_is_told_before(load: Loads)
     assert err.startswith("? p99.9 < 50ms needs 6,636 calls and about 30 are planned: it cannot be held, only missed.")
 
 
+@pytest.mark.slow
 def test_a_search_keeps_each_try_with_its_figures(load: Loads) -> None:
     with answering() as (url, _):
         _, out, result = load.result_of(

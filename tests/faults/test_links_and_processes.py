@@ -163,7 +163,7 @@ def test_a_cut_of_nothing_has_not_acted(world: World) -> None:
     world.run(scenario)
 
 
-@pytest.mark.parametrize(("delay_ms", "jitter_ms"), [(30, 0), (60, 20), (1100, 0)])
+@pytest.mark.parametrize(("delay_ms", "jitter_ms"), [(30, 0), (60, 20), pytest.param(1100, 0, marks=pytest.mark.slow)])
 def test_latency_delays_the_targets_links_by_what_was_asked(world: World, delay_ms: float, jitter_ms: float) -> None:
     async def scenario(cluster: Cluster) -> None:
         fault, hit = Latency("n1>n2", delay_ms=delay_ms, jitter_ms=jitter_ms), targets(cluster, "n1>n2")

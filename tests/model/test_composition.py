@@ -219,11 +219,13 @@ def test_a_fault_follows_the_leader_as_it_moves(tmp_path: Path) -> None:
     assert down == 0
 
 
+@pytest.mark.slow
 def test_a_fault_that_does_not_follow_stays(tmp_path: Path) -> None:
     done = run_drill(drill(Kill("leader").between(0.3, 2.3), system=Led(replicas=3), seconds=3), tmp_path)
     assert [fault.targets for fault in done.result.faults] == [("n3",)]
 
 
+@pytest.mark.slow
 def test_flapping_in_a_run(tmp_path: Path) -> None:
     flapping: Flapping = Kill("one").flapping(0.2, 2.2, on_s=0.4, off_s=0.4)
     done = run_drill(drill(flapping, system=Echo(replicas=3), seconds=2.5), tmp_path)

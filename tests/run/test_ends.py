@@ -37,7 +37,7 @@ def server() -> Iterator[int]:
         yield port
 
 
-@pytest.fixture(params=["embedded", "external toxiproxy"])
+@pytest.fixture(params=["embedded", pytest.param("external toxiproxy", marks=pytest.mark.slow)])
 def plane(request: pytest.FixtureRequest) -> int | None:
     """The port of a Toxiproxy that runs already; None for the embedded one."""
     return request.getfixturevalue("server") if request.param != "embedded" else None
@@ -89,7 +89,15 @@ def test_the_harness_is_killed_amid_every_fault(tmp_path: Path, plane: int | Non
         assert_nothing_is_left(tmp_path, ports, plane)
 
 
-@pytest.mark.parametrize(("times", "external"), [(1, False), (1, True), (2, True), (3, False)])
+@pytest.mark.parametrize(
+    ("times", "external"),
+    [
+        (1, False),
+        pytest.param(1, True, marks=pytest.mark.slow),
+        pytest.param(2, True, marks=pytest.mark.slow),
+        pytest.param(3, False, marks=pytest.mark.slow),
+    ],
+)
 def test_it_is_interrupted_amid_every_fault(tmp_path: Path, request: pytest.FixtureRequest, times: int, external: bool) -> None:
     plane = request.getfixturevalue("server") if external else None
     write_drill(tmp_path, "every", EVERY_FAULT)
@@ -144,6 +152,7 @@ def test_a_process_that_the_run_needs_is_killed(tmp_path: Path, victim: str, wha
         assert nothing_left(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_toxiproxy_of_somebody_elses_is_killed(tmp_path: Path) -> None:
     write_drill(tmp_path, "every", EVERY_FAULT)
     with toxiproxy() as port:

@@ -67,6 +67,7 @@ def test_a_drill_without_a_guard_says_nothing_of_one(tmp_path: Path) -> None:
     assert "guard_held" not in [check.name for check in done.result.checks]
 
 
+@pytest.mark.slow
 def test_a_guard_by_setting_and_a_bad_one(tmp_path: Path) -> None:
     write_drill(
         tmp_path,

@@ -198,6 +198,7 @@ drill = Drill(
 """
 
 
+@pytest.mark.slow
 def test_a_run_is_replayed_from_its_folder_with_another_seed(tmp_path: Path) -> None:
     write_drill(tmp_path, "random", RANDOM_DRILL)
     first = harness(tmp_path, "drill", "random", "--seed", "1", "--json", "first.json")
@@ -217,6 +218,7 @@ def test_a_run_is_replayed_from_its_folder_with_another_seed(tmp_path: Path) -> 
     assert json.loads(copies[0].read_text())["windows"] == json.loads(copies[1].read_text())["windows"]
 
 
+@pytest.mark.slow
 def test_an_empty_schedule_is_a_run_without_faults(tmp_path: Path) -> None:
     write_drill(tmp_path, "random", RANDOM_DRILL)
     (tmp_path / "none.json").write_bytes(encode([], "random", 1))

@@ -72,6 +72,7 @@ def left_of(folder: Path) -> list[list[str]]:
     return left
 
 
+@pytest.mark.slow
 def test_a_script_that_is_started_again_replays_what_it_lost(train: Callable[..., Trained]) -> None:
     run = train("--fault", 'Kill("rank1").at_step(50)', "--slo", "lost_steps < 60", command=(*FAKE, "2", "90", "again"))
     assert run.code == 0, run.said
@@ -112,6 +113,7 @@ def test_ranks_that_come_to_differ_fail(train: Callable[..., Trained]) -> None:
     assert run.check("replicas_agree") == (False, "after step 30 the parameters differ: rank1 from the others")
 
 
+@pytest.mark.slow
 def test_steps_that_cannot_be_counted_leave_the_run_unknown(train: Callable[..., Trained]) -> None:
     run = train("--fault", 'Kill("rank1").at_step(30)', command=(*FAKE, "2", "60", "again", "unplaced"))
     assert run.code == 4, run.said

@@ -19,7 +19,7 @@ from harness.run.observer import NullObserver
 from results.record.detection import Trial
 
 QUICK = 1
-"""So many bugs of each system are drilled in every test run; the others are for the night."""
+"""So many bugs of each system are drilled by CI; the others are for the night."""
 NIGHTLY_SEEDS = range(2, 21)
 
 CATALOGS = bug_catalogs()
@@ -88,7 +88,7 @@ def trial_of(system: str, drill: str, bug: str | None, seed: int, runs: Path) ->
 
 def with_the_night_marked() -> list[ParameterSet]:
     quick = {(system, bug) for system, known in CATALOGS.items() for bug in list(known)[:QUICK]}
-    return [pytest.param(*each, marks=[] if each in quick else pytest.mark.nightly) for each in ALL]
+    return [pytest.param(*each, marks=pytest.mark.slow if each in quick else pytest.mark.nightly) for each in ALL]
 
 
 @pytest.mark.parametrize(("system", "bug"), with_the_night_marked())

@@ -101,6 +101,7 @@ def test_what_is_damaged_is_made_again(trained: Path, remade: list[list[str]], n
         (trained / name).write_bytes(whole)
 
 
+@pytest.mark.slow
 def test_training_again_after_damage_makes_the_same_files(trained: Path) -> None:
     before = artifacts.manifest(trained)
     (trained / artifacts.WEIGHTS).write_bytes(b"not weights")

@@ -102,6 +102,7 @@ def test_a_fault_is_injected_seen_and_healed_while_load_runs(ui: Served, page: P
     assert not errors
 
 
+@pytest.mark.slow
 def test_a_time_that_is_none_is_refused_in_a_line(ui: Served, page: Page) -> None:
     expect.set_options(timeout=DEADLINE_S * 1000)
     page.goto(ui.url)
@@ -110,6 +111,7 @@ def test_a_time_that_is_none_is_refused_in_a_line(ui: Served, page: Page) -> Non
     expect(page.locator("#harness-says")).to_have_text('Seconds: "abc" is not a number above 0.')
 
 
+@pytest.mark.slow
 def test_a_fault_that_cannot_be_is_refused_in_a_line(ui: Served, page: Page) -> None:
     expect.set_options(timeout=DEADLINE_S * 1000)
     page.goto(ui.url)

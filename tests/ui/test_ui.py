@@ -74,7 +74,14 @@ def test_a_rate_that_nothing_makes_is_refused_in_locusts_own_way(ui: Served) -> 
     assert answer["message"] == "5,000,000 requests/s are more than can be made; ask for at most 1,000,000."
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        signal.SIGKILL,
+        pytest.param(signal.SIGINT, marks=pytest.mark.nightly),
+    ],
+)
 def test_nothing_is_left_however_it_ends(tmp_path: Path, number: int) -> None:
     with served(tmp_path) as one:
         assert one.ask("POST", "/swarm", "user_count=50&spawn_rate=50", FORM)[0] == 200
@@ -159,6 +166,7 @@ assert not psutil.Process().children()
 """
 
 
+@pytest.mark.slow
 def test_a_load_that_is_stopped_while_it_starts_leaves_nothing() -> None:
     done = subprocess.run(
         [sys.executable, "-c", STOPPED_MEANWHILE],
@@ -167,6 +175,7 @@ def test_a_load_that_is_stopped_while_it_starts_leaves_nothing() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["--processes", "2"], pytest.param([], marks=pytest.mark.nightly)])
 def test_headless_load_is_counted_whole(tmp_path: Path, options: list[str]) -> None:
     words = ["ui", "--headless", "--users", "100", "--run-time", "4s", "--runs", str(tmp_path), *options]
