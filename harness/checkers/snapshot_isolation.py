@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from harness.checkers._transactions import levels
+from harness.checkers._transactions.reading import KIND
 from harness.model.history import History
 from harness.model.verdict import Verdict
+
+KINDS: Final = (KIND,)
 
 
 def snapshot_isolation(history: History) -> Verdict:

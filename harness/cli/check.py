@@ -1,4 +1,4 @@
-"""Judge a recorded history: a run's folder, .parquet, .csv or .jsonl."""
+"""Judge a recorded history, of whatever system: a run's folder, a table of calls, or events as Jepsen records them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from harness.run.judging import check
 from harness.run.rejudging import judge_again
 from harness.run.unjudged import all_judged
 from results.analysis.judge import SLOResult
-from results.record.histories import load_history
+from results.record.histories import Conventions, load_history
 from results.record.result import CheckResult, verdict_of
 from results.record.store import RESULT, load_result
+from results.record.units import UNITS
 from results.report.terminal import print_checks
 
 
@@ -31,10 +32,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="check for this; without it, a run for what its drill asks, another history for all that applies",
     )
 
+    parser.add_argument(
+        "--map",
+        dest="kinds",
+        type=_kinds,
+        default={},
+        metavar="NAME=KIND,…",
+        help="what calls are that the history names otherwise, such as get=read,put=write",
+    )
+    parser.add_argument("--unit", choices=list(UNITS), help="of times whose columns do not tell it; without it, nanoseconds")
+
+
+def _kinds(text: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if not all(name and equals and kind for name, equals, kind in pairs):
+        raise argparse.ArgumentTypeError(f"expected NAME=KIND, such as get=read,put=write; got {text!r}")
+    return {name: kind for name, _, kind in pairs}
+
 
 def execute(arguments: argparse.Namespace) -> int:
     """Judge the history; the exit code is the verdict's."""
-    history = load_history(arguments.history)
+    history = load_history(arguments.history, Conventions(kinds=arguments.kinds, unit=arguments.unit))
     checks, slos = _judged(arguments.history, history, arguments.checkers)
     print_checks(checks, history, new_console(), slos)
     return EXIT_CODES[verdict_of(checks, slos)]

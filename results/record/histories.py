@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,25 +13,43 @@ import pandas as pd
 from pandas.errors import ParserWarning
 
 from harness.model.errors import UsageError
-from harness.model.history import OPS, History
+from harness.model.history import History
+from results.record.events import from_edn, from_events, from_log, is_event
 from results.record.store import FRAMES, load_frames, read_parquet
+from results.record.units import in_nanoseconds
 
 _OUTCOMES: Final = ("ok", "failed", "unknown")
 _PHASES: Final = ("load", "final")
 _BOM: Final = b"\xef\xbb\xbf"
+_EDN: Final = ("{", "[", "(", ";", "#")
+_FILES: Final = ".parquet, .csv or .jsonl of operations, .edn, .json, .jsonl, .log or .txt of events"
 
 
-def load_history(path: Path) -> History:
-    """Read a history: a run's folder, or a table of operations (.parquet, .csv, .jsonl).
+@dataclass(frozen=True, kw_only=True)
+class Conventions:
+    """What a file recorded elsewhere does not say itself."""
 
-    Its columns are those of `harness.model.history`.
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """By the kind of call that it names, the kind that is meant."""
+    unit: str | None = None
+    """Of times whose names do not tell it: "s", "ms", "us" or "ns"; None: nanoseconds."""
+
+
+_OURS: Final = Conventions()
+
+
+def load_history(path: Path, conventions: Conventions = _OURS) -> History:
+    """Read a history: a run's folder, a table of operations (.parquet, .csv, .jsonl), or events (.edn, .json, .log, …).
+
+    A table's columns are those of `harness.model.history`; its times may be in another unit (`results.record.units`). Events
+    are those of `results.record.events`, in EDN, in JSON, or in the lines of a log.
 
     In a .csv an empty field is null. An operation without a key is about the key "". Operations are put in the order of
     `due_ns` and numbered from 0 in it. Raises `UsageError` naming the file and what is wrong with it: a column, a line, an
     operation.
     """
     try:
-        return checked(_read(path))
+        return checked(_renamed(_read(path, conventions.unit), conventions.kinds))
     except UsageError as error:
         raise error if str(path) in str(error) else UsageError(f"{path}: {error}") from error
     except OSError as error:
@@ -40,25 +58,41 @@ def load_history(path: Path) -> History:
         raise UsageError(f"{path}: a value is nested too deep to be read.") from error
 
 
-def _read(path: Path) -> History:
+def _renamed(history: History, kinds: Mapping[str, str]) -> History:
+    """Raises `UsageError` if there is no call of a kind that is to be renamed."""
+    if not kinds:
+        return history
+    there = history.ops["kind"].astype("string")
+    for kind in kinds:
+        if not (there == kind).any():
+            raise UsageError(
+                f"there is no call of the kind {kind!r} to rename; there are {', '.join(sorted(set(there.dropna())))}."
+            )
+    return replace(history, ops=history.ops.assign(kind=there.replace(dict(kinds)).astype("category")))
+
+
+def _read(path: Path, unit: str | None) -> History:
     if path.is_dir():
         missing = [f"{name}.parquet" for name in FRAMES if not (path / f"{name}.parquet").is_file()]
         if missing:
             raise UsageError(f"{path} is not a run's folder: it has no {', '.join(missing)}.")
         return load_frames(path)
     if not path.is_file():
-        raise UsageError(f"There is no history at {path}. Give a run's folder, or a .parquet, .csv or .jsonl of operations.")
+        raise UsageError(f"There is no history at {path}. Give a run's folder, or a file: {_FILES}.")
     match path.suffix.lower():
         case ".parquet":
-            return History.of(read_parquet(path))
+            return History.of(in_nanoseconds(read_parquet(path), unit))
         case ".csv":
-            return History.of(_read_csv(path))
-        case ".jsonl":
-            return History.of(list(_read_jsonl(path)))
+            return History.of(in_nanoseconds(_read_csv(path), unit))
+        case ".jsonl" | ".json":
+            return _from_json(list(_read_json(path)), unit)
+        case ".edn":
+            return from_edn(_text_of(path), unit)
+        case ".log" | ".txt":
+            text = _text_of(path)
+            return from_edn(text, unit) if text.lstrip()[:1] in _EDN else from_log(text)
         case suffix:
-            raise UsageError(
-                f"{path}: cannot read a history from {suffix or 'a file without ending'}. Use .parquet, .csv, .jsonl."
-            )
+            raise UsageError(f"{path}: cannot read a history from {suffix or 'a file without ending'}. Use {_FILES}.")
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -72,8 +106,31 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise UsageError(f"{path} is not a table: {str(error).splitlines()[0].rstrip('.')}.") from error
 
 
-def _read_jsonl(path: Path) -> Iterator[dict[str, object]]:
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not text in UTF-8: {error}.") from error
+
+
+def _from_json(rows: list[dict[str, object]], unit: str | None) -> History:
+    """The history in rows that are all events, or all operations."""
+    if rows and is_event(rows[0]):
+        return from_events(rows, unit)
+    names = dict.fromkeys(name for row in rows for name in row)
+    table = pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in names})
+    return History.of(in_nanoseconds(table, unit))
+
+
+def _read_json(path: Path) -> Iterator[dict[str, object]]:
+    """The objects of a file: one a line, or all in one array."""
     decoder = msgspec.json.Decoder(dict[str, object])
+    if path.suffix.lower() == ".json":
+        try:
+            yield from msgspec.json.decode(path.read_bytes().removeprefix(_BOM), type=list[dict[str, object]])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} is not a JSON array of objects: {error}.") from error
+        return
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             text = line.removeprefix(_BOM) if number == 1 else line
@@ -84,7 +141,7 @@ def _read_jsonl(path: Path) -> Iterator[dict[str, object]]:
                     raise UsageError(f"{path}, line {number}, is not a JSON object: {error}.") from error
                 except RecursionError as error:
                     raise UsageError(f"{path}, line {number}, is nested too deep to be read.") from error
-                yield {name: value for name, value in row.items() if name in OPS}
+                yield row
 
 
 def checked(history: History) -> History:

@@ -1,0 +1,204 @@
+"""Histories as events: a call's invocation and its completion each on their own, as Jepsen and its kin record them.
+
+An event has a `type` ("invoke", "ok", "fail", "info"), a `process`, what was asked (`f`), a `value`, and mostly a `time` in
+nanoseconds. "fail" surely had no effect; "info" may have had one, then or later, and its process makes no further call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from harness.model.columns import canonical
+from harness.model.errors import UsageError
+from harness.model.history import History
+from results.record import edn
+from results.record.units import UNITS
+
+_OUTCOMES: Final = {"ok": "ok", "fail": "failed", "info": "unknown"}
+_MICRO: Final = ("append", "r", "w")
+_LINE: Final = re.compile(r"(?:^|\s)(?P<process>:?[\w-]+)\s+:(?P<type>invoke|ok|fail|info)\s+:(?P<f>\S+)(?:\s+(?P<value>.*))?$")
+
+Event = Mapping[object, object]
+
+
+def is_event(row: object) -> bool:
+    """Whether a row of a file is such an event, not an operation as `harness.model.history` has them."""
+    return isinstance(row, dict) and row.get("type") in ("invoke", *_OUTCOMES) and "outcome" not in row
+
+
+def from_edn(text: str, unit: str | None = None) -> History:
+    """A history in EDN: a map an event, on their own or in one vector. Raises `UsageError`."""
+    try:
+        return from_events(edn.forms(text), unit)
+    except edn.EDNError as error:
+        raise UsageError(f"it is not EDN: {error}.") from error
+
+
+def from_log(text: str) -> History:
+    """The events in a log of Jepsen's: lines that end in process, type, function and value, such as "0 :ok :read 3".
+
+    Other lines are left out. Raises `UsageError` if there is no such line.
+    """
+    found: list[Event] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = _LINE.search(line)
+        if match is None:
+            continue
+        try:
+            value = next(edn.forms(f"[[{match['value'] or ''}]]"))
+        except edn.EDNError as error:
+            raise UsageError(f"line {number}: the value is not EDN: {error}.") from error
+        process = match["process"]
+        found.append(
+            {
+                "process": int(process) if process.isdigit() else process.lstrip(":"),
+                "type": match["type"],
+                "f": match["f"],
+                "value": value[0] if isinstance(value, list) and value else None,
+            }
+        )
+    if not found:
+        raise UsageError("it has no line such as `0 :invoke :read nil`, and is not EDN.")
+    return from_events(found)
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call whose value is what was asked until its completion is read."""
+
+    process: int
+    kind: str
+    key: object
+    asked: object
+    sent_ns: int
+    value: object = None
+    outcome: str = "unknown"
+    done_ns: int = -1
+    error: object = None
+
+
+def from_events(events: Iterable[object], unit: str | None = None) -> History:
+    """The history that events tell; those of a nemesis become its `events`. Raises `UsageError` naming the event that is wrong.
+
+    The order of the events holds: one whose time is not later than that of the event before is moved behind it by a
+    nanosecond. Where times are missing, events are counted instead.
+
+    Calls are named as checks know them: a transaction "txn", "get" and "put" of a key-value log "read" and "write", "add" to
+    what is read as a number "increment", "broadcast" of what is read as a list "add". A value `[key, value]`, as Jepsen's
+    `independent` makes it, becomes key and value. `unit` is that of the times; None: nanoseconds.
+    """
+    calls, seen = _paired(events, UNITS[unit or "ns"])
+    if not calls:
+        raise UsageError("it holds no call of a client.")
+    if _keyed(calls):
+        for call in calls:
+            call.key, call.asked = _both(call.asked)
+            if isinstance(call.value, list) and len(call.value) == 2:
+                call.value = call.value[1]
+    names = _names(calls)
+    return History.of(
+        [
+            {
+                "client": call.process,
+                "kind": names.get(call.kind, call.kind),
+                "key": call.key if call.key is not None else "",
+                "value": _text(call.value if call.outcome == "ok" else call.asked),
+                "outcome": call.outcome,
+                "error": None if call.error is None else _text(call.error),
+                "sent_ns": call.sent_ns,
+                "done_ns": call.done_ns,
+            }
+            for call in sorted(calls, key=lambda call: call.sent_ns)
+        ],
+        events=seen or None,
+    )
+
+
+def _paired(events: Iterable[object], factor: int) -> tuple[list[_Call], list[dict[str, object]]]:
+    read = [_event(number, event) for number, event in enumerate(events)]
+    times = [event.get("time") for event in read]
+    timed = all(isinstance(at, int | float) for at in times)
+    calls: list[_Call] = []
+    seen: list[dict[str, object]] = []
+    under_way: dict[int, _Call] = {}
+    now_ns = -1
+    for number, event in enumerate(read):
+        at = times[number]
+        now_ns = max(now_ns + 1, round(at * factor)) if timed and isinstance(at, int | float) else now_ns + 1
+        process, happened, kind, value = event.get("process"), event["type"], _kind(number, event), event.get("value")
+        if not isinstance(process, int):
+            seen.append({"at_ns": now_ns, "node": str(process), "kind": f"nemesis {kind}", "detail": _text(value) or ""})
+        elif happened == "invoke":
+            if process in under_way:
+                raise UsageError(f"event {number}: process {process} makes a call while the call before has not ended.")
+            under_way[process] = _Call(process, kind, event.get("key"), value, now_ns)
+            calls.append(under_way[process])
+        elif process not in under_way:
+            raise UsageError(f"event {number}: process {process} ends a call ({kind}) that it did not begin.")
+        else:
+            call = under_way.pop(process)
+            call.value, call.outcome, call.done_ns, call.error = value, _OUTCOMES[str(happened)], now_ns, event.get("error")
+    for call in under_way.values():
+        call.done_ns = now_ns + 1
+    return calls, seen
+
+
+def _event(number: int, event: object) -> Event:
+    if not isinstance(event, dict):
+        raise UsageError(f"event {number} is not a map of :type, :process, :f and :value.")
+    for name in ("type", "process"):
+        if event.get(name) is None:
+            raise UsageError(f"event {number} has no :{name}; it has {', '.join(map(str, event))}.")
+    if event["type"] not in ("invoke", *_OUTCOMES):
+        raise UsageError(f"event {number} has the :type {event['type']}; there are invoke, {', '.join(_OUTCOMES)}.")
+    return event
+
+
+def _kind(number: int, event: Event) -> str:
+    """What was asked; a transaction, if the value is one."""
+    function, value = event.get("f"), event.get("value")
+    if isinstance(value, list) and value and all(isinstance(one, list) and len(one) == 3 and one[0] in _MICRO for one in value):
+        return "txn"
+    if function is None:
+        raise UsageError(f"event {number} has no :f, and its value is no transaction.")
+    return str(function)
+
+
+def _keyed(calls: Sequence[_Call]) -> bool:
+    """Whether all values are pairs of a key and a value: those of compare-and-set alone are pairs in any case."""
+    told = [call for call in calls if call.kind not in ("cas", "txn")]
+    return bool(told) and all(
+        isinstance(call.asked, list) and len(call.asked) == 2 and not isinstance(call.asked[0], list)
+        for call in calls
+        if call.kind != "txn"
+    )
+
+
+def _both(pair: object) -> tuple[object, object]:
+    return (pair[0], pair[1]) if isinstance(pair, list) and len(pair) == 2 else (None, pair)
+
+
+def _names(calls: Sequence[_Call]) -> dict[str, str]:
+    """How checks name calls that are named otherwise, by the kind."""
+    kinds = {call.kind for call in calls}
+    names: dict[str, str] = {}
+    if any(call.key is not None for call in calls) and kinds <= {"get", "put", "append"}:
+        names |= {"get": "read", "put": "write"}
+    answers = [call.value for call in calls if call.kind == "read" and call.outcome == "ok" and call.value is not None]
+    if answers and all(isinstance(answer, int | float) for answer in answers):
+        names["add"] = "increment"
+    if answers and all(isinstance(answer, list) for answer in answers):
+        names["broadcast"] = "add"
+    return names
+
+
+def _text(value: object) -> str | None:
+    """A value as a history holds it: texts as they are, all else as JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode() if isinstance(value, list) else canonical(value)

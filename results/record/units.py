@@ -1,0 +1,59 @@
+"""Times of recorded histories in other units than nanoseconds."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from harness.model.errors import UsageError
+
+UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+"""By name, how many nanoseconds."""
+
+_TIMES: Final = ("sent", "done", "due", "ready")
+
+
+def in_nanoseconds(table: pd.DataFrame, unit: str | None = None) -> pd.DataFrame:
+    """The table with its times in columns `sent_ns`, `done_ns`, …, whole numbers of nanoseconds.
+
+    A column's name tells its unit: `sent_s`, `sent_ms`, `sent_us`. With `unit`, `sent` and `sent_ns` are in it. Fractions of
+    a nanosecond are rounded. Raises `UsageError` if a time is given twice or is no number.
+    """
+    for name in _TIMES:
+        units = {f"{name}_{told}": told for told in UNITS}
+        if unit is not None:
+            units |= {name: unit, f"{name}_ns": unit}
+        there = [column for column in units if column in table]
+        if len(there) > 1:
+            raise UsageError(f"The history tells one time twice: {' and '.join(there)}. Keep one of these columns.")
+        for column in there:
+            if units[column] != "ns":
+                values = _converted(table[column], column, UNITS[units[column]])
+                table = table.drop(columns=column).assign(**{f"{name}_ns": values})
+            elif column != f"{name}_ns":
+                table = table.rename(columns={column: f"{name}_ns"})
+    return table
+
+
+def _converted(values: pd.Series, name: str, factor: int) -> pd.Series:
+    missing = values.isna().to_numpy(dtype=bool)
+    if values.dtype.kind in "iu" and not missing.any():
+        limit = np.iinfo(np.int64).max // factor
+        if not values.between(-limit, limit).all():
+            raise UsageError(f"{name!r} holds a time beyond 64 bits of nanoseconds. Count times from the beginning of the run.")
+        return values.astype("int64") * factor
+    found = [
+        None if absent else _nanoseconds(value, name, row, factor)
+        for row, (value, absent) in enumerate(zip(values, missing, strict=True))
+    ]
+    return pd.Series(found, index=values.index, dtype=object)
+
+
+def _nanoseconds(value: object, name: str, row: int, factor: int) -> int:
+    try:
+        return round(Decimal(str(value)) * factor)  # exact for what was written as 0.1, which no float is
+    except (InvalidOperation, ValueError, OverflowError) as error:
+        raise UsageError(f"{name!r} in row {row} is {value} (rows count from 0). It takes numbers.") from error
