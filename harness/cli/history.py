@@ -10,7 +10,8 @@ from pathlib import Path
 
 from harness.cli.console import new_console
 from harness.cli.history_options import add_history
-from harness.cli.nightly_output import add_outputs, write_outputs
+from harness.cli.nightly_output import add_outputs, output_console, write_outputs
+from harness.cli.written import STDOUT, put
 from harness.run.imports.files import found_in
 from results.record.nights.database import HistoryDatabase
 from results.record.nights.export import SUFFIXES, check_name, export
@@ -18,6 +19,7 @@ from results.record.nights.importing import take_in
 from results.record.nights.pruning import prune_nights, prune_run_folders
 from results.record.store import RUNS
 from results.report.history_terminal import print_night, print_nights
+from results.report.nightly_openmetrics import openmetrics
 from results.trends.recorded import judged
 
 
@@ -44,6 +46,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     reporting = _action(actions, "report", _report, "judge the nights again, and write their page")
     add_outputs(reporting)
+    metrics = _action(actions, "openmetrics", _openmetrics, "write figures, verdicts and error budgets for Prometheus")
+    metrics.add_argument("--last", action="store_true", help="only the last night, without times, as a scrape wants it")
+    metrics.add_argument("--out", type=Path, default=STDOUT, metavar="FILE", help="(default: standard output)")
     pruning = _action(actions, "prune", _prune, "remove old nights")
     pruning.add_argument("--older-than", type=_days_ago, required=True, metavar="DAYS", help="such as 90d")
     pruning.add_argument(
@@ -53,15 +58,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what was asked."""
-    action: Callable[[argparse.Namespace], None] = arguments.carry_out
-    action(arguments)
-    return 0
+    action: Callable[[argparse.Namespace], int | None] = arguments.carry_out
+    return action(arguments) or 0
 
 
 def _action(
     actions: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
-    carry_out: Callable[[argparse.Namespace], None],
+    carry_out: Callable[[argparse.Namespace], int | None],
     summary: str,
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
@@ -130,9 +134,17 @@ def _import(arguments: argparse.Namespace) -> None:
         print(f"{_runs(done.known)} were known already, and are not taken in again.")
 
 
-def _report(arguments: argparse.Namespace) -> None:
-    database = HistoryDatabase.open(arguments.history)
-    write_outputs(judged(database), arguments, RUNS, new_console())
+def _report(arguments: argparse.Namespace) -> int:
+    """Returns the exit code that the last night came to, so that a gate can use what was imported."""
+    console = output_console(arguments)
+    nightly = judged(HistoryDatabase.open(arguments.history), objective=arguments.objective)
+    write_outputs(nightly, arguments, RUNS, console)
+    return nightly.exit_code
+
+
+def _openmetrics(arguments: argparse.Namespace) -> None:
+    nightly = judged(HistoryDatabase.open(arguments.history))
+    put(openmetrics(nightly, every_night=not arguments.last).encode(), arguments.out)
 
 
 def _prune(arguments: argparse.Namespace) -> None:

@@ -8,10 +8,9 @@ from contextlib import suppress
 
 from rich.console import Console
 
-from harness.cli.console import new_console
 from harness.cli.history_options import add_history, add_runs
 from harness.cli.load_options import whole
-from harness.cli.nightly_output import add_outputs, write_outputs
+from harness.cli.nightly_output import add_outputs, output_console, write_outputs
 from harness.cli.run_options import add_fault_plane
 from harness.cli.running import INTERRUPTED, run_orders
 from harness.cli.suites import runnable
@@ -49,7 +48,7 @@ def execute(arguments: argparse.Namespace) -> int:
     1 if a run showed wrong behaviour; 3 if a figure got worse or an SLO was missed; 4 if that cannot be told; 0 if nothing
     moved for the worse.
     """
-    console = new_console()
+    console = output_console(arguments)
     drills, lacking = runnable(arguments.suite, console, nightly=True)
     database = HistoryDatabase.open(arguments.history, create=True)  # what is wrong with it is said before anything runs
     plane = arguments.fault_plane
@@ -72,7 +71,7 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         recording.complete()
     _say(recording.name, database, console)
-    nightly = judged(database, last=recording.name)
+    nightly = judged(database, last=recording.name, objective=arguments.objective)
     write_outputs(nightly, arguments, arguments.runs, console)
     return INTERRUPTED if series.interrupted else nightly.exit_code
 

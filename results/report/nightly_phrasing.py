@@ -17,6 +17,7 @@ from results.trends.slo_budget import Budget
 
 _NAMED: Final = 4
 """So many things are named in a sentence; of more, it is said how many more there are."""
+_USUAL: Final = ("p50", "p99", "availability", "recovery")
 _METRICS_NAMED: Final = 4
 _MARKS: Final[dict[int, Mark]] = {0: "good", 1: "bad", 3: "bad", 4: "open"}
 
@@ -79,7 +80,8 @@ def reach_sentence(nightly: Nightly) -> str:
             if change is not None:
                 found.setdefault(judged.series.metric, []).append(change)
     known = five or one
-    words = [f"{metric.name} {smallest(metric, median(found))}" for metric, found in list(known.items())[:_METRICS_NAMED]]
+    usual = sorted(known, key=lambda metric: _USUAL.index(metric.name) if metric.name in _USUAL else len(_USUAL))
+    words = [f"{metric.name} {smallest(metric, median(known[metric]))}" for metric in usual[:_METRICS_NAMED]]
     if not words:
         return ""
     how = "Changes as small as {} would be found within five nights." if five else "Changes of {} would be seen in one night."
@@ -99,6 +101,8 @@ def smallest(metric: Metric, change: float | None) -> str:
         return "–"
     if metric.unit == "":
         return f"{_two_digits(1 + change)}× missing"
+    if change >= 10:
+        return f"{_two_digits(1 + change)}×"
     return f"{'+' if metric.better == 'lower' else '−'}{_two_digits(abs(change) * 100)} %"
 
 
@@ -164,6 +168,8 @@ def percent(effect: float) -> str:
     """A relative change: "+4.2 %", "−12 %"."""
     if math.isinf(effect):
         return "from nothing"
+    if effect >= 10:
+        return _times(effect)
     return f"{'+' if effect >= 0 else '−'}{_two_digits(abs(effect) * 100)} %"
 
 

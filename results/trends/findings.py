@@ -42,10 +42,10 @@ class Judged:
     series: Series
     smallest: float | None
     """The smallest relative change for the worse that five nights would show with a chance of 95%, at the present noise;
-    None if there are too few nights to tell."""
+    None if there are too few nights to tell, or no change that is possible would show."""
     smallest_at_once: float | None
     """The smallest relative change for the worse that the next night alone would show, as a jump, with a chance of 95%; None
-    if there are too few nights to tell. It is larger, but can be told of a younger history."""
+    as above. It is larger, but can be told of a younger history."""
     notes: tuple[str, ...]
     """What keeps the series from being judged, or what a reader should know: a line each."""
 

@@ -198,12 +198,18 @@ def _smallest(row: _Row, aligned: Array, family: int, alpha: float) -> float | N
 
 
 def _worse(row: _Row, aligned: Array, difference: float | None) -> float | None:
-    """The relative change for the worse that a difference on the scale amounts to, at the level of the last nights."""
+    """The relative change for the worse that a difference on the scale amounts to, at the level of the last nights.
+
+    None if the metric cannot change so far.
+    """
     if difference is None:
         return None
     scale, level = row.scale, float(np.median(aligned[-REACH:]))
     worse = 1.0 if row.series.metric.better == "lower" or scale.transform == "share" else -1.0
-    return abs(scale.effect(scale.back(level), scale.back(level + worse * difference)))
+    before, after = scale.back(level), scale.back(level + worse * difference)
+    if scale.transform == "share" and after < 0:  # nothing that can happen would show
+        return None
+    return abs(scale.effect(before, after))
 
 
 def _first_to_read(finding: Finding) -> tuple[float, bool, float, str, str, str]:

@@ -13,9 +13,10 @@ from results.trends.judging import judge
 from results.trends.nightly import Nightly
 from results.trends.nights import Night, RunOutcome
 from results.trends.series import Metric, Point, Series
+from results.trends.slo_budget import OBJECTIVE
 
 
-def judged(database: HistoryDatabase, *, last: str | None = None) -> Nightly:
+def judged(database: HistoryDatabase, *, last: str | None = None, objective: float = OBJECTIVE) -> Nightly:
     """All nights of a history together, or those up to one, as it is judged in the morning after it.
 
     Raises `UsageError` if no night is over.
@@ -26,7 +27,7 @@ def judged(database: HistoryDatabase, *, last: str | None = None) -> Nightly:
     if not nights:
         raise UsageError(f"No night in {database.name} is over yet. Record one with `harness nightly`, or import one.")
     names = {night.name for night in nights}
-    return Nightly(nights=nights, findings=judge(list(_until(series_of(database), names))))
+    return Nightly(nights=nights, findings=judge(list(_until(series_of(database), names))), objective=objective)
 
 
 def _until(every: Iterable[Series], names: Container[str]) -> Iterator[Series]:

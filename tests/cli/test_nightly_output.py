@@ -1,0 +1,75 @@
+"""What `harness nightly` and `harness history report` write besides their page, and where it goes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from junitparser import JUnitXml
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from harness.cli.main import run
+from results.record.nights.database import HistoryDatabase
+from tests.helpers.nights import measured, plan, record
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder with a history of quiet nights and one in which p99 is much slower."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    database = HistoryDatabase.open("runs/history.sqlite", create=True)
+    for day in range(12):
+        record(database, plan(day=day), [measured(p99_ms=5.0 + day * 7 % 5 / 100)])
+    record(database, plan(day=12, commit="def"), [measured(p99_ms=15.0)])
+    return tmp_path
+
+
+def test_everything_that_is_asked_for_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "summary.md"))
+    (folder / "summary.md").write_text("before\n")
+    assert run(["history", "report", "--json", "out.json", "--markdown", "out.md", "--junit", "out.xml"]) == 3
+    assert "1 figure got worse" in Path("runs/nightly.html").read_text()
+    told = json.loads(Path("out.json").read_text())
+    assert [(one["metric"], one["since_night"], one["new"]) for one in told["changes"]] == [("p99", "20260313T020000Z", True)]
+    assert Path("out.md").read_text().startswith("## ❌ 1 figure got worse\n")
+    assert Path("summary.md").read_text() == "before\n" + Path("out.md").read_text()
+    assert JUnitXml.fromfile("out.xml").failures == 1
+
+
+def test_one_format_may_go_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["history", "report", "--json", "-"]) == 3
+    written = capsys.readouterr()
+    assert json.loads(written.out)["title"] == "1 figure got worse"
+    assert "1 figure got worse." in written.err
+    assert run(["history", "report", "--json", "-", "--markdown", "-"]) == 2
+    assert capsys.readouterr().err.startswith("error: Only one of --json, --markdown and --junit can go to standard output.")
+
+
+def test_a_file_that_cannot_be_written_is_said_before_anything_is_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["history", "report", "--junit", "nowhere/out.xml"]) == 2
+    assert capsys.readouterr().err.startswith("error: Cannot write nowhere/out.xml")
+    assert not Path("runs/nightly.html").exists()
+
+
+@pytest.mark.parametrize(("share", "code"), [("99%", 3), ("0.99", 3), ("1", 2), ("0%", 2), ("most", 2)])
+def test_an_objective_is_a_share(share: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        assert run(["history", "report", "--objective", share]) == code
+    except SystemExit as error:
+        assert error.code == code
+        assert "is not a share above 0 and below 1, such as 95% or 0.95" in capsys.readouterr().err
+    else:
+        assert "Each SLO should be met by 99 % of the runs" in Path("runs/nightly.html").read_text()
+
+
+def test_openmetrics_of_all_nights_and_of_the_last(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = []
+    for words in ([], ["--last"]):
+        assert run(["history", "openmetrics", *words]) == 0
+        families = {one.name: one for one in text_string_to_metric_families(capsys.readouterr().out)}  # type: ignore[no-untyped-call]
+        counts.append(len(families["harness_figure_seconds"].samples))
+    assert counts == [13, 1]
+    assert run(["history", "openmetrics", "--out", "out.prom"]) == 0
+    assert Path("out.prom").read_text().endswith("# EOF\n")
