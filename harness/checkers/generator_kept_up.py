@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from harness.checkers._wording import count
+from harness.model.fault_window import FaultWindow
 from harness.model.history import History
 from harness.model.verdict import Verdict
 
@@ -17,12 +21,19 @@ busy machine's scheduler, well below the length of any fault window."""
 LATE_SHARE: Final = 0.01
 """More late calls than this and the load was not the load that was asked for: what p99 says would be the generator's."""
 
+LATE_SHARE_OF_WINDOW: Final = 0.1
+"""More late calls than this, and more than one, while a fault held, and it did not meet the load that was meant for it. There
+are few calls in a window, so a share as small as that of the whole load would say little."""
+
+_ADVICE: Final = "the machine is too busy for this load; lower the rate or use more cores"
+
 
 def generator_kept_up(history: History) -> Verdict:
     """At most 1% of the calls left more than 50 ms late by the generator's own fault; otherwise unknown.
 
     The lateness of a call is `sent_ns - ready_ns`, over the operations of the load, the final calls left out. Waiting
-    for a free client is the system's slowness, not the generator's, and is not counted.
+    for a free client is the system's slowness, not the generator's, and is not counted. Of the calls that could have been sent
+    while a fault held, at most 10% may be late: a generator that pauses just then shows nothing of what the fault does.
     """
     load = history.load
     if load.empty:
@@ -33,9 +44,20 @@ def generator_kept_up(history: History) -> Verdict:
     told = f"{late.sum():,} of {count(len(late), 'call')} left more than {LATE_MS:g} ms late"
     figures = f"{told} (p99 of the lateness {p99_ms:.1f} ms, worst {late_ms.max():.1f} ms)"
     if late.mean() > LATE_SHARE:
-        advice = "the machine is too busy for this load; lower the rate or use more cores"
-        return Verdict(valid=None, why=f"{figures}: {advice}")
+        return Verdict(valid=None, why=f"{figures}: {_ADVICE}")
+    for window in history.fault_windows:
+        during = late[_while_held(window, load["ready_ns"])]
+        if during.sum() > max(1, LATE_SHARE_OF_WINDOW * len(during)):
+            when = f"while {window.text} held, from {window.injected_s:.2f} s"
+            return Verdict(valid=None, why=f"{figures}, {during.sum():,} of the {len(during):,} {when}: {_ADVICE}")
     return Verdict(valid=True, why=figures)
+
+
+def _while_held(window: FaultWindow, ready_ns: pd.Series[int]) -> npt.NDArray[np.bool_]:
+    if window.injected_s is None:
+        return np.zeros(len(ready_ns), dtype=bool)
+    end_s = math.inf if window.healed_s is None else window.healed_s
+    return ready_ns.between(window.injected_s * 1e9, end_s * 1e9).to_numpy(dtype=bool)
 
 
 def applies(history: History) -> bool:

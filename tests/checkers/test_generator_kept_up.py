@@ -45,3 +45,43 @@ def test_final_calls_are_not_load() -> None:
 
 def test_no_calls_at_all() -> None:
     assert generator_kept_up(history("")).valid is None
+
+
+def held(from_ms: int, to_ms: int | None) -> dict[str, object]:
+    return {
+        "label": "w0", "fault": "Pause", "selector": "one", "targets": "n1", "from_s": 0.0, "to_s": 1.0, "acted": True,
+        "injected_ns": from_ms * 1_000_000, "healed_ns": None if to_ms is None else to_ms * 1_000_000,
+    }  # fmt: skip
+
+
+def minute(silent: range) -> str:
+    """A call every 10 ms for a minute; those due in a stretch are sent when it is over."""
+    return "".join(
+        f"c1 read x null {sent}..{sent + 2} ok ready={at}\n"
+        for at in range(0, 60_000, 10)
+        for sent in [silent.stop if at in silent else at]
+    )
+
+
+def test_a_generator_that_was_silent_just_while_a_fault_held() -> None:
+    silent = minute(range(30_000, 30_550))
+    assert generator_kept_up(history(silent)).valid is True
+    verdict = generator_kept_up(history(silent, windows=[held(30_000, 30_550)]))
+    assert verdict.valid is None
+    assert "50 of the 56 while Pause held, from 30.00 s: the machine is too busy" in verdict.why
+
+
+def test_a_pause_of_the_generator_at_another_time_is_no_matter() -> None:
+    silent = minute(range(30_000, 30_550))
+    assert generator_kept_up(history(silent, windows=[held(40_000, 41_000), held(30_100, 40_000)])).valid is True
+
+
+def test_a_window_that_was_never_healed_lasts_until_the_end() -> None:
+    silent = minute(range(59_000, 59_550))
+    assert generator_kept_up(history(silent, windows=[held(59_000, None)])).valid is None
+    assert generator_kept_up(history(silent, windows=[held(50_000, None) | {"injected_ns": None}])).valid is True
+
+
+def test_one_late_call_in_a_short_window_says_little() -> None:
+    one = "".join(f"c1 read x null {at}..{at + 1} ok ready={at - 60 * (at == 1100)}\n" for at in range(0, 20_000, 100))
+    assert generator_kept_up(history(one, windows=[held(1000, 1150)])).valid is True
