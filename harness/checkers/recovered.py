@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from harness.checkers._starvation import disturbed
 from harness.checkers._steps import done, trains
 from harness.checkers._wording import count, listed
 from harness.model.history import History
@@ -17,7 +18,9 @@ def recovered(history: History) -> Verdict:
     """When all faults are healed, every rank that trained before the first one trains again, all in one group.
 
     A training that has lost a rank for good goes on and looks well, only slower; after the last loss it stands still. This
-    looks at the last group. Unknown if ranks are missing and the record ends within two seconds of the last fault's healing.
+    looks at the last group. Unknown if ranks are missing and the record ends within two seconds of the last fault's healing, or
+    others on the machine kept a process of the run from running since then. Ranks that take the CPU from each other are no
+    excuse.
     """
     steps, windows = done(history), history.windows.dropna(subset=["injected_ns"])
     if windows.empty or windows["healed_ns"].isna().any():
@@ -35,7 +38,10 @@ def recovered(history: History) -> Verdict:
     if end_ns - healed_ns < GRACE_NS:
         return Verdict(valid=None, why=f"not back {seconds:.1f} s after the last fault, when the record ends: {listed(lost)}")
     told = "no rank trains" if len(since) == 0 else f"{count(len(lost), 'rank')} of {len(before)} out for good: {listed(lost)}"
-    return Verdict(valid=False, why=f"{told}, {seconds:.1f} s after the last fault was healed")
+    why = f"{told}, {seconds:.1f} s after the last fault was healed"
+    if busy := disturbed(history, healed_ns, end_ns):
+        return Verdict(valid=None, why=f"{why}, but {busy}")
+    return Verdict(valid=False, why=why)
 
 
 def applies(history: History) -> bool:

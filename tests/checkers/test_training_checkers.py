@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.checkers import every_sample_once as samples
@@ -14,8 +16,9 @@ from harness.checkers.one_history import one_history
 from harness.checkers.recovered import recovered
 from harness.checkers.replicas_agree import replicas_agree
 from harness.checkers.same_parameters import same_parameters
+from harness.model.history import USAGE, frame
 from harness.model.verdict import Checker, Verdict
-from tests.helpers.trained import history
+from tests.helpers.trained import NS_PER_S, history
 
 CONTROL = """
     control step 0 aa 0:1,0:2,0:3
@@ -168,6 +171,20 @@ def test_a_record_that_ends_too_soon_is_unknown() -> None:
     verdict = recovered(history(FAILED_AND_DONE_AGAIN, (1.05, 3.0), ends_s=4.0))
     assert verdict.valid is None
     assert "not back 1.0 s after the last fault, when the record ends: rank0, rank1" in verdict.why
+
+
+@pytest.mark.parametrize(("machine_s", "valid"), [(16.0, None), (3.0, False)])
+def test_a_rank_that_others_kept_from_running_is_unknown(machine_s: float, valid: bool | None) -> None:
+    """rank0 waited for half of the ten seconds: for others on the machine, or for the run's own processes."""
+    found = history(FAILED_AND_DONE_AGAIN.replace("rank1 g3", "rank9 g3"), (1.05, 1.5))
+    looks = [
+        {"at_ns": at_s * NS_PER_S, "node": node, "pid": pid, "moment": "load", "ran_ns": ran * NS_PER_S, "waited_ns": waited}
+        for at_s, share in ((0, 0), (10, 1))
+        for node, pid, ran, waited in (("rank0", 7, 2 * share, 5 * share * NS_PER_S), ("", 0, int(machine_s) * share, 0))
+    ]
+    verdict = recovered(replace(found, usage=frame(USAGE, looks)))
+    assert verdict.valid is valid
+    assert ("but the machine was busy: others used its CPUs" in verdict.why) is (valid is None)
 
 
 def test_a_fault_that_was_never_healed_is_unknown() -> None:
