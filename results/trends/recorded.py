@@ -8,7 +8,8 @@ from datetime import datetime
 
 from harness.model.errors import UsageError
 from results.record.nights.database import HistoryDatabase
-from results.record.nights.rows import RecordedNight, RecordedRun
+from results.record.nights.rows import RecordedRun
+from results.record.nights.series import recorded_series
 from results.trends.judging import judge
 from results.trends.nightly import Nightly
 from results.trends.nights import Night, RunOutcome
@@ -77,27 +78,17 @@ def series_of(database: HistoryDatabase, *, drill: str | None = None, since: dat
 
     Only runs that count, in complete nights, are in it: a night that broke off, or all of whose runs were unknown, is a gap.
     """
-    measures = database.measures()
+    found = list(recorded_series(database, drill=drill, since=since))
     nights = {night.name: night for night in database.nights(since=since)}
-    values: dict[tuple[str, str, str], dict[str, list[float]]] = {}
-    for figure in database.figures(drill=drill, since=since):
-        if figure.night in nights:  # else it was begun after these were read
-            points = values.setdefault((figure.drill, figure.metric, figure.baseline), {})
-            points.setdefault(figure.night, []).append(figure.value)
-    order = {name: place for place, name in enumerate(nights)}
-    found = sorted(values.items(), key=lambda item: (item[0][:2], order[next(iter(item[1]))]))
     return [
         Series(
-            drill=of_drill,
-            metric=Metric(name=metric, unit=measures[metric].unit, better=measures[metric].better),
-            baseline=baseline,
-            points=tuple(_points(points.items(), nights)),
+            drill=one.drill,
+            metric=Metric(name=one.measure.name, unit=one.measure.unit, better=one.measure.better),
+            baseline=one.baseline,
+            points=tuple(
+                Point(night=name, began_utc=nights[name].began_utc, commit=nights[name].commit, values=values)
+                for name, values in one.nights
+            ),
         )
-        for (of_drill, metric, baseline), points in found
+        for one in found
     ]
-
-
-def _points(values: Iterable[tuple[str, list[float]]], nights: dict[str, RecordedNight]) -> Iterable[Point]:
-    for name, measured in values:
-        night = nights[name]
-        yield Point(night=name, began_utc=night.began_utc, commit=night.commit, values=tuple(measured))

@@ -10,7 +10,7 @@ import pytest
 
 from harness.cli.main import run
 from results.record.nights.database import HistoryDatabase
-from results.trends.recorded import judged
+from results.trends.recorded import judged, series_of
 from tests.helpers.nights import FIRST, measured, plan, record
 
 
@@ -80,7 +80,7 @@ def test_prune_by_age(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "2 nights removed from runs/history.sqlite.\n"
     assert [night.began_utc.year for night in database.nights()] == [2053]
     assert len(database.runs()) == 1
-    assert [figure.metric for figure in database.figures()] == ["p99"]
+    assert [series.metric.name for series in series_of(database)] == ["p99"]
 
 
 def test_there_is_no_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-import msgspec
 import sqlalchemy as sa
 
 from harness.model.errors import UsageError, hint
 from results.analysis.histogram import Histogram
 from results.record.nights import migrations, schema
 from results.record.nights.connection import Connections
-from results.record.nights.holder import Holder, broke_off
-from results.record.nights.rows import Figure, Measure, NightState, RecordedNight, RecordedRun
+from results.record.nights.holder import broke_off
+from results.record.nights.rows import Measure, NightState, RecordedNight, RecordedRun
 from results.record.result import CheckResult
 
 BROKE_OFF = "broke off: its process ended without a word"
@@ -96,10 +95,10 @@ class HistoryDatabase:
             return [self._run(row) for row in connection.execute(asked).mappings()]
 
     def checks(self, run: int) -> tuple[CheckResult, ...]:
-        """What was checked in a run, by its id."""
+        """What was checked in a run, by its id. Why a check is valid is not kept."""
         with self.connections.reading() as connection:
             found = connection.execute(sa.select(schema.runs.c.checks).where(schema.runs.c.id == run)).scalar_one()
-        return msgspec.convert(found, tuple[CheckResult, ...])
+        return cast(tuple[CheckResult, ...], found)
 
     def histogram(self, run: int) -> Histogram | None:
         """The latencies of a run, by its id; None if they are not known."""
@@ -111,23 +110,8 @@ class HistoryDatabase:
         """Every metric that there are figures of, by its name."""
         asked = sa.select(schema.metrics.c.name, schema.metrics.c.unit, schema.metrics.c.better)
         with self.connections.reading() as connection:
-            found = [msgspec.convert(_plain(row), Measure) for row in connection.execute(asked).mappings()]
-        return {measure.name: measure for measure in found}
-
-    def figures(self, *, drill: str | None = None, since: datetime | None = None) -> Iterator[Figure]:
-        """Every figure that counts: of runs that count, in complete nights; night by night, in the order of the runs."""
-        nights, runs, metrics = schema.nights.c, schema.runs.c, schema.metrics.c
-        asked = sa.select(nights.name, runs.drill, runs.baseline, metrics.name, schema.figures.c.value)
-        asked = asked.select_from(schema.nights.join(schema.runs).join(schema.figures).join(schema.metrics))
-        asked = asked.where(nights.state == "complete", runs.counted)
-        if drill is not None:
-            asked = asked.where(runs.drill == drill)
-        if since is not None:
-            asked = asked.where(nights.began_utc >= since)
-        asked = asked.order_by(nights.sorted_utc, nights.id, runs.place, metrics.id)
-        with self.connections.reading() as connection:
-            for name, of_drill, baseline, metric, value in connection.execute(asked):
-                yield Figure(night=name, drill=of_drill, baseline=baseline, metric=metric, value=value)
+            rows = connection.execute(asked).all()
+        return {name: Measure(name=name, unit=unit, better=better) for name, unit, better in rows}
 
     def figures_of(self, run: int) -> dict[str, float]:
         """All figures of a run, by its id, whether they count or not."""
@@ -148,10 +132,11 @@ class HistoryDatabase:
         return found
 
     def _run(self, row: sa.RowMapping) -> RecordedRun:
-        values = {**_plain(row), "run_folder": self.connections.found(row["run_folder"])}
+        values: dict[str, Any] = {name: row[name] for name in RecordedRun.__struct_fields__}
+        values["run_folder"] = self.connections.found(row["run_folder"])
         if row["state"] == "begun" and _state(row, "night_state") != "begun":
             values |= {"state": "broke off", "why": BROKE_OFF}
-        return msgspec.convert(values, RecordedRun)
+        return RecordedRun(**values)
 
 
 _LARGE = ("checks", "histogram", "identity", "night_id")
@@ -162,16 +147,11 @@ def _state(row: sa.RowMapping, state: str) -> NightState:
     """What became of a night: one that has begun, and that no process records any more, has broken off."""
     if row[state] != "begun":
         return cast(NightState, row[state])
-    holder = None if row["holder"] is None else msgspec.convert(row["holder"], Holder)
-    return "broke off" if broke_off(holder, row["lease_until_utc"]) else "begun"
+    return "broke off" if broke_off(row["holder"], row["lease_until_utc"]) else "begun"
 
 
 def _night(row: sa.RowMapping) -> RecordedNight:
     state = _state(row, "state")
     why = row["why"] or (BROKE_OFF if state == "broke off" else "")
-    return msgspec.convert({**_plain(row), "state": state, "why": why, "commit": row["git_commit"]}, RecordedNight)
-
-
-def _plain(row: sa.RowMapping) -> dict[str, object]:
-    """A row by the names of its columns, which SQLAlchemy keeps in a kind of text of its own."""
-    return {str(name): value for name, value in row.items()}
+    values: dict[str, Any] = {name: row[name] for name in RecordedNight.__struct_fields__ if name in row}
+    return RecordedNight(**values | {"state": state, "why": why, "commit": row["git_commit"]})

@@ -94,7 +94,7 @@ class Recording:
                 state="begun",
                 sorted_utc=plan.began_utc if last is None else max(plan.began_utc, last + timedelta(seconds=1)),
                 host=self._holder.host,
-                holder=msgspec.to_builtins(self._holder),
+                holder=self._holder,
                 lease_until_utc=datetime.now(UTC) + _SLACK,
             )
 
@@ -161,9 +161,14 @@ def row_of(measured: Measured, baseline: str, connections: Connections) -> dict[
     row: dict[str, object] = {
         name: getattr(measured, name) for name in measured.__struct_fields__ if name in schema.runs.c and name != "checks"
     }
-    checks = [msgspec.structs.replace(check, ops=()) for check in measured.checks]  # the run's folder has those
+    checks = [_short(check) for check in measured.checks]
     others = {"checks": checks, "state": "ended", "counted": not measured.not_counted, "baseline": baseline}
     return {**row, **others, "run_folder": connections.stored(measured.run_folder)}
+
+
+def _short(check: CheckResult) -> CheckResult:
+    """A check without what only the run's folder needs to hold: the operations, and why it is valid."""
+    return msgspec.structs.replace(check, ops=(), why="" if check.valid else check.why)
 
 
 def add_figures(connection: sa.Connection, run: int, figures: Sequence[tuple[Measure, float]]) -> None:
@@ -201,7 +206,7 @@ def _settle(connection: sa.Connection) -> None:
     nights, runs = schema.nights.c, schema.runs.c
     begun = sa.select(nights.id, nights.holder, nights.lease_until_utc).where(nights.state == "begun")
     for night, holder, lease_until in connection.execute(begun).all():
-        if broke_off(None if holder is None else msgspec.convert(holder, Holder), lease_until):
+        if broke_off(holder, lease_until):
             told = {"state": "broke off", "why": BROKE_OFF}
             connection.execute(sa.update(schema.runs).where(runs.night_id == night, runs.state == "begun").values(told))
             connection.execute(sa.update(schema.nights).where(nights.id == night).values(told))

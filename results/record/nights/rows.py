@@ -87,13 +87,3 @@ class RecordedRun(msgspec.Struct, frozen=True, kw_only=True):
     rerun: str
     run_folder: str
     """Where the run is kept; empty if that is not known."""
-
-
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One number that a run which counts measured, in a night that is complete."""
-
-    night: str
-    drill: str
-    baseline: str
-    metric: str
-    value: float

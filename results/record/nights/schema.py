@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
+
+from results.analysis.judge import SLOResult
+from results.analysis.recovery import Recovery
+from results.record.nights.holder import Holder
+from results.record.result import CheckResult
 
 VERSION: Final = 1
 
@@ -30,6 +36,23 @@ class Utc(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Json(sa.types.TypeDecorator[Any]):
+    """A value as JSON text, read back with its type."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: object, dialect: sa.Dialect) -> str | None:
+        return None if value is None else msgspec.json.encode(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
+        return None if value is None else msgspec.json.decode(value, type=self.kind)
+
+
 version: Final = sa.Table("harness_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
 _KEY: Final = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -51,10 +74,10 @@ nights: Final = sa.Table(
     sa.Column("seed", sa.BigInteger),
     sa.Column("repeats", sa.Integer, nullable=False),
     sa.Column("planned", sa.Integer, nullable=False),
-    sa.Column("facts", sa.JSON, nullable=False),
-    sa.Column("environment", sa.JSON, nullable=False),
+    sa.Column("facts", Json(dict[str, str]), nullable=False),
+    sa.Column("environment", Json(dict[str, str]), nullable=False),
     sa.Column("host", sa.Text, nullable=False),
-    sa.Column("holder", sa.JSON(none_as_null=True)),  # holder.Holder, while it is being recorded
+    sa.Column("holder", Json(Holder)),  # while it is being recorded
     sa.Column("lease_until_utc", Utc),  # if nothing is heard of the holder until then, the night has broken off
 )
 
@@ -73,9 +96,9 @@ runs: Final = sa.Table(
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("counted", sa.Boolean, nullable=False),
     sa.Column("not_counted", sa.Text, nullable=False),
-    sa.Column("checks", sa.JSON, nullable=False),
-    sa.Column("slos", sa.JSON, nullable=False),
-    sa.Column("recoveries", sa.JSON, nullable=False),
+    sa.Column("checks", Json(tuple[CheckResult, ...]), nullable=False),
+    sa.Column("slos", Json(tuple[SLOResult, ...]), nullable=False),
+    sa.Column("recoveries", Json(tuple[Recovery, ...]), nullable=False),
     sa.Column("began_utc", Utc, nullable=False),
     sa.Column("duration_s", sa.Double),
     sa.Column("definition", sa.Text, nullable=False),
