@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 from typing import Final
@@ -32,6 +32,10 @@ class Registers:
         for number in count(1):
             key = f"r{random.randrange(self.keys)}"
             yield Call("write", key, str(number)) if random.random() < self.writes else Call("read", key)
+
+    def varied(self, random: Random) -> Registers:
+        """Fewer keys: more happens to each."""
+        return replace(self, keys=random.choice((1, min(2, self.keys), min(6, self.keys), self.keys)))
 
     def final_calls(self) -> Iterable[Call]:
         return [Call("read", f"r{number}") for number in range(self.keys) for _ in range(FINAL_READS)]

@@ -105,7 +105,7 @@ class ResponseParser:
                     raise long_body(MAX_BODY_BYTES)
                 self._wait(data[at:], end - at)
                 return None
-            self._at = end
+            self._at, self._start = end, None
             return ReceivedResponse(head, data[at:end])
         rest = data[at:]
         start = self._start if at == 0 else None
@@ -131,7 +131,7 @@ class ResponseParser:
             if end > len(data):
                 break
             responses.append(ReceivedResponse(head, data[at:end]))
-            at = end
+            at, self._start = end, None
         self._at = at
 
     def end(self) -> ReceivedResponse | None:
@@ -156,7 +156,7 @@ class ResponseParser:
             self._wait(b"", 0)
             return None
         self._open = None
-        self._at = end
+        self._at, self._start = end, None
         return ReceivedResponse(head, text + body.content())
 
     def _wait(self, rest: bytes, needed_bytes: int) -> None:

@@ -127,6 +127,10 @@ class NodeContext:
         """Sleeps until exact times of `monotonic_ns`; the loop's own timers count in milliseconds."""
         return self._machine.pacer()
 
+    def show(self, state: Callable[[], object]) -> None:
+        """Say how to look at the node's state: in a simulation, its system's invariant does (`harness.model.simulated`)."""
+        self._machine.show(state)
+
     def settle(self) -> None:
         """Collect garbage now, and never look again at what is left: a later collection of it would be seen as latency."""
         self._machine.settle()

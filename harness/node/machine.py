@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +55,9 @@ class Machine(Protocol):
     def write_log(self, line: str) -> None:
         """A line in the node's log."""
 
+    def show(self, state: Callable[[], object]) -> None:
+        """Let whoever looks at the node from outside ask for its state."""
+
 
 class RealMachine:
     """The machine that this process runs on. See `Machine`."""
@@ -78,3 +82,6 @@ class RealMachine:
 
     def write_log(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
+
+    def show(self, state: Callable[[], object]) -> None:
+        """Nobody sees into another process."""

@@ -43,6 +43,9 @@ class SimulatedCluster:
         self.world = world
         self.system = system
         self.nodes: dict[str, Node] = {node.name: node for node in system.nodes()}
+        codes = {name: node.code for name, node in self.nodes.items() if node.code} | {CLIENT: GENERATOR}
+        # Now, and not when a node starts: importing is not what a simulation is about, and may do anything.
+        self._mains = {name: cast(NodeMain, importlib.import_module(code).main) for name, code in codes.items()}
         self.network = Network(world)
         self.background = Background()
         self.hosts = {name: self._host(number, name) for number, name in enumerate([*self.nodes, CLIENT, HARNESS], start=1)}
@@ -93,9 +96,7 @@ class SimulatedCluster:
     def _main_of(self, name: str, starts: int) -> Main:
         """What a node runs: its own code, on a machine of the simulator's."""
         node = Node(name=CLIENT, code=GENERATOR) if name == CLIENT else self.nodes[name]
-        assert node.code is not None  # noqa: S101 - a system with foreign programs is not simulated
-        main = cast(NodeMain, importlib.import_module(node.code).main)
-        host = self.hosts[name]
+        main, host = self._mains[name], self.hosts[name]
         entries = self.links.entries if name == CLIENT else {}
         spec = NodeSpec(
             name=name,

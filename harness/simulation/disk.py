@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from random import Random
 from typing import Final
@@ -79,8 +79,15 @@ class MemoryDisk:
         """What a death in the middle of a write leaves of it."""
         return data[: self._random.randint(0, len(data))]
 
-    def lose_power(self) -> str:
-        """Lose what was not synced: all of it, none, or a part; names likewise. Says what was lost."""
+    def lengths(self) -> list[tuple[str, int]]:
+        """Every file's name and length."""
+        return [(name, len(file.data)) for files in self._folders.values() for name, file in files.items()]
+
+    def lose_power(self, holes: Mapping[str, Sequence[tuple[int, int]]]) -> str:
+        """Lose what was not synced: all of it, none, or a part; names likewise. Says what was lost.
+
+        `holes`, by file, are from where to where syncs have failed: that is zeros, whatever was synced later.
+        """
         told = []
         for folder, files in self._folders.items():
             durable = self._durable.get(folder, {})
@@ -93,6 +100,8 @@ class MemoryDisk:
                 keep = self._random.choice((0, 0, len(tail), self._random.randint(0, len(tail))))
                 new = left[name] = MemoryFile()
                 new.data = bytearray(base + tail[:keep])
+                for begin, end in holes.get(name, ()):
+                    new.data[begin:end] = bytes(max(0, min(end, len(new.data)) - begin))
                 new.sync()
                 if len(new.data) < len(written):
                     told.append(f"{len(written) - len(new.data)} bytes of {name}")

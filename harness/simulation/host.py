@@ -44,10 +44,14 @@ class Host:
         self.pid = 0
         self.powered = True
         """Whether the kernel answers: it does while a process is merely dead."""
+        self.dies_with_power = False
+        """Whether the next death of its process is that of its machine."""
         self.log: list[str] = []
         self.context: Context = copy_context()
         self.counted: Callable[[str], bool] | None = None
         """Told of each send, sync and rename, by its name; whether the host dies in it."""
+        self.shown: Callable[[], object] | None = None
+        """What the process shows of its state, if it does."""
         self.on_exit: Exited = lambda name, pid, code: None
         self._main: asyncio.Task[None] | None = None
         self._code: asyncio.Future[int] | None = None
@@ -81,7 +85,26 @@ class Host:
         """The machine is gone without a word to anyone, and what was not synced may be. Says what was lost."""
         self.powered = False
         self._end(SIGKILL)
-        return self.disk.lose_power()
+        lost = self.disk.lose_power({tracked.name: tracked.holes for tracked in self.control.tracked()})
+        for name, length in self.disk.lengths():  # what is left is on the disk, and the page is to say so
+            tracked = self.control.track(name, length)
+            if tracked is not None:
+                tracked.replaced()
+                tracked.synced_bytes = length
+        self.world.note("power", self.name, f"lost {lost}")
+        return lost
+
+    def doom(self, within_s: float) -> None:
+        """Let its process die so many seconds from now: a blocking call that it is in then ends there."""
+        loop = self.loop
+        if loop is not None:
+            loop.dies_at_s = min(loop.dies_at_s, self.world.now + within_s)
+            self.world.at(loop.dies_at_s, self._die_if, loop)
+
+    def _die_if(self, loop: HostLoop) -> None:
+        """Unless that life is over already."""
+        if self.loop is loop:
+            self.died_by_itself()
 
     def terminate(self) -> None:
         """As SIGTERM, which cancels the node's main task."""
@@ -95,7 +118,11 @@ class Host:
 
     def died_by_itself(self) -> None:
         """A death that was announced has come."""
-        self._end(SIGKILL)
+        with_power, self.dies_with_power = self.dies_with_power, False
+        if with_power:
+            self.cut_power()
+        else:
+            self._end(SIGKILL)
 
     def exits(self, error: SystemExit) -> None:
         """The node's code ends its process."""
@@ -103,7 +130,7 @@ class Host:
 
     def forget(self) -> None:
         """Let go of whatever its process was doing."""
-        self.loop = self._main = None
+        self.loop = self._main = self.shown = None
         self.on_exit, self.counted, self.context = lambda name, pid, code: None, None, copy_context()
 
     def _over(self, main: asyncio.Task[None]) -> None:
@@ -115,7 +142,7 @@ class Host:
         self._end(1 if error is not None else 0)
 
     def _end(self, code: int) -> None:
-        loop, self.loop = self.loop, None
+        loop, self.loop, self.shown = self.loop, None, None
         if loop is None:
             return
         loop.drop()
@@ -171,6 +198,9 @@ class HostMachine:
 
     def settle(self) -> None:
         """Nothing is collected in a simulation while it runs."""
+
+    def show(self, state: Callable[[], object]) -> None:
+        self._host.shown = state
 
     def write_log(self, line: str) -> None:
         self._host.log.append(line)

@@ -71,6 +71,8 @@ class Network:
         """The share of packets that come as late as if they had been lost once."""
         self.split_share = 0.02
         """The share of writes that come in two pieces."""
+        self.slow_s: dict[Pair, float] = {}
+        """How much longer packets take at most, between some hosts."""
         self._random = world.random("network")
         self._hosts: dict[str, Host] = {}
         self._routes: dict[Address, tuple[Host, NamedLink | None]] = {}
@@ -128,6 +130,10 @@ class Network:
         """How many sockets a process has open, those that listen among them."""
         listening = sum(listener is loop for listener, _ in self._listening.values())
         return len(self._ends.get(loop, ())) + listening
+
+    def calm(self) -> None:
+        """Let no packet be late from now on."""
+        self.late_share, self.slow_s = 0.0, {}
 
     # ----------------------------------------------------------------------------------------------------------- connections
 
@@ -248,18 +254,18 @@ class Network:
         self._carry(wire, data, sent_s)
 
     def _carry(self, wire: Wire, data: bytes, sent_s: float) -> None:
-        at = sent_s + self._delay()
+        at = sent_s + self._delay(wire.pair)
         if at < wire.last_s:
             at = wire.last_s
         wire.last_s = at
         self.world.at(at, self._arrive, wire, data, sent_s)
 
     def carry_end(self, wire: Wire) -> None:
-        wire.last_s = max(wire.last_s, self.world.now + self._delay())
+        wire.last_s = max(wire.last_s, self.world.now + self._delay(wire.pair))
         self.world.at(wire.last_s, self._arrive, wire, b"", self.world.now)
 
     def carry_reset(self, wire: Wire) -> None:
-        wire.last_s = max(wire.last_s, self.world.now + self._delay())
+        wire.last_s = max(wire.last_s, self.world.now + self._delay(wire.pair))
         self.world.at(wire.last_s, self._arrive, wire, None, self.world.now)
 
     def _arrive(self, wire: Wire, data: bytes | None, sent_s: float) -> None:
@@ -269,17 +275,16 @@ class Network:
             return  # its process did not live to send this
         if wire.backlog is not None:
             wire.backlog.append(data)
-        elif self._cuts and (wire.source.name, wire.target.name) in self._cuts:
+        elif self._cuts and wire.pair in self._cuts:
             wire.backlog = [data]
-            self._held.setdefault((wire.source.name, wire.target.name), []).append(lambda: self._flush(wire))
+            self._held.setdefault(wire.pair, []).append(lambda: self._flush(wire))
         else:
             self._hand_over(wire, data)
 
     def _flush(self, wire: Wire) -> None:
         """What a cut held comes, unless there is another cut."""
-        pair = wire.source.name, wire.target.name
-        if pair in self._cuts:
-            self._held.setdefault(pair, []).append(lambda: self._flush(wire))
+        if wire.pair in self._cuts:
+            self._held.setdefault(wire.pair, []).append(lambda: self._flush(wire))
             return
         backlog, wire.backlog = wire.backlog or [], None
         for data in backlog:
@@ -304,12 +309,14 @@ class Network:
         if pair in self._cuts:
             self._held.setdefault(pair, []).append(lambda: self._packet(source, target, act, *args))
         else:
-            self.world.after(self._delay(), act, *args)
+            self.world.after(self._delay(pair), act, *args)
 
-    def _delay(self) -> float:
+    def _delay(self, pair: Pair) -> float:
         low, high = self.delay_s
         random = self._random.random
         delay_s = low + (high - low) * random()
+        if self.slow_s and (slow_s := self.slow_s.get(pair)):
+            delay_s += slow_s * random()
         if self.late_share and random() < self.late_share:
             delay_s += self._random.choice((0.05, 0.2, 0.4))
         return delay_s

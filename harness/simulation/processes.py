@@ -48,6 +48,9 @@ class SimulatedProcesses:
         self._stopped = Holds()
         self._limits: Limits[str] = Limits()
         self._callback_s: dict[str, float] = {}
+        self._killed: set[int] = set()
+        """The processes that were meant to die."""
+        self._starting: set[str] = set()
         self._exits: dict[str, asyncio.Future[int]] = {}
         self.forgiven: Callable[[str], bool] = lambda name: False
         """Whether a node that ends by itself is started again, because something was done to it that no fault window tells."""
@@ -59,14 +62,17 @@ class SimulatedProcesses:
         starts = self._starts.get(name, 0)
         self._starts[name] = starts + 1
         host = self._hosts[name]
-        self._exits[name] = asyncio.get_running_loop().create_future()
+        exited = self._exits[name] = asyncio.get_running_loop().create_future()
         pid = host.start(self._main_of(name, starts))
+        self._starting.add(name)
         try:
-            await self._answering(name, pid)
+            await self._answering(name, pid, exited)
         except NodeDown as error:
-            if not self._down.holds(name) and not self.forgiven(name):
+            if pid not in self._killed and not self.forgiven(name):
                 self._note(name, "did not start", str(error))
             raise
+        finally:
+            self._starting.discard(name)
         self._note(name, "started", f"pid {pid}")
         return pid
 
@@ -76,6 +82,29 @@ class SimulatedProcesses:
         exited = self._exits[name]
         self._hosts[name].kill()
         return await exited
+
+    async def doom(self, name: str, label: str, within_s: float, *, power: bool) -> None:
+        """Kill a node so many seconds from now, whatever it does then; with `power`, its machine is gone too.
+
+        Returns when it is dead.
+        """
+        self.pid(name)
+        self._down.take(name, label)
+        self._hosts[name].dies_with_power = power
+        self._hosts[name].doom(within_s)
+        await self._exits[name]
+
+    def expect_death(self, name: str, label: str) -> None:
+        """A node is to die at a point of its own work: when it does, it was killed. `restart` ends that."""
+        self._down.take(name, label)
+
+    async def death_within(self, name: str, seconds: float) -> bool:
+        """Wait for so long for a node's death."""
+        if not self.runs(name):
+            return True
+        exited = self._exits[name]
+        await asyncio.wait([exited], timeout=seconds)
+        return exited.done()
 
     async def terminate(self, name: str, label: str, grace_s: float) -> int:
         self.pid(name)
@@ -94,13 +123,17 @@ class SimulatedProcesses:
         try:
             return await self.start(name)
         except NodeDown:
-            if self._down.holds(name):
+            if self._hosts[name].pid in self._killed or self._down.holds(name):
                 return None
             raise
 
     def forget(self) -> None:
         """Let go of what waits for processes."""
         self._exits.clear()
+
+    def is_starting(self, name: str) -> bool:
+        """Whether a start is under way."""
+        return name in self._starting
 
     def held_down(self, name: str) -> bool:
         """Whether a window means this node to be down."""
@@ -195,10 +228,10 @@ class SimulatedProcesses:
                 place += 1
             await asyncio.sleep(_LOOK_AGAIN_S)
 
-    async def _answering(self, name: str, pid: int) -> None:
+    async def _answering(self, name: str, pid: int, exited: asyncio.Future[int]) -> None:
         host, loop = self._hosts[name], asyncio.get_running_loop()
         deadline_s, why = loop.time() + START_TIMEOUT_S, ""
-        while host.runs and host.pid == pid:
+        while not exited.done():
             try:
                 async with asyncio.timeout(_PROBE_TIMEOUT_S):
                     if await self._probe.ask(name, host.address) == pid:
@@ -209,7 +242,7 @@ class SimulatedProcesses:
                 raise NodeDown(f"{name} did not answer within {START_TIMEOUT_S:g} s of its start ({why})")
             await asyncio.sleep(_ASK_AGAIN_S)
         said = host.log[-1] if host.log else "(nothing was logged)"
-        raise NodeDown(f"{name} did not start: it ended with code {self._exits[name].result()}. Its log ends: {said}")
+        raise NodeDown(f"{name} did not start: it ended with code {exited.result()}. Its log ends: {said}")
 
     def _exited(self, name: str, pid: int, code: int) -> None:
         """From the world: not in the harness's own loop."""
@@ -218,6 +251,7 @@ class SimulatedProcesses:
             exited.set_result(code)
         how = f"pid {pid}, {'SIGKILL' if code == SIGKILL else f'exit code {code}'}"
         if self._down.holds(name):
+            self._killed.add(pid)
             self._note(name, "killed", how)
         elif self.forgiven(name):
             self._note(name, "ended", how)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import sys
 import warnings
@@ -18,28 +19,38 @@ from harness.cluster.usage import Usage
 from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from harness.model.drill import Drill
+from harness.model.errors import NodeDown
 from harness.model.fault_window import FaultWindow, row_of
 from harness.model.guard import Guard
 from harness.model.history import History
+from harness.model.simulated import HasInvariant
 from harness.model.system import CLIENT
 from harness.node.context import NODE_PATH, NodePage
-from harness.run.driver import drive
+from harness.run.driver import LOOK_EVERY_S, drive
 from harness.run.first_error import first_of
 from harness.run.generator_client import GeneratorClient
 from harness.run.observer import NullObserver
 from harness.run.schedule import PlannedWindow
 from harness.simulation.cluster import HARNESS, SimulatedCluster
+from harness.simulation.disturbance import Disturbances
+from harness.simulation.fence import fence, take_offence
+from harness.simulation.liveness import unanswered
+from harness.simulation.swarm import PLAIN, Swarm
 from harness.simulation.tasks import begin_numbers
+from harness.simulation.watchdog import watched
 from harness.simulation.world import BEGIN_S, World
 from workloads.load.generator import OPLOG
 from workloads.load.oplog import read_oplog
 
-_ANSWER_S: Final = 0.5
+_ANSWER_S: Final = 2.0
 _SETTLE_S: Final = 0.5
 """How long the nodes have, when all calls are over, until it is looked at what they hold."""
 
 _OVERTIME_S: Final = 120.0
 """A run that is not over this long after its load is stuck."""
+
+_LOOK_S: Final = 0.01
+"""How often it is looked whether the invariant holds."""
 
 _DESCRIPTORS: Final = 8
 """What every simulated process has open besides its sockets."""
@@ -52,13 +63,29 @@ class Recorded:
     history: History
     cluster: SimulatedCluster
     start_ns: int
+    broken: str | None = None
+    """Why the system's invariant did not hold, and when; None if it did, or there is none."""
+    unanswered: str | None = None
+    """What was not answered when all was healed."""
 
 
 class SimulatedRun:
     """One drill in one world."""
 
-    def __init__(self, drill: Drill, windows: Sequence[PlannedWindow], seed: int, *, record: bool = False) -> None:
+    def __init__(
+        self,
+        drill: Drill,
+        windows: Sequence[PlannedWindow],
+        seed: int,
+        *,
+        swarm: Swarm = PLAIN,
+        record: bool = False,
+    ) -> None:
+        """`swarm` is what the seed adds. With `record`, every event and message is kept."""
         self.world = World(seed, record=record)
+        self._swarm = swarm
+        self._invariant = drill.system.invariant() if isinstance(drill.system, HasInvariant) else None
+        self._broken: str | None = None
         self._drill = drill
         self._windows = windows
         self._seed = seed
@@ -72,12 +99,16 @@ class SimulatedRun:
         harness = self.cluster.hosts[HARNESS]
         harness.callback_s = 0.0
         begin_numbers()
+        limit_s = BEGIN_S + self._drill.load.seconds + _OVERTIME_S
         with _still():
             harness.start(self._whole)
             try:
-                self.world.run(BEGIN_S + self._drill.load.seconds + _OVERTIME_S)
+                with watched(self.world), fence():
+                    self.world.run(limit_s)
             finally:
                 self.cluster.forget()
+        if (offence := take_offence()) is not None:
+            raise offence
         assert self._recorded is not None  # noqa: S101 - the world is over when it is
         return self._recorded
 
@@ -87,12 +118,12 @@ class SimulatedRun:
             self.world.over = True
         except BaseExceptionGroup as group:
             self.world.fail(first_of(group))
-        except BaseException as error:
+        except Exception as error:
             self.world.fail(error)
-            raise
 
     async def _run(self) -> Recorded:
-        cluster, drill = self.cluster, self._drill
+        cluster, drill, swarm = self.cluster, self._drill, self._swarm
+        swarm.conditions.apply(cluster)
         async with asyncio.TaskGroup() as starting:
             for name in (*cluster.nodes, CLIENT):
                 starting.create_task(cluster.processes.start(name))
@@ -100,15 +131,46 @@ class SimulatedRun:
         await self._look("start")
         start_ns = await generator.start(drill, self._seed)
         guard = None if drill.guard is None else Guard.parse(drill.guard)
-        records, stopped = await drive(
-            cluster, generator, (self._look_at_new(),), self._windows, start_ns, NullObserver(), guard, self._note
-        )
+        disturbing = asyncio.create_task(Disturbances(cluster, swarm.disturbances).carry_out(start_ns))
+        watching = (self._look_at_new(), self._watch_invariant())
+        records, stopped = await drive(cluster, generator, watching, self._windows, start_ns, NullObserver(), guard, self._note)
+        await disturbing
+        cluster.network.calm()
+        await self._all_up()
+        await self._look_once_at_new()
         await generator.finish(asking=not stopped)
         await asyncio.sleep(_SETTLE_S)
         await self._look("end")
         log = cluster.hosts[CLIENT].disk.files("data", OPLOG)[OPLOG]
         ops = read_oplog(log.read_at(0, log.size()), start_ns)
-        return Recorded(history=await self._history(ops, records, start_ns), cluster=cluster, start_ns=start_ns)
+        history = await self._history(ops, records, start_ns)
+        self._look_at_invariant()
+        missing = None if swarm.plain else await unanswered(cluster, drill)
+        return Recorded(history=history, cluster=cluster, start_ns=start_ns, broken=self._broken, unanswered=missing)
+
+    async def _all_up(self) -> None:
+        """Start whatever is still down."""
+        processes = self.cluster.processes
+        for name in self.cluster.nodes:
+            while processes.is_starting(name):
+                await asyncio.sleep(_LOOK_S)
+            if not processes.runs(name):
+                with contextlib.suppress(NodeDown):  # it is noted, for the check `nodes_stayed_up`
+                    await processes.start(name)
+
+    async def _watch_invariant(self) -> None:
+        while self._invariant is not None and self._broken is None:
+            self._look_at_invariant()
+            await asyncio.sleep(_LOOK_S)
+
+    def _look_at_invariant(self) -> None:
+        if self._invariant is None or self._broken is not None:
+            return
+        states = {name: host.shown() for name, host in self.cluster.hosts.items() if host.shown is not None}
+        why = self._invariant.broken(states)
+        if why is not None:
+            self._broken = f"at {self.world.now - BEGIN_S:.3f} s, {why}"
+            self.world.note("invariant", "", why)
 
     def _note(self, node: str, kind: str, detail: str) -> None:
         self._events.append({"at_ns": self.world.monotonic_ns, "node": node, "kind": kind, "detail": detail})
@@ -123,13 +185,16 @@ class SimulatedRun:
     async def _look_at_new(self) -> None:
         """At processes soon after their start, as the load goes on."""
         while True:
-            seen = {row.pid for row in self._usage}
-            for name in self.cluster.nodes:
-                if self.cluster.processes.runs(name) and self.cluster.processes.pid(name) not in seen:
-                    row = await self._held_by(name, "start")
-                    if row.tasks is not None:
-                        self._usage.append(row)
-            await asyncio.sleep(0.25)
+            await self._look_once_at_new()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _look_once_at_new(self) -> None:
+        seen = {row.pid for row in self._usage}
+        for name in self.cluster.nodes:
+            if self.cluster.processes.runs(name) and self.cluster.processes.pid(name) not in seen:
+                row = await self._held_by(name, "start")
+                if row.tasks is not None:
+                    self._usage.append(row)
 
     async def _held_by(self, name: str, moment: str) -> Usage:
         host = self.cluster.hosts[name]

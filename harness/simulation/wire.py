@@ -89,6 +89,7 @@ class Wire:
         self.sender, self.receiver = ends
         self.source = source
         self.target = target
+        self.pair = source.name, target.name
         self.last_s = 0.0
         """When the last segment arrives: none overtakes another."""
         self.write: Callable[[bytes], None] = self._write

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from random import Random
+from typing import ClassVar, Final
 
 from harness.model.errors import UsageError
+from harness.model.simulated import Harm, Invariant
 from harness.model.system import Address, Client, Node
 from systems.quorum.bugs import BUGS
 from systems.quorum.client import QuorumClient
+from systems.quorum.invariant import OneValueAVersion
 
 __all__ = ["BUGS", "Quorum"]
+
+_SIZES: Final = ((3, 2, 2), (5, 3, 3), (4, 3, 2), (3, 1, 3))
+"""Replicas, and the sizes of read and write quorums."""
+
+_COMPACT_AT_KIB: Final = (3, 1024)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +30,7 @@ class Quorum:
     """
 
     bugs: ClassVar = BUGS
+    withstands: ClassVar[frozenset[Harm]] = frozenset({"power loss", "failed sync", "full disk", "flipped bit", "wrong clock"})
 
     replicas: int = 3
     read: int = 2
@@ -61,3 +70,24 @@ class Quorum:
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return QuorumClient(index, list(entries.items()))
+
+    def varied(self, random: Random) -> Quorum:
+        """Logs that are compacted all the time, or never; and other sizes of quorums."""
+        replicas, read, write = random.choice(_SIZES)
+        same = random.random() < 0.7
+        return replace(
+            self,
+            replicas=self.replicas if same else replicas,
+            read=self.read if same else read,
+            write=self.write if same else write,
+            compact_at_kib=random.choice(_COMPACT_AT_KIB),
+        )
+
+    def cores(self) -> Sequence[Sequence[str]]:
+        """As many as a quorum needs."""
+        names = self.entries()
+        size = max(self.read, self.write)
+        return [[names[(first + place) % len(names)] for place in range(size)] for first in range(len(names))]
+
+    def invariant(self) -> Invariant:
+        return OneValueAVersion()

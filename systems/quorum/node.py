@@ -60,6 +60,7 @@ class Server:
             versions=Versions(node.name, self._storage.start, rules=rules, clock_us=lambda: round(node.time() * 1e6)),
             rules=rules,
         )
+        node.show(self._storage.entries)
         self._asking: set[asyncio.Future[None]] = set()
         self._operations = 0
         node.report_unsettled(self._unsettled)

@@ -113,3 +113,15 @@ def test_which_response_ends_the_connection(headers: bytes, last: bool) -> None:
 def test_bytes_that_are_no_response_are_refused(content: bytes) -> None:
     with pytest.raises(Malformed):
         first(content)
+
+
+def test_a_head_that_came_in_two_pieces_leaves_nothing_behind_for_the_next_one() -> None:
+    parser = ResponseParser()
+    for body in (b"one", b"three"):
+        whole = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+        parser.feed(whole[:30])
+        assert parser.next() is None
+        parser.feed(whole[30:])
+        response = parser.next()
+        assert response is not None
+        assert response.body == body

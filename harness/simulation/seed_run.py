@@ -1,0 +1,125 @@
+"""One seed of a drill: what it adds, the run, and what its judges say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from harness.checkers.faults_acted import faults_acted
+from harness.model.drill import Drill
+from harness.model.verdict import Checker, RunVerdict
+from harness.run.judging import ALWAYS, check, check_slos
+from harness.run.schedule import PlannedWindow, plan
+from harness.simulation.record import Recorded, SimulatedRun
+from harness.simulation.swarm import Swarm
+from harness.simulation.world import BEGIN_S
+from results.analysis.judge import SLOResult
+from results.record.result import CheckResult, LoadLimits, verdict_of
+
+INVARIANT: Final = "invariant"
+ANSWERS: Final = "answers_when_healed"
+"""The names of the two judges that only a simulation has."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a seed came to."""
+
+    drill: str
+    seed: int
+    verdict: RunVerdict
+    plain: bool
+    """Whether it was the drill as it is; then SLOs were judged as well."""
+    found: tuple[str, ...]
+    """The checks that failed, and the SLOs that were missed."""
+    why: str
+    digest: int
+    """Stands for all that happened."""
+    steps: int
+    simulated_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A seed that was run, with all that there is to look at."""
+
+    outcome: Outcome
+    recorded: Recorded
+    run: SimulatedRun
+    drill: Drill
+    """The drill as the seed had it."""
+    swarm: Swarm
+    windows: tuple[PlannedWindow, ...]
+    checks: tuple[CheckResult, ...]
+    slos: tuple[SLOResult, ...]
+
+
+def run_seed(name: str, drill: Drill, seed: int, *, swarm: Swarm | None = None, record: bool = False) -> Judged:
+    """Run a seed of a drill, with what it draws unless a swarm is given, and judge it.
+
+    Raises `HarnessError` if it cannot be judged.
+    """
+    swarm = Swarm.of(drill, seed) if swarm is None else swarm
+    as_drawn = swarm.drill(drill, seed)
+    windows = tuple(plan(as_drawn, seed))
+    return judge_run(name, as_drawn, seed, swarm, windows, record=record)
+
+
+def judge_run(
+    name: str, drill: Drill, seed: int, swarm: Swarm, windows: Sequence[PlannedWindow], *, record: bool = False
+) -> Judged:
+    """Run a drill as a seed has it, with these windows, and judge it."""
+    run = SimulatedRun(drill, windows, seed, swarm=swarm, record=record)
+    recorded = run.carry_out()
+    checks = _checks(drill, swarm, recorded)
+    slos: tuple[SLOResult, ...] = ()
+    if swarm.plain:
+        load = LoadLimits(seconds=drill.load.seconds, timeout_ms=drill.load.timeout_ms)
+        slos = tuple(check_slos(recorded.history, drill.slos, load)[1])
+    outcome = Outcome(
+        drill=name,
+        seed=seed,
+        verdict=verdict_of(checks, slos),
+        plain=swarm.plain,
+        found=(*(one.name for one in checks if one.valid is False), *(slo.text for slo in slos if slo.ok is False)),
+        why="; ".join(
+            [f"{one.name}: {one.why}" for one in checks if one.valid is not True]
+            + [f"{slo.text}: {slo.why}" for slo in slos if slo.ok is not True]
+        ),
+        digest=run.world.digest,
+        steps=run.world.steps,
+        simulated_s=round(run.world.now - BEGIN_S, 3),
+    )
+    return Judged(
+        outcome=outcome,
+        recorded=recorded,
+        run=run,
+        drill=drill,
+        swarm=swarm,
+        windows=tuple(windows),
+        checks=checks,
+        slos=slos,
+    )
+
+
+def _checks(drill: Drill, swarm: Swarm, recorded: Recorded) -> tuple[CheckResult, ...]:
+    """The drill's checks and those of every run; of a swarm, not whether the drill's faults acted: others came in between."""
+    wanted: list[Checker] = [*drill.checks, *ALWAYS]
+    if not swarm.plain:
+        wanted.remove(faults_acted)
+    found = check(recorded.history, dict.fromkeys(wanted))
+    if recorded.broken is not None:
+        found += (CheckResult(name=INVARIANT, valid=False, why=recorded.broken),)
+    if recorded.unanswered is not None:
+        found += (CheckResult(name=ANSWERS, valid=False, why=recorded.unanswered),)
+    return found
+
+
+def why_not(drill: Drill) -> str | None:
+    """Why a drill cannot be simulated, in a line; None if it can."""
+    for node in drill.system.nodes():
+        if node.code is None:
+            return f"{node.name} is a foreign program, which only a real process can run"
+    return None

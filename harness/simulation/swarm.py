@@ -1,0 +1,108 @@
+"""What a seed adds to a drill: how the network and the machines are, which settings the system has, and what else befalls it.
+
+Each seed draws a subset of everything, and rates, after "Swarm Testing" (Groce et al., ISSTA 2012): runs that leave things out
+find what runs that do a little of everything do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import Final
+
+import msgspec
+
+from harness.model.drill import Drill
+from harness.model.seeds import stream
+from harness.model.simulated import Varies
+from harness.model.system import CLIENT
+from harness.simulation.cluster import SimulatedCluster
+from harness.simulation.disturbance import Disturbance
+from harness.simulation.draw import draw
+
+_PLAIN_SHARE: Final = 0.2
+"""Of the seeds, so many run the drill as it is, and are held to its SLOs too."""
+
+
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a simulated network and its machines are."""
+
+    packet_ms: tuple[float, float] = (0.1, 0.4)
+    late_share: float = 0.0
+    split_share: float = 0.02
+    slow_ms: dict[str, float] = {}
+    """Of pairs of hosts, "n1>n2", how much longer packets take at most."""
+    sync_ms: tuple[float, float] = (0.2, 1.0)
+    callback_us: float = 20.0
+
+    def apply(self, cluster: SimulatedCluster) -> None:
+        """Before any node starts."""
+        network = cluster.network
+        network.delay_s = (self.packet_ms[0] / 1e3, self.packet_ms[1] / 1e3)
+        network.late_share, network.split_share = self.late_share, self.split_share
+        for pair, slow_ms in self.slow_ms.items():
+            source, _, target = pair.partition(">")
+            network.slow_s[source, target] = slow_ms / 1e3
+        for name in cluster.nodes:
+            cluster.hosts[name].disk.sync_s = (self.sync_ms[0] / 1e3, self.sync_ms[1] / 1e3)
+            cluster.hosts[name].callback_s = self.callback_us / 1e6
+
+
+class Swarm(msgspec.Struct, frozen=True, kw_only=True):
+    """What a seed adds to its drill. Nothing, if it is `plain`."""
+
+    plain: bool
+    windows: bool = True
+    """Whether the drill's own faults happen."""
+    varied: bool = False
+    """Whether settings of the system and of the workload are drawn as well."""
+    load_share: float = 1.0
+    """Of the drill's calls, so many are made."""
+    conditions: Conditions = Conditions()
+    disturbances: tuple[Disturbance, ...] = ()
+
+    @classmethod
+    def of(cls, drill: Drill, seed: int) -> Swarm:
+        """The one that a seed draws for a drill."""
+        random = stream(seed, "swarm")
+        if random.random() < _PLAIN_SHARE:
+            return cls(plain=True)
+        load_share = random.choice((0.15, 0.5, 1.0))
+        varied = random.random() < 0.7
+        swarm = cls(plain=False, windows=random.random() < 0.4, varied=varied, load_share=load_share)
+        names = [node.name for node in swarm.drill(drill, seed).system.nodes()]
+        conditions = _conditions(random, names)
+        disturbances = draw(random, swarm.drill(drill, seed))
+        return msgspec.structs.replace(swarm, conditions=conditions, disturbances=disturbances)
+
+    def drill(self, drill: Drill, seed: int) -> Drill:
+        """The drill as this seed has it."""
+        if self.plain:
+            return drill
+        random = stream(seed, "settings")
+        system, workload = drill.system, drill.workload
+        if self.varied and isinstance(system, Varies):
+            system = system.varied(random)
+        if self.varied and isinstance(workload, Varies):
+            workload = workload.varied(random)
+        load = replace(drill.load, rate=max(1.0, drill.load.rate * self.load_share))
+        return replace(
+            drill, system=system, workload=workload, load=load, guard=None, faults=drill.faults if self.windows else ()
+        )
+
+
+def _conditions(random: Random, names: list[str]) -> Conditions:
+    hosts, share, most_ms = [CLIENT, *names], random.choice((0.0, 0.15)), random.choice((5.0, 40.0, 150.0))
+    slow = {f"{a}>{b}": most_ms for a in hosts for b in hosts if a != b and random.random() < share}
+    return Conditions(
+        packet_ms=random.choice(((0.1, 0.4), (0.1, 0.4), (0.5, 3.0))),
+        late_share=random.choice((0.0, 0.0, 0.01, 0.05)),
+        split_share=random.choice((0.0, 0.02, 0.3)),
+        slow_ms=slow,
+        sync_ms=(0.2, random.choice((0.5, 3.0, 20.0))),
+        callback_us=random.choice((10.0, 20.0, 60.0)),
+    )
+
+
+PLAIN: Final = Swarm(plain=True)
+"""Nothing added."""

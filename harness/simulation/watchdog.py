@@ -1,0 +1,53 @@
+"""Notices code that never gives its loop back: virtual time stands still while the machine's goes on."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final, NoReturn
+
+from harness.simulation.world import SimulationError, World
+
+STILL_S: Final = 10.0
+"""So long without one callback's end, and it is taken to have none."""
+
+
+class Stuck(SystemExit):
+    """Raised in the code that hangs. As `SystemExit`, no `except Exception` of that code keeps it."""
+
+
+@contextmanager
+def watched(world: World, still_s: float = STILL_S) -> Iterator[None]:
+    """End the simulation with the stack of the code that hangs. Works in a process's main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    last = -1
+
+    def look(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        if world.steps != last:
+            last = world.steps
+            return
+        _raise(world, frame, still_s)
+
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, still_s, still_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _raise(world: World, frame: FrameType | None, still_s: float) -> NoReturn:
+    lines: list[str] = []
+    while frame is not None and len(lines) < 8:
+        lines.append(f"{frame.f_code.co_filename}, line {frame.f_lineno}, in {frame.f_code.co_name}")
+        frame = frame.f_back
+    stack = "; called by ".join(lines)
+    world.fail(SimulationError(f"Virtual time has stood still for {still_s:g} s: some code never gives its loop back. {stack}"))
+    raise Stuck
