@@ -211,6 +211,7 @@ class SimulatedRun:
             found.sockets = self.cluster.network.sockets(host.loop)
             found.descriptors = found.sockets + _DESCRIPTORS
         found.tasks = page.tasks
+        found.unsettled = None if page.unsettled is None else msgspec.json.encode(page.unsettled).decode()
         for which in ("accepted", "in_use", "idle", "surplus", "opened"):
             setattr(found, which, getattr(page.connections, which))
         return found

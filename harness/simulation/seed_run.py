@@ -8,7 +8,10 @@ from typing import Final
 
 import msgspec
 
+from harness.checkers.corruption_contained import corruption_contained
 from harness.checkers.faults_acted import faults_acted
+from harness.checkers.replicas_return import replicas_return
+from harness.checkers.retry_storm_seen import retry_storm_seen
 from harness.model.drill import Drill
 from harness.model.verdict import Checker, RunVerdict
 from harness.run.judging import ALWAYS, check, check_slos
@@ -22,6 +25,9 @@ from results.record.result import CheckResult, LoadLimits, verdict_of
 INVARIANT: Final = "invariant"
 ANSWERS: Final = "answers_when_healed"
 """The names of the two judges that only a simulation has."""
+
+OF_THE_FAULTS: Final[tuple[Checker, ...]] = (faults_acted, replicas_return, corruption_contained, retry_storm_seen)
+"""Checks that ask what became of the drill's own faults: nothing can be said of that where others come in between."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,10 +111,8 @@ def judge_run(
 
 
 def _checks(drill: Drill, swarm: Swarm, recorded: Recorded) -> tuple[CheckResult, ...]:
-    """The drill's checks and those of every run; of a swarm, not whether the drill's faults acted: others came in between."""
-    wanted: list[Checker] = [*drill.checks, *ALWAYS]
-    if not swarm.plain:
-        wanted.remove(faults_acted)
+    """The drill's checks and those of every run; of a swarm, not those of what the drill's own faults did and when."""
+    wanted = [one for one in (*drill.checks, *ALWAYS) if swarm.plain or one not in OF_THE_FAULTS]
     found = check(recorded.history, dict.fromkeys(wanted))
     if recorded.broken is not None:
         found += (CheckResult(name=INVARIANT, valid=False, why=recorded.broken),)
