@@ -33,6 +33,7 @@ class DescriptorExhaustion(Fault):
     spare: int = 0
 
     aims_at: ClassVar[Aim] = "nodes"
+    on_process_limits: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.spare <= 1_000_000:

@@ -48,6 +48,7 @@ class MemoryPressure(Fault):
     headroom_mib: float = 0.0
 
     aims_at: ClassVar[Aim] = "nodes"
+    on_process_limits: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.headroom_mib < 1 << 20:

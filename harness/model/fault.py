@@ -36,6 +36,8 @@ class Fault(ABC):
     """What a node must use for this fault of it to show: files of its own, or the wall clock."""
     on_packets: ClassVar[bool] = False
     """Whether it acts on packets between network namespaces, as `Drill(namespaces=True)` has them."""
+    on_process_limits: ClassVar[bool] = False
+    """Whether it acts on limits that the operating system keeps for each process, which simulated nodes have not."""
 
     @abstractmethod
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:

@@ -13,6 +13,7 @@ from harness.checkers.faults_acted import faults_acted
 from harness.checkers.replicas_return import replicas_return
 from harness.checkers.retry_storm_seen import retry_storm_seen
 from harness.model.drill import Drill
+from harness.model.system import HasSteps
 from harness.model.verdict import Checker, RunVerdict
 from harness.run.judging import ALWAYS, check, check_slos
 from harness.run.schedule import PlannedWindow, plan
@@ -123,7 +124,14 @@ def _checks(drill: Drill, swarm: Swarm, recorded: Recorded) -> tuple[CheckResult
 
 def why_not(drill: Drill) -> str | None:
     """Why a drill cannot be simulated, in a line; None if it can."""
+    if isinstance(drill.system, HasSteps):
+        return "it trains with torch.distributed, whose threads and sockets are its own"
     for node in drill.system.nodes():
         if node.code is None:
             return f"{node.name} is a foreign program, which only a real process can run"
+    for fault in (fault for item in drill.faults for fault in item.faults):
+        if fault.on_packets:
+            return f"{type(fault).__name__} acts on packets between network namespaces"
+        if fault.on_process_limits:
+            return f"{type(fault).__name__} acts on limits that the operating system keeps for each process"
     return None

@@ -56,6 +56,8 @@ class World:
         self.digest = 0
         """Stands for all that has happened so far."""
         self.happenings: list[Happening] | None = [] if record else None
+        self.trail: list[str] = []
+        """The same and everything else that the digest stands for, one line each, if it is recorded."""
         self.begun: list[object] = []
         """Tasks and loops of hosts that may be dead. They are held to the end, so that no garbage collection closes a dead
         host's coroutine while others run: its `finally` would run then."""
@@ -91,10 +93,13 @@ class World:
         self.mix(hash_text(kind), hash_text(host), hash_text(detail))
         if self.happenings is not None:
             self.happenings.append(Happening(self.now, kind, host, detail))
+            self.trail[-1] = f"{self.now:.9f} {kind} {host} {detail}"
 
     def mix(self, *numbers: float) -> None:
         """Take numbers, and the time, into the digest. Python hashes numbers the same in every process."""
         self.digest = hash((self.digest, self.now, numbers))
+        if self.happenings is not None:
+            self.trail.append(f"{self.now:.9f} {numbers}")
 
     def fail(self, error: BaseException) -> None:
         """End the simulation with an error, as soon as what runs now is over."""

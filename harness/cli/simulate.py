@@ -1,0 +1,202 @@
+"""Run drills on simulated machines: a hundred schedules a minute, each repeated exactly by its seed."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import secrets
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from harness.cli.console import new_console
+from harness.cli.load_options import whole
+from harness.cli.run_options import add_settings
+from harness.cli.written import STDOUT, check_writable, put
+from harness.cluster.cluster import prepare
+from harness.cluster.interrupts import run_to_its_end
+from harness.model.errors import HarnessError, UsageError
+from harness.model.verdict import EXIT_CODES, RunVerdict, gravest
+from harness.run import catalog
+from harness.run.catalog import NamedDrill
+from harness.run.spec import SEED_BITS
+from harness.simulation.keeping import keep
+from harness.simulation.seed_run import Outcome, run_seed, why_not
+from harness.simulation.sweep import sweep, twice
+from harness.simulation.worker import Reply, Task
+from results.report.terminal import print_result
+
+_SEEDS = 100
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which drills, how many seeds."""
+    parser.add_argument("names", nargs="+", metavar="DRILL", help="a drill's name, such as quorum/isolated, or its file")
+    many = parser.add_mutually_exclusive_group()
+    many.add_argument("--seeds", type=whole, metavar="N", help=f"of each drill, the seeds 1 to N ({_SEEDS})")
+    many.add_argument("--minutes", type=float, metavar="M", help="for so long, seeds that have not been run before")
+    many.add_argument("--seed", type=int, metavar="S", help="only this one, as it was: what it did is kept and shown")
+    parser.add_argument("--jobs", type=whole, metavar="K", help="so many processes at once (one a CPU)")
+    parser.add_argument("--go-on", action="store_true", help="go on after the first seed of a drill that fails")
+    parser.add_argument("--twice", action="store_true", help="run each seed twice and compare all that happened")
+    add_settings(parser)
+    parser.add_argument(
+        "--json", dest="json_file", type=Path, metavar="FILE", help="write what each seed came to there; - is standard output"
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What the seeds of one drill came to: an entry of what `--json` writes."""
+
+    drill: str
+    seeds: int
+    """How many were judged."""
+    simulated_s: float
+    cpu_s: float
+    verdict: RunVerdict
+    failed: tuple[Outcome, ...]
+    """Those that did not pass."""
+    broken: tuple[str, ...]
+    """Why seeds have no verdict."""
+
+
+@dataclass(kw_only=True)
+class _Tally:
+    """What the seeds of one drill came to so far."""
+
+    named: NamedDrill
+    go_on: bool
+    seeds: int = 0
+    simulated_s: float = 0.0
+    cpu_s: float = 0.0
+    failed: list[Outcome] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    def add(self, task: Task, reply: Reply) -> bool:
+        """Count a seed; whether to go on."""
+        self.cpu_s += reply.cpu_s
+        if reply.outcome is None:
+            self.broken.append(f"seed {task.seed}: {reply.error}")
+            return self.go_on
+        self.seeds += 1
+        self.simulated_s += reply.outcome.simulated_s
+        if reply.outcome.verdict != "pass":
+            self.failed.append(reply.outcome)
+        return self.go_on or reply.outcome.verdict in ("pass", "unknown")
+
+    def summary(self) -> Summary:
+        verdicts: list[RunVerdict] = [one.verdict for one in self.failed]
+        if self.broken:
+            verdicts.append("unknown")
+        return Summary(
+            drill=self.named.name,
+            seeds=self.seeds,
+            simulated_s=round(self.simulated_s, 3),
+            cpu_s=round(self.cpu_s, 3),
+            verdict=gravest(verdicts),
+            failed=tuple(self.failed),
+            broken=tuple(self.broken),
+        )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Simulate. The exit code is that of the gravest verdict of any seed."""
+    drills = [_found(name, arguments.settings) for name in arguments.names]
+    if arguments.json_file is not None:
+        check_writable(arguments.json_file)
+    console = new_console(stderr=arguments.json_file == STDOUT)
+    for named in drills:
+        prepare(named.drill.system)
+    if arguments.seed is not None:
+        return max(_replay(named, arguments.seed, arguments, console) for named in drills)
+    summaries = []
+    for named in drills:
+        begun_s = time.monotonic()
+        tally = _sweep(named, arguments, len(drills))
+        summaries.append(tally.summary())
+        _print(tally, time.monotonic() - begun_s, arguments, console)
+    if arguments.json_file is not None:
+        put(msgspec.json.format(msgspec.json.encode(summaries), indent=2) + b"\n", arguments.json_file)
+    return EXIT_CODES[gravest(one.verdict for one in summaries)]
+
+
+def _found(name: str, settings: Sequence[str]) -> NamedDrill:
+    named = catalog.find_drill(name, settings)
+    if (why := why_not(named.drill)) is not None:
+        raise UsageError(f"{named.name} cannot be simulated: {why}. Run it with `harness drill {named.again}`.")
+    return named
+
+
+def _sweep(named: NamedDrill, arguments: argparse.Namespace, drills: int) -> _Tally:
+    tally = _Tally(named=named, go_on=arguments.go_on)
+    jobs = arguments.jobs or len(os.sched_getaffinity(0))
+    tasks = (Task(drill=named.again, settings=tuple(arguments.settings), seed=seed) for seed in _seeds(arguments, drills))
+    if arguments.twice:
+        run_to_its_end(_compare(tasks, tally))
+    else:
+        run_to_its_end(sweep(tasks, jobs, tally.add))
+    return tally
+
+
+async def _compare(tasks: Iterator[Task], tally: _Tally) -> None:
+    for task in tasks:
+        difference = await twice(task)
+        if difference is not None:
+            raise HarnessError(f"Seed {task.seed} of {task.drill} is not one run: {difference}")
+        tally.seeds += 1
+
+
+def _seeds(arguments: argparse.Namespace, drills: int) -> Iterator[int]:
+    if arguments.minutes is None:
+        yield from range(1, (arguments.seeds or _SEEDS) + 1)
+        return
+    until_s = time.monotonic() + arguments.minutes * 60 / drills
+    for seed in itertools.count(secrets.randbits(SEED_BITS)):
+        if time.monotonic() > until_s:
+            return
+        yield seed
+
+
+def _print(tally: _Tally, wall_s: float, arguments: argparse.Namespace, console: Console) -> None:
+    """A line for a drill that held, all there is about the first seed of one that did not."""
+    name = tally.named.name
+    for line in tally.broken[:3]:
+        console.print(f"? unknown: {name}: {line}", style="yellow", markup=False, soft_wrap=True, highlight=False)
+    wrong = [one for one in tally.failed if one.verdict in ("fail", "slo")]
+    if wrong:
+        others = ", ".join(str(one.seed) for one in wrong[1:11])
+        told = f"{len(wrong)} of {tally.seeds} seeds of {name} failed" + (f"; besides this one: {others}" if others else "")
+        console.print(told, style="red", markup=False, soft_wrap=True, highlight=False)
+        _replay(tally.named, wrong[0].seed, arguments, console)
+        return
+    for one in tally.failed[:3]:
+        told = f"? unknown: {name}: seed {one.seed}: {one.why}"
+        console.print(told, style="yellow", markup=False, soft_wrap=True, highlight=False)
+    if arguments.twice:
+        console.print(f"✔ {name}: {tally.seeds} seeds, each twice the same run", markup=False, highlight=False)
+        return
+    figures = f"{tally.simulated_s:,.0f} simulated s in {wall_s:.1f} s, {tally.seeds / wall_s * 60:.0f} seeds a minute"
+    mark = "?" if tally.failed or tally.broken else "✔"
+    console.print(f"{mark} {name}: {tally.seeds} seeds held, {figures}", markup=False, soft_wrap=True, highlight=False)
+
+
+def _replay(named: NamedDrill, seed: int, arguments: argparse.Namespace, console: Console) -> int:
+    """Run a seed with everything recorded, keep it as a drill's run is kept, and show it."""
+    judged = run_seed(named.name, named.drill, seed, record=True)
+    words = ["harness", "simulate", named.again, "--seed", str(seed)]
+    words += [word for setting in arguments.settings for word in ("--set", setting)]
+    run_dir, page, result = keep(named, judged, arguments.runs, shlex.join(words))
+    if judged.swarm.disturbances:
+        console.print()
+        console.print("Beyond the drill")
+        for one in judged.swarm.disturbances:
+            console.print(f"  {one}", markup=False, highlight=False)
+    print_result(result, console, run_dir, page)
+    return EXIT_CODES[result.verdict]

@@ -1,0 +1,84 @@
+"""Many seeds, in as many processes as asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Final
+
+import msgspec
+
+from harness.model.errors import HarnessError
+from harness.simulation.worker import Reply, Task
+
+_LINE_BYTES: Final = 1 << 28
+"""A recorded run is one line."""
+
+
+class Worker:
+    """One process; see `harness.simulation.worker`."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, hash_seed: int = 0) -> AsyncIterator[Worker]:
+        """`hash_seed` decides the order of its sets of texts, which must not matter."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "harness.launch", "harness.simulation.worker",
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE_BYTES,
+            env=os.environ | {"PYTHONHASHSEED": str(hash_seed)},
+        )  # fmt: skip
+        try:
+            yield cls(process)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def work(self, task: Task) -> Reply:
+        """Have a seed simulated. Raises `HarnessError` if the process has ended."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None  # noqa: S101 - it was asked for
+        assert stdout is not None  # noqa: S101 - it was asked for
+        stdin.write(msgspec.json.encode(task) + b"\n")
+        line = await stdout.readline()
+        if not line:
+            raise HarnessError(f"A process that simulates ended amid seed {task.seed} of {task.drill}; what it said is above.")
+        return msgspec.json.decode(line, type=Reply)
+
+
+async def sweep(tasks: Iterator[Task], jobs: int, on_reply: Callable[[Task, Reply], bool]) -> None:
+    """Simulate tasks until there are none left, or `on_reply`, which is told of each, says no."""
+    going = True
+
+    async def keep_working() -> None:
+        nonlocal going
+        async with Worker.opened() as worker:
+            while going and (task := next(tasks, None)) is not None:
+                reply = await worker.work(task)
+                if going:
+                    going = on_reply(task, reply)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(jobs):
+            group.create_task(keep_working())
+
+
+async def twice(task: Task) -> str | None:
+    """Simulate a task in two processes whose hashes differ. The first event in which they differ; None if there is none."""
+    async with Worker.opened(1) as one, Worker.opened(2) as other:
+        first, second = await asyncio.gather(one.work(task), other.work(task))
+        if (first.outcome, first.error) == (second.outcome, second.error):
+            return None
+        again = msgspec.structs.replace(task, record=True)
+        first, second = await asyncio.gather(one.work(again), other.work(again))
+    left, right = first.trail or [], second.trail or []
+    for number, (one_did, other_did) in enumerate(zip(left, right, strict=False)):
+        if one_did != other_did:
+            return f"event {number} is {one_did!r} in one process, and {other_did!r} in another"
+    return f"one run has {len(left)} events and the other one {len(right)}; up to there they are the same"

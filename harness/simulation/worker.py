@@ -1,0 +1,71 @@
+"""A process that simulates the seeds it is asked for: a `Task` a line on standard input, a `Reply` a line on its output."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from harness import roots
+from harness.cluster.cluster import prepare
+from harness.model.errors import HarnessError
+from harness.run import catalog
+from harness.simulation.seed_run import Outcome, run_seed
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """One seed of one drill."""
+
+    drill: str
+    """Its name, or its file."""
+    settings: tuple[str, ...] = ()
+    seed: int
+    record: bool = False
+    """Whether every event comes back as well."""
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a task."""
+
+    seed: int
+    cpu_s: float
+    outcome: Outcome | None = None
+    error: str | None = None
+    """Why there is no outcome."""
+    trail: list[str] | None = None
+    """All that happened, if it was to be recorded."""
+
+
+def work(task: Task) -> Reply:
+    """Simulate a seed."""
+    begun_s = time.process_time()
+    try:
+        named = catalog.find_drill(task.drill, task.settings)
+        judged = run_seed(named.name, named.drill, task.seed, record=task.record)
+    except HarnessError as error:
+        return Reply(seed=task.seed, cpu_s=time.process_time() - begun_s, error=f"{type(error).__name__}: {error}")
+    trail = judged.run.world.trail if task.record else None
+    return Reply(seed=task.seed, cpu_s=time.process_time() - begun_s, outcome=judged.outcome, trail=trail)
+
+
+def main() -> None:
+    """Work until standard input ends."""
+    roots.add(Path.cwd())
+    out, sys.stdout = sys.stdout, sys.stderr  # whatever a system prints is not a reply
+    first = True
+    for line in sys.stdin:
+        task = msgspec.json.decode(line, type=Task)
+        if first:
+            prepare(catalog.find_drill(task.drill, task.settings).drill.system)
+            gc.collect()
+            gc.freeze()  # what is loaded stays: only what a seed leaves is looked at after it
+            first = False
+        out.write(msgspec.json.encode(work(task)).decode() + "\n")
+        out.flush()
+
+
+if __name__ == "__main__":
+    main()
