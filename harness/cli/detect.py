@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from harness.cli.written import check_writable, put
 from harness.model.errors import UsageError
 from harness.run import catalog, provenance
 from harness.run.detection import Subject, conditions, run_trial, subjects
-from results.record.detection import Conditions, Detection, TrialLog
+from harness.simulation.searching import search
+from results.record.detection import Conditions, Detection, Simulated, TrialLog
 from results.report.detection_page import write_detection_page
 from results.report.detection_terminal import print_detection, print_trial
 
@@ -29,7 +30,10 @@ from results.report.detection_terminal import print_detection, print_trial
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Which bugs, with how many seeds."""
     parser.add_argument("system", nargs="?", metavar="SYSTEM", help="a system with known bugs, such as quorum; else all")
-    parser.add_argument("--seeds", type=whole, default=1, metavar="N", help="run each with seeds 1 to N (1)")
+    parser.add_argument("--seeds", type=_natural, default=1, metavar="N", help="run each with seeds 1 to N (1); 0: none")
+    parser.add_argument(
+        "--simulate", type=float, default=0.0, metavar="S", help="look for each in simulation as well, for up to S seconds"
+    )
     parser.add_argument(
         "--bug", dest="bugs", action="append", default=[], metavar="NAME", help="only this bug; may be given several times"
     )
@@ -40,6 +44,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
 
 
+def _natural(text: str) -> int:
+    """A whole number, or 0."""
+    return 0 if text == "0" else whole(text)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Matrix:
     """The matrix that was asked for, and the log of what has been run of it."""
@@ -48,6 +57,8 @@ class _Matrix:
     rows: Sequence[Subject]
     conditions: Conditions
     log: TrialLog
+    simulated: dict[tuple[str, str | None], Simulated] = field(default_factory=dict)
+    """What simulation found, by drill and bug."""
 
     @property
     def cells(self) -> list[tuple[int, Subject]]:
@@ -70,7 +81,8 @@ class _Matrix:
         rows = []
         for row in self.rows:
             trials = [self.log.find(row.drill, row.bug_name, seed) for seed in seeds]
-            rows.append(row.row([trial for trial in trials if trial is not None]))
+            made = row.row([trial for trial in trials if trial is not None])
+            rows.append(msgspec.structs.replace(made, simulated=self.simulated.get((row.drill, row.bug_name))))
         return Detection(
             seeds=tuple(seeds),
             rows=tuple(rows),
@@ -85,6 +97,7 @@ class _Matrix:
         asked = self.arguments
         words = ["harness", "detect", *([asked.system] if asked.system else []), "--seeds", str(asked.seeds)]
         words += [word for bug in asked.bugs for word in ("--bug", bug)]
+        words += ["--simulate", f"{asked.simulate:g}"] if asked.simulate else []
         words += ["--fault-plane", asked.fault_plane] if asked.fault_plane != "embedded" else []
         words += ["--runs", str(asked.runs)] if asked.runs != Path("runs") else []
         return shlex.join(words)
@@ -109,6 +122,8 @@ def execute(arguments: argparse.Namespace) -> int:
     interrupted = False
     try:
         _run(matrix, console)
+        if arguments.simulate:
+            _simulate(matrix, console)
     except KeyboardInterrupt:
         interrupted = True
     detection = matrix.detection()
@@ -131,6 +146,15 @@ def _run(matrix: _Matrix, console: Console) -> None:
         matrix.log.append(trial)
         pace.next_done()
         print_trial(trial, console, place=f"{number}/{of}", left=pace.left if number < of else "")
+
+
+def _simulate(matrix: _Matrix, console: Console) -> None:
+    for row in matrix.rows:
+        if row.lacks is None:
+            found = search(row.drill, row.bug_name, matrix.arguments.simulate)
+            matrix.simulated[row.drill, row.bug_name] = found
+            what = f"simulation of {row.drill}, {row.bug_name or 'correct system'}: {found.failed} of {found.seeds} seeds found"
+            console.print(f"{what} something, {found.cpu_s:.1f} s", style="dim", highlight=False, soft_wrap=True)
 
 
 def _say_what_there_is(matrix: _Matrix, console: Console, *, made: int, unknown: int) -> None:

@@ -47,6 +47,7 @@ class SimulatedCluster:
         # Now, and not when a node starts: importing is not what a simulation is about, and may do anything.
         self._mains = {name: cast(NodeMain, importlib.import_module(code).main) for name, code in codes.items()}
         self.network = Network(world)
+        self.network.spared = HARNESS
         self.background = Background()
         self.hosts = {name: self._host(number, name) for number, name in enumerate([*self.nodes, CLIENT, HARNESS], start=1)}
         probe = Probe(system, self.nodes, self.address)

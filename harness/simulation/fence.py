@@ -1,7 +1,8 @@
 """The fence around a simulation: what would make a run depend on more than its seed raises, with the line that did it.
 
-Threads, sockets, child processes and files that are written are seen by Python's audit hook (PEP 578), whoever opens them, C
-code included. Clocks and random numbers have no audit events: the standard library's functions for them are replaced meanwhile.
+Sockets, child processes and files that are written are seen by Python's audit hook (PEP 578), whoever opens them, C code
+included. Threads, clocks and random numbers have no audit events: the standard library's functions for them are replaced
+meanwhile.
 Reading files is allowed: programs are imported and models loaded.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -24,7 +26,6 @@ _DRAWS: Final = (
     "normalvariate", "expovariate", "randbytes", "triangular", "betavariate", "seed",
 )  # fmt: skip
 _AUDITED: Final = {
-    "_thread.start_new_thread": "starts a thread",
     "socket.__new__": "opens a socket",
     "socket.connect": "opens a socket",
     "socket.bind": "opens a socket",
@@ -41,6 +42,7 @@ _AUDITED: Final = {
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 _INSIDE: Final = os.path.dirname(__file__)  # noqa: PTH120 - compared with the names that frames carry
 
+_offences: list[Fenced] = []
 _up = False
 _hooked = False
 
@@ -54,6 +56,7 @@ def fence() -> Iterator[None]:
     """Hold to the fence whatever runs inside."""
     global _up
     _hook()
+    _offences.clear()
     replaced: list[tuple[Any, str, Any]] = []
 
     def replace(owner: Any, name: str, what: str) -> None:
@@ -65,6 +68,7 @@ def fence() -> Iterator[None]:
         replace(time, name, f"asks the machine's clock (time.{name}); nodes ask their loop, or `node`")
     for name in _DRAWS:
         replace(random, name, f"draws from a shared random stream (random.{name}); nodes have `node.random`")
+    replace(threading.Thread, "start", "starts a thread; nodes use none")
     replace(os, "urandom", "draws from the machine's entropy (os.urandom); nodes have `node.random`")
     plain_init = random.Random.__init__
 
@@ -115,9 +119,6 @@ def _refuse(what: str) -> NoReturn:
     error = Fenced(f"What runs in a simulation {what}. {where}")
     _offences.append(error)
     raise error
-
-
-_offences: list[Fenced] = []
 
 
 def take_offence() -> Fenced | None:

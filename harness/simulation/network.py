@@ -69,6 +69,8 @@ class Network:
         """How long a packet takes: from, to."""
         self.late_share = 0.0
         """The share of packets that come as late as if they had been lost once."""
+        self.spared = ""
+        """A host whose packets are never late."""
         self.split_share = 0.02
         """The share of writes that come in two pieces."""
         self.slow_s: dict[Pair, float] = {}
@@ -317,7 +319,7 @@ class Network:
         delay_s = low + (high - low) * random()
         if self.slow_s and (slow_s := self.slow_s.get(pair)):
             delay_s += slow_s * random()
-        if self.late_share and random() < self.late_share:
+        if self.late_share and random() < self.late_share and self.spared not in pair:
             delay_s += self._random.choice((0.05, 0.2, 0.4))
         return delay_s
 

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from harness.simulation.world import SimulationError, World
 
-STILL_S: Final = 10.0
+STILL_S = 10.0
 """So long without one callback's end, and it is taken to have none."""
 
 
@@ -20,12 +20,12 @@ class Stuck(SystemExit):
 
 
 @contextmanager
-def watched(world: World, still_s: float = STILL_S) -> Iterator[None]:
+def watched(world: World) -> Iterator[None]:
     """End the simulation with the stack of the code that hangs. Works in a process's main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    last = -1
+    last, still_s = -1, STILL_S
 
     def look(number: int, frame: FrameType | None) -> None:
         nonlocal last

@@ -70,6 +70,19 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """Where the run is kept; None if it ended as it should, and was removed."""
 
 
+class Simulated(msgspec.Struct, frozen=True, kw_only=True):
+    """What simulation found in a row's drill: seeds from 1 on, until one failed or the time was over."""
+
+    seeds: int
+    cpu_s: float
+    failed: int
+    """Seeds in which something was found; 1 at most for a bug, whose first one ends the search."""
+    found: tuple[str, ...] = ()
+    """What failed in the first of them."""
+    lacks: str | None = None
+    """Why the drill cannot be simulated."""
+
+
 class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
     """One bug, or the correct system, in one drill."""
 
@@ -91,6 +104,8 @@ class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
     """Alarms as a share of the decided runs lie between `low` and `high`, at 95% confidence (Wilson)."""
     high: float
     trials: tuple[Trial, ...]
+    simulated: Simulated | None = None
+    """None if simulation was not asked for."""
 
     @classmethod
     def of(

@@ -9,7 +9,17 @@ from pathlib import Path
 
 from results.record.detection import Detection, MatrixRow, Trial
 from results.report.assets import render_template, write_page
-from results.report.detection_phrasing import interval, outcome, row_mark, share_of, surprises, trial_mark, verdict, who
+from results.report.detection_phrasing import (
+    interval,
+    outcome,
+    row_mark,
+    share_of,
+    simulated,
+    surprises,
+    trial_mark,
+    verdict,
+    who,
+)
 from results.report.phrasing import Mark
 
 
@@ -34,6 +44,7 @@ class _Row:
     at: float | None
     """Where the share lies between 0 and 100; None if no run could be judged."""
     seeds: list[_Seed]
+    simulated: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +134,7 @@ def _row(row: MatrixRow, seeds: Sequence[int]) -> _Row:
         high=round(row.high * 100, 1),
         at=round(row.alarms / row.decided * 100, 1) if row.decided else None,
         seeds=[_seed(seed, by_seed.get(seed)) for seed in seeds],
+        simulated=simulated(row),
     )
 
 

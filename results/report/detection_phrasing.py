@@ -68,6 +68,19 @@ def outcome(trial: Trial) -> str:
             return trial.outcome
 
 
+def simulated(row: MatrixRow) -> str:
+    """What simulation found: "found: seed 4, 2.5 s"."""
+    seen = row.simulated
+    if seen is None:
+        return ""
+    if seen.lacks is not None:
+        return "cannot be simulated"
+    searched = f"{seen.seeds:,} seeds, {seen.cpu_s:.1f} s"
+    if row.bug is None:
+        return f"{seen.failed} alarms in {searched}" if seen.failed else f"no alarm in {searched}"
+    return f"found by seed {seen.seeds}, {seen.cpu_s:.1f} s" if seen.failed else f"not found in {searched}"
+
+
 def who(trial: Trial) -> str:
     """ "quorum/slow_link, early-ack, seed 3"."""
     return f"{trial.drill}, {trial.bug or 'correct system'}, seed {trial.seed}"

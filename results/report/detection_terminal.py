@@ -9,7 +9,17 @@ from rich.table import Table
 from rich.text import Text
 
 from results.record.detection import Detection, Trial
-from results.report.detection_phrasing import interval, outcome, row_mark, share_of, surprises, trial_mark, verdict, who
+from results.report.detection_phrasing import (
+    interval,
+    outcome,
+    row_mark,
+    share_of,
+    simulated,
+    surprises,
+    trial_mark,
+    verdict,
+    who,
+)
 from results.report.terminal_text import STYLES, print_to_copy, symbol, text
 
 
@@ -32,6 +42,8 @@ def print_detection(detection: Detection, console: Console, page: Path) -> None:
         table.add_column(name, overflow="fold")
     for name in ("alarms", "95 %", "unknown"):
         table.add_column(name, justify="right", no_wrap=True)
+    if with_simulation := any(row.simulated is not None for row in detection.rows):
+        table.add_column("simulation", overflow="fold")
     drill = ""
     for row in detection.rows:
         table.add_row(
@@ -42,6 +54,7 @@ def print_detection(detection: Detection, console: Console, page: Path) -> None:
             share_of(row),
             interval(row),
             str(row.unknown or ""),
+            *([simulated(row)] if with_simulation else []),
         )
         drill = row.drill
     console.print()

@@ -1,0 +1,86 @@
+"""A node that does what no seed decides, or gives nothing back: for the fence and the watchdog of simulations."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.http.message import Request, Response
+from harness.model.system import Address, Answer, Call, Client, Node
+from harness.node.context import NodeContext
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wayward:
+    """One node, `n1`, which does one thing when it is asked first."""
+
+    does: str
+
+    def nodes(self) -> Sequence[Node]:
+        return [Node(name="n1", code="tests.helpers.wayward", config={"does": self.does})]
+
+    def entries(self) -> Sequence[str]:
+        return ["n1"]
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        return _Client(entries["n1"])
+
+
+class _Client:
+    def __init__(self, address: Address) -> None:
+        from harness.http.client import HttpClient
+
+        self._http = HttpClient(address)
+
+    async def invoke(self, call: Call) -> Answer:
+        await self._http.request("GET", "/", timeout_s=5.0)
+        return Answer()
+
+    async def close(self) -> None:
+        self._http.close()
+
+
+def _misbehave(does: str) -> None:
+    match does:
+        case "thread":
+            threading.Thread(target=print).start()
+        case "socket":
+            socket.socket()
+        case "file":
+            Path("/tmp/never-written").write_text("")  # noqa: S108 - it never is
+        case "clock":
+            time.time()
+        case "random":
+            random.random()
+        case "stream":
+            random.Random()
+        case "hang":
+            while True:
+                pass
+        case _:
+            pass
+
+
+async def main(node: NodeContext) -> None:
+    does = str(node.config(dict[str, str])["does"])
+
+    async def spin() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    async def handle(request: Request) -> Response:
+        try:
+            _misbehave(does)
+        except Exception as error:  # as much code does
+            return Response(500, str(error).encode())
+        if does == "spin":
+            await asyncio.gather(*(spin() for _ in range(20)))
+        return Response(200, b"")
+
+    await node.serve(handle)
