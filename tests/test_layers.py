@@ -30,7 +30,7 @@ BELOW = {
     "harness.run": "harness.model harness.http harness.node harness.checkers harness.cluster harness.roots results.analysis"
     " results.record faults systems workloads drills torch_drills",
     "harness.simulation": "harness.model harness.http harness.node harness.checkers harness.cluster harness.run faults"
-    " results.analysis results.record workloads.load",
+    " harness.roots results.analysis results.record workloads.load",
 }
 """By package, what it may import besides itself. `harness.ui`, `harness.cli` and the pytest plugin stand above all of them."""
 

@@ -30,6 +30,7 @@ from harness.simulation.keeping import keep
 from harness.simulation.seed_run import Outcome, run_seed, why_not
 from harness.simulation.sweep import sweep, twice
 from harness.simulation.worker import Reply, Task
+from results.report.page import REPORT, write_run_report
 from results.report.terminal import print_result
 
 _SEEDS = 100
@@ -192,7 +193,9 @@ def _replay(named: NamedDrill, seed: int, arguments: argparse.Namespace, console
     judged = run_seed(named.name, named.drill, seed, record=True)
     words = ["harness", "simulate", named.again, "--seed", str(seed)]
     words += [word for setting in arguments.settings for word in ("--set", setting)]
-    run_dir, page, result = keep(named, judged, arguments.runs, shlex.join(words))
+    run_dir, result = keep(named, judged, arguments.runs, shlex.join(words))
+    page = run_dir / REPORT
+    write_run_report(run_dir, result, judged.recorded.history, page)
     if judged.swarm.disturbances:
         console.print()
         console.print("Beyond the drill")

@@ -16,14 +16,13 @@ from harness.run.spec import RunSpec
 from harness.simulation.seed_run import Judged
 from results.record.result import Result
 from results.record.store import new_run_dir, save
-from results.report.page import REPORT, write_run_report
 
 SWARM: Final = "swarm.json"
 """What the seed added to the drill."""
 
 
-def keep(named: NamedDrill, judged: Judged, runs: Path, again: str) -> tuple[Path, Path, Result]:
-    """Write a run's folder and its page; returns both, and the result. `again` is the command that repeats it."""
+def keep(named: NamedDrill, judged: Judged, runs: Path, again: str) -> tuple[Path, Result]:
+    """Write a run's folder; returns it, and the result. `again` is the command that repeats it."""
     started, outcome = datetime.now(UTC), judged.outcome
     run_dir = new_run_dir(runs, named.name, outcome.seed, started)
     (run_dir / SCHEDULE).write_bytes(schedule_file.encode(judged.windows, named.name, outcome.seed))
@@ -45,6 +44,4 @@ def keep(named: NamedDrill, judged: Judged, runs: Path, again: str) -> tuple[Pat
         fault_plane="simulated",
     )
     save(run_dir, result, history)
-    page = run_dir / REPORT
-    write_run_report(run_dir, result, history, page)
-    return run_dir, page, result
+    return run_dir, result
