@@ -38,15 +38,18 @@ def mutual_exclusion(history: History) -> Verdict:
     lock, names = codes(both["key"])
     client, clients = codes(both["client"].astype("string"))
     holder = lock * len(clients) + client
+    place = np.empty(len(both), dtype=np.int64)  # in the order of each client's calls, also of those that touch in time
+    place[np.lexsort((both.index, both["done_ns"], both["sent_ns"]))] = np.arange(len(both))
     begin = taken["done_ns"].to_numpy()
-    next_release = Timeline(holder[len(taken) :], given["sent_ns"].to_numpy()).first_from(holder[: len(taken)], begin)
+    releases = Timeline(holder[len(taken) :], place[len(taken) :])
+    next_release = releases.first_from(holder[: len(taken)], place[: len(taken)])
     end = np.full(len(taken), NEVER)
     end[next_release != NONE] = given["sent_ns"].to_numpy()[next_release[next_release != NONE]]
     lock = lock[: len(taken)]
     order = np.lexsort((end, begin, lock))
     # Of those that began earlier, the one that is held longest overlaps if any does.
-    place = np.arange(len(order))
-    longest = Timeline(lock[order], place).greatest_before(end[order], lock[order], place)
+    rank = np.arange(len(order))
+    longest = Timeline(lock[order], rank).greatest_before(end[order], lock[order], rank)
     overlap = np.flatnonzero((longest != NONE) & (end[order][longest] > begin[order]))
     if not len(overlap):
         released = int((next_release != NONE).sum())

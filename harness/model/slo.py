@@ -32,6 +32,7 @@ _LATENCY: Final = _Quantity(
 )
 _DURATION: Final = _Quantity(units={"ms": Decimal("0.001"), "s": Decimal(1)}, better="lower", example="2s")
 _WATCHED: Final = _Quantity(units=_DURATION.units, better="lower", example="3s", at_least=Decimal("0.5"))
+_COUNT: Final = _Quantity(units={"": Decimal(1)}, better="lower", example="3")
 _QUANTITIES: Final = {
     "max": _LATENCY,
     "availability": _Quantity(units={"%": Decimal("0.01")}, better="higher", example="99.9%", at_most=Decimal(1)),
@@ -41,10 +42,14 @@ _QUANTITIES: Final = {
     ),
     "goodput": _Quantity(units={"%": Decimal("0.01")}, better="higher", example="90%"),
     "ettr": _Quantity(units={"%": Decimal("0.01")}, better="higher", example="90%", at_most=Decimal(1)),
-    "lost_steps": _Quantity(units={"": Decimal(1)}, better="lower", example="20"),
+    "lost_steps": _COUNT,
+    "staleness": _LATENCY,
+    "versions_behind": _COUNT,
     "requests": _Quantity(units={"": Decimal(1), "k": Decimal(1000), "M": Decimal(1000000)}, better="higher", example="100"),
 }
 _OF_TRAINING: Final = ("goodput", "ettr", "lost_steps")
+_OF_READS: Final = ("staleness", "versions_behind")
+"""Metrics that every read has a value of: a percentile of them is named, "staleness p99", or the greatest, "staleness max"."""
 _USUAL_METRICS: Final = ("p50", "p90", "p95", "p99", "p99.9", "p99.99", *_QUANTITIES)
 _SIDES: Final[dict[str, tuple[Comparison, Comparison]]] = {"lower": ("<", "<="), "higher": (">", ">=")}
 
@@ -54,7 +59,8 @@ class SLO:
     """A metric and the threshold it must keep to.
 
     The threshold is in the metric's base unit: milliseconds for percentiles and `max`, seconds for `recovery`, a share
-    between 0 and 1 for `availability`, `goodput` and `ettr`, calls a second for `rate`, calls for `requests`.
+    between 0 and 1 for `availability`, `goodput` and `ettr`, calls a second for `rate`, calls for `requests`. `metric` has the
+    percentile in it if there is one: "p99.9", "staleness p99", "staleness max".
     """
 
     text: str
@@ -76,6 +82,14 @@ class SLO:
     def percentile(self) -> float | None:
         """99.9 for "p99.9"; None if the metric is not a percentile."""
         return float(self.metric[1:]) if re.fullmatch(r"p[\d.]+", self.metric) else None
+
+    @property
+    def of_reads(self) -> tuple[str, float] | None:
+        """("staleness", 99.0) for "staleness p99", 100 for its "max"; None if the metric is none that reads have."""
+        name, _, percentile = self.metric.partition(" ")
+        if name not in _OF_READS:
+            return None
+        return name, 100.0 if percentile == "max" else float(percentile[1:])
 
     def holds(self, value: float) -> bool:
         """Whether a value, in the base unit, keeps to the threshold."""
@@ -130,13 +144,20 @@ class Parser:
     def _metric(self) -> tuple[str, _Quantity]:
         word = self._take(r"[^\s<>=!]+")
         if (quantity := _QUANTITIES.get(word)) and word in self.metrics:
-            return word, quantity
-        if re.fullmatch(r"p\d{1,2}(\.\d+)?", word, re.ASCII) and float(word[1:]) > 0:
-            return f"p{Decimal(word[1:]).normalize():f}", _LATENCY
+            return f"{word} {self._of_reads(word)}" if word in _OF_READS else word, quantity
+        if percentile := _percentile(word):
+            return percentile, _LATENCY
         usual = [name for name in _USUAL_METRICS if name not in _QUANTITIES or name in self.metrics]
         near = difflib.get_close_matches(word.lower(), usual, n=1)
         names = ", ".join(usual)
         raise self._error(len(word), f"expected a metric ({names})" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+    def _of_reads(self, name: str) -> str:
+        """Which percentile of a metric that every read has a value of."""
+        word = self._take(r"[^\s<>=!]+")
+        if word != "max" and not _percentile(word):
+            raise self._error(len(word), f"expected which {name}, max or a percentile, such as {name} p99")
+        return word if word == "max" else _percentile(word)
 
     def _comparison(self, metric: str, quantity: _Quantity) -> Comparison:
         sides = _SIDES[quantity.better] if self.good else _SIDES["lower" if quantity.better == "higher" else "higher"]
@@ -175,6 +196,13 @@ class Parser:
         return UsageError(
             f"The {self.noun} {self.text!r} does not parse: {expected}.\n    {shown}\n    {' ' * (self.at - length)}^"
         )
+
+
+def _percentile(word: str) -> str:
+    """ "p99.9" in its shortest form; "" if the word is no percentile."""
+    if re.fullmatch(r"p\d{1,2}(\.\d+)?", word, re.ASCII) and float(word[1:]) > 0:
+        return f"p{Decimal(word[1:]).normalize():f}"
+    return ""
 
 
 class _TrainingParser(Parser):

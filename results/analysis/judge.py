@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.model.slo import SLO
-from results.analysis.metrics import Measurements
+from results.analysis.metrics import Measurements, nearest_rank
 from results.analysis.recovery import Recovery, within
 from results.analysis.sample_sizes import CONFIDENCE, at_least, samples_needed
+from results.analysis.staleness import Staleness
 
 
 class SLOResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,13 +29,15 @@ def judge(slo: SLO, measured: Measurements) -> SLOResult:
     """Judge one SLO. The rules are in `docs/metrics.md`, under "Judging an SLO"."""
     if slo.metric == "recovery":
         return _judge_recovery(slo, measured.recoveries)
+    if slo.of_reads is not None:
+        return _judge_reads(slo, *slo.of_reads, measured.staleness)
     value = _value(slo, measured)
     if value is None:
         return SLOResult(
             text=slo.text, value=None, ok=None, why="no call was done" if measured.requests else "no calls to judge it by"
         )
     if slo.percentile is not None:
-        return _if_answered(slo, slo.percentile, _judge_percentile(slo, slo.percentile, value, measured), measured)
+        return _if_answered(slo, slo.percentile, _judge_percentile(slo, slo.percentile, value, measured.latencies_ms), measured)
     found = SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")
     return _if_answered(slo, 100, found, measured) if slo.metric == "max" else found
 
@@ -46,7 +50,8 @@ def undecidable(slos: Sequence[SLO], calls: float, seconds: float, *, faults: bo
     lines = []
     for slo in slos:
         at_most = calls + 3 * math.sqrt(calls)  # what Poisson arrivals may come to
-        if slo.percentile is not None and (needed := samples_needed(slo.percentile)) > at_most:
+        percentile = slo.of_reads[1] if slo.of_reads else slo.percentile
+        if percentile is not None and percentile < 100 and (needed := samples_needed(percentile)) > at_most:
             times = math.ceil(10 * needed / max(calls, 1)) / 10
             lines.append(
                 f"{slo.text} needs {needed:,} calls and about {calls:,.0f} are planned: it cannot be held, only missed."
@@ -62,7 +67,7 @@ def undecidable(slos: Sequence[SLO], calls: float, seconds: float, *, faults: bo
 
 def show(slo: SLO, value: float) -> str:
     """A value with its unit, for people: "3.14 ms", "99.8 %". Takes more digits if rounding would cross the threshold."""
-    if slo.metric == "requests":
+    if slo.metric == "requests" or slo.metric.startswith("versions_behind"):
         return f"{value:,.0f}"
     factor, unit = {"availability": (100, " %"), "recovery": (1, " s"), "rate": (1, "/s")}.get(slo.metric, (1, " ms"))
     for digits in range(3, 12):
@@ -92,15 +97,25 @@ def _value(slo: SLO, measured: Measurements) -> float | None:
     raise ValueError(slo.metric)
 
 
-def _judge_percentile(slo: SLO, percentile: float, value: float, measured: Measurements) -> SLOResult:
-    samples, needed = len(measured.latencies_ms), samples_needed(percentile)
+def _judge_reads(slo: SLO, name: str, percentile: float, reads: Staleness | None) -> SLOResult:
+    found = np.zeros(0) if reads is None else reads.ms if name == "staleness" else reads.versions
+    if not len(found):
+        return SLOResult(text=slo.text, value=None, ok=None, why="no read of which it is known which write it saw")
+    value = nearest_rank(found, percentile)
+    if percentile < 100:
+        return _judge_percentile(slo, percentile, value, found, "reads")
+    return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")
+
+
+def _judge_percentile(slo: SLO, percentile: float, value: float, found: NDArray[np.float64], noun: str = "calls") -> SLOResult:
+    samples, needed = len(found), samples_needed(percentile)
     observed = f"observed {show(slo, value)}"
     if samples >= needed:
         return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=observed)
-    too_few = f"too few: {samples:,} calls, {slo.metric} needs {needed:,}"
-    over = samples - int(np.count_nonzero(within(measured.latencies_ms, slo)))
+    too_few = f"too few: {samples:,} {noun}, {slo.metric} needs {needed:,}"
+    over = samples - int(np.count_nonzero(within(found, slo)))
     if at_least(over, samples, 1 - percentile / 100) < 1 - CONFIDENCE:
-        why = f"{observed}; {over:,} of only {samples:,} calls over the threshold already rule it out"
+        why = f"{observed}; {over:,} of only {samples:,} {noun} over the threshold already rule it out"
         return SLOResult(text=slo.text, value=value, ok=False, why=why)
     return SLOResult(text=slo.text, value=value, ok=None, why=f"{too_few}; {observed}")
 

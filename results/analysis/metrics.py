@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from harness.model.history import History
 from harness.model.slo import SLO
 from results.analysis.recovery import Recovery, recoveries
+from results.analysis.staleness import Staleness, staleness
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,8 @@ class Measurements:
     seconds: float
     """The time of the load."""
     recoveries: tuple[Recovery, ...]
+    staleness: Staleness | None = None
+    """None if no SLO asks for it."""
 
     @property
     def rate_per_s(self) -> float:
@@ -75,8 +78,7 @@ class Measurements:
         """
         if not self.done:
             return None
-        rank = math.ceil(round(percentile * len(self.latencies_ms) / 100, 6))
-        return float(self.latencies_ms[rank - 1])
+        return nearest_rank(self.latencies_ms, percentile)
 
     def metrics(self) -> Metrics:
         return Metrics(
@@ -90,6 +92,11 @@ class Measurements:
             recovery_s=self.recovery_s,
             recovery_censored=self.recovery_censored,
         )
+
+
+def nearest_rank(ascending: NDArray[np.float64], percentile: float) -> float:
+    """The least sample that at least this percentage of the samples does not exceed."""
+    return float(ascending[math.ceil(round(percentile * len(ascending) / 100, 6)) - 1])
 
 
 def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0, timeout_ms: float = math.inf) -> Measurements:
@@ -111,6 +118,7 @@ def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0, tim
         done=int(done.sum()),
         seconds=max(due_end_ns, last_done_ns) / 1e9,
         recoveries=recoveries(history, tuple(slos), due_end_ns),
+        staleness=staleness(history) if any(slo.of_reads for slo in slos) else None,
     )
 
 

@@ -34,6 +34,11 @@ PAIRS: dict[str, tuple[Checker, str, str]] = {
         "c1 acquire l null 0..10 ok\nc1 release l null 10..20 ok\nc1 acquire l null 30..40 ok",
         "c1 acquire l null 0..10 ok\nc1 acquire l null 30..40 ok\nc1 release l null 50..60 ok",
     ),
+    "calls of one client that touch in time": (
+        mutual_exclusion,
+        "c1 acquire l null 0..2 ok\nc1 release l null 3..3 ok\nc1 acquire l null 3..3 ok\nc2 acquire l null 4..4 unknown",
+        "c1 acquire l null 0..2 ok\nc1 release l null 3..3 ok\nc1 acquire l null 3..3 ok\nc2 acquire l null 4..4 ok",
+    ),
     "a lock that everyone is given": (
         mutual_exclusion,
         "c1 acquire l null 0..10 ok\nc2 acquire l false 20..30 ok\nc2 release l false 40..50 ok",

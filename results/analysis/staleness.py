@@ -1,0 +1,74 @@
+"""How far behind reads are: for how long, and by how many versions. The definition is in `docs/metrics.md`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.model.history import History
+from harness.model.vocabulary import READ, WRITE
+
+Integers = NDArray[np.int64]
+
+_NEVER: Final = int(np.iinfo(np.int64).max)
+_BEFORE_ALL: Final = int(np.iinfo(np.int64).min)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staleness:
+    """Of each read of the load that can be judged, in ascending order."""
+
+    ms: NDArray[np.float64]
+    """How long before the read was sent a newer write was acknowledged, the first one; 0 if none was."""
+    versions: NDArray[np.float64]
+    """How many newer writes were acknowledged before the read was sent, at least."""
+
+
+def staleness(history: History) -> Staleness:
+    """The staleness of a history's reads. O(n log n)."""
+    ops = history.ops
+    ops = ops[ops["key"].isin(_decided(ops)).to_numpy(dtype=bool)]
+    kind, outcome = ops["kind"], ops["outcome"]
+    writes = ops[((kind == WRITE) & (outcome != "failed")).to_numpy(dtype=bool)]
+    reads = ops[((kind == READ) & (outcome == "ok") & (ops["phase"] == "load")).to_numpy(dtype=bool)]
+    ok = (writes["outcome"] == "ok").to_numpy(dtype=bool)
+    written = writes[["key", "value"]].assign(write=np.arange(len(writes)))
+    found = reads[["key", "value", "sent_ns"]].merge(written, on=["key", "value"], how="left")
+    initial = found["value"].isna().to_numpy(dtype=bool)
+    judged = initial | found["write"].notna().to_numpy(dtype=bool)
+    write = found["write"].fillna(len(writes)).to_numpy(dtype=np.int64)[judged]
+    written_ns = np.append(np.where(ok, writes["done_ns"].to_numpy(), _NEVER), _BEFORE_ALL)[write]
+    return _measured(writes[ok], found["key"][judged], written_ns, found["sent_ns"].to_numpy()[judged])
+
+
+def _decided(ops: pd.DataFrame) -> list[str]:
+    """The keys of which each read tells which write it saw: only read and written, with values that differ."""
+    effect = (ops["outcome"] != "failed").to_numpy(dtype=bool)
+    write = (ops["kind"] == WRITE).to_numpy(dtype=bool) & effect
+    other = effect & ~ops["kind"].isin([READ, WRITE]).to_numpy(dtype=bool)
+    written = ops[write]
+    again = written[(written["value"].isna() | written.duplicated(["key", "value"])).to_numpy(dtype=bool)]
+    return sorted(set(written["key"].dropna()) - set(again["key"]) - set(ops["key"][other]))
+
+
+def _measured(acked: pd.DataFrame, read_key: pd.Series, written_ns: Integers, sent_ns: Integers) -> Staleness:
+    if acked.empty or not len(sent_ns):
+        return Staleness(ms=np.zeros(len(sent_ns)), versions=np.zeros(len(sent_ns)))
+    key, _ = pd.factorize(pd.concat([acked["key"], read_key]))
+    times, rank = np.unique(np.concatenate([acked["sent_ns"], acked["done_ns"], written_ns, sent_ns]), return_inverse=True)
+    # Keys lie end to end on one line of time, so one sort serves them all.
+    of_acked, of_reads = key[: len(acked)], key[len(acked) :]
+    line = np.concatenate([of_acked, of_acked, of_reads, of_reads]) * len(times) + rank
+    acked_sent, acked_done, written, sent = np.split(line, np.cumsum([len(acked), len(acked), len(sent_ns)]))
+    order = np.argsort(acked_sent)
+    first_done = np.minimum.accumulate(acked_done[order][::-1])[::-1]
+    newer = np.searchsorted(acked_sent[order], written, side="right")
+    replaced = np.append(first_done, _NEVER)[newer]
+    stale = replaced < sent  # a replacement of a later key is further along the line
+    late_ns = np.where(stale, sent_ns - times[replaced * stale % len(times)], 0)
+    versions = np.searchsorted(np.sort(acked_done), sent, side="left") - newer
+    return Staleness(ms=np.sort(late_ns / 1e6), versions=np.sort(np.where(stale, np.maximum(versions, 1), 0).astype(float)))
