@@ -16,7 +16,7 @@ from harness import roots
 from harness.model.errors import UsageError
 from systems.parts.partitioning.bounded import BoundedLoads
 from systems.parts.partitioning.consistent import ConsistentHashing
-from systems.parts.partitioning.hashing import Key, key_hash, key_hashes
+from systems.parts.partitioning.hashing import Hashes, Key, key_hash, key_hashes
 from systems.parts.partitioning.jump import Jump
 from systems.parts.partitioning.members import Member, Members
 from systems.parts.partitioning.multi_probe import multi_probe
@@ -162,8 +162,8 @@ def test_replicas_are_in_distinct_zones(make: Make, key: str, zones: list[str]) 
 
 
 def test_points_that_fall_on_one_number_survive_the_removal_of_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    def crowded(numbers: np.ndarray, again: object = 0) -> np.ndarray:
-        return np.full(len(np.broadcast_to(numbers, np.broadcast_shapes(numbers.shape, np.shape(again)))), 7, np.uint64)
+    def crowded(numbers: Hashes, again: int | Hashes = 0) -> Hashes:
+        return np.full_like(numbers, 7)
 
     monkeypatch.setattr("systems.parts.partitioning.consistent.all_mixed", crowded)
     ring = ConsistentHashing(Members.named("a", "b"), virtual_nodes=3)
@@ -184,7 +184,7 @@ def test_a_ring_made_from_another_one_is_the_ring_made_anew() -> None:
         came = [Member(f"new{step}-{number}", random.choice([1, 2])) for number in range(random.randrange(4))]
         ring = ring.with_members(ring.members.removed(*gone).added(*came))
         anew = ConsistentHashing(ring.members)
-        assert (ring.owners_of(range(2000)) == anew.owners_of(range(2000))).all()  # type: ignore[arg-type]
+        assert (ring.owners_of(range(2000)) == anew.owners_of(range(2000))).all()
 
 
 # ------------------------------------------------------------------------------------------------------------ hashing
