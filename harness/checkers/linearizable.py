@@ -144,7 +144,7 @@ class _Story:
         row = self._row(read)
         key, value = self._ops["key"].iloc[row], self._ops["value"].iloc[row]
         same = (self._ops["kind"] == "write") & (self._ops["key"] == key) & (self._ops["value"] == value)
-        failed = np.flatnonzero(same.to_numpy(dtype=bool))
+        failed = np.flatnonzero(same.fillna(False).to_numpy(dtype=bool))  # beside a write of null
         why = f"{self._key(read)}: {self._read(read)}, which was never written"
         if len(failed):
             writer = self._ops["client"].iloc[failed[0]]
