@@ -1,0 +1,193 @@
+"""Run two systems in turn and say which is better, or what can be excluded."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import shlex
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Final
+
+from rich.console import Console
+from rich.status import Status
+
+from harness.cli.load_options import whole
+from harness.cli.running import INTERRUPTED, console_for
+from harness.cli.written import check_writable, put
+from harness.model.errors import UsageError
+from harness.model.verdict import EXIT_CODES
+from harness.run import catalog, provenance
+from harness.run.comparing import Pair, pairs_of
+from harness.run.sides import AS_IS, HERE, Side, kind_of, two_sides
+from harness.run.spec import SEED_BITS
+from results.record.comparison import ComparisonResult, LeftOut, encode, metric_of
+from results.report.compare_terminal import pair_line, print_comparison
+from results.trends.pairs import ALPHA, FEWEST_PAIRS, Comparison, Look
+
+_LEAST_PAIRS: Final = 8
+"""Fewer cannot show a difference, however large: that all of seven pairs point the same way is chance in 1.6% of cases."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The two sides, and what is run of them."""
+    sides = (
+        f"a commit, {HERE} for the working tree, settings ('load.rate=500'; {AS_IS} for none), embedded, toxiproxy, or a URL"
+    )
+    parser.add_argument("a", metavar="A", help=sides)
+    parser.add_argument("b", metavar="B", help="the same kind of thing: is it worse than A?")
+    parser.add_argument(
+        "extra", nargs="*", metavar="-- OPTION...", help="options of `harness drill`, or of `harness load`, for both"
+    )
+    parser.add_argument(
+        "--drill", dest="drills", action="append", default=[], metavar="NAME", help="what to run; may be given several times"
+    )
+    parser.add_argument("--pairs", type=whole, default=10, metavar="N", help=f"at most, and at least {_LEAST_PAIRS} (10)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the first pair; the next one's is N+1, …")
+    parser.add_argument(
+        "--json", dest="json_file", type=Path, metavar="FILE", help="write the result there; - is standard output"
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run pairs until they decide, or are as many as asked for.
+
+    1 if a run showed wrong behaviour; 3 if B is worse than A; 4 if too few pairs count; else 0.
+    """
+    console = console_for(arguments)
+    drills = _drills(arguments)
+    if arguments.pairs < _LEAST_PAIRS:
+        raise UsageError(f"--pairs {arguments.pairs}: fewer than {_LEAST_PAIRS} cannot show any difference. Ask for more.")
+    if arguments.json_file is not None:
+        check_writable(arguments.json_file)
+    seed = secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    with two_sides(arguments.a, arguments.b) as sides, TemporaryDirectory(prefix="harness-compare-") as scratch:
+        progress = _Progress(console, arguments.pairs, drills)
+        state = _State(arguments.pairs)
+        try:
+            with progress.shown():
+                for pair in pairs_of(sides, drills, seed, Path(scratch), arguments.extra, progress.on_run):
+                    state.take(pair)
+                    if pair.number >= 0:
+                        console.print(pair_line(pair.number + 1, pair.values, pair.not_counted), markup=False, soft_wrap=True)
+                    if state.over:
+                        break
+        except KeyboardInterrupt:
+            state.interrupted = True
+        result = _result(state, sides, drills, seed, started, arguments)
+    if arguments.json_file is not None:
+        put(encode(result), arguments.json_file)
+    print_comparison(result, console)
+    return result.exit_code
+
+
+def _drills(arguments: argparse.Namespace) -> list[str]:
+    if kind_of(arguments.a) == "url":
+        if arguments.drills:
+            raise UsageError("A URL is loaded, not drilled: leave --drill out.")
+        return [""]
+    if not arguments.drills:
+        raise UsageError("Which drill? Such as: harness compare main . --drill quorum/healthy")
+    return [catalog.find_drill(name).name for name in arguments.drills]
+
+
+class _State:
+    """What the pairs have come to so far."""
+
+    def __init__(self, most_pairs: int) -> None:
+        self._most = most_pairs
+        self._comparison = Comparison(most_pairs)
+        self.look: Look | None = None
+        self.left_out: list[LeftOut] = []
+        self.wrong: tuple[str, ...] = ()
+        self.interrupted = False
+
+    @property
+    def pairs(self) -> int:
+        return self._comparison.pairs
+
+    @property
+    def over(self) -> bool:
+        hopeless = len(self.left_out) > self._most
+        return bool(self.wrong) or hopeless or self.pairs >= self._most or (self.look is not None and self.look.decided)
+
+    def take(self, pair: Pair) -> None:
+        """One more pair. The warm-up counts only if it showed wrong behaviour."""
+        self.wrong += pair.wrong
+        if pair.number < 0 or pair.wrong:
+            return
+        if pair.not_counted:
+            self.left_out.append(LeftOut(pair=pair.number + 1, why=pair.not_counted))
+        else:
+            self.look = self._comparison.add(pair.values)
+
+    def verdict(self) -> tuple[int, str]:
+        """The exit code, and why."""
+        if self.wrong:
+            return EXIT_CODES["fail"], "Wrong behaviour; how fast it is says nothing then."
+        counted = f"{self.pairs} {'pair' if self.pairs == 1 else 'pairs'}"
+        if self.look is not None and self.look.regressed:
+            worse = ", ".join(dict.fromkeys(one.subject.metric.name for one in self.look.compared if one.verdict == "worse"))
+            return EXIT_CODES["slo"], f"B is worse than A, by {counted}: {worse}."
+        if self.interrupted:
+            return INTERRUPTED, f"Interrupted after {counted}: not decided."
+        if self.look is None or self.pairs < FEWEST_PAIRS:
+            return EXIT_CODES["unknown"], f"It cannot be told: only {counted} count; {len(self.left_out)} do not."
+        better = any(one.verdict == "better" for one in self.look.compared)
+        return 0, f"B is no worse than A{', and better in some' if better else ''}, as far as {counted} can tell."
+
+
+def _result(
+    state: _State, sides: tuple[Side, Side], drills: list[str], seed: int, started: str, arguments: argparse.Namespace
+) -> ComparisonResult:
+    code, why = state.verdict()
+    words = ["harness", "compare", arguments.a, arguments.b]
+    words += [word for name in drills if name for word in ("--drill", name)]
+    words += ["--pairs", str(arguments.pairs), "--seed", str(seed), *(["--", *arguments.extra] if arguments.extra else [])]
+    return ComparisonResult(
+        a=sides[0].label,
+        b=sides[1].label,
+        drills=tuple(drills),
+        exit_code=code,
+        why=why,
+        pairs=state.pairs,
+        most_pairs=arguments.pairs,
+        alpha=ALPHA,
+        metrics=tuple(metric_of(one) for one in state.look.compared) if state.look is not None else (),
+        left_out=tuple(state.left_out),
+        wrong=state.wrong,
+        interrupted=state.interrupted,
+        seed=seed,
+        started_utc=started,
+        machine=provenance.machine(),
+        rerun=shlex.join(words),
+    )
+
+
+class _Progress:
+    """What is running now, on one line of a terminal."""
+
+    def __init__(self, console: Console, pairs: int, drills: list[str]) -> None:
+        self._status = Status("", console=console)
+        self._console = console
+        self._pairs = pairs
+        self._runs = 2 * len(drills)
+        self._began_s = monotonic()
+        self._done = 0
+
+    def shown(self) -> Status | nullcontext[None]:
+        return self._status if self._console.is_terminal else nullcontext()
+
+    def on_run(self, number: int, side: Side, drill: str) -> None:
+        """A run begins."""
+        left = ""
+        if self._done:
+            each_s = (monotonic() - self._began_s) / self._done
+            left = f", at most {each_s * (self._runs * (self._pairs + 1) - self._done) / 60:.0f} min left"
+        place = "warming up" if number < 0 else f"pair {number + 1} of {self._pairs}"
+        self._status.update(f"{place}: {drill + ' of ' if drill else ''}{side.label}{left}")
+        self._done += 1
