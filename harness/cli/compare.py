@@ -40,10 +40,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="A", help=sides)
     parser.add_argument("b", metavar="B", help="the same kind of thing: is it worse than A?")
     parser.add_argument(
-        "extra", nargs="*", metavar="-- OPTION...", help="options of `harness drill`, or of `harness load`, for both"
+        "--drill", dest="drills", action="append", default=[], metavar="NAME", help="what to run; may be given several times"
     )
     parser.add_argument(
-        "--drill", dest="drills", action="append", default=[], metavar="NAME", help="what to run; may be given several times"
+        "--both",
+        default="",
+        metavar="OPTIONS",
+        help="options of `harness drill`, or of `harness load`, for both sides: --both='--set load.seconds=5'",
     )
     parser.add_argument("--pairs", type=whole, default=10, metavar="N", help=f"at most, and at least {_LEAST_PAIRS} (10)")
     parser.add_argument("--seed", type=int, metavar="N", help="of the first pair; the next one's is N+1, …")
@@ -70,7 +73,7 @@ def execute(arguments: argparse.Namespace) -> int:
         state = _State(arguments.pairs)
         try:
             with progress.shown():
-                for pair in pairs_of(sides, drills, seed, Path(scratch), arguments.extra, progress.on_run):
+                for pair in pairs_of(sides, drills, seed, Path(scratch), shlex.split(arguments.both), progress.on_run):
                     state.take(pair)
                     if pair.number >= 0:
                         console.print(pair_line(pair.number + 1, pair.values, pair.not_counted), markup=False, soft_wrap=True)
@@ -147,7 +150,7 @@ def _result(
     code, why = state.verdict()
     words = ["harness", "compare", arguments.a, arguments.b]
     words += [word for name in drills if name for word in ("--drill", name)]
-    words += ["--pairs", str(arguments.pairs), "--seed", str(seed), *(["--", *arguments.extra] if arguments.extra else [])]
+    words += ["--pairs", str(arguments.pairs), "--seed", str(seed), *([f"--both={arguments.both}"] if arguments.both else [])]
     return ComparisonResult(
         a=sides[0].label,
         b=sides[1].label,
