@@ -43,6 +43,9 @@ _ROWS_OF_PRIOR: Final = 3
 _MOST_CORRELATION: Final = 0.8
 _KNOWN: Final = 1
 """More nights than that, and a machine has been seen to have such nights."""
+_FEW: Final = 6
+_AGREEING: Final = 3.0
+"""The mean of so few nights is at least so many of its standard errors, by those nights alone, from the old level."""
 _LOOK_CLOSER: Final = 3.0
 """From so large a normal deviate on, a row is looked at more closely."""
 HEAVIER: Final = 8.0
@@ -125,8 +128,7 @@ def scan(
             first += begin
             before = float(np.median(aligned[row, max(begin, first - REACH) : first]))
             after = float(np.median(aligned[row, first : newest + 1]))
-            beyond = np.count_nonzero((aligned[row, first : newest + 1] - (before + after) / 2) * (after - before) > 0)
-            if beyond < MIN_SEGMENT or not counts(row, before, after):
+            if not _is_level(aligned[row, first : newest + 1], before, after) or not counts(row, before, after):
                 continue
             changes.append(Accepted(row=row, first_after=first, seen=newest, p_adjusted=float(adjusted[place])))
             aligned[row, :first] += after - before
@@ -247,6 +249,17 @@ def _less_clipped(scores: Array, newer: Array, recent: NDArray[np.int64], signs:
         clip = np.where(known, _CLIP, np.maximum(agreed, _CLIP))
         sums[:, place] = np.clip(nights, -_CLIP, clip).sum(axis=1) * signs
     return sums
+
+
+def _is_level(nights: Array, before: float, after: float) -> bool:
+    """Whether at least three nights are nearer to the new level than to the old, and few nights agree with each other.
+
+    Bad nights in a row, each bad in its own way, are further from each other than those of one level.
+    """
+    if np.count_nonzero((nights - (before + after) / 2) * (after - before) > 0) < MIN_SEGMENT:
+        return False
+    error = float(nights.std(ddof=1)) / math.sqrt(len(nights))
+    return len(nights) > _FEW or abs(float(nights.mean()) - before) >= _AGREEING * error
 
 
 def _located(values: Array, seed: int) -> int | None:

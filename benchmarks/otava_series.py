@@ -1,0 +1,24 @@
+"""Apache Otava over many series: run by the interpreter of its own environment, which has nothing of ours.
+
+JSON on standard input: {"series": [[...], ...], "p": 0.001}; on standard output: the indices of the changes in each.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+
+def main() -> None:
+    """Its default window of 50, and the given p (its default is 0.001)."""
+    from otava.analysis import compute_change_points  # type: ignore[import-not-found,unused-ignore]
+
+    asked = json.load(sys.stdin)
+    found = [
+        [int(change.index) for change in compute_change_points(series, max_pvalue=asked["p"])[0]] for series in asked["series"]
+    ]
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
