@@ -24,9 +24,10 @@ from harness.run import catalog, provenance
 from harness.run.comparing import Pair, pairs_of
 from harness.run.sides import AS_IS, HERE, Side, kind_of, two_sides
 from harness.run.spec import SEED_BITS
-from results.record.comparison import ComparisonResult, LeftOut, encode, metric_of
 from results.report.compare_terminal import pair_line, print_comparison
-from results.trends.pairs import ALPHA, FEWEST_PAIRS, Comparison, Look
+from results.trends.comparison import ComparisonResult, LeftOut, encode, metric_of
+from results.trends.pairs import ALPHA, FEWEST_PAIRS, Comparison, Look, Subject
+from results.trends.series import Metric
 
 _LEAST_PAIRS: Final = 8
 """Fewer cannot show a difference, however large: that all of seven pairs point the same way is chance in 1.6% of cases."""
@@ -76,7 +77,9 @@ def execute(arguments: argparse.Namespace) -> int:
                 for pair in pairs_of(sides, drills, seed, Path(scratch), shlex.split(arguments.both), progress.on_run):
                     state.take(pair)
                     if pair.number >= 0:
-                        console.print(pair_line(pair.number + 1, pair.values, pair.not_counted), markup=False, soft_wrap=True)
+                        console.print(
+                            pair_line(pair.number + 1, _by_subject(pair), pair.not_counted), markup=False, soft_wrap=True
+                        )
                     if state.over:
                         break
         except KeyboardInterrupt:
@@ -96,6 +99,13 @@ def _drills(arguments: argparse.Namespace) -> list[str]:
     if not arguments.drills:
         raise UsageError("Which drill? Such as: harness compare main . --drill quorum/healthy")
     return [catalog.find_drill(name).name for name in arguments.drills]
+
+
+def _by_subject(pair: Pair) -> dict[Subject, tuple[float, float]]:
+    return {
+        Subject(drill=drill, metric=Metric(name=of.name, unit=of.unit, better=of.better)): values
+        for (drill, of), values in pair.values.items()
+    }
 
 
 class _State:
@@ -126,7 +136,7 @@ class _State:
         if pair.not_counted:
             self.left_out.append(LeftOut(pair=pair.number + 1, why=pair.not_counted))
         else:
-            self.look = self._comparison.add(pair.values)
+            self.look = self._comparison.add(_by_subject(pair))
 
     def verdict(self) -> tuple[int, str]:
         """The exit code, and why."""

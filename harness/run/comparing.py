@@ -15,11 +15,11 @@ from harness.run.imports import load_result
 from harness.run.night import measured_of
 from harness.run.sides import Side
 from results.record.nights.recording import Measured
+from results.record.nights.rows import Measure
 from results.record.store import load_run, run_dirs
-from results.trends.pairs import Subject
-from results.trends.series import Metric
 
-Values = dict[Subject, float]
+Figure = tuple[str, Measure]
+"""A drill, and what was measured of it."""
 OnRun = Callable[[int, Side, str], None]
 _PATIENCE_S: Final = 30.0
 """For a run that was interrupted to end all that it has started."""
@@ -29,7 +29,7 @@ _PATIENCE_S: Final = 30.0
 class Outcome:
     """What one run came to."""
 
-    values: Values
+    values: dict[Figure, float]
     wrong: str = ""
     """What behaviour was wrong, empty if none was."""
     not_counted: str = ""
@@ -42,7 +42,7 @@ class Pair:
 
     number: int
     """From 0, those that do not count included. Negative for the warm-up."""
-    values: dict[Subject, tuple[float, float]]
+    values: dict[Figure, tuple[float, float]]
     wrong: tuple[str, ...]
     not_counted: str
 
@@ -68,10 +68,10 @@ def pairs_of(
 
 
 def _pair(number: int, sides: tuple[Side, Side], outcomes: dict[tuple[str, int], Outcome]) -> Pair:
-    values: dict[Subject, tuple[float, float]] = {}
+    values: dict[Figure, tuple[float, float]] = {}
     for drill in {drill for drill, _ in outcomes}:
         a, b = outcomes[drill, 0].values, outcomes[drill, 1].values
-        values |= {subject: (value, b[subject]) for subject, value in a.items() if subject in b}
+        values |= {figure: (value, b[figure]) for figure, value in a.items() if figure in b}
     named = [(f"{sides[which].label}{f', {drill}' if drill else ''}", outcome) for (drill, which), outcome in outcomes.items()]
     return Pair(
         number=number,
@@ -117,9 +117,6 @@ def _finished(command: Sequence[str], side: Side) -> tuple[int, str]:
 
 
 def _outcome(drill: str, measured: Measured) -> Outcome:
-    values = {
-        Subject(drill=drill, metric=Metric(name=of.name, unit=of.unit, better=of.better)): value
-        for of, value in measured.figures
-    }
+    values = {(drill, of): value for of, value in measured.figures}
     wrong = measured.why if measured.verdict == "fail" and not measured.as_expected else ""
     return Outcome(values=values, wrong=wrong, not_counted="" if wrong else measured.not_counted)

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from results.record.comparison import ComparedMetric, ComparisonResult
 from results.report.phrasing import Mark
 from results.report.terminal_text import STYLES, print_table, print_to_copy, symbol, text
+from results.trends.comparison import ComparedMetric, ComparisonResult
 from results.trends.pairs import Subject
 
 _WORDS: Final = {"ms": ("faster", "slower"), "s": ("faster", "slower")}
