@@ -2,8 +2,8 @@
 
     pytest drills/                                    all of them
     pytest drills/serving/replica_crash.py            one
-    pytest drills/ --benchmark-json=FILE              throughput, p50, p99, recovery under "extra_info"
-    pytest drills/ --benchmark-autosave --benchmark-compare
+    pytest drills/ --benchmark-json=FILE              p50, p99, p99.9 and recovery under "stats", all figures under "extra_info"
+    pytest drills/ --benchmark-autosave --benchmark-compare --benchmark-compare-fail=p99:10%
 
 The "rounds" that pytest-benchmark shows are the run's calls: the latencies that were recorded are replayed to it through a
 timer that reads them, so that its statistics and comparisons are of latency, not of how long a drill was told to last.
@@ -15,17 +15,61 @@ found a drill.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+FIGURES = ("p50", "p99", "p99.9", "recovery")
+"""What `harness.pytest_plugin.figures` adds to pytest-benchmark's statistics."""
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     group = parser.getgroup("drills")
     group.addoption("--drill-seed", type=int, metavar="N", help="the seed of every drill (default: a new one each)")
     group.addoption("--drill-runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
     group.addoption("--fault-plane", choices=("embedded", "toxiproxy"), default="embedded", help="what the links go through")
+    pluginmanager.register(_Gates(parser), "drill_gates")
+
+
+class _Gates:
+    """Has `--benchmark-compare-fail` take the drills' own figures too, from when pytest-benchmark has added that option."""
+
+    def __init__(self, parser: pytest.Parser) -> None:
+        self._group = parser.getgroup("benchmark")
+        self._done = False
+
+    def pytest_plugin_registered(self) -> None:
+        """Called once for every plugin, those before this one included; pytest-benchmark may come before or after us."""
+        for option in self._group.options:
+            if "--benchmark-compare-fail" in option.names() and not self._done:
+                self._done = True
+                option.attrs()["type"] = _gate_parser(option.attrs()["type"])
+
+
+def _gate_parser(theirs: Callable[[str], object]) -> Callable[[str], object]:
+    """The parser of pytest-benchmark's gates, which leaves those on a drill's own figures to us."""
+
+    def parse_compare_fail(text: str) -> object:
+        if text.partition(":")[0] not in FIGURES:
+            return theirs(text)
+        from harness.pytest_plugin.figures import gate_of
+
+        return gate_of(text)
+
+    return parse_compare_fail
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_benchmark_group_stats() -> Generator[None, list[tuple[str | None, list[dict[str, Any]]]], Any]:
+    """After pytest-benchmark's tables, one for each of the drills' own figures."""
+    groups = yield
+    if not any(figure in row for _, rows in groups for row in rows for figure in FIGURES):
+        return groups
+    from harness.pytest_plugin.figures import tables
+
+    return [*groups, *tables(groups)]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -15,7 +15,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from harness.cluster.requirements import missing_for
 from harness.model.errors import HarnessError, UsageError
+from harness.pytest_plugin.figures import add_figures
 from harness.run.catalog import NamedDrill, load_drill
+from harness.run.night import measured_of
 from harness.run.runner import CompletedRun, run
 from harness.run.spec import SEED_BITS, run_spec_of
 from results.report.page import REPORT, write_run_report
@@ -85,13 +87,24 @@ def _run(named: NamedDrill, config: pytest.Config) -> CompletedRun:
 
 def _record(done: CompletedRun, benchmark: BenchmarkFixture, replay: _Replay) -> None:
     """Hand the run's figures to pytest-benchmark."""
-    benchmark.extra_info.update(asdict(done.result.metrics))
-    benchmark.extra_info.update(seed=done.result.seed, verdict=done.result.verdict, rerun=done.result.rerun)
+    result, kept = done.result, measured_of(done.result, done.history, done.run_dir, repeat=1)
+    benchmark.extra_info.update(asdict(result.metrics))
+    benchmark.extra_info.update(seed=result.seed, verdict=result.verdict, rerun=result.rerun)
+    benchmark.extra_info.update(  # for `harness history import`
+        drill=result.drill,
+        definition=kept.definition,
+        as_expected=kept.as_expected,
+        why=kept.why,
+        not_counted=kept.not_counted,
+        run_folder=str(done.run_dir.resolve()),
+    )
     load = done.history.load
     answered = load[load["outcome"] != "failed"]
     replay.durations_s = ((answered["done_ns"] - answered["due_ns"]) / 1e9).tolist()
     if replay.durations_s:
         benchmark.pedantic(lambda: None, rounds=len(replay.durations_s), iterations=1)  # type: ignore[no-untyped-call]
+        if benchmark.stats is not None:  # it is with --benchmark-disable
+            add_figures(benchmark.stats.stats, result.metrics)
 
 
 class _Replay:

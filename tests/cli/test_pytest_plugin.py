@@ -13,6 +13,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from harness.run.imports.files import found_in
+from results.record.nights.database import HistoryDatabase
+from results.record.nights.importing import take_in
 from tests.helpers.engine import environment, write_drill
 
 pytest_plugins = "pytester"
@@ -161,3 +164,38 @@ def test_a_project_with_drills_and_a_package_of_our_names_is_told_so_in_one_line
     assert done.returncode == 2
     assert re.search(r"^\S+/drills/a.py: the harness needs its own package 'results'; another one", done.stdout, re.MULTILINE)
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_drills_own_figures_are_in_pytest_benchmarks_tables_json_and_gates(tmp_path: Path) -> None:
+    write_drill(tmp_path, "a/same", GOOD)
+    (tmp_path / "test_ordinary.py").write_text("def test_quick(benchmark): benchmark(sum, [1])\n")
+    saved = pytest_in(tmp_path, "--drill-seed", "3", "--benchmark-autosave", "drills", "test_ordinary.py")
+    for figure in ("p50", "p99", "p99.9", "recovery"):
+        assert f" benchmark 'a, {figure}': 1 tests " in saved.stdout, saved.stdout + saved.stderr
+    [file] = (tmp_path / ".benchmarks").rglob("0001_*.json")
+    whole = json.loads(file.read_text())
+    drill = next(bench for bench in whole["benchmarks"] if bench["name"] == "same")
+    assert drill["stats"]["p99"] == pytest.approx(drill["extra_info"]["p99_ms"] / 1e3)
+    assert "p99" not in next(bench for bench in whole["benchmarks"] if bench["name"] == "test_quick")["stats"]
+
+    gates = ["drills", "test_ordinary.py", "--drill-seed", "3", "--benchmark-compare", "--benchmark-compare-fail"]
+    passed = pytest_in(tmp_path, *gates, "p99:9", "mean:9")
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    drill["stats"]["p99"] /= 1000  # as if it had been that quick then
+    del drill["stats"]["p99.9"]
+    file.write_text(json.dumps(whole))
+    failed = pytest_in(tmp_path, *gates, "p99:10%", "p99.9:1")
+    assert failed.returncode == 1, failed.stdout + failed.stderr
+    said = failed.stdout + failed.stderr
+    assert re.search(r"same.* - p99 grew by \S+%, from \S+ s to \S+ s; 10% are allowed", said)
+    assert re.search(r"same.* - p99.9 cannot be compared: it was not measured in the saved run", said)
+    wrong = pytest_in(tmp_path, "--benchmark-compare-fail=p99:soon")
+    assert wrong.returncode == 4
+    assert "such as p99:10% or recovery:0.05, in seconds" in wrong.stderr
+
+    database = HistoryDatabase.open(tmp_path / "history.sqlite", create=True)
+    take_in(database, found_in([tmp_path / ".benchmarks"]))
+    names = {run.drill: run for run in database.runs()}
+    assert set(names) == {"a/same", "test_ordinary.py::test_quick"}
+    assert set(database.figures_of(names["a/same"].id)) >= {"p50", "p99", "p99.9", "availability", "recovery"}
+    assert names["a/same"].definition
