@@ -6,7 +6,6 @@ import argparse
 import itertools
 import os
 import secrets
-import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,8 +25,10 @@ from harness.model.verdict import EXIT_CODES, RunVerdict, gravest
 from harness.run import catalog
 from harness.run.catalog import NamedDrill
 from harness.run.spec import SEED_BITS
-from harness.simulation.keeping import keep
+from harness.simulation.keeping import keep, read_swarm
 from harness.simulation.seed_run import Outcome, run_seed, why_not
+from harness.simulation.shrinking import shrink
+from harness.simulation.swarm import Swarm
 from harness.simulation.sweep import sweep, twice
 from harness.simulation.worker import Reply, Task
 from results.report.page import REPORT, write_run_report
@@ -43,6 +44,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     many.add_argument("--seeds", type=whole, metavar="N", help=f"of each drill, the seeds 1 to N ({_SEEDS})")
     many.add_argument("--minutes", type=float, metavar="M", help="for so long, seeds that have not been run before")
     many.add_argument("--seed", type=int, metavar="S", help="only this one, as it was: what it did is kept and shown")
+    parser.add_argument("--swarm", type=Path, metavar="FILE", help="with --seed: what it adds, from a run's swarm.json")
+    parser.add_argument(
+        "--shrink", dest="shrink_s", type=float, default=60.0, metavar="S", help="make a failing seed smaller for so long (60)"
+    )
     parser.add_argument("--jobs", type=whole, metavar="K", help="so many processes at once (one a CPU)")
     parser.add_argument("--go-on", action="store_true", help="go on after the first seed of a drill that fails")
     parser.add_argument("--twice", action="store_true", help="run each seed twice and compare all that happened")
@@ -109,6 +114,8 @@ class _Tally:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Simulate. The exit code is that of the gravest verdict of any seed."""
+    if arguments.swarm is not None and arguments.seed is None:
+        raise UsageError("--swarm says what one seed adds. Name the seed: --seed S.")
     drills = [_found(name, arguments.settings) for name in arguments.names]
     if arguments.json_file is not None:
         check_writable(arguments.json_file)
@@ -175,7 +182,7 @@ def _print(tally: _Tally, wall_s: float, arguments: argparse.Namespace, console:
         others = ", ".join(str(one.seed) for one in wrong[1:11])
         told = f"{len(wrong)} of {tally.seeds} seeds of {name} failed" + (f"; besides this one: {others}" if others else "")
         console.print(told, style="red", markup=False, soft_wrap=True, highlight=False)
-        _replay(tally.named, wrong[0].seed, arguments, console)
+        _replay(tally.named, wrong[0].seed, arguments, console, _shrunk(tally.named, wrong[0], arguments, console))
         return
     for one in tally.failed[:3]:
         told = f"? unknown: {name}: seed {one.seed}: {one.why}"
@@ -188,12 +195,25 @@ def _print(tally: _Tally, wall_s: float, arguments: argparse.Namespace, console:
     console.print(f"{mark} {name}: {tally.seeds} seeds held, {figures}", markup=False, soft_wrap=True, highlight=False)
 
 
-def _replay(named: NamedDrill, seed: int, arguments: argparse.Namespace, console: Console) -> int:
+def _shrunk(named: NamedDrill, outcome: Outcome, arguments: argparse.Namespace, console: Console) -> Swarm:
+    """The least that the failing seed has to add to the drill to fail, as far as that is found in a short time."""
+    drawn = Swarm.of(named.drill, outcome.seed)
+    found = shrink(named.name, named.drill, outcome.seed, drawn, outcome.found, arguments.shrink_s)
+    before, after = len(drawn.disturbances), len(found.swarm.disturbances)
+    told = f"Seed {outcome.seed} in {found.runs} runs made smaller: {after} of {before} disturbances are left"
+    console.print(told, markup=False, highlight=False)
+    return found.swarm
+
+
+def _replay(named: NamedDrill, seed: int, arguments: argparse.Namespace, console: Console, swarm: Swarm | None = None) -> int:
     """Run a seed with everything recorded, keep it as a drill's run is kept, and show it."""
-    judged = run_seed(named.name, named.drill, seed, record=True)
+    file = arguments.swarm
+    if swarm is None and file is not None:
+        swarm = read_swarm(file)
+    judged = run_seed(named.name, named.drill, seed, swarm=swarm, record=True)
     words = ["harness", "simulate", named.again, "--seed", str(seed)]
     words += [word for setting in arguments.settings for word in ("--set", setting)]
-    run_dir, result = keep(named, judged, arguments.runs, shlex.join(words))
+    run_dir, result = keep(named, judged, arguments.runs, words, as_drawn=swarm is None)
     page = run_dir / REPORT
     write_run_report(run_dir, result, judged.recorded.history, page)
     if judged.swarm.disturbances:

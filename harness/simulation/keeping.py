@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from harness.model.errors import UsageError
 from harness.run import schedule_file
 from harness.run.catalog import NamedDrill
 from harness.run.judging import conclude
 from harness.run.schedule_file import SCHEDULE
 from harness.run.spec import RunSpec
 from harness.simulation.seed_run import Judged
+from harness.simulation.swarm import Swarm
 from results.record.result import Result
 from results.record.store import new_run_dir, save
 
@@ -21,8 +25,11 @@ SWARM: Final = "swarm.json"
 """What the seed added to the drill."""
 
 
-def keep(named: NamedDrill, judged: Judged, runs: Path, again: str) -> tuple[Path, Result]:
-    """Write a run's folder; returns it, and the result. `again` is the command that repeats it."""
+def keep(named: NamedDrill, judged: Judged, runs: Path, again: Sequence[str], *, as_drawn: bool) -> tuple[Path, Result]:
+    """Write a run's folder; returns it, and the result.
+
+    `again` is the command that repeats its seed; `as_drawn`, whether what the seed added is what it draws.
+    """
     started, outcome = datetime.now(UTC), judged.outcome
     run_dir = new_run_dir(runs, named.name, outcome.seed, started)
     (run_dir / SCHEDULE).write_bytes(schedule_file.encode(judged.windows, named.name, outcome.seed))
@@ -40,8 +47,18 @@ def keep(named: NamedDrill, judged: Judged, runs: Path, again: str) -> tuple[Pat
         verdict=outcome.verdict,
         checks=judged.checks,
         slos=judged.slos,
-        rerun=again,
+        rerun=shlex.join(again if as_drawn else [*again, "--swarm", str(run_dir / SWARM)]),
         fault_plane="simulated",
     )
     save(run_dir, result, history)
     return run_dir, result
+
+
+def read_swarm(file: Path) -> Swarm:
+    """What a seed added, from the file of a run. Raises `UsageError` if it is not one, or of code that added other things."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Swarm)
+    except OSError as error:
+        raise UsageError(f"Cannot read {file}: {error.strerror}.") from error
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"{file} is not what a seed added, as this version knows it: {error}.") from error

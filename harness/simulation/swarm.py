@@ -58,6 +58,8 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
     """Whether settings of the system and of the workload are drawn as well."""
     load_share: float = 1.0
     """Of the drill's calls, so many are made."""
+    seconds: float | None = None
+    """How long the load lasts, if not as long as the drill's."""
     conditions: Conditions = Conditions()
     disturbances: tuple[Disturbance, ...] = ()
 
@@ -85,7 +87,11 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
             system = system.varied(random)
         if self.varied and isinstance(workload, Varies):
             workload = workload.varied(random)
-        load = replace(drill.load, rate=max(1.0, drill.load.rate * self.load_share))
+        load = replace(
+            drill.load,
+            rate=max(1.0, drill.load.rate * self.load_share),
+            seconds=drill.load.seconds if self.seconds is None else self.seconds,
+        )
         return replace(
             drill, system=system, workload=workload, load=load, guard=None, faults=drill.faults if self.windows else ()
         )
