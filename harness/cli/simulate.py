@@ -25,6 +25,7 @@ from harness.model.verdict import EXIT_CODES, RunVerdict, gravest
 from harness.run import catalog
 from harness.run.catalog import NamedDrill
 from harness.run.spec import SEED_BITS
+from harness.simulation.charting import chart
 from harness.simulation.keeping import keep, read_swarm
 from harness.simulation.seed_run import Outcome, run_seed, why_not
 from harness.simulation.shrinking import shrink
@@ -32,7 +33,9 @@ from harness.simulation.swarm import Swarm
 from harness.simulation.sweep import sweep, twice
 from harness.simulation.worker import Reply, Task
 from results.report.page import REPORT, write_run_report
+from results.report.sequence_page import SEQUENCE, write_sequence_page
 from results.report.terminal import print_result
+from results.report.terminal_text import print_to_copy
 
 _SEEDS = 100
 
@@ -216,10 +219,12 @@ def _replay(named: NamedDrill, seed: int, arguments: argparse.Namespace, console
     run_dir, result = keep(named, judged, arguments.runs, words, as_drawn=swarm is None)
     page = run_dir / REPORT
     write_run_report(run_dir, result, judged.recorded.history, page)
+    write_sequence_page(chart(judged, result), run_dir / SEQUENCE)
     if judged.swarm.disturbances:
         console.print()
         console.print("Beyond the drill")
         for one in judged.swarm.disturbances:
             console.print(f"  {one}", markup=False, highlight=False)
     print_result(result, console, run_dir, page)
+    print_to_copy("Chart", str(run_dir / SEQUENCE), console)
     return EXIT_CODES[result.verdict]

@@ -16,6 +16,8 @@ class Message(msgspec.Struct, kw_only=True):
     source: str
     target: str
     text: str
+    connection: int
+    """On which connection; both directions have the same number."""
     arrived_s: float | None = None
 
 

@@ -192,8 +192,8 @@ class Network:
         number = self.world.next_number()
         counters = link.new_connection() if link is not None else NamedLink.uncounted()
         source = self._host(loop)
-        up = Wire(self, source, target, (end, accepted), counters[0], f"{self.world.seed}/{number}/upstream")
-        down = Wire(self, target, source, (accepted, end), counters[1], f"{self.world.seed}/{number}/downstream")
+        up = Wire(self, source, target, (end, accepted), counters[0], number, f"{self.world.seed}/{number}/upstream")
+        down = Wire(self, target, source, (accepted, end), counters[1], number, f"{self.world.seed}/{number}/downstream")
         up.opposite, down.opposite = down, up
         end.join(up)
         accepted.join(down)
@@ -243,7 +243,13 @@ class Network:
     # --------------------------------------------------------------------------------------------------------------- packets
 
     def record(self, wire: Wire, data: bytes) -> Message:
-        message = Message(sent_s=wire.sender.loop.time(), source=wire.source.name, target=wire.target.name, text=text_of(data))
+        message = Message(
+            sent_s=wire.sender.loop.time(),
+            source=wire.source.name,
+            target=wire.target.name,
+            text=text_of(data),
+            connection=wire.connection,
+        )
         self.messages.append(message)
         return message
 

@@ -83,13 +83,15 @@ class Wire:
         target: Host,
         ends: tuple[End, End],
         counter: ByteCounter,
+        connection: int,
         seed: str,
     ) -> None:
-        """`ends` are those of the source and of the target."""
+        """`ends` are those of the source and of the target; `connection` is a number that both directions have."""
         self.sender, self.receiver = ends
         self.source = source
         self.target = target
         self.pair = source.name, target.name
+        self.connection = connection
         self.last_s = 0.0
         """When the last segment arrives: none overtakes another."""
         self.write: Callable[[bytes], None] = self._write

@@ -1,0 +1,101 @@
+"""From a recorded run to the chart of its messages: those around what went wrong, and not more than can be looked at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import pandas as pd
+
+from harness.model.system import CLIENT
+from harness.simulation.cluster import HARNESS
+from harness.simulation.messages import Message
+from harness.simulation.seed_run import Judged
+from results.record.result import Result
+from results.record.sequence import ChartedCall, HostEvent, SentMessage, SequenceChart
+
+_AROUND_S: Final = 0.05
+"""So much before the first and after the last of the operations that show what went wrong."""
+
+_LAST_S: Final = 2.0
+"""If no operations show it, so much of the run's end."""
+
+_MOST: Final = 4000
+_MOST_EVENTS: Final = 4000
+
+
+def chart(judged: Judged, result: Result) -> SequenceChart:
+    """The chart of a run that was recorded."""
+    start_s = judged.recorded.start_ns / 1e9
+    ops = judged.recorded.history.ops
+    shown = next((check.ops for check in judged.checks if check.valid is False and check.ops), ())
+    marked = ops.loc[list(shown)]
+    if marked.empty:
+        to_s = judged.run.world.now - start_s
+        from_s = to_s - _LAST_S
+    else:
+        from_s = float(marked["sent_ns"].min()) / 1e9 - _AROUND_S
+        to_s = float(marked["done_ns"].max()) / 1e9 + _AROUND_S
+    sent = [
+        message
+        for message in judged.recorded.cluster.network.messages
+        if from_s <= message.sent_s - start_s <= to_s and HARNESS not in (message.source, message.target)
+    ]
+    kept = (sent if marked.empty else _about(sent, [str(key) for key in marked["key"].unique()]))[:_MOST]
+    happenings = judged.run.world.happenings or []
+    events = [
+        HostEvent(at_s=round(one.at_s - start_s, 6), host=one.host, kind=one.kind, detail=one.detail)
+        for one in happenings
+        if from_s <= one.at_s - start_s <= to_s and one.host != HARNESS
+    ]
+    return SequenceChart(
+        title=f"{result.drill}, seed {result.seed}",
+        verdict="; ".join(check.why for check in judged.checks if check.valid is False) or "every check held",
+        hosts=(CLIENT, *judged.recorded.cluster.nodes),
+        messages=tuple(_sent(message, start_s) for message in kept),
+        events=tuple(events[:_MOST_EVENTS]),
+        calls=_calls(ops, marked, from_s, to_s),
+        left_out=len(sent) - len(kept),
+    )
+
+
+def _about(messages: Sequence[Message], keys: Sequence[str]) -> list[Message]:
+    """The messages that name one of the keys, and what was next sent back on the same connection."""
+    named = re.compile("|".join(rf"(?<!\w){re.escape(key)}(?!\w)" for key in keys))
+    kept, awaited = [], set[tuple[int, str]]()
+    for message in messages:
+        answer = (message.connection, message.source)
+        if named.search(message.text):
+            kept.append(message)
+            awaited.add((message.connection, message.target))
+        elif answer in awaited:
+            kept.append(message)
+            awaited.discard(answer)
+    return kept
+
+
+def _sent(message: Message, start_s: float) -> SentMessage:
+    return SentMessage(
+        sent_s=round(message.sent_s - start_s, 6),
+        arrived_s=None if message.arrived_s is None else round(message.arrived_s - start_s, 6),
+        source=message.source,
+        target=message.target,
+        text=message.text[:160],
+    )
+
+
+def _calls(ops: pd.DataFrame, marked: pd.DataFrame, from_s: float, to_s: float) -> tuple[ChartedCall, ...]:
+    """The calls on the keys of those that are marked, as far as they overlap with the time that is shown."""
+    near = ops[ops["key"].isin(marked["key"].unique()) & (ops["done_ns"] >= from_s * 1e9) & (ops["sent_ns"] <= to_s * 1e9)]
+    plain = near.astype(object).where(near.notna(), "")
+    return tuple(
+        ChartedCall(
+            from_s=row["sent_ns"] / 1e9,
+            to_s=row["done_ns"] / 1e9,
+            text=f"op {number}: client {row['client']}, "
+            + " ".join(str(row[name]) for name in ("kind", "key", "value", "outcome", "node")),
+            marked=number in marked.index,
+        )
+        for number, row in zip(near.index, plain.to_dict("records"), strict=True)
+    )

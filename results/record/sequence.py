@@ -1,0 +1,48 @@
+"""What hosts sent each other in a simulated run, as far as a chart of it can be read: messages.json in the run's folder."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One message. Times are seconds since the load began; `arrived_s` is None if it was lost, or never came."""
+
+    sent_s: float
+    arrived_s: float | None
+    source: str
+    target: str
+    text: str
+
+
+class HostEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a host did, or that was done to it."""
+
+    at_s: float
+    host: str
+    kind: str
+    detail: str
+
+
+class ChartedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call of a client."""
+
+    from_s: float
+    to_s: float
+    text: str
+    marked: bool
+    """Whether it is one of those that show why a check failed."""
+
+
+class SequenceChart(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a chart shows."""
+
+    title: str
+    verdict: str
+    hosts: tuple[str, ...]
+    """In the order of the columns."""
+    messages: tuple[SentMessage, ...]
+    events: tuple[HostEvent, ...]
+    calls: tuple[ChartedCall, ...]
+    left_out: int
+    """Messages that are not shown: too many, or too far from what went wrong."""
