@@ -131,7 +131,7 @@ def _import(arguments: argparse.Namespace) -> None:
         print(f"note: {remark}.")
     print(f"{_runs(done.runs)} taken in, of {done.nights} night{'' if done.nights == 1 else 's'}.")
     if done.known:
-        print(f"{_runs(done.known)} were known already, and are not taken in again.")
+        print(f"{_runs(done.known)} {'was' if done.known == 1 else 'were'} known already; nothing is taken in twice.")
 
 
 def _report(arguments: argparse.Namespace) -> int:
