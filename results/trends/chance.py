@@ -32,8 +32,8 @@ def two_sided(z: Array) -> Array:
 
 
 def deviate(p: float) -> float:
-    """The normal deviate that is exceeded, on either side, with probability `p`."""
-    return -NormalDist().inv_cdf(p / 2)
+    """The normal deviate that is exceeded, on either side, with probability `p`, or 1 if that is less."""
+    return -NormalDist().inv_cdf(min(p, 1.0) / 2)
 
 
 def holm(p: Array, family: int, alpha: float) -> tuple[NDArray[np.intp], Array]:

@@ -77,13 +77,16 @@ _BY_UNIT: Final = {
     "ms": Scale(transform="log", least_relative=0.05, least_absolute=0.02),
     "": Scale(transform="share", least_relative=0.25, least_absolute=0.0003),
 }
+_COUNTS: Final = Scale(transform="linear", least_relative=0.05, least_absolute=0.5)
+"""Of what has no unit and is good if low, such as how often processes were started."""
 _OTHERS: Final = Scale(transform="log", least_relative=0.05, least_absolute=0.0)
 
 
 def scale_of(metric: Metric) -> Scale:
-    """The scale of a metric: by its name, else by its unit. A share that is good when low is compared as it is."""
-    if (named := _BY_NAME.get(metric.name)) is not None:
+    """The scale of a metric: by its name, else by its unit. A window's own recovery is compared as the run's is."""
+    name = "recovery" if metric.name.startswith("recovery") and metric.unit == "s" else metric.name
+    if (named := _BY_NAME.get(name)) is not None:
         return named
     if metric.unit == "" and metric.better == "lower":
-        return _OTHERS
+        return _COUNTS
     return _BY_UNIT.get(metric.unit, _OTHERS)

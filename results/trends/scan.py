@@ -231,7 +231,7 @@ def _most_evidence() -> Array:
     table = np.zeros((REACH + 1, int(RECENT[-1]) + 1))
     for before in range(1, REACH + 1):
         for after in range(1, int(RECENT[-1]) + 1):
-            table[before, after] = deviate(min(1.0, 1 / math.comb(before + after, after) / HEAVIER))
+            table[before, after] = deviate(1 / math.comb(before + after, after) / HEAVIER)
     return table
 
 

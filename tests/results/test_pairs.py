@@ -1,0 +1,106 @@
+"""Two systems in turn: what pairs show, and what they exclude."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from results.report.compare_terminal import said_of
+from results.trends.comparison import metric_of
+from results.trends.pairs import Comparison, Look, Subject
+from results.trends.series import Metric
+
+P50 = Subject(drill="d", metric=Metric(name="p50", unit="ms", better="lower"))
+RATE = Subject(drill="d", metric=Metric(name="rate", unit="1/s", better="higher"))
+UP = Subject(drill="d", metric=Metric(name="availability", unit="", better="higher"))
+
+
+def looked(factor: float, *, noise: float = 0.01, seed: int = 1, pairs: int = 10, subject: Subject = P50) -> tuple[Look, int]:
+    """What pairs of one metric come to, and how many it took."""
+    random, comparison = np.random.default_rng(seed), Comparison(pairs)
+    while True:
+        a, b = (100 * np.exp(random.normal(0, noise, 2))).tolist()
+        look = comparison.add({subject: (a, b * factor)})
+        if look.decided or comparison.pairs == pairs:
+            return look, comparison.pairs
+
+
+def test_a_slower_system_is_found_before_all_pairs_are_run() -> None:
+    look, pairs = looked(1.1)
+    assert look.regressed
+    assert pairs < 10
+    (one,) = look.compared
+    assert one.verdict == "worse"
+    assert one.interval[0] < 0.1 < one.interval[1]
+    assert said_of(metric_of(one)).startswith("slower by ")
+
+
+def test_a_faster_one_is_better_and_no_regression() -> None:
+    look, pairs = looked(1 / 1.1)
+    assert not look.regressed
+    assert pairs == 10
+    assert look.compared[0].verdict == "better"
+    assert said_of(metric_of(look.compared[0])).startswith("faster by ")
+
+
+def test_less_throughput_is_worse() -> None:
+    look, _ = looked(0.9, subject=RATE)
+    assert look.regressed
+    assert said_of(metric_of(look.compared[0])).startswith("lower by ")
+
+
+def test_a_difference_that_is_certain_and_small_does_not_count() -> None:
+    look, _ = looked(1.01, noise=0.001)
+    assert not look.regressed
+
+
+def test_alike_systems_exclude_what_the_noise_allows_and_stop_early_if_that_is_enough() -> None:
+    look, pairs = looked(1.0, noise=0.002)
+    assert pairs == 6
+    assert look.compared[0].excluded < 0.03
+    assert "is excluded" in said_of(metric_of(look.compared[0]))
+    noisy, pairs = looked(1.0, noise=0.1)
+    assert pairs == 10
+    assert noisy.compared[0].excluded > look.compared[0].excluded
+
+
+def test_metrics_are_corrected_for_their_number() -> None:
+    random, comparison, alone = np.random.default_rng(4), Comparison(10), Comparison(10)
+    many = [Subject(drill=f"d{at}", metric=P50.metric) for at in range(40)]
+    for _ in range(10):
+        pair = {one: tuple((100 * np.exp(random.normal(0, 0.05, 2))).tolist()) for one in many}
+        look, single = comparison.add(pair), alone.add({many[0]: pair[many[0]]})
+    first = next(one for one in look.compared if one.subject == many[0])
+    assert first.p_adjusted >= single.compared[0].p_adjusted
+    assert not look.regressed
+
+
+def test_a_metric_that_one_pair_lacks_is_compared_by_the_others() -> None:
+    comparison = Comparison(10)
+    for at in range(8):
+        pair = {P50: (100.0, 120.0 + at / 10)}
+        look = comparison.add(pair if at == 3 else {**pair, UP: (1.0, 1.0)})
+    by_name = {one.subject.metric.name: one for one in look.compared}
+    assert by_name["availability"].pairs == 7
+    assert by_name["availability"].verdict == "none"
+    assert said_of(metric_of(by_name["availability"])) == "no difference at all"
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000))
+def test_exchanging_a_and_b_turns_the_verdict_round(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    values = 100 * np.exp(random.normal(0, 0.03, (10, 2)))
+    one, other = Comparison(10), Comparison(10)
+    for a, b in values.tolist():
+        look, back = one.add({P50: (a, b * 1.05)}), other.add({P50: (b * 1.05, a)})
+    turned = {"worse": "better", "better": "worse", "small": "small", "none": "none"}
+    assert back.compared[0].verdict == turned[look.compared[0].verdict]
+    assert back.compared[0].p_adjusted == pytest.approx(look.compared[0].p_adjusted)
+
+
+def test_a_system_compared_with_itself_is_seldom_worse() -> None:
+    wrong = sum(looked(1.0, noise=0.05, seed=seed)[0].regressed for seed in range(100, 250))
+    assert wrong <= 4  # of 150, where 0.75 are expected
