@@ -124,7 +124,7 @@ def _not_whole(name: str, row: int, value: object) -> UsageError:
     text = str(value)
     shown = text if len(text) <= 40 else f"{text[:40]}…"
     if name.endswith("_ns"):
-        advice = "Times are whole nanoseconds, less than 2**63: multiply seconds by 1,000,000,000 and round."
+        advice = "Times are whole nanoseconds, less than 2**63. If they are seconds, say --unit s."
         if isinstance(value, float) and value.is_integer():
             advice = "A floating-point number of this size has lost digits: write times as integers."
     elif name == "client":

@@ -118,7 +118,9 @@ def frame(columns: dict[str, str], rows: pd.DataFrame | list[dict[str, object]] 
         elif dtype in ("string", "Int64", "Float64", "boolean"):
             out[name] = pd.Series(None, index=out.index, dtype=dtype)
         else:
-            raise UsageError(f"The history has no column {name!r} ({dtype}); it has {', '.join(map(str, found.columns))}.")
+            raise UsageError(
+                f"The history has no column {name!r} ({dtype}); it has {', '.join(map(str, found.columns)) or 'none'}."
+            )
     return out[list(columns)]
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 from harness.checkers._wording import count, listed
-from harness.model.errors import hint
 from harness.model.history import History
 from harness.model.verdict import Checker
 from harness.run import catalog
 from results.record.result import CheckResult
 
 NAME: Final = "all_judged"
+_MOST_CHECKERS: Final = 2
 
 
 def all_judged(history: History, checkers: Sequence[Checker]) -> CheckResult:
@@ -43,11 +44,17 @@ def _advice(kinds: Sequence[str]) -> str:
     known = catalog.judged_kinds()
     for kind in kinds:
         if kind in known:
-            return f"{', '.join(known[kind])} would judge {kind!r}, and does not apply to this history."
-        if kind.strip().lower() in known:
-            return f"For {kind!r}: {hint(kind.strip().lower(), known)}"
+            return f"{_some(known[kind])} would judge {kind!r}, and nothing here lets it."
+        meant = kind.strip().lower()
+        if meant in known:
+            return f"Did you mean {meant!r}? Then say --map {shlex.quote(f'{kind}={meant}')}."
     by_checkers: dict[str, list[str]] = {}
     for kind, names in known.items():
-        by_checkers.setdefault(" and ".join(names), []).append(kind)
+        by_checkers.setdefault(_some(names), []).append(kind)
     told = "; ".join(f"{', '.join(there)} (by {names})" for names, there in by_checkers.items())
-    return f"Checks judge {told}. Name calls so if that is what they are, or write a check of your own for them."
+    example = shlex.quote(f"{kinds[0]}=read")
+    return f"If they are one of these under another name, say so, as in --map {example}: {told}. Else write a check for them."
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= _MOST_CHECKERS else f"{', '.join(names[:_MOST_CHECKERS])} and others"

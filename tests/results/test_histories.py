@@ -125,7 +125,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path, ending: 
 @pytest.mark.parametrize(
     ("times", "said"),
     [
-        ([0.1, 0.2], "'sent_ns' in row 0 is 0.1 .* multiply seconds by 1,000,000,000"),
+        ([0.1, 0.2], "'sent_ns' in row 0 is 0.1 .* If they are seconds, say --unit s"),
         ([1.0, 2.5], "'sent_ns' in row 1 is 2.5"),
         ([1.7e18, 1.7e18], "has lost digits: write times as integers"),
         ([2**63, 2**63 + 5], "'sent_ns' in row 0 is 9223372036854775808 .* less than 2"),

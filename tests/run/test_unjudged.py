@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pandas as pd
@@ -37,8 +38,11 @@ def test_an_empty_history_is_unknown() -> None:
 def test_other_kinds_are_named_with_what_checks_judge() -> None:
     valid, why = judged("c1 put x 1 0..10 ok\nc1 put x 2 20..30 ok\nc2 get x 1 40..50 ok\n")
     assert valid is None
-    assert why.startswith("no check judges 'put' (2 calls), 'get' (1 call). Checks judge ")
-    assert "read, write (by linearizable and nothing_lost)" in why
+    assert why.startswith(
+        "no check judges 'put' (2 calls), 'get' (1 call). If they are one of these under another name, say so, as"
+    )
+    assert "as in --map put=read: " in why
+    assert "predict (by corruption_contained, one_version_each and others)" in why
 
 
 def test_one_kind_that_is_not_known_is_enough() -> None:
@@ -53,7 +57,8 @@ def test_a_kind_that_is_written_otherwise_is_recognized(kind: str) -> None:
     ops = found.ops.assign(kind=pd.Series([kind] * 2, dtype="category"))
     result = all_judged(type(found).of(ops), [])
     assert result.valid is None
-    assert result.why == f"no check judges {kind!r} (2 calls). For {kind!r}: Did you mean 'read'?"
+    option = shlex.quote(f"{kind}=read")
+    assert result.why == f"no check judges {kind!r} (2 calls). Did you mean 'read'? Then say --map {option}."
 
 
 def test_only_answers_with_a_list_of_right_ones_are_judged_by_it() -> None:
