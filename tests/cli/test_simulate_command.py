@@ -1,0 +1,61 @@
+"""`harness simulate` as a user sees it: seeds that hold, the first that does not, its replay, and what cannot be simulated."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.engine import harness
+
+
+def test_seeds_that_hold_are_one_line_and_code_0(tmp_path: Path) -> None:
+    done = harness(tmp_path, "simulate", "quorum/isolated", "--seeds", "2", "--jobs", "1", "--json", "out.json")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("✔ quorum/isolated: 2 seeds held, ")
+    [summary] = json.loads((tmp_path / "out.json").read_text())
+    assert (summary["seeds"], summary["verdict"], summary["failed"]) == (2, "pass", [])
+
+
+def test_a_failing_seed_is_made_smaller_shown_and_repeated_exactly(tmp_path: Path) -> None:
+    wrong = ("quorum/isolated", "--set", "system.bug=read-one")
+    done = harness(tmp_path, "simulate", *wrong, "--seeds", "5", "--jobs", "1", "--shrink", "2", "--json", "out.json")
+    assert done.returncode == 1, done.stderr
+    assert "linearizable" in done.stdout
+    [summary] = json.loads((tmp_path / "out.json").read_text())
+    [failed] = summary["failed"]
+    [again] = [line.removeprefix("Again").split() for line in done.stdout.splitlines() if line.startswith("Again")]
+    assert again[:4] == ["harness", "simulate", "quorum/isolated", "--seed"]
+    assert again[4] == str(failed["seed"])
+    repeated = harness(tmp_path, *again[1:])
+    assert repeated.returncode == 1, repeated.stderr
+    [chart] = [line.removeprefix("Chart").strip() for line in repeated.stdout.splitlines() if line.startswith("Chart")]
+    assert (tmp_path / chart).stat().st_size < 2_000_000
+    assert 'id="data"' in (tmp_path / chart).read_text()
+
+
+def test_each_seed_twice_is_the_same_run(tmp_path: Path) -> None:
+    done = harness(tmp_path, "simulate", "disk/power_lost", "--seeds", "1", "--twice", "--set", "load.rate=60")
+    assert done.returncode == 0, done.stderr
+    assert "1 seeds, each twice the same run" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("quorum/isolate",), "Did you mean 'quorum/isolated'?"),
+        (("redis/clock_jumps",), "cannot be simulated: redis is a foreign program"),
+        (("machines/one_way",), "cannot be simulated: CutPackets acts on packets"),
+        (("processes/memory_pressure",), "cannot be simulated: MemoryPressure acts on limits"),
+        (("training/worker_killed",), "cannot be simulated: it trains with torch.distributed"),
+        (("quorum/isolated", "--seed", "x"), "invalid int value: 'x'"),
+        (("quorum/isolated", "--swarm", "nowhere.json"), "Name the seed: --seed S"),
+        (("quorum/isolated", "--seed", "1", "--swarm", "nowhere.json"), "Cannot read nowhere.json"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line_and_code_2(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    done = harness(tmp_path, "simulate", *arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,56 @@
+"""What seeds add: always the same for a seed, within what a system withstands, and enough to find what drills do not."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness.run import catalog
+from harness.simulation.seed_run import run_seed
+from harness.simulation.shrinking import shrink
+from harness.simulation.swarm import Swarm
+
+
+def test_a_seed_draws_the_same_each_time_and_survives_a_file() -> None:
+    drill = catalog.find_drill("quorum/isolated").drill
+    for seed in range(1, 30):
+        drawn = Swarm.of(drill, seed)
+        assert drawn == Swarm.of(drill, seed)
+        assert msgspec.json.decode(msgspec.json.encode(drawn), type=Swarm) == drawn
+    assert len({str(Swarm.of(drill, seed)) for seed in range(1, 30)}) > 20
+
+
+def test_disks_fail_only_in_systems_that_are_to_withstand_it_and_on_one_node_of_a_run() -> None:
+    damage = {"fail syncs", "fill disk", "flip bit"}
+    quorum, featured = (catalog.find_drill(name).drill for name in ("quorum/isolated", "featured/slow_features"))
+    seen = set[str]()
+    for seed in range(1, 200):
+        hit = {one.node for one in Swarm.of(quorum, seed).disturbances if one.kind in damage}
+        seen |= {one.kind for one in Swarm.of(quorum, seed).disturbances}
+        assert len(hit) <= 1
+        assert not {one.kind for one in Swarm.of(featured, seed).disturbances} & {*damage, "power off", "skew clock"}
+    assert damage < seen
+
+
+@pytest.mark.parametrize("name", ["quorum/isolated", "featured/slow_features"])
+def test_the_correct_system_holds_whatever_is_added(name: str) -> None:
+    drill = catalog.find_drill(name).drill
+    for seed in range(1, 4):
+        outcome = run_seed(name, drill, seed).outcome
+        assert outcome.verdict == "pass", (seed, outcome.why)
+
+
+def test_an_invariant_finds_what_no_read_has_shown() -> None:
+    drill = catalog.find_drill("quorum/isolated", ["system.bug=shared-version"]).drill
+    found = [run_seed("quorum/isolated", drill, seed).outcome.found for seed in (1, 2)]
+    assert any("invariant" in one for one in found)
+
+
+def test_a_failing_seed_is_made_smaller_and_still_fails() -> None:
+    name, seed = "quorum/isolated", 5
+    drill = catalog.find_drill(name, ["system.bug=no-sync"]).drill
+    drawn = run_seed(name, drill, seed)
+    assert "linearizable" in drawn.outcome.found
+    smaller = shrink(name, drill, seed, drawn.swarm, drawn.outcome.found, limit_s=30.0).swarm
+    assert len(smaller.disturbances) < len(drawn.swarm.disturbances)
+    assert set(run_seed(name, drill, seed, swarm=smaller).outcome.found) & set(drawn.outcome.found)
