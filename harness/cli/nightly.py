@@ -54,26 +54,27 @@ def execute(arguments: argparse.Namespace) -> int:
     plane = arguments.fault_plane
     runs = planned_runs(drills, arguments.repeats, arguments.seed, plane)
     recording = Recording(database, night_plan(arguments.suite, runs, arguments.repeats, arguments.seed, plane))
-    if recording.warning:
-        console.print(recording.warning, style="yellow", markup=False, soft_wrap=True)
+    for warning in recording.warnings:
+        console.print(warning, style="yellow", markup=False, soft_wrap=True)
     try:
         orders, keeper = [run.spec for run in runs], _Keeper(recording, runs)
         series = run_orders(orders, suite_exit_code, keeper, console, runs=arguments.runs, not_run=lacking, brief=True)
-    except (FaultError, NodeDown):  # no run has a result, and that is recorded
-        recording.complete()
-        raise
+        interrupted = series.interrupted
+    except (FaultError, NodeDown) as error:  # no run has a result: the night is complete all the same
+        console.print(f"? unknown: {error}", style="yellow", markup=False, soft_wrap=True)
+        interrupted = False
     except BaseException as error:
         with suppress(HarnessError):  # what went wrong first is what there is to say
             recording.break_off("interrupted" if isinstance(error, KeyboardInterrupt) else str(error))
         raise
-    if series.interrupted:
+    if interrupted:
         recording.break_off("interrupted")
     else:
         recording.complete()
     _say(recording.name, database, console)
     nightly = judged(database, last=recording.name, objective=arguments.objective)
     write_outputs(nightly, arguments, arguments.runs, console)
-    return INTERRUPTED if series.interrupted else nightly.exit_code
+    return INTERRUPTED if interrupted else nightly.exit_code
 
 
 class _Keeper:

@@ -76,13 +76,14 @@ class Recording:
         self._connections = database.connections
         self._facts = plan.facts
         self._holder = Holder.this_process()
-        self.warning: str | None = None
-        """What is odd about the night, in one line: that the clock went back."""
+        self.warnings: list[str] = []
+        """What is odd about the night, a line each: that the clock went back, that another night is being recorded here."""
         with self._connections.writing() as connection:
-            _settle(connection)
+            for other in _settle(connection, self._holder.host):
+                self.warnings.append(f"The night {other} is being recorded on this machine too: each disturbs the other.")
             last = _last_on(connection, self._holder.host)
             if last is not None and last > plan.began_utc:
-                self.warning = (
+                self.warnings.append(
                     f"The clock of this machine went back: an earlier night began at {last:%Y-%m-%d %H:%M:%S} UTC, and it is"
                     f" {plan.began_utc:%Y-%m-%d %H:%M:%S} UTC now. This night is kept as the later one."
                 )
@@ -201,15 +202,22 @@ def insert(connection: sa.Connection, table: sa.Table, row: Mapping[str, object]
     return int(key[0])
 
 
-def _settle(connection: sa.Connection) -> None:
-    """Write down of nights that have broken off that they did, for those who read the tables themselves."""
+def _settle(connection: sa.Connection, host: str) -> list[str]:
+    """Write down of nights that have broken off that they did, for those who read the tables themselves.
+
+    Returns those that are going on on a machine.
+    """
     nights, runs = schema.nights.c, schema.runs.c
-    begun = sa.select(nights.id, nights.holder, nights.lease_until_utc).where(nights.state == "begun")
-    for night, holder, lease_until in connection.execute(begun).all():
+    begun = sa.select(nights.id, nights.name, nights.host, nights.holder, nights.lease_until_utc).where(nights.state == "begun")
+    going_on = []
+    for night, name, of_host, holder, lease_until in connection.execute(begun).all():
         if broke_off(holder, lease_until):
             told = {"state": "broke off", "why": BROKE_OFF}
             connection.execute(sa.update(schema.runs).where(runs.night_id == night, runs.state == "begun").values(told))
             connection.execute(sa.update(schema.nights).where(nights.id == night).values(told))
+        elif of_host == host:
+            going_on.append(name)
+    return going_on
 
 
 def _last_on(connection: sa.Connection, host: str) -> datetime | None:
