@@ -283,7 +283,7 @@ def agrees_about_clusters(checker: Checker, judge: Callable[[list[Event]], bool 
         if verdicts.count(expected) <= effort.singly:
             verdict = checker(emitted(events))
             assert verdict.valid is expected, (verdict, events)
-    assert min(verdicts.count(True), verdicts.count(False)) > effort.histories / 40, (
+    assert min(verdicts.count(True), verdicts.count(False)) > effort.histories / 50, (
         verdicts.count(True),
         verdicts.count(False),
     )
