@@ -1,0 +1,33 @@
+"""The page of checkers, docs/checkers.md, made from their docstrings and from those of the calls and events that they judge.
+
+python -m harness.cli.checker_page > docs/checkers.md
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Final
+
+from harness.model import consensus_events, vocabulary
+from harness.run import catalog
+
+_HEAD: Final = """\
+# Checkers
+
+What each checker asks of a history, what it assumes, and its source. This page is made from docstrings by
+`python -m harness.cli.checker_page`; a test keeps it up to date. `harness check HISTORY` chooses those that apply;
+`--checker NAME` asks for one, such as those of weaker promises than linearizability.
+"""
+
+
+def page() -> str:
+    """The page as Markdown."""
+    parts = [_HEAD]
+    for heading, module in (("Calls", vocabulary), ("Events of replicated logs", consensus_events)):
+        parts.append(f"## {heading}\n\n{inspect.getdoc(module)}\n")
+    parts += [f"## {name}\n\n{inspect.getdoc(checker)}\n" for name, checker in sorted(catalog.checkers().items())]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    print(page(), end="")
