@@ -1,212 +1,164 @@
-"""Whether every key behaved like one register that does one thing at a time."""
+"""Whether every object behaved like one that does one thing at a time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from harness.checkers._wording import count, listed, quoted
-from harness.checkers._zones import INITIAL, Booleans, Calls, Contradiction, Integers, Zones
+from harness.checkers._objects import judge
+from harness.checkers._registers import contradictions, registers
+from harness.checkers._search.rounds import MOST_EXPLORED
+from harness.checkers._wording import count, listed
+from harness.checkers._zones import Booleans, Integers
+from harness.model import objects
 from harness.model.history import History
-from harness.model.verdict import Verdict
+from harness.model.object_model import Model
+from harness.model.objects.register import Register
+from harness.model.verdict import Checker, Verdict
 
-KINDS: Final = ("read", "write")
+KINDS: Final = tuple(sorted({kind for name in objects.names() for kind in objects.named(name).kinds}))
+
+_BY_DEFAULT: Final = ("register", "log", "text")
+"""Objects of which nothing less than this is usually promised."""
+_PLAIN: Final = frozenset({"read", "write"})
+_BLIND: Final = ("write", "delete", "append", "increment", "decrement", "add", "remove", "enqueue")
+"""Calls whose answer says nothing about what was there."""
+_MOST_EXPLORED: Final = 3 * MOST_EXPLORED
 
 
 def linearizable(history: History) -> Verdict:
-    """Each read or write of a key seems to take effect at one moment between its call and its answer.
+    """Each call of an object seems to take effect at one moment between its call and its answer.
 
-    Keys are judged one by one (the whole is linearizable if each key is: M. Herlihy and J. Wing, "Linearizability", ACM
-    TOPLAS 12(3), 1990, section 3.1); a key holds null before its first write. Values must be written at most once to a key,
-    else it is not known which write a read saw and the verdict is unknown. A failed call had no effect, so no one may read
-    what it wrote. A write of unknown outcome takes effect at any time after it was sent, or never; a read of unknown outcome
-    says nothing. Calls whose times touch are concurrent.
+    Objects are judged one by one, each key being one (the whole is linearizable if each object is: M. Herlihy and J. Wing,
+    "Linearizability", ACM TOPLAS 12(3), 1990, section 3.1). What an object is follows from the kinds of its calls: a model of
+    `harness.model.objects` that knows them all. `linearizable_as` judges by a model of your choice.
 
-    An invalid verdict tells the contradiction that was there first, whatever came later; `ops` are the calls it consists of,
-    one to four. The algorithm is in `harness.checkers._zones`: O(n log n) for n calls on any number of keys.
+    A failed call had no effect. A call of unknown outcome takes effect at any time after it was sent, or never. Calls whose
+    times touch are concurrent.
+
+    Registers that are read and written, no value twice, are judged in O(n log n): `harness.checkers._zones`. For all else an
+    order is searched for (J. Wing and C. Gong, "Testing and Verifying Concurrent Objects", JPDC 17, 1993), return by return,
+    with the memory of configurations already met (G. Lowe, "Testing for linearizability", Concurrency and Computation 29(4),
+    2017): exponential in the number of calls in flight at worst. So it looks at no more than 20 million configurations a key
+    and 60 million in all (500,000 and 1.5 million where the compiled search is missing), and keeps at most 256 MB of them;
+    beyond that the verdict is unknown and tells how far it came.
+
+    An invalid verdict tells the contradiction that was there first, whatever came later: all that was done before it has an
+    order. `ops` are the calls it consists of, none of which can be left out.
     """
-    registers = _registers(history.ops)
-    calls = registers.calls
-    if calls.write.all():
+    return _verdict(history, None)
+
+
+def linearizable_as(model: Model) -> Checker:
+    """The same check, with all keys judged by this model. Calls of kinds that it does not know are left alone."""
+
+    def linearizable(history: History) -> Verdict:
+        return _verdict(history, model)
+
+    linearizable.__doc__ = _verdict.__doc__
+    return linearizable
+
+
+def _verdict(history: History, model: Model | None) -> Verdict:
+    """Each call of an object seems to take effect at one moment between its call and its answer."""
+    ops = history.ops
+    known = _is_of(ops, KINDS if model is None else model.kinds)
+    answered = known & (ops["outcome"] == "ok").to_numpy(dtype=bool)
+    if not (answered & ~_is_of(ops, _BLIND)).any():
+        if (known & ~_is_of(ops, ("read", "write"))).any():
+            return Verdict(valid=None, why="no call was answered that could show an order")
         return Verdict(valid=None, why="no read was answered, so nothing could show the order of the writes")
-    repeated = registers.repeated()
-    undecided = repeated[calls.key]
-    unwritten, early = registers.unwritten(), registers.early() & ~undecided
-    judged = ~(unwritten | early | undecided)
-    zones = Zones(calls.among(judged))
-    pairs = zones.conflicts(calls.end)
-    story = _Story(history.ops, registers)
-    found: list[_Found] = []
-    if unwritten.any():
-        found.append(story.unwritten(_first(calls, unwritten)))
-    if early.any():
-        found.append(story.early(_first(calls, early)))
-    if len(pairs):
-        by, contradiction = zones.earliest(pairs)
-        found.append(story.contradiction(by, contradiction, np.flatnonzero(judged)))
+    counts = known & (ops["outcome"] != "failed").to_numpy(dtype=bool)
+    rows = np.flatnonzero(counts)
+    key, names = pd.factorize(ops["key"].iloc[rows], use_na_sentinel=False)
+    kinds = _kinds(ops["kind"].iloc[rows], key, len(names))
+    models = _models(kinds, model)
+    quick = np.array([those <= _PLAIN and type(models[those]) is Register for those in kinds], dtype=bool)
+    quick &= ~_written_again(ops.iloc[rows], key, len(names))
+    counts[rows[~quick[key]]] = False
+    found, keys = contradictions(ops, registers(ops, counts))
+    undecided, left = [], _MOST_EXPLORED
+    for number, mine in _by_key(rows, key, np.flatnonzero(~quick)).items():
+        name, chosen = str(names[number]), models[kinds[number]]
+        if chosen is None:
+            undecided.append(f"key {name} ({_without_model(kinds[number])})")
+            continue
+        judged = judge(ops, name, mine, chosen, min(MOST_EXPLORED, left))
+        left -= judged.explored
+        if judged.contradiction is not None:
+            found.append(judged.contradiction)
+            keys.append(name)
+        if judged.undecided is not None:
+            undecided.append(judged.undecided)
     if found:
-        keys = np.unique(np.concatenate([calls.key[unwritten | early], zones.keys(pairs)]))
-        _, why, ops = min(found)
+        by_ns, why, told = min(found)
         more = f" ({count(len(keys), 'key')} contradict themselves)" if len(keys) > 1 else ""
-        return Verdict(valid=False, why=why + more, ops=ops)
-    if repeated.any():
-        return Verdict(valid=None, why=story.repeated(repeated))
-    reads = int((~calls.write).sum())
-    told = f"{count(reads, 'read')} and {count(len(calls.write) - reads, 'write')} on {count(len(registers.names), 'key')}"
-    return Verdict(valid=True, why=f"one order in time explains all of {told}")
+        return Verdict(valid=False, why=why + more, ops=told, explained_until_ns=by_ns)
+    if undecided:
+        return Verdict(valid=None, why=f"undecided: {listed(sorted(undecided))}")
+    return Verdict(valid=True, why=f"one order in time explains all of {_told(ops.iloc[rows], len(names))}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Registers:
-    """The calls that count, their rows in `history.ops`, and the keys' names.
-
-    Left out are failed calls, reads of unknown outcome, and calls of other kinds than "read" and "write". `write_of` tells
-    for each cluster the position of a write of its value, `INITIAL` if there is none; `null` whether its value is null.
-    """
-
-    calls: Calls
-    row: Integers
-    names: list[str]
-    write_of: Integers
-    null: Booleans
-
-    def repeated(self) -> Booleans:
-        """For each key whether a value was written to it twice, or null was written."""
-        calls, repeated = self.calls, np.zeros(len(self.names), dtype=bool)
-        writes = np.bincount(calls.cluster[calls.write], minlength=len(self.write_of))
-        again = calls.write & ((writes > 1) | self.null)[calls.cluster]
-        repeated[calls.key[again]] = True
-        return repeated
-
-    def unwritten(self) -> Booleans:
-        """For each call whether it read what no call that may have had an effect wrote."""
-        unwritten: Booleans = (self.write_of == INITIAL) & ~self.null
-        return np.take(unwritten, self.calls.cluster)
-
-    def early(self) -> Booleans:
-        """For each call whether it read, and was done, before the write of its value was sent; the last, if repeated."""
-        write = self.write_of[self.calls.cluster]
-        early: Booleans = (write != INITIAL) & (self.calls.done < self.calls.sent[write])
-        return early
+def _is_of(ops: pd.DataFrame, kinds: frozenset[str] | tuple[str, ...]) -> Booleans:
+    return ops["kind"].isin(list(kinds)).to_numpy(dtype=bool)
 
 
-def _registers(ops: pd.DataFrame) -> _Registers:
-    write = (ops["kind"] == "write").to_numpy(dtype=bool)
-    read = (ops["kind"] == "read").to_numpy(dtype=bool)
-    ok = (ops["outcome"] == "ok").to_numpy(dtype=bool)
-    unknown = (ops["outcome"] == "unknown").to_numpy(dtype=bool)
-    row = np.flatnonzero((read & ok) | (write & (ok | unknown)))
-    write, unknown = write[row], unknown[row]
-    key, names = pd.factorize(ops["key"].iloc[row], use_na_sentinel=False)
-    value, values = pd.factorize(ops["value"].iloc[row])  # null becomes -1
-    numbers, cluster = np.unique(key * np.int64(len(values) + 1) + value + 1, return_inverse=True)
-    moments, times = np.unique(
-        np.concatenate([ops["sent_ns"].to_numpy()[row], ops["done_ns"].to_numpy()[row]]), return_inverse=True
-    )
-    sent, done = times[: len(row)] + 1, times[len(row) :] + 1
-    end = len(moments) + 1
-    write_of = np.full(len(numbers), INITIAL)
-    write_of[cluster[write]] = np.flatnonzero(write)
-    return _Registers(
-        calls=Calls(key=key, cluster=cluster, write=write, sent=sent, done=np.where(unknown, end, done), end=end),
-        row=row,
-        names=[str(name) for name in names],
-        write_of=write_of,
-        null=numbers % (len(values) + 1) == 0,
-    )
+def _kinds(kind: pd.Series, key: Integers, keys: int) -> list[frozenset[str]]:
+    """The kinds of calls of each key."""
+    names = kind.cat.categories.astype(str).to_numpy()
+    there = np.zeros((keys, len(names)), dtype=bool)
+    there[key, kind.cat.codes.to_numpy()] = True
+    distinct, number = np.unique(there, axis=0, return_inverse=True)
+    sets = [frozenset(names[those].tolist()) for those in distinct]
+    return [sets[of] for of in number.reshape(-1).tolist()]
 
 
-def _first(calls: Calls, chosen: Booleans) -> int:
-    """The chosen call that was done first."""
-    positions = np.flatnonzero(chosen)
-    return int(positions[np.argmin(calls.done[positions])])
+def _models(kinds: list[frozenset[str]], model: Model | None) -> dict[frozenset[str], Model | None]:
+    """The model of keys with calls of these kinds; None if there is none, or several that disagree."""
+    every = next(iter(objects.that_know(frozenset().union(*kinds)).values()), None) if model is None else model
+    if every is not None:
+        return dict.fromkeys(kinds, every)
+    return {those: next(iter(objects.that_know(those).values()), None) if those != {"read"} else None for those in set(kinds)}
 
 
-class _Found(NamedTuple):
-    """A contradiction: the rank of the time by which it was there, its sentence, the rows of `history.ops` that show it."""
-
-    by: int
-    why: str
-    ops: tuple[int, ...]
+def _without_model(kinds: frozenset[str]) -> str:
+    if kinds == {"read"}:
+        return "which is only read, so it may be any of the kinds of objects here"
+    return f"no model knows all of {', '.join(sorted(kinds))}"
 
 
-class _Story:
-    """The sentences about calls, which are named by their position among the calls that count."""
+def _written_again(counted: pd.DataFrame, key: Integers, keys: int) -> Booleans:
+    """For each key whether a value may have been written to it twice, or null, which every key holds at first."""
+    write = (counted["kind"] == "write").to_numpy(dtype=bool)
+    value, values = pd.factorize(counted["value"][write])
+    twice = pd.Series(key[write] * np.int64(len(values) + 1) + value).duplicated().to_numpy()
+    again = np.zeros(keys, dtype=bool)
+    again[key[write][twice | (value < 0)]] = True
+    return again
 
-    def __init__(self, ops: pd.DataFrame, registers: _Registers) -> None:
-        self._ops = ops
-        self._registers = registers
 
-    def unwritten(self, read: int) -> _Found:
-        row = self._row(read)
-        key, value = self._ops["key"].iloc[row], self._ops["value"].iloc[row]
-        same = (self._ops["kind"] == "write") & (self._ops["key"] == key) & (self._ops["value"] == value)
-        failed = np.flatnonzero(same.fillna(False).to_numpy(dtype=bool))  # beside a write of null
-        why = f"{self._key(read)}: {self._read(read)}, which was never written"
-        if len(failed):
-            writer = self._ops["client"].iloc[failed[0]]
-            why = f"{self._key(read)}: {self._read(read)}, but client {writer}'s write of it (op {failed[0]}) had failed"
-        return self._found(int(self._registers.calls.done[read]), why, [row, *map(int, failed[:1])])
+def _by_key(rows: Integers, key: Integers, keys: Integers) -> dict[int, Integers]:
+    """The rows of each of these keys."""
+    if not len(keys):
+        return {}
+    order = np.argsort(key, kind="stable")
+    begins, ends = (np.searchsorted(key[order], keys, side=side) for side in ("left", "right"))
+    return {int(number): rows[order[begin:end]] for number, begin, end in zip(keys, begins, ends, strict=True)}
 
-    def early(self, read: int) -> _Found:
-        write = int(self._registers.write_of[self._registers.calls.cluster[read]])
-        why = f"{self._key(read)}: {self._read(read)} before {self._call(write)} was sent"
-        return self._found(int(self._registers.calls.done[read]), why, [self._row(read), self._row(write)])
 
-    def contradiction(self, by: int, calls: Contradiction, positions: Integers) -> _Found:
-        """`positions` are those of the calls among which the contradiction was found."""
-        four = [calls.older, calls.newer_sent, calls.newer_done, calls.read]
-        older, newer_sent, newer_done, read = (INITIAL if call == INITIAL else int(positions[call]) for call in four)
-        why = f"{self._key(read)}: {self._read(read)} after {self._past(newer_done)}"
-        if older != INITIAL:
-            newer = self._call(newer_sent) if newer_sent != newer_done else f"that {self._kind(newer_sent)}"
-            why += f", yet {self._value(read)} is the older value: {self._past(older)} before {newer} was sent"
-        return self._found(by, why, [self._row(call) for call in (older, newer_sent, newer_done, read) if call != INITIAL])
-
-    def repeated(self, repeated: Booleans) -> str:
-        calls = self._registers.calls
-        keys = [self._registers.names[key] for key in np.flatnonzero(repeated)]
-        rows = self._registers.row[calls.write & repeated[calls.key]]
-        writes = self._ops[["key", "value"]].iloc[rows]
-        again = writes[(writes["value"].isna() | writes.duplicated(keep=False)).to_numpy(dtype=bool)].iloc[0]
-        what = f"{again['value']} was written to key {again['key']} more than once"
-        if not isinstance(again["value"], str):
-            what = f"null, which every key holds at first, was written to key {again['key']}"
-        return f"{what}, so it is not known which write a read saw; undecided: {listed(sorted(keys))}"
-
-    def _found(self, by: int, why: str, rows: list[int]) -> _Found:
-        return _Found(by, why, tuple(sorted(set(rows))))
-
-    def _past(self, call: int) -> str:
-        if self._registers.calls.write[call]:
-            return f"{self._call(call)} had been acknowledged"
-        return f"client {self._client(call)} had read {self._value(call)} (op {self._row(call)})"
-
-    def _call(self, call: int) -> str:
-        return f"client {self._client(call)}'s {self._kind(call)} of {self._value(call)} (op {self._row(call)})"
-
-    def _read(self, call: int) -> str:
-        return f"client {self._client(call)} read {self._value(call)} (op {self._row(call)})"
-
-    def _kind(self, call: int) -> str:
-        return "write" if self._registers.calls.write[call] else "read"
-
-    def _key(self, call: int) -> str:
-        return f"key {self._registers.names[self._registers.calls.key[call]]}"
-
-    def _value(self, call: int) -> str:
-        return quoted(self._ops["value"].iloc[self._row(call)])
-
-    def _client(self, call: int) -> int:
-        return int(self._ops["client"].iloc[self._row(call)])
-
-    def _row(self, call: int) -> int:
-        return int(self._registers.row[call])
+def _told(counted: pd.DataFrame, keys: int) -> str:
+    kinds = set(map(str, counted["kind"].unique()))
+    if kinds <= _PLAIN:
+        reads = int(((counted["kind"] == "read") & (counted["outcome"] == "ok")).sum())
+        return f"{count(reads, 'read')} and {count(int((counted['kind'] == 'write').sum()), 'write')} on {count(keys, 'key')}"
+    return f"{count(len(counted), 'call')} ({', '.join(sorted(kinds))}) on {count(keys, 'key')}"
 
 
 def applies(history: History) -> bool:
-    """Whether registers were read."""
-    return bool((history.ops["kind"] == "read").any())
+    """Whether there are registers, logs or texts."""
+    kinds = {str(kind) for kind in history.ops["kind"].unique() if kind in KINDS}
+    if "read" in kinds and len(kinds) > 1:
+        kinds.discard("read")
+    return any(kinds & objects.named(name).kinds for name in _BY_DEFAULT)

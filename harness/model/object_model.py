@@ -13,8 +13,8 @@ A model is ten lines. This is one of a register that holds null at first:
                 return call.value
             return state if call.value == state else REFUSED
 
-States are immutable and hashable, and equal states behave alike. `step` is a pure function, and takes two calls for the same if
-they agree in client, kind, value and `answered`.
+States are immutable and hashable, and equal states behave alike. `step` is a pure function. A model to which it is all the same
+which client calls may say so by `clients_alike = True`, and is then judged faster.
 """
 
 from __future__ import annotations
@@ -31,7 +31,21 @@ class Refused(Enum):
     REFUSED = "refused"
 
 
+class Same(Enum):
+    """The state as it was."""
+
+    SAME = "same"
+
+
+class Whatever(Enum):
+    """Every state."""
+
+    WHATEVER = "whatever"
+
+
 REFUSED: Final = Refused.REFUSED
+SAME: Final = Same.SAME
+WHATEVER: Final = Whatever.WHATEVER
 
 State = Hashable
 
@@ -73,7 +87,7 @@ class Model(Protocol):
 
 @runtime_checkable
 class Observed(Protocol):
-    """A model that knows which calls only look. It is judged much faster than one that does not."""
+    """A model that knows which calls only look. It is judged faster than one that does not."""
 
     def observes(self, call: Call) -> bool:
         """Whether the call changes no state: wherever `step` does not refuse it, it returns the state as it was."""
@@ -82,8 +96,44 @@ class Observed(Protocol):
 
 @runtime_checkable
 class Overwritten(Protocol):
-    """A model that knows which calls overwrite. It is judged much faster than one that does not."""
+    """A model that knows which calls overwrite. It is judged faster than one that does not."""
 
     def overwrites(self, call: Call) -> bool:
         """Whether the call is never refused and the state after it is the same whatever the state before it was."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A call that depends on no more than whether the object is in one state.
+
+    In the state `expected` (with `differs`, in every state but that one) it leaves `leaves`; in all others it does `otherwise`.
+    """
+
+    expected: State | Whatever = WHATEVER
+    differs: bool = False
+    leaves: State | Same = SAME
+    otherwise: Refused | Same = REFUSED
+
+    def after(self, state: State) -> State | Refused:
+        """What `step` returns."""
+        if self.expected is WHATEVER or (state == self.expected) != self.differs:
+            return state if self.leaves is SAME else self.leaves
+        return state if self.otherwise is SAME else REFUSED
+
+    @property
+    def observes(self) -> bool:
+        return self.leaves is SAME
+
+    @property
+    def overwrites(self) -> bool:
+        return self.leaves is not SAME and self.expected is WHATEVER
+
+
+@runtime_checkable
+class Ruled(Protocol):
+    """A model all of whose calls have rules: the search then need not ask it for every step."""
+
+    def rule(self, call: Call) -> Rule:
+        """The call's rule; `step` returns the same."""
         ...

@@ -26,12 +26,15 @@ class Dependency:
 class Verdict:
     """What a checker found. `valid` is None if it cannot decide; `why` is one sentence; `ops` are rows of `history.ops`.
 
+    What was done before `explained_until_ns` has an order that explains it, and with what was done at that time there is none
+    any more; None if the check does not look for an order.
     `cycle` holds dependencies that contradict each other: each begins where the one before ends, the first where the last ends.
     """
 
     valid: bool | None
     why: str
     ops: tuple[int, ...] = ()
+    explained_until_ns: int | None = None
     cycle: tuple[Dependency, ...] = ()
 
 

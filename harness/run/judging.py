@@ -48,7 +48,14 @@ def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...
             where = f"{Path(last.filename).name}, line {last.lineno}"
             verdict = Verdict(valid=None, why=f"the check itself failed: {type(error).__name__}: {error} ({where})")
         found.append(
-            CheckResult(name=checker.__name__, valid=verdict.valid, why=verdict.why, ops=verdict.ops, cycle=verdict.cycle)
+            CheckResult(
+                name=checker.__name__,
+                valid=verdict.valid,
+                why=verdict.why,
+                ops=verdict.ops,
+                explained_until_ns=verdict.explained_until_ns,
+                cycle=verdict.cycle,
+            )
         )
     return tuple(found)
 

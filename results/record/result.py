@@ -27,6 +27,8 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     valid: bool | None
     why: str
     ops: tuple[int, ...] = ()
+    explained_until_ns: int | None = None
+    """What was done before has an order that explains it, and no longer with what was done then; None if no order is sought."""
     cycle: tuple[Dependency, ...] = ()
     """Dependencies of transactions that contradict each other."""
 

@@ -244,31 +244,6 @@ UNDECIDED = {
         "c1 write x 1 0..1 ok\nc1 read x null 2..3 unknown",
         "no read was answered, so nothing could show the order of the writes",
     ),
-    "a value written twice": (
-        """
-        c1 write x 1   0..1 ok
-        c1 write x 2   2..3 ok
-        c1 write x 1   4..5 unknown
-        c1 read  x 2   6..7 ok
-        """,
-        "1 was written to key x more than once, so it is not known which write a read saw; undecided: x",
-    ),
-    "a value written twice, of which one write would make the read stale": (
-        """
-        c1 write x 1   4..5 ok
-        c1 write x 2   2..3 ok
-        c1 write x 1   0..1 ok
-        c1 read  x 1   6..7 ok
-        """,
-        "1 was written to key x more than once, so it is not known which write a read saw; undecided: x",
-    ),
-    "null written": (
-        """
-        c1 write x null   0..1 ok
-        c1 read  x null   6..7 ok
-        """,
-        "null, which every key holds at first, was written to key x, so it is not known which write a read saw; undecided: x",
-    ),
 }
 
 

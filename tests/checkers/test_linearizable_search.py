@@ -91,10 +91,10 @@ def test_both_verdicts_are_common_among_the_random_histories() -> None:
 
 
 def test_values_written_twice_are_not_called_wrong() -> None:
-    """An atomic register's history stays right when different values are given one name, but it cannot be decided."""
-    histories = [[replace(op, value=op.value and str(int(op.value) % 2)) for op in right(Random(seed))] for seed in range(3000)]
+    """An atomic register's history stays right when different values are given one name."""
+    histories = [[replace(op, value=op.value and str(int(op.value) % 2)) for op in right(Random(seed))] for seed in range(1000)]
     verdict = linearizable(recorded(histories))
-    assert verdict.valid is None, verdict.why
+    assert verdict.valid is True, verdict.why
 
 
 def test_accepts_whatever_an_atomic_register_did() -> None:

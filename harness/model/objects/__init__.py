@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from functools import cache
 
 from harness.model.errors import UsageError
 from harness.model.object_model import Model
 
 
+@cache
 def names() -> tuple[str, ...]:
     """The names of the models in this folder."""
     return tuple(sorted(name for _, name, _ in pkgutil.iter_modules(__path__) if not name.startswith("_")))

@@ -19,6 +19,7 @@ class Counter:
 
     kinds = frozenset({"increment", "decrement", "read"})
     initial: State = 0
+    clients_alike = True
 
     def step(self, state: State, call: Call) -> State | Refused:
         total = cast(int, state)

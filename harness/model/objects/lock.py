@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.model.object_model import REFUSED, Call, Refused, State
+from harness.model.object_model import SAME, Call, Refused, Rule, State
 
 
 class Lock:
@@ -10,7 +10,7 @@ class Lock:
 
     | kind      | value                                                                                     |
     | --------- | ----------------------------------------------------------------------------------------- |
-    | `acquire` | null if the client got it, `false` if it was answered that the lock is held               |
+    | `acquire` | null or a fencing token if the client got it, `false` if it was answered that it is held  |
     | `release` | null if the client gave it back, `false` if it was answered that it is not the holder     |
     """
 
@@ -18,18 +18,10 @@ class Lock:
     initial: State = None
 
     def step(self, state: State, call: Call) -> State | Refused:
-        may = state is None if call.kind == "acquire" else state == call.client
-        after = call.client if call.kind == "acquire" else None
+        return self.rule(call).after(state)
+
+    def rule(self, call: Call) -> Rule:
+        before, after = (None, call.client) if call.kind == "acquire" else (call.client, None)
         if not call.answered:
-            return after if may else state
-        if refused(call):
-            return REFUSED if may else state
-        return after if may else REFUSED
-
-    def observes(self, call: Call) -> bool:
-        return call.answered and refused(call)
-
-
-def refused(call: Call) -> bool:
-    """Whether the call was answered that it cannot be done."""
-    return call.value == "false"
+            return Rule(expected=before, leaves=after, otherwise=SAME)
+        return Rule(expected=before, differs=True) if call.value == "false" else Rule(expected=before, leaves=after)

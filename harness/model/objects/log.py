@@ -19,6 +19,7 @@ class Log:
 
     kinds = frozenset({"append", "read"})
     initial: State = ()
+    clients_alike = True
 
     def step(self, state: State, call: Call) -> State | Refused:
         if call.kind == "append":

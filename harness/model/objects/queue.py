@@ -18,6 +18,7 @@ class Queue:
 
     kinds = frozenset({"enqueue", "dequeue"})
     initial: State = ()
+    clients_alike = True
 
     def step(self, state: State, call: Call) -> State | Refused:
         waiting = cast(tuple[str | None, ...], state)

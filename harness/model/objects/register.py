@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from harness.model.object_model import REFUSED, Call, Refused, State
+from harness.model.object_model import SAME, Call, Refused, Rule, State
 from harness.model.objects._values import elements
 
 
@@ -21,27 +21,23 @@ class Register:
 
     kinds = frozenset({"read", "write", "cas", "delete"})
     initial: State = None
+    clients_alike = True
 
     def step(self, state: State, call: Call) -> State | Refused:
+        return self.rule(call).after(state)
+
+    def rule(self, call: Call) -> Rule:
         match call.kind:
             case "read":
-                return state if not call.answered or call.value == state else REFUSED
+                return Rule(expected=call.value) if call.answered else Rule()
             case "write":
-                return call.value
+                return Rule(leaves=call.value)
             case "delete":
-                return None
+                return Rule(leaves=None)
         expected, new, swapped = compared(call)
         if not call.answered:
-            return new if state == expected else state
-        if not swapped:
-            return state if state != expected else REFUSED
-        return new if state == expected else REFUSED
-
-    def observes(self, call: Call) -> bool:
-        return call.kind == "read" or (call.kind == "cas" and call.answered and not compared(call)[2])
-
-    def overwrites(self, call: Call) -> bool:
-        return call.kind in ("write", "delete")
+            return Rule(expected=expected, leaves=new, otherwise=SAME)
+        return Rule(expected=expected, leaves=new) if swapped else Rule(expected=expected, differs=True)
 
 
 def compared(call: Call) -> tuple[str | None, str | None, bool]:

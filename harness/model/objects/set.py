@@ -20,6 +20,7 @@ class Set:
 
     kinds = frozenset({"add", "remove", "contains", "read"})
     initial: State = frozenset()
+    clients_alike = True
 
     def step(self, state: State, call: Call) -> State | Refused:
         held = cast(frozenset[str | None], state)

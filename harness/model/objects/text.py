@@ -19,6 +19,7 @@ class Text:
 
     kinds = frozenset({"read", "write", "append"})
     initial: State = ""
+    clients_alike = True
 
     def step(self, state: State, call: Call) -> State | Refused:
         text = call.value or ""

@@ -1,0 +1,91 @@
+"""Objects of any kind, one a key: whether some order of their calls explains what was answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from harness.checkers._registers import Found
+from harness.checkers._search.rounds import decide
+from harness.checkers._search.smallest import Calls, first_contradiction, observes, smallest
+from harness.checkers._wording import listed, quoted
+from harness.checkers._zones import Integers
+from harness.model.object_model import Call, Model
+
+_MOST_TOLD: Final = 12
+"""Of more calls than these, which could not be made fewer, the last are told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What the search found about one key: a contradiction, or why it cannot tell; neither if there is an order."""
+
+    explored: int
+    contradiction: Found | None = None
+    undecided: str | None = None
+
+
+def judge(ops: pd.DataFrame, key: str, rows: Integers, model: Model, most_explored: int) -> Judged:
+    """Judge the calls of one key, given as rows of `history.ops` that did not fail; at most so many configurations."""
+    part = ops.iloc[rows]
+    kinds, kind = _kinds(part, model)
+    try:
+        counts = ~np.array([observes(model, call) and not call.answered for call in kinds], dtype=bool)[kind]
+        rows, kind = rows[counts], kind[counts]
+        sent_ns, done_ns = part["sent_ns"].to_numpy()[counts], part["done_ns"].to_numpy()[counts]
+        calls = Calls(kinds=kinds, kind=kind, sent_ns=sent_ns, done_ns=done_ns)
+        problem = calls.problem(model)
+        decision = decide(problem, most_explored)
+        if decision.has_order:
+            return Judged(explored=decision.explored)
+        if decision.has_order is None:
+            told = f"{decision.explained:,} of {len(problem.stages):,} calls explained when {decision.explored:,} were tried"
+            return Judged(explored=decision.explored, undecided=f"key {key} (ways to order its calls: {told})")
+        last = first_contradiction(calls, model, problem, decision.explained)
+        few = smallest(calls, model, last)
+    except ValueError as error:
+        return Judged(explored=0, undecided=f"key {key} ({error})")
+    return Judged(
+        explored=decision.explored,
+        contradiction=Found(
+            int(done_ns[last]), _sentence(ops, key, rows[few].tolist()), tuple(sorted(rows[few[-_MOST_TOLD:]].tolist()))
+        ),
+    )
+
+
+def _kinds(part: pd.DataFrame, model: Model) -> tuple[list[Call], Integers]:
+    """The calls that differ to the model, and for each row which of them it is."""
+    alike = getattr(model, "clients_alike", False)
+    answered = (part["outcome"] == "ok").to_numpy(dtype=bool)
+    codes = [pd.factorize(part[column])[0] for column in ("kind", "value")] + [answered]
+    if not alike:
+        codes.append(part["client"].to_numpy())
+    _, first, number = np.unique(np.column_stack(codes), axis=0, return_index=True, return_inverse=True)
+    kinds = [
+        Call(
+            client=0 if alike else int(part["client"].iloc[row]),
+            kind=str(part["kind"].iloc[row]),
+            value=value if isinstance(value := part["value"].iloc[row], str) else None,
+            answered=bool(answered[row]),
+        )
+        for row in first
+    ]
+    return kinds, number.reshape(-1).astype(np.int32)
+
+
+def _sentence(ops: pd.DataFrame, key: str, rows: Sequence[int]) -> str:
+    *others, last = [_call(ops, row) for row in rows]
+    if not others:
+        return f"key {key}: nothing that was called explains {last}"
+    few = "all that was answered before" if len(rows) > _MOST_TOLD else listed(others)
+    return f"key {key}: no order explains {last} together with {few}"
+
+
+def _call(ops: pd.DataFrame, row: int) -> str:
+    call = ops.iloc[row]
+    of = "" if call["kind"] in ("delete", "acquire", "release") else f" of {quoted(call['value'])}"
+    return f"client {call['client']}'s {call['kind']}{of} (op {row})"

@@ -1,0 +1,270 @@
+"""Known anomalies of objects of every kind, each beside a history that differs in one thing and is right."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checkers.linearizable import applies, linearizable
+from tests.helpers.transcript import history
+
+WRONG_AND_RIGHT = {
+    "a stale read of a value that was written twice": (
+        """
+        c1 write x 1   0..1 ok
+        c1 write x 1   2..3 ok
+        c1 write x 2   4..5 ok
+        c2 read  x 1   6..7 ok
+        """,
+        """
+        c1 write x 1   0..1 ok
+        c1 write x 2   2..3 ok
+        c1 write x 1   4..5 ok
+        c2 read  x 1   6..7 ok
+        """,
+    ),
+    "a deleted value rises again": (
+        """
+        c1 write  x 1     0..1 ok
+        c1 delete x null  2..3 ok
+        c2 read   x null  4..5 ok
+        c2 read   x 1     6..7 ok
+        """,
+        """
+        c1 write  x 1     0..1 ok
+        c1 delete x null  2..3 ok
+        c2 read   x null  4..5 ok
+        c2 read   x null  6..7 ok
+        """,
+    ),
+    "a write of null is undone": (
+        """
+        c1 write x 1     0..1 ok
+        c1 write x null  2..3 ok
+        c2 read  x null  4..5 ok
+        c2 read  x 1     6..7 ok
+        """,
+        """
+        c1 write x 1     0..1 ok
+        c1 write x null  2..3 ok
+        c2 read  x null  4..5 ok
+        """,
+    ),
+    "two compare-and-sets both win": (
+        """
+        c1 write x 0      0..1 ok
+        c1 cas   x [0,1]  2..5 ok
+        c2 cas   x [0,2]  2..5 ok
+        """,
+        """
+        c1 write x 0      0..1 ok
+        c1 cas   x [0,1]  2..5 ok
+        c2 cas   x [0,2,false]  2..5 ok
+        c2 read  x 1      6..7 ok
+        """,
+    ),
+    "a compare-and-set is lost": (
+        """
+        c1 write x 1      0..1 ok
+        c1 cas   x [1,2]  2..3 ok
+        c2 read  x 1      4..5 ok
+        """,
+        """
+        c1 write x 1      0..1 ok
+        c1 cas   x [1,2]  2..3 ok
+        c2 read  x 2      4..5 ok
+        """,
+    ),
+    "a compare-and-set of unknown outcome takes effect twice": (
+        """
+        c1 write x 1      0..1 ok
+        c1 cas   x [1,2]  2..3 unknown
+        c2 read  x 2      4..5 ok
+        c2 write x 1      6..7 ok
+        c2 read  x 2      8..9 ok
+        """,
+        """
+        c1 write x 1      0..1 ok
+        c1 cas   x [1,2]  2..3 unknown
+        c2 read  x 1      4..5 ok
+        c2 write x 1      6..7 ok
+        c2 read  x 2      8..9 ok
+        """,
+    ),
+    "a failed compare-and-set is seen": (
+        """
+        c1 write x 1      0..1 ok
+        c1 cas   x [1,2]  2..3 failed
+        c2 read  x 2      4..5 ok
+        """,
+        """
+        c1 write x 1      0..1 ok
+        c1 cas   x [1,2]  2..3 failed
+        c2 read  x 1      4..5 ok
+        """,
+    ),
+    "a counter loses an increment": (
+        """
+        c1 increment n null  0..1 ok
+        c2 increment n null  0..1 ok
+        c1 read      n 1     2..3 ok
+        """,
+        """
+        c1 increment n null  0..1 ok
+        c2 increment n null  0..1 unknown
+        c1 read      n 1     2..3 ok
+        """,
+    ),
+    "a counter goes back": (
+        """
+        c1 increment n null  0..9 ok
+        c2 read      n 1     1..2 ok
+        c2 read      n 0     3..4 ok
+        """,
+        """
+        c1 increment n null  0..9 ok
+        c2 read      n 0     1..2 ok
+        c2 read      n 1     3..4 ok
+        """,
+    ),
+    "two readers see elements come in different orders": (
+        """
+        c1 add  s a        0..9 ok
+        c2 add  s b        0..9 ok
+        c3 read s ["a"]    1..2 ok
+        c4 read s ["b"]    1..2 ok
+        """,
+        """
+        c1 add  s a        0..9 ok
+        c2 add  s b        0..9 ok
+        c3 read s ["a"]    1..2 ok
+        c4 read s ["b","a"]    1..2 ok
+        """,
+    ),
+    "an element is dequeued twice": (
+        """
+        c1 enqueue q 1  0..1 ok
+        c2 dequeue q 1  2..5 ok
+        c3 dequeue q 1  2..5 ok
+        """,
+        """
+        c1 enqueue q 1  0..1 ok
+        c2 dequeue q 1  2..5 ok
+        c3 dequeue q null  2..5 ok
+        """,
+    ),
+    "a queue gives the second first": (
+        """
+        c1 enqueue q 1  0..1 ok
+        c1 enqueue q 2  2..3 ok
+        c2 dequeue q 2  4..5 ok
+        """,
+        """
+        c1 enqueue q 1  0..3 ok
+        c2 enqueue q 2  2..3 ok
+        c2 dequeue q 2  4..5 ok
+        """,
+    ),
+    "two clients hold a lock": (
+        """
+        c1 acquire l null  0..1 ok
+        c2 acquire l null  2..3 ok
+        c1 release l null  4..5 ok
+        """,
+        """
+        c1 acquire l null  0..1 ok
+        c2 acquire l null  2..5 ok
+        c1 release l null  4..5 ok
+        """,
+    ),
+    "a log forgets what it showed": (
+        """
+        c1 append g a          0..1 ok
+        c2 append g b          0..1 ok
+        c3 read   g ["a","b"]  2..3 ok
+        c3 read   g ["a"]      4..5 ok
+        """,
+        """
+        c1 append g a          0..1 ok
+        c2 append g b          2..5 ok
+        c3 read   g ["a","b"]  2..3 ok
+        c3 read   g ["a","b"]  4..5 ok
+        """,
+    ),
+    "a text has an appended part twice": (
+        """
+        c1 write  t a    0..1 ok
+        c1 append t b    2..3 ok
+        c2 read   t abb  4..5 ok
+        """,
+        """
+        c1 write  t a    0..1 ok
+        c1 append t b    2..3 ok
+        c2 read   t ab   4..5 ok
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize(("wrong", "right"), WRONG_AND_RIGHT.values(), ids=WRONG_AND_RIGHT.keys())
+def test_tells_an_anomaly_from_what_is_right(wrong: str, right: str) -> None:
+    verdict = linearizable(history(wrong))
+    assert verdict.valid is False, verdict.why
+    assert verdict.ops
+    assert verdict.explained_until_ns is not None
+    verdict = linearizable(history(right))
+    assert verdict.valid is True, verdict.why
+
+
+def test_tells_the_calls_that_have_no_order() -> None:
+    verdict = linearizable(
+        history("""
+        c1 write x 1       0..1  ok
+        c1 cas   x [1,2]   2..3  ok
+        c2 read  x 2       4..5  ok
+        c3 read  x 1       6..7  ok
+        c1 read  x 1       8..9  ok
+        """)
+    )
+    assert verdict.why == "key x: no order explains client 3's read of 1 (op 3) together with client 2's read of 2 (op 2)"
+    assert verdict.ops == (2, 3)
+    assert verdict.explained_until_ns == 7_000_000
+
+
+def test_a_violation_beside_a_read_that_found_nothing_is_told() -> None:
+    verdict = linearizable(
+        history("""
+        c1 read  y null  0..1 ok
+        c1 write x 1     2..3 ok
+        c1 read  x null  4..5 ok
+        """)
+    )
+    assert verdict.valid is False
+    assert verdict.ops == (1, 2)
+
+
+def test_keys_of_one_history_may_hold_different_objects() -> None:
+    both = history("""
+        c1 enqueue q 1     0..1 ok
+        c2 dequeue q 1     2..3 ok
+        c1 write   x 1     0..1 ok
+        c1 read    x 1     2..3 ok
+    """)
+    assert linearizable(both).valid is True
+
+
+def test_does_not_guess_what_an_object_is() -> None:
+    verdict = linearizable(history("c1 enqueue q 1 0..1 ok\nc1 write q 1 2..3 ok\nc1 dequeue q 1 4..5 ok"))
+    assert (verdict.valid, verdict.why) == (None, "undecided: key q (no model knows all of dequeue, enqueue, write)")
+
+
+def test_a_value_that_a_model_cannot_read_is_told() -> None:
+    verdict = linearizable(history("c1 cas x 1 0..1 ok\nc1 read x 1 2..3 ok"))
+    assert verdict.valid is None
+    assert "the value of cas must be" in verdict.why
+
+
+def test_applies_by_itself_only_to_what_usually_promises_it() -> None:
+    assert applies(history("c1 cas x [1,2] 0..1 ok"))
+    assert applies(history("c1 read x 1 0..1 ok"))
+    assert not applies(history("c1 increment x 1 0..1 ok\nc1 read x 1 2..3 ok"))
+    assert not applies(history("c1 enqueue x 1 0..1 ok"))
