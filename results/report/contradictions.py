@@ -33,6 +33,8 @@ class Bar:
     tip: str
     outcome: str
     suspect: bool
+    explained: bool
+    """Whether it was done before the moment up to which there is an order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,8 @@ class Timeline:
     to_s: float
     min_width_px: int
     note: str
+    explained_until: float | None
+    """In percent of the width: all that was done before has an order; with what was done then there is none."""
 
 
 def timeline(check: CheckResult, ops: pd.DataFrame) -> Timeline | None:
@@ -56,17 +60,23 @@ def timeline(check: CheckResult, ops: pd.DataFrame) -> Timeline | None:
     shown = ops.loc[[*suspects, *_neighbours(ops, suspects, _OPERATIONS - len(suspects))]].sort_values("sent_ns", kind="stable")
     ends = sorted({*shown["sent_ns"].tolist(), *shown["done_ns"].tolist()})
     place = {at_ns: 100 * step / max(len(ends) - 1, 1) for step, at_ns in enumerate(ends)}
+    until_ns = check.explained_until_ns
     lanes = tuple(
-        (f"client {client}", _bars(rows, place, set(suspects))) for client, rows in shown.groupby("client", observed=True)
+        (f"client {client}", _bars(rows, place, set(suspects), until_ns))
+        for client, rows in shown.groupby("client", observed=True)
     )
     more = len(check.ops) - len(suspects)
+    notes = [f"{more:,} more operations are in the run's result."] if more else []
+    if until_ns in place:
+        notes.append("What was done left of the dashed line has an order that explains it.")
     return Timeline(
         title=f"What contradicts {check.name}, client by client",
         lanes=lanes,
         from_s=ends[0] / 1e9,
         to_s=ends[-1] / 1e9,
         min_width_px=_STEP_PX * len(ends),
-        note=f"{more:,} more operations are in the run's result." if more else "",
+        note=" ".join(notes),
+        explained_until=None if until_ns is None or until_ns not in place else round(place[until_ns], 3),
     )
 
 
@@ -84,7 +94,7 @@ def _neighbours(ops: pd.DataFrame, suspects: Sequence[int], at_most: int) -> lis
     return [int(op) for op in near.index.to_numpy()[order]]
 
 
-def _bars(rows: pd.DataFrame, place: dict[int, float], suspects: set[int]) -> tuple[Bar, ...]:
+def _bars(rows: pd.DataFrame, place: dict[int, float], suspects: set[int], until_ns: int | None) -> tuple[Bar, ...]:
     lefts = [place[at_ns] for at_ns in rows["sent_ns"]]
     bars = []
     for (number, op), left, next_left in zip(rows.iterrows(), lefts, [*lefts[1:], 100.0], strict=True):
@@ -99,6 +109,7 @@ def _bars(rows: pd.DataFrame, place: dict[int, float], suspects: set[int]) -> tu
                 tip=f"operation {number}: {what}, {op['outcome']}, sent at {times}{_from(op['node'])}",
                 outcome=str(op["outcome"]),
                 suspect=number in suspects,
+                explained=until_ns is not None and int(op["done_ns"]) < until_ns,
             )
         )
     return tuple(bars)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from msgspec.structs import replace
+
 from harness.model.history import History
 from results.record.result import CheckResult
 from results.report.contradictions import Bar, timeline
@@ -63,3 +66,18 @@ def test_a_crowd_is_cut_to_the_nearest_calls() -> None:
 def test_operations_that_were_not_recorded_have_no_timeline() -> None:
     assert timeline(wrong(10**9), STALE.ops) is None
     assert timeline(wrong(), STALE.ops) is None
+
+
+def test_how_far_there_is_an_order_is_drawn() -> None:
+    found = replace(wrong(3), explained_until_ns=5_030_000_000)
+    shown = timeline(found, STALE.ops)
+    assert shown is not None
+    assert "left of the dashed line has an order" in shown.note
+    lanes = dict(shown.lanes)
+    stale_read = lanes["client 2"][1]
+    assert shown.explained_until == pytest.approx(stale_read.left + stale_read.width, abs=0.01)
+    assert [bar.explained for bar in lanes["client 1"]] == [True, True]
+    assert not stale_read.explained
+    drawn_without = timeline(wrong(3), STALE.ops)
+    assert drawn_without is not None
+    assert drawn_without.explained_until is None
