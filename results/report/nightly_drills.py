@@ -11,7 +11,7 @@ import numpy as np
 
 from results.report.nightly_data import SeriesKey
 from results.report.nightly_items import Item, RunPages, change_item
-from results.report.nightly_phrasing import amount, budget_words, burn_words, flaky_words, run_word, smallest_of
+from results.report.nightly_phrasing import amount, budget_words, burn_words, flaky_words, place_of, run_word, smallest_of
 from results.report.phrasing import Mark, mark_of
 from results.trends.findings import Finding, Judged
 from results.trends.nightly import Nightly
@@ -60,6 +60,8 @@ class DrillView:
     mark: Mark
     word: str
     figures: Sequence[FigureView]
+    notes: Sequence[str]
+    """What holds of all its figures."""
     budgets: Sequence[BudgetView]
     earlier: Sequence[Item]
     """How its figures moved before the last night, the latest change first."""
@@ -78,7 +80,9 @@ def drill_views(
     flaky = {one.drill: flaky_words(one) for one in nightly.flaky}
     new = {id(change) for change in nightly.new}
     views = []
-    for drill, judged in current.items():
+    for drill, of_drill in current.items():
+        judged = sorted(of_drill, key=lambda each: place_of(each.series.metric.name))
+        common = [note for note in (judged[0].notes if judged else ()) if all(note in each.notes for each in judged)]
         moved = [change for each in judged for change in changes.get(key_of(each.series), ())]
         mark, word = _state(nightly, drill, [change for change in moved if id(change) in new])
         earlier = sorted((change for change in moved if id(change) not in new), key=lambda change: change.night, reverse=True)
@@ -87,7 +91,8 @@ def drill_views(
                 name=drill,
                 mark=mark,
                 word=word,
-                figures=[_figure(each, changes.get(key_of(each.series), ())) for each in judged],
+                figures=[_figure(each, changes.get(key_of(each.series), ()), common) for each in judged],
+                notes=common,
                 budgets=budgets.get(drill, []),
                 earlier=[change_item(change, pages) for change in earlier],
                 flaky=flaky.get(drill, ""),
@@ -134,7 +139,7 @@ def _state(nightly: Nightly, drill: str, new: Sequence[Finding]) -> tuple[Mark, 
     return "good", f"{', '.join(better)} better" if better else "nothing moved"
 
 
-def _figure(judged: Judged, changes: Sequence[Finding]) -> FigureView:
+def _figure(judged: Judged, changes: Sequence[Finding], common: Sequence[str]) -> FigureView:
     series = judged.series
     metric, points = series.metric, series.points
     nights = [point.values[0] if len(point.values) == 1 else median(point.values) for point in points]
@@ -150,7 +155,7 @@ def _figure(judged: Judged, changes: Sequence[Finding]) -> FigureView:
         level=amount(metric, level),
         noise="–" if len(nights) - since < 3 else _noise(deviation, level, metric.unit),
         smallest=smallest_of(judged),
-        notes=judged.notes,
+        notes=[note for note in judged.notes if note not in common],
         label=f"{metric.name} of {series.drill}, {len(points)} nights: {moved or 'did not move'}. Arrow keys go through them.",
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from results.report.nightly_phrasing import (
+    broke_off_words,
     budget_words,
     burn_words,
     change_sentence,
@@ -88,7 +89,7 @@ def items(nightly: Nightly, pages: RunPages) -> list[Item]:
     ]
     if nightly.last.state == "broke off":
         found.append(
-            Item(mark="open", word="Broke off", text=f"the night {nightly.last.name}: {nightly.last.why or 'why is not known'}")
+            Item(mark="open", word="Broke off", text=f"the night {nightly.last.name}: {broke_off_words(nightly.last)}")
         )
     if len(nightly.nights) > 1 and (changed := changed_facts(nightly.nights[-2], nightly.last)):
         text = f"{changed}. Figures from before are not compared with those from now on"

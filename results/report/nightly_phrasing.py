@@ -11,14 +11,17 @@ from results.report.phrasing import Mark, milliseconds, share
 from results.trends.findings import Finding, Judged
 from results.trends.flaky import Flaky
 from results.trends.nightly import Nightly
-from results.trends.nights import RunOutcome
+from results.trends.nights import Night, RunOutcome
 from results.trends.series import Metric
 from results.trends.slo_budget import Budget
 
 _NAMED: Final = 4
 """So many things are named in a sentence; of more, it is said how many more there are."""
-_USUAL: Final = ("p50", "p99", "availability", "recovery")
+_USUAL: Final = ("p50", "p99", "availability", "recovery", "p99.9", "max", "rate", "cpu", "memory", "starts")
+"""The order in which figures are told; others come after them."""
 _METRICS_NAMED: Final = 4
+_LARGE: Final = 9
+"""A relative change from which on it is told as a multiple."""
 _MARKS: Final[dict[int, Mark]] = {0: "good", 1: "bad", 3: "bad", 4: "open"}
 
 
@@ -47,7 +50,7 @@ def summary(nightly: Nightly) -> str:
     parts = []
     worse = nightly.worse
     if nightly.last.state == "broke off":
-        parts.append(f"The last night broke off{f': {nightly.last.why}' if nightly.last.why else ''}.")
+        parts.append(f"The last night broke off: {broke_off_words(nightly.last)}.")
     if nightly.wrong:
         parts.append(f"Wrong: {_names(run.drill for run in nightly.wrong)}.")
     if worse:
@@ -80,7 +83,7 @@ def reach_sentence(nightly: Nightly) -> str:
             if change is not None:
                 found.setdefault(judged.series.metric, []).append(change)
     known = five or one
-    usual = sorted(known, key=lambda metric: _USUAL.index(metric.name) if metric.name in _USUAL else len(_USUAL))
+    usual = sorted(known, key=lambda metric: place_of(metric.name))
     words = [f"{metric.name} {smallest(metric, median(known[metric]))}" for metric in usual[:_METRICS_NAMED]]
     if not words:
         return ""
@@ -100,9 +103,9 @@ def smallest(metric: Metric, change: float | None) -> str:
     if change is None:
         return "–"
     if metric.unit == "":
-        return f"{_two_digits(1 + change)}× missing"
-    if change >= 10:
-        return f"{_two_digits(1 + change)}×"
+        return f"{_two_digits(1 + change)}× missing" if change < 1000 * _LARGE else "–"
+    if change >= _LARGE:
+        return f"over {1 + _LARGE:g}×"
     return f"{'+' if metric.better == 'lower' else '−'}{_two_digits(abs(change) * 100)} %"
 
 
@@ -168,14 +171,19 @@ def percent(effect: float) -> str:
     """A relative change: "+4.2 %", "−12 %"."""
     if math.isinf(effect):
         return "from nothing"
-    if effect >= 10:
+    if effect >= _LARGE:
         return _times(effect)
     return f"{'+' if effect >= 0 else '−'}{_two_digits(abs(effect) * 100)} %"
 
 
-def run_name(run: RunOutcome) -> str:
-    """ "quorum/healthy, seed 3"."""
-    return f"{run.drill}, seed {run.seed}"
+def broke_off_words(night: Night) -> str:
+    """Why a night broke off."""
+    return night.why.removeprefix("broke off: ") or "why is not known"
+
+
+def place_of(metric: str) -> tuple[int, str]:
+    """Sorts figures into the order in which they are told."""
+    return (_USUAL.index(metric) if metric in _USUAL else len(_USUAL), metric)
 
 
 def run_word(run: RunOutcome) -> str:
