@@ -137,7 +137,7 @@ def _import(arguments: argparse.Namespace) -> None:
 def _report(arguments: argparse.Namespace) -> int:
     """Returns the exit code that the last night came to, so that a gate can use what was imported."""
     console = output_console(arguments)
-    nightly = judged(HistoryDatabase.open(arguments.history), objective=arguments.objective)
+    nightly = judged(HistoryDatabase.open(arguments.history), objective=arguments.objective, calibrated=True)
     write_outputs(nightly, arguments, RUNS, console)
     return nightly.exit_code
 

@@ -72,7 +72,7 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         recording.complete()
     _say(recording.name, database, console)
-    nightly = judged(database, last=recording.name, objective=arguments.objective)
+    nightly = judged(database, last=recording.name, objective=arguments.objective, calibrated=True)
     write_outputs(nightly, arguments, arguments.runs, console)
     return INTERRUPTED if interrupted else nightly.exit_code
 

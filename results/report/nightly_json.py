@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from results.report.nightly_phrasing import change_sentence, summary, title
+from results.trends.calibration import Calibration
 from results.trends.findings import Finding, Kind
 from results.trends.nightly import Nightly
 from results.trends.nights import RunOutcome
@@ -59,6 +60,16 @@ class FlakyRecord(msgspec.Struct, frozen=True, kw_only=True):
     last_night: str
 
 
+class FalseAlarms(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in these nights in random orders, in which nothing can have changed."""
+
+    alarmed_nights: int
+    nights: int
+    figures: int
+    interval: tuple[float, float]
+    """Of the share of nights, at 95 %."""
+
+
 class NightlyRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What a night came to, beside the nights before it."""
 
@@ -79,6 +90,8 @@ class NightlyRecord(msgspec.Struct, frozen=True, kw_only=True):
     budgets: tuple[Budget, ...]
     flaky: tuple[FlakyRecord, ...]
     correction: str
+    false_alarms: FalseAlarms | None
+    """None if they were not measured."""
 
 
 def record_of(nightly: Nightly) -> NightlyRecord:
@@ -120,12 +133,24 @@ def record_of(nightly: Nightly) -> NightlyRecord:
             for one in nightly.flaky
         ),
         correction=nightly.findings.correction,
+        false_alarms=_false_alarms(nightly.calibration),
     )
 
 
 def encode(record: NightlyRecord) -> bytes:
     """As indented JSON."""
     return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def _false_alarms(calibration: Calibration | None) -> FalseAlarms | None:
+    if calibration is None:
+        return None
+    return FalseAlarms(
+        alarmed_nights=calibration.alarmed,
+        nights=calibration.nights,
+        figures=calibration.series,
+        interval=calibration.interval,
+    )
 
 
 def _change(change: Finding, *, new: bool) -> ChangeRecord:

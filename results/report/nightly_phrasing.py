@@ -8,6 +8,7 @@ from statistics import median
 from typing import Final
 
 from results.report.phrasing import Mark, milliseconds, share
+from results.trends.calibration import Calibration
 from results.trends.findings import Finding, Judged
 from results.trends.flaky import Flaky
 from results.trends.nightly import Nightly
@@ -206,6 +207,18 @@ def burn_words(budget: Budget) -> str:
     """ "burns too fast, 20 times over 3 nights and 6 times over 10 nights"; empty if no alert fires."""
     rates = [f"{burn.long_rate:.2g} times over {burn.alert.long_nights} nights" for burn in budget.burns if burn.fires]
     return f"burns too fast, {_and(rates)}" if rates else ""
+
+
+def calibration_words(calibration: Calibration) -> str:
+    """How many false alarms there were in nights in which nothing can have changed."""
+    if not calibration.nights:
+        return "There are too few nights to measure how often it is wrong here."
+    low, high = (f"{bound * 100:.2g} %" for bound in calibration.interval)
+    return (
+        f"Measured on this history, its nights put into random orders, in which nothing can have changed:"
+        f" {count(calibration.alarmed, 'false alarm')} in {count(calibration.nights, 'night')} of"
+        f" {count(calibration.series, 'figure')} together, {low} to {high} of the nights with a confidence of 95 %."
+    )
 
 
 def flaky_words(flaky: Flaky) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.model.verdict import EXIT_CODES
+from results.trends.calibration import Calibration
 from results.trends.findings import Finding, Findings, Judged
 from results.trends.flaky import Flaky, flaky_drills
 from results.trends.nights import Night, RunOutcome
@@ -22,6 +23,8 @@ class Nightly:
     findings: Findings
     objective: float = OBJECTIVE
     """The share of runs that should meet each SLO."""
+    calibration: Calibration | None = None
+    """How often the judgement is wrong in the noise of these nights; None if that was not measured."""
 
     @property
     def last(self) -> Night:

@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from harness.model.errors import UsageError
 from results.record.nights.database import HistoryDatabase
 from results.record.nights.rows import RecordedRun
 from results.record.nights.series import recorded_series
+from results.trends.calibration import calibrate
 from results.trends.judging import judge
 from results.trends.nightly import Nightly
 from results.trends.nights import Night, RunOutcome
 from results.trends.series import Metric, Point, Series
 from results.trends.slo_budget import OBJECTIVE
 
+_ORDERS: Final = 20
+_CALIBRATED_POINTS: Final = 100_000
+"""A history is judged in so many random orders, or in fewer if it has more points than this: it takes as long each time."""
 
-def judged(database: HistoryDatabase, *, last: str | None = None, objective: float = OBJECTIVE) -> Nightly:
+
+def judged(
+    database: HistoryDatabase, *, last: str | None = None, objective: float = OBJECTIVE, calibrated: bool = False
+) -> Nightly:
     """All nights of a history together, or those up to one, as it is judged in the morning after it.
 
-    Raises `UsageError` if no night is over.
+    `calibrated`: it is measured as well how often that is wrong. Raises `UsageError` if no night is over.
     """
     nights = nights_of(database)
     if last is not None:
@@ -28,7 +36,10 @@ def judged(database: HistoryDatabase, *, last: str | None = None, objective: flo
     if not nights:
         raise UsageError(f"No night in {database.name} is over yet. Record one with `harness nightly`, or import one.")
     names = {night.name for night in nights}
-    return Nightly(nights=nights, findings=judge(list(_until(series_of(database), names))), objective=objective)
+    series = list(_until(series_of(database), names))
+    orders = min(_ORDERS, max(1, _CALIBRATED_POINTS // max(sum(len(one.points) for one in series), 1)))
+    calibration = calibrate(series, orders=orders) if calibrated else None
+    return Nightly(nights=nights, findings=judge(series), objective=objective, calibration=calibration)
 
 
 def _until(every: Iterable[Series], names: Container[str]) -> Iterator[Series]:

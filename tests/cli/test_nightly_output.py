@@ -38,6 +38,24 @@ def test_everything_that_is_asked_for_is_written(folder: Path, monkeypatch: pyte
     assert JUnitXml.fromfile("out.xml").failures == 1
 
 
+def test_five_quiet_nights_say_that_nothing_moved_and_a_sixth_that_is_10_ms_slower_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    database = HistoryDatabase.open("other.sqlite", create=True)
+    for day in range(5):
+        record(database, plan(day=day), [measured(p99_ms=5.0 + day * 3 % 5 / 50, rate_per_s=250.0 + day % 2)])
+    assert run(["history", "report", "--history", "other.sqlite"]) == 0
+    quiet = capsys.readouterr().out
+    assert "Nothing moved." in quiet
+    assert "Changes of p99 +" in quiet
+    assert "would be seen in one night." in quiet
+    record(database, plan(day=5, commit="def"), [measured(p99_ms=15.1, rate_per_s=250.0)])
+    assert run(["history", "report", "--history", "other.sqlite"]) == 3
+    slow = capsys.readouterr().out
+    assert "quorum/healthy: p99 jumped from 5.04 ms to 15.1 ms" in slow
+    assert "since 20260306T020000Z, between commits abc and def" in slow
+
+
 def test_one_format_may_go_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["history", "report", "--json", "-"]) == 3
     written = capsys.readouterr()

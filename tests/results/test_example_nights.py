@@ -1,0 +1,46 @@
+"""The history that is kept as an example: real nights, in which nothing changed until a planted delay of the write path."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.cli.main import run
+from results.record.nights.database import HistoryDatabase
+from results.report.nightly_phrasing import summary, title
+from results.trends.recorded import judged, nights_of
+
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "nights" / "history.sqlite"
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Path:
+    return Path(shutil.copy(EXAMPLE, tmp_path / "history.sqlite"))
+
+
+def test_no_night_before_the_delay_raises_an_alarm_and_quiet_ones_say_what_would_have_been_found(history: Path) -> None:
+    database = HistoryDatabase.open(history)
+    nights = nights_of(database)
+    before = [night for night in nights if night.commit == nights[0].commit]
+    assert len(before) > 20
+    told = [judged(database, last=night.name) for night in before]
+    assert not any(nightly.new for nightly in told)
+    quiet = [nightly for nightly in told if nightly.exit_code == 0]
+    assert len(quiet) > 10
+    assert {title(nightly) for nightly in quiet} == {"Nothing moved"}
+    assert "would be found within five nights" in summary(quiet[-1])
+
+
+def test_whatever_is_found_later_is_the_delay(history: Path, tmp_path: Path) -> None:
+    database = HistoryDatabase.open(history)
+    nights = nights_of(database)
+    slow = [night.name for night in nights if night.commit != nights[0].commit]
+    assert len(slow) > 2
+    changes = judged(database).findings.changes
+    assert {change.night for change in changes} <= set(slow)
+    page = tmp_path / "page.html"
+    code = run(["history", "report", "--history", str(history), "--page", str(page)])
+    assert code == (3 if any(change.worse and change.seen == slow[-1] for change in changes) else 0)
+    assert "store/steady" in page.read_text()
