@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pandas.api.types import infer_dtype, pandas_dtype
 
 from harness.model.errors import UsageError
@@ -19,8 +20,21 @@ from harness.model.errors import UsageError
 _EXACT: Final = 2**53
 """Up to here a floating-point number holds every whole number."""
 
+_PART: Final = 2**16
+
 _INTEGERS: Final = ("int32", "int64", "Int64")
 _TEXTS: Final = ("string", "category")
+
+
+def constant(value: str | int | None, length: int, dtype: str = "string") -> pd.Series:
+    """A column that holds one value throughout. A text column takes hardly any memory: its parts are one and the same."""
+    if dtype == "category":
+        return pd.Series(pd.Categorical.from_codes(np.zeros(length, dtype=np.int8), pd.Index([value], dtype="string")))
+    if dtype != "string":
+        return pd.Series(np.full(length, value, dtype=dtype))
+    part = pa.array([value] * min(length, _PART), type=pa.large_string())
+    parts = [part] * (length // _PART) + [part.slice(0, length % _PART)]
+    return pd.Series(pd.array(pa.chunked_array(parts, type=pa.large_string()), dtype="string[pyarrow]")).astype("string")
 
 
 def converted(values: pd.Series, name: str, dtype: str) -> pd.Series:
@@ -146,6 +160,11 @@ def _texts(values: pd.Series) -> pd.Series:
     if isinstance(values.dtype, pd.StringDtype):
         return values.astype("string")
     if isinstance(values.dtype, pd.CategoricalDtype):
+        used = values.cat.remove_unused_categories()
+        names = _texts(pd.Series(used.cat.categories, dtype=object))
+        if names.is_unique:  # a few names are converted, not all rows
+            renamed = used.cat.rename_categories(pd.Index(names, dtype="string"))
+            return renamed.cat.reorder_categories(pd.Index(sorted(names), dtype="string"))
         return values.astype(values.cat.categories.dtype).pipe(_texts)
     if values.dtype.kind not in "Obiuf":
         return values.astype("string")

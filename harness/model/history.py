@@ -68,7 +68,7 @@ from typing import Final
 
 import pandas as pd
 
-from harness.model.columns import converted
+from harness.model.columns import constant, converted
 from harness.model.errors import UsageError
 from harness.model.fault_window import FaultWindow, windows_of
 
@@ -113,9 +113,11 @@ def frame(columns: dict[str, str], rows: pd.DataFrame | list[dict[str, object]] 
         if name in found:
             values = found[name].reset_index(drop=True)
             out[name] = converted(values if filling is None else _filled(values, filling), name, dtype)
-        elif filling is not None:
-            out[name] = converted(pd.Series(filling, index=out.index), name, dtype)
-        elif dtype in ("string", "Int64", "Float64", "boolean"):
+        elif isinstance(filling, pd.Series):
+            out[name] = converted(filling, name, dtype)
+        elif filling is not None or dtype == "string":
+            out[name] = constant(filling, len(out), dtype)
+        elif dtype in ("Int64", "Float64", "boolean"):
             out[name] = pd.Series(None, index=out.index, dtype=dtype)
         else:
             raise UsageError(

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 from pandas.errors import ParserWarning
 
+from harness.model.columns import constant
 from harness.model.errors import UsageError
-from harness.model.history import History
+from harness.model.history import OPS, History
 from results.record.events import from_edn, from_events, from_log, is_event
 from results.record.store import FRAMES, load_frames, read_parquet
 from results.record.units import in_nanoseconds
@@ -49,13 +53,15 @@ def load_history(path: Path, conventions: Conventions = _OURS) -> History:
     operation.
     """
     try:
-        return checked(_renamed(_read(path, conventions.unit), conventions.kinds))
+        return _checked(_renamed(_read(path, conventions.unit), conventions.kinds))
     except UsageError as error:
         raise error if str(path) in str(error) else UsageError(f"{path}: {error}") from error
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror or error}.") from error
     except RecursionError as error:
         raise UsageError(f"{path}: a value is nested too deep to be read.") from error
+    finally:
+        pa.default_memory_pool().release_unused()
 
 
 def _renamed(history: History, kinds: Mapping[str, str]) -> History:
@@ -144,8 +150,11 @@ def _read_json(path: Path) -> Iterator[dict[str, object]]:
                 yield row
 
 
-def checked(history: History) -> History:
-    """The history with its operations in order and their texts complete. Raises `UsageError` about the first wrong one."""
+def _checked(history: History) -> History:
+    """The history, which is used up, with its operations in order and their texts complete.
+
+    Raises `UsageError` about the first wrong operation.
+    """
     ops = history.ops
     for name, known in (("outcome", _OUTCOMES), ("phase", _PHASES)):
         wrong = ops[~ops[name].isin(known)]
@@ -163,5 +172,30 @@ def checked(history: History) -> History:
     if ops["key"].isna().any():
         ops = ops.assign(key=ops["key"].fillna(""))
     if not ops["due_ns"].is_monotonic_increasing:
-        ops = ops.sort_values("due_ns", kind="stable", ignore_index=True)
+        ops = _sorted(ops)
     return replace(history, ops=ops)
+
+
+def _sorted(ops: pd.DataFrame) -> pd.DataFrame:
+    """In the order of `due_ns`. The frame given is used up column by column, since memory may not hold all of them twice."""
+    names = list(OPS)
+    order = ops["due_ns"].to_numpy().argsort(kind="stable")
+    sent_ns = ops["sent_ns"].to_numpy()
+    like_sent = [name for name in ("due_ns", "ready_ns") if np.shares_memory(ops[name].to_numpy(), sent_ns)]
+    del sent_ns
+    columns = {}
+    for name in names:
+        values = ops.pop(name)
+        if name not in like_sent:
+            columns[name] = _taken(values, order)
+    columns |= dict.fromkeys(like_sent, columns["sent_ns"])
+    return pd.DataFrame({name: columns[name] for name in names}, copy=False)
+
+
+def _taken(values: pd.Series, order: npt.NDArray[np.intp]) -> pd.Series:
+    """The values in another order, which makes no difference to a text that is the same throughout."""
+    if values.dtype == "string":
+        first = values.iloc[0]
+        if (values.isna() if pd.isna(first) else (values == first).fillna(False)).all():
+            return constant(None if pd.isna(first) else str(first), len(values))
+    return values.take(order).reset_index(drop=True)

@@ -24,6 +24,7 @@ from typing import Final
 
 import msgspec
 import pandas as pd
+import pyarrow
 from pyarrow import parquet
 
 from harness.model.errors import HarnessError, UsageError, cannot_write
@@ -34,6 +35,7 @@ from results.record.result import Result, decode, encode
 RUNS: Final = Path("runs")
 RESULT: Final = "result.json"
 FRAMES: Final = ("ops", "windows", "events", "links")
+_TEXTS: Final = {kind: pd.StringDtype("pyarrow") for kind in (pyarrow.string(), pyarrow.large_string())}
 MAY_LACK: Final = ("steps", "usage")
 """Frames that are there only if they hold something: if something was trained, if the run is not older than the frame."""
 
@@ -126,10 +128,16 @@ def _from_version_1(windows: pd.DataFrame) -> pd.DataFrame:
 def read_parquet(file: Path) -> pd.DataFrame:
     """A parquet file as a frame. Raises `UsageError` if it cannot be read."""
     try:
-        # Integers beside a null would lose digits as floating-point numbers.
-        rows: pd.DataFrame = parquet.read_table(file).to_pandas(integer_object_nulls=True)
+        table = parquet.read_table(file, pre_buffer=False)
+        rows: pd.DataFrame = table.to_pandas(
+            integer_object_nulls=True,  # they would lose digits as floating-point numbers
+            types_mapper=_TEXTS.get,  # as they are, not as Python's objects
+            split_blocks=True,
+            self_destruct=True,
+        )
     except (OSError, ValueError, TypeError, KeyError, NotImplementedError, RecursionError) as error:  # pyarrow's are of these
         raise UsageError(f"Cannot read {file}: {str(error).splitlines()[0]}") from error
+    pyarrow.default_memory_pool().release_unused()
     return rows
 
 
