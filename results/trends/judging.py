@@ -19,11 +19,11 @@ from results.trends.chance import t_of_normal
 from results.trends.drifts import drift_start
 from results.trends.edivisive import MIN_SEGMENT
 from results.trends.findings import Finding, Findings, Judged, Kind
-from results.trends.jumps import jump, smallest_jump
+from results.trends.jumps import jump, smallest_jump, usual_spread
 from results.trends.remarks import FEWEST, notes
 from results.trends.scales import Scale, scale_of
 from results.trends.scan import REACH, Accepted, Scanned, certainty, inflation, noise_of, scan
-from results.trends.series import Series
+from results.trends.series import Metric, Series
 
 Array = NDArray[np.float64]
 
@@ -68,18 +68,20 @@ def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options
     scanned = _scanned(rows, alpha)
     changes: list[Finding] = []
     judged: list[Judged] = []
+    usual = _usual_spreads(rows, scanned.aligned)
     for at, row in enumerate(rows):
+        others = usual[row.series.metric]
         accepted = [change for change in scanned.changes if change.row == at]
         aligned = scanned.aligned[at, : len(row.values)]
         changes += _findings(row, aligned, accepted)
         ongoing = newest is not None and bool(row.series.points) and row.series.points[-1].night == newest.night
-        if ongoing and (jumped := jump(row.series, row.scale, aligned, len(rows), alpha)) is not None:
+        if ongoing and (jumped := jump(row.series, row.scale, aligned, others, len(rows), alpha)) is not None:
             changes.append(jumped)
         judged.append(
             Judged(
                 series=row.series,
                 smallest=_smallest(row, aligned, len(rows), alpha),
-                smallest_at_once=_worse(row, aligned, smallest_jump(row.scale, aligned, len(rows), alpha)),
+                smallest_at_once=_worse(row, aligned, smallest_jump(row.scale, aligned, others, len(rows), alpha)),
                 notes=notes(row.series, series),
             )
         )
@@ -129,6 +131,14 @@ def _scanned(rows: Sequence[_Row], alpha: float) -> Scanned:
         return scale.counts(scale.back(before), scale.back(after))
 
     return scan(values, lengths, floors, alpha=alpha, counts=counts, seeds=[row.seed for row in rows])
+
+
+def _usual_spreads(rows: Sequence[_Row], aligned: Array) -> dict[Metric, float | None]:
+    """By metric, how far nights usually scatter."""
+    of_metric: dict[Metric, list[Array]] = {}
+    for row, figures in zip(rows, aligned, strict=True):
+        of_metric.setdefault(row.series.metric, []).append(figures[: len(row.values)])
+    return {metric: usual_spread(scale_of(metric), figures) for metric, figures in of_metric.items()}
 
 
 def _floor(row: _Row) -> float:

@@ -151,3 +151,10 @@ def test_a_metric_that_vanished_is_named() -> None:
     whole, gone = series_of(values[0]), series_of(values[1, :8], name="recovery", unit="s")
     assert judge([whole, gone]).judged[1].notes == ("ends with night-0007: the drill ran since, and did not measure it",)
     assert judge([]).newest is None
+
+
+def test_the_sixth_night_of_a_whole_suite_may_be_a_jump_since_the_drills_share_their_noise() -> None:
+    values = made(80, 6, seed=9)
+    values[3, 5] *= 3
+    found = judge([series_of(one, drill=f"d/{at}") for at, one in enumerate(values)])
+    assert told(found) == [("d/3", "jump", "night-0005")]
