@@ -16,7 +16,7 @@ from results.trends.scan import HEAVIER, REACH
 from results.trends.series import Series
 
 _FEWEST_BEFORE: Final = 5
-_TIMES_LEAST: Final = 10.0
+_TIMES_LEAST: Final = 20.0
 """A jump is at least so many times the smallest change that counts: a night disturbed by another program is no jump."""
 _TIMES_SEEN: Final = 2.0
 """And so many times as far from the level as any night before it."""
