@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,7 +25,10 @@ class Judged:
     """What the search found about one key: a contradiction, or why it cannot tell; neither if there is an order."""
 
     explored: int
-    contradiction: Found | None = None
+    by_ns: int | None = None
+    """When a contradiction was there for the first time."""
+    tell: Callable[[], Found] | None = None
+    """Looks for the fewest calls that show it, which takes a while."""
     undecided: str | None = None
 
 
@@ -46,15 +49,15 @@ def judge(ops: pd.DataFrame, key: str, rows: Integers, model: Model, most_explor
             told = f"{decision.explained:,} of {len(problem.stages):,} calls explained when {decision.explored:,} were tried"
             return Judged(explored=decision.explored, undecided=f"key {key} (ways to order its calls: {told})")
         last = first_contradiction(calls, model, problem, decision.explained)
-        few = smallest(calls, model, last)
     except ValueError as error:
         return Judged(explored=0, undecided=f"key {key} ({error})")
-    return Judged(
-        explored=decision.explored,
-        contradiction=Found(
-            int(done_ns[last]), _sentence(ops, key, rows[few].tolist()), tuple(sorted(rows[few[-_MOST_TOLD:]].tolist()))
-        ),
-    )
+
+    def tell() -> Found:
+        few = smallest(calls, model, last)
+        told = tuple(sorted(rows[few[-_MOST_TOLD:]].tolist()))
+        return Found(int(done_ns[last]), _sentence(ops, key, rows[few].tolist()), told)
+
+    return Judged(explored=decision.explored, by_ns=int(done_ns[last]), tell=tell)
 
 
 def _kinds(part: pd.DataFrame, model: Model) -> tuple[list[Call], Integers]:

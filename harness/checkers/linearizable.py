@@ -79,7 +79,7 @@ def _verdict(history: History, model: Model | None) -> Verdict:
     quick &= ~_written_again(ops.iloc[rows], key, len(names))
     counts[rows[~quick[key]]] = False
     found, keys = contradictions(ops, registers(ops, counts))
-    undecided, left = [], _MOST_EXPLORED
+    undecided, left, first = [], _MOST_EXPLORED, None
     for number, mine in _by_key(rows, key, np.flatnonzero(~quick)).items():
         name, chosen = str(names[number]), models[kinds[number]]
         if chosen is None:
@@ -87,11 +87,13 @@ def _verdict(history: History, model: Model | None) -> Verdict:
             continue
         judged = judge(ops, name, mine, chosen, min(MOST_EXPLORED, left))
         left -= judged.explored
-        if judged.contradiction is not None:
-            found.append(judged.contradiction)
+        if judged.by_ns is not None:
             keys.append(name)
+            first = min(first or judged, judged, key=lambda of: of.by_ns or 0)
         if judged.undecided is not None:
             undecided.append(judged.undecided)
+    if first is not None and first.tell is not None:
+        found.append(first.tell())
     if found:
         by_ns, why, told = min(found)
         more = f" ({count(len(keys), 'key')} contradict themselves)" if len(keys) > 1 else ""
