@@ -4,6 +4,7 @@
 (async () => {
   const SVG = "http://www.w3.org/2000/svg";
   const RECENT = 400; // nights that a page of the matrix has at most
+  const CLOSE = 90; // nights of a drawing of what has just moved
 
   async function unpacked(id) {
     const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (char) => char.charCodeAt(0));
@@ -64,12 +65,13 @@
   }
 
   // The least and the greatest value to draw: all medians and levels; single runs if they do not squeeze the rest.
-  function range(chart) {
-    const mids = [...points(chart).map((point) => point.mid), ...chart.levels.flatMap((level) => level.slice(2))];
+  function range(chart, all) {
+    const levels = chart.levels.filter(([, end]) => end >= all[0].night);
+    const mids = [...all.map((point) => point.mid), ...levels.flatMap((level) => level.slice(2))];
     let [low, high] = [Math.min(...mids), Math.max(...mids)];
     const room = Math.max(high - low, 1);
-    low = Math.max(Math.min(low, ...points(chart).map((point) => point.low)), low - room);
-    high = Math.min(Math.max(high, ...points(chart).map((point) => point.high)), high + room);
+    low = Math.max(Math.min(low, ...all.map((point) => point.low)), low - room);
+    high = Math.min(Math.max(high, ...all.map((point) => point.high)), high + room);
     for (const [threshold] of chart.slos)
       if (threshold > low - 2 * (high - low) && threshold < high + 2 * (high - low))
         [low, high] = [Math.min(low, threshold), Math.max(high, threshold)];
@@ -91,9 +93,10 @@
     const chart = data.rows[holder.dataset.row].charts.find((one) => one.metric === holder.dataset.metric);
     const [width, height, left, right] = [holder.clientWidth, holder.clientHeight, 64, 10];
     const [top, bottom] = holder.classList.contains("tall") ? [8, 18] : [5, 5];
-    const all = points(chart);
+    const from = holder.classList.contains("tall") ? last - CLOSE + 1 : 0;
+    const all = points(chart).filter((point) => point.night >= from);
     const first = all.reduce((least, point) => Math.min(least, point.night), last);
-    const [low, high] = range(chart);
+    const [low, high] = range(chart, all);
     const x = (number) => left + ((number - first) / Math.max(last - first, 1)) * (width - left - right);
     const y = (value) => top + ((high - value) / (high - low)) * (height - top - bottom);
     holder.replaceChildren();
@@ -116,6 +119,7 @@
       }
     chart.parts.forEach((part, number) => {
       const own = all.filter((point) => point.number === number);
+      if (!own.length) return;
       const path = (value) => own.map((point) => `${x(point.night).toFixed(1)} ${y(Math.min(Math.max(value(point), low), high)).toFixed(1)}`);
       const name = number === chart.parts.length - 1 ? "now" : "before";
       if (part.below.length)
@@ -123,9 +127,9 @@
       make(svg, "svg:path", { class: `median ${name}`, d: `M${path((point) => point.mid).join("L")}` });
       if (own.length <= 45) for (const point of own) make(svg, "svg:circle", { class: `point ${name}`, cx: x(point.night), cy: y(point.mid), r: 2.2 });
     });
-    for (const [begin, end, from, to] of chart.levels)
-      line("level", Math.max(x(begin - 0.4), left), y(from), Math.min(x(end + 0.4), width - right), y(to));
-    for (const move of chart.moves) line("move", x(move - 0.5), top, x(move - 0.5), height - bottom);
+    for (const [begin, end, before, after] of chart.levels)
+      if (end >= first) line("level", Math.max(x(begin - 0.4), left), y(before), Math.min(x(end + 0.4), width - right), y(after));
+    for (const move of chart.moves) if (move >= first) line("move", x(move - 0.5), top, x(move - 0.5), height - bottom);
     holder.cursor = make(svg, "svg:circle", { class: "cursor", r: 4, hidden: "" });
     holder.at = (number) => {
       const point = all[number];
