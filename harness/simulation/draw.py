@@ -135,9 +135,10 @@ class _Drawn:
         ways: list[Kind] = ["kill"]
         ways += ["power off"] if "power loss" in self._withstands else []
         ways += ["flip bit"] if "flipped bit" in self._withstands else []
-        if "failed sync" in self._withstands and self._random.random() < 0.3:
+        if {"failed sync", "power loss"} <= self._withstands and self._random.random() < 0.4:
             begin_s = self._random.uniform(0, for_s)
             self._add("fail syncs", at_s + begin_s, for_s - begin_s, holder)
+            ways = ["power off"]  # what a failed sync should have written is missed only then
         self._add(self._random.choice(ways), at_s + for_s, 0.05, holder)
         self._add("isolate", at_s + for_s + 0.001, 1.0, next_without)
 

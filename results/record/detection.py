@@ -140,7 +140,12 @@ class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def as_expected(self) -> bool | None:
-        """Whether every run caught the bug, or left the correct system in peace; None if that is not known of every run."""
+        """Whether every run caught the bug, or left the correct system in peace; None if that is not known of every run.
+
+        If there was no run and simulation was asked for, that decides.
+        """
+        if not self.trials and self.simulated is not None and self.simulated.lacks is None:
+            return bool(self.simulated.failed) == (self.bug is not None)
         if self.alarms != (self.decided if self.bug else 0):
             return False
         return None if self.unknown or not self.decided else True

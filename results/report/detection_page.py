@@ -161,4 +161,6 @@ def _and(names: Sequence[str]) -> str:
 
 
 def _range(seeds: Sequence[int]) -> str:
+    if not seeds:
+        return "none"
     return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
