@@ -54,7 +54,8 @@ class Disturbances:
         self._disturbances = disturbances
         self._damaged: dict[str, int] = {}
         """How many disturbances each node's disk is under, or has just been."""
-        cluster.processes.forgiven = lambda name: self._damaged.get(name, 0) > 0
+        if disturbances:
+            cluster.processes.forgiven = self._may_end
 
     async def carry_out(self, start_ns: int) -> None:
         """All of them, each at its time; returns when the last one is over and every node is up."""
@@ -178,6 +179,11 @@ class Disturbances:
         self._cluster.clocks.deviate(label, [one.node], Term(self._cluster.monotonic_ns(), by_ns=by_ns))
         await asyncio.sleep(one.for_s)
         await self._cluster.clocks.end_deviation(label, [one.node])
+
+    def _may_end(self, name: str) -> bool:
+        """A node that is started on a failing disk may end, whether the drill or a disturbance has its disk fail."""
+        page = self._cluster.hosts[name].control
+        return self._damaged.get(name, 0) > 0 or page[Setting.SYNC_FAILS] > 0 or page[Setting.NO_SPACE] > 0
 
     def _damage(self, node: str, by: int) -> None:
         self._damaged[node] = self._damaged.get(node, 0) + by

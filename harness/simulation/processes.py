@@ -49,7 +49,7 @@ class SimulatedProcesses:
         self._limits: Limits[str] = Limits()
         self._callback_s: dict[str, float] = {}
         self._killed: set[int] = set()
-        """The processes that were meant to die."""
+        """The processes that were meant to die, or may have been made to."""
         self._starting: set[str] = set()
         self._exits: dict[str, asyncio.Future[int]] = {}
         self.forgiven: Callable[[str], bool] = lambda name: False
@@ -68,7 +68,7 @@ class SimulatedProcesses:
         try:
             await self._answering(name, pid, exited)
         except NodeDown as error:
-            if pid not in self._killed and not self.forgiven(name):
+            if pid not in self._killed:
                 self._note(name, "did not start", str(error))
             raise
         finally:
@@ -254,6 +254,7 @@ class SimulatedProcesses:
             self._killed.add(pid)
             self._note(name, "killed", how)
         elif self.forgiven(name):
+            self._killed.add(pid)
             self._note(name, "ended", how)
         else:
             self._note(name, "died", how)
