@@ -6,11 +6,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.checkers.linearizable import linearizable_as
 from harness.cli.console import new_console
+from harness.model import objects
 from harness.model.history import History
-from harness.model.verdict import EXIT_CODES
+from harness.model.verdict import EXIT_CODES, Checker
 from harness.run import catalog
 from harness.run.judging import check
+from harness.run.models import find_model
 from harness.run.rejudging import judge_again
 from harness.run.unjudged import all_judged
 from results.analysis.judge import SLOResult
@@ -40,6 +43,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=KIND,…",
         help="what calls are that the history names otherwise, such as get=read,put=write",
     )
+    parser.add_argument(
+        "--model",
+        metavar="NAME|FILE.py:CLASS",
+        help=f"judge whether each key was linearizable as this object: {', '.join(objects.names())}, or a class of your own",
+    )
     parser.add_argument("--unit", choices=list(UNITS), help="of times whose columns do not tell it; without it, nanoseconds")
 
 
@@ -53,14 +61,22 @@ def _kinds(text: str) -> dict[str, str]:
 def execute(arguments: argparse.Namespace) -> int:
     """Judge the history; the exit code is the verdict's."""
     history = load_history(arguments.history, Conventions(kinds=arguments.kinds, unit=arguments.unit))
-    checks, slos = _judged(arguments.history, history, arguments.checkers)
+    checkers = [catalog.find_checker(name) for name in arguments.checkers or ()]
+    if arguments.model is None:
+        checks, slos = _judged(arguments.history, history, checkers)
+    else:
+        model = find_model(arguments.model)
+        found = check(history, [linearizable_as(model), *checkers])
+        checks, slos = (*found, all_judged(history, checkers, model.kinds)), ()
     print_checks(checks, history, new_console(), slos)
     return EXIT_CODES[verdict_of(checks, slos)]
 
 
-def _judged(path: Path, history: History, names: Sequence[str] | None) -> tuple[tuple[CheckResult, ...], tuple[SLOResult, ...]]:
-    if names:
-        return check(history, [catalog.find_checker(name) for name in names]), ()
+def _judged(
+    path: Path, history: History, asked_for: Sequence[Checker]
+) -> tuple[tuple[CheckResult, ...], tuple[SLOResult, ...]]:
+    if asked_for:
+        return check(history, asked_for), ()
     if (path / RESULT).is_file():
         return judge_again(load_result(path), history)
     chosen = catalog.checkers_for(history)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
@@ -18,12 +18,15 @@ NAME: Final = "all_judged"
 _MOST_CHECKERS: Final = 2
 
 
-def all_judged(history: History, checkers: Sequence[Checker]) -> CheckResult:
-    """Valid if each call is of a kind that one of these checkers judges; else unknown, as it is if there is no call."""
+def all_judged(history: History, checkers: Sequence[Checker], kinds: Collection[str] = ()) -> CheckResult:
+    """Valid if each call is of a kind that one of these checkers judges; else unknown, as it is if there is no call.
+
+    `kinds` are judged besides.
+    """
     ops = history.ops
     if ops.empty:
         return CheckResult(name=NAME, valid=None, why="the history holds no call, so there is nothing to judge")
-    judged = np.zeros(len(ops), dtype=bool)
+    judged = ops["kind"].isin(list(kinds)).to_numpy(dtype=bool, copy=True)
     for checker in checkers:
         judged |= catalog.judged_rows(checker, ops).to_numpy(dtype=bool)
     if judged.all():

@@ -66,5 +66,5 @@ def test_every_checker_has_a_verdict(checker: Checker, histories: list[History])
 def test_a_value_that_was_never_written_beside_a_write_of_null() -> None:
     found = history("c1 write x null 0..10 ok\nc2 read x 9 40..50 ok\n")
     verdict = linearizable(found)
-    assert (verdict.valid, verdict.ops) == (False, (1,))
-    assert "which was never written" in verdict.why
+    assert verdict.valid is False
+    assert 1 in verdict.ops

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ class Connections:
             self.file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_write(f"the history {self.file}", error) from error
-        with self._one_line(), closing(self._engine.raw_connection()) as connection:
+        with _alone_in(self.file.parent), self._one_line(), closing(self._engine.raw_connection()) as connection:
             connection.cursor().execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             connection.cursor().execute("PRAGMA journal_mode = WAL")
 
@@ -129,6 +130,17 @@ class Connections:
         if self.file or getattr(error, "sqlstate", None):
             return HarnessError(f"The history {self.name} failed: {said}.")
         return UsageError(f"Cannot reach the history {self.name}: {said}. Check that the server runs, and the URL.")
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Others that do the same in this folder wait. SQLite does not wait for a change of the journal mode: it fails."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _url_of(where: str) -> sa.URL:
