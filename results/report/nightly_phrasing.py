@@ -164,7 +164,8 @@ def change_since(change: Finding) -> str:
     else:
         code = f", between commits {before} and {commit}" if before else f", commit {commit}"
     surely = f"; certain since {change.seen}" if change.seen != change.night else ""
-    doubt = "; it may turn out to be a lone bad night" if change.kind == "jump" else ""
+    lone = change.kind == "jump" and change.night == points[-1].night
+    doubt = "; it may turn out to be a lone bad night" if lone else ""
     return f"since {change.night}{code}{surely}{doubt}"
 
 

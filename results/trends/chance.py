@@ -46,3 +46,16 @@ def holm(p: Array, family: int, alpha: float) -> tuple[NDArray[np.intp], Array]:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * (family - np.arange(len(p)))), 1.0)
     return np.flatnonzero(adjusted <= alpha), adjusted
+
+
+def benjamini_hochberg(p: Array, family: int) -> Array:
+    """All p, adjusted by Benjamini and Hochberg's step-up procedure in a family of at least these.
+
+    Y. Benjamini and Y. Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc. B 57 (1995). If nothing
+    has changed, the chance of any rejection is at most the level of the test, also if the hypotheses depend on each other
+    positively. Hypotheses that look false together count for each other.
+    """
+    order = np.argsort(p, kind="stable")[::-1]
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum.accumulate(np.minimum(p[order] * family / np.arange(len(p), 0, -1), 1.0))
+    return adjusted

@@ -8,8 +8,8 @@ from typing import Literal
 from results.trends.series import Series
 
 Kind = Literal["shift", "drift", "jump"]
-"""`shift`: another level from one night to the next. `drift`: a little more each night. `jump`: the newest night alone (or the
-newest two) is so far from all before it that it is told at once, though it may turn out to be a lone bad night."""
+"""`shift`: another level from one night to the next. `drift`: a little more each night. `jump`: the newest night (or the
+newest few) is so far from all before it that it is told at once, though it may turn out to be a lone bad night."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,13 @@ class Finding:
     p_adjusted: float
     """Corrected for the number of series and of nights: see `Findings.correction`."""
     worse: bool
+
+    def news(self, night: str) -> bool:
+        """Whether the morning after a night is about it: it has become certain, or it is a jump that the night still shows.
+
+        A jump is told every morning until it is over, or a shift.
+        """
+        return night == (self.series.points[-1].night if self.kind == "jump" else self.seen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +72,10 @@ class Findings:
 
     @property
     def new(self) -> tuple[Finding, ...]:
-        """What the newest night made certain: what this morning's page is about."""
-        return tuple(change for change in self.changes if change.seen == self.newest)
+        """What the newest night made certain, or still shows: what this morning's page is about."""
+        return tuple(change for change in self.changes if self.newest is not None and change.news(self.newest))
 
     @property
     def regressed(self) -> bool:
-        """Whether the newest night made a change for the worse certain."""
+        """Whether any of it is for the worse."""
         return any(change.worse for change in self.new)

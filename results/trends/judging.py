@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,11 +20,12 @@ from results.trends.chance import t_of_normal
 from results.trends.drifts import drift_start
 from results.trends.edivisive import MIN_SEGMENT
 from results.trends.findings import Finding, Findings, Judged, Kind
-from results.trends.jumps import jump, smallest_jump, usual_spread
+from results.trends.jumps import JUMPS_ALPHA, jump, smallest_jump
+from results.trends.newest import newest_jumps, usual_spreads
 from results.trends.remarks import FEWEST, notes
 from results.trends.scales import Scale, scale_of
-from results.trends.scan import REACH, Accepted, Scanned, certainty, inflation, noise_of, scan
-from results.trends.series import Metric, Series
+from results.trends.scan import HEAVIER, REACH, Accepted, Confirmed, Scanned, certainty, inflation, noise_of, scan
+from results.trends.series import Series
 
 Array = NDArray[np.float64]
 
@@ -68,20 +70,21 @@ def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options
     scanned = _scanned(rows, alpha)
     changes: list[Finding] = []
     judged: list[Judged] = []
-    usual = _usual_spreads(rows, scanned.aligned)
+    figures = [scanned.aligned[at, : len(row.values)] for at, row in enumerate(rows)]
+    changes += newest_jumps([row.series for row in rows], [row.scale for row in rows], figures)
+    metrics = Counter(row.series.metric for row in rows)
+    usual = usual_spreads([row.series.metric for row in rows], figures)
     for at, row in enumerate(rows):
-        others = usual[row.series.metric]
         accepted = [change for change in scanned.changes if change.row == at]
-        aligned = scanned.aligned[at, : len(row.values)]
+        aligned = figures[at]
         changes += _findings(row, aligned, accepted)
-        ongoing = newest is not None and bool(row.series.points) and row.series.points[-1].night == newest.night
-        if ongoing and (jumped := jump(row.series, row.scale, aligned, others, len(rows), alpha)) is not None:
-            changes.append(jumped)
+        metric = row.series.metric
+        at_once = smallest_jump(row.scale, aligned, usual[metric], len(usual) * metrics[metric])
         judged.append(
             Judged(
                 series=row.series,
                 smallest=_smallest(row, aligned, len(rows), alpha),
-                smallest_at_once=_worse(row, aligned, smallest_jump(row.scale, aligned, others, len(rows), alpha)),
+                smallest_at_once=_worse(row, aligned, at_once),
                 notes=notes(row.series, series),
             )
         )
@@ -93,6 +96,7 @@ def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options
         correction=(
             f"Holm's procedure over {len(rows):,} series, each night at {alpha:.2%}: in a year of nights without a change,"
             f" {options.false_alarms_per_year:g} false alarms are to be expected over all series together."
+            f" Jumps are corrected by Benjamini and Hochberg's over the drills, each night at {JUMPS_ALPHA:.1%}."
         ),
     )
 
@@ -130,15 +134,13 @@ def _scanned(rows: Sequence[_Row], alpha: float) -> Scanned:
         scale = rows[row].scale
         return scale.counts(scale.back(before), scale.back(after))
 
-    return scan(values, lengths, floors, alpha=alpha, counts=counts, seeds=[row.seed for row in rows])
+    def confirm(row: int, together: NDArray[np.intp], nights: Array) -> Confirmed | None:
+        metric = rows[row].series.metric
+        same = [nights[other] for other in together if rows[other].series.metric == metric]
+        jumped = jump(rows[row].scale, nights[row], same, fewest=MIN_SEGMENT)
+        return None if jumped is None else Confirmed(jumped.count, min(1.0, HEAVIER * len(rows) * jumped.p))
 
-
-def _usual_spreads(rows: Sequence[_Row], aligned: Array) -> dict[Metric, float | None]:
-    """By metric, how far nights usually scatter."""
-    of_metric: dict[Metric, list[Array]] = {}
-    for row, figures in zip(rows, aligned, strict=True):
-        of_metric.setdefault(row.series.metric, []).append(figures[: len(row.values)])
-    return {metric: usual_spread(scale_of(metric), figures) for metric, figures in of_metric.items()}
+    return scan(values, lengths, floors, alpha=alpha, counts=counts, confirm=confirm, seeds=[row.seed for row in rows])
 
 
 def _floor(row: _Row) -> float:

@@ -56,8 +56,8 @@ class Nightly:
 
     @cached_property
     def new(self) -> tuple[Finding, ...]:
-        """The changes that the last night made certain: what this morning is about."""
-        return tuple(change for change in self.findings.changes if change.seen == self.last.name)
+        """The changes that the last night made certain, and jumps that it still shows: what this morning is about."""
+        return tuple(change for change in self.findings.changes if change.news(self.last.name))
 
     @property
     def worse(self) -> list[Finding]:

@@ -29,6 +29,10 @@ class Scale:
     """As a share of the value before; for a share, of what was missing to 1."""
     least_absolute: float
     """In the metric's unit."""
+    usual_spread: float
+    """The standard deviation from night to night that is usual on a machine which others use as well: on this scale, or as a
+    share of the level if that is linear. As in histories of this project's own drills, where one pause of the machine makes a
+    p99 of a short run five times as large."""
 
     def forward(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values on this scale. A logarithm of nothing is that of the least amount that counts."""
@@ -56,30 +60,38 @@ class Scale:
         """Whether a change from one value of the metric to another is large enough to be reported."""
         return abs(after - before) >= self.least_absolute and abs(self.effect(before, after)) >= self.least_relative
 
-    def least(self, level: float) -> float:
-        """About the smallest difference on this scale that counts, at a level of the metric."""
+    def least(self, level: float, *, times: float = 1.0) -> float:
+        """About the smallest difference on this scale that counts, at a level of the metric, or one so many times as large.
+
+        As many times on the scale of the metric: a logarithm of what is nearly nothing has no room for twenty times as much.
+        """
+        absolute = times * self.least_absolute
         if self.transform == "log":
-            return max(math.log1p(self.least_relative), self.least_absolute / level if level > 0 else 0.0)
+            return max(times * math.log1p(self.least_relative), math.log1p(absolute / level) if level > 0 else 0.0)
         if self.transform == "share":
-            return max(math.log1p(self.least_relative), math.log1p(self.least_absolute / (1.0 - level + _SHARE_OFFSET)))
-        return max(self.least_absolute, self.least_relative * abs(level))
+            return max(math.log1p(times * self.least_relative), math.log1p(absolute / (1.0 - level + _SHARE_OFFSET)))
+        return max(absolute, times * self.least_relative * abs(level))
+
+    def usual(self, level: float) -> float:
+        """The usual standard deviation from night to night on this scale, at a level of the metric."""
+        return max(self.usual_spread * abs(level), self.least(level)) if self.transform == "linear" else self.usual_spread
 
 
 _BY_NAME: Final = {
-    "p50": Scale(transform="log", least_relative=0.03, least_absolute=0.02),
-    "rate": Scale(transform="log", least_relative=0.01, least_absolute=0.0),
-    "availability": Scale(transform="share", least_relative=0.25, least_absolute=0.0003),
-    "recovery": Scale(transform="linear", least_relative=0.02, least_absolute=0.02),
-    "cpu": Scale(transform="log", least_relative=0.03, least_absolute=0.01),
-    "memory": Scale(transform="log", least_relative=0.01, least_absolute=1.0),
+    "p50": Scale(transform="log", least_relative=0.03, least_absolute=0.02, usual_spread=0.2),
+    "rate": Scale(transform="log", least_relative=0.01, least_absolute=0.0, usual_spread=0.02),
+    "availability": Scale(transform="share", least_relative=0.25, least_absolute=0.0003, usual_spread=0.5),
+    "recovery": Scale(transform="linear", least_relative=0.02, least_absolute=0.02, usual_spread=0.05),
+    "cpu": Scale(transform="log", least_relative=0.03, least_absolute=0.01, usual_spread=0.1),
+    "memory": Scale(transform="log", least_relative=0.01, least_absolute=1.0, usual_spread=0.01),
 }
 _BY_UNIT: Final = {
-    "ms": Scale(transform="log", least_relative=0.05, least_absolute=0.02),
-    "": Scale(transform="share", least_relative=0.25, least_absolute=0.0003),
+    "ms": Scale(transform="log", least_relative=0.05, least_absolute=0.02, usual_spread=0.6),
+    "": Scale(transform="share", least_relative=0.25, least_absolute=0.0003, usual_spread=0.5),
 }
-_COUNTS: Final = Scale(transform="linear", least_relative=0.05, least_absolute=0.5)
+_COUNTS: Final = Scale(transform="linear", least_relative=0.05, least_absolute=0.5, usual_spread=0.05)
 """Of what has no unit and is good if low, such as how often processes were started."""
-_OTHERS: Final = Scale(transform="log", least_relative=0.05, least_absolute=0.0)
+_OTHERS: Final = Scale(transform="log", least_relative=0.05, least_absolute=0.0, usual_spread=0.1)
 
 
 def scale_of(metric: Metric) -> Scale:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from results.trends.chance import deviate, holm, normal_of_t, two_sided
 from results.trends.edivisive import MIN_SEGMENT, divide
+from results.trends.jumps import FEWEST_BEFORE, MOST_AFTER
 
 Array = NDArray[np.float64]
 
@@ -25,8 +26,6 @@ RECENT: Final = np.array([3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30])
 """So many of the newest nights are compared with those before them."""
 REACH: Final = 90
 """So many nights at most the noise is estimated from, and a level is compared with."""
-_FEWEST_BEFORE: Final = 5
-"""Nights before a first change: fewer tell nothing of the noise."""
 _HELD_BACK: Final = (5, 4)
 """At least so many of the newest nights, and this part of all, say nothing of the noise: a change would look like it."""
 _CLIP: Final = 4.0
@@ -55,6 +54,18 @@ _LOOKED_AT: Final = 40
 """So many nights before the newest ones E-divisive looks at."""
 _PERMUTATIONS: Final = 99
 _PERMUTATION_P: Final = 0.05
+
+
+class Confirmed(NamedTuple):
+    """The newest nights of a row have jumped."""
+
+    nights: int
+    p_adjusted: float
+
+
+Confirm = Callable[[int, NDArray[np.intp], Array], Confirmed | None]
+"""Whether the newest nights of a row, three or more, have jumped: from the row, all rows that were measured in the newest
+night, and all nights of all rows until then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,21 +108,37 @@ def scan(
     *,
     alpha: float,
     counts: Callable[[int, float, float], bool],
+    confirm: Confirm,
     seeds: Sequence[int],
 ) -> Scanned:
     """Find changes of level in rows of nights, shape (series, nights).
 
     A row's nights are its first `lengths[row]` values, the rest is zero. `alpha` is the chance of a false alarm that a night
     may take, over all rows together. A spread below `floors[row]` is taken to be that. `counts(row, before, after)` says
-    whether a change is large enough; `seeds` are for the permutation tests.
+    whether a change is large enough; `confirm` says so of jumps, with the chance of a false alarm over all rows; `seeds` are
+    for the permutation tests.
     """
     aligned = values.copy()
     begins = np.zeros(len(values), np.int64)
     changes: list[Accepted] = []
     certain = certainty(len(values), alpha)
-    for newest in range(_FEWEST_BEFORE + MIN_SEGMENT - 1, values.shape[1]):
+    for newest in range(FEWEST_BEFORE + MIN_SEGMENT - 1, values.shape[1]):
         rows = np.flatnonzero(lengths > newest)
         from_ = max(0, newest + 1 - REACH)
+
+        def accept(row: int, first: int, p_adjusted: float, newest: int = newest) -> None:
+            begin = max(int(begins[row]), first - REACH)
+            before, after = (float(np.median(aligned[row, part])) for part in (slice(begin, first), slice(first, newest + 1)))
+            if not _is_level(aligned[row, first : newest + 1], before, after) or not counts(row, before, after):
+                return
+            changes.append(Accepted(row=row, first_after=first, seen=newest, p_adjusted=p_adjusted))
+            aligned[row, :first] += after - before
+            begins[row] = first
+
+        for row in rows[_set_apart(aligned[rows, from_ : newest + 1])].tolist():
+            jumped = confirm(row, rows, aligned[:, : newest + 1])
+            if jumped is not None and jumped.p_adjusted <= alpha:
+                accept(row, newest + 1 - jumped.nights, jumped.p_adjusted)
         window = aligned[rows, from_ : newest + 1]
         found = _compared(window, np.maximum(begins[rows] - from_, 0), floors[rows])
         if np.abs(found.z).max(initial=0.0) < certain:
@@ -123,16 +150,8 @@ def scan(
                 continue
             begin = max(int(begins[row]), newest + 1 - _LOOKED_AT - int(RECENT[-1]))
             first = _located(aligned[row, begin : newest + 1], seeds[row] + newest)
-            if first is None:
-                continue
-            first += begin
-            before = float(np.median(aligned[row, max(begin, first - REACH) : first]))
-            after = float(np.median(aligned[row, first : newest + 1]))
-            if not _is_level(aligned[row, first : newest + 1], before, after) or not counts(row, before, after):
-                continue
-            changes.append(Accepted(row=row, first_after=first, seen=newest, p_adjusted=float(adjusted[place])))
-            aligned[row, :first] += after - before
-            begins[row] = first
+            if first is not None:
+                accept(row, begin + first, float(adjusted[place]))
     return Scanned(changes=tuple(changes), aligned=aligned)
 
 
@@ -153,7 +172,7 @@ def certainty(rows: int, alpha: float) -> float:
 def noise_of(window: Array, floors: Array) -> Noise:
     """The noise of rows of nights, estimated without the newest few of them."""
     nights = window.shape[1]
-    held_back = min(max(_HELD_BACK[0], nights // _HELD_BACK[1]), max(MIN_SEGMENT, nights - _FEWEST_BEFORE))
+    held_back = min(max(_HELD_BACK[0], nights // _HELD_BACK[1]), max(MIN_SEGMENT, nights - FEWEST_BEFORE))
     reference = window[:, : nights - held_back]
     ascending = np.sort(reference, axis=1)
     level, low, high = _quantile(ascending, 0.5), _quantile(ascending, 0.1), _quantile(ascending, 0.9)
@@ -249,6 +268,15 @@ def _less_clipped(scores: Array, newer: Array, recent: NDArray[np.int64], signs:
         clip = np.where(known, _CLIP, np.maximum(agreed, _CLIP))
         sums[:, place] = np.clip(nights, -_CLIP, clip).sum(axis=1) * signs
     return sums
+
+
+def _set_apart(window: Array) -> NDArray[np.bool_]:
+    """The rows whose newest nights, three or a few more, lie beyond all nights before them: only these can have jumped."""
+    apart = np.zeros(len(window), bool)
+    for count in range(MIN_SEGMENT, min(MOST_AFTER, window.shape[1] - FEWEST_BEFORE) + 1):
+        before, after = window[:, :-count], window[:, -count:]
+        apart |= (after.min(axis=1) > before.max(axis=1)) | (after.max(axis=1) < before.min(axis=1))
+    return apart
 
 
 def _is_level(nights: Array, before: float, after: float) -> bool:

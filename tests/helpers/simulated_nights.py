@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -41,6 +41,49 @@ BIMODAL = Noise(moods=0.08)
 DISTURBED = Noise(outlier=0.05, outlier_size=0.15)
 WEEKLY = Noise(week=0.02)
 KINDS = {"quiet": QUIET, "correlated": CORRELATED, "bimodal": BIMODAL, "disturbed": DISTURBED, "weekly": WEEKLY}
+
+SHARED = Noise(night=0.15, run=0.1, outlier=0.02, outlier_size=0.3)
+"""Of a machine that others use as well: nights differ by a factor of 1.2 or so."""
+SHARED_KINDS = {
+    "shared": SHARED,
+    "correlated": replace(SHARED, correlation=0.6),
+    "bimodal": replace(SHARED, moods=0.4),
+    "disturbed": replace(SHARED, outlier=0.05, outlier_size=0.5),
+}
+SUITE_METRICS: dict[str, tuple[str, Better, float, float]] = {
+    "p50": ("ms", "lower", 2.2, 1),
+    "p99": ("ms", "lower", 17, 1.5),
+    "p99.9": ("ms", "lower", 25, 2),
+    "cpu": ("s", "lower", 0.25, 0.5),
+    "memory": ("MiB", "lower", 97, 0.02),
+    "rate": ("1/s", "higher", 40, -0.02),
+}
+"""Unit, what is better, level, and how many times the noise of p50 each has. Availability comes on top."""
+_CALLS = 200
+
+
+def suite(noise: Noise, nights: int, random: np.random.Generator, *, slower: float = 1, since: int = 0) -> list[Series]:
+    """A short suite: two drills, seven metrics, two runs a night. Half of the variance is one mood of the night for all.
+
+    `slower` is a factor of both drills' p50 from the night `since` on.
+    """
+    mood = relative(noise, (1, nights, 1), random)[0]
+    made = []
+    for drill in ("d/one", "d/two"):
+        for name, (unit, better, level, noisy) in SUITE_METRICS.items():
+            own = relative(noise, (1, nights, 2), random)[0]
+            values = level * np.exp(noisy * (mood + own) / np.sqrt(2))
+            if name == "p50":
+                values[since:] *= slower
+            made.append(series_of(values, drill=drill, name=name, unit=unit, better=better))
+        done = 1 - random.poisson(0.02, (nights, 2)) / _CALLS
+        made.append(series_of(done, drill=drill, name="availability", unit="", better="higher"))
+    return made
+
+
+def until(series: Series, nights: int) -> Series:
+    """Its first nights."""
+    return replace(series, points=series.points[:nights])
 
 
 def relative(noise: Noise, shape: tuple[int, int, int], random: np.random.Generator) -> NDArray[np.float64]:

@@ -1,0 +1,90 @@
+"""Which series jumped in the newest nights, and in which night that became certain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from results.trends.chance import benjamini_hochberg
+from results.trends.findings import Finding
+from results.trends.jumps import JUMPS_ALPHA, MOST_AFTER, Jump, jump, usual_spread
+from results.trends.scales import Scale, scale_of
+from results.trends.series import Metric, Point, Series
+
+Array = NDArray[np.float64]
+
+
+def newest_jumps(series: Sequence[Series], scales: Sequence[Scale], figures: Sequence[Array]) -> list[Finding]:
+    """The jumps that the newest night still shows. `figures` are the nights' figures without the changes found before.
+
+    Those of one night are corrected together: by Benjamini and Hochberg's procedure over the drills that measure a metric,
+    since a change of the system moves several drills in the same night and each of them is evidence for the others; and by
+    Bonferroni's over the metrics, since the tail of one drill's latencies is no evidence for their largest.
+    """
+    points: dict[str, Point] = {point.night: point for one in series for point in one.points}
+    nights = sorted(points, key=lambda night: points[night].began_utc)[-MOST_AFTER:]
+    seen: dict[tuple[int, str], str] = {}
+    findings: list[Finding] = []
+    for night in nights:
+        findings = []
+        measured = {at: place + 1 for at, one in enumerate(series) if (place := _place(one, night)) is not None}
+        for at, (jumped, p) in _certain(series, scales, figures, measured).items():
+            first = series[at].points[measured[at] - jumped.count].night
+            certain = seen.setdefault((at, first), night)
+            findings.append(_finding(series[at], scales[at], jumped, p, first, certain))
+    return findings
+
+
+def usual_spreads(metrics: Sequence[Metric], figures: Sequence[Array]) -> dict[Metric, float]:
+    """By metric, how many times as far as is usual anywhere its nights scatter."""
+    of_metric: dict[Metric, list[Array]] = {}
+    for metric, nights in zip(metrics, figures, strict=True):
+        of_metric.setdefault(metric, []).append(nights)
+    return {metric: usual_spread(scale_of(metric), nights) for metric, nights in of_metric.items()}
+
+
+def _certain(
+    series: Sequence[Series], scales: Sequence[Scale], figures: Sequence[Array], measured: Mapping[int, int]
+) -> dict[int, tuple[Jump, float]]:
+    """By series, its jump and adjusted p, of those whose last night measured is the given number of nights."""
+    of_metric: dict[Metric, list[int]] = {}
+    for at in measured:
+        of_metric.setdefault(series[at].metric, []).append(at)
+    certain: dict[int, tuple[Jump, float]] = {}
+    for drills in of_metric.values():
+        nights = {at: figures[at][: measured[at]] for at in drills}
+        rows = list(nights.values())
+        jumps = {at: jump(scales[at], nights[at], rows) for at in drills}
+        found = {
+            at: one for at, one in jumps.items() if one is not None and _runs_agree(series[at], scales[at], measured[at], one)
+        }
+        adjusted = len(of_metric) * benjamini_hochberg(np.array([one.p for one in found.values()]), len(drills))
+        certain |= {at: (one, float(p)) for (at, one), p in zip(found.items(), adjusted, strict=True) if p <= JUMPS_ALPHA}
+    return certain
+
+
+def _runs_agree(series: Series, scale: Scale, count: int, jumped: Jump) -> bool:
+    """Whether four of five runs of each night that jumped are at least half as far off: one stopped run makes no night."""
+    for point in series.points[count - jumped.count : count]:
+        runs = (scale.forward(np.array(point.values)) - jumped.level) * np.sign(jumped.difference)
+        if np.partition(runs, len(runs) // 5)[len(runs) // 5] < abs(jumped.difference) / 2:
+            return False
+    return True
+
+
+def _place(series: Series, night: str) -> int | None:
+    """Where a night is among the newest of a series."""
+    newest = range(len(series.points) - 1, max(-1, len(series.points) - 1 - MOST_AFTER), -1)
+    return next((place for place in newest if series.points[place].night == night), None)
+
+
+def _finding(series: Series, scale: Scale, jumped: Jump, p: float, night: str, seen: str) -> Finding:
+    level, back = jumped.level, scale.back
+    was, now = back(level), back(level + jumped.difference)
+    low, high = sorted(scale.effect(was, back(level + jumped.difference + by)) for by in (-jumped.half, jumped.half))
+    return Finding(
+        series=series, kind="jump", night=night, seen=seen, before=was, after=now, effect=scale.effect(was, now),
+        interval=(low, high), p_adjusted=p, worse=(now > was) == (series.metric.better == "lower"),
+    )  # fmt: skip
