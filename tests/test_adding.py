@@ -67,6 +67,7 @@ def test_the_counter_that_forgets_is_caught(harness: Harness) -> None:
     assert "numbers more than once" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_recorded_run_is_judged_again_by_the_users_checker(harness: Harness, folder: Path) -> None:
     harness("drill", "counter/killed", "--set", "system.bug=forgetful", "--runs", "caught")
     [run] = (folder / "caught" / "counter" / "killed").iterdir()

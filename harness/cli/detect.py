@@ -109,6 +109,8 @@ def execute(arguments: argparse.Namespace) -> int:
     1 if a bug was missed or a correct system set off an alarm: then what checks and SLOs say is wrong, and that is what this
     command judges. 4 if nothing was wrong in the runs that could be judged, and some could not be, or were not made. Else 0.
     """
+    if not arguments.seeds and not arguments.simulate:
+        raise UsageError("--seeds 0 leaves nothing to run. Add --simulate S, or give at least one seed.")
     console = console_for(arguments)
     rows = subjects(arguments.system, arguments.bugs)
     for name, lacks in {row.drill: row.lacks for row in rows if row.lacks}.items():

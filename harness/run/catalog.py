@@ -302,8 +302,16 @@ def _checker(name: str) -> Checker:
 
 
 def checkers_for(history: History) -> list[Checker]:
-    """The checkers that have something to judge in a history: a checker's module says so by `applies(history)`."""
-    return [checker for checker in checkers().values() if importlib.import_module(checker.__module__).applies(history)]
+    """The checkers that have something to judge in a history: a checker's module says so by `applies(history)`.
+
+    One whose module has none is asked for by name.
+    """
+    return [checker for checker in checkers().values() if _applies(checker, history)]
+
+
+def _applies(checker: Checker, history: History) -> bool:
+    applies = getattr(importlib.import_module(checker.__module__), "applies", None)
+    return applies is not None and bool(applies(history))
 
 
 def judged_rows(checker: Checker, ops: pd.DataFrame) -> pd.Series:

@@ -64,6 +64,7 @@ def test_exit_codes_and_json(folder: Path, drill: str, code: int, verdict: str) 
     assert again.returncode == code, again.stdout + again.stderr
 
 
+@pytest.mark.slow
 def test_several_drills_have_one_json_of_the_same_shape_and_the_gravest_exit_code(folder: Path) -> None:
     done = harness(folder, "drill", "echo/crash", "echo/dead", "echo/slow", "--json", "-", "--set", "load.seconds=1.3")
     written = json.loads(done.stdout)
@@ -102,6 +103,7 @@ def test_an_slo_that_the_planned_calls_cannot_decide_is_told_before_the_run(fold
     assert "p50" not in line
 
 
+@pytest.mark.slow
 def test_what_is_piped_is_not_wrapped(folder: Path) -> None:
     done = harness(folder, "drill", "echo/idle", COLUMNS="")
     [line] = [line for line in done.stdout.splitlines() if line.startswith("? Unknown.")]

@@ -97,6 +97,7 @@ def test_what_makes_no_sense_is_one_line(asked: tuple[str, ...], said: str, caps
     assert said in line
 
 
+@pytest.mark.slow
 def test_two_urls_are_loaded_in_turn(tmp_path: Path) -> None:
     order: list[tuple[int, str]] = []
     with answering() as (url, _):

@@ -68,6 +68,7 @@ def trials(folder: Path) -> list[tuple[str | None, int, str]]:
     return [(trial["bug"], trial["seed"], trial["outcome"]) for trial in found]
 
 
+@pytest.mark.slow
 def test_what_is_caught_missed_and_unknown_is_told_apart_and_only_the_unknown_is_run_again(folder: Path) -> None:
     """Any run may be unknown, where other tests or programs leave it too little of the processors."""
     done = harness(folder, "detect", "parrot", "--json", "matrix.json")
@@ -128,7 +129,7 @@ def test_an_interrupted_matrix_goes_on_where_it_stopped(folder: Path) -> None:
         (["quorom"], "No system with known bugs called 'quorom'. Did you mean 'Quorum'?"),
         (["redis"], "No system with known bugs called 'redis'. "),
         (["quorum", "--bug", "red-one"], "No bug called 'red-one'. Did you mean 'read-one'?"),
-        (["--seeds", "0"], "'0' is not a whole number of at least 1"),
+        (["--seeds", "0"], "--seeds 0 leaves nothing to run. Add --simulate S"),
     ],
 )
 def test_what_makes_no_sense_is_said_in_a_line(tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -68,6 +68,7 @@ def test_a_night_runs_forwards_and_backwards_and_is_recorded(folder: Path) -> No
     assert edited["echo/first"] != runs[0].baseline
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_night_that_is_ended_broke_off_and_keeps_its_runs(folder: Path, how: signal.Signals) -> None:
     with harness_running(folder, "nightly", "echo", "--repeats", "1") as nightly:

@@ -166,6 +166,7 @@ def test_a_project_with_drills_and_a_package_of_our_names_is_told_so_in_one_line
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_drills_own_figures_are_in_pytest_benchmarks_tables_json_and_gates(tmp_path: Path) -> None:
     write_drill(tmp_path, "a/same", GOOD)
     (tmp_path / "test_ordinary.py").write_text("def test_quick(benchmark): benchmark(sum, [1])\n")

@@ -18,6 +18,7 @@ def test_seeds_that_hold_are_one_line_and_code_0(tmp_path: Path) -> None:
     assert (summary["seeds"], summary["verdict"], summary["failed"]) == (2, "pass", [])
 
 
+@pytest.mark.slow
 def test_a_failing_seed_is_made_smaller_shown_and_repeated_exactly(tmp_path: Path) -> None:
     wrong = ("quorum/isolated", "--set", "system.bug=read-one")
     done = harness(tmp_path, "simulate", *wrong, "--seeds", "5", "--jobs", "1", "--shrink", "2", "--json", "out.json")

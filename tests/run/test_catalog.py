@@ -9,17 +9,26 @@ from pathlib import Path
 
 import pytest
 
+import faults
+import harness.checkers
+import systems
+import workloads
 from harness.model.drill import Drill
 from harness.model.errors import UsageError
 from harness.run import catalog
-from tests.helpers.engine import environment, harness, write_drill
+from tests.helpers.engine import environment, write_drill
+from tests.helpers.engine import harness as run_harness
 
 GOOD = "drill = Drill(system=Echo(replicas=3), workload=Numbers(), load=Load(rate=10, seconds=5))\n"
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder. What is importable because of it is forgotten with it."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for package in (harness.checkers, systems, workloads, faults):
+        monkeypatch.setattr(package, "__path__", list(package.__path__))
     return tmp_path
 
 
@@ -72,7 +81,7 @@ def test_broken_modules_of_ones_own_are_listed_with_their_errors(tmp_path: Path)
     for file, (text, _) in BROKEN_MODULES.items():
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text(text)
-    done = harness(tmp_path, "list")
+    done = run_harness(tmp_path, "list")
     assert done.returncode == 0, done.stderr
     for _, message in BROKEN_MODULES.values():
         assert re.search(message, done.stdout), done.stdout

@@ -99,6 +99,7 @@ def test_a_script_that_dies_of_it_fails(train: Callable[..., Trained]) -> None:
     assert run.check("no_orphans") == (True, "no rank outlived the command")
 
 
+@pytest.mark.slow
 def test_a_rank_that_trains_on_without_its_launcher_is_an_orphan(train: Callable[..., Trained]) -> None:
     run = train("--fault", 'Kill("launcher").at_step(20)', command=(*FAKE, "2", "2000"))
     assert run.code == 1, run.said

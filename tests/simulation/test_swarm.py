@@ -46,6 +46,7 @@ def test_an_invariant_finds_what_no_read_has_shown() -> None:
     assert any("invariant" in one for one in found)
 
 
+@pytest.mark.slow
 def test_a_failing_seed_is_made_smaller_and_still_fails() -> None:
     name, seed = "quorum/isolated", 5
     drill = catalog.find_drill(name, ["system.bug=no-sync"]).drill

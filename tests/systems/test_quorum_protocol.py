@@ -216,7 +216,7 @@ def test_thousands_of_schedules_are_linearizable() -> None:
 
 
 @pytest.mark.parametrize(
-    "bug", [bug for bug in BUGS if bug not in ("no-sync", "retry-sync", "skip-damaged")]
+    "bug", [bug for bug in BUGS if bug not in ("no-sync", "retry-sync", "skip-damaged", "compacts-away")]
 )  # those need a disk
 def test_some_schedule_shows_each_bug(bug: str) -> None:
     rules = BUGS.variant(bug)
