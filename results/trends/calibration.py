@@ -15,8 +15,11 @@ from typing import Final
 import numpy as np
 
 from results.analysis.proportions import Interval, wilson
-from results.trends.judging import Options, judge
+from results.trends.judging import Options, judge, night_figures
+from results.trends.jumps import FEWEST_BEFORE
+from results.trends.newest import mornings_with_jumps
 from results.trends.remarks import FEWEST
+from results.trends.scales import scale_of
 from results.trends.series import Point, Series
 
 _BLOCK: Final = 3
@@ -30,7 +33,7 @@ class Calibration:
     nights: int
     """Judged: each of them for all series together, in all orders."""
     alarmed: int
-    """Nights after which anything was found."""
+    """Nights after which anything was found, be it a jump that is over by now."""
     series: int
     """With enough nights to take part."""
 
@@ -58,8 +61,11 @@ def calibrate(series: Sequence[Series], *, orders: int = 20, seed: int = 0, opti
         blocks = random.permutation(-(-longest // _BLOCK))
         shuffled = [_in_order(one, blocks) for one in taken]
         changes = judge(shuffled, seed=int(random.integers(2**31)), options=options).changes
-        alarmed += len({change.seen for change in changes})
-        nights += max(0, longest - FEWEST + 1)
+        scales = [scale_of(one.metric) for one in shuffled]
+        figures = [night_figures(one, scale) for one, scale in zip(shuffled, scales, strict=True)]
+        jumped = mornings_with_jumps(shuffled, scales, figures)
+        alarmed += len(jumped | {change.seen for change in changes if change.kind != "jump"})
+        nights += max(0, longest - FEWEST_BEFORE)
     return Calibration(nights=nights, alarmed=alarmed, series=len(taken))
 
 

@@ -68,6 +68,9 @@ def jump(scale: Scale, nights: Array, rows: Sequence[Array], *, fewest: int = 1)
     `nights` are figures on the scale, without the changes found; `rows` those of all series of its metric until then.
     """
     found: list[Jump] = []
+    of_all = nights[-_REACH - 1 : -MOST_AFTER]
+    if len(of_all) and of_all.min() <= nights[-1] <= of_all.max():  # it is not beyond the nights before, however many jumped
+        return None
     for count in range(fewest, MOST_AFTER + 1):
         before, after = nights[:-count][-_REACH:], nights[-count:]
         if len(before) < FEWEST_BEFORE:

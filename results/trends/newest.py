@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from results.trends.chance import benjamini_hochberg
 from results.trends.findings import Finding
 from results.trends.jumps import JUMPS_ALPHA, MOST_AFTER, Jump, jump, usual_spread
 from results.trends.scales import Scale, scale_of
-from results.trends.series import Metric, Point, Series
+from results.trends.series import Metric, Series
 
 Array = NDArray[np.float64]
 
@@ -23,18 +24,20 @@ def newest_jumps(series: Sequence[Series], scales: Sequence[Scale], figures: Seq
     since a change of the system moves several drills in the same night and each of them is evidence for the others; and by
     Bonferroni's over the metrics, since the tail of one drill's latencies is no evidence for their largest.
     """
-    points: dict[str, Point] = {point.night: point for one in series for point in one.points}
-    nights = sorted(points, key=lambda night: points[night].began_utc)[-MOST_AFTER:]
     seen: dict[tuple[int, str], str] = {}
     findings: list[Finding] = []
-    for night in nights:
+    for night, measured in _by_night(series, MOST_AFTER)[-MOST_AFTER:]:
         findings = []
-        measured = {at: place + 1 for at, one in enumerate(series) if (place := _place(one, night)) is not None}
         for at, (jumped, p) in _certain(series, scales, figures, measured).items():
             first = series[at].points[measured[at] - jumped.count].night
             certain = seen.setdefault((at, first), night)
             findings.append(_finding(series[at], scales[at], jumped, p, first, certain))
     return findings
+
+
+def mornings_with_jumps(series: Sequence[Series], scales: Sequence[Scale], figures: Sequence[Array]) -> set[str]:
+    """The nights after which a jump was told, of all."""
+    return {night for night, measured in _by_night(series) if _certain(series, scales, figures, measured)}
 
 
 def usual_spreads(metrics: Sequence[Metric], figures: Sequence[Array]) -> dict[Metric, float]:
@@ -74,10 +77,17 @@ def _runs_agree(series: Series, scale: Scale, count: int, jumped: Jump) -> bool:
     return True
 
 
-def _place(series: Series, night: str) -> int | None:
-    """Where a night is among the newest of a series."""
-    newest = range(len(series.points) - 1, max(-1, len(series.points) - 1 - MOST_AFTER), -1)
-    return next((place for place in newest if series.points[place].night == night), None)
+def _by_night(series: Sequence[Series], newest: int | None = None) -> list[tuple[str, dict[int, int]]]:
+    """The nights in order; for each the series that were measured in it, with how many nights they had by then.
+
+    All nights, or only the newest so many of each series.
+    """
+    measured: dict[tuple[datetime, str], dict[int, int]] = {}
+    for at, one in enumerate(series):
+        begin = 0 if newest is None else max(0, len(one.points) - newest)
+        for count, point in enumerate(one.points[begin:], begin + 1):
+            measured.setdefault((point.began_utc, point.night), {})[at] = count
+    return [(night, measured[began, night]) for began, night in sorted(measured)]
 
 
 def _finding(series: Series, scale: Scale, jumped: Jump, p: float, night: str, seen: str) -> Finding:
