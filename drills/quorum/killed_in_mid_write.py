@@ -24,5 +24,5 @@ drill = Drill(
         Kill("n3").when(answering="/replica", nth=80, from_s=4.6, for_s=0.4),
     ],
     checks=[linearizable, nothing_lost, replicas_return],
-    slos=["p99 < 700ms", "availability >= 97%"],
+    slos=["p99 < 700ms", "availability >= 93%"],
 )
