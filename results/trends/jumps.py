@@ -82,7 +82,8 @@ def jump(scale: Scale, nights: Array, rows: Sequence[Array], *, fewest: int = 1)
         spread, degrees = _spread(scale, before, usual_spread(scale, [row[:-count] for row in rows]))
         error = spread * math.sqrt(1 / count + 1 / len(before))
         z = normal_of_t(np.array([difference / error]), np.array([degrees]))
-        p = min(1.0, 2**count * float(two_sided(z)[0]))
+        alone = _seen_before([row[:-1] for row in rows], abs(difference)) if count == 1 else 0.0
+        p = min(1.0, 2**count * max(float(two_sided(z)[0]), alone))
         half = t_of_normal(deviate(0.05), degrees) * error
         found.append(Jump(count=count, level=level, difference=difference, half=half, p=p))
     return min(found, key=lambda one: one.p, default=None)
@@ -104,6 +105,16 @@ def smallest_jump(scale: Scale, nights: Array, usual: float, family: int) -> flo
 def _far(scale: Scale, before: Array, level: float) -> float:
     """So far from the level is a jump at least."""
     return max(scale.least(scale.back(level), times=_TIMES_LEAST), _TIMES_SEEN * float(np.abs(before - level).max()))
+
+
+def _seen_before(rows: Sequence[Array], difference: float) -> float:
+    """How often a night of any series of the metric was so far from its level; 0 if none was.
+
+    An empirical null (B. Efron, "Large-scale simultaneous hypothesis testing", JASA 99, 2004): a machine that is known to have
+    lone bad nights has another one no more rarely than it had them.
+    """
+    known = [np.abs(row[-_REACH:] - np.median(row[-_REACH:])) for row in rows if len(row)]
+    return float(np.count_nonzero(np.concatenate(known) >= difference) / sum(map(len, known)))
 
 
 def _own_spread(scale: Scale, nights: Array) -> float:

@@ -33,6 +33,8 @@ class Noise:
     """The mean size of a disturbance, exponentially distributed."""
     week: float = 0.0
     """How much slower the two nights of a weekend are."""
+    degrees: float = np.inf
+    """Of freedom of Student's t, which nights follow; they are normal if infinite."""
 
 
 QUIET = Noise()
@@ -49,6 +51,7 @@ SHARED_KINDS = {
     "correlated": replace(SHARED, correlation=0.6),
     "bimodal": replace(SHARED, moods=0.4),
     "disturbed": replace(SHARED, outlier=0.05, outlier_size=0.5),
+    "heavy tails": replace(SHARED, degrees=3),
 }
 SUITE_METRICS: dict[str, tuple[str, Better, float, float]] = {
     "p50": ("ms", "lower", 2.2, 1),
@@ -90,6 +93,8 @@ def relative(noise: Noise, shape: tuple[int, int, int], random: np.random.Genera
     """Noise of so many series, nights and runs, as logarithms."""
     count, nights, _ = shape
     steps = random.normal(size=(count, nights)) * noise.night
+    if np.isfinite(noise.degrees):
+        steps *= np.sqrt((noise.degrees - 2) / random.chisquare(noise.degrees, (count, nights)))
     moved = np.empty_like(steps)
     moved[:, 0] = steps[:, 0]
     fresh = np.sqrt(1 - noise.correlation**2)

@@ -110,6 +110,17 @@ def test_one_run_that_stopped_makes_no_night() -> None:
     assert judge([series_of(values)]).regressed
 
 
+def test_a_machine_that_is_known_to_have_lone_bad_nights_has_to_show_two() -> None:
+    """Each drill had one, in another night: that a quiet drill has one now is no news."""
+    values = 10 * np.exp(relative(QUIET, (12, 31, 3), np.random.default_rng(14)))
+    for drill in range(1, 12):
+        values[drill, 10 + drill] *= 4
+    values[0, 29:] *= 3
+    drills = [series_of(one, drill=f"d/{at}") for at, one in enumerate(values)]
+    assert not judge([until(one, 30) for one in drills]).new
+    assert {one.series.drill for one in judge(drills).new} == {"d/0"}
+
+
 def test_two_nights_are_certain_when_the_first_was_not() -> None:
     """A change is new in the morning that makes it certain, and its night is the one in which it began."""
     values = np.exp(np.log(10) + np.array([0, 0.3, -0.3, 0.25, -0.25, 1.6, 1.6])[:, None] + np.zeros(2))
