@@ -38,7 +38,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("drill", "code", "verdict"),
-    [("good", 0, "pass"), ("slow", 3, "slo"), ("idle", 4, "unknown"), ("crash", 1, "fail")],
+    [
+        ("good", 0, "pass"),
+        pytest.param("slow", 3, "slo", marks=pytest.mark.slow),
+        pytest.param("idle", 4, "unknown", marks=pytest.mark.slow),
+        ("crash", 1, "fail"),
+    ],
 )
 def test_exit_codes_and_json(folder: Path, drill: str, code: int, verdict: str) -> None:
     done = harness(folder, "drill", f"echo/{drill}", "--seed", "7", "--json", "out.json")
@@ -78,6 +83,7 @@ def test_several_drills_have_one_json_of_the_same_shape_and_the_gravest_exit_cod
         assert re.search(rf"^{place}  ✘ .*{drill}", done.stderr, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_an_interrupted_suite_leaves_the_summary_and_the_page_of_what_is_done(folder: Path) -> None:
     for name in ("a", "b"):
         write_drill(folder, f"two/{name}", GOOD.replace("1.2", "20" if name == "b" else "1.2"))
@@ -96,6 +102,7 @@ def test_an_interrupted_suite_leaves_the_summary_and_the_page_of_what_is_done(fo
     assert nothing_left(folder)
 
 
+@pytest.mark.slow
 def test_an_slo_that_the_planned_calls_cannot_decide_is_told_before_the_run(folder: Path) -> None:
     done = harness(folder, "drill", "echo/good", "--set", 'slos=["p99.9 < 50s","p50 < 50s"]')
     [line, *_] = done.stdout.splitlines()

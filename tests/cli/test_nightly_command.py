@@ -29,6 +29,7 @@ def history(folder: Path) -> HistoryDatabase:
     return HistoryDatabase.open(folder / "runs" / "history.sqlite")
 
 
+@pytest.mark.slow
 def test_a_night_runs_forwards_and_backwards_and_is_recorded(folder: Path) -> None:
     (folder / "drills" / "echo" / "long.py").unlink()
     done = harness(folder, "nightly", "echo", "--repeats", "2", "--seed", "7")

@@ -86,6 +86,7 @@ def collected(pytester: pytest.Pytester, *arguments: str) -> list[str]:
     return [line for line in done.outlines if "::" in line]
 
 
+@pytest.mark.slow
 def test_drills_and_ordinary_tests_run_together_and_leave_their_figures(tmp_path: Path) -> None:
     fill(folder := tmp_path)
     done = pytest_in(folder, "--drill-seed", "3", "--benchmark-json", "out.json", "--benchmark-autosave")

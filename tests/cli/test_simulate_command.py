@@ -10,6 +10,7 @@ import pytest
 from tests.helpers.engine import harness
 
 
+@pytest.mark.slow
 def test_seeds_that_hold_are_one_line_and_code_0(tmp_path: Path) -> None:
     done = harness(tmp_path, "simulate", "quorum/isolated", "--seeds", "2", "--jobs", "1", "--json", "out.json")
     assert done.returncode == 0, done.stderr

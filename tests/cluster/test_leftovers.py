@@ -54,6 +54,7 @@ def warden_of(folder: Path) -> psutil.Process:
     return warden
 
 
+@pytest.mark.slow
 def test_a_stopped_warden_and_its_nodes_are_ended(tmp_path: Path) -> None:
     write_drill(tmp_path, "plain", PLAIN)
     with harness_running(tmp_path, "drill", "plain") as run:

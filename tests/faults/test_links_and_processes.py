@@ -43,7 +43,7 @@ class World:
         self.runner.run(bounded())
 
 
-@pytest.fixture(scope="module", params=["embedded", "toxiproxy"])
+@pytest.fixture(scope="module", params=["embedded", pytest.param("toxiproxy", marks=pytest.mark.slow)])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     plane: PlaneKind = request.param
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:

@@ -240,6 +240,7 @@ def test_absurd_attributes_are_refused() -> None:
         CutPackets("one", "up")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_whole_drill_on_machines(tmp_path: Path) -> None:
     need_hosts()
     drill = Drill(

@@ -29,7 +29,7 @@ class Effort:
     singly: int
 
 
-FEW = Effort(1200, 25)
+FEW = Effort(600, 15)
 """For every run of the tests."""
 MANY = Effort(20_000, 20_000)
 """For the nightly run."""

@@ -202,6 +202,7 @@ def test_half_of_the_replicas() -> None:
 # -------------------------------------------------------------------------------------------------- following the leader
 
 
+@pytest.mark.slow
 def test_a_fault_follows_the_leader_as_it_moves(tmp_path: Path) -> None:
     # Of `Led`, the last node that runs leads: killing n3 makes n2 the leader, and n3 again when that is back.
     done = run_drill(drill(Kill("leader").following(0.3, 3.3), system=Led(replicas=3), seconds=4), tmp_path)

@@ -46,6 +46,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "page.html"
 
 
+@pytest.mark.slow
 def test_only_what_is_looked_at_is_drawn_and_a_link_unfolds_it(page: Page, suite: Path) -> None:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

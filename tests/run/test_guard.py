@@ -56,6 +56,7 @@ def test_calls_under_way_at_the_stop_are_in_the_history(tmp_path: Path) -> None:
     assert (ops["sent_ns"] < stop + 1e9).all()
 
 
+@pytest.mark.slow
 def test_a_limit_that_is_not_passed_stops_nothing(tmp_path: Path) -> None:
     done = run_drill(drill(guard="availability < 10% for 1s", seconds=2), tmp_path)
     assert next(check for check in done.result.checks if check.name == "guard_held").valid

@@ -156,9 +156,8 @@ OVERLAPS = {
 }
 
 
-@pytest.mark.parametrize(
-    "overlap", [pytest.param(one, marks=pytest.mark.slow if number % 2 else ()) for number, one in enumerate(OVERLAPS)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("overlap", OVERLAPS)
 def test_windows_that_overlap_on_a_node(tmp_path: Path, overlap: str) -> None:
     """Each says truly whether it acted, none undoes another's work, and the node is well when both are over."""
     (one, *one_s), (other, *other_s), acted = OVERLAPS[overlap]

@@ -227,6 +227,7 @@ def test_an_empty_schedule_is_a_run_without_faults(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out.json").read_text())["results"][0]["faults"] == []
 
 
+@pytest.mark.slow
 def test_bad_schedules_end_with_exit_code_2_and_one_line(tmp_path: Path) -> None:
     write_drill(tmp_path, "random", RANDOM_DRILL)
     written(tmp_path, nodes=["n4"])

@@ -124,6 +124,7 @@ def test_the_wait_ends_with_the_deadline_and_no_other_replica_is_tried() -> None
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 def test_hasty_clients_do_not_take_a_replica_down_and_patient_ones_do() -> None:
     async def scenario(timeout_ms: int) -> tuple[int, bool]:
         async with dispatching(Replica(answers=False), Replica(answers=False)) as (dispatcher, pool):

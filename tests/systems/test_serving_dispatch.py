@@ -153,6 +153,7 @@ def test_concurrent_requests_get_their_own_answers_while_replicas_fail() -> None
         assert response.body.startswith(b"image %d, from" % number)
 
 
+@pytest.mark.slow
 def test_an_answer_that_comes_too_late_is_nobodys() -> None:
     """A replica that answers after the try was given up: its answer must not be taken for the next request's."""
 
@@ -193,6 +194,7 @@ async def until(pool: Pool, up: list[str]) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_the_checker_takes_replicas_down_and_up() -> None:
     async def scenario() -> list[str]:
         log: list[str] = []

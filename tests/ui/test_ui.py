@@ -74,6 +74,7 @@ def test_a_rate_that_nothing_makes_is_refused_in_locusts_own_way(ui: Served) -> 
     assert answer["message"] == "5,000,000 requests/s are more than can be made; ask for at most 1,000,000."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number",
     [

@@ -70,6 +70,7 @@ def test_a_starved_engine_says_so() -> None:
         assert engine.wait().late
 
 
+@pytest.mark.slow
 def test_harness_load_measures_any_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "load.json"
     with serving() as server:
