@@ -52,7 +52,7 @@ class Judged:
     None if there are too few nights to tell, or no change that is possible would show."""
     smallest_at_once: float | None
     """The smallest relative change for the worse that the next night alone would show, as a jump, with a chance of 95%; None
-    as above. It is larger, but can be told of a younger history."""
+    as above. It is never smaller, and can be told of a younger history."""
     notes: tuple[str, ...]
     """What keeps the series from being judged, or what a reader should know: a line each."""
 
