@@ -55,6 +55,7 @@ def test_what_lies_in_the_folders_is_listed(harness: Harness) -> None:
         assert re.search(f"^  {line}", listed, re.MULTILINE), line
 
 
+@pytest.mark.slow
 def test_the_drill_passes(harness: Harness, folder: Path) -> None:
     checks = judged(harness, folder, "counter/killed")
     assert "all different" in checks["never_repeats"]

@@ -57,6 +57,7 @@ def windows(done: CompletedRun) -> list[tuple[bool | None, str]]:
     return [(fault.acted, fault.evidence) for fault in done.result.faults]
 
 
+@pytest.mark.slow
 def test_a_run_is_repeated_by_its_seed(tmp_path: Path) -> None:
     """The same calls at the same times, the same windows and targets; another seed changes them all."""
     either = RandomFaults(

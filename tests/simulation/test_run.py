@@ -48,6 +48,7 @@ def test_a_known_bug_is_found_out_by_its_drill(name: str, bug: str) -> None:
     assert found["linearizable"] is False
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run_whatever_the_process_and_another_one_another() -> None:
     def digest(hash_seed: str) -> str:
         environment = os.environ | {"PYTHONHASHSEED": hash_seed}

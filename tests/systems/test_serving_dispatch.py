@@ -106,6 +106,7 @@ def test_takes_turns() -> None:
     assert [response.body[-2:] for response in responses] == [b"r1", b"r2", b"r3"] * 2
 
 
+@pytest.mark.slow
 def test_asks_another_replica_where_one_fails() -> None:
     for manner in ("gone", "breaks", "error", "refuses", "hangs"):
         responses, replicas, log = predict({"r1": manner, "r2": "well"}, requests=6)
