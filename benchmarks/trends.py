@@ -73,8 +73,10 @@ class Planted:
         """Nights × runs without the change."""
         made = relative(self.noise, (1, nights, _RUNS), random)[0]
         if self.metric.name == "availability":
-            return 1 - self.level * np.exp(made)
-        return self.level + made if self.linear else self.level * np.exp(made)
+            values: Array = 1 - self.level * np.exp(made)
+        else:
+            values = self.level + made if self.linear else self.level * np.exp(made)
+        return values
 
 
 def _metric(name: str, unit: str) -> Metric:
@@ -172,7 +174,7 @@ def _planted_nights(trials: int) -> Rows:
 
 def _with_change(planted: Planted, random: np.random.Generator) -> Series:
     values = planted.values(_BEFORE + _AFTER, random)
-    values[_BEFORE:] = planted.changed(values[_BEFORE:], np.arange(1, _AFTER + 1)[:, None])
+    values[_BEFORE:] = planted.changed(values[_BEFORE:], np.arange(1.0, _AFTER + 1)[:, None])
     metric = planted.metric
     return series_of(values, drill=planted.what, name=metric.name, unit=metric.unit, better=metric.better)
 
