@@ -9,17 +9,31 @@ import numpy as np
 from harness.checkers._timeline import Booleans, Integers
 
 
-def on_cycles(nodes: int, source: Integers, target: Integers) -> Booleans:
-    """For each node whether it lies on a cycle. O(nodes + edges)."""
+def components(nodes: int, source: Integers, target: Integers) -> tuple[int, Integers]:
+    """How many strongly connected components there are, and for each node its own one's number. O(nodes + edges)."""
     # Imported here: it takes a quarter of a second, and most commands check nothing.
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     graph = coo_array((np.ones(len(source), dtype=np.int8), (source, target)), shape=(nodes, nodes)).tocsr()
-    _, component = connected_components(graph, directed=True, connection="strong")
+    number, component = connected_components(graph, directed=True, connection="strong")
+    return number, component
+
+
+def on_cycles(nodes: int, source: Integers, target: Integers) -> Booleans:
+    """For each node whether it lies on a cycle. O(nodes + edges)."""
+    _, component = components(nodes, source, target)
     cyclic: Booleans = np.bincount(component, minlength=nodes)[component] > 1
     cyclic[source[source == target]] = True
     return cyclic
+
+
+def first_cycle(nodes: int, source: Integers, target: Integers) -> tuple[list[int], int] | None:
+    """A shortest cycle through the first node that lies on one, and how many nodes do; None if none does."""
+    cyclic = on_cycles(nodes, source, target)
+    if not cyclic.any():
+        return None
+    return shortest_cycle(int(np.flatnonzero(cyclic)[0]), source, target, cyclic), int(cyclic.sum())
 
 
 def shortest_cycle(start: int, source: Integers, target: Integers, among: Booleans) -> list[int]:

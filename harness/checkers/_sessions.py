@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._cycles import on_cycles, shortest_cycle
+from harness.checkers._cycles import first_cycle
 from harness.checkers._timeline import NONE, Booleans, Integers, Timeline
 from harness.checkers._wording import count, listed, quoted
 from harness.model.history import History
@@ -216,10 +216,8 @@ def judged(history: History, promise: str, requirement: Requirement) -> Verdict:
         return story.initial(promise, initial.size, int(older[initial[0]]), int(read[initial[0]]))
     so_source, so_target = found.edges()
     source, target = np.concatenate([so_source, older]), np.concatenate([so_target, found.source[read]])
-    cyclic = on_cycles(len(found.row), source, target)
-    if cyclic.any():
-        return story.cycle(promise, shortest_cycle(int(np.flatnonzero(cyclic)[0]), source, target, cyclic), int(cyclic.sum()))
-    return story.valid(promise)
+    cycle = first_cycle(len(found.row), source, target)
+    return story.valid(promise) if cycle is None else story.cycle(promise, *cycle)
 
 
 class Story:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from harness.checkers._causality import TooMany, clocks, latest_known
-from harness.checkers._cycles import on_cycles, shortest_cycle
+from harness.checkers._cycles import first_cycle
 from harness.checkers._sessions import Overlapping, Story, sessions
 from harness.checkers.causal import cyclic, replaced
 from harness.model.history import History
@@ -49,10 +49,8 @@ def causal_convergence(history: History) -> Verdict:
     pairs = np.unique(np.column_stack([known[apart], newer[apart]]), axis=0)
     so_source, so_target = found.edges()
     source, target = np.concatenate([so_source, pairs[:, 0]]), np.concatenate([so_target, pairs[:, 1]])
-    on = on_cycles(len(found.row), source, target)
-    if on.any():
-        return story.cycle(promise, shortest_cycle(int(np.flatnonzero(on)[0]), source, target, on), int(on.sum()))
-    return story.valid(promise)
+    cycle = first_cycle(len(found.row), source, target)
+    return story.valid(promise) if cycle is None else story.cycle(promise, *cycle)
 
 
 def applies(history: History) -> bool:

@@ -8,9 +8,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from harness.checkers._cycles import components
 from harness.checkers._transactions.dependencies import Kind
 
 Booleans = npt.NDArray[np.bool_]
@@ -87,8 +86,7 @@ class Graph:
 
 def tangles(moments: int, source: Integers, target: Integers) -> list[Integers]:
     """The strongly connected components of more than one node, the smallest first."""
-    graph = coo_array((np.ones(len(source)), (source, target)), shape=(moments, moments)).tocsr()
-    count, label = connected_components(graph, directed=True, connection="strong")
+    count, label = components(moments, source, target)
     if count == moments:
         return []
     sizes = np.bincount(label, minlength=count)
