@@ -6,12 +6,9 @@ import dataclasses
 import importlib
 import importlib.util
 import pkgutil
-import sys
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar, cast, get_type_hints
 
 import msgspec
@@ -32,6 +29,7 @@ from harness.model.system import System
 from harness.model.verdict import Checker
 from harness.roots import DRILLS, is_drill
 from harness.run.class_finder import BrokenModule, FoundClasses, find_classes, in_a_line
+from harness.run.source_file import executed
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -118,7 +116,7 @@ def load_drill(path: Path, name: str | None = None, settings: Sequence[str] = ()
     path = path.resolve()
     roots.add(roots.root_of(path))
     name = name or _name_of(path)
-    module = _execute(path, name)
+    module = executed(path, f"{DRILLS}.{name.replace('/', '.')}")
     drill = getattr(module, "drill", None)
     if not isinstance(drill, Drill):
         raise UsageError(f"{path} defines no drill: it needs a line `drill = Drill(…)`.")
@@ -131,31 +129,6 @@ def load_drill(path: Path, name: str | None = None, settings: Sequence[str] = ()
 def _name_of(path: Path) -> str:
     parts = path.resolve().with_suffix("").parts
     return "/".join(parts[len(parts) - parts[::-1].index(DRILLS) :]) if DRILLS in parts[:-1] else path.stem
-
-
-def _execute(path: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{DRILLS}.{name.replace('/', '.')}", path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is not a Python file.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module  # dataclasses that a drill file defines look for their module there
-    try:
-        spec.loader.exec_module(module)
-    except HarnessError as error:
-        raise type(error)(f"{path}: {error}") from error
-    except (Exception, SystemExit) as error:  # a drill file may be anyone's code
-        raise UsageError(f"{path}, line {_line_of(error, path)}: {type(error).__name__}: {error}") from error
-    finally:
-        del sys.modules[module.__name__]
-    return module
-
-
-def _line_of(error: BaseException, path: Path) -> int:
-    """The line of the drill file that an error came from."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return error.lineno or 1
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return (frames[-1].lineno if frames else None) or 1
 
 
 def _set(drill: Drill, setting: str) -> Drill:

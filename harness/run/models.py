@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
 from harness.model import objects
 from harness.model.errors import UsageError
 from harness.model.object_model import Model
+from harness.run.source_file import executed
 
 
 def find_model(asked: str) -> Model:
@@ -22,7 +21,9 @@ def find_model(asked: str) -> Model:
     try:
         classes = _classes_in(Path(file))
         model = classes[name]() if name in classes else None
-    except (Exception, SystemExit) as error:  # the file may be anyone's code
+    except UsageError as error:
+        raise UsageError(f"--model {asked}: {error}") from error
+    except (Exception, SystemExit) as error:  # the class may be anyone's
         raise UsageError(f"--model {asked}: {type(error).__name__}: {error}") from error
     if model is None:
         raise UsageError(f"--model {asked}: there is no class {name!r} in {file}. There are: {', '.join(classes) or 'none'}.")
@@ -34,12 +35,7 @@ def find_model(asked: str) -> Model:
 
 def _classes_in(path: Path) -> dict[str, type[Model]]:
     """The classes that a file defines, by name."""
-    spec = importlib.util.spec_from_file_location(f"harness_model_of_{path.stem}", path)
-    assert spec is not None  # noqa: S101 - for types: it is a .py file
-    assert spec.loader is not None  # noqa: S101
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module  # dataclasses look for their module there
-    spec.loader.exec_module(module)
+    module = executed(path, f"harness_model_of_{path.stem}")
     return {
         name: value for name, value in vars(module).items() if isinstance(value, type) and value.__module__ == module.__name__
     }
