@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import psutil
 
@@ -18,18 +17,12 @@ from harness.cluster.cpu_quotas import CpuQuotas
 from harness.cluster.holds import Holds
 from harness.cluster.log_lines import lines_from
 from harness.cluster.ports import listens
-from harness.cluster.probe import Probe
+from harness.cluster.probe import ASK_AGAIN_S, PROBE_TIMEOUT_S, START_TIMEOUT_S, Probe
 from harness.cluster.process_limits import ProcessLimits, cpu_s_of, limit_of
 from harness.cluster.warden_client import WardenClient, last_lines
 from harness.model.errors import FaultError, HarnessError, NodeDown
 from harness.model.system import Address, Node
 from harness.node.context import NodeSpec
-
-START_TIMEOUT_S: Final = 30.0
-"""A node that does not answer this long after its start will not start."""
-
-_PROBE_TIMEOUT_S: Final = 1.0
-_ASK_AGAIN_S: Final = 0.004
 
 
 class NodeProcesses:
@@ -202,7 +195,7 @@ class NodeProcesses:
         address = self._address_of(name)
         while self._warden.pid(name) == pid:
             try:
-                async with asyncio.timeout(_PROBE_TIMEOUT_S):
+                async with asyncio.timeout(PROBE_TIMEOUT_S):
                     found = await self._probe.ask(name, address)
             except HarnessError:
                 raise
@@ -217,6 +210,6 @@ class NodeProcesses:
                     f"{name} did not answer within {START_TIMEOUT_S:g} s of its start ({why})."
                     f" Its log ends: {last_lines(self.log(name), 3)}"
                 )
-            await asyncio.sleep(_ASK_AGAIN_S)
+            await asyncio.sleep(ASK_AGAIN_S)
         code = await self._warden.exit_code(name)
         raise NodeDown(f"{name} did not start: it ended with code {code}. Its log ends: {last_lines(self.log(name), 3)}")

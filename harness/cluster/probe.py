@@ -12,6 +12,12 @@ from harness.model.errors import FaultError
 from harness.model.system import CLIENT, Address, HasClock, HasProbe, Node, System
 from harness.node.context import NODE_PATH, NodePage
 
+START_TIMEOUT_S: Final = 30.0
+"""A node that does not answer this long after its start will not start."""
+PROBE_TIMEOUT_S: Final = 1.0
+"""A node that starts is asked so long …"""
+ASK_AGAIN_S: Final = 0.004
+"""… and again after this."""
 _IDENTITY_TIMEOUT_S: Final = 30.0
 """The caller's own timeout is shorter."""
 

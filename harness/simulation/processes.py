@@ -11,17 +11,12 @@ from typing import Final
 
 from harness.cluster.holds import Holds
 from harness.cluster.limits import Limits
-from harness.cluster.probe import Probe
+from harness.cluster.probe import ASK_AGAIN_S, PROBE_TIMEOUT_S, START_TIMEOUT_S, Probe
 from harness.http.message import TransportError
 from harness.model.errors import FaultError, NodeDown
 from harness.model.system import Node
 from harness.simulation.host import SIGKILL, Host, Main
 
-START_TIMEOUT_S: Final = 30.0
-"""A node that does not answer this long after its start will not start."""
-
-_PROBE_TIMEOUT_S: Final = 1.0
-_ASK_AGAIN_S: Final = 0.004
 _LOOK_AGAIN_S: Final = 0.001
 _SUPERVISED_S: Final = 0.2
 
@@ -233,14 +228,14 @@ class SimulatedProcesses:
         deadline_s, why = loop.time() + START_TIMEOUT_S, ""
         while not exited.done():
             try:
-                async with asyncio.timeout(_PROBE_TIMEOUT_S):
+                async with asyncio.timeout(PROBE_TIMEOUT_S):
                     if await self._probe.ask(name, host.address) == pid:
                         return
             except (OSError, TransportError) as error:  # not yet
                 why = f"{type(error).__name__}: {error}"
             if loop.time() > deadline_s:
                 raise NodeDown(f"{name} did not answer within {START_TIMEOUT_S:g} s of its start ({why})")
-            await asyncio.sleep(_ASK_AGAIN_S)
+            await asyncio.sleep(ASK_AGAIN_S)
         said = host.log[-1] if host.log else "(nothing was logged)"
         raise NodeDown(f"{name} did not start: it ended with code {exited.result()}. Its log ends: {said}")
 

@@ -18,27 +18,22 @@ def begin_numbers() -> None:
     _numbers = count(1)
 
 
-class CountedTask(asyncio.Task[Any]):
+class _Counted:
+    """With a number for a hash, given when it is first asked for."""
+
+    _number = 0
+
+    def __hash__(self) -> int:
+        if not self._number:
+            self._number = next(_numbers)
+        return self._number
+
+    __eq__ = object.__eq__
+
+
+class CountedTask(_Counted, asyncio.Task[Any]):
     """A task with a number for a hash."""
 
-    _number = 0
 
-    def __hash__(self) -> int:
-        if not self._number:
-            self._number = next(_numbers)
-        return self._number
-
-    __eq__ = object.__eq__
-
-
-class CountedFuture(asyncio.Future[Any]):
+class CountedFuture(_Counted, asyncio.Future[Any]):
     """A future with a number for a hash."""
-
-    _number = 0
-
-    def __hash__(self) -> int:
-        if not self._number:
-            self._number = next(_numbers)
-        return self._number
-
-    __eq__ = object.__eq__

@@ -20,7 +20,7 @@ from results.report.detection_phrasing import (
     verdict,
     who,
 )
-from results.report.phrasing import Mark
+from results.report.phrasing import Mark, conjoined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def _page(detection: Detection) -> _Page:
     marks: dict[int, Mark] = {0: "good", 1: "bad"}
     machine = detection.conditions.machine
     return _Page(
-        title=f"Which known bugs of {_and([system.name for system in systems])} are caught",
+        title=f"Which known bugs of {conjoined([system.name for system in systems])} are caught",
         subtitle=f"{detection.finished_utc} · seeds {_range(detection.seeds)} · commit {detection.commit or 'unknown'}",
         mark=marks.get(detection.exit_code, "open"),
         verdict=verdict(detection),
@@ -153,11 +153,6 @@ def _surprise(trial: Trial) -> _Surprise:
         rerun=trial.rerun,
         run_dir=trial.run_dir,
     )
-
-
-def _and(names: Sequence[str]) -> str:
-    """ "A", "A and B", "A, B and C"."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _range(seeds: Sequence[int]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Final
 
-from results.report.phrasing import Mark, milliseconds, share
+from results.report.phrasing import Mark, conjoined, milliseconds, share
 from results.trends.calibration import Calibration
 from results.trends.findings import Finding, Judged
 from results.trends.flaky import Flaky
@@ -89,7 +89,7 @@ def reach_sentence(nightly: Nightly) -> str:
     if not words:
         return ""
     how = "Changes as small as {} would be found within five nights." if five else "Changes of {} would be seen in one night."
-    return how.format(_and(words))
+    return how.format(conjoined(words))
 
 
 def smallest_of(judged: Judged) -> str:
@@ -207,7 +207,7 @@ def budget_words(budget: Budget) -> str:
 def burn_words(budget: Budget) -> str:
     """ "burns too fast, 20 times over 3 nights and 6 times over 10 nights"; empty if no alert fires."""
     rates = [f"{burn.long_rate:.2g} times over {burn.alert.long_nights} nights" for burn in budget.burns if burn.fires]
-    return f"burns too fast, {_and(rates)}" if rates else ""
+    return f"burns too fast, {conjoined(rates)}" if rates else ""
 
 
 def calibration_words(calibration: Calibration) -> str:
@@ -229,7 +229,7 @@ def flaky_words(flaky: Flaky) -> str:
     text = f"{flaky.failed} of {count(flaky.runs, 'run')} failed ({rate}) at commits at which others passed"
     if flaky.kind == "by seed":
         seeds = [str(mix.seed) for mix in flaky.by_seed if mix.failed]
-        return f"{text}; always with {'seed' if len(seeds) == 1 else 'seeds'} {_and(seeds)}"
+        return f"{text}; always with {'seed' if len(seeds) == 1 else 'seeds'} {conjoined(seeds)}"
     return text
 
 
@@ -241,12 +241,7 @@ def count(number: int, noun: str, plural: str = "") -> str:
 def _names(names: Iterable[str]) -> str:
     """Each once; if there are many, the first few."""
     every = list(dict.fromkeys(names))
-    return _and(every if len(every) <= _NAMED else [*every[: _NAMED - 1], f"{len(every) - _NAMED + 1} more"])
-
-
-def _and(names: Sequence[str]) -> str:
-    """ "A", "A and B", "A, B and C"."""
-    return " and ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), *names[-1:]])
+    return conjoined(every if len(every) <= _NAMED else [*every[: _NAMED - 1], f"{len(every) - _NAMED + 1} more"])
 
 
 def _drills(runs: Sequence[RunOutcome]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from results.analysis.judge import SLOResult
@@ -10,6 +11,11 @@ from results.analysis.recovery import Recovery
 from results.record.result import CheckResult, Result
 
 Mark = Literal["good", "bad", "open"]
+
+
+def conjoined(names: Sequence[str]) -> str:
+    """ "A", "A and B", "A, B and C"."""
+    return " and ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), *names[-1:]])
 
 
 def mark_of(fine: bool | None) -> Mark:

@@ -23,8 +23,7 @@ class BoundedLoads:
         """`bound` is the most that a node may have, in multiples of its share by weight."""
         if not (math.isfinite(bound) and bound > 1):
             raise UsageError(f"BoundedLoads(bound={bound!r}): must be above 1, such as 1.25.")
-        if not placement.members.all:
-            raise UsageError("There are no members, so no key has an owner. Add a member.")
+        placement.members.check_any()
         self._placement = placement
         self._bound = bound
         self._loads: Counter[str] = Counter()

@@ -61,6 +61,11 @@ class Members:
             self.number(name)
         return Members(tuple(member for member in self.all if member.name not in names))
 
+    def check_any(self, what: str = "key") -> None:
+        """Raise `UsageError` if there is no member."""
+        if not self.all:
+            raise UsageError(f"There are no members, so no {what} has an owner. Add a member.")
+
     def number(self, name: str) -> int:
         """The position of a member. Raises `UsageError` if there is none of that name."""
         if name not in self._numbers:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.model.errors import UsageError
 from systems.parts.partitioning.hashing import Hashes, Key, key_hash, key_hashes
 from systems.parts.partitioning.members import Members
 
@@ -39,20 +38,15 @@ class HashPlacement(ABC):
 
     def owner(self, key: Key) -> str:
         """The node that owns a key. Raises `UsageError` if there is no node."""
-        if not self.members.all:
-            self._check()
+        self.members.check_any()
         return self.members.names[self.number_of(key_hash(key))]
 
     def owners(self, key: Key, count: int) -> tuple[str, ...]:
         """The key's owner and the next ones, all distinct and in distinct zones, for its replicas."""
-        self._check()
+        self.members.check_any()
         return self.members.chosen(self.preference(key_hash(key)), count)
 
     def owners_of(self, keys: Sequence[Key] | NDArray[np.integer]) -> Numbers:
         """The owner of each key, as its position in `members.names`."""
-        self._check()
+        self.members.check_any()
         return self.numbers_of(key_hashes(keys))
-
-    def _check(self) -> None:
-        if not self.members.all:
-            raise UsageError("There are no members, so no key has an owner. Add a member.")

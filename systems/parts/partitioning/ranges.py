@@ -54,8 +54,7 @@ class Ranges:
     @classmethod
     def at(cls, members: Members, *boundaries: str) -> Ranges:
         """Ranges between these boundaries, which go to the members in turn. Raises `UsageError` if there is no member."""
-        if not members.all:
-            raise UsageError("There are no members, so no range has an owner. Add a member.")
+        members.check_any("range")
         lows, highs = ("", *boundaries), (*boundaries, None)
         owners = [members.names[number % len(members.names)] for number in range(len(lows))]
         return cls(members, tuple(map(KeyRange, lows, highs, owners)))
@@ -105,8 +104,7 @@ class Ranges:
 
         No other range moves. Of equals, the first by name gives or takes.
         """
-        if not members.all:
-            raise UsageError("There are no members, so no range has an owner. Add a member.")
+        members.check_any("range")
         owners = [one.owner if one.owner in members.names else None for one in self.ranges]
         held = Counter(dict.fromkeys(members.names, 0))
         held.update(owner for owner in owners if owner is not None)
