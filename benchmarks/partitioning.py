@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from uhashring import HashRing  # type: ignore[import-untyped]
+from uhashring import HashRing
 
 from systems.parts.partitioning.bounded import BoundedLoads
 from systems.parts.partitioning.consistent import ConsistentHashing
