@@ -1,4 +1,4 @@
-"""Reads and writes of registers, every written value its own, so that a history of them can be judged exactly."""
+"""Registers, every value that is given to them its own, so that a history of them can be judged exactly."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 from typing import Final
+
+import msgspec
 
 from harness.model.errors import UsageError
 from harness.model.system import Call
@@ -17,21 +19,46 @@ FINAL_READS: Final = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Registers:
-    """Reads and writes of `keys` registers, drawn evenly; `writes` is the share of writes."""
+    """Calls of `keys` registers, drawn evenly: shares of writes, compare-and-sets and deletes; the rest are reads.
+
+    Kinds and values are those of `harness.model.objects.register`. A compare-and-set expects what the last call that changed
+    its register would leave there, so it often finds it, unless that call failed or another one came in between.
+    """
 
     keys: int = 20
     writes: float = 0.5
+    compare_and_sets: float = 0.0
+    deletes: float = 0.0
 
     def __post_init__(self) -> None:
         if self.keys < 1:
             raise UsageError(f"Registers(keys={self.keys!r}): a whole number of keys, at least one.")
         if not 0 <= self.writes <= 1:
             raise UsageError(f"Registers(writes={self.writes!r}): the share of writes, between 0 and 1.")
+        shares = (self.writes, self.compare_and_sets, self.deletes)
+        if not (min(shares) >= 0 and sum(shares) <= 1):
+            raise UsageError(
+                f"Registers(writes={self.writes!r}, compare_and_sets={self.compare_and_sets!r}, deletes={self.deletes!r}):"
+                " shares of calls, together at most 1."
+            )
 
     def calls(self, random: Random) -> Iterator[Call]:
+        left: dict[str, str | None] = {}
+        """What each register holds if every call was carried out, in this order."""
         for number in count(1):
-            key = f"r{random.randrange(self.keys)}"
-            yield Call("write", key, str(number)) if random.random() < self.writes else Call("read", key)
+            key, drawn = f"r{random.randrange(self.keys)}", random.random()
+            if drawn < self.writes:
+                left[key] = str(number)
+                yield Call("write", key, str(number))
+            elif drawn < self.writes + self.compare_and_sets:
+                value = msgspec.json.encode([left.get(key), str(number)]).decode()
+                left[key] = str(number)
+                yield Call("cas", key, value)
+            elif drawn < self.writes + self.compare_and_sets + self.deletes:
+                left[key] = None
+                yield Call("delete", key)
+            else:
+                yield Call("read", key)
 
     def varied(self, random: Random) -> Registers:
         """Fewer keys: more happens to each."""

@@ -191,6 +191,7 @@ class Cluster:
             control=str(self._control(name)) if name in self._steering else None,
             clock=str(self._clock(name)) if name in self._fake_clocks else None,
             network=self._namespaces.namespace(name) if self._namespaces else None,
+            events=str(self.events_file(name)) if name != CLIENT else None,
         )
 
     def _remove_controls(self) -> None:
@@ -199,6 +200,10 @@ class Cluster:
             self._control(name).unlink()
         for name in self._fake_clocks:
             self._clock(name).unlink()
+
+    def events_file(self, name: str) -> Path:
+        """What a node itself tells of its work; see `harness.node.events`."""
+        return self._folder / f"{name}.events"
 
     def _control(self, name: str) -> Path:
         return self._folder / f"{name}.control"

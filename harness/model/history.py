@@ -26,7 +26,8 @@ fields, but for the target), `selector`, `targets` (names joined by spaces), `fr
 (as planned), `injected_ns`, `healed_ns` (nullable Int64: null if that never happened), `acted` (nullable boolean),
 `evidence`.
 
-`events`, a row an event seen from outside: `at_ns`, `node`, `kind` ("started", "exited", "killed", "paused", …), `detail`.
+`events`, a row an event: `at_ns`, `node`, `kind`, `detail`. Some were seen from outside ("started", "exited", "killed",
+"paused", …); others a node told of itself (`NodeContext.event`), with JSON as `detail`.
 
 `links`, a row a link: `link`, `connections`, `sent_bytes` and `received_bytes` over the whole run, as the fault plane counted
 them: received from either end, sent on to the other; the difference was held back or dropped.

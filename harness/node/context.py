@@ -73,6 +73,8 @@ class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The file that says how far a foreign program's clock is from right; None if it is right."""
     network: str | None = None
     """The file of the network namespace that it lives in; None for the one that the warden is in."""
+    events: str | None = None
+    """The file that gets what the node itself tells of its work; None if that is not recorded."""
 
 
 class NodeContext:
@@ -80,7 +82,7 @@ class NodeContext:
 
     def __init__(self, spec: NodeSpec, machine: Machine | None = None) -> None:
         """On a machine, the real one if none is given."""
-        self._machine = machine = machine or RealMachine(Path(spec.control) if spec.control else None)
+        self._machine = machine = machine or RealMachine(_path(spec.control), _path(spec.events))
         self.name = spec.name
         self.listen: Address = (spec.host, spec.port)
         self.peers: Mapping[str, Address] = spec.peers
@@ -122,6 +124,14 @@ class NodeContext:
     def log(self, text: str) -> None:
         """A line in the node's log file."""
         self._machine.write_log(f"{self.clock():.3f} {self.name}: {text}")
+
+    def event(self, kind: str, detail: object) -> None:
+        """Tell of something that just happened inside the node: a row of the history's `events`, `detail` as JSON.
+
+        For checkers that look inside a system, such as those of `harness.model.consensus_events`. Told at once, so that it is
+        there even if the node is killed in the next moment.
+        """
+        self._machine.write_event(self.monotonic_ns(), kind, detail)
 
     def pacer(self) -> Pacer:
         """Sleeps until exact times of `monotonic_ns`; the loop's own timers count in milliseconds."""
@@ -207,6 +217,10 @@ class NodeContext:
 
     def _time_ns(self) -> int:
         return self._machine.time_ns() + self._machine.control.deviation_ns(self.monotonic_ns())
+
+
+def _path(name: str | None) -> Path | None:
+    return Path(name) if name else None
 
 
 def run(spec: NodeSpec) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.node.control import ControlPage
+from harness.node.events import EventFile
 from harness.node.files import FileOperations, Files, SteeredFiles
 from harness.node.pacer import TimerPacer
 
@@ -55,6 +56,9 @@ class Machine(Protocol):
     def write_log(self, line: str) -> None:
         """A line in the node's log."""
 
+    def write_event(self, at_ns: int, kind: str, detail: object) -> None:
+        """A row of the history's `events`, at a time of the monotonic clock."""
+
     def show(self, state: Callable[[], object]) -> None:
         """Let whoever looks at the node from outside ask for its state."""
 
@@ -65,10 +69,11 @@ class RealMachine:
     monotonic_ns = staticmethod(time.monotonic_ns)
     time_ns = staticmethod(time.time_ns)
 
-    def __init__(self, control: Path | None) -> None:
-        """`control` is the file of the control page; None if no fault can target this node."""
+    def __init__(self, control: Path | None, events: Path | None = None) -> None:
+        """The files of the control page, None if no fault can target this node, and of events, None to drop them."""
         self.control = ControlPage(control)
         self.pid = os.getpid()
+        self._events = EventFile(events) if events else None
 
     def files(self, folder: Path) -> FileOperations:
         return SteeredFiles(Files(folder), self.control)
@@ -82,6 +87,10 @@ class RealMachine:
 
     def write_log(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
+
+    def write_event(self, at_ns: int, kind: str, detail: object) -> None:
+        if self._events is not None:
+            self._events.write(at_ns, kind, detail)
 
     def show(self, state: Callable[[], object]) -> None:
         """Nobody sees into another process."""

@@ -12,6 +12,7 @@ from harness.cluster.cluster import Cluster
 from harness.cluster.usage import Usage
 from harness.model.fault_window import FaultWindow, row_of
 from harness.model.history import History
+from harness.node.events import read_events
 from harness.run.training import trained
 
 
@@ -32,6 +33,11 @@ async def history_of(
         for name, counters in (await cluster.links.counters()).items()
     ]
     usage: list[dict[str, object]] = [msgspec.to_builtins(look) | {"at_ns": look.at_ns - start_ns} for look in looks]
+    told: list[dict[str, object]] = [
+        {"at_ns": event.at_ns - start_ns, "node": name, "kind": event.kind, "detail": bytes(event.detail).decode()}
+        for name in cluster.nodes
+        for event in read_events(cluster.events_file(name))
+    ]
     log = trained(cluster, start_ns)
-    events = sorted([*events, *log.events], key=lambda event: cast(int, event["at_ns"]))
+    events = sorted([*events, *told, *log.events], key=lambda event: cast(int, event["at_ns"]))
     return History.of(ops, [row_of(record) for record in records], events, links, log.steps, usage)

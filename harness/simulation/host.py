@@ -8,6 +8,8 @@ from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from harness.model.system import Address
 from harness.node.control import ControlPage
 from harness.node.files import FileOperations, SteeredFiles
@@ -47,6 +49,8 @@ class Host:
         self.dies_with_power = False
         """Whether the next death of its process is that of its machine."""
         self.log: list[str] = []
+        self.events: list[tuple[int, str, str]] = []
+        """What its processes told of their work: when by the monotonic clock, what, and its details as JSON."""
         self.context: Context = copy_context()
         self.counted: Callable[[str], bool] | None = None
         """Told of each send, sync and rename, by its name; whether the host dies in it."""
@@ -146,6 +150,8 @@ class Host:
         if loop is None:
             return
         loop.drop()
+        while self.events and self.events[-1][0] > self.world.monotonic_ns:  # the process was ahead of its death
+            self.events.pop()
         self.world.note("end", self.name, f"pid {self.pid} {'without power' if not self.powered else f'code {code}'}")
         self.network.host_ended(loop)
         self.on_exit(self.name, self.pid, code)
@@ -201,6 +207,9 @@ class HostMachine:
 
     def show(self, state: Callable[[], object]) -> None:
         self._host.shown = state
+
+    def write_event(self, at_ns: int, kind: str, detail: object) -> None:
+        self._host.events.append((at_ns, kind, msgspec.json.encode(detail).decode()))
 
     def write_log(self, line: str) -> None:
         self._host.log.append(line)

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 import pandas as pd
@@ -226,7 +226,13 @@ class SimulatedRun:
             }
             for name, counters in (await self.cluster.links.counters()).items()
         ]
-        events = [event | {"at_ns": event["at_ns"] - start_ns} for event in self._events]  # type: ignore[operator]
+        told = [
+            {"at_ns": at_ns, "node": name, "kind": kind, "detail": detail}
+            for name in self.cluster.nodes
+            for at_ns, kind, detail in self.cluster.hosts[name].events
+        ]
+        events = sorted([*self._events, *told], key=lambda event: cast(int, event["at_ns"]))
+        events = [event | {"at_ns": cast(int, event["at_ns"]) - start_ns} for event in events]
         usage = [msgspec.to_builtins(look) | {"at_ns": look.at_ns - start_ns} for look in self._usage]
         return History.of(ops, [row_of(record) for record in records], events, links, usage=usage)
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import pandas as pd
 
+from harness.model.consensus_events import KINDS
 from harness.model.history import History
 from results.analysis.failures import FailureGroup
 from results.analysis.recovery import Recovery
@@ -26,6 +27,9 @@ from results.report.phrasing import (
     share,
     verdict_word,
 )
+
+_INNER: Final = set(KINDS) - {"leader"}
+"""Events that a node tells by the hundred: they are there for checkers, and would hide what people look for."""
 
 _LOG_BYTES: Final = 1_000_000
 """How much of the end of a log file is looked at."""
@@ -225,12 +229,13 @@ def faults(result: Judged) -> Table:
 
 def events(history: History, at_most: int) -> Table:
     columns = (Column(name="at", number=True), Column(name="node"), Column(name="event"), Column(name="detail"))
-    shown = history.events.head(at_most)
+    told = history.events[~history.events["kind"].isin(_INNER)]
+    shown = told.head(at_most)
     rows = (
         Row(cells=(f"{at_ns / 1e9:.3f} s", _text(node), _text(kind), _text(detail)))
         for at_ns, node, kind, detail in zip(shown["at_ns"], shown["node"], shown["kind"], shown["detail"], strict=True)
     )
-    return Table(columns=columns, rows=tuple(rows), note=_more(len(history.events), len(shown)))
+    return Table(columns=columns, rows=tuple(rows), note=_more(len(told), len(shown)))
 
 
 def links(history: History, at_most: int) -> Table:

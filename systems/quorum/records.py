@@ -1,157 +1,18 @@
-"""The files of a replica as bytes: what a log and its mark look like, and what is wrong with those that were found.
-
-A record of the log is
-
-    LENGTH CHECKSUM HEAD-CHECKSUM DATA \\n
-
-all hexadecimal but the data, which is JSON on one line. What is written before the data proves how long the record is, so that
-a damaged end is told from one that a crash tore: the bytes of a torn record are missing or zero from some point on, and its
-line end, which comes last, is not there. Each record names its log's generation; a log that replaces another one has a higher
-one.
-
-The mark says how much of which generation was acknowledged: a line for each record, appended when the record is synced and
-before anything in it is acknowledged. So what is missing or unreadable below the mark was lost, whether or not it looks torn,
-and nothing above it is owed. A mark of its own is what tells a crash from damage in Alagappan et al., "Protocol-Aware Recovery
-for Consensus-Based Storage", FAST 2018, section 3.3.
-"""
+"""A replica's entries as records of its log."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from systems.quorum.replica import Held
 
-_HEAD_BYTES: Final = 27
-_MARK_BYTES: Final = 43
+
+def encode_entries(held: Sequence[Held]) -> bytes:
+    return msgspec.json.encode(held)
 
 
-class Damaged(Exception):
-    """Something that was once on the disk is gone or cannot be read."""
-
-
-class Mark(NamedTuple):
-    """How much was acknowledged."""
-
-    generation: int
-    log_bytes: int
-
-
-class _Batch(msgspec.Struct, array_like=True):
-    generation: int
-    held: list[Held]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Log:
-    """A log that was read: of which generation, its entries in their order, and how many bytes a crash tore at its end."""
-
-    generation: int
-    entries: list[Held]
-    torn_bytes: int
-
-
-def encode_record(generation: int, held: Sequence[Held]) -> bytes:
-    """What is synced at once."""
-    data = msgspec.json.encode(_Batch(generation, list(held)))
-    head = b"%08x %08x" % (len(data), zlib.crc32(data))
-    return b"%s %08x %s\n" % (head, zlib.crc32(head), data)
-
-
-def encode_line(text: bytes) -> bytes:
-    """A text without line ends, as one line that begins with its checksum."""
-    return b"%08x %s\n" % (zlib.crc32(text), text)
-
-
-def decode_line(line: bytes) -> bytes | None:
-    """The text of such a line; None if it is damaged."""
-    text = line[9:-1]
-    return text if line == encode_line(text) else None
-
-
-def encode_mark(mark: Mark) -> bytes:
-    return encode_line(b"%016x %016x" % mark)
-
-
-def decode_marks(data: bytes) -> Mark:
-    """The last mark; one that a crash tore was not in use yet. Raises `Damaged` if the last whole one cannot be read."""
-    for begin in range((len(data) - 1) // _MARK_BYTES * _MARK_BYTES, -1, -_MARK_BYTES):
-        line = data[begin : begin + _MARK_BYTES]
-        text = decode_line(line)
-        if text is not None:
-            generation, log_bytes = text.split()
-            return Mark(int(generation, 16), int(log_bytes, 16))
-        if len(line) == _MARK_BYTES and line[-1] != 0:
-            break
-    raise Damaged("the mark of what was acknowledged is damaged")
-
-
-def decode_log(data: bytes, mark: Mark | None) -> Log:
-    """A log; `mark` is None for one of which nothing was acknowledged yet. Raises `Damaged` if a part of it was lost.
-
-    Only the last record can be torn, since each is written when the one before it is synced, and only above the mark. The
-    first one never is: it was whole before it took the place of another log.
-    """
-    entries: list[Held] = []
-    generation: int | None = None
-    at = number = 0
-    while at < len(data):
-        number += 1
-        found = _record_at(data, at)
-        if found is None and _torn(data[at:]) and generation is not None:
-            break
-        if found is None or generation not in (None, found[0].generation):
-            raise Damaged(f"record {number} of the log is damaged")
-        batch, at = found
-        generation = batch.generation
-        entries += batch.held
-    if generation is None:
-        raise Damaged("the log is empty")
-    if mark is not None and mark.generation > generation:
-        raise Damaged(f"the log is an older one: generation {generation}, and {mark.generation} was in use")
-    if mark is not None and mark.generation == generation and mark.log_bytes > at:
-        raise Damaged(f"the log's first {at} bytes are whole, and {mark.log_bytes} were acknowledged")
-    if (mark is None or mark.generation < generation) and number > 1:
-        raise Damaged(f"the log has {number} records, and its mark is lost")
-    return Log(generation=generation, entries=entries, torn_bytes=len(data) - at)
-
-
-def readable(data: bytes) -> list[Held]:
-    """What can still be read of a damaged log, in its order."""
-    found = [_record_at(line + b"\n", 0) for line in data.split(b"\n")]
-    return [held for record in found if record is not None for held in record[0].held]
-
-
-def _record_at(data: bytes, at: int) -> tuple[_Batch, int] | None:
-    """The record that begins there, and where it ends; None if it is not whole."""
-    length = _length(data[at : at + _HEAD_BYTES])
-    if length is None:
-        return None
-    begin, end = at + _HEAD_BYTES, at + _HEAD_BYTES + length
-    text = data[begin:end]
-    if data[end : end + 1] != b"\n" or zlib.crc32(text) != int(data[at + 9 : at + 17], 16):
-        return None
-    return msgspec.json.decode(text, type=_Batch), end + 1
-
-
-def _length(head: bytes) -> int | None:
-    """How long the data is after this head; None if the head is not whole."""
-    if len(head) < _HEAD_BYTES or head[17:] != b" %08x " % zlib.crc32(head[:17]):
-        return None
-    return int(head[:8], 16)
-
-
-def _torn(rest: bytes) -> bool:
-    """Whether the rest of a log, which is no whole record, can be the one that a crash tore.
-
-    Its bytes end too early, or in zeros: a file's length may reach the disk before its content.
-    """
-    written = rest.rstrip(b"\0")
-    length = _length(rest[:_HEAD_BYTES])
-    if length is None:
-        return len(written) < _HEAD_BYTES
-    return len(written) < _HEAD_BYTES + length + 1 and b"\n" not in written
+def decode_entries(records: Iterable[bytes]) -> list[Held]:
+    """The entries of all records, in their order."""
+    return [held for record in records for held in msgspec.json.decode(record, type=list[Held])]

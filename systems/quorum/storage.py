@@ -8,20 +8,10 @@ from random import Random
 from typing import Final
 
 from harness.node.disk import Disk
+from systems.parts.record_log import Damaged, RecordLog, decode_line, encode_line
 from systems.quorum.bugs import CORRECT, Rules
 from systems.quorum.messages import Entry, Query, ReplicaRequest
-from systems.quorum.records import (
-    Damaged,
-    Log,
-    Mark,
-    decode_line,
-    decode_log,
-    decode_marks,
-    encode_line,
-    encode_mark,
-    encode_record,
-    readable,
-)
+from systems.quorum.records import decode_entries, encode_entries
 from systems.quorum.replica import Held, Replica
 
 LOG: Final = "entries.log"
@@ -30,10 +20,6 @@ STARTS: Final = "starts"
 
 COMPACT_AT_BYTES: Final = 1024 * 1024
 """A longer log is replaced by one record with the newest entry of each key, unless those alone are half as long."""
-
-_MARKS_A_SYNC: Final = 64
-"""Marks are synced so many at a time, which costs the answers no second sync. A power loss may take the last marks, not the
-records, which are synced by themselves. Only if such a record is then damaged, and looks torn, is it taken for torn."""
 
 _DRAWN_BITS: Final = 48
 """So many bits of a start number are drawn where the last one is lost, below one that puts it above all counted ones."""
@@ -63,7 +49,7 @@ class Storage:
         self.damaged: str | None = None
         self._waiting: list[tuple[Held, asyncio.Future[bool]]] = []
         self._compact_at_bytes = self._least_bytes = compact_at_bytes
-        self._generation = self._log_bytes = self._marks = 0
+        self._file = RecordLog(disk, name=LOG, mark=MARK, sync=self._sync)
         self._load()
         self.start = self._next_start(random)
         disk.replace(STARTS, encode_line(b"%d" % self.start))
@@ -89,7 +75,7 @@ class Storage:
         replica = Replica(self._rules)
         for held in entries:
             replica.logged(held)
-        self._write_anew(replica.entries())
+        self._file.replace(encode_entries(replica.entries()))
         self._replica, self.damaged = replica, None
 
     def _next_start(self, random: Random) -> int:
@@ -105,41 +91,19 @@ class Storage:
 
     def _load(self) -> None:
         try:
-            log = self._read()
+            log = self._file.load(existed=self._disk.read(STARTS) is not None)  # which is written after the log
+            records, torn_bytes = log.records, log.torn_bytes
         except Damaged as damage:
             if self._rules.damage_is_amnesia:
                 self.damaged = str(damage)
                 self._log(f"{damage}: nothing is answered until the other replicas have told what they hold")
                 return
-            log = Log(generation=self._generation, entries=readable(self._disk.read(LOG) or b""), torn_bytes=0)
-        for held in log.entries:
+            records, torn_bytes = self._file.readable(), 0
+        for held in decode_entries(records):
             self._replica.logged(held)
-        self._generation = max(self._generation, log.generation)
-        if log.torn_bytes:
-            self._log(f"the log's last {log.torn_bytes} bytes were torn by a crash and are cut off")
-        # What was read may be in the kernel's memory only, and what is answered from now on must last. A sync is not enough,
-        # for the node's last life may have seen one fail.
-        self._write_anew(self._replica.entries())
-
-    def _read(self) -> Log:
-        """What the files tell. Raises `Damaged` if that is not all that was acknowledged."""
-        data, marks, starts = (self._disk.read(name) for name in (LOG, MARK, STARTS))
-        mark = None if marks is None else decode_marks(marks)
-        if mark is not None:
-            self._generation = mark.generation
-        if data is not None:
-            return decode_log(data, mark)
-        if mark is not None or starts is not None:  # both are written after the log
-            raise Damaged("the log is lost")
-        return Log(generation=0, entries=[], torn_bytes=0)
-
-    def _write_anew(self, entries: list[Held]) -> None:
-        """Replace the log, and then its mark. After a crash in between, the log's generation is above the mark's."""
-        self._generation += 1
-        record = encode_record(self._generation, entries)
-        self._disk.replace(LOG, record)
-        self._disk.replace(MARK, encode_mark(Mark(self._generation, len(record))))
-        self._log_bytes, self._marks = len(record), 0
+        if torn_bytes:
+            self._log(f"the log's last {torn_bytes} bytes were torn by a crash and are cut off")
+        self._file.replace(encode_entries(self._replica.entries()))
 
     async def _commit_with_others(self, held: Held) -> bool:
         loop = asyncio.get_running_loop()
@@ -167,18 +131,13 @@ class Storage:
                 done.set_result(bool(batch))
 
     def _write(self, batch: list[Held]) -> None:
-        record = encode_record(self._generation, batch)
-        if self._log_bytes + len(record) > self._compact_at_bytes:
-            self._write_anew([*self._replica.entries(), *(batch if self._rules.compaction_keeps_all else [])])
-            self._compact_at_bytes = max(self._least_bytes, 2 * self._log_bytes)
-            return
-        self._disk.append(LOG, record)
-        self._sync(LOG)
-        self._disk.append(MARK, encode_mark(Mark(self._generation, self._log_bytes + len(record))))
-        self._marks += 1
-        if self._marks % _MARKS_A_SYNC == 0:
-            self._sync(MARK)
-        self._log_bytes += len(record)
+        data = encode_entries(batch)
+        if self._file.size_bytes + len(data) > self._compact_at_bytes:
+            kept = batch if self._rules.compaction_keeps_all else []
+            self._file.replace(encode_entries([*self._replica.entries(), *kept]))
+            self._compact_at_bytes = max(self._least_bytes, 2 * self._file.size_bytes)
+        else:
+            self._file.append(data)
 
     def _sync(self, name: str) -> None:
         if not self._rules.synced_before_answer:

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
 from harness.node.files import Files
+from systems.parts.record_log.records import Mark, encode_mark
+from systems.parts.record_log.records import encode_record as encode_data
 from systems.quorum.messages import Entry, Query, ReplicaRequest, Store, Version
-from systems.quorum.records import Mark, encode_mark, encode_record
+from systems.quorum.records import encode_entries
 from systems.quorum.replica import Held, Replica
 from systems.quorum.storage import LOG, MARK, STARTS, Storage
 
@@ -44,6 +46,10 @@ class CountedFiles(Files):
         if "sync" in self.failing:
             raise OSError(errno.EIO, "Input/output error")
         super().sync(name)
+
+
+def encode_record(generation: int, held: list[Held]) -> bytes:
+    return encode_data(generation, encode_entries(held))
 
 
 def entry(counter: int, value: str | None = None) -> Entry:

@@ -9,6 +9,9 @@ import pytest
 
 from harness.model.codec import describe, restore
 from harness.model.errors import UsageError
+from harness.model.object_model import REFUSED, State
+from harness.model.object_model import Call as ObjectCall
+from harness.model.objects.register import Register
 from harness.model.system import Call
 from harness.model.workload import HasFinalCalls
 from workloads.registers import FINAL_READS, Registers
@@ -40,6 +43,21 @@ def test_the_share_of_writes_is_as_asked(writes: float) -> None:
     assert sum(call.kind == "write" for call in calls) / len(calls) == pytest.approx(writes, abs=0.03)
 
 
+def test_the_shares_of_all_kinds_are_as_asked() -> None:
+    calls = drawn(Registers(writes=0.2, compare_and_sets=0.3, deletes=0.1))
+    shares = {kind: sum(call.kind == kind for call in calls) / len(calls) for kind in ("read", "write", "cas", "delete")}
+    assert shares == pytest.approx({"read": 0.4, "write": 0.2, "cas": 0.3, "delete": 0.1}, abs=0.03)
+
+
+def test_one_client_that_makes_the_calls_in_order_finds_what_each_compare_and_set_expects() -> None:
+    state: dict[str, State] = {}
+    for call in drawn(Registers(keys=3, writes=0.2, compare_and_sets=0.4, deletes=0.2), 500):
+        if call.kind != "read":
+            after = Register().step(state.get(call.key), ObjectCall(0, call.kind, call.value))
+            assert after is not REFUSED
+            state[call.key] = after
+
+
 def test_the_same_stream_gives_the_same_calls() -> None:
     assert drawn(Registers(), 100) == drawn(Registers(), 100)
     assert drawn(Registers(), 100) != drawn(Registers(), 100, seed=2)
@@ -59,6 +77,11 @@ def test_it_travels_to_another_process() -> None:
 def test_it_needs_a_key(keys: int) -> None:
     with pytest.raises(UsageError, match=rf"Registers\(keys={keys}\): .* at least one"):
         Registers(keys=keys)
+
+
+def test_shares_are_at_most_1_together() -> None:
+    with pytest.raises(UsageError, match=r"compare_and_sets=0\.5, deletes=0\.2\): shares of calls, together at most 1"):
+        Registers(writes=0.4, compare_and_sets=0.5, deletes=0.2)
 
 
 @pytest.mark.parametrize("writes", [-0.1, 1.1, float("nan")])

@@ -1,0 +1,152 @@
+"""A log and its mark as bytes: what they look like, and what is wrong with those that were found.
+
+A record of the log is
+
+    LENGTH GENERATION CHECKSUM HEAD-CHECKSUM DATA \\n
+
+all hexadecimal but the data, which is one line. What is written before the data proves how long the record is, so that
+a damaged end is told from one that a crash tore: the bytes of a torn record are missing or zero from some point on, and its
+line end, which comes last, is not there. Each record names its log's generation; a log that replaces another one has a higher
+one.
+
+The mark says how much of which generation was acknowledged: a line for each record, appended when the record is synced and
+before anything in it is acknowledged. So what is missing or unreadable below the mark was lost, whether or not it looks torn,
+and nothing above it is owed. A mark of its own is what tells a crash from damage in Alagappan et al., "Protocol-Aware Recovery
+for Consensus-Based Storage", FAST 2018, section 3.3.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+_HEAD_BYTES: Final = 44
+_MARK_BYTES: Final = 43
+
+
+class Damaged(Exception):
+    """Something that was once on the disk is gone or cannot be read."""
+
+
+class Mark(NamedTuple):
+    """How much was acknowledged."""
+
+    generation: int
+    log_bytes: int
+
+
+class _Head(NamedTuple):
+    length: int
+    generation: int
+    checksum: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """A log that was read: of which generation, its records in their order, and how many bytes a crash tore at its end."""
+
+    generation: int
+    records: list[bytes]
+    torn_bytes: int
+
+
+def encode_record(generation: int, data: bytes) -> bytes:
+    """What is synced at once. The data has no line ends."""
+    head = b"%08x %016x %08x" % (len(data), generation, zlib.crc32(data))
+    return b"%s %08x %s\n" % (head, zlib.crc32(head), data)
+
+
+def encode_line(text: bytes) -> bytes:
+    """A text without line ends, as one line that begins with its checksum."""
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def decode_line(line: bytes) -> bytes | None:
+    """The text of such a line; None if it is damaged."""
+    text = line[9:-1]
+    return text if line == encode_line(text) else None
+
+
+def encode_mark(mark: Mark) -> bytes:
+    return encode_line(b"%016x %016x" % mark)
+
+
+def decode_marks(data: bytes) -> Mark:
+    """The last mark; one that a crash tore was not in use yet. Raises `Damaged` if the last whole one cannot be read."""
+    for begin in range((len(data) - 1) // _MARK_BYTES * _MARK_BYTES, -1, -_MARK_BYTES):
+        line = data[begin : begin + _MARK_BYTES]
+        text = decode_line(line)
+        if text is not None:
+            generation, log_bytes = text.split()
+            return Mark(int(generation, 16), int(log_bytes, 16))
+        if len(line) == _MARK_BYTES and line[-1] != 0:
+            break
+    raise Damaged("the mark of what was acknowledged is damaged")
+
+
+def decode_log(data: bytes, mark: Mark | None) -> Log:
+    """A log; `mark` is None for one of which nothing was acknowledged yet. Raises `Damaged` if a part of it was lost.
+
+    Only the last record can be torn, since each is written when the one before it is synced, and only above the mark. The
+    first one never is: it was whole before it took the place of another log.
+    """
+    records: list[bytes] = []
+    generation: int | None = None
+    at = number = 0
+    while at < len(data):
+        number += 1
+        found = _record_at(data, at)
+        if found is None and _torn(data[at:]) and generation is not None:
+            break
+        if found is None or generation not in (None, found[0]):
+            raise Damaged(f"record {number} of the log is damaged")
+        generation, record, at = found
+        records.append(record)
+    if generation is None:
+        raise Damaged("the log is empty")
+    if mark is not None and mark.generation > generation:
+        raise Damaged(f"the log is an older one: generation {generation}, and {mark.generation} was in use")
+    if mark is not None and mark.generation == generation and mark.log_bytes > at:
+        raise Damaged(f"the log's first {at} bytes are whole, and {mark.log_bytes} were acknowledged")
+    if (mark is None or mark.generation < generation) and number > 1:
+        raise Damaged(f"the log has {number} records, and its mark is lost")
+    return Log(generation=generation, records=records, torn_bytes=len(data) - at)
+
+
+def readable(data: bytes) -> list[bytes]:
+    """The records that can still be read of a damaged log, in their order."""
+    found = [_record_at(line + b"\n", 0) for line in data.split(b"\n")]
+    return [record for _, record, _ in filter(None, found)]
+
+
+def _record_at(data: bytes, at: int) -> tuple[int, bytes, int] | None:
+    """The generation and the data of the record that begins there, and where it ends; None if it is not whole."""
+    head = _head(data[at : at + _HEAD_BYTES])
+    if head is None:
+        return None
+    begin, end = at + _HEAD_BYTES, at + _HEAD_BYTES + head.length
+    record = data[begin:end]
+    if data[end : end + 1] != b"\n" or zlib.crc32(record) != head.checksum:
+        return None
+    return head.generation, record, end + 1
+
+
+def _head(data: bytes) -> _Head | None:
+    """What a head says; None if it is not whole."""
+    if len(data) < _HEAD_BYTES or data[34:] != b" %08x " % zlib.crc32(data[:34]):
+        return None
+    length, generation, checksum = data[:34].split()
+    return _Head(int(length, 16), int(generation, 16), int(checksum, 16))
+
+
+def _torn(rest: bytes) -> bool:
+    """Whether the rest of a log, which is no whole record, can be the one that a crash tore.
+
+    Its bytes end too early, or in zeros: a file's length may reach the disk before its content.
+    """
+    written = rest.rstrip(b"\0")
+    head = _head(rest[:_HEAD_BYTES])
+    if head is None:
+        return len(written) < _HEAD_BYTES
+    return len(written) < _HEAD_BYTES + head.length + 1 and b"\n" not in written
