@@ -20,10 +20,10 @@ _HEAD: Final = """\
 What each fault does, what it models, and the drills that use it. This page is made from the faults' docstrings by
 `python -m harness.cli.fault_page`; a test keeps it up to date.
 
-Every fault acts on its `target`: "one", "minority", "half", "majority", "all", "leader", a node's name, or, where it acts on
-links, a link such as "n1>n2". `Fault(target, …).between(from_s, to_s)` makes it a window of a drill; how windows are composed
-is in [architecture.md](architecture.md#schedules). It returns evidence, gathered from outside the system, that it acted; a run
-whose faults did not all act is unknown.
+Every fault acts on its `target`: "one", "minority", "half", "majority", "all", "leader", a node's name, several ("n1 n2"), or,
+where it acts on links, a link such as "n1>n2". `Fault(target, …).between(from_s, to_s)` makes it a window of a drill; how
+windows are composed is in [architecture.md](architecture.md#schedules). It returns evidence, gathered from outside the system,
+that it acted; a run whose faults did not all act is unknown.
 """
 
 _SEEDS: Final = 32

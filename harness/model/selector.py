@@ -14,7 +14,7 @@ LEADER: Final = "leader"
 
 
 WORDS: Final = ("one", "minority", "half", "majority", "all", LEADER)
-"""The selectors that are not names."""
+"""The selectors that are not names. The others are a node's name, a link's, or several nodes' names with spaces between."""
 
 
 def _sizes(replicas: int) -> dict[str, int]:
@@ -43,7 +43,9 @@ def check(selector: str, nodes: Sequence[Node], links: Sequence[Link], *, links_
     elif selector in link_names:
         if not links_allowed:
             raise UsageError(f"Selector {selector!r} is a link; this fault acts on processes. Use a node's name.")
-    elif selector not in names:
+    elif unknown := [name for name in selector.split() or [selector] if name not in names]:
+        if len(selector.split()) > 1:
+            raise UsageError(f"Selector {selector!r}: no node called {unknown[0]!r}. {hint(unknown[0], names)}")
         known = [*sizes, LEADER, *names, *(link_names if links_allowed else [])]
         raise UsageError(f"No node or link called {selector!r}, and it is not a selector. {hint(selector, known)}")
 
@@ -61,7 +63,7 @@ def choose(
     replicas = [node.name for node in nodes if node.replica]
     size = _sizes(len(replicas)).get(selector)
     if size is None:
-        chosen = [selector]
+        chosen = list(dict.fromkeys(selector.split()))
     else:
         free = [name for name in replicas if name not in busy]
         taken = [name for name in replicas if name in busy]

@@ -80,7 +80,9 @@ def conclude(spec: RunSpec, history: History, started: datetime, duration_s: flo
     measured, slos = check_slos(history, drill.slos, load)
     guard = [guard_held] if drill.guard else []  # first: if it stopped the drill, that is why others cannot decide
     settled = [all_settled] if settling.applies(history) else []  # not every system says what it has under way
-    checks = check(history, dict.fromkeys((*guard, *drill.checks, *ALWAYS, *settled)))
+    always = [checker for checker in (*ALWAYS, *settled) if checker not in drill.checks]
+    beside = [msgspec.structs.replace(found, asked=False) for found in check(history, always)]
+    checks = (*check(history, dict.fromkeys((*guard, *drill.checks))), *beside)
     return Result(
         drill=spec.name,
         title=spec.title,

@@ -13,6 +13,7 @@ from harness.model.history import History
 from harness.model.vocabulary import READ, WRITE
 
 Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 _NEVER: Final = int(np.iinfo(np.int64).max)
 _BEFORE_ALL: Final = int(np.iinfo(np.int64).min)
@@ -30,6 +31,12 @@ class Staleness:
 
 def staleness(history: History) -> Staleness:
     """The staleness of a history's reads. O(n log n)."""
+    found = staleness_by_read(history)
+    return Staleness(ms=np.sort(found["ms"].to_numpy()), versions=np.sort(found["versions"].to_numpy()))
+
+
+def staleness_by_read(history: History) -> pd.DataFrame:
+    """A row for each read of the load that can be judged, by its operation: columns `ms` and `versions`. O(n log n)."""
     ops = history.ops
     ops = ops[ops["key"].isin(_decided(ops)).to_numpy(dtype=bool)]
     kind, outcome = ops["kind"], ops["outcome"]
@@ -37,12 +44,13 @@ def staleness(history: History) -> Staleness:
     reads = ops[((kind == READ) & (outcome == "ok") & (ops["phase"] == "load")).to_numpy(dtype=bool)]
     ok = (writes["outcome"] == "ok").to_numpy(dtype=bool)
     written = writes[["key", "value"]].assign(write=np.arange(len(writes)))
-    found = reads[["key", "value", "sent_ns"]].merge(written, on=["key", "value"], how="left")
+    found = reads[["key", "value", "sent_ns"]].reset_index(names="op").merge(written, on=["key", "value"], how="left")
     initial = found["value"].isna().to_numpy(dtype=bool)
     judged = initial | found["write"].notna().to_numpy(dtype=bool)
     write = found["write"].fillna(len(writes)).to_numpy(dtype=np.int64)[judged]
     written_ns = np.append(np.where(ok, writes["done_ns"].to_numpy(), _NEVER), _BEFORE_ALL)[write]
-    return _measured(writes[ok], found["key"][judged], written_ns, found["sent_ns"].to_numpy()[judged])
+    ms, versions = _measured(writes[ok], found["key"][judged], written_ns, found["sent_ns"].to_numpy()[judged])
+    return pd.DataFrame({"ms": ms, "versions": versions}, index=pd.Index(found["op"][judged], name="op"))
 
 
 def _decided(ops: pd.DataFrame) -> list[str]:
@@ -55,9 +63,10 @@ def _decided(ops: pd.DataFrame) -> list[str]:
     return sorted(set(written["key"].dropna()) - set(again["key"]) - set(ops["key"][other]))
 
 
-def _measured(acked: pd.DataFrame, read_key: pd.Series, written_ns: Integers, sent_ns: Integers) -> Staleness:
+def _measured(acked: pd.DataFrame, read_key: pd.Series, written_ns: Integers, sent_ns: Integers) -> tuple[Floats, Floats]:
+    """Milliseconds and versions of each read."""
     if acked.empty or not len(sent_ns):
-        return Staleness(ms=np.zeros(len(sent_ns)), versions=np.zeros(len(sent_ns)))
+        return np.zeros(len(sent_ns)), np.zeros(len(sent_ns))
     key, _ = pd.factorize(pd.concat([acked["key"], read_key]))
     times, rank = np.unique(np.concatenate([acked["sent_ns"], acked["done_ns"], written_ns, sent_ns]), return_inverse=True)
     # Keys lie end to end on one line of time, so one sort serves them all.
@@ -71,4 +80,4 @@ def _measured(acked: pd.DataFrame, read_key: pd.Series, written_ns: Integers, se
     stale = replaced < sent  # a replacement of a later key is further along the line
     late_ns = np.where(stale, sent_ns - times[replaced * stale % len(times)], 0)
     versions = np.searchsorted(np.sort(acked_done), sent, side="left") - newer
-    return Staleness(ms=np.sort(late_ns / 1e6), versions=np.sort(np.where(stale, np.maximum(versions, 1), 0).astype(float)))
+    return late_ns / 1e6, np.where(stale, np.maximum(versions, 1), 0).astype(float)

@@ -31,6 +31,8 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was done before has an order that explains it, and no longer with what was done then; None if no order is sought."""
     cycle: tuple[Dependency, ...] = ()
     """Dependencies of transactions that contradict each other."""
+    asked: bool = True
+    """Whether the drill asks for it; False for what every run is checked for."""
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,10 +12,9 @@ from results.report.nightly_phrasing import (
     change_sentence,
     change_since,
     change_size,
-    count,
     run_word,
 )
-from results.report.phrasing import Mark
+from results.report.phrasing import Mark, count
 from results.trends.findings import Finding
 from results.trends.nightly import Nightly
 from results.trends.nights import Night, RunOutcome, changed_facts

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from results.report.nightly_items import RunPages, items
-from results.report.nightly_phrasing import budget_words, burn_words, count, flaky_words, nightly_mark, summary, title
+from results.report.nightly_phrasing import budget_words, burn_words, flaky_words, nightly_mark, summary, title
+from results.report.phrasing import count
 from results.trends.nightly import Nightly
 
 _MARKS: Final = {"good": "✅", "bad": "❌", "open": "❔"}

@@ -13,9 +13,9 @@ from results.report.assets import render_template, write_page
 from results.report.nightly_data import RECENT_NIGHTS, SeriesKey, Source, data_of, packed
 from results.report.nightly_drills import BudgetView, DrillView, budget_view, drill_views, key_of
 from results.report.nightly_items import Item, Link, RunPages, items
-from results.report.nightly_phrasing import calibration_words, count, flaky_words, nightly_mark, summary, title
+from results.report.nightly_phrasing import calibration_words, flaky_words, nightly_mark, summary, title
 from results.report.page import REPORT
-from results.report.phrasing import Mark
+from results.report.phrasing import Mark, count
 from results.trends.findings import Finding, Judged
 from results.trends.nightly import Nightly
 from results.trends.nights import Night, changed_facts

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Final
 
-from results.report.phrasing import Mark, conjoined, milliseconds, share
+from results.report.phrasing import Mark, conjoined, count, milliseconds, share
 from results.trends.calibration import Calibration
 from results.trends.findings import Finding, Judged
 from results.trends.flaky import Flaky
@@ -231,11 +231,6 @@ def flaky_words(flaky: Flaky) -> str:
         seeds = [str(mix.seed) for mix in flaky.by_seed if mix.failed]
         return f"{text}; always with {'seed' if len(seeds) == 1 else 'seeds'} {conjoined(seeds)}"
     return text
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """ "1 night", "5 nights"."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _names(names: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ from results.report.contradictions import Timeline, timeline
 from results.report.cycle_drawing import CycleDrawing, cycle_drawing
 from results.report.page_sections import Log, Room, Table
 from results.report.phrasing import Mark
+from results.report.side_by_side import Comparison, comparisons
 
 if TYPE_CHECKING:
     from results.report.plots import Plot
@@ -81,6 +82,7 @@ class Page:
     subtitle: str
     overview: Table | None
     runs: list[RunView]
+    comparisons: list[Comparison] = field(default_factory=list)
 
 
 def write_report(runs: Sequence[Path], out: Path) -> None:
@@ -115,6 +117,9 @@ def render(runs: Sequence[tuple[Path, Result, History]]) -> str:
         subtitle=_subtitle(results),
         overview=page_sections.overview(results, anchors) if several else None,
         runs=views_of_runs,
+        comparisons=comparisons(
+            [(result, history, anchor) for (_, result, history), anchor in zip(runs, anchors, strict=True)]
+        ),
     )
     return render_page(page)
 

@@ -136,3 +136,8 @@ def _why(check: CheckResult) -> str:
 
 def _list_slos(slos: list[SLOResult]) -> str:
     return "; ".join(f"{slo.text}: {slo.why}" for slo in slos) + "."
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """ "1 night", "5 nights"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

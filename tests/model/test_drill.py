@@ -107,3 +107,9 @@ def test_a_drill_that_makes_none(changes: dict[str, object], message: str) -> No
 def test_values_that_make_no_sense(make_it: object, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         make_it()  # type: ignore[operator]
+
+
+def test_several_nodes_are_named_at_once() -> None:
+    make(faults=[Partition("n2 n3").between(1, 2)])
+    with pytest.raises(UsageError, match=r"Selector 'n2 n4': no node called 'n4'\."):
+        make(faults=[Partition("n2 n4").between(1, 2)])

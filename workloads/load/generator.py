@@ -73,7 +73,8 @@ class Generator:
         self._calls = list(islice(self._workload.calls(stream(task.seed, "calls")), len(self._due)))
         if len(self._calls) < len(self._due):
             raise ValueError(f"the workload ends after {len(self._calls)} calls; this load needs {len(self._due)}")
-        self._clients = [self._system.client(index, node.peers) for index in range(task.load.clients)]
+        load = task.load
+        self._clients = [self._system.client(index, load.reached(index, node.peers)) for index in range(load.clients)]
         self._asking_again = [client if isinstance(client, HasAttempts) else None for client in self._clients]
         self._log = OpLog()
         self._next = 0

@@ -1,0 +1,126 @@
+"""What each side of a partition was given: answered or refused, for how long, how old, and when all agreed again.
+
+It takes clients that each reached one node alone (`Load(sticky=True)`), so that a refused call has a side as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from harness.model.fault_window import FaultWindow
+from harness.model.history import History
+from harness.model.vocabulary import READ
+from results.analysis.staleness import staleness_by_read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """How many calls were sent, and how many of them were done."""
+
+    calls: int
+    ok: int
+
+    @property
+    def share(self) -> float | None:
+        """None if nothing was asked."""
+        return self.ok / self.calls if self.calls else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """What the clients of some nodes were given while a window held."""
+
+    nodes: tuple[str, ...]
+    reads: Answered
+    changes: Answered
+    """Writes, and whatever else is no read."""
+    silent_s: float
+    """The longest time within the window in which the side's nodes answered no call."""
+    stale_reads: int
+    stale_ms: float
+    """How old the oldest answer was: for how long a newer write had been acknowledged."""
+    stale_versions: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parted:
+    """A window and the sides that it made."""
+
+    window: FaultWindow
+    sides: tuple[Side, ...]
+    """The targets first."""
+    agreed_s: float | None
+    """For how long after the window reads still missed acknowledged writes; None if that was not seen to end."""
+
+
+def homes(history: History) -> dict[int, str]:
+    """By client, the one node that answered it; empty if the clients of a load are not bound to a node each."""
+    load = history.load
+    done = load[((load["outcome"] == "ok") & (load["node"].fillna("") != "")).to_numpy(dtype=bool)]
+    pairs = done[["client", "node"]].drop_duplicates()
+    if pairs.empty or bool(pairs["client"].duplicated().any()) or pairs["node"].nunique() < 2:
+        return {}
+    return {int(client): str(node) for client, node in zip(pairs["client"], pairs["node"], strict=True)}
+
+
+def calls_by_node(history: History) -> pd.DataFrame:
+    """The calls of a load with two columns more: `home`, the node that its client is bound to, and `stale_ms` (0 if not stale).
+
+    Calls of clients that were never answered are left out: they have no side.
+    """
+    found = homes(history)
+    load = history.load
+    load = load.assign(home=load["client"].map(found))[load["client"].isin(list(found)).to_numpy(dtype=bool)]
+    behind = staleness_by_read(history)
+    return load.assign(
+        stale_ms=behind["ms"].reindex(load.index).fillna(0.0),
+        stale_versions=behind["versions"].reindex(load.index).fillna(0.0),
+    )
+
+
+def parted(calls: pd.DataFrame, windows: tuple[FaultWindow, ...], end_s: float) -> list[Parted]:
+    """What each window's sides were given, of `calls_by_node`'s calls; windows that never began are left out."""
+    begun = sorted((window for window in windows if window.injected_s is not None), key=lambda window: window.injected_s or 0.0)
+    begins_s = [*(window.injected_s or 0.0 for window in begun), end_s]
+    nodes = sorted(calls["home"].unique())
+    out = []
+    for window, next_s in zip(begun, begins_s[1:], strict=True):
+        from_s, to_s = window.injected_s or 0.0, window.healed_s or window.to_s
+        inside = calls[calls["sent_ns"].between(from_s * 1e9, to_s * 1e9)]
+        cut = tuple(node for node in nodes if node in window.targets)
+        rest = tuple(node for node in nodes if node not in window.targets)
+        sides = tuple(_side(inside, side, from_s, to_s) for side in (cut, rest) if side)
+        out.append(Parted(window=window, sides=sides, agreed_s=_agreed_s(calls, to_s, next_s)))
+    return out
+
+
+def _side(calls: pd.DataFrame, nodes: tuple[str, ...], from_s: float, to_s: float) -> Side:
+    own = calls[calls["home"].isin(list(nodes)).to_numpy(dtype=bool)]
+    ok = (own["outcome"] == "ok").to_numpy(dtype=bool)
+    read = (own["kind"] == READ).to_numpy(dtype=bool)
+    stale = own[(own["stale_ms"] > 0).to_numpy(dtype=bool)]
+    answers_s = np.sort(own["done_ns"].to_numpy()[ok] / 1e9)
+    answers_s = answers_s[answers_s <= to_s]
+    return Side(
+        nodes=nodes,
+        reads=Answered(calls=int(read.sum()), ok=int((read & ok).sum())),
+        changes=Answered(calls=int((~read).sum()), ok=int((~read & ok).sum())),
+        silent_s=float(np.diff(np.concatenate(([from_s], answers_s, [to_s]))).max()),
+        stale_reads=len(stale),
+        stale_ms=float(stale["stale_ms"].max()) if len(stale) else 0.0,
+        stale_versions=int(stale["stale_versions"].max()) if len(stale) else 0,
+    )
+
+
+def _agreed_s(calls: pd.DataFrame, healed_s: float, next_s: float) -> float | None:
+    reads = calls[((calls["kind"] == READ) & (calls["outcome"] == "ok")).to_numpy(dtype=bool)]
+    after = reads[reads["sent_ns"].between(healed_s * 1e9, next_s * 1e9)]
+    stale = (after["stale_ms"] > 0).to_numpy(dtype=bool)
+    if after.empty or not stale.any():
+        return None if after.empty else 0.0
+    last_s = float(after["sent_ns"].to_numpy()[stale].max() / 1e9)
+    fresh_later = bool((after["sent_ns"].to_numpy()[~stale] / 1e9 > last_s).any())
+    return last_s - healed_s if fresh_later else None
