@@ -98,6 +98,7 @@ def test_the_foreign_program_runs(harness: Harness, folder: Path) -> None:
     judged(harness, folder, "website/slow")
 
 
+@pytest.mark.slow
 def test_the_drills_are_tests(harness: Harness) -> None:
     done = harness("drills", "--collect-only", "-q", "-p", "no:locust", "-p", "no:cacheprovider", module="pytest")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -32,6 +32,7 @@ def has_answered_reads(txns: list[Txn]) -> bool:
     return any(txn.outcome == "ok" and function == "r" for txn in txns for function, _, _ in txn.operations)
 
 
+@pytest.mark.slow
 def test_agrees_with_the_search() -> None:
     verdicts = [agree(seed) for seed in range(100)]
     for level in zip(*verdicts, strict=True):

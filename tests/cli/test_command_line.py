@@ -156,6 +156,7 @@ def test_what_is_wrong_is_said_in_one_line(folder: Path, how: str) -> None:
     assert nothing_left(folder)
 
 
+@pytest.mark.slow
 def test_a_toxiproxy_that_is_not_there_is_said_in_one_line(folder: Path) -> None:
     done = harness(folder, "drill", "echo/good", "--fault-plane", "toxiproxy", TOXIPROXY_URL="http://127.0.0.1:1")
     assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
@@ -179,6 +180,7 @@ def tiny_disk(at: Path, kilobytes: int) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("kilobytes", [4, 40, *(pytest.param(size, marks=pytest.mark.slow) for size in (80, 150))])
+@pytest.mark.slow
 def test_a_full_disk_is_said_in_one_line(folder: Path, tmp_path: Path, kilobytes: int) -> None:
     """Full at once, as the nodes start, as the log is written, as the run is saved."""
     with tiny_disk(tmp_path / "small", kilobytes) as small:

@@ -59,6 +59,7 @@ def load(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
 
 @pytest.mark.parametrize("package", [False, True])
+@pytest.mark.slow
 def test_folders_with_the_names_of_our_packages_do_not_get_in_the_way(tmp_path: Path, package: bool) -> None:
     for name in ("workloads", "systems", "faults", "results", "harness"):
         (tmp_path / name).mkdir()
@@ -133,6 +134,7 @@ def test_a_json_body_says_what_it_is(options: tuple[str, ...], sent: str) -> Non
     assert re.findall("content-type: (.*)\r", request) == ([sent] if sent else [])
 
 
+@pytest.mark.slow
 def test_the_run_folder_has_a_page_with_the_series_and_the_line_that_repeats_it(load: Loads) -> None:
     options = ("--rate", "0.2k", "--seconds", "1200ms", "--warm-up", "0.1s", "--slo", "p50 < 10s", "--header", "A: b c")
     with answering() as (url, types):

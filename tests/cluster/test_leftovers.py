@@ -71,6 +71,7 @@ def test_a_stopped_warden_and_its_nodes_are_ended(tmp_path: Path) -> None:
     assert str(tmp_path) not in harness(tmp_path, "heal").stdout
 
 
+@pytest.mark.slow
 def test_a_process_that_got_away_from_a_dead_run_is_killed(tmp_path: Path) -> None:
     (tmp_path / "escaping_system.py").write_text(ESCAPING_SYSTEM)
     write_drill(tmp_path, "escaping", ESCAPING)

@@ -92,6 +92,7 @@ def test_empty_slots_are_skipped() -> None:
 
 
 @given(st.integers(0, 70), st.integers(1, 50))
+@pytest.mark.slow
 def test_one_outage_is_measured_to_the_slot(after: int, length: int) -> None:
     start_s, end_s = 2 + after / 10, min(2 + (after + length) / 10, 10)
     (found,) = recoveries(History.of(spoil(steady(rate=300), start_s, end_s), [window(2, 3)]), (), LOAD_NS)

@@ -64,6 +64,7 @@ def test_only_what_is_looked_at_is_drawn_and_a_link_unfolds_it(page: Page, suite
     assert errors == []
 
 
+@pytest.mark.slow
 def test_a_contradiction_is_zoomed_to_and_a_double_click_shows_all_again(page: Page, suite: Path) -> None:
     page.goto(suite.as_uri())
     timeline = page.locator("#run-1 .timeline")

@@ -246,6 +246,7 @@ class Starver(NullObserver):
             client.send_signal(signal.SIGSTOP if record.healed_s is None else signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_a_starved_generator_makes_the_run_unknown(tmp_path: Path) -> None:
     order = RunSpec(name="t", title="t", drill=drill(Latency("n1", delay_ms=20).between(0.2, 0.7)), seed=1)
     done = run(order, runs=tmp_path, observer=Starver(tmp_path))

@@ -254,6 +254,7 @@ def test_every_composition_lands_in_the_file(tmp_path: Path) -> None:
     assert len(planned) >= 8
 
 
+@pytest.mark.slow
 def test_the_file_is_written_before_the_run_and_complete(tmp_path: Path) -> None:
     quick = Drill(
         system=Echo(replicas=3), workload=Numbers(), load=Load(rate=50, seconds=1), faults=[Pause("one").between(0.2, 0.8)]

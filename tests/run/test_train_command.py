@@ -193,6 +193,7 @@ def test_nothing_outlives_the_harness(tmp_path: Path, number: signal.Signals) ->
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_a_script_of_torchrun_goes_over_the_links_unedited(train: Callable[..., Trained]) -> None:
     """The one test here that starts torch: a link slowed down, every step counted, and the ranks' models equal."""
     fault = 'Latency("rank0>rank1", delay_ms=20).between_steps(30, 40)'

@@ -55,6 +55,7 @@ def test_code_that_never_gives_its_loop_back_is_ended_with_its_stack(monkeypatch
         simulate("hang")
 
 
+@pytest.mark.slow
 def test_a_node_that_runs_away_is_ended() -> None:
     with pytest.raises(SimulationError, match="runs away"):
         simulate("spin", callback_s=0.0)

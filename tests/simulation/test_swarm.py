@@ -40,6 +40,7 @@ def test_the_correct_system_holds_whatever_is_added(name: str) -> None:
         assert outcome.verdict == "pass", (seed, outcome.why)
 
 
+@pytest.mark.slow
 def test_an_invariant_finds_what_no_read_has_shown() -> None:
     drill = catalog.find_drill("quorum/isolated", ["system.bug=shared-version"]).drill
     found = [run_seed("quorum/isolated", drill, seed).outcome.found for seed in (1, 2)]

@@ -50,6 +50,7 @@ def look(page: Page, name: str) -> None:
         page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
 
 
+@pytest.mark.slow
 def test_a_fault_is_injected_seen_and_healed_while_load_runs(ui: Served, page: Page, tmp_path: Path) -> None:
     expect.set_options(timeout=DEADLINE_S * 1000)
     errors: list[str] = []

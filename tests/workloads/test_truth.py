@@ -36,6 +36,7 @@ def frozen_p99(seconds: float, frozen_s: float, rate: float) -> tuple[float, flo
     return measured_ns / 1e9, was_s - seconds / 100
 
 
+@pytest.mark.slow
 def test_a_frozen_server_shows_in_the_99th_percentile_as_theory_wants_it() -> None:
     measured, theory = frozen_p99(seconds=3, frozen_s=0.5, rate=300)
     assert measured == pytest.approx(theory, rel=0.05)
@@ -55,6 +56,7 @@ def test_as_many_calls_are_made_as_were_asked_for() -> None:
     assert abs(counted.sent / 10_000 - 1) <= 0.001
 
 
+@pytest.mark.slow
 def test_a_starved_engine_says_so() -> None:
     load = Load(rate=500, seconds=2, arrivals="constant", clients=8)
     with serving() as server, Engine(EngineTask(address=server.address, exchanges=[REQUEST], load=load, seed=1)) as engine:
