@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from harness.cluster.node_clocks import NodeClocks
 from harness.cluster.node_disks import NodeDisks
 from harness.cluster.node_moments import NodeMoments
 from harness.cluster.node_processes import NodeProcesses
-from harness.cluster.ports import HOST, reserved
+from harness.cluster.ports import HOST, Ports, reserved
 from harness.cluster.probe import Probe
 from harness.cluster.proxied_links import ProxiedLinks
 from harness.cluster.requirements import missing_for
@@ -30,7 +30,7 @@ from harness.cluster.toxiproxy import FaultPlane
 from harness.cluster.warden_client import WardenClient
 from harness.model.errors import FaultError, HarnessError, UsageError
 from harness.model.seeds import stream
-from harness.model.system import CLIENT, Address, HasPreload, HasPrepare, HasSteps, Node, System
+from harness.model.system import CLIENT, Address, HasPreload, HasPrepare, HasSteps, Link, Node, System
 from harness.node.context import NodeSpec
 from harness.node.control import ControlPage
 
@@ -65,7 +65,7 @@ class Cluster:
         seed: int,
         plane: FaultPlane,
         warden: WardenClient,
-        ports: Mapping[str, int],
+        ports: Ports,
         namespaces: NetworkNamespaces | None,
     ) -> None:
         self.system = system
@@ -102,30 +102,29 @@ class Cluster:
         folder.mkdir(parents=True, exist_ok=True)
         nodes = system.nodes()
         async with AsyncExitStack() as stack:
-            *ports, plane_port = stack.enter_context(reserved(len(nodes) + 2))
-            named = dict(zip([*(node.name for node in nodes), CLIENT], ports, strict=True))
+            [plane_port] = stack.enter_context(reserved(1))
+            ports = stack.enter_context(Ports.reserved(nodes))
             modules = [
                 *(system.preload() if isinstance(system, HasPreload) else ()),
-                *(node.code for node in nodes if node.code),
+                *(module for node in nodes for module in (node.code, node.setup) if module),
                 GENERATOR,
                 *([EMBEDDED] if plane == "embedded" else []),
             ]
-            machines = stack.enter_context(NetworkNamespaces.opened(list(named))) if namespaces else None
+            machines = stack.enter_context(NetworkNamespaces.opened(list(ports.own))) if namespaces else None
             opened_warden = WardenClient.opened(list(dict.fromkeys(modules)), folder / "warden.log")
             warden = await stack.enter_async_context(opened_warden)
             toxiproxy = await stack.enter_async_context(opened_plane(plane, warden, plane_port, run_dir, seed))
-            cluster = cls(system, folder, seed, toxiproxy, warden, named, machines)
+            cluster = cls(system, folder, seed, toxiproxy, warden, ports, machines)
             stack.push_async_callback(cluster.background.cancel)
             stack.callback(cluster._remove_controls)
             warden.on_exit = cluster._exited
             warden.on_broken = cluster._lose
-            addresses = {name: cluster.address(name) for name in named}
             if machines is None:
-                await cluster.links.create(addresses)
+                await cluster.links.create(cluster._upstream, ports.listen)
             else:
-                cluster.links.bypass(addresses)
+                cluster.links.bypass(cluster._upstream)
             async with asyncio.TaskGroup() as starting:
-                for name in named:
+                for name in ports.own:
                     starting.create_task(cluster.processes.start(name))
             yield cluster
 
@@ -143,7 +142,10 @@ class Cluster:
         return time.time_ns()
 
     def address(self, name: str) -> Address:
-        return self._namespaces.address(name) if self._namespaces else HOST, self._ports[name]
+        return self._namespaces.address(name) if self._namespaces else HOST, self._ports.own[name]
+
+    def _upstream(self, link: Link) -> Address:
+        return self.address(link.target)[0], self._ports.upstream(link)
 
     def steps_done(self) -> int:
         if not isinstance(self.system, HasSteps):
@@ -180,12 +182,14 @@ class Cluster:
             name=name,
             start=starts,
             host=self.address(name)[0],
-            port=self._ports[name],
+            port=self._ports.own[name],
             data=str(self.disks.folder(name)),
             log=str(self.processes.log(name)),
             seed=self._seed,
             code=node.code,
             command=node.command,
+            setup=node.setup,
+            internal=self._internal(name),
             peers=entries or {peer: self.links.address(name, peer) for peer in node.peers},
             config=dict(node.config),
             control=str(self._control(name)) if name in self._steering else None,
@@ -193,6 +197,10 @@ class Cluster:
             network=self._namespaces.namespace(name) if self._namespaces else None,
             events=str(self.events_file(name)) if name != CLIENT else None,
         )
+
+    def _internal(self, name: str) -> dict[str, int]:
+        told = self._ports.told(name)
+        return told | {"advertised_port": told["internal_port"]} if told and self._namespaces else told
 
     def _remove_controls(self) -> None:
         """They mean nothing without the processes that map them."""

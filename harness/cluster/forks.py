@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+from importlib import import_module
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -124,7 +125,10 @@ def _run_program(spec: NodeSpec) -> NoReturn:
     if spec.clock:
         environment |= fake_clocks.environment(spec.clock, environment.get("LD_PRELOAD", ""))
     own = {"host": spec.host, "port": str(spec.port), "data": spec.data}
+    own |= {name: str(port) for name, port in spec.internal.items()}
     arguments = [filled(part, own=own, peers=spec.peers) for part in spec.command]
+    if spec.setup:
+        arguments += import_module(spec.setup).setup(spec)
     try:
         os.execvpe(arguments[0], arguments, environment)  # noqa: S606 - an argument vector
     except OSError as error:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from harness.model.system import CLIENT, Address, Link, Node
+
 HOST: Final = "127.0.0.1"
 _LISTEN: Final = "0A"
+_TRIES: Final = 100
 
 
 @contextmanager
@@ -21,13 +25,74 @@ def reserved(count: int) -> Iterator[list[int]]:
     sets SO_REUSEADDR (as servers do) can listen on it, and connections to a dead node are refused as they should be.
     """
     with ExitStack() as stack:
-        ports = []
-        for _ in range(count):
-            holder = stack.enter_context(socket.socket())
-            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            holder.bind((HOST, 0))
-            ports.append(holder.getsockname()[1])
-        yield ports
+        yield [_held(stack, (HOST, 0)) for _ in range(count)]
+
+
+def _held(stack: ExitStack, address: Address) -> int:
+    """Bind a socket for as long as the stack lasts; its port. Raises `OSError` if the address is taken."""
+    holder = stack.enter_context(socket.socket())
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(address)
+    return int(holder.getsockname()[1])
+
+
+@contextmanager
+def _reserved_on(hosts: Sequence[str]) -> Iterator[int]:
+    """One port that no other process is given on any of these loopback addresses. Raises `OSError` if none is found."""
+    for left in reversed(range(_TRIES)):
+        with ExitStack() as stack:
+            port = _held(stack, (HOST, 0))
+            try:
+                for host in hosts:
+                    _held(stack, (host, port))
+            except OSError:
+                if not left:
+                    raise
+                continue
+            yield port
+            return
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Where the nodes of a run listen, and where links to them do if that cannot be left to chance."""
+
+    own: Mapping[str, int]
+    """Of every node, and of the load generator (`CLIENT`)."""
+    internal: Mapping[str, int]
+    """Of each node that has a port for other nodes; `advertised` is the port that all links from these have."""
+    advertised: Mapping[str, int]
+    _sources: Mapping[str, str]
+
+    @classmethod
+    @contextmanager
+    def reserved(cls, nodes: Sequence[Node]) -> Iterator[Ports]:
+        names = [*(node.name for node in nodes), CLIENT]
+        internal = [node.name for node in nodes if node.internal]
+        sources = {node.name: f"127.0.1.{number}" for number, node in enumerate(nodes, start=1) if internal}
+        with ExitStack() as stack:
+            found = iter(stack.enter_context(reserved(len(names) + len(internal))))
+            yield cls(
+                own={name: next(found) for name in names},
+                internal={name: next(found) for name in internal},
+                advertised={name: stack.enter_context(_reserved_on(list(sources.values()))) for name in internal},
+                _sources=sources,
+            )
+
+    def upstream(self, link: Link) -> int:
+        """On which port of its own a link's target expects those that the link leads there."""
+        return self.own[link.target] if link.source == CLIENT else self.internal.get(link.target, self.own[link.target])
+
+    def listen(self, link: Link) -> Address:
+        """Where a link's proxy is to listen; port 0 if that is anywhere."""
+        advertised = self.advertised.get(link.target)
+        return (HOST, 0) if link.source == CLIENT or advertised is None else (self._sources[link.source], advertised)
+
+    def told(self, name: str) -> dict[str, int]:
+        """What a node with a port for other nodes is told of that."""
+        if name not in self.internal:
+            return {}
+        return {"internal_port": self.internal[name], "advertised_port": self.advertised[name]}
 
 
 def listens(pid: int, port: int) -> bool:

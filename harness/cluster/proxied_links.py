@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from harness.cluster.ports import HOST
 from harness.cluster.probe import Probe
 from harness.cluster.toxiproxy import FaultPlane
 from harness.model.environment import LinkCounters
@@ -25,21 +26,23 @@ class ProxiedLinks:
         self._probe = probe
         self._addresses: dict[str, Address] = {}
 
-    async def create(self, upstreams: Mapping[str, Address]) -> None:
-        """Make a proxy for every link; `upstreams` is where each node itself listens."""
+    async def create(
+        self, upstreams: Callable[[Link], Address], listens: Callable[[Link], Address] = lambda link: (HOST, 0)
+    ) -> None:
+        """Make a proxy for every link; `upstreams` says where its target itself listens, `listens` where the proxy is to."""
         at_once = asyncio.Semaphore(_CREATED_AT_ONCE)
 
         async def create_one(link: Link) -> None:
             async with at_once:
-                self._addresses[link.name] = await self.plane.create(link.name, upstreams[link.target])
+                self._addresses[link.name] = await self.plane.create(link.name, upstreams(link), listens(link))
 
         async with asyncio.TaskGroup() as creating:
             for link in self.all:
                 creating.create_task(create_one(link))
 
-    def bypass(self, upstreams: Mapping[str, Address]) -> None:
+    def bypass(self, upstreams: Callable[[Link], Address]) -> None:
         """Let every link lead to the node itself: a proxy cannot stand between network namespaces without being one."""
-        self._addresses = {link.name: upstreams[link.target] for link in self.all}
+        self._addresses = {link.name: upstreams(link) for link in self.all}
 
     def address(self, source: str, target: str) -> Address:
         """Where `source` reaches `target`."""

@@ -37,11 +37,12 @@ class FaultPlane:
         self._api = Toxiproxy()
         self._proxies: dict[str, Proxy] = {}
 
-    async def create(self, name: str, upstream: Address) -> Address:
-        """A proxy to `upstream` on a free loopback port; returns where it listens."""
+    async def create(self, name: str, upstream: Address, listen: Address = (HOST, 0)) -> Address:
+        """A proxy to `upstream`, on a free loopback port if none is given; returns where it listens."""
 
         def create() -> Proxy:
-            return self._api.create(name=name, upstream=f"{upstream[0]}:{upstream[1]}", listen=f"{HOST}:0", enabled=True)
+            target, own = (f"{host}:{port}" for host, port in (upstream, listen))
+            return self._api.create(name=name, upstream=target, listen=own, enabled=True)
 
         creating = asyncio.ensure_future(self._call(f"create proxy {name!r}", create))
         try:

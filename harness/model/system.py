@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from harness.model.errors import UsageError
-from harness.model.placeholders import peers_in
+from harness.model.placeholders import INTERNAL, own_in, peers_in
 
 Address = tuple[str, int]
 """Host and port."""
@@ -33,8 +33,17 @@ class Node:
     """JSON-shaped settings, read back with their types by `node.config(Type)`."""
     replica: bool = True
     """Whether the selectors "one", "minority", "majority" and "all" choose among nodes like this one."""
+    setup: str | None = None
+    """For a foreign program: a module with `def setup(spec: NodeSpec) -> Sequence[str]`, called in the node's process before
+    each start of the program. It may prepare the node's folder, look how its peers are, and wait for them; it returns
+    arguments that are added to the command."""
     fake_clock: bool = False
     """For a foreign program: whether its clock can be made wrong, by libfaketime. Each look at it then reads a file."""
+    internal: bool = False
+    """For a foreign program: whether other nodes reach it on a port of its own, `{internal_port}`; clients use `{port}`.
+
+    Programs tell all their peers one name and port of themselves, while each source has a link of its own. So the links from
+    other nodes to this one all have one port, `{advertised_port}`, and differ in their loopback address, `{peer_host:NAME}`."""
 
     def __post_init__(self) -> None:
         if (self.code is None) == (not self.command):
@@ -44,6 +53,13 @@ class Node:
             )
         if self.fake_clock and not self.command:
             raise UsageError(f"Node {self.name!r}: fake_clock= is for foreign programs; a node with code= needs none.")
+        if self.setup is not None and not self.command:
+            raise UsageError(f"Node {self.name!r}: setup= is for foreign programs; a node with code= prepares itself.")
+        asked = own_in(self.command).intersection(INTERNAL)
+        if self.internal and not self.command:
+            raise UsageError(f"Node {self.name!r}: internal= is for foreign programs; a node with code= has one port for all.")
+        if asked and not self.internal:
+            raise UsageError(f"Node {self.name!r}: its command asks for {{{min(asked)}}}. Give the node internal=True.")
         for name in peers_in(self.command):
             if name not in self.peers:
                 raise UsageError(
@@ -133,6 +149,14 @@ class HasRequirements(Protocol):
 
 
 @runtime_checkable
+class HasInstall(Protocol):
+    """A system whose program the harness itself can put here: `harness install NAME`."""
+
+    def install(self) -> Path:
+        """Install it and return where it is. Raises a `HarnessError` with what is missing or went wrong."""
+
+
+@runtime_checkable
 class HasPreload(Protocol):
     """A system whose nodes' heavy imports are done once, in the process that they are forked from."""
 
@@ -167,6 +191,20 @@ class HasClock(Protocol):
 
     async def time_ns(self, address: Address) -> int:
         """Nanoseconds since 1970 by the clock of the node at an address; raises any `OSError` if it does not say."""
+
+
+@runtime_checkable
+class HasFailover(Protocol):
+    """A system in which somebody outside it decides which node leads: what the operation `Failover` does."""
+
+    async def leads(self, address: Address) -> bool:
+        """Whether the node at an address takes itself for the leader; raises any `OSError` if it does not say."""
+
+    async def promote(self, address: Address) -> None:
+        """Make the node at an address the leader; returns when it is. Raises any `OSError` if it does not become one.
+
+        A node that is started later, while another one leads, must come back as a follower of that one.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

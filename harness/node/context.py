@@ -65,6 +65,10 @@ class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     code: str | None = None
     command: tuple[str, ...] = ()
+    setup: str | None = None
+    """The module that prepares each start of a foreign program; see `harness.model.system.Node`."""
+    internal: dict[str, int] = {}
+    """Of a foreign program with a port for other nodes: `internal_port` and `advertised_port`."""
     peers: dict[str, Address] = {}
     config: dict[str, object] = {}
     control: str | None = None

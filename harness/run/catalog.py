@@ -25,7 +25,7 @@ from harness.model.drill import Drill
 from harness.model.errors import HarnessError, UsageError, hint
 from harness.model.fault import Fault
 from harness.model.history import History
-from harness.model.system import System
+from harness.model.system import HasInstall, System
 from harness.model.verdict import Checker
 from harness.roots import DRILLS, is_drill
 from harness.run.class_finder import BrokenModule, FoundClasses, find_classes, in_a_line
@@ -223,6 +223,15 @@ def find_bug_catalog(system: str) -> tuple[str, BugCatalog[object]]:
     if name is None:
         raise UsageError(_no_such("system with known bugs", system, list(known)))
     return name, known[name]
+
+
+def find_installable(system: str) -> HasInstall:
+    """A system whose program can be installed, by its name in upper or lower case. Raises `UsageError` if there is none."""
+    known = {kind.__name__: kind for kind in _systems().classes if issubclass(kind, HasInstall)}
+    found = next((kind for name, kind in known.items() if name.lower() == system.lower()), None)
+    if found is None:
+        raise UsageError(_no_such("system to install", system, [name.lower() for name in known]))
+    return found()
 
 
 def fault_classes() -> list[type[Fault]]:

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from harness.cluster.ports import HOST, listens, reserved
+from harness.cluster.ports import HOST, Ports, listens, reserved
+from harness.model.system import CLIENT, Link, Node
 from tests.helpers.engine import until
 
 
@@ -72,3 +73,33 @@ def test_a_process_that_is_gone_listens_on_nothing() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     assert not listens(process.pid, 80)
+
+
+NODES = [
+    Node(name=name, command=("program",), internal=internal) for name, internal in (("a", True), ("b", True), ("c", False))
+]
+
+
+def test_links_to_an_internal_port_have_one_port_on_an_address_for_each_source() -> None:
+    with Ports.reserved(NODES) as ports:
+        to_a = [ports.listen(Link(source=source, target="a")) for source in ("b", "c")]
+        assert {port for _, port in to_a} == {ports.advertised["a"]}
+        assert len({host for host, _ in to_a}) == 2
+        assert ports.told("a") == {"internal_port": ports.internal["a"], "advertised_port": ports.advertised["a"]}
+        assert ports.upstream(Link(source="b", target="a")) == ports.internal["a"] != ports.own["a"]
+        for address in to_a:
+            with listener(address[1], host=address[0]):
+                pass
+
+
+def test_links_of_clients_and_to_nodes_without_an_internal_port_listen_anywhere() -> None:
+    with Ports.reserved(NODES) as ports:
+        for link in (Link(source=CLIENT, target="a"), Link(source="a", target="c")):
+            assert ports.listen(link) == (HOST, 0)
+            assert ports.upstream(link) == ports.own[link.target]
+        assert ports.told("c") == {}
+
+
+def test_two_runs_at_once_advertise_other_addresses() -> None:
+    with Ports.reserved(NODES) as one, Ports.reserved(NODES) as other:
+        assert not set(one.advertised.values()) & set(other.advertised.values())

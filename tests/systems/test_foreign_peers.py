@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from faults.partition import Partition
 from harness.cluster.cluster import Cluster
 from harness.cluster.warden_client import WardenClient
+from harness.model.errors import UsageError
 from harness.model.evidence import Targets
 from harness.model.placeholders import filled, peers_in
 from harness.model.system import Address, Client, Node, links_of
@@ -113,3 +116,38 @@ def test_what_is_filled_in_is_not_looked_at_again() -> None:
     own = {"host": "h", "port": "1", "data": "/{peer:n2}"}
     assert filled("{data}{peer:n2}", own=own, peers={"n2": ("{port}", 2)}) == "/{peer:n2}{port}:2"
     assert peers_in(["{peer:a}{peer_host:b}", "{data}", "{peer_port:c}"]) == ["a", "b", "c"]
+
+
+def setup(spec: NodeSpec) -> Sequence[str]:
+    """What a test's node is set up by: its argument says that this ran in the node's own folder, and how often before."""
+    return [f"{Path.cwd().name}, start {spec.start}"]
+
+
+def test_a_setup_is_called_in_the_nodes_process_before_the_program(tmp_path: Path) -> None:
+    code = "import sys; print(*sys.argv[1:], sep='|')"
+    spec = NodeSpec(
+        name="p", start=2, host="127.0.0.1", port=1, seed=0, data=str(tmp_path / "p"), log=str(tmp_path / "p.log"),
+        command=(sys.executable, "-c", code, "{internal_port}", "{advertised_port}"), setup=__name__,
+        internal={"internal_port": 22, "advertised_port": 33},
+    )  # fmt: skip
+
+    async def scene() -> None:
+        async with WardenClient.opened((), tmp_path / "warden.log") as processes:
+            await processes.start(spec)
+            assert await processes.exit_code("p") == 0
+
+    asyncio.run(scene())
+    assert (tmp_path / "p.log").read_text().strip() == "22|33|p, start 2"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"command": ("p", "{internal_port}")}, "its command asks for {internal_port}. Give the node internal=True."),
+        ({"code": "m", "internal": True}, "internal= is for foreign programs"),
+        ({"code": "m", "setup": "n"}, "setup= is for foreign programs"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(told)):
+        Node(name="n1", **wrong)

@@ -1,0 +1,42 @@
+"""How foreign programs get here that no package of the system's own holds: built once, and kept in the cache folder."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.model.errors import HarnessError, UsageError
+
+
+def built_by_go(module: Path, target: Path) -> Path:
+    """Build the Go module in a folder; returns `target`, which is there only when it is complete.
+
+    Raises `UsageError` if Go is missing, `HarnessError` with what Go said if it fails.
+    """
+    go = tool("go", "Install Go (apt install golang-go).")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="building-") as folder:
+        for file in (*module.glob("*.go"), module / "go.mod"):
+            shutil.copy(file, folder)
+        carry_out([go, "build", "-mod=mod", "-o", "built", "."], Path(folder))
+        (Path(folder) / "built").replace(target)
+    return target
+
+
+def tool(name: str, hint: str) -> str:
+    """The path of a program that installing takes. Raises `UsageError` if there is none on PATH."""
+    path = shutil.which(name)
+    if path is None:
+        raise UsageError(f"Installing this takes `{name}`, which is not on PATH. {hint}")
+    return path
+
+
+def carry_out(command: Sequence[str], folder: Path) -> None:
+    """Run a program in a folder. Raises `HarnessError` with the end of what it said if it fails."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = " ".join((done.stderr or done.stdout).split())
+        raise HarnessError(f"`{' '.join([Path(command[0]).name, *command[1:]])}` failed: {said[-300:]}")

@@ -1,0 +1,31 @@
+"""Foreign programs under the harness: a setting that is safe passes, one that is known to be unsafe is caught."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.cluster.requirements import missing_for
+from harness.run import catalog
+from harness.run.runner import run
+from harness.run.spec import run_spec_of
+from results.record.result import CheckResult
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("name", ["etcd/leader_partitioned", "etcd/serializable_reads"])
+def test_it_ends_as_its_drill_says(name: str, tmp_path: Path) -> None:
+    named = catalog.find_drill(name)
+    if missing := missing_for(named.drill.system, namespaces=False):
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+    checks = {check.name: check for check in run(run_spec_of(named, 1, (), "embedded"), runs=tmp_path).result.checks}
+    assert checks["faults_acted"].valid, checks
+    for checker in named.drill.checks:
+        assert _fits(checks[checker.__name__], caught=named.drill.caught_by is checker), checks
+
+
+def _fits(check: CheckResult, *, caught: bool) -> bool:
+    return check.valid is not caught
