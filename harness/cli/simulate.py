@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
-import secrets
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -17,23 +14,21 @@ from rich.console import Console
 from harness.cli.console import new_console
 from harness.cli.load_options import whole
 from harness.cli.run_options import add_settings
+from harness.cli.seeds import Tally, count_seeds, fresh_seeds, new_seed, replay, tasks
 from harness.cli.written import STDOUT, check_writable, put
 from harness.cluster.cluster import prepare
 from harness.cluster.interrupts import run_to_its_end
 from harness.model.errors import HarnessError, UsageError
-from harness.model.verdict import EXIT_CODES, RunVerdict, gravest
+from harness.model.verdict import EXIT_CODES, gravest
 from harness.run import catalog
 from harness.run.catalog import NamedDrill
-from harness.run.spec import SEED_BITS
-from harness.simulation.charting import chart
-from harness.simulation.keeping import keep, read_swarm
-from harness.simulation.seed_run import Outcome, run_seed, why_not
+from harness.simulation.keeping import read_swarm
+from harness.simulation.seed_run import Outcome, why_not
 from harness.simulation.shrinking import shrink
 from harness.simulation.swarm import Swarm
-from harness.simulation.sweep import sweep, twice
-from harness.simulation.worker import Reply, Task
-from results.report.page import REPORT, write_run_report
-from results.report.sequence_page import SEQUENCE, write_sequence_page
+from harness.simulation.sweep import twice
+from harness.simulation.worker import Task
+from results.report.sequence_page import SEQUENCE
 from results.report.terminal import print_result
 from results.report.terminal_text import print_to_copy
 
@@ -59,60 +54,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--json", dest="json_file", type=Path, metavar="FILE", help="write what each seed came to there; - is standard output"
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
-
-
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What the seeds of one drill came to: an entry of what `--json` writes."""
-
-    drill: str
-    seeds: int
-    """How many were judged."""
-    simulated_s: float
-    cpu_s: float
-    verdict: RunVerdict
-    failed: tuple[Outcome, ...]
-    """Those that did not pass."""
-    broken: tuple[str, ...]
-    """Why seeds have no verdict."""
-
-
-@dataclass(kw_only=True)
-class _Tally:
-    """What the seeds of one drill came to so far."""
-
-    named: NamedDrill
-    go_on: bool
-    seeds: int = 0
-    simulated_s: float = 0.0
-    cpu_s: float = 0.0
-    failed: list[Outcome] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
-
-    def add(self, task: Task, reply: Reply) -> bool:
-        """Count a seed; whether to go on."""
-        self.cpu_s += reply.cpu_s
-        if reply.outcome is None:
-            self.broken.append(f"seed {task.seed}: {reply.error}")
-            return self.go_on
-        self.seeds += 1
-        self.simulated_s += reply.outcome.simulated_s
-        if reply.outcome.verdict != "pass":
-            self.failed.append(reply.outcome)
-        return self.go_on or reply.outcome.verdict in ("pass", "unknown")
-
-    def summary(self) -> Summary:
-        verdicts: list[RunVerdict] = [one.verdict for one in self.failed]
-        if self.broken:
-            verdicts.append("unknown")
-        return Summary(
-            drill=self.named.name,
-            seeds=self.seeds,
-            simulated_s=round(self.simulated_s, 3),
-            cpu_s=round(self.cpu_s, 3),
-            verdict=gravest(verdicts),
-            failed=tuple(self.failed),
-            broken=tuple(self.broken),
-        )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -145,19 +86,18 @@ def _found(name: str, settings: Sequence[str]) -> NamedDrill:
     return named
 
 
-def _sweep(named: NamedDrill, arguments: argparse.Namespace, drills: int) -> _Tally:
-    tally = _Tally(named=named, go_on=arguments.go_on)
-    jobs = arguments.jobs or len(os.sched_getaffinity(0))
-    tasks = (Task(drill=named.again, settings=tuple(arguments.settings), seed=seed) for seed in _seeds(arguments, drills))
+def _sweep(named: NamedDrill, arguments: argparse.Namespace, drills: int) -> Tally:
+    tally = Tally(named=named, go_on=arguments.go_on)
+    seeds = _seeds(arguments, drills)
     if arguments.twice:
-        run_to_its_end(_compare(tasks, tally))
+        run_to_its_end(_compare(tasks(named, seeds, arguments.settings), tally))
     else:
-        run_to_its_end(sweep(tasks, jobs, tally.add))
+        count_seeds(tally, seeds, arguments.settings, arguments.jobs or len(os.sched_getaffinity(0)))
     return tally
 
 
-async def _compare(tasks: Iterator[Task], tally: _Tally) -> None:
-    for task in tasks:
+async def _compare(all_tasks: Iterator[Task], tally: Tally) -> None:
+    for task in all_tasks:
         difference = await twice(task)
         if difference is not None:
             raise HarnessError(f"Seed {task.seed} of {task.drill} is not one run: {difference}")
@@ -166,22 +106,16 @@ async def _compare(tasks: Iterator[Task], tally: _Tally) -> None:
 
 def _seeds(arguments: argparse.Namespace, drills: int) -> Iterator[int]:
     if arguments.minutes is None:
-        yield from range(1, (arguments.seeds or _SEEDS) + 1)
-        return
-    until_s = time.monotonic() + arguments.minutes * 60 / drills
-    for seed in itertools.count(secrets.randbits(SEED_BITS)):
-        if time.monotonic() > until_s:
-            return
-        yield seed
+        return iter(range(1, (arguments.seeds or _SEEDS) + 1))
+    return fresh_seeds(arguments.minutes / drills, new_seed())
 
 
-def _print(tally: _Tally, wall_s: float, arguments: argparse.Namespace, console: Console) -> None:
+def _print(tally: Tally, wall_s: float, arguments: argparse.Namespace, console: Console) -> None:
     """A line for a drill that held, all there is about the first seed of one that did not."""
     name = tally.named.name
     for line in tally.broken[:3]:
         console.print(f"? unknown: {name}: {line}", style="yellow", markup=False, soft_wrap=True, highlight=False)
-    wrong = [one for one in tally.failed if one.verdict in ("fail", "slo")]
-    if wrong:
+    if wrong := tally.wrong:
         others = ", ".join(str(one.seed) for one in wrong[1:11])
         told = f"{len(wrong)} of {tally.seeds} seeds of {name} failed" + (f"; besides this one: {others}" if others else "")
         console.print(told, style="red", markup=False, soft_wrap=True, highlight=False)
@@ -213,18 +147,12 @@ def _replay(named: NamedDrill, seed: int, arguments: argparse.Namespace, console
     file = arguments.swarm
     if swarm is None and file is not None:
         swarm = read_swarm(file)
-    judged = run_seed(named.name, named.drill, seed, swarm=swarm, record=True)
-    words = ["harness", "simulate", named.again, "--seed", str(seed)]
-    words += [word for setting in arguments.settings for word in ("--set", setting)]
-    run_dir, result = keep(named, judged, arguments.runs, words, as_drawn=swarm is None)
-    page = run_dir / REPORT
-    write_run_report(run_dir, result, judged.recorded.history, page)
-    write_sequence_page(chart(judged, result), run_dir / SEQUENCE)
-    if judged.swarm.disturbances:
+    shown = replay(named, seed, arguments.settings, arguments.runs, swarm)
+    if shown.swarm.disturbances:
         console.print()
         console.print("Beyond the drill")
-        for one in judged.swarm.disturbances:
+        for one in shown.swarm.disturbances:
             console.print(f"  {one}", markup=False, highlight=False)
-    print_result(result, console, run_dir, page)
-    print_to_copy("Chart", str(run_dir / SEQUENCE), console)
-    return EXIT_CODES[result.verdict]
+    print_result(shown.result, console, shown.run_dir, shown.page)
+    print_to_copy("Chart", str(shown.run_dir / SEQUENCE), console)
+    return EXIT_CODES[shown.result.verdict]

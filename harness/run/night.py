@@ -10,8 +10,10 @@ from pathlib import Path
 from harness.checkers._starvation import disturbed
 from harness.cluster.fault_plane import PlaneKind
 from harness.model.history import History
+from harness.model.verdict import RunVerdict
 from harness.run import provenance
 from harness.run.catalog import NamedDrill
+from harness.run.definition import definition_of
 from harness.run.judging import CONDITIONS
 from harness.run.spec import RunSpec, run_spec_of
 from results.record.nights.facts import digest_of, facts_of
@@ -77,6 +79,29 @@ def measured_of(result: Result, history: History, run_dir: Path, repeat: int) ->
         rerun=result.rerun,
         run_folder=str(run_dir),
         identity=digest_of([result.drill, result.seed, result.started_utc, result.duration_s, result.metrics.requests]),
+    )
+
+
+def held_in_simulation(named: NamedDrill, held: int, told: str, began_utc: datetime, seed: int) -> Measured:
+    """What the history keeps of simulated seeds of a drill, none of which was wrong; `seed` is the first of them.
+
+    A seed that could not be judged leaves the night's others what they are. If none held, nothing is known.
+    """
+    verdict: RunVerdict = "pass" if held else "unknown"
+    return Measured(
+        drill=named.name,
+        repeat=1,
+        seed=seed,
+        began_utc=began_utc,
+        duration_s=(datetime.now(UTC) - began_utc).total_seconds(),
+        verdict=verdict,
+        as_expected=verdict == "pass",
+        why=told,
+        not_counted="it was simulated",
+        definition=definition_of(named.drill),
+        rerun=f"harness simulate {named.again}",
+        run_folder="",
+        identity=digest_of([named.name, seed, began_utc.isoformat()]),
     )
 
 

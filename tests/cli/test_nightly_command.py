@@ -16,6 +16,20 @@ SHORT = """
 drill = Drill(system=Echo(replicas=2), workload=Numbers(), load=Load(rate=50, seconds=0.6), slos=["availability >= 5%"])
 """
 
+WRONG = """
+from systems.quorum import Quorum
+from workloads.registers import Registers
+from faults.partition import Partition
+from harness.checkers.linearizable import linearizable
+drill = Drill(
+    system=Quorum(bug="read-one"),
+    workload=Registers(keys=2),
+    load=Load(rate=100, seconds=2.5, clients=6),
+    faults=[Partition("one").between(0.5, 2)],
+    checks=[linearizable],
+)
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -107,3 +121,21 @@ def test_a_history_of_a_newer_version_is_refused_before_anything_runs(folder: Pa
         done.stderr,
     )
     assert not (folder / "runs" / "echo").exists()
+
+
+@pytest.mark.slow
+def test_new_seeds_are_simulated_and_a_failing_one_is_a_finding_of_the_night(tmp_path: Path) -> None:
+    write_drill(tmp_path, "mixed/right", SHORT)
+    write_drill(tmp_path, "mixed/wrong", WRONG)
+    done = harness(tmp_path, "nightly", "mixed", "--repeats", "1", "--simulate-minutes", "0.4")
+    assert done.returncode == 1, done.stdout
+    (night,) = history(tmp_path).nights()
+    assert (night.state, night.planned) == ("complete", 4)
+    right, wrong = history(tmp_path).runs()[2:]
+    assert (right.drill, right.verdict, right.not_counted) == ("mixed/right (simulated)", "pass", "it was simulated")
+    assert re.search(r"mixed/right \(simulated\): \d+ of \d+ simulated seeds held", done.stdout)
+    assert (wrong.drill, wrong.verdict) == ("mixed/wrong (simulated)", "fail")
+    assert wrong.why.startswith("linearizable: ")
+    assert re.fullmatch(r"harness simulate mixed/wrong --seed \d+", wrong.rerun)
+    assert (Path(wrong.run_folder) / "messages.html").is_file()
+    assert wrong.drill in (tmp_path / "runs" / "nightly.html").read_text()

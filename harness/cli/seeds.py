@@ -1,0 +1,144 @@
+"""Seeds of a drill on simulated machines: many of them counted, and one of them shown as any other run is."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from harness.cluster.interrupts import run_to_its_end
+from harness.model.history import History
+from harness.model.verdict import RunVerdict, gravest
+from harness.run.catalog import NamedDrill
+from harness.run.spec import SEED_BITS
+from harness.simulation.charting import chart
+from harness.simulation.keeping import keep
+from harness.simulation.seed_run import Outcome, run_seed
+from harness.simulation.swarm import Swarm
+from harness.simulation.sweep import sweep
+from harness.simulation.worker import Reply, Task
+from results.record.result import Result
+from results.report.page import REPORT, write_run_report
+from results.report.sequence_page import SEQUENCE, write_sequence_page
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What the seeds of one drill came to: an entry of what `--json` writes."""
+
+    drill: str
+    seeds: int
+    """How many were judged."""
+    simulated_s: float
+    cpu_s: float
+    verdict: RunVerdict
+    failed: tuple[Outcome, ...]
+    """Those that did not pass."""
+    broken: tuple[str, ...]
+    """Why seeds have no verdict."""
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What the seeds of one drill came to so far."""
+
+    named: NamedDrill
+    go_on: bool = False
+    """Whether to go on after the first seed that failed."""
+    seeds: int = 0
+    simulated_s: float = 0.0
+    cpu_s: float = 0.0
+    failed: list[Outcome] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def wrong(self) -> list[Outcome]:
+        """Those of the failed that are not merely unknown."""
+        return [one for one in self.failed if one.verdict in ("fail", "slo")]
+
+    @property
+    def held(self) -> int:
+        """How many passed."""
+        return self.seeds - len(self.failed)
+
+    @property
+    def verdict(self) -> RunVerdict:
+        """The gravest."""
+        verdicts: list[RunVerdict] = [one.verdict for one in self.failed]
+        return gravest([*verdicts, "unknown"] if self.broken else verdicts)
+
+    @property
+    def summary_line(self) -> str:
+        """How many held, and of the others why not."""
+        undecided = [f"seed {one.seed}: {one.why}" for one in self.failed] + self.broken
+        held = f"{self.held:,} of {self.seeds + len(self.broken):,} simulated seeds held"
+        return f"{held}; {undecided[0]}" if undecided else held
+
+    def add(self, task: Task, reply: Reply) -> bool:
+        """Count a seed; whether to go on."""
+        self.cpu_s += reply.cpu_s
+        if reply.outcome is None:
+            self.broken.append(f"seed {task.seed}: {reply.error}")
+            return self.go_on
+        self.seeds += 1
+        self.simulated_s += reply.outcome.simulated_s
+        if reply.outcome.verdict != "pass":
+            self.failed.append(reply.outcome)
+        return self.go_on or reply.outcome.verdict in ("pass", "unknown")
+
+    def summary(self) -> Summary:
+        return Summary(
+            drill=self.named.name,
+            seeds=self.seeds,
+            simulated_s=round(self.simulated_s, 3),
+            cpu_s=round(self.cpu_s, 3),
+            verdict=self.verdict,
+            failed=tuple(self.failed),
+            broken=tuple(self.broken),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replayed:
+    """A seed with everything recorded, kept as a drill's run is kept."""
+
+    run_dir: Path
+    page: Path
+    result: Result
+    history: History
+    swarm: Swarm
+
+
+def new_seed() -> int:
+    """One that has hardly been run before."""
+    return secrets.randbits(SEED_BITS)
+
+
+def fresh_seeds(minutes: float, first: int) -> Iterator[int]:
+    """The seeds from `first` on, for so long."""
+    until_s = time.monotonic() + minutes * 60
+    return itertools.takewhile(lambda _: time.monotonic() < until_s, itertools.count(first))
+
+
+def tasks(named: NamedDrill, seeds: Iterator[int], settings: Sequence[str]) -> Iterator[Task]:
+    return (Task(drill=named.again, settings=tuple(settings), seed=seed) for seed in seeds)
+
+
+def count_seeds(tally: Tally, seeds: Iterator[int], settings: Sequence[str], jobs: int) -> None:
+    """Simulate seeds in so many processes, until they are all done or one says to stop."""
+    run_to_its_end(sweep(tasks(tally.named, seeds, settings), jobs, tally.add))
+
+
+def replay(named: NamedDrill, seed: int, settings: Sequence[str], runs: Path, swarm: Swarm | None = None) -> Replayed:
+    """Run a seed again, with what it draws or with `swarm`, and write its folder and pages."""
+    judged = run_seed(named.name, named.drill, seed, swarm=swarm, record=True)
+    words = ["harness", "simulate", named.again, "--seed", str(seed)]
+    words += [word for setting in settings for word in ("--set", setting)]
+    run_dir, result = keep(named, judged, runs, words, as_drawn=swarm is None)
+    write_run_report(run_dir, result, judged.recorded.history, run_dir / REPORT)
+    write_sequence_page(chart(judged, result), run_dir / SEQUENCE)
+    return Replayed(run_dir=run_dir, page=run_dir / REPORT, result=result, history=judged.recorded.history, swarm=judged.swarm)
