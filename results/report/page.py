@@ -70,6 +70,8 @@ class RunView:
     """Whether it is shown at once on a page of several."""
     lines: Sequence[tuple[str, str]] = ()
     """By name, the colours of what the drawing shows; empty if it shows calls."""
+    trained: Sequence[tuple[str, str]] = ()
+    """The nodes that trained, each with its colour in the drawing."""
     p999: bool = False
     """Whether the drawing has a line for p99.9."""
 
@@ -133,6 +135,7 @@ def render_page(page: Page) -> str:
 
 
 def _view(anchor: str, run_dir: Path, result: Result, history: History, room: Room, unfolded: bool) -> RunView:
+    from results.report import step_plots
     from results.report.plots import plot_run
 
     mark, word, sentence = page_sections.headline(result)
@@ -164,6 +167,7 @@ def _view(anchor: str, run_dir: Path, result: Result, history: History, room: Ro
         plot=compressed(plot.item.encode()),
         plot_height=plot.height,
         sampled=plot.sampled,
+        trained=step_plots.lines(step_plots.trained_nodes(history.steps)),
         aria=f"Faults, latency and throughput of {result.drill} over time. {sentence}",
     )
 

@@ -30,6 +30,7 @@ from results.report.node_strip import answered_by, node_strip
 from results.report.phrasing import operation
 from results.report.plot_style import TIP, TOKENS, new_figure, style
 from results.report.slo_lines import draw_slos
+from results.report.step_plots import step_figures
 
 _MARKERS: Final = {"ok": "circle", "failed": "x", "unknown": "triangle"}
 _SUSPECTS: Final = 200
@@ -63,7 +64,8 @@ def plot_run(result: Result, history: History, points: int) -> Plot:
     latency, throughput = _latency(shown, slots, suspects, end_s), _throughput(slots, end_s)
     draw_slos(latency, throughput, slos, ops, end_s)
     nodes = answered_by(ops)
-    figures = [latency, throughput, *([node_strip(ops, nodes, slots, end_s)] if nodes else [])]
+    steps = step_figures(history.steps, end_s)
+    figures = [*steps, latency, throughput, *([node_strip(ops, nodes, slots, end_s)] if nodes else [])]
     for drawn in figures:
         _mark_windows(drawn, result)
     if result.faults:

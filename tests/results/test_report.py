@@ -304,3 +304,24 @@ def test_a_browser_draws_it(tmp_path: Path, width: int) -> None:
     assert 'data-probe="drawn 1, failed 0, too wide by 0, quorum/killed"' in shown.stdout
     assert "Uncaught" not in shown.stderr
     assert "BAD_COLUMN_NAME" not in shown.stderr
+
+
+def test_a_training_shows_its_steps_and_its_loss(tmp_path: Path) -> None:
+    steps = [
+        {
+            "node": node,
+            "generation": 0,
+            "step": step,
+            "begun_ns": step * 10**8,
+            "done_ns": step * 10**8 + 10**7,
+            "loss": 2.0 - step / 9,
+        }
+        for node in ("rank0", "rank1", "control")
+        for step in range(5)
+    ]
+    page = page_of(tmp_path, History.of(steady(100, 2), steps=steps))
+    assert {"Step done", "Loss"} <= set(re.findall(r'"text":"([^"]+)"', drawing(page)))
+    assert "rank0 rank1" in text_of(page)
+    assert "control" not in text_of(page)
+    untrained = page_of(tmp_path / "other", History.of(steady(100, 2)))
+    assert "Step done" not in drawing(untrained)
