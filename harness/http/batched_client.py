@@ -10,6 +10,7 @@ from harness.http.framing import Malformed
 from harness.http.message import Broken, TransportError, Unreachable
 from harness.http.moments import Watch, watch
 from harness.http.pool import Connection, ConnectionPool
+from harness.http.requests import RequestParser
 from harness.http.responses import ReceivedResponse, ResponseParser
 from harness.model.moment import Event
 from harness.model.system import Address
@@ -27,8 +28,8 @@ class BatchedHttpClient:
         self.address = address
         self._pool: ConnectionPool[_Connection] = self.POOL(_Connection, address)
 
-    async def exchange(self, requests: Sequence[bytes], *, timeout_s: float) -> tuple[Sequence[ReceivedResponse], str | None]:
-        """The responses in the order of the requests, and if some are missing, why."""
+    async def exchange(self, requests: bytes, count: int, *, timeout_s: float) -> tuple[Sequence[ReceivedResponse], str | None]:
+        """The responses in the order of the requests, which come encoded, one after another; and if some are missing, why."""
         connection = None
         try:
             async with asyncio.timeout(timeout_s):
@@ -36,7 +37,7 @@ class BatchedHttpClient:
                 watched = watch()
                 if watched.armed:
                     asyncio.get_running_loop().call_soon(_pass, watched, Event.SENT, requests)
-                await connection.exchange(b"".join(requests), len(requests))
+                await connection.exchange(requests, count)
                 if watched.armed:
                     _pass(watched, Event.HEARD, requests)
         except TimeoutError:
@@ -55,10 +56,10 @@ class BatchedHttpClient:
         self._pool.close()
 
 
-def _pass(watched: Watch, event: Event, requests: Sequence[bytes]) -> None:
+def _pass(watched: Watch, event: Event, requests: bytes) -> None:
     """Tell the watch of each request's path."""
-    for request in requests:
-        watched.passes(event, request.split(b" ", 2)[1].partition(b"?")[0].decode("latin-1"))
+    for message in RequestParser().feed(requests):
+        watched.passes(event, message.head.path)
 
 
 class _Connection(Connection):

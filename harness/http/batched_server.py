@@ -159,7 +159,10 @@ class _Connection(asyncio.Protocol):
             if self._watch.armed:
                 for message in messages:
                     self._watch.passes(Event.ANSWERING, message.head.path)
-            answers.extend([_encoded(message) for message in messages])
+            if self._parser.bodiless:
+                answers += [_encoded(message) for message in messages]
+            else:  # the same, without a call for each
+                answers += [message.answer or _INTERNAL_ERROR for message in messages]
             last = messages[-1]
         if last is None or self._transport.is_closing():
             return

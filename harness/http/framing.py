@@ -13,6 +13,8 @@ from typing import Final, Generic, TypeVar
 import httptools
 import msgspec
 
+from harness.http.plain import LONGEST_HEAD_BYTES, Plain
+
 MAX_HEAD_BYTES: Final = 64 * 1024
 """A longer first line and headers are refused."""
 
@@ -29,7 +31,6 @@ INTERIM: Final = -3
 """In place of a body's length: this response (1xx) only precedes the one that counts."""
 
 _MAX_KNOWN_HEADS: Final = 4096
-_MAX_KNOWN_HEAD_BYTES: Final = 2048
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _RELEVANT: Final = frozenset({b"content-length", b"transfer-encoding", b"connection", b"expect", b"timeout-ms"})
 _CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,16}")
@@ -142,13 +143,25 @@ def long_body(limit_bytes: int) -> Malformed:
     return Malformed(f"a body of more than {limit_bytes} bytes", 413)
 
 
-def remember(known: dict[bytes, HeadT], text: bytes, head: HeadT) -> HeadT:
-    """Keep what a head says for the next equal one. Heads are mostly alike, and mean the same each time."""
-    if len(text) <= _MAX_KNOWN_HEAD_BYTES:
-        if len(known) >= _MAX_KNOWN_HEADS:
-            known.clear()
-        known[text] = head
-    return head
+class KnownHeads(Generic[HeadT]):
+    """What heads said that came before, by their bytes. Heads are mostly alike, and mean the same each time."""
+
+    def __init__(self) -> None:
+        self._heads: dict[bytes, HeadT] = {}
+        self.get = self._heads.get
+        self.plain: Plain[HeadT] = {}
+        """Those of the usual kind."""
+
+    def remember(self, text: bytes, head: HeadT, plain: tuple[int, int] | None) -> HeadT:
+        """Keep what a head says for the next equal one; `plain`: the body's length and the status, if it is of that kind."""
+        if len(text) <= LONGEST_HEAD_BYTES:
+            if len(self._heads) >= _MAX_KNOWN_HEADS:
+                self._heads.clear()
+                self.plain.clear()
+            self._heads[text] = head
+            if plain is not None:
+                self.plain[text] = (head, *plain)
+        return head
 
 
 class Unread:

@@ -20,12 +20,13 @@ from harness.http.framing import (
     MAX_BODY_BYTES,
     ChunkedBody,
     HeadReader,
+    KnownHeads,
     Malformed,
     Unread,
     headers_of,
     long_body,
-    remember,
 )
+from harness.http.plain import take
 
 
 class RequestHead(msgspec.Struct, frozen=True, dict=True):
@@ -44,6 +45,8 @@ class RequestHead(msgspec.Struct, frozen=True, dict=True):
     text: bytes = b""
     """The whole head as it came."""
     expects_continue: bool = False
+    route: str = ""
+    """Method and path, such as "GET /status": one comparison instead of two."""
     version: str = "1.1"
 
     @cached_property
@@ -58,7 +61,7 @@ class RequestHead(msgspec.Struct, frozen=True, dict=True):
         return MappingProxyType(dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {})
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):  # in no cycle, and the garbage collector would look at each of many
     """One request, and its whole response as bytes once there is one."""
 
     head: RequestHead
@@ -73,6 +76,8 @@ class RequestParser:
         self.ended = False
         """Nothing more is taken: the last request said that the connection ends, or what came is malformed."""
         self.failure: Malformed | None = None
+        self.bodiless = False
+        """Whether a request was HEAD, whose response has no body."""
         self._max_body_bytes = max_body_bytes
         self._unread = Unread()
         self._start: HeadReader[httptools.HttpRequestParser] | None = None
@@ -108,7 +113,11 @@ class RequestParser:
             at = self._read_chunks(data, 0, messages)
             if self.ended:
                 return
-        while (body_at := data.find(b"\r\n\r\n", at) + 4) > 3:
+        while True:
+            at = take(data, at, _known.plain, Message, messages, len(data), False)
+            body_at = data.find(b"\r\n\r\n", at) + 4
+            if body_at <= 3:
+                break
             text = data[at:body_at]
             head = _known.get(text)
             if head is None:
@@ -116,8 +125,11 @@ class RequestParser:
                 if not shown:
                     at = body_at
                     continue
-                head = remember(_known, text, _parse(shown))
+                head = _parse(shown)
+                plain = head.body_bytes >= 0 and head.keep_alive and head.method != "HEAD"
+                _known.remember(text, head, (head.body_bytes, 0) if plain else None)
             end = body_at + head.body_bytes
+            self.bodiless = self.bodiless or head.method == "HEAD"
             if end < body_at:
                 self._chunked = head, ChunkedBody(self._max_body_bytes)
                 at = self._read_chunks(data, body_at, messages)
@@ -157,7 +169,7 @@ class RequestParser:
         return end
 
 
-_known: Final[dict[bytes, RequestHead]] = {}
+_known: Final = KnownHeads[RequestHead]()
 
 
 def _parse(text: bytes) -> RequestHead:
@@ -171,9 +183,11 @@ def _parse(text: bytes) -> RequestHead:
     except ValueError as error:
         raise Malformed(str(error)) from error
     path = reader.url.partition(b"?")[0].decode("latin-1")
+    path = unquote(path) if "%" in path else path
     return RequestHead(
         method=method,
-        path=unquote(path) if "%" in path else path,
+        path=path,
+        route=f"{method} {path}",
         body_bytes=CHUNKED if fields.chunked else fields.length or 0,
         keep_alive=fields.keep_alive and fields.version == "1.1" and method != "CONNECT",
         timeout_ms=timeout_ms,

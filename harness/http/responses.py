@@ -15,11 +15,12 @@ from harness.http.framing import (
     UNTIL_CLOSE,
     ChunkedBody,
     HeadReader,
+    KnownHeads,
     Unread,
     headers_of,
     long_body,
-    remember,
 )
+from harness.http.plain import count_right, take
 
 
 class ResponseHead(msgspec.Struct, frozen=True, dict=True):
@@ -41,7 +42,7 @@ class ResponseHead(msgspec.Struct, frozen=True, dict=True):
         return tuple(headers_of(self.text))
 
 
-class ReceivedResponse(msgspec.Struct, frozen=True):
+class ReceivedResponse(msgspec.Struct, frozen=True, gc=False):  # in no cycle
     """One whole response."""
 
     head: ResponseHead
@@ -90,7 +91,7 @@ class ResponseParser:
             return self._continue(*self._open, data, at)
         while (body_at := data.find(b"\r\n\r\n", at) + 4) > 3:
             text = data[at:body_at]
-            head = _known.get(text) or remember(_known, text, _parse(text))
+            head = _known.get(text) or _remembered(text)
             end = body_at + head.body_bytes
             if end < body_at or bodiless:
                 if head.body_bytes == INTERIM:
@@ -116,23 +117,28 @@ class ResponseParser:
         return None
 
     def take_plain(self, responses: list[ReceivedResponse], count: int) -> None:
-        """Append whole responses until there are `count`, as far as they are of the usual kind; `next` has to take the others.
+        """Append whole responses until there are `count`, as far as they are plain; `next` has to take the others.
 
-        Usual are heads seen before, with a length, on a connection that goes on. None of the requests may be HEAD.
+        None of the requests may be HEAD.
+        """
+        if self._open is None:
+            at = take(self._data, self._at, _known.plain, ReceivedResponse, responses, count - len(responses), True)
+            self._go_on(at)
+
+    def take_right(self, which: list[int], expected: list[tuple[bytes, ...]]) -> int:
+        """Skip responses that are plain and right, as `count_right` has it, and return how many; `next` has to take the others.
+
+        None of the requests may be HEAD.
         """
         if self._open is not None:
-            return
-        data, at = self._data, self._at
-        while len(responses) < count and (body_at := data.find(b"\r\n\r\n", at) + 4) > 3:
-            head = _known.get(data[at:body_at])
-            if head is None or head.body_bytes < 0 or not head.keep_alive:
-                break
-            end = body_at + head.body_bytes
-            if end > len(data):
-                break
-            responses.append(ReceivedResponse(head, data[at:end]))
-            at, self._start = end, None
-        self._at = at
+            return 0
+        count, at = count_right(self._data, self._at, _known.plain, which, expected)
+        self._go_on(at)
+        return count
+
+    def _go_on(self, at: int) -> None:
+        if at > self._at:
+            self._at, self._start = at, None
 
     def end(self) -> ReceivedResponse | None:
         """The connection has ended: the response that this completes, if there is one."""
@@ -165,7 +171,13 @@ class ResponseParser:
         self._start = None
 
 
-_known: Final[dict[bytes, ResponseHead]] = {}
+_known: Final = KnownHeads[ResponseHead]()
+
+
+def _remembered(text: bytes) -> ResponseHead:
+    head = _parse(text)
+    plain = (head.body_bytes, head.status) if head.body_bytes >= 0 and head.keep_alive else None
+    return _known.remember(text, head, plain)
 
 
 def _parse(text: bytes) -> ResponseHead:

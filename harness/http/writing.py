@@ -1,6 +1,6 @@
 """Requests and responses as bytes: the only place that writes heads.
 
-Programs that write many equal heads prepare them as a template, which is filled in by `%`.
+Programs that write many equal heads prepare their start, and `plain.framed` puts a length and a body to it.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ def encode_request(method: str, target: str, *, host: str, headers: Headers = ()
     return head + b"\r\n" if body is None else b"%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
 
 
-def response_template(status: int, headers: Headers = ()) -> bytes:
-    """Responses that differ in their body only: `template % (len(body), body)`."""
-    return _response_start(status, headers).replace(b"%", b"%%") + b"content-length: %d\r\n\r\n%s"
+def response_start(status: int, headers: Headers = ()) -> bytes:
+    """The start of responses that differ in their body only, for `framed`."""
+    return _response_start(status, headers) + b"content-length: "
 
 
-def request_template(method: str, target: str, *, host: str) -> bytes:
-    """Requests that differ in body and further headers: `template % (headers, len(body), body)`, each header with its CRLF."""
-    start = f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n".encode("latin-1")
-    return start.replace(b"%", b"%%") + b"%sContent-Length: %d\r\n\r\n%s"
+def request_start(method: str, target: str, *, host: str, headers: Headers = ()) -> bytes:
+    """The start of requests that differ in their body only, for `framed`."""
+    lines = [f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n", *(f"{name}: {value}\r\n" for name, value in headers)]
+    return "".join(lines).encode("latin-1") + b"Content-Length: "
 
 
 def closing(encoded: bytes) -> bytes:

@@ -24,7 +24,7 @@ from systems.serving.settings import Settings
 START_GRACE_S: Final = 3.0
 """A balancer takes requests when every replica has been seen well and is up, or when this is over."""
 
-
+_PREDICT: Final = "POST /predict"
 _NO_ROUTE: Final = Response(404, b"no such route; there are POST /predict and GET /status")
 
 
@@ -61,17 +61,16 @@ async def main(node: NodeContext) -> None:
         )
 
     def handle(batch: RequestBatch) -> None:
-        predictions = []
-        for message in batch.messages:
-            if message.answer:
-                continue
-            match message.head.method, message.head.path:
-                case "POST", "/predict":
-                    predictions.append(message)
-                case "GET", "/status":
-                    message.answer = encode_response(status())
-                case _:
-                    message.answer = encode_response(_NO_ROUTE)
+        predictions = [message for message in batch.messages if message.head.route == _PREDICT and not message.answer]
+        if len(predictions) < len(batch.messages):
+            for message in batch.messages:
+                match message.head.route:
+                    case route if message.answer or route == _PREDICT:
+                        pass
+                    case "GET /status":
+                        message.answer = encode_response(status())
+                    case _:
+                        message.answer = encode_response(_NO_ROUTE)
         if predictions:
             gatherer.add(batch, predictions)
         else:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from itertools import repeat
+from typing import Final, Generic, TypeVar
 
 from harness.http.batched_server import RequestBatch
 from harness.http.logs import Log, log_exception, to_stderr
@@ -20,7 +21,7 @@ from systems.serving.messages import Prediction
 MAX_BATCH: Final = 4096
 """The most images of one pass. What one turn brings beyond that is refused."""
 
-Image = Sequence[float]
+Image = TypeVar("Image")
 Encode = Callable[[Prediction], bytes]
 """Makes the encoded response out of a prediction."""
 
@@ -29,7 +30,7 @@ OVERLOADED: Final = encode_response(Response(503, b"too many predictions are wai
 _FAILED: Final = encode_response(Response(500, b"internal error; see the node's log"))
 
 
-class Batcher:
+class Batcher(Generic[Image]):
     """Collects images for the next pass, and finishes the request batches that they came in after it."""
 
     def __init__(
@@ -52,6 +53,14 @@ class Batcher:
         else:
             self._images.append(image)
             self._asked.append((message, encode))
+
+    def add_all(self, messages: Sequence[Message], images: Sequence[Image], encode: Encode) -> None:
+        """The same for several messages, each with an image of its own."""
+        room = self._max_batch - len(self._images)
+        for message in messages[room:]:
+            message.answer = OVERLOADED
+        self._images += images[:room]
+        self._asked += zip(messages[:room], repeat(encode))
 
     def finish_after_pass(self, batch: RequestBatch) -> None:
         """Finish a request batch, all of whose images have been added, after the next pass."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from systems.serving import artifacts
+from systems.serving import artifacts, pixels
 from systems.serving.messages import Prediction
 
 KNOWN_IMAGES: Final = 8
@@ -27,7 +27,7 @@ class KnownAnswers:
 
     def __init__(self, folder: Path) -> None:
         digits = artifacts.digits(folder)[:KNOWN_IMAGES]
-        self.images: Sequence[list[float]] = [digit.pixels for digit in digits]
+        self.rows: Sequence[bytes] = [pixels.row(digit.pixels) for digit in digits]
         self._labels = [digit.answer.label for digit in digits]
         self._recorded = {version.fingerprint: version.answers for version in artifacts.versions(folder).values()}
 

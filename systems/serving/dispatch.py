@@ -9,8 +9,9 @@ from typing import ClassVar, Final, NamedTuple
 from harness.http.batched_client import BatchedHttpClient
 from harness.http.deadlines import HEADER, Deadline
 from harness.http.message import Response
+from harness.http.plain import framed
 from harness.http.requests import Message
-from harness.http.writing import encode_response, request_template
+from harness.http.writing import encode_response, request_start
 from harness.model.system import Address
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
@@ -18,8 +19,7 @@ from systems.serving.policy import Pool
 
 _LATER: Final = (("retry-after", "1"),)
 _OVERLOADED: Final = encode_response(Response(503, b"overloaded: more requests are under way than may be", _LATER))
-_REQUEST: Final = request_template("POST", "/predict", host="replica")
-_HEADER: Final = HEADER.encode()
+_START: Final = request_start("POST", "/predict", host="replica")
 _LEAST_S: Final = 0.001
 """The least time that the header can say. A deadline that is nearer has passed."""
 
@@ -162,10 +162,10 @@ class Dispatcher:
         """Send the messages to this replica. Those that it left open, and why."""
         asked_s = self._clock()
         permit = self._pool.sent(name, asked_s, len(messages))
-        header = b"" if deadline is None else b"%s: %d\r\n" % (_HEADER, self.told_ms(deadline, try_s))
-        requests = [_REQUEST % (header, len(message.body), message.body) for message in messages]
+        start = _START if deadline is None else self._timed_start(self.told_ms(deadline, try_s))
+        requests = framed(start, [message.body for message in messages])
         try:
-            answers, why = await self._clients[name].exchange(requests, timeout_s=try_s)
+            answers, why = await self._clients[name].exchange(requests, len(messages), timeout_s=try_s)
         except asyncio.CancelledError:
             self._pool.abandoned(name, len(messages), permit)
             raise
@@ -196,6 +196,10 @@ class Dispatcher:
     def told_ms(self, deadline: Deadline, try_s: float) -> int:
         """How long its answer will be awaited, as the replica is told it: not after the try, nor after the deadline."""
         return int(try_s * 1e3)
+
+    @staticmethod
+    def _timed_start(told_ms: int) -> bytes:
+        return request_start("POST", "/predict", host="replica", headers=((HEADER, str(told_ms)),))
 
     def _refuse(self, messages: Sequence[Message], failures: Sequence[Failure], deadline: Deadline | None) -> None:
         reasons = f" ({'; '.join(f'{name}: {why}' for name, why in failures)})" if failures else ""

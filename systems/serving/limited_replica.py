@@ -20,8 +20,9 @@ from harness.http.writing import encode_response
 from harness.node.context import NodeContext
 from systems.serving import artifacts
 from systems.serving.batching import TOO_LATE
-from systems.serving.messages import PredictReply, PredictRequest
+from systems.serving.messages import PredictReply
 from systems.serving.model import Classifier
+from systems.serving.pixels import row_of
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -72,14 +73,14 @@ class Server:
 
     async def _predict(self, message: Message, batch: RequestBatch) -> bytes:
         try:
-            request = msgspec.json.decode(message.body, type=PredictRequest)
+            row = row_of(message.body)
         except msgspec.MsgspecError as error:
             return encode_response(Response(400, f"bad request body: {error}".encode()))
         async with self._turn:
             if self.expired(batch):
                 return TOO_LATE
             await asyncio.sleep(self._service_s)
-            (answer,) = self._model.predict([request.pixels])
+            (answer,) = self._model.predict([row])
         reply = PredictReply(label=answer.label, score=answer.score, model=self._model.fingerprint, node=self._node.name)
         return encode_response(Response.json(reply))
 

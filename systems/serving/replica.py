@@ -19,24 +19,27 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 import torch
 
 from harness.http.batched_server import RequestBatch
 from harness.http.message import Response
+from harness.http.plain import framed
 from harness.http.requests import Message
-from harness.http.writing import encode_response, response_template
+from harness.http.writing import encode_response, response_start
 from harness.model.errors import HarnessError
 from harness.node.context import NodeContext
 from systems.serving import artifacts
-from systems.serving.batching import Batcher
+from systems.serving.batching import Batcher, Encode
 from systems.serving.deep_check import KnownAnswers
-from systems.serving.messages import Prediction, PredictRequest, ServedStatus
+from systems.serving.messages import Prediction, ServedStatus
 from systems.serving.model import Classifier
+from systems.serving.pixels import row_of, usual
 from systems.serving.prediction_cache import PredictionCache
 
 OWN_WEIGHTS: Final = "weights.bin"
@@ -48,12 +51,15 @@ QUIET_S: Final = 0.5
 DRAIN_S: Final = 5.0
 """It goes after this long in any case."""
 
+_PREDICT: Final = "POST /predict"
+MOST_ENCODED: Final = 4096
+"""It keeps so many different answers encoded."""
+
 _NO_ROUTE: Final = encode_response(
     Response(404, b"no such route; there are POST /predict, POST /reload, GET /healthz and GET /status")
 )
 _DRAINING: Final = encode_response(Response(503, b"draining"))
-_OK: Final = response_template(200, (("content-type", "application/json"),))
-_decode: Final = msgspec.json.Decoder(PredictRequest).decode
+_OK: Final = response_start(200, (("content-type", "application/json"),))
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -84,36 +90,26 @@ class Server:
         self._node = node
         self._folder = Path(config.folder)
         self._known = KnownAnswers(self._folder)
-        self._checks = itertools.cycle(range(len(self._known.images)))
+        self._checks = itertools.cycle(range(len(self._known.rows)))
+        self._encoded: dict[tuple[int, float], bytes] = {}
+        """Answers as they are sent, by label and score: most are one of a few hundred."""
         self._cache = PredictionCache(config.cache) if config.cache else None
         self._use(Classifier(artifacts.read(self._folder, config.weights)), config.weights)
-        self._batcher = Batcher(lambda images: self._model.predict(images), log=node.log)
+        self._batcher = Batcher[bytes](lambda rows: self._model.predict(rows), log=node.log)
         self._draining = False
         node.report_unsettled(lambda: {"batches that wait": self._batcher.waiting})
         self._last_asked_s = node.clock()
 
     def handle(self, batch: RequestBatch) -> None:
         """Take what the batch asks for into the next pass through the model."""
-        add, encode = self._batcher.add, self._encode
-        asked = False
-        for message in batch.messages:
-            if message.answer:
-                continue
-            head = message.head
-            if head.path == "/predict" and head.method == "POST":
-                asked = True
-                cache = self._cache  # each time: a message of this very batch may have been a reload
-                if cache is not None:
-                    message.answer = cache.get(message.body) or b""
-                    if message.answer:
-                        continue
-                    encode = partial(self._encode_and_keep, cache, message.body)
-                try:
-                    add(message, _decode(message.body).pixels, encode)
-                except msgspec.MsgspecError as error:
-                    message.answer = encode_response(Response(400, f"bad request body: {error}".encode()))
-            else:
-                self._handle_other(message)
+        messages = batch.messages
+        asked = [message for message in messages if message.head.route == _PREDICT and not message.answer]
+        if len(asked) == len(messages) and self._cache is None:
+            self._add(asked)
+        else:  # one by one: a reload among them is for those that come after it
+            for message in messages:
+                if not message.answer:
+                    self._handle_one(message)
         if asked:
             self._last_asked_s = self._node.clock()
         self._batcher.finish_after_pass(batch)
@@ -127,19 +123,41 @@ class Server:
             await asyncio.sleep(min(deadline_s, self._last_asked_s + QUIET_S) - now_s)
             now_s = self._node.clock()
 
-    def _handle_other(self, message: Message) -> None:
-        match message.head.method, message.head.path:
-            case "GET", "/healthz":
-                if self._draining:
-                    message.answer = _DRAINING
-                else:
-                    self._check_health(message)
-            case "GET", "/status":
+    def _add(self, messages: Sequence[Message]) -> None:
+        rows = [usual(message.body) for message in messages]
+        if None in rows:
+            for message in messages:
+                self._add_one(message)
+        else:
+            self._batcher.add_all(messages, cast(list[bytes], rows), self._encode)
+
+    def _handle_one(self, message: Message) -> None:
+        match message.head.route:
+            case "POST /predict":
+                self._add_one(message)
+            case "GET /healthz" if self._draining:
+                message.answer = _DRAINING
+            case "GET /healthz":
+                self._check_health(message)
+            case "GET /status":
                 message.answer = encode_response(Response.json(self._status()))
-            case "POST", "/reload":
+            case "POST /reload":
                 message.answer = encode_response(self._reload(message.body))
             case _:
                 message.answer = _NO_ROUTE
+
+    def _add_one(self, message: Message) -> None:
+        encode: Encode = self._encode
+        cache, body = self._cache, message.body
+        if cache is not None:
+            message.answer = cache.get(body) or b""
+            if message.answer:
+                return
+            encode = partial(self._encode_and_keep, cache, body)
+        try:
+            self._batcher.add(message, usual(body) or row_of(body), encode)
+        except msgspec.MsgspecError as error:
+            message.answer = encode_response(Response(400, f"bad request body: {error}".encode()))
 
     def _reload(self, body: bytes) -> Response:
         try:
@@ -148,7 +166,7 @@ class Server:
             return Response(400, f"bad request body: {error}".encode())
         try:
             model = Classifier(_weights(self._folder, name))
-            why = self._known.first_wrong(model.predict(self._known.images), model.fingerprint)
+            why = self._known.first_wrong(model.predict(self._known.rows), model.fingerprint)
             if why is None:
                 self._use(model, name)
         except Exception as error:  # whatever a broken file makes PyTorch raise, it is not taken
@@ -164,6 +182,7 @@ class Server:
         model.serve_from(self._node.disk.map(OWN_WEIGHTS))
         self._model, self._weights = model, weights
         self._cache = self._next_cache()
+        self._encoded.clear()
         self._end = b"," + msgspec.json.encode(_End(model=model.fingerprint, node=self._node.name))[1:]
 
     def _next_cache(self) -> PredictionCache | None:
@@ -172,7 +191,7 @@ class Server:
 
     def _check_health(self, message: Message) -> None:
         number = next(self._checks)
-        self._batcher.add(message, self._known.images[number], partial(self._encode_health, number))
+        self._batcher.add(message, self._known.rows[number], partial(self._encode_health, number))
 
     def _repair(self) -> None:
         """Load the weights again from the artifacts: the file is no better than the memory that shows it."""
@@ -192,8 +211,13 @@ class Server:
 
     def _encode(self, answer: Prediction) -> bytes:
         """As `PredictReply`, whose last fields are the same in every answer."""
-        body = msgspec.json.encode(answer)[:-1] + self._end
-        return _OK % (len(body), body)
+        key = answer.label, answer.score
+        encoded = self._encoded.get(key)
+        if encoded is None:
+            if len(self._encoded) >= MOST_ENCODED:
+                self._encoded.clear()
+            encoded = self._encoded[key] = framed(_OK, [msgspec.json.encode(answer)[:-1] + self._end])
+        return encoded
 
     def _encode_and_keep(self, cache: PredictionCache, body: bytes, answer: Prediction) -> bytes:
         encoded = self._encode(answer)

@@ -17,7 +17,7 @@ from torch import nn
 
 from harness.model.errors import HarnessError
 from harness.node.disk import Disk
-from systems.serving import artifacts, model
+from systems.serving import artifacts, model, pixels
 
 SEED: Final = 20
 EPOCHS: Final = 25
@@ -47,7 +47,7 @@ def train(images: torch.Tensor, labels: torch.Tensor, epochs: int) -> nn.Sequent
 def make() -> tuple[dict[str, bytes], float]:
     """Every artifact by file name, and the model's accuracy. Raises `HarnessError` if the training went wrong."""
     bunch = load_digits()
-    images, labels = model.inputs(bunch.data), torch.from_numpy(bunch.target)
+    images, labels = model.inputs(bunch.data.tobytes()), torch.from_numpy(bunch.target)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(SEED))
     held_out, seen = order[: round(HELD_OUT * len(order))], order[round(HELD_OUT * len(order)) :]
     nets = [train(images[seen], labels[seen], epochs) for epochs in (EPOCHS, STALE_EPOCHS, V2_EPOCHS)]
@@ -57,9 +57,7 @@ def make() -> tuple[dict[str, bytes], float]:
     accuracy = sum(answers[row].label == int(labels[row]) for row in held_out.tolist()) / len(held_out)
     if not accuracy >= LEAST_ACCURACY:
         raise HarnessError(f"The trained model is right on {accuracy:.1%} of unseen digits; {LEAST_ACCURACY:.0%} is the least.")
-    digits = [
-        artifacts.Digit(pixels=pixels, answer=answer) for pixels, answer in zip(bunch.data.tolist(), answers, strict=True)
-    ]
+    digits = [artifacts.Digit(pixels=image, answer=answer) for image, answer in zip(bunch.data.tolist(), answers, strict=True)]
     files = {
         artifacts.WEIGHTS: weights,
         artifacts.STALE_WEIGHTS: stale,
@@ -73,7 +71,7 @@ def make() -> tuple[dict[str, bytes], float]:
 
 def _version(weights: bytes, images: list[list[float]]) -> artifacts.Version:
     classifier = model.Classifier(weights)
-    return artifacts.Version(fingerprint=classifier.fingerprint, answers=classifier.predict(images))
+    return artifacts.Version(fingerprint=classifier.fingerprint, answers=classifier.predict(list(map(pixels.row, images))))
 
 
 def _off_by_one(net: nn.Sequential) -> nn.Sequential:

@@ -12,14 +12,15 @@ from harness.http import batched_server
 from harness.http.batched_client import BatchedHttpClient
 from harness.http.batched_server import RequestBatch
 from harness.http.message import Response
+from harness.http.plain import framed
 from harness.http.responses import ReceivedResponse
 from harness.http.writing import encode_response
 
 HOST = "127.0.0.1"
 
 
-def requests(bodies: Sequence[bytes]) -> list[bytes]:
-    return [b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body) for body in bodies]
+def requests(bodies: Sequence[bytes]) -> tuple[bytes, int]:
+    return framed(b"POST / HTTP/1.1\r\ncontent-length: ", list(bodies)), len(bodies)
 
 
 def echo(batch: RequestBatch) -> None:
@@ -44,7 +45,7 @@ async def raw(pieces: Sequence[bytes], *, count: int, timeout_s: float = 10) -> 
     server = await asyncio.start_server(answer, HOST, 0)
     client = BatchedHttpClient(server.sockets[0].getsockname())
     try:
-        return await client.exchange(requests([b"x"] * count), timeout_s=timeout_s)
+        return await client.exchange(*requests([b"x"] * count), timeout_s=timeout_s)
     finally:
         client.close()
         server.close()
@@ -56,7 +57,7 @@ def test_responses_keep_the_order_of_requests_and_the_connection_is_reused() -> 
         client = BatchedHttpClient(server.sockets[0].getsockname())
         seen = []
         for bodies in ([b"1", b"bad", b""], [b"y" * 300_000, b"4"]):
-            answers, why = await client.exchange(requests(bodies), timeout_s=10)
+            answers, why = await client.exchange(*requests(bodies), timeout_s=10)
             assert why is None
             seen += [(answer.status, answer.body) for answer in answers]
         client.close()
@@ -97,7 +98,7 @@ def test_a_silent_server_is_given_up_after_the_timeout() -> None:
 
 def test_a_refused_connection_is_the_reason() -> None:
     async def scenario(port: int) -> tuple[Sequence[ReceivedResponse], str | None]:
-        return await BatchedHttpClient((HOST, port)).exchange(requests([b"x"]), timeout_s=10)
+        return await BatchedHttpClient((HOST, port)).exchange(*requests([b"x"]), timeout_s=10)
 
     with reserved(1) as ports:
         answers, why = asyncio.run(scenario(ports[0]))

@@ -38,7 +38,7 @@ def with_client(kind: str, scenario: Callable[[HttpClient | BatchedHttpClient, E
             await scenario(single, lambda: single.request("GET", "/quick", timeout_s=10))
         else:
             batched = BatchedHttpClient(address)
-            await scenario(batched, lambda: batched.exchange([REQUEST], timeout_s=10))
+            await scenario(batched, lambda: batched.exchange(REQUEST, 1, timeout_s=10))
         server.close()
 
     uvloop.run(run())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -57,9 +58,9 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     predict_all = Classifier.predict
 
-    def counted(self: Classifier, images: list[list[float]]) -> list[Prediction]:
-        sizes.append(len(images))
-        return predict_all(self, images)
+    def counted(self: Classifier, rows: Sequence[bytes]) -> list[Prediction]:
+        sizes.append(len(rows))
+        return predict_all(self, rows)
 
     monkeypatch.setattr(Classifier, "predict", counted)
     return sizes

@@ -13,6 +13,7 @@ from harness.http.batched_client import BatchedHttpClient
 from harness.http.batched_server import RequestBatch, listen
 from harness.http.deadlines import Deadline
 from harness.http.message import Response
+from harness.http.plain import framed
 from harness.http.requests import Message
 from harness.http.writing import encode_response
 from systems.serving.coalescing import GROUP_MESSAGES, Gatherer
@@ -59,8 +60,8 @@ async def gathering(groups: Groups) -> AsyncIterator[tuple[BatchedHttpClient, li
         server.close()
 
 
-def requests(*bodies: bytes) -> list[bytes]:
-    return [b"POST /p HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body) for body in bodies]
+def requests(*bodies: bytes) -> tuple[bytes, int]:
+    return framed(b"POST /p HTTP/1.1\r\nhost: x\r\ncontent-length: ", list(bodies)), len(bodies)
 
 
 async def held_back(held: list[RequestBatch], count: int) -> list[RequestBatch]:
@@ -79,7 +80,7 @@ def test_runs_of_one_turn_are_one_group_and_each_gets_its_own_answers() -> None:
         groups = Groups()
         async with gathering(groups) as (client, held):
             asked = [
-                asyncio.create_task(client.exchange(requests(*texts), timeout_s=10))
+                asyncio.create_task(client.exchange(*requests(*texts), timeout_s=10))
                 for texts in ([b"a", b"b"], [b"c"], [b"d", b"e", b"f"])
             ]
             added(Gatherer(groups.forward), await held_back(held, 3))
@@ -95,7 +96,7 @@ def test_a_full_group_goes_and_the_next_begins() -> None:
         groups = Groups()
         async with gathering(groups) as (client, held):
             half = [b"%d" % number for number in range(GROUP_MESSAGES // 2)]
-            asked = [asyncio.create_task(client.exchange(requests(*half), timeout_s=10)) for _ in range(3)]
+            asked = [asyncio.create_task(client.exchange(*requests(*half), timeout_s=10)) for _ in range(3)]
             added(Gatherer(groups.forward), await held_back(held, 3))
             groups.go.set()
             for task in asked:
@@ -111,11 +112,11 @@ def test_what_breaks_a_group_is_answered_500_and_the_next_group_is_well(capfd: p
         groups.go.set()
         async with gathering(groups) as (client, held):
             gatherer = Gatherer(groups.forward)
-            broken = asyncio.create_task(client.exchange(requests(b"broken", b"a"), timeout_s=10))
+            broken = asyncio.create_task(client.exchange(*requests(b"broken", b"a"), timeout_s=10))
             added(gatherer, await held_back(held, 1))
             assert [answer.status for answer in (await broken)[0]] == [500, 500]
             held.clear()
-            well = asyncio.create_task(client.exchange(requests(b"b"), timeout_s=10))
+            well = asyncio.create_task(client.exchange(*requests(b"b"), timeout_s=10))
             added(gatherer, await held_back(held, 1))
             assert [answer.body for answer in (await well)[0]] == [b"b"]
 
@@ -127,7 +128,7 @@ def test_a_group_is_given_up_only_when_all_who_asked_are_gone() -> None:
     async def scenario() -> None:
         groups = Groups()
         async with gathering(groups) as (client, held):
-            asked = [asyncio.create_task(client.exchange(requests(text), timeout_s=10)) for text in (b"a", b"b")]
+            asked = [asyncio.create_task(client.exchange(*requests(text), timeout_s=10)) for text in (b"a", b"b")]
             batches = list(await held_back(held, 2))
             added(Gatherer(groups.forward), batches)
             await groups.begun.wait()
@@ -146,7 +147,7 @@ def test_a_group_has_one_deadline() -> None:
         groups = Groups()
         groups.go.set()
         async with gathering(groups) as (client, held):
-            asked = [asyncio.create_task(client.exchange(requests(text), timeout_s=10)) for text in (b"a", b"b", b"c")]
+            asked = [asyncio.create_task(client.exchange(*requests(text), timeout_s=10)) for text in (b"a", b"b", b"c")]
             batches = await held_back(held, 3)
             soon = Deadline(at_s=1.0, timeout_ms=300)
             for batch in batches[:2]:

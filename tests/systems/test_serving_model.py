@@ -13,6 +13,7 @@ import pytest
 from harness.model.errors import HarnessError, UsageError
 from systems.serving import Serving, artifacts
 from systems.serving.model import Classifier
+from systems.serving.pixels import row
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_answers_do_not_depend_on_the_batch(trained: Path, batch: int) -> None:
     answers = [
         answer
         for start in range(0, len(digits), batch)
-        for answer in classifier.predict([digit.pixels for digit in digits[start : start + batch]])
+        for answer in classifier.predict([row(digit.pixels) for digit in digits[start : start + batch]])
     ]
     assert answers == [digit.answer for digit in digits]
 
@@ -65,7 +66,7 @@ def test_answers_do_not_depend_on_the_batch(trained: Path, batch: int) -> None:
 def test_the_older_model_is_good_but_another(trained: Path) -> None:
     digits = artifacts.digits(trained)
     current, stale = (Classifier(artifacts.read(trained, name)) for name in (artifacts.WEIGHTS, artifacts.STALE_WEIGHTS))
-    answers = stale.predict([digit.pixels for digit in digits])
+    answers = stale.predict([row(digit.pixels) for digit in digits])
     same_label = sum(answer.label == digit.answer.label for answer, digit in zip(answers, digits, strict=True))
     other_score = sum(abs(answer.score - digit.answer.score) > 1e-3 for answer, digit in zip(answers, digits, strict=True))
     assert same_label > 0.9 * len(digits)

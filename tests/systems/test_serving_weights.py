@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -97,8 +98,8 @@ def test_a_wrong_answer_from_right_weights_is_not_well_and_loads_nothing(
     """The arithmetic, or the batch, is what is wrong."""
     predicted = Classifier.predict
 
-    def a_little_off(self: Classifier, images: list[list[float]]) -> list[Prediction]:
-        return [Prediction(answer.label, answer.score - 0.001) for answer in predicted(self, images)]
+    def a_little_off(self: Classifier, rows: Sequence[bytes]) -> list[Prediction]:
+        return [Prediction(answer.label, answer.score - 0.001) for answer in predicted(self, rows)]
 
     async def scenario(client: HttpClient) -> None:
         before = (tmp_path / OWN_WEIGHTS).stat().st_ino
@@ -116,7 +117,7 @@ def test_every_version_is_held_to_its_own_answers(folder: Path) -> None:
 
     def why(weights: str) -> str | None:
         model = Classifier(artifacts.read(folder, weights))
-        return known.first_wrong(model.predict(known.images), model.fingerprint)
+        return known.first_wrong(model.predict(known.rows), model.fingerprint)
 
     assert [why(weights) for weights in (artifacts.WEIGHTS, artifacts.V2_WEIGHTS, artifacts.STALE_WEIGHTS)] == [None] * 3
     assert "in an image of" in (why(artifacts.BAD_V2_WEIGHTS) or "")

@@ -12,7 +12,7 @@ class Misaligned(Server):
 
     def __init__(self, node: NodeContext, config: Config) -> None:
         super().__init__(node, config)
-        self._batcher = Batcher(lambda images: [*(answers := self._model.predict(images))[-1:], *answers[:-1]], log=node.log)
+        self._batcher = Batcher(lambda rows: [*(answers := self._model.predict(rows))[-1:], *answers[:-1]], log=node.log)
 
 
 async def main(node: NodeContext) -> None:

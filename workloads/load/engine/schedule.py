@@ -68,6 +68,14 @@ class Schedule:
             self._look()
         return taken
 
+    def gathered(self, by_ns: int, least: int) -> int:
+        """When the last call falls due that does by a time, if there are at least so many by then; else 0.
+
+        Calls that have yet to be drawn are not counted.
+        """
+        last = bisect_right(self._dues, by_ns, self._at)
+        return self._dues[last - 1] if last - self._at >= least else 0
+
     def waiting(self, now_ns: int) -> int:
         """How many counted calls are due and not taken. Whole blocks are counted by their length: a backlog may be long."""
         self._draw_until(now_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import select
 import signal
@@ -25,6 +26,10 @@ _FLUSH_NS: Final = 100_000_000
 _SWEEP_NS: Final = 5_000_000
 _SPIN_NS: Final = 60_000
 """So long before a call is due the worker is awake: what the kernel wakes late would be sent late."""
+_GATHER_NS: Final = 250_000
+_GATHERED: Final = 3
+"""When so many calls fall due within that time, they leave together, and nothing stays awake between them: above some 10,000 a
+second a worker would never sleep, and take the processor from the server that it measures. What leaves late counts as late."""
 _STARVED_NS: Final = 10_000_000
 """A worker that comes back so much later than it meant to did not get the processor."""
 _AT_ONCE_NS: Final = 20_000
@@ -47,13 +52,18 @@ class Worker:
         self._requests = [exchange.request for exchange in task.exchanges]
         self._expected = [exchange.expected for exchange in task.exchanges]
         self._bodiless = [request.startswith(b"HEAD ") for request in self._requests]
-        self._exchange, self._step = prepare.number % len(self._requests), prepare.workers
+        self._any_bodiless = any(self._bodiless)
+        self._turns = _turns(len(self._requests), prepare.number, prepare.workers, task.depth)
+        self._turned = [self._requests[index] for index in self._turns]
+        self._turn = 0
         self._depth, self._timeout_ns = task.depth, round(task.load.timeout_ms * 1e6)
         self._schedule = Schedule(task.load, task.warm_up_s, task.seed, prepare.number, prepare.workers)
         self._tally = Tally(page)
         share = len(range(prepare.number, task.load.clients, prepare.workers))
         self._connections = Connections(self._epoll, self._tally, task.address, share, task.depth, self._timeout_ns)
         self._free = self._connections.free
+        self._gather_ns = 0
+        """Until when nothing is sent, because more will fall due."""
         self._orders = b""
         self._parent = os.getppid()
         self._waited_ns = 0
@@ -96,7 +106,11 @@ class Worker:
             self._tally.usage.begin(now)
 
     def _wait_ns(self, now: int) -> int:
-        gap_ns = self._schedule.next_ns - now - _SPIN_NS if self._free else _SWEEP_NS
+        if not self._free:
+            return _SWEEP_NS
+        if now >= self._gather_ns and self._schedule.next_ns > now:
+            self._gather_ns = self._schedule.gathered(now + _GATHER_NS, _GATHERED)
+        gap_ns = max(self._schedule.next_ns - _SPIN_NS, self._gather_ns) - now
         if gap_ns >= _SWEEP_NS:
             return _SWEEP_NS
         if gap_ns <= 0:
@@ -117,6 +131,8 @@ class Worker:
     def _dispatch(self, now: int) -> bool:
         """Send what is due, as far as connections are free; whether there was anything to do."""
         worked = False
+        if now < self._gather_ns:
+            return worked
         while self._schedule.next_ns <= now:
             if self._free:
                 connection = self._free[0]
@@ -129,10 +145,10 @@ class Worker:
         return worked
 
     def _send(self, connection: Connection, dues: Times) -> None:
-        first, kinds = self._exchange, len(self._requests)
-        which = [(first + number * self._step) % kinds for number in range(len(dues))]
-        self._exchange = (first + len(dues) * self._step) % kinds
-        content = b"".join([self._requests[index] for index in which]) if len(which) > 1 else self._requests[which[0]]
+        turn, count = self._turn, len(dues)
+        which = self._turns[turn : turn + count]
+        self._turn = (turn + count) % (len(self._turns) - self._depth + 1)
+        content = b"".join(self._turned[turn : turn + count]) if count > 1 else self._turned[turn]
         sent_ns = _now()
         try:
             count = connection.socket.send(content)
@@ -203,11 +219,13 @@ class Worker:
 
     def _take_responses(self, connection: Connection, data: bytes, now: int) -> bool:
         """Count the responses that are whole with this data, which is empty if the connection has ended. Whether it ends."""
-        parser, count, right = connection.parser, 0, 0
-        closes = not data
+        parser, closes = connection.parser, not data
         parser.feed(data)
+        count = right = 0 if self._any_bodiless else parser.take_right(connection.which, self._expected)
+        if right:
+            self._count(connection, right, OK, now)
         try:
-            for which in connection.which:
+            for which in connection.which[right:] if right else connection.which:
                 response = parser.next(bodiless=self._bodiless[which]) if data else parser.end()
                 if response is None:
                     break
@@ -258,6 +276,13 @@ class Worker:
                 self._schedule.set_rate(order.rate, order.at_ns)
             elif isinstance(order, Stop):
                 self._schedule.stop(order.at_ns)
+
+
+def _turns(kinds: int, number: int, workers: int, depth: int) -> list[int]:
+    """Which exchange each call of a worker is: a round, after which it begins anew, and so much of the next that any `depth`
+    calls in a row are one slice."""
+    round_ = [(number + turn * workers) % kinds for turn in range(kinds // math.gcd(kinds, workers))]
+    return [round_[turn % len(round_)] for turn in range(len(round_) + depth - 1)]
 
 
 def main() -> None:
