@@ -15,6 +15,6 @@ drill = Drill(
     load=Load(rate=40, clients=60, seconds=8, timeout_ms=3000),
     faults=[Kill("all").between(2.5, 3.5)],
     checks=CHECKS,
-    slos=["availability >= 50%"],
+    slos=["availability >= 50%", "lost_steps <= 20"],
     nightly=True,
 )

@@ -15,6 +15,6 @@ drill = Drill(
     load=Load(rate=40, clients=60, seconds=7.5, timeout_ms=2000),
     faults=[Isolate("rank0>rank1").between(1.5, 4)],
     checks=CHECKS,
-    slos=["availability >= 99%", "max < 1.5s"],
+    slos=["availability >= 99%", "max < 1.5s", "lost_steps < 1"],
     nightly=True,
 )

@@ -15,5 +15,5 @@ drill = Drill(
     load=Load(rate=40, clients=12, seconds=6),
     faults=[Kill("one").between(1.5, 2.5)],
     checks=CHECKS,
-    slos=["availability >= 99%", "max < 1s"],
+    slos=["availability >= 99%", "max < 1s", "lost_steps < 1"],
 )

@@ -49,7 +49,8 @@ class Drill:
         for name, example in (("faults", 'Kill("n1").between(2, 4)'), ("checks", "linearizable"), ("slos", '"p99 < 50ms"')):
             object.__setattr__(self, name, _listed(name, getattr(self, name), example))
         for text in self.slos:
-            SLO.parse(text)
+            if SLO.parse(text).of_steps and not isinstance(self.system, HasSteps):
+                raise UsageError(f"The SLO {text!r} is of a training's steps; {type(self.system).__name__} does not train.")
         if self.guard is not None:
             Guard.parse(self.guard)
         if self.caught_by is not None and self.caught_by not in self.checks:

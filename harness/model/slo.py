@@ -43,13 +43,18 @@ _QUANTITIES: Final = {
     "goodput": _Quantity(units={"%": Decimal("0.01")}, better="higher", example="90%"),
     "ettr": _Quantity(units={"%": Decimal("0.01")}, better="higher", example="90%", at_most=Decimal(1)),
     "lost_steps": _COUNT,
+    "stall": _DURATION,
+    "step": _LATENCY,
     "staleness": _LATENCY,
     "versions_behind": _COUNT,
     "requests": _Quantity(units={"": Decimal(1), "k": Decimal(1000), "M": Decimal(1000000)}, better="higher", example="100"),
 }
-_OF_TRAINING: Final = ("goodput", "ettr", "lost_steps")
+_OF_SCRIPTS: Final = ("goodput", "ettr", "lost_steps", "stall")
+_OF_STEPS: Final = ("goodput", "lost_steps", "stall", "step")
+"""Metrics of a system that trains."""
 _OF_READS: Final = ("staleness", "versions_behind")
-"""Metrics that every read has a value of: a percentile of them is named, "staleness p99", or the greatest, "staleness max"."""
+_OF_EACH: Final = (*_OF_READS, "step")
+"""Metrics that each read, or each step, has a value of: a percentile is named, "staleness p99", or the greatest, "step max"."""
 _USUAL_METRICS: Final = ("p50", "p90", "p95", "p99", "p99.9", "p99.99", *_QUANTITIES)
 _SIDES: Final[dict[str, tuple[Comparison, Comparison]]] = {"lower": ("<", "<="), "higher": (">", ">=")}
 
@@ -84,12 +89,22 @@ class SLO:
         return float(self.metric[1:]) if re.fullmatch(r"p[\d.]+", self.metric) else None
 
     @property
-    def of_reads(self) -> tuple[str, float] | None:
-        """("staleness", 99.0) for "staleness p99", 100 for its "max"; None if the metric is none that reads have."""
+    def of_each(self) -> tuple[str, float] | None:
+        """("staleness", 99.0) for "staleness p99", 100 for its "max"; None if the metric is none that reads or steps have."""
         name, _, percentile = self.metric.partition(" ")
-        if name not in _OF_READS:
+        if name not in _OF_EACH:
             return None
         return name, 100.0 if percentile == "max" else float(percentile[1:])
+
+    @property
+    def of_reads(self) -> bool:
+        """Whether it is about reads alone."""
+        return self.metric.partition(" ")[0] in _OF_READS
+
+    @property
+    def of_steps(self) -> bool:
+        """Whether it is about the steps of a training."""
+        return self.metric.partition(" ")[0] in _OF_STEPS
 
     def holds(self, value: float) -> bool:
         """Whether a value, in the base unit, keeps to the threshold."""
@@ -108,7 +123,7 @@ class Parser:
     """Reads the text of an SLO, or of something that is written like one."""
 
     noun: ClassVar[str] = "SLO"
-    metrics: ClassVar[Collection[str]] = tuple(name for name in _QUANTITIES if name not in _OF_TRAINING)
+    metrics: ClassVar[Collection[str]] = tuple(name for name in _QUANTITIES if name != "ettr")
     """Those that are allowed, besides percentiles."""
     good: ClassVar[bool] = True
     """Whether the comparison says what is wanted, or what is not."""
@@ -144,7 +159,7 @@ class Parser:
     def _metric(self) -> tuple[str, _Quantity]:
         word = self._take(r"[^\s<>=!]+")
         if (quantity := _QUANTITIES.get(word)) and word in self.metrics:
-            return f"{word} {self._of_reads(word)}" if word in _OF_READS else word, quantity
+            return f"{word} {self._of_each(word)}" if word in _OF_EACH else word, quantity
         if percentile := _percentile(word):
             return percentile, _LATENCY
         usual = [name for name in _USUAL_METRICS if name not in _QUANTITIES or name in self.metrics]
@@ -152,8 +167,8 @@ class Parser:
         names = ", ".join(usual)
         raise self._error(len(word), f"expected a metric ({names})" + (f"; did you mean {near[0]!r}?" if near else ""))
 
-    def _of_reads(self, name: str) -> str:
-        """Which percentile of a metric that every read has a value of."""
+    def _of_each(self, name: str) -> str:
+        """Which percentile of a metric that each read or step has a value of."""
         word = self._take(r"[^\s<>=!]+")
         if word != "max" and not _percentile(word):
             raise self._error(len(word), f"expected which {name}, max or a percentile, such as {name} p99")
@@ -206,4 +221,4 @@ def _percentile(word: str) -> str:
 
 
 class _TrainingParser(Parser):
-    metrics: ClassVar[Collection[str]] = (*_OF_TRAINING, "recovery", "max")
+    metrics: ClassVar[Collection[str]] = (*_OF_SCRIPTS, "recovery", "max")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -13,7 +14,16 @@ from harness.model.slo import SLO
 from results.analysis.metrics import Measurements, nearest_rank
 from results.analysis.recovery import Recovery, within
 from results.analysis.sample_sizes import CONFIDENCE, at_least, samples_needed
-from results.analysis.staleness import Staleness
+from results.analysis.step_measures import StepMeasures
+
+_UNITS: Final = {
+    "availability": (100, " %"),
+    "goodput": (100, " %"),
+    "recovery": (1, " s"),
+    "stall": (1, " s"),
+    "rate": (1, "/s"),
+}
+"""By metric, what its value is multiplied by to be shown, and the unit then; all others are milliseconds."""
 
 
 class SLOResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,8 +39,10 @@ def judge(slo: SLO, measured: Measurements) -> SLOResult:
     """Judge one SLO. The rules are in `docs/metrics.md`, under "Judging an SLO"."""
     if slo.metric == "recovery":
         return _judge_recovery(slo, measured.recoveries)
-    if slo.of_reads is not None:
-        return _judge_reads(slo, *slo.of_reads, measured.staleness)
+    if slo.of_each is not None:
+        return _judge_each(slo, *slo.of_each, measured)
+    if slo.of_steps:
+        return _judge_steps(slo, measured.steps)
     value = _value(slo, measured)
     if value is None:
         return SLOResult(
@@ -50,7 +62,7 @@ def undecidable(slos: Sequence[SLO], calls: float, seconds: float, *, faults: bo
     lines = []
     for slo in slos:
         at_most = calls + 3 * math.sqrt(calls)  # what Poisson arrivals may come to
-        percentile = slo.of_reads[1] if slo.of_reads else slo.percentile
+        percentile = slo.of_each[1] if slo.of_reads and slo.of_each else slo.percentile
         if percentile is not None and percentile < 100 and (needed := samples_needed(percentile)) > at_most:
             times = math.ceil(10 * needed / max(calls, 1)) / 10
             lines.append(
@@ -67,9 +79,9 @@ def undecidable(slos: Sequence[SLO], calls: float, seconds: float, *, faults: bo
 
 def show(slo: SLO, value: float) -> str:
     """A value with its unit, for people: "3.14 ms", "99.8 %". Takes more digits if rounding would cross the threshold."""
-    if slo.metric == "requests" or slo.metric.startswith("versions_behind"):
+    if slo.metric in ("requests", "lost_steps") or slo.metric.startswith("versions_behind"):
         return f"{value:,.0f}"
-    factor, unit = {"availability": (100, " %"), "recovery": (1, " s"), "rate": (1, "/s")}.get(slo.metric, (1, " ms"))
+    factor, unit = _UNITS.get(slo.metric, (1, " ms"))
     for digits in range(3, 12):
         text = _digits(value * factor, digits)
         rounded = round(float(text.replace(",", "")) / factor, 12)
@@ -97,13 +109,28 @@ def _value(slo: SLO, measured: Measurements) -> float | None:
     raise ValueError(slo.metric)
 
 
-def _judge_reads(slo: SLO, name: str, percentile: float, reads: Staleness | None) -> SLOResult:
-    found = np.zeros(0) if reads is None else reads.ms if name == "staleness" else reads.versions
+def _judge_each(slo: SLO, name: str, percentile: float, measured: Measurements) -> SLOResult:
+    reads, steps = measured.staleness, measured.steps
+    if name == "step":
+        found, noun = np.zeros(0) if steps is None else steps.intervals_ms, "steps"
+    else:
+        found, noun = np.zeros(0) if reads is None else reads.ms if name == "staleness" else reads.versions, "reads"
     if not len(found):
-        return SLOResult(text=slo.text, value=None, ok=None, why="no read of which it is known which write it saw")
+        why = "no step after another" if noun == "steps" else "no read of which it is known which write it saw"
+        return SLOResult(text=slo.text, value=None, ok=None, why=why)
     value = nearest_rank(found, percentile)
     if percentile < 100:
-        return _judge_percentile(slo, percentile, value, found, "reads")
+        return _judge_percentile(slo, percentile, value, found, noun)
+    return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")
+
+
+def _judge_steps(slo: SLO, steps: StepMeasures | None) -> SLOResult:
+    if steps is None or not steps.steps:
+        return SLOResult(text=slo.text, value=None, ok=None, why="no step was done")
+    value = {"goodput": steps.goodput, "stall": steps.stall_s, "lost_steps": float(steps.lost_steps)}[slo.metric]
+    if value is None:
+        few = f"too few clean steps ({steps.clean_intervals}) before the first fault"
+        return SLOResult(text=slo.text, value=None, ok=None, why=few if slo.metric == "goodput" else "no step after another")
     return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")
 
 

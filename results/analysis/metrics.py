@@ -14,6 +14,7 @@ from harness.model.history import History
 from harness.model.slo import SLO
 from results.analysis.recovery import Recovery, recoveries
 from results.analysis.staleness import Staleness, staleness
+from results.analysis.step_measures import StepMeasures, measure_steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,8 @@ class Measurements:
     recoveries: tuple[Recovery, ...]
     staleness: Staleness | None = None
     """None if no SLO asks for it."""
+    steps: StepMeasures | None = None
+    """The same."""
 
     @property
     def rate_per_s(self) -> float:
@@ -119,6 +122,7 @@ def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0, tim
         seconds=max(due_end_ns, last_done_ns) / 1e9,
         recoveries=recoveries(history, tuple(slos), due_end_ns),
         staleness=staleness(history) if any(slo.of_reads for slo in slos) else None,
+        steps=measure_steps(history) if any(slo.of_steps for slo in slos) else None,
     )
 
 

@@ -76,7 +76,12 @@ def judged(slo: SLO, metrics: TrainMetrics, recoveries: tuple[Recovery, ...]) ->
     """One SLO; percentiles and `max` are of a step's time."""
     if slo.metric == "recovery":
         return _judged_recovery(slo, recoveries)
-    known = {"goodput": metrics.goodput, "ettr": metrics.ettr, "lost_steps": float(metrics.lost_steps)}
+    known = {
+        "goodput": metrics.goodput,
+        "ettr": metrics.ettr,
+        "lost_steps": float(metrics.lost_steps),
+        "stall": metrics.longest_stall_s,
+    }
     steps_ms = {50.0: metrics.step_p50_ms, 99.0: metrics.step_p99_ms}
     value = known.get(slo.metric) if slo.percentile is None else steps_ms.get(slo.percentile)
     if slo.metric == "max":
@@ -84,7 +89,8 @@ def judged(slo: SLO, metrics: TrainMetrics, recoveries: tuple[Recovery, ...]) ->
     if value is None:
         why = f"too few clean steps ({metrics.clean_steps}) before the first fault" if slo.metric == "goodput" else "not known"
         return SLOResult(text=slo.text, value=None, ok=None, why=why)
-    shown = f"{value:.1%}" if slo.metric in ("goodput", "ettr") else f"{value:.4g}" + (" ms" if slo.metric not in known else "")
+    unit = {"lost_steps": "", "stall": " s"}.get(slo.metric, " ms")
+    shown = f"{value:.1%}" if slo.metric in ("goodput", "ettr") else f"{value:.4g}{unit}"
     return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {shown}")
 
 

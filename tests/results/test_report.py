@@ -307,7 +307,7 @@ def test_a_browser_draws_it(tmp_path: Path, width: int) -> None:
 
 
 def test_a_training_shows_its_steps_and_its_loss(tmp_path: Path) -> None:
-    steps = [
+    steps: list[dict[str, object]] = [
         {
             "node": node,
             "generation": 0,

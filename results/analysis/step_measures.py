@@ -1,0 +1,57 @@
+"""How much of its time a training that is drilled spent on steps that stand. The definitions are in `docs/metrics.md`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.model.history import CONTROL, History
+from results.analysis.goodput import CLEAN, WARM_UP
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepMeasures:
+    """The figures of a training's steps; a step is done when the first node has done it."""
+
+    steps: int
+    """Different ones that were done."""
+    intervals_ms: NDArray[np.float64]
+    """Ascending: the time from one step's end to the next one's."""
+    clean_intervals: int
+    """How many of these ended before the first fault, the first few of all left out."""
+    goodput: float | None
+    """None if too few steps were done before the first fault."""
+    lost_steps: int
+    """Done again by the node that did most again."""
+
+    @property
+    def stall_s(self) -> float | None:
+        """The longest time without a new step."""
+        return float(self.intervals_ms[-1]) / 1e3 if len(self.intervals_ms) else None
+
+
+def measure_steps(history: History) -> StepMeasures:
+    """The figures of all nodes but the undisturbed control."""
+    steps = history.steps
+    own = steps[((steps["node"] != CONTROL) & steps["done_ns"].notna()).to_numpy(dtype=bool)]
+    done_ns = np.sort(own.groupby("step")["done_ns"].min().to_numpy(dtype=np.int64))
+    injected = history.windows["injected_ns"].dropna()
+    first_fault_ns = int(injected.min()) if len(injected) else np.iinfo(np.int64).max
+    intervals_ms = np.diff(done_ns) / 1e6
+    clean = intervals_ms[WARM_UP:][done_ns[1 + WARM_UP :] < first_fault_ns]
+    span_ms = float(intervals_ms.sum())
+    return StepMeasures(
+        steps=len(done_ns),
+        intervals_ms=np.sort(intervals_ms),
+        clean_intervals=len(clean),
+        goodput=len(intervals_ms) * float(np.median(clean)) / span_ms if len(clean) >= CLEAN and span_ms else None,
+        lost_steps=_lost(own),
+    )
+
+
+def _lost(steps: pd.DataFrame) -> int:
+    again = steps.groupby("node")["step"].agg(lambda numbers: len(numbers) - numbers.nunique())
+    return int(again.max()) if len(again) else 0

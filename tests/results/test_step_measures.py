@@ -1,0 +1,95 @@
+"""A training's goodput, its longest stall and the steps that it lost, and SLOs of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.cli.main import run
+from harness.model.drill import Drill
+from harness.model.errors import UsageError
+from harness.model.history import History
+from harness.model.load import Load
+from harness.model.slo import SLO
+from results.analysis.judge import judge
+from results.analysis.metrics import measure
+from results.analysis.step_measures import StepMeasures, measure_steps
+from tests.helpers.echo import Echo, Numbers
+from tests.helpers.synthetic import window
+
+MS = 1_000_000
+
+
+def steps_of(node: str, *done: tuple[int, float]) -> list[dict[str, object]]:
+    """Rows of a node: the step's number, and when it was done in ms."""
+    return [{"node": node, "generation": 0, "step": step, "done_ns": int(at_ms * MS)} for step, at_ms in done]
+
+
+def trained(*rows: list[dict[str, object]], fault_s: float | None = None) -> History:
+    windows = [] if fault_s is None else [window(fault_s, fault_s + 0.1)]
+    return History.of([], windows, steps=[row for each in rows for row in each])
+
+
+def steady(first: int, count: int, from_ms: float, every_ms: float = 10) -> tuple[tuple[int, float], ...]:
+    return tuple((first + number, from_ms + number * every_ms) for number in range(count))
+
+
+def found(history: History) -> StepMeasures:
+    return measure_steps(history)
+
+
+def test_half_the_time_at_a_standstill_is_half_the_goodput() -> None:
+    history = trained(steps_of("rank0", *steady(0, 51, 0), *steady(51, 50, 1000)), fault_s=0.45)
+    measured = found(history)
+    assert measured.steps == 101
+    assert measured.stall_s == pytest.approx(0.5)
+    assert measured.goodput == pytest.approx(100 * 10 / 1490)
+    assert measured.lost_steps == 0
+
+
+def test_a_step_counts_once_whoever_did_it_and_however_often() -> None:
+    both = trained(
+        steps_of("rank0", *steady(0, 20, 0)), steps_of("rank1", *steady(0, 20, 3)), steps_of("control", *steady(0, 90, 0))
+    )
+    assert (found(both).steps, found(both).lost_steps) == (20, 0)
+    back = trained(steps_of("rank0", *steady(0, 20, 0), *steady(15, 10, 500)), steps_of("rank1", *steady(0, 20, 0)))
+    assert (found(back).steps, found(back).lost_steps) == (25, 5)
+    assert found(back).stall_s == pytest.approx(0.36), "steps that are done again are no new ones"
+
+
+def test_too_few_steps_before_the_fault_give_no_goodput() -> None:
+    few = trained(steps_of("rank0", *steady(0, 40, 0)), fault_s=0.1)
+    assert found(few).goodput is None
+    slo = judge(SLO.parse("goodput >= 90%"), measure(few, [SLO.parse("goodput >= 90%")]))
+    assert (slo.ok, slo.why) == (None, "too few clean steps (4) before the first fault")
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "ok", "why"),
+    [
+        ("goodput >= 60%", 100 * 10 / 1490, True, "observed 67.1 %"),
+        ("goodput >= 70%", 100 * 10 / 1490, False, "observed 67.1 %"),
+        ("stall < 1s", 0.5, True, "observed 0.5 s"),
+        ("stall <= 400ms", 0.5, False, "observed 0.5 s"),
+        ("lost_steps < 1", 0.0, True, "observed 0"),
+        ("step p50 < 20ms", 10.0, True, "observed 10 ms"),
+        ("step max < 20ms", 500.0, False, "observed 500 ms"),
+    ],
+)
+def test_slos(text: str, value: float, ok: bool, why: str) -> None:
+    slo, history = SLO.parse(text), trained(steps_of("rank0", *steady(0, 51, 0), *steady(51, 50, 1000)), fault_s=0.45)
+    judged = judge(slo, measure(history, [slo]))
+    assert (judged.ok, judged.why) == (ok, why)
+    assert judged.value == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["goodput >= 90%", "stall < 1s", "lost_steps < 1", "step p99 < 1s"])
+def test_of_a_run_without_steps_nothing_is_known(text: str) -> None:
+    slo = SLO.parse(text)
+    assert judge(slo, measure(trained(), [slo])).ok is None
+
+
+def test_a_system_that_does_not_train_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match=r"The SLO 'stall < 1s' is of a training's steps; Echo does not train\."):
+        Drill(system=Echo(), workload=Numbers(), load=Load(rate=1, seconds=1), slos=["stall < 1s"])
+    assert run(["load", "http://127.0.0.1:1/", "--slo", "goodput >= 90%"]) == 2
+    assert "not known to train" in capsys.readouterr().err
