@@ -1,0 +1,151 @@
+"""Raft: a replicated key-value store whose keys are linearizable registers, with compare-and-set, deletes and sessions.
+
+The rooms, and what other systems may build on:
+
+`core/`         the protocol as a pure state machine; it knows nothing of keys and values
+`replica`       a node's part in a group: the core with its disk, peers, timers and a `StateMachine` of whatever kind.
+                A store that keeps its epochs in a group, or a coordinator that keeps who owns what, gives it a state machine of
+                its own, and uses `propose`, `confirm` (then read), `leads`, `term` (a fencing token), `holds_lease`, `change`
+`store`, `node` the key-value store on it, as one such state machine, and its HTTP
+`client`        finds the leader, and asks again until it knows
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from random import Random
+from typing import ClassVar
+
+from harness.http.client import HttpClient
+from harness.http.message import TransportError
+from harness.model.errors import UsageError
+from harness.model.simulated import Harm, Invariant
+from harness.model.system import Address, Client, Node
+from systems.raft.bugs import BUGS
+from systems.raft.client import RaftClient
+from systems.raft.invariant import RaftSafety
+from systems.raft.messages import RAFT_PATH, Status
+
+__all__ = ["BUGS", "Raft"]
+
+_ASK_S = 0.3
+_ASK_AGAIN_S = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raft:
+    """Raft: one leader, a replicated log, reads that a majority confirms. Acknowledged means on disk at a majority.
+
+    Nodes `n1`, `n2`, … belong to the group; `spares` more run, are no members, and can become ones. Clients ask the leader.
+    """
+
+    bugs: ClassVar = BUGS
+    withstands: ClassVar[frozenset[Harm]] = frozenset({"power loss", "failed sync", "full disk", "flipped bit", "wrong clock"})
+
+    replicas: int = 3
+    spares: int = 0
+    election_ms: int = 400
+    """An election begins between one and two of these after the last word of a leader."""
+    heartbeat_ms: int = 50
+    lease_ms: int | None = None
+    """How long a leader reads without asking once a majority has confirmed it. It rests on clocks that all run at nearly the
+    same rate, by no less than this over `election_ms`; None: it asks for every read, and no clock matters."""
+    batch: int = 256
+    """Most entries a message."""
+    compact_at_kib: int = 1024
+    """A snapshot takes the place of the log's beginning when that has grown to this …"""
+    keep: int = 200
+    """… but for so many entries, which spare a node that is a little behind the snapshot."""
+    cluster: str = "raft"
+    """Nodes of different clusters take no messages from each other, and no folder of each other's."""
+    bug: str | None = None
+    """The name of a known bug that the nodes have."""
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("replicas", 1),
+            ("spares", 0),
+            ("batch", 1),
+            ("compact_at_kib", 1),
+            ("keep", 0),
+            ("heartbeat_ms", 10),
+        ):
+            if getattr(self, name) < least:
+                raise UsageError(f"Raft({name}={getattr(self, name)!r}): a whole number, at least {least}.")
+        if self.election_ms < 3 * self.heartbeat_ms:
+            raise UsageError(
+                f"Raft(election_ms={self.election_ms!r}, heartbeat_ms={self.heartbeat_ms!r}): an election that does not wait"
+                " for three heartbeats unseats leaders that are well."
+            )
+        if self.lease_ms is not None and not 0 < self.lease_ms < self.election_ms:
+            raise UsageError(
+                f"Raft(lease_ms={self.lease_ms!r}, election_ms={self.election_ms!r}): a lease ends before another node can be"
+                " elected, so it is shorter than election_ms, by as much as clocks may differ."
+            )
+        BUGS.variant(self.bug)
+
+    def nodes(self) -> Sequence[Node]:
+        names = self.entries()
+        config = {
+            "members": names[: self.replicas],
+            "cluster": self.cluster,
+            "election_ms": self.election_ms,
+            "heartbeat_ms": self.heartbeat_ms,
+            "lease_ms": self.lease_ms,
+            "batch": self.batch,
+            "compact_at_kib": self.compact_at_kib,
+            "keep": self.keep,
+            "bug": self.bug,
+        }
+        return [
+            Node(name=name, code="systems.raft.node", peers=tuple(peer for peer in names if peer != name), config=config)
+            for name in names
+        ]
+
+    def entries(self) -> Sequence[str]:
+        return [f"n{number}" for number in range(1, self.replicas + self.spares + 1)]
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        return RaftClient(index, list(entries.items()))
+
+    async def leader(self, addresses: Mapping[str, Address]) -> str:
+        """The node that leads the latest term, asked until there is one."""
+        while True:
+            found = [one for one in await asyncio.gather(*map(_status, addresses.values())) if one is not None]
+            leading = [one for one in found if one.role == "leader"]
+            if leading:
+                return max(leading, key=lambda one: one.term).name
+            await asyncio.sleep(_ASK_AGAIN_S)
+
+    def varied(self, random: Random) -> Raft:
+        """Logs that become snapshots all the time, or never; small messages; another size of the group."""
+        return replace(
+            self,
+            replicas=self.replicas if random.random() < 0.7 else random.choice((3, 5)),
+            batch=random.choice((1, 4, 256)),
+            compact_at_kib=random.choice((2, 16, 1024)),
+            keep=random.choice((0, 3, 200)),
+        )
+
+    def cores(self) -> Sequence[Sequence[str]]:
+        """Any majority of those that began the group; spares may have come to belong to it."""
+        if self.spares:
+            return [self.entries()]
+        return list(combinations(self.entries(), self.replicas // 2 + 1))
+
+    def invariant(self) -> Invariant:
+        return RaftSafety()
+
+
+async def _status(address: Address) -> Status | None:
+    client = HttpClient(address)
+    try:
+        response = await client.request("GET", RAFT_PATH, timeout_s=_ASK_S)
+        return response.decode(Status) if response.status == 200 else None
+    except TransportError:
+        return None
+    finally:
+        client.close()

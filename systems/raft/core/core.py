@@ -1,0 +1,333 @@
+"""The Raft core: one node of a group as a deterministic state machine, without I/O, time or threads.
+
+Inputs are messages, time, proposals and reads, each with the time in milliseconds of a monotonic clock. After one or several of
+them, `take` hands out what is to be done, and in which order:
+
+    output = core.take()
+    storage.save(output)        # vows, a snapshot, entries: on the disk when this returns
+    core.saved()
+    send(output.messages)       # not before: an answer promises what was saved
+    apply(output.committed)     # to the state machine, in order
+
+until there is nothing left. `take` after `saved` may bring more: a leader's own copy of an entry counts only now.
+
+After D. Ongaro, J. Ousterhout, "In Search of an Understandable Consensus Algorithm", USENIX ATC 2014, and Ongaro's thesis,
+Stanford 2014. How the work is handed out is after etcd's raft library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+from systems.raft.core.candidate import Candidate
+from systems.raft.core.follower import Follower
+from systems.raft.core.leader import Leader, Refusal
+from systems.raft.core.log import Log
+from systems.raft.core.messages import (
+    Append,
+    Appended,
+    Entry,
+    Install,
+    Members,
+    Message,
+    PreVote,
+    PreVoteAnswer,
+    Sent,
+    Snapshot,
+    Vote,
+    VoteAnswer,
+    Vows,
+)
+from systems.raft.core.reads import ReadReady
+from systems.raft.core.recovery import Told
+from systems.raft.core.role import Role, RoleName, Turn
+from systems.raft.core.state import State, Timing
+from systems.raft.rules import CORRECT, Rules
+
+
+class NotLeading(Exception):
+    """Only the leader can do that. `leader` is who that is, if it is known."""
+
+    def __init__(self, leader: str | None, why: str = "this node does not lead") -> None:
+        super().__init__(why)
+        self.leader = leader
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What is to be done, in the order of the fields."""
+
+    vows: Vows | None = None
+    """To be saved, if they changed."""
+    installed: Snapshot | None = None
+    """To be saved in place of the state machine and of all the log, and given to the state machine."""
+    entries: Sequence[Entry] = ()
+    """To be saved after the entry before the first of them: what was there or later is void."""
+    messages: Sequence[Sent] = ()
+    """To be sent when all that is saved. They may be lost, or come late, twice or in another order."""
+    led: int | None = None
+    """The term in which the node has become the leader, if it has."""
+    committed: Sequence[Entry] = ()
+    """To be applied."""
+    reads: Sequence[ReadReady] = ()
+    """To be answered, each when the entry that it names has been applied."""
+
+    @property
+    def empty(self) -> bool:
+        return self == Output()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """All that a node finds on its disk when it starts. The default is what a new one begins with."""
+
+    vows: Vows = field(default_factory=Vows)
+    snapshot: Snapshot | None = None
+    base_index: int = 0
+    base_term: int = 0
+    base_members: Members | None = None
+    entries: Sequence[Entry] = field(default=())
+
+
+_NOTHING: Final = Saved()
+_TIMING: Final = Timing()
+
+
+class Core:
+    """See the module."""
+
+    def __init__(
+        self,
+        name: str,
+        members: Members,
+        *,
+        random: Random,
+        timing: Timing = _TIMING,
+        rules: Rules = CORRECT,
+        saved: Saved = _NOTHING,
+        now_ms: int = 0,
+    ) -> None:
+        """`members` are those that the group begins with, the same on all nodes; the log tells of later ones."""
+        log = Log(
+            saved.base_members or members,
+            base_index=saved.base_index,
+            base_term=saved.base_term,
+            entries=saved.entries,
+        )
+        self.state = State(
+            name=name,
+            log=log,
+            vows=saved.vows,
+            random=random,
+            timing=timing,
+            rules=rules,
+            snapshot=saved.snapshot,
+            now_ms=now_ms,
+            commit=saved.snapshot.index if saved.snapshot else 0,
+            # A leader may have been heard just before the last life ended, and counts on its having been heard.
+            heard_ms=now_ms if saved.vows.term else None,
+            saved_index=log.last_index,
+            unsaved_from=log.last_index + 1,
+        )
+        self._role: Role = Follower(self.state)
+        self._saved_vows = saved.vows
+        self._handed_out = self.state.commit
+        self._led: int | None = None
+
+    # --------------------------------------------------------------------------------------------------------- what it is
+
+    @property
+    def role(self) -> RoleName:
+        return self._role.name
+
+    @property
+    def term(self) -> int:
+        return self.state.term
+
+    @property
+    def leader(self) -> str | None:
+        return self.state.leader
+
+    @property
+    def members(self) -> Members:
+        return self.state.log.members
+
+    @property
+    def leading(self) -> Leader | None:
+        """The leader's part, if it leads."""
+        return self._role if isinstance(self._role, Leader) else None
+
+    def tell(self) -> Told | None:
+        """What a node whose disk was damaged has to know of this one; None if its own was, and it has yet to catch up."""
+        if not self.state.may_vote:
+            return None
+        last_term, last_index = self.state.last
+        return Told(term=self.state.term, last_term=last_term, last_index=last_index, members=self.members)
+
+    # ------------------------------------------------------------------------------------------------------------- inputs
+
+    def tick(self, now_ms: int) -> None:
+        """It is so late."""
+        self._begin(now_ms)
+        self._turn(self._role.tick())
+
+    def step(self, now_ms: int, source: str, message: Message) -> None:
+        """A message has come."""
+        self._begin(now_ms)
+        state = self.state
+        if isinstance(message, PreVote | Vote) and self._leader_is_known(message):
+            return
+        if message.term > state.term:
+            self._enter(message.term)
+        elif message.term < state.term and not self._takes_old(message):
+            self._refuse(source, message)
+            return
+        match message:
+            case PreVote():
+                granted = state.may_vote and self._current(message)
+                state.send(source, PreVoteAnswer(term=state.term, granted=granted))
+            case Vote():
+                state.send(source, VoteAnswer(term=state.term, granted=self._vote(source, message)))
+            case Append() | Install():
+                if not isinstance(self._role, Follower):
+                    self._turn(Turn.FOLLOW)
+                self._turn(self._role.step(source, message))
+            case _:
+                self._turn(self._role.step(source, message))
+        self._recall()
+
+    def propose(self, now_ms: int, data: str) -> Entry:
+        """Put a command into the log; the entry that it is if it comes to be committed. Raises `NotLeading`."""
+        return self._placed(self._as_leader(now_ms).propose(data))
+
+    def change(self, now_ms: int, members: Members) -> Entry:
+        """Propose other members. Raises `NotLeading`, also if members cannot change now, and `ValueError` if not like that."""
+        return self._placed(self._as_leader(now_ms).change(members))
+
+    def read(self, now_ms: int, number: int) -> None:
+        """Have a read of this number come out as ready. If leadership is lost before, it never does. Raises `NotLeading`."""
+        self._as_leader(now_ms).read(number)
+
+    def hand_over(self, now_ms: int, target: str) -> None:
+        """Have another node lead. Raises `NotLeading`, and `ValueError` if the other one cannot."""
+        why = self._as_leader(now_ms).hand_over(target)
+        if why is not None:
+            raise ValueError(why)
+
+    def compact(self, snapshot: Snapshot, *, keep: int) -> None:
+        """Take a snapshot in place of the entries that it holds, but for the last `keep`, which slow followers may need."""
+        self.state.snapshot = snapshot
+        self.state.log.drop_to(snapshot.index - keep)
+
+    # ------------------------------------------------------------------------------------------------------------ outputs
+
+    def take(self) -> Output:
+        """What is to be done. It counts as done when `saved` is called."""
+        state = self.state
+        self._role.flush()
+        reads: Sequence[ReadReady] = ()
+        if (leader := self.leading) is not None:
+            reads, leader.reads.ready = leader.reads.ready, []
+        output = Output(
+            vows=state.vows if state.vows != self._saved_vows else None,
+            installed=state.installed,
+            entries=tuple(state.log.slice(state.unsaved_from, state.log.last_index)),
+            messages=tuple(state.outbox),
+            led=self._led,
+            committed=tuple(state.log.slice(max(self._handed_out, state.log.base_index) + 1, state.commit)),
+            reads=tuple(reads),
+        )
+        self._saved_vows, self._led, self._handed_out = state.vows, None, state.commit
+        state.installed, state.outbox, state.unsaved_from = None, [], state.log.last_index + 1
+        return output
+
+    def saved(self) -> None:
+        """What was handed out last is on the disk."""
+        self.state.saved_index = self.state.unsaved_from - 1
+        self._turn(self._role.saved())
+
+    # ------------------------------------------------------------------------------------------------------ terms and roles
+
+    def _begin(self, now_ms: int) -> None:
+        self.state.now_ms = max(self.state.now_ms, now_ms)
+
+    def _enter(self, term: int) -> None:
+        """A later term than this node's has begun."""
+        state = self.state
+        vote = None if state.rules.new_term_clears_vote else state.vows.vote
+        state.vows = Vows(term, vote, state.vows.votes_from)
+        state.leader = None
+        self._role = Follower(state)
+
+    def _turn(self, turn: Turn | None) -> None:
+        """Become something else, and go on from there: a candidate alone in its group wins at once."""
+        state = self.state
+        while turn is not None:
+            match turn:
+                case Turn.ASK if state.rules.asks_before_campaigning:
+                    self._role = Candidate(state, asks_only=True)
+                case Turn.ASK | Turn.CAMPAIGN | Turn.CAMPAIGN_AT_ONCE:
+                    state.vows = Vows(state.term + 1, state.name)
+                    self._role = Candidate(state, asks_only=False, transfer=turn is Turn.CAMPAIGN_AT_ONCE)
+                case Turn.LEAD:
+                    self._led = state.term
+                    self._role = Leader(state)
+                    return
+                case Turn.FOLLOW:
+                    state.leader = None
+                    self._role = Follower(state)
+                    return
+            turn = self._role.tick()
+
+    def _leader_is_known(self, message: PreVote | Vote) -> bool:
+        """A node that was removed, or cut off, must not unseat a leader that the others hear (thesis 4.2.3)."""
+        if isinstance(message, Vote) and message.transfer:
+            return False
+        return self.leading is not None or self.state.leader_lives()
+
+    def _takes_old(self, message: Message) -> bool:
+        """Known-bad only: entries of a leader whose term is over."""
+        return not self.state.rules.old_terms_refused and isinstance(message, Append) and self.leading is None
+
+    def _refuse(self, source: str, message: Message) -> None:
+        """Tell whoever asks in an old term of the new one; answers of an old term mean nothing."""
+        state = self.state
+        match message:
+            case PreVote():
+                state.send(source, PreVoteAnswer(term=state.term, granted=False))
+            case Vote():
+                state.send(source, VoteAnswer(term=state.term, granted=False))
+            case Append() | Install():
+                state.send(source, Appended(term=state.term, accepted=False, match=state.log.last_index, round=0))
+
+    def _current(self, message: PreVote | Vote) -> bool:
+        return not self.state.rules.votes_need_current_log or (message.last_term, message.last_index) >= self.state.last
+
+    def _vote(self, candidate: str, message: Vote) -> bool:
+        state = self.state
+        if not state.may_vote or state.vows.vote not in (None, candidate) or not self._current(message):
+            return False
+        state.vows = Vows(state.term, candidate)
+        if isinstance(self._role, Follower):
+            self._role.postpone()
+        return True
+
+    def _recall(self) -> None:
+        """A node that had lost its log votes again once it has what it may have promised to keep."""
+        state = self.state
+        if state.vows.votes_from is not None and state.last >= state.vows.votes_from:
+            state.vows = Vows(state.vows.term, state.vows.vote)
+
+    def _as_leader(self, now_ms: int) -> Leader:
+        self._begin(now_ms)
+        if self.leading is None:
+            raise NotLeading(self.state.leader)
+        return self.leading
+
+    def _placed(self, entry: Entry | Refusal) -> Entry:
+        if not isinstance(entry, Entry):
+            raise NotLeading(None, entry)
+        return entry

@@ -1,0 +1,106 @@
+"""A follower: takes what the leader sends, and begins an election when it hears no leader."""
+
+from __future__ import annotations
+
+from systems.raft.core.messages import Append, Appended, CampaignNow, Entry, Install, Message
+from systems.raft.core.role import RoleName, Turn
+from systems.raft.core.state import State
+
+
+class Follower:
+    """See the module."""
+
+    name: RoleName = "follower"
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.postpone()
+
+    def postpone(self) -> None:
+        """Begin the wait for a leader again: one was heard, or got this node's vote."""
+        self._campaigns_at_ms = self._state.election_timeout_ms()
+
+    def tick(self) -> Turn | None:
+        state = self._state
+        if state.now_ms < self._campaigns_at_ms:
+            return None
+        if not state.may_campaign:
+            self.postpone()
+            return None
+        return Turn.ASK
+
+    def step(self, source: str, message: Message) -> Turn | None:
+        state = self._state
+        match message:
+            case Append():
+                self._hear(source)
+                accepted, match = self._append(message)
+                state.send(source, Appended(term=state.term, accepted=accepted, match=match, round=message.round))
+            case Install(round=round_):
+                self._hear(source)
+                match = self._install(message)
+                state.send(source, Appended(term=state.term, accepted=True, match=match, round=round_))
+            case CampaignNow() if state.may_campaign:
+                return Turn.CAMPAIGN_AT_ONCE
+        return None
+
+    def flush(self) -> None:
+        """A follower answers at once."""
+
+    def saved(self) -> Turn | None:
+        return None
+
+    def _hear(self, leader: str) -> None:
+        self._state.leader, self._state.heard_ms = leader, self._state.now_ms
+        self.postpone()
+
+    def _append(self, message: Append) -> tuple[bool, int]:
+        """Whether the entries follow on what is here, and the last one that the leader's log shares, or may share."""
+        state, log = self._state, self._state.log
+        previous, term, entries = message.previous_index, message.previous_term, list(message.entries)
+        if previous < log.base_index:  # a snapshot holds what comes before that, and it was committed
+            entries = [entry for entry in entries if entry.index > log.base_index]
+            previous, term = log.base_index, log.base_term
+        if log.term(previous) != term and state.rules.gaps_refused:
+            return False, self._last_that_may_match(min(previous - 1, log.last_index), term)
+        if previous > log.last_index:
+            return False, log.last_index
+        self._take(entries)
+        checked = previous + len(entries)
+        known = min(message.commit, checked if state.rules.commit_ends_with_what_was_checked else log.last_index)
+        state.commit = max(state.commit, known)
+        return True, checked
+
+    def _take(self, entries: list[Entry]) -> None:
+        state, log = self._state, self._state.log
+        for entry in entries:
+            held = log.term(entry.index)
+            if held == entry.term:
+                continue  # it came before; to cut the log here would drop what a later message has brought
+            if held is not None:
+                if not state.rules.conflicts_truncated:
+                    continue
+                state.truncate(entry.index)
+            state.append(entry)
+
+    def _last_that_may_match(self, index: int, term: int) -> int:
+        """At or before an index, the last entry whose term the leader's log may have there: one round trip skips a term."""
+        state, log = self._state, self._state.log
+        while index > max(state.commit, log.base_index) and (log.term(index) or 0) > term:
+            index -= 1
+        return index
+
+    def _install(self, message: Install) -> int:
+        """Begin with a snapshot; what comes after it in this log is kept if it belongs there (figure 13 of the thesis)."""
+        state, log, snapshot = self._state, self._state.log, message.snapshot
+        if snapshot.index <= state.commit:
+            return state.commit
+        if log.term(snapshot.index) == snapshot.term:
+            log.drop_to(snapshot.index)
+        else:
+            log.begin_at(snapshot.index, snapshot.term, snapshot.members)
+            state.saved_index = snapshot.index
+        state.unsaved_from = snapshot.index + 1  # whatever is kept is written again, since the snapshot takes its place
+        state.commit = snapshot.index
+        state.snapshot = state.installed = snapshot
+        return snapshot.index

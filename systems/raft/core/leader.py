@@ -1,0 +1,245 @@
+"""A leader: gives entries their places, sends them, and knows which are committed."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from systems.raft.core.messages import Append, Appended, CampaignNow, Entry, Install, Members, Message
+from systems.raft.core.progress import Progress
+from systems.raft.core.reads import ReadReady, Reads
+from systems.raft.core.role import RoleName, Turn
+from systems.raft.core.state import State
+
+_CAUGHT_UP: Final = 64
+"""A learner that lacks fewer entries than this becomes a voter."""
+
+Refusal = Literal["leadership is being handed over", "members are changing", "a new leader has yet to commit an entry"]
+
+
+class Leader:
+    """See the module. Its term begins with an entry of its own, without which it could commit nothing (thesis 6.4)."""
+
+    name: RoleName = "leader"
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.reads = Reads()
+        self._early_reads: list[int] = []
+        """They came before an entry of this term was committed."""
+        self._others: dict[str, Progress] = {}
+        self._heartbeat_at_ms = state.now_ms
+        self._successor: str | None = None
+        self._hands_over_until_ms = 0
+        self._told_successor = False
+        self._gave_leave = False
+        """It has told another node to campaign, which may do so at any later time: leases are over for this term."""
+        state.leader = state.name
+        self._first_index = state.log.last_index + 1
+        state.append(Entry(self._first_index, state.term))
+        self._follow_members()
+
+    # ------------------------------------------------------------------------------------------------------ what is asked
+
+    def propose(self, data: str) -> Entry | Refusal:
+        """Give a command its place in the log, or say why not."""
+        if self._successor is not None:
+            return "leadership is being handed over"
+        return self._append(data=data)
+
+    def change(self, members: Members) -> Entry | Refusal:
+        """Give a change of members its place, or say why not. Raises `ValueError` if more than one voter would change."""
+        state = self._state
+        if state.rules.one_change_at_a_time:
+            if len(set(state.log.members.voters) ^ set(members.voters)) > 1:
+                raise ValueError(f"members change by one voter at a time, not from {state.log.members} to {members}")
+            if state.log.members_index > state.commit:
+                return "members are changing"
+            if state.commit < self._first_index:
+                return "a new leader has yet to commit an entry"
+        if self._successor is not None:
+            return "leadership is being handed over"
+        entry = self._append(members=members)
+        self._follow_members()
+        return entry
+
+    def read(self, number: int) -> None:
+        """It comes to be in `reads.ready`, unless leadership is lost before."""
+        state = self._state
+        if state.commit < self._first_index and state.rules.reads_wait_for_own_term:
+            self._early_reads.append(number)
+        elif self.holds_lease or not state.rules.reads_confirmed:
+            self.reads.ready.append(ReadReady(number, state.commit))
+        else:
+            self.reads.add(number, state.commit)
+
+    def hand_over(self, target: str) -> str | None:
+        """Have another voter lead as soon as it has all entries; why not, or None. Given up after an election timeout."""
+        state = self._state
+        if target == state.name or target not in state.log.members.voters:
+            return f"{target} is no other voter of {state.log.members}"
+        self._successor, self._hands_over_until_ms = target, state.now_ms + state.timing.election_ms
+        self._told_successor = False
+        return None
+
+    @property
+    def holds_lease(self) -> bool:
+        """Whether no other node can lead yet, if clocks keep what `Timing.lease_ms` says."""
+        lease_ms, asked_ms = self._state.timing.lease_ms, self.reads.confirmed_ms
+        if lease_ms is None or asked_ms is None or self._gave_leave:
+            return False
+        return self._state.now_ms < asked_ms + lease_ms
+
+    # ------------------------------------------------------------------------------------------------- as any role's are
+
+    def tick(self) -> Turn | None:
+        state = self._state
+        if not self._is_heard():
+            return Turn.FOLLOW
+        if self._successor is not None and state.now_ms >= self._hands_over_until_ms:
+            self._successor = None
+        if state.now_ms >= self._heartbeat_at_ms:
+            self._begin_round()
+        return None
+
+    def step(self, source: str, message: Message) -> Turn | None:
+        progress = self._others.get(source)
+        if progress is None or not isinstance(message, Appended):
+            return None
+        progress.heard_ms = self._state.now_ms
+        progress.round = max(progress.round, message.round)
+        if message.accepted:
+            progress.accepted(message.match)
+        else:
+            progress.refused(message.match, self._state.now_ms)
+        return self._advance()
+
+    def flush(self) -> None:
+        if self.reads.need_round:
+            self._begin_round()
+        for name, progress in self._others.items():
+            self._send_entries(name, progress)
+        self._promote()
+        self._give_leave()
+
+    def saved(self) -> Turn | None:
+        return self._advance()
+
+    # ------------------------------------------------------------------------------------------------------------ entries
+
+    def _append(self, *, data: str = "", members: Members | None = None) -> Entry:
+        entry = Entry(self._state.log.last_index + 1, self._state.term, data, members)
+        self._state.append(entry)
+        return entry
+
+    def _send_entries(self, name: str, progress: Progress) -> None:
+        state, log, timing = self._state, self._state.log, self._state.timing
+        while progress.next <= log.last_index and progress.may_send(state.now_ms, timing.in_flight_bytes):
+            if progress.next <= log.base_index:
+                if state.snapshot is not None:
+                    state.send(name, Install(term=state.term, snapshot=state.snapshot, round=self.reads.last_round))
+                progress.installing, progress.waits_until_ms = True, state.now_ms + timing.election_ms
+                return
+            entries = self._batch(progress)
+            self._send_append(name, progress, entries)
+            if progress.probing:
+                progress.waits_until_ms = state.now_ms + timing.heartbeat_ms
+                return
+            progress.next += len(entries)
+
+    def _batch(self, progress: Progress) -> tuple[Entry, ...]:
+        """The next entries for a node, as many as go into a message."""
+        timing, batch, size = self._state.timing, [], 0
+        for entry in self._state.log.slice(progress.next, progress.next + timing.batch - 1):
+            batch.append(entry)
+            size += len(entry.data)
+            if size >= timing.batch_bytes:
+                break
+        progress.sent_bytes += size
+        return tuple(batch)
+
+    def _send_append(self, name: str, progress: Progress, entries: tuple[Entry, ...] = ()) -> None:
+        state, log = self._state, self._state.log
+        previous = max(progress.next - 1, log.base_index)
+        append = Append(
+            term=state.term,
+            previous_index=previous,
+            previous_term=log.term(previous) or 0,
+            entries=entries,
+            commit=state.commit,
+            round=self.reads.last_round,
+        )
+        state.send(name, append)
+
+    def _give_leave(self) -> None:
+        """Tell the successor to campaign, once it has everything."""
+        name, state = self._successor, self._state
+        if name in self._others and not self._told_successor and self._others[name].match == state.log.last_index:
+            state.send(name, CampaignNow(term=state.term))
+            self._told_successor = self._gave_leave = True
+
+    def _begin_round(self) -> None:
+        """A heartbeat to everybody."""
+        state = self._state
+        self.reads.begin_round(state.now_ms)
+        for name, progress in self._others.items():
+            self._send_append(name, progress)
+        self._heartbeat_at_ms = state.now_ms + state.timing.heartbeat_ms
+        self._confirm()
+
+    # ---------------------------------------------------------------------------------------------------- what is known
+
+    def _advance(self) -> Turn | None:
+        """Commit what a majority has, and answer what that allows."""
+        state = self._state
+        counted = state.counted
+        if counted:
+            index = state.majority_of([self._match(name) for name in counted])
+            own = state.log.term(index) == state.term or not state.rules.commits_by_own_term
+            if index > state.commit and own:
+                state.commit = index
+        if state.commit >= self._first_index and self._early_reads:
+            for number in self._early_reads:
+                self.reads.add(number, state.commit)
+            self._early_reads.clear()
+        self._confirm()
+        removed = state.name not in state.log.members.all and state.log.members_index <= state.commit
+        return Turn.FOLLOW if removed else None
+
+    def _confirm(self) -> None:
+        rounds = [self._round(name) for name in self._state.counted]
+        if rounds:
+            self.reads.confirm(self._state.majority_of(rounds))
+
+    def _round(self, name: str) -> int:
+        return self.reads.last_round if name == self._state.name else self._others[name].round
+
+    def _match(self, name: str) -> int:
+        return self._state.saved_index if name == self._state.name else self._others[name].match
+
+    def _is_heard(self) -> bool:
+        """Whether a majority has answered within an election timeout."""
+        state = self._state
+        if not state.rules.leader_needs_to_be_heard or not state.counted:
+            return True
+        heard_ms = [state.now_ms if name == state.name else self._others[name].heard_ms for name in state.counted]
+        return state.majority_of(heard_ms) > state.now_ms - state.timing.election_ms
+
+    # ------------------------------------------------------------------------------------------------------------ members
+
+    def _follow_members(self) -> None:
+        """Send to those that belong to the group by the last entry that says so."""
+        state = self._state
+        for name in state.log.members.all:
+            if name != state.name and name not in self._others:
+                self._others[name] = Progress(next=state.log.last_index, heard_ms=state.now_ms)
+        for name in [name for name in self._others if name not in state.log.members.all]:
+            del self._others[name]
+
+    def _promote(self) -> None:
+        """Make a learner that has caught up a voter, if members may change now (thesis 4.2.1)."""
+        state, members = self._state, self._state.log.members
+        for name in (learner for learner in members.learners if learner != state.name):
+            if self._others[name].match > state.log.last_index - _CAUGHT_UP and not self._others[name].probing:
+                learners = tuple(other for other in members.learners if other != name)
+                self.change(Members((*members.voters, name), learners))
+                return

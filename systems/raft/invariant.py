@@ -1,0 +1,138 @@
+"""What holds at any moment over all nodes of a Raft group: the safety properties of figure 3 of the paper."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+from systems.raft.core.core import Core
+from systems.raft.core.messages import Entry
+
+
+class Shown(NamedTuple):
+    """What a node lets be seen of it, while it runs."""
+
+    core: Core
+    applied: int
+    """The last entry that its state machine has executed."""
+    digest: int
+    """Of all entries that it has executed, one after another."""
+
+
+def fingerprint(entry: Entry, before: int = 0) -> int:
+    """Stands for an entry's content, and for that of all before it if they go into `before`."""
+    return zlib.crc32(f"{entry.term} {entry.members} {entry.data}".encode(), before)
+
+
+class _Held(NamedTuple):
+    node: str
+    text: int
+    before: int | None
+    """The term of the entry before; None if a snapshot holds that."""
+
+
+@dataclass(frozen=True)
+class _Committed:
+    node: str
+    entry_term: int
+    term: int
+
+
+class RaftSafety:
+    """See the module. It remembers all that it has seen: what contradicts may be gone from where it was.
+
+    Election safety, log matching, leader completeness and state-machine safety; and that a node neither goes back to an
+    earlier term nor votes twice in one, on which these rest.
+    """
+
+    def __init__(self) -> None:
+        self._leaders: dict[int, str] = {}
+        self._vows: dict[str, tuple[int, str | None]] = {}
+        self._entries: dict[tuple[int, int], _Held] = {}
+        self._looked: dict[str, tuple[int, int]] = {}
+        self._committed: dict[int, _Committed] = {}
+        self._known: dict[str, int] = {}
+        self._applied: dict[int, tuple[str, int]] = {}
+
+    def broken(self, states: Mapping[str, object]) -> str | None:
+        for name, state in states.items():
+            if state is None:
+                continue
+            shown = cast(Shown, state)
+            why = self._vow(name, shown.core) or self._matching(name, shown.core) or self._commit(name, shown.core)
+            why = why or self._election(name, shown.core) or self._machine(name, shown)
+            if why is not None:
+                return why
+        return None
+
+    def _vow(self, name: str, core: Core) -> str | None:
+        term, vote = core.state.vows.term, core.state.vows.vote
+        before, voted = self._vows.get(name, (0, None))
+        self._vows[name] = (term, vote)
+        if core.state.vows.votes_from is not None:
+            return None  # it does not know what it promised, and does not vote
+        if term < before:
+            return f"{name} went back from term {before} to term {term}"
+        if term == before and voted is not None and vote not in (voted, None):
+            return f"{name} voted for {voted} and for {vote} in term {term}"
+        if term == before and voted is not None and vote is None:
+            self._vows[name] = (term, voted)
+        return None
+
+    def _election(self, name: str, core: Core) -> str | None:
+        if core.leading is None:
+            return None
+        first = self._leaders.get(core.term)
+        if first is None:
+            self._leaders[core.term] = name
+            return self._completeness(name, core)
+        return None if first == name else f"two leaders in term {core.term}: {first} and {name}"
+
+    def _completeness(self, name: str, core: Core) -> str | None:
+        log = core.state.log
+        for index, committed in self._committed.items():
+            if committed.term >= core.term or index < log.base_index:
+                continue
+            held = log.term(index)
+            if held != committed.entry_term:
+                return (
+                    f"{name} leads term {core.term} with {'nothing' if held is None else f'an entry of term {held}'} at index"
+                    f" {index}, where {committed.node} had an entry of term {committed.entry_term} committed"
+                )
+        return None
+
+    def _matching(self, name: str, core: Core) -> str | None:
+        """Of the entries that came since the last look: an entry's index and term tell its content and what is before."""
+        log = core.state.log
+        looked_index, looked_term = self._looked.get(name, (0, 0))
+        index = log.last_index
+        while index > log.base_index and not (index <= looked_index and log.term(looked_index) == looked_term):
+            entry, before = log.entry(index), log.term(index - 1)
+            held = self._entries.setdefault((index, entry.term), _Held(name, fingerprint(entry), before))
+            if held.text != fingerprint(entry):
+                return f"two entries of index {index}, term {entry.term}: on {held.node}, and on {name}"
+            if None not in (held.before, before) and held.before != before:
+                return f"the entries before index {index}, term {entry.term} differ: on {held.node}, and on {name}"
+            index -= 1
+        self._looked[name] = log.last_index, log.last_term
+        return None
+
+    def _commit(self, name: str, core: Core) -> str | None:
+        log, known = core.state.log, self._known.get(name, 0)
+        for index in range(max(known, log.base_index) + 1, min(core.state.commit, log.last_index) + 1):
+            term = log.term(index) or 0
+            first = self._committed.setdefault(index, _Committed(name, term, core.term))
+            if first.entry_term != term:
+                return f"two entries committed at index {index}: of term {first.entry_term} by {first.node}, {term} by {name}"
+            if core.term < first.term:
+                self._committed[index] = _Committed(name, term, core.term)
+        self._known[name] = core.state.commit
+        return None
+
+    def _machine(self, name: str, shown: Shown) -> str | None:
+        first, digest = self._applied.setdefault(shown.applied, (name, shown.digest))
+        if digest != shown.digest:
+            return f"{first} and {name} have applied different entries up to index {shown.applied}"
+        return None

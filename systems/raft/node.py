@@ -1,0 +1,214 @@
+"""One node of the Raft store: a part in the group, and a key-value store on it for the clients that ask the leader.
+
+GET /kv/KEY                                            200 {"value": …}, null for nothing
+PUT /kv/KEY {"value": "…"}                             200 when it is committed
+POST /kv/KEY {"expected": …, "new": …}                 200 {"swapped": …}: compare and set, null for nothing
+DELETE /kv/KEY                                         200 when it is committed
+POST /sessions                                         200 {"session": n}; with it, and a "sequence" that counts up, in the body
+                                                       of one of the three above, that is done once however often it is asked
+POST /members {"add": "n4"} or {"remove": "n1"}        200 when it is committed; a new member votes when it has caught up
+POST /leader {"to": "n2"}                              202: the leader hands over
+GET /raft                                              how the node is
+POST /raft                                             between nodes
+
+503: it surely has no effect, and "leader" says who to ask, if that is known; 504: it may have one; 410: the session is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from harness.http.message import Request, Response
+from harness.node.context import NodeContext
+from systems.raft.bugs import BUGS
+from systems.raft.core.core import NotLeading
+from systems.raft.core.messages import Members
+from systems.raft.core.state import Timing
+from systems.raft.messages import (
+    KEY_PATH,
+    LEADER_PATH,
+    MAX_KEY_BYTES,
+    MAX_VALUE_BYTES,
+    MEMBERS_PATH,
+    RAFT_PATH,
+    SESSIONS_PATH,
+    Batch,
+    Change,
+    Command,
+    CompareAndSet,
+    Delete,
+    Got,
+    HandOver,
+    NotDone,
+    Once,
+    OpenSession,
+    Operation,
+    Post,
+    Put,
+    Session,
+    Swapped,
+    Write,
+)
+from systems.raft.replica import Replica, Unknown
+from systems.raft.storage import OtherNode
+from systems.raft.store import Answer, Done, Expired, KeyValues
+
+_HELP: Final = b'there are GET, PUT {"value": "..."}, POST {"expected": ..., "new": ...} and DELETE of /kv/KEY, and GET /raft'
+
+
+class Config(msgspec.Struct, frozen=True):
+    """A node's settings."""
+
+    members: tuple[str, ...]
+    cluster: str = "raft"
+    election_ms: int = 400
+    heartbeat_ms: int = 50
+    lease_ms: int | None = None
+    batch: int = 256
+    compact_at_kib: int = 1024
+    keep: int = 200
+    bug: str | None = None
+
+
+class Server:
+    """Carries out what clients ask, through the group."""
+
+    def __init__(self, node: NodeContext, config: Config) -> None:
+        self._rules = BUGS.variant(config.bug)
+        self._patience_s = 2.5 * config.election_ms / 1e3
+        """An election, and some time for what was asked. The client asks again then."""
+        self._store = KeyValues(self._rules)
+        self._started: set[asyncio.Future[Answer]] = set()
+        self.replica: Replica[Answer] = Replica(
+            node,
+            self._store,
+            members=config.members,
+            cluster=config.cluster,
+            timing=Timing(
+                election_ms=config.election_ms,
+                heartbeat_ms=config.heartbeat_ms,
+                lease_ms=config.lease_ms,
+                batch=config.batch,
+            ),
+            rules=self._rules,
+            compact_at_kib=config.compact_at_kib,
+            keep=config.keep,
+        )
+        node.report_unsettled(self.replica.unsettled)
+
+    async def handle(self, request: Request) -> Response:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                return await self._answer(request)
+        except NotLeading as refused:
+            return Response.json(NotDone("failed", str(refused), refused.leader), status=503)
+        except (Unknown, TimeoutError) as unknown:
+            why = str(unknown) or f"not committed within {self._patience_s:g} s"
+            return Response.json(NotDone("unknown", why), status=504)
+        except ValueError as error:
+            return Response.json(NotDone("failed", str(error)), status=400)
+
+    async def _answer(self, request: Request) -> Response:
+        match request.method, request.path:
+            case "POST", path if path == RAFT_PATH:
+                return await self._receive(request)
+            case "GET", path if path == RAFT_PATH:
+                return Response.json(self.replica.status())
+            case "POST", path if path == SESSIONS_PATH:
+                return _response(await self._propose(OpenSession(), Once()))
+            case "POST", path if path == MEMBERS_PATH:
+                await self.replica.change(_changed(self.replica.members, request.decode(Change)))
+                return Response()
+            case "POST", path if path == LEADER_PATH:
+                self.replica.hand_over(request.decode(HandOver).to)
+                return Response(202)
+            case _, path if path.startswith(KEY_PATH) and path != KEY_PATH:
+                return await self._answer_key(request, path.removeprefix(KEY_PATH))
+        return Response(404, _HELP)
+
+    async def _answer_key(self, request: Request, key: str) -> Response:
+        if len(key.encode()) > MAX_KEY_BYTES:
+            return _too_long("key", len(key.encode()), MAX_KEY_BYTES)
+        if len(request.body) > MAX_VALUE_BYTES:
+            return _too_long("body", len(request.body), MAX_VALUE_BYTES)
+        match request.method:
+            case "GET":
+                if self._rules.reads_ask_leader:
+                    await self.replica.confirm()
+                return Response.json(Got(self._store.get(key)))
+            case "PUT":
+                put = request.decode(Put)
+                return _response(await self._propose(Write(key, put.value), put))
+            case "POST":
+                post = request.decode(Post)
+                return await self._compare_and_set(CompareAndSet(key, post.expected, post.new), post)
+            case "DELETE":
+                once = request.decode(Once) if request.body else Once()
+                return _response(await self._propose(Delete(key), once))
+        return Response(405, _HELP)
+
+    async def _compare_and_set(self, do: CompareAndSet, once: Once) -> Response:
+        if self._rules.compared_when_applied:
+            return _response(await self._propose(do, once))
+        await self.replica.confirm()
+        if self._store.get(do.key) != do.expected:
+            return _response(Swapped(False))
+        answer = await self._propose(Delete(do.key) if do.new is None else Write(do.key, do.new), once)
+        return _response(Swapped(True) if isinstance(answer, Done) else answer)
+
+    async def _propose(self, do: Operation, once: Once) -> Answer:
+        data = msgspec.json.encode(Command(do, once.session, once.sequence)).decode()
+        if not self._rules.acknowledged_when_committed and isinstance(do, Write | Delete) and self.replica.leads:
+            proposed = asyncio.ensure_future(self.replica.propose(data))
+            self._started.add(proposed)
+            proposed.add_done_callback(self._started.discard)
+            return Done()
+        return await self.replica.propose(data)
+
+    async def _receive(self, request: Request) -> Response:
+        messages = await self.replica.receive(request.decode(Batch))
+        return Response(503, b"this node takes nothing now") if messages is None else Response.json(messages)
+
+
+def _changed(members: Members, change: Change) -> Members:
+    """Raises `ValueError` if there is nothing to change."""
+    match change:
+        case Change(add=str(name), remove=None) if name not in members.all:
+            return Members(members.voters, (*members.learners, name))
+        case Change(add=None, remove=str(name)) if name in members.all:
+            left = [tuple(other for other in those if other != name) for those in (members.voters, members.learners)]
+            if not left[0]:
+                raise ValueError(f"{name} is the last voter")
+            return Members(left[0], left[1])
+    raise ValueError(
+        f'say {{"add": NAME}} for a node that is no member, or {{"remove": NAME}} for one that is; members: {members}'
+    )
+
+
+def _too_long(what: str, found: int, limit: int) -> Response:
+    return Response.json(NotDone("failed", f"the {what} has {found:,} bytes; {limit:,} is the most"), status=413)
+
+
+def _response(answer: Answer) -> Response:
+    match answer:
+        case Expired():
+            return Response.json(NotDone("unknown", "the session is gone, or has gone on to a later command"), status=410)
+        case Swapped() | Session():
+            return Response.json(answer)
+        case Done():
+            return Response()
+
+
+async def main(node: NodeContext) -> None:
+    """Run one node."""
+    try:
+        server = Server(node, node.config(Config))
+    except OtherNode as error:
+        node.log(str(error))
+        raise SystemExit(1) from error
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.replica.run())
+        await node.serve(server.handle)

@@ -1,0 +1,418 @@
+"""A node's part in a Raft group: the core, with its disk, its peers, its timers and a state machine of whatever kind.
+
+This is what other systems build on: a store that keeps its epochs in a group, or a coordinator that keeps who owns what.
+Give it a `StateMachine`, answer the requests at `RAFT_PATH` with `receive` and `status`, run `run`, and `propose` commands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, Generic, Protocol, TypeVar
+
+import msgspec
+
+from harness.model.consensus_events import Appended, Applied, Committed, Installed, Leader, Truncated
+from harness.node.context import NodeContext
+from systems.parts.record_log import Damaged
+from systems.raft.core.core import Core, NotLeading, Output, Saved
+from systems.raft.core.messages import Entry, Members, Message, Snapshot
+from systems.raft.core.recovery import Told, vows_after
+from systems.raft.core.state import Timing
+from systems.raft.invariant import Shown, fingerprint
+from systems.raft.messages import Batch, Status
+from systems.raft.peer import Peer
+from systems.raft.rules import CORRECT, Rules
+from systems.raft.storage import Storage
+
+Answer = TypeVar("Answer")
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+TICK_S: Final = 0.01
+_ASK_AGAIN_S: Final = 0.05
+_KEEP: Final = 200
+"""Entries that are kept when a snapshot holds them, so that a node that is a little behind needs no snapshot."""
+
+
+class StateMachine(Protocol[Answer_co]):
+    """What the commands of a group act on. It is the same on all nodes that have applied the same entries."""
+
+    def apply(self, index: int, data: str) -> Answer_co:
+        """Carry out the command of the entry at an index, by nothing but what came before it."""
+
+    def snapshot(self) -> str:
+        """All of it, as `restore` takes it."""
+
+    def restore(self, data: str) -> None: ...
+
+
+class Unknown(Exception):
+    """Whether a command is carried out, or will be yet, is not known."""
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    digest: int
+    machine: str
+
+
+class Replica(Generic[Answer]):
+    """See the module. Every node of the group names the same first `members`; others join by `change`."""
+
+    def __init__(
+        self,
+        node: NodeContext,
+        machine: StateMachine[Answer],
+        *,
+        members: Sequence[str],
+        cluster: str,
+        timing: Timing,
+        rules: Rules = CORRECT,
+        compact_at_kib: int = 1024,
+        keep: int = _KEEP,
+    ) -> None:
+        """Reads back what was kept. Raises `OtherNode` if the folder is not this node's."""
+        self._node = node
+        self._machine = machine
+        self._rules = rules
+        self._timing = timing
+        self._cluster = cluster
+        self._keep = keep
+        self._first_members = Members(tuple(members))
+        self._clock = node.clock if rules.leases_on_monotonic_clock else node.time
+        self._storage = Storage(
+            node.disk, cluster=cluster, node=node.name, compact_at_bytes=compact_at_kib * 1024, rules=rules
+        )  # fmt: skip
+        timeout_s = timing.election_ms / 1e3
+        self._peers = {
+            name: Peer(address, cluster=cluster, name=node.name, timeout_s=timeout_s) for name, address in node.peers.items()
+        }
+        self._proposed: dict[int, tuple[int, asyncio.Future[Answer]]] = {}
+        """By index: the term of the entry, and who waits for what it comes to."""
+        self._reads: dict[int, asyncio.Future[None]] = {}
+        self._read_number = 0
+        self._pumped: asyncio.Future[None] | None = None
+        self._unsaved: Output | None = None
+        """What the disk did not take: until it does, this node does nothing, as if it were not there."""
+        self.applied = 0
+        self._digest = 0
+        self._core: Core | None = None
+        self._damage = ""
+        try:
+            self._start(self._storage.load())
+        except Damaged as damage:
+            self._damage = str(damage)
+            node.log(f"{damage}: nothing is answered until every other member has told what this node may have promised")
+        if self._storage.torn_bytes:
+            node.log(f"the log's last {self._storage.torn_bytes} bytes were torn by a crash and are cut off")
+        node.show(lambda: None if self._core is None else Shown(self._core, self.applied, self._digest))
+
+    # ---------------------------------------------------------------------------------------------------- what others ask
+
+    @property
+    def leads(self) -> bool:
+        return self._core is not None and self._core.leading is not None
+
+    @property
+    def holds_lease(self) -> bool:
+        """Whether no other node can lead yet; only with `Timing.lease_ms`, and by its assumption about clocks."""
+        if self._core is None or self._unsaved is not None:
+            return False
+        self._core.tick(self._now_ms())
+        return self._core.leading is not None and self._core.leading.holds_lease
+
+    @property
+    def leader(self) -> str | None:
+        """Who leads, as far as it is known."""
+        return None if self._core is None else self._core.leader
+
+    @property
+    def term(self) -> int:
+        """The term that this node is in. A leader's term is a fencing token: no later leader has the same, or a lower one."""
+        return 0 if self._core is None else self._core.term
+
+    @property
+    def members(self) -> Members:
+        return self._first_members if self._core is None else self._core.members
+
+    async def propose(self, data: str) -> Answer:
+        """Have a command carried out, and return what it comes to. Cancel it to wait no longer.
+
+        Raises `NotLeading` if it surely is not, and never will be, carried out; and `Unknown`.
+        """
+        entry = self._ready().propose(self._now_ms(), data)
+        return await self._committed(entry)
+
+    async def confirm(self) -> None:
+        """Return when all that was committed when this was called has been applied: then read. Raises `NotLeading`."""
+        core = self._ready()
+        self._read_number += 1
+        number = self._read_number
+        core.read(self._now_ms(), number)
+        waiting = self._reads[number] = asyncio.get_running_loop().create_future()
+        self._schedule()
+        try:
+            await waiting
+        finally:
+            self._reads.pop(number, None)
+
+    async def change(self, members: Members) -> None:
+        """Return when the group has these members. Raises `NotLeading`, `Unknown`, and `ValueError` if more would change."""
+        entry = self._ready().change(self._now_ms(), members)
+        await self._committed(entry)
+
+    def hand_over(self, target: str) -> None:
+        """Have another voter lead soon. Raises `NotLeading`, and `ValueError` if that cannot be."""
+        self._ready().hand_over(self._now_ms(), target)
+        self._schedule()
+
+    async def receive(self, batch: Batch) -> list[Message] | None:
+        """Take a peer's messages, and return those for it; None if it cannot now. Raises `ValueError` if they are not ours."""
+        if batch.cluster != self._cluster or batch.source not in self._peers:
+            raise ValueError(
+                f"this is {self._node.name} of cluster {self._cluster!r}, and knows {', '.join(self._peers)}; these messages"
+                f" are from {batch.source} of cluster {batch.cluster!r}"
+            )
+        if self._core is None or self._unsaved is not None:
+            return None
+        for message in batch.messages:
+            self._core.step(self._now_ms(), batch.source, message)
+        self._schedule()
+        assert self._pumped is not None  # noqa: S101 - it was just scheduled
+        await asyncio.shield(self._pumped)
+        return self._peers[batch.source].take()
+
+    def status(self) -> Status:
+        core = self._core
+        return Status(
+            cluster=self._cluster,
+            name=self._node.name,
+            role="damaged" if core is None else core.role,
+            term=self.term,
+            leader=self.leader,
+            members=self.members,
+            last_index=0 if core is None else core.state.log.last_index,
+            commit=0 if core is None else core.state.commit,
+            applied=self.applied,
+            told=None if core is None or self._unsaved is not None else core.tell(),
+        )
+
+    def unsettled(self) -> dict[str, int]:
+        """For `NodeContext.report_unsettled`."""
+        return {
+            "proposals under way": len(self._proposed),
+            "reads under way": len(self._reads),
+            "damaged logs": int(self._core is None),
+            "disks that take nothing": int(self._unsaved is not None),
+        }
+
+    # ------------------------------------------------------------------------------------------------------------- running
+
+    async def run(self) -> None:
+        """Take part until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            if self._core is None:
+                await self._recover()
+            for name, peer in self._peers.items():
+                tasks.create_task(peer.carry(partial(self._step, name)))
+            while True:
+                self._tick()
+                await asyncio.sleep(TICK_S)
+
+    async def _recover(self) -> None:
+        """Return when the node may take part again. See `core.recovery`."""
+        told: dict[str, Told] = {}
+        if not self._peers:
+            self._node.log(f"{self._damage}, and there is no other node to ask: restore the folder from a copy")
+        while True:
+            for name in [peer for peer in self._peers if peer not in told]:
+                answer = await self._peers[name].tell()
+                if answer is not None:
+                    told[name] = answer
+            vows = vows_after(told, self._node.name, self._first_members)
+            if vows is not None:
+                try:
+                    self._start(Saved(vows=vows))
+                except OSError as error:
+                    self._node.log(f"the disk did not take what the others told: {error}")
+                else:
+                    self._node.log(f"takes part again, in term {vows.term}")
+                    return
+            await asyncio.sleep(_ASK_AGAIN_S)
+
+    def _start(self, saved: Saved) -> None:
+        core = Core(
+            self._node.name,
+            self._first_members,
+            random=self._node.random,
+            timing=self._timing,
+            rules=self._rules,
+            saved=saved,
+            now_ms=self._now_ms(),
+        )
+        self._storage.write_anew(core)
+        self._core = core
+        tell, log = self._node.event, core.state.log
+        if log.base_index:
+            tell("installed", Installed(index=log.base_index, entry_term=log.base_term))
+        else:
+            tell("truncated", Truncated(index=1))
+        for entry in saved.entries:
+            tell("appended", Appended(index=entry.index, entry_term=entry.term, entry=_text(entry)))
+        if saved.snapshot is not None:
+            self._restore(saved.snapshot)
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+    def _ready(self) -> Core:
+        """The core, if it may be asked something. Raises `NotLeading`."""
+        if self._core is None:
+            raise NotLeading(None, f"{self._damage}, and the other members have yet to tell what was in it")
+        if self._unsaved is not None:
+            raise NotLeading(None, "the disk takes nothing now")
+        return self._core
+
+    def _step(self, source: str, message: Message) -> None:
+        if self._core is not None and self._unsaved is None:
+            self._core.step(self._now_ms(), source, message)
+            self._schedule()
+
+    def _tick(self) -> None:
+        if self._core is None:
+            return
+        if self._unsaved is None:
+            self._core.tick(self._now_ms())
+        self._pump()
+
+    def _schedule(self) -> None:
+        """Do what there is to do after everything else that has arrived in this turn of the loop: one sync for all of it."""
+        if self._pumped is None:
+            loop = asyncio.get_running_loop()
+            self._pumped = loop.create_future()
+            loop.call_soon(self._pump_scheduled)
+
+    def _pump_scheduled(self) -> None:
+        done, self._pumped = self._pumped, None
+        self._pump()
+        if done is not None and not done.done():
+            done.set_result(None)
+
+    def _pump(self) -> None:
+        """Do what the core asks for until it asks for no more. Blocks the loop for each sync."""
+        core = self._core
+        if core is None or (self._unsaved is not None and not self._save_again(core)):
+            return
+        while not (output := core.take()).empty:
+            try:
+                self._storage.save(output, core)
+            except OSError as error:
+                self._node.log(f"the disk takes nothing, so this node keeps still: {error}")
+                self._unsaved = output
+                return
+            self._after(core, output)
+        if core.leading is None:
+            self._refuse_reads(core)
+        if self._storage.long:
+            self._compact(core)
+
+    def _save_again(self, core: Core) -> bool:
+        """What was not taken is in the core as well, so all of it is written."""
+        output = self._unsaved
+        assert output is not None  # noqa: S101 - asked by the caller
+        try:
+            self._storage.write_anew(core)
+        except OSError:
+            return False
+        self._node.log("the disk takes what is written to it again")
+        self._unsaved = None
+        self._after(core, output)
+        return True
+
+    def _after(self, core: Core, output: Output) -> None:
+        """What may be done when an output is saved."""
+        core.saved()
+        for sent in output.messages:
+            if (peer := self._peers.get(sent.target)) is not None:
+                peer.send(sent.message)
+        self._tell(core, output)
+        if output.installed is not None:
+            self._restore(output.installed)
+        for entry in output.committed:
+            self._apply(entry)
+        for ready in output.reads:
+            if (read := self._reads.get(ready.number)) is not None and not read.done():
+                read.set_result(None)
+
+    def _tell(self, core: Core, output: Output) -> None:
+        tell = self._node.event
+        if output.installed is not None:
+            tell("installed", Installed(index=output.installed.index, entry_term=output.installed.term))
+        for entry in output.entries:
+            tell("appended", Appended(index=entry.index, entry_term=entry.term, entry=_text(entry)))
+        if output.led is not None:
+            self._node.log(f"leads term {output.led}")
+            tell("leader", Leader(term=output.led))
+        for entry in output.committed:
+            tell("committed", Committed(index=entry.index, entry_term=entry.term, term=core.term))
+
+    # ------------------------------------------------------------------------------------------------------- state machine
+
+    def _apply(self, entry: Entry) -> None:
+        self.applied = entry.index
+        self._digest = fingerprint(entry, self._digest)
+        answer = self._machine.apply(entry.index, entry.data) if entry.data else None
+        self._node.event("applied", Applied(index=entry.index, entry=f"{entry.term} {_text(entry)}"))
+        proposed = self._proposed.pop(entry.index, None)
+        if proposed is None:
+            return
+        term, waiting = proposed
+        if waiting.done():
+            return
+        if term == entry.term or not self._rules.entries_known_by_term:
+            waiting.set_result(answer)  # type: ignore[arg-type]  # a change of members comes to nothing
+        else:
+            waiting.set_exception(NotLeading(self.leader, "another leader has put another entry in its place"))
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        kept = msgspec.json.decode(snapshot.data, type=_Kept)
+        self._machine.restore(kept.machine)
+        self.applied, self._digest = snapshot.index, kept.digest
+        for index in [index for index in self._proposed if index <= snapshot.index]:
+            _, waiting = self._proposed.pop(index)
+            if not waiting.done():
+                waiting.set_exception(Unknown("this node was told what became of it only in sum"))
+
+    def _compact(self, core: Core) -> None:
+        log = core.state.log
+        index = self.applied if self._rules.snapshot_names_what_it_holds else log.last_index
+        term = log.term(index)
+        if term is None:
+            return
+        kept = msgspec.json.encode(_Kept(self._digest, self._machine.snapshot())).decode()
+        core.compact(Snapshot(index, term, log.members_at(index), kept), keep=self._keep)
+        try:
+            self._storage.write_anew(core)
+        except OSError as error:
+            self._node.log(f"the disk takes nothing, so this node keeps still: {error}")
+            self._unsaved = Output()
+
+    async def _committed(self, entry: Entry) -> Answer:
+        waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._proposed[entry.index] = (entry.term, waiting)
+        self._schedule()
+        try:
+            return await waiting
+        finally:
+            if self._proposed.get(entry.index, (0, None))[1] is waiting:
+                del self._proposed[entry.index]
+
+    def _refuse_reads(self, core: Core) -> None:
+        for waiting in self._reads.values():
+            if not waiting.done():
+                waiting.set_exception(NotLeading(core.leader, "leadership was lost before the read was answered"))
+
+
+def _text(entry: Entry) -> str:
+    """What tells an entry apart from others, in events."""
+    return f"{fingerprint(entry):08x}"

@@ -1,0 +1,156 @@
+"""What a node keeps on its disk: who it is, what it vowed, its log, and a snapshot of what the log's beginning did.
+
+All but the first is one record log, so that one sync makes all of an `Output` last, and one rename puts a snapshot in the place
+of the entries that it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from harness.node.disk import Disk
+from systems.parts.record_log import Damaged, RecordLog, decode_line, encode_line
+from systems.raft.core.core import Core, Output, Saved
+from systems.raft.core.messages import Entry, Members, Snapshot, Vows
+from systems.raft.rules import CORRECT, Rules
+
+LOG: Final = "raft.log"
+MARK: Final = "acknowledged"
+IDENTITY: Final = "identity"
+
+
+class OtherNode(Exception):
+    """The folder holds what another node, or a node of another cluster, has kept."""
+
+
+class _Identity(msgspec.Struct, frozen=True, array_like=True):
+    cluster: str
+    node: str
+
+
+class _Whole(msgspec.Struct, frozen=True):
+    """The log's first record: everything, as it was when the log was written anew."""
+
+    identity: _Identity
+    vows: Vows
+    snapshot: Snapshot | None
+    base_index: int
+    base_term: int
+    members: Members
+    entries: list[Entry]
+
+
+class _Change(msgspec.Struct, frozen=True, array_like=True):
+    """Each later record: entries in place of whatever was there from the first of them on, and vows if they changed."""
+
+    entries: list[Entry]
+    vows: Vows | None
+
+
+class Storage:
+    """See the module. `compact_at_bytes` is how long the log becomes before it is due for a snapshot."""
+
+    def __init__(
+        self, disk: Disk, *, cluster: str, node: str, compact_at_bytes: int = 1 << 20, rules: Rules = CORRECT
+    ) -> None:  # fmt: skip
+        self._disk = disk
+        self._identity = _Identity(cluster, node)
+        self._rules = rules
+        self._file = RecordLog(disk, name=LOG, mark=MARK, sync=None if rules.synced_before_answer else lambda name: None)
+        self._least_bytes = self._compact_at_bytes = compact_at_bytes
+        self.torn_bytes = 0
+        """What a crash tore at the end of the log that was found, none of which was acknowledged."""
+
+    def load(self) -> Saved:
+        """What was kept; nothing for a new node. Nothing may be saved before `write_anew`.
+
+        Raises `Damaged` if a part of it is lost or cannot be read, and `OtherNode`.
+        """
+        identity = self._disk.read(IDENTITY)
+        known = None if identity is None else decode_line(identity)
+        if known is not None:
+            self._check(msgspec.json.decode(known, type=_Identity))
+        try:
+            log = self._file.load(existed=identity is not None)
+        except Damaged:
+            if self._rules.damage_is_amnesia:
+                raise
+            return self._read(self._file.readable())
+        self.torn_bytes = log.torn_bytes
+        return self._read(log.records)
+
+    def write_anew(self, core: Core) -> None:
+        """Keep all that the core has, in place of what there is. Raises `OSError`."""
+        log, vows = core.state.log, core.state.vows
+        whole = _Whole(
+            identity=self._identity,
+            vows=self._kept(vows),
+            snapshot=core.state.snapshot,
+            base_index=log.base_index,
+            base_term=log.base_term,
+            members=log.members_at(log.base_index),
+            entries=log.slice(log.base_index + 1, log.last_index),
+        )
+        self._file.replace(msgspec.json.encode(whole))
+        identity = encode_line(msgspec.json.encode(self._identity))
+        if self._disk.read(IDENTITY) != identity:
+            self._disk.replace(IDENTITY, identity)
+        self._compact_at_bytes = max(self._least_bytes, 2 * self._file.size_bytes)
+
+    def save(self, output: Output, core: Core) -> None:
+        """Keep what the core has handed out. Raises `OSError`; then only `write_anew` makes sure of what is on the disk."""
+        if output.installed is not None:
+            self.write_anew(core)
+        elif output.entries or output.vows is not None:
+            vows = None if output.vows is None else self._kept(output.vows)
+            self._file.append(msgspec.json.encode(_Change(list(output.entries), vows)))
+
+    @property
+    def long(self) -> bool:
+        """Whether it is time for a snapshot in place of entries."""
+        return self._file.size_bytes > self._compact_at_bytes
+
+    def _kept(self, vows: Vows) -> Vows:
+        rules = self._rules
+        return Vows(vows.term if rules.term_kept else 0, vows.vote if rules.vote_kept else None, vows.votes_from)
+
+    def _check(self, found: _Identity) -> None:
+        if found != self._identity:
+            raise OtherNode(
+                f"its folder is that of {found.node} in cluster {found.cluster!r}, and this is {self._identity.node} in cluster"
+                f" {self._identity.cluster!r}: give it its own folder, or an empty one"
+            )
+
+    def _read(self, records: Iterable[bytes]) -> Saved:
+        whole: _Whole | None = None
+        entries: list[Entry] = []
+        vows = Vows()
+        for record in records:
+            if record[:1] == b"{":
+                whole = msgspec.json.decode(record, type=_Whole)
+                self._check(whole.identity)
+                entries, vows = whole.entries, whole.vows
+                continue
+            change = msgspec.json.decode(record, type=_Change)
+            while entries and change.entries and entries[-1].index >= change.entries[0].index:
+                entries.pop()
+            entries += change.entries
+            vows = change.vows or vows
+        if whole is None:
+            return Saved(vows=vows, entries=_following(0, entries))
+        return Saved(
+            vows=vows,
+            snapshot=whole.snapshot,
+            base_index=whole.base_index,
+            base_term=whole.base_term,
+            base_members=whole.members,
+            entries=_following(whole.base_index, entries),
+        )
+
+
+def _following(base_index: int, entries: list[Entry]) -> list[Entry]:
+    """The entries that come one after another from the base on: in a log that is read in spite of its damage, some may lack."""
+    return [entry for place, entry in enumerate(entries) if entry.index == base_index + 1 + place]
