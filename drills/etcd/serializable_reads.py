@@ -11,9 +11,9 @@ from workloads.registers import Registers
 
 drill = Drill(
     system=Etcd(serializable_reads=True),
-    workload=Registers(keys=20, writes=0.5),
-    load=Load(rate=150, clients=10, seconds=6),
-    faults=[Partition("one").between(2, 5)],
+    workload=Registers(keys=5, writes=0.2),
+    load=Load(rate=150, clients=12, seconds=7, sticky=True),
+    faults=[Partition("one").between(2, 6)],
     checks=[linearizable],
     caught_by=linearizable,
     nightly=True,

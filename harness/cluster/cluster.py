@@ -189,7 +189,7 @@ class Cluster:
             code=node.code,
             command=node.command,
             setup=node.setup,
-            internal=self._internal(name),
+            internal_port=self._ports.internal.get(name),
             peers=entries or {peer: self.links.address(name, peer) for peer in node.peers},
             config=dict(node.config),
             control=str(self._control(name)) if name in self._steering else None,
@@ -197,10 +197,6 @@ class Cluster:
             network=self._namespaces.namespace(name) if self._namespaces else None,
             events=str(self.events_file(name)) if name != CLIENT else None,
         )
-
-    def _internal(self, name: str) -> dict[str, int]:
-        told = self._ports.told(name)
-        return told | {"advertised_port": told["internal_port"]} if told and self._namespaces else told
 
     def _remove_controls(self) -> None:
         """They mean nothing without the processes that map them."""

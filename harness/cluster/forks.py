@@ -8,12 +8,13 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Final, NoReturn
 
 from harness.cluster import fake_clocks, namespaces
-from harness.model.placeholders import filled
+from harness.model.placeholders import INTERNAL, filled
 from harness.node.context import NodeSpec, run
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -65,6 +66,32 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
+def signal_all(pid: int, number: int) -> None:
+    """Signal a node's process group, and whatever below it has left the group, as PostgreSQL's processes do.
+
+    Those are stopped, resumed and killed as a machine does it to all. Any other signal means the program itself. The group is
+    stopped before its processes are looked for, so that it starts no more of them meanwhile.
+    """
+    if number in (signal.SIGSTOP, signal.SIGKILL):
+        os.killpg(pid, signal.SIGSTOP)
+    if number in (signal.SIGSTOP, signal.SIGCONT, signal.SIGKILL):
+        for stray in _outside(pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(stray, number)
+    os.killpg(pid, number)
+
+
+def _outside(group: int) -> list[int]:
+    """The processes below the leader of a process group that are not in the group."""
+    below, found = {group}, []
+    for pid, parent, its_group in sorted(_processes()):
+        if parent in below:
+            below.add(pid)
+            if its_group != group:
+                found.append(pid)
+    return found
+
+
 def kill_descendants() -> None:
     """SIGKILL every process below this one and wait for its end, also those that left their process group.
 
@@ -80,14 +107,18 @@ def kill_descendants() -> None:
 
 
 def _children() -> list[int]:
-    me, found = os.getpid(), []
+    me = os.getpid()
+    return [pid for pid, parent, _ in _processes() if parent == me]
+
+
+def _processes() -> Iterator[tuple[int, int, int]]:
+    """Every process: its number, its parent's, and its group's."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                # The name, in parentheses, may hold anything; after it come the state and the parent.
-                if int((entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]) == me:
-                    found.append(int(entry.name))
-    return found
+                # The name, in parentheses, may hold anything; after it come the state, the parent and the group.
+                _, parent, group = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[:3]
+                yield int(entry.name), int(parent), int(group)
 
 
 def _become(spec: NodeSpec, parent: int) -> None:
@@ -125,7 +156,8 @@ def _run_program(spec: NodeSpec) -> NoReturn:
     if spec.clock:
         environment |= fake_clocks.environment(spec.clock, environment.get("LD_PRELOAD", ""))
     own = {"host": spec.host, "port": str(spec.port), "data": spec.data}
-    own |= {name: str(port) for name, port in spec.internal.items()}
+    if spec.internal_port is not None:
+        own[INTERNAL] = str(spec.internal_port)
     arguments = [filled(part, own=own, peers=spec.peers) for part in spec.command]
     if spec.setup:
         arguments += import_module(spec.setup).setup(spec)

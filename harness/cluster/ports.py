@@ -41,9 +41,9 @@ def _reserved_on(hosts: Sequence[str]) -> Iterator[int]:
     """One port that no other process is given on any of these loopback addresses. Raises `OSError` if none is found."""
     for left in reversed(range(_TRIES)):
         with ExitStack() as stack:
-            port = _held(stack, (HOST, 0))
+            port = _held(stack, (hosts[0], 0))
             try:
-                for host in hosts:
+                for host in hosts[1:]:
                     _held(stack, (host, port))
             except OSError:
                 if not left:
@@ -60,8 +60,7 @@ class Ports:
     own: Mapping[str, int]
     """Of every node, and of the load generator (`CLIENT`)."""
     internal: Mapping[str, int]
-    """Of each node that has a port for other nodes; `advertised` is the port that all links from these have."""
-    advertised: Mapping[str, int]
+    """Of each node that has a port for other nodes. Links from these have it as well, each on its source's own address."""
     _sources: Mapping[str, str]
 
     @classmethod
@@ -71,11 +70,9 @@ class Ports:
         internal = [node.name for node in nodes if node.internal]
         sources = {node.name: f"127.0.1.{number}" for number, node in enumerate(nodes, start=1) if internal}
         with ExitStack() as stack:
-            found = iter(stack.enter_context(reserved(len(names) + len(internal))))
             yield cls(
-                own={name: next(found) for name in names},
-                internal={name: next(found) for name in internal},
-                advertised={name: stack.enter_context(_reserved_on(list(sources.values()))) for name in internal},
+                own=dict(zip(names, stack.enter_context(reserved(len(names))), strict=True)),
+                internal={name: stack.enter_context(_reserved_on([HOST, *sources.values()])) for name in internal},
                 _sources=sources,
             )
 
@@ -85,14 +82,9 @@ class Ports:
 
     def listen(self, link: Link) -> Address:
         """Where a link's proxy is to listen; port 0 if that is anywhere."""
-        advertised = self.advertised.get(link.target)
-        return (HOST, 0) if link.source == CLIENT or advertised is None else (self._sources[link.source], advertised)
-
-    def told(self, name: str) -> dict[str, int]:
-        """What a node with a port for other nodes is told of that."""
-        if name not in self.internal:
-            return {}
-        return {"internal_port": self.internal[name], "advertised_port": self.advertised[name]}
+        if link.source == CLIENT or link.target not in self.internal:
+            return HOST, 0
+        return self._sources[link.source], self.internal[link.target]
 
 
 def listens(pid: int, port: int) -> bool:

@@ -24,7 +24,7 @@ from urllib.parse import quote
 import msgspec
 
 from harness import roots
-from harness.cluster.forks import adopt_orphans, fork, kill_descendants, kill_group
+from harness.cluster.forks import adopt_orphans, fork, kill_descendants, kill_group, signal_all
 from harness.model.system import Address
 from harness.node.context import NodeSpec
 
@@ -36,7 +36,7 @@ class Start(msgspec.Struct, frozen=True, tag=True):
 
 
 class Signal(msgspec.Struct, frozen=True, tag=True):
-    """Send a signal to a node's whole process group, if that node still runs."""
+    """Send a signal to all of a node's processes, if that node still runs."""
 
     name: str
     number: int
@@ -121,7 +121,7 @@ class Warden:
                 self._report(Started(spec.name, pid))
             case Signal(name, number):
                 if name in self._pids:
-                    os.killpg(self._pids[name], number)  # not waited for yet, so the group is still this node's
+                    signal_all(self._pids[name], number)  # not waited for yet, so the group is still this node's
             case DeleteAtEnd():
                 self._delete.append(command)
             case RemoveAtEnd(directory):

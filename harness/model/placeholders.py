@@ -1,7 +1,7 @@
 """What is filled into the argument vector of a foreign program: where it listens, where its files are, how it reaches others.
 
     {host} {port} {data}                               its own
-    {internal_port} {advertised_port}                  its own, if it has a port for other nodes: see `Node.internal`
+    {internal_port}                                    its own for other nodes, if it has one: see `Node.internal`
     {peer:NAME} {peer_host:NAME} {peer_port:NAME}      of a peer, as its link is reached: host:port, or either half
 
 Anything else in braces stays as it is, for arguments may be JSON.
@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-INTERNAL: Final = ("internal_port", "advertised_port")
+INTERNAL: Final = "internal_port"
 
-_OWN: Final = "|".join(("host", "port", "data", *INTERNAL))
+_OWN: Final = "|".join(("host", "port", "data", INTERNAL))
 _PLACEHOLDER: Final = re.compile(rf"\{{(?:(?P<own>{_OWN})|(?P<what>peer|peer_host|peer_port):(?P<peer>[^{{}}]*))\}}")
 
 
@@ -30,7 +30,7 @@ def own_in(command: Iterable[str]) -> set[str]:
 
 
 def filled(part: str, *, own: Mapping[str, str], peers: Mapping[str, tuple[str, int]]) -> str:
-    """One argument with its placeholders filled in; `own` has "host", "port", "data", and those of `INTERNAL` if asked for."""
+    """One argument with its placeholders filled in; `own` has "host", "port", "data", and `INTERNAL` if asked for."""
 
     def value(match: re.Match[str]) -> str:
         if match["own"]:

@@ -43,7 +43,7 @@ class Node:
     """For a foreign program: whether other nodes reach it on a port of its own, `{internal_port}`; clients use `{port}`.
 
     Programs tell all their peers one name and port of themselves, while each source has a link of its own. So the links from
-    other nodes to this one all have one port, `{advertised_port}`, and differ in their loopback address, `{peer_host:NAME}`."""
+    other nodes to this one have that same port, each on a loopback address of its own, `{peer_host:NAME}`."""
 
     def __post_init__(self) -> None:
         if (self.code is None) == (not self.command):
@@ -55,11 +55,10 @@ class Node:
             raise UsageError(f"Node {self.name!r}: fake_clock= is for foreign programs; a node with code= needs none.")
         if self.setup is not None and not self.command:
             raise UsageError(f"Node {self.name!r}: setup= is for foreign programs; a node with code= prepares itself.")
-        asked = own_in(self.command).intersection(INTERNAL)
         if self.internal and not self.command:
             raise UsageError(f"Node {self.name!r}: internal= is for foreign programs; a node with code= has one port for all.")
-        if asked and not self.internal:
-            raise UsageError(f"Node {self.name!r}: its command asks for {{{min(asked)}}}. Give the node internal=True.")
+        if INTERNAL in own_in(self.command) and not self.internal:
+            raise UsageError(f"Node {self.name!r}: its command asks for {{{INTERNAL}}}. Give the node internal=True.")
         for name in peers_in(self.command):
             if name not in self.peers:
                 raise UsageError(

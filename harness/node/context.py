@@ -67,8 +67,8 @@ class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...] = ()
     setup: str | None = None
     """The module that prepares each start of a foreign program; see `harness.model.system.Node`."""
-    internal: dict[str, int] = {}
-    """Of a foreign program with a port for other nodes: `internal_port` and `advertised_port`."""
+    internal_port: int | None = None
+    """Where a foreign program listens for other nodes, if not where it does for clients."""
     peers: dict[str, Address] = {}
     config: dict[str, object] = {}
     control: str | None = None

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis as RedisConnection
 
 _NODE: Final = "redis"
-_SERVER: Final = "redis-server"
+SERVER: Final = "redis-server"
+"""The program."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class Redis:
     def nodes(self) -> Sequence[Node]:
         persistence = ("--appendonly", "yes", "--appendfsync", "always") if self.fsync else ("--appendonly", "no")
         command = (
-            _SERVER, "--bind", "{host}", "--protected-mode", "no", "--port", "{port}", "--dir", "{data}", "--save", "",
+            SERVER, "--bind", "{host}", "--protected-mode", "no", "--port", "{port}", "--dir", "{data}", "--save", "",
             *persistence,
         )  # fmt: skip
         return [Node(name=_NODE, command=command, fake_clock=self.fake_clock)]
@@ -43,15 +44,15 @@ class Redis:
     def missing(self) -> str | None:
         if find_spec("redis") is None:
             return "Redis needs its client library, which is not installed: pip install 'distributed-ml-harness[redis]'"
-        if shutil.which(_SERVER) is None:
-            return f"Redis needs {_SERVER}, which is not on PATH: apt install redis-server"
+        if shutil.which(SERVER) is None:
+            return f"Redis needs {SERVER}, which is not on PATH: apt install redis-server"
         return None
 
     async def probe(self, address: Address) -> None:
         """Returns when the server answers PING, which it does when it has read what it had on disk."""
         from redis.exceptions import RedisError
 
-        connection = _connection(address)
+        connection = connected_to(address)
         try:
             await connection.ping()
         except RedisError as error:
@@ -63,7 +64,7 @@ class Redis:
         """What the server's clock shows, to the microsecond."""
         from redis.exceptions import RedisError
 
-        connection = _connection(address)
+        connection = connected_to(address)
         try:
             seconds, microseconds = await connection.time()
         except RedisError as error:
@@ -77,7 +78,7 @@ class RedisClient:
     """One connection, opened anew after an error; nothing is retried behind the load's back."""
 
     def __init__(self, address: Address) -> None:
-        self._redis = _connection(address)
+        self._redis = connected_to(address)
 
     async def invoke(self, call: Call) -> Answer:
         from redis.exceptions import BusyLoadingError, ResponseError
@@ -109,7 +110,8 @@ class RedisClient:
             raise CallFailed(str(error)) from error
 
 
-def _connection(address: Address) -> RedisConnection:
+def connected_to(address: Address) -> RedisConnection:
+    """A connection that is opened when it is first used, and never sends anything twice."""
     from redis.asyncio import Redis as Connection
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff

@@ -233,3 +233,48 @@ def test_nothing_of_this_process_is_inherited(tmp_path: Path) -> None:
     finally:
         os.close(leaky)
     assert said(tmp_path) == "4\n"
+
+
+LEAVES_ITS_GROUP = (
+    "import os, signal, time\n"
+    "pid = os.fork()\n"
+    "if pid == 0:\n"
+    "    os.setsid()\n"
+    "    signal.signal(signal.SIGTERM, lambda *_: print('terminated', flush=True))\n"
+    "    print('child', os.getpid(), flush=True)\n"
+    "    while True: time.sleep(600)\n"
+    "os.waitpid(pid, 0)\n"
+)
+
+
+def _child(folder: Path) -> int | None:
+    log = folder / "p.log"
+    told = log.read_text().splitlines(keepends=True) if log.exists() else []
+    return int(told[0].split()[1]) if told and told[0].endswith("\n") else None
+
+
+def test_what_left_a_programs_group_is_stopped_resumed_and_killed_with_it(tmp_path: Path) -> None:
+    async def scenario(processes: WardenClient) -> None:
+        await processes.start(python(tmp_path, LEAVES_ITS_GROUP))
+        await until_async(lambda: _child(tmp_path))
+        child = psutil.Process(_child(tmp_path))
+        processes.signal("p", signal.SIGSTOP)
+        await until_async(lambda: child.status() == psutil.STATUS_STOPPED)
+        processes.signal("p", signal.SIGCONT)
+        await until_async(lambda: child.status() != psutil.STATUS_STOPPED)
+        processes.signal("p", signal.SIGKILL)
+        assert await processes.exit_code("p") == -signal.SIGKILL
+        await until_async(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+    run(tmp_path, scenario)
+
+
+def test_only_the_program_itself_is_told_to_end(tmp_path: Path) -> None:
+    async def scenario(processes: WardenClient) -> None:
+        await processes.start(python(tmp_path, LEAVES_ITS_GROUP))
+        await until_async(lambda: _child(tmp_path))
+        processes.signal("p", signal.SIGTERM)
+        assert await processes.exit_code("p") == -signal.SIGTERM
+
+    run(tmp_path, scenario)
+    assert "terminated" not in said(tmp_path)

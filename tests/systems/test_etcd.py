@@ -37,6 +37,12 @@ def invoke(call: Call, *urls: str, serializable: bool = False) -> Answer:
     return asyncio.run(scene())
 
 
+@pytest.mark.parametrize(("body", "value"), [(b'{"succeeded":true}', '["1","2"]'), (b"{}", '["1","2",false]')])
+def test_a_compare_and_set_tells_whether_it_did(body: bytes, value: str) -> None:
+    with answering(body=body) as (url, _):
+        assert invoke(Call("cas", "k", '["1","2"]'), url) == Answer(value, "n1")
+
+
 def refusal(message: str, code: int) -> bytes:
     return msgspec.json.encode({"message": message, "code": code})
 
@@ -51,10 +57,10 @@ def test_all_members_are_told_the_same_cluster_and_listen_elsewhere_than_they_sa
     assert len(links_of(Etcd())) == 3 + 6
     for node in nodes:
         options = dict(zip(node.command[3::2], node.command[4::2], strict=True))
-        port = {name: f"{{peer_port:{name}}}" for name in ("n1", "n2", "n3")} | {node.name: "{advertised_port}"}
+        port = {name: f"{{peer_port:{name}}}" for name in ("n1", "n2", "n3")} | {node.name: "{internal_port}"}
         assert options["--initial-cluster"] == ",".join(f"{name}=http://{name}.etcd:{port[name]}" for name in port)
         assert options["--listen-peer-urls"] == "http://{host}:{internal_port}"
-        assert options["--initial-advertise-peer-urls"] == f"http://{node.name}.etcd:{{advertised_port}}"
+        assert options["--initial-advertise-peer-urls"] == f"http://{node.name}.etcd:{{internal_port}}"
         assert options["--data-dir"] == "{data}/member"
         found = re.findall(r"(n\d)\.etcd=\{peer_host:(n\d)\}", node.command[1])
         assert found == [(peer, peer) for peer in node.peers]
@@ -106,7 +112,7 @@ def test_after_any_other_error_a_writes_fate_is_unknown(body: bytes) -> None:
 
 
 def test_calls_that_it_does_not_know_have_failed() -> None:
-    with pytest.raises(CallFailed, match="read, or written"):
+    with pytest.raises(CallFailed, match="read, written"):
         invoke(Call("predict", "k"), "http://127.0.0.1:1/")
 
 

@@ -15,8 +15,17 @@ from results.record.result import CheckResult
 
 pytestmark = pytest.mark.slow
 
+DRILLS = (
+    "etcd/leader_partitioned",
+    "etcd/serializable_reads",
+    "redis/failover_with_wait",
+    "redis/failover_without_wait",
+    "postgresql/failover_synchronous",
+    "postgresql/failover_asynchronous",
+)
 
-@pytest.mark.parametrize("name", ["etcd/leader_partitioned", "etcd/serializable_reads"])
+
+@pytest.mark.parametrize("name", DRILLS)
 def test_it_ends_as_its_drill_says(name: str, tmp_path: Path) -> None:
     named = catalog.find_drill(name)
     if missing := missing_for(named.drill.system, namespaces=False):

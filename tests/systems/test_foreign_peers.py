@@ -127,8 +127,8 @@ def test_a_setup_is_called_in_the_nodes_process_before_the_program(tmp_path: Pat
     code = "import sys; print(*sys.argv[1:], sep='|')"
     spec = NodeSpec(
         name="p", start=2, host="127.0.0.1", port=1, seed=0, data=str(tmp_path / "p"), log=str(tmp_path / "p.log"),
-        command=(sys.executable, "-c", code, "{internal_port}", "{advertised_port}"), setup=__name__,
-        internal={"internal_port": 22, "advertised_port": 33},
+        command=(sys.executable, "-c", code, "{internal_port}"), setup=__name__,
+        internal_port=22,
     )  # fmt: skip
 
     async def scene() -> None:
@@ -137,7 +137,7 @@ def test_a_setup_is_called_in_the_nodes_process_before_the_program(tmp_path: Pat
             assert await processes.exit_code("p") == 0
 
     asyncio.run(scene())
-    assert (tmp_path / "p.log").read_text().strip() == "22|33|p, start 2"
+    assert (tmp_path / "p.log").read_text().strip() == "22|p, start 2"
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ class Etcd:
         return [self._node(name, tuple(peer for peer in names if peer != name)) for name in names]
 
     def _node(self, name: str, peers: tuple[str, ...]) -> Node:
-        ports = {name: "{advertised_port}"} | {peer: f"{{peer_port:{peer}}}" for peer in peers}
+        ports = {name: "{internal_port}"} | {peer: f"{{peer_port:{peer}}}" for peer in peers}
         urls = {member: f"http://{member}{_SUFFIX}:{port}" for member, port in sorted(ports.items())}
         own = "http://{host}:{port}"
         command = (

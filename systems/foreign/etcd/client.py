@@ -30,16 +30,42 @@ class _Put(msgspec.Struct):
     value: str
 
 
+class _Delete(msgspec.Struct):
+    key: str
+
+
+class _HasValue(msgspec.Struct, tag_field="target", tag="VALUE"):
+    key: str
+    value: str
+
+
+class _IsNotThere(msgspec.Struct, tag_field="target", tag="CREATE", rename="camel"):
+    key: str
+    create_revision: int = 0
+
+
+class _Operation(msgspec.Struct, rename="camel", omit_defaults=True):
+    request_put: _Put | None = None
+    request_delete_range: _Delete | None = None
+
+
+class _Transaction(msgspec.Struct):
+    """If a key is as compared, the operations are carried out."""
+
+    compare: list[_HasValue | _IsNotThere]
+    success: list[_Operation]
+
+
+class _Decided(msgspec.Struct):
+    succeeded: bool = False
+
+
 class _KeyValue(msgspec.Struct):
     value: str = ""
 
 
 class _Found(msgspec.Struct):
     kvs: list[_KeyValue] = []
-
-
-class _Decided(msgspec.Struct):
-    succeeded: bool = False
 
 
 class _Error(msgspec.Struct):
@@ -50,13 +76,12 @@ class _Error(msgspec.Struct):
 class EtcdClient:
     """Asks one member, and from then on the next one when that did not answer, or answered with an error.
 
-    A write is sent once. A read has no effect, so it is asked of the other members as well while there is time. Reads and
-    writes move on each for itself: a member that cannot have anything written may still be able to read.
+    What changes a key is sent once. A read has no effect, so it is asked of the other members as well while there is time.
     """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]], *, serializable_reads: bool) -> None:
         self._members = [(name, HttpClient(address)) for name, address in entries]
-        self._at = dict.fromkeys(("range", "put"), home % len(entries))
+        self._at = home % len(entries)
         self._serializable = serializable_reads
 
     async def invoke(self, call: Call) -> Answer:
@@ -66,11 +91,23 @@ class EtcdClient:
         if call.kind == "write" and call.value is not None:
             name, _ = await self._ask("put", _Put(key, _encoded(call.value)))
             return Answer(None, name)
-        raise CallFailed(f"etcd's keys are read, or written with a value; this call is {call}")
+        if call.kind == "delete":
+            name, _ = await self._ask("deleterange", _Delete(key))
+            return Answer(None, name)
+        if call.kind == "cas" and call.value is not None:
+            return await self._swap(key, *msgspec.json.decode(call.value, type=tuple[str | None, str | None]))
+        raise CallFailed(f"etcd's keys are read, written with a value, compared and set, or deleted; this call is {call}")
 
     async def close(self) -> None:
         for _, client in self._members:
             client.close()
+
+    async def _swap(self, key: str, expected: str | None, new: str | None) -> Answer:
+        there = _IsNotThere(key) if expected is None else _HasValue(key, _encoded(expected))
+        change = _Operation(request_delete_range=_Delete(key)) if new is None else _Operation(_Put(key, _encoded(new)))
+        name, body = await self._ask("txn", _Transaction([there], [change]))
+        swapped = msgspec.json.decode(body, type=_Decided).succeeded
+        return Answer(msgspec.json.encode([expected, new] if swapped else [expected, new, False]).decode(), name)
 
     async def _read(self, key: str) -> Answer:
         for _ in self._members[1:]:
@@ -88,7 +125,7 @@ class EtcdClient:
 
     async def _ask(self, what: str, request: msgspec.Struct) -> tuple[str, bytes]:
         """Which member answered, and what. Raises `CallFailed` if nothing was done, else `TransportError`."""
-        name, client = self._members[self._at[what]]
+        name, client = self._members[self._at]
         served = False
         try:
             response = await client.request("POST", f"/v3/kv/{what}", msgspec.json.encode(request), timeout_s=_TIMEOUT_S)
@@ -99,7 +136,7 @@ class EtcdClient:
             raise type(error)(f"{name}: {error}") from error
         finally:
             if not served:  # also if the call was given up from outside
-                self._at[what] = (self._at[what] + 1) % len(self._members)
+                self._at = (self._at + 1) % len(self._members)
         if not served:
             told = _told(response.body)
             raise (CallFailed if told.code in _REFUSED else TransportError)(f"{name}: {told.message}")

@@ -1,0 +1,83 @@
+"""PostgreSQL: a primary, a standby that it streams to, and a failover that somebody outside decides on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from harness.model.system import Address, Client, Node
+from systems.foreign.postgresql import programs
+from systems.foreign.postgresql.client import PostgresqlClient, asked
+
+_NAMES: Final = ("n1", "n2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Postgresql:
+    """Two servers, the second one the first one's standby at first; clients ask the one that takes writes.
+
+    Every commit is on the primary's disk before it is acknowledged. With `synchronous` it is on the standby's as well: then
+    a failover loses nothing that was acknowledged, and while the standby is away no write is.
+    """
+
+    synchronous: bool = True
+    """Whether a commit waits for the standby: `synchronous_standby_names = '*'`, or no such name."""
+
+    def nodes(self) -> Sequence[Node]:
+        settings = {
+            "listen_addresses": "{host}",
+            "port": "{port}",
+            "unix_socket_directories": "",
+            "synchronous_commit": "on",
+            "synchronous_standby_names": "*" if self.synchronous else "",
+            "wal_retrieve_retry_interval": "100ms",  # a standby that lost its primary looks for it again so soon
+            "wal_keep_size": "64MB",
+            "shared_buffers": "16MB",
+            "max_connections": "60",
+        }
+        command = (
+            str((programs.folder() or Path()) / "postgres"),
+            "-D",
+            "{data}/cluster",
+            *(f"--{name}={value}" for name, value in settings.items()),
+        )
+        return [
+            Node(name=name, command=command, peers=(peer,), setup="systems.foreign.postgresql.start")
+            for name, peer in zip(_NAMES, reversed(_NAMES), strict=True)
+        ]
+
+    def entries(self) -> Sequence[str]:
+        return _NAMES
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        return PostgresqlClient(list(entries.items()))
+
+    def missing(self) -> str | None:
+        if find_spec("asyncpg") is None:
+            return "PostgreSQL needs its client library: pip install 'distributed-ml-harness[postgresql]'"
+        return programs.why_not_here()
+
+    async def probe(self, address: Address) -> None:
+        await asked(address, "SELECT 1")
+
+    async def leads(self, address: Address) -> bool:
+        return not await asked(address, "SELECT pg_is_in_recovery()")
+
+    async def promote(self, address: Address) -> None:
+        """`pg_promote()`. The standby has then replayed all that it had received."""
+        if not await asked(address, "SELECT pg_promote(true, 5)"):
+            raise ConnectionError("it was not promoted within 5 s")
+
+    async def leader(self, addresses: Mapping[str, Address]) -> str:
+        """The primary, of two the one of the newest timeline. Raises `ConnectionError` if there is none."""
+        timelines = {
+            name: str(await asked(address, "SELECT pg_walfile_name(pg_current_wal_lsn())"))[:8]
+            for name, address in addresses.items()
+            if await self.leads(address)
+        }
+        if not timelines:
+            raise ConnectionError("no server takes writes")
+        return max(timelines, key=timelines.__getitem__)

@@ -1,0 +1,67 @@
+"""What happens before each start of a PostgreSQL server: it is made, or made a copy of the primary, or left as it is."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from harness.model.system import Address
+from harness.node.context import NodeSpec
+from systems.foreign.postgresql import programs
+
+_USER: Final = "harness"
+_CLUSTER: Final = "cluster"
+_TABLE: Final = "CREATE TABLE registers (key text PRIMARY KEY, value text NOT NULL);\n"
+_AGAIN_S: Final = 0.1
+
+
+def setup(spec: NodeSpec) -> Sequence[str]:
+    """Prepare the folder `cluster`; no arguments are needed.
+
+    At first the first node is made, and the other one is its copy. A server that starts again while another one is the
+    primary becomes a copy of that one: what it alone had is gone, as after `pg_rewind`. Else it goes on as what it was.
+    """
+    programs.not_as_root()
+    found = programs.folder()
+    if found is None:
+        sys.exit("PostgreSQL's programs are gone")
+    [(peer, address)] = spec.peers.items()
+    if spec.start:
+        if _is_primary(found, address):
+            _copy(found, spec.name, address)
+    elif spec.name < peer:
+        _make(found)
+    else:
+        while not _is_primary(found, address):
+            time.sleep(_AGAIN_S)
+        _copy(found, spec.name, address)
+    return []
+
+
+def _make(found: Path) -> None:
+    options = ("-U", _USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--wal-segsize", "1", "--no-sync")
+    subprocess.run([found / "initdb", "-D", _CLUSTER, *options], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([found / "postgres", "--single", "-D", _CLUSTER, "postgres"], input=_TABLE.encode(), check=True)
+
+
+def _copy(found: Path, name: str, address: Address) -> None:
+    shutil.rmtree(_CLUSTER, ignore_errors=True)
+    primary = f"{_primary(address)} application_name={name}"
+    options = ("--checkpoint", "fast", "--wal-method", "stream", "--write-recovery-conf", "--no-sync")
+    subprocess.run([found / "pg_basebackup", "-D", _CLUSTER, "-d", primary, *options], check=True)
+
+
+def _is_primary(found: Path, address: Address) -> bool:
+    """Whether a server says that it takes writes; one that does not answer does not."""
+    question = (found / "psql", "-d", f"{_primary(address)} dbname=postgres", "-Atc", "SELECT pg_is_in_recovery()")
+    return subprocess.run(question, check=False, capture_output=True).stdout == b"f\n"
+
+
+def _primary(address: Address) -> str:
+    host, port = address
+    return f"host={host} port={port} user={_USER} connect_timeout=2"
