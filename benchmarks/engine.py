@@ -4,6 +4,9 @@ All load the same server in turn, from one process with 16 connections, one requ
 generator's own processor time compare even where the machine is busy; the server, in a process of its own, is cheaper than any
 of them. wrk is closed loop and checks nothing; the engine and locust time each call and look at its answer.
 
+`--workers 1 2 4` compares numbers of the engine's processes, with as many server processes on one port: how many calls a second
+all make together, how many per CPU-second, and how many cores a million a second would take.
+
 `--memory-s 600` is one run of 100,000 calls a second that takes so long, and prints the engine's memory meanwhile.
 """
 
@@ -36,13 +39,13 @@ SECONDS = 2
 REQUEST = Exchange(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", (b"ok",))
 
 _SERVER = r"""
-import asyncio, uvloop
+import asyncio, sys, uvloop
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 class Server(asyncio.Protocol):
     def connection_made(self, transport): self.transport = transport
     def data_received(self, data): self.transport.write(ANSWER * data.count(b"\r\n\r\n"))
 async def main():
-    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", int(sys.argv[1]), reuse_port=True)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 uvloop.run(main())
@@ -80,14 +83,21 @@ class Figure(NamedTuple):
 
 
 @contextmanager
-def serving() -> Iterator[tuple[str, int]]:
-    process = subprocess.Popen([sys.executable, "-c", _SERVER], stdout=subprocess.PIPE)
+def serving(processes: int = 1) -> Iterator[tuple[str, int]]:
+    """So many server processes that share a port; the kernel spreads the connections over them."""
+    started: list[subprocess.Popen[bytes]] = []
+    port = 0
     try:
-        assert process.stdout is not None
-        yield "127.0.0.1", int(process.stdout.readline())
+        for _ in range(processes):
+            process = subprocess.Popen([sys.executable, "-c", _SERVER, str(port)], stdout=subprocess.PIPE)
+            started.append(process)
+            assert process.stdout is not None
+            port = int(process.stdout.readline())
+        yield "127.0.0.1", port
     finally:
-        process.kill()
-        process.wait()
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def load(
@@ -96,10 +106,11 @@ def load(
     arrivals: Literal["constant", "poisson"] = "constant",
     depth: int = 1,
     seconds: float = SECONDS,
+    processes: int = 1,
 ) -> Snapshot:
-    """One process of the engine for a while; of a rate that is too high, what it made of it."""
-    asked = Load(rate=rate, seconds=seconds, clients=CONNECTIONS, arrivals=arrivals, timeout_ms=300)
-    with Engine(EngineTask(address=address, exchanges=[REQUEST], load=asked, seed=1, depth=depth)) as engine:
+    """The engine for a while; of a rate that is too high, what it made of it."""
+    asked = Load(rate=rate, seconds=seconds, clients=CONNECTIONS * processes, arrivals=arrivals, timeout_ms=300)
+    with Engine(EngineTask(address=address, exchanges=[REQUEST], load=asked, seed=1, depth=depth), processes) as engine:
         engine.start()
         return engine.wait()
 
@@ -143,6 +154,23 @@ def recording_ns() -> float:
     used_ns = time.process_time_ns() - from_ns
     gc.enable()
     return used_ns / 1_000_000
+
+
+def scaling(workers: list[int], rounds: int) -> None:
+    """What the engine's processes make together, as a table in Markdown: the medians of some rounds in turn."""
+    found: dict[int, list[tuple[float, float]]] = {count: [] for count in workers}
+    for _ in range(rounds):
+        for count in workers:
+            with serving(count) as address:
+                counted = load(address, rate=400_000 * count, depth=16, processes=count)
+            found[count].append((counted.ok / counted.seconds, counted.ok / counted.cpu_s))
+    first = statistics.median(per_cpu_s for _, per_cpu_s in found[workers[0]])
+    print(f"{os.cpu_count()} cores; the servers run on them, too")
+    print("| processes | calls a second | calls per CPU-second | of the first line's | cores for 1,000,000/s |")
+    print("| ---: | ---: | ---: | ---: | ---: |")
+    for count, figures in found.items():
+        rate, per_cpu_s = (statistics.median(column) for column in zip(*figures, strict=True))
+        print(f"| {count} | {rate:,.0f} | {per_cpu_s:,.0f} | {per_cpu_s / first:.0%} | {1e6 / per_cpu_s:.1f} |")
 
 
 def memory(address: tuple[str, int], seconds: float) -> None:
@@ -199,8 +227,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory-s", type=float, help="only the long run")
+    parser.add_argument("--workers", type=int, nargs="+", help="only these numbers of processes, beside each other")
     options = parser.parse_args()
-    if options.memory_s is None:
+    if options.workers:
+        scaling(options.workers, options.rounds)
+    elif options.memory_s is None:
         main(options.rounds)
     else:
         with serving() as server:

@@ -3,7 +3,8 @@
 `python benchmarks/serving.py --rate 100000 --depth 16 --seconds 60` asks for a rate and prints what came of it: done a second,
 latency from the due time, and processor time of each part. `--balancers ours haproxy` takes turns, `--rounds` times each;
 `--plane` puts every link through the embedded fault plane (ours only). `--cache 2000` has the replicas remember answers: then
-what is measured is everything but the model.
+what is measured is everything but the model. `--disturb 0.33` measures again while a process beside it takes a third of one
+core. `--profile` prints where each microsecond went. `--overload 2` looks for the most that is done, and asks for twice that.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from balancers import BALANCER, REPLICAS, Running, direct, exchanges
+from disturbance import disturbed
+from profiling import MissingTool, profile, table
 
 from harness.cluster.cluster import Cluster
 from harness.cluster.fault_plane import PLANE
@@ -38,20 +41,33 @@ async def through_the_plane(replicas: int, folder: Path) -> AsyncIterator[Runnin
         yield Running(cluster.links.entries[BALANCER], {**pids, "plane": [cluster.processes.pid(PLANE)]})
 
 
-async def measure(running: Running, options: argparse.Namespace) -> tuple[Snapshot, dict[str, float]]:
-    """Load on a running system; what came of it, and the seconds of processor time of each part, per second of load."""
-    load = Load(rate=options.rate, seconds=options.seconds, clients=options.connections, timeout_ms=options.timeout_ms)
+Shares = dict[str, dict[str, float]]
+
+
+async def measure(
+    running: Running, options: argparse.Namespace, rate: float | None = None
+) -> tuple[Snapshot, dict[str, float], Shares]:
+    """Load on a running system; what came of it, and the seconds of processor time of each part, per second of load.
+
+    The shares of the stages in it are left out unless they are asked for.
+    """
+    load = Load(rate=rate or options.rate, seconds=options.seconds, clients=options.connections, timeout_ms=options.timeout_ms)
     task = EngineTask(
         address=running.address, exchanges=exchanges(running.address, 1000), load=load, seed=1, depth=options.depth,
         warm_up_s=options.warm_up,
     )  # fmt: skip
+    shares: Shares = {}
     with Engine(task, processes=options.processes) as engine:
         before = running.cpu_s()
         engine.start()
+        if options.profile:
+            await asyncio.sleep(options.warm_up)
+            shares = await asyncio.to_thread(profile, {"engine": engine.pids, **running.pids}, options.seconds * 0.8)
         snapshot = await asyncio.to_thread(engine.wait)
         after = running.cpu_s()
     seconds = options.seconds + options.warm_up
-    return snapshot, {"engine": snapshot.cpu_s / seconds, **{part: (after[part] - before[part]) / seconds for part in before}}
+    cpu = {"engine": snapshot.cpu_s / seconds, **{part: (after[part] - before[part]) / seconds for part in before}}
+    return snapshot, cpu, shares
 
 
 def line(name: str, snapshot: Snapshot, cpu: dict[str, float]) -> str:
@@ -68,6 +84,35 @@ def line(name: str, snapshot: Snapshot, cpu: dict[str, float]) -> str:
     )
 
 
+def costs(snapshot: Snapshot, cpu: dict[str, float]) -> dict[str, float]:
+    """Microseconds of processor time a request, of each part."""
+    return {part: used / max(snapshot.ok / snapshot.seconds, 1) * 1e6 for part, used in cpu.items()}
+
+
+def cores(us_a_request: dict[str, float]) -> str:
+    """What a million requests a second would take, if each cost what it does here."""
+    parts = ", ".join(f"{part} {us:.1f}" for part, us in us_a_request.items())
+    return f"1,000,000/s at this cost: {sum(us_a_request.values()):.1f} cores ({parts})"
+
+
+async def overload(running: Running, options: argparse.Namespace) -> None:
+    """The most that is done of a growing rate, then what is done of a multiple of it.
+
+    The rate counts as done if its p99 is below a second and nearly all was answered.
+    """
+    capacity, rate = 0.0, options.rate
+    while True:
+        snapshot, cpu, _ = await measure(running, options, rate)
+        print(line(f"asked for {rate:,.0f}/s", snapshot, cpu), flush=True)
+        done, p99_ns = snapshot.ok / snapshot.seconds, snapshot.latency.percentile_ns(99)
+        if p99_ns is None or p99_ns > 1e9 or snapshot.ok < 0.99 * snapshot.due:
+            break
+        capacity, rate = max(capacity, done), rate * 1.1
+    snapshot, cpu, _ = await measure(running, options, capacity * options.overload)
+    print(line(f"overload, {options.overload:g}x {capacity:,.0f}/s", snapshot, cpu))
+    print(f"goodput under overload: {snapshot.ok / snapshot.seconds / max(capacity, 1):.1%} of capacity")
+
+
 async def main(options: argparse.Namespace) -> None:
     per_cpu: dict[str, list[float]] = {}
     cache = f", {options.cache} answers remembered" if options.cache else ""
@@ -82,11 +127,24 @@ async def main(options: argparse.Namespace) -> None:
                     else direct(options.replicas, balancer, folder, options.cache)
                 )
                 async with opened as running:
-                    snapshot, cpu = await measure(running, options)
-            print(line(balancer + (" through the plane" if options.plane else ""), snapshot, cpu), flush=True)
-            for group in snapshot.failures[:3]:
-                print(f"  {group.calls} x {group.reason}")
-            per_cpu.setdefault(balancer, []).append(snapshot.ok / snapshot.seconds / max(cpu[BALANCER], 1e-9))
+                    if options.overload:
+                        await overload(running, options)
+                        continue
+                    for share in [0.0] if options.disturb == 0 else [0.0, options.disturb]:
+                        with disturbed(share):
+                            snapshot, cpu, shares = await measure(running, options)
+                        beside = f", {share:g} of a core taken" if share else ""
+                        print(
+                            line(balancer + (" through the plane" if options.plane else "") + beside, snapshot, cpu), flush=True
+                        )
+                        for group in snapshot.failures[:3]:
+                            print(f"  {group.calls} x {group.reason}")
+                        print(f"  {cores(costs(snapshot, cpu))}")
+                        if shares:
+                            print(table(shares, costs(snapshot, cpu)))
+                        per_cpu.setdefault(balancer + beside, []).append(
+                            snapshot.ok / snapshot.seconds / max(cpu[BALANCER], 1e-9)
+                        )
     for balancer, figures in per_cpu.items():
         print(f"{balancer}: {statistics.median(figures):,.0f} requests a CPU-second of the balancer", end="")
         peer = statistics.median(per_cpu["haproxy"]) if "haproxy" in per_cpu else None
@@ -107,9 +165,20 @@ if __name__ == "__main__":
     parser.add_argument(
         "--cache", type=int, default=0, help="answers that each replica remembers; 0: every one is a forward pass"
     )
+    parser.add_argument("--disturb", type=float, default=0.0, help="measure again while so much of one core is taken")
+    parser.add_argument(
+        "--overload",
+        type=float,
+        default=0.0,
+        help="raise the rate from --rate on until it is not done; then ask for so many times that",
+    )
+    parser.add_argument("--profile", action="store_true", help="microseconds a request by stage; needs perf and py-spy")
     parser.add_argument("--plane", action="store_true")
     parser.add_argument("--rounds", type=int, default=1)
     given = parser.parse_args()
     if given.plane and given.cache:
         parser.error("--cache and --plane do not go together")
-    asyncio.run(main(given))
+    try:
+        asyncio.run(main(given))
+    except MissingTool as missing:
+        parser.error(str(missing))
