@@ -35,7 +35,7 @@ class Batcher(Generic[Image]):
 
     def __init__(
         self,
-        predict: Callable[[Sequence[Image]], Sequence[Prediction]],
+        predict: Callable[[list[Image]], Sequence[Prediction]],
         max_batch: int = MAX_BATCH,
         log: Log = to_stderr,
     ) -> None:

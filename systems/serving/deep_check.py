@@ -27,7 +27,7 @@ class KnownAnswers:
 
     def __init__(self, folder: Path) -> None:
         digits = artifacts.digits(folder)[:KNOWN_IMAGES]
-        self.rows: Sequence[bytes] = [pixels.row(digit.pixels) for digit in digits]
+        self.rows = [pixels.row(digit.pixels) for digit in digits]
         self._labels = [digit.answer.label for digit in digits]
         self._recorded = {version.fingerprint: version.answers for version in artifacts.versions(folder).values()}
 

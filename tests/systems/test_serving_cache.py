@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -58,7 +57,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     predict_all = Classifier.predict
 
-    def counted(self: Classifier, rows: Sequence[bytes]) -> list[Prediction]:
+    def counted(self: Classifier, rows: list[bytes]) -> list[Prediction]:
         sizes.append(len(rows))
         return predict_all(self, rows)
 

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
@@ -181,3 +182,30 @@ def test_weights_are_loaded_as_weights_only(trained: Path) -> None:
 def test_the_digits_file_is_plain_json(trained: Path) -> None:
     first = msgspec.json.decode((trained / artifacts.DIGITS).read_bytes())[0]
     assert sorted(first) == ["answer", "pixels"]
+
+
+def test_the_compiled_network_answers_as_pytorch_does(trained: Path) -> None:
+    pytest.importorskip("systems.serving._compiled", reason="there was no compiler")
+    random = Random(1)
+    classifier = Classifier(artifacts.read(trained, artifacts.WEIGHTS))
+    images = [row([random.uniform(0, 16) for _ in range(64)]) for _ in range(100)]
+    assert classifier.predict(images) == classifier.predict_by_torch(images)
+    memory = bytearray(classifier.weights())
+    classifier.serve_from(memoryview(memory))
+    assert classifier.predict(images) == classifier.predict_by_torch(images)
+    for _ in range(60):  # damage is served alike, infinities and what is no number included
+        at = random.randrange(len(memory))
+        memory[at] = random.choice([memory[at] ^ 1 << random.randrange(8), 0xFF, 0x7F])
+        expected = classifier.predict_by_torch(images[:10])
+        for found, answer in zip(classifier.predict(images[:10]), expected, strict=True):
+            assert (found.label, found.score) == (answer.label, pytest.approx(answer.score, abs=1e-4, nan_ok=True))
+
+
+@pytest.mark.parametrize("rows", [[b"short"], [bytes(512), bytes(513)], [None]])
+def test_a_row_that_is_no_image_is_an_error(trained: Path, rows: list[bytes]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        Classifier(artifacts.read(trained, artifacts.WEIGHTS)).predict(rows)
+
+
+def test_no_images_have_no_predictions(trained: Path) -> None:
+    assert Classifier(artifacts.read(trained, artifacts.WEIGHTS)).predict([]) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -98,7 +97,7 @@ def test_a_wrong_answer_from_right_weights_is_not_well_and_loads_nothing(
     """The arithmetic, or the batch, is what is wrong."""
     predicted = Classifier.predict
 
-    def a_little_off(self: Classifier, rows: Sequence[bytes]) -> list[Prediction]:
+    def a_little_off(self: Classifier, rows: list[bytes]) -> list[Prediction]:
         return [Prediction(answer.label, answer.score - 0.001) for answer in predicted(self, rows)]
 
     async def scenario(client: HttpClient) -> None:
