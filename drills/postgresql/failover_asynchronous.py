@@ -14,7 +14,7 @@ from workloads.registers import Registers
 drill = Drill(
     system=Postgresql(synchronous=False),
     workload=Registers(keys=500, writes=0.5),
-    load=Load(rate=150, clients=10, seconds=8),
+    load=Load(rate=100, clients=10, seconds=8),
     faults=[
         Partition("n2>n1").between(1.5, 3.5),
         Kill("n1").between(2.5, 5),

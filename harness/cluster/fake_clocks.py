@@ -44,6 +44,7 @@ def environment(file: str, before: str = "") -> dict[str, str]:
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_DONT_RESET": "1",
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # else it takes waits by the monotonic clock, as Java's, for longer ones
     }
 
 

@@ -17,11 +17,11 @@ from harness.cluster.cpu_quotas import CpuQuotas
 from harness.cluster.holds import Holds
 from harness.cluster.log_lines import lines_from
 from harness.cluster.ports import listens
-from harness.cluster.probe import ASK_AGAIN_S, PROBE_TIMEOUT_S, START_TIMEOUT_S, Probe
+from harness.cluster.probe import ASK_AGAIN_S, PROBE_TIMEOUT_S, Probe
 from harness.cluster.process_limits import ProcessLimits, cpu_s_of, limit_of
 from harness.cluster.warden_client import WardenClient, last_lines
 from harness.model.errors import FaultError, HarnessError, NodeDown
-from harness.model.system import Address, Node
+from harness.model.system import START_TIMEOUT_S, Address, Node
 from harness.node.context import NodeSpec
 
 
@@ -191,7 +191,8 @@ class NodeProcesses:
 
     async def _answering(self, name: str, pid: int) -> None:
         """Wait until this process, and no other, answers on the node's port."""
-        deadline, why = time.monotonic() + START_TIMEOUT_S, ""
+        limit_s = self._nodes[name].starts_within_s if name in self._nodes else START_TIMEOUT_S
+        deadline, why = time.monotonic() + limit_s, ""
         address = self._address_of(name)
         while self._warden.pid(name) == pid:
             try:
@@ -207,7 +208,7 @@ class NodeProcesses:
                 why = f"port {address[1]} is answered by another process, not by pid {pid}"
             if time.monotonic() > deadline:
                 raise NodeDown(
-                    f"{name} did not answer within {START_TIMEOUT_S:g} s of its start ({why})."
+                    f"{name} did not answer within {limit_s:g} s of its start ({why})."
                     f" Its log ends: {last_lines(self.log(name), 3)}"
                 )
             await asyncio.sleep(ASK_AGAIN_S)

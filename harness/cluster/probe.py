@@ -12,8 +12,6 @@ from harness.model.errors import FaultError
 from harness.model.system import CLIENT, Address, HasClock, HasProbe, Node, System
 from harness.node.context import NODE_PATH, NodePage
 
-START_TIMEOUT_S: Final = 30.0
-"""A node that does not answer this long after its start will not start."""
 PROBE_TIMEOUT_S: Final = 1.0
 """A node that starts is asked so long …"""
 ASK_AGAIN_S: Final = 0.004

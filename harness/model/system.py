@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Final, Literal, Protocol, runtime_checkable
 
 from harness.model.errors import UsageError
 from harness.model.placeholders import INTERNAL, own_in, peers_in
+
+START_TIMEOUT_S: Final = 30.0
+"""How long a node may take to start, unless it says something else."""
 
 Address = tuple[str, int]
 """Host and port."""
@@ -37,6 +40,8 @@ class Node:
     """For a foreign program: a module with `def setup(spec: NodeSpec) -> Sequence[str]`, called in the node's process before
     each start of the program. It may prepare the node's folder, look how its peers are, and wait for them; it returns
     arguments that are added to the command."""
+    starts_within_s: float = START_TIMEOUT_S
+    """A node that does not answer so long after its start will not start."""
     fake_clock: bool = False
     """For a foreign program: whether its clock can be made wrong, by libfaketime. Each look at it then reads a file."""
     internal: bool = False

@@ -11,10 +11,10 @@ from typing import Final
 
 from harness.cluster.holds import Holds
 from harness.cluster.limits import Limits
-from harness.cluster.probe import ASK_AGAIN_S, PROBE_TIMEOUT_S, START_TIMEOUT_S, Probe
+from harness.cluster.probe import ASK_AGAIN_S, PROBE_TIMEOUT_S, Probe
 from harness.http.message import TransportError
 from harness.model.errors import FaultError, NodeDown
-from harness.model.system import Node
+from harness.model.system import START_TIMEOUT_S, Node
 from harness.simulation.host import SIGKILL, Host, Main
 
 _LOOK_AGAIN_S: Final = 0.001

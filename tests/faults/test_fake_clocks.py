@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -123,3 +126,39 @@ def test_without_libfaketime_it_is_said_before_the_start(monkeypatch: pytest.Mon
 def test_foreign_program_whose_clock_nobody_prepared_is_refused(fault: Fault) -> None:
     with pytest.raises(UsageError, match=r"n1 is a foreign program, whose clock is its own\. Give the node fake_clock=True"):
         Drill(system=Keeper(foreign=True), workload=Numbers(), load=Load(rate=10, seconds=2), faults=[fault.between(0, 1)])
+
+
+WAITS_ON_A_CONDITION = """
+import ctypes, time
+
+class Timespec(ctypes.Structure):
+    _fields_ = [("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long)]
+
+c = ctypes.CDLL(None)
+attributes, condition, mutex = (ctypes.create_string_buffer(64) for _ in range(3))
+c.pthread_condattr_init(attributes)
+c.pthread_condattr_setclock(attributes, time.CLOCK_MONOTONIC)
+c.pthread_cond_init(condition, attributes)
+c.pthread_mutex_init(mutex, None)
+c.pthread_mutex_lock(mutex)
+before_s = time.monotonic()
+until = Timespec(int(before_s), int(before_s % 1 * 1e9))
+until.nanoseconds += 50_000_000
+if until.nanoseconds >= 10**9:
+    until.seconds, until.nanoseconds = until.seconds + 1, until.nanoseconds - 10**9
+c.pthread_cond_timedwait(condition, mutex, ctypes.byref(until))
+print(time.monotonic() - before_s, time.time())
+"""
+
+
+@needs_faketime
+def test_timers_of_a_program_whose_clock_is_wrong_are_right(tmp_path: Path) -> None:
+    """As Java's are, which wait by the monotonic clock: they end no earlier than they should."""
+    (tmp_path / "clock").write_text("+600.000000000\n")
+    environment = {**os.environ, **fake_clocks.environment(str(tmp_path / "clock"))}
+    told = subprocess.run(
+        [sys.executable, "-c", WAITS_ON_A_CONDITION], env=environment, capture_output=True, text=True, check=True
+    )
+    waited_s, shown_s = map(float, told.stdout.split())
+    assert waited_s >= 0.05
+    assert shown_s - time.time() > 500

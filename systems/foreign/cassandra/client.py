@@ -1,0 +1,95 @@
+"""How load reaches Cassandra: each client at one node, and at the next one when that did not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from harness.model.system import Address, Answer, Call, CallFailed
+from systems.foreign.cassandra.cql import CqlConnection, quoted
+from systems.foreign.cassandra.schema import TABLE
+
+_REFUSED: Final = ("Unavailable", "InvalidRequest", "OverloadedErrorMessage", "IsBootstrappingErrorMessage")
+"""The driver's exceptions by which a node says that it has not begun."""
+
+
+class CassandraClient:
+    """Asks one node, and from then on the next one when that did not answer, or answered with an error.
+
+    Nothing is sent twice.
+    """
+
+    def __init__(self, home: int, entries: Sequence[tuple[str, Address]], *, consistency: str, transactions: bool) -> None:
+        self._entries = entries
+        self._at = home % len(entries)
+        self._consistency = consistency
+        self._transactions = transactions
+        self._node: CqlConnection | None = None
+
+    async def invoke(self, call: Call) -> Answer:
+        statement = self._statement(call)
+        name, node = await self._connected()
+        done = False
+        try:
+            rows = await self._asked(node, name, statement, call)
+            done = True
+        finally:
+            if not done:  # also if the call was given up from outside
+                self._leave()
+        if call.kind == "read":
+            value = rows[0][0] if rows else None
+            return Answer(None if value is None else str(value), name)
+        if call.kind == "cas" and call.value is not None and not rows[0][0]:
+            return Answer(msgspec.json.encode([*msgspec.json.decode(call.value), False]).decode(), name)
+        return Answer(None, name)
+
+    async def close(self) -> None:
+        if self._node is not None:
+            self._node.close()
+
+    def _statement(self, call: Call) -> str:
+        key = quoted(call.key)
+        if call.kind == "read":
+            return f"SELECT value FROM {TABLE} WHERE key = {key}"  # noqa: S608 - quoted
+        if call.kind == "write" and call.value is not None:
+            value = quoted(call.value)
+            condition = f" IF value != {value}" if self._transactions else ""
+            return f"UPDATE {TABLE} SET value = {value} WHERE key = {key}{condition}"  # noqa: S608 - quoted
+        if call.kind == "cas" and call.value is not None and self._transactions:
+            old, new = ("null" if text is None else quoted(text) for text in msgspec.json.decode(call.value))
+            return f"UPDATE {TABLE} SET value = {new} WHERE key = {key} IF value = {old}"  # noqa: S608 - quoted
+        raise CallFailed(
+            "Cassandra's registers are read, written with a value, or, with transactions, compared and set;"
+            f" this call is {call}"
+        )
+
+    async def _asked(self, node: CqlConnection, name: str, statement: str, call: Call) -> Sequence[Sequence[object]]:
+        level = "SERIAL" if self._transactions and call.kind == "read" else self._consistency
+        try:
+            return await node.ask(statement, level)
+        except Exception as error:  # the driver's exceptions have no common class but this
+            refused = call.kind == "read" or type(error).__name__ in _REFUSED
+            raise (CallFailed if refused else ConnectionError)(f"{name}: {type(error).__name__}: {error}") from error
+
+    async def _connected(self) -> tuple[str, CqlConnection]:
+        """A connection to the node. Raises `CallFailed` if there is none."""
+        name, address = self._entries[self._at]
+        if self._node is None:
+            opened = False
+            try:
+                self._node = await CqlConnection.opened(address)
+                opened = True
+            except Exception as error:
+                raise CallFailed(f"{name}: {error}") from error
+            finally:
+                if not opened:
+                    self._leave()
+        return name, self._node
+
+    def _leave(self) -> None:
+        node, self._node = self._node, None
+        self._at = (self._at + 1) % len(self._entries)
+        if node is not None:
+            node.close()
