@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -73,8 +74,12 @@ class ReplicatedRedis:
             await server.aclose()
 
     async def leader(self, addresses: Mapping[str, Address]) -> str:
-        """The master. Raises `ConnectionError` if there is none, or if both say that they are."""
-        masters = [name for name, address in addresses.items() if await self.leads(address)]
+        """The master. Raises `ConnectionError` if no server says that it is, or if both do."""
+        masters = []
+        for name, address in addresses.items():
+            with contextlib.suppress(OSError):  # it does not answer
+                if await self.leads(address):
+                    masters.append(name)
         if len(masters) != 1:
             raise ConnectionError(f"{' and '.join(masters) or 'no server'} says that it is the master")
         return masters[0]

@@ -86,12 +86,16 @@ def test_after_a_failover_the_old_master_follows_and_what_it_alone_had_is_gone(t
         healed = await failover.heal(cluster, node, injected)
         assert healed.acted, healed
         assert "n1 started again" in healed.text
-        assert await system.leader({name: cluster.address(name) for name in ("n1", "n2")}) == "n2"
+        gone = ("127.0.0.1", 1)
+        assert await system.leader({"n1": cluster.address("n1"), "n2": cluster.address("n2"), "n3": gone}) == "n2"
+        with pytest.raises(ConnectionError, match="no server says"):
+            await system.leader({"n1": cluster.address("n1"), "n3": gone})
         assert await asking(cluster, READ) == Answer("before", "n2")
 
     with_servers(tmp_path, ReplicatedRedis(), scenario)
 
 
+@pytest.mark.slow
 @needs_redis
 def test_a_write_that_no_replica_has_is_unknown_and_is_there(tmp_path: Path) -> None:
     async def scenario(cluster: Cluster) -> None:

@@ -48,7 +48,6 @@ class Cassandra:
             f"links={','.join(links)}",
             "cassandra.config=file://{data}/cassandra.yaml",
             "cassandra.storagedir={data}",
-            "cassandra.ring_delay_ms=1000",
             "cassandra.skip_wait_for_gossip_to_settle=0",
             "java.net.preferIPv4Stack=true",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -72,12 +73,13 @@ class Postgresql:
             raise ConnectionError("it was not promoted within 5 s")
 
     async def leader(self, addresses: Mapping[str, Address]) -> str:
-        """The primary, of two the one of the newest timeline. Raises `ConnectionError` if there is none."""
-        timelines = {
-            name: str(await asked(address, "SELECT pg_walfile_name(pg_current_wal_lsn())"))[:8]
-            for name, address in addresses.items()
-            if await self.leads(address)
-        }
+        """The primary, of two the one of the newest timeline. Raises `ConnectionError` if none says that it is."""
+        timelines: dict[str, str] = {}
+        for name, address in addresses.items():
+            with contextlib.suppress(OSError):  # it does not answer
+                if await self.leads(address):
+                    segment = str(await asked(address, "SELECT pg_walfile_name(pg_current_wal_lsn())"))
+                    timelines[name] = segment[:8]
         if not timelines:
-            raise ConnectionError("no server takes writes")
+            raise ConnectionError("no server says that it takes writes")
         return max(timelines, key=timelines.__getitem__)

@@ -58,11 +58,14 @@ def install() -> Path:
 
 
 def command(heap_mb: int, properties: Sequence[str]) -> tuple[str, ...]:
-    """The argument vector of a node; each property is "name=value"."""
+    """The argument vector of a node; each property is "name=value".
+
+    Three of these fill a small machine at their start and long after, so the load generator goes first: `nice`.
+    """
     home = installed()
     packages = [f"{module}/{package}=ALL-UNNAMED" for module, inner in _OPENED.items() for package in inner]
     return (
-        "java", f"-Xms{heap_mb}m", f"-Xmx{heap_mb}m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+        "nice", "-n", "10", "java", f"-Xms{heap_mb}m", f"-Xmx{heap_mb}m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
         *(f"-javaagent:{agent}" for agent in sorted((home / "lib").glob("jamm-*.jar"))),
         *(f"--add-opens={package}" for package in packages), *(f"--add-exports={package}" for package in packages),
         f"-Dlogback.configurationFile={LOGGING}", *(f"-D{name}" for name in properties),
