@@ -142,9 +142,12 @@ def test_what_is_there_is_read_and_what_is_not_is_null() -> None:
 
 
 def test_a_write_of_a_transaction_goes_through_paxos() -> None:
-    plain, light = (invoke(Call("write", "k", "7"), RESULT, VOID, transactions=light)[1][0] for light in (False, True))
+    _, [plain] = invoke(Call("write", "k", "7"), RESULT, VOID)
+    _, [light] = invoke(Call("write", "k", "7"), RESULT, applied(True), transactions=True)
     assert b" IF " not in plain
     assert b"IF value != '7'" in light
+    with pytest.raises(CallFailed, match="there already"):
+        invoke(Call("write", "k", "7"), RESULT, applied(False), transactions=True)
 
 
 @pytest.mark.parametrize(("done", "value"), [(True, None), (False, '["1","2",false]')])
@@ -160,10 +163,10 @@ def test_a_write_that_a_node_refused_has_failed(body: bytes) -> None:
         invoke(Call("write", "k", "7"), ERROR, body)
 
 
-@pytest.mark.parametrize("body", [WRITE_TIMEOUT, SERVER_ERROR])
-def test_a_write_that_came_to_an_end_otherwise_is_unknown(body: bytes) -> None:
+@pytest.mark.parametrize(("body", "transactions"), [(WRITE_TIMEOUT, False), (SERVER_ERROR, False), (UNAVAILABLE, True)])
+def test_a_write_that_came_to_an_end_otherwise_is_unknown(body: bytes, transactions: bool) -> None:
     with pytest.raises(ConnectionError, match="told so"):
-        invoke(Call("write", "k", "7"), ERROR, body)
+        invoke(Call("write", "k", "7"), ERROR, body, transactions=transactions)
 
 
 @pytest.mark.parametrize("body", [READ_TIMEOUT, UNAVAILABLE, SERVER_ERROR])

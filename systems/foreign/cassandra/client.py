@@ -11,8 +11,11 @@ from harness.model.system import Address, Answer, Call, CallFailed
 from systems.foreign.cassandra.cql import CqlConnection, quoted
 from systems.foreign.cassandra.schema import TABLE
 
-_REFUSED: Final = ("Unavailable", "InvalidRequest", "OverloadedErrorMessage", "IsBootstrappingErrorMessage")
+_REFUSED: Final = frozenset({"InvalidRequest", "OverloadedErrorMessage", "IsBootstrappingErrorMessage"})
 """The driver's exceptions by which a node says that it has not begun."""
+
+_TOO_FEW: Final = "Unavailable"
+"""That too few replicas live. A node finds that out before it begins, but in a transaction also when that is decided."""
 
 
 class CassandraClient:
@@ -41,9 +44,11 @@ class CassandraClient:
         if call.kind == "read":
             value = rows[0][0] if rows else None
             return Answer(None if value is None else str(value), name)
-        if call.kind == "cas" and call.value is not None and not rows[0][0]:
-            return Answer(msgspec.json.encode([*msgspec.json.decode(call.value), False]).decode(), name)
-        return Answer(None, name)
+        if not self._transactions or rows[0][0]:  # a transaction's first column tells whether it was applied
+            return Answer(None, name)
+        if call.kind == "write" or call.value is None:
+            raise CallFailed(f"{name}: the value is there already")
+        return Answer(msgspec.json.encode([*msgspec.json.decode(call.value), False]).decode(), name)
 
     async def close(self) -> None:
         if self._node is not None:
@@ -70,8 +75,9 @@ class CassandraClient:
         try:
             return await node.ask(statement, level)
         except Exception as error:  # the driver's exceptions have no common class but this
-            refused = call.kind == "read" or type(error).__name__ in _REFUSED
-            raise (CallFailed if refused else ConnectionError)(f"{name}: {type(error).__name__}: {error}") from error
+            kind = type(error).__name__
+            refused = call.kind == "read" or kind in _REFUSED or (kind == _TOO_FEW and not self._transactions)
+            raise (CallFailed if refused else ConnectionError)(f"{name}: {kind}: {error}") from error
 
     async def _connected(self) -> tuple[str, CqlConnection]:
         """A connection to the node. Raises `CallFailed` if there is none."""

@@ -65,7 +65,8 @@ def command(heap_mb: int, properties: Sequence[str]) -> tuple[str, ...]:
     home = installed()
     packages = [f"{module}/{package}=ALL-UNNAMED" for module, inner in _OPENED.items() for package in inner]
     return (
-        "nice", "-n", "10", "java", f"-Xms{heap_mb}m", f"-Xmx{heap_mb}m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+        "nice", "-n", "10", "java", f"-Xms{heap_mb}m", f"-Xmx{heap_mb}m", "-Xss512k",
+        "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
         *(f"-javaagent:{agent}" for agent in sorted((home / "lib").glob("jamm-*.jar"))),
         *(f"--add-opens={package}" for package in packages), *(f"--add-exports={package}" for package in packages),
         f"-Dlogback.configurationFile={LOGGING}", *(f"-D{name}" for name in properties),
