@@ -17,6 +17,12 @@ LEAST: Final = 8
 MOST: Final = 100_000
 CUT: Final = 0.8
 GROWTH: Final = 0.02
+"""An interval in which the limit was reached raises it by this share …"""
+
+MOST_GROWTHS: Final = 10
+FAR_BELOW: Final = 0.1
+"""… and by up to so many times as much if its quickest answer took less than this share of the bound. What a pause has cut down
+is thus back within seconds: at a limit of a few dozen, steps of one take minutes, while the replicas have nothing to do."""
 
 
 class Admission:
@@ -62,4 +68,5 @@ class Admission:
         if self._quickest_s > overload_s:
             self._limit = max(LEAST, CUT * min(self._limit, self._most_outstanding))
         elif self._most_outstanding >= int(self._limit):
-            self._limit = min(MOST, self._limit + max(1.0, GROWTH * self._limit))
+            growths = min(MOST_GROWTHS, max(1.0, FAR_BELOW * overload_s / max(self._quickest_s, 1e-9)))
+            self._limit = min(MOST, self._limit + max(1.0, GROWTH * growths * self._limit))

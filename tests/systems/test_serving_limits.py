@@ -73,6 +73,18 @@ def test_slowness_of_all_lowers_the_limit_and_quickness_raises_it() -> None:
     assert (admission.limit or 0) > 90
 
 
+@pytest.mark.parametrize(("quickest_s", "raised"), [(0.001, 400), (0.02, 50)])
+def test_what_a_pause_cut_down_is_soon_back_if_answers_are_quick(quickest_s: float, raised: int) -> None:
+    admission = Admission(0.1)
+    for number in range(80):
+        interval(admission, [0.3] * LEAST, number * INTERVAL_S * 1.01, 20)
+    assert admission.limit == LEAST
+    for number in range(80, 110):
+        interval(admission, [quickest_s] * LEAST, number * INTERVAL_S * 1.01, 10_000)
+    assert admission.limit is not None
+    assert (admission.limit >= raised) is (quickest_s < 0.01)
+
+
 def test_one_slow_replica_among_others_does_not_lower_it() -> None:
     admission = Admission(0.1)
     before = admission.limit
