@@ -58,14 +58,11 @@ def install() -> Path:
 
 
 def command(heap_mb: int, properties: Sequence[str]) -> tuple[str, ...]:
-    """The argument vector of a node; each property is "name=value".
-
-    Three of these fill a small machine at their start and long after, so the load generator goes first: `nice`.
-    """
+    """The argument vector of a node; each property is "name=value"."""
     home = installed()
     packages = [f"{module}/{package}=ALL-UNNAMED" for module, inner in _OPENED.items() for package in inner]
     return (
-        "nice", "-n", "10", "java", f"-Xms{heap_mb}m", f"-Xmx{heap_mb}m", "-Xss512k",
+        "java", f"-Xms{heap_mb}m", f"-Xmx{heap_mb}m", "-Xss512k",
         "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
         *(f"-javaagent:{agent}" for agent in sorted((home / "lib").glob("jamm-*.jar"))),
         *(f"--add-opens={package}" for package in packages), *(f"--add-exports={package}" for package in packages),

@@ -1,4 +1,4 @@
-// etcd as it is, in a process that finds its peers by the addresses in PEER_ADDRESSES: n2.etcd=127.0.1.1,n3.etcd=127.0.1.1.
+// etcd in a process that finds its peers by the addresses in PEER_ADDRESSES: n2.etcd=127.0.1.1,n3.etcd=127.0.1.1.
 //
 // Members of a cluster tell each other one URL of each. A name in it that each process looks up for itself lets every pair
 // of them have a link of its own.
@@ -13,8 +13,12 @@ import (
 	"strings"
 
 	"go.etcd.io/etcd/server/v3/etcdmain"
+	"go.etcd.io/etcd/server/v3/storage/wal"
 	"golang.org/x/net/dns/dnsmessage"
 )
+
+// What a run's nodes wrote is kept with it, and etcd takes the space of two segments at once, 64 MB each by itself.
+const segmentBytes = 8 << 20
 
 func main() {
 	addresses := map[string]net.IP{}
@@ -28,6 +32,7 @@ func main() {
 		go serve(ours, addresses)
 		return theirs, nil
 	}}
+	wal.SegmentSizeBytes = segmentBytes
 	etcdmain.Main(os.Args)
 }
 
