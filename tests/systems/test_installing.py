@@ -41,6 +41,7 @@ def test_what_a_tool_said_is_told(tmp_path: Path) -> None:
         carry_out(["sh", "-c", "echo no; exit 3"], tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("go") is None, reason="there is no Go here: apt install golang-go")
 def test_a_module_is_built_or_nothing_is_left(tmp_path: Path) -> None:
     target = tmp_path / "bin" / "program"
