@@ -46,8 +46,8 @@ _INTERRUPTED = 130
 def execute(arguments: argparse.Namespace) -> int:
     """Make the load, print and write what it came to. Ctrl-C ends it with what was measured so far."""
     slos = [SLO.parse(text) for text in arguments.slos]
-    if any(slo.metric == "recovery" for slo in slos):
-        raise UsageError("--slo recovery: there are no faults here to recover from. Use a drill.")
+    if any(slo.metric in ("recovery", "convergence") for slo in slos):
+        raise UsageError("--slo recovery, convergence: there are no faults here to recover from. Use a drill.")
     if any(slo.of_steps for slo in slos):
         raise UsageError("--slo goodput, lost_steps, stall, step: what is loaded is not known to train. Use a drill.")
     if any(slo.of_reads for slo in slos):

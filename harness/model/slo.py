@@ -37,6 +37,7 @@ _QUANTITIES: Final = {
     "max": _LATENCY,
     "availability": _Quantity(units={"%": Decimal("0.01")}, better="higher", example="99.9%", at_most=Decimal(1)),
     "recovery": _DURATION,
+    "convergence": _DURATION,
     "rate": _Quantity(
         units={"/s": Decimal(1), "k/s": Decimal(1000), "M/s": Decimal(1000000)}, better="higher", example="1000/s"
     ),
@@ -63,9 +64,9 @@ _SIDES: Final[dict[str, tuple[Comparison, Comparison]]] = {"lower": ("<", "<="),
 class SLO:
     """A metric and the threshold it must keep to.
 
-    The threshold is in the metric's base unit: milliseconds for percentiles and `max`, seconds for `recovery`, a share
-    between 0 and 1 for `availability`, `goodput` and `ettr`, calls a second for `rate`, calls for `requests`. `metric` has the
-    percentile in it if there is one: "p99.9", "staleness p99", "staleness max".
+    The threshold is in the metric's base unit: milliseconds for percentiles and `max`, seconds for `recovery` and
+    `convergence`, a share between 0 and 1 for `availability`, `goodput` and `ettr`, calls a second for `rate`, calls for
+    `requests`. `metric` has the percentile in it if there is one: "p99.9", "staleness p99", "staleness max".
     """
 
     text: str

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.model.slo import SLO
+from results.analysis.convergence import Convergence
 from results.analysis.metrics import Measurements, nearest_rank
 from results.analysis.recovery import Recovery, within
 from results.analysis.sample_sizes import CONFIDENCE, at_least, samples_needed
@@ -20,6 +21,7 @@ _UNITS: Final = {
     "availability": (100, " %"),
     "goodput": (100, " %"),
     "recovery": (1, " s"),
+    "convergence": (1, " s"),
     "stall": (1, " s"),
     "rate": (1, "/s"),
 }
@@ -39,6 +41,8 @@ def judge(slo: SLO, measured: Measurements) -> SLOResult:
     """Judge one SLO. The rules are in `docs/metrics.md`, under "Judging an SLO"."""
     if slo.metric == "recovery":
         return _judge_recovery(slo, measured.recoveries)
+    if slo.metric == "convergence":
+        return _judge_convergence(slo, measured.convergences)
     if slo.of_each is not None:
         return _judge_each(slo, *slo.of_each, measured)
     if slo.of_steps:
@@ -69,7 +73,7 @@ def undecidable(slos: Sequence[SLO], calls: float, seconds: float, *, faults: bo
                 f"{slo.text} needs {needed:,} calls and about {calls:,.0f} are planned: it cannot be held, only missed."
                 f" Raise the rate or the seconds {times:g} times."
             )
-        elif slo.metric == "recovery" and not faults:
+        elif slo.metric in ("recovery", "convergence") and not faults:
             lines.append(f"{slo.text} needs a fault to recover from, and none is planned.")
         elif slo.metric in ("rate", "requests") and slo.threshold > at_most / (seconds if slo.metric == "rate" else 1):
             planned = f"{calls / seconds:,.0f}/s" if slo.metric == "rate" else f"{calls:,.0f}"
@@ -164,12 +168,24 @@ def _if_answered(slo: SLO, percentile: float, found: SLOResult, measured: Measur
 def _judge_recovery(slo: SLO, recoveries: tuple[Recovery, ...]) -> SLOResult:
     if not recoveries:
         return SLOResult(text=slo.text, value=None, ok=None, why="no fault began while calls were due: nothing to recover from")
-    late = [recovery for recovery in recoveries if not slo.holds(recovery.seconds)]
-    censored = [recovery for recovery in recoveries if recovery.censored]
-    worst = max(late or censored or recoveries, key=lambda recovery: recovery.seconds)
+    return _judge_windows(slo, recoveries, "recovered")
+
+
+def _judge_convergence(slo: SLO, convergences: tuple[Convergence, ...]) -> SLOResult:
+    if not convergences:
+        why = "no read after a fault was healed of which it is known which write it saw"
+        return SLOResult(text=slo.text, value=None, ok=None, why=why)
+    return _judge_windows(slo, convergences, "converged")
+
+
+def _judge_windows(slo: SLO, found: Sequence[Recovery | Convergence], done: str) -> SLOResult:
+    """Of what is measured after each window, the longest counts; what was not seen to end took at least as long."""
+    late = [one for one in found if not slo.holds(one.seconds)]
+    censored = [one for one in found if one.censored]
+    worst = max(late or censored or found, key=lambda one: one.seconds)
     ok = False if late else None if censored else True
     seconds = show(slo, worst.seconds)
-    why = f"not recovered {seconds} after {worst.window}, when watching ended" if worst.censored else f"observed {seconds}"
-    if not worst.censored and len(recoveries) > 1:
+    why = f"not {done} {seconds} after {worst.window}, when watching ended" if worst.censored else f"observed {seconds}"
+    if not worst.censored and len(found) > 1:
         why += f", after {worst.window}"
-    return SLOResult(text=slo.text, value=max(r.seconds for r in recoveries), ok=ok, why=why)
+    return SLOResult(text=slo.text, value=max(one.seconds for one in found), ok=ok, why=why)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness.model.history import History
 from harness.model.slo import SLO
+from results.analysis.convergence import Convergence, convergences
 from results.analysis.recovery import Recovery, recoveries
 from results.analysis.staleness import Staleness, staleness
 from results.analysis.step_measures import StepMeasures, measure_steps
@@ -51,6 +52,8 @@ class Measurements:
     recoveries: tuple[Recovery, ...]
     staleness: Staleness | None = None
     """None if no SLO asks for it."""
+    convergences: tuple[Convergence, ...] = ()
+    """Empty if no SLO asks for them."""
     steps: StepMeasures | None = None
     """The same."""
 
@@ -122,6 +125,7 @@ def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0, tim
         seconds=max(due_end_ns, last_done_ns) / 1e9,
         recoveries=recoveries(history, tuple(slos), due_end_ns),
         staleness=staleness(history) if any(slo.of_reads for slo in slos) else None,
+        convergences=convergences(history) if any(slo.metric == "convergence" for slo in slos) else (),
         steps=measure_steps(history) if any(slo.of_steps for slo in slos) else None,
     )
 

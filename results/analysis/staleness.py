@@ -35,13 +35,16 @@ def staleness(history: History) -> Staleness:
     return Staleness(ms=np.sort(found["ms"].to_numpy()), versions=np.sort(found["versions"].to_numpy()))
 
 
-def staleness_by_read(history: History) -> pd.DataFrame:
-    """A row for each read of the load that can be judged, by its operation: columns `ms` and `versions`. O(n log n)."""
+def staleness_by_read(history: History, *, final: bool = False) -> pd.DataFrame:
+    """A row for each read of the load that can be judged, by its operation: columns `ms` and `versions`. O(n log n).
+
+    With `final`, also for those after the load.
+    """
     ops = history.ops
     ops = ops[ops["key"].isin(_decided(ops)).to_numpy(dtype=bool)]
     kind, outcome = ops["kind"], ops["outcome"]
     writes = ops[((kind == WRITE) & (outcome != "failed")).to_numpy(dtype=bool)]
-    reads = ops[((kind == READ) & (outcome == "ok") & (ops["phase"] == "load")).to_numpy(dtype=bool)]
+    reads = ops[((kind == READ) & (outcome == "ok") & (final | (ops["phase"] == "load"))).to_numpy(dtype=bool)]
     ok = (writes["outcome"] == "ok").to_numpy(dtype=bool)
     written = writes[["key", "value"]].assign(write=np.arange(len(writes)))
     found = reads[["key", "value", "sent_ns"]].reset_index(names="op").merge(written, on=["key", "value"], how="left")

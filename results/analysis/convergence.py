@@ -1,0 +1,49 @@
+"""How long after a fault was healed reads still showed what lay before its healing. The definition is in `docs/metrics.md`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.model.history import History
+from results.analysis.staleness import staleness_by_read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convergence:
+    """How long one fault window's convergence took, in seconds from its healing.
+
+    `censored`: no read showed that it had come to an end; it took at least `seconds`.
+    """
+
+    window: str
+    seconds: float
+    censored: bool
+
+
+def convergences(history: History) -> tuple[Convergence, ...]:
+    """Of every window that was healed, and after which the load read something. O(n log n + windows · n)."""
+    stale_ms = staleness_by_read(history, final=True)["ms"]
+    reads = history.ops.loc[stale_ms.index]
+    key, sent_ns = reads["key"].to_numpy(dtype=object), reads["sent_ns"].to_numpy()
+    in_load = (reads["phase"] == "load").to_numpy(dtype=bool)
+    # When what a read saw had been replaced: the first newer write was acknowledged.
+    replaced_ns = np.where(stale_ms > 0, sent_ns - np.rint(stale_ms * 1e6), np.inf)
+    windows = history.windows.dropna(subset=["injected_ns", "healed_ns"]).sort_values("healed_ns", kind="stable")
+    starts_ns = windows["injected_ns"].astype("int64").tolist()
+    found = []
+    for label, healed_ns in zip(windows["label"], windows["healed_ns"].astype("int64").tolist(), strict=True):
+        horizon_ns = min((start_ns for start_ns in starts_ns if start_ns > healed_ns), default=None)
+        after, behind = sent_ns > healed_ns, replaced_ns < healed_ns
+        watched = after & in_load
+        if horizon_ns is not None:
+            watched &= sent_ns < horizon_ns
+        if not watched.any():
+            continue
+        late = watched & behind
+        last = int(sent_ns[late].max()) if late.any() else healed_ns
+        up_to_date = set(key[after & ~behind & (sent_ns > last)])
+        censored = bool(set(key[late & (sent_ns == last)]) - up_to_date)
+        found.append(Convergence(window=str(label), seconds=(last - healed_ns) / 1e9, censored=censored))
+    return tuple(found)
