@@ -182,6 +182,14 @@ class HasLeader(Protocol):
 
 
 @runtime_checkable
+class HasQuietTime(Protocol):
+    """A system whose replicas agree only some time after the last change: final calls are made that much later."""
+
+    @property
+    def quiet_s(self) -> float: ...
+
+
+@runtime_checkable
 class HasProbe(Protocol):
     """A system whose nodes do not speak this project's wire: says whether the node at an address answers."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Final
@@ -13,7 +14,7 @@ from harness.http.message import Response, TransportError
 from harness.model.codec import describe
 from harness.model.drill import Drill
 from harness.model.errors import HarnessError
-from harness.model.system import Address
+from harness.model.system import Address, HasQuietTime, System
 from workloads.load.generator import Begin, Progress, Task
 
 _LEAD_S: Final = 0.2
@@ -46,9 +47,10 @@ class GeneratorClient:
         """End the load now."""
         await self._post("/stop", None)
 
-    async def finish(self, *, asking: bool) -> None:
-        """The final calls, unless nothing more is to be asked; then the log is written."""
+    async def finish(self, system: System, *, asking: bool) -> None:
+        """The final calls after the system's quiet time, unless nothing more is to be asked; then the log is written."""
         if asking:
+            await asyncio.sleep(system.quiet_s if isinstance(system, HasQuietTime) else 0)
             await self._post("/final", None)
         await self._post("/save", None)
         self._client.close()

@@ -106,7 +106,7 @@ async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
             guard = None if drill.guard is None else Guard.parse(drill.guard)
             watching = (cluster.lost(), cluster.links.plane.watch(), _keep_looking(usage))
             records, stopped = await drive(cluster, generator, watching, windows, start_ns, observer, guard, cluster.note)
-            await generator.finish(asking=not stopped)
+            await generator.finish(drill.system, asking=not stopped)
             await usage.last_look(_settled, _SETTLE_S)
             ops = read_oplog((run_dir / "nodes" / CLIENT / OPLOG).read_bytes(), start_ns)
             history = await history_of(cluster, ops, records, usage.rows, start_ns)

@@ -138,7 +138,7 @@ class SimulatedRun:
         cluster.network.calm()
         await self._all_up()
         await self._look_once_at_new()
-        await generator.finish(asking=not stopped)
+        await generator.finish(drill.system, asking=not stopped)
         await asyncio.sleep(_SETTLE_S)
         await self._look("end")
         log = cluster.hosts[CLIENT].disk.files("data", OPLOG)[OPLOG]

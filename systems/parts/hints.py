@@ -6,7 +6,7 @@ short cut: what is dropped from here, being too old or too much, is left to anti
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -32,11 +32,14 @@ class Hints(Generic[T]):
         self._most = most
         self._keep_s = keep_s
 
-    def leave(self, peer: str, key: str, what: T, now_s: float) -> bool:
-        """Keep this for a peer in place of an older hint of the key; False if there are too many. O(1)."""
+    def leave(self, peer: str, key: str, what: T, now_s: float, *, again: bool = False) -> bool:
+        """Keep this for a peer in place of an older hint of the key; False if there are too many. O(1).
+
+        `again`: it had been kept before a restart, so there is room for it.
+        """
         hints = self._hints[peer]
         before = hints.get(key)
-        if before is None and len(hints) >= self._most:
+        if before is None and len(hints) >= self._most and not again:
             return False
         hints[key] = Hint(key, what, now_s if before is None else before.since_s)
         return True
@@ -57,16 +60,22 @@ class Hints(Generic[T]):
         """Forget what a peer was to be told of a key. O(1)."""
         self._hints[peer].pop(key, None)
 
-    def expire(self, now_s: float) -> dict[str, list[str]]:
-        """Drop what is too old; the keys by peer, of peers with any. O(dropped)."""
+    def expire(self, now_s: float, *, spare: Callable[[str], bool] = lambda _: False) -> dict[str, list[str]]:
+        """Drop what is too old, except for the keys to be spared; the keys by peer, of peers with any. O(too old)."""
         dropped: dict[str, list[str]] = {}
         for peer, hints in self._hints.items():
             for hint in list(hints.values()):
                 if now_s - hint.since_s <= self._keep_s:
                     break  # in the order of age: replacing keeps a key's place
+                if spare(hint.key):
+                    continue
                 dropped.setdefault(peer, []).append(hint.key)
                 del hints[hint.key]
         return dropped
+
+    def waits(self, peer: str, key: str) -> bool:
+        """Whether the peer is yet to be told of a key."""
+        return key in self._hints[peer]
 
     def count(self, peer: str) -> int:
         """How many hints there are for a peer."""

@@ -7,8 +7,11 @@ S. Kulkarni, M. Demirbas, D. Madappa, B. Avva, M. Leone, "Logical Physical Clock
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
+
+MOST_AHEAD_US: Final = 60_000_000
 
 
 class Timestamp(msgspec.Struct, frozen=True, order=True, array_like=True):
@@ -26,9 +29,8 @@ class TooFarAhead(Exception):
 class HybridClock:
     """One node's clock. What it gives is above all it has given, and above all it has observed."""
 
-    def __init__(self, node: str, read_us: Callable[[], int], *, most_ahead_us: int | None = None) -> None:
-        """`read_us` reads a wall clock, which may be wrong and go back; timestamps more than `most_ahead_us` above it are
-        refused, since one clock that is years ahead would otherwise set all the others."""
+    def __init__(self, node: str, read_us: Callable[[], int], *, most_ahead_us: int = MOST_AHEAD_US) -> None:
+        """`read_us` reads a wall clock, which may be wrong and go back."""
         self._node = node
         self._read_us = read_us
         self._most_ahead_us = most_ahead_us
@@ -44,15 +46,12 @@ class HybridClock:
         return Timestamp(self._time_us, self._count, self._node)
 
     def observe(self, stamp: Timestamp) -> None:
-        """Take note of a timestamp that was received, or read back from disk. Raises `TooFarAhead`. O(1)."""
-        self.check(stamp)
+        """Take note of a timestamp that was received, or read back from disk. O(1)."""
         if (stamp.time_us, stamp.count) > (self._time_us, self._count):
             self._time_us, self._count = stamp.time_us, stamp.count
 
     def check(self, stamp: Timestamp) -> None:
-        """Raises `TooFarAhead` if `observe` would."""
-        if self._most_ahead_us is None:
-            return
+        """Raises `TooFarAhead` if no right clock can have given it: observed, it would set all other clocks."""
         ahead_us = stamp.time_us - max(self._read_us(), self._time_us)
         if ahead_us > self._most_ahead_us:
             raise TooFarAhead(

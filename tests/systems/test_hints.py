@@ -35,6 +35,8 @@ def test_hints_that_are_too_many_or_too_old_are_dropped_and_told() -> None:
     assert not hints.leave("n2", "c", 1, 9)
     assert hints.leave("n2", "b", 2, 9)
     assert hints.expire(10) == {}
+    assert hints.expire(10.5, spare="a".__eq__) == {}
+    assert hints.waits("n2", "a")
     assert hints.expire(10.5) == {"n2": ["a"]}
     assert hints.leave("n2", "c", 1, 11)
     hints.drop("n2", "b")

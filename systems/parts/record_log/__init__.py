@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systems.parts.record_log.log import RecordLog
+from systems.parts.record_log.log import NothingWritten, RecordLog
 from systems.parts.record_log.records import Damaged, Log, decode_line, encode_line
 
-__all__ = ["Damaged", "Log", "RecordLog", "decode_line", "encode_line"]
+__all__ = ["Damaged", "Log", "NothingWritten", "RecordLog", "decode_line", "encode_line"]

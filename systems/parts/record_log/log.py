@@ -22,12 +22,17 @@ _MARKS_A_SYNC: Final = 64
 records, which are synced by themselves. Only if such a record is then damaged, and looks torn, is it taken for torn."""
 
 
+class NothingWritten(OSError):
+    """A record that the disk did not take, of which nothing is left there."""
+
+
 class RecordLog:
     """Records in the order in which they were appended: a file `name`, and `mark`, which says how much of it lasts.
 
     Read it once with `load`, and `replace` it before anything is appended: what was read may be in the kernel's memory only,
     and what is built upon it must last. A sync is not enough for that, since the node's last life may have seen one fail.
-    After an `OSError` it is not known what is on the disk, and a later sync that succeeds would not tell: `replace` it then.
+    After an `OSError` that is not `NothingWritten` it is not known what is on the disk, and a later sync that succeeds would
+    not tell: `replace` it then.
     """
 
     def __init__(self, disk: Disk, *, name: str, mark: str, sync: Callable[[str], None] | None = None) -> None:
@@ -62,9 +67,15 @@ class RecordLog:
         return readable(self._disk.read(self._name) or b"")
 
     def append(self, data: bytes) -> None:
-        """One record, which has no line ends; it lasts when this returns. Blocks for one sync. Raises `OSError`."""
+        """One record, which has no line ends; it lasts when this returns. Blocks for one sync.
+
+        Raises `OSError`; `NothingWritten` if the log is what it was.
+        """
         record = encode_record(self._generation, data)
-        self._disk.append(self._name, record)
+        try:
+            self._disk.append(self._name, record)
+        except OSError as error:
+            raise NothingWritten(str(error)) from error
         self._sync(self._name)
         self._disk.append(self._mark, encode_mark(Mark(self._generation, self.size_bytes + len(record))))
         self._marks += 1

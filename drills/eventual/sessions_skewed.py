@@ -1,0 +1,25 @@
+"""Clients move between nodes whose clocks differ by seconds: what they write comes after what they have read all the same."""
+
+from __future__ import annotations
+
+from faults.clock_skew import ClockSkew
+from harness.checkers.converges import converges
+from harness.checkers.monotonic_reads import monotonic_reads
+from harness.checkers.read_your_writes import read_your_writes
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.eventual import Eventual
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Eventual(sessions=True, repaired_reads=0),
+    workload=Registers(keys=2, writes=0.4),
+    load=Load(rate=250, clients=9, seconds=6),
+    faults=[
+        ClockSkew("n1", by_ms=2000).between(0.5, 5.5),
+        ClockSkew("n2", by_ms=-2000).between(0.6, 5.4),
+    ],
+    checks=[read_your_writes, monotonic_reads, converges],
+    slos=["p50 < 50ms", "availability >= 99%"],
+    nightly=True,
+)

@@ -1,0 +1,132 @@
+"""Eventual: a replicated key-value store that always answers, and whose replicas agree some time after the last write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import ClassVar, Final, Literal
+
+from harness.model.errors import UsageError
+from harness.model.simulated import Harm, Invariant
+from harness.model.system import Address, Client, Node
+from systems.eventual.bugs import BUGS
+from systems.eventual.client import EventualClient, Session
+from systems.eventual.invariant import OneValueAVersion
+
+__all__ = ["BUGS", "Eventual"]
+
+_COMPACT_AT_KIB: Final = (2, 1024)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Eventual:
+    """Each node answers alone, from its own replica of every key; writes reach the others afterwards.
+
+    An acknowledged write is on one node's disk, in two files. It is on all disks soon after: by asynchronous replication, by
+    hints for a replica that is away, by read repair, and by anti-entropy between Merkle trees. Damage to one of the two files,
+    a death, a power failure lose nothing; a node that dies for good takes with it what it alone had.
+
+    Which of two concurrent writes counts is up to `resolve`. By "last-writer-wins" one of them is lost, and if clocks are
+    wrong also one that was written later. By "siblings" both are there, and the next client that reads both writes over both.
+    """
+
+    bugs: ClassVar = BUGS
+
+    replicas: int = 3
+    resolve: Literal["last-writer-wins", "siblings"] = "last-writer-wins"
+    sessions: bool = False
+    """Whether clients carry along what they have seen: they then read their own writes, and nothing older than they have read.
+    A node that lacks that asks the others, and refuses if it does not come."""
+    repaired_reads: float = 0.1
+    """The share of reads after which all replicas are asked, and brought up to date."""
+    anti_entropy_s: float | None = 0.5
+    """How often a replica compares itself with another one; None: never."""
+    keys_per_s: float = 5000.0
+    """At most so many keys a second are repaired by that."""
+    hints: int = 10_000
+    """At most so many writes wait for a peer. A write for which no peer's queue has room is refused."""
+    hints_s: float = 60.0
+    """How long a write waits for a peer that is away."""
+    grace_s: float = 10.0
+    """How long a tombstone is kept after all replicas have had it."""
+    compact_at_kib: int = 1024
+    """A log is written anew, without what is out of date, when it has grown to this."""
+    agree_within_s: float = 1.5
+    """After the last write, with nothing wrong any more, all replicas agree within this time."""
+    cluster: str = "eventual"
+    """Nodes of another cluster are not talked to, and their data not read."""
+    bug: str | None = None
+    """The name of a known bug that the nodes have."""
+
+    def __post_init__(self) -> None:
+        if self.replicas < 1:
+            raise UsageError(f"Eventual(replicas={self.replicas!r}): at least 1.")
+        if self.resolve not in ("last-writer-wins", "siblings"):
+            raise UsageError(f"Eventual(resolve={self.resolve!r}): 'last-writer-wins' or 'siblings'.")
+        if not 0 <= self.repaired_reads <= 1:
+            raise UsageError(f"Eventual(repaired_reads={self.repaired_reads!r}): a share of the reads, between 0 and 1.")
+        if self.grace_s < 1:
+            raise UsageError(f"Eventual(grace_s={self.grace_s!r}): at least 1 s, longer than a request takes.")
+        for name in (
+            "keys_per_s",
+            "hints",
+            "hints_s",
+            "compact_at_kib",
+            *(["anti_entropy_s"] if self.anti_entropy_s is not None else []),
+        ):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"Eventual({name}={getattr(self, name)!r}): more than 0.")
+        BUGS.variant(self.bug)
+
+    @property
+    def withstands(self) -> frozenset[Harm]:
+        """Last-writer-wins loses writes if clocks are wrong."""
+        harms: set[Harm] = {"power loss", "failed sync", "full disk", "flipped bit"}
+        return frozenset(harms | {"wrong clock"} if self.resolve == "siblings" else harms)
+
+    @property
+    def quiet_s(self) -> float:
+        return self.agree_within_s
+
+    def nodes(self) -> Sequence[Node]:
+        names = self.entries()
+        config = {
+            "cluster": self.cluster,
+            "resolve": self.resolve,
+            "anti_entropy_s": self.anti_entropy_s,
+            "keys_per_s": self.keys_per_s,
+            "hints": self.hints,
+            "hints_s": self.hints_s,
+            "grace_s": self.grace_s,
+            "repaired_reads": self.repaired_reads,
+            "compact_at_kib": self.compact_at_kib,
+            "bug": self.bug,
+        }
+        return [
+            Node(name=name, code="systems.eventual.node", peers=tuple(peer for peer in names if peer != name), config=config)
+            for name in names
+        ]
+
+    def entries(self) -> Sequence[str]:
+        return [f"n{number}" for number in range(1, self.replicas + 1)]
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        session = Session() if self.sessions else None
+        return EventualClient(index, list(entries.items()), siblings=self.resolve == "siblings", session=session)
+
+    def varied(self, random: Random) -> Eventual:
+        """Logs that are compacted all the time, or never; other numbers of replicas; all reads repaired, or none."""
+        return replace(
+            self,
+            replicas=self.replicas if self.anti_entropy_s is None or random.random() < 0.8 else random.choice((2, 3, 5)),
+            repaired_reads=random.choice((0.0, self.repaired_reads, 1.0)),
+            compact_at_kib=random.choice(_COMPACT_AT_KIB),
+        )
+
+    def cores(self) -> Sequence[Sequence[str]]:
+        """Any node alone."""
+        return [[name] for name in self.entries()]
+
+    def invariant(self) -> Invariant:
+        return OneValueAVersion()

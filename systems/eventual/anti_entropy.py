@@ -1,0 +1,77 @@
+"""Anti-entropy: replicas compare their Merkle trees in turn, and tell each other what the other one lacks.
+
+It finds whatever replication and read repair have missed: hints that were too old, a disk that was lost, a write whose node
+died for good. After G. DeCandia et al., "Dynamo: Amazon's Highly Available Key-value Store", SOSP 2007, section 4.7.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from systems.eventual.messages import State
+from systems.eventual.peer import Peer
+from systems.eventual.replica import Replica
+from systems.eventual.storage import Arrival, Storage
+
+KEYS_AT_ONCE: Final = 64
+RANGES_AT_ONCE: Final = 64
+
+
+class AntiEntropy:
+    """Makes this replica and others agree."""
+
+    def __init__(self, replica: Replica, storage: Storage, clock: Callable[[], float], *, keys_per_s: float) -> None:
+        """`keys_per_s`: at most so many keys are repaired, so that repair leaves room for what clients ask."""
+        self._replica = replica
+        self._storage = storage
+        self._clock = clock
+        self._pause_s = KEYS_AT_ONCE / keys_per_s
+
+    async def agree_with(self, peer: Peer) -> bool:
+        """Compare with a peer and repair both sides; False if it stopped answering, or a disk did not take it."""
+        asking = [""]
+        while asking:
+            now, asking = asking[:RANGES_AT_ONCE], asking[RANGES_AT_ONCE:]
+            ranges = await peer.ranges(now)
+            if ranges is None:
+                return False
+            keys: list[str] = []
+            for found in ranges:
+                further, differing = self._replica.tree.compare(found)
+                asking += further
+                keys += differing
+            for at in range(0, len(keys), KEYS_AT_ONCE):
+                if not await self.repair(peer, keys[at : at + KEYS_AT_ONCE]):
+                    return False
+                await asyncio.sleep(self._pause_s)
+        return await self.tell_of_tombstones(peer)
+
+    async def repair(self, peer: Peer, keys: Sequence[str]) -> bool:
+        """Both hold the same of these keys in the end, unless they are written meanwhile."""
+        theirs = await peer.states(keys)
+        if theirs is None:
+            return False
+        arrivals = [Arrival(key, state, fresh=False) for key, state in zip(keys, theirs, strict=True) if state is not None]
+        if arrivals:
+            outcome, _ = await self._storage.change(arrivals)
+            if outcome != "done":
+                return False
+        return await self.give(peer, self._replica.differing(keys, theirs))
+
+    async def give(self, peer: Peer, states: Sequence[tuple[str, State]]) -> bool:
+        """Tell a peer of states that it lacks; whether it has them now."""
+        if not states:
+            return True
+        if not await peer.store(states, fresh=False):
+            return False
+        now_s = self._clock()
+        for key, state in states:
+            self._replica.graves.had(peer.name, key, state, now_s)
+        return True
+
+    async def tell_of_tombstones(self, peer: Peer) -> bool:
+        """Of those that the peer is not known to have had: they cannot be forgotten before."""
+        keys = self._replica.graves.untold(peer.name, KEYS_AT_ONCE)
+        return await self.give(peer, [(key, state) for key in keys if (state := self._replica.state(key)) is not None])

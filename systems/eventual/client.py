@@ -1,0 +1,160 @@
+"""How load reaches the eventual store."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from harness.http.client import HttpClient
+from harness.http.message import Response, TransportError, Unreachable
+from harness.model.system import Address, Answer, Call, CallFailed
+from harness.model.vocabulary import ADD, READ, WRITE
+from systems.eventual.messages import CONTEXT_HEADER, KEY_PATH, Context, Done, Got, NotDone, Put
+from systems.parts.version_vectors import merged
+
+_TIMEOUT_S: Final = 60.0
+"""Only an end to waiting if nothing else ends it: a load gives a call up long before."""
+
+_CALLS_BEFORE_HOME: Final = 3
+"""Calls that must go well elsewhere before a client tries its home node again."""
+
+
+class Session:
+    """What a client has seen, to be sent along: it then reads nothing older, and what it writes is newer.
+
+    Of each key its context; and the highest timestamp of all, so that under last-writer-wins a write comes after everything
+    that its client has read, whatever the clock of the node that takes it.
+    """
+
+    def __init__(self) -> None:
+        self._contexts: dict[str, Context] = {}
+        self._latest = Context()
+
+    def seen(self, key: str) -> Context:
+        """What a read of a key must not be older than."""
+        return self._contexts.get(key, Context())
+
+    def latest(self) -> Context:
+        """What a write must be newer than."""
+        return self._latest
+
+    def saw(self, key: str, context: Context) -> None:
+        """An answer told of this."""
+        before = self.seen(key)
+        self._contexts[key] = Context(max(before.stamp, context.stamp), merged(before.dots, context.dots))
+        self._latest = Context(stamp=max(self._latest.stamp, context.stamp))
+
+
+class EventualClient:
+    """Asks one node, and from then on the next one when that did not answer, or refused.
+
+    After some calls that went well elsewhere it tries its home again, so that the load spreads again after a fault. A write
+    is sent once. A read has no effect, so it is asked of the other nodes as well while there is time.
+    """
+
+    def __init__(self, home: int, entries: Sequence[tuple[str, Address]], *, siblings: bool, session: Session | None) -> None:
+        self._nodes = [(name, HttpClient(address)) for name, address in entries]
+        self._home = self._at = home % len(entries)
+        self._well = 0
+        self._siblings = siblings
+        self._session = session
+
+    async def invoke(self, call: Call) -> Answer:
+        match call.kind, call.value:
+            case "read", _:
+                got, name = await self._read(call.key)
+                return Answer(_union(got.values) if self._siblings else next(iter(got.values), None), name)
+            case "add", str(value) if self._siblings:
+                return Answer(None, await self._add(call.key, value))
+            case "write", str(value) if not self._siblings:
+                put = Put(value, self._session.latest() if self._session else Context())
+                return Answer(None, await self._write("PUT", call.key, msgspec.json.encode(put), Context()))
+            case "delete", _ if not self._siblings:
+                latest = self._session.latest() if self._session else Context()
+                return Answer(None, await self._write("DELETE", call.key, b"", latest))
+        kinds = (ADD, READ) if self._siblings else (READ, WRITE, "delete")
+        raise CallFailed(f"there are calls of kinds {', '.join(kinds)} here; this call is {call}")
+
+    async def close(self) -> None:
+        for _, client in self._nodes:
+            client.close()
+
+    async def _add(self, key: str, value: str) -> str:
+        """Read a set, add to it, and write it back over what was read: two that do so at once leave two sets, side by side."""
+        got, _ = await self._read(key)
+        elements = [*_elements(got.values), value]
+        body = Put(msgspec.json.encode(elements).decode(), got.context)
+        return await self._write("PUT", key, msgspec.json.encode(body), Context())
+
+    async def _read(self, key: str) -> tuple[Got, str]:
+        for _ in self._nodes[1:]:
+            with contextlib.suppress(CallFailed):
+                return await self._read_once(key)
+        return await self._read_once(key)
+
+    async def _read_once(self, key: str) -> tuple[Got, str]:
+        seen = self._session.seen(key) if self._session else Context()
+        try:
+            name, response = await self._request("GET", key, b"", seen)
+        except TransportError as error:
+            raise CallFailed(str(error)) from error
+        if response.status != 200:
+            raise CallFailed(_told(name, response))
+        got = response.decode(Got)
+        if self._session:
+            self._session.saw(key, got.context)
+        return got, name
+
+    async def _write(self, method: str, key: str, body: bytes, seen: Context) -> str:
+        name, response = await self._request(method, key, body, seen)
+        if response.status in (400, 413, 503):
+            raise CallFailed(_told(name, response))
+        if response.status != 200:
+            raise TransportError(_told(name, response))
+        if self._session:
+            self._session.saw(key, response.decode(Done).context)
+        return name
+
+    def _move(self, served: bool) -> None:
+        self._well = self._well + 1 if served else 0
+        if not served:
+            self._at = (self._at + 1) % len(self._nodes)
+        elif self._well >= _CALLS_BEFORE_HOME:
+            self._at = self._home
+
+    async def _request(self, method: str, key: str, body: bytes, seen: Context) -> tuple[str, Response]:
+        """The answer, and of which node. Raises `CallFailed` if the request was surely not sent."""
+        name, client = self._nodes[self._at]
+        headers = () if seen == Context() else ((CONTEXT_HEADER, msgspec.json.encode(seen).decode()),)
+        served = False
+        try:
+            path = KEY_PATH + quote(key, safe="")
+            response = await client.request(method, path, body, timeout_s=_TIMEOUT_S, headers=headers)
+            served = response.status == 200
+        except Unreachable as error:
+            raise CallFailed(f"{name}: {error}") from error
+        except TransportError as error:
+            raise type(error)(f"{name}: {error}") from error
+        finally:
+            self._move(served)  # also if the call was given up from outside
+        return name, response
+
+
+def _elements(values: Sequence[str]) -> list[str]:
+    """What is in any of several sets, in order."""
+    return list(dict.fromkeys(element for value in values for element in msgspec.json.decode(value, type=list[str])))
+
+
+def _union(values: Sequence[str]) -> str:
+    return msgspec.json.encode(_elements(values)).decode()
+
+
+def _told(name: str, response: Response) -> str:
+    try:
+        return f"{name}: {response.decode(NotDone).error}"
+    except msgspec.MsgspecError:
+        return f"{name}: status {response.status}, {response.body.decode(errors='replace')}"

@@ -1,0 +1,108 @@
+"""Carries out what clients ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from random import Random
+from typing import Final
+
+from systems.eventual.messages import Context, Done, Got, NotDone, State
+from systems.eventual.peer import Peer
+from systems.eventual.replica import Replica
+from systems.eventual.storage import Arrival, Storage, Write
+
+
+class Coordinator:
+    """Answers from this node's own replica, and asks others only for what a session has seen and this replica has not."""
+
+    def __init__(
+        self,
+        replica: Replica,
+        storage: Storage,
+        peers: Sequence[Peer],
+        random: Random,
+        *,
+        repaired_reads: float,
+    ) -> None:
+        """`repaired_reads`: the share of reads after which all replicas are asked, and those that lack something are told."""
+        self._replica = replica
+        self._storage = storage
+        self._peers = peers
+        self._random = random
+        self._repaired_reads = repaired_reads
+        self._repairing: set[asyncio.Task[None]] = set()
+
+    @property
+    def repairs(self) -> int:
+        """How many read repairs are under way."""
+        return len(self._repairing)
+
+    async def read(self, key: str, seen: Context) -> Got | NotDone:
+        """What this replica holds; with a context, not less than what that has seen."""
+        if not self.has_seen(key, seen) and not await self._learn(key, seen):
+            return NotDone("failed", f"no replica that answers holds what this session has seen of {key}")
+        state = self._replica.state(key)
+        if self._random.random() < self._repaired_reads and len(self._repairing) < _MOST_REPAIRS:
+            self._start(self.repair(key))
+        return Got(self._replica.resolution.values(state), self._replica.resolution.context(state))
+
+    async def write(self, key: str, value: str | None, seen: Context) -> Done | NotDone:
+        """Acknowledged when it is on this node's disk, twice, and before any other replica is told."""
+        outcome, states = await self._storage.change([Write(key, value, seen)])
+        match outcome:
+            case "done":
+                return Done(self._replica.resolution.context(states[key]))
+            case "full":
+                return NotDone("failed", "too many writes wait for the other replicas")
+            case "refused":
+                return NotDone("failed", "the disk did not take it")
+            case "unknown":
+                return NotDone("unknown", "the disk did not say whether it took it")
+
+    def has_seen(self, key: str, seen: Context) -> bool:
+        """Whether this replica holds what a session has seen."""
+        return self._replica.resolution.covers(self._replica.state(key), seen)
+
+    async def repair(self, key: str) -> None:
+        """Have all replicas that answer hold what any of them holds of a key."""
+        found = await asyncio.gather(*(peer.states([key]) for peer in self._peers))
+        states = [None if answer is None else answer[0] for answer in found]
+        await self.take(key, states)
+        held = self._replica.state(key)
+        if held is not None:
+            await asyncio.gather(
+                *(
+                    peer.store([(key, held)], fresh=False)
+                    for peer, answer, state in zip(self._peers, found, states, strict=True)
+                    if answer is not None and state != held
+                )
+            )
+
+    async def take(self, key: str, states: Sequence[State | None]) -> None:
+        """Hold what other replicas hold of a key."""
+        arrivals = [Arrival(key, state, fresh=False) for state in states if state is not None]
+        if arrivals:
+            await self._storage.change(arrivals)
+
+    async def _learn(self, key: str, seen: Context) -> bool:
+        """Ask the others for a key until what a session has seen of it is held here; whether it is."""
+        asking = [asyncio.ensure_future(peer.states([key])) for peer in self._peers]
+        try:
+            for answer in asyncio.as_completed(asking):
+                await self.take(key, await answer or ())
+                if self.has_seen(key, seen):
+                    return True
+        finally:
+            for question in asking:
+                question.cancel()
+        return False
+
+    def _start(self, repair: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(repair)
+        self._repairing.add(task)  # the loop itself holds tasks weakly
+        task.add_done_callback(self._repairing.discard)
+
+
+_MOST_REPAIRS: Final = 64
+"""Read repairs at a time; a read beyond that is not followed by one."""

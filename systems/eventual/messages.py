@@ -1,0 +1,123 @@
+"""What travels between clients and nodes, and between nodes, as JSON.
+
+The state of a key, `State`, is opaque here: bytes of JSON that only `resolution` looks into.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from systems.parts.hybrid_clock import Timestamp
+from systems.parts.merkle import Range
+
+State = bytes
+"""What is held of a key, encoded. Equal bytes are equal states."""
+
+KEY_PATH: Final = "/kv/"
+"""What clients ask: GET, PUT and DELETE of this and a key."""
+
+CONTEXT_HEADER: Final = "context"
+"""Where a GET and a DELETE have their context."""
+
+STORE_PATH: Final = "/replica/store"
+STATES_PATH: Final = "/replica/states"
+RANGES_PATH: Final = "/replica/ranges"
+"""What nodes ask each other."""
+
+CLUSTER_HEADER: Final = "cluster"
+NODE_HEADER: Final = "node"
+"""Which cluster and node a question between nodes is meant for."""
+
+MOST_KEY_BYTES: Final = 1024
+MOST_VALUE_BYTES: Final = 1 << 20
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What somebody has seen of a key: the timestamp of the last writer, or all writes that are in the values or behind them.
+
+    Clients hand back unchanged what they were given.
+    """
+
+    stamp: Timestamp = Timestamp()
+    dots: dict[str, int] = {}
+
+
+class Put(msgspec.Struct, frozen=True):
+    """The body of a PUT."""
+
+    value: str
+    context: Context = Context()
+
+
+class Got(msgspec.Struct, frozen=True):
+    """The answer to a GET: no value of a key never written, or deleted; several if they were written concurrently."""
+
+    values: list[str]
+    context: Context
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The answer to a PUT or DELETE that was carried out. The context is for later reads, which then see the write."""
+
+    context: Context
+
+
+class NotDone(msgspec.Struct, frozen=True):
+    """The answer to a request that was not carried out, or of which that is not known."""
+
+    outcome: str
+    error: str
+
+
+class Held(msgspec.Struct, frozen=True, array_like=True):
+    """A key and what is held of it, as it travels."""
+
+    key: str
+    raw: msgspec.Raw
+
+    @classmethod
+    def of(cls, key: str, state: State | None) -> Held:
+        return cls(key, msgspec.Raw(_NOTHING if state is None else state))
+
+    @property
+    def state(self) -> State | None:
+        state = bytes(self.raw)
+        return None if state == _NOTHING else state
+
+
+_NOTHING: Final = b"null"
+
+
+class Store(msgspec.Struct, frozen=True):
+    """Merge these, and answer when they are on the disk."""
+
+    held: list[Held]
+    window: int
+    """What the receiver's last answer told; see `graves`."""
+    fresh: bool = True
+    """Whether they are news. What is not, such as an old tombstone, is no reason to hold a key of which nothing is held."""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The answer to a `Store`; `done` is false if its window is too old, and nothing was stored."""
+
+    done: bool
+    window: int
+
+
+class AskStates(msgspec.Struct, frozen=True):
+    """What do you hold of these keys?"""
+
+    keys: list[str]
+
+
+class AskRanges(msgspec.Struct, frozen=True):
+    """What does your Merkle tree hold in these ranges?"""
+
+    prefixes: list[str]
+
+
+Ranges = list[Range]
+HeldList = list[Held]

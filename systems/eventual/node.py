@@ -1,0 +1,261 @@
+"""One node of the eventual store: a replica of every key that answers its clients by itself and tells the others afterwards.
+
+GET /kv/KEY                       200 {"values": […], "context": …}: none, one, or several that were written concurrently
+PUT /kv/KEY {"value": "…"}        200 {"context": …} when this node has it on its disk; 503: surely no effect; 504: may have one
+DELETE /kv/KEY                    the same
+POST /replica/store, states, ranges    between nodes
+
+A `context`, from an earlier answer, says what the client has seen: in the header "context" of a GET or DELETE, in the body of
+a PUT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Literal
+
+import msgspec
+
+from harness.http.message import Request, Response
+from harness.node.context import NodeContext
+from systems.eventual import identity
+from systems.eventual.bugs import BUGS
+from systems.eventual.messages import (
+    CLUSTER_HEADER,
+    CONTEXT_HEADER,
+    KEY_PATH,
+    MOST_KEY_BYTES,
+    MOST_VALUE_BYTES,
+    NODE_HEADER,
+    RANGES_PATH,
+    STATES_PATH,
+    STORE_PATH,
+    AskRanges,
+    AskStates,
+    Context,
+    Done,
+    Got,
+    Held,
+    NotDone,
+    Put,
+    Store,
+    Stored,
+)
+from systems.eventual.parts import Parts
+from systems.eventual.peer import Peer
+from systems.eventual.resolution import Resolution
+from systems.eventual.storage import Arrival, Forget
+from systems.parts.hybrid_clock import TooFarAhead
+
+HOUSEKEEPING_S: Final = 0.25
+"""How often it is looked for hints that are too old and tombstones that are needed no more."""
+
+RELEARN_S: Final = 2.0
+"""So long, at most, a node whose entries were damaged refuses to be read. After that an old answer is better than none."""
+
+RELEARN_AGAIN_S: Final = 0.05
+
+
+class Config(msgspec.Struct, frozen=True):
+    """A node's settings. See `systems.eventual.Eventual`."""
+
+    cluster: str
+    resolve: Literal["last-writer-wins", "siblings"]
+    anti_entropy_s: float | None
+    keys_per_s: float
+    hints: int
+    hints_s: float
+    grace_s: float
+    repaired_reads: float
+    compact_at_kib: int
+    bug: str | None = None
+
+
+class Server:
+    """A node's parts, put together, and what it answers."""
+
+    def __init__(self, node: NodeContext, config: Config) -> None:
+        parts = BUGS.variant(config.bug)
+        peers = list(node.peers)
+        self._node = node
+        self._config = config
+        whose = identity.find(node.disk, config.cluster, node.name)
+        files = parts.files(node.disk, node.log, compact_at_bytes=config.compact_at_kib * 1024)
+        found = files.load(existed=bool(node.disk.names()))
+        self._unlearned = list(peers) if found.damaged else []
+        if found.damaged or (whose is None and node.disk.names()):
+            whose = identity.next_life(whose, config.cluster, node.name, node.random)
+            node.log(f"its count of writes is lost: from now on it counts them as {whose.actor}")
+        whose = whose or identity.Identity(config.cluster, node.name)
+        graves = parts.graves(peers, grace_s=config.grace_s)
+        self._replica = parts.replica(_resolution(node, config, parts, whose.actor), graves)
+        self._outbox = parts.outbox(peers, most=config.hints, keep_s=config.hints_s)
+        self._storage = parts.storage(self._replica, self._outbox, files, clock=node.clock, log=node.log)
+        now_s = node.clock()
+        for key, state in found.held.items():
+            self._replica.put(key, state, now_s)
+        for key in found.waiting:
+            self._outbox.leave(key, found.held[key], now_s, again=True)
+        files.write_anew(found.held, found.waiting)
+        identity.keep(node.disk, whose)  # after the logs: where it is, they must be
+        self._peers = [Peer(config.cluster, name, address) for name, address in node.peers.items()]
+        self._replicator = parts.replicator(self._replica, self._outbox, node.clock)
+        self._anti_entropy = parts.anti_entropy(self._replica, self._storage, node.clock, keys_per_s=config.keys_per_s)
+        self._coordinator = parts.coordinator(
+            self._replica, self._storage, self._peers, node.random, repaired_reads=config.repaired_reads
+        )
+        self._asked = 0
+        self._refuses_until_s = now_s + RELEARN_S if self._unlearned else now_s
+        node.show(self._versions)
+        node.report_unsettled(self._unsettled)
+
+    async def handle(self, request: Request) -> Response:
+        self._asked += 1
+        try:
+            if request.path.startswith(KEY_PATH):
+                return await self._for_client(request, request.path.removeprefix(KEY_PATH))
+            return await self._for_peer(request)
+        except TooFarAhead as error:
+            return Response(400, str(error).encode())
+        finally:
+            self._asked -= 1
+
+    async def run(self) -> None:
+        """All that a node does by itself, until it is cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for peer in self._peers:
+                tasks.create_task(self._replicator.tell(peer))
+            tasks.create_task(self._relearn())
+            if self._config.anti_entropy_s is not None and self._peers:
+                tasks.create_task(self._keep_agreeing(self._config.anti_entropy_s))
+            tasks.create_task(self._keep_house())
+
+    # ------------------------------------------------------------------------------------------------------------- clients
+
+    async def _for_client(self, request: Request, key: str) -> Response:
+        if not key or len(key.encode()) > MOST_KEY_BYTES:
+            return Response(400, f"a key has 1 to {MOST_KEY_BYTES} bytes; this one has {len(key.encode())}".encode())
+        match request.method:
+            case "GET":
+                if self._refuses:
+                    return _answered(NotDone("failed", "its disk was damaged, and it learns anew what it held"))
+                return _answered(await self._coordinator.read(key, self._seen(_header(request))))
+            case "PUT":
+                put = request.decode(Put)
+                if len(put.value.encode()) > MOST_VALUE_BYTES:
+                    return Response(413, f"a value has at most {MOST_VALUE_BYTES} bytes".encode())
+                return _answered(await self._coordinator.write(key, put.value, self._seen(put.context)))
+            case "DELETE":
+                return _answered(await self._coordinator.write(key, None, self._seen(_header(request))))
+            case _:
+                return Response(405, b"there are GET, PUT and DELETE of /kv/KEY")
+
+    def _seen(self, context: Context) -> Context:
+        self._replica.resolution.check(context)
+        return context
+
+    # --------------------------------------------------------------------------------------------------------------- peers
+
+    async def _for_peer(self, request: Request) -> Response:
+        meant = (request.headers.get(CLUSTER_HEADER), request.headers.get(NODE_HEADER))
+        if request.method != "POST" or not request.path.startswith("/replica/"):
+            return Response(404, b'there are GET, PUT {"value": "..."} and DELETE of /kv/KEY')
+        if meant != (self._config.cluster, self._node.name):
+            here = f"node {self._node.name} of cluster {self._config.cluster!r}"
+            return Response(421, f"this is {here}, and the question is for {meant[1]} of {meant[0]!r}".encode())
+        match request.path:
+            case path if path == STORE_PATH:
+                return await self._store(request.decode(Store))
+            case path if self._refuses:
+                return Response(503, b"its disk was damaged, and it learns anew what it held")
+            case path if path == STATES_PATH:
+                return Response.json([Held.of(key, self._replica.state(key)) for key in request.decode(AskStates).keys])
+            case path if path == RANGES_PATH:
+                return Response.json([self._replica.tree.range(prefix) for prefix in request.decode(AskRanges).prefixes])
+            case _:
+                return Response(404, b"no such question")
+
+    async def _store(self, request: Store) -> Response:
+        graves, resolution = self._replica.graves, self._replica.resolution
+        arrivals = [Arrival(held.key, state, request.fresh) for held in request.held if (state := held.state) is not None]
+        for arrival in arrivals:
+            resolution.check(resolution.context(arrival.state))
+        window = graves.window(self._node.clock())
+        if not graves.in_time(request.window, self._node.clock()):
+            return Response.json(Stored(done=False, window=window))
+        outcome, _ = await self._storage.change(arrivals)
+        return (
+            Response.json(Stored(done=True, window=window)) if outcome == "done" else Response(507, b"the disk did not take it")
+        )
+
+    # -------------------------------------------------------------------------------------------------------------- itself
+
+    @property
+    def _refuses(self) -> bool:
+        """Whether it knows too little to be asked: until one peer has told what it holds, or for so long."""
+        return len(self._unlearned) == len(self._peers) > 0 and self._node.clock() < self._refuses_until_s
+
+    async def _relearn(self) -> None:
+        """Have all peers tell what they hold if its own entries were damaged: any may be the only one that has a write."""
+        while self._unlearned:
+            for peer in self._peers:
+                if peer.name in self._unlearned and await self._anti_entropy.agree_with(peer):
+                    self._unlearned.remove(peer.name)
+            await asyncio.sleep(RELEARN_AGAIN_S)
+
+    async def _keep_agreeing(self, every_s: float) -> None:
+        while True:
+            for peer in self._peers:
+                await asyncio.sleep(every_s * self._node.random.uniform(0.5, 1.5))
+                await self._anti_entropy.agree_with(peer)
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            now_s = self._node.clock()
+            if dropped := self._outbox.expire(now_s):
+                self._node.log(f"{dropped} hints were too old, and are left to anti-entropy")
+            if keys := self._replica.graves.forgettable(now_s):
+                await self._storage.change([Forget(key) for key in keys])
+
+    def _versions(self) -> list[tuple[str, str, str | None]]:
+        """Key, version and value of all that is held."""
+        versions = self._replica.resolution.versions
+        return [(key, version, value) for key, state in self._replica.states() for version, value in versions(state)]
+
+    def _unsettled(self) -> dict[str, int]:
+        return {
+            "requests": self._asked,
+            "hints": self._outbox.count(),
+            "read repairs": self._coordinator.repairs,
+            "peers to learn from": len(self._unlearned),
+        }
+
+
+def _resolution(node: NodeContext, config: Config, parts: Parts, actor: str) -> Resolution:
+    if config.resolve == "siblings":
+        return parts.keep_siblings(actor)
+    return parts.last_writer_wins(parts.clock(actor, lambda: round(node.time() * 1e6)))
+
+
+def _header(request: Request) -> Context:
+    text = request.headers.get(CONTEXT_HEADER)
+    return Context() if text is None else msgspec.json.decode(text, type=Context)
+
+
+def _answered(outcome: Got | Done | NotDone) -> Response:
+    match outcome:
+        case NotDone("failed"):
+            return Response.json(outcome, status=503)
+        case NotDone():
+            return Response.json(outcome, status=504)
+        case _:
+            return Response.json(outcome)
+
+
+async def main(node: NodeContext) -> None:
+    """Run one node."""
+    server = Server(node, node.config(Config))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.run())
+        await node.serve(server.handle)

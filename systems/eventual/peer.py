@@ -1,0 +1,84 @@
+"""Another replica, as a node reaches it over its link."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from harness.http.client import HttpClient
+from harness.http.message import TransportError
+from harness.model.system import Address
+from systems.eventual.messages import (
+    CLUSTER_HEADER,
+    NODE_HEADER,
+    RANGES_PATH,
+    STATES_PATH,
+    STORE_PATH,
+    AskRanges,
+    AskStates,
+    Held,
+    HeldList,
+    Ranges,
+    State,
+    Store,
+    Stored,
+)
+from systems.parts.merkle import Range
+
+ANSWER_S: Final = 0.35
+"""How long a peer's answer is waited for."""
+
+MOST_IN_FLIGHT: Final = 32
+"""Questions to a peer at a time; what is more is not asked, as if the network had lost it."""
+
+T = TypeVar("T")
+
+
+class Peer:
+    """Asks one peer. Each answer is None if none came, or none of any use; what was asked may have been done all the same."""
+
+    def __init__(self, cluster: str, name: str, address: Address) -> None:
+        self.name = name
+        self._headers = ((CLUSTER_HEADER, cluster), (NODE_HEADER, name))
+        self._client = HttpClient(address)
+        self._in_flight = 0
+        self._window = 0
+
+    async def store(self, states: Sequence[tuple[str, State]], *, fresh: bool) -> bool:
+        """Whether the peer has all of these on its disk, or what includes them."""
+        held = [Held.of(key, state) for key, state in states]
+        for _ in range(2):  # the first answer may be which window it is
+            stored = await self._ask(STORE_PATH, Store(held, self._window, fresh), Stored)
+            if stored is None or stored.done:
+                break
+            self._window = stored.window
+        if stored is not None:
+            self._window = stored.window
+        return stored is not None and stored.done
+
+    async def states(self, keys: Sequence[str]) -> list[State | None] | None:
+        """What the peer holds of each of these keys."""
+        found = await self._ask(STATES_PATH, AskStates(list(keys)), HeldList)
+        if found is None or [held.key for held in found] != list(keys):
+            return None
+        return [held.state for held in found]
+
+    async def ranges(self, prefixes: Sequence[str]) -> list[Range] | None:
+        """What its tree holds in these ranges."""
+        return await self._ask(RANGES_PATH, AskRanges(list(prefixes)), Ranges)
+
+    async def _ask(self, path: str, question: object, kind: type[T]) -> T | None:
+        if self._in_flight >= MOST_IN_FLIGHT:
+            return None
+        self._in_flight += 1
+        try:
+            response = await self._client.request(
+                "POST", path, msgspec.json.encode(question), timeout_s=ANSWER_S, headers=self._headers
+            )
+            return response.decode(kind) if response.status == 200 else None
+        except (TransportError, msgspec.MsgspecError):
+            return None
+        finally:
+            self._in_flight -= 1

@@ -1,0 +1,52 @@
+"""Tells each peer what it has yet to be told, in batches, one after another; again and again if it does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from systems.eventual.messages import State
+from systems.eventual.outbox import Outbox
+from systems.eventual.peer import Peer
+from systems.eventual.replica import Replica
+from systems.parts.hints import Hint
+
+BATCH: Final = 128
+
+AGAIN_S: Final = 0.1
+"""How long a peer that did not answer is left alone."""
+
+
+class Replicator:
+    """Empties the outbox."""
+
+    def __init__(self, replica: Replica, outbox: Outbox, clock: Callable[[], float]) -> None:
+        self._replica = replica
+        self._outbox = outbox
+        self._clock = clock
+
+    async def tell(self, peer: Peer) -> None:
+        """For ever: whatever waits for this peer."""
+        while True:
+            hints = self._outbox.oldest(peer.name, BATCH)
+            if not hints:
+                await self._outbox.waiting[peer.name].wait()
+            elif not await self.hand_over(peer, hints):
+                self.failed(peer, hints)
+                await asyncio.sleep(AGAIN_S)
+
+    async def hand_over(self, peer: Peer, hints: list[Hint[State]]) -> bool:
+        """Whether a peer has taken all that is held of these keys now, which may be more than when the hints were left."""
+        states = [(hint.key, state) for hint in hints if (state := self._replica.state(hint.key)) is not None]
+        if states and not await peer.store(states, fresh=True):
+            return False
+        now_s = self._clock()
+        for hint in hints:
+            self._outbox.delivered(peer.name, hint, now_s)
+        for key, state in states:
+            self._replica.graves.had(peer.name, key, state, now_s)
+        return True
+
+    def failed(self, peer: Peer, hints: list[Hint[State]]) -> None:
+        """A peer has not taken these: they stay."""

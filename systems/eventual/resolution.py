@@ -1,0 +1,134 @@
+"""The two ways in which concurrent writes of a key are resolved. Pure: a state and what happens to it give another state."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import msgspec
+
+from systems.eventual.messages import Context, State
+from systems.parts.dotted_versions import Siblings, synced, written
+from systems.parts.hybrid_clock import HybridClock, Timestamp
+from systems.parts.version_vectors import covers
+
+
+class Resolution(Protocol):
+    """What a key's state means. None is the state of a key never written."""
+
+    def check(self, seen: Context) -> None:
+        """Raises `TooFarAhead` if a context that came from outside is not to be believed."""
+
+    def heard(self, state: State) -> None:
+        """Take note of a state that was merged, or read back from disk."""
+
+    def written(self, held: State | None, value: str | None, seen: Context) -> State:
+        """The state after a write by a client that has seen this; None deletes."""
+
+    def merged(self, held: State | None, other: State) -> State:
+        """The state of a replica that learns of another one's. Commutative, associative, idempotent."""
+
+    def values(self, state: State | None) -> list[str]:
+        """The values of a key; none if it was deleted."""
+
+    def context(self, state: State | None) -> Context:
+        """What one has seen who has seen this state."""
+
+    def covers(self, state: State | None, seen: Context) -> bool:
+        """Whether a state includes all that somebody has seen."""
+
+    def versions(self, state: State) -> list[tuple[str, str | None]]:
+        """Each write that is in a state, by a name of its own, with its value."""
+
+
+class Latest(msgspec.Struct, frozen=True, array_like=True):
+    """The last writer's value. A delete is a write of null."""
+
+    stamp: Timestamp
+    value: str | None
+
+
+_NEVER: Final = Latest(Timestamp(), None)
+
+
+class LastWriterWins:
+    """The write with the highest timestamp replaces all others, also those that its client had not seen.
+
+    Timestamps are of hybrid logical clocks: a client that carries them along never loses a write to one that it had seen,
+    whatever the clocks say. Of two clients that know nothing of each other, one may lose what it was told is stored: the one
+    that wrote through the slower clock, even if it wrote later.
+    """
+
+    def __init__(self, clock: HybridClock) -> None:
+        self._clock = clock
+
+    def check(self, seen: Context) -> None:
+        self._clock.check(seen.stamp)
+
+    def heard(self, state: State) -> None:
+        self._clock.observe(_latest(state).stamp)
+
+    def written(self, held: State | None, value: str | None, seen: Context) -> State:
+        self._clock.observe(seen.stamp)
+        return self.merged(held, msgspec.json.encode(Latest(self._clock.now(), value)))
+
+    def merged(self, held: State | None, other: State) -> State:
+        return other if held is None else max(held, other, key=_rank)
+
+    def values(self, state: State | None) -> list[str]:
+        value = _latest(state).value
+        return [] if value is None else [value]
+
+    def context(self, state: State | None) -> Context:
+        return Context(stamp=_latest(state).stamp)
+
+    def covers(self, state: State | None, seen: Context) -> bool:
+        return _latest(state).stamp >= seen.stamp
+
+    def versions(self, state: State) -> list[tuple[str, str | None]]:
+        latest = _latest(state)
+        return [(f"{latest.stamp.time_us}+{latest.stamp.count} of {latest.stamp.node}", latest.value)]
+
+
+class KeepSiblings:
+    """A write replaces what its client had seen; values written concurrently stay side by side. No clock takes part."""
+
+    def __init__(self, actor: str) -> None:
+        """`actor` is this node in version vectors, under a new name after each loss of what it had counted."""
+        self._actor = actor
+
+    def check(self, seen: Context) -> None:
+        pass
+
+    def heard(self, state: State) -> None:
+        pass
+
+    def written(self, held: State | None, value: str | None, seen: Context) -> State:
+        values = () if value is None else (value,)
+        return msgspec.json.encode(written(_siblings(held), self._actor, seen.dots, *values))
+
+    def merged(self, held: State | None, other: State) -> State:
+        return other if held is None else msgspec.json.encode(synced(_siblings(held), _siblings(other)))
+
+    def values(self, state: State | None) -> list[str]:
+        return _siblings(state).values
+
+    def context(self, state: State | None) -> Context:
+        return Context(dots=_siblings(state).context)
+
+    def covers(self, state: State | None, seen: Context) -> bool:
+        return covers(_siblings(state).context, seen.dots)
+
+    def versions(self, state: State) -> list[tuple[str, str | None]]:
+        return [(f"{version.dot.count} of {version.dot.node}", version.value) for version in _siblings(state).versions]
+
+
+def _latest(state: State | None) -> Latest:
+    return _NEVER if state is None else msgspec.json.decode(state, type=Latest)
+
+
+def _rank(state: State) -> tuple[Timestamp, State]:
+    return _latest(state).stamp, state
+
+
+def _siblings(state: State | None) -> Siblings[str]:
+    return Siblings() if state is None else msgspec.json.decode(state, type=Siblings[str])

@@ -1,0 +1,130 @@
+"""A replica on its disk: a change is done when it is synced, many changes with one sync (group commit)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from systems.eventual.files import Files, States
+from systems.eventual.messages import Context, State
+from systems.eventual.outbox import Outbox
+from systems.eventual.replica import Replica
+from systems.parts.record_log import NothingWritten
+
+Outcome = Literal["done", "full", "refused", "unknown"]
+"""It is on the disk; it surely never will be, as too much waits for the peers, or as the disk is full; it may come to light
+after a restart."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """A client's write, by what it has seen; None deletes."""
+
+    key: str
+    value: str | None
+    seen: Context
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A state that another replica holds. See `messages.Store.fresh`."""
+
+    key: str
+    state: State
+    fresh: bool = True
+
+
+@dataclass(frozen=True)
+class Forget:
+    """A tombstone that is needed no more."""
+
+    key: str
+
+
+Change = Write | Arrival | Forget
+Changed = dict[str, State | None]
+
+
+class Storage:
+    """Carries changes out, those that arrive in one turn of the loop together and in their order."""
+
+    def __init__(
+        self, replica: Replica, outbox: Outbox, files: Files, *, clock: Callable[[], float], log: Callable[[str], None]
+    ) -> None:
+        self._replica = replica
+        self._outbox = outbox
+        self._files = files
+        self._clock = clock
+        self._log = log
+        self._waiting: list[tuple[Sequence[Change], asyncio.Future[tuple[Outcome, Changed]]]] = []
+
+    async def change(self, changes: Sequence[Change]) -> tuple[Outcome, Changed]:
+        """What became of some changes, and the states they made of their keys."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._commit)  # after everything else that has arrived in this turn of the loop
+        done: asyncio.Future[tuple[Outcome, Changed]] = loop.create_future()
+        self._waiting.append((changes, done))
+        return await done
+
+    def _commit(self) -> None:
+        """Blocks the loop for the syncs."""
+        waiting, self._waiting = self._waiting, []
+        states: Changed = {}
+        own: dict[str, None] = {}
+        made: list[Changed | None] = []
+        for changes, _ in waiting:
+            written = [change.key for change in changes if isinstance(change, Write)]
+            if not all(self._outbox.has_room(key, own) for key in written):
+                made.append(None)
+                continue
+            own |= dict.fromkeys(written)
+            made.append({change.key: self._apply(change, states) for change in changes})
+        news = {key: state for key, state in states.items() if state != self._replica.state(key)}
+        outcome = self._write(news, own) if news else "done"
+        self.settle(outcome, news, own)
+        for (_, done), states_made in zip(waiting, made, strict=True):
+            if not done.done():  # the caller may be gone
+                done.set_result(("full", {}) if states_made is None else (outcome, states_made))
+
+    def _apply(self, change: Change, states: Changed) -> State | None:
+        """What a change makes of its key, after those before it."""
+        held = states[change.key] if change.key in states else self._replica.state(change.key)
+        match change:
+            case Write(key, value, seen):
+                states[key] = self._replica.resolution.written(held, value, seen)
+            case Arrival(key, state, fresh):
+                states[key] = self._replica.arrived(held, state, fresh=fresh)
+            case Forget(key):
+                states[key] = held if self._replica.resolution.values(held) else None
+        return states[change.key]
+
+    def _write(self, news: Changed, own: Iterable[str]) -> Outcome:
+        try:
+            self._files.write(news, set(own), self._held, self._outbox.keys)
+        except NothingWritten as error:
+            self._log(f"the disk did not take {len(news)} changes: {error}")
+            return "refused"
+        except OSError as error:
+            self._log(f"it is not known whether the disk took {len(news)} changes: {error}")
+            return "unknown"
+        return "done"
+
+    def settle(self, outcome: Outcome, news: Changed, own: Iterable[str]) -> None:
+        """What the disk did not take never was."""
+        if outcome == "done":
+            self.install(news, own)
+
+    def install(self, news: Changed, own: Iterable[str]) -> None:
+        """What has come to be on the disk can be seen, and is told to the other replicas if it was written here."""
+        now_s = self._clock()
+        for key, state in news.items():
+            self._replica.put(key, state, now_s)
+        for key in own:
+            if (state := self._replica.state(key)) is not None:
+                self._outbox.leave(key, state, now_s)
+
+    def _held(self) -> States:
+        return dict(self._replica.states())

@@ -1,0 +1,41 @@
+"""Sets that grow: every element is added once, so that a history of them tells which ones a store has lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+from random import Random
+from typing import Final
+
+from harness.model.errors import UsageError
+from harness.model.system import Call
+
+FINAL_READS: Final = 3
+"""How often each set is read at the end: clients take these calls in turn, so that replicas which disagree are found out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sets:
+    """Calls of `keys` sets, drawn evenly: the share `adds` adds an element, the rest reads all elements."""
+
+    keys: int = 10
+    adds: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.keys < 1:
+            raise UsageError(f"Sets(keys={self.keys!r}): a whole number of keys, at least one.")
+        if not 0 <= self.adds <= 1:
+            raise UsageError(f"Sets(adds={self.adds!r}): the share of adds, between 0 and 1.")
+
+    def calls(self, random: Random) -> Iterator[Call]:
+        for number in count(1):
+            key = f"s{random.randrange(self.keys)}"
+            yield Call("add", key, str(number)) if random.random() < self.adds else Call("read", key)
+
+    def varied(self, random: Random) -> Sets:
+        """Fewer keys: more happens to each."""
+        return replace(self, keys=random.choice((min(3, self.keys), self.keys)))
+
+    def final_calls(self) -> Iterable[Call]:
+        return [Call("read", f"s{number}") for number in range(self.keys) for _ in range(FINAL_READS)]
