@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from random import Random
+from typing import ClassVar, Final
+
+import msgspec
 
 from harness.model.errors import UsageError
 from harness.model.system import Address, Client, Node
 from systems.featured.bugs import BUGS
 from systems.featured.client import ScoreClient
+from systems.parts.breaker import Settings as BreakerSettings
 
 __all__ = ["BUGS", "Featured"]
 
 _FEATURES = "features"
+
+BREAKER: Final = BreakerSettings(
+    failure_rate=0.5, slow_rate=0.5, slow_s=0.2, window_s=0.4, least_calls=6, open_s=0.5, probes=2, probe_expires_s=1.0
+)
+"""The window is short: what went well before the trouble began counts against opening for as long as the window is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,22 +36,49 @@ class Featured:
     bugs: ClassVar = BUGS
 
     replicas: int = 3
+    workers: int = 8
+    """So many requests each replica works on at once, as a pool of threads or connections would."""
+    breaker: BreakerSettings = BREAKER
+    """When a replica asks the feature service no more."""
     bug: str | None = None
     """The name of a known bug that the replicas have."""
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
             raise UsageError(f"Featured(replicas={self.replicas!r}): a whole number of replicas, at least one.")
+        if self.workers < 1:
+            raise UsageError(f"Featured(workers={self.workers!r}): a whole number of workers, at least one.")
         BUGS.variant(self.bug)
 
     def nodes(self) -> Sequence[Node]:
         return [
             Node(name=_FEATURES, code="systems.featured.features", replica=False),
             *(
-                Node(name=name, code="systems.featured.replica", peers=(_FEATURES,), config={"bug": self.bug})
+                Node(name=name, code="systems.featured.replica", peers=(_FEATURES,), config=self._config())
                 for name in self.entries()
             ),
         ]
+
+    def _config(self) -> Mapping[str, object]:
+        return {"bug": self.bug, "workers": self.workers, "breaker": msgspec.to_builtins(self.breaker)}
+
+    def varied(self, random: Random) -> Featured:
+        """More replicas, few workers or many, and breakers that open and close sooner or later."""
+        given = self.breaker
+        breaker = msgspec.structs.replace(
+            given,
+            window_s=random.choice((given.window_s, 0.1, 2.0)),
+            least_calls=random.choice((given.least_calls, 1, 20)),
+            open_s=random.choice((given.open_s, 0.05, 1.0)),
+            probes=random.choice((given.probes, 1, 6)),
+            probe_expires_s=random.choice((given.probe_expires_s, 0.3)),
+        )
+        return replace(
+            self,
+            replicas=self.replicas + random.choice((0, 0, 1, 2)),
+            workers=random.choice((self.workers, 2, 32)),
+            breaker=breaker,
+        )
 
     def entries(self) -> Sequence[str]:
         return [f"r{number}" for number in range(1, self.replicas + 1)]

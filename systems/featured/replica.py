@@ -1,6 +1,6 @@
 """A replica node: asks the feature service for a user's features, through a circuit breaker, and scores them.
 
-`POST /score` (see `messages`), `GET /status`: its breaker. It works on `WORKERS` requests at once, as a pool of threads or
+`POST /score` (see `messages`), `GET /status`: its breaker. It works on a few requests at once, as a pool of threads or
 connections would: a request that waits for features holds one of them, so waiting is what spreads.
 """
 
@@ -19,20 +19,16 @@ from systems.featured.bugs import BUGS
 from systems.featured.messages import AVERAGE, FeaturesReply, ScoreReply, ScoreRequest, score_of
 from systems.parts.breaker import Breaker, Settings
 
-WORKERS: Final = 8
 FEATURES_TIMEOUT_S: Final = 0.25
 """Far above what the feature service needs; below what a client waits."""
-
-BREAKER: Final = Settings(
-    failure_rate=0.5, slow_rate=0.5, slow_s=0.2, window_s=0.4, least_calls=6, open_s=0.5, probes=2, probe_expires_s=1.0
-)
-"""The window is short: what went well before the trouble began counts against opening for as long as the window is."""
 
 
 class Config(msgspec.Struct, frozen=True):
     """The node's settings."""
 
-    bug: str | None
+    workers: int
+    breaker: Settings
+    bug: str | None = None
 
 
 class FeaturesUnavailable(Exception):
@@ -42,14 +38,14 @@ class FeaturesUnavailable(Exception):
 class Server:
     """Answers requests for scores."""
 
-    def __init__(self, node: NodeContext, features: HttpClient, bug: str | None) -> None:
-        kinds = BUGS.variant(bug)
+    def __init__(self, node: NodeContext, features: HttpClient, config: Config) -> None:
+        kinds = BUGS.variant(config.bug)
         self._node = node
         self._features = features
-        self._breaker: Breaker = kinds.breaker(BREAKER, node.clock)
+        self._breaker: Breaker = kinds.breaker(config.breaker, node.clock)
         self._fallback_source = kinds.fallback_source
         self._exact_is_kept = kinds.exact_is_kept
-        self._workers = asyncio.Semaphore(WORKERS)
+        self._workers = asyncio.Semaphore(config.workers)
         self._under_way = 0
         node.report_unsettled(
             lambda: {
@@ -100,5 +96,5 @@ class Server:
 
 
 async def main(node: NodeContext) -> None:
-    server = Server(node, HttpClient(node.peers["features"]), node.config(Config).bug)
+    server = Server(node, HttpClient(node.peers["features"]), node.config(Config))
     await node.serve(server.handle)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from random import Random
+from typing import ClassVar, Self
 
 import msgspec
 
@@ -16,7 +17,7 @@ from harness.model.system import Address, Client, Node
 from systems.serving import artifacts
 from systems.serving.bugs import BUGS
 from systems.serving.client import PredictClient
-from systems.serving.settings import Settings
+from systems.serving.settings import STRATEGIES, Settings
 
 __all__ = ["BUGS", "Serving", "Settings"]
 
@@ -80,6 +81,26 @@ class Serving:
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return PredictClient(artifacts.folder(), entries[_BALANCER], self.deadline_ms)
+
+    def varied(self, random: Random) -> Self:
+        """More replicas, another way to choose one, and parts of the balancer that are switched off, quicker or slower."""
+        given = self.settings
+        settings = msgspec.structs.replace(
+            given,
+            strategy=random.choice(STRATEGIES),
+            ejection_ms=random.choice((given.ejection_ms, 0.0, 50.0, 1000.0)),
+            slow_start_ms=random.choice((given.slow_start_ms, 0.0, 2000.0)),
+            retry_ratio=random.choice((given.retry_ratio, 0.0, 1.0, None)),
+            overload_ms=random.choice((given.overload_ms, given.overload_ms, None)),
+            hedge_ms=random.choice((given.hedge_ms, None, 0.0, 20.0)),
+            breaker=random.choice((given.breaker, given.breaker, None)),
+        )
+        return replace(
+            self,
+            replicas=self.replicas + random.choice((0, 0, 1, 2)),
+            settings=settings,
+            cache=random.choice((1, 8, self.cache)) if self.cache else 0,
+        )
 
     def missing(self) -> str | None:
         library = artifacts.missing_library()

@@ -11,6 +11,7 @@ from harness.model.errors import UsageError
 from systems.parts.breaker import Settings as BreakerSettings
 
 Strategy = Literal["round-robin", "least-outstanding", "two-choices"]
+STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
 _AT_LEAST_ZERO: Final = (
     "ejection_ms", "longest_ejection_ms", "slow_start_ms", "retries_per_s", "overload_ms", "hedge_ms", "slow_times",
 )  # fmt: skip
@@ -52,8 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return max(1, int(self.max_ejected * replicas))
 
     def __post_init__(self) -> None:
-        if self.strategy not in get_args(Strategy):
-            raise UsageError(f"Settings(strategy={self.strategy!r}): there are {', '.join(get_args(Strategy))}.")
+        if self.strategy not in STRATEGIES:
+            raise UsageError(f"Settings(strategy={self.strategy!r}): there are {', '.join(STRATEGIES)}.")
         for name in ("max_ejected", "retry_ratio"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:

@@ -32,6 +32,15 @@ def test_disks_fail_only_in_systems_that_are_to_withstand_it_and_on_one_node_of_
     assert damage < seen
 
 
+@pytest.mark.parametrize("name", ["quorum/isolated", "featured/slow_features", "serving/slow_replica", "serving/overload"])
+def test_settings_are_drawn_within_what_the_system_takes(name: str) -> None:
+    drill = catalog.find_drill(name).drill
+    systems = [Swarm(plain=False, varied=True).drill(drill, seed).system for seed in range(1, 30)]
+    assert len({str(system) for system in systems}) > 4
+    assert all(type(system) is type(drill.system) for system in systems)
+    assert {node.name for node in drill.system.nodes()} <= {node.name for system in systems for node in system.nodes()}
+
+
 @pytest.mark.parametrize("name", ["quorum/isolated", "featured/slow_features"])
 def test_the_correct_system_holds_whatever_is_added(name: str) -> None:
     drill = catalog.find_drill(name).drill
