@@ -22,6 +22,7 @@ from harness.model.errors import HarnessError, UsageError
 from harness.model.verdict import EXIT_CODES, gravest
 from harness.run import catalog
 from harness.run.catalog import NamedDrill
+from harness.simulation.code_version import CodeVersion
 from harness.simulation.keeping import read_swarm
 from harness.simulation.seed_run import Outcome, why_not
 from harness.simulation.shrinking import shrink
@@ -146,7 +147,10 @@ def _replay(named: NamedDrill, seed: int, arguments: argparse.Namespace, console
     """Run a seed with everything recorded, keep it as a drill's run is kept, and show it."""
     file = arguments.swarm
     if swarm is None and file is not None:
-        swarm = read_swarm(file)
+        swarm = kept = read_swarm(file)
+        changed = None if kept.code is None else kept.code.differs_from(CodeVersion.of(named.drill))
+        if changed is not None:
+            console.print(f"? {file}: {changed}", style="yellow", markup=False, soft_wrap=True, highlight=False)
     shown = replay(named, seed, arguments.settings, arguments.runs, swarm)
     if shown.swarm.disturbances:
         console.print()

@@ -16,6 +16,7 @@ from harness.run.catalog import NamedDrill
 from harness.run.judging import conclude
 from harness.run.schedule_file import SCHEDULE
 from harness.run.spec import RunSpec
+from harness.simulation.code_version import CodeVersion
 from harness.simulation.seed_run import Judged
 from harness.simulation.swarm import Swarm
 from results.record.result import Result
@@ -25,6 +26,13 @@ SWARM: Final = "swarm.json"
 """What the seed added to the drill."""
 
 
+class KeptSwarm(Swarm, frozen=True, kw_only=True):
+    """What a seed added, as it is kept."""
+
+    code: CodeVersion | None = None
+    """What the seed was run with; None in a file that was written by hand."""
+
+
 def keep(named: NamedDrill, judged: Judged, runs: Path, again: Sequence[str], *, as_drawn: bool) -> tuple[Path, Result]:
     """Write a run's folder; returns it, and the result.
 
@@ -32,8 +40,9 @@ def keep(named: NamedDrill, judged: Judged, runs: Path, again: Sequence[str], *,
     """
     started, outcome = datetime.now(UTC), judged.outcome
     run_dir = new_run_dir(runs, named.name, outcome.seed, started)
+    kept = KeptSwarm(**(msgspec.structs.asdict(judged.swarm) | {"code": CodeVersion.of(named.drill)}))
     (run_dir / SCHEDULE).write_bytes(schedule_file.encode(judged.windows, named.name, outcome.seed))
-    (run_dir / SWARM).write_bytes(msgspec.json.format(msgspec.json.encode(judged.swarm), indent=2) + b"\n")
+    (run_dir / SWARM).write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
     for name, host in judged.recorded.cluster.hosts.items():
         if host.log:
             (run_dir / "nodes" / f"{name}.log").write_text("\n".join(host.log) + "\n")
@@ -54,10 +63,10 @@ def keep(named: NamedDrill, judged: Judged, runs: Path, again: Sequence[str], *,
     return run_dir, result
 
 
-def read_swarm(file: Path) -> Swarm:
+def read_swarm(file: Path) -> KeptSwarm:
     """What a seed added, from the file of a run. Raises `UsageError` if it is not one, or of code that added other things."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Swarm)
+        return msgspec.json.decode(file.read_bytes(), type=KeptSwarm)
     except OSError as error:
         raise UsageError(f"Cannot read {file}: {error.strerror}.") from error
     except msgspec.MsgspecError as error:

@@ -43,6 +43,15 @@ def test_each_seed_twice_is_the_same_run(tmp_path: Path) -> None:
     assert "1 seeds, each twice the same run" in done.stdout
 
 
+def test_a_stored_seed_says_if_it_was_found_with_other_code(tmp_path: Path) -> None:
+    (tmp_path / "swarm.json").write_text('{"plain": true, "code": {"commit": "1a2b3c", "digest": "of older code"}}')
+    again = ("simulate", "featured/slow_features", "--seed", "1", "--set", "load.rate=10", "--swarm")
+    [told] = [line for line in harness(tmp_path, *again, "swarm.json").stdout.splitlines() if "other code" in line]
+    assert told.startswith("? swarm.json: it was found with other code (1a2b3c then, ")
+    [kept] = (tmp_path / "runs").rglob("swarm.json")
+    assert "other code" not in harness(tmp_path, *again, str(kept)).stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.simulation.code_version import CodeVersion
 from harness.simulation.swarm import Swarm
 
 
@@ -17,3 +18,5 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     swarm: Swarm
     found: tuple[str, ...]
     """The checks that failed."""
+    code: CodeVersion
+    """What it was found with."""

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from harness.run import catalog
+from harness.simulation.code_version import CodeVersion
 from harness.simulation.seed_run import run_seed
 from tests.simulation.corpus_entry import Entry
 
@@ -23,7 +24,8 @@ def test_a_seed_of_the_corpus_finds_its_bug_and_nothing_in_the_correct_system(fi
     entry = msgspec.json.decode(file.read_bytes(), type=Entry)
     wrong = catalog.find_drill(entry.drill, [f"system.bug={entry.bug}"]).drill
     found = run_seed(entry.drill, wrong, entry.seed, swarm=entry.swarm).outcome.found
-    assert set(found) & set(entry.found), f"{file.name} no longer fails: the code has changed since. Make it anew, see above."
+    changed = entry.code.differs_from(CodeVersion.of(wrong))
+    assert set(found) & set(entry.found), f"{file.name} no longer fails; {changed}. Make it anew, see above."
     right = catalog.find_drill(entry.drill).drill
     assert run_seed(entry.drill, right, entry.seed, swarm=entry.swarm).outcome.found == ()
 

@@ -1,0 +1,61 @@
+"""Which code a seed was run with. Its schedule belongs to that: with other code the same seed is another schedule."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from harness.model.drill import Drill
+from harness.run.definition import definition_of
+from harness.run.provenance import commit
+
+_PACKAGES: Final = ("faults", "harness", "systems", "workloads")
+"""Whose code decides what a seed does, besides that of the drill's own system and workload."""
+
+
+class CodeVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of all the code that decides what a seed of a drill does."""
+
+    commit: str
+    """Of the working directory, for people: "1a2b3c4d5e6f+" if it had changes; "" if it is not a repository."""
+    digest: str
+    """Of the sources themselves, and of the drill."""
+
+    @classmethod
+    def of(cls, drill: Drill) -> CodeVersion:
+        """That of the code here and now."""
+        digest = hashlib.sha256(definition_of(drill).encode())
+        used = {type(part).__module__.partition(".")[0] for part in (drill.system, drill.workload)}
+        for package in sorted({*_PACKAGES, *used}):
+            digest.update(_sources(package).encode())
+        return cls(commit=commit(), digest=digest.hexdigest()[:16])
+
+    def differs_from(self, now: CodeVersion) -> str | None:
+        """In one line, that what ran with this version need not do the same now; None if the code is the same."""
+        if self.digest == now.digest:
+            return None
+        then_at, now_at = self.commit or "no commit", now.commit or "no commit"
+        return f"it was found with other code ({then_at} then, {now_at} now), so it may not do the same now, nor fail"
+
+
+@cache
+def _sources(package: str) -> str:
+    digest = hashlib.sha256()
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        return ""
+    files = (
+        sorted(file for folder in spec.submodule_search_locations for file in Path(folder).rglob("*.py"))
+        if spec.submodule_search_locations
+        else [Path(spec.origin)]
+        if spec.origin
+        else []
+    )
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
