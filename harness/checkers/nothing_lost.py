@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from harness.checkers._wording import count, listed, quoted
@@ -18,6 +20,9 @@ BEFORE_ALL: Final = np.iinfo(np.int64).min
 
 _WRITES: Final = ("write", "delete")
 
+Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
 
 def nothing_lost(history: History) -> Verdict:
     """After healing, no key reads as something older than a write that was acknowledged on it.
@@ -29,110 +34,194 @@ def nothing_lost(history: History) -> Verdict:
     was written or the key deleted. A v that was never written makes the history invalid as well. Keys that are also changed by
     other calls, such as compare-and-set, are not judged: unknown, if nothing is found on the others. O(n log n) for n calls.
     """
-    calls = _calls(history.ops)
-    writes, other = calls[calls["kind"].isin(_WRITES)], calls[~calls["kind"].isin(["read", *_WRITES])]
-    acked = writes[writes["outcome"] == "ok"]
-    if acked.empty:
+    calls = _Calls.of(history.ops)
+    acked = np.flatnonzero(calls.writes & calls.ok)
+    if not len(acked):
         return Verdict(valid=None, why="no write was acknowledged, so nothing could be lost")
-    mixed = sorted(set(acked["key"]) & set(other["key"]))
-    judged = calls[~calls["key"].isin(mixed)]
-    found = _origins(judged)
-    lost, strange = _lost(acked, found), found[found["written_ns"].isna()].drop_duplicates("key")
-    unread = sorted(set(acked["key"]) - set(found["key"]) - set(mixed))
-    if len(lost) or len(strange):
-        parts = [*_lost_sentence(lost), *_strange_sentence(strange)]
-        rows = np.unique(np.concatenate([lost.index, lost["read"], strange.index]))
-        return Verdict(valid=False, why="; ".join(parts), ops=tuple(int(row) for row in rows))
-    if mixed:
-        kinds = listed(sorted(set(other["kind"][other["key"].isin(mixed)].astype(str))))
-        return Verdict(valid=None, why=f"what {kinds} did to {count(len(mixed), 'key')} is not known here: {listed(mixed)}")
-    if unread:
-        return Verdict(
-            valid=None,
-            why=f"{count(len(unread), 'key')} with acknowledged writes had no answered read after healing: {listed(unread)}",
-        )
+    other = np.flatnonzero(~calls.writes & ~calls.reads)
+    mixed = np.intersect1d(calls.key[acked], calls.key[other])
+    found = _finally_read(calls, ~np.isin(calls.key, mixed))
+    lost, strange = _lost(calls, acked, found), found.strange(calls)
+    if lost or strange:
+        rows = sorted({*(one.write for one in lost), *(one.read for one in lost), *strange})
+        why = "; ".join([*_lost_sentence(calls, lost), *_strange_sentence(calls, strange)])
+        return Verdict(valid=False, why=why, ops=tuple(int(calls.op[row]) for row in rows))
+    if len(mixed):
+        kinds = listed(sorted({calls.text("kind", row) for row in other[np.isin(calls.key[other], mixed)]}))
+        what = f"what {kinds} did to {count(len(mixed), 'key')} is not known here"
+        return Verdict(valid=None, why=f"{what}: {listed(calls.names(mixed))}")
+    unread = np.setdiff1d(calls.key[acked], calls.key[found.reads])
+    if len(unread):
+        what = f"{count(len(unread), 'key')} with acknowledged writes had no answered read after healing"
+        return Verdict(valid=None, why=f"{what}: {listed(calls.names(unread))}")
     return Verdict(
         valid=True,
         why=f"after healing no key is older than an acknowledged write: {count(len(acked), 'write')},"
-        f" {count(acked['key'].nunique(), 'key')}",
+        f" {count(len(np.unique(calls.key[acked])), 'key')}",
     )
 
 
-def _calls(ops: pd.DataFrame) -> pd.DataFrame:
-    """The calls that may have had an effect, or were answered; the index still names the operation."""
-    told = ops[ops["outcome"].isin(["ok"]) | ((ops["outcome"] == "unknown") & (ops["kind"] != "read"))]
-    calls = told[["phase", "client", "kind", "key", "value", "outcome", "sent_ns", "done_ns"]]
-    return calls.assign(key=calls["key"].fillna(""), value=calls["value"].mask(calls["kind"] == "delete"))
+@dataclass(frozen=True, kw_only=True)
+class _Calls:
+    """The calls that may have had an effect, or were answered, as arrays: pandas takes longer to begin than most to judge."""
+
+    ops: pd.DataFrame
+    op: Integers
+    """Each one's row in `ops`."""
+    key: Integers
+    """A number for each key …"""
+    pair: Integers
+    """… and for each key with a value. That a key was deleted is as if null had been written."""
+    null: Flags
+    ok: Flags
+    reads: Flags
+    writes: Flags
+    final: Flags
+    sent_ns: Integers
+    done_ns: Integers
+
+    @classmethod
+    def of(cls, ops: pd.DataFrame) -> _Calls:
+        ok, unknown = ((ops["outcome"] == what).to_numpy(dtype=bool) for what in ("ok", "unknown"))
+        reads, deletes = ((ops["kind"] == kind).to_numpy(dtype=bool) for kind in ("read", "delete"))
+        op = np.flatnonzero(ok | (unknown & ~reads))
+        key = pd.factorize(ops["key"].fillna("").array[op])[0]
+        value, values = pd.factorize(ops["value"].array[op])
+        value[deletes[op]] = -1
+        return cls(
+            ops=ops,
+            op=op,
+            key=key,
+            pair=key * (len(values) + 1) + value,
+            null=value < 0,
+            ok=ok[op],
+            reads=reads[op],
+            writes=ops["kind"].isin(_WRITES).to_numpy(dtype=bool)[op],
+            final=(ops["phase"] == "final").to_numpy(dtype=bool)[op],
+            sent_ns=ops["sent_ns"].to_numpy()[op],
+            done_ns=ops["done_ns"].to_numpy()[op],
+        )
+
+    def text(self, column: str, row: int) -> str:
+        value = self.ops[column].iloc[self.op[row]]
+        return "" if pd.isna(value) else str(value)
+
+    def names(self, keys: Integers) -> list[str]:
+        """The keys with these numbers, sorted."""
+        found = np.unique(self.key, return_index=True)
+        return sorted(self.text("key", row) for row in found[1][np.isin(found[0], keys)])
 
 
-def _origins(calls: pd.DataFrame) -> pd.DataFrame:
-    """A row a final read, named by it: the key, what it found, and since when at the latest that had been written.
+class _Read(NamedTuple):
+    """The answered reads after healing, and since when at the latest the value that each found had been written.
 
-    `written_ns` is null if the value was not written before the read was done, `NEVER` if it may have been written at any
-    time, `BEFORE_ALL` for a key's initial null.
+    `written_ns` is `NEVER` if it may have been written at any time, `BEFORE_ALL` for a key's initial null. It is not `known` if
+    the value was not written before the read was done.
     """
-    reads = calls[calls["kind"] == "read"]
-    final = reads[reads["phase"] == "final"]
-    found = final[["key", "value", "sent_ns", "done_ns"]].rename(columns={"sent_ns": "from_ns", "done_ns": "to_ns"})
-    writes = calls[calls["kind"].isin(_WRITES)]
-    acknowledged_ns = writes["done_ns"].where(writes["outcome"] == "ok", NEVER)
-    ends_ns = np.minimum(acknowledged_ns, _seen_ns(reads, writes))
-    candidates = found.reset_index(names="read").merge(writes.assign(ends_ns=ends_ns), on=["key", "value"])
-    candidates = candidates[candidates["sent_ns"] <= candidates["to_ns"]]
-    written_ns = candidates.groupby("read")["ends_ns"].max().astype("Int64").reindex(found.index)
-    return found.assign(written_ns=written_ns.mask(written_ns.isna() & found["value"].isna(), BEFORE_ALL))
+
+    reads: Integers
+    written_ns: Integers
+    known: Flags
+
+    def strange(self, calls: _Calls) -> list[int]:
+        """Of each key, the first read of what was never written."""
+        rows = self.reads[~self.known]
+        return sorted(rows[np.unique(calls.key[rows], return_index=True)[1]].tolist())
 
 
-def _seen_ns(reads: pd.DataFrame, writes: pd.DataFrame) -> pd.Series[int]:
+def _finally_read(calls: _Calls, judged: Flags) -> _Read:
+    reads, writes = np.flatnonzero(judged & calls.reads), np.flatnonzero(judged & calls.writes)
+    final = reads[calls.final[reads]]
+    ends_ns = np.where(calls.ok[writes], calls.done_ns[writes], NEVER)
+    ends_ns = np.minimum(ends_ns, _seen_ns(calls, reads, writes))
+    order = np.argsort(calls.pair[writes], kind="stable")
+    begin, end = (np.searchsorted(calls.pair[writes][order], calls.pair[final], side=side) for side in ("left", "right"))
+    many = end - begin
+    read = np.repeat(np.arange(len(final)), many)  # every final read, with every write of what it found
+    write = order[np.arange(len(read)) + np.repeat(begin - np.cumsum(many) + many, many)]
+    in_time = calls.sent_ns[writes[write]] <= calls.done_ns[final[read]]
+    written_ns = np.full(len(final), BEFORE_ALL)
+    np.maximum.at(written_ns, read[in_time], ends_ns[write[in_time]])
+    known = calls.null[final]
+    known[read[in_time]] = True
+    return _Read(final, written_ns, known)
+
+
+def _seen_ns(calls: _Calls, reads: Integers, writes: Integers) -> Integers:
     """When the value of each write had first been read; `NEVER` if it had not, or may have been another write's."""
-    only = writes[~writes.duplicated(["key", "value"], keep=False) & writes["value"].notna()]
-    pairs = (
-        only[["key", "value", "sent_ns"]]
-        .reset_index(names="write")
-        .merge(reads[["key", "value", "done_ns"]], on=["key", "value"])
-    )
-    first_ns = pairs[pairs["done_ns"] >= pairs["sent_ns"]].groupby("write")["done_ns"].min()
-    return first_ns.reindex(writes.index, fill_value=NEVER)
+    seen_ns = np.full(len(writes), NEVER)
+    pairs, first, times = np.unique(calls.pair[writes], return_index=True, return_counts=True)
+    only = (times == 1) & ~calls.null[writes[first]]
+    pairs, first = pairs[only], first[only]
+    at = np.searchsorted(pairs, calls.pair[reads])
+    there = at < len(pairs)
+    there[there] = pairs[at[there]] == calls.pair[reads[there]]
+    write, read = first[at[there]], reads[there]
+    after = calls.done_ns[read] >= calls.sent_ns[writes[write]]
+    np.minimum.at(seen_ns, write[after], calls.done_ns[read[after]])
+    return seen_ns
 
 
-def _lost(acked: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """The acknowledged writes that are gone, with the read that shows it, one of each key; the index names the write."""
+class _Lost(NamedTuple):
+    """An acknowledged write that is gone, and the read that shows it."""
+
+    write: int
+    read: int
+
+
+def _lost(calls: _Calls, acked: Integers, found: _Read) -> list[_Lost]:
+    """The acknowledged writes that are gone, each with the read that shows it, which is one for each key."""
     # Of the writes that were sent after the value had been written, was the first to be done in time for the read?
-    newest = acked.sort_values("sent_ns", kind="stable")[["key", "sent_ns", "done_ns"]]
-    newest = newest.assign(done_ns=newest["done_ns"][::-1].groupby(newest["key"][::-1]).cummin())
-    reads = found.dropna(subset="written_ns").astype({"written_ns": "int64"}).sort_values("written_ns", kind="stable")
-    nearest = pd.merge_asof(
-        reads.reset_index(names="read"),
-        newest,
-        left_on="written_ns",
-        right_on="sent_ns",
-        by="key",
-        direction="forward",
-        allow_exact_matches=False,
-    )
-    wrong = nearest[nearest["done_ns"] < nearest["from_ns"]].sort_values("from_ns", kind="stable").drop_duplicates("key")
-    beside = acked.reset_index(names="op").merge(wrong[["key", "value", "read", "from_ns", "written_ns"]], on="key")
-    gone = (beside["sent_ns"] > beside["written_ns"]) & (beside["done_ns"] < beside["from_ns"])
-    return beside[gone].rename(columns={"value_x": "value", "value_y": "value_found"}).set_index("op").sort_index()
+    order = acked[np.lexsort((calls.sent_ns[acked], calls.key[acked]))]
+    keys = calls.key[order]
+    first_ns = _first_done_from_there_on(keys, calls.done_ns[order])
+    reads, written_ns = found.reads[found.known], found.written_ns[found.known]
+    times_ns, rank = np.unique(np.concatenate([calls.sent_ns[order], written_ns]), return_inverse=True)
+    place = np.concatenate([keys, calls.key[reads]]) * len(times_ns) + rank
+    at = np.searchsorted(place[: len(order)], place[len(order) :], side="right")
+    wrong = at < len(order)
+    next_write = at[wrong]
+    wrong[wrong] = (keys[next_write] == calls.key[reads[wrong]]) & (first_ns[next_write] < calls.sent_ns[reads[wrong]])
+    lost: list[_Lost] = []
+    shown = set[int]()
+    for place_of_read in np.flatnonzero(wrong)[np.lexsort((written_ns[wrong], calls.sent_ns[reads[wrong]]))]:
+        read, key = reads[place_of_read], calls.key[reads[place_of_read]]
+        if key not in shown:
+            shown.add(key)
+            writes = order[np.searchsorted(keys, key) : np.searchsorted(keys, key, side="right")]
+            gone = (calls.sent_ns[writes] > written_ns[place_of_read]) & (calls.done_ns[writes] < calls.sent_ns[read])
+            lost += [_Lost(int(write), int(read)) for write in writes[gone]]
+    return sorted(lost)
 
 
-def _lost_sentence(lost: pd.DataFrame) -> list[str]:
-    if lost.empty:
+def _first_done_from_there_on(key: Integers, done_ns: Integers) -> Integers:
+    """The smallest time from each place on among those of the same key, which lie together."""
+    times_ns, rank = np.unique(done_ns[::-1], return_inverse=True)
+    part = np.cumsum(np.diff(key[::-1], prepend=key[-1:]) != 0) * len(times_ns)
+    first: Integers = times_ns[np.minimum.accumulate(rank - part) + part][::-1]  # each part lies below the one before
+    return first
+
+
+def _lost_sentence(calls: _Calls, lost: list[_Lost]) -> list[str]:
+    if not lost:
         return []
-    first = lost.iloc[0]
+    write, read = lost[0]
+    keys = listed(sorted({calls.text("key", one.write) for one in lost}))
+    kind, value, key = calls.text("kind", write), quoted(_value(calls, write)), calls.text("key", write)
+    what = f"client {calls.text('client', write)}'s {kind} of {value} to {key} (op {calls.op[write]})"
+    older = "nothing" if calls.null[read] else f"the older {calls.text('value', read)}"
     return [
-        f"{count(len(lost), 'acknowledged write')} lost on {listed(sorted(set(lost['key'])))}:"
-        f" client {first['client']}'s {first['kind']} of {quoted(first['value'])} to {first['key']} (op {lost.index[0]}) was"
-        f" acknowledged, yet a read after healing found {_older(first['value_found'])} (op {first['read']})"
+        f"{count(len(lost), 'acknowledged write')} lost on {keys}: {what} was acknowledged,"
+        f" yet a read after healing found {older} (op {calls.op[read]})"
     ]
 
 
-def _older(value: object) -> str:
-    return f"the older {value}" if isinstance(value, str) else "nothing"
+def _value(calls: _Calls, row: int) -> object:
+    return pd.NA if calls.null[row] else calls.text("value", row)
 
 
-def _strange_sentence(strange: pd.DataFrame) -> list[str]:
-    told = [f"{row.key} reads {row.value} (op {row.Index})" for row in strange.itertuples()]
+def _strange_sentence(calls: _Calls, strange: list[int]) -> list[str]:
+    told = [f"{calls.text('key', row)} reads {calls.text('value', row)} (op {calls.op[row]})" for row in strange]
     return [f"{count(len(strange), 'key')} with a value that was never written: {listed(told)}"] if told else []
 
 

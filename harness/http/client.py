@@ -26,18 +26,20 @@ class HttpClient:
     async def request(self, method: str, path: str, body: bytes = b"", *, timeout_s: float, headers: Headers = ()) -> Response:
         """Send one request and wait for its response, whatever its status. Raises a `TransportError` if there is none."""
         request = encode_request(method, path, host=self._host, headers=headers, body=body)
-        connection = None
-        try:
-            async with asyncio.timeout(timeout_s):
-                connection = await self._pool.take()
-                received = await connection.exchange(request, path, bodiless=method == "HEAD")
-        except TimeoutError as error:
-            if connection is None:
+        until_s = asyncio.get_running_loop().time() + timeout_s
+        connection = self._pool.take_idle()
+        if connection is None:
+            try:
+                async with asyncio.timeout_at(until_s):
+                    connection = await self._pool.connect()
+            except TimeoutError as error:
                 raise Unreachable(f"no connection to {self._host} within {timeout_s:g} s") from error
+        try:
+            received = await connection.exchange(request, path, until_s, bodiless=method == "HEAD")
+        except TimeoutError as error:
             raise TimedOut(f"no answer within {timeout_s:g} s") from error
         finally:
-            if connection is not None:
-                self._pool.give_back(connection)
+            self._pool.give_back(connection)
         return Response(received.head.status, received.body, received.head.headers)
 
     def close(self) -> None:
@@ -61,18 +63,23 @@ class _Connection(Connection):
         transport = self._transport
         return self._response is None and self._keep_alive and transport is not None and not transport.is_closing()
 
-    async def exchange(self, request: bytes, path: str, *, bodiless: bool) -> ReceivedResponse:
+    async def exchange(self, request: bytes, path: str, until_s: float, *, bodiless: bool) -> ReceivedResponse:
+        """Raises `TimeoutError` if no answer has come until then, by the loop's clock."""
         assert self._transport is not None  # noqa: S101 - set before create_connection returns
         if self._transport.is_closing():
             raise Unreachable("the connection was closed before the request was sent")
-        loop, watched = asyncio.get_running_loop(), watch()
+        loop, watched = asyncio.get_running_loop(), self._watch
         response: asyncio.Future[ReceivedResponse] = loop.create_future()
         self._response = response
         self._bodiless = bodiless
         self._transport.write(request)
         if watched.armed:
             loop.call_soon(watched.passes, Event.SENT, path)  # the loop writes at the end of its turn
-        received = await response
+        timer = loop.call_at(until_s, _expire, response)  # a fraction of what `asyncio.timeout` costs
+        try:
+            received = await response
+        finally:
+            timer.cancel()
         watched.passes(Event.HEARD, path)
         return received
 
@@ -82,6 +89,7 @@ class _Connection(Connection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._watch = watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         received = self._parser.end() if exc is None else None
@@ -114,3 +122,8 @@ class _Connection(Connection):
         self._keep_alive = False
         if self._response is not None and not self._response.done():
             self._response.set_exception(error)
+
+
+def _expire(response: asyncio.Future[ReceivedResponse]) -> None:
+    if not response.done():
+        response.set_exception(TimeoutError())

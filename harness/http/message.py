@@ -5,13 +5,23 @@ The errors tell apart what certainly had no effect (`Unreachable`) from what may
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
 T = TypeVar("T")
 Headers = Sequence[tuple[str, str]]
+
+JSON: Final[Headers] = (("content-type", "application/json"),)
+"""The headers of a response that is JSON and says no more."""
+
+
+@cache
+def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
+    """The decoder of a type: to make one takes longer than to decode a message."""
+    return msgspec.json.Decoder(cast(Any, kind))
 
 
 class TransportError(Exception):
@@ -41,7 +51,8 @@ class Request(msgspec.Struct, frozen=True):
 
     def decode(self, kind: type[T]) -> T:
         """The JSON body as `kind`. If it is not one, the server answers 400 with the reason."""
-        return msgspec.json.decode(self.body, type=kind)
+        decoded: T = _decoder(cast(Hashable, kind)).decode(self.body)
+        return decoded
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -53,8 +64,9 @@ class Response(msgspec.Struct, frozen=True):
 
     @classmethod
     def json(cls, value: object, status: int = 200) -> Response:
-        return cls(status, msgspec.json.encode(value), (("content-type", "application/json"),))
+        return cls(status, msgspec.json.encode(value), JSON)
 
     def decode(self, kind: type[T]) -> T:
         """The JSON body as `kind`. Raises `msgspec.ValidationError` if it is not one."""
-        return msgspec.json.decode(self.body, type=kind)
+        decoded: T = _decoder(cast(Hashable, kind)).decode(self.body)
+        return decoded

@@ -46,14 +46,26 @@ class ConnectionPool(Generic[C]):
 
     async def take(self) -> C:
         """An idle connection, else a new one. Raises `Unreachable` if none can be made."""
-        if self._account is None:  # not when it is made, for which there need not be a loop yet
-            self._account = account()
-            self._account.pools.add(self)
-        self._account.taken(self._address)  # a connection that is being opened is in use: there was no idle one
+        return self.take_idle() or await self.connect()
+
+    def take_idle(self) -> C | None:
+        """An idle connection; None if there is none."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable:
+                self._accounted().taken(self._address)
+                return connection
+            connection.close()
+        return None
+
+    async def connect(self) -> C:
+        """A new connection. Raises `Unreachable` if none can be made."""
+        account = self._accounted()
+        account.taken(self._address)  # while it is being opened it is in use
         try:
-            return self._take_idle() or await self._connect()
+            return await self._connect()
         except BaseException:
-            self._account.given_back(self._address)
+            account.given_back(self._address)
             raise
 
     def take_idle(self) -> C | None:
@@ -87,13 +99,11 @@ class ConnectionPool(Generic[C]):
         """How many connections wait to be used; one that its server has closed is none."""
         return sum(connection.reusable for connection in self._idle)
 
-    def _take_idle(self) -> C | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.reusable:
-                return connection
-            connection.close()
-        return None
+    def _accounted(self) -> Account:
+        if self._account is None:  # not when it is made, for which there need not be a loop yet
+            self._account = account()
+            self._account.pools.add(self)
+        return self._account
 
     async def _connect(self) -> C:
         host, port = self._address

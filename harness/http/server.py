@@ -48,6 +48,8 @@ class _Connection(asyncio.Protocol):
         self._waiting: deque[Message | Response] = deque()
         """What is to be answered, or the refusal of what could not be read, which comes last."""
         self._answering: asyncio.Task[None] | None = None
+        self._held = False
+        """Whether the connection is not read for now."""
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -78,6 +80,7 @@ class _Connection(asyncio.Protocol):
         if not self._waiting and self._answering is None and parser.take_continue():
             self._transport.write(CONTINUE)
         if parser.ended or len(self._waiting) >= MAX_WAITING_REQUESTS:
+            self._held = True
             self._transport.pause_reading()
         if self._waiting and self._answering is None:
             self._answering = asyncio.get_running_loop().create_task(self._answer())
@@ -97,9 +100,11 @@ class _Connection(asyncio.Protocol):
                 self._transport.write(encoded)
                 if not head.keep_alive:
                     break
-                if len(self._waiting) < MAX_WAITING_REQUESTS // 2 and not self._parser.ended:
+                if self._held and len(self._waiting) < MAX_WAITING_REQUESTS // 2 and not self._parser.ended:
+                    self._held = False
                     self._transport.resume_reading()
-                await self._writable.wait()
+                if not self._writable.is_set():
+                    await self._writable.wait()
             else:
                 if self._parser.take_continue():
                     self._transport.write(CONTINUE)

@@ -6,9 +6,10 @@ Programs that write many equal heads prepare their start, and `plain.framed` put
 from __future__ import annotations
 
 import http
+from functools import cache
 from typing import Final
 
-from harness.http.message import Headers, Response
+from harness.http.message import JSON, Headers, Response
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -22,24 +23,22 @@ _NO_LENGTH: Final = frozenset({http.HTTPStatus.NO_CONTENT, http.HTTPStatus.NOT_M
 
 def encode_response(response: Response, *, keep_alive: bool = True, with_body: bool = True, version: str = "1.1") -> bytes:
     """A response. Without its body, the head still announces how long it would be, as HEAD asks."""
-    parts = [_response_start(response.status, response.headers)]
+    headers = response.headers
+    start = _plain_start(response.status) if headers is JSON else _response_start(response.status, headers)
     if version != "1.1":
-        parts[0] = parts[0].replace(b"HTTP/1.1", b"HTTP/%b" % version.encode(), 1)
+        start = start.replace(b"HTTP/1.1", b"HTTP/%b" % version.encode(), 1)
     if not keep_alive:
-        parts.append(b"connection: close\r\n")
+        start += b"connection: close\r\n"
     if response.status in _NO_LENGTH:
-        parts.append(b"\r\n")
-    else:
-        parts.append(b"content-length: %d\r\n\r\n" % len(response.body))
-        if with_body:
-            parts.append(response.body)
-    return b"".join(parts)
+        return start + b"\r\n"
+    body = response.body
+    return b"%scontent-length: %d\r\n\r\n%s" % (start, len(body), body if with_body else b"")
 
 
 def encode_request(method: str, target: str, *, host: str, headers: Headers = (), body: bytes | None = None) -> bytes:
     """A request. `target` is its path and query as they are sent. A body, even an empty one, gets a Content-Length."""
-    lines = [f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n", *(f"{name}: {value}\r\n" for name, value in headers)]
-    head = "".join(lines).encode("latin-1")
+    start = f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n"
+    head = (start + "".join([f"{name}: {value}\r\n" for name, value in headers]) if headers else start).encode("latin-1")
     return head + b"\r\n" if body is None else b"%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
 
 
@@ -62,6 +61,11 @@ def closing(encoded: bytes) -> bytes:
 def without_body(encoded: bytes) -> bytes:
     """An encoded response as it answers HEAD."""
     return encoded[: encoded.index(b"\r\n\r\n") + 4]
+
+
+@cache
+def _plain_start(status: int) -> bytes:
+    return _response_start(status, JSON)
 
 
 def _response_start(status: int, headers: Headers) -> bytes:

@@ -6,8 +6,9 @@ time beyond 64 bits. A history that was read wrongly is judged wrongly, and noth
 
 from __future__ import annotations
 
+from functools import cache
 from numbers import Integral
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -39,7 +40,7 @@ def constant(value: str | int | None, length: int, dtype: str = "string") -> pd.
 
 def converted(values: pd.Series, name: str, dtype: str) -> pd.Series:
     """A column in another dtype, nothing lost. Raises `UsageError` that names the column, the row, and what to do."""
-    wanted = pandas_dtype(dtype)
+    wanted = _dtype(dtype)
     if values.dtype == wanted and dtype not in _TEXTS:
         return values
     if dtype in _INTEGERS:
@@ -50,6 +51,11 @@ def converted(values: pd.Series, name: str, dtype: str) -> pd.Series:
         return values.astype(wanted)
     except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"The history's column {name!r} does not hold {dtype}: {error}.") from error
+
+
+@cache
+def _dtype(name: str) -> Any:
+    return pandas_dtype(name)
 
 
 def canonical(value: object) -> str:
@@ -102,7 +108,7 @@ def _integers(values: pd.Series, name: str, dtype: str) -> pd.Series:
     if wrong.any():
         row = int(wrong.argmax())
         raise _not_whole(name, row, values.iloc[row])
-    return values.astype(pandas_dtype(dtype))
+    return values.astype(_dtype(dtype))
 
 
 def _from_objects(values: pd.Series, name: str, dtype: str) -> pd.Series:

@@ -65,6 +65,7 @@ yet to come to nothing, such as {"operations under way": 2}. Null: not looked at
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Final
 
 import pandas as pd
@@ -104,32 +105,44 @@ def frame(columns: dict[str, str], rows: pd.DataFrame | list[dict[str, object]] 
 
     Raises `UsageError` naming the column that is missing, or the row that does not convert without loss.
     """
-    found = rows if isinstance(rows, pd.DataFrame) else _of_rows(columns, rows or [])
+    if rows is None or (isinstance(rows, list) and not rows):
+        return _empty(tuple(columns.items())).copy()
+    found = rows if isinstance(rows, pd.DataFrame) else _of_rows(rows)
     if not found.columns.is_unique:
         raise UsageError(f"The history has {found.columns[found.columns.duplicated()][0]!r} twice among its columns.")
-    out = pd.DataFrame(index=range(len(found)))
+    return _completed(columns, found)
+
+
+@cache
+def _empty(columns: tuple[tuple[str, str], ...]) -> pd.DataFrame:
+    return _completed(dict(columns), pd.DataFrame({name: pd.Series(dtype=object) for name, _ in columns}))
+
+
+def _completed(columns: dict[str, str], found: pd.DataFrame) -> pd.DataFrame:
+    index = pd.RangeIndex(len(found))
+    made: dict[str, pd.Series] = {}
     for name in sorted(columns, key=lambda name: name in _COPIED):  # what is copied comes after what it is copied from
         dtype = columns[name]
-        filling = out[_COPIED[name]] if name in _COPIED else _DEFAULTS.get(name)
+        filling = made[_COPIED[name]] if name in _COPIED else _DEFAULTS.get(name)
         if name in found:
-            values = found[name].reset_index(drop=True)
-            out[name] = converted(values if filling is None else _filled(values, filling), name, dtype)
+            values = found[name].set_axis(index)
+            made[name] = converted(values if filling is None else _filled(values, filling), name, dtype)
         elif isinstance(filling, pd.Series):
-            out[name] = converted(filling, name, dtype)
+            made[name] = converted(filling, name, dtype)
         elif filling is not None or dtype == "string":
-            out[name] = constant(filling, len(out), dtype)
+            made[name] = constant(filling, len(index), dtype)
         elif dtype in ("Int64", "Float64", "boolean"):
-            out[name] = pd.Series(None, index=out.index, dtype=dtype)
+            made[name] = pd.Series(None, index=index, dtype=dtype)
         else:
             raise UsageError(
                 f"The history has no column {name!r} ({dtype}); it has {', '.join(map(str, found.columns)) or 'none'}."
             )
-    return out[list(columns)]
+    return pd.DataFrame({name: made[name] for name in columns}, index=index)
 
 
-def _of_rows(columns: dict[str, str], rows: list[dict[str, object]]) -> pd.DataFrame:
+def _of_rows(rows: list[dict[str, object]]) -> pd.DataFrame:
     """Rows as columns of plain objects: pandas would make floating-point numbers of integers beside a null."""
-    there = dict.fromkeys(name for row in rows for name in row) if rows else columns
+    there = dict.fromkeys(name for row in rows for name in row)
     return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in there})
 
 
@@ -176,7 +189,7 @@ class History:
             usage=frame(USAGE, usage),
         )
 
-    @property
+    @cached_property
     def fault_windows(self) -> tuple[FaultWindow, ...]:
         """The rows of `windows`, one by one."""
         return windows_of(self.windows)

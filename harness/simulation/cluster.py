@@ -81,13 +81,13 @@ class SimulatedCluster:
 
     def forget(self) -> None:
         """Let go of what the hosts were doing when the run was over. Their logs and disks stay."""
+        for host in self.hosts.values():
+            host.forget()
         self.world.forget()
         self.network.forget()
         self.links.forget()
         self.processes.forget()
         self.background = Background()
-        for host in self.hosts.values():
-            host.forget()
 
     def _host(self, number: int, name: str) -> Host:
         host = Host(self.world, self.network, number, name, (f"10.0.0.{number}", _PORT))

@@ -66,7 +66,7 @@ class Host:
         """Start a process; returns its pid."""
         self.pid = 1000 * self.number + self.world.next_number()
         loop = self.loop = HostLoop(self.world, self)  # type: ignore[abstract]  # what it lacks raises NotImplementedError
-        self.world.begun.append(loop)
+        self.world.hold_loop(loop)
         self.powered, self.ran_s, self.context = True, 0.0, copy_context()
         self.world.note("start", self.name, f"pid {self.pid}")
 
@@ -133,7 +133,9 @@ class Host:
         self._end(error.code if isinstance(error.code, int) else 1)
 
     def forget(self) -> None:
-        """Let go of whatever its process was doing."""
+        """Let go of whatever its process was doing, which is no longer heard to complain of its end."""
+        if self.loop is not None:
+            self.loop.drop()
         self.loop = self._main = self.shown = None
         self.on_exit, self.counted, self.context = lambda name, pid, code: None, None, copy_context()
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from asyncio import events
 from collections import deque
-from collections.abc import Callable, Coroutine
-from contextvars import Context
+from collections.abc import Callable, Coroutine, Sequence
+from contextvars import Context, copy_context
 from math import inf
 from typing import Any, Final, NoReturn, Protocol
 
@@ -21,6 +21,41 @@ from harness.simulation.world import SimulationError, World
 
 _INSTANT_S: Final = 1e-9
 """Tells what came after from what came before."""
+
+
+class Callback(events.Handle):
+    """What is to run. It differs from asyncio's in that it costs a third to make: one is made for each callback of a run."""
+
+    __slots__ = ()
+    _repr = _source_traceback = None
+
+    def __init__(self, callback: Callable[..., object], args: Sequence[Any], context: Context) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback = self._args = None  # type: ignore[assignment]
+
+
+class Timer(events.TimerHandle):
+    """A callback to run at a time; see `Callback`."""
+
+    __slots__ = ()
+    _repr = _source_traceback = None
+
+    def __init__(self, when: float, callback: Callable[..., object], args: Sequence[Any], context: Context) -> None:
+        self._when = when
+        self._callback = callback
+        self._args = args
+        self._context = context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback = self._args = None  # type: ignore[assignment]
 
 
 class HostDied(SystemExit):
@@ -86,7 +121,7 @@ class HostLoop(asyncio.AbstractEventLoop):
         self.dies_at_s = inf
         """When a death that was announced comes; one that comes while the host blocks is felt there."""
         self._local_s = world.now
-        self._ready: deque[events.Handle] = deque()
+        self._ready: deque[Callback | Timer] = deque()
         self._queued = False
         """Whether a turn is due, or under way."""
         self._stopped = False
@@ -111,8 +146,12 @@ class HostLoop(asyncio.AbstractEventLoop):
     def call_soon(  # type: ignore[override]  # typeshed binds the arguments to the callback
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> events.Handle:
-        handle = events.Handle(callback, args, self, context)
-        self.add(handle)
+        handle = Callback(callback, args, copy_context() if context is None else context)
+        if not self.dead:
+            self._ready.append(handle)
+            if not self._queued and not self._stopped:
+                self._queued = True
+                self.world.at(self._local_s, self._turn)
         return handle
 
     def call_soon_threadsafe(  # type: ignore[override]
@@ -128,41 +167,30 @@ class HostLoop(asyncio.AbstractEventLoop):
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> events.TimerHandle:
-        handle = events.TimerHandle(when, callback, args, self, context)
-        self.world.at(when, self._due, handle)
+        handle = Timer(when, callback, args, copy_context() if context is None else context)
+        self.world.timer(when, self._due, handle)
         return handle
-
-    def add(self, handle: events.Handle) -> None:
-        """Run a handle in the next turn."""
-        if self.dead:
-            return
-        self._ready.append(handle)
-        if not self._queued and not self._stopped:
-            self._queued = True
-            self.world.at(self._local_s, self._turn)
 
     def deliver(self, callback: Callable[..., object], *args: Any) -> None:
         """Something has come from outside: as `call_soon`, from the world's side, and without a context of its own."""
         if not self.dead:
-            self._wake(events.Handle(callback, args, self, self.host.context))
+            self._wake(Callback(callback, args, self.host.context))
 
-    def _due(self, handle: events.TimerHandle) -> None:
+    def _due(self, handle: Timer) -> None:
         if not handle._cancelled and not self.dead:
             self._wake(handle)
 
-    def _wake(self, handle: events.Handle) -> None:
+    def _wake(self, handle: Callback | Timer) -> None:
         """Run a handle now, if the host has nothing else to do."""
         self._ready.append(handle)
         if self._queued or self._stopped:
             return
         self._queued = True
-        if self._local_s > self.world.now or events._get_running_loop() is not None:
-            self.world.at(self._local_s, self._turn)
+        world = self.world
+        if self._local_s > world.now or world.turning is not None:
+            world.at(self._local_s, self._turn)
         else:
             self._turn()
-
-    def _timer_handle_cancelled(self, handle: events.TimerHandle) -> None:
-        self.world.timer_cancelled()
 
     def _turn(self) -> None:
         """What is ready now, and not what becomes ready meanwhile, as a turn of asyncio's loop."""
@@ -178,17 +206,21 @@ class HostLoop(asyncio.AbstractEventLoop):
         self._local_s = world.now
         number, cost_s = len(ready), self.host.callback_s
         world.mix(self.host.number, number)
-        world.steps += number
-        events._set_running_loop(self)
+        world.count_steps(number)
+        world.turning = self
+        if world.entered is not self:
+            world.entered = self
+            events._set_running_loop(self)
         try:
-            for _ in range(number):
+            while number:
+                number -= 1
                 handle = ready.popleft()
                 if handle._cancelled:
                     continue
-                self._local_s += cost_s
-                if self._local_s >= self.dies_at_s:
+                self._local_s = local_s = self._local_s + cost_s
+                if local_s >= self.dies_at_s:
                     raise HostDied  # noqa: TRY301 - the turn ends here as it does inside a callback
-                handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]  # as `Handle._run`
+                handle._context.run(handle._callback, *handle._args)
                 if self.dead or self._stopped:  # type: ignore[redundant-expr]  # a callback changes either
                     break
         except HostDied:
@@ -197,13 +229,12 @@ class HostLoop(asyncio.AbstractEventLoop):
             self.host.exits(error)
         except Exception as error:  # as asyncio reports it
             self.call_exception_handler({"message": "a callback raised", "exception": error})
-        finally:
-            events._set_running_loop(None)
+        world.turning = None
         self.host.ran_s += self._local_s - world.now
         if self.dead:
             return
         if ready and not self._stopped:
-            world.at(self._local_s, self._turn)
+            world.at_next(self._local_s, self._turn)
         else:
             self._queued = False
 
@@ -253,7 +284,7 @@ class HostLoop(asyncio.AbstractEventLoop):
         self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: Context | None = None
     ) -> asyncio.Task[Any]:
         task = CountedTask(coro, loop=self, name=name or "task", context=context)
-        self.world.begun.append(task)
+        self.world.hold_task(task)
         return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:

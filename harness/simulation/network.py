@@ -11,6 +11,7 @@ import asyncio
 import errno
 import zlib
 from collections.abc import Callable
+from heapq import heappush
 from typing import Any, Final, cast
 
 from harness.model.system import Address
@@ -76,6 +77,7 @@ class Network:
         self.slow_s: dict[Pair, float] = {}
         """How much longer packets take at most, between some hosts."""
         self._random = world.random("network")
+        self._draw = self._random.random
         self._hosts: dict[str, Host] = {}
         self._routes: dict[Address, tuple[Host, NamedLink | None]] = {}
         self._listening: dict[Address, tuple[HostLoop, Callable[[], asyncio.BaseProtocol]]] = {}
@@ -255,18 +257,18 @@ class Network:
 
     def carry(self, wire: Wire, data: bytes, sent_s: float) -> None:
         """Take bytes to the other end, in one piece or two."""
-        if self.split_share and len(data) > 1 and self._random.random() < self.split_share:
+        if self.split_share and len(data) > 1 and self._draw() < self.split_share:
             at = self._random.randrange(1, len(data))
             self._carry(wire, data[:at], sent_s)
             data = data[at:]
         self._carry(wire, data, sent_s)
 
     def _carry(self, wire: Wire, data: bytes, sent_s: float) -> None:
-        at = sent_s + self._delay(wire.pair)
+        at, world = sent_s + self._delay(wire.pair), self.world
         if at < wire.last_s:
             at = wire.last_s
         wire.last_s = at
-        self.world.at(at, self._arrive, wire, data, sent_s)
+        heappush(world.heap, (at, next(world.order), self._arrive, (wire, data, sent_s)))
 
     def carry_end(self, wire: Wire) -> None:
         wire.last_s = max(wire.last_s, self.world.now + self._delay(wire.pair))
@@ -321,7 +323,7 @@ class Network:
 
     def _delay(self, pair: Pair) -> float:
         low, high = self.delay_s
-        random = self._random.random
+        random = self._draw
         delay_s = low + (high - low) * random()
         if self.slow_s and (slow_s := self.slow_s.get(pair)):
             delay_s += slow_s * random()

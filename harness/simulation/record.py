@@ -35,6 +35,7 @@ from harness.simulation.cluster import HARNESS, SimulatedCluster
 from harness.simulation.disturbance import Disturbances
 from harness.simulation.fence import fence, take_offence
 from harness.simulation.liveness import unanswered
+from harness.simulation.running import running_in
 from harness.simulation.swarm import PLAIN, Swarm
 from harness.simulation.tasks import begin_numbers
 from harness.simulation.watchdog import watched
@@ -103,7 +104,7 @@ class SimulatedRun:
         with _still():
             harness.start(self._whole)
             try:
-                with watched(self.world), fence():
+                with watched(self.world), fence(), running_in(self.world):
                     self.world.run(limit_s)
             finally:
                 self.cluster.forget()

@@ -6,12 +6,13 @@ Every event that matters goes into a digest, so that two runs can be compared; w
 
 from __future__ import annotations
 
-import heapq
+import asyncio
 import zlib
 from collections.abc import Callable
+from heapq import heappop, heappush, heappushpop
 from itertools import count
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from harness.model.errors import HarnessError
 from harness.model.seeds import stream
@@ -25,8 +26,15 @@ BEGIN_S: Final = 1000.0
 STEPS_PER_S: Final = 1_000_000
 """More callbacks in a simulated second than this, summed up over the run, and something runs away."""
 
-_CANCELLED: Final = 4096
-"""So many cancelled timers may lie in the heap before they are swept out."""
+_SOON_S: Final = 1 / 16
+"""Timers that are due much later wait outside the heap: most are cancelled before. A power of two: no product is rounded."""
+
+_NEVER_S: Final = 1e12
+_LOOK_EVERY: Final = 10_000
+"""After so many steps it is looked whether something runs away."""
+
+_BEGUN: Final = 512
+"""So many tasks may have begun before those that are over are let go."""
 
 
 class SimulationError(HarnessError):
@@ -43,6 +51,14 @@ class Happening(NamedTuple):
 
 
 Act = Callable[..., object]
+Entry = tuple[float, int, Act, tuple[Any, ...]]
+"""When, in which order among those of the same time, what, and with which arguments."""
+
+
+class Cancellable(Protocol):
+    """A timer."""
+
+    def cancelled(self) -> bool: ...
 
 
 class World:
@@ -58,15 +74,26 @@ class World:
         self.happenings: list[Happening] | None = [] if record else None
         self.trail: list[str] = []
         """The same and everything else that the digest stands for, one line each, if it is recorded."""
-        self.begun: list[object] = []
-        """Tasks and loops of hosts that may be dead. They are held to the end, so that no garbage collection closes a dead
-        host's coroutine while others run: its `finally` would run then."""
-        self._heap: list[tuple[float, int, Act, tuple[Any, ...]]] = []
-        self._order = count()
-        self._cancelled = 0
+        self.heap: list[Entry] = []
+        """What is to happen soon. Who adds to it takes the next `order`."""
+        self.order = count()
+        self._next: Entry | None = None
+        """One entry beside the heap, which is likely to be what happens next."""
+        self._later: dict[int, list[tuple[Entry, Cancellable]]] = {}
+        """Timers that are not due soon, by the sixteenth of a second in which they are."""
+        self._begun: list[asyncio.Task[Any]] = []
+        """Tasks of hosts that may be dead. They are held until they are over, so that no dead host's coroutine is closed while
+        others run: its `finally` would run then."""
+        self._look_at_begun = _BEGUN
+        self._loops: list[object] = []
         self._error: BaseException | None = None
+        self._look_at_steps = _LOOK_EVERY
         self.over = False
         """Set it, and `run` returns."""
+        self.turning: asyncio.AbstractEventLoop | None = None
+        """The loop that runs its callbacks now."""
+        self.entered: asyncio.AbstractEventLoop | None = None
+        """The last loop that did. C code of asyncio's takes it for the one that runs."""
         self._numbers = count(1)
 
     def random(self, component: str) -> Random:
@@ -83,10 +110,49 @@ class World:
 
     def at(self, when: float, act: Act, *args: Any) -> None:
         """Have something happen at a time, or now if that is past."""
-        heapq.heappush(self._heap, (when if when > self.now else self.now, next(self._order), act, args))
+        heappush(self.heap, (when if when > self.now else self.now, next(self.order), act, args))
 
     def after(self, seconds: float, act: Act, *args: Any) -> None:
-        heapq.heappush(self._heap, (self.now + seconds, next(self._order), act, args))
+        heappush(self.heap, (self.now + seconds, next(self.order), act, args))
+
+    def at_next(self, when: float, act: Act) -> None:
+        """As `at`, for what is likely to happen next. The time is not past."""
+        entry = (when, next(self.order), act, ())
+        if self._next is None:
+            self._next = entry
+        else:
+            heappush(self.heap, entry)
+
+    def timer(self, when: float, act: Callable[[Any], object], timer: Cancellable) -> None:
+        """Hand a timer over at a time, or now if that is past, unless it is cancelled before."""
+        now = self.now
+        entry = (when if when > now else now, next(self.order), act, (timer,))
+        if when < now + 2 * _SOON_S:
+            heappush(self.heap, entry)
+            return
+        part = int(min(when, _NEVER_S) / _SOON_S)
+        found = self._later.get(part)
+        if found is None:
+            found = self._later[part] = []
+            heappush(self.heap, (part * _SOON_S, -1, self._draw_near, (part,)))  # before all else that happens then
+        found.append((entry, timer))
+
+    def _draw_near(self, part: int) -> None:
+        for entry, timer in self._later.pop(part):
+            if not timer.cancelled():
+                heappush(self.heap, entry)
+
+    def hold_task(self, task: asyncio.Task[Any]) -> None:
+        """Hold a task until it is over, though its host may die."""
+        begun = self._begun
+        begun.append(task)
+        if len(begun) > self._look_at_begun:
+            begun[:] = [one for one in begun if not one.done()]
+            self._look_at_begun = max(_BEGUN, 2 * len(begun))
+
+    def hold_loop(self, loop: object) -> None:
+        """Hold a loop to the end, though its host may die."""
+        self._loops.append(loop)
 
     def note(self, kind: str, host: str, detail: str = "") -> None:
         """Something happened that two equal runs have in common."""
@@ -105,39 +171,48 @@ class World:
         """End the simulation with an error, as soon as what runs now is over."""
         if self._error is None:
             self._error = error
-
-    def timer_cancelled(self) -> None:
-        """One of the timers in the heap will not be needed."""
-        self._cancelled += 1
-        if self._cancelled > max(_CANCELLED, len(self._heap) // 2):
-            self._heap = [entry for entry in self._heap if not (entry[3] and getattr(entry[3][0], "_cancelled", False))]
-            heapq.heapify(self._heap)
-            self._cancelled = 0
+        self.over = True
 
     def run(self, until_s: float) -> None:
         """Let things happen until it is `over`.
 
         Raises what went wrong, and `SimulationError` if there is no end to it.
         """
-        pop = heapq.heappop
+        self.at(until_s, self._come_to_no_end)
+        heap = self.heap
         while not self.over:
-            heap = self._heap
-            if not heap:
-                raise SimulationError("Nothing is left to happen, and the run is not over: every host waits for another one.")
-            at, _, act, args = pop(heap)
-            if at > until_s:
-                raise SimulationError(f"The run was not over after {until_s - BEGIN_S:g} simulated seconds.")
-            self.now = at
+            entry = self._next
+            if entry is None:
+                entry = heappop(heap)
+            else:
+                self._next = None
+                entry = heappushpop(heap, entry)
+            self.now, _, act, args = entry
             act(*args)
-            if self._error is not None:
-                raise self._error
-            if self.steps > STEPS_PER_S * (1 + at - BEGIN_S):
-                raise SimulationError(f"Some node runs away: {self.steps:,} callbacks in {at - BEGIN_S:.3f} simulated seconds.")
+        if self._error is not None:
+            raise self._error
+
+    def _come_to_no_end(self) -> None:
+        if self.heap or self._later or self._next:
+            raise SimulationError(f"The run was not over after {self.now - BEGIN_S:g} simulated seconds.")
+        raise SimulationError("Nothing is left to happen, and the run is not over: every host waits for another one.")
+
+    def count_steps(self, number: int) -> None:
+        """Callbacks have been run."""
+        self.steps += number
+        if self.steps > self._look_at_steps:
+            self._look_at_steps = self.steps + _LOOK_EVERY
+            if self.steps > STEPS_PER_S * (1 + self.now - BEGIN_S):
+                passed = f"{self.steps:,} callbacks in {self.now - BEGIN_S:.3f} simulated seconds"
+                self.fail(SimulationError(f"Some node runs away: {passed}."))
 
     def forget(self) -> None:
         """Let go of everything: what is to happen, and what the dead were doing."""
-        self._heap.clear()
-        self.begun.clear()
+        self._next = None
+        self.heap.clear()
+        self._later.clear()
+        self._begun.clear()
+        self._loops.clear()
 
 
 def hash_text(text: str) -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from systems.quorum.messages import Version
-from systems.quorum.replica import Held
+from systems.quorum.messages import Entry, Version
 
 
 class OneValueAVersion:
@@ -17,15 +16,20 @@ class OneValueAVersion:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, Version], tuple[str, str | None]] = {}
+        self._last: dict[str, dict[str, Entry]] = {}
+        """What each node showed last: it need not be looked at twice."""
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         for name, state in states.items():
-            for held in cast(list[Held] | None, state) or ():
-                first, value = self._seen.setdefault((held.key, held.entry.version), (name, held.entry.value))
-                if value != held.entry.value:
-                    version = held.entry.version
+            last = self._last.setdefault(name, {})
+            for key, entry in (cast(Mapping[str, Entry] | None, state) or {}).items():
+                if last.get(key) is entry:
+                    continue
+                last[key] = entry
+                first, value = self._seen.setdefault((key, entry.version), (name, entry.value))
+                if value != entry.value:
                     return (
-                        f"version {version.counter} of {version.writer} of key {held.key} stands for two values:"
-                        f" {value} on {first}, and {held.entry.value} on {name}"
+                        f"version {entry.version.counter} of {entry.version.writer} of key {key} stands for two values:"
+                        f" {value} on {first}, and {entry.value} on {name}"
                     )
         return None

@@ -8,8 +8,8 @@ POST, GET /replica             between nodes
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 import msgspec
 
@@ -30,6 +30,9 @@ ASK_AGAIN_S: Final = 0.12
 
 RECOVER_AGAIN_S: Final = 0.02
 """How long a replica with a damaged log waits before it asks again those that have not told what they hold."""
+
+
+_REPLICA_REQUEST: Final = msgspec.json.Decoder(ReplicaRequest)
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -60,7 +63,7 @@ class Server:
             versions=Versions(node.name, self._storage.start, rules=rules, clock_us=lambda: round(node.time() * 1e6)),
             rules=rules,
         )
-        node.show(self._storage.entries)
+        node.show(self._storage.by_key)
         self._asking: set[asyncio.Future[None]] = set()
         self._operations = 0
         node.report_unsettled(self._unsettled)
@@ -72,7 +75,7 @@ class Server:
                 entries = self._storage.entries()
                 return Response(503, b"its log is damaged") if entries is None else Response.json(entries)
             case "POST" if request.path == REPLICA_PATH:
-                held = await self._storage.answer(msgspec.json.decode(request.body, type=ReplicaRequest))
+                held = await self._storage.answer(_REPLICA_REQUEST.decode(request.body))
                 return Response(507, b"the disk did not take it") if held is None else Response.json(held)
             case "GET" if key:
                 return _response(await self._carry_out(self._coordinator.reading(key)))
@@ -148,8 +151,8 @@ class Server:
             return await self._storage.answer(request)
         return await self._peers[replica].ask(request, PHASE_TIMEOUT_S)
 
-    def _start(self, asking: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(asking)
+    def _start(self, asking: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(asking)
         self._asking.add(task)  # the loop itself holds tasks weakly
         task.add_done_callback(self._asking.discard)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from systems.quorum.bugs import CORRECT, Rules
@@ -33,6 +34,10 @@ class Replica:
         """An entry has come to be on the disk."""
         if not self.has(held):
             self._entries[held.key] = held.entry
+
+    @property
+    def by_key(self) -> Mapping[str, Entry]:
+        return self._entries
 
     def entries(self) -> list[Held]:
         return [Held(key, entry) for key, entry in self._entries.items()]

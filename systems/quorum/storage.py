@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Final
 
@@ -69,6 +69,10 @@ class Storage:
     def entries(self) -> list[Held] | None:
         """All that the replica holds; None if that is not known."""
         return None if self.damaged else self._replica.entries()
+
+    def by_key(self) -> Mapping[str, Entry] | None:
+        """The same as it is, to be looked at only."""
+        return None if self.damaged else self._replica.by_key
 
     def restore(self, entries: list[Held]) -> None:
         """Hold what the others hold, in place of a damaged log. Raises `OSError` if the disk does not take it."""
