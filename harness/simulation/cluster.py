@@ -23,6 +23,7 @@ from harness.simulation.disk import MemoryFile
 from harness.simulation.host import Host, HostMachine, Main
 from harness.simulation.link import NamedLink
 from harness.simulation.network import Network
+from harness.simulation.packets import SimulatedPackets
 from harness.simulation.processes import SimulatedProcesses
 from harness.simulation.world import BEGIN_S, EPOCH_S, World
 
@@ -55,13 +56,10 @@ class SimulatedCluster:
         self.processes = SimulatedProcesses(self.nodes, node_hosts, probe, self._main_of, note)
         self.links = SimulatedLinks(self.network, world, system, self.hosts, probe)
         steering = {name: Steering(self.hosts[name].control) for name in self.nodes}
+        self.packets: Packets = SimulatedPackets(self.network, [*self.nodes, CLIENT])
         self.disks = SimulatedDisks(self.hosts, steering)
         self.moments = NodeMoments(steering, self.processes)
         self.clocks = NodeClocks(steering, {}, probe, self.background)
-
-    @property
-    def packets(self) -> Packets:
-        raise FaultError("cannot in a simulation yet: faults on packets")
 
     def monotonic_ns(self) -> int:
         loop = self.hosts[HARNESS].loop

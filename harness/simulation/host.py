@@ -40,6 +40,8 @@ class Host:
         self.disk = MemoryDisk(world.random(f"{name}/disk"))
         self.callback_s = 0.00002
         """How long each callback takes."""
+        self.threads = False
+        """Whether what it runs may use threads."""
         self.ran_s = 0.0
         """How long its processor has worked in this life."""
         self.loop: HostLoop | None = None

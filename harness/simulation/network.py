@@ -19,9 +19,13 @@ from harness.simulation.host import Host
 from harness.simulation.link import NamedLink
 from harness.simulation.loop import HostLoop, Socket
 from harness.simulation.messages import Message, text_of
+from harness.simulation.shaper import ENDS, CableEnd, Shaper
 from harness.simulation.transport import End
 from harness.simulation.wire import Wire
 from harness.simulation.world import World
+
+_UNACKNOWLEDGED_S: Final = 0.2
+"""So long does TCP send on without being acknowledged; then it only sends the same again (its least timeout on Linux)."""
 
 _CONNECT_AGAIN_S: Final = (1.0, 3.0, 7.0, 15.0)
 """When a packet that asks for a connection is sent again, after the first time (RFC 6298: one second, doubled)."""
@@ -83,7 +87,13 @@ class Network:
         self._listening: dict[Address, tuple[HostLoop, Callable[[], asyncio.BaseProtocol]]] = {}
         self._ends: dict[HostLoop, dict[End, Wire]] = {}
         """The open ends of each process, and the wire that each writes to."""
+        self.lost: dict[Pair, tuple[int, int]] = {}
+        """How many packets, and bytes, have met a cut."""
+        self.shapers: dict[tuple[str, CableEnd], Shaper] = {}
+        """The rate limits of hosts, each at one end of a host's cable."""
         self._cuts: dict[Pair, int] = {}
+        self._unacknowledged: dict[Pair, list[float]] = {}
+        """From whom to whom nothing that is sent is acknowledged, and since when, once for each cut."""
         self._held: dict[Pair, list[Callable[[], None]]] = {}
 
     # ----------------------------------------------------------------------------------------------------------- addresses
@@ -108,17 +118,39 @@ class Network:
 
     # ------------------------------------------------------------------------------------------------------------------ cuts
 
-    def cut(self, source: str, target: str) -> None:
-        """Let nothing through in this direction, until as many `mend` as `cut` have been called."""
-        self._cuts[source, target] = self._cuts.get((source, target), 0) + 1
+    def cut(self, source: str, target: str, *, acknowledgements: bool = False) -> None:
+        """Let nothing through in this direction, until as many `mend` as `cut` have been called.
 
-    def mend(self, source: str, target: str) -> None:
-        pair = source, target
+        With `acknowledgements`, these are lost as well: soon the other direction stops too, and no connection is made.
+        """
+        self._cuts[source, target] = self._cuts.get((source, target), 0) + 1
+        if acknowledgements:
+            self._unacknowledged.setdefault((target, source), []).append(self.world.now)
+
+    def mend(self, source: str, target: str, *, acknowledgements: bool = False) -> None:
+        pair, back = (source, target), (target, source)
         self._cuts[pair] -= 1
         if not self._cuts[pair]:
             del self._cuts[pair]
-            for again in self._held.pop(pair, []):
-                self.world.after(self._random.uniform(0, _AGAIN_S), again)
+            self._release(pair)
+        if acknowledgements:
+            self._unacknowledged[back].pop()
+            if not self._unacknowledged[back]:
+                del self._unacknowledged[back]
+                self._release(back)
+
+    def _release(self, pair: Pair) -> None:
+        for again in self._held.pop(pair, []):
+            self.world.after(self._random.uniform(0, _AGAIN_S), again)
+
+    def _holds(self, pair: Pair, size: int) -> bool:
+        """Whether so many bytes do not come through now, nor any packet of none."""
+        if pair in self._cuts:
+            packets, lost = self.lost.get(pair, (0, 0))
+            self.lost[pair] = packets + 1, lost + size
+            return True
+        since = self._unacknowledged.get(pair)
+        return since is not None and self.world.now > since[0] + _UNACKNOWLEDGED_S
 
     def reset_between(self, one: str, other: str) -> int:
         """Reset every connection between two hosts, at both ends; returns how many there were."""
@@ -177,6 +209,8 @@ class Network:
         """The kernel there answers, whether its process runs or stands still."""
         if loop.dead or not target.powered or end in self._ends.get(loop, {}):
             return
+        if (loop.host.name, target.name) in self._unacknowledged:
+            return  # the answer is lost, so the packet comes again: see `_ask`
         if target.address not in self._listening:
             self._packet(
                 target,
@@ -265,6 +299,10 @@ class Network:
 
     def _carry(self, wire: Wire, data: bytes, sent_s: float) -> None:
         at, world = sent_s + self._delay(wire.pair), self.world
+        if self.shapers:
+            for end in ENDS:
+                if (shaper := self.shapers.get((wire.pair[end == "in"], end))) is not None:
+                    at = shaper.passed_s(at, len(data))
         if at < wire.last_s:
             at = wire.last_s
         wire.last_s = at
@@ -285,7 +323,7 @@ class Network:
             return  # its process did not live to send this
         if wire.backlog is not None:
             wire.backlog.append(data)
-        elif self._cuts and wire.pair in self._cuts:
+        elif self._cuts and self._holds(wire.pair, len(data or b"")):
             wire.backlog = [data]
             self._held.setdefault(wire.pair, []).append(lambda: self._flush(wire))
         else:
@@ -293,7 +331,7 @@ class Network:
 
     def _flush(self, wire: Wire) -> None:
         """What a cut held comes, unless there is another cut."""
-        if wire.pair in self._cuts:
+        if self._cuts and self._holds(wire.pair, sum(len(data or b"") for data in wire.backlog or ())):
             self._held.setdefault(wire.pair, []).append(lambda: self._flush(wire))
             return
         backlog, wire.backlog = wire.backlog or [], None
@@ -316,7 +354,7 @@ class Network:
     def _packet(self, source: Host, target: Host, act: Callable[..., None], *args: Any) -> None:
         """A packet outside of connections: held by cuts, in no order."""
         pair = source.name, target.name
-        if pair in self._cuts:
+        if self._cuts and self._holds(pair, 0):
             self._held.setdefault(pair, []).append(lambda: self._packet(source, target, act, *args))
         else:
             self.world.after(self._delay(pair), act, *args)

@@ -130,8 +130,9 @@ def why_not(drill: Drill) -> str | None:
         if node.code is None:
             return f"{node.name} is a foreign program, which only a real process can run"
     for fault in (fault for item in drill.faults for fault in item.faults):
-        if fault.on_packets:
-            return f"{type(fault).__name__} acts on packets between network namespaces"
         if fault.on_process_limits:
-            return f"{type(fault).__name__} acts on limits that the operating system keeps for each process"
+            return (
+                f"{type(fault).__name__} takes memory or descriptors away from a process, and simulated nodes share one process"
+                " whose allocations cannot be told apart"
+            )
     return None

@@ -57,8 +57,7 @@ def test_a_stored_seed_says_if_it_was_found_with_other_code(tmp_path: Path) -> N
     [
         (("quorum/isolate",), "Did you mean 'quorum/isolated'?"),
         (("redis/clock_jumps",), "cannot be simulated: redis is a foreign program"),
-        (("machines/one_way",), "cannot be simulated: CutPackets acts on packets"),
-        (("processes/memory_pressure",), "cannot be simulated: MemoryPressure acts on limits"),
+        (("processes/memory_pressure",), "cannot be simulated: MemoryPressure takes memory or descriptors away from a process"),
         (("training/worker_killed",), "cannot be simulated: it trains with torch.distributed"),
         (("quorum/isolated", "--seed", "x"), "invalid int value: 'x'"),
         (("quorum/isolated", "--swarm", "nowhere.json"), "Name the seed: --seed S"),

@@ -33,7 +33,8 @@ def simulated(name: str, seed: int = 1, *settings: str) -> tuple[Recorded, dict[
 @pytest.mark.parametrize(
     "name",
     ["quorum/isolated", "quorum/flapping", "disk/power_lost", "disk/sync_fails", "clock/skewed", "links/stalls",
-     "processes/slow_cpu", "processes/crash_loop", "featured/slow_features"],
+     "processes/slow_cpu", "processes/crash_loop", "featured/slow_features", "machines/one_way", "machines/blackholed",
+     "machines/thin_cable"],
 )  # fmt: skip
 def test_a_drill_runs_unchanged_and_its_faults_act(name: str) -> None:
     _, found = simulated(name)
