@@ -68,13 +68,6 @@ class ConnectionPool(Generic[C]):
             account.given_back(self._address)
             raise
 
-    def take_idle(self) -> C | None:
-        """An idle connection at once; None if there is none, or this is the pool's first."""
-        connection = None if self._account is None else self._take_idle()
-        if connection is not None and self._account is not None:
-            self._account.taken(self._address)
-        return connection
-
     def give_back(self, connection: C) -> None:
         """Its exchange is over, or was given up."""
         assert self._account is not None  # noqa: S101 - set by `take`
