@@ -11,7 +11,6 @@ from harness.model.environment import Environment
 from harness.model.errors import FaultError, UsageError
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Aim, Fault
-from harness.model.selector import WORDS
 from harness.model.system import HasFailover, System
 
 _ANSWER_S: Final = 1.0
@@ -31,8 +30,9 @@ class Failover(Fault):
     needs: ClassVar[type | None] = HasFailover
 
     def check(self, system: System) -> None:
-        if self.target in WORDS:
-            raise UsageError(f"Failover({self.target!r}): one node can lead. Name it.")
+        names = [node.name for node in system.nodes()]
+        if self.target not in names:
+            raise UsageError(f"Failover({self.target!r}): one node can lead. Name it: {', '.join(names)}.")
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         """Evidence is what the target said of itself before and after."""

@@ -14,6 +14,8 @@ from systems.foreign.postgresql import programs
 from systems.foreign.postgresql.client import PostgresqlClient, asked
 
 _NAMES: Final = ("n1", "n2")
+_STARTS_WITHIN_S: Final = 90.0
+"""The standby begins as a copy of the primary, which has to be made first: three seconds where nothing else runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,13 @@ class Postgresql:
             *(f"--{name}={value}" for name, value in settings.items()),
         )
         return [
-            Node(name=name, command=command, peers=(peer,), setup="systems.foreign.postgresql.start")
+            Node(
+                name=name,
+                command=command,
+                peers=(peer,),
+                setup="systems.foreign.postgresql.start",
+                starts_within_s=_STARTS_WITHIN_S,
+            )
             for name, peer in zip(_NAMES, reversed(_NAMES), strict=True)
         ]
 

@@ -86,7 +86,7 @@ class PostgresqlClient:
                 why = ""
                 return name, self._server
         except (PostgresError, InterfaceError, OSError) as error:
-            why = str(error)
+            why = str(error) or type(error).__name__
         finally:
             if why:
                 self._leave()
