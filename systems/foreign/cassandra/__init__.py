@@ -18,7 +18,7 @@ from systems.foreign.cassandra.schema import make
 
 _NAMES: Final = ("n1", "n2", "n3")
 _STARTS_WITHIN_S: Final = 110.0
-"""It takes a quarter of a minute where nothing else runs."""
+"""Three of them start at once: most of a minute on two cores that have other work as well."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from systems.foreign.postgresql.client import PostgresqlClient, asked
 
 _NAMES: Final = ("n1", "n2")
 _STARTS_WITHIN_S: Final = 90.0
-"""The standby begins as a copy of the primary, which has to be made first: three seconds where nothing else runs."""
+"""The standby begins as a copy of the primary, which has to be made first."""
 
 
 @dataclass(frozen=True, kw_only=True)
