@@ -67,7 +67,7 @@ def kill_group(pid: int) -> None:
 
 
 def signal_all(pid: int, number: int) -> None:
-    """Signal a node's process group, and whatever below it has left the group, as PostgreSQL's processes do.
+    """Signal a foreign program's process group, and whatever below it has left the group, as PostgreSQL's processes do.
 
     Those are stopped, resumed and killed as a machine does it to all. Any other signal means the program itself. The group is
     stopped before its processes are looked for, so that it starts no more of them meanwhile.

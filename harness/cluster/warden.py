@@ -82,6 +82,7 @@ class Warden:
         self._commands = commands
         self._reports = reports
         self._pids: dict[str, int] = {}
+        self._foreign: set[str] = set()
         self._delete: list[DeleteAtEnd] = []
         self._remove: list[str] = []
         self._decode = msgspec.json.Decoder(Command).decode
@@ -118,10 +119,13 @@ class Warden:
         match command:
             case Start(spec):
                 self._pids[spec.name] = pid = fork(spec)
+                if spec.command:
+                    self._foreign.add(spec.name)
                 self._report(Started(spec.name, pid))
             case Signal(name, number):
                 if name in self._pids:
-                    signal_all(self._pids[name], number)  # not waited for yet, so the group is still this node's
+                    # Not waited for yet, so the group is still this node's. Looking for more takes some milliseconds.
+                    (signal_all if name in self._foreign else os.killpg)(self._pids[name], number)
             case DeleteAtEnd():
                 self._delete.append(command)
             case RemoveAtEnd(directory):
