@@ -33,7 +33,7 @@ class Cassandra:
     transactions: bool = False
     """Lightweight transactions: `IF`, and reads at `SERIAL`."""
     fake_clock: bool = False
-    """Whether the nodes' clocks can be made wrong, which makes them slower."""
+    """Whether n1's clock can be made wrong, which makes it slower."""
     heap_mb: int = 384
 
     def __post_init__(self) -> None:
@@ -58,7 +58,7 @@ class Cassandra:
             peers=peers,
             setup="systems.foreign.cassandra.start",
             internal=True,
-            fake_clock=self.fake_clock,
+            fake_clock=self.fake_clock and name == _NAMES[0],
             starts_within_s=_STARTS_WITHIN_S,
         )
 
