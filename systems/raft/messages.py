@@ -16,6 +16,8 @@ RAFT_PATH: Final = "/raft"
 """What nodes ask each other; GET tells how the node is."""
 MEMBERS_PATH: Final = "/members"
 LEADER_PATH: Final = "/leader"
+ON_BEHALF: Final = "on-behalf"
+"""The header by which a client that can reach one node alone has that one ask the leader."""
 
 MAX_KEY_BYTES: Final = 1024
 MAX_VALUE_BYTES: Final = 4 * 1024 * 1024

@@ -11,6 +11,7 @@ POST /leader {"to": "n2"}                              202: the leader hands ove
 GET /raft                                              how the node is
 POST /raft                                             between nodes
 
+With the header `on-behalf: yes` a node that does not lead asks the leader itself.
 503: it surely has no effect, and "leader" says who to ask, if that is known; 504: it may have one; 410: the session is gone.
 """
 
@@ -18,13 +19,14 @@ from __future__ import annotations
 
 import asyncio
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
-from harness.http.message import Request, Response
+from harness.http.client import HttpClient
+from harness.http.message import Request, Response, TransportError, Unreachable
 from harness.node.context import NodeContext
 from systems.raft.bugs import BUGS
-from systems.raft.core.core import NotLeading
 from systems.raft.core.messages import Members
 from systems.raft.core.state import Timing
 from systems.raft.messages import (
@@ -33,6 +35,7 @@ from systems.raft.messages import (
     MAX_KEY_BYTES,
     MAX_VALUE_BYTES,
     MEMBERS_PATH,
+    ON_BEHALF,
     RAFT_PATH,
     SESSIONS_PATH,
     Batch,
@@ -52,7 +55,8 @@ from systems.raft.messages import (
     Swapped,
     Write,
 )
-from systems.raft.replica import Replica, Unknown
+from systems.raft.outcomes import carried_out
+from systems.raft.replica import Replica
 from systems.raft.storage import OtherNode
 from systems.raft.store import Answer, Done, Expired, KeyValues
 
@@ -82,6 +86,7 @@ class Server:
         """An election, and some time for what was asked. The client asks again then."""
         self._store = KeyValues(self._rules)
         self._started: set[asyncio.Future[Answer]] = set()
+        self._others = {name: HttpClient(address) for name, address in node.peers.items()}
         self.replica: Replica[Answer] = Replica(
             node,
             self._store,
@@ -100,16 +105,20 @@ class Server:
         node.report_unsettled(self.replica.unsettled)
 
     async def handle(self, request: Request) -> Response:
+        leader = self._others.get(self.replica.leader or "")
+        if leader is not None and request.headers.get(ON_BEHALF) == "yes" and not self.replica.leads:
+            return await self._pass_on(request, leader)
+        return await carried_out(self._answer(request), self._patience_s)
+
+    async def _pass_on(self, request: Request, leader: HttpClient) -> Response:
+        """What the leader answers, for a client that can reach this node alone."""
+        path = quote(request.path, safe="/")
         try:
-            async with asyncio.timeout(self._patience_s):
-                return await self._answer(request)
-        except NotLeading as refused:
-            return Response.json(NotDone("failed", str(refused), refused.leader), status=503)
-        except (Unknown, TimeoutError) as unknown:
-            why = str(unknown) or f"not committed within {self._patience_s:g} s"
-            return Response.json(NotDone("unknown", why), status=504)
-        except ValueError as error:
-            return Response.json(NotDone("failed", str(error)), status=400)
+            return await leader.request(request.method, path, request.body, timeout_s=self._patience_s)
+        except Unreachable as error:
+            return Response.json(NotDone("failed", f"the leader cannot be reached: {error}"), status=503)
+        except TransportError as error:
+            return Response.json(NotDone("unknown", f"the leader did not answer: {error}"), status=504)
 
     async def _answer(self, request: Request) -> Response:
         match request.method, request.path:

@@ -1,0 +1,10 @@
+"""One leader at a time: neither pair is a majority, and both refuse until they meet again, and no read is ever stale."""
+
+from __future__ import annotations
+
+from drills.cap._cut import halves_cut
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from systems.raft import Raft
+
+drill = halves_cut(Raft(replicas=4), checks=[linearizable, nothing_lost])

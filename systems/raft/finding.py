@@ -1,0 +1,78 @@
+"""How a client of a group finds the node that leads it, and asks until it knows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from harness.http.client import HttpClient
+from harness.http.message import Response, TransportError
+from harness.model.system import Address, CallFailed
+from systems.raft.messages import ON_BEHALF, NotDone
+
+_REQUEST_S: Final = 0.6
+"""A node that has not answered after this long may have no majority: another one is asked."""
+
+_ASK_AGAIN_S: Final = 0.02
+
+
+class LeaderFinder:
+    """Asks whom it takes for the leader, and whomever that one names, until there is an answer."""
+
+    def __init__(self, index: int, entries: Sequence[tuple[str, Address]]) -> None:
+        self._clients = {name: HttpClient(address) for name, address in entries}
+        self._names = list(self._clients)
+        self._at = self._names[index % len(self._names)]
+        self._headers = ((ON_BEHALF, "yes"),) if len(entries) == 1 else ()
+        self.attempts = 0
+        """Requests that were sent, since somebody set this to 0."""
+
+    async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[str, Response]:
+        """Ask until some node has carried it out, or refuses it for good; which node, and its response (200 or 410).
+
+        Whoever has no more patience cancels. What changes something must be such that it may be asked twice. If there is no
+        other node to ask, its refusal is final, unless an earlier try may have had its effect. Raises `CallFailed`.
+        """
+        in_doubt = False
+        while True:
+            self.attempts += 1
+            name = self._at
+            leader: str | None = None
+            try:
+                response = await self._clients[name].request(method, path, body, timeout_s=_REQUEST_S, headers=self._headers)
+                if response.status in (200, 410):
+                    return name, response
+                refused = response.status != 504 and not in_doubt
+                if response.status not in (503, 504) or (refused and len(self._names) == 1):
+                    raise CallFailed(told(name, response))
+                in_doubt = in_doubt or (response.status == 504 and method != "GET")
+                leader = _leader(response)
+            except TransportError:
+                in_doubt = in_doubt or method != "GET"  # dead, cut off or slow: another one is asked
+            if leader is not None and leader in self._clients and leader != name:
+                self._at = leader
+            else:
+                self._at = self._names[(self._names.index(name) + 1) % len(self._names)]
+                await asyncio.sleep(_ASK_AGAIN_S)
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+
+
+def told(name: str, response: Response) -> str:
+    """What a node gave as its reason."""
+    try:
+        return f"{name}: {response.decode(NotDone).error}"
+    except msgspec.MsgspecError:
+        return f"{name}: status {response.status}, {response.body.decode(errors='replace')}"
+
+
+def _leader(response: Response) -> str | None:
+    try:
+        return response.decode(NotDone).leader
+    except msgspec.MsgspecError:
+        return None
