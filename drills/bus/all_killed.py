@@ -1,0 +1,22 @@
+"""All nodes die at once and start from their disks, with snapshots all the time."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from harness.checkers.no_duplicates import no_duplicates
+from harness.checkers.no_lost_messages import no_lost_messages
+from harness.checkers.per_key_order import per_key_order
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.bus import Bus
+from workloads.publications import Publications
+
+drill = Drill(
+    system=Bus(lease_ms=4000, compact_at_kib=4),
+    workload=Publications(),
+    load=Load(rate=120, clients=24, seconds=7, timeout_ms=2500),
+    faults=[Kill("all").between(2, 3)],
+    checks=[no_lost_messages, no_duplicates, per_key_order],
+    slos=["availability >= 50%", "recovery < 4s"],
+    nightly=True,
+)

@@ -1,0 +1,25 @@
+"""Answers to consumers are lost on their way: what they had leased goes to others."""
+
+from __future__ import annotations
+
+from faults.partition import Isolate
+from harness.checkers.no_lost_messages import no_lost_messages
+from harness.checkers.per_key_order import per_key_order
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.bus import Bus
+from workloads.publications import Publications
+
+drill = Drill(
+    system=Bus(lease_ms=400),
+    workload=Publications(),
+    load=Load(rate=120, clients=24, seconds=7, timeout_ms=2500),
+    faults=[
+        Isolate("client>n1").flapping(1, 5, on_s=0.3, off_s=0.3),
+        Isolate("client>n2").flapping(1.1, 5, on_s=0.3, off_s=0.3),
+        Isolate("client>n3").flapping(1.2, 5, on_s=0.3, off_s=0.3),
+    ],
+    checks=[no_lost_messages, per_key_order],
+    slos=["availability >= 30%"],
+    nightly=True,
+)

@@ -1,0 +1,22 @@
+"""The leader is cut off from the others, and from its clients a moment later: what it alone has was not acknowledged."""
+
+from __future__ import annotations
+
+from faults.partition import Partition
+from harness.checkers.no_duplicates import no_duplicates
+from harness.checkers.no_lost_messages import no_lost_messages
+from harness.checkers.per_key_order import per_key_order
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.bus import Bus
+from workloads.publications import Publications
+
+drill = Drill(
+    system=Bus(lease_ms=4000),
+    workload=Publications(),
+    load=Load(rate=120, clients=24, seconds=7, timeout_ms=2500),
+    faults=[Partition("leader").between(1.5, 3.5)],
+    checks=[no_lost_messages, no_duplicates, per_key_order],
+    slos=["availability >= 50%", "recovery < 4s"],
+    nightly=True,
+)

@@ -1,0 +1,99 @@
+"""Bus: publish and subscribe over a replicated log, each message delivered to every group, in the order of its key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import ClassVar
+
+from harness.model.errors import UsageError
+from harness.model.simulated import Harm, Invariant
+from harness.model.system import Address, Client, Node
+from systems.bus.bugs import BUGS
+from systems.bus.client import BusClient
+from systems.raft import Raft
+
+__all__ = ["BUGS", "Bus"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bus:
+    """Topics with partitions, replicated by Raft: acknowledged means on disk at a majority, taken once, and due to every group.
+
+    Nodes `n1`, `n2`, … hold everything; the leader carries out what clients ask. A message goes to every one of the `groups`,
+    whose consumers share the work: each message is leased to one of them, and to another one if it is not settled in time.
+    """
+
+    bugs: ClassVar = BUGS
+    withstands: ClassVar[frozenset[Harm]] = Raft.withstands
+
+    replicas: int = 3
+    partitions: int = 4
+    """Of each topic. Messages of one key are in one partition, and so in order."""
+    groups: Sequence[str] = ("billing", "shipping")
+    """Who is due every message, from the first one on."""
+    lease_ms: int = 1000
+    """How long a consumer has to settle a message before another one gets it."""
+    election_ms: int = 400
+    heartbeat_ms: int = 50
+    compact_at_kib: int = 256
+    bug: str | None = None
+    """The name of a known bug that the nodes have."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", tuple(self.groups))  # from JSON it comes as a list
+        for name in ("partitions", "lease_ms"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"Bus({name}={getattr(self, name)!r}): a whole number, at least 1.")
+        if not self.groups or len(set(self.groups)) < len(self.groups):
+            raise UsageError(f"Bus(groups={list(self.groups)}): at least one group, each of its own name.")
+        self._raft()
+        BUGS.variant(self.bug)
+
+    def nodes(self) -> Sequence[Node]:
+        names = self.entries()
+        config = {
+            "members": names,
+            "partitions": self.partitions,
+            "groups": list(self.groups),
+            "lease_ms": self.lease_ms,
+            "election_ms": self.election_ms,
+            "heartbeat_ms": self.heartbeat_ms,
+            "compact_at_kib": self.compact_at_kib,
+            "bug": self.bug,
+        }
+        return [
+            Node(name=name, code="systems.bus.node", peers=tuple(peer for peer in names if peer != name), config=config)
+            for name in names
+        ]
+
+    def entries(self) -> Sequence[str]:
+        return self._raft().entries()
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        return BusClient(index, list(entries.items()))
+
+    async def leader(self, addresses: Mapping[str, Address]) -> str:
+        """The node that leads."""
+        return await self._raft().leader(addresses)
+
+    def varied(self, random: Random) -> Bus:
+        """One partition, or many; snapshots all the time, or hardly ever."""
+        return replace(self, partitions=random.choice((1, 2, 4, 16)), compact_at_kib=random.choice((4, 256)))
+
+    def cores(self) -> Sequence[Sequence[str]]:
+        """Any majority."""
+        return self._raft().cores()
+
+    def invariant(self) -> Invariant:
+        """Raft's: what is the same in every log is the same in every bus."""
+        return self._raft().invariant()
+
+    def _raft(self) -> Raft:
+        return Raft(
+            replicas=self.replicas,
+            election_ms=self.election_ms,
+            heartbeat_ms=self.heartbeat_ms,
+            compact_at_kib=self.compact_at_kib,
+        )

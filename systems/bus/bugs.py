@@ -1,0 +1,96 @@
+"""The known bugs of the bus. Each breaks one rule, which the code asks for by its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from harness.model.bug import Bug, BugCatalog
+from systems.raft.rules import CORRECT as CORRECT_GROUP
+from systems.raft.rules import Rules as GroupRules
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """The rules that a correct node keeps. A bug breaks the one that is False."""
+
+    group: GroupRules = field(default=CORRECT_GROUP)
+    """Those of the group that replicates the bus."""
+    retries_recognized: bool = True
+    """A message that its producer sends again is taken once."""
+    partitioned_by_key: bool = True
+    """Messages of one key go to one partition, where they keep their order."""
+    leases_exclude: bool = True
+    """What one consumer has leased no other gets."""
+    leases_expire: bool = True
+    """What a consumer does not settle is delivered again."""
+    settled_when_dealt_with: bool = True
+    """Messages are settled when their consumer says so, and not when they are handed out."""
+    late_settling_refused: bool = True
+    """A consumer whose lease has expired settles nothing: the messages are another's now."""
+    kept_for_every_group: bool = True
+    """A message is kept until all groups have settled it."""
+    places_in_snapshot: bool = True
+    published_when_committed: bool = True
+    """A message is acknowledged when a majority has it on disk."""
+
+
+CORRECT: Final = Rules()
+
+BUGS: Final = BugCatalog(
+    CORRECT,
+    Bug(
+        "publishes-twice",
+        "a message that is sent again because no answer came is taken twice",
+        Rules(retries_recognized=False),
+        caught_by=("bus/leader_killed", "no_duplicates"),
+    ),
+    Bug(
+        "acknowledged-early",
+        "a message is acknowledged when the leader has it, and lost with that one",
+        Rules(published_when_committed=False),
+        caught_by=("bus/leader_isolated", "no_lost_messages"),
+    ),
+    Bug(
+        "scattered",
+        "messages of one key go to different partitions",
+        Rules(partitioned_by_key=False),
+        caught_by=("bus/healthy", "per_key_order"),
+    ),
+    Bug(
+        "shared-lease",
+        "two consumers of a group get the same messages",
+        Rules(leases_exclude=False),
+        caught_by=("bus/healthy", "no_duplicates"),
+    ),
+    Bug(
+        "lease-for-good",
+        "what a consumer took and never settled is delivered to nobody else",
+        Rules(leases_expire=False),
+        caught_by=("bus/consumers_lost", "no_lost_messages"),
+    ),
+    Bug(
+        "settled-at-once",
+        "messages are settled as they are handed out, and lost with the answer",
+        Rules(settled_when_dealt_with=False),
+        caught_by=("bus/consumers_lost", "no_lost_messages"),
+    ),
+    Bug(
+        "settles-anothers",
+        "a consumer whose lease has expired settles what another one has now",
+        Rules(late_settling_refused=False),
+        caught_by=("bus/consumers_slow", "no_lost_messages"),
+    ),
+    Bug(
+        "one-group-is-enough",
+        "a message is forgotten when one group has settled it",
+        Rules(kept_for_every_group=False),
+        caught_by=("bus/healthy", "no_lost_messages"),
+    ),
+    Bug(
+        "forgets-places",
+        "a snapshot holds the messages, and not how far each group has come",
+        Rules(places_in_snapshot=False),
+        caught_by=("bus/all_killed", "no_duplicates"),
+    ),
+)

@@ -1,0 +1,189 @@
+"""The bus as a state machine: topics of partitions, and for each group how far it has come in each. No I/O, no time.
+
+A message goes to the partition that its key hashes to, so those of one key keep their order. Consumers of a group share its
+partitions: what one has leased no other gets, and what follows in the partition waits, until it is settled or has expired.
+Then it is delivered again, so each message is delivered at least once. A message that every group has settled is forgotten.
+
+A producer numbers its messages, so that one that is sent again is taken once (as Kafka's idempotent producer, KIP-98).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, assert_never
+
+import msgspec
+import xxhash
+
+from systems.bus.bugs import CORRECT, Rules
+from systems.bus.messages import (
+    Append,
+    Appended,
+    Command,
+    Expire,
+    Forgotten,
+    Outcome,
+    Register,
+    Registered,
+    Settle,
+    Settled,
+    Take,
+    Taken,
+)
+
+MAX_PRODUCERS: Final = 4096
+
+
+class Place(msgspec.Struct):
+    """How far a group has come in a partition."""
+
+    settled: int = 0
+    """The offset of the first message that is not settled."""
+    lease: int | None = None
+    """What has leased the messages up to `leased`."""
+    leased: int = 0
+    last: int = 0
+    """The lease that was settled last, so that whoever asks again is told the same."""
+
+
+class Partition(msgspec.Struct):
+    """Messages in order, the first of them at offset `first`; and each group's place."""
+
+    groups: dict[str, Place]
+    first: int = 0
+    messages: list[str] = []
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.messages)
+
+
+class _Producer(msgspec.Struct, array_like=True):
+    sequence: int = 0
+    partition: int = 0
+    offset: int = 0
+
+
+class _Kept(msgspec.Struct):
+    topics: dict[str, list[Partition]]
+    producers: list[tuple[int, _Producer]]
+
+
+class Topics:
+    """See the module. Every topic has so many partitions and these groups."""
+
+    def __init__(self, partitions: int, groups: Sequence[str], rules: Rules = CORRECT) -> None:
+        self._partitions = partitions
+        self._groups = tuple(groups)
+        self._rules = rules
+        self._topics: dict[str, list[Partition]] = {}
+        self._producers: dict[int, _Producer] = {}
+        """The one used last comes last."""
+
+    def apply(self, index: int, data: str) -> Outcome:
+        """Carry out the command of the entry at an index."""
+        match _DECODE(data):
+            case Register():
+                self._producers[index] = _Producer()
+                if len(self._producers) > MAX_PRODUCERS:
+                    del self._producers[next(iter(self._producers))]
+                return Registered(index)
+            case Append() as append:
+                return self._append(append)
+            case Take(topic, group, most):
+                return self._take(index, topic, group, most)
+            case Settle(topic, group, lease):
+                return Settled(self._end(topic, group, lease, settled=True))
+            case Expire(topic, group, lease):
+                return Settled(self._end(topic, group, lease, settled=False))
+            case unreachable:
+                assert_never(unreachable)
+
+    def leases(self) -> Iterator[Expire]:
+        """For each lease that is held, what would end it."""
+        for topic, partitions in self._topics.items():
+            for group in self._groups:
+                held = {partition.groups[group].lease for partition in partitions} - {None}
+                yield from (Expire(topic, group, lease) for lease in sorted(lease for lease in held if lease is not None))
+
+    def unsettled(self) -> int:
+        """Messages that some group has yet to settle."""
+        return sum(partition.end - partition.first for partitions in self._topics.values() for partition in partitions)
+
+    def snapshot(self) -> str:
+        topics = self._topics
+        if not self._rules.places_in_snapshot:
+            fresh = {group: Place() for group in self._groups}
+            topics = {name: [Partition(fresh, one.first, one.messages) for one in parts] for name, parts in topics.items()}
+        return msgspec.json.encode(_Kept(topics, list(self._producers.items()))).decode()
+
+    def restore(self, data: str) -> None:
+        kept = msgspec.json.decode(data, type=_Kept)
+        self._topics, self._producers = kept.topics, dict(kept.producers)
+
+    # ------------------------------------------------------------------------------------------------------------ commands
+
+    def _append(self, append: Append) -> Outcome:
+        producer = self._producers.pop(append.producer, None)
+        if producer is None:
+            return Forgotten()
+        self._producers[append.producer] = producer
+        if self._rules.retries_recognized and append.sequence <= producer.sequence:
+            return Appended(producer.partition, producer.offset) if append.sequence == producer.sequence else Forgotten()
+        number = self._partition_of(append)
+        partition = self._of(append.topic)[number]
+        partition.messages.append(append.message)
+        producer.sequence, producer.partition, producer.offset = append.sequence, number, partition.end - 1
+        return Appended(number, partition.end - 1)
+
+    def _take(self, lease: int, topic: str, group: str, most: int) -> Outcome:
+        if group not in self._groups:
+            return Taken(0, [])
+        waiting = [one for one in self._of(topic) if one.groups[group].settled < one.end]
+        free = [one for one in waiting if one.groups[group].lease is None or not self._rules.leases_exclude]
+        if not free:
+            return Taken(0, [], busy=bool(waiting))
+        partition = max(free, key=lambda one: one.end - one.groups[group].settled)
+        place = partition.groups[group]
+        begin = max(place.settled, partition.first)
+        place.lease, place.leased = lease, min(begin + most, partition.end)
+        messages = partition.messages[begin - partition.first : place.leased - partition.first]
+        if not self._rules.settled_when_dealt_with:
+            self._settle(partition, place)
+        return Taken(lease, messages)
+
+    def _end(self, topic: str, group: str, lease: int, *, settled: bool) -> bool:
+        """End a lease; whether there was one."""
+        places = [
+            (partition, partition.groups[group]) for partition in self._topics.get(topic, ()) if group in partition.groups
+        ]
+        for partition, place in places:
+            mine = place.lease == lease or (settled and place.lease is not None and not self._rules.late_settling_refused)
+            if mine:
+                place.lease = None
+                if settled:
+                    self._settle(partition, place)
+                    place.last = lease
+                return True
+        return any(place.last == lease for _, place in places)
+
+    def _settle(self, partition: Partition, place: Place) -> None:
+        place.settled = place.leased
+        reached = [one.settled for one in partition.groups.values()]
+        done = (min(reached) if self._rules.kept_for_every_group else max(reached)) - partition.first
+        if done > 0:
+            partition.first += done
+            del partition.messages[:done]
+
+    def _of(self, topic: str) -> list[Partition]:
+        if topic not in self._topics:
+            places = [{group: Place() for group in self._groups} for _ in range(self._partitions)]
+            self._topics[topic] = [Partition(groups, 0, []) for groups in places]
+        return self._topics[topic]
+
+    def _partition_of(self, append: Append) -> int:
+        text = append.key if self._rules.partitioned_by_key else append.message
+        return xxhash.xxh3_64_intdigest(text.encode()) % self._partitions
+
+
+_DECODE: Final = msgspec.json.Decoder(Command).decode

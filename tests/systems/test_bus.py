@@ -1,0 +1,201 @@
+"""The bus as a state machine: what is taken once, what is delivered to whom and in which order, and what a snapshot holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.model.errors import UsageError
+from systems.bus import BUGS, Bus
+from systems.bus.messages import (
+    Append,
+    Appended,
+    Command,
+    Expire,
+    Forgotten,
+    Outcome,
+    Register,
+    Registered,
+    Settle,
+    Settled,
+    Take,
+    Taken,
+)
+from systems.bus.topics import Topics
+from workloads.publications import Publications
+
+GROUPS = ("billing", "shipping")
+
+
+@dataclass
+class World:
+    """A bus with one producer."""
+
+    topics: Topics = field(default_factory=lambda: Topics(2, GROUPS))
+    index: int = 0
+    sequence: int = 0
+
+    def __post_init__(self) -> None:
+        registered = self.do(Register())
+        assert isinstance(registered, Registered)
+        self.producer = registered.producer
+
+    def do(self, command: Command) -> Outcome:
+        self.index += 1
+        return self.topics.apply(self.index, msgspec.json.encode(command).decode())
+
+    def publish(self, message: str, key: str = "k", *, again: bool = False) -> Outcome:
+        self.sequence += not again
+        return self.do(Append("orders", key, message, self.producer, self.sequence))
+
+    def take(self, group: str = "billing", most: int = 1) -> Taken:
+        taken = self.do(Take("orders", group, most))
+        assert isinstance(taken, Taken)
+        return taken
+
+    def settle(self, lease: int, group: str = "billing") -> bool:
+        settled = self.do(Settle("orders", group, lease))
+        assert isinstance(settled, Settled)
+        return settled.held
+
+    def received(self, group: str = "billing") -> list[str]:
+        """All there is for a group, one after another."""
+        found = []
+        while (taken := self.take(group)).messages:
+            found += taken.messages
+            assert self.settle(taken.lease, group)
+        return found
+
+
+def test_every_group_receives_every_message_in_its_order() -> None:
+    world = World()
+    for number in range(5):
+        world.publish(f"m{number}")
+    assert world.received("billing") == [f"m{number}" for number in range(5)]
+    assert world.received("shipping") == [f"m{number}" for number in range(5)]
+    assert world.topics.unsettled() == 0
+
+
+def test_a_message_that_is_sent_again_is_taken_once() -> None:
+    world = World()
+    first = world.publish("m")
+    assert isinstance(first, Appended)
+    assert world.publish("m", again=True) == first
+    assert world.received() == ["m"]
+
+
+def test_a_producer_that_is_not_known_is_told_so() -> None:
+    world = World()
+    assert world.do(Append("orders", "k", "m", producer=99, sequence=1)) == Forgotten()
+    world.publish("m1")
+    world.publish("m2")
+    assert world.do(Append("orders", "k", "m1", world.producer, 1)) == Forgotten()
+
+
+def test_what_is_leased_no_other_consumer_gets_until_it_expires() -> None:
+    world = World()
+    world.publish("m")
+    taken = world.take()
+    assert taken.messages == ["m"]
+    assert world.take() == Taken(0, [], busy=True)
+    assert list(world.topics.leases()) == [Expire("orders", "billing", taken.lease)]
+    world.do(Expire("orders", "billing", taken.lease))
+    again = world.take()
+    assert again.messages == ["m"]
+    assert not world.settle(taken.lease), "too late: it is another's now"
+    assert world.settle(again.lease)
+    assert world.settle(again.lease), "whoever asks again is told the same"
+    assert world.take() == Taken(0, [])
+
+
+def test_a_group_that_is_behind_does_not_hold_the_other_up_and_loses_nothing() -> None:
+    world = World()
+    world.publish("m")
+    assert world.received("billing") == ["m"]
+    assert world.topics.unsettled() == 1
+    assert world.received("shipping") == ["m"]
+    assert world.topics.unsettled() == 0
+
+
+def test_of_an_unknown_group_there_is_nothing() -> None:
+    world = World()
+    world.publish("m")
+    assert world.take("nobody") == Taken(0, [])
+    assert not world.settle(1, "nobody")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("publish"), st.sampled_from("abc")),
+            st.tuples(st.sampled_from(["take", "settle", "expire", "snapshot"]), st.sampled_from(GROUPS)),
+        ),
+        max_size=60,
+    )
+)
+def test_whatever_happens_each_group_settles_every_message_once_and_in_the_order_of_its_key(
+    steps: list[tuple[str, str]],
+) -> None:
+    world, published = World(), list[tuple[str, str]]()
+    held: dict[str, Taken] = {}
+    settled: dict[str, list[str]] = {group: [] for group in GROUPS}
+    for what, who in steps:
+        match what:
+            case "publish":
+                message = f"m{len(published)}"
+                published.append((who, message))
+                world.publish(message, who)
+            case "take":
+                taken = world.take(who, most=2)
+                if taken.messages:
+                    held[who] = taken
+            case "settle" if who in held:
+                taken = held.pop(who)
+                if world.settle(taken.lease, who):
+                    settled[who] += taken.messages
+            case "expire":
+                for lease in list(world.topics.leases()):
+                    if lease.group == who:
+                        world.do(lease)
+            case "snapshot":
+                other = Topics(2, GROUPS)
+                other.restore(world.topics.snapshot())
+                world.topics = other
+    for lease in list(world.topics.leases()):
+        world.do(lease)
+    for group in GROUPS:
+        settled[group] += world.received(group)
+        for key in "abc":
+            own = [message for of, message in published if of == key]
+            assert [message for message in settled[group] if message in own] == own
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"groups": ()}, r"Bus\(groups=\[\]\): at least one group"),
+        ({"groups": ("a", "a")}, "each of its own name"),
+        ({"partitions": 0}, r"Bus\(partitions=0\)"),
+        ({"lease_ms": 0}, r"Bus\(lease_ms=0\)"),
+        ({"election_ms": 10}, "three heartbeats"),
+        ({"bug": "scatered"}, "Did you mean 'scattered'"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Bus(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("settings", [{"groups": ()}, {"keys": 0}, {"publishes": 1.0}, {"final_receives": 0}])
+def test_a_workload_that_makes_no_sense_is_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        Publications(**settings)  # type: ignore[arg-type]
+
+
+def test_every_bug_breaks_another_rule() -> None:
+    assert len({bug.variant for bug in BUGS.values()}) == len(BUGS)

@@ -1,0 +1,48 @@
+"""Messages that producers publish and the consumers of several groups receive, each message another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from random import Random
+
+from harness.model.errors import UsageError
+from harness.model.system import Call
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publications:
+    """Publishes to `topic`, each message under one of `keys` keys; `publishes` is their share, the rest receive for the groups.
+
+    In the end consumers of every group receive so often that nothing is left.
+    """
+
+    groups: Sequence[str] = ("billing", "shipping")
+    """They should be those of the system."""
+    topic: str = "orders"
+    keys: int = 6
+    publishes: float = 0.25
+    final_receives: int = 150
+    """Of each group, at the end: more than can be left, and some more for each client, to find that nothing is."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", tuple(self.groups))  # from JSON it comes as a list
+        if self.keys < 1 or self.final_receives < 1:
+            raise UsageError(
+                f"Publications(keys={self.keys!r}, final_receives={self.final_receives!r}): whole numbers, at least 1."
+            )
+        if not self.groups:
+            raise UsageError("Publications(groups=[]): at least one group.")
+        if not 0 < self.publishes < 1:
+            raise UsageError(f"Publications(publishes={self.publishes!r}): the share of calls that publish, between 0 and 1.")
+
+    def calls(self, random: Random) -> Iterator[Call]:
+        for number in count(1):
+            if random.random() < self.publishes:
+                yield Call("publish", f"{self.topic}/k{random.randrange(self.keys)}", str(number))
+            else:
+                yield Call("receive", f"{self.topic}/{random.choice(self.groups)}")
+
+    def final_calls(self) -> Iterable[Call]:
+        return [Call("receive", f"{self.topic}/{group}") for _ in range(self.final_receives) for group in self.groups]
