@@ -1,0 +1,88 @@
+"""The known bugs of regions that help each other out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from harness.model.bug import Bug, BugCatalog
+from systems.parts.breaker import Breaker
+from systems.parts.breaker_bugs import NeverCloses, NeverOpens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What a correct edge keeps to. A bug breaks the one that differs."""
+
+    breaker: type[Breaker] = Breaker
+    travels: bool = True
+    """What home cannot answer is asked of another region."""
+    one_region_only: bool = False
+    """Only one other region is asked, though there are more."""
+    nearest_first: bool = True
+    travels_once: bool = True
+    """A request that came from another region goes no further."""
+    guests_limited: bool = True
+    guests_always_leave: bool = True
+    """A guest's place is free again whatever became of its request."""
+    refusals_are_answers: bool = True
+    """That a region is full says nothing against it: it is no failure that its breaker counts."""
+
+
+BUGS: Final = BugCatalog(
+    Rules(),
+    Bug(
+        "stays-home",
+        "what a region cannot answer is refused, though others could",
+        Rules(travels=False),
+        caught_by=("regions/replicas_lost", "availability >= 99%"),
+    ),
+    Bug(
+        "no-breaker",
+        "every request waits for a region that does not answer, however long that has been so",
+        Rules(breaker=NeverOpens),
+        caught_by=("regions/balancer_frozen", "p95 < 250ms"),
+    ),
+    Bug(
+        "never-returns",
+        "a region that failed once is left for good",
+        Rules(breaker=NeverCloses),
+        caught_by=("regions/balancer_frozen", "replicas_return"),
+    ),
+    Bug(
+        "farthest-first",
+        "the slowest of the other regions is asked first",
+        Rules(nearest_first=False),
+        caught_by=("regions/replicas_lost", "p99 < 200ms"),
+    ),
+    Bug(
+        "one-other-only",
+        "if the nearest region is full, the next one is not asked",
+        Rules(one_region_only=True),
+        caught_by=("regions/two_lost", "availability >= 95%"),
+    ),
+    Bug(
+        "goes-round",
+        "a request that came from another region is passed on to the next, and back",
+        Rules(travels_once=False),
+        caught_by=("regions/two_lost", "p99 < 300ms"),
+    ),
+    Bug(
+        "open-house",
+        "guests are let in without a limit, and take the room of a region's own users",
+        Rules(guests_limited=False),
+        caught_by=("regions/lost_at_peak", "locals_unharmed"),
+    ),
+    Bug(
+        "guests-stay",
+        "the place of a guest whose request failed is never free again",
+        Rules(guests_always_leave=False),
+        caught_by=("regions/two_lost", "all_settled"),
+    ),
+    Bug(
+        "refusal-is-failure",
+        "a region that is full is taken for one that is down, and so all is sent away from home",
+        Rules(refusals_are_answers=False),
+        caught_by=("regions/overloaded", "availability >= 50%"),
+    ),
+)

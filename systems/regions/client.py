@@ -1,0 +1,60 @@
+"""How users reach the nearest region, and another one if it is gone, as names that are looked up anew would send them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from harness.http.message import TransportError
+from harness.model.system import Address, Answer, Call, CallFailed
+from systems.serving.client import PredictClient
+
+PATIENCE_S: Final = 0.9
+"""After so long without an answer the next region is asked: longer than an edge needs to ask two regions."""
+
+_FIRST_AWAY: Final = 10
+_LONGEST_AWAY: Final = 80
+
+
+class RegionClient:
+    """Asks its home region. If that does not answer, the next one, and stays there for some calls before it tries home again.
+
+    Each try that fails doubles how many calls it stays away. A prediction has no effect, so it may be asked twice.
+    """
+
+    def __init__(self, folder: Path, home: int, entries: Sequence[tuple[str, Address]]) -> None:
+        first = home % len(entries)
+        ordered = [*entries[first:], *entries[:first]]
+        self._edges = [PredictClient(folder, address) for _, address in ordered]
+        self._away = 0
+        """Calls to come that go elsewhere at once."""
+        self._stay = _FIRST_AWAY
+
+    async def invoke(self, call: Call) -> Answer:
+        begin = 0
+        if self._away and len(self._edges) > 1:
+            self._away -= 1
+            begin = 1
+        why: Exception | None = None
+        for place, edge in enumerate(self._edges[begin:], start=begin):
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    answer = await edge.invoke(call)
+            except (TransportError, TimeoutError) as error:
+                why = error
+            except CallFailed as error:
+                if not isinstance(error.__cause__, TransportError):
+                    raise  # a refusal, which is an answer
+                why = error
+            else:
+                self._stay = self._stay if place else _FIRST_AWAY
+                return answer
+            if place == 0:
+                self._away, self._stay = self._stay, min(2 * self._stay, _LONGEST_AWAY)
+        raise CallFailed(f"no region answered: {why}") from why
+
+    async def close(self) -> None:
+        for edge in self._edges:
+            await edge.close()

@@ -1,0 +1,77 @@
+"""Where a region sends a request: home first, then the nearest other region that is well; and whom it lets in. No I/O, no time.
+
+Failover without a limit moves an outage from region to region: what one has lost is too much for the next. So each region
+lets in only so many of the others' requests at once, a bulkhead (Nygard, "Release It!", 2nd edition, 2018, chapter 5), and a
+request travels once at most.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from systems.parts.breaker import Breaker
+from systems.regions.bugs import Rules
+
+_NEWEST: Final = 0.2
+"""How much the newest answer counts in a region's distance."""
+
+
+class Route:
+    """One place to send requests to: the balancer of this region, or the edge of another one."""
+
+    def __init__(self, name: str, breaker: Breaker) -> None:
+        self.name = name
+        self.breaker = breaker
+        self.distance_s = 0.0
+        """How long its answers take, smoothed. At first 0, so that it is tried, and then, until its first answer, infinite."""
+        self._answered = False
+
+    def asked(self) -> None:
+        """One request is enough to find out how far away it is."""
+        if not self._answered:
+            self.distance_s = math.inf
+
+    def answered(self, took_s: float) -> None:
+        self.distance_s = self.distance_s + _NEWEST * (took_s - self.distance_s) if self._answered else took_s
+        self._answered = True
+
+
+class Routes:
+    """The way to this region's own balancer, and those to the other regions."""
+
+    def __init__(self, home: Route, others: Sequence[Route], rules: Rules) -> None:
+        self.home = home
+        self._others = others
+        self._rules = rules
+
+    def choose(self, tried: Collection[str]) -> Route | None:
+        """Where to send a request that was sent to `tried` before; None if there is nowhere left."""
+        if self.home.name not in tried and self.home.breaker.ready:
+            return self.home
+        if not self._rules.travels or (self._rules.one_region_only and len(set(tried) - {self.home.name}) > 0):
+            return None
+        open_ways = [route for route in self._others if route.name not in tried and route.breaker.ready]
+        best = min if self._rules.nearest_first else max
+        return best(open_ways, key=lambda route: route.distance_s, default=None)
+
+
+class Guests:
+    """How many requests of other regions' users are worked on."""
+
+    def __init__(self, most: int, rules: Rules) -> None:
+        self._most = most
+        self._rules = rules
+        self.inside = 0
+
+    def enter(self) -> bool:
+        """Let one in, if there is room."""
+        if self._rules.guests_limited and self.inside >= self._most:
+            return False
+        self.inside += 1
+        return True
+
+    def leave(self, *, answered: bool) -> None:
+        if answered or self._rules.guests_always_leave:
+            self.inside -= 1
