@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from systems.eventual.messages import State
+from systems.eventual.messages import State, fitting
 from systems.eventual.peer import Peer
 from systems.eventual.replica import Replica
 from systems.eventual.storage import Arrival, Storage
@@ -53,22 +53,25 @@ class AntiEntropy:
         theirs = await peer.states(keys)
         if theirs is None:
             return False
+        keys, left = keys[: len(theirs)], keys[len(theirs) :]
         arrivals = [Arrival(key, state, fresh=False) for key, state in zip(keys, theirs, strict=True) if state is not None]
         if arrivals:
             outcome, _ = await self._storage.change(arrivals)
             if outcome != "done":
                 return False
-        return await self.give(peer, self._replica.differing(keys, theirs))
+        given = await self.give(peer, self._replica.differing(keys, theirs))
+        return given and (not left or await self.repair(peer, left))
 
     async def give(self, peer: Peer, states: Sequence[tuple[str, State]]) -> bool:
         """Tell a peer of states that it lacks; whether it has them now."""
-        if not states:
-            return True
-        if not await peer.store(states, fresh=False):
-            return False
-        now_s = self._clock()
-        for key, state in states:
-            self._replica.graves.had(peer.name, key, state, now_s)
+        while states:
+            now = states[: fitting([state for _, state in states])]
+            if not await peer.store(now, fresh=False):
+                return False
+            now_s = self._clock()
+            for key, state in now:
+                self._replica.graves.had(peer.name, key, state, now_s)
+            states = states[len(now) :]
         return True
 
     async def tell_of_tombstones(self, peer: Peer) -> bool:

@@ -12,6 +12,12 @@ from systems.eventual.peer import Peer
 from systems.eventual.replica import Replica
 from systems.eventual.storage import Arrival, Storage, Write
 
+MOST_REPAIRS: Final = 64
+"""Read repairs at a time; a read beyond that is not followed by one."""
+
+MOST_SIBLINGS: Final = 64
+"""So many values of a key stand side by side, at most: a client that writes without reading would add to them for ever."""
+
 
 class Coordinator:
     """Answers from this node's own replica, and asks others only for what a session has seen and this replica has not."""
@@ -43,16 +49,20 @@ class Coordinator:
         if not self.has_seen(key, seen) and not await self._learn(key, seen):
             return NotDone("failed", f"no replica that answers holds what this session has seen of {key}")
         state = self._replica.state(key)
-        if self._random.random() < self._repaired_reads and len(self._repairing) < _MOST_REPAIRS:
+        if self._random.random() < self._repaired_reads and len(self._repairing) < MOST_REPAIRS:
             self._start(self.repair(key))
         return Got(self._replica.resolution.values(state), self._replica.resolution.context(state))
 
     async def write(self, key: str, value: str | None, seen: Context) -> Done | NotDone:
         """Acknowledged when it is on this node's disk, twice, and before any other replica is told."""
+        resolution = self._replica.resolution
+        held = self._replica.state(key)
+        if len(resolution.values(held)) >= MOST_SIBLINGS and seen != resolution.context(held):
+            return NotDone("failed", f"{MOST_SIBLINGS} values stand side by side: read them, and write with their context")
         outcome, states = await self._storage.change([Write(key, value, seen)])
         match outcome:
             case "done":
-                return Done(self._replica.resolution.context(states[key]))
+                return Done(resolution.context(states[key]))
             case "full":
                 return NotDone("failed", "too many writes wait for the other replicas")
             case "refused":
@@ -86,23 +96,25 @@ class Coordinator:
             await self._storage.change(arrivals)
 
     async def _learn(self, key: str, seen: Context) -> bool:
-        """Ask the others for a key until what a session has seen of it is held here; whether it is."""
+        """Ask the others for a key until what a session has seen of it is held here, or until all have answered.
+
+        If none of all replicas holds it, it was a tombstone, and all have had it and forgotten it: what is there is not older.
+        """
         asking = [asyncio.ensure_future(peer.states([key])) for peer in self._peers]
+        answers = 0
         try:
-            for answer in asyncio.as_completed(asking):
-                await self.take(key, await answer or ())
+            for question in asyncio.as_completed(asking):
+                answer = await question
+                answers += answer is not None
+                await self.take(key, answer or ())
                 if self.has_seen(key, seen):
                     return True
         finally:
-            for question in asking:
-                question.cancel()
-        return False
+            for unanswered in asking:
+                unanswered.cancel()
+        return answers == len(self._peers)
 
     def _start(self, repair: Awaitable[None]) -> None:
         task = asyncio.ensure_future(repair)
         self._repairing.add(task)  # the loop itself holds tasks weakly
         task.add_done_callback(self._repairing.discard)
-
-
-_MOST_REPAIRS: Final = 64
-"""Read repairs at a time; a read beyond that is not followed by one."""

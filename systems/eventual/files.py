@@ -12,7 +12,7 @@ if it is damaged:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,7 +32,7 @@ class Found:
     """What the files told."""
 
     held: States
-    waiting: Collection[str]
+    waiting: Sequence[str]
     """Keys that other replicas are yet to be told of."""
     damaged: bool
     """Whether more was held than that."""
@@ -60,9 +60,10 @@ class Files:
         copies = decode_changes(self._outbox.readable()) if outbox is None else outbox
         if entries is None:
             held = _there(copies)
-            return Found(held=held, waiting=held, damaged=True)
+            return Found(held=held, waiting=list(held), damaged=True)
         held = _there(entries)
-        return Found(held=held, waiting=held if outbox is None else _there(copies).keys() & held.keys(), damaged=False)
+        waiting = list(held) if outbox is None else [key for key in _there(copies) if key in held]
+        return Found(held=held, waiting=waiting, damaged=False)
 
     def write_anew(self, held: Mapping[str, State], waiting: Collection[str]) -> None:
         """Replace both logs. Raises `OSError`; then `write` does it."""

@@ -26,6 +26,8 @@ class Identity(msgspec.Struct, frozen=True):
     cluster: str
     node: str
     life: int = 0
+    learning: bool = False
+    """Whether it has yet to learn from the other replicas what it has lost."""
 
     @property
     def actor(self) -> str:

@@ -5,6 +5,7 @@ The state of a key, `State`, is opaque here: bytes of JSON that only `resolution
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -32,6 +33,8 @@ NODE_HEADER: Final = "node"
 
 MOST_KEY_BYTES: Final = 1024
 MOST_VALUE_BYTES: Final = 1 << 20
+MOST_BATCH_BYTES: Final = 1 << 22
+"""A message between nodes with many states ends with the one that reaches this."""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -108,7 +111,7 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class AskStates(msgspec.Struct, frozen=True):
-    """What do you hold of these keys?"""
+    """What do you hold of these keys? The answer may leave out the last ones: see `fitting`."""
 
     keys: list[str]
 
@@ -117,6 +120,16 @@ class AskRanges(msgspec.Struct, frozen=True):
     """What does your Merkle tree hold in these ranges?"""
 
     prefixes: list[str]
+
+
+def fitting(states: Sequence[State | None]) -> int:
+    """How many of these, from the first one on, one message takes: at least one, if there is any."""
+    total_bytes = 0
+    for number, state in enumerate(states, start=1):
+        total_bytes += len(state or b"")
+        if total_bytes >= MOST_BATCH_BYTES:
+            return number
+    return len(states)
 
 
 Ranges = list[Range]

@@ -40,9 +40,11 @@ from systems.eventual.messages import (
     Put,
     Store,
     Stored,
+    fitting,
 )
 from systems.eventual.parts import Parts
 from systems.eventual.peer import Peer
+from systems.eventual.recovery import start
 from systems.eventual.resolution import Resolution
 from systems.eventual.storage import Arrival, Forget
 from systems.parts.hybrid_clock import TooFarAhead
@@ -79,14 +81,10 @@ class Server:
         peers = list(node.peers)
         self._node = node
         self._config = config
-        whose = identity.find(node.disk, config.cluster, node.name)
         files = parts.files(node.disk, node.log, compact_at_bytes=config.compact_at_kib * 1024)
-        found = files.load(existed=bool(node.disk.names()))
-        self._unlearned = list(peers) if found.damaged else []
-        if found.damaged or (whose is None and node.disk.names()):
-            whose = identity.next_life(whose, config.cluster, node.name, node.random)
-            node.log(f"its count of writes is lost: from now on it counts them as {whose.actor}")
-        whose = whose or identity.Identity(config.cluster, node.name)
+        found, whose = start(node.disk, files, config.cluster, node.name, random=node.random, log=node.log)
+        self._whose = whose
+        self._unlearned = list(peers) if whose.learning else []
         graves = parts.graves(peers, grace_s=config.grace_s)
         self._replica = parts.replica(_resolution(node, config, parts, whose.actor), graves)
         self._outbox = parts.outbox(peers, most=config.hints, keep_s=config.hints_s)
@@ -96,8 +94,6 @@ class Server:
             self._replica.put(key, state, now_s)
         for key in found.waiting:
             self._outbox.leave(key, found.held[key], now_s, again=True)
-        files.write_anew(found.held, found.waiting)
-        identity.keep(node.disk, whose)  # after the logs: where it is, they must be
         self._peers = [Peer(config.cluster, name, address) for name, address in node.peers.items()]
         self._replicator = parts.replicator(self._replica, self._outbox, node.clock)
         self._anti_entropy = parts.anti_entropy(self._replica, self._storage, node.clock, keys_per_s=config.keys_per_s)
@@ -169,7 +165,7 @@ class Server:
             case path if self._refuses:
                 return Response(503, b"its disk was damaged, and it learns anew what it held")
             case path if path == STATES_PATH:
-                return Response.json([Held.of(key, self._replica.state(key)) for key in request.decode(AskStates).keys])
+                return self._states(request.decode(AskStates).keys)
             case path if path == RANGES_PATH:
                 return Response.json([self._replica.tree.range(prefix) for prefix in request.decode(AskRanges).prefixes])
             case _:
@@ -188,6 +184,10 @@ class Server:
             Response.json(Stored(done=True, window=window)) if outcome == "done" else Response(507, b"the disk did not take it")
         )
 
+    def _states(self, keys: list[str]) -> Response:
+        states = [self._replica.state(key) for key in keys]
+        return Response.json([Held.of(keys[at], states[at]) for at in range(fitting(states))])
+
     # -------------------------------------------------------------------------------------------------------------- itself
 
     @property
@@ -202,6 +202,12 @@ class Server:
                 if peer.name in self._unlearned and await self._anti_entropy.agree_with(peer):
                     self._unlearned.remove(peer.name)
             await asyncio.sleep(RELEARN_AGAIN_S)
+        if self._whose.learning:
+            self._whose = msgspec.structs.replace(self._whose, learning=False)
+            try:
+                identity.keep(self._node.disk, self._whose)
+            except OSError as error:
+                self._node.log(f"that it has learned is not on the disk, so it will learn once more after a restart: {error}")
 
     async def _keep_agreeing(self, every_s: float) -> None:
         while True:

@@ -59,9 +59,9 @@ class Peer:
         return stored is not None and stored.done
 
     async def states(self, keys: Sequence[str]) -> list[State | None] | None:
-        """What the peer holds of each of these keys."""
+        """What the peer holds of these keys, of the first ones if it is too much for one message."""
         found = await self._ask(STATES_PATH, AskStates(list(keys)), HeldList)
-        if found is None or [held.key for held in found] != list(keys):
+        if not found or [held.key for held in found] != list(keys)[: len(found)]:
             return None
         return [held.state for held in found]
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from systems.eventual.messages import State
+from systems.eventual.messages import State, fitting
 from systems.eventual.outbox import Outbox
 from systems.eventual.peer import Peer
 from systems.eventual.replica import Replica
@@ -38,6 +38,7 @@ class Replicator:
 
     async def hand_over(self, peer: Peer, hints: list[Hint[State]]) -> bool:
         """Whether a peer has taken all that is held of these keys now, which may be more than when the hints were left."""
+        hints = hints[: fitting([self._replica.state(hint.key) for hint in hints])]
         states = [(hint.key, state) for hint in hints if (state := self._replica.state(hint.key)) is not None]
         if states and not await peer.store(states, fresh=True):
             return False

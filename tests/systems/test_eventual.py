@@ -1,0 +1,216 @@
+"""The eventual store's pure parts: how writes are resolved, when tombstones may be forgotten, what waits for whom."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness.model.errors import UsageError
+from systems.eventual import Eventual
+from systems.eventual.client import Session
+from systems.eventual.graves import Graves
+from systems.eventual.invariant import OneValueAVersion
+from systems.eventual.messages import MOST_BATCH_BYTES, Context, fitting
+from systems.eventual.outbox import Outbox
+from systems.eventual.replica import Replica
+from systems.eventual.resolution import KeepSiblings, LastWriterWins
+from systems.parts.hybrid_clock import HybridClock, Timestamp, TooFarAhead
+from tests.simulation.test_run import simulated
+
+
+def last_writer(node: str, at_us: int = 0) -> LastWriterWins:
+    return LastWriterWins(HybridClock(node, lambda: at_us))
+
+
+def test_the_last_writer_wins_whichever_way_replicas_hear_of_it() -> None:
+    early, late = (
+        last_writer("n1", 10).written(None, "early", Context()),
+        last_writer("n2", 20).written(None, "late", Context()),
+    )
+    for first, second in ((early, late), (late, early)):
+        merged = last_writer("n3").merged(first, second)
+        assert last_writer("n3").values(merged) == ["late"]
+
+
+def test_a_delete_by_the_last_writer_leaves_a_tombstone_that_wins() -> None:
+    node = last_writer("n1")
+    written = node.written(None, "value", Context())
+    deleted = node.written(written, None, Context())
+    assert node.values(node.merged(deleted, written)) == []
+    assert node.merged(written, deleted) == deleted
+
+
+def test_a_write_is_newer_than_what_its_session_has_seen_though_the_clock_is_behind() -> None:
+    ahead, behind = last_writer("n1", 9_000), last_writer("n2", 5)
+    session = Session()
+    first = ahead.written(None, "first", Context())
+    session.saw("other key", ahead.context(first))
+    second = behind.written(None, "second", session.latest())
+    assert ahead.values(ahead.merged(first, second)) == ["second"]
+    assert behind.covers(second, session.seen("other key"))
+    assert not behind.covers(None, session.seen("other key"))
+
+
+def test_a_context_from_a_clock_that_cannot_be_right_is_refused() -> None:
+    with pytest.raises(TooFarAhead):
+        last_writer("n1").check(Context(stamp=Timestamp(10**15, 0, "somebody")))
+
+
+def test_siblings_stay_until_somebody_who_has_seen_them_writes() -> None:
+    one, two = KeepSiblings("n1"), KeepSiblings("n2")
+    both = one.merged(one.written(None, "a", Context()), two.written(None, "b", Context()))
+    assert one.values(both) == ["a", "b"]
+    assert two.values(two.written(both, "c", one.context(both))) == ["c"]
+    assert two.values(two.written(both, None, one.context(both))) == []
+    assert len(two.values(two.written(both, "c", Context()))) == 3
+
+
+# ------------------------------------------------------------------------------------------------------------ tombstones
+
+
+def test_a_tombstone_is_kept_until_all_have_had_it_and_a_grace_period_is_over() -> None:
+    graves = Graves(["n2", "n3"], grace_s=10)
+    graves.dug("k", b"gone", 0)
+    graves.had("n2", "k", b"gone", 1)
+    assert graves.untold("n2", 5) == []
+    assert graves.untold("n3", 5) == ["k"]
+    assert graves.forgettable(1_000) == []
+    graves.had("n3", "k", b"another state", 20)
+    assert graves.forgettable(1_000) == []
+    graves.had("n3", "k", b"gone", 30)
+    graves.had("n2", "k", b"gone", 39)  # once more: that begins no new period
+    assert graves.forgettable(40) == []
+    assert graves.forgettable(40.1) == ["k"]
+    graves.opened("k")
+    assert graves.forgettable(1_000) == []
+
+
+def test_whoever_was_away_has_yet_to_hear_of_a_newer_tombstone() -> None:
+    graves = Graves(["n2"], grace_s=10)
+    graves.dug("k", b"first", 0)
+    graves.had("n2", "k", b"first", 1)
+    graves.dug("k", b"second", 2)
+    assert graves.untold("n2", 5) == ["k"]
+    assert graves.forgettable(1_000) == []
+
+
+def test_a_message_is_taken_only_if_it_was_composed_less_than_a_grace_period_ago() -> None:
+    graves = Graves([], grace_s=10)
+    for told_s in (0.0, 3.0, 4.9, 5.0, 9.9):
+        window = graves.window(told_s)
+        assert graves.in_time(window, told_s + 5)
+        assert not graves.in_time(window, told_s + 10)
+
+
+# ------------------------------------------------------------------------------------------------------ replica and outbox
+
+
+def test_an_old_tombstone_is_no_reason_to_hold_a_key_and_a_fresh_one_is() -> None:
+    node = last_writer("n1", 5)
+    replica = Replica(node, Graves(["n2"], grace_s=1))
+    gone = node.written(None, None, Context())
+    assert replica.arrived(None, gone, fresh=False) is None
+    assert replica.arrived(None, gone, fresh=True) == gone
+    assert replica.arrived(node.written(None, "old", Context()), node.written(None, None, Context()), fresh=False) is not None
+
+
+def test_a_replica_tells_of_what_another_one_lacks_and_of_nothing_else() -> None:
+    node = last_writer("n1", 5)
+    replica = Replica(node, Graves(["n2"], grace_s=1))
+    old, new = node.written(None, "old", Context()), node.written(None, "new", Context())
+    for key in ("same", "newer", "missing"):
+        replica.put(key, new, 0)
+    replica.put("older", old, 0)
+    assert replica.differing(["same", "newer", "missing", "older", "unknown"], [new, old, None, new, new]) == [
+        ("newer", new),
+        ("missing", new),
+    ]
+
+
+def test_a_write_is_refused_only_if_no_queue_has_room() -> None:
+    outbox = Outbox(["n2", "n3"], most=1, keep_s=60)
+    outbox.leave("a", b"1", 0)
+    assert not outbox.has_room("b")
+    assert outbox.has_room("a")
+    [hint] = outbox.oldest("n2", 5)
+    outbox.delivered("n2", hint, 1)
+    assert outbox.has_room("b")
+    assert not outbox.has_room("b", beside=["c"])
+
+
+def test_hints_that_are_too_old_are_dropped_unless_no_other_replica_has_the_write() -> None:
+    outbox = Outbox(["n2", "n3"], most=9, keep_s=10)
+    outbox.leave("told", b"1", 0)
+    outbox.leave("untold", b"1", 0)
+    outbox.delivered("n2", outbox.oldest("n2", 1)[0], 1)
+    assert outbox.expire(11) == 1
+    assert outbox.keys() == {"untold"}
+    assert outbox.count() == 2
+
+
+def test_a_message_has_at_least_one_state_and_not_many_large_ones() -> None:
+    large = bytes(MOST_BATCH_BYTES)
+    assert [fitting([]), fitting([large, large]), fitting([None, b"1", large, b"1"])] == [0, 1, 3]
+
+
+def test_one_version_with_two_values_is_noticed_also_if_the_first_is_gone() -> None:
+    invariant = OneValueAVersion()
+    assert invariant.broken({"n1": [("k", "1 of n1", "a")], "n2": []}) is None
+    assert invariant.broken({"n1": [], "n2": [("k", "1 of n1", "b")]}) == (
+        "version 1 of n1 of key k stands for two values: a on n1, and b on n2"
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------ the system
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"resolve": "newest"}, "'last-writer-wins' or 'siblings'"),
+        ({"grace_s": 0.1}, "at least 1 s"),
+        ({"anti_entropy_s": 0.0}, "more than 0"),
+        ({"hints": 0}, "more than 0"),
+        ({"repaired_reads": 2.0}, "between 0 and 1"),
+        ({"replicas": 0}, "at least 1"),
+        ({"bug": "unversionned"}, "Did you mean 'unversioned'"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        Eventual(**settings)  # type: ignore[arg-type]
+
+
+def test_last_writer_wins_does_not_claim_to_withstand_wrong_clocks() -> None:
+    assert "wrong clock" not in Eventual().withstands
+    assert "wrong clock" in Eventual(resolve="siblings").withstands
+
+
+def test_its_settings_travel_as_json() -> None:
+    for system in (Eventual(), Eventual(anti_entropy_s=None, resolve="siblings")):
+        for node in system.nodes():
+            assert msgspec.json.decode(msgspec.json.encode(node.config)) == node.config
+
+
+def test_a_drill_holds_in_simulation() -> None:
+    _, found = simulated("eventual/bits_flipped", 1, "load.rate=60")
+    assert set(found.values()) == {True}, found
+
+
+def test_a_known_bug_is_found_out_by_its_drill() -> None:
+    _, found = simulated("eventual/sessions_skewed", 1, "system.bug=deaf-clock", "load.rate=100")
+    assert found["read_your_writes"] is False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["deletes", "killed_with_hints", "away_too_long", "queues_full", "siblings", "sessions"])
+def test_each_drill_holds_in_simulation(name: str) -> None:
+    _, found = simulated(f"eventual/{name}")
+    assert set(found.values()) == {True}, found
+
+
+@pytest.mark.slow
+def test_last_writer_wins_is_seen_to_lose_writes_if_clocks_are_wrong() -> None:
+    _, found = simulated("eventual/clock_skewed")
+    assert found["nothing_lost"] is False
+    assert found["converges"] is True

@@ -1,0 +1,243 @@
+"""What an eventual node answers its clients and its peers, and when it asks others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from random import Random
+
+import msgspec
+import pytest
+
+from harness.http.message import Request, Response
+from harness.http.server import Handler
+from harness.node.context import NodeContext, NodeSpec
+from systems.eventual import Eventual
+from systems.eventual.anti_entropy import AntiEntropy
+from systems.eventual.coordinator import MOST_SIBLINGS, Coordinator
+from systems.eventual.files import Files
+from systems.eventual.graves import Graves
+from systems.eventual.messages import Context, Got, Held, NotDone, State, Store, Stored
+from systems.eventual.node import Config, Server
+from systems.eventual.outbox import Outbox
+from systems.eventual.peer import Peer
+from systems.eventual.replica import Replica
+from systems.eventual.resolution import KeepSiblings
+from systems.eventual.storage import Arrival, Storage, Write
+from systems.parts.hybrid_clock import Timestamp
+from systems.parts.merkle import Range
+
+# --------------------------------------------------------------------------------------------------------------- answers
+
+
+def node(tmp_path: Path, **settings: object) -> NodeContext:
+    system = Eventual(replicas=1, **settings)  # type: ignore[arg-type]
+    [described] = system.nodes()
+    spec = NodeSpec(
+        name="n1", start=0, host="127.0.0.1", port=1, data=str(tmp_path / "n1"), log="", seed=1, config=dict(described.config)
+    )
+    return NodeContext(spec)
+
+
+def answers(tmp_path: Path, *requests: Request, **settings: object) -> list[Response]:
+    """The answers of a node that is alone."""
+
+    async def ask() -> list[Response]:
+        context = node(tmp_path, **settings)
+        handle: Handler = Server(context, context.config(Config)).handle
+        return [await handle(request) for request in requests]
+
+    return asyncio.run(ask())
+
+
+def put(value: str, context: Context = Context(), key: str = "k") -> Request:  # noqa: B008 - it is frozen
+    return Request("PUT", f"/kv/{key}", body=msgspec.json.encode({"value": value, "context": context}))
+
+
+GET = Request("GET", "/kv/k")
+
+
+def test_a_value_is_written_read_and_deleted(tmp_path: Path) -> None:
+    found = answers(tmp_path, GET, put("1"), GET, Request("DELETE", "/kv/k"), GET)
+    assert [answer.status for answer in found] == [200] * 5
+    assert [found[at].decode(Got).values for at in (0, 2, 4)] == [[], ["1"], []]
+    assert answers(tmp_path, GET)[0].decode(Got).values == []
+
+
+def test_a_client_that_never_reads_cannot_pile_up_siblings_for_ever(tmp_path: Path) -> None:
+    found = answers(tmp_path, *(put(str(number)) for number in range(MOST_SIBLINGS + 1)), GET, resolve="siblings")
+    assert [answer.status for answer in found[-3:]] == [200, 503, 200]
+    assert "read them, and write with their context" in found[-2].decode(NotDone).error
+    context = found[-1].decode(Got).context
+    _, last = answers(tmp_path, put("all", context), GET, resolve="siblings")
+    assert last.decode(Got).values == ["all"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "why"),
+    [
+        (Request("GET", "/kv/"), 400, "a key has 1 to 1024 bytes; this one has 0"),
+        (Request("GET", "/kv/" + "k" * 1025), 400, "this one has 1025"),
+        (put("v" * (1 << 20) + "v"), 413, "at most 1048576 bytes"),
+        (put("v", Context(stamp=Timestamp(10**17, 0, "n9"))), 400, "one of the two clocks is wrong"),
+        (Request("POST", "/kv/k"), 405, "there are GET, PUT and DELETE"),
+        (Request("GET", "/nothing"), 404, "DELETE of /kv/KEY"),
+        (Request("POST", "/replica/store", headers={"cluster": "eventual", "node": "n2"}), 421, "this is node n1 of cluster"),
+        (Request("POST", "/replica/store", headers={"cluster": "other", "node": "n1"}), 421, "is for n1 of 'other'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(tmp_path: Path, request_: Request, status: int, why: str) -> None:
+    [found] = answers(tmp_path, request_)
+    assert found.status == status
+    assert why in found.body.decode()
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"value": 1}', b'{"value": "v", "context": {"dots": {"n1": "x"}}}'])
+def test_a_body_that_cannot_be_read_is_the_callers_mistake(tmp_path: Path, body: bytes) -> None:
+    with pytest.raises(msgspec.MsgspecError):  # of which the server makes a 400
+        answers(tmp_path, Request("PUT", "/kv/k", body=body))
+
+
+def test_a_message_whose_window_is_too_old_is_not_stored(tmp_path: Path) -> None:
+    def store(window: int) -> Request:
+        state = KeepSiblings("n2").written(None, "1", Context())
+        headers = {"cluster": "eventual", "node": "n1"}
+        return Request(
+            "POST", "/replica/store", headers=headers, body=msgspec.json.encode(Store([Held.of("k", state)], window))
+        )
+
+    refused, nothing = answers(tmp_path, store(0), GET, resolve="siblings")
+    assert not refused.decode(Stored).done
+    assert nothing.decode(Got).values == []
+    stored, there = answers(tmp_path, store(refused.decode(Stored).window), GET, resolve="siblings")
+    assert stored.decode(Stored).done
+    assert there.decode(Got).values == ["1"]
+
+
+# ----------------------------------------------------------------------------------------------------------------- peers
+
+
+class Local:
+    """A replica without a server."""
+
+    def __init__(self, tmp_path: Path, name: str) -> None:
+        self.context = NodeContext(
+            NodeSpec(name=name, start=0, host="127.0.0.1", port=1, data=str(tmp_path / name), log="", seed=1)
+        )
+        self.replica = Replica(KeepSiblings(name), Graves(["other"], grace_s=1))
+        files = Files(self.context.disk, print, compact_at_bytes=1 << 20)
+        files.load(existed=False)
+        files.write_anew({}, [])
+        self.storage = Storage(self.replica, Outbox([], most=9, keep_s=9), files, clock=lambda: 0.0, log=print)
+
+    async def write(self, key: str, value: str | None) -> Context:
+        seen = self.replica.resolution.context(self.replica.state(key))
+        await self.storage.change([Write(key, value, seen)])
+        return self.replica.resolution.context(self.replica.state(key))
+
+    def values(self, key: str) -> list[str]:
+        return self.replica.resolution.values(self.replica.state(key))
+
+
+class PeerOf(Peer):
+    """A peer in this process; it does not answer while it is `away`."""
+
+    def __init__(self, local: Local) -> None:
+        super().__init__("c", local.context.name, ("127.0.0.1", 1))
+        self.local = local
+        self.away = False
+        self.asked = 0
+
+    async def store(self, states: Sequence[tuple[str, State]], *, fresh: bool) -> bool:
+        if self.away:
+            return False
+        return (await self.local.storage.change([Arrival(key, state, fresh) for key, state in states]))[0] == "done"
+
+    async def states(self, keys: Sequence[str]) -> list[State | None] | None:
+        self.asked += 1
+        return None if self.away else [self.local.replica.state(key) for key in keys]
+
+    async def ranges(self, prefixes: Sequence[str]) -> list[Range] | None:
+        return None if self.away else [self.local.replica.tree.range(prefix) for prefix in prefixes]
+
+
+class Pair:
+    """Two replicas, the first with a coordinator."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.here, self.there = Local(tmp_path, "n1"), Local(tmp_path, "n2")
+        self.peer = PeerOf(self.there)
+        self.coordinator = Coordinator(self.here.replica, self.here.storage, [self.peer], Random(1), repaired_reads=0)
+        self.anti_entropy = AntiEntropy(self.here.replica, self.here.storage, lambda: 0.0, keys_per_s=1e9)
+
+
+def pair(tmp_path: Path, scenario: Callable[[Pair], Awaitable[None]]) -> None:
+    async def run() -> None:
+        await scenario(Pair(tmp_path))
+
+    asyncio.run(run())
+
+
+def test_a_session_is_answered_with_what_it_has_seen_or_not_at_all(tmp_path: Path) -> None:
+    async def scenario(two: Pair) -> None:
+        seen = await two.there.write("k", "1")
+        two.peer.away = True
+        assert isinstance(await two.coordinator.read("k", seen), NotDone)
+        without = await two.coordinator.read("k", Context())
+        assert isinstance(without, Got)
+        assert without.values == []
+        two.peer.away = False
+        found = await two.coordinator.read("k", seen)
+        assert isinstance(found, Got)
+        assert found.values == ["1"]
+        assert two.here.values("k") == ["1"]
+        asked = two.peer.asked
+        await two.coordinator.read("k", seen)
+        assert two.peer.asked == asked
+
+    pair(tmp_path, scenario)
+
+
+def test_a_session_that_has_seen_a_delete_goes_on_when_the_tombstone_is_forgotten_everywhere(tmp_path: Path) -> None:
+    async def scenario(two: Pair) -> None:
+        await two.there.write("k", "1")
+        seen = await two.there.write("k", None)
+        two.there.replica.put("k", None, 0)
+        two.peer.away = True
+        assert isinstance(await two.coordinator.read("k", seen), NotDone)
+        two.peer.away = False
+        found = await two.coordinator.read("k", seen)
+        assert isinstance(found, Got)
+        assert found.values == []
+
+    pair(tmp_path, scenario)
+
+
+def test_read_repair_brings_all_replicas_up_to_date(tmp_path: Path) -> None:
+    async def scenario(two: Pair) -> None:
+        await two.here.write("k", "1")
+        await two.there.write("k", "2")
+        await two.coordinator.repair("k")
+        assert two.here.values("k") == two.there.values("k") == ["1", "2"]
+
+    pair(tmp_path, scenario)
+
+
+def test_anti_entropy_makes_both_hold_the_same_tombstones_included(tmp_path: Path) -> None:
+    async def scenario(two: Pair) -> None:
+        for number in range(100):
+            await (two.here if number % 2 else two.there).write(f"k{number}", str(number))
+        assert await two.anti_entropy.agree_with(two.peer)
+        assert two.here.replica.tree.digest == two.there.replica.tree.digest
+        await two.here.write("k7", None)
+        await two.there.write("k8", None)
+        assert await two.anti_entropy.agree_with(two.peer)
+        assert two.here.values("k8") == two.there.values("k7") == []
+        assert two.here.replica.tree.digest == two.there.replica.tree.digest
+        assert two.here.replica.graves.untold("n2", 9) == []  # so it can be forgotten
+        two.peer.away = True
+        await two.here.write("k9", "new")
+        assert not await two.anti_entropy.agree_with(two.peer)
+
+    pair(tmp_path, scenario)

@@ -1,0 +1,228 @@
+"""What an eventual replica keeps on its disk: through crashes, damage and disks that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.node.crashpoints import MemoryFiles, crash_points
+from harness.node.disk import Disk
+from harness.node.files import Files as RealFiles
+from systems.eventual.files import ENTRIES, OUTBOX, Files, Found
+from systems.eventual.graves import Graves
+from systems.eventual.identity import IDENTITY, Identity, WrongDisk
+from systems.eventual.messages import Context
+from systems.eventual.outbox import Outbox
+from systems.eventual.recovery import start
+from systems.eventual.replica import Replica
+from systems.eventual.resolution import KeepSiblings
+from systems.eventual.storage import Arrival, Change, Forget, Outcome, Storage, Write
+
+PEERS = ["n2", "n3"]
+
+
+class Node:
+    """The storage of n1 as a start finds it."""
+
+    def __init__(self, disk: Disk, *, hints: int = 100, compact_at_bytes: int = 1 << 20, peers: Sequence[str] = PEERS) -> None:
+        self.said: list[str] = []
+        files = Files(disk, self.said.append, compact_at_bytes=compact_at_bytes)
+        self.found: Found
+        self.whose: Identity
+        self.found, self.whose = start(disk, files, "c", "n1", random=Random(1), log=self.said.append)
+        self.resolution = KeepSiblings(self.whose.actor)
+        self.replica = Replica(self.resolution, Graves(peers, grace_s=1))
+        self.outbox = Outbox(peers, most=hints, keep_s=60)
+        for key, state in self.found.held.items():
+            self.replica.put(key, state, 0)
+        for key in self.found.waiting:
+            self.outbox.leave(key, self.found.held[key], 0, again=True)
+        self.storage = Storage(self.replica, self.outbox, files, clock=lambda: 0.0, log=self.said.append)
+
+    def change(self, *changes: Change) -> list[Outcome]:
+        """What became of changes that arrive in one turn of the loop, each by itself."""
+
+        async def together() -> list[Outcome]:
+            return [outcome for outcome, _ in await asyncio.gather(*(self.storage.change([change]) for change in changes))]
+
+        return asyncio.run(together())
+
+    def write(self, *pairs: tuple[str, str]) -> list[Outcome]:
+        return self.change(*(Write(key, value, Context()) for key, value in pairs))
+
+    def values(self) -> dict[str, list[str]]:
+        return {key: self.resolution.values(state) for key, state in self.replica.states()}
+
+
+def other(key: str, value: str) -> Arrival:
+    """What n2 has written."""
+    return Arrival(key, KeepSiblings("n2").written(None, value, Context()))
+
+
+def contents(files: MemoryFiles) -> dict[str, bytes]:
+    return {name: files.read(name) or b"" for name in files.names()}
+
+
+def kept() -> dict[str, bytes]:
+    """The files of a node that wrote `a` and `b` and was told of `c`."""
+    files = MemoryFiles()
+    node = Node(Disk(files))
+    node.write(("a", "1"))
+    node.change(other("c", "2"))
+    node.write(("b", "3"))
+    return contents(files)
+
+
+ALL = {"a": ["1"], "b": ["3"], "c": ["2"]}
+OWN = {"a": ["1"], "b": ["3"]}
+
+
+def again(files: Mapping[str, bytes]) -> Node:
+    return Node(Disk(MemoryFiles(files)))
+
+
+def test_what_was_written_comes_back_and_still_waits_for_the_others() -> None:
+    node = again(kept())
+    assert node.values() == ALL
+    assert node.outbox.keys() == {"a", "b"}
+    assert node.whose == Identity("c", "n1")
+
+
+def test_what_arrives_in_one_turn_shares_its_syncs_and_later_ones_see_earlier_ones(tmp_path: Path) -> None:
+    node = Node(Disk(tmp_path))
+    assert node.write(("k", "1"), ("k", "2"), ("l", "3")) == ["done"] * 3
+    assert node.values() == {"k": ["1", "2"], "l": ["3"]}
+
+
+def test_writes_of_one_turn_do_not_share_the_last_room() -> None:
+    node = Node(Disk(MemoryFiles()), hints=2)
+    assert node.write(("a", "1"), ("b", "2"), ("c", "3"), ("a", "4")) == ["done", "done", "full", "done"]
+    assert node.change(other("d", "5")) == ["done"]
+    assert node.write(("c", "6")) == ["full"]
+    assert sorted(node.values()) == ["a", "b", "d"]
+
+
+def test_whatever_moment_it_dies_at_acknowledged_writes_are_there_and_hinted() -> None:
+    acknowledged: dict[str, list[str]] = {}
+
+    def operation(disk: Disk) -> None:
+        acknowledged.clear()
+        node = Node(disk, compact_at_bytes=400)
+        for number in range(4):
+            key = f"k{number % 3}"
+            if node.write((key, f"{number}")) == ["done"]:
+                acknowledged.setdefault(key, []).append(str(number))
+
+    for crash in crash_points(operation):
+        node = Node(crash.disk())
+        for key, values in acknowledged.items():
+            assert set(values) <= set(node.values().get(key, [])), (crash.number, crash.at)
+            assert node.outbox.keys() >= {key}, (crash.number, crash.at)
+
+
+@pytest.mark.parametrize("name", [ENTRIES, OUTBOX, "entries.mark", "outbox.mark", IDENTITY])
+@given(at=st.integers(0, 2000), bit=st.integers(0, 7))
+@settings(max_examples=40, deadline=None)
+def test_one_flipped_bit_loses_nothing_that_no_other_replica_has(name: str, at: int, bit: int) -> None:
+    files = kept()
+    data = bytearray(files[name])
+    data[at % len(data)] ^= 1 << bit
+    node = again(files | {name: bytes(data)})
+    assert node.values() == (OWN if node.whose.learning else ALL)
+    assert node.outbox.keys() >= OWN.keys()
+    if node.values() != ALL or name == IDENTITY:
+        assert node.whose.actor != "n1"  # what it had counted may be lost
+
+
+@pytest.mark.parametrize("lost", [ENTRIES, OUTBOX, "entries.mark", "outbox.mark"])
+def test_a_lost_file_is_noticed(lost: str) -> None:
+    node = again({name: data for name, data in kept().items() if name != lost})
+    assert node.values() == (OWN if lost.startswith("entries") else ALL)
+    assert node.outbox.keys() >= OWN.keys()
+    assert node.whose.learning == lost.startswith("entries")
+
+
+def test_a_death_soon_after_damage_was_found_does_not_hide_it() -> None:
+    """It counts its writes anew, and has yet to learn the rest, at every start until it has learned."""
+    files = kept()
+    before = files | {ENTRIES: b"x" + files[ENTRIES][1:]}
+    for crash in crash_points(Node, before):
+        node = Node(crash.disk())
+        assert node.whose.learning, crash.at
+        assert node.whose.actor != "n1", crash.at
+        assert node.values() == OWN, crash.at
+
+
+def test_a_collected_tombstone_stays_away_after_damage() -> None:
+    files = MemoryFiles()
+    node = Node(Disk(files))
+    node.write(("k", "1"))
+    node.change(Write("k", None, node.resolution.context(node.replica.state("k"))))
+    assert node.values() == {"k": []}
+    assert node.change(Forget("k")) == ["done"]
+    left = contents(files)
+    for damaged in ({}, {ENTRIES: b""}, {OUTBOX: b""}):
+        assert again(left | damaged).values() == {}
+
+
+def test_a_key_that_was_written_again_is_not_forgotten() -> None:
+    node = Node(Disk(MemoryFiles()))
+    node.write(("k", "1"))
+    assert node.change(Forget("k")) == ["done"]
+    assert node.values() == {"k": ["1"]}
+
+
+@pytest.mark.parametrize(("cluster", "name"), [("c", "n2"), ("another", "n1")])
+def test_the_data_of_another_node_are_not_touched(cluster: str, name: str) -> None:
+    files = MemoryFiles(kept())
+    disk = Disk(files)
+    with pytest.raises(WrongDisk, match="this folder holds the data of node n1 of cluster 'c'"):
+        start(disk, Files(disk, print, compact_at_bytes=1000), cluster, name, random=Random(1), log=print)
+    assert contents(files) == kept()
+
+
+# ------------------------------------------------------------------------------------------------------- disks that fail
+
+
+class FailingFiles(RealFiles):
+    """Real files of which some operations fail."""
+
+    failing = ""
+    on = ""
+
+    def append(self, name: str, data: bytes) -> None:
+        if self.failing == "append" and name.startswith(self.on):
+            super().append(name, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().append(name, data)
+
+    def sync(self, name: str) -> None:
+        if self.failing == "sync" and name.startswith(self.on):
+            raise OSError(errno.EIO, "Input/output error")
+        super().sync(name)
+
+
+@pytest.mark.parametrize(
+    ("failing", "on", "outcome"),
+    [("append", "", "refused"), ("append", "entries", "unknown"), ("sync", "", "unknown"), ("sync", "entries", "unknown")],
+)
+def test_what_the_disk_does_not_take_cannot_be_read_and_spoils_nothing(
+    tmp_path: Path, failing: str, on: str, outcome: Outcome
+) -> None:
+    files = FailingFiles(tmp_path)
+    node = Node(Disk(files))
+    node.write(("a", "1"))
+    files.failing, files.on = failing, on
+    assert node.write(("b", "2")) == [outcome]
+    assert node.values() == {"a": ["1"]}
+    assert node.outbox.keys() == {"a"}
+    files.failing = ""
+    assert node.write(("c", "3")) == ["done"]
+    assert Node(Disk(tmp_path)).values() == {"a": ["1"], "c": ["3"]}
