@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +17,8 @@ def built_by_go(module: Path, target: Path) -> Path:
 
     Raises `UsageError` if Go is missing, `HarnessError` with what Go said if it fails.
     """
-    go = tool("go", "Install Go (apt install golang-go).")
+    wanted = re.search(r"^go (\S+)$", (module / "go.mod").read_text(), re.MULTILINE)
+    go = tool("go", f"Install Go{f' {wanted[1]} or newer' if wanted else ''}.")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="building-") as folder:
         for file in (*module.glob("*.go"), module / "go.mod"):

@@ -14,6 +14,7 @@ import pytest
 
 from faults.partition import Partition
 from harness.cluster.cluster import Cluster
+from harness.cluster.ports import HOST
 from harness.cluster.warden_client import WardenClient
 from harness.model.errors import UsageError
 from harness.model.evidence import Targets
@@ -151,3 +152,56 @@ def test_a_setup_is_called_in_the_nodes_process_before_the_program(tmp_path: Pat
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=re.escape(told)):
         Node(name="n1", **wrong)
+
+
+LISTENS_TWICE = """
+import socket, sys, threading
+
+def greet(port, text):
+    with socket.create_server((sys.argv[1], int(port))) as server:
+        while True:
+            with server.accept()[0] as connection:
+                connection.sendall(text)
+
+threading.Thread(target=greet, args=(sys.argv[3], b"hello, peer"), daemon=True).start()
+greet(sys.argv[2], b"hello, client")
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Greeters:
+    """Two programs that greet clients on one port and their peers on another."""
+
+    def nodes(self) -> Sequence[Node]:
+        command = (sys.executable, "-c", LISTENS_TWICE, "{host}", "{port}", "{internal_port}")
+        return [Node(name=name, command=command, peers=(peer,), internal=True) for name, peer in (("n1", "n2"), ("n2", "n1"))]
+
+    def entries(self) -> Sequence[str]:
+        return ["n1"]
+
+    def client(self, index: int, entries: Mapping[str, Address]) -> Client:
+        raise NotImplementedError
+
+
+async def _greeting(address: Address) -> bytes:
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+def test_links_of_peers_lead_to_the_internal_port_which_they_have_themselves(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with (
+            asyncio.timeout(DEADLINE_S),
+            Cluster.opened(Greeters(), tmp_path, seed=1, plane="embedded") as cluster,
+        ):
+            link = cluster.links.address("n2", "n1")
+            while await _greeting(link) != b"hello, peer":  # its other port may not be open yet
+                await asyncio.sleep(0.01)
+            assert await _greeting(cluster.links.entries["n1"]) == b"hello, client"
+            assert await _greeting((HOST, link[1])) == b"hello, peer"
+            assert link[0] != HOST
+
+    asyncio.run(scene())

@@ -18,7 +18,7 @@ PROGRAM = "package main\n\nfunc main() {}\n"
 
 def module(folder: Path, program: str = PROGRAM) -> Path:
     folder.mkdir()
-    (folder / "go.mod").write_text("module m\n")
+    (folder / "go.mod").write_text("module m\n\ngo 1.21\n")
     (folder / "main.go").write_text(program)
     return folder
 
@@ -32,7 +32,7 @@ def test_systems_are_found_by_name_in_upper_or_lower_case() -> None:
 
 def test_without_the_tool_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(UsageError, match=r"`go`, which is not on PATH\. Install Go"):
+    with pytest.raises(UsageError, match=r"`go`, which is not on PATH\. Install Go 1\.21 or newer\."):
         built_by_go(module(tmp_path / "m"), tmp_path / "bin" / "program")
 
 
