@@ -71,6 +71,11 @@ def environment() -> dict[str, str]:
     }
 
 
+def sources(folder: Path) -> list[Path]:
+    """The Python files in a folder and below it, in the order of their names. A folder that is named like one is none."""
+    return sorted(path for path in folder.glob("**/*.py") if path.is_file())
+
+
 def is_drill(path: Path) -> bool:
     """Whether a file is a drill: Python, somewhere in a folder `drills`, and not marked as private by its name."""
     return path.suffix == ".py" and DRILLS in path.parts[:-1] and not path.name.startswith("_") and path.name != "conftest.py"

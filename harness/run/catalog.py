@@ -65,8 +65,8 @@ def drill_files() -> dict[str, Path]:
     """Every drill by name, those of the working directory before those that come with the project."""
     found: dict[str, Path] = {}
     for root in [Path.cwd() / DRILLS, *map(Path, shipped_drills.__path__)]:
-        for path in sorted(root.glob("**/*.py")):
-            if path.is_file() and is_drill(path):
+        for path in roots.sources(root):
+            if is_drill(path):
                 found.setdefault(path.relative_to(root).with_suffix("").as_posix(), path.resolve())
     return dict(sorted(found.items()))
 

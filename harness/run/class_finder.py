@@ -18,6 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from harness import roots
+
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -76,7 +78,7 @@ def _modules(package: ModuleType) -> dict[str, Path]:
     """Every public module below a package, with its file; of two of one name, the one that `import` takes."""
     found: dict[str, Path] = {}
     for root in map(Path, package.__path__):
-        for file in sorted(root.glob("**/*.py")):
+        for file in roots.sources(root):
             parts = file.relative_to(root).with_suffix("").parts
             names = parts[:-1] if parts[-1] == "__init__" else parts
             if names and not any(name.startswith("_") for name in names):

@@ -28,10 +28,10 @@ def code_fingerprint() -> str:
 def _files() -> Iterator[tuple[str, Path]]:
     for package in _PACKAGES:
         for number, root in enumerate(map(Path, import_module(package).__path__)):
-            for file in root.glob("**/*.py"):
+            for file in roots.sources(root):
                 name = f"{package.replace('.', '/')}/{file.relative_to(root).as_posix()}"
                 if not name.startswith(_NO_PART):
                     yield f"{number} {name}", file
     for number, root in enumerate(roots.added()):
-        for file in (*root.glob("*.py"), *root.glob(f"{roots.DRILLS}/**/*.py")):
+        for file in (*(path for path in root.glob("*.py") if path.is_file()), *roots.sources(root / roots.DRILLS)):
             yield f"{number} own {file.relative_to(root).as_posix()}", file

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from harness import roots
 from harness.model.drill import Drill
 from harness.run.definition import definition_of
 from harness.run.provenance import commit
@@ -50,7 +51,7 @@ def _sources(package: str) -> str:
     if spec is None:
         return ""
     files = (
-        sorted(file for folder in spec.submodule_search_locations for file in Path(folder).rglob("*.py"))
+        [file for folder in spec.submodule_search_locations for file in roots.sources(Path(folder))]
         if spec.submodule_search_locations
         else [Path(spec.origin)]
         if spec.origin

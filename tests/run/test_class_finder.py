@@ -112,3 +112,10 @@ def test_the_list_shows_every_system_and_bug_and_imports_nothing_heavy(tmp_path:
     for name in ("DeployedServing", "LimitedServing", "RetriedServing", "FlakyServing", "Redis", "Quorum read-one"):
         assert f"\n  {name} " in done.stdout
     assert "quorum/partitioned: linearizable" in done.stdout
+
+
+def test_a_folder_that_is_named_like_a_module_is_none(find: Finder, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "folder.py").mkdir(parents=True)
+    found = find({"store": SYSTEM.format(name="Store", bases="")})
+    assert names(found) == ["Store"]
+    assert not found.broken

@@ -25,7 +25,7 @@ class Tree:
         self.users.mkdir(parents=True)
         for root in roots.added():
             if root != _root() and (root / roots.DRILLS).is_dir():
-                for file in root.glob("**/*.py"):
+                for file in roots.sources(root):
                     copied = self.users / file.relative_to(root)
                     copied.parent.mkdir(parents=True, exist_ok=True)
                     copied.write_bytes(file.read_bytes())
@@ -52,8 +52,7 @@ def code_of(system: str) -> list[Path]:
         known |= {path.stem for path in folder.iterdir() if path.is_dir() or path.suffix == ".py"}
         package = folder / system
         if package.is_dir():
-            files = sorted(package.glob("**/*.py"))
-            return [file for file in files if file.name not in _NO_CODE and _KNOWN_BAD not in file.parts]
+            return [file for file in roots.sources(package) if file.name not in _NO_CODE and _KNOWN_BAD not in file.parts]
         if package.with_suffix(".py").is_file():
             return [package.with_suffix(".py")]
     names = ", ".join(sorted(name for name in known if not name.startswith("_")))
