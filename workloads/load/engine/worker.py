@@ -64,6 +64,7 @@ class Worker:
         self._free = self._connections.free
         self._gather_ns = 0
         """Until when nothing is sent, because more will fall due."""
+        self._received = memoryview(bytearray(_RECEIVED_BYTES))
         self._orders = b""
         self._parent = os.getppid()
         self._waited_ns = 0
@@ -195,12 +196,15 @@ class Worker:
 
     def _receive(self, connection: Connection) -> None:
         try:
-            data = connection.socket.recv(_RECEIVED_BYTES)
+            count = connection.socket.recv_into(
+                self._received
+            )  # a new buffer of this size each time would be paged in each time
         except BlockingIOError:
             return
         except OSError as error:
             self._connections.lose(connection, f"connection lost: {error.strerror}")
             return
+        data = bytes(self._received[:count])
         now = _now()
         under_way = len(connection.which)
         try:
