@@ -50,8 +50,9 @@ class Classifier:
         self._net = network()
         self._net.load_state_dict(torch.load(io.BytesIO(weights), weights_only=True))
         self._take_layers()
-        self._memory: bytes | memoryview = self.weights()
-        self.fingerprint = _fingerprint(self._net)
+        self._tensors = [(name.encode(), tensor.nbytes) for name, tensor in self._net.state_dict().items()]
+        self._memory = memoryview(self.weights())
+        self.fingerprint = self._fingerprint()
         """Eight hexadecimal digits that stand for the weights that were loaded."""
 
     def weights(self) -> bytes:
@@ -70,11 +71,11 @@ class Classifier:
         shaped = {name: part.view_as(tensor) for (name, tensor), part in zip(own.items(), parts, strict=True)}
         self._net.load_state_dict(shaped, assign=True)
         self._take_layers()
-        self._memory = memory
+        self._memory = memory.cast("B")
 
     def intact(self) -> bool:
         """Whether the weights in memory are, bit for bit, those that were loaded."""
-        return _fingerprint(self._net) == self.fingerprint
+        return self._fingerprint() == self.fingerprint
 
     def predict(self, rows: list[bytes]) -> list[Prediction]:
         """One prediction an image, in one pass through the network. `pixels` makes rows of images."""
@@ -96,10 +97,10 @@ class Classifier:
         weight_1, self._bias_1, weight_2, self._bias_2 = self._net.state_dict().values()
         self._weight_1, self._weight_2 = weight_1.t(), weight_2.t()
 
-
-def _fingerprint(net: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in net.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()[:8]
+    def _fingerprint(self) -> str:
+        digest, at = hashlib.sha256(), 0
+        for name, size in self._tensors:
+            digest.update(name)
+            digest.update(self._memory[at : at + size])
+            at += size
+        return digest.hexdigest()[:8]
