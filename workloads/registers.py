@@ -22,17 +22,21 @@ class Registers:
     """Calls of `keys` registers, drawn evenly: shares of writes, compare-and-sets and deletes; the rest are reads.
 
     Kinds and values are those of `harness.model.objects.register`. A compare-and-set expects what the last call that changed
-    its register would leave there, so it often finds it, unless that call failed or another one came in between.
+    its register would leave there, so it often finds it, unless that call failed or another one came in between. Of `rivals`
+    in a row all expect the same, and one at most finds it.
     """
 
     keys: int = 20
     writes: float = 0.5
     compare_and_sets: float = 0.0
     deletes: float = 0.0
+    rivals: int = 1
 
     def __post_init__(self) -> None:
         if self.keys < 1:
             raise UsageError(f"Registers(keys={self.keys!r}): a whole number of keys, at least one.")
+        if self.rivals < 1:
+            raise UsageError(f"Registers(rivals={self.rivals!r}): a whole number of compare-and-sets, at least one.")
         if not 0 <= self.writes <= 1:
             raise UsageError(f"Registers(writes={self.writes!r}): the share of writes, between 0 and 1.")
         shares = (self.writes, self.compare_and_sets, self.deletes)
@@ -44,16 +48,21 @@ class Registers:
 
     def calls(self, random: Random) -> Iterator[Call]:
         left: dict[str, str | None] = {}
-        """What each register holds if every call was carried out, in this order."""
+        """What each register holds if every call was carried out, in this order; of rivals, the first one."""
+        rivals: dict[str, tuple[str | None, int]] = {}
+        """What the rivals of now expect, and how many there were."""
         for number in count(1):
             key, drawn = f"r{random.randrange(self.keys)}", random.random()
             if drawn < self.writes:
                 left[key] = str(number)
                 yield Call("write", key, str(number))
             elif drawn < self.writes + self.compare_and_sets:
-                value = msgspec.json.encode([left.get(key), str(number)]).decode()
-                left[key] = str(number)
-                yield Call("cas", key, value)
+                expected, number_of = rivals.get(key, (None, self.rivals))
+                if number_of == self.rivals:
+                    expected, number_of = left.get(key), 0
+                    left[key] = str(number)
+                rivals[key] = (expected, number_of + 1)
+                yield Call("cas", key, msgspec.json.encode([expected, str(number)]).decode())
             elif drawn < self.writes + self.compare_and_sets + self.deletes:
                 left[key] = None
                 yield Call("delete", key)

@@ -15,8 +15,10 @@ from harness.cli.console import new_console
 from harness.cli.live import Live
 from harness.cli.pace import Pace
 from harness.cli.written import STDOUT, check_writable, put
+from harness.model.drill import Drill
 from harness.model.errors import FaultError, HarnessError, NodeDown
 from harness.model.slo import SLO
+from harness.model.system import HasCaveats
 from harness.run.catalog import NamedDrill
 from harness.run.runner import CompletedRun, run
 from harness.run.spec import SEED_BITS, RunSpec, run_spec_of
@@ -167,6 +169,7 @@ def _run_one(order: RunSpec, runs: Path, console: Console, pace: Pace, *, brief:
     load, slos = order.drill.load, [SLO.parse(text) for text in order.drill.slos]
     for line in undecidable(slos, expected(load), load.seconds, faults=bool(order.drill.faults)):
         console.print(f"? {order.name}: {line}", style="yellow", markup=False, soft_wrap=True)
+    say_caveats(order.name, order.drill, console)
     with Live(console, order, str(pace)) as live:
         done = run(order, runs=runs, observer=live)
     page = done.run_dir / REPORT
@@ -177,6 +180,12 @@ def _run_one(order: RunSpec, runs: Path, console: Console, pace: Pace, *, brief:
     else:
         print_result(done.result, console, done.run_dir, page, place)
     return done
+
+
+def say_caveats(name: str, drill: Drill, console: Console) -> None:
+    """What the drill's system promises less with these settings."""
+    for line in drill.system.caveats() if isinstance(drill.system, HasCaveats) else ():
+        console.print(f"! {name}: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _write_json(file: Path | None, series: Series, *, last: bool) -> None:

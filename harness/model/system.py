@@ -145,6 +145,14 @@ class System(Protocol):
 
 
 @runtime_checkable
+class HasCaveats(Protocol):
+    """A system whose settings may promise less than it usually does."""
+
+    def caveats(self) -> Sequence[str]:
+        """What these settings promise less, a line each; said before a run, for a check may then fail with good reason."""
+
+
+@runtime_checkable
 class HasRequirements(Protocol):
     """A system that runs only if something else is installed."""
 

@@ -44,6 +44,10 @@ class Hints(Generic[T]):
         hints[key] = Hint(key, what, now_s if before is None else before.since_s)
         return True
 
+    def get(self, peer: str, key: str) -> Hint[T] | None:
+        """What a peer is to be told of a key. O(1)."""
+        return self._hints[peer].get(key)
+
     def oldest(self, peer: str, count: int) -> list[Hint[T]]:
         """The first hints to tell a peer of, oldest first. O(count)."""
         return [hint for hint, _ in zip(self._hints[peer].values(), range(count), strict=False)]

@@ -24,57 +24,136 @@ _COMPACT_AT_KIB: Final = (3, 1024)
 
 @dataclass(frozen=True, kw_only=True)
 class Quorum:
-    """Majority reads and writes with read repair (ABD): linearizable, and acknowledged means on disk at a majority.
+    """Reads and writes of quorums with read repair (ABD): linearizable, and acknowledged means on disk at a write quorum.
 
-    Every node `n1`, `n2`, … holds every key and coordinates for the clients that ask it.
+    Nodes `n1`, `n2`, … coordinate for the clients that ask them. What other settings promise less is told by `caveats`.
     """
 
     bugs: ClassVar = BUGS
-    withstands: ClassVar[frozenset[Harm]] = frozenset({"power loss", "failed sync", "full disk", "flipped bit", "wrong clock"})
 
     replicas: int = 3
+    """How many nodes hold a key."""
     read: int = 2
     """How many replicas a read, and a write looking for its version, waits for."""
     write: int = 2
     """How many replicas have a value on disk before it is acknowledged."""
+    size: int | None = None
+    """How many nodes there are; as many as replicas, if it is not said."""
+    sloppy: bool = False
+    """Whether other nodes stand in for replicas that do not answer: they keep values for those, and count for quorums."""
+    hedge_ms: float | None = None
+    """A read asks as many replicas as it needs, and the others after this long; if it is not said, all at once."""
+    memory: bool = False
+    """Whether entries are kept in memory only: acknowledged then means in the memory of a write quorum."""
+    request_read: int | None = None
+    request_write: int | None = None
+    """Sizes of quorums that clients ask for with each request; if they are not said, the nodes' own."""
+    hinted_handoff: bool = True
+    """Whether a coordinator keeps what a replica missed, and gives it to that when it is back."""
+    repair_every_s: float | None = 1.0
+    """How often a node compares what it holds with a peer; never, if None."""
+    tombstone_grace_s: float | None = None
+    """How long a tombstone is kept at least. It is dropped once everyone has it; never, if None."""
     compact_at_kib: int = 1024
     """A replica's log is written anew, without what is out of date, when it has grown to this."""
     bug: str | None = None
     """The name of a known bug that the nodes have."""
 
     def __post_init__(self) -> None:
-        for name, quorum in (("read", self.read), ("write", self.write)):
-            if not 1 <= quorum <= self.replicas:
+        sizes = {"read": self.read, "write": self.write, "request_read": self.request_read, "request_write": self.request_write}
+        for name, quorum in sizes.items():
+            if quorum is not None and not 1 <= quorum <= self.replicas:
                 raise UsageError(
                     f"Quorum({name}={quorum!r}, replicas={self.replicas!r}): between 1 and the number of replicas."
                 )
-        if self.read + self.write <= self.replicas:
+        if self.size is not None and self.size < self.replicas:
+            raise UsageError(f"Quorum(size={self.size!r}, replicas={self.replicas!r}): at least as many nodes as replicas.")
+        if self.sloppy and len(self.entries()) == self.replicas:
             raise UsageError(
-                f"Quorum(replicas={self.replicas}, read={self.read}, write={self.write}): a read quorum may miss every replica"
-                " of a write quorum. read + write must be more than replicas."
+                f"Quorum(sloppy=True, replicas={self.replicas!r}): every node is a replica, so none can stand in. Give size= a"
+                f" number above {self.replicas}."
             )
+        for name, number in (("hedge_ms", self.hedge_ms), ("repair_every_s", self.repair_every_s)):
+            if number is not None and not 0 < number < float("inf"):
+                raise UsageError(f"Quorum({name}={number!r}): a number above 0, or None.")
+        if self.tombstone_grace_s is not None and not 0 < self.tombstone_grace_s < float("inf"):
+            raise UsageError(f"Quorum(tombstone_grace_s={self.tombstone_grace_s!r}): a number of seconds above 0, or None.")
         if self.compact_at_kib < 1:
             raise UsageError(f"Quorum(compact_at_kib={self.compact_at_kib!r}): a whole number of KiB, at least 1.")
         BUGS.variant(self.bug)
 
+    @property
+    def withstands(self) -> frozenset[Harm]:
+        """Power that fails everywhere at once leaves nothing of what is in memory only; the rest is survived."""
+        always: frozenset[Harm] = frozenset({"wrong clock"})
+        return always if self.memory else always | {"power loss", "failed sync", "full disk", "flipped bit"}
+
+    @property
+    def unpromised(self) -> frozenset[str]:
+        """The checks that these settings give no reason to expect to hold."""
+        if self.sloppy or self.read_size + self.write_size <= self.replicas:
+            return frozenset({"linearizable", "nothing_lost"})
+        return frozenset()
+
+    def caveats(self) -> Sequence[str]:
+        """What these settings promise less, a line each."""
+        told = []
+        if self.read_size + self.write_size <= self.replicas:
+            told.append(
+                f"read + write = {self.read_size} + {self.write_size} is not more than {self.replicas} replicas: a read may"
+                " miss every replica that has the newest value, and no compare-and-set is done. Replicas agree in the end."
+            )
+        if self.sloppy:
+            told.append(
+                "sloppy: nodes that stand in make quorums which need not meet, so reads may be stale and no compare-and-set is"
+                " done. Replicas agree in the end."
+            )
+        if self.memory:
+            told.append(
+                f"memory: what is acknowledged is lost if {self.write} of a key's replicas die before one of them is back."
+            )
+        return told
+
+    @property
+    def read_size(self) -> int:
+        """The size of the read quorums that clients get."""
+        return self.request_read or self.read
+
+    @property
+    def write_size(self) -> int:
+        return self.request_write or self.write
+
     def nodes(self) -> Sequence[Node]:
         names = self.entries()
-        config = {"read": self.read, "write": self.write, "compact_at_kib": self.compact_at_kib, "bug": self.bug}
+        config = {
+            "replicas": self.replicas,
+            "read": self.read,
+            "write": self.write,
+            "sloppy": self.sloppy,
+            "hedge_ms": self.hedge_ms,
+            "memory": self.memory,
+            "hinted_handoff": self.hinted_handoff,
+            "repair_every_s": self.repair_every_s,
+            "tombstone_grace_s": self.tombstone_grace_s,
+            "compact_at_kib": self.compact_at_kib,
+            "bug": self.bug,
+        }
         return [
             Node(name=name, code="systems.quorum.node", peers=tuple(peer for peer in names if peer != name), config=config)
             for name in names
         ]
 
     def entries(self) -> Sequence[str]:
-        return [f"n{number}" for number in range(1, self.replicas + 1)]
+        return [f"n{number}" for number in range(1, (self.size or self.replicas) + 1)]
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
-        return QuorumClient(index, list(entries.items()))
+        return QuorumClient(index, list(entries.items()), read=self.request_read, write=self.request_write)
 
     def varied(self, random: Random) -> Quorum:
-        """Logs that are compacted all the time, or never; and other sizes of quorums."""
+        """Logs that are compacted all the time, or never; and other sizes of quorums, if these are ordinary ones."""
         replicas, read, write = random.choice(_SIZES)
-        same = random.random() < 0.7
+        as_usual = replace(self, replicas=3, read=2, write=2, compact_at_kib=1024, bug=None)
+        same = random.random() < 0.7 or as_usual != Quorum()
         return replace(
             self,
             replicas=self.replicas if same else replicas,
@@ -84,9 +163,9 @@ class Quorum:
         )
 
     def cores(self) -> Sequence[Sequence[str]]:
-        """As many as a quorum needs."""
+        """As many as a quorum of any key needs."""
         names = self.entries()
-        size = max(self.read, self.write)
+        size = len(names) - self.replicas + max(self.read, self.write, self.replicas // 2 + 1)
         return [[names[(first + place) % len(names)] for place in range(size)] for first in range(len(names))]
 
     def invariant(self) -> Invariant:

@@ -32,6 +32,29 @@ class Rules:
     """A log that is written anew holds what arrived just then, too."""
     newest_kept: bool = True
     """A replica does not replace an entry by an older one."""
+    quorums_meet: bool = True
+    errors_tolerated: bool = True
+    """A replica that does not do what it is asked is one that does not answer: the others may still make a quorum."""
+    starts_counted: bool = True
+    requests_name_quorums: bool = True
+    """A request that names sizes of quorums gets them."""
+    hedges: bool = True
+    deletes_leave_tombstone: bool = True
+    tombstones_wait: bool = True
+    """A tombstone is dropped when everyone has it and nothing older is left anywhere."""
+    misses_kept: bool = True
+    """What a replica missed is kept for it."""
+    kept_until_taken: bool = True
+    """What is kept for a replica is forgotten when that has it on its disk."""
+    kept_as_written: bool = True
+    """What was kept for a replica is given to it under its own version."""
+    repairs_differences: bool = True
+    """Replicas compare what they hold, and take what they lack."""
+    successors_agreed: bool = True
+    """Replicas agree on what a compare-and-set puts after a version."""
+    majority_is_more_than_half: bool = True
+    proposals_adopted: bool = True
+    """Whoever is told of a proposal that was accepted proposes that."""
 
 
 CORRECT: Final = Rules()
@@ -121,5 +144,89 @@ BUGS: Final = BugCatalog(
         "what arrives as a log is written anew is acknowledged, and is not in the new log",
         Rules(compaction_keeps_all=False),
         caught_by=("quorum/handed_over", "linearizable"),
+    ),
+    Bug(
+        "half-quorums",
+        "a quorum is half of what it has to be, rounded down",
+        Rules(quorums_meet=False),
+        caught_by=("quorum/partitioned", "linearizable"),
+    ),
+    Bug(
+        "one-raises",
+        "a write fails if one replica does not take it, though others have it",
+        Rules(errors_tolerated=False),
+        caught_by=("quorum/flapping", "linearizable"),
+    ),
+    Bug(
+        "start-uncounted",
+        "the start number does not advance, so that a version may come again after a restart",
+        Rules(starts_counted=False),
+        caught_by=("quorum/started_again", "starts_differ"),
+    ),
+    Bug(
+        "own-quorums",
+        "a node takes its own sizes of quorums, whatever a request asks for",
+        Rules(requests_name_quorums=False),
+        caught_by=("quorum/asked_for", "linearizable"),
+    ),
+    Bug(
+        "hedges-nothing",
+        "a read waits for the replicas that it asked first, and asks again late",
+        Rules(hedges=False),
+        caught_by=("quorum/hedged", "p90 < 90ms"),
+    ),
+    Bug(
+        "no-tombstone",
+        "a delete removes the key, and leaves no tombstone",
+        Rules(deletes_leave_tombstone=False),
+        caught_by=("quorum/deleted", "linearizable"),
+    ),
+    Bug(
+        "early-collection",
+        "a tombstone is dropped after its time, whether or not everyone has it",
+        Rules(tombstones_wait=False),
+        caught_by=("quorum/tombstones_dropped", "linearizable"),
+    ),
+    Bug(
+        "misses-forgotten",
+        "what a replica missed is not kept for it",
+        Rules(misses_kept=False),
+        caught_by=("quorum/misses_handed_over", "staleness max < 700ms"),
+    ),
+    Bug(
+        "kept-forgotten",
+        "what is kept for a replica is forgotten when it is sent, not when it is taken",
+        Rules(kept_until_taken=False),
+        caught_by=("quorum/misses_handed_over", "staleness max < 700ms"),
+    ),
+    Bug(
+        "kept-as-new",
+        "what was kept for a replica is given to it as a new write, also after a delete",
+        Rules(kept_as_written=False),
+        caught_by=("quorum/deleted", "linearizable"),
+    ),
+    Bug(
+        "no-repair",
+        "replicas do not compare what they hold",
+        Rules(repairs_differences=False),
+        caught_by=("quorum/repaired", "converges"),
+    ),
+    Bug(
+        "cas-unagreed",
+        "a compare-and-set reads, compares and writes, and agrees with nobody",
+        Rules(successors_agreed=False),
+        caught_by=("quorum/compared_and_set", "linearizable"),
+    ),
+    Bug(
+        "cas-half-majority",
+        "half of the replicas, rounded down, decide what a compare-and-set leaves",
+        Rules(majority_is_more_than_half=False),
+        caught_by=("quorum/compared_and_set", "linearizable"),
+    ),
+    Bug(
+        "cas-ignores-accepted",
+        "a compare-and-set proposes its own value also where another one was accepted",
+        Rules(proposals_adopted=False),
+        caught_by=("quorum/compared_and_set", "linearizable"),
     ),
 )

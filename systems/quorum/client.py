@@ -12,10 +12,12 @@ import msgspec
 from harness.http.client import HttpClient
 from harness.http.message import Response, TransportError, Unreachable
 from harness.model.system import Address, Answer, Call, CallFailed
-from systems.quorum.messages import KEY_PATH, Got, NotDone, Put
+from systems.quorum.messages import KEY_PATH, CompareAndSet, Compared, Got, NotDone, Put
 
 _TIMEOUT_S: Final = 60.0
 """Only an end to waiting if nothing else ends it: a load gives a call up long before."""
+
+_SURELY_NOT: Final = frozenset({400, 405, 413, 414, 501, 503})
 
 _CALLS_BEFORE_HOME: Final = 10
 """Calls that must go well elsewhere before a client tries its home node again."""
@@ -25,29 +27,53 @@ class QuorumClient:
     """Asks one node, and from then on the next one when that did not answer, or answered that it had no quorum.
 
     After some calls that went well elsewhere it tries its home again, so that the load spreads again after a fault.
-    A write is sent once. A read has no effect, so it is asked of the other nodes as well while there is time.
+    A change is sent once. A read has no effect, so it is asked of the other nodes as well while there is time.
     """
 
-    def __init__(self, home: int, entries: Sequence[tuple[str, Address]]) -> None:
+    def __init__(self, home: int, entries: Sequence[tuple[str, Address]], *, read: int | None, write: int | None) -> None:
+        """With each request it asks for these sizes of quorums, if any."""
+        sizes = [f"{name}={size}" for name, size in (("read", read), ("write", write)) if size is not None]
+        self._query = f"?{'&'.join(sizes)}" if sizes else ""
         self._nodes = [(name, HttpClient(address)) for name, address in entries]
         self._home = self._at = home % len(entries)
         self._well = 0
 
     async def invoke(self, call: Call) -> Answer:
-        if call.kind == "read":
-            return await self._read(call.key)
-        if call.kind != "write" or call.value is None:
-            raise CallFailed(f"registers are read, or written with a value; this call is {call}")
-        name, response = await self._request("PUT", call.key, msgspec.json.encode(Put(call.value)))
-        if response.status == 503:
-            raise CallFailed(_told(name, response))
-        if response.status != 200:
-            raise TransportError(_told(name, response))
-        return Answer(None, name)
+        match call.kind:
+            case "read":
+                return await self._read(call.key)
+            case "write" if call.value is not None:
+                return await self._change("PUT", call.key, Put(call.value))
+            case "delete":
+                return await self._change("DELETE", call.key, None)
+            case "cas":
+                return await self._compare_and_set(call)
+        raise CallFailed(f"registers are read, written with a value, deleted, compared and set; this call is {call}")
 
     async def close(self) -> None:
         for _, client in self._nodes:
             client.close()
+
+    async def _change(self, method: str, key: str, body: Put | CompareAndSet | None) -> Answer:
+        name, _ = await self._changed(method, key, body)
+        return Answer(None, name)
+
+    async def _changed(self, method: str, key: str, body: Put | CompareAndSet | None) -> tuple[str, Response]:
+        name, response = await self._request(method, key, b"" if body is None else msgspec.json.encode(body))
+        if response.status in _SURELY_NOT:
+            raise CallFailed(_told(name, response))
+        if response.status != 200:
+            raise TransportError(_told(name, response))
+        return name, response
+
+    async def _compare_and_set(self, call: Call) -> Answer:
+        try:
+            expected, value = msgspec.json.decode(call.value or "", type=tuple[str | None, str | None])
+        except msgspec.MsgspecError as error:
+            raise CallFailed(f"the value of cas must be [expected, new]; it is {call.value!r}: {error}") from error
+        name, response = await self._changed("POST", call.key, CompareAndSet(expected, value))
+        swapped = response.decode(Compared).swapped
+        return Answer(msgspec.json.encode([expected, value] if swapped else [expected, value, False]).decode(), name)
 
     async def _read(self, key: str) -> Answer:
         for _ in self._nodes[1:]:
@@ -74,9 +100,10 @@ class QuorumClient:
     async def _request(self, method: str, key: str, body: bytes) -> tuple[str, Response]:
         """The answer, and of which node. Raises `CallFailed` if the request was surely not sent."""
         name, client = self._nodes[self._at]
+        path = KEY_PATH + quote(key, safe="") + self._query
         served = False
         try:
-            response = await client.request(method, KEY_PATH + quote(key, safe=""), body, timeout_s=_TIMEOUT_S)
+            response = await client.request(method, path, body, timeout_s=_TIMEOUT_S)
             served = response.status == 200
         except Unreachable as error:
             raise CallFailed(f"{name}: {error}") from error

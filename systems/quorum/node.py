@@ -1,47 +1,86 @@
-"""One node of the quorum store: a replica of every key, and a coordinator for the clients that ask it.
+"""One node of the quorum store: it holds keys, and coordinates for the clients that ask it.
 
-GET /kv/KEY                    200 {"value": …}, null for a key never written; 503 if no quorum answered
-PUT /kv/KEY {"value": "…"}     200 when a write quorum has it on disk; 503: it surely has no effect; 504: it may have one
-POST, GET /replica             between nodes
+GET /kv/KEY                           200 {"value": …}, null if there is none; 503 if no quorum answered
+PUT /kv/KEY {"value": "…"}            200 when a write quorum has it on disk
+DELETE /kv/KEY                        the same
+POST /kv/KEY {"expected": …, "value": …}   compare and set, null for no value:
+                                      200 {"swapped": …, "value": …}; 501 if that is not promised
+
+What has no effect for want of a quorum is 503; what may have one, or get one yet, is 504.
+
+`?read=1&write=3` gives a request sizes of quorums of its own. A key has up to 1024 bytes, a value up to 1 MiB.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, Final
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
 
 import msgspec
 
 from harness.http.message import Request, Response
 from harness.node.context import NodeContext
 from systems.quorum.bugs import BUGS
-from systems.quorum.messages import KEY_PATH, REPLICA_PATH, Entry, Got, NotDone, Put, ReplicaRequest
+from systems.quorum.comparing import comparing
+from systems.quorum.messages import (
+    ENTRIES_PATH,
+    KEY_PATH,
+    MAX_KEY_BYTES,
+    MAX_VALUE_BYTES,
+    RANGES_PATH,
+    REPLICA_PATH,
+    CompareAndSet,
+    Compared,
+    Entry,
+    Got,
+    Keep,
+    NotDone,
+    Put,
+    ReplicaRequest,
+)
+from systems.quorum.operations import PHASE_TIMEOUT_S, Answered, Operations
 from systems.quorum.peer import Peer
+from systems.quorum.placement import Placement
 from systems.quorum.protocol import Coordinator, Done, Failed, Operation, Outcome, Unknown, Versions
-from systems.quorum.replica import Held
+from systems.quorum.replica import Held, Replica
 from systems.quorum.storage import Storage
-
-PHASE_TIMEOUT_S: Final = 0.35
-"""How long a phase waits for its quorum. Two phases are over well before a client gives up."""
-
-ASK_AGAIN_S: Final = 0.12
-"""A replica that has not answered after this long is asked a second time: its connection may have died under the first."""
+from systems.quorum.upkeep import Digests, Upkeep
 
 RECOVER_AGAIN_S: Final = 0.02
 """How long a replica with a damaged log waits before it asks again those that have not told what they hold."""
 
-
-_REPLICA_REQUEST: Final = msgspec.json.Decoder(ReplicaRequest)
+_REQUESTS: Final = msgspec.json.Decoder(list[ReplicaRequest])
 
 
 class Config(msgspec.Struct, frozen=True):
-    """A node's settings."""
+    """A node's settings: see `systems.quorum.Quorum`."""
 
+    replicas: int
     read: int
     write: int
+    sloppy: bool = False
+    hedge_ms: float | None = None
+    memory: bool = False
+    hinted_handoff: bool = True
+    repair_every_s: float | None = 1.0
+    tombstone_grace_s: float | None = None
     compact_at_kib: int = 1024
     bug: str | None = None
+
+    @property
+    def compares(self) -> bool:
+        """Whether compare-and-set is promised. It needs quorums that meet, and a store that forgets no version."""
+        return self.read + self.write > self.replicas and not self.sloppy and self.tombstone_grace_s is None
+
+
+class Refused(Exception):
+    """A request that cannot be carried out as it is."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.response = Response.json(NotDone("failed", why), status)
 
 
 class Server:
@@ -51,116 +90,222 @@ class Server:
         rules = BUGS.variant(config.bug)
         self._name = node.name
         self._log = node.log
-        self._enough_to_recover = len(node.peers) + 1 - config.write + 1
+        self._config = config
+        self._rules = rules
+        self._peers = {name: Peer(address, PHASE_TIMEOUT_S) for name, address in node.peers.items()}
+        self._placement = Placement(node.name, [node.name, *self._peers], config.replicas)
         self._storage = Storage(
-            node.disk, node.log, random=node.random, rules=rules, compact_at_bytes=config.compact_at_kib * 1024
+            node.disk,
+            node.log,
+            random=node.random,
+            replica=self._empty(),
+            name=node.name,
+            rules=rules,
+            memory=config.memory,
+            compact_at_bytes=config.compact_at_kib * 1024,
         )
-        self._peers = {name: Peer(address) for name, address in node.peers.items()}
+        versions = Versions(node.name, self._storage.start, rules=rules, clock_us=lambda: round(node.time() * 1e6))
         self._coordinator = Coordinator(
-            replicas=(node.name, *self._peers),
+            placement=self._placement,
             read=config.read,
             write=config.write,
-            versions=Versions(node.name, self._storage.start, rules=rules, clock_us=lambda: round(node.time() * 1e6)),
+            versions=versions,
+            sloppy=config.sloppy,
             rules=rules,
         )
+        self._upkeep = Upkeep(
+            name=node.name,
+            storage=self._storage,
+            peers=self._peers,
+            placement=self._placement,
+            versions=versions,
+            ask=self._ask,
+            clock=node.clock,
+            rules=rules,
+            hinted_handoff=config.hinted_handoff,
+            repair_every_s=config.repair_every_s,
+            tombstone_grace_s=config.tombstone_grace_s,
+        )
+        self._digests = Digests(node.name, self._storage, self._placement)
+        self._running = Operations(
+            ask=self._ask,
+            is_silent=lambda name: name in self._peers and self._peers[name].silent,
+            missed=self._upkeep,
+            random=node.random,
+            rules=rules,
+            hedge_s=None if config.hedge_ms is None else config.hedge_ms / 1e3,
+        )
+        node.event("numbered", {"start": self._storage.start})
         node.show(self._storage.by_key)
-        self._asking: set[asyncio.Future[None]] = set()
         self._operations = 0
         node.report_unsettled(self._unsettled)
 
     async def handle(self, request: Request) -> Response:
-        key = request.path.removeprefix(KEY_PATH) if request.path.startswith(KEY_PATH) else ""
-        match request.method:
-            case "GET" if request.path == REPLICA_PATH:
-                entries = self._storage.entries()
-                return Response(503, b"its log is damaged") if entries is None else Response.json(entries)
-            case "POST" if request.path == REPLICA_PATH:
-                held = await self._storage.answer(_REPLICA_REQUEST.decode(request.body))
-                return Response(507, b"the disk did not take it") if held is None else Response.json(held)
-            case "GET" if key:
-                return _response(await self._carry_out(self._coordinator.reading(key)))
-            case "PUT" if key:
-                return _response(await self._carry_out(self._coordinator.writing(key, request.decode(Put).value)))
-            case _:
-                return Response(404, b'there are GET /kv/KEY and PUT /kv/KEY {"value": "..."}')
+        if not request.path.startswith(KEY_PATH):
+            return await self._handle_node(request)
+        try:
+            outcome = await self._carry_out(self._operation(request, _key_of(request)))
+        except Refused as refused:
+            return refused.response
+        return _response(outcome, compared=request.method == "POST")
 
-    async def recover(self) -> None:
+    async def maintain(self) -> None:
+        """Go on for ever: once the replica knows what it held, keep it and the others up to date."""
+        await self._recover()
+        await self._upkeep.run(self._digests)
+
+    async def _recover(self) -> None:
         """Return when the replica knows what it may have known before its log was damaged.
 
-        It may have been part of any write quorum. So many others that each of those has a member among them tell all they hold;
-        and that when every write is over that may count an answer which this replica gave before.
+        It may have been part of any write quorum, and of any majority that promised or accepted a ballot. So many others that
+        each of those has a member among them tell all they hold; and that when every phase is over that may count an answer
+        which this replica gave before.
         """
         others: dict[str, list[Held]] = {}
+        may_miss = max(0, min(self._config.write, self._config.replicas // 2 + 1) - 2)
         if self._storage.damaged:
             await asyncio.sleep(PHASE_TIMEOUT_S)
         while self._storage.damaged:
             for name in [peer for peer in self._peers if peer not in others]:  # a set has another order in each process
-                entries = await self._peers[name].entries(PHASE_TIMEOUT_S)
+                entries = await self._peers[name].entries()
                 if entries is not None:
                     others[name] = entries
-            if len(others) >= self._enough_to_recover:
+            if len(others) >= len(self._peers) - may_miss:
+                replica = self._empty()
+                for held in (held for entries in others.values() for held in entries):
+                    if not held.key or self._name in self._placement.homes(held.key):
+                        replica.merge(held)
                 try:
-                    self._storage.restore([held for entries in others.values() for held in entries])
+                    self._storage.restore(replica)
                 except OSError as error:
                     self._log(f"the disk did not take what the others hold: {error}")
             await asyncio.sleep(RECOVER_AGAIN_S)
 
+    def _empty(self) -> Replica:
+        return Replica(self._rules, peers=tuple(self._peers))
+
+    async def _handle_node(self, request: Request) -> Response:
+        match request.method, request.path:
+            case "POST", path if path == REPLICA_PATH:
+                return await self._answer(_REQUESTS.decode(request.body))
+            case "GET", path if path == REPLICA_PATH:
+                entries = self._storage.entries()
+                return Response(503, b"its log is damaged") if entries is None else Response.json(entries)
+            case "POST", path if path == RANGES_PATH:
+                asker, prefixes = request.decode(tuple[str, list[str]])
+                if asker not in self._peers or self._storage.damaged:
+                    return Response(409, f"{self._name} has no digests for {asker!r}".encode())
+                return Response.json(self._digests.ranges(asker, prefixes))
+            case "POST", path if path == ENTRIES_PATH:
+                if self._storage.damaged:
+                    return Response(503, b"its log is damaged")
+                entry = self._storage.replica.entry
+                return Response.json([Held(key, entry(key)) for key in request.decode(list[str])])
+        return Response(404, b"there are GET, PUT, DELETE and POST of /kv/KEY; see systems/quorum/node.py")
+
+    async def _answer(self, requests: list[ReplicaRequest]) -> Response:
+        """All of them together, when the last one is done."""
+        for request in requests:
+            if isinstance(request, Keep) and request.home not in self._peers:
+                return Response(400, f"{self._name} keeps nothing for {request.home!r}, which is none of its peers".encode())
+        answers: list[Entry | None] = [None] * len(requests)
+        left = len(requests)
+        done: asyncio.Future[None] | None = None
+
+        def answered(at: int, entry: Entry | None) -> None:
+            nonlocal left
+            answers[at] = entry
+            left -= 1
+            if left == 0 and done is not None and not done.done():
+                done.set_result(None)
+
+        for at, request in enumerate(requests):
+            self._storage.ask(request, partial(answered, at))
+        if left:
+            done = asyncio.get_running_loop().create_future()
+            await done
+        return Response.json(answers)
+
+    def _operation(self, request: Request, key: str) -> Operation:
+        coordinator = self._coordinator
+        read, write = (self._size(request.query, name) for name in ("read", "write"))
+        match request.method:
+            case "GET":
+                return coordinator.reading(key, read, write)
+            case "PUT":
+                return coordinator.writing(key, _checked(request.decode(Put).value), read, write)
+            case "DELETE":
+                return coordinator.writing(key, None, read, write)
+            case "POST":
+                body = request.decode(CompareAndSet)
+                if not self._config.compares:
+                    raise Refused(501, _UNPROMISED)
+                if read is not None or write is not None:
+                    raise Refused(400, "a compare-and-set has the store's own quorums: leave read and write out")
+                return comparing(coordinator, key, body.expected, None if body.value is None else _checked(body.value))
+        raise Refused(405, f"{request.method} of a key means nothing here; there are GET, PUT, DELETE and POST")
+
+    def _size(self, query: Mapping[str, str], name: str) -> int | None:
+        """The size of quorum that a request asks for."""
+        text = query.get(name)
+        if text is None or not self._rules.requests_name_quorums:
+            return None
+        if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= self._config.replicas:
+            raise Refused(400, f"{name}={text!r}: a number of replicas, between 1 and {self._config.replicas}")
+        return int(text)
+
     async def _carry_out(self, operation: Operation) -> Outcome:
-        self._operations += 1
-        try:
-            while operation.outcome is None:
-                await self._carry_out_phase(operation)
-            return operation.outcome
-        finally:
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def finished(outcome: Outcome) -> None:
             self._operations -= 1
+            if not done.done():  # the client may be gone
+                done.set_result(outcome)
 
-    async def _carry_out_phase(self, operation: Operation) -> None:
-        """Return when the phase has its quorum, or time is over. What was asked is not called back: it may still be stored."""
-        phase, over = operation.phase, asyncio.Event()
+        self._operations += 1
+        self._running.carry_out(operation, finished)
+        return await done
 
-        async def ask(replica: str) -> None:
-            held = await self._ask(replica, phase.request)
-            if held is not None:
-                operation.answered(phase, replica, held)
-            if operation.phase is not phase or operation.outcome is not None:
-                over.set()
-
-        def ask_all() -> None:
-            for replica in phase.unanswered():
-                self._start(ask(replica))
-
-        ask_all()
-        again = asyncio.get_running_loop().call_later(ASK_AGAIN_S, ask_all)
-        try:
-            async with asyncio.timeout(PHASE_TIMEOUT_S):
-                await over.wait()
-        except TimeoutError:
-            operation.timed_out(phase)
-        finally:
-            again.cancel()
+    def _ask(self, name: str, request: ReplicaRequest, answered: Answered) -> None:
+        if name == self._name:
+            self._storage.ask(request, answered)
+        else:
+            self._peers[name].ask(request, answered)
 
     def _unsettled(self) -> dict[str, int]:
         return {
             "operations under way": self._operations,
-            "questions to replicas": len(self._asking),
+            "questions to other nodes": sum(peer.outstanding for peer in self._peers.values()),
             "damaged logs": int(self._storage.damaged is not None),
+            "entries kept for others": self._storage.replica.kept(),
         }
 
-    async def _ask(self, replica: str, request: ReplicaRequest) -> Entry | None:
-        if replica == self._name:
-            return await self._storage.answer(request)
-        return await self._peers[replica].ask(request, PHASE_TIMEOUT_S)
 
-    def _start(self, asking: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(asking)
-        self._asking.add(task)  # the loop itself holds tasks weakly
-        task.add_done_callback(self._asking.discard)
+_UNPROMISED: Final = (
+    "compare-and-set is not promised with these settings: it needs read + write > replicas, no sloppy quorums, and tombstones"
+    " that are kept (tombstone_grace_s=None)"
+)
 
 
-def _response(outcome: Outcome) -> Response:
+def _key_of(request: Request) -> str:
+    key = request.path.removeprefix(KEY_PATH)
+    if not key:
+        raise Refused(404, "there is no key after /kv/")
+    if len(key.encode(errors="surrogatepass")) > MAX_KEY_BYTES:
+        raise Refused(414, f"a key of more than {MAX_KEY_BYTES} bytes")
+    return key
+
+
+def _checked(value: str) -> str:
+    if len(value) > MAX_VALUE_BYTES or len(value.encode()) > MAX_VALUE_BYTES:
+        raise Refused(413, f"a value of more than {MAX_VALUE_BYTES} bytes")
+    return value
+
+
+def _response(outcome: Outcome, *, compared: bool) -> Response:
     match outcome:
-        case Done(value):
-            return Response.json(Got(value))
+        case Done(value, swapped):
+            return Response.json(Compared(swapped, value) if compared else Got(value))
         case Failed(why):
             return Response.json(NotDone("failed", why), status=503)
         case Unknown(why):
@@ -171,5 +316,5 @@ async def main(node: NodeContext) -> None:
     """Run one node."""
     server = Server(node, node.config(Config))
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.recover())
+        tasks.create_task(server.maintain())
         await node.serve(server.handle)

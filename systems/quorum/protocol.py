@@ -3,13 +3,16 @@
 Attiya, Bar-Noy, Dolev, "Sharing Memory Robustly in Message-Passing Systems", JACM 42(1), 1995, for one writer; Lynch,
 Shvartsman, "Robust Emulation of Shared Memory Using Dynamic Quorum-Acknowledged Broadcasts", FTCS 1997, for many.
 
-An operation has up to two phases. *Query*: ask all replicas what they hold of the key, and wait for a read quorum. *Store*:
-give all replicas an entry, and wait until a write quorum has it on disk. A write stores its value under a version above all
-that it was told of; a read stores the newest entry that it was told of before it answers, so that no later read sees an older
-one. Any read quorum meets any write quorum, so a query after a finished store is told of it.
+An operation has up to two phases. *Query*: ask the key's replicas what they hold of it, and wait for a read quorum. *Store*:
+give them an entry, and wait until a write quorum has it on disk. A write stores its value under a version above all that it
+was told of; a delete does the same with a tombstone; a read stores the newest entry that it was told of before it answers, so
+that no later read sees an older one. Any read quorum meets any write quorum, so a query after a finished store is told of it.
 
-To run an operation, send `phase.request` to each of `phase.unanswered()`, now and perhaps again, hand every answer to
-`answered`, and call `timed_out` when patience ends; then ask for the next phase, until there is an `outcome`.
+If quorums need not meet (read + write <= replicas), a read answers with the newest of what it was told, and stores nothing:
+that is what such a system promises. If it is *sloppy*, nodes that stand in for those that do not answer count as well.
+
+To run an operation, send `phase.request` to each of `phase.first()` and later to all of `phase.unanswered()`, hand every answer
+to `answered`, and call `timed_out` when patience ends; then ask for the next phase, until there is an `outcome`.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from systems.quorum.bugs import CORRECT, Rules
-from systems.quorum.messages import Entry, Query, ReplicaRequest, Store, Version
+from systems.quorum.messages import Entry, Keep, Query, ReplicaRequest, Store, Version
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Done:
     """The operation took effect; for a read, with this value."""
 
     value: str | None = None
+    swapped: bool = True
+    """Of a compare-and-set: whether it found what it expected. If not, `value` is what it found."""
 
 
 @dataclass(frozen=True)
@@ -57,43 +62,76 @@ class Versions:
 
     def __init__(self, writer: str, start: int, *, rules: Rules = CORRECT, clock_us: Callable[[], int] = int) -> None:
         """`clock_us` is asked by a known-bad variant only."""
-        self._writer = writer
-        self._start = start
+        self.writer = writer
+        self.start = start
         self._rules = rules
         self._clock_us = clock_us
         self._number = 0
 
     def above(self, counter: int) -> Version:
         """A new version above all those with this counter."""
-        if self._rules.versions_unique:
-            self._number += 1
+        number = self.next_number()
         if not self._rules.versions_ignore_clocks:
             counter = self._clock_us()
-        return Version(counter + 1, self._writer, self._start, self._number)
+        return Version(counter + 1, self.writer, self.start, number)
+
+    def next_number(self) -> int:
+        """One that this start has not used before."""
+        self._number += self._rules.versions_unique
+        return self._number
 
 
 class Phase:
-    """One request to all replicas, and who has answered it. A quorum counts replicas, not answers."""
+    """One request to a key's replicas, and who has answered it. A quorum counts replicas, not answers."""
 
-    def __init__(self, request: ReplicaRequest, replicas: Sequence[str], need: int, rules: Rules) -> None:
+    pause = 0
+    """How often the operation was outrun before: it waits a while before it asks again, the longer the more often."""
+
+    def __init__(
+        self,
+        request: ReplicaRequest,
+        replicas: Sequence[str],
+        need: int,
+        rules: Rules,
+        stand_ins: Sequence[str] = (),
+    ) -> None:
         self.request = request
         self.newest = Entry()
         """The entry with the highest version among the answers."""
+        self.floor = 0
+        """The highest counter that an answer names, be it of what was dropped."""
         self._replicas = replicas
+        self._stand_ins = stand_ins
         self._need = need
         self._rules = rules
         self._answers: list[tuple[str, Version]] = []
 
+    def first(self) -> Sequence[str]:
+        """Those that are asked first, if the others are asked only when one of these is late: as many as are needed."""
+        return self._replicas[: self._need]
+
     def unanswered(self) -> list[str]:
         """The replicas that are to be asked, or asked again."""
-        answered = {replica for replica, _ in self._answers} if self._rules.replicas_count_once else ()
+        if not self._answers or not self._rules.replicas_count_once:
+            return list(self._replicas)
+        answered = {replica for replica, _ in self._answers}
         return [replica for replica in self._replicas if replica not in answered]
+
+    def stood_in(self) -> list[tuple[str, ReplicaRequest]]:
+        """Who may be asked in place of those that have not answered, and what."""
+        asked: list[tuple[str, ReplicaRequest]] = []
+        for home, other in zip(self.unanswered(), self._stand_ins, strict=False):
+            request = self.request
+            asked.append((other, Keep(request.key, request.entry, home) if isinstance(request, Store) else request))
+        return asked
 
     def count(self, replica: str, entry: Entry) -> bool:
         """Take an answer; whether there is a quorum now."""
-        if replica in self.unanswered():
+        if not self._rules.replicas_count_once or all(replica != other for other, _ in self._answers):
             self._answers.append((replica, entry.version))
-            self.newest = max(self.newest, entry, key=lambda held: held.version)
+            if entry.version > self.newest.version:
+                self.newest = entry
+            self.floor = max(self.floor, entry.floor, entry.version.counter)
         return len(self._answers) >= self._need
 
     def holders_of_newest(self) -> int:
@@ -107,7 +145,7 @@ class Phase:
 
 
 class Operation(Protocol):
-    """A read or a write under way."""
+    """A read, a write or a compare-and-set under way."""
 
     phase: Phase
     outcome: Outcome | None
@@ -119,41 +157,71 @@ class Operation(Protocol):
         """No quorum came in time; changes nothing if it has come meanwhile."""
 
 
+class Homes(Protocol):
+    """Which nodes hold a key, and which stand in for them."""
+
+    def homes(self, key: str) -> Sequence[str]: ...
+
+    def stand_ins(self, key: str) -> Sequence[str]: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Coordinator:
-    """Starts operations on all replicas. `read` and `write` are the sizes of quorums, together more than the replicas."""
+    """Starts operations on a key's replicas."""
 
-    replicas: Sequence[str]
+    placement: Homes
     read: int
+    """How many replicas make a read quorum, unless a request says otherwise."""
     write: int
     versions: Versions
+    sloppy: bool = False
     rules: Rules = CORRECT
 
-    def reading(self, key: str) -> Operation:
-        return _Read(self, key)
+    def reading(self, key: str, read: int | None = None, write: int | None = None) -> Operation:
+        return _Read(self, key, read or self.read, write or self.write)
 
-    def writing(self, key: str, value: str) -> Operation:
-        return _Write(self, key, value)
+    def writing(self, key: str, value: str | None, read: int | None = None, write: int | None = None) -> Operation:
+        """Write a value; None deletes."""
+        return _Write(self, key, value, read or self.read, write or self.write)
 
-    def query(self, key: str, *, quorum: bool) -> Phase:
-        return Phase(Query(key), self.replicas, self.read if quorum else 1, self.rules)
+    def query(self, key: str, need: int) -> Phase:
+        return Phase(Query(key), self.placement.homes(key), self._quorum(need), self.rules, self._stand_ins(key))
 
-    def store(self, key: str, entry: Entry, *, quorum: bool) -> Phase:
-        return Phase(Store(key, entry), self.replicas, self.write if quorum else 1, self.rules)
+    def store(self, key: str, entry: Entry, need: int) -> Phase:
+        return Phase(Store(key, entry), self.placement.homes(key), self._quorum(need), self.rules, self._stand_ins(key))
+
+    def meet(self, key: str, read: int, write: int) -> bool:
+        """Whether quorums of these sizes have a replica in common."""
+        return read + write > len(self.placement.homes(key))
+
+    def _quorum(self, need: int) -> int:
+        return need if self.rules.quorums_meet else need // 2 or 1
+
+    def _stand_ins(self, key: str) -> Sequence[str]:
+        return self.placement.stand_ins(key) if self.sloppy else ()
+
+
+def bare(entry: Entry) -> Entry:
+    """An entry as it is given to others: without what one replica alone knows."""
+    if entry.successor is None and not entry.floor:
+        return entry
+    return Entry(entry.version, entry.value, entry.decided_for)
 
 
 class _Read:
-    def __init__(self, coordinator: Coordinator, key: str) -> None:
+    def __init__(self, coordinator: Coordinator, key: str, read: int, write: int) -> None:
         self._coordinator = coordinator
         self._key = key
-        self.phase = coordinator.query(key, quorum=coordinator.rules.reads_ask_quorum)
+        self._write = write
+        self._stores = coordinator.meet(key, read, write)
+        self.phase = coordinator.query(key, read if coordinator.rules.reads_ask_quorum else 1)
         self.outcome: Outcome | None = None
 
     def answered(self, phase: Phase, replica: str, entry: Entry) -> None:
         if phase is not self.phase or self.outcome is not None or not phase.count(replica, entry):
             return
         if isinstance(phase.request, Query) and self._must_write_back(phase):
-            self.phase = self._coordinator.store(self._key, phase.newest, quorum=True)
+            self.phase = self._coordinator.store(self._key, bare(phase.newest), self._write)
         else:
             request = phase.request
             self.outcome = Done(request.entry.value if isinstance(request, Store) else phase.newest.value)
@@ -166,16 +234,17 @@ class _Read:
         # Not if a write quorum answered with that very version. Replicas tell only what is on their disks and never go
         # back, so every later read quorum meets one that holds it or a newer one: all that storing it would bring about.
         rules = self._coordinator.rules
-        held = query.holders_of_newest() >= self._coordinator.write
-        return rules.reads_write_back and rules.reads_ask_quorum and not held
+        held = query.holders_of_newest() >= self._write
+        return self._stores and rules.reads_write_back and rules.reads_ask_quorum and not held
 
 
 class _Write:
-    def __init__(self, coordinator: Coordinator, key: str, value: str) -> None:
+    def __init__(self, coordinator: Coordinator, key: str, value: str | None, read: int, write: int) -> None:
         self._coordinator = coordinator
         self._key = key
         self._value = value
-        self.phase = coordinator.query(key, quorum=coordinator.rules.writes_ask_quorum)
+        self._write = write
+        self.phase = coordinator.query(key, read if coordinator.rules.writes_ask_quorum else 1)
         self.outcome: Outcome | None = None
 
     def answered(self, phase: Phase, replica: str, entry: Entry) -> None:
@@ -183,8 +252,9 @@ class _Write:
             return
         coordinator = self._coordinator
         if isinstance(phase.request, Query):
-            chosen = Entry(coordinator.versions.above(phase.newest.version.counter), self._value)
-            self.phase = coordinator.store(self._key, chosen, quorum=coordinator.rules.writes_wait_for_quorum)
+            chosen = Entry(coordinator.versions.above(phase.floor), self._value)
+            need = self._write if coordinator.rules.writes_wait_for_quorum else 1
+            self.phase = coordinator.store(self._key, chosen, need)
         else:
             self.outcome = Done()
 

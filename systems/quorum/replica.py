@@ -1,43 +1,157 @@
-"""What a replica holds. No I/O here: see `storage`."""
+"""What a replica holds, and what becomes of it when it is asked something. No I/O here: see `storage`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
+import msgspec
+
+from systems.parts.hints import Hint, Hints
 from systems.quorum.bugs import CORRECT, Rules
-from systems.quorum.messages import Entry
+from systems.quorum.messages import Accept, Drop, Entry, Keep, Prepare, ReplicaRequest, Store, Successor, Version
+
+MOST_KEPT: Final = 100_000
+"""Entries that a node keeps for one other node. It takes no more: whoever asks it to counts it as one that does not answer."""
+
+_NEVER: Final = Version()
 
 
 class Held(NamedTuple):
-    """A key's entry."""
+    """A key's entry: this replica's own, or with `home` one that it keeps for another one until that has it, too.
+
+    An entry without a version is none: that of a key that was dropped tells by its floor how far the key's counter had come.
+    """
 
     key: str
     entry: Entry
+    home: str = ""
+
+
+class Release(NamedTuple):
+    """A peer has what was kept for it, so it need not be kept any longer."""
+
+    key: str
+    version: Version
+    home: str
 
 
 class Replica:
     """The newest entry of each key, as it is on this replica's disk: what it tells of must outlast its death."""
 
-    def __init__(self, rules: Rules = CORRECT) -> None:
+    def __init__(self, rules: Rules = CORRECT, *, peers: Sequence[str] = ()) -> None:
         self._rules = rules
         self._entries: dict[str, Entry] = {}
+        self._kept: Hints[Entry] = Hints(peers, most=MOST_KEPT, keep_s=float("inf"))
+        self._peers = peers
+        self._absent = Entry()
+        """What it tells of a key that it does not hold."""
 
     def entry(self, key: str) -> Entry:
-        return self._entries.get(key, Entry())
+        return self._entries.get(key, self._absent)
 
-    def has(self, held: Held) -> bool:
-        """Whether this entry or a newer one of its key is on the disk already."""
-        return self._rules.newest_kept and held.entry.version <= self.entry(held.key).version
+    def newest(self, key: str) -> Entry:
+        """Of its own and of what it keeps for others."""
+        return max((self.entry(key), *self._kept_of(key)), key=lambda entry: entry.version)
+
+    def holds_older(self, key: str, version: Version) -> bool:
+        """Whether it holds or keeps something of a key that is older than this."""
+        held = self.entry(key)
+        return (not _is_none(held) and held.version < version) or any(kept.version < version for kept in self._kept_of(key))
+
+    def after(self, request: ReplicaRequest | Release, held: Entry) -> Held | None:
+        """What has to be on the disk before this can be answered, by one who holds this of the key; None if nothing."""
+        match request:
+            case Store() | Prepare() | Accept():
+                taken = self._taken(request, held)
+                return None if taken is held else Held(request.key, taken)
+            case Keep(key, entry, home):
+                kept = self._kept.get(home, key)
+                return None if kept is not None and entry.version <= kept.what.version else Held(key, entry, home)
+            case Release(key, version, home):
+                kept = self._kept.get(home, key)
+                return Held(key, Entry(), home) if kept is not None and kept.what.version == version else None
+            case Drop(key, version) if held.version == version and held.value is None:
+                return Held(key, Entry(floor=version.counter))
+        return None
 
     def logged(self, held: Held) -> None:
-        """An entry has come to be on the disk."""
-        if not self.has(held):
-            self._entries[held.key] = held.entry
+        """Something has come to be on the disk."""
+        key, entry, home = held
+        if home:
+            self._kept.drop(home, key)
+            if not _is_none(entry):
+                self._kept.leave(home, key, entry, 0.0)
+        elif _is_none(entry) or (entry.value is None and not self._rules.deletes_leave_tombstone):
+            self._entries.pop(key, None)
+            self._absent = Entry(floor=max(self._absent.floor, entry.floor))
+        elif not self._rules.newest_kept or entry.version >= self.entry(key).version:
+            self._entries[key] = entry
+
+    def merge(self, held: Held) -> None:
+        """What another replica holds. Of one version both may have promised and accepted: neither is to be forgotten."""
+        key, entry, home = held
+        if home:
+            return
+        ours = self.entry(key)
+        if entry.version == ours.version and entry.successor is not None and ours.successor is not None:
+            entry = msgspec.structs.replace(entry, successor=_both(entry.successor, ours.successor))
+        if _is_none(entry) or entry.version > ours.version or entry.successor is not None:
+            self.logged(Held(key, entry))
+
+    def has_room(self, home: str) -> bool:
+        """Whether it may keep another entry for a peer. Raises `KeyError` if there is no such peer."""
+        return self._kept.count(home) < MOST_KEPT
+
+    def kept_for(self, home: str, count: int) -> list[Hint[Entry]]:
+        """The first entries that a peer is to be given."""
+        return self._kept.oldest(home, count)
+
+    def kept(self) -> int:
+        """How many entries it keeps for others."""
+        return sum(self._kept.count(peer) for peer in self._peers)
 
     @property
     def by_key(self) -> Mapping[str, Entry]:
+        """What it holds itself."""
         return self._entries
 
     def entries(self) -> list[Held]:
-        return [Held(key, entry) for key, entry in self._entries.items()]
+        """All that it holds and keeps, as a log that is written anew begins with it."""
+        floor = [Held("", self._absent)] if self._absent.floor else []
+        kept = [Held(hint.key, hint.what, peer) for peer in self._peers for hint in self._kept.oldest(peer, MOST_KEPT)]
+        return floor + [Held(key, entry) for key, entry in self._entries.items()] + kept
+
+    def _taken(self, request: Store | Prepare | Accept, held: Entry) -> Entry:
+        entry = request.entry
+        if entry.version > held.version or (not self._rules.newest_kept and isinstance(request, Store)):
+            held = entry
+        if isinstance(request, Store) or entry.version != held.version:
+            return held
+        before = held.successor
+        if isinstance(request, Prepare):
+            if before is not None and request.ballot <= before.promised:
+                return held
+            accepted, proposal = (None, None) if before is None else (before.accepted, before.proposal)
+            after = Successor(request.ballot, accepted, proposal)
+        else:
+            if before is not None and (request.ballot < before.promised or request.ballot == before.accepted):
+                return held
+            after = Successor(request.ballot, request.ballot, request.proposal)
+        return msgspec.structs.replace(held, successor=after)
+
+    def _kept_of(self, key: str) -> Iterator[Entry]:
+        for peer in self._peers:
+            hint = self._kept.get(peer, key)
+            if hint is not None:
+                yield hint.what
+
+
+def _is_none(entry: Entry) -> bool:
+    return entry.version == _NEVER and entry.successor is None
+
+
+def _both(one: Successor, other: Successor) -> Successor:
+    """The higher promise of two, and what was accepted in the higher ballot."""
+    last = max(one, other, key=lambda each: (each.accepted is not None, each.accepted or each.promised))
+    return Successor(max(one.promised, other.promised), last.accepted, last.proposal)

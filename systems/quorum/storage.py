@@ -3,26 +3,62 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Final
+from typing import Final, Protocol
 
+from harness.model.errors import HarnessError
 from harness.node.disk import Disk
-from systems.parts.record_log import Damaged, RecordLog, decode_line, encode_line
+from systems.parts.record_log import Damaged, Log, RecordLog, decode_line, encode_line
 from systems.quorum.bugs import CORRECT, Rules
-from systems.quorum.messages import Entry, Query, ReplicaRequest
+from systems.quorum.messages import Entry, Keep, Query, ReplicaRequest, Settled
 from systems.quorum.records import decode_entries, encode_entries
-from systems.quorum.replica import Held, Replica
+from systems.quorum.replica import Held, Release, Replica
 
 LOG: Final = "entries.log"
 MARK: Final = "acknowledged"
 STARTS: Final = "starts"
+OWNER: Final = "owner"
 
 COMPACT_AT_BYTES: Final = 1024 * 1024
 """A longer log is replaced by one record with the newest entry of each key, unless those alone are half as long."""
 
 _DRAWN_BITS: Final = 48
 """So many bits of a start number are drawn where the last one is lost, below one that puts it above all counted ones."""
+
+Answered = Callable[[Entry | None], None]
+
+
+class Records(Protocol):
+    """Where entries are written down."""
+
+    size_bytes: int
+
+    def load(self, *, existed: bool = False) -> Log: ...
+
+    def readable(self) -> list[bytes]: ...
+
+    def append(self, data: bytes) -> None: ...
+
+    def replace(self, data: bytes) -> None: ...
+
+
+class NoRecords:
+    """Nowhere: what a node in memory had is lost at each start, and is to be had from the others."""
+
+    size_bytes = 0
+
+    def load(self, *, existed: bool = False) -> Log:
+        if existed:
+            raise Damaged("this node keeps its entries in memory only, and has started again")
+        return Log(generation=0, records=[], torn_bytes=0)
+
+    def readable(self) -> list[bytes]:
+        return []
+
+    def append(self, data: bytes) -> None: ...
+
+    def replace(self, data: bytes) -> None: ...
 
 
 class Storage:
@@ -38,57 +74,101 @@ class Storage:
         log: Callable[[str], None],
         *,
         random: Random,
+        replica: Replica | None = None,
+        name: str = "",
         rules: Rules = CORRECT,
+        memory: bool = False,
         compact_at_bytes: int = COMPACT_AT_BYTES,
     ) -> None:
-        """Read back what was held; if that cannot be known, `damaged` says why, and nothing is answered until `restore`."""
+        """Read back what was held; if that cannot be known, `damaged` says why, and nothing is answered until `restore`.
+
+        Raises `HarnessError` if it is another node's. `memory`: entries are not written down.
+        """
         self._disk = disk
         self._log = log
         self._rules = rules
-        self._replica = Replica(rules)
+        self.replica = replica or Replica(rules)
         self.damaged: str | None = None
-        self._waiting: list[tuple[Held, asyncio.Future[bool]]] = []
+        self.changed: dict[str, None] = {}
+        """Keys whose entries have changed, in order; whoever wants to know takes them out."""
+        self._waiting: list[tuple[ReplicaRequest | Release, Answered]] = []
         self._compact_at_bytes = self._least_bytes = compact_at_bytes
-        self._file = RecordLog(disk, name=LOG, mark=MARK, sync=self._sync)
+        self._file: Records = NoRecords() if memory else RecordLog(disk, name=LOG, mark=MARK, sync=self._sync)
+        self._memory = memory
+        self._check_owner(name)
         self._load()
         self.start = self._next_start(random)
         disk.replace(STARTS, encode_line(b"%d" % self.start))
 
+    def ask(self, request: ReplicaRequest | Release, answered: Answered) -> None:
+        """What the replica holds when it has done what was asked; None if the disk did not take it, or is damaged.
+
+        `answered` is called at once if nothing has to be written.
+        """
+        replica = self.replica
+        if self.damaged is not None:
+            answered(None)
+        elif isinstance(request, Query):
+            answered(replica.newest(request.key))
+        elif isinstance(request, Settled):
+            answered(Entry() if replica.holds_older(request.key, request.version) else Entry(request.version))
+        elif isinstance(request, Keep) and not replica.has_room(request.home):
+            answered(None)
+        elif not self._waiting and (changed := replica.after(request, replica.entry(request.key))) is None:
+            answered(self._told(request))
+        elif self._memory or not self._rules.logged_before_answer:
+            if changed is not None:
+                self._take([changed])
+            answered(self._told(request))
+        else:
+            if not self._waiting:
+                loop = asyncio.get_running_loop()
+                # After all else that has arrived in this turn of the loop, and after its requests to others have left.
+                loop.call_soon(lambda: loop.call_soon(lambda: loop.call_soon(self._commit)))
+            self._waiting.append((request, answered))
+
     async def answer(self, request: ReplicaRequest) -> Entry | None:
-        """What the replica holds when it has done what was asked; None if the disk did not take it, or is damaged."""
-        if self.damaged:
-            return None
-        if not isinstance(request, Query):
-            held = Held(request.key, request.entry)
-            if not self._rules.logged_before_answer:
-                self._replica.logged(held)
-            if not self._replica.has(held) and not await self._commit_with_others(held):
-                return None
-        return self._replica.entry(request.key)
+        """The same, for one who waits."""
+        done: asyncio.Future[Entry | None] = asyncio.get_running_loop().create_future()
+        self.ask(request, lambda entry: None if done.done() else done.set_result(entry))
+        return await done
 
     def entries(self) -> list[Held] | None:
         """All that the replica holds; None if that is not known."""
-        return None if self.damaged else self._replica.entries()
+        return None if self.damaged else self.replica.entries()
 
     def by_key(self) -> Mapping[str, Entry] | None:
-        """The same as it is, to be looked at only."""
-        return None if self.damaged else self._replica.by_key
+        """What the replica holds itself, as it is, to be looked at only."""
+        return None if self.damaged else self.replica.by_key
 
-    def restore(self, entries: list[Held]) -> None:
+    def restore(self, replica: Replica) -> None:
         """Hold what the others hold, in place of a damaged log. Raises `OSError` if the disk does not take it."""
-        replica = Replica(self._rules)
-        for held in entries:
-            replica.logged(held)
         self._file.replace(encode_entries(replica.entries()))
-        self._replica, self.damaged = replica, None
+        self.replica, self.damaged = replica, None
+        self.changed.update(dict.fromkeys(held.key for held in replica.entries()))
+
+    def _told(self, request: ReplicaRequest | Release) -> Entry:
+        return request.entry if isinstance(request, Keep) else self.replica.entry(request.key)
+
+    def _check_owner(self, name: str) -> None:
+        """Another node's entries are another replica's: it would count twice."""
+        data = self._disk.read(OWNER)
+        owner = None if data is None else decode_line(data)
+        if owner is not None and owner != name.encode():
+            raise HarnessError(
+                f"{name} was started on the data of {owner.decode()}, and would answer as a second {owner.decode()}."
+                f" Give {name} its own folder."
+            )
+        if owner is None:
+            self._disk.replace(OWNER, encode_line(name.encode()))
 
     def _next_start(self, random: Random) -> int:
         data = self._disk.read(STARTS)
-        if data is None and not self.damaged and not self._replica.entries():
+        if data is None and not self.damaged and not self.replica.entries():
             return 1  # the first one, for all that was ever stored here came after its number was
         count = None if data is None else decode_line(data)
         if count is not None:
-            return int(count) + 1
+            return int(count) + self._rules.starts_counted
         start = 1 << _DRAWN_BITS | random.getrandbits(_DRAWN_BITS)
         self._log(f"the count of starts is {'lost' if data is None else 'damaged'}: this one is drawn, {start}")
         return start
@@ -104,41 +184,56 @@ class Storage:
                 return
             records, torn_bytes = self._file.readable(), 0
         for held in decode_entries(records):
-            self._replica.logged(held)
+            self.replica.logged(held)
         if torn_bytes:
             self._log(f"the log's last {torn_bytes} bytes were torn by a crash and are cut off")
-        self._file.replace(encode_entries(self._replica.entries()))
+        self._file.replace(encode_entries(self.replica.entries()))
+        self.changed.update(dict.fromkeys(held.key for held in self.replica.entries()))
 
-    async def _commit_with_others(self, held: Held) -> bool:
-        loop = asyncio.get_running_loop()
-        if not self._waiting:
-            loop.call_soon(self._commit)  # after everything else that has arrived in this turn of the loop
-        done: asyncio.Future[bool] = loop.create_future()
-        self._waiting.append((held, done))
-        return await done
+    def _take(self, batch: list[Held]) -> None:
+        for held in batch:
+            self.replica.logged(held)
+            self.changed[held.key] = None
 
     def _commit(self) -> None:
         """Blocks the loop for one sync."""
         waiting, self._waiting = self._waiting, []
-        batch = [held for held, _ in waiting]
+        batch = self._changes([request for request, _ in waiting])
+        written = True
         try:
             self._write(batch)
         except OSError as error:
             # What is on the disk now is not known, and a later sync that succeeds would not tell. Replacing it all would.
             self._compact_at_bytes = 0
             self._log(f"the disk did not take {len(batch)} entries: {error}")
-            batch = []
-        for held in batch:
-            self._replica.logged(held)
-        for _, done in waiting:
-            if not done.done():  # the caller may be gone
-                done.set_result(bool(batch))
+            written = False
+        if written:
+            self._take(batch)
+        for request, answered in waiting:
+            answered(self._told(request) if written else None)
+
+    def _changes(self, requests: Sequence[ReplicaRequest | Release]) -> list[Held]:
+        """What they change when they are done one after another: the last state of each key."""
+        own: dict[str, Held] = {}
+        kept: dict[tuple[str, str], Held] = {}
+        for request in requests:
+            before = own[request.key].entry if request.key in own else self.replica.entry(request.key)
+            changed = self.replica.after(request, before)
+            if changed is None:
+                continue
+            if not changed.home:
+                own[changed.key] = changed
+            elif (older := kept.get((changed.home, changed.key))) is None or older.entry.version < changed.entry.version:
+                kept[changed.home, changed.key] = changed
+        return [*own.values(), *kept.values()]
 
     def _write(self, batch: list[Held]) -> None:
+        if not batch:
+            return
         data = encode_entries(batch)
         if self._file.size_bytes + len(data) > self._compact_at_bytes:
             kept = batch if self._rules.compaction_keeps_all else []
-            self._file.replace(encode_entries([*self._replica.entries(), *kept]))
+            self._file.replace(encode_entries([*self.replica.entries(), *kept]))
             self._compact_at_bytes = max(self._least_bytes, 2 * self._file.size_bytes)
         else:
             self._file.append(data)

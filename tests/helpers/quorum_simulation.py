@@ -12,8 +12,12 @@ from functools import partial
 from itertools import count
 from random import Random
 
+import msgspec
+
 from systems.quorum.bugs import Rules
+from systems.quorum.comparing import comparing
 from systems.quorum.messages import Entry, Query, ReplicaRequest
+from systems.quorum.placement import Placement
 from systems.quorum.protocol import Coordinator, Done, Failed, Operation, Phase, Versions
 from systems.quorum.replica import Held, Replica
 
@@ -43,7 +47,7 @@ class SimulatedNode:
             self.replica.logged(held)
         error = world.random.uniform(-50, 50)
         self.coordinator = Coordinator(
-            replicas=world.names, read=world.read, write=world.write, rules=rules,
+            placement=Placement(self.name, world.names, len(world.names)), read=world.read, write=world.write, rules=rules,
             versions=Versions(self.name, self.starts, rules=rules, clock_us=lambda: round(1000 * (world.now + error + 50))),
         )  # fmt: skip
 
@@ -54,27 +58,47 @@ class SimulatedNode:
         """What `storage.Storage.answer` does, with a disk that is written later."""
         if isinstance(request, Query):
             return reply(self.replica.entry(request.key))
-        held = Held(request.key, request.entry)
-        if not self.world.rules.logged_before_answer:
-            self.replica.logged(held)
-        if self.replica.has(held):
-            return reply(self.replica.entry(request.key))
         start = self.starts
 
-        def synced() -> None:
-            if self.alive and self.starts == start:
-                self.disk.append(held)
-                self.replica.logged(held)
-                reply(self.replica.entry(request.key))
+        def written() -> None:
+            """One request after another: what the disk has taken meanwhile counts."""
+            if not self.alive or self.starts != start:
+                return
+            changed = self.replica.after(request, self.replica.entry(request.key))
+            if changed is not None:
+                self.disk.append(changed)
+                self.replica.logged(changed)
+            reply(self.replica.entry(request.key))
 
-        return self.world.after(self.world.random.uniform(0, 2), synced)
+        rules = self.world.rules
+        if not rules.logged_before_answer:
+            changed = self.replica.after(request, self.replica.entry(request.key))
+            if changed is not None:
+                self.replica.logged(changed)
+        if self.replica.after(request, self.replica.entry(request.key)) is None:
+            return reply(self.replica.entry(request.key))
+        return self.world.after(self.world.random.uniform(0, 2), written)
 
 
 class World:
     """All nodes, clients and messages of one schedule."""
 
-    def __init__(self, seed: int, rules: Rules, *, replicas: int = 3, read: int = 2, write: int = 2, calls: int = 60) -> None:
+    def __init__(
+        self,
+        seed: int,
+        rules: Rules,
+        *,
+        replicas: int = 3,
+        read: int = 2,
+        write: int = 2,
+        calls: int = 60,
+        compare_and_sets: float = 0.0,
+        deletes: float = 0.0,
+    ) -> None:
         self.random = Random(seed)
+        self._compare_and_sets, self._deletes = compare_and_sets, deletes
+        self._left: dict[str, str | None] = {}
+        """What the last call that changed a key would leave there."""
         self.rules = rules
         self.read, self.write = read, write
         self.names = [f"n{number}" for number in range(1, replicas + 1)]
@@ -130,23 +154,34 @@ class World:
         row: Row = {
             "client": client, "key": f"{self._seed}/{key}", "sent_ns": self._tick(), "outcome": "unknown", "error": None,
         }  # fmt: skip
-        if self.random.random() < 0.5:
-            row |= {"kind": "write", "value": str(next(self._values))}
+        drawn, coordinator = self.random.random(), node.coordinator
+        if drawn < self._compare_and_sets:
+            expected, new = self._left.get(key), str(next(self._values))
+            row |= {"kind": "cas", "value": msgspec.json.encode([expected, new]).decode()}
+            operation, self._left[key] = comparing(coordinator, key, expected, new), new
+        elif drawn < self._compare_and_sets + self._deletes:
+            row |= {"kind": "delete", "value": None}
+            operation, self._left[key] = coordinator.writing(key, None), None
+        elif self.random.random() < 0.5:
+            value = str(next(self._values))
+            row |= {"kind": "write", "value": value}
+            operation, self._left[key] = coordinator.writing(key, value), value
         else:
             row |= {"kind": "read", "value": None}
+            operation = coordinator.reading(key)
         if not node.alive:
             self._over(row, Failed("connection refused"))
             return
-        value = row["value"]
-        coordinator = node.coordinator
-        operation = coordinator.writing(key, value) if isinstance(value, str) else coordinator.reading(key)
         self._drive(node, operation, lambda: self._over(row, operation.outcome))
 
     def _over(self, row: Row, outcome: object) -> None:
         """One call's end; a call whose coordinator died ends here with no outcome."""
         match outcome:
-            case Done(value):
+            case Done(value, swapped):
                 row |= {"outcome": "ok", "value": value if row["kind"] == "read" else row["value"]}
+                if not swapped:
+                    asked = msgspec.json.decode(str(row["value"]), type=list[str | None])
+                    row["value"] = msgspec.json.encode([*asked, False]).decode()
             case Failed():
                 row["outcome"] = "failed"
         row["done_ns"] = self._tick()
@@ -192,7 +227,7 @@ class World:
 
         def begin() -> None:
             phase = operation.phase
-            ask_all(phase)
+            self.after(self.random.uniform(0, 5.0 * phase.pause), lambda: ask_all(phase))
             self.after(ASK_AGAIN, lambda: ask_all(phase))
             self.after(PHASE_TIMEOUT, lambda: timed_out(phase))
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from harness.model.codec import describe, restore
 from harness.model.errors import UsageError
 from harness.model.system import System, links_of
+from harness.run.catalog import drill_files, find_drill
 from systems.quorum import Quorum
 
 
@@ -30,19 +34,54 @@ def test_quorums_that_meet_are_accepted(replicas: int, read: int, write: int) ->
 
 
 @pytest.mark.parametrize(
-    ("replicas", "read", "write", "words"),
+    ("settings", "words"),
     [
-        (3, 1, 2, "read \\+ write must be more than replicas"),
-        (5, 2, 3, "a read quorum may miss every replica"),
-        (3, 0, 3, "read=0"),
-        (3, 2, 4, "write=4"),
-        (0, 2, 2, "replicas=0"),
-        (-1, 1, 1, "replicas=-1"),
+        ({"read": 0}, "read=0"),
+        ({"write": 4}, "write=4"),
+        ({"replicas": 0}, "read=2, replicas=0"),
+        ({"request_read": 4}, "request_read=4"),
+        ({"size": 2}, "size=2, replicas=3.*: at least as many nodes as replicas"),
+        ({"sloppy": True}, "none can stand in. Give size= a number above 3"),
+        ({"hedge_ms": 0}, "hedge_ms=0"),
+        ({"repair_every_s": float("inf")}, "repair_every_s=inf"),
+        ({"tombstone_grace_s": -1}, "tombstone_grace_s=-1"),
+        ({"compact_at_kib": 0}, "compact_at_kib=0"),
     ],
 )
-def test_quorums_that_do_not_meet_are_refused(replicas: int, read: int, write: int, words: str) -> None:
+def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        Quorum(replicas=replicas, read=read, write=write)
+        replace(Quorum(), **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"read": 1}, ["read + write = 1 + 2 is not more than 3 replicas"]),
+        ({"replicas": 5, "read": 2, "write": 3}, ["read + write = 2 + 3 is not more than 5 replicas"]),
+        ({"request_read": 1}, ["read + write = 1 + 2 is not more than 3 replicas"]),
+        ({"size": 5, "sloppy": True}, ["sloppy: nodes that stand in make quorums which need not meet"]),
+    ],
+)
+def test_what_is_promised_less_is_told(settings: dict[str, Any], words: list[str]) -> None:
+    quorum = replace(Quorum(), **settings)
+    assert [caveat[: len(begin)] for caveat, begin in zip(quorum.caveats(), words, strict=True)] == words
+    assert quorum.unpromised == {"linearizable", "nothing_lost"}
+
+
+def test_quorums_that_requests_ask_for_may_meet_though_the_nodes_own_need_not() -> None:
+    assert Quorum(read=1, write=1, request_read=2, request_write=2).caveats() == []
+    assert Quorum(read=1, write=1, request_read=2, request_write=2).unpromised == frozenset()
+
+
+def test_a_drill_checks_no_more_than_its_quorum_store_promises_unless_it_is_to_be_caught() -> None:
+    names = [name for name in drill_files() if name.split("/")[0] in ("quorum", "disk", "clock")]
+    drills = [find_drill(name).drill for name in names]
+    weak = [drill for drill in drills if isinstance(drill.system, Quorum) and drill.system.unpromised]
+    assert len(weak) >= 4
+    for drill in weak:
+        assert isinstance(drill.system, Quorum)
+        asked = {check.__name__ for check in drill.checks} & drill.system.unpromised
+        assert asked <= ({drill.caught_by.__name__} if drill.caught_by else set())
 
 
 def test_a_bug_that_is_misspelt_is_guessed() -> None:

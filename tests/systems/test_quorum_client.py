@@ -54,7 +54,7 @@ def with_client(handlers: Sequence[Handler | None], scenario: Callable[[QuorumCl
             for (name, address), handler in zip(entries, handlers, strict=True)
             if handler is not None
         ]
-        client = QuorumClient(0, entries)
+        client = QuorumClient(0, entries, read=None, write=None)
         try:
             async with asyncio.timeout(60):
                 return await scenario(client, asked)
@@ -101,7 +101,7 @@ def test_a_write_that_may_have_acted_is_unknown_and_is_sent_nowhere_else(home: H
 def test_a_write_whose_connection_broke_is_unknown() -> None:
     async def run() -> None:
         breaker = await asyncio.start_server(lambda _, writer: writer.close(), HOST, 0)
-        client = QuorumClient(0, [("n1", breaker.sockets[0].getsockname())])
+        client = QuorumClient(0, [("n1", breaker.sockets[0].getsockname())], read=None, write=None)
         with pytest.raises(Broken, match="n1: "):
             await client.invoke(WRITE)
         breaker.close()
@@ -156,9 +156,9 @@ def test_a_client_comes_home_again() -> None:
 
 def test_a_call_that_a_register_does_not_know_has_failed() -> None:
     async def scenario(client: QuorumClient, asked: list[str]) -> None:
-        with pytest.raises(CallFailed, match="registers are read, or written with a value"):
+        with pytest.raises(CallFailed, match="registers are read, written with a value, deleted, compared and set"):
             await client.invoke(Call("predict", "k"))
-        with pytest.raises(CallFailed, match="registers are read, or written with a value"):
+        with pytest.raises(CallFailed, match="registers are read, written with a value, deleted, compared and set"):
             await client.invoke(Call("write", "k"))
         assert asked == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from harness.checkers.linearizable import linearizable
@@ -11,6 +12,7 @@ from harness.model.history import History
 from harness.model.verdict import Verdict
 from systems.quorum.bugs import BUGS, CORRECT, Rules
 from systems.quorum.messages import Entry, Query, Store, Version
+from systems.quorum.placement import Placement
 from systems.quorum.protocol import Coordinator, Done, Failed, Unknown, Versions
 from tests.helpers.quorum_simulation import Row, World
 
@@ -20,7 +22,12 @@ NEW = Entry(Version(4, "n3", 1), "new")
 
 def coordinator(rules: Rules = CORRECT, *, replicas: int = 3, read: int = 2, write: int = 2) -> Coordinator:
     names = [f"n{number}" for number in range(1, replicas + 1)]
-    return Coordinator(replicas=names, read=read, write=write, versions=Versions("n1", 1, rules=rules), rules=rules)
+    placement = Placement("n1", names, replicas)
+    return Coordinator(placement=placement, read=read, write=write, versions=Versions("n1", 1, rules=rules), rules=rules)
+
+
+def wire(message: object) -> str:
+    return msgspec.json.encode(message).decode()
 
 
 # --------------------------------------------------------------------------------------------------- single operations
@@ -52,7 +59,7 @@ def test_a_contended_write_and_the_read_after_it(matches_transcript: Callable[[s
             for name in ("n1", "n3"):
                 if isinstance(phase.request, Store):
                     held[name] = max(held[name], phase.request.entry, key=lambda entry: entry.version)
-                lines += [f"  n1>{name} {phase.request}", f"  {name}>n1 {held[name]}"]
+                lines += [f"  n1>{name} {wire(phase.request)}", f"  {name}>n1 {wire(held[name])}"]
                 operation.answered(phase, name, held[name])
         lines.append(f"  {operation.outcome}")
     matches_transcript("quorum-write-then-read", "\n".join(lines) + "\n")
@@ -215,12 +222,45 @@ def test_thousands_of_schedules_are_linearizable() -> None:
     assert verdict.valid is True, verdict.why
 
 
-@pytest.mark.parametrize(
-    "bug", [bug for bug in BUGS if bug not in ("no-sync", "retry-sync", "skip-damaged", "compacts-away")]
-)  # those need a disk
+def test_deletes_and_compare_and_sets_beside_writes_are_linearizable() -> None:
+    rows: list[Row] = []
+    for seed in range(50):
+        rows += World(seed, CORRECT, calls=40, compare_and_sets=0.5, deletes=0.1).run()
+    verdict = judged(rows)
+    assert verdict.valid is True, verdict.why
+    swapped = [row for row in rows if row["kind"] == "cas" and row["outcome"] == "ok"]
+    refused = [row for row in swapped if "false" in str(row["value"])]
+    assert len(refused) > 60
+    assert len(swapped) - len(refused) > 60
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("replicas", "read", "write"), [(3, 2, 2), (5, 3, 3), (4, 2, 3), (3, 1, 3), (3, 3, 1)])
+def test_thousands_of_schedules_of_compare_and_sets_are_linearizable(replicas: int, read: int, write: int) -> None:
+    for seed in range(1000, 3000):
+        world = World(seed, CORRECT, replicas=replicas, read=read, write=write, calls=40, compare_and_sets=0.5, deletes=0.1)
+        verdict = judged(world.run())
+        assert verdict.valid is True, f"seed {seed}: {verdict.why}"
+
+
+OF_THE_CORE = (
+    "read-one", "stale-counter", "no-read-repair", "early-ack", "wall-clock", "shared-version", "retry-counts",
+    "timeout-failed", "forgetful", "last-wins", "half-quorums",
+)  # fmt: skip
+OF_COMPARING = ("cas-unagreed", "no-tombstone")
+"""Those of which some short schedule shows something; see also `test_quorum_comparing`."""
+
+
+@pytest.mark.parametrize("bug", OF_THE_CORE)
 def test_some_schedule_shows_each_bug(bug: str) -> None:
     rules = BUGS.variant(bug)
     assert any(judged(World(seed, rules).run()).valid is False for seed in range(500))
+
+
+@pytest.mark.parametrize("bug", OF_COMPARING)
+def test_some_schedule_of_compare_and_sets_and_deletes_shows_each_bug(bug: str) -> None:
+    worlds = (World(seed, BUGS.variant(bug), calls=40, compare_and_sets=0.5, deletes=0.1) for seed in range(100))
+    assert any(judged(world.run()).valid is False for world in worlds)
 
 
 def test_a_schedule_repeats() -> None:

@@ -52,6 +52,13 @@ def encode_record(generation: int, held: list[Held]) -> bytes:
     return encode_data(generation, encode_entries(held))
 
 
+def holding(*held: Held) -> Replica:
+    replica = Replica()
+    for each in held:
+        replica.merge(each)
+    return replica
+
+
 def entry(counter: int, value: str | None = None) -> Entry:
     return Entry(Version(counter, "n1", 1), value or f"value {counter}")
 
@@ -290,7 +297,7 @@ def test_damaged_replica_tells_and_takes_nothing_until_the_others_have_told(tmp_
     assert damaged.damaged == f"record {number} of the log is damaged"
     assert damaged.entries() is None
     assert answers(damaged, Query("a"), Store("b", entry(9))) == [None, None]
-    damaged.restore([Held("a", entry(2)), Held("a", entry(3)), Held("b", entry(4))])
+    damaged.restore(holding(Held("a", entry(2)), Held("a", entry(3)), Held("b", entry(4))))
     for storage in (damaged, opened(tmp_path)):
         assert answers(storage, Query("a"), Query("b")) == [entry(3), entry(4)]
 
@@ -301,7 +308,7 @@ def test_disk_that_does_not_take_what_the_others_hold_leaves_the_replica_damaged
     storage = opened(files)
     files.failing = {"sync"}
     with pytest.raises(OSError, match="Input/output error"):
-        storage.restore([Held("a", entry(1))])
+        storage.restore(holding(Held("a", entry(1))))
     assert answers(storage, Query("a")) == [None]
 
 

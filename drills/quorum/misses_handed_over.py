@@ -1,0 +1,20 @@
+"""One replica is cut off; when it is back, it is given what it missed before clients read of it alone."""
+
+from __future__ import annotations
+
+from faults.partition import Isolate
+from harness.checkers.replicas_return import replicas_return
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.quorum import Quorum
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Quorum(replicas=3, read=1, write=2, repair_every_s=None),
+    workload=Registers(keys=60, writes=0.4),
+    load=Load(rate=60, clients=12, seconds=6),
+    faults=[Isolate("n3").between(1, 3), Isolate("client>n3").between(1, 3.8)],
+    checks=[replicas_return],
+    slos=["p50 < 60ms", "availability >= 97%", "staleness max < 700ms"],
+    nightly=True,
+)

@@ -1,0 +1,200 @@
+"""Compare-and-set beside plain reads and writes, as a pure state machine like those of `protocol`.
+
+A register that is read and written through quorums cannot compare and set: that solves consensus for any number of processes,
+and reads and writes do not, not even for two of them, if one may fail (M. Herlihy, "Wait-Free Synchronization", TOPLAS 13(1),
+1991). Of two coordinators that read the same value and write, each can miss the other. So replicas decide by single-decree
+Paxos (L. Lamport, "Paxos Made Simple", 2001) what the one *successor* of a version is. After that it is an entry as any other.
+
+A version's successor comes right after it: before every version that a write will choose, for that has a higher counter. So a
+write need not know of a compare-and-set under way. If it is not over when that begins, it counts as later and overwrites what
+is decided; if it is over, the query of the compare-and-set is told of it. All of one key is linearizable, in the order of the
+versions, with reads and writes as quick as they were. The idea is that of M. Burke, A. Cheng, W. Lloyd, "Gryff: Unifying
+Consensus and Shared Registers", NSDI 2020, section 4 (carstamps), decided by Paxos as in D. Rystsov, "CASPaxos", 2018.
+
+    query     what is the newest entry? If its value is not the expected one, finish as a read does.
+    prepare   give it to all, and have a majority promise a ballot for its successor, and tell what they accepted.
+    accept    propose what was accepted in the highest ballot, or one's own, and have a majority accept it.
+    store     as a write does.
+
+Whoever finds the proposal of another one finishes it, and begins again. A replica that holds something newer than the version
+takes no part any more, and forgets what it accepted: what needs a majority then cannot be decided without those who know.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from systems.quorum.messages import Accept, Ballot, Entry, Prepare, Query, Store, Successor, Version
+from systems.quorum.protocol import Coordinator, Done, Failed, Operation, Outcome, Phase, Unknown, bare
+
+MOST_ATTEMPTS: Final = 12
+"""Ballots and beginnings of one compare-and-set."""
+_OUTRUN: Final = f"outrun by others {MOST_ATTEMPTS} times"
+
+
+def comparing(coordinator: Coordinator, key: str, expected: str | None, new: str | None) -> Operation:
+    """Put the new value there if the expected one is there; None stands for no value."""
+    return _CompareAndSet(coordinator, key, expected, new)
+
+
+class _Ballots(Phase):
+    """A phase that a replica may refuse, too."""
+
+    def __init__(self, request: Prepare | Accept, coordinator: Coordinator, pause: int = 0) -> None:
+        replicas = coordinator.placement.homes(request.key)
+        self.majority = len(replicas) // 2 + coordinator.rules.majority_is_more_than_half
+        super().__init__(request, replicas, self.majority, coordinator.rules)
+        self.pause = pause
+        self.accepted: tuple[Ballot, Entry] | None = None
+        """What was accepted in the highest ballot, of what the promises tell."""
+        self.promised: Ballot = request.ballot
+        """The highest ballot that a replica named as it refused."""
+        self.newer: Entry | None = None
+        """What a replica holds that refused because it is newer; the oldest of several."""
+        self._refused: set[str] = set()
+        self._most_refused = len(replicas) - self.majority
+
+    def refused(self, replica: str, entry: Entry, base: Version) -> bool:
+        """Take a refusal; whether there can be no majority any more."""
+        self._refused.add(replica)
+        if entry.version > base:
+            self.newer = min(self.newer or entry, entry, key=lambda each: each.version)
+        elif entry.successor is not None:
+            self.promised = max(self.promised, entry.successor.promised)
+        return len(self._refused) > self._most_refused
+
+
+class _CompareAndSet:
+    def __init__(self, coordinator: Coordinator, key: str, expected: str | None, new: str | None) -> None:
+        self._coordinator = coordinator
+        self._key = key
+        self._expected = expected
+        self._new = new
+        self._id = self._ballot(0)
+        """Its first ballot names it: in the proposal, and in the entry if that is decided."""
+        self._proposed = False
+        """Whether its own proposal may be decided yet, or may have been."""
+        self._helping = False
+        """Whether it stores what another one proposed."""
+        self._base = Entry()
+        self._attempts = 0
+        self.phase = coordinator.query(key, coordinator.read)
+        self.outcome: Outcome | None = None
+
+    def answered(self, phase: Phase, replica: str, entry: Entry) -> None:
+        if phase is not self.phase or self.outcome is not None:
+            return
+        match phase.request:
+            case Query():
+                if phase.count(replica, entry):
+                    self._queried(phase)
+            case Store(_, stored):
+                if phase.count(replica, entry):
+                    self._stored(stored)
+            case Prepare() | Accept() as request if isinstance(phase, _Ballots):
+                self._balloted(phase, request, replica, entry)
+
+    def timed_out(self, phase: Phase) -> None:
+        if phase is self.phase and self.outcome is None:
+            self._give_up(str(phase))
+
+    def _give_up(self, why: str) -> None:
+        self.outcome = Unknown(why) if self._proposed else Failed(why)
+
+    def _queried(self, query: Phase) -> None:
+        newest, coordinator = bare(query.newest), self._coordinator
+        if newest.value == self._expected:
+            self._base = newest
+            if coordinator.rules.successors_agreed:
+                self._prepare(newest, 0)
+            else:
+                self._decided(self._own())
+        elif query.holders_of_newest() >= coordinator.write:
+            self.outcome = Done(newest.value, swapped=False)
+        else:
+            self.phase = coordinator.store(self._key, newest, coordinator.write)
+
+    def _stored(self, stored: Entry) -> None:
+        if stored.decided_for == self._id:
+            self.outcome = Done(swapped=True)
+        elif self._helping:
+            self._begin_again()
+        else:
+            self.outcome = Done(stored.value, swapped=False)
+
+    def _prepare(self, base: Entry, after_round: int) -> None:
+        self._base = base
+        self._attempts += 1
+        if self._attempts > MOST_ATTEMPTS:
+            self._give_up(_OUTRUN)
+        else:
+            prepare = Prepare(self._key, base, self._ballot(after_round + 1))
+            self.phase = _Ballots(prepare, self._coordinator, self._attempts - 1)
+
+    def _balloted(self, phase: _Ballots, request: Prepare | Accept, replica: str, entry: Entry) -> None:
+        base, successor = self._base.version, entry.successor
+        if entry.version < base or (entry.version == base and successor is None):
+            return  # it did not do what it was asked
+        if entry.version == base and successor is not None and isinstance(request, Prepare):
+            if successor.promised == request.ballot:
+                self._promised(phase, request.ballot, replica, entry, successor)
+                return
+        elif entry.version == base and successor is not None and successor.accepted == request.ballot:
+            if phase.count(replica, entry) and isinstance(request, Accept):
+                self._decided(request.proposal)
+            return
+        if phase.refused(replica, entry, base):
+            self._refused(phase)
+
+    def _promised(self, phase: _Ballots, ballot: Ballot, replica: str, entry: Entry, successor: Successor) -> None:
+        if successor.accepted is not None and successor.proposal is not None and self._coordinator.rules.proposals_adopted:
+            found = (successor.accepted, successor.proposal)
+            phase.accepted = max(phase.accepted or found, found, key=lambda each: each[0])
+        if phase.count(replica, entry):
+            proposal = phase.accepted[1] if phase.accepted else self._own()
+            self._proposed = self._proposed or proposal.decided_for == self._id
+            self.phase = _Ballots(Accept(self._key, self._base, ballot, proposal), self._coordinator)
+
+    def _refused(self, phase: _Ballots) -> None:
+        """No majority: a higher ballot was promised, or there is something newer, the successor or what was written later."""
+        if phase.newer is None:
+            self._prepare(self._base, phase.promised.round)
+        elif not self._proposed:
+            self._begin_again()
+        elif _follows(self._base.version, phase.newer.version):
+            self._decided(bare(phase.newer))
+        else:
+            self._give_up("its version was overwritten before it was known what was decided")
+
+    def _decided(self, proposal: Entry) -> None:
+        self.phase = self._coordinator.store(self._key, proposal, self._coordinator.write)
+        self._helping = proposal.decided_for != self._id
+        if self._helping:
+            self._proposed = False  # another one was decided, so its own never is
+
+    def _begin_again(self) -> None:
+        self._helping = False
+        self._attempts += 1
+        if self._attempts > MOST_ATTEMPTS:
+            self._give_up(_OUTRUN)
+        else:
+            self.phase = self._coordinator.query(self._key, self._coordinator.read)
+
+    def _ballot(self, number: int) -> Ballot:
+        versions = self._coordinator.versions
+        return Ballot(number, versions.writer, versions.start, versions.next_number())
+
+    def _own(self) -> Entry:
+        version = self._base.version
+        if version == Version():  # nothing tells its successors apart from those of another key's life: the proposer does
+            version = Version(0, self._id.proposer, self._id.start, self._id.number)
+        return Entry(msgspec.structs.replace(version, step=version.step + 1), self._new, self._id)
+
+
+def _follows(version: Version, newer: Version) -> bool:
+    """Whether the newer one is the successor of a version, and not a later one."""
+    if version == Version():
+        return newer.counter == 0 and newer.step == 1
+    return newer == msgspec.structs.replace(version, step=version.step + 1)
