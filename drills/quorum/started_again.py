@@ -23,6 +23,6 @@ drill = Drill(
         Kill("n2").when(synced="entries.log", nth=5, from_s=3.4, for_s=0.4),
     ],
     checks=[starts_differ, linearizable, nothing_lost],
-    slos=["p99 < 900ms", "availability >= 80%"],
+    slos=["p50 < 100ms", "availability >= 80%"],
     nightly=True,
 )
