@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-import msgspec
-
+from harness.model import node_events
 from harness.model.consensus_events import KINDS, Appended, ConsensusEvent, Installed, Truncated
 from harness.model.history import History
+from harness.model.node_events import BrokenEvent
 
+__all__ = ["MISSING", "BrokenEvent", "Log", "Told", "emitted", "told"]
 
-class BrokenEvent(Exception):
-    """An event whose detail is not of the form that `harness.model.consensus_events` gives its kind."""
-
-
-class Told(NamedTuple):
-    """An event, who emitted it and when."""
-
-    at_ns: int
-    node: str
-    event: ConsensusEvent
-
-    def __str__(self) -> str:
-        return f"{self.node} at {self.at_ns / 1e9:.3f} s"
+Told = node_events.Told[ConsensusEvent]
 
 
 def told(history: History, *kinds: type[ConsensusEvent]) -> list[Told]:
     """The events of these kinds in the order of time. Raises `BrokenEvent` naming the first that is malformed."""
-    names = {name for name, kind in KINDS.items() if kind in kinds}
-    events = history.events[history.events["kind"].isin(names).to_numpy(dtype=bool)].sort_values("at_ns", kind="stable")
-    found = []
-    for at_ns, node, kind, detail in zip(
-        events["at_ns"].tolist(), events["node"].array, events["kind"].array, events["detail"].array, strict=True
-    ):
-        try:
-            event = msgspec.json.decode(detail if isinstance(detail, str) else "", type=KINDS[kind])
-        except msgspec.DecodeError as error:
-            raise BrokenEvent(f"the event {kind} of {node} at {at_ns / 1e9:.3f} s says {detail}: {error}") from error
-        found.append(Told(at_ns, str(node), event))
-    return found
+    return node_events.told(history, {name: kind for name, kind in KINDS.items() if kind in kinds})
 
 
 def emitted(history: History, kinds: Sequence[str]) -> bool:

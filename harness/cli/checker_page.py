@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from typing import Final
 
-from harness.model import consensus_events, vocabulary
+from harness.model import consensus_events, partition_events, vocabulary
 from harness.run import catalog
 
 _HEAD: Final = """\
@@ -23,7 +23,11 @@ What each checker asks of a history, what it assumes, and its source. This page 
 def page() -> str:
     """The page as Markdown."""
     parts = [_HEAD]
-    for heading, module in (("Calls", vocabulary), ("Events of replicated logs", consensus_events)):
+    for heading, module in (
+        ("Calls", vocabulary),
+        ("Events of replicated logs", consensus_events),
+        ("Events of partitioned stores", partition_events),
+    ):
         parts.append(f"## {heading}\n\n{inspect.getdoc(module)}\n")
     parts += [f"## {name}\n\n{inspect.getdoc(checker)}\n" for name, checker in sorted(catalog.checkers().items())]
     return "\n".join(parts)

@@ -1,0 +1,27 @@
+"""The node that hands partitions out dies in the middle of a copy, twice."""
+
+from __future__ import annotations
+
+from faults.join import Join
+from faults.kill import Kill
+from harness.checkers.linearizable import linearizable
+from harness.checkers.moved_share import moved_share
+from harness.checkers.nothing_lost import nothing_lost
+from harness.checkers.one_owner import one_owner
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.partitioned import Partitioned
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Partitioned(members=2, spares=1, partitions=16, batch_kib=1, rate_mb_per_s=0.004, moves_at_once=1),
+    workload=Registers(keys=300, writes=0.6),
+    load=Load(rate=250, clients=40, seconds=8),
+    faults=[
+        Join("n3").between(1.5, 7),
+        Kill("n1").when(answering="/pull", nth=2, from_s=1.5, for_s=0.3),
+        Kill("n2").when(answering="/pull", nth=2, from_s=1.5, for_s=0.3),
+    ],
+    checks=[linearizable, nothing_lost, one_owner, moved_share],
+    slos=["availability >= 70%"],
+)

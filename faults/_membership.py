@@ -1,0 +1,44 @@
+"""Changes of a system's members: what `Join` and `Leave` share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.model.environment import Environment
+from harness.model.errors import FaultError
+from harness.model.evidence import Evidence, Targets
+from harness.model.membership import HasMembership
+from harness.model.system import Address
+
+
+async def change(environment: Environment, targets: Targets, *, joins: bool) -> Evidence:
+    """Have each node join or leave, one after another without waiting for what moves."""
+    system, addresses = _system(environment), _addresses(environment)
+    refused = {}
+    for name in targets.nodes:
+        wrong = await (system.join(name, addresses) if joins else system.leave(name, addresses))
+        if wrong is not None:
+            refused[name] = wrong
+    what = "joins" if joins else "leaves"
+    told = [f"{name} {f'was refused: {refused[name]}' if name in refused else what}" for name in targets.nodes]
+    return Evidence(acted=not refused, text=", ".join(told))
+
+
+async def seen(environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+    """Nothing is left to end; how far it came by now."""
+    held = await _system(environment).holdings(_addresses(environment))
+    if held is None:
+        return injected
+    now = ", ".join(f"{name} holds {held.get(name, 0)}" for name in targets.nodes)
+    return Evidence(acted=injected.acted, text=f"{injected.text}; in the end {now} of {sum(held.values())}")
+
+
+def _system(environment: Environment) -> HasMembership:
+    system = environment.system
+    if not isinstance(system, HasMembership):
+        raise FaultError(f"{type(system).__name__} has no members that come and go")
+    return system
+
+
+def _addresses(environment: Environment) -> Mapping[str, Address]:
+    return {name: environment.address(name) for name in environment.nodes}

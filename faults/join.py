@@ -1,0 +1,30 @@
+"""Join: a node becomes a member of a running system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from faults import _membership
+from harness.model.environment import Environment
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
+from harness.model.membership import HasMembership
+
+
+@dataclass(frozen=True)
+class Join(Fault):
+    """The node takes its share of what the others hold, while the load goes on.
+
+    An operation rather than a fault: a system should not show it. Begins with the window; its end changes nothing, and says how
+    much the node holds by then.
+    """
+
+    aims_at: ClassVar[Aim] = "nodes"
+    needs: ClassVar[type | None] = HasMembership
+
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return await _membership.change(environment, targets, joins=True)
+
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return await _membership.seen(environment, targets, injected)

@@ -1,0 +1,30 @@
+"""Leave: a member gives up all that it holds, and is none any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from faults import _membership
+from harness.model.environment import Environment
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault
+from harness.model.membership import HasMembership
+
+
+@dataclass(frozen=True)
+class Leave(Fault):
+    """The node hands over what it holds while the load goes on, as before it is taken out of service; it is not stopped.
+
+    An operation rather than a fault: a system should not show it. Begins with the window; its end changes nothing, and says how
+    much the node holds by then.
+    """
+
+    aims_at: ClassVar[Aim] = "nodes"
+    needs: ClassVar[type | None] = HasMembership
+
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return await _membership.change(environment, targets, joins=False)
+
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        return await _membership.seen(environment, targets, injected)

@@ -1,0 +1,70 @@
+"""Whether no node had to answer much more than its share."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from harness.checkers._wording import count
+from harness.model.errors import UsageError
+from harness.model.history import History
+from harness.model.node_events import BrokenEvent, told
+from harness.model.partition_events import Planned, Settled
+from harness.model.verdict import Checker, Verdict
+
+MOST: Final = 1.5
+_CALLS: Final = 200
+"""With fewer, what looks like a burden may be chance."""
+
+
+def balanced(history: History) -> Verdict:
+    """In the last third of the load no member answers more than 1.5 times its share of the calls, by weight.
+
+    Members and weights are those of the last `planned` event that changed them (`harness.model.partition_events`). Unknown if
+    not everything was where it is to be after that before the last third began, or with fewer than 200 calls in it.
+    `balanced_within` has another bound.
+    """
+    return _judged(history, MOST)
+
+
+def balanced_within(most: float) -> Checker:
+    """The same check with another bound, in multiples of a member's share."""
+    if not most > 1:
+        raise UsageError(f"balanced_within({most!r}): a bound above 1, such as 1.25.")
+
+    def balanced(history: History) -> Verdict:
+        return _judged(history, most)
+
+    balanced.__doc__ = f"No member answers more than {most:g} times its share of the calls."
+    return balanced
+
+
+def _judged(history: History, most: float) -> Verdict:
+    try:
+        plans = [each for each in told(history, {"planned": Planned}) if each.event.why == "members"]
+        settled = told(history, {"settled": Settled})
+    except BrokenEvent as error:
+        return Verdict(valid=None, why=str(error))
+    load = history.load
+    if not plans or load.empty:
+        return Verdict(valid=None, why="nothing was planned, or there was no load")
+    first_ns, last_ns = int(load["sent_ns"].min()), int(load["sent_ns"].max())
+    from_ns = last_ns - (last_ns - first_ns) // 3
+    if not any(plans[-1].at_ns <= each.at_ns <= from_ns for each in settled):
+        return Verdict(valid=None, why="not everything was where it is to be before the last third of the load")
+    weights = plans[-1].event.members
+    after = load[(load["sent_ns"] >= from_ns) & (load["outcome"] == "ok")]
+    answered = after["node"].value_counts()
+    total = int(sum(answered.get(name, 0) for name in weights))
+    if total < _CALLS:
+        return Verdict(valid=None, why=f"only {count(total, 'call')} came in the last third of the load")
+    factors = {name: int(answered.get(name, 0)) / total / (weight / sum(weights.values())) for name, weight in weights.items()}
+    fullest = max(factors, key=lambda name: factors[name])
+    told_factor = f"{fullest} answered {factors[fullest]:.2f} times its share of {count(total, 'call')}"
+    if factors[fullest] > most:
+        return Verdict(valid=False, why=f"{told_factor}; at most {most:g} times is balanced")
+    return Verdict(valid=True, why=f"{told_factor}, and no other of {count(len(weights), 'member')} more")
+
+
+def applies(history: History) -> bool:
+    """Whether a partitioned store told that everything was where it is to be."""
+    return {"planned", "settled"} <= set(history.events["kind"].unique())

@@ -1,0 +1,42 @@
+"""What nodes tell of their own work (`NodeContext.event`), read back with its types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from harness.model.history import History
+
+T = TypeVar("T")
+
+
+class BrokenEvent(Exception):
+    """An event whose detail is not of the form that its kind has."""
+
+
+class Told(NamedTuple, Generic[T]):
+    """An event, who told it and when."""
+
+    at_ns: int
+    node: str
+    event: T
+
+    def __str__(self) -> str:
+        return f"{self.node} at {self.at_ns / 1e9:.3f} s"
+
+
+def told(history: History, kinds: Mapping[str, type[T]]) -> list[Told[T]]:
+    """The events of these kinds in the order of time. Raises `BrokenEvent` naming the first that is malformed."""
+    events = history.events[history.events["kind"].isin(list(kinds)).to_numpy(dtype=bool)].sort_values("at_ns", kind="stable")
+    found: list[Told[T]] = []
+    for at_ns, node, kind, detail in zip(
+        events["at_ns"].tolist(), events["node"].array, events["kind"].array, events["detail"].array, strict=True
+    ):
+        try:
+            event = msgspec.json.decode(detail if isinstance(detail, str) else "", type=kinds[kind])
+        except msgspec.DecodeError as error:
+            raise BrokenEvent(f"the event {kind} of {node} at {at_ns / 1e9:.3f} s says {detail}: {error}") from error
+        found.append(Told(at_ns, str(node), event))
+    return found

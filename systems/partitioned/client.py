@@ -1,0 +1,222 @@
+"""How load reaches the partitioned store: a client keeps a map, and asks the node that answers for a key by it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from harness.http.client import HttpClient
+from harness.http.message import Response, TransportError, Unreachable
+from harness.model.system import Address, Answer, Call, CallFailed
+from systems.partitioned.bugs import CORRECT, Rules
+from systems.partitioned.messages import (
+    KEY_PATH,
+    MANY_PATH,
+    MAP_PATH,
+    SCAN_PATH,
+    GetMany,
+    Got,
+    GotMany,
+    NotDone,
+    Put,
+    Refusal,
+    Scan,
+    Scanned,
+)
+from systems.partitioned.node import MISDIRECTED
+from systems.partitioned.partition_map import PartitionMap
+
+PATIENCE_S: Final = 0.9
+"""How long a call is tried that has had no effect yet. A load gives a call up soon after."""
+READ_S: Final = 0.4
+"""A read that has had no answer for so long is asked again, by a new map."""
+WRITE_S: Final = 60.0
+"""Only an end to waiting if nothing else ends it."""
+MAP_S: Final = 0.15
+PAUSE_S: Final = 0.01
+SCAN_LIMIT: Final = 1000
+
+
+class PartitionedClient:
+    """Asks the first owner of a key, by the map that it has.
+
+    Told that it has to ask another node, it gets a newer map, of whoever has one, and tries again. A write that may have had
+    its effect is never sent again.
+    """
+
+    def __init__(self, home: int, entries: Sequence[tuple[str, Address]], coordinator: str, rules: Rules = CORRECT) -> None:
+        self._nodes = {name: HttpClient(address) for name, address in entries}
+        self._coordinator = coordinator
+        self._rules = rules
+        self._turn = home
+        self._map: PartitionMap | None = None
+        self._behind = False
+
+    async def invoke(self, call: Call) -> Answer:
+        try:
+            async with asyncio.timeout(PATIENCE_S) as patience:
+                match call.kind:
+                    case "read":
+                        return await self._one("GET", call.key, b"", READ_S)
+                    case "write" if call.value is not None:
+                        self._lasts(patience)
+                        return await self._one("PUT", call.key, msgspec.json.encode(Put(call.value)), WRITE_S)
+                    case "delete":
+                        self._lasts(patience)
+                        return await self._one("DELETE", call.key, b"", WRITE_S)
+                    case "multi_get":
+                        return await self._many(msgspec.json.decode(call.key, type=list[str]))
+                    case "scan":
+                        return await self._scanned(*msgspec.json.decode(call.key, type=tuple[str, str | None]))
+        except TimeoutError as error:
+            raise CallFailed(f"no node answered within {PATIENCE_S:g} s") from error
+        raise CallFailed(f"this store reads, writes, deletes, and knows multi_get and scan; this call is {call}")
+
+    async def close(self) -> None:
+        for client in self._nodes.values():
+            client.close()
+
+    @staticmethod
+    def _lasts(patience: asyncio.Timeout) -> None:
+        """Not to be ended from here: it may have its effect."""
+        patience.reschedule(None)
+
+    # --------------------------------------------------------------------------------------------------------- calls
+
+    async def _one(self, method: str, key: str, body: bytes, timeout_s: float) -> Answer:
+        clock = asyncio.get_running_loop().time
+        until_s, why = clock() + PATIENCE_S, "no map"
+        while clock() < until_s:
+            name = await self._owner_of(key)
+            if name is not None:
+                try:
+                    response = await self._nodes[name].request(
+                        method, KEY_PATH + quote(key, safe=""), body, timeout_s=timeout_s
+                    )
+                except Unreachable as error:
+                    why = f"{name}: {error}"
+                except TransportError as error:
+                    if method != "GET":
+                        raise type(error)(f"{name}: {error}") from error
+                    why = f"{name}: {error}"
+                else:
+                    if response.status == 200:
+                        got = response.decode(Got)
+                        self._heard(got.epoch)
+                        return Answer(got.value, name)
+                    why = _told(name, response)
+                    if response.status == 504 and method != "GET":
+                        raise TransportError(why)
+                    if response.status not in (MISDIRECTED, 503, 504):
+                        raise TransportError(why)
+            await self._refresh()
+            await asyncio.sleep(PAUSE_S)
+        raise CallFailed(why)
+
+    async def _many(self, keys: Sequence[str]) -> Answer:
+        """All of them, each node asked for its own at once. A JSON object."""
+        values: dict[str, str | None] = {}
+
+        async def ask(name: str, mine: list[str]) -> None:
+            try:
+                response = await self._nodes[name].request(
+                    "POST", MANY_PATH, msgspec.json.encode(GetMany(mine)), timeout_s=READ_S
+                )
+            except TransportError:
+                return
+            if response.status == 200:
+                got = response.decode(GotMany)
+                values.update(got.values)
+                self._heard(got.epoch)
+
+        while missing := [key for key in keys if key not in values]:
+            owners: dict[str, list[str]] = {}
+            for key in missing:
+                name = await self._owner_of(key)
+                if name is not None:
+                    owners.setdefault(name, []).append(key)
+            async with asyncio.TaskGroup() as tasks:
+                for name, mine in owners.items():
+                    tasks.create_task(ask(name, mine))
+            if any(key not in values for key in keys):
+                await self._refresh()
+                await asyncio.sleep(PAUSE_S)
+        return Answer(msgspec.json.encode(values).decode())
+
+    async def _scanned(self, low: str, high: str | None) -> Answer:
+        """The keys of a range with their values, one node after another. A JSON object."""
+        values: dict[str, str] = {}
+        at: str | None = low
+        while at is not None:
+            name = await self._owner_of(at)
+            if name is not None:
+                try:
+                    response = await self._nodes[name].request(
+                        "POST", SCAN_PATH, msgspec.json.encode(Scan(at, high, SCAN_LIMIT)), timeout_s=READ_S
+                    )
+                except TransportError:
+                    response = Response(503)
+                if response.status == 200:
+                    scanned = response.decode(Scanned)
+                    values |= scanned.values
+                    at = scanned.until
+                    continue
+                if response.status == 400:
+                    raise CallFailed(_told(name, response))
+            await self._refresh()
+            await asyncio.sleep(PAUSE_S)
+        return Answer(msgspec.json.encode(values).decode())
+
+    # ----------------------------------------------------------------------------------------------------------- map
+
+    async def _owner_of(self, key: str) -> str | None:
+        if self._map is None or self._behind:
+            await self._refresh()
+        if self._map is None:
+            return None
+        leaders = self._rules.leaders(self._map.partition_at(self._map.position(key)))
+        self._turn += 1
+        name = leaders[self._turn % len(leaders)]
+        return name if name in self._nodes else None
+
+    def _heard(self, epoch: int) -> None:
+        """A node goes by this epoch."""
+        self._behind = self._rules.maps_refreshed and self._map is not None and epoch > self._map.epoch
+
+    async def _refresh(self) -> None:
+        """Get a newer map: of the coordinator, and if it does not answer of the others in turn."""
+        if self._map is not None and not self._rules.maps_refreshed:
+            return
+        self._behind = False
+        for name in self._in_turn():
+            try:
+                response = await self._nodes[name].request("GET", MAP_PATH, timeout_s=MAP_S)
+                if response.status != 200:
+                    continue
+                found = response.decode(PartitionMap)
+            except (TransportError, msgspec.MsgspecError):
+                continue
+            if self._map is None or found.epoch > self._map.epoch:
+                self._map = found
+                return
+            if name == self._coordinator:  # it has the newest
+                return
+
+    def _in_turn(self) -> Iterable[str]:
+        """The coordinator, and then two others, each time other ones."""
+        others = [name for name in self._nodes if name != self._coordinator]
+        self._turn += 1
+        first = [self._coordinator] if self._coordinator in self._nodes else []
+        return (*first, *(others[(self._turn + step) % len(others)] for step in range(min(2, len(others)))))
+
+
+def _told(name: str, response: Response) -> str:
+    try:
+        told = response.decode(Refusal).why if response.status == MISDIRECTED else response.decode(NotDone).error
+    except msgspec.MsgspecError:
+        told = f"status {response.status}, {response.body.decode(errors='replace')}"
+    return f"{name}: {told}"

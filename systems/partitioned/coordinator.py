@@ -1,0 +1,331 @@
+"""The keeper of the map: it knows who is a member, has partitions moved, and tells every node which epoch it is.
+
+GET /map                       the map
+POST /members {"join": {"name": "n4"}} or {"leave": "n2"}   200 with the map's epoch; 400: it makes no sense
+POST /split, /merge {"at": …}  cut a partition in two at a key, or join two that meet there
+
+What it decides is decided by pure functions from the map and what it sees (`moving`, `placing`), and is on its disk before
+anyone is told: `Keeper` is all that would have to be replaced for several coordinators with one log among them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from harness.http.client import HttpClient
+from harness.http.message import Request, Response, TransportError
+from harness.model.errors import UsageError
+from harness.node.context import NodeContext
+from systems.partitioned.bugs import BUGS, Rules
+from systems.partitioned.known_map import read_map, write_map
+from systems.partitioned.messages import BEAT_PATH, HOT_PATH, At, Beat, Change, Hot, NotDone, Status
+from systems.partitioned.moving import Seen, advanced, first_map, joined, left, merged, split
+from systems.partitioned.partition_map import Method, Partition, PartitionMap
+from systems.partitioned.peer import Peer
+from systems.partitioned.placing import BOUND, coolest, hottest, rebalanced
+from systems.partitioned.telling import told_members
+from systems.parts.partitioning.members import Member
+from systems.parts.partitioning.ranges import KeyRange, split_point
+
+BEAT_S: Final = 0.05
+"""How often every node is told the epoch, and asked how it is."""
+ANSWER_S: Final = 0.3
+SUSPECT_S: Final = 0.6
+"""A node that has not answered for so long seems to be down."""
+REST_S: Final = 0.2
+"""After a move was rolled back, its partition is left alone for so long."""
+BALANCE_S: Final = 0.5
+"""Loads are looked at so often, and compared over that time."""
+LEAST_LOAD_PER_S: Final = 40.0
+"""With less than that in all, nothing is moved because of load."""
+_LOOKS: Final = 4
+"""A load is the mean of so many looks."""
+
+
+class Config(msgspec.Struct, frozen=True):
+    """The coordinator's settings."""
+
+    method: Method
+    members: list[Member]
+    replicas: int = 1
+    partitions: int = 64
+    boundaries: list[str] = []
+    moves_at_once: int = 4
+    balance: bool = False
+    bound: float = BOUND
+    bug: str | None = None
+
+
+class Keeper(Protocol):
+    """Where the map lies. Of two that ask for one epoch, `decide` lets one have it."""
+
+    @property
+    def map(self) -> PartitionMap: ...
+
+    async def decide(self, newer: PartitionMap) -> bool:
+        """Make this the map. False if it could not be made to last: then nothing has changed."""
+
+
+class OneDisk:
+    """The map on the disk of one coordinator."""
+
+    def __init__(self, node: NodeContext, first: Callable[[], PartitionMap], rules: Rules) -> None:
+        self._node = node
+        self._rules = rules
+        self.map = read_map(node.disk) or first()
+
+    async def decide(self, newer: PartitionMap) -> bool:
+        if self._rules.decisions_last:
+            try:
+                write_map(self._node.disk, newer)
+            except OSError as error:
+                self._node.log(f"the disk did not take the map of epoch {newer.epoch}: {error}")
+                return False
+        self.map = newer
+        return True
+
+
+class Coordinator:
+    """Asks all nodes again and again how they are, and makes the next map of it."""
+
+    def __init__(self, node: NodeContext, config: Config) -> None:
+        self._node = node
+        self._config = config
+        self._rules = BUGS.variant(config.bug)
+        self._keeper: Keeper = OneDisk(
+            node,
+            lambda: first_map(
+                config.method, config.members, config.replicas, config.partitions, config.boundaries, self._rules.place
+            ),
+            self._rules,
+        )
+        self._peers = {name: Peer(address) for name, address in sorted(node.peers.items())}
+        self._clients = {name: HttpClient(address) for name, address in sorted(node.peers.items())}
+        self._answered_s = dict.fromkeys(self._peers, node.clock())
+        self._statuses: dict[str, Status] = {}
+        self._rests_until_s: dict[str, float] = {}
+        self._changing = asyncio.Lock()
+        self._loads = Loads()
+        self._told_settled = 0
+        node.show(lambda: {"map": self._map, "opened": True})
+        node.report_unsettled(self._unsettled)
+
+    @property
+    def _map(self) -> PartitionMap:
+        return self._keeper.map
+
+    async def handle(self, request: Request) -> Response:
+        try:
+            match request.method, request.path:
+                case "GET", "/map":
+                    return Response.json(self._map)
+                case "POST", "/members":
+                    return await self._change_members(request.decode(Change))
+                case "POST", "/split":
+                    at = request.decode(At).at
+                    return await self._change(lambda now: split(now, now.position(at)))
+                case "POST", "/merge":
+                    at = request.decode(At).at
+                    return await self._change(lambda now: merged(now, now.position(at)))
+        except UsageError as error:
+            return Response.json(NotDone(str(error)), 400)
+        return Response(404, b"there are GET /map, POST /members, POST /split and POST /merge")
+
+    async def keep(self) -> None:
+        """Beat after beat, for ever."""
+        if self._map.epoch == 1:
+            await self._keeper.decide(self._map)
+            self._tell(None)
+        looked_s = self._node.clock()
+        while True:
+            async with asyncio.TaskGroup() as tasks:
+                for name in self._peers:
+                    tasks.create_task(self._beat(name, self._statuses.get(name)))
+            await self._advance()
+            if self._config.balance and self._node.clock() - looked_s >= BALANCE_S:
+                self._loads.look(self._statuses, self._node.clock() - looked_s)
+                looked_s = self._node.clock()
+                await self._balance()
+            await asyncio.sleep(BEAT_S)
+
+    # --------------------------------------------------------------------------------------------------------- beats
+
+    async def _beat(self, name: str, before: Status | None) -> None:
+        now = self._map
+        knows = before is not None and before.epoch >= now.epoch
+        status = await self._peers[name].ask(BEAT_PATH, Beat(now.epoch, None if knows else now), Status, ANSWER_S)
+        if isinstance(status, Status):
+            self._answered_s[name] = self._node.clock()
+            self._statuses[name] = status
+        else:
+            self._statuses.pop(name, None)
+
+    async def _tell_all(self, before: PartitionMap) -> None:
+        """Tell the nodes of a new map: first those that had something which others get, so that they come to an end with it."""
+        after = self._map
+        giving = {
+            old.owners[0]
+            for old in before.partitions
+            if (new := after.partition_at(old.low)).owners[0] != old.owners[0] or (old.target and not new.target)
+        }
+        for names in (sorted(giving & set(self._peers)), [name for name in self._peers if name not in giving]):
+            async with asyncio.TaskGroup() as tasks:
+                for name in names:
+                    tasks.create_task(self._beat(name, None))
+
+    def _seen(self) -> Seen:
+        now_s = self._node.clock()
+        copied: dict[tuple[str, int], set[str]] = {}
+        for name, status in self._statuses.items():
+            for low, move in status.copied:
+                copied.setdefault((low, move), set()).add(name)
+        return Seen(
+            down=frozenset(name for name in self._map.holders if now_s - self._answered_s.get(name, -SUSPECT_S) >= SUSPECT_S),
+            failing=frozenset(name for name, status in self._statuses.items() if status.failing),
+            copied={which: frozenset(names) for which, names in copied.items()},
+            resting=frozenset(low for low, until_s in self._rests_until_s.items() if until_s > now_s),
+        )
+
+    # ------------------------------------------------------------------------------------------------------- changes
+
+    async def _advance(self) -> None:
+        """Whatever is due."""
+        async with self._changing:
+            before = self._map
+            after = advanced(before, self._seen(), self._config.moves_at_once)
+            if after is not None and await self._keeper.decide(after):
+                self._tell(before)
+                for old in before.moving:
+                    new = after.partition_at(old.low)
+                    if not new.target and set(new.owners) == set(old.owners):
+                        self._rests_until_s[old.low] = self._node.clock() + REST_S
+                await self._tell_all(before)
+            if self._map.settled and self._told_settled != self._map.epoch:
+                self._told_settled = self._map.epoch
+                self._node.event("settled", {"epoch": self._map.epoch})
+
+    async def _change(self, make: Callable[[PartitionMap], PartitionMap]) -> Response:
+        """The map that someone asks for. Raises `UsageError` if it makes no sense."""
+        async with self._changing:
+            before = self._map
+            if not await self._keeper.decide(make(before)):
+                return Response.json(NotDone("the coordinator's disk did not take it"), 503)
+            self._tell(before)
+        return Response.json({"epoch": self._map.epoch})
+
+    async def _change_members(self, change: Change) -> Response:
+        if (change.join is None) == (change.leave is None):
+            raise UsageError('Say one of two: {"join": {"name": "n4"}} or {"leave": "n2"}.')
+        name = change.join.name if change.join else change.leave
+        if name not in self._peers:
+            raise UsageError(f"There is no node {name!r}. There are: {', '.join(self._peers)}.")
+        place = self._rules.place
+        if change.join:
+            member = change.join
+            return await self._change(lambda now: joined(now, member, place))
+        return await self._change(lambda now: left(now, name, place))
+
+    # ---------------------------------------------------------------------------------------------------------- load
+
+    async def _balance(self) -> None:
+        """Have partitions moved, or cut a range in two, because of what is asked of them."""
+        rates = self._loads.rates(self._map)
+        if not self._map.settled or sum(rates.values()) < LEAST_LOAD_PER_S:
+            return
+        async with self._changing:
+            before = self._map
+            after = rebalanced(before, rates, self._config.bound)
+            if after is not None and before.settled and await self._keeper.decide(after):
+                self._tell(before, "load")
+                self._loads.begin_anew()
+                return
+        hot = hottest(self._map, rates, self._config.bound)
+        if hot is not None:
+            await self._split(hot, rates)
+
+    async def _split(self, hot: Partition, rates: dict[str, float]) -> None:
+        """Cut a range where both halves have most nearly the same load, and give the second one away."""
+        owner = hot.owners[0]
+        try:
+            response = await self._clients[owner].request(
+                "POST", HOT_PATH, msgspec.json.encode(At(hot.low)), timeout_s=ANSWER_S
+            )
+            counts = response.decode(Hot).counts
+        except (TransportError, msgspec.MsgspecError):
+            return
+        number = self._map.number_at(hot.low)
+        at = split_point(KeyRange(hot.low, self._map.high_of(number), owner), counts)
+        to = coolest(self._map, rates, hot.placed)
+        if at is None:
+            return
+        second = hot.placed if to is None else (to, *hot.placed[1:])
+        async with self._changing:
+            before = self._map
+            try:
+                after = split(before, at, self._rules.second_half(second, hot.placed))
+            except UsageError:  # it moves again, or was cut meanwhile
+                return
+            if await self._keeper.decide(after):
+                self._tell(before, "load")
+                self._loads.begin_anew()
+
+    # ---------------------------------------------------------------------------------------------------------- told
+
+    def _tell(self, before: PartitionMap | None, why: str = "members") -> None:
+        """Have the new map in the history, and what is to move because of it."""
+        now = self._map
+        changed = [
+            [one.low, one.epoch, list(one.owners), list(one.target)]
+            for one in now.partitions
+            if before is None or len(before.partitions) != len(now.partitions) or one.epoch > before.epoch
+        ]
+        whole = before is None or len(before.partitions) != len(now.partitions)
+        self._node.event("map", {"epoch": now.epoch, "method": now.method, "whole": whole, "partitions": changed})
+        if before is None or [one.placed for one in before.partitions] != [one.placed for one in now.partitions]:
+            self._node.event("planned", told_members(before, now, why))
+
+    def _unsettled(self) -> dict[str, int]:
+        waiting = sum(not one.is_placed and not one.target for one in self._map.partitions)
+        return {"moves under way": len(self._map.moving), "moves to come": waiting}
+
+
+class Loads:
+    """How many requests a second each partition has, from what nodes count."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, int], dict[str, int]] = {}
+        self._looks: list[dict[str, float]] = []
+
+    def look(self, statuses: dict[str, Status], over_s: float) -> None:
+        """Take what has been counted in the last so many seconds."""
+        found: dict[str, float] = {}
+        for name, status in statuses.items():
+            before = self._last.get((name, status.start))
+            if before is not None:
+                for low, count in status.loads.items():
+                    found[low] = found.get(low, 0.0) + max(0, count - before.get(low, 0)) / over_s
+            self._last[name, status.start] = status.loads
+        self._looks = [*self._looks, found][-_LOOKS:]
+
+    def begin_anew(self) -> None:
+        """What was seen until now is of another division."""
+        self._looks = []
+
+    def rates(self, now: PartitionMap) -> dict[str, float]:
+        """Requests a second by partition; nothing until there is enough to go by."""
+        if len(self._looks) < _LOOKS:
+            return {}
+        lows: Sequence[str] = [one.low for one in now.partitions]
+        return {low: sum(look.get(low, 0.0) for look in self._looks) / _LOOKS for low in lows}
+
+
+async def main(node: NodeContext) -> None:
+    """Run the coordinator."""
+    coordinator = Coordinator(node, node.config(Config))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(coordinator.keep())
+        await node.serve(coordinator.handle)

@@ -1,0 +1,57 @@
+"""Wrong parts of a partitioned store, for its known bugs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from systems.partitioned.partition_map import Partition, PartitionMap, position
+from systems.partitioned.placing import Owners, placed
+from systems.parts.partitioning.hashing import key_hash
+from systems.parts.partitioning.members import Member
+
+
+def salted_position(now: PartitionMap, key: str, node: str) -> str:
+    """A hash that differs between processes, as that of Python's texts does."""
+    return f"{key_hash(node + key):016x}:{key}" if now.method != "range" else position(now.method, key)
+
+
+def placed_modulo(before: PartitionMap, members: tuple[Member, ...]) -> list[Owners]:
+    names = sorted(member.name for member in members)
+    return [
+        tuple(names[(number + step) % len(names)] for step in range(before.replicas))
+        for number in range(len(before.partitions))
+    ]
+
+
+def placed_with_ghosts(before: PartitionMap, members: tuple[Member, ...]) -> list[Owners]:
+    """Whoever leaves keeps every fourth of its partitions."""
+    after, gone = placed(before, members), set(before.names) - {member.name for member in members}
+    return [
+        one.placed if number % 4 == 0 and set(one.placed) & gone else owners
+        for number, (one, owners) in enumerate(zip(before.partitions, after, strict=True))
+    ]
+
+
+def placed_in_any_zone(before: PartitionMap, members: tuple[Member, ...]) -> list[Owners]:
+    return placed(before, tuple(replace(member, zone="") for member in members))
+
+
+def placed_without_weights(before: PartitionMap, members: tuple[Member, ...]) -> list[Owners]:
+    return placed(before, tuple(replace(member, weight=1.0) for member in members))
+
+
+def old_and_new_owner(partition: Partition) -> tuple[str, ...]:
+    return (*partition.owners[:1], *partition.target[:1])
+
+
+def lets_go_at_once(partition: Partition, node: str) -> bool:
+    return node not in (partition.target or partition.owners)
+
+
+def after_the_first(low: str) -> str:
+    """The partition's own beginning, at which a key may lie."""
+    return low
+
+
+def second_half_stays(to: Owners, stays: Owners) -> Owners:
+    return stays

@@ -1,0 +1,115 @@
+"""Which nodes hold which keys: a map with a number, its epoch. A value, without I/O; `moving` says how one follows another."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Final, Literal
+
+import msgspec
+
+from systems.parts.partitioning.hashing import BITS, key_hash
+from systems.parts.partitioning.members import Member
+
+Method = Literal["range", "slots", "consistent", "bounded", "rendezvous", "jump", "multi-probe"]
+
+SEPARATOR: Final = ":"
+
+
+class Partition(msgspec.Struct, frozen=True):
+    """The keys whose positions are from `low` on to before the next partition's `low`, and who holds them."""
+
+    low: str
+    epoch: int
+    """When this entry last changed. Nodes name it whenever they speak of a key, so that they know that they mean the same."""
+    owners: tuple[str, ...]
+    """The replicas. The first one answers clients."""
+    placed: tuple[str, ...]
+    """Where the replicas are meant to be. If these are other nodes than the owners, the partition has yet to move."""
+    target: tuple[str, ...] = ()
+    """Who is about to become the owners; empty if it does not move."""
+    move: int = 0
+    """The epoch in which its move began, which stands for the move; 0 if it does not move."""
+
+    @property
+    def arriving(self) -> tuple[str, ...]:
+        """Who needs a copy before the move is over."""
+        return tuple(name for name in self.target if name not in self.owners)
+
+    @property
+    def is_placed(self) -> bool:
+        return not self.target and set(self.owners) == set(self.placed)
+
+
+class PartitionMap(msgspec.Struct, frozen=True, dict=True):
+    """All keys, cut into partitions without a gap, in the order of their positions."""
+
+    epoch: int
+    method: Method
+    replicas: int
+    members: tuple[Member, ...]
+    """The nodes that are to hold keys, in the order in which they joined."""
+    partitions: tuple[Partition, ...]
+
+    def position(self, key: str) -> str:
+        """Where a key lies in the order that is cut: at itself for ranges, else at its hash."""
+        return position(self.method, key)
+
+    def partition_at(self, place: str) -> Partition:
+        """The partition of a position."""
+        return self.partitions[bisect_right(self._lows, place) - 1]
+
+    def number_at(self, place: str) -> int:
+        return bisect_right(self._lows, place) - 1
+
+    def high_of(self, number: int) -> str | None:
+        """Where a partition ends; None for the last one."""
+        return self.partitions[number + 1].low if number + 1 < len(self.partitions) else None
+
+    def bounded(self) -> Iterator[tuple[Partition, str | None]]:
+        """Each partition with where it ends."""
+        for number, partition in enumerate(self.partitions):
+            yield partition, self.high_of(number)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(member.name for member in self.members)
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Members, and those that have left and still hold something."""
+        held = {name for one in self.partitions for name in (*one.owners, *one.target)}
+        return tuple(dict.fromkeys([*self.names, *sorted(held)]))
+
+    @property
+    def moving(self) -> tuple[Partition, ...]:
+        return tuple(one for one in self.partitions if one.target)
+
+    @property
+    def settled(self) -> bool:
+        """Whether every partition is where it is meant to be."""
+        return all(one.is_placed for one in self.partitions)
+
+    @cached_property
+    def _lows(self) -> Sequence[str]:
+        return [one.low for one in self.partitions]
+
+
+def position(method: Method, key: str) -> str:
+    """The place of a key in the order that partitions cut. No two keys have the same."""
+    return key if method == "range" else f"{key_hash(key):016x}{SEPARATOR}{key}"
+
+
+def key_at(method: Method, place: str) -> str:
+    """The key of a position."""
+    return place if method == "range" else place.partition(SEPARATOR)[2]
+
+
+def even_lows(count: int) -> list[str]:
+    """Where so many partitions of equal size begin, among hashes."""
+    return ["", *(f"{(number << BITS) // count:016x}" for number in range(1, count))]
+
+
+def majority(names: Sequence[str]) -> int:
+    return len(names) // 2 + 1

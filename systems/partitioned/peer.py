@@ -1,0 +1,69 @@
+"""Another node, as one reaches it over its link; whatever is said carries a checksum."""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from harness.http.client import HttpClient
+from harness.http.message import Request, Response, TransportError
+from harness.model.system import Address
+from systems.partitioned.frames import Damaged, sealed, unsealed
+from systems.partitioned.messages import Refusal
+
+T = TypeVar("T")
+
+MAX_IN_FLIGHT: Final = 128
+SILENT_AFTER: Final = 4
+MAX_IN_FLIGHT_SILENT: Final = 8
+"""A node without an answer to so many requests in a row is asked by fewer at a time, until it answers."""
+
+REFUSED: Final = 409
+BAD: Final = Response(400, b"damaged on its way")
+
+
+class Peer:
+    """Asks one node, over few connections if it does not answer."""
+
+    def __init__(self, address: Address, *, checked: bool = True) -> None:
+        self._client = HttpClient(address)
+        self._checked = checked
+        self._in_flight = 0
+        self._unanswered = 0
+
+    async def ask(self, path: str, request: object, kind: type[T], timeout_s: float) -> T | Refusal | None:
+        """The answer, or why it was refused; None if none came: what was asked may have been done all the same."""
+        if self._in_flight >= (MAX_IN_FLIGHT if self._unanswered < SILENT_AFTER else MAX_IN_FLIGHT_SILENT):
+            return None
+        self._in_flight += 1
+        try:
+            response = await self._client.request("POST", path, sealed(msgspec.json.encode(request)), timeout_s=timeout_s)
+        except TransportError:
+            self._unanswered += 1
+            return None
+        finally:
+            self._in_flight -= 1
+        self._unanswered = 0
+        if response.status not in (200, REFUSED):
+            return None
+        try:
+            body = unsealed(response.body, checked=self._checked)
+            return msgspec.json.decode(body, type=kind) if response.status == 200 else msgspec.json.decode(body, type=Refusal)
+        except (Damaged, msgspec.MsgspecError):
+            return None
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def read(request: Request, kind: type[T], *, checked: bool = True) -> T:
+    """What was asked. Raises `Damaged` if it changed on its way."""
+    try:
+        return msgspec.json.decode(unsealed(request.body, checked=checked), type=kind)
+    except msgspec.MsgspecError as error:
+        raise Damaged(str(error)) from error
+
+
+def answer(value: object, status: int = 200) -> Response:
+    return Response(status, sealed(msgspec.json.encode(value)), (("content-type", "application/json"),))

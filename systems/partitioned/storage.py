@@ -1,0 +1,241 @@
+"""What a node holds, in memory and on its disk: a log in segments, many entries with one sync (group commit).
+
+A segment is appended to until it is long; when little of it is still in use, what is goes into the present segment, and it is
+emptied (as in M. Rosenblum and J. Ousterhout, "The Design and Implementation of a Log-Structured File System", ACM TOCS 10(1),
+1992). So a copy of some megabytes, and room for it when it has moved away, costs neither long pauses nor twice the disk.
+
+Beside entries there are notes, short texts by name, which are written in the same record as entries: what is noted of a copy
+is on the disk if, and only if, the entries are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+from sortedcontainers import SortedDict
+
+from harness.node.disk import Disk
+from systems.partitioned.bugs import CORRECT, Rules
+from systems.partitioned.frames import encode_line, lines
+from systems.partitioned.messages import Entry, Held
+
+SEGMENT_BYTES: Final = 4 << 20
+_OVERHEAD_BYTES: Final = 48
+"""What an entry takes besides its position and its value, about."""
+_SLACK_BYTES: Final = 1 << 16
+"""So much may be out of date before anything is cleaned up."""
+
+
+class _Record(msgspec.Struct, array_like=True):
+    number: int
+    held: list[Held]
+    notes: dict[str, str | None]
+
+
+class _Slot(NamedTuple):
+    entry: Entry
+    segment: int
+
+
+class Storage:
+    """Entries by position, and notes. Nothing is answered before `opened`."""
+
+    def __init__(self, disk: Disk, log: Callable[[str], None], *, rules: Rules = CORRECT, segment_bytes: int = SEGMENT_BYTES):
+        self._disk = disk
+        self._log = log
+        self._rules = rules
+        self._segment_bytes = segment_bytes
+        self._slots: SortedDict[str, _Slot] = SortedDict()
+        self._places: dict[int, set[str]] = {}
+        """By segment, which positions' entries it has."""
+        self._lengths: dict[int, int] = {}
+        """Of the segments that hold anything."""
+        self._present = 0
+        self._number = 0
+        self._waiting: list[tuple[Sequence[Held], Mapping[str, str | None], asyncio.Future[bool]]] = []
+        self.notes: dict[str, str] = {}
+        self.held_bytes = 0
+        self.opened = False
+        self.failing = False
+        """Whether the disk did not take what it was last given."""
+
+    def open(self) -> None:
+        """Read back what was held. Raises `OSError` if the disk does not take it anew, `Damaged` if it is not what it was.
+
+        What was read may be in the kernel's memory only, and the last life may have seen a sync fail. So all is written anew.
+        """
+        self._slots, self._places, self._lengths, self.held_bytes = SortedDict(), {}, {}, 0
+        newest: dict[str, Entry] = {}
+        notes: dict[str, tuple[int, str | None]] = {}
+        old = [name for name in self._disk.names() if name.startswith("segment-")]
+        for name in old:
+            records, torn_bytes = lines(self._disk.read(name) or b"")
+            if torn_bytes:
+                self._log(f"the last {torn_bytes} bytes of {name} were torn by a crash and are cut off")
+            for record in (msgspec.json.decode(data, type=_Record) for data in records):
+                self._number = max(self._number, record.number)
+                for held in record.held:
+                    newest[held.place] = max(newest.get(held.place, Entry()), held.entry, key=lambda one: one.version)
+                for note, text in record.notes.items():
+                    notes[note] = max(notes.get(note, (0, None)), (record.number, text), key=lambda one: one[0])
+        self.notes = {note: text for note, (_, text) in notes.items() if text is not None}
+        self._present = 1 + max((int(name.partition("-")[2]) for name in old), default=0)
+        begun = self._present
+        everything = [Held(place, entry) for place, entry in newest.items()]
+        for part in _parts(everything, self._segment_bytes) if old else ():
+            self._number += 1
+            data = encode_line(msgspec.json.encode(_Record(self._number, part, dict(self.notes))))
+            self._disk.replace(_name(self._present), data)
+            self._lengths[self._present] = len(data)
+            self._take(part)
+            self._present += 1
+        for name in old:
+            if int(name.partition("-")[2]) < begun and self._disk.read(name):
+                self._disk.replace(name, b"")
+        self.opened = True
+
+    def entry(self, place: str) -> Entry:
+        slot = self._slots.get(place)
+        return slot.entry if slot else Entry()
+
+    async def put(self, held: Sequence[Held], notes: Mapping[str, str | None] | None = None) -> bool:
+        """Hold these unless what is there is newer; whether that is on the disk now."""
+        if not notes and all(map(self._has, held)):
+            return True
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._commit)  # after everything else that has arrived in this turn of the loop
+        done: asyncio.Future[bool] = loop.create_future()
+        self._waiting.append((held, notes or {}, done))
+        return await done
+
+    def between(self, low: str, high: str | None, after: str = "") -> Iterator[Held]:
+        """What is held from `low` to before `high`, in order, after a position; nothing may be changed meanwhile."""
+        begin, at_it = (after, False) if after else (low, True)
+        for place in self._slots.irange(begin, high, inclusive=(at_it, False)):
+            yield Held(place, self._slots[place].entry)
+
+    def forget(self, low: str, high: str | None) -> int:
+        """Let go of what is held from `low` to before `high`; returns how much that was, in entries.
+
+        It may come back with the next start, and does no harm: it is older than all that is written where it belongs.
+        """
+        places = list(self._slots.irange(low, high, inclusive=(True, False)))
+        for place in places:
+            self._drop(place)
+        return len(places)
+
+    def _has(self, held: Held) -> bool:
+        return self._rules.newest_kept and held.entry.version <= self.entry(held.place).version
+
+    def _commit(self) -> None:
+        """Blocks the loop for one sync."""
+        waiting, self._waiting = self._waiting, []
+        newest: dict[str, Held] = {}
+        notes: dict[str, str | None] = {}
+        for held, more, _ in waiting:
+            notes.update(more)
+            for one in held:
+                before = newest.get(one.place)
+                if not self._has(one) and (before is None or before.entry.version < one.entry.version):
+                    newest[one.place] = one
+        written = True
+        if newest or notes:
+            try:
+                self._write(list(newest.values()), notes)
+            except OSError as error:
+                self._log(f"the disk did not take {len(newest)} entries: {error}")
+                written = False
+            self.failing = not written
+            self._clean()
+        for _, _, done in waiting:
+            if not done.done():  # the caller may be gone
+                done.set_result(written)
+
+    def _write(self, held: list[Held], notes: Mapping[str, str | None]) -> None:
+        """Append one record, and hold what is in it. Raises `OSError` if the disk did not take it."""
+        if self._lengths.get(self._present, 0) >= self._segment_bytes:
+            self._present = self._next()
+        self._number += 1
+        data, name = encode_line(msgspec.json.encode(_Record(self._number, held, dict(notes)))), _name(self._present)
+        try:
+            self._disk.append(name, data)
+        except OSError:
+            if self._present not in self._lengths:
+                self._present = self._next()  # its name may not be on the disk, and would not be put there again
+            raise
+        segment, self._lengths[self._present] = self._present, self._lengths.get(self._present, 0) + len(data)
+        if self._rules.synced_before_answer:
+            try:
+                self._disk.sync(name)
+            except OSError:
+                self._present = self._next()  # what is in that segment now is not known, and a later sync would not tell
+                raise
+        for note, text in notes.items():
+            if text is None:
+                self.notes.pop(note, None)
+            else:
+                self.notes[note] = text
+        self._take(held, segment)
+
+    def _next(self) -> int:
+        return 1 + max(self._present, *self._lengths)
+
+    def _take(self, held: Sequence[Held], segment: int | None = None) -> None:
+        segment = self._present if segment is None else segment
+        mine = self._places.setdefault(segment, set())
+        for one in held:
+            if one.place in self._slots:
+                self._drop(one.place)
+            self._slots[one.place] = _Slot(one.entry, segment)
+            self.held_bytes += size_of(one)
+            mine.add(one.place)
+
+    def _drop(self, place: str) -> None:
+        slot = self._slots.pop(place)
+        self._places[slot.segment].discard(place)
+        self.held_bytes -= size_of(Held(place, slot.entry))
+
+    def _clean(self) -> None:
+        """Empty one segment of which little is in use, if much is out of date in all of them."""
+        if sum(self._lengths.values()) <= 2 * self.held_bytes + _SLACK_BYTES:
+            return
+        closed = [number for number in self._lengths if number != self._present]
+        if not closed:
+            self._present = self._next()
+            return
+        worst = min(closed, key=lambda number: len(self._places.get(number, ())) / (1 + self._lengths[number]))
+        kept = [Held(place, self._slots[place].entry) for place in sorted(self._places.get(worst, ()))]
+        try:
+            self._write(kept, dict(self.notes))
+            self._disk.replace(_name(worst), b"")
+        except OSError as error:
+            self._log(f"segment {worst} could not be cleaned up: {error}")
+            return
+        del self._lengths[worst]
+        self._places.pop(worst, None)
+
+
+def size_of(held: Held) -> int:
+    return len(held.place) + len(held.entry.value or "") + _OVERHEAD_BYTES
+
+
+def _name(segment: int) -> str:
+    return f"segment-{segment:06}"
+
+
+def _parts(held: Sequence[Held], limit_bytes: int) -> Iterator[list[Held]]:
+    """All of them in parts of about so many bytes; one empty part if there are none, for the notes."""
+    part: list[Held] = []
+    bytes_so_far = 0
+    for one in held:
+        part.append(one)
+        bytes_so_far += size_of(one)
+        if bytes_so_far >= limit_bytes:
+            yield part
+            part, bytes_so_far = [], 0
+    if part or not held:
+        yield part

@@ -1,0 +1,123 @@
+"""The system `Partitioned`: its topology, what it refuses, and drills of it in simulation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from faults.join import Join
+from faults.leave import Leave
+from harness.model.codec import describe, restore
+from harness.model.drill import Drill
+from harness.model.errors import UsageError
+from harness.model.fault import Window
+from harness.model.load import Load
+from harness.model.membership import HasMembership
+from harness.model.system import System, links_of
+from harness.run.catalog import find_drill
+from harness.simulation.seed_run import Judged, run_seed
+from harness.simulation.swarm import PLAIN
+from systems.partitioned import Partitioned
+from systems.quorum import Quorum
+from workloads.entities import Entities
+from workloads.registers import Registers
+
+
+def test_every_node_reaches_every_other_and_the_coordinator_reaches_all() -> None:
+    store = Partitioned(members=2, spares=1)
+    assert isinstance(store, System)
+    assert isinstance(store, HasMembership)
+    assert [node.name for node in store.nodes()] == ["n1", "n2", "n3", "coordinator"]
+    assert [node.name for node in store.nodes() if node.replica] == ["n1", "n2", "n3"]
+    links = {link.name for link in links_of(store)}
+    assert {"client>coordinator", "client>n3", "n1>n3", "n3>n1", "coordinator>n2"} <= links
+    assert "n1>coordinator" not in links
+
+
+def test_it_travels_to_another_process() -> None:
+    store = Partitioned(members=3, method="range", boundaries=("c", "f"), zones=0, weights=(1.0, 2.0, 1.0, 1.0), bug="no-sync")
+    assert restore(describe(store)) == store
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"members": 0}, "members=0"),
+        ({"replicas": 4}, "4 owners of a key were asked for; there are 3 members"),
+        ({"replicas": 3, "zones": 2}, "there are 2 zones"),
+        ({"method": "rang"}, "no such method. Did you mean 'range'"),
+        ({"boundaries": ("c",)}, "only ranges have boundaries"),
+        ({"method": "range", "boundaries": ("f", "c")}, "each must be above the one before it"),
+        ({"weights": (1.0,)}, "one for each of the 4 nodes, or none"),
+        ({"weights": (1.0, 0.0, 1.0, 1.0)}, "must be a number above 0"),
+        ({"weights": (1.0, -1.0, 1.0, 1.0)}, "must be a number above 0"),
+        ({"method": "jump", "weights": (1.0, 2.0, 1.0, 1.0)}, "knows no weights"),
+        ({"rate_mb_per_s": 0.0}, "a rate above 0"),
+        ({"bound": 1.0}, "a bound above 1"),
+        ({"bug": "both-serves"}, "Did you mean 'both-serve'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_line(settings: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words) as refused:
+        Partitioned(**settings)  # type: ignore[arg-type]
+    assert "\n" not in str(refused.value)
+
+
+def test_join_and_leave_are_for_systems_with_members() -> None:
+    with pytest.raises(UsageError, match="Join needs a system with the capability HasMembership"):
+        Drill(system=Quorum(), workload=Registers(), load=Load(rate=10, seconds=5), faults=[Join("n1").between(1, 2)])
+
+
+def simulated(drill: Drill, name: str = "partitioned/test", seed: int = 1) -> Judged:
+    """The drill as it is, on simulated machines."""
+    return run_seed(name, drill, seed, swarm=PLAIN)
+
+
+def short(name: str) -> Drill:
+    """A drill with half its load."""
+    drill = find_drill(f"partitioned/{name}").drill
+    return replace(drill, load=replace(drill.load, rate=drill.load.rate / 2))
+
+
+@pytest.mark.parametrize("name", ["joins", "receiver_killed", "ranges_join"])
+def test_a_drill_holds_in_simulation(name: str) -> None:
+    judged = simulated(short(name))
+    assert [(check.name, check.why) for check in judged.checks if check.valid is not True] == []
+    assert judged.recorded.broken is None
+
+
+@pytest.mark.parametrize(("name", "bug"), [("joins", "both-serve"), ("joins", "forgets-early")])
+def test_a_bug_does_not(name: str, bug: str) -> None:
+    drill = find_drill(f"partitioned/{name}", (f"system.bug={bug}",)).drill
+    assert any(simulated(drill, seed=seed).outcome.found for seed in (1, 2))
+
+
+def joining(node: str, **settings: object) -> Drill:
+    """A drill in which a node is to join that cannot, or can."""
+    window: Window = Join(node).between(0.5, 1.5)
+    return Drill(
+        system=Partitioned(members=2, spares=1, partitions=8, **settings),  # type: ignore[arg-type]
+        workload=Entities(entities=10, multi_gets=0.2),
+        load=Load(rate=50, seconds=2),
+        faults=[window],
+    )
+
+
+def test_a_join_that_is_refused_has_not_acted_and_says_why() -> None:
+    [window] = simulated(joining("n1")).recorded.history.fault_windows
+    assert window.acted is False
+    assert "n1 was refused: 'n1' is a member already" in window.evidence
+
+
+def test_a_join_tells_how_much_the_node_holds_in_the_end() -> None:
+    [window] = simulated(joining("n3")).recorded.history.fault_windows
+    assert window.acted is True
+    assert "n3 joins; in the end n3 holds" in window.evidence
+
+
+def test_the_last_replicas_cannot_leave() -> None:
+    drill = replace(joining("n3", replicas=2), faults=[Leave("n1").between(0.5, 1.5)])
+    [window] = simulated(drill).recorded.history.fault_windows
+    assert window.acted is False
+    assert "n1 was refused: 2 owners of a key were asked for; there are 1 members" in window.evidence

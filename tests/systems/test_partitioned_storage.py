@@ -1,0 +1,167 @@
+"""What a node of the partitioned store keeps: through crashes, failing disks and cleaning up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.node.crashpoints import MemoryFiles, crash_points
+from harness.node.disk import Disk
+from harness.node.files import Files
+from systems.partitioned.frames import Damaged, encode_line, lines, sealed, unsealed
+from systems.partitioned.messages import Entry, Held, Version
+from systems.partitioned.storage import Storage
+
+
+def held(place: str, counter: int, value: str | None = "v") -> Held:
+    return Held(place, Entry(Version(counter, "n1", 1), value))
+
+
+def opened(disk: Disk | Path, *, segment_bytes: int = 200) -> Storage:
+    storage = Storage(disk if isinstance(disk, Disk) else Disk(disk), lambda text: None, segment_bytes=segment_bytes)
+    storage.open()
+    return storage
+
+
+def put(storage: Storage, entries: Sequence[Held], notes: dict[str, str | None] | None = None) -> bool:
+    return asyncio.run(storage.put(entries, notes))
+
+
+def values(storage: Storage) -> dict[str, str | None]:
+    return {one.place: one.entry.value for one in storage.between("", None)}
+
+
+def test_what_was_put_is_there_after_a_restart_with_its_notes(tmp_path: Path) -> None:
+    storage = opened(tmp_path)
+    assert put(storage, [held("a", 1), held("b", 1)], {"note": "x"})
+    assert put(storage, [held("a", 2, "new"), held("b", 2, None)], {"note": None, "other": "y"})
+    for again in (storage, opened(tmp_path), opened(tmp_path)):
+        assert values(again) == {"a": "new", "b": None}
+        assert again.notes == {"other": "y"}
+
+
+def test_older_entries_change_nothing(tmp_path: Path) -> None:
+    storage = opened(tmp_path)
+    put(storage, [held("a", 5, "new")])
+    assert put(storage, [held("a", 4, "old")])
+    assert values(opened(tmp_path)) == {"a": "new"}
+
+
+def test_ranges_are_read_in_order_from_low_to_before_high_and_after_a_place(tmp_path: Path) -> None:
+    storage = opened(tmp_path)
+    put(storage, [held(place, 1) for place in "dabce"])
+    assert [one.place for one in storage.between("b", "e")] == ["b", "c", "d"]
+    assert [one.place for one in storage.between("b", "e", after="b")] == ["c", "d"]
+    assert storage.forget("b", "d") == 2
+    assert [one.place for one in storage.between("", None)] == ["a", "d", "e"]
+
+
+def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
+    storage = opened(tmp_path, segment_bytes=4096)
+    for counter in range(1, 400):
+        assert put(storage, [held(f"k{counter % 7}", counter, "x" * 200)])
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 100_000
+    assert len(values(opened(tmp_path))) == 7
+
+
+def test_no_crash_loses_what_was_acknowledged_or_parts_a_note_from_its_entries() -> None:
+    acknowledged: dict[str, int] = {}
+    noted = 0
+
+    def operation(disk: Disk) -> None:
+        nonlocal noted
+        acknowledged.clear()
+        noted = 0
+        storage = opened(disk, segment_bytes=150)
+        for counter in range(1, 8):
+            place = f"k{counter % 3}"
+            if put(storage, [held(place, counter, str(counter))], {"upto": str(counter)}):
+                acknowledged[place] = noted = counter
+
+    for crash in crash_points(operation):
+        storage = opened(crash.disk(), segment_bytes=150)
+        upto = int(storage.notes.get("upto", "0"))
+        assert upto >= noted, crash
+        for place, counter in acknowledged.items():
+            assert storage.entry(place).version.counter >= counter, crash
+        newest = max((storage.entry(f"k{number}").version.counter for number in range(3)), default=0)
+        assert newest == upto, crash  # in one record, or neither
+
+
+class FailingFiles(Files):
+    """Real files, of which some operations fail."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.failing: set[str] = set()
+
+    def append(self, name: str, data: bytes) -> None:
+        if "append" in self.failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().append(name, data)
+
+    def sync(self, name: str) -> None:
+        if "sync" in self.failing:
+            raise OSError(errno.EIO, "Input/output error")
+        super().sync(name)
+
+    def sync_folder(self) -> None:
+        if "folder" in self.failing:
+            raise OSError(errno.EIO, "Input/output error")
+        super().sync_folder()
+
+
+@pytest.mark.parametrize("what", ["append", "sync", "folder"])
+def test_what_the_disk_does_not_take_is_not_held_and_nothing_is_appended_behind_it(tmp_path: Path, what: str) -> None:
+    files = FailingFiles(tmp_path)
+    storage = opened(Disk(files), segment_bytes=60)  # a segment for every record
+    assert put(storage, [held("a", 1, "one")])
+    put(storage, [held("b", 1, "x" * 60)])  # the next one needs another segment
+    before = set(files.names())
+    files.failing = {what}
+    assert not put(storage, [held("a", 2, "two")])
+    assert storage.failing
+    assert storage.entry("a").value == "one"
+    files.failing = set()
+    tried = set(files.names()) - before
+    assert put(storage, [held("a", 3, "three")])
+    assert not storage.failing
+    written = {name for name in set(files.names()) - before if b"three" in (files.read(name) or b"")}
+    assert written
+    assert not written & tried  # a name that did not reach the disk would not be put there again
+    assert opened(tmp_path).entry("a").value == "three"
+
+
+def test_a_torn_end_is_cut_off_and_damage_before_it_is_not_taken_for_one() -> None:
+    good = encode_line(b"one") + encode_line(b"two")
+    assert lines(good) == ([b"one", b"two"], 0)
+    assert lines(good[:-2]) == ([b"one"], len(encode_line(b"two")) - 2)
+    assert lines(encode_line(b"one") + b"\0\0\0") == ([b"one"], 3)
+    with pytest.raises(Damaged):
+        lines(good.replace(b"one", b"onf"))
+
+
+def test_a_damaged_segment_is_refused() -> None:
+    storage = opened(Disk(files := MemoryFiles({})), segment_bytes=1 << 20)
+    put(storage, [held("a", 1)])
+    put(storage, [held("b", 1)])
+    [name] = [name for name in files.names() if files.read(name)]
+    damaged = (files.read(name) or b"").replace(b'"a"', b'"c"')
+    with pytest.raises(Damaged):
+        opened(Disk(MemoryFiles({name: damaged})))
+
+
+def test_every_flipped_bit_of_a_message_is_noticed() -> None:
+    message = sealed(b'{"place":"k1","value":"17"}')
+    assert unsealed(message) == b'{"place":"k1","value":"17"}'
+    for at in range(len(message)):
+        for bit in range(8):
+            flipped = bytearray(message)
+            flipped[at] ^= 1 << bit
+            with contextlib.suppress(Damaged):
+                assert unsealed(bytes(flipped)) == b'{"place":"k1","value":"17"}', (at, bit)  # a digit's case may differ
