@@ -44,7 +44,8 @@ def setup(spec: NodeSpec) -> Sequence[str]:
 
 
 def _make(found: Path) -> None:
-    options = ("-U", _USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--wal-segsize", "1", "--no-sync")
+    """Make the files, and have them on the disk: else the first recovery after a crash writes them all, and takes its time."""
+    options = ("-U", _USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--wal-segsize", "1")
     subprocess.run([found / "initdb", "-D", _CLUSTER, *options], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([found / "postgres", "--single", "-D", _CLUSTER, "postgres"], input=_TABLE.encode(), check=True)
 
@@ -52,7 +53,7 @@ def _make(found: Path) -> None:
 def _copy(found: Path, name: str, address: Address) -> None:
     shutil.rmtree(_CLUSTER, ignore_errors=True)
     primary = f"{_primary(address)} application_name={name}"
-    options = ("--checkpoint", "fast", "--wal-method", "stream", "--write-recovery-conf", "--no-sync")
+    options = ("--checkpoint", "fast", "--wal-method", "stream", "--write-recovery-conf")
     subprocess.run([found / "pg_basebackup", "-D", _CLUSTER, "-d", primary, *options], check=True)
 
 
