@@ -8,6 +8,8 @@
 | `committed` | it knows that the entry is committed | `{"index": 7, "entry_term": 3, "term": 3}` |
 | `applied` | its state machine has executed the entry | `{"index": 7, "entry": "digest"}` |
 | `installed` | a snapshot has replaced its log up to that index | `{"index": 7, "entry_term": 3}` |
+| `obeys` | it has done what the leader of another term than before asked, or leads itself | `{"term": 3}` |
+| `refused` | it refused what the leader of an earlier term asked | `{"term": 3, "obeyed": 4}` |
 
 `index` counts from 1. `term` is the node's current term, `entry_term` the one in which a leader made the entry. `entry` is
 any text that tells entries apart. Several groups of nodes in one system each name theirs: `"group": "shard-2"`; without it
@@ -58,7 +60,16 @@ class Installed(_Event, frozen=True, kw_only=True):
     entry_term: int
 
 
-ConsensusEvent = Leader | Appended | Truncated | Committed | Applied | Installed
+class Obeys(_Event, frozen=True, kw_only=True):
+    term: int
+
+
+class Refused(_Event, frozen=True, kw_only=True):
+    term: int
+    obeyed: int
+
+
+ConsensusEvent = Leader | Appended | Truncated | Committed | Applied | Installed | Obeys | Refused
 
 KINDS: Final[dict[str, type[ConsensusEvent]]] = {
     "leader": Leader,
@@ -67,4 +78,6 @@ KINDS: Final[dict[str, type[ConsensusEvent]]] = {
     "committed": Committed,
     "applied": Applied,
     "installed": Installed,
+    "obeys": Obeys,
+    "refused": Refused,
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
+from faults.flip_bits import FlipBits
 from harness.model.drill import Drill
 from harness.model.simulated import Harm, Withstands
 from harness.model.system import CLIENT
@@ -32,6 +33,12 @@ def draw(random: Random, drill: Drill) -> tuple[Disturbance, ...]:
     return tuple(sorted(drawn.found, key=lambda one: one.at_s))
 
 
+def _damaged_by(drill: Drill) -> list[str]:
+    """The nodes whose disks the drill itself damages."""
+    targets = {fault.target for item in drill.faults for fault in item.faults if isinstance(fault, FlipBits)}
+    return [node.name for node in drill.system.nodes() if node.name in targets]
+
+
 class _Drawn:
     def __init__(self, random: Random, drill: Drill) -> None:
         nodes = drill.system.nodes()
@@ -40,7 +47,7 @@ class _Drawn:
         self._random = random
         self._names = [node.name for node in nodes]
         self._replicas = [node.name for node in nodes if node.replica] or self._names
-        self._victim = random.choice(self._replicas)
+        self._victim = random.choice(_damaged_by(drill) or self._replicas)
         """The one whose disk may be damaged: damage to more of them is more than any system can stand."""
         withstands: frozenset[Harm] = drill.system.withstands if isinstance(drill.system, Withstands) else frozenset()
         self._withstands = withstands

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from harness.checkers.corruption_contained import corruption_contained
+from harness.checkers.deposed_leaders_refused import deposed_leaders_refused
 from harness.checkers.faults_acted import faults_acted
 from harness.checkers.replicas_return import replicas_return
 from harness.checkers.retry_storm_seen import retry_storm_seen
@@ -27,7 +28,13 @@ INVARIANT: Final = "invariant"
 ANSWERS: Final = "answers_when_healed"
 """The names of the two judges that only a simulation has."""
 
-OF_THE_FAULTS: Final[tuple[Checker, ...]] = (faults_acted, replicas_return, corruption_contained, retry_storm_seen)
+OF_THE_FAULTS: Final[tuple[Checker, ...]] = (
+    faults_acted,
+    replicas_return,
+    corruption_contained,
+    retry_storm_seen,
+    deposed_leaders_refused,
+)
 """Checks that ask what became of the drill's own faults: nothing can be said of that where others come in between."""
 
 

@@ -11,6 +11,7 @@ import msgspec
 import pandas as pd
 import pytest
 
+from harness.checkers.deposed_leaders_refused import deposed_leaders_refused
 from harness.checkers.leader_completeness import leader_completeness
 from harness.checkers.log_matching import log_matching
 from harness.checkers.one_leader_per_term import one_leader_per_term
@@ -31,6 +32,8 @@ _FIELDS = {
     "committed": ["index", "entry_term", "term"],
     "applied": ["index", "entry"],
     "installed": ["index", "entry_term"],
+    "obeys": ["term"],
+    "refused": ["term", "obeyed"],
 }
 
 
@@ -67,6 +70,11 @@ PAIRS: dict[str, tuple[Checker, str, str]] = {
         one_leader_per_term,
         "n1 leader 3\nn2 leader 4\nn1 leader 5",
         "n1 leader 3\nn2 leader 3",
+    ),
+    "a follower that forgets over a restart whom it obeyed": (
+        deposed_leaders_refused,
+        "n2 obeys 1\nn2 obeys 2\nn2 refused 1 2\nn1 obeys 2\nn2 obeys 2\nn2 obeys 3",
+        "n2 obeys 1\nn2 obeys 2\nn2 refused 1 2\nn1 obeys 2\nn2 obeys 1",
     ),
     "a follower that does not compare the entry before": (
         log_matching,
@@ -298,3 +306,7 @@ def test_agrees_with_the_definition(checker: Checker, judge: Callable[[list[Even
 @pytest.mark.parametrize(("checker", "judge"), CASES.values(), ids=CASES.keys())
 def test_agrees_with_the_definition_for_long(checker: Checker, judge: Callable[[list[Event]], bool | None]) -> None:
     agrees_about_clusters(checker, judge, MANY)
+
+
+def test_where_no_deposed_leader_asked_anything_nothing_is_shown() -> None:
+    assert deposed_leaders_refused(emitted(transcript("n1 obeys 1\nn2 obeys 1\nn2 obeys 2"))).valid is None

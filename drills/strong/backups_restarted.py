@@ -1,0 +1,29 @@
+"""The primary stands still; the others go on, and start again just before it wakes up. They obey no earlier epoch."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from faults.partition import Isolate
+from faults.pause import Pause
+from harness.checkers.deposed_leaders_refused import deposed_leaders_refused
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3, keepers=1),
+    workload=Registers(keys=8, writes=0.5),
+    load=Load(rate=150, clients=60, seconds=6, sticky=True),
+    faults=[
+        Pause("n1").between(1.2, 3),
+        Kill("n2 n3").between(2.6, 2.85),
+        Isolate("n1>k1").between(1.2, 3.6),
+        Isolate("n2>n1").between(1.2, 3.6),
+        Isolate("n3>n1").between(1.2, 3.6),
+    ],
+    checks=[linearizable, nothing_lost, deposed_leaders_refused],
+    slos=["availability >= 20%", "recovery < 3s"],
+)

@@ -1,0 +1,27 @@
+"""A replica that has what was acknowledged finds its log damaged: it must not lead, nor vouch for it."""
+
+from __future__ import annotations
+
+from faults.flip_bits import FlipBits
+from faults.kill import Kill
+from faults.partition import Isolate
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3, acknowledged_by="majority"),
+    workload=Registers(keys=8, writes=0.5),
+    load=Load(rate=150, clients=40, seconds=7),
+    faults=[
+        Isolate("n3").between(1, 3.4),
+        Kill("n2").between(2.2, 2.8),
+        FlipBits("n2", file="entries.log", bits=2000).between(2.4, 2.7),
+        Kill("n1").between(2.5, 3.9),
+    ],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 30%", "recovery < 4s"],
+)

@@ -1,0 +1,25 @@
+"""The primary is cut off, its clock is set back and the others' ahead: its lease must not seem longer, nor theirs over."""
+
+from __future__ import annotations
+
+from faults.clock_skew import ClockSkew
+from faults.partition import Partition
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3, acknowledged_by="majority"),
+    workload=Registers(keys=8, writes=0.5),
+    load=Load(rate=150, clients=40, seconds=6),
+    faults=[
+        Partition("n1").between(1.4, 3.8),
+        ClockSkew("n1", by_ms=-3000).between(1.5, 4.5),
+        ClockSkew("n2 n3", by_ms=3000).between(1.5, 4.5),
+    ],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 50%", "recovery < 3s"],
+)

@@ -1,0 +1,19 @@
+"""Many compare and set the same two keys at once, over slow links."""
+
+from __future__ import annotations
+
+from faults.latency import Latency
+from harness.checkers.linearizable import linearizable
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3),
+    workload=Registers(keys=6, writes=0.2, compare_and_sets=0.5, deletes=0.02),
+    load=Load(rate=250, clients=40, seconds=4),
+    faults=[Latency("n1>n2", delay_ms=15).between(0.5, 3.5)],
+    checks=[linearizable],
+    slos=["availability >= 99%"],
+)

@@ -1,0 +1,20 @@
+"""The primary reaches the keepers and its clients, and none of its backups: it gives way to one that reaches a majority."""
+
+from __future__ import annotations
+
+from faults.partition import Isolate
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3),
+    workload=Registers(keys=8, writes=0.5),
+    load=Load(rate=150, clients=40, seconds=6),
+    faults=[Isolate("n1>n2").between(1.2, 4), Isolate("n1>n3").between(1.2, 4)],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 50%", "recovery < 4s"],
+)

@@ -1,0 +1,27 @@
+"""The primary does not reach the keepers, nor hears from its backups, which still take what it sends: they have to refuse."""
+
+from __future__ import annotations
+
+from faults.partition import Isolate
+from harness.checkers.deposed_leaders_refused import deposed_leaders_refused
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3, acknowledged_by="majority"),
+    workload=Registers(keys=8, writes=0.5),
+    load=Load(rate=150, clients=40, seconds=6),
+    faults=[
+        Isolate("n1>k1").between(1.2, 4),
+        Isolate("n1>k2").between(1.2, 4),
+        Isolate("n1>k3").between(1.2, 4),
+        Isolate("n2>n1").between(1.2, 4),
+        Isolate("n3>n1").between(1.2, 4),
+    ],
+    checks=[linearizable, nothing_lost, deposed_leaders_refused],
+    slos=["availability >= 60%", "recovery < 3s"],
+)

@@ -1,0 +1,26 @@
+"""The primary is killed, and the next one is killed when the first one is back: the first one's log must be right by then."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from faults.latency import Latency
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3),
+    workload=Registers(keys=150, writes=0.5),
+    load=Load(rate=150, clients=40, seconds=7.5),
+    faults=[
+        Latency("n1>n2", delay_ms=80).between(0.5, 1.6),
+        Latency("n1>n3", delay_ms=80).between(0.5, 1.6),
+        Kill("n1").between(1.5, 2.6),
+        Kill("n2 n3").between(3.6, 4.6),
+    ],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 40%", "recovery < 3s"],
+)

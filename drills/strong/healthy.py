@@ -1,0 +1,17 @@
+"""Reads, writes, compare-and-sets and deletes, with nothing going wrong."""
+
+from __future__ import annotations
+
+from harness.checkers.linearizable import linearizable
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3),
+    workload=Registers(keys=10, writes=0.3, compare_and_sets=0.15, deletes=0.05),
+    load=Load(rate=200, clients=30, seconds=4),
+    checks=[linearizable],
+    slos=["p50 < 50ms", "p99 < 500ms", "availability >= 99.9%"],
+)

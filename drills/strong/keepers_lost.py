@@ -1,0 +1,20 @@
+"""Two of three keepers are killed, then a backup: it cannot be taken out, so nothing is acknowledged until one is back."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3),
+    workload=Registers(keys=100, writes=0.5),
+    load=Load(rate=150, clients=40, seconds=6),
+    faults=[Kill("k2 k3").between(1.5, 4), Kill("n2").between(1.7, 3.8)],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 30%", "recovery < 3s"],
+)

@@ -1,0 +1,26 @@
+"""Primaries die in the middle of writes: with one backup told, with both told and no client answered."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from faults.latency import Latency
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3),
+    workload=Registers(keys=8, writes=0.5),
+    load=Load(rate=150, clients=40, seconds=7),
+    faults=[
+        Latency("n1>n3", delay_ms=30).between(0.5, 3),
+        Kill("n1").when(sent="/replica", nth=40, from_s=1, for_s=0.5),
+        Kill("n2").when(answering="/kv/", nth=30, from_s=2.6, for_s=0.5),
+        Kill("n3").when(answering="/kv/", nth=30, from_s=2.6, for_s=0.5),
+    ],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 50%", "recovery < 3s"],
+)

@@ -1,0 +1,21 @@
+"""A backup is cut off until it is taken out; then the primary and the other one die, and it is the only one left."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from faults.partition import Isolate
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3),
+    workload=Registers(keys=100, writes=0.5),
+    load=Load(rate=150, clients=40, seconds=6),
+    faults=[Isolate("n3").between(1, 2.6), Kill("n1 n2").between(2.5, 3.6)],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 40%", "recovery < 3s"],
+)

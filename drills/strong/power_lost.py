@@ -1,0 +1,25 @@
+"""All replicas lose power at once, with what they had not synced; then one alone."""
+
+from __future__ import annotations
+
+from faults.power_loss import PowerLoss
+from faults.slow_disk import SlowDisk
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3),
+    workload=Registers(keys=8, writes=0.5),
+    load=Load(rate=150, clients=40, seconds=6),
+    faults=[
+        SlowDisk("n1 n2 n3", delay_ms=40).between(1.2, 1.5),
+        PowerLoss("n1 n2 n3").between(1.45, 2.2),
+        PowerLoss("n1").between(3.8, 4.4),
+    ],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 40%", "recovery < 3s"],
+)

@@ -1,0 +1,20 @@
+"""The primary is killed, and comes back as a backup: another one takes over when its lease is over."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3),
+    workload=Registers(keys=8, writes=0.5),
+    load=Load(rate=150, clients=40, seconds=6),
+    faults=[Kill("leader").between(1.5, 3.5)],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 70%", "recovery < 3s"],
+)

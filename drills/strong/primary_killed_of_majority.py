@@ -1,0 +1,22 @@
+"""The primary is killed; the backup that knows most stands still, so the other one is the next, and has to ask it first."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from faults.latency import Latency
+from faults.pause import Pause
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3, acknowledged_by="majority"),
+    workload=Registers(keys=60, writes=0.5),
+    load=Load(rate=150, clients=40, seconds=6),
+    faults=[Latency("n1>n2", delay_ms=150).between(0.5, 1.9), Pause("n3").between(1.45, 2.5), Kill("n1").between(1.5, 3.5)],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 60%", "recovery < 3s"],
+)

@@ -1,0 +1,20 @@
+"""The primary of a majority is cut off from backups and keepers, and clients still reach it."""
+
+from __future__ import annotations
+
+from faults.partition import Partition
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3, acknowledged_by="majority"),
+    workload=Registers(keys=4, writes=0.25),
+    load=Load(rate=200, clients=60, seconds=6, sticky=True),
+    faults=[Partition("n1").between(1.2, 3.8)],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 40%", "recovery < 3s"],
+)

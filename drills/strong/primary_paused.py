@@ -1,0 +1,30 @@
+"""The primary stands still beyond its lease, and goes on as if nothing had happened: the backups refuse its epoch.
+
+Nothing else can tell it: it does not reach the keepers, and nobody reaches it but clients, each of whom knows one node.
+"""
+
+from __future__ import annotations
+
+from faults.partition import Isolate
+from faults.pause import Pause
+from harness.checkers.deposed_leaders_refused import deposed_leaders_refused
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3, keepers=1),
+    workload=Registers(keys=8, writes=0.5),
+    load=Load(rate=150, clients=60, seconds=6, sticky=True),
+    faults=[
+        Pause("n1").between(1.2, 3),
+        Isolate("n1>k1").between(1.2, 3.6),
+        Isolate("n2>n1").between(1.2, 3.6),
+        Isolate("n3>n1").between(1.2, 3.6),
+    ],
+    checks=[linearizable, nothing_lost, deposed_leaders_refused],
+    slos=["availability >= 40%", "recovery < 3s"],
+)

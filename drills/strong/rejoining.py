@@ -1,0 +1,22 @@
+"""A backup was cut off, and is sent what it missed over a slow link when the primary and the other one die."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from faults.latency import Latency
+from faults.partition import Isolate
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3),
+    workload=Registers(keys=100, writes=0.6),
+    load=Load(rate=200, clients=40, seconds=6.5),
+    faults=[Isolate("n3").between(0.8, 2.4), Latency("n1>n3", delay_ms=100).between(2.3, 4), Kill("n1 n2").between(2.95, 4.4)],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 40%", "recovery < 3s"],
+)

@@ -1,0 +1,21 @@
+"""Syncs of the primary fail, then those of its successors, and what they should have written is gone when power is."""
+
+from __future__ import annotations
+
+from faults.power_loss import PowerLoss
+from faults.sync_fails import SyncFails
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3),
+    workload=Registers(keys=8, writes=0.5),
+    load=Load(rate=150, clients=40, seconds=6),
+    faults=[SyncFails("n1 n2").between(1.5, 2.5), PowerLoss("n1 n2").between(2.4, 3)],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 40%", "recovery < 4s"],
+)

@@ -1,0 +1,31 @@
+"""A new primary has asked a majority what they have just as the old one wakes up and asks them to take what it has."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from faults.latency import Latency
+from faults.partition import Isolate
+from faults.pause import Pause
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.strong import Strong
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Strong(replicas=3, acknowledged_by="majority", keepers=1),
+    workload=Registers(keys=30, writes=0.6),
+    load=Load(rate=200, clients=60, seconds=6, sticky=True),
+    faults=[
+        Kill("n3").between(0.9, 1.3),
+        Pause("n1").between(1.2, 2.2),
+        Latency("n2>n3", delay_ms=250).between(1, 4),
+        Latency("n1>n2", delay_ms=100).between(1.9, 4),
+        Isolate("n1>k1").between(1.2, 2.6),
+        Isolate("n2>n1").between(1.2, 2.6),
+        Isolate("n3>n1").between(1.2, 2.6),
+    ],
+    checks=[linearizable, nothing_lost],
+    slos=["availability >= 20%"],
+)

@@ -1,0 +1,208 @@
+"""The strong store's known bugs. Each breaks one rule of the correct protocol, which the code asks for by its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from harness.model.bug import Bug, BugCatalog
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """The rules that a correct node keeps. A bug breaks the one that is False."""
+
+    # what is acknowledged
+    backups_waited_for: bool = True
+    majority_is_more_than_half: bool = True
+    keepers_say_who_is_in_sync: bool = True
+    """A primary goes on without a backup only when the keepers have taken it out."""
+    in_sync_when_caught_up: bool = True
+    """A replica is in sync only when it has every acknowledged entry."""
+    executed_when_acknowledged: bool = True
+    """What a read may find is acknowledged."""
+    timeouts_are_unknown: bool = True
+    """A write that may yet take effect is not reported as failed."""
+    errors_tolerated: bool = True
+    """A backup that fails does not make a write fail that others have."""
+
+    # epochs
+    earlier_epochs_refused: bool = True
+    fences_bind: bool = True
+    """A replica that has told a new primary what it has takes nothing from earlier ones any more."""
+    epochs_kept: bool = True
+    """A replica that is started again still obeys no earlier epoch than before."""
+    only_in_sync_promoted: bool = True
+    best_log_taken_over: bool = True
+    """A new primary takes over the log that knows most, not its own."""
+    served_when_established: bool = True
+    """A new primary answers when it knows what earlier ones have acknowledged."""
+
+    # leases
+    reads_need_lease: bool = True
+    leases_waited_out: bool = True
+    """A lease that is in force is not taken over from, even if its holder seems to be dead."""
+    leases_ignore_wall_clock: bool = True
+
+    # logs
+    tails_compared: bool = True
+    """A backup does not take its own entries for the primary's because there are as many."""
+    all_pieces_sent: bool = True
+    """A backup that lacks many entries is sent them piece by piece, from the first one on."""
+
+    # disks
+    synced_before_answer: bool = True
+    damage_is_amnesia: bool = True
+    """A replica that finds its log damaged counts for nothing until a primary has completed it."""
+    sessions_kept: bool = True
+    """A log that is written anew has the sessions, too."""
+
+    # commands
+    retries_done_once: bool = True
+    compared_in_order: bool = True
+    """A compare-and-set compares when it is executed, after all that came before it in the log."""
+
+
+CORRECT: Final = Rules()
+
+BUGS: Final = BugCatalog(
+    CORRECT,
+    Bug(
+        "no-fencing",
+        "a backup obeys a primary whose epoch is over",
+        Rules(earlier_epochs_refused=False),
+        caught_by=("strong/cut_from_keepers", "linearizable"),
+    ),
+    Bug(
+        "early-ack",
+        "a write is acknowledged when the primary alone has it",
+        Rules(backups_waited_for=False),
+        caught_by=("strong/primary_partitioned", "linearizable"),
+    ),
+    Bug(
+        "half-majority",
+        "half of the replicas are taken for a majority",
+        Rules(majority_is_more_than_half=False),
+        caught_by=("strong/primary_partitioned_of_majority", "linearizable"),
+    ),
+    Bug(
+        "drops-by-itself",
+        "a primary goes on without a backup that does not answer, and does not ask the keepers",
+        Rules(keepers_say_who_is_in_sync=False),
+        caught_by=("strong/primary_partitioned", "linearizable"),
+    ),
+    Bug(
+        "in-sync-too-early",
+        "a replica counts as in sync before it has what was acknowledged without it",
+        Rules(in_sync_when_caught_up=False),
+        caught_by=("strong/rejoining", "linearizable"),
+    ),
+    Bug(
+        "dirty-reads",
+        "a read finds what is in the primary's log, acknowledged or not",
+        Rules(executed_when_acknowledged=False),
+        caught_by=("strong/primary_partitioned", "linearizable"),
+    ),
+    Bug(
+        "timeout-failed",
+        "a write that was not acknowledged in time is reported as surely failed",
+        Rules(timeouts_are_unknown=False),
+        caught_by=("strong/majority_lost", "linearizable"),
+    ),
+    Bug(
+        "one-error-fails",
+        "a write is reported as failed if one backup did not take it, and stays in the log",
+        Rules(errors_tolerated=False),
+        caught_by=("strong/keepers_lost", "linearizable"),
+    ),
+    Bug(
+        "loose-fence",
+        "a replica tells a new primary what it has, and goes on to obey the old one",
+        Rules(fences_bind=False),
+        caught_by=("strong/takeover_raced", "linearizable"),
+    ),
+    Bug(
+        "forgets-epoch",
+        "a replica that is started again obeys any epoch",
+        Rules(epochs_kept=False),
+        caught_by=("strong/backups_restarted", "deposed_leaders_refused"),
+    ),
+    Bug(
+        "promotes-laggard",
+        "a replica that is not in sync becomes the primary",
+        Rules(only_in_sync_promoted=False),
+        caught_by=("strong/laggard", "linearizable"),
+    ),
+    Bug(
+        "own-log",
+        "a new primary keeps its own log, whatever others have",
+        Rules(best_log_taken_over=False),
+        caught_by=("strong/primary_killed_of_majority", "linearizable"),
+    ),
+    Bug(
+        "serves-too-early",
+        "a new primary answers before it knows what was acknowledged",
+        Rules(served_when_established=False),
+        caught_by=("strong/primary_killed_of_majority", "linearizable"),
+    ),
+    Bug(
+        "deposed-reads",
+        "a primary reads from its memory, whether or not it still holds its lease",
+        Rules(reads_need_lease=False),
+        caught_by=("strong/primary_partitioned_of_majority", "linearizable"),
+    ),
+    Bug(
+        "lease-cut-short",
+        "a silent primary is replaced while its lease is in force",
+        Rules(leases_waited_out=False),
+        caught_by=("strong/primary_partitioned_of_majority", "linearizable"),
+    ),
+    Bug(
+        "wall-clock-lease",
+        "leases are timed by the wall clock",
+        Rules(leases_ignore_wall_clock=False),
+        caught_by=("strong/clock_wrong", "linearizable"),
+    ),
+    Bug(
+        "keeps-tail",
+        "a backup takes its own entries for the primary's because there are as many",
+        Rules(tails_compared=False),
+        caught_by=("strong/failover_twice", "linearizable"),
+    ),
+    Bug(
+        "wrong-offset",
+        "a backup that lacks many entries is sent all but the first piece of them",
+        Rules(all_pieces_sent=False),
+        caught_by=("strong/caught_up_by_another", "linearizable"),
+    ),
+    Bug(
+        "no-sync",
+        "a replica acknowledges what it has written and not synced",
+        Rules(synced_before_answer=False),
+        caught_by=("strong/power_lost", "linearizable"),
+    ),
+    Bug(
+        "skip-damaged",
+        "a replica skips what it cannot read of its log, and goes on",
+        Rules(damage_is_amnesia=False),
+        caught_by=("strong/bits_flipped", "linearizable"),
+    ),
+    Bug(
+        "sessions-lost",
+        "a log that is written anew has no sessions",
+        Rules(sessions_kept=False),
+        caught_by=("strong/killed_compacting", "linearizable"),
+    ),
+    Bug(
+        "retries-twice",
+        "a command that comes again is done again",
+        Rules(retries_done_once=False),
+        caught_by=("strong/killed_in_mid_replication", "linearizable"),
+    ),
+    Bug(
+        "compares-early",
+        "a compare-and-set compares before what is ahead of it in the log",
+        Rules(compared_in_order=False),
+        caught_by=("strong/contended", "linearizable"),
+    ),
+)

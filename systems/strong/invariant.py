@@ -1,0 +1,73 @@
+"""What holds at any moment over all replicas at once: an epoch has one primary, and none lacks what others acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from systems.raft.invariant import RaftSafety
+from systems.strong.messages import Entry
+from systems.strong.replica import Replica
+
+
+class Shown(NamedTuple):
+    """What a replica shows. Whoever looks must not change it."""
+
+    epoch: int
+    """Of which it is the primary; 0 if it is not."""
+    begin: int
+    """The index of that epoch's first entry."""
+    replica: Replica
+
+
+class NothingForgotten:
+    """See the module. It remembers all that was acknowledged, for it may be gone from where it was."""
+
+    def __init__(self) -> None:
+        self._keepers = RaftSafety()
+        self._primaries: dict[int, str] = {}
+        self._acknowledged: list[tuple[int, Entry]] = []
+        """By index, less one: of the epoch of the primary that was the first to acknowledge it."""
+        self._checked: dict[str, tuple[Replica, int]] = {}
+        """Up to which index what a replica takes for acknowledged is known to be that."""
+
+    def broken(self, states: Mapping[str, object]) -> str | None:
+        shown_by = {name: state for name, state in states.items() if isinstance(state, Shown)}
+        for name, shown in shown_by.items():
+            if (why := self._two_primaries(name, shown) or self._other_entry(name, shown)) is not None:
+                return why
+        return self._keepers.broken({name: state for name, state in states.items() if name not in shown_by})
+
+    def _two_primaries(self, name: str, shown: Shown) -> str | None:
+        if not shown.epoch:
+            return None
+        if shown.epoch not in self._primaries:
+            self._primaries[shown.epoch] = name
+            return self._forgotten(name, shown)
+        first = self._primaries[shown.epoch]
+        return f"epoch {shown.epoch} has two primaries: {first}, and {name}" if first != name else None
+
+    def _forgotten(self, name: str, shown: Shown) -> str | None:
+        """What a new primary lacks of what earlier ones acknowledged."""
+        log = shown.replica.log
+        for index, (epoch, entry) in enumerate(self._acknowledged[log.base :], start=log.base + 1):
+            if epoch < shown.epoch and (index > log.last.index or log.entry(index) != entry):
+                has = "nothing" if index > log.last.index else f"an entry of epoch {log.entry(index).epoch}"
+                return f"{name} is the primary of epoch {shown.epoch} and has {has} at {index}, acknowledged in epoch {epoch}"
+        return None
+
+    def _other_entry(self, name: str, shown: Shown) -> str | None:
+        """What a replica takes for acknowledged, and is not what was."""
+        replica = shown.replica
+        of, checked = self._checked.get(name, (replica, 0))
+        begin = max(checked if of is replica else 0, replica.log.base)
+        for index in range(begin + 1, replica.committed + 1):
+            entry = replica.log.entry(index)
+            if index > len(self._acknowledged):
+                if index > len(self._acknowledged) + 1:
+                    break  # those in between are in a snapshot here, and another replica shows them or did
+                self._acknowledged.append((shown.epoch or replica.epoch, entry))
+            elif self._acknowledged[index - 1][1] != entry:
+                return f"two entries at {index} count as acknowledged, one of them on {name}"
+        self._checked[name] = (replica, replica.committed)
+        return None

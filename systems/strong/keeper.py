@@ -1,0 +1,95 @@
+"""Where the configuration is kept: one small value that is put in place of another, atomically."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+import msgspec
+
+from harness.http.client import HttpClient
+from harness.http.message import Response, TransportError, Unreachable
+from harness.model.system import Address
+from systems.raft.messages import KEY_PATH, Got, NotDone, Post, Swapped
+from systems.strong.messages import Configuration
+
+KEY: Final = "configuration"
+"""Of the keepers' store."""
+
+_PATIENCE_S: Final = 0.35
+_ATTEMPT_TIMEOUT_S: Final = 0.2
+_ASK_AGAIN_S: Final = 0.02
+
+
+class KeeperUnreachable(Exception):
+    """No keeper answered in time. What was asked may have been done, or may be done yet."""
+
+
+class EpochKeeper(Protocol):
+    """A linearizable register with compare-and-set, which outlives what it is asked by."""
+
+    async def read(self) -> Configuration | None:
+        """The configuration in force, None if there never was one. Raises `KeeperUnreachable`."""
+
+    async def replace(self, expected: Configuration | None, by: Configuration) -> bool:
+        """Put one in place of another; False if that one is not in force. Raises `KeeperUnreachable`."""
+
+
+class RaftKeeper:
+    """A key of a Raft group's key-value store.
+
+    A compare-and-set is sent once to one node that may carry it out, and again only if it surely was not. So it may be carried
+    out after `KeeperUnreachable` was raised, and never twice: each configuration has a version, and comes to be in force once.
+    """
+
+    def __init__(self, keepers: Mapping[str, Address]) -> None:
+        self._clients = {name: HttpClient(address) for name, address in keepers.items()}
+        self._names = list(keepers)
+        self._at = self._names[0]
+
+    async def read(self) -> Configuration | None:
+        response = await self._asked("GET", b"", harmless=True)
+        value = response.decode(Got).value
+        return None if value is None else msgspec.json.decode(value, type=Configuration)
+
+    async def replace(self, expected: Configuration | None, by: Configuration) -> bool:
+        body = Post(expected=None if expected is None else _text(expected), new=_text(by))
+        response = await self._asked("POST", msgspec.json.encode(body), harmless=False)
+        return response.decode(Swapped).swapped
+
+    async def _asked(self, method: str, body: bytes, *, harmless: bool) -> Response:
+        clock, why = asyncio.get_running_loop().time, "no keeper leads"
+        until_s = clock() + _PATIENCE_S
+        while (left_s := until_s - clock()) > 0:
+            name, leader = self._at, None
+            timeout_s = min(left_s, _ATTEMPT_TIMEOUT_S) if harmless else left_s
+            try:
+                response = await self._clients[name].request(method, KEY_PATH + KEY, body, timeout_s=timeout_s)
+            except TransportError as error:
+                why, surely_not = f"{name}: {error}", isinstance(error, Unreachable)
+            else:
+                if response.status == 200:
+                    return response
+                told = _not_done(response)
+                why, leader, surely_not = f"{name}: {told.error}", told.leader, told.outcome == "failed"
+            self._at = leader if leader in self._clients and leader != name else self._after(name)
+            if not surely_not and not harmless:
+                break
+            if self._at != leader:
+                await asyncio.sleep(_ASK_AGAIN_S)
+        raise KeeperUnreachable(why)
+
+    def _after(self, name: str) -> str:
+        return self._names[(self._names.index(name) + 1) % len(self._names)]
+
+
+def _text(configuration: Configuration) -> str:
+    return msgspec.json.encode(configuration).decode()
+
+
+def _not_done(response: Response) -> NotDone:
+    try:
+        return response.decode(NotDone)
+    except msgspec.MsgspecError:
+        return NotDone("unknown", f"status {response.status}, {response.body.decode(errors='replace')}")

@@ -1,0 +1,275 @@
+"""The primary's side of replication as a pure state machine, without I/O or a clock: who has what, and what is acknowledged.
+
+Primary and backups whose roles a service outside of them keeps: W. Lin, M. Yang, L. Zhang, L. Zhou, "PacificA: Replication in
+Log-Based Distributed Storage Systems", MSR-TR-2008-25, and Kafka's replicas that are in sync. The keepers hold one small
+value, the configuration: the epoch, its primary, and the replicas in sync. Who puts itself there as the primary of the next
+epoch is the only one of that epoch.
+
+*Acknowledged by all* in sync: an entry is acknowledged when each of them has it on its disk. A backup that falls behind is
+taken out of the configuration, and only when the keepers have that are entries acknowledged without it; never are fewer left
+than a majority. One that has caught up is put in again, and waited for from when that is asked for. So each
+replica in sync has every acknowledged entry, and any of them can be the next primary, by itself.
+
+*Acknowledged by a majority* of all replicas: who is to be the next primary first asks a majority what they have, and takes over
+the log that knows most. Each of them promises to obey no earlier epoch any more, so what they tell stays all that there is.
+
+Either way only an entry of the primary's own epoch is acknowledged by counting, and all before it along with it: an earlier one
+may be on a majority of disks and yet be replaced by a log with a later last epoch (D. Ongaro, J. Ousterhout, "In Search of an
+Understandable Consensus Algorithm", USENIX ATC 2014, section 5.4.2). Each epoch begins with an entry for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from systems.strong.bugs import CORRECT, Rules
+from systems.strong.messages import (
+    Append,
+    Configuration,
+    Diverged,
+    Fenced,
+    Install,
+    Matched,
+    NotReady,
+    Refused,
+    ReplicaAnswer,
+)
+from systems.strong.replica import Replica, Restore, Take
+
+LAGS_AFTER_S: Final = 0.4
+"""A backup that has not had the whole log for so long is not in sync."""
+
+ALONE_AFTER_S: Final = 1.2
+ALONE_AFTER_SENT: Final = 2
+"""A primary that has not heard from a majority for so long, and has sent that often, gives way to one that may. The time
+alone says nothing: the primary itself may have stood still."""
+
+_MOST_ENTRIES: Final = 50
+"""Of one request to a backup."""
+
+
+@dataclass
+class _Backup:
+    """What a primary knows of a backup. Times are seconds."""
+
+    next_after: int
+    """What it is sent next comes after this index."""
+    answered_s: float
+    caught_up_s: float
+    """When it was last sent something that made its log the whole one."""
+    matched: int = 0
+    """Up to this index, its log is known to be the same, and on its disk."""
+    sent_s: float = 0.0
+    sent_last: int = 0
+    """How long the log was then."""
+    unanswered: int = 0
+    """How often it was sent something since it last answered."""
+    skipped: int = 0
+
+
+class Primary:
+    """One primary's view of one epoch."""
+
+    def __init__(
+        self,
+        name: str,
+        replica: Replica,
+        configuration: Configuration,
+        replicas: Sequence[str],
+        *,
+        cluster: str,
+        all_in_sync: bool,
+        now_s: float,
+        rules: Rules = CORRECT,
+    ) -> None:
+        """Its own log must already be the one that it takes over; the epoch's first entry comes next, at `begin`."""
+        self.configuration = configuration
+        self.replica = replica
+        self.begin = replica.log.last.index + 1
+        self._name = name
+        self._replicas = replicas
+        self._cluster = cluster
+        self._all_in_sync = all_in_sync
+        self._rules = rules
+        self._asked_for: set[str] = set()
+        """Who is in sync if something that was asked of the keepers, and not answered, has come about."""
+        self._backups = {
+            other: _Backup(replica.log.last.index, now_s, now_s - LAGS_AFTER_S / 2) for other in replicas if other != name
+        }
+
+    @property
+    def majority(self) -> int:
+        return len(self._replicas) // 2 + (1 if self._rules.majority_is_more_than_half else 0)
+
+    @property
+    def established(self) -> bool:
+        """Whether all that earlier epochs acknowledged is known to be acknowledged, and executed."""
+        return self.replica.committed >= self.begin or not self._rules.served_when_established
+
+    # ------------------------------------------------------------------------------------------------------- backups
+
+    def send(self, other: str, now_s: float) -> Append | Install:
+        """What a backup is to be sent now."""
+        backup, log = self._backups[other], self.replica.log
+        backup.sent_s, backup.sent_last = now_s, log.last.index
+        backup.unanswered += 1
+        established = self.replica.committed >= self.begin
+        if backup.next_after < log.base:
+            return Install(
+                cluster=self._cluster,
+                configuration=self.configuration,
+                snapshot=self.replica.snapshot(),
+                committed=self.replica.committed,
+                established=established,
+            )
+        return Append(
+            cluster=self._cluster,
+            configuration=self.configuration,
+            previous=log.position(backup.next_after),
+            entries=log.after(backup.next_after + backup.skipped, _MOST_ENTRIES),
+            committed=self.replica.committed,
+            established=established,
+        )
+
+    def answered(self, other: str, answer: ReplicaAnswer) -> bool:
+        """Take the answer to what was sent last; whether the epoch goes on."""
+        backup = self._backups[other]
+        match answer:
+            case Refused(epoch):
+                return epoch <= self.configuration.epoch
+            case NotReady():
+                return True
+            case Matched(index):
+                backup.matched = backup.next_after = index  # which may be less than it was: it has lost its log
+                backup.skipped = 0
+                if index >= backup.sent_last:
+                    backup.caught_up_s = backup.sent_s
+            case Diverged(ends):
+                backup.next_after = self.replica.log.common(ends)
+                backup.matched = min(backup.matched, backup.next_after)
+                backup.skipped = 0 if self._rules.all_pieces_sent else _MOST_ENTRIES
+        backup.answered_s, backup.unanswered = backup.sent_s, 0
+        return True
+
+    def has_more_for(self, other: str) -> bool:
+        """Whether a backup lacks something that it was not sent yet."""
+        return self._backups[other].next_after < self.replica.log.last.index
+
+    def is_alone(self, now_s: float) -> bool:
+        """Whether no majority has answered for a while: then the others cannot be told, and may have another primary."""
+        silent = sum(
+            now_s - backup.answered_s >= ALONE_AFTER_S and backup.unanswered > ALONE_AFTER_SENT
+            for backup in self._backups.values()
+        )
+        return len(self._replicas) - silent < len(self._replicas) // 2 + 1
+
+    # -------------------------------------------------------------------------------------------------------- commits
+
+    def committable(self, now_s: float) -> int:
+        """Up to which index entries are acknowledged, by what is known now."""
+        if not self._rules.backups_waited_for:
+            return self.replica.log.last.index
+        if self._all_in_sync:
+            index = min([self.replica.log.last.index, *(self._matched(other) for other in self._waited_for(now_s))])
+        else:
+            index = sorted(map(self._matched, self._replicas), reverse=True)[self.majority - 1]
+        return index if index >= self.begin else self.replica.committed
+
+    def _matched(self, other: str) -> int:
+        # A primary's own log is on its disk before anybody is sent it.
+        return self.replica.log.last.index if other == self._name else self._backups[other].matched
+
+    def _waited_for(self, now_s: float) -> set[str]:
+        if not self._rules.keepers_say_who_is_in_sync:
+            return set(self._fresh(now_s))
+        return {*self.configuration.in_sync, *self._asked_for}
+
+    # -------------------------------------------------------------------------------------------------- configuration
+
+    def next_configuration(self, now_s: float) -> Configuration:
+        """What to ask the keepers for in place of `configuration`: the same with those that are in sync now.
+
+        From here on they are waited for as well, until `kept` tells what came of it.
+        """
+        members = self.configuration.in_sync
+        if self._all_in_sync:
+            chosen, lag_s = set(self._fresh(now_s)), lambda other: now_s - self._backups[other].caught_up_s
+            lagging = sorted((other for other in members if other not in chosen), key=lag_s)
+            chosen.update(lagging[: max(0, self.majority - len(chosen))])
+            members = tuple(other for other in self._replicas if other in chosen)
+        self._asked_for.update(members)
+        kept = self.configuration
+        return Configuration(kept.version + 1, kept.epoch, kept.primary, members)
+
+    def wants_change(self, now_s: float) -> bool:
+        """Whether others are in sync than the configuration says."""
+        fresh = self._fresh(now_s)
+        return self._all_in_sync and len(fresh) >= self.majority and set(fresh) != set(self.configuration.in_sync)
+
+    def kept(self, configuration: Configuration) -> bool:
+        """The keepers have this version; whether it is of this epoch. Nothing else that was asked for can come about now."""
+        if configuration.epoch != self.configuration.epoch:
+            return False
+        if configuration.version > self.configuration.version:
+            self.configuration = configuration
+            self._asked_for.clear()
+        return True
+
+    def _fresh(self, now_s: float) -> list[str]:
+        """The replicas that have the whole log, or had it a moment ago."""
+
+        def is_fresh(other: str) -> bool:
+            if other == self._name:
+                return True
+            backup = self._backups[other]
+            lag_s = now_s - backup.caught_up_s
+            if other in self.configuration.in_sync:
+                return lag_s < LAGS_AFTER_S
+            if not self._rules.in_sync_when_caught_up:
+                return now_s - backup.answered_s < LAGS_AFTER_S / 2
+            return lag_s < LAGS_AFTER_S / 2 and backup.matched >= self.replica.committed
+
+        return [other for other in self._replicas if is_fresh(other)]
+
+
+class Takeover:
+    """One who is to be primary asks what others have, before its epoch begins."""
+
+    def __init__(self, name: str, replica: Replica, replicas: Sequence[str], *, rules: Rules = CORRECT) -> None:
+        self._own = replica.log.last
+        self._need = len(replicas) // 2 + (1 if rules.majority_is_more_than_half else 0)
+        self._rules = rules
+        self._answers: dict[str, Fenced] = {name: Fenced(self._own)}
+
+    def answered(self, other: str, answer: Fenced) -> None:
+        self._answers[other] = answer
+
+    def is_over(self) -> bool:
+        """Whether a majority has promised to obey no earlier epoch."""
+        return len(self._answers) >= self._need
+
+    def adopted(self) -> Take | Restore | None:
+        """What is to be put into the own log, so that all is in it that may have been acknowledged."""
+        best = max(self._answers.values(), key=lambda answer: answer.last)
+        if best.last <= self._own or not self._rules.best_log_taken_over:
+            return None
+        if best.snapshot is not None:
+            return Restore(best.snapshot, best.entries, Matched(best.last.index))
+        return Take(best.common, best.entries, Matched(best.last.index))
+
+
+def first(primary: str, replicas: Sequence[str]) -> Configuration:
+    """The first configuration of all."""
+    return Configuration(1, 1, primary, tuple(replicas))
+
+
+def claimed(by: str, after: Configuration) -> Configuration:
+    """The configuration in which a replica is the primary of the next epoch."""
+    return Configuration(after.version + 1, after.epoch + 1, by, after.in_sync)
+
+
+def may_claim(name: str, after: Configuration, *, ready: bool, all_in_sync: bool, rules: Rules = CORRECT) -> bool:
+    """Whether a replica has all that a primary must have, or can ask for it."""
+    return ready and (not all_in_sync or name in after.in_sync or not rules.only_in_sync_promoted)

@@ -1,0 +1,197 @@
+"""A primary at work, for one epoch: it gathers commands, sends its backups what they lack, and says what is acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from harness.http.client import HttpClient
+from harness.http.message import TransportError
+from systems.strong.bugs import Rules
+from systems.strong.messages import (
+    REPLICA_PATH,
+    Begin,
+    Command,
+    CompareAndSet,
+    Diverged,
+    Entry,
+    Matched,
+    ReplicaAnswer,
+    Result,
+    Write,
+)
+from systems.strong.protocol import Primary
+from systems.strong.replica import Take
+from systems.strong.telling import Teller
+
+APPEND_TIMEOUT_S: Final = 0.5
+HEARTBEAT_S: Final = 0.1
+
+_decode_answer = msgspec.json.Decoder(ReplicaAnswer).decode
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The command surely has no effect, now or later."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The command may have had its effect, or may have it yet."""
+
+    why: str
+
+
+Outcome = Result | Failed | Unknown
+
+
+class Reign:
+    """One epoch of one primary, from its first entry until `end`."""
+
+    def __init__(
+        self,
+        primary: Primary,
+        backups: Mapping[str, HttpClient],
+        teller: Teller,
+        *,
+        clock: Callable[[], float],
+        over: Callable[[str], None],
+        rules: Rules,
+    ) -> None:
+        """`over` is told why the epoch cannot go on; it has to call `end`."""
+        self.primary = primary
+        self._replica = primary.replica
+        self._backups = backups
+        self._teller = teller
+        self._clock = clock
+        self._over = over
+        self._rules = rules
+        self._gathered: list[tuple[Command, asyncio.Future[Outcome] | None]] = []
+        self._waiting: dict[int, asyncio.Future[Outcome]] = {}
+        self._results: dict[int, Result] = {}
+        self._more = {name: asyncio.Event() for name in backups}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def begin(self) -> None:
+        """Put the epoch's first entry into the log, and send the backups what they lack from now on."""
+        self._gather(Command(Begin()), None)
+        self._tasks = [asyncio.create_task(self._feed(name)) for name in self._backups]
+
+    def end(self, why: str) -> None:
+        """What was not acknowledged may still come to be, by the next primary."""
+        for task in self._tasks:
+            task.cancel()
+        gathered = [future for _, future in self._gathered if future is not None]
+        for future in (*gathered, *self._waiting.values()):
+            _resolve(future, Unknown(why))
+        self._gathered.clear()
+        self._waiting.clear()
+
+    @property
+    def under_way(self) -> int:
+        return len(self._waiting) + len(self._gathered)
+
+    async def carry_out(self, command: Command) -> Outcome:
+        """Return when the command is acknowledged, or the epoch is over."""
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._gather(command, outcome)
+        return await outcome
+
+    def advance(self) -> None:
+        """Execute and answer what is acknowledged, by what is known now."""
+        before = self._replica.committed
+        executed = self._replica.commit(self.primary.committable(self._clock()))
+        self._results.update(executed)
+        self._teller.committed(self._replica, before, executed)
+        for index in [index for index in self._waiting if index <= self._replica.committed]:
+            _resolve(self._waiting.pop(index), self._results.get(index, Result()))
+        if self._rules.executed_when_acknowledged:
+            self._results.clear()
+
+    def _gather(self, command: Command, outcome: asyncio.Future[Outcome] | None) -> None:
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(self._flush)  # after everything else that has arrived in this turn
+        self._gathered.append((command, outcome))
+
+    def _flush(self) -> None:
+        """Blocks the loop for one sync."""
+        gathered, self._gathered = self._gathered, []
+        if not gathered:
+            return
+        replica, epoch = self._replica, self.primary.configuration.epoch
+        entries = [Entry(epoch, self._as_logged(command)) for command, _ in gathered]
+        written = Take(replica.log.last.index, entries, Matched(replica.log.last.index + len(entries)))
+        for index, (_, future) in enumerate(gathered, start=written.after + 1):
+            if future is not None:
+                self._waiting[index] = future
+        try:
+            self._teller.take(replica, written)
+        except OSError as error:
+            # The entries may be on this disk, and were sent to no other. Whether they come to be is for the next primary.
+            self._over(f"its disk did not take {len(entries)} entries: {error}")
+            return
+        if not self._rules.executed_when_acknowledged:
+            self._results.update(replica.execute(replica.log.last.index))
+        for more in self._more.values():
+            more.set()
+        self.advance()
+
+    def _as_logged(self, command: Command) -> Command:
+        operation = command.operation
+        if self._rules.compared_in_order or not isinstance(operation, CompareAndSet):
+            return command
+        if not self._replica.machine.would_change(operation):
+            return command
+        return msgspec.structs.replace(command, operation=Write(operation.key, operation.value))
+
+    async def _feed(self, name: str) -> None:
+        """Send one backup what it lacks, one request after another, and an empty one when it lacks nothing."""
+        client, more, failed = self._backups[name], self._more[name], False
+        while True:
+            more.clear()
+            request = msgspec.json.encode(self.primary.send(name, self._clock()))
+            answer = await ask(client, request, APPEND_TIMEOUT_S)
+            if answer is not None:
+                if not self.primary.answered(name, answer):
+                    self._over(f"{name} obeys a later epoch")
+                    return
+                self.advance()
+            if isinstance(answer, Matched | Diverged):
+                failed = False
+                if not self.primary.has_more_for(name):
+                    await _set_within(more, HEARTBEAT_S)
+                continue
+            if not self._rules.errors_tolerated:
+                for index in list(self._waiting):
+                    _resolve(self._waiting.pop(index), Failed(f"{name} did not take it"))
+            if failed:
+                await asyncio.sleep(HEARTBEAT_S)
+            failed = not failed  # the first time it may be an old connection that has died; over a new one it may go well
+
+
+async def ask(client: HttpClient, request: bytes, timeout_s: float) -> ReplicaAnswer | None:
+    """A replica's answer, None if there was none: the request may have been carried out all the same."""
+    try:
+        response = await client.request("POST", REPLICA_PATH, request, timeout_s=timeout_s)
+    except TransportError:
+        return None
+    return _decode_answer(response.body) if response.status == 200 else None
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+def _resolve(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
+    if not future.done():  # its client may be gone
+        future.set_result(outcome)

@@ -1,0 +1,154 @@
+"""What a replica knows, and how it answers primaries. No I/O here: what an answer promises has to be on the disk first.
+
+To answer a request, make `Replica.promise` last if the request's epoch is later than `epoch`, then ask `beyond` or `place`. If
+that says what is to be written, write it, hand it to `took` or `restored`, and answer what it says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from systems.strong.bugs import CORRECT, Rules
+from systems.strong.log import Log
+from systems.strong.machine import Machine
+from systems.strong.messages import (
+    Append,
+    Diverged,
+    Entry,
+    Fence,
+    Fenced,
+    Install,
+    Matched,
+    NotReady,
+    Position,
+    Refused,
+    ReplicaRequest,
+    Result,
+    Snapshot,
+)
+
+KEPT_ENTRIES: Final = 128
+"""So many executed entries are kept when a log is compacted, for replicas that missed only those."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """Entries to be put after an index of the log; those that are there already have been left out."""
+
+    after: int
+    entries: list[Entry]
+    answer: Matched
+
+
+@dataclass(frozen=True)
+class Restore:
+    """A snapshot to be put in place of the whole log."""
+
+    snapshot: Snapshot
+    entries: list[Entry]
+    answer: Matched
+
+
+class Replica:
+    """A log, what its acknowledged part came to, and which epoch is obeyed."""
+
+    def __init__(
+        self,
+        *,
+        snapshot: Snapshot | None = None,
+        entries: list[Entry] | None = None,
+        epoch: int = 0,
+        ready: bool = True,
+        rules: Rules = CORRECT,
+    ) -> None:
+        """As they were kept. One that is not `ready` has lost something, and may not say what it acknowledged."""
+        self._rules = rules
+        self.epoch = epoch
+        """No primary of an earlier one is obeyed."""
+        self.ready = ready
+        self.committed = 0
+        """Up to this index, entries are known to be acknowledged."""
+        self._restore(snapshot or Snapshot(), entries or [])
+
+    def promise(self, epoch: int) -> None:
+        """Obey no earlier epoch any more."""
+        self.epoch = max(self.epoch, epoch)
+
+    def place(self, request: Append | Install) -> Take | Restore | Diverged | Refused:
+        """What to write before it is answered, or the answer if that is nothing."""
+        if self._is_earlier(request):
+            return Refused(self.epoch)
+        if isinstance(request, Install):
+            return Restore(request.snapshot, [], Matched(request.snapshot.index))
+        log, after, entries = self.log, request.previous.index, request.entries
+        if not self._continues(request.previous):
+            return Diverged(log.ends())
+        matched = after + len(entries)
+        while entries and self._is_there(Position(entries[0].epoch, after + 1)):
+            after, entries = after + 1, entries[1:]
+        return Take(after, entries, Matched(matched))
+
+    def beyond(self, request: Fence) -> Fenced | NotReady | Refused:
+        """What to answer: all that this log has beyond the other one, if it knows more."""
+        if self._is_earlier(request):
+            return Refused(self.epoch)
+        if not self.ready:
+            return NotReady("it does not yet know what it had lost")
+        log, ends = self.log, request.ends
+        if ends and log.last <= ends[-1]:
+            return Fenced(log.last)
+        common = log.common(ends)
+        if common >= log.base:
+            return Fenced(log.last, common, None, log.after(common))
+        return Fenced(log.last, common, self.snapshot(), log.after(self.machine.applied))
+
+    def took(self, written: Take) -> None:
+        """This is on the disk."""
+        if written.entries:
+            self.log.put(written.after, written.entries)
+
+    def restored(self, written: Restore) -> None:
+        """This is on the disk."""
+        self._restore(written.snapshot, written.entries)
+
+    def teaches(self, request: Append | Install, matched: int) -> bool:
+        """Whether a replica that had lost something has learned all of it from this request, which it has carried out.
+
+        `epoch` has to be one that the keepers had after the loss: this primary, or an earlier one whose entries it has, knows
+        of whatever was acknowledged here before. Until one of its own epoch is acknowledged it may not know that it does.
+        """
+        return not self.ready and request.established and matched >= request.committed
+
+    def commit(self, index: int) -> list[tuple[int, Result]]:
+        """All entries up to an index are acknowledged; executes them. Returns the result of each, by its index."""
+        self.committed = max(self.committed, min(index, self.log.last.index))
+        return self.execute(self.committed)
+
+    def execute(self, until: int) -> list[tuple[int, Result]]:
+        """Executes entries that were not."""
+        machine = self.machine
+        return [(index, machine.apply(self.log.entry(index))) for index in range(machine.applied + 1, until + 1)]
+
+    def snapshot(self) -> Snapshot:
+        """What the executed entries came to."""
+        return self.machine.snapshot(self.log.ends(self.machine.applied))
+
+    def forget(self) -> None:
+        """Let executed entries go that nobody is likely to ask for."""
+        self.log.forget(self.machine.applied - KEPT_ENTRIES)
+
+    def _restore(self, snapshot: Snapshot, entries: list[Entry]) -> None:
+        self.log = Log(snapshot.ends, entries)
+        self.machine = Machine(snapshot, self._rules)
+        self.committed = snapshot.index
+
+    def _is_earlier(self, request: ReplicaRequest) -> bool:
+        return request.configuration.epoch < self.epoch and self._rules.earlier_epochs_refused
+
+    def _continues(self, previous: Position) -> bool:
+        return self.log.has(previous) if self._rules.tails_compared else previous.index <= self.log.last.index
+
+    def _is_there(self, position: Position) -> bool:
+        # A late request may hold less than the log, so what is there must not be cut off for not being in the request.
+        return self.log.has(position) if self._rules.tails_compared else position.index <= self.log.last.index

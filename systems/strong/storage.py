@@ -1,0 +1,156 @@
+"""A replica on its disk: its log with a snapshot before it, and which epoch it has promised to obey."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from harness.node.disk import Disk
+from systems.parts.record_log import Damaged, RecordLog, decode_line, encode_line
+from systems.strong.bugs import CORRECT, Rules
+from systems.strong.messages import Entry, Snapshot
+from systems.strong.replica import Replica, Restore, Take
+
+LOG: Final = "entries.log"
+MARK: Final = "acknowledged"
+PROMISE: Final = "promise"
+
+
+class ForeignData(Exception):
+    """The data folder is another node's, or another cluster's."""
+
+
+class _Promise(msgspec.Struct, frozen=True, kw_only=True):
+    cluster: str
+    name: str
+    epoch: int
+    ready: bool
+
+
+class _Checkpoint(msgspec.Struct, frozen=True, tag=True):
+    """The first record of a log."""
+
+    snapshot: Snapshot
+    entries: list[Entry]
+
+
+class _Batch(msgspec.Struct, frozen=True, tag=True):
+    """Each further one: entries in place of all that came after an index."""
+
+    after: int
+    entries: list[Entry]
+
+
+_decode = msgspec.json.Decoder(_Checkpoint | _Batch).decode
+
+
+class Storage:
+    """Keeps what a `Replica` is to write. What a method has returned for lasts; if one raises `OSError`, it may last or not."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        log: Callable[[str], None],
+        *,
+        cluster: str,
+        name: str,
+        compact_at_bytes: int,
+        rules: Rules = CORRECT,
+    ) -> None:
+        """Read back what was kept. Raises `ForeignData`."""
+        self._disk = disk
+        self._log = log
+        self._rules = rules
+        self._file = RecordLog(disk, name=LOG, mark=MARK, sync=self._sync)
+        self._promised = self._read_promise(cluster, name)
+        self._compact_at_bytes = self._least_bytes = compact_at_bytes
+        self.replica = self._load()
+
+    def promise(self, epoch: int, *, ready: bool) -> None:
+        """Keep that no earlier epoch is obeyed, and whether all that was acknowledged is known here."""
+        kept = self._promised
+        asked = msgspec.structs.replace(kept, epoch=max(epoch, kept.epoch) if self._rules.epochs_kept else 0, ready=ready)
+        if asked != kept:
+            self._write_promise(asked)
+
+    def check(self) -> None:
+        """Raises `OSError` if the disk takes nothing now."""
+        self._write_promise(self._promised)
+
+    def take(self, replica: Replica, written: Take) -> None:
+        """Keep entries, in place of all that the log had there. Raises `OSError`."""
+        data = msgspec.json.encode(_Batch(written.after, written.entries))
+        if self._file.size_bytes + len(data) <= self._compact_at_bytes:
+            try:
+                self._file.append(data)
+            except OSError:
+                self._compact_at_bytes = 0  # what the file has now is not known, so nothing may be put after it
+                raise
+            return
+        applied = replica.machine.applied
+        kept = [*replica.log.after(applied, written.after - applied), *written.entries]
+        self._write_anew(_Checkpoint(replica.snapshot(), kept))
+        replica.forget()
+
+    def restore(self, written: Restore) -> None:
+        """Keep a snapshot and what comes after it, in place of all. Raises `OSError`."""
+        self._write_anew(_Checkpoint(written.snapshot, written.entries))
+
+    def _write_anew(self, checkpoint: _Checkpoint) -> None:
+        if not self._rules.sessions_kept:
+            checkpoint = _Checkpoint(msgspec.structs.replace(checkpoint.snapshot, sessions={}), checkpoint.entries)
+        try:
+            self._file.replace(msgspec.json.encode(checkpoint))
+        except OSError:
+            self._compact_at_bytes = 0
+            raise
+        self._compact_at_bytes = max(self._least_bytes, 2 * self._file.size_bytes)
+
+    def _read_promise(self, cluster: str, name: str) -> _Promise:
+        data = self._disk.read(PROMISE)
+        text = None if data is None else decode_line(data)
+        if text is None:
+            if data is not None:
+                self._log("what was promised is damaged: nothing is said of this log until a primary has completed it")
+            # A disk with nothing on it is a new one, or one whose content is lost. It cannot be told from here.
+            return _Promise(cluster=cluster, name=name, epoch=0, ready=False)
+        promised = msgspec.json.decode(text, type=_Promise)
+        if (promised.cluster, promised.name) != (cluster, name):
+            raise ForeignData(
+                f"The data folder belongs to {promised.name} of cluster {promised.cluster!r}; this is {name} of cluster"
+                f" {cluster!r}. Give this node a folder of its own, or start it as the node that it was."
+            )
+        return promised
+
+    def _load(self) -> Replica:
+        promised, snapshot, entries = self._promised, Snapshot(), []
+        try:
+            found = self._file.load(existed=promised.ready)
+            records = found.records
+            if found.torn_bytes:
+                self._log(f"the log's last {found.torn_bytes} bytes were torn by a crash and are cut off")
+        except Damaged as damage:
+            if self._rules.damage_is_amnesia:
+                self._log(f"{damage}: nothing is said of this log until a primary has completed it")
+                promised, records = msgspec.structs.replace(promised, ready=False), []
+                self._write_promise(promised)  # before the damage is gone from the disk
+            else:
+                records = self._file.readable()
+        for record in map(_decode, records):
+            if isinstance(record, _Checkpoint):
+                snapshot, entries = record.snapshot, list(record.entries)
+            else:
+                entries[record.after - snapshot.index :] = record.entries
+        # What was read may be in the kernel's memory only, and what is answered from now on must last.
+        self._write_anew(_Checkpoint(snapshot, entries))
+        return Replica(snapshot=snapshot, entries=entries, epoch=promised.epoch, ready=promised.ready, rules=self._rules)
+
+    def _write_promise(self, promised: _Promise) -> None:
+        self._disk.replace(PROMISE, encode_line(msgspec.json.encode(promised)))
+        self._promised = promised
+
+    def _sync(self, name: str) -> None:
+        if self._rules.synced_before_answer:
+            self._disk.sync(name)

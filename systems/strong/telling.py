@@ -1,0 +1,89 @@
+"""What a replica writes to its disk, told as events of the history: see `harness.model.consensus_events`."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from harness.model.consensus_events import (
+    Appended,
+    Applied,
+    Committed,
+    ConsensusEvent,
+    Installed,
+    Leader,
+    Obeys,
+    Refused,
+    Truncated,
+)
+from systems.strong.messages import Entry, Result
+from systems.strong.replica import Replica, Restore, Take
+from systems.strong.storage import Storage
+
+Tell = Callable[[str, ConsensusEvent], None]
+
+GROUP: Final = "replicas"
+"""The keepers are a group of their own."""
+
+
+class Teller:
+    """Writes by way of a storage, and tells what has happened as soon as it lasts."""
+
+    def __init__(self, storage: Storage, tell: Tell) -> None:
+        self._storage = storage
+        self._tell = tell
+        self._obeyed: int | None = None
+        replica = storage.replica
+        tell("truncated", Truncated(group=GROUP, index=replica.log.last.index + 1))  # whatever an earlier life had after that
+
+    def leads(self, epoch: int) -> None:
+        self.obeys(epoch)
+        self._tell("leader", Leader(group=GROUP, term=epoch))
+
+    def obeys(self, epoch: int) -> None:
+        """It does what the primary of this epoch asks."""
+        if epoch != self._obeyed:
+            self._obeyed = epoch
+            self._tell("obeys", Obeys(group=GROUP, term=epoch))
+
+    def refuses(self, epoch: int, obeyed: int) -> None:
+        self._tell("refused", Refused(group=GROUP, term=epoch, obeyed=obeyed))
+
+    def take(self, replica: Replica, written: Take) -> None:
+        """Keep entries, and put them into the replica's log. Raises `OSError`."""
+        if not written.entries:
+            return
+        last = replica.log.last.index
+        self._storage.take(replica, written)
+        replica.took(written)
+        if written.after < last:
+            self._tell("truncated", Truncated(group=GROUP, index=written.after + 1))
+        self._appended(written.after, written.entries)
+
+    def restore(self, replica: Replica, written: Restore) -> None:
+        """Keep a snapshot and entries, in place of all that the replica has. Raises `OSError`."""
+        self._storage.restore(written)
+        replica.restored(written)
+        snapshot = written.snapshot
+        epoch = snapshot.ends[-1].epoch if snapshot.ends else 0
+        self._tell("installed", Installed(group=GROUP, index=snapshot.index, entry_term=epoch))
+        self._appended(snapshot.index, written.entries)
+
+    def committed(self, replica: Replica, before: int, executed: Sequence[tuple[int, Result]]) -> None:
+        """All up to `replica.committed` is known to be acknowledged, and was up to `before` already."""
+        log, term = replica.log, replica.epoch
+        for index in range(before + 1, replica.committed + 1):
+            self._tell("committed", Committed(group=GROUP, index=index, entry_term=log.position(index).epoch, term=term))
+        for index, _ in executed:
+            self._tell("applied", Applied(group=GROUP, index=index, entry=_digest(log.entry(index))))
+
+    def _appended(self, after: int, entries: Sequence[Entry]) -> None:
+        for index, entry in enumerate(entries, start=after + 1):
+            self._tell("appended", Appended(group=GROUP, index=index, entry_term=entry.epoch, entry=_digest(entry)))
+
+
+def _digest(entry: Entry) -> str:
+    return f"{zlib.crc32(msgspec.json.encode(entry)):08x}"

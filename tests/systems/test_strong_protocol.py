@@ -1,0 +1,337 @@
+"""The strong store's pure parts: logs that part and meet, what is acknowledged, leases, retries."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from systems.strong.bugs import CORRECT, Rules
+from systems.strong.invariant import NothingForgotten, Shown
+from systems.strong.lease import DRIFT, LEASE_S, Lease, Watch
+from systems.strong.log import NOTHING, Log
+from systems.strong.machine import Machine
+from systems.strong.messages import (
+    Append,
+    Begin,
+    Command,
+    CompareAndSet,
+    Configuration,
+    Diverged,
+    Entry,
+    Fence,
+    Fenced,
+    Install,
+    Matched,
+    NotReady,
+    OpenSession,
+    Position,
+    Refused,
+    Result,
+    Write,
+)
+from systems.strong.protocol import Primary, Takeover, claimed, first, may_claim
+from systems.strong.replica import Replica, Take
+
+NAMES = ("n1", "n2", "n3")
+
+
+def entries(*epochs: int) -> list[Entry]:
+    """One of each epoch; each writes another value."""
+    return [Entry(epoch, Command(Write("k", f"{epoch}.{place}"))) for place, epoch in enumerate(epochs)]
+
+
+def replica(*epochs: int, rules: Rules = CORRECT, epoch: int = 0) -> Replica:
+    return Replica(entries=entries(*epochs), epoch=epoch or max(epochs, default=0), rules=rules)
+
+
+def configuration(epoch: int, primary: str = "n1", in_sync: tuple[str, ...] = NAMES, version: int = 1) -> Configuration:
+    return Configuration(version, epoch, primary, in_sync)
+
+
+def append(epoch: int, previous: Position, *found: int, committed: int = 0, established: bool = True) -> Append:
+    return Append(
+        cluster="c",
+        configuration=configuration(epoch),
+        previous=previous,
+        entries=entries(*found),
+        committed=committed,
+        established=established,
+    )
+
+
+def taken(of: Replica, request: Append) -> Matched:
+    placed = of.place(request)
+    assert isinstance(placed, Take)
+    of.took(placed)
+    return placed.answer
+
+
+# ----------------------------------------------------------------------------------------------------------------- logs
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "common"),
+    [
+        ((), (1, 1), 0),
+        ((1, 1, 1), (1, 1), 2),
+        ((1, 1, 1), (1, 1, 2, 2), 2),
+        ((1, 1, 3), (1, 2, 2, 2), 1),
+        ((1, 1, 2, 2, 2, 4), (1, 1, 2, 3, 3), 3),
+        ((1, 1), (2, 2), 0),
+    ],
+)
+def test_where_two_logs_part_follows_from_the_ends_of_their_epochs(
+    one: tuple[int, ...], other: tuple[int, ...], common: int
+) -> None:
+    mine, theirs = Log((), entries(*one)), Log((), entries(*other))
+    assert mine.common(theirs.ends()) == theirs.common(mine.ends()) == common
+
+
+def test_a_log_knows_its_positions_also_where_entries_are_gone() -> None:
+    log = Log((), entries(1, 1, 2, 2, 4))
+    log.forget(3)
+    assert [log.position(index) for index in range(6)] == [
+        NOTHING,
+        *(Position(epoch, index) for index, epoch in enumerate((1, 1, 2, 2, 4), start=1)),
+    ]
+    assert log.ends(3) == [Position(1, 2), Position(2, 3)]
+    with pytest.raises(IndexError, match="the first is 4"):
+        log.after(2)
+    with pytest.raises(IndexError):
+        log.put(2, entries(5))
+    log.put(3, entries(5))
+    assert log.ends() == [Position(1, 2), Position(2, 3), Position(5, 4)]
+
+
+# -------------------------------------------------------------------------------------------------------------- backups
+
+
+def test_an_earlier_epoch_is_refused_and_a_later_one_replaces_what_differs() -> None:
+    backup = replica(1, 1, 1)
+    backup.promise(2)
+    assert backup.place(append(1, Position(1, 3), 1)) == Refused(2)
+    assert backup.beyond(Fence(cluster="c", configuration=configuration(1), ends=[])) == Refused(2)
+    assert taken(backup, append(2, Position(1, 2), 2)) == Matched(3)
+    assert backup.log.ends() == [Position(1, 2), Position(2, 3)]
+
+
+def test_a_request_that_does_not_fit_is_answered_with_the_log_s_ends() -> None:
+    backup = replica(1, 1, epoch=2)
+    assert backup.place(append(2, Position(1, 3), 2)) == Diverged([Position(1, 2)])
+    assert backup.place(append(2, Position(2, 2), 2)) == Diverged([Position(1, 2)])
+
+
+def test_a_late_request_cuts_nothing_off() -> None:
+    backup = replica(1, 1, 1)
+    assert taken(backup, append(1, Position(1, 1), 1)) == Matched(2)
+    assert backup.log.last == Position(1, 3)
+
+
+def test_one_that_lost_its_log_says_nothing_of_it_until_a_primary_has_completed_it() -> None:
+    lost = Replica(ready=False)
+    lost.promise(2)
+    assert isinstance(lost.beyond(Fence(cluster="c", configuration=configuration(3), ends=[])), NotReady)
+    early = append(2, NOTHING, 1, 2, committed=2, established=False)
+    assert not lost.teaches(early, taken(lost, early).index)
+    short = append(2, NOTHING, 1, committed=2)
+    assert not lost.teaches(short, taken(lost, short).index)
+    whole = append(2, NOTHING, 1, 2, committed=2)
+    assert lost.teaches(whole, taken(lost, whole).index)
+
+
+# ------------------------------------------------------------------------------------------------------------ primaries
+
+
+def primary(of: Replica, *, all_in_sync: bool = True, in_sync: tuple[str, ...] = NAMES) -> Primary:
+    epoch = of.log.last.epoch + 1
+    found = Primary("n1", of, configuration(epoch, in_sync=in_sync), NAMES, cluster="c", all_in_sync=all_in_sync, now_s=0)
+    of.took(Take(of.log.last.index, [Entry(epoch, Command(Begin()))], Matched(0)))
+    return found
+
+
+def test_all_in_sync_are_waited_for() -> None:
+    leading = primary(replica(1))
+    leading.send("n2", 0)
+    leading.answered("n2", Matched(2))
+    assert leading.committable(0) == 0
+    leading.send("n3", 0)
+    leading.answered("n3", Matched(2))
+    assert leading.committable(0) == 2
+
+
+def test_a_majority_is_waited_for() -> None:
+    leading = primary(replica(1), all_in_sync=False)
+    leading.send("n2", 0)
+    leading.answered("n2", Matched(2))
+    assert leading.committable(0) == 2
+
+
+def test_entries_of_earlier_epochs_are_not_acknowledged_by_counting() -> None:
+    leading = primary(replica(1), all_in_sync=False)
+    leading.send("n2", 0)
+    leading.answered("n2", Matched(1))
+    assert leading.committable(0) == 0
+
+
+def test_a_backup_that_lags_is_left_out_only_when_the_keepers_have_it_so() -> None:
+    leading = primary(replica(1))
+    leading.send("n2", 9)
+    leading.answered("n2", Matched(2))
+    asked = leading.next_configuration(9)
+    assert asked.in_sync == ("n1", "n2")
+    assert leading.committable(9) == 0
+    assert leading.kept(asked)
+    assert leading.committable(9) == 2
+
+
+def test_one_that_is_to_be_in_sync_is_waited_for_from_when_that_is_asked_for() -> None:
+    leading = primary(replica(1), in_sync=("n1", "n2"))
+    for name in ("n2", "n3"):
+        leading.send(name, 9)
+        leading.answered(name, Matched(2))
+    assert leading.next_configuration(9).in_sync == NAMES
+    leading.replica.took(Take(2, entries(2), Matched(3)))
+    leading.send("n2", 9)
+    leading.answered("n2", Matched(3))
+    assert leading.committable(9) == 2
+
+
+def test_no_fewer_than_a_majority_are_left_in_sync() -> None:
+    leading = primary(replica(1))
+    assert len(leading.next_configuration(99).in_sync) == 2
+
+
+def test_a_primary_that_stood_still_is_not_alone_before_it_has_asked_again() -> None:
+    leading = primary(replica(1))
+    leading.send("n2", 0)
+    leading.send("n3", 0)
+    assert not leading.is_alone(9)
+    for now_s in (9.1, 9.2):
+        leading.send("n2", now_s)
+        leading.send("n3", now_s)
+    assert leading.is_alone(9.3)
+
+
+def test_a_backup_that_parted_is_sent_what_comes_after_and_one_too_far_behind_a_snapshot() -> None:
+    of = replica(1, 1, 1)
+    leading = primary(of)
+    leading.send("n2", 0)
+    leading.answered("n2", Diverged([Position(1, 2)]))
+    request = leading.send("n2", 0)
+    assert isinstance(request, Append)
+    assert (request.previous, len(request.entries)) == (Position(1, 2), 2)
+    of.commit(3)
+    of.log.forget(3)
+    assert isinstance(leading.send("n2", 0), Install)
+
+
+def test_a_deposed_primary_is_told() -> None:
+    leading = primary(replica(1))
+    leading.send("n2", 0)
+    assert leading.answered("n2", NotReady("x"))
+    assert not leading.answered("n2", Refused(3))
+
+
+def test_a_new_primary_takes_over_the_log_that_knows_most() -> None:
+    own, other = replica(1, 1, 2), replica(1, 1, 1, 1)
+    takeover = Takeover("n1", other, NAMES)
+    assert not takeover.is_over()
+    fence = Fence(cluster="c", configuration=configuration(3), ends=other.log.ends())
+    answer = own.beyond(fence)
+    assert isinstance(answer, Fenced)
+    takeover.answered("n2", answer)
+    assert takeover.is_over()
+    adopted = takeover.adopted()
+    assert isinstance(adopted, Take)
+    other.took(adopted)
+    assert other.log.ends() == own.log.ends()
+
+
+def test_only_who_has_all_that_was_acknowledged_may_be_primary() -> None:
+    now = configuration(4, in_sync=("n1", "n2"), version=9)
+    assert may_claim("n2", now, ready=True, all_in_sync=True)
+    assert not may_claim("n3", now, ready=True, all_in_sync=True)
+    assert may_claim("n3", now, ready=True, all_in_sync=False)
+    assert not may_claim("n2", now, ready=False, all_in_sync=True)
+    assert claimed("n2", now) == Configuration(10, 5, "n2", ("n1", "n2"))
+    assert first("n1", NAMES) == Configuration(1, 1, "n1", NAMES)
+
+
+# --------------------------------------------------------------------------------------------------------------- leases
+
+
+@pytest.mark.parametrize("fast", [1, 1 + DRIFT, 1 / (1 + DRIFT)])
+def test_a_lease_is_over_before_another_replica_takes_over(fast: float) -> None:
+    """Whoever learns of a version learns of it after it was sent; its clock may run faster, or slower."""
+    lease, watch = Lease(), Watch()
+    lease.renewed(10)
+    watch.heard(configuration(1), 10 * fast)
+    over_s = next(step / 1000 for step in range(10_000, 12_000) if watch.over(step / 1000 * fast))
+    assert not lease.holds(over_s)
+    assert lease.holds(10 + LEASE_S / 2)
+
+
+def test_a_version_that_is_known_already_extends_nothing() -> None:
+    watch = Watch()
+    watch.heard(configuration(1, version=5), 0)
+    watch.heard(configuration(1, version=5), LEASE_S - 0.1)
+    assert watch.over(LEASE_S)
+    watch.heard(configuration(1, version=6), LEASE_S)
+    assert not watch.over(LEASE_S + 0.1)
+
+
+# ------------------------------------------------------------------------------------------------------------- commands
+
+
+def ran(machine: Machine, *commands: Command) -> list[Result]:
+    return [machine.apply(Entry(1, command)) for command in commands]
+
+
+def test_a_command_that_comes_again_is_done_once_and_answered_as_before() -> None:
+    machine = Machine()
+    compare = Command(CompareAndSet("k", None, "a"), session=1, number=1)
+    later = Command(Write("k", "b"), session=1, number=2)
+    assert ran(machine, Command(OpenSession()), compare, compare, later, later) == [
+        Result(session=1),
+        *[Result()] * 4,
+    ]
+    assert machine.read("k") == "b"
+    assert ran(machine, compare) == [Result(done=False, forgotten=True)]
+
+
+def test_sessions_are_kept_by_a_snapshot_and_others_are_refused() -> None:
+    machine = Machine()
+    ran(machine, Command(OpenSession()), Command(Write("k", "a"), session=1, number=1), Command(Write("k", "b")))
+    again = Machine(machine.snapshot([Position(1, 3)]))
+    assert ran(again, Command(Write("k", "a"), session=1, number=1)) == [Result()]
+    assert again.read("k") == "b"
+    assert ran(again, Command(Write("k", "c"), session=7, number=1)) == [Result(done=False, forgotten=True)]
+
+
+def test_null_is_nothing() -> None:
+    machine = Machine()
+    found = ran(machine, *(Command(CompareAndSet("k", *pair)) for pair in ((None, "a"), (None, "b"), ("a", None))))
+    assert [result.done for result in found] == [True, False, True]
+    assert machine.snapshot([]).values == {}
+
+
+# ----------------------------------------------------------------------------------------------------------- invariants
+
+
+def test_two_primaries_of_one_epoch_break_the_invariant() -> None:
+    safety = NothingForgotten()
+    assert safety.broken({"n1": Shown(1, 1, replica(1)), "n2": Shown(0, 0, replica(1))}) is None
+    assert safety.broken({"n2": Shown(1, 1, replica(1))}) == "epoch 1 has two primaries: n1, and n2"
+
+
+def test_a_primary_without_what_was_acknowledged_breaks_the_invariant() -> None:
+    safety, leading = NothingForgotten(), replica(1, 1)
+    leading.commit(2)
+    assert safety.broken({"n1": Shown(1, 1, leading)}) is None
+    lacking = safety.broken({"n2": Shown(2, 2, replica(1))})
+    assert lacking == "n2 is the primary of epoch 2 and has nothing at 2, acknowledged in epoch 1"
+
+
+def test_every_rule_is_kept_by_default() -> None:
+    assert all(getattr(CORRECT, field.name) is True for field in fields(Rules))
