@@ -14,13 +14,16 @@ What has no effect for want of a quorum is 503; what may have one, or get one ye
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
 import msgspec
 
+from harness.http.batched_server import RequestBatch
 from harness.http.message import Request, Response
+from harness.http.requests import Message
+from harness.http.writing import encode_response
 from harness.node.context import NodeContext
 from systems.quorum.bugs import BUGS
 from systems.quorum.comparing import comparing
@@ -140,14 +143,39 @@ class Server:
         self._operations = 0
         node.report_unsettled(self._unsettled)
 
-    async def handle(self, request: Request) -> Response:
-        if not request.path.startswith(KEY_PATH):
-            return await self._handle_node(request)
+    def handle(self, batch: RequestBatch) -> None:
+        """Answer the requests of one read, each when it is done."""
+        waiting = [message for message in batch.messages if not message.answer]
+        left = len(waiting)
+
+        def answered(message: Message, response: Response) -> None:
+            nonlocal left
+            message.answer = encode_response(response)
+            left -= 1
+            if left == 0:
+                batch.finish()
+
+        for message in waiting:
+            head = message.head
+            request = Request(head.method, head.path, head.query, head.headers, message.body)
+            self._begin(request, partial(answered, message))
+        if not waiting:
+            batch.finish()
+
+    def _begin(self, request: Request, answered: Callable[[Response], None]) -> None:
         try:
-            outcome = await self._carry_out(self._operation(request, _key_of(request)))
+            if request.path.startswith(KEY_PATH):
+                compared = request.method == "POST"
+                operation = self._operation(request, _key_of(request))
+                self._carry_out(operation, lambda outcome: answered(_response(outcome, compared=compared)))
+            elif request.method == "POST" and request.path == REPLICA_PATH:
+                self._answer(_REQUESTS.decode(request.body), answered)
+            else:
+                answered(self._told(request))
         except Refused as refused:
-            return refused.response
-        return _response(outcome, compared=request.method == "POST")
+            answered(refused.response)
+        except msgspec.MsgspecError as error:
+            answered(Response(400, f"bad request body: {error}".encode()))
 
     async def maintain(self) -> None:
         """Go on for ever: once the replica knows what it held, keep it and the others up to date."""
@@ -184,47 +212,42 @@ class Server:
     def _empty(self) -> Replica:
         return Replica(self._rules, peers=tuple(self._peers))
 
-    async def _handle_node(self, request: Request) -> Response:
+    def _told(self, request: Request) -> Response:
+        """What another node asks for to repair itself."""
+        if self._storage.damaged:
+            return Response(503, b"its log is damaged")
         match request.method, request.path:
-            case "POST", path if path == REPLICA_PATH:
-                return await self._answer(_REQUESTS.decode(request.body))
             case "GET", path if path == REPLICA_PATH:
-                entries = self._storage.entries()
-                return Response(503, b"its log is damaged") if entries is None else Response.json(entries)
+                return Response.json(self._storage.entries())
             case "POST", path if path == RANGES_PATH:
                 asker, prefixes = request.decode(tuple[str, list[str]])
-                if asker not in self._peers or self._storage.damaged:
-                    return Response(409, f"{self._name} has no digests for {asker!r}".encode())
+                if asker not in self._peers:
+                    raise Refused(409, f"{self._name} has no digests for {asker!r}, which is none of its peers")
                 return Response.json(self._digests.ranges(asker, prefixes))
             case "POST", path if path == ENTRIES_PATH:
-                if self._storage.damaged:
-                    return Response(503, b"its log is damaged")
                 entry = self._storage.replica.entry
                 return Response.json([Held(key, entry(key)) for key in request.decode(list[str])])
         return Response(404, b"there are GET, PUT, DELETE and POST of /kv/KEY; see systems/quorum/node.py")
 
-    async def _answer(self, requests: list[ReplicaRequest]) -> Response:
+    def _answer(self, requests: list[ReplicaRequest], answered: Callable[[Response], None]) -> None:
         """All of them together, when the last one is done."""
         for request in requests:
             if isinstance(request, Keep) and request.home not in self._peers:
-                return Response(400, f"{self._name} keeps nothing for {request.home!r}, which is none of its peers".encode())
+                raise Refused(400, f"{self._name} keeps nothing for {request.home!r}, which is none of its peers")
         answers: list[Entry | None] = [None] * len(requests)
         left = len(requests)
-        done: asyncio.Future[None] | None = None
+        if not requests:
+            answered(Response.json(answers))
 
-        def answered(at: int, entry: Entry | None) -> None:
+        def done(at: int, entry: Entry | None) -> None:
             nonlocal left
             answers[at] = entry
             left -= 1
-            if left == 0 and done is not None and not done.done():
-                done.set_result(None)
+            if left == 0:
+                answered(Response.json(answers))
 
         for at, request in enumerate(requests):
-            self._storage.ask(request, partial(answered, at))
-        if left:
-            done = asyncio.get_running_loop().create_future()
-            await done
-        return Response.json(answers)
+            self._storage.ask(request, partial(done, at))
 
     def _operation(self, request: Request, key: str) -> Operation:
         coordinator = self._coordinator
@@ -254,17 +277,13 @@ class Server:
             raise Refused(400, f"{name}={text!r}: a number of replicas, between 1 and {self._config.replicas}")
         return int(text)
 
-    async def _carry_out(self, operation: Operation) -> Outcome:
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
+    def _carry_out(self, operation: Operation, done: Callable[[Outcome], None]) -> None:
         def finished(outcome: Outcome) -> None:
             self._operations -= 1
-            if not done.done():  # the client may be gone
-                done.set_result(outcome)
+            done(outcome)
 
         self._operations += 1
         self._running.carry_out(operation, finished)
-        return await done
 
     def _ask(self, name: str, request: ReplicaRequest, answered: Answered) -> None:
         if name == self._name:
@@ -317,4 +336,4 @@ async def main(node: NodeContext) -> None:
     server = Server(node, node.config(Config))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.maintain())
-        await node.serve(server.handle)
+        await node.serve_batches(server.handle)

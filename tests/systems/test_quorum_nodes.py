@@ -95,11 +95,9 @@ class _Announced(NodeContext):
         super().__init__(spec)
         self._ready = ready
 
-    async def serve(self, handler: Handler) -> None:
-        server = await listen(handler, self.listen)
+    async def _serve(self, server: asyncio.Server) -> None:
         self._ready.set()
-        async with server:
-            await server.serve_forever()
+        await super()._serve(server)
 
 
 def store(tmp_path: Path, scenario: Callable[[Nodes], Coroutine[Any, Any, T]], **config: object) -> T:
