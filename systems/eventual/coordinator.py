@@ -19,6 +19,10 @@ MOST_SIBLINGS: Final = 64
 """So many values of a key stand side by side, at most: a client that writes without reading would add to them for ever."""
 
 
+class _NotThere(Exception):
+    """What a session has seen is not to be found."""
+
+
 class Coordinator:
     """Answers from this node's own replica, and asks others only for what a session has seen and this replica has not."""
 
@@ -46,9 +50,12 @@ class Coordinator:
 
     async def read(self, key: str, seen: Context) -> Got | NotDone:
         """What this replica holds; with a context, not less than what that has seen."""
-        if not self.has_seen(key, seen) and not await self._learn(key, seen):
-            return NotDone("failed", f"no replica that answers holds what this session has seen of {key}")
         state = self._replica.state(key)
+        if not self.has_seen(state, seen):
+            try:
+                state = await self._learned(key, seen)
+            except _NotThere:
+                return NotDone("failed", f"no replica that answers holds what this session has seen of {key}")
         if self._random.random() < self._repaired_reads and len(self._repairing) < MOST_REPAIRS:
             self._start(self.repair(key))
         return Got(self._replica.resolution.values(state), self._replica.resolution.context(state))
@@ -70,9 +77,9 @@ class Coordinator:
             case "unknown":
                 return NotDone("unknown", "the disk did not say whether it took it")
 
-    def has_seen(self, key: str, seen: Context) -> bool:
-        """Whether this replica holds what a session has seen."""
-        return self._replica.resolution.covers(self._replica.state(key), seen)
+    def has_seen(self, state: State | None, seen: Context) -> bool:
+        """Whether a state includes what a session has seen."""
+        return self._replica.resolution.covers(state, seen)
 
     async def repair(self, key: str) -> None:
         """Have all replicas that answer hold what any of them holds of a key."""
@@ -95,24 +102,30 @@ class Coordinator:
         if arrivals:
             await self._storage.change(arrivals)
 
-    async def _learn(self, key: str, seen: Context) -> bool:
-        """Ask the others for a key until what a session has seen of it is held here, or until all have answered.
+    async def _learned(self, key: str, seen: Context) -> State | None:
+        """Ask the others for a key until what a session has seen of it is among the answers, or until all have answered.
 
         If none of all replicas holds it, it was a tombstone, and all have had it and forgotten it: what is there is not older.
+        Raises `_NotThere` if that is not known. The answers are held here, too, if the disk takes them.
         """
         asking = [asyncio.ensure_future(peer.states([key])) for peer in self._peers]
         answers = 0
+        state = self._replica.state(key)
         try:
             for question in asyncio.as_completed(asking):
                 answer = await question
                 answers += answer is not None
-                await self.take(key, answer or ())
-                if self.has_seen(key, seen):
-                    return True
+                for found in answer or ():
+                    state = state if found is None else self._replica.resolution.merged(state, found)
+                if self.has_seen(state, seen):
+                    break
         finally:
             for unanswered in asking:
                 unanswered.cancel()
-        return answers == len(self._peers)
+        if not self.has_seen(state, seen) and answers < len(self._peers):
+            raise _NotThere
+        await self.take(key, [state])
+        return state
 
     def _start(self, repair: Awaitable[None]) -> None:
         task = asyncio.ensure_future(repair)

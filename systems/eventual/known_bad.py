@@ -132,7 +132,7 @@ class AcknowledgesWithoutRoom(Outbox):
 class SessionsHop(Coordinator):
     """Any replica answers any session."""
 
-    def has_seen(self, key: str, seen: Context) -> bool:
+    def has_seen(self, state: State | None, seen: Context) -> bool:
         return True
 
 

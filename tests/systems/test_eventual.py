@@ -192,9 +192,12 @@ def test_its_settings_travel_as_json() -> None:
             assert msgspec.json.decode(msgspec.json.encode(node.config)) == node.config
 
 
-def test_a_drill_holds_in_simulation() -> None:
-    _, found = simulated("eventual/bits_flipped", 1, "load.rate=60")
+def test_a_drill_holds_in_simulation_and_its_final_calls_come_after_its_quiet_time() -> None:
+    recorded, found = simulated("eventual/bits_flipped", 1, "load.rate=60", "system.agree_within_s=3.0")
     assert set(found.values()) == {True}, found
+    ops = recorded.history.ops
+    load, final = ops[ops["phase"] == "load"], ops[ops["phase"] == "final"]
+    assert final["sent_ns"].min() - load["done_ns"].max() > 2.9e9
 
 
 def test_a_known_bug_is_found_out_by_its_drill() -> None:

@@ -118,6 +118,15 @@ def test_a_message_whose_window_is_too_old_is_not_stored(tmp_path: Path) -> None
 # ----------------------------------------------------------------------------------------------------------------- peers
 
 
+class FailingFiles(Files):
+    failing = False
+
+    def sync(self, name: str) -> None:
+        if self.failing:
+            raise OSError("the disk is broken")
+        super().sync(name)
+
+
 class Local:
     """A replica without a server."""
 
@@ -126,10 +135,10 @@ class Local:
             NodeSpec(name=name, start=0, host="127.0.0.1", port=1, data=str(tmp_path / name), log="", seed=1)
         )
         self.replica = Replica(KeepSiblings(name), Graves(["other"], grace_s=1))
-        files = Files(self.context.disk, print, compact_at_bytes=1 << 20)
-        files.load(existed=False)
-        files.write_anew({}, [])
-        self.storage = Storage(self.replica, Outbox([], most=9, keep_s=9), files, clock=lambda: 0.0, log=print)
+        self.files = FailingFiles(self.context.disk, print, compact_at_bytes=1 << 20)
+        self.files.load(existed=False)
+        self.files.write_anew({}, [])
+        self.storage = Storage(self.replica, Outbox([], most=9, keep_s=9), self.files, clock=lambda: 0.0, log=print)
 
     async def write(self, key: str, value: str | None) -> Context:
         seen = self.replica.resolution.context(self.replica.state(key))
@@ -195,6 +204,18 @@ def test_a_session_is_answered_with_what_it_has_seen_or_not_at_all(tmp_path: Pat
         asked = two.peer.asked
         await two.coordinator.read("k", seen)
         assert two.peer.asked == asked
+
+    pair(tmp_path, scenario)
+
+
+def test_a_session_is_answered_right_also_if_the_disk_does_not_take_what_was_learned(tmp_path: Path) -> None:
+    async def scenario(two: Pair) -> None:
+        seen = await two.there.write("k", "1")
+        two.here.files.failing = True
+        found = await two.coordinator.read("k", seen)
+        assert isinstance(found, Got)
+        assert found.values == ["1"]
+        assert two.here.values("k") == []
 
     pair(tmp_path, scenario)
 
