@@ -17,7 +17,7 @@ from systems.strong.messages import Configuration
 KEY: Final = "configuration"
 """Of the keepers' store."""
 
-_PATIENCE_S: Final = 0.35
+_PATIENCE_S: Final = 0.5
 _ATTEMPT_TIMEOUT_S: Final = 0.2
 _ASK_AGAIN_S: Final = 0.02
 

@@ -32,6 +32,8 @@ class Configuration(msgspec.Struct, frozen=True):
     primary: str
     in_sync: tuple[str, ...]
     """The replicas that have every acknowledged write, if all of them are waited for; see `protocol`."""
+    used: bool = False
+    """Whether anything may have been acknowledged. Until then an empty disk lacks nothing; later its content may be lost."""
 
 
 # ----------------------------------------------------------------------------------------------------------- commands

@@ -169,6 +169,8 @@ class Primary:
 
     def committable(self, now_s: float) -> int:
         """Up to which index entries are acknowledged, by what is known now."""
+        if not self.configuration.used:
+            return self.replica.committed
         if not self._rules.backups_waited_for:
             return self.replica.log.last.index
         if self._all_in_sync:
@@ -201,7 +203,7 @@ class Primary:
             members = tuple(other for other in self._replicas if other in chosen)
         self._asked_for.update(members)
         kept = self.configuration
-        return Configuration(kept.version + 1, kept.epoch, kept.primary, members)
+        return Configuration(kept.version + 1, kept.epoch, kept.primary, members, used=True)
 
     def wants_change(self, now_s: float) -> bool:
         """Whether others are in sync than the configuration says."""
@@ -267,7 +269,7 @@ def first(primary: str, replicas: Sequence[str]) -> Configuration:
 
 def claimed(by: str, after: Configuration) -> Configuration:
     """The configuration in which a replica is the primary of the next epoch."""
-    return Configuration(after.version + 1, after.epoch + 1, by, after.in_sync)
+    return Configuration(after.version + 1, after.epoch + 1, by, after.in_sync, after.used)
 
 
 def may_claim(name: str, after: Configuration, *, ready: bool, all_in_sync: bool, rules: Rules = CORRECT) -> bool:

@@ -46,7 +46,7 @@ def replica(*epochs: int, rules: Rules = CORRECT, epoch: int = 0) -> Replica:
 
 
 def configuration(epoch: int, primary: str = "n1", in_sync: tuple[str, ...] = NAMES, version: int = 1) -> Configuration:
-    return Configuration(version, epoch, primary, in_sync)
+    return Configuration(version, epoch, primary, in_sync, used=True)
 
 
 def append(epoch: int, previous: Position, *found: int, committed: int = 0, established: bool = True) -> Append:
@@ -226,6 +226,17 @@ def test_a_backup_that_parted_is_sent_what_comes_after_and_one_too_far_behind_a_
     assert isinstance(leading.send("n2", 0), Install)
 
 
+def test_nothing_is_acknowledged_before_the_keepers_have_it_that_something_may_be() -> None:
+    of = replica()
+    leading = Primary("n1", of, first("n1", NAMES), NAMES, cluster="c", all_in_sync=False, now_s=0)
+    of.took(Take(0, [Entry(1, Command(Begin()))], Matched(1)))
+    leading.send("n2", 0)
+    leading.answered("n2", Matched(1))
+    assert leading.committable(0) == 0
+    leading.kept(leading.next_configuration(0))
+    assert leading.committable(0) == 1
+
+
 def test_a_deposed_primary_is_told() -> None:
     leading = primary(replica(1))
     leading.send("n2", 0)
@@ -254,7 +265,7 @@ def test_only_who_has_all_that_was_acknowledged_may_be_primary() -> None:
     assert not may_claim("n3", now, ready=True, all_in_sync=True)
     assert may_claim("n3", now, ready=True, all_in_sync=False)
     assert not may_claim("n2", now, ready=False, all_in_sync=True)
-    assert claimed("n2", now) == Configuration(10, 5, "n2", ("n1", "n2"))
+    assert claimed("n2", now) == Configuration(10, 5, "n2", ("n1", "n2"), used=True)
     assert first("n1", NAMES) == Configuration(1, 1, "n1", NAMES)
 
 
