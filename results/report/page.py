@@ -20,6 +20,7 @@ from results.report.assets import render_template, write_page
 from results.report.contradictions import Timeline, timeline
 from results.report.cycle_drawing import CycleDrawing, cycle_drawing
 from results.report.page_sections import Log, Room, Table
+from results.report.partition_drawing import PartitionDrawing, partition_drawing
 from results.report.phrasing import Mark
 from results.report.side_by_side import Comparison, comparisons
 
@@ -66,6 +67,8 @@ class RunView:
     timelines: list[Timeline] = field(default_factory=list)
     cycles: list[CycleDrawing] = field(default_factory=list)
     """Of transactions."""
+    partitions: PartitionDrawing | None = None
+    """Of a partitioned store."""
     unfolded: bool = True
     """Whether it is shown at once on a page of several."""
     lines: Sequence[tuple[str, str]] = ()
@@ -156,6 +159,7 @@ def _view(anchor: str, run_dir: Path, result: Result, history: History, room: Ro
         operations=[page_sections.operations(check, history.ops, room.operations) for check in unsatisfied],
         timelines=[shown for check in unsatisfied if (shown := timeline(check, history.ops)) is not None],
         cycles=[drawn for check in unsatisfied if (drawn := cycle_drawing(check, history.ops)) is not None],
+        partitions=partition_drawing(history),
         nodes=page_sections.nodes(history),
         unfolded=unfolded,
         more=[],

@@ -9,7 +9,7 @@ from typing import Final
 
 import pandas as pd
 
-from harness.model.consensus_events import KINDS
+from harness.model import consensus_events, partition_events
 from harness.model.history import History
 from results.analysis.failures import FailureGroup
 from results.analysis.recovery import Recovery
@@ -28,7 +28,7 @@ from results.report.phrasing import (
     verdict_word,
 )
 
-_INNER: Final = set(KINDS) - {"leader"}
+_INNER: Final = ({*consensus_events.KINDS} - {"leader"}) | ({*partition_events.KINDS} - {"settled", "planned"})
 """Events that a node tells by the hundred: they are there for checkers, and would hide what people look for."""
 
 _LOG_BYTES: Final = 1_000_000

@@ -69,7 +69,7 @@ class Partitioned:
     """A copy comes in parts of about so much."""
     rate_mb_per_s: float = 64.0
     """What a node copies at most."""
-    segment_kib: int = 4096
+    segment_kib: int = 1024
     """How long a segment of a node's log gets."""
     bug: str | None = None
     """The name of a known bug that the system has."""

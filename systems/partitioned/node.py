@@ -74,7 +74,7 @@ class Config(msgspec.Struct, frozen=True):
 
     batch_kib: int = 256
     rate_mb_per_s: float = 64.0
-    segment_kib: int = 4096
+    segment_kib: int = 1024
     bug: str | None = None
 
 

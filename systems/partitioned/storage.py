@@ -22,7 +22,7 @@ from systems.partitioned.bugs import CORRECT, Rules
 from systems.partitioned.frames import encode_line, lines
 from systems.partitioned.messages import Entry, Held
 
-SEGMENT_BYTES: Final = 4 << 20
+SEGMENT_BYTES: Final = 1 << 20
 _OVERHEAD_BYTES: Final = 48
 """What an entry takes besides its position and its value, about."""
 _SLACK_BYTES: Final = 1 << 16

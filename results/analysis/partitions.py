@@ -1,0 +1,88 @@
+"""Who owned which partitions of a partitioned store, from the maps that its keeper told of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.model.history import History
+from harness.model.node_events import BrokenEvent, told
+from harness.model.partition_events import Copied, ToldMap, ToldPartition
+
+_BITS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ownership:
+    """One map: where each partition begins, on a circle from 0 to 1, and its owners, the first one first."""
+
+    epoch: int
+    at_ns: int
+    lows: tuple[str, ...]
+    begins: tuple[float, ...]
+    owners: tuple[tuple[str, ...], ...]
+
+    def ends(self, number: int) -> float:
+        return self.begins[number + 1] if number + 1 < len(self.begins) else 1.0
+
+    def owner_at(self, low: str) -> str:
+        """The first owner of the partition that holds a position."""
+        return self.owners[max(number for number, begin in enumerate(self.lows) if begin <= low)][0]
+
+    @property
+    def held(self) -> Mapping[str, float]:
+        """By node, the share of the circle that it answers for."""
+        shares: Counter[str] = Counter()
+        for number, owners in enumerate(self.owners):
+            shares[owners[0]] += self.ends(number) - self.begins[number]  # type: ignore[assignment]  # adds any numbers
+        return shares
+
+
+@dataclass(frozen=True, kw_only=True)
+class Division:
+    """How a store was divided in the beginning and in the end, and what was copied to whom in between."""
+
+    before: Ownership
+    after: Ownership
+    copied_bytes: Mapping[str, int]
+    epochs: int
+
+
+def division(history: History) -> Division | None:
+    """The first and the last map, None if none was told of."""
+    try:
+        maps = told(history, {"map": ToldMap})
+        copies = told(history, {"copied": Copied})
+    except BrokenEvent:
+        return None
+    if not maps or not maps[0].event.whole:
+        return None
+    now: dict[str, ToldPartition] = {}
+    first: Ownership | None = None
+    for each in maps:
+        if each.event.whole:
+            now = {}
+        now.update({partition.low: partition for partition in each.event.partitions})
+        if first is None:
+            first = _ownership(each.event, each.at_ns, now)
+    copied: Counter[str] = Counter()
+    for copy in copies:
+        copied[copy.node] += copy.event.taken_bytes
+    last = _ownership(maps[-1].event, maps[-1].at_ns, now)
+    return None if first is None else Division(before=first, after=last, copied_bytes=copied, epochs=len(maps))
+
+
+def _ownership(event: ToldMap, at_ns: int, now: Mapping[str, ToldPartition]) -> Ownership:
+    lows = sorted(now)
+    if event.method == "range":  # the keys between two boundaries are not known: all ranges are drawn alike
+        begins = [number / len(lows) for number in range(len(lows))]
+    else:
+        begins = [int(low.ljust(16, "0")[:16], 16) / (1 << _BITS) if low else 0.0 for low in lows]
+    return Ownership(
+        epoch=event.epoch,
+        at_ns=at_ns,
+        lows=tuple(lows),
+        begins=tuple(begins),
+        owners=tuple(tuple(now[low].owners) for low in lows),
+    )
