@@ -151,7 +151,7 @@ async def measure(nodes: int, keys: int, value_bytes: int, options: argparse.Nam
         opened = running(nodes, Path(scratch), memory=not options.durable, hedge_ms=options.hedge_ms)
         async with opened as store, contextlib.AsyncExitStack() as stack:
             await store.fill(keys, value)
-            await asyncio.sleep(options.quiet)
+            await asyncio.sleep(options.quiet + keys / 25_000)  # until their digests are up to date
             rate = min(options.rate, options.most_mb * 1e6 / value_bytes)
             engines = []
             for number, address in enumerate(store.addresses.values()):

@@ -218,7 +218,10 @@ class Server:
             return Response(503, b"its log is damaged")
         match request.method, request.path:
             case "GET", path if path == REPLICA_PATH:
-                return Response.json(self._storage.entries())
+                part, of = request.query.get("part", "0"), request.query.get("of", "1")
+                if not (part.isdecimal() and of.isdecimal() and int(part) < int(of)):
+                    raise Refused(400, f"part={part!r}, of={of!r}: numbers, the part below how many there are")
+                return Response.json(self._storage.replica.part(int(part), int(of)))
             case "POST", path if path == RANGES_PATH:
                 asker, prefixes = request.decode(tuple[str, list[str]])
                 if asker not in self._peers:

@@ -25,7 +25,7 @@ from systems.quorum.messages import (
     Settled,
     Store,
 )
-from systems.quorum.replica import Held
+from systems.quorum.replica import Held, Part
 
 MAX_IN_FLIGHT: Final = 64
 """HTTP requests to a peer at a time; what is more is not sent, as if the network had lost it."""
@@ -80,9 +80,17 @@ class Peer:
         self._waiting.append(_Asked(request, answered))
 
     async def entries(self) -> list[Held] | None:
-        """All that the peer holds, or None if it does not answer, or does not know."""
-        body = await self._request("GET", REPLICA_PATH, b"")
-        return None if body is None else msgspec.json.decode(body, type=list[Held])
+        """All that the peer holds, or None if it does not answer, or does not know. In as many parts as it says it takes."""
+        of, found = 1, list[Held]()
+        part = 0
+        while part < of:
+            body = await self._request("GET", f"{REPLICA_PATH}?part={part}&of={of}", b"")
+            if body is None:
+                return None
+            told = msgspec.json.decode(body, type=Part)
+            found += told.held
+            of, part = (of, part + 1) if told.of <= of else (told.of, 0)
+        return found
 
     async def entries_of(self, keys: Sequence[str]) -> list[Held]:
         """What the peer holds of some keys; nothing if it does not answer."""

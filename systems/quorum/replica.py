@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -13,6 +14,11 @@ from systems.quorum.messages import Accept, Drop, Entry, Keep, Prepare, ReplicaR
 
 MOST_KEPT: Final = 100_000
 """Entries that a node keeps for one other node. It takes no more: whoever asks it to counts it as one that does not answer."""
+
+PART_BYTES: Final = 4 * 1024 * 1024
+"""About how much is told at once of all that a replica holds."""
+_ABOUT_BYTES: Final = 150
+"""Of an entry without its value."""
 
 _NEVER: Final = Version()
 
@@ -26,6 +32,13 @@ class Held(NamedTuple):
     key: str
     entry: Entry
     home: str = ""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Some of what a replica holds, or nothing and how many parts it takes, if it was asked for fewer."""
+
+    of: int
+    held: list[Held]
 
 
 class Release(NamedTuple):
@@ -121,6 +134,14 @@ class Replica:
         floor = [Held("", self._absent)] if self._absent.floor else []
         kept = [Held(hint.key, hint.what, peer) for peer in self._peers for hint in self._kept.oldest(peer, MOST_KEPT)]
         return floor + [Held(key, entry) for key, entry in self._entries.items()] + kept
+
+    def part(self, number: int, of: int) -> Part:
+        """The entries of one part of its keys, by their hashes. Each key is in one part, whatever comes in between."""
+        entries = self.entries()
+        needed = 1 + sum(len(held.entry.value or "") + _ABOUT_BYTES for held in entries) // PART_BYTES
+        if needed > of:
+            return Part(needed, [])
+        return Part(of, entries if of == 1 else [held for held in entries if zlib.crc32(held.key.encode()) % of == number])
 
     def _taken(self, request: Store | Prepare | Accept, held: Entry) -> Entry:
         entry = request.entry

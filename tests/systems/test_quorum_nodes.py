@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from harness.model.system import Address
 from harness.node.context import NodeContext, NodeSpec
 from systems.quorum import node as quorum_node
 from systems.quorum import peer as quorum_peer
+from systems.quorum import replica as replica_module
 from systems.quorum.messages import MAX_KEY_BYTES, MAX_VALUE_BYTES, Entry, Query, ReplicaRequest, Store, Version
 from systems.quorum.peer import MAX_IN_FLIGHT_SILENT, SILENT_AFTER, Peer
 
@@ -252,6 +254,8 @@ def test_writes_that_go_on_at_once_leave_one_value_that_all_nodes_agree_on(tmp_p
         ("GET", "/kv/k?read=0", b"", 400),
         ("POST", "/kv/k", b'{"value": "1"}', 400),
         ("POST", "/kv/k?read=1", b'{"expected": null, "value": "1"}', 400),
+        ("GET", "/replica?part=1&of=1", b"", 400),
+        ("GET", "/replica?part=x", b"", 400),
         ("POST", "/replica", b'[{"type": "Query"}]', 400),
         ("POST", "/replica", b'{"type": "Query", "key": "k"}', 400),
         ("POST", "/replica", b'[{"type": "Forget", "key": "k"}]', 400),
@@ -386,21 +390,30 @@ def test_a_node_does_not_start_on_the_data_of_another_one(tmp_path: Path) -> Non
     store(tmp_path, scenario)
 
 
-def test_a_node_in_memory_asks_the_others_when_it_is_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part_bytes", [4 * 1024 * 1024, 1000])
+def test_a_node_in_memory_asks_the_others_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part_bytes: int
+) -> None:
+    """They tell all that they hold, in parts if that is much."""
+    monkeypatch.setattr(replica_module, "PART_BYTES", part_bytes)
+
     async def scenario(nodes: Nodes) -> None:
         await nodes.start("n1", "n2", "n3")
         await nodes.put("n1", "1")
+        for number in range(30):
+            await nodes.put("n1", "1", f"key{number}")
         assert not (tmp_path / "n2" / "entries.log").exists()
         await nodes.stop("n2")
         await nodes.start("n2")
-        await until(lambda: answers(nodes, "n2", "1"))
+        for key in ("k", *(f"key{number}" for number in range(30))):
+            await until(partial(answers, nodes, "n2", key))
         for name in ("n1", "n2", "n3"):
             await nodes.stop(name)
         await nodes.start("n1", "n2", "n3")
         assert (await nodes.get("n1"))[0] == 503  # none of them knows any more, and none says that there was nothing
 
-    async def answers(nodes: Nodes, name: str, value: str) -> bool:
-        return await asks(nodes, name, "GET", "/kv/k?read=1&write=1") == (200, {"value": value})
+    async def answers(nodes: Nodes, name: str, key: str) -> bool:
+        return await asks(nodes, name, "GET", f"/kv/{key}?read=1&write=1") == (200, {"value": "1"})
 
     store(tmp_path, scenario, memory=True, repair_every_s=None, hinted_handoff=False)
 
