@@ -2,6 +2,7 @@
 
 | kind | when the node emits it | `detail` |
 | --- | --- | --- |
+| `vowed` | its term, and whom it voted for in it, are on its disk; at its start too | `{"term": 3, "vote": "n1"}`, or null |
 | `leader` | it has become the leader | `{"term": 3}` |
 | `appended` | an entry is now the last of its log, at that index | `{"index": 7, "entry_term": 3, "entry": "digest"}` |
 | `truncated` | its log ends before that index now, also because a crash took the tail | `{"index": 7}` |
@@ -28,6 +29,13 @@ import msgspec
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True):
     group: str = ""
+
+
+class Vowed(_Event, frozen=True, kw_only=True):
+    term: int
+    vote: str | None
+    anew: bool = False
+    """It knows that its disk was damaged, and keeps to what rules that out: it need not remember what it vowed before."""
 
 
 class Leader(_Event, frozen=True, kw_only=True):
@@ -69,9 +77,10 @@ class Refused(_Event, frozen=True, kw_only=True):
     obeyed: int
 
 
-ConsensusEvent = Leader | Appended | Truncated | Committed | Applied | Installed | Obeys | Refused
+ConsensusEvent = Vowed | Leader | Appended | Truncated | Committed | Applied | Installed | Obeys | Refused
 
 KINDS: Final[dict[str, type[ConsensusEvent]]] = {
+    "vowed": Vowed,
     "leader": Leader,
     "appended": Appended,
     "truncated": Truncated,

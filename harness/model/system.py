@@ -198,6 +198,22 @@ class HasQuietTime(Protocol):
 
 
 @runtime_checkable
+class HasHandOver(Protocol):
+    """A system whose leader can be asked to let another node lead."""
+
+    async def hand_over(self, name: str, addresses: Mapping[str, Address]) -> str | None:
+        """Have a node lead; why it does not, None if it does."""
+
+
+@runtime_checkable
+class HasMembers(Protocol):
+    """A system whose nodes can be told that one of them comes to belong to it, or no longer does, as it runs."""
+
+    async def change_member(self, name: str, joins: bool, addresses: Mapping[str, Address]) -> str | None:
+        """Return when a node belongs to the system, or does not: why that failed, None if it is so."""
+
+
+@runtime_checkable
 class HasProbe(Protocol):
     """A system whose nodes do not speak this project's wire: says whether the node at an address answers."""
 

@@ -12,6 +12,7 @@ from harness.checkers.balanced import balanced
 from harness.checkers.corruption_contained import corruption_contained
 from harness.checkers.deposed_leaders_refused import deposed_leaders_refused
 from harness.checkers.faults_acted import faults_acted
+from harness.checkers.leader_undisturbed import leader_undisturbed
 from harness.checkers.replicas_return import replicas_return
 from harness.checkers.retry_storm_seen import retry_storm_seen
 from harness.model.drill import Drill
@@ -36,6 +37,7 @@ OF_THE_FAULTS: Final[tuple[Checker, ...]] = (
     retry_storm_seen,
     deposed_leaders_refused,
     balanced,
+    leader_undisturbed,
 )
 """Checks that ask what became of the drill's own faults: nothing can be said of that where others come in between."""
 

@@ -12,27 +12,21 @@ The rooms, and what other systems may build on:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from random import Random
 from typing import ClassVar
 
-from harness.http.client import HttpClient
-from harness.http.message import TransportError
 from harness.model.errors import UsageError
 from harness.model.simulated import Harm, Invariant
 from harness.model.system import Address, Client, Node
+from systems.raft import administration
 from systems.raft.bugs import BUGS
 from systems.raft.client import RaftClient
 from systems.raft.invariant import RaftSafety
-from systems.raft.messages import RAFT_PATH, Status
 
 __all__ = ["BUGS", "Raft"]
-
-_ASK_S = 0.3
-_ASK_AGAIN_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +95,14 @@ class Raft:
             "bug": self.bug,
         }
         return [
-            Node(name=name, code="systems.raft.node", peers=tuple(peer for peer in names if peer != name), config=config)
-            for name in names
+            Node(
+                name=name,
+                code="systems.raft.node",
+                peers=tuple(peer for peer in names if peer != name),
+                config=config,
+                replica=number < self.replicas,
+            )
+            for number, name in enumerate(names)
         ]
 
     def entries(self) -> Sequence[str]:
@@ -113,12 +113,13 @@ class Raft:
 
     async def leader(self, addresses: Mapping[str, Address]) -> str:
         """The node that leads the latest term, asked until there is one."""
-        while True:
-            found = [one for one in await asyncio.gather(*map(_status, addresses.values())) if one is not None]
-            leading = [one for one in found if one.role == "leader"]
-            if leading:
-                return max(leading, key=lambda one: one.term).name
-            await asyncio.sleep(_ASK_AGAIN_S)
+        return await administration.leader(addresses)
+
+    async def hand_over(self, name: str, addresses: Mapping[str, Address]) -> str | None:
+        return await administration.hand_over(name, addresses)
+
+    async def change_member(self, name: str, joins: bool, addresses: Mapping[str, Address]) -> str | None:
+        return await administration.change_member(name, joins, addresses)
 
     def varied(self, random: Random) -> Raft:
         """Logs that become snapshots all the time, or never; small messages; another size of the group."""
@@ -138,14 +139,3 @@ class Raft:
 
     def invariant(self) -> Invariant:
         return RaftSafety()
-
-
-async def _status(address: Address) -> Status | None:
-    client = HttpClient(address)
-    try:
-        response = await client.request("GET", RAFT_PATH, timeout_s=_ASK_S)
-        return response.decode(Status) if response.status == 200 else None
-    except TransportError:
-        return None
-    finally:
-        client.close()

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from systems.raft.core.core import Core
-from systems.raft.core.messages import Entry
+from systems.raft.core.messages import Entry, Vows
 
 
 class Shown(NamedTuple):
     """What a node lets be seen of it, while it runs."""
 
     core: Core
+    vows: Vows
+    """As they are on its disk: it may have died before later ones came to be there, and nobody heard of those."""
     applied: int
     """The last entry that its state machine has executed."""
     digest: int
@@ -61,24 +63,24 @@ class RaftSafety:
             if state is None:
                 continue
             shown = cast(Shown, state)
-            why = self._vow(name, shown.core) or self._matching(name, shown.core) or self._commit(name, shown.core)
+            why = self._vow(name, shown.vows) or self._matching(name, shown.core) or self._commit(name, shown.core)
             why = why or self._election(name, shown.core) or self._machine(name, shown)
             if why is not None:
                 return why
         return None
 
-    def _vow(self, name: str, core: Core) -> str | None:
-        term, vote = core.state.vows.term, core.state.vows.vote
+    def _vow(self, name: str, vows: Vows) -> str | None:
+        term, vote = vows.term, vows.vote
         before, voted = self._vows.get(name, (0, None))
         self._vows[name] = (term, vote)
-        if core.state.vows.votes_from is not None:
+        if vows.votes_from is not None:
             return None  # it does not know what it promised, and does not vote
         if term < before:
             return f"{name} went back from term {before} to term {term}"
         if term == before and voted is not None and vote not in (voted, None):
             return f"{name} voted for {voted} and for {vote} in term {term}"
         if term == before and voted is not None and vote is None:
-            self._vows[name] = (term, voted)
+            return f"{name} forgot that it had voted for {voted} in term {term}"
         return None
 
     def _election(self, name: str, core: Core) -> str | None:

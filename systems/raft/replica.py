@@ -13,7 +13,6 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from harness.model.consensus_events import Appended, Applied, Committed, Installed, Leader, Truncated
 from harness.node.context import NodeContext
 from systems.parts.record_log import Damaged
 from systems.raft.core.core import Core, NotLeading, Output, Saved
@@ -25,6 +24,7 @@ from systems.raft.messages import Batch, Status
 from systems.raft.peer import Peer
 from systems.raft.rules import CORRECT, Rules
 from systems.raft.storage import Storage
+from systems.raft.telling import Telling
 
 Answer = TypeVar("Answer")
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -96,6 +96,7 @@ class Replica(Generic[Answer]):
         """What the disk did not take: until it does, this node does nothing, as if it were not there."""
         self.applied = 0
         self._digest = 0
+        self._telling = Telling(node)
         self._core: Core | None = None
         self._damage = ""
         try:
@@ -105,7 +106,7 @@ class Replica(Generic[Answer]):
             node.log(f"{damage}: nothing is answered until every other member has told what this node may have promised")
         if self._storage.torn_bytes:
             node.log(f"the log's last {self._storage.torn_bytes} bytes were torn by a crash and are cut off")
-        node.show(lambda: None if self._core is None else Shown(self._core, self.applied, self._digest))
+        node.show(lambda: None if self._core is None else Shown(self._core, self._telling.vows, self.applied, self._digest))
 
     # ---------------------------------------------------------------------------------------------------- what others ask
 
@@ -252,13 +253,7 @@ class Replica(Generic[Answer]):
         )
         self._storage.write_anew(core)
         self._core = core
-        tell, log = self._node.event, core.state.log
-        if log.base_index:
-            tell("installed", Installed(index=log.base_index, entry_term=log.base_term))
-        else:
-            tell("truncated", Truncated(index=1))
-        for entry in saved.entries:
-            tell("appended", Appended(index=entry.index, entry_term=entry.term, entry=_text(entry)))
+        self._telling.found(saved)
         if saved.snapshot is not None:
             self._restore(saved.snapshot)
 
@@ -335,7 +330,9 @@ class Replica(Generic[Answer]):
         for sent in output.messages:
             if (peer := self._peers.get(sent.target)) is not None:
                 peer.send(sent.message)
-        self._tell(core, output)
+        if output.led is not None:
+            self._node.log(f"leads term {output.led}")
+        self._telling.saved(output, core.term)
         if output.installed is not None:
             self._restore(output.installed)
         for entry in output.committed:
@@ -344,25 +341,13 @@ class Replica(Generic[Answer]):
             if (read := self._reads.get(ready.number)) is not None and not read.done():
                 read.set_result(None)
 
-    def _tell(self, core: Core, output: Output) -> None:
-        tell = self._node.event
-        if output.installed is not None:
-            tell("installed", Installed(index=output.installed.index, entry_term=output.installed.term))
-        for entry in output.entries:
-            tell("appended", Appended(index=entry.index, entry_term=entry.term, entry=_text(entry)))
-        if output.led is not None:
-            self._node.log(f"leads term {output.led}")
-            tell("leader", Leader(term=output.led))
-        for entry in output.committed:
-            tell("committed", Committed(index=entry.index, entry_term=entry.term, term=core.term))
-
     # ------------------------------------------------------------------------------------------------------- state machine
 
     def _apply(self, entry: Entry) -> None:
         self.applied = entry.index
         self._digest = fingerprint(entry, self._digest)
         answer = self._machine.apply(entry.index, entry.data) if entry.data else None
-        self._node.event("applied", Applied(index=entry.index, entry=f"{entry.term} {_text(entry)}"))
+        self._telling.applied(entry)
         proposed = self._proposed.pop(entry.index, None)
         if proposed is None:
             return
@@ -411,8 +396,3 @@ class Replica(Generic[Answer]):
         for waiting in self._reads.values():
             if not waiting.done():
                 waiting.set_exception(NotLeading(core.leader, "leadership was lost before the read was answered"))
-
-
-def _text(entry: Entry) -> str:
-    """What tells an entry apart from others, in events."""
-    return f"{fingerprint(entry):08x}"

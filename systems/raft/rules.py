@@ -23,8 +23,6 @@ class Rules:
     """A node raises its term only when a majority would vote for it: pre-vote (thesis 9.6)."""
     leader_needs_to_be_heard: bool = True
     """A leader that hears no majority for an election timeout steps down: check-quorum (thesis 6.2)."""
-    timeouts_are_random: bool = True
-    learners_do_not_count: bool = True
     term_kept: bool = True
     vote_kept: bool = True
     """Both are on the disk before anything is sent that rests on them."""

@@ -202,7 +202,7 @@ class Group:
             node.apply(output.committed)
             node.reads += [ready.number for ready in output.reads]
         if self.checks:
-            shown = {name: Shown(node.core, node.applied, node.digest) for name, node in self.nodes.items()}
+            shown = {name: Shown(node.core, node.disk.vows, node.applied, node.digest) for name, node in self.nodes.items()}
             why = self.safety.broken(shown)
             assert why is None, "\n".join([*self.lines, why])
 

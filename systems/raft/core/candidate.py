@@ -46,7 +46,7 @@ class Candidate:
         return self._won()
 
     def _won(self) -> Turn | None:
-        votes = [int(name in self._granted) for name in self._state.counted]
+        votes = [int(name in self._granted) for name in self._state.voters]
         if not votes or not self._state.majority_of(votes):
             return None
         return Turn.CAMPAIGN if self._asks_only else Turn.LEAD

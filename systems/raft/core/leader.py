@@ -191,9 +191,8 @@ class Leader:
     def _advance(self) -> Turn | None:
         """Commit what a majority has, and answer what that allows."""
         state = self._state
-        counted = state.counted
-        if counted:
-            index = state.majority_of([self._match(name) for name in counted])
+        if state.voters:
+            index = state.majority_of([self._match(name) for name in state.voters])
             own = state.log.term(index) == state.term or not state.rules.commits_by_own_term
             if index > state.commit and own:
                 state.commit = index
@@ -206,7 +205,7 @@ class Leader:
         return Turn.FOLLOW if removed else None
 
     def _confirm(self) -> None:
-        rounds = [self._round(name) for name in self._state.counted]
+        rounds = [self._round(name) for name in self._state.voters]
         if rounds:
             self.reads.confirm(self._state.majority_of(rounds))
 
@@ -219,9 +218,9 @@ class Leader:
     def _is_heard(self) -> bool:
         """Whether a majority has answered within an election timeout."""
         state = self._state
-        if not state.rules.leader_needs_to_be_heard or not state.counted:
+        if not state.rules.leader_needs_to_be_heard or not state.voters:
             return True
-        heard_ms = [state.now_ms if name == state.name else self._others[name].heard_ms for name in state.counted]
+        heard_ms = [state.now_ms if name == state.name else self._others[name].heard_ms for name in state.voters]
         return state.majority_of(heard_ms) > state.now_ms - state.timing.election_ms
 
     # ------------------------------------------------------------------------------------------------------------ members

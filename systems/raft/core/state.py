@@ -72,7 +72,7 @@ class State:
 
     @property
     def may_campaign(self) -> bool:
-        return self.may_vote and self.name in self.log.members.voters
+        return self.may_vote and self.name in self.voters
 
     def send(self, target: str, message: Message) -> None:
         """To be sent when all that there is to save has been saved."""
@@ -93,10 +93,9 @@ class State:
         return sorted(values, reverse=True)[max(more, 1) - 1]
 
     @property
-    def counted(self) -> tuple[str, ...]:
+    def voters(self) -> tuple[str, ...]:
         """Those whose votes, and whose copies of an entry, count."""
-        members = self.log.members
-        return members.voters if self.rules.learners_do_not_count else members.all
+        return self.log.members.voters
 
     def leader_lives(self) -> bool:
         """Whether one may still lead, because it was heard less than an election timeout ago (thesis 4.2.3 and 6.4.1)."""
@@ -107,5 +106,4 @@ class State:
         election_ms = self.timing.election_ms
         if self.heard_ms is None:
             election_ms //= 4  # in a new group there is no leader to wait for
-        extra_ms = self.random.randrange(election_ms) if self.rules.timeouts_are_random else 0
-        return self.now_ms + election_ms + extra_ms
+        return self.now_ms + election_ms + self.random.randrange(election_ms)

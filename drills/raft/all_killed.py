@@ -1,0 +1,27 @@
+"""All nodes are killed at once, and once more: whatever was acknowledged, and each vow, must come back from their disks."""
+
+from __future__ import annotations
+
+from faults.kill import Kill
+from harness.checkers.leader_completeness import leader_completeness
+from harness.checkers.linearizable import linearizable
+from harness.checkers.log_matching import log_matching
+from harness.checkers.one_leader_per_term import one_leader_per_term
+from harness.checkers.state_machine_safety import state_machine_safety
+from harness.checkers.vows_kept import vows_kept
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.raft import Raft
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Raft(replicas=3),
+    workload=Registers(keys=10, writes=0.4, compare_and_sets=0.1),
+    load=Load(rate=250, clients=40, seconds=6),
+    faults=[
+        Kill("all").between(1.5, 2),
+        Kill("all").between(3.2, 3.6),
+    ],
+    checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety, vows_kept],
+    slos=["availability >= 40%", "recovery < 3s"],
+)

@@ -1,0 +1,25 @@
+"""The leader hears nothing from the others, which hear it: it has to notice, or nothing is ever committed again."""
+
+from __future__ import annotations
+
+from faults.partition import Partition
+from harness.checkers.leader_completeness import leader_completeness
+from harness.checkers.linearizable import linearizable
+from harness.checkers.log_matching import log_matching
+from harness.checkers.one_leader_per_term import one_leader_per_term
+from harness.checkers.state_machine_safety import state_machine_safety
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.raft import Raft
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Raft(replicas=3),
+    workload=Registers(keys=10, writes=0.4, compare_and_sets=0.1),
+    load=Load(rate=250, clients=40, seconds=7),
+    faults=[
+        Partition("leader", direction="in").between(1.5, 5),
+    ],
+    checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety],
+    slos=["p50 < 100ms", "availability >= 80%", "recovery < 3s"],
+)

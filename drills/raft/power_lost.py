@@ -1,0 +1,29 @@
+"""The power fails in all machines at once, then in one in the middle of a write; what was acknowledged was synced."""
+
+from __future__ import annotations
+
+from faults.power_loss import PowerLoss
+from faults.slow_disk import SlowDisk
+from harness.checkers.leader_completeness import leader_completeness
+from harness.checkers.linearizable import linearizable
+from harness.checkers.log_matching import log_matching
+from harness.checkers.one_leader_per_term import one_leader_per_term
+from harness.checkers.state_machine_safety import state_machine_safety
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.raft import Raft
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Raft(replicas=3),
+    workload=Registers(keys=10, writes=0.4, compare_and_sets=0.1),
+    load=Load(rate=250, clients=40, seconds=6),
+    faults=[
+        SlowDisk("all", delay_ms=40).between(1.2, 1.5),
+        PowerLoss("all").between(1.45, 2),
+        SlowDisk("n2", delay_ms=40).between(3.4, 3.75),
+        PowerLoss("n2", torn=True).between(3.7, 4.2),
+    ],
+    checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety],
+    slos=["availability >= 40%", "recovery < 3s"],
+)

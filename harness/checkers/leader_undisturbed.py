@@ -1,0 +1,62 @@
+"""Whether leaders that nothing was done to went on leading."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Final
+
+from harness.checkers._consensus import BrokenEvent, emitted, told
+from harness.checkers._starvation import starved
+from harness.checkers._wording import count
+from harness.model.consensus_events import Leader
+from harness.model.fault_window import FaultWindow
+from harness.model.history import History
+from harness.model.verdict import Verdict
+
+AFTER_NS: Final = 1_000_000_000
+"""So long after a fault was healed a change of leaders may still be due to it."""
+
+_HANDS_OVER: Final = "HandOver"
+
+
+def leader_undisturbed(history: History) -> Verdict:
+    """Leadership changes only when a fault hits the leader, or when it is handed over.
+
+    Of `leader` events, see `harness.model.consensus_events`, from the load's begin on. A fault that hits others must not make
+    a leader that a majority hears step down: a node that was cut off and comes back with a later term would, if it raises its
+    term without asking. Unknown if the machine let a process of the run wait for its CPU at such a change: then the leader
+    was late itself. O(leaders · windows). The property is the aim of pre-vote: D. Ongaro, "Consensus: Bridging Theory and
+    Practice", Stanford 2014, section 9.6.
+    """
+    try:
+        events = told(history, Leader)
+    except BrokenEvent as error:
+        return Verdict(valid=None, why=str(error))
+    windows = history.fault_windows
+    changes = 0
+    for before, after in pairwise(events):
+        if before.node == after.node or after.at_ns < 0:
+            continue
+        changes += 1
+        if any(_accounts_for(window, before.node, after.node, after.at_ns) for window in windows):
+            continue
+        late = starved(history, after.at_ns - AFTER_NS, after.at_ns)
+        why = f"{after.node} came to lead at {after.at_ns / 1e9:.3f} s, though nothing had been done to {before.node}"
+        return Verdict(valid=None, why=f"{why}; but {late}") if late else Verdict(valid=False, why=why)
+    if not events:
+        return Verdict(valid=None, why="no node told that it leads")
+    return Verdict(valid=True, why=f"{count(changes, 'change')} of leaders, each of which a fault on the leader accounts for")
+
+
+def _accounts_for(window: FaultWindow, before: str, after: str, at_ns: int) -> bool:
+    at_s = at_ns / 1e9
+    if window.injected_s is None or at_s < min(window.injected_s, window.from_s):
+        return False
+    if window.healed_s is not None and at_s > window.healed_s + AFTER_NS / 1e9:
+        return False
+    return before in window.targets or (window.kind == _HANDS_OVER and after in window.targets)
+
+
+def applies(history: History) -> bool:
+    """Whether nodes told who leads, and windows tell what was done to whom."""
+    return emitted(history, ["leader"]) and not history.windows.empty

@@ -1,0 +1,315 @@
+"""The Raft core, scene by scene: what each node saves, sends and applies. The longer scenes are transcripts to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from systems.raft.core.core import NotLeading
+from systems.raft.core.messages import CampaignNow, Install, Members, PreVote, Vote
+from systems.raft.core.state import Timing
+from systems.raft.rules import CORRECT
+from tests.helpers.raft_group import TIMING, Group
+
+Matches = Callable[[str, str], None]
+
+
+def elected(*names: str, leader: str = "n1", timing: Timing = TIMING) -> Group:
+    group = Group(*(names or ("n1", "n2", "n3")), timing=timing)
+    group.elect(leader)
+    group.run(20)
+    return group
+
+
+def test_an_election_a_write_and_a_read(matches_transcript: Matches) -> None:
+    group = Group("n1", "n2", "n3")
+    group.elect("n1")
+    group.propose("n1", "x=1")
+    group.deliver()
+    group.read("n1", 1)
+    group.deliver()
+    matches_transcript("raft-election-write-read", group.transcript())
+
+
+def test_a_cut_off_leader_loses_what_nobody_else_has(matches_transcript: Matches) -> None:
+    group = elected()
+    group.partition(["n1"], ["n2", "n3"])
+    group.propose("n1", "lost")
+    group.drop()
+    group.now_ms += 200
+    group.tick(0, "n2")
+    group.deliver()
+    group.propose("n2", "kept")
+    group.deliver()
+    group.heal()
+    group.tick(20, "n2")
+    group.deliver()
+    group.tick(20, "n2")
+    group.deliver()
+    assert [node.values for node in group.nodes.values()] == [["kept"]] * 3
+    matches_transcript("raft-cut-off-leader", group.transcript())
+
+
+def test_an_entry_of_an_old_term_is_not_committed_by_counting_its_copies(matches_transcript: Matches) -> None:
+    """Figure 8 of the paper, (a) to (c): n1's entry comes to be on three of five, and n5 may still overwrite it."""
+    group = Group("n1", "n2", "n3", "n4", "n5", timing=replace(TIMING, batch=1))
+    group.elect("n1")
+    group.run(20)
+    group.partition(["n1", "n2"], ["n3", "n4", "n5"])
+    old = group.propose("n1", "old")
+    group.deliver()
+    group.kill("n1")
+    until_it_leads(group, "n5")
+    group.kill("n5")
+    group.drop()
+    group.restart("n1")
+    group.partition(["n1", "n2", "n3"], ["n4", "n5"])
+    until_it_leads(group, "n1")
+    log, held = group.nodes["n1"].core.state, group.nodes["n3"].core.state.log
+    while held.term(old.index) != old.term:
+        group.deliver_one(*next(iter(group.sent)))
+    group.deliver_one("n3", "n1")
+    assert [group.nodes[name].core.state.log.term(old.index) for name in ("n1", "n2", "n3")] == [old.term] * 3
+    assert log.commit < old.index
+    group.deliver()
+    assert log.commit > old.index
+    matches_transcript("raft-figure-8", group.transcript())
+
+
+def until_it_leads(group: Group, name: str) -> None:
+    """Message by message, so that none of what a leader sends has come anywhere yet."""
+    while group.nodes[name].core.role != "leader":
+        if not group.sent:
+            group.now_ms += 200
+            group.tick(0, name)
+        group.deliver_one(*next(iter(group.sent)))
+
+
+def test_a_node_that_was_away_is_given_a_snapshot(matches_transcript: Matches) -> None:
+    group = elected()
+    group.kill("n3")
+    for number in range(5):
+        group.propose("n1", f"x{number}")
+        group.deliver()
+    group.nodes["n1"].snapshot()
+    group.nodes["n2"].snapshot()
+    group.restart("n3")
+    group.lines.clear()
+    group.run(60, step_ms=20)
+    assert group.nodes["n3"].values == [f"x{number}" for number in range(5)]
+    matches_transcript("raft-snapshot", group.transcript())
+
+
+def test_leadership_is_handed_over(matches_transcript: Matches) -> None:
+    group = elected()
+    group.lines.clear()
+    group.hand_over("n1", "n3")
+    group.deliver()
+    assert group.leader == "n3"
+    matches_transcript("raft-hand-over", group.transcript())
+
+
+# --------------------------------------------------------------------------------------------------------------- elections
+
+
+def test_a_node_that_was_cut_off_unseats_nobody_when_it_comes_back() -> None:
+    group = elected()
+    group.partition(["n3"], ["n1", "n2"])
+    group.run(2000)
+    assert group.nodes["n3"].core.term == 1
+    group.heal()
+    group.run(300)
+    assert (group.leader, group.nodes["n1"].core.term) == ("n1", 1)
+
+
+def test_without_pre_vote_it_does() -> None:
+    group = Group("n1", "n2", "n3", rules=replace(CORRECT, asks_before_campaigning=False))
+    group.elect("n1")
+    group.run(20)
+    group.partition(["n3"], ["n1", "n2"])
+    group.run(2000)
+    group.heal()
+    group.run(300)
+    assert group.nodes["n1"].core.term > 5
+
+
+def test_a_leader_that_hears_no_majority_steps_down() -> None:
+    group = elected()
+    group.cut = {("n2", "n1"), ("n3", "n1")}
+    group.run(3 * TIMING.election_ms)
+    assert group.nodes["n1"].core.role != "leader"
+    assert group.leader in ("n2", "n3")
+
+
+def test_a_vote_is_given_once_a_term_and_outlasts_a_restart() -> None:
+    group = Group("n1", "n2", "n3")
+    group.nodes["n3"].core.step(0, "n1", Vote(term=1, last_index=0, last_term=0))
+    group.settle("n3")
+    group.kill("n3")
+    group.restart("n3")
+    group.now_ms += 10 * TIMING.election_ms
+    group.nodes["n3"].core.step(group.now_ms, "n2", Vote(term=1, last_index=9, last_term=0))
+    group.settle("n3")
+    assert "vote refused" in group.lines[-1]
+
+
+def test_a_restarted_node_waits_before_it_votes_for_the_leader_it_may_have_heard() -> None:
+    group = elected()
+    group.kill("n2")
+    group.restart("n2")
+    group.nodes["n2"].core.step(group.now_ms, "n3", PreVote(term=1, last_index=9, last_term=1))
+    group.settle("n2")
+    assert "n2>n3" not in group.lines[-1]
+
+
+def test_a_group_of_one_leads_itself_and_commits_what_is_on_its_disk() -> None:
+    group = Group("n1")
+    group.tick(TIMING.election_ms)
+    group.propose("n1", "x")
+    group.read("n1", 1)
+    assert group.nodes["n1"].values == ["x"]
+    assert group.nodes["n1"].reads == [1]
+
+
+# --------------------------------------------------------------------------------------------------------------------- reads
+
+
+def test_a_cut_off_leader_answers_no_read() -> None:
+    group = elected()
+    group.partition(["n1"], ["n2", "n3"])
+    group.read("n1", 1)
+    group.run(TIMING.election_ms * 2)
+    assert group.nodes["n1"].reads == []
+    with pytest.raises(NotLeading):
+        group.read("n1", 2)
+
+
+def test_a_new_leader_answers_no_read_before_it_has_committed_an_entry_of_its_term() -> None:
+    group = Group("n1", "n2", "n3")
+    group.now_ms += 200
+    group.tick(0, "n1")
+    while group.nodes["n1"].core.role != "leader":
+        group.deliver_one(*next(iter(group.sent)))
+    group.read("n1", 1)
+    assert group.nodes["n1"].reads == []
+    group.deliver()
+    assert group.nodes["n1"].reads == [1]
+
+
+def test_a_lease_answers_at_once_and_ends_before_another_node_can_be_elected() -> None:
+    group = elected(timing=replace(TIMING, lease_ms=80))
+    group.run(40)
+    group.read("n1", 1)
+    assert group.nodes["n1"].reads == [1]
+    group.drop()
+    group.now_ms += 81
+    group.read("n1", 2)
+    assert group.nodes["n1"].reads == [1]
+
+
+def test_a_leader_that_has_told_another_node_to_campaign_holds_no_lease_any_more() -> None:
+    group = elected(timing=replace(TIMING, lease_ms=80))
+    group.run(40)
+    group.hand_over("n1", "n2")
+    assert any(isinstance(message, CampaignNow) for message in group.sent["n1", "n2"])
+    held = list(group.sent["n1", "n2"])
+    group.drop()
+    for _ in range(20):  # it gives up handing over, and is confirmed again
+        group.tick(10)
+        group.deliver()
+    assert group.leader == "n1"
+    assert not group.nodes["n1"].core.leading.holds_lease  # type: ignore[union-attr]
+    group.nodes["n2"].core.step(group.now_ms, "n1", held[-1])  # and then the word arrives after all
+    group.settle("n2")
+    group.deliver()
+    assert group.leader == "n2"
+
+
+# ------------------------------------------------------------------------------------------------------------------- members
+
+
+def test_a_node_that_joins_learns_first_and_votes_when_it_has_caught_up() -> None:
+    group = Group("n1", "n2", "n3", spare=["n4"])
+    group.elect("n1")
+    for number in range(3):
+        group.propose("n1", f"x{number}")
+    group.deliver()
+    group.change("n1", Members(("n1", "n2", "n3"), ("n4",)))
+    group.run(100)
+    assert group.nodes["n1"].core.members == Members(("n1", "n2", "n3", "n4"))
+    assert group.nodes["n4"].values == ["x0", "x1", "x2"]
+
+
+def test_members_change_one_at_a_time() -> None:
+    group = elected()
+    with pytest.raises(ValueError, match="one voter at a time"):
+        group.change("n1", Members(("n1", "n4", "n5")))
+    group.change("n1", Members(("n1", "n2")))
+    with pytest.raises(NotLeading, match="members are changing"):
+        group.change("n1", Members(("n1",)))
+
+
+def test_a_leader_that_is_removed_leads_until_that_is_committed() -> None:
+    group = elected()
+    group.change("n1", Members(("n2", "n3")))
+    assert group.nodes["n1"].core.role == "leader"
+    group.deliver()
+    assert group.nodes["n1"].core.role == "follower"
+    group.run(400)
+    assert group.leader in ("n2", "n3")
+    assert group.nodes["n1"].core.term == 1  # it hears of no later term, and campaigns in none
+
+
+def test_what_an_uncommitted_change_left_is_void_when_its_entry_is() -> None:
+    group = elected()
+    group.partition(["n1"], ["n2", "n3"])
+    group.change("n1", Members(("n1", "n2")))
+    group.run(400)
+    group.heal()
+    group.run(200)
+    assert {node.core.members for node in group.nodes.values()} == {Members(("n1", "n2", "n3"))}
+
+
+# --------------------------------------------------------------------------------------------------------------------- disks
+
+
+def test_a_node_whose_disk_was_damaged_waits_for_all_others_and_votes_when_it_has_caught_up() -> None:
+    group = elected()
+    group.propose("n1", "x")
+    group.deliver()
+    group.kill("n2")
+    group.kill("n3")
+    assert not group.lose_disk("n2")  # n3 cannot tell
+    group.restart("n3")
+    assert group.lose_disk("n2")
+    lost = group.nodes["n2"].core
+    assert not lost.state.may_vote
+    lost.step(group.now_ms, "n3", Vote(term=1, last_index=9, last_term=9))
+    assert lost.state.vows.vote != "n3"
+    group.run(300)
+    assert lost.state.may_vote
+    assert group.nodes["n2"].values == ["x"]
+
+
+def test_two_nodes_with_damaged_disks_do_not_vouch_for_each_other() -> None:
+    group = elected()
+    group.kill("n2")
+    assert group.lose_disk("n2")
+    group.kill("n3")
+    assert not group.lose_disk("n3")
+
+
+def test_an_old_snapshot_changes_nothing() -> None:
+    group = elected()
+    group.propose("n1", "x")
+    group.deliver()
+    group.nodes["n1"].snapshot()
+    old = group.nodes["n1"].core.state.snapshot
+    assert old is not None
+    group.propose("n1", "y")
+    group.run(40)
+    group.nodes["n2"].core.step(group.now_ms, "n1", Install(term=1, snapshot=old, round=0))
+    group.settle("n2")
+    assert group.nodes["n2"].values == ["x", "y"]
