@@ -21,7 +21,7 @@ drill = Drill(
     load=Load(rate=200, clients=40, seconds=8),
     faults=[
         HandOver("n3").between(1, 1.2),
-        Partition("n1 n2").between(1.98, 5),
+        Partition("n1 n2").between(1.98, 4),
         AddMember("n4").between(2, 6.5),
         AddMember("n5").between(2.02, 6.5),
     ],

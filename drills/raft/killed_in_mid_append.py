@@ -1,13 +1,13 @@
-"""Nodes die before a sync, after it, with an append sent and with the answer to a client ready to go."""
+"""Nodes die before a sync, after it, with an append answered, and with the answers to clients ready to go, which ask again."""
 
 from __future__ import annotations
 
+from faults.hand_over import HandOver
 from faults.kill import Kill
 from harness.checkers.leader_completeness import leader_completeness
 from harness.checkers.linearizable import linearizable
 from harness.checkers.log_matching import log_matching
 from harness.checkers.one_leader_per_term import one_leader_per_term
-from harness.checkers.replicas_return import replicas_return
 from harness.checkers.state_machine_safety import state_machine_safety
 from harness.model.drill import Drill
 from harness.model.load import Load
@@ -16,14 +16,17 @@ from workloads.registers import Registers
 
 drill = Drill(
     system=Raft(replicas=3),
-    workload=Registers(keys=4, writes=0.5, compare_and_sets=0.1),
-    load=Load(rate=250, clients=40, seconds=8),
+    workload=Registers(keys=8, writes=0.2, compare_and_sets=0.5),
+    load=Load(rate=300, clients=40, seconds=8),
     faults=[
-        Kill("n1").when(syncing="raft.log", nth=40, from_s=0.8, for_s=0.4),
-        Kill("n2").when(synced="raft.log", nth=40, from_s=2.2, for_s=0.4),
-        Kill("n3").when(answering="/raft", nth=40, from_s=3.6, for_s=0.4),
-        Kill("leader").between(5, 5.4),
+        HandOver("n1").between(0.5, 0.6),
+        Kill("n1").when(answering="/kv/", nth=60, from_s=1, for_s=0.5),
+        HandOver("n2").between(2.6, 2.7),
+        Kill("n2").when(answering="/kv/", nth=60, from_s=3, for_s=0.5),
+        Kill("n3").when(syncing="raft.log", nth=40, from_s=4.6, for_s=0.4),
+        Kill("n1").when(synced="raft.log", nth=40, from_s=5.6, for_s=0.4),
+        Kill("n2").when(answering="/raft", nth=40, from_s=6.6, for_s=0.4),
     ],
-    checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety, replicas_return],
-    slos=["availability >= 60%"],
+    checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety],
+    slos=["availability >= 50%"],
 )

@@ -17,10 +17,10 @@ from workloads.registers import Registers
 drill = Drill(
     system=Raft(replicas=3),
     workload=Registers(keys=10, writes=0.4, compare_and_sets=0.1),
-    load=Load(rate=250, clients=40, seconds=6),
+    load=Load(rate=250, clients=40, seconds=7),
     faults=[
-        Kill("leader").between(1.5, 3),
+        Kill("leader").between(1.5, 4.5),
     ],
     checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety, replicas_return],
-    slos=["p50 < 50ms", "availability >= 90%", "recovery < 3s"],
+    slos=["p50 < 50ms", "p90 < 2s", "availability >= 90%", "recovery < 3s"],
 )

@@ -18,8 +18,8 @@ drill = Drill(
     workload=Registers(keys=10, writes=0.4, compare_and_sets=0.1),
     load=Load(rate=250, clients=40, seconds=7),
     faults=[
-        Partition("leader", direction="in").between(1.5, 5),
+        Partition("leader", direction="in").between(1.5, 5.5),
     ],
     checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety],
-    slos=["p50 < 100ms", "availability >= 80%", "recovery < 3s"],
+    slos=["p50 < 100ms", "p90 < 2s", "availability >= 80%", "recovery < 3s"],
 )

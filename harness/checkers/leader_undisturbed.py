@@ -35,17 +35,18 @@ def leader_undisturbed(history: History) -> Verdict:
     windows = history.fault_windows
     changes = 0
     for before, after in pairwise(events):
-        if before.node == after.node or after.at_ns < 0:
+        if after.at_ns < 0:
             continue
         changes += 1
         if any(_accounts_for(window, before.node, after.node, after.at_ns) for window in windows):
             continue
         late = starved(history, after.at_ns - AFTER_NS, after.at_ns)
-        why = f"{after.node} came to lead at {after.at_ns / 1e9:.3f} s, though nothing had been done to {before.node}"
+        again = "was elected again" if before.node == after.node else "came to lead"
+        why = f"{after.node} {again} at {after.at_ns / 1e9:.3f} s, though nothing had been done to {before.node}, which led"
         return Verdict(valid=None, why=f"{why}; but {late}") if late else Verdict(valid=False, why=why)
     if not events:
         return Verdict(valid=None, why="no node told that it leads")
-    return Verdict(valid=True, why=f"{count(changes, 'change')} of leaders, each of which a fault on the leader accounts for")
+    return Verdict(valid=True, why=f"{count(changes, 'election')}, each after something was done to the leader")
 
 
 def _accounts_for(window: FaultWindow, before: str, after: str, at_ns: int) -> bool:

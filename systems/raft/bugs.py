@@ -19,7 +19,7 @@ BUGS: Final = BugCatalog(
         "vote-kept",
         "a vote is not reset in a new term",
         Rules(new_term_clears_vote=False),
-        caught_by=("raft/leader_killed", "availability >= 90%"),
+        caught_by=("raft/leader_killed", "p90 < 2s"),
     ),
     Bug(
         "vote-forgotten",
@@ -49,13 +49,13 @@ BUGS: Final = BugCatalog(
         "deaf-leader",
         "a leader that hears no majority leads on",
         Rules(leader_needs_to_be_heard=False),
-        caught_by=("raft/one_way", "availability >= 80%"),
+        caught_by=("raft/one_way", "p90 < 2s"),
     ),
     Bug(
         "old-leader-obeyed",
         "entries of a leader whose term is over are accepted",
         Rules(old_terms_refused=False),
-        caught_by=("raft/leader_paused", "state_machine_safety"),
+        caught_by=("raft/late_appends", "leader_completeness"),
     ),
     Bug(
         "gaps-accepted",
@@ -113,9 +113,9 @@ BUGS: Final = BugCatalog(
     ),
     Bug(
         "unconfirmed-reads",
-        "a leader answers reads without asking whether it still leads",
-        Rules(reads_confirmed=False),
-        caught_by=("raft/leader_paused", "linearizable"),
+        "a leader takes itself for the leader, and answers reads, until it is told otherwise",
+        Rules(leads_only_if_confirmed=False),
+        caught_by=("raft/stale_leader", "linearizable"),
     ),
     Bug(
         "early-reads",
@@ -139,7 +139,7 @@ BUGS: Final = BugCatalog(
         "retries-twice",
         "a command that comes again is carried out again",
         Rules(retries_recognized=False),
-        caught_by=("raft/leader_killed", "linearizable"),
+        caught_by=("raft/killed_in_mid_append", "linearizable"),
     ),
     Bug(
         "sessions-dropped",

@@ -115,6 +115,9 @@ class RaftSafety:
             held = self._entries.setdefault((index, entry.term), _Held(name, fingerprint(entry), before))
             if held.text != fingerprint(entry):
                 return f"two entries of index {index}, term {entry.term}: on {held.node}, and on {name}"
+            committed = self._committed.get(index)
+            if committed is not None and index <= self._known.get(name, 0) and committed.entry_term != entry.term:
+                return f"{name} has replaced the entry of index {index}, which it knew to be committed"
             if None not in (held.before, before) and held.before != before:
                 return f"the entries before index {index}, term {entry.term} differ: on {held.node}, and on {name}"
             index -= 1

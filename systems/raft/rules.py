@@ -47,8 +47,9 @@ class Rules:
 
     # Reads
     reads_ask_leader: bool = True
-    reads_confirmed: bool = True
-    """A leader reads when a majority has said, after the read was asked, that it still leads (thesis 6.4)."""
+    leads_only_if_confirmed: bool = True
+    """A leader does not take itself for the leader until it is told otherwise: it reads when a majority has said, after the
+    read was asked, that it still leads (thesis 6.4), and steps down when it hears none."""
     reads_wait_for_own_term: bool = True
     """A new leader knows what is committed only when an entry of its own term is (thesis 6.4)."""
     leases_on_monotonic_clock: bool = True

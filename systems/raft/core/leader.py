@@ -67,7 +67,7 @@ class Leader:
         state = self._state
         if state.commit < self._first_index and state.rules.reads_wait_for_own_term:
             self._early_reads.append(number)
-        elif self.holds_lease or not state.rules.reads_confirmed:
+        elif self.holds_lease or not state.rules.leads_only_if_confirmed:
             self.reads.ready.append(ReadReady(number, state.commit))
         else:
             self.reads.add(number, state.commit)
@@ -218,7 +218,8 @@ class Leader:
     def _is_heard(self) -> bool:
         """Whether a majority has answered within an election timeout."""
         state = self._state
-        if not state.rules.leader_needs_to_be_heard or not state.voters:
+        needed = state.rules.leader_needs_to_be_heard and state.rules.leads_only_if_confirmed
+        if not needed or not state.voters:
             return True
         heard_ms = [state.now_ms if name == state.name else self._others[name].heard_ms for name in state.voters]
         return state.majority_of(heard_ms) > state.now_ms - state.timing.election_ms
