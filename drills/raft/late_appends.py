@@ -5,6 +5,7 @@ from __future__ import annotations
 from faults.hand_over import HandOver
 from faults.kill import Kill
 from faults.partition import Partition
+from harness.checkers.committed_entries_stay import committed_entries_stay
 from harness.checkers.leader_completeness import leader_completeness
 from harness.checkers.linearizable import linearizable
 from harness.checkers.log_matching import log_matching
@@ -27,6 +28,6 @@ drill = Drill(
         Partition("n1").between(4.6, 6),
         Kill("leader").between(5.92, 6.6),
     ],
-    checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety],
+    checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety, committed_entries_stay],
     slos=["availability >= 50%"],
 )

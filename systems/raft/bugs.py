@@ -52,12 +52,6 @@ BUGS: Final = BugCatalog(
         caught_by=("raft/one_way", "p90 < 2s"),
     ),
     Bug(
-        "old-leader-obeyed",
-        "entries of a leader whose term is over are accepted",
-        Rules(old_terms_refused=False),
-        caught_by=("raft/late_appends", "leader_completeness"),
-    ),
-    Bug(
         "gaps-accepted",
         "entries are accepted without a look at the one before them",
         Rules(gaps_refused=False),
@@ -140,12 +134,6 @@ BUGS: Final = BugCatalog(
         "a command that comes again is carried out again",
         Rules(retries_recognized=False),
         caught_by=("raft/killed_in_mid_append", "linearizable"),
-    ),
-    Bug(
-        "sessions-dropped",
-        "a snapshot does not hold which commands were carried out last",
-        Rules(sessions_in_snapshot=False),
-        caught_by=("raft/snapshots", "linearizable"),
     ),
     Bug(
         "compares-early",

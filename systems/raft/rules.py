@@ -60,7 +60,6 @@ class Rules:
 
     # State machine
     retries_recognized: bool = True
-    sessions_in_snapshot: bool = True
     compared_when_applied: bool = True
     """Compare-and-set compares when its entry is applied, not when it is proposed."""
     snapshot_names_what_it_holds: bool = True

@@ -73,10 +73,7 @@ class KeyValues:
         return answer
 
     def snapshot(self) -> str:
-        sessions = self._sessions
-        if not self._rules.sessions_in_snapshot:
-            sessions = {number: _Remembered(0, None) for number in sessions}
-        return msgspec.json.encode(_Kept(self._values, list(sessions.items()))).decode()
+        return msgspec.json.encode(_Kept(self._values, list(self._sessions.items()))).decode()
 
     def restore(self, data: str) -> None:
         kept = msgspec.json.decode(data, type=_Kept)

@@ -35,7 +35,7 @@ class Follower:
             case Append():
                 self._hear(source)
                 accepted, match = self._append(message)
-                state.send(source, Appended(term=state.term, accepted=accepted, match=match, round=message.round))
+                state.send(source, Appended(term=message.term, accepted=accepted, match=match, round=message.round))
             case Install(round=round_):
                 self._hear(source)
                 match = self._install(message)
