@@ -33,7 +33,11 @@ class Configuration(msgspec.Struct, frozen=True):
     in_sync: tuple[str, ...]
     """The replicas that have every acknowledged write, if all of them are waited for; see `protocol`."""
     used: bool = False
-    """Whether anything may have been acknowledged. Until then an empty disk lacks nothing; later its content may be lost."""
+    """Whether anything may have been acknowledged.
+
+    Until then no disk lacks anything, whatever became of it. A primary sets it when those that are to acknowledge its first
+    entry have it: so they had asked the keepers before, and a majority of all replicas knows that it lacks nothing.
+    """
 
 
 # ----------------------------------------------------------------------------------------------------------- commands

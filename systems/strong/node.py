@@ -321,10 +321,9 @@ class Server:
         if known is None:
             await self._look(now_s)
         elif not self._informed:
-            lacks_nothing = self._storage.blank and not known.used
-            self._storage.promise(known.epoch, ready=lacks_nothing)
+            self._storage.promise(known.epoch, ready=not known.used)
             self._replica.promise(known.epoch)
-            self._replica.ready, self._informed = lacks_nothing, True
+            self._replica.ready, self._informed = not known.used, True
         elif self._is_over(now_s) and may_claim(
             self._name, known, ready=self._replica.ready, all_in_sync=self._config.all_in_sync, rules=self._rules
         ):

@@ -169,8 +169,9 @@ class Primary:
 
     def committable(self, now_s: float) -> int:
         """Up to which index entries are acknowledged, by what is known now."""
-        if not self.configuration.used:
-            return self.replica.committed
+        return self._counted(now_s) if self.configuration.used else self.replica.committed
+
+    def _counted(self, now_s: float) -> int:
         if not self._rules.backups_waited_for:
             return self.replica.log.last.index
         if self._all_in_sync:
@@ -203,11 +204,13 @@ class Primary:
             members = tuple(other for other in self._replicas if other in chosen)
         self._asked_for.update(members)
         kept = self.configuration
-        return Configuration(kept.version + 1, kept.epoch, kept.primary, members, used=True)
+        return Configuration(kept.version + 1, kept.epoch, kept.primary, members, kept.used or self._is_first(now_s))
 
     def wants_change(self, now_s: float) -> bool:
-        """Whether others are in sync than the configuration says."""
+        """Whether others are in sync than the configuration says, or something is to be acknowledged for the first time."""
         fresh = self._fresh(now_s)
+        if self._is_first(now_s):
+            return True
         return self._all_in_sync and len(fresh) >= self.majority and set(fresh) != set(self.configuration.in_sync)
 
     def kept(self, configuration: Configuration) -> bool:
@@ -215,9 +218,15 @@ class Primary:
         if configuration.epoch != self.configuration.epoch:
             return False
         if configuration.version > self.configuration.version:
+            if not self.configuration.used:
+                for backup in self._backups.values():
+                    backup.matched = 0  # it may have lost its disk, and have been told that it lacks nothing
             self.configuration = configuration
             self._asked_for.clear()
         return True
+
+    def _is_first(self, now_s: float) -> bool:
+        return not self.configuration.used and self._counted(now_s) >= self.begin
 
     def _fresh(self, now_s: float) -> list[str]:
         """The replicas that have the whole log, or had it a moment ago."""

@@ -67,8 +67,6 @@ class Storage:
         self._promised = self._read_promise(cluster, name)
         self._compact_at_bytes = self._least_bytes = compact_at_bytes
         self.replica = self._load()
-        self.blank = self._disk.read(PROMISE) is None and self.replica.log.last.index == 0
-        """Whether nothing was kept: the disk is a new one, or one whose content is lost."""
 
     def promise(self, epoch: int, *, ready: bool) -> None:
         """Keep that no earlier epoch is obeyed, and whether all that was acknowledged is known here."""

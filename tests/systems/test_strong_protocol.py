@@ -233,8 +233,16 @@ def test_nothing_is_acknowledged_before_the_keepers_have_it_that_something_may_b
     leading.send("n2", 0)
     leading.answered("n2", Matched(1))
     assert leading.committable(0) == 0
-    leading.kept(leading.next_configuration(0))
+    asked = leading.next_configuration(0)
+    assert asked.used
+    leading.kept(asked)
+    leading.answered("n2", Matched(1))
     assert leading.committable(0) == 1
+
+
+def test_the_keepers_are_not_told_that_something_may_be_acknowledged_before_a_majority_has_it() -> None:
+    leading = Primary("n1", replica(), first("n1", NAMES), NAMES, cluster="c", all_in_sync=False, now_s=0)
+    assert not leading.next_configuration(0).used
 
 
 def test_a_deposed_primary_is_told() -> None:
