@@ -20,7 +20,7 @@ drill = Drill(
         Kill("n1").when(sent="/replica", nth=60, from_s=1, for_s=0.4),
         Kill("n2").when(heard="/replica", nth=60, from_s=2.2, for_s=0.4),
         Kill("n3").when(answering="/replica", nth=60, from_s=3.4, for_s=0.4),
-        Kill("n1").when(synced="entries.log", nth=30, from_s=4.6, for_s=0.4),
+        Kill("n1").when(synced="entries.log", nth=12, from_s=4.4, for_s=0.4),
     ],
     checks=[linearizable, replicas_return],
     slos=["p90 < 900ms", "availability >= 80%"],
