@@ -5,8 +5,8 @@ timers (heartbeats every 100 ms, elections from 1 s on), the same calls, links t
 synced by a majority before it is acknowledged. etcd is asked through its JSON gateway, which costs it more than gRPC would.
 
 Printed are, for each, the time from the leader's death to the end of the first write that was sent after it, and acknowledged
-writes per second of the nodes' CPU time under 64 clients; and the ratios of ours to etcd's. A second of CPU time is as long on a
-busy machine; the time to an election is not.
+writes per second of the nodes' CPU time under 64 clients; and the ratios of ours to etcd's. A second of CPU time is as long on
+a busy machine; the time to an election is not.
 """
 
 from __future__ import annotations

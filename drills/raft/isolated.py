@@ -1,4 +1,4 @@
-"""One of three nodes is cut off from all others, clients included."""
+"""The leader is cut off from all others, clients included; the other two go on without it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ drill = Drill(
     workload=Registers(keys=10, writes=0.4, compare_and_sets=0.1),
     load=Load(rate=250, clients=40, seconds=6),
     faults=[
-        Isolate("one").between(1.5, 3.5),
+        Isolate("leader").between(1.5, 3.5),
     ],
     checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety, replicas_return],
     slos=["p50 < 50ms", "availability >= 80%", "recovery < 3s"],

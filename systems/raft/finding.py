@@ -16,7 +16,9 @@ from systems.raft.messages import ON_BEHALF, NotDone
 _REQUEST_S: Final = 0.6
 """A node that has not answered after this long may have no majority: another one is asked."""
 
-_ASK_AGAIN_S: Final = 0.02
+_ASK_AGAIN_S: Final = (0.02, 0.08)
+"""How long it waits before it asks the next node: at first, and at most. Many clients that ask without a pause while there
+is no leader take the time from the nodes that they need to elect one."""
 
 
 class LeaderFinder:
@@ -36,7 +38,7 @@ class LeaderFinder:
         Whoever has no more patience cancels. What changes something must be such that it may be asked twice. If there is no
         other node to ask, its refusal is final, unless an earlier try may have had its effect. Raises `CallFailed`.
         """
-        in_doubt = False
+        in_doubt, pause_s = False, _ASK_AGAIN_S[0]
         while True:
             self.attempts += 1
             name = self._at
@@ -56,7 +58,8 @@ class LeaderFinder:
                 self._at = leader
             else:
                 self._at = self._names[(self._names.index(name) + 1) % len(self._names)]
-                await asyncio.sleep(_ASK_AGAIN_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _ASK_AGAIN_S[1])
 
     def close(self) -> None:
         for client in self._clients.values():
