@@ -16,7 +16,7 @@ from workloads.registers import Registers
 drill = Drill(
     system=Partitioned(members=3, spares=0),
     workload=Registers(keys=60, writes=0.5),
-    load=Load(rate=200, clients=20, seconds=6),
+    load=Load(rate=150, clients=20, seconds=6),
     faults=[Leave("n3").between(1, 4), Kill("n3").between(4, 5.8)],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
     slos=["p99 < 300ms", "availability >= 97%"],

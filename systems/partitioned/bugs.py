@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from harness.model.bug import Bug, BugCatalog
 from systems.partitioned import known_bad
 from systems.partitioned.partition_map import Partition, PartitionMap
-from systems.partitioned.placing import Owners, Place, placed
+from systems.partitioned.placing import Place, placed
+from systems.parts.partitioning.ranges import KeyRange, split_point
 
 
 def _position(now: PartitionMap, key: str, node: str) -> str:
@@ -28,10 +29,6 @@ def _all_of_it(low: str) -> str:
     return ""
 
 
-def _second_half(to: Owners, stays: Owners) -> Owners:
-    return to
-
-
 @dataclass(frozen=True, kw_only=True)
 class Rules:
     """What a correct store runs with. A bug has one part of it wrong."""
@@ -46,8 +43,8 @@ class Rules:
     """Whether a node may forget what it holds of a partition."""
     copied_after: Callable[[str], str] = _all_of_it
     """The position after which a copy begins; "": with the partition."""
-    second_half: Callable[[Owners, Owners], Owners] = _second_half
-    """Who gets the second half of a range that was hot."""
+    cut: Callable[[KeyRange, Mapping[str, float]], str | None] = split_point
+    """Where a range is cut that is hot, by the load of its keys."""
     both_groups_take_part: bool = True
     """As long as a partition moves, an operation needs a majority of its old and of its new owners."""
     epochs_checked: bool = True
@@ -188,9 +185,9 @@ BUGS: Final = BugCatalog(
         caught_by=("partitioned/leaves", "availability >= 97%"),
     ),
     Bug(
-        "split-stays",
-        "a hot range is cut in two, and both halves stay where they are",
-        Rules(second_half=known_bad.second_half_stays),
+        "cuts-the-end",
+        "a hot range is cut at its last key, not where both halves have the same load",
+        Rules(cut=known_bad.cut_at_the_end),
         caught_by=("partitioned/hot_range", "balanced"),
     ),
 )

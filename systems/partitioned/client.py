@@ -38,6 +38,8 @@ WRITE_S: Final = 60.0
 """Only an end to waiting if nothing else ends it."""
 MAP_S: Final = 0.15
 PAUSE_S: Final = 0.01
+LONGEST_PAUSE_S: Final = 0.08
+"""Between two tries of a call: each pause is twice the one before, up to this."""
 SCAN_LIMIT: Final = 1000
 
 
@@ -89,7 +91,7 @@ class PartitionedClient:
 
     async def _one(self, method: str, key: str, body: bytes, timeout_s: float) -> Answer:
         clock = asyncio.get_running_loop().time
-        until_s, why = clock() + PATIENCE_S, "no map"
+        until_s, why, pause_s = clock() + PATIENCE_S, "no map", PAUSE_S
         while clock() < until_s:
             name = await self._owner_of(key)
             if name is not None:
@@ -114,7 +116,8 @@ class PartitionedClient:
                     if response.status not in (MISDIRECTED, 503, 504):
                         raise TransportError(why)
             await self._refresh()
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         raise CallFailed(why)
 
     async def _many(self, keys: Sequence[str]) -> Answer:

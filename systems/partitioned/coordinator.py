@@ -29,7 +29,7 @@ from systems.partitioned.peer import Peer
 from systems.partitioned.placing import BOUND, coolest, hottest, rebalanced
 from systems.partitioned.telling import told_members
 from systems.parts.partitioning.members import Member
-from systems.parts.partitioning.ranges import KeyRange, split_point
+from systems.parts.partitioning.ranges import KeyRange
 
 BEAT_S: Final = 0.05
 """How often every node is told the epoch, and asked how it is."""
@@ -258,7 +258,7 @@ class Coordinator:
         except (TransportError, msgspec.MsgspecError):
             return
         number = self._map.number_at(hot.low)
-        at = split_point(KeyRange(hot.low, self._map.high_of(number), owner), counts)
+        at = self._rules.cut(KeyRange(hot.low, self._map.high_of(number), owner), counts)
         to = coolest(self._map, rates, hot.placed)
         if at is None:
             return
@@ -266,7 +266,7 @@ class Coordinator:
         async with self._changing:
             before = self._map
             try:
-                after = split(before, at, self._rules.second_half(second, hot.placed))
+                after = split(before, at, second)
             except UsageError:  # it moves again, or was cut meanwhile
                 return
             if await self._keeper.decide(after):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from systems.partitioned.partition_map import Partition, PartitionMap, position
 from systems.partitioned.placing import Owners, placed
 from systems.parts.partitioning.hashing import key_hash
 from systems.parts.partitioning.members import Member
+from systems.parts.partitioning.ranges import KeyRange
 
 
 def salted_position(now: PartitionMap, key: str, node: str) -> str:
@@ -53,5 +55,6 @@ def after_the_first(low: str) -> str:
     return low
 
 
-def second_half_stays(to: Owners, stays: Owners) -> Owners:
-    return stays
+def cut_at_the_end(hot: KeyRange, loads: Mapping[str, float]) -> str | None:
+    keys = sorted(key for key in loads if key in hot)
+    return keys[-1] if len(keys) > 1 and keys[-1] != hot.low else None

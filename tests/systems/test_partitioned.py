@@ -80,14 +80,29 @@ def short(name: str) -> Drill:
     return replace(drill, load=replace(drill.load, rate=drill.load.rate / 2))
 
 
-@pytest.mark.parametrize("name", ["joins", "receiver_killed", "ranges_join"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "joins",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("receiver_killed", "ranges_join", "two_joins", "hot_key")),
+    ],
+)
 def test_a_drill_holds_in_simulation(name: str) -> None:
     judged = simulated(short(name))
     assert [(check.name, check.why) for check in judged.checks if check.valid is not True] == []
     assert judged.recorded.broken is None
 
 
-@pytest.mark.parametrize(("name", "bug"), [("joins", "both-serve"), ("joins", "forgets-early")])
+@pytest.mark.parametrize(
+    ("name", "bug"),
+    [
+        ("joins", "forgets-early"),
+        *(
+            pytest.param(name, bug, marks=pytest.mark.slow)
+            for name, bug in (("joins", "both-serve"), ("receiver_killed", "wrong-offset"), ("weights", "weights-ignored"))
+        ),
+    ],
+)
 def test_a_bug_does_not(name: str, bug: str) -> None:
     drill = find_drill(f"partitioned/{name}", (f"system.bug={bug}",)).drill
     assert any(simulated(drill, seed=seed).outcome.found for seed in (1, 2))
