@@ -92,7 +92,7 @@ BUGS: Final = BugCatalog(
         "session-hops",
         "a session is answered by a replica that has not what the session has seen",
         Parts(coordinator=bad.SessionsHop),
-        caught_by=("eventual/sessions", "read_your_writes"),
+        caught_by=("eventual/sessions", "monotonic_reads"),
     ),
     Bug(
         "deaf-clock",
