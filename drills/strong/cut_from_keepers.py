@@ -14,7 +14,7 @@ from workloads.registers import Registers
 drill = Drill(
     system=Strong(replicas=3, acknowledged_by="majority"),
     workload=Registers(keys=8, writes=0.5),
-    load=Load(rate=150, clients=40, seconds=6),
+    load=Load(rate=150, clients=60, seconds=6, sticky=True),
     faults=[
         Isolate("n1>k1").between(1.2, 4),
         Isolate("n1>k2").between(1.2, 4),
