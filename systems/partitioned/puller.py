@@ -29,9 +29,12 @@ class Limiter:
         self._bytes_per_s = mb_per_s * _MIB
         self._free_at_s = 0.0
 
-    async def take(self, size_bytes: int) -> None:
-        """Return when these bytes have had their time."""
+    def count(self, size_bytes: int) -> None:
+        """So many bytes went through."""
         self._free_at_s = max(self._free_at_s, self._clock()) + size_bytes / self._bytes_per_s
+
+    async def free(self) -> None:
+        """Return when all bytes up to now have had their time."""
         if (wait_s := self._free_at_s - self._clock()) > 0:
             await asyncio.sleep(wait_s)
 
@@ -99,6 +102,7 @@ class Puller:
 
     async def _take_part(self, copy: Copy, source: str) -> bool:
         """Have the next part from an owner on the disk; whether that was done."""
+        await self._limiter.free()
         part = await self._peers[source].ask(PULL_PATH, copy.request(source, self._batch_bytes), Pulled, ANSWER_S)
         if not isinstance(part, Pulled):
             return False
@@ -108,10 +112,11 @@ class Puller:
                 return False
         else:
             await self._storage.put([], {note: text})
-            await self._limiter.take(sum(map(size_of, part.held)))
+            self._limiter.count(sum(map(size_of, part.held)))
+            await self._limiter.free()
             await self._storage.put(part.held)
         copy.took(source, text)
-        await self._limiter.take(sum(map(size_of, part.held)))
+        self._limiter.count(sum(map(size_of, part.held)))
         return True
 
     async def _forget_notes(self) -> None:
