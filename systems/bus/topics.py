@@ -33,6 +33,9 @@ from systems.bus.messages import (
 
 MAX_PRODUCERS: Final = 4096
 
+MAX_SETTLED: Final = 16_384
+"""So many settled leases are remembered, the latest, so that a consumer that asks again is told the same."""
+
 
 class Place(msgspec.Struct):
     """How far a group has come in a partition."""
@@ -42,8 +45,6 @@ class Place(msgspec.Struct):
     lease: int | None = None
     """What has leased the messages up to `leased`."""
     leased: int = 0
-    last: int = 0
-    """The lease that was settled last, so that whoever asks again is told the same."""
 
 
 class Partition(msgspec.Struct):
@@ -67,6 +68,7 @@ class _Producer(msgspec.Struct, array_like=True):
 class _Kept(msgspec.Struct):
     topics: dict[str, list[Partition]]
     producers: list[tuple[int, _Producer]]
+    settled: list[int]
 
 
 class Topics:
@@ -79,6 +81,8 @@ class Topics:
         self._topics: dict[str, list[Partition]] = {}
         self._producers: dict[int, _Producer] = {}
         """The one used last comes last."""
+        self._settled: dict[int, None] = {}
+        """Leases, the one that was settled last comes last."""
 
     def apply(self, index: int, data: str) -> Outcome:
         """Carry out the command of the entry at an index."""
@@ -115,11 +119,12 @@ class Topics:
         if not self._rules.places_in_snapshot:
             fresh = {group: Place() for group in self._groups}
             topics = {name: [Partition(fresh, one.first, one.messages) for one in parts] for name, parts in topics.items()}
-        return msgspec.json.encode(_Kept(topics, list(self._producers.items()))).decode()
+        return msgspec.json.encode(_Kept(topics, list(self._producers.items()), list(self._settled))).decode()
 
     def restore(self, data: str) -> None:
         kept = msgspec.json.decode(data, type=_Kept)
         self._topics, self._producers = kept.topics, dict(kept.producers)
+        self._settled = dict.fromkeys(kept.settled)
 
     # ------------------------------------------------------------------------------------------------------------ commands
 
@@ -163,9 +168,14 @@ class Topics:
                 place.lease = None
                 if settled:
                     self._settle(partition, place)
-                    place.last = lease
+                    self._remember(lease)
                 return True
-        return any(place.last == lease for _, place in places)
+        return lease in self._settled
+
+    def _remember(self, lease: int) -> None:
+        self._settled[lease] = None
+        if len(self._settled) > MAX_SETTLED:
+            del self._settled[next(iter(self._settled))]
 
     def _settle(self, partition: Partition, place: Place) -> None:
         place.settled = place.leased

@@ -112,6 +112,16 @@ def test_what_is_leased_no_other_consumer_gets_until_it_expires() -> None:
     assert world.take() == Taken(0, [])
 
 
+def test_a_consumer_is_told_that_it_settled_however_late_it_asks_again() -> None:
+    world = World()
+    for number in range(3):
+        world.publish(f"m{number}")
+    first = world.take()
+    assert world.settle(first.lease)
+    assert world.received() == ["m1", "m2"]
+    assert world.settle(first.lease)
+
+
 def test_a_group_that_is_behind_does_not_hold_the_other_up_and_loses_nothing() -> None:
     world = World()
     world.publish("m")
