@@ -1,0 +1,10 @@
+"""One primary with synchronous backups, and keepers of the epoch on one side: neither pair is a majority, and both refuse."""
+
+from __future__ import annotations
+
+from drills.cap._cut import halves_cut
+from harness.checkers.linearizable import linearizable
+from harness.checkers.nothing_lost import nothing_lost
+from systems.strong import Strong
+
+drill = halves_cut(Strong(replicas=4), checks=[linearizable, nothing_lost])
