@@ -26,10 +26,10 @@ def placed_modulo(before: PartitionMap, members: tuple[Member, ...]) -> list[Own
 
 
 def placed_with_ghosts(before: PartitionMap, members: tuple[Member, ...]) -> list[Owners]:
-    """Whoever leaves keeps every fourth of its partitions."""
+    """Whoever leaves keeps every other one of its partitions."""
     after, gone = placed(before, members), set(before.names) - {member.name for member in members}
     return [
-        one.placed if number % 4 == 0 and set(one.placed) & gone else owners
+        one.placed if number % 2 == 0 and set(one.placed) & gone else owners
         for number, (one, owners) in enumerate(zip(before.partitions, after, strict=True))
     ]
 
