@@ -20,4 +20,5 @@ drill = Drill(
     faults=[Join("n4").between(1, 5.5), DiskFull("n4").between(1.1, 2.6)],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
     slos=["availability >= 90%"],
+    nightly=True,
 )

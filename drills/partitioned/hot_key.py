@@ -17,4 +17,5 @@ drill = Drill(
     load=Load(rate=250, clients=30, seconds=9),
     checks=[linearizable, nothing_lost, one_owner, balanced_within(1.35)],
     slos=["p99 < 300ms", "availability >= 99%"],
+    nightly=True,
 )

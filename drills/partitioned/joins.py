@@ -19,4 +19,5 @@ drill = Drill(
     faults=[Join("n4").between(1, 4)],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
     slos=["p99 < 300ms", "availability >= 99%"],
+    nightly=True,
 )

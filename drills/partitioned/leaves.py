@@ -20,4 +20,5 @@ drill = Drill(
     faults=[Leave("n3").between(1, 4), Kill("n3").between(4, 5.8)],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
     slos=["p99 < 300ms", "availability >= 97%"],
+    nightly=True,
 )

@@ -20,4 +20,5 @@ drill = Drill(
     faults=[Join("n3").between(1, 7), Isolate("n3>n1").between(1.3, 2.8), Isolate("n1>n3").between(1.3, 2.8)],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
     slos=["availability >= 75%"],
+    nightly=True,
 )

@@ -20,4 +20,5 @@ drill = Drill(
     faults=[Join("n4").between(0.5, 5.8), Kill("coordinator").between(2.5, 5.5), Kill("n2").between(3, 3.3)],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
     slos=["availability >= 90%"],
+    nightly=True,
 )

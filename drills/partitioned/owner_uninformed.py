@@ -20,4 +20,5 @@ drill = Drill(
     faults=[Join("n4").between(1, 5.5), Isolate("coordinator>n1").between(0.9, 3)],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
     slos=["availability >= 85%"],
+    nightly=True,
 )

@@ -20,4 +20,5 @@ drill = Drill(
     faults=[Join("n3").between(1, 5.5), PowerLoss("n3").between(2, 2.3), PowerLoss("n1").between(3.2, 3.5)],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
     slos=["availability >= 80%"],
+    nightly=True,
 )

@@ -25,4 +25,5 @@ drill = Drill(
     faults=[Join("n3").between(1, 5.5)],
     checks=[each_key_linearizable, linearizable, nothing_lost, one_owner, moved_share],
     slos=["p99 < 300ms", "availability >= 99%"],
+    nightly=True,
 )

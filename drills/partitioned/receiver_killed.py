@@ -24,4 +24,5 @@ drill = Drill(
     ],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
     slos=["availability >= 90%"],
+    nightly=True,
 )

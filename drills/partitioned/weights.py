@@ -20,4 +20,5 @@ drill = Drill(
     faults=[Join("n3").between(0.5, 5)],
     checks=[linearizable, nothing_lost, one_owner, moved_share, balanced],
     slos=["p99 < 300ms", "availability >= 99%"],
+    nightly=True,
 )

@@ -18,4 +18,5 @@ drill = Drill(
     faults=[Kill("n1 n4").between(1, 5.5)],
     checks=[linearizable, nothing_lost, one_owner],
     slos=["availability >= 90%"],
+    nightly=True,
 )

@@ -24,4 +24,5 @@ drill = Drill(
     ],
     checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety, vows_kept],
     slos=["availability >= 40%"],
+    nightly=True,
 )

@@ -30,4 +30,5 @@ drill = Drill(
     ],
     checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety, commits_by_own_term],
     slos=["availability >= 60%"],
+    nightly=True,
 )

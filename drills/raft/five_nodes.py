@@ -25,4 +25,5 @@ drill = Drill(
     ],
     checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety],
     slos=["availability >= 70%"],
+    nightly=True,
 )

@@ -17,4 +17,5 @@ drill = Drill(
     load=Load(rate=250, clients=40, seconds=5),
     checks=[linearizable, one_leader_per_term, log_matching, state_machine_safety],
     slos=["p50 < 50ms", "p99 < 900ms", "availability >= 99.9%"],
+    nightly=True,
 )

@@ -23,4 +23,5 @@ drill = Drill(
     ],
     checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety, replicas_return],
     slos=["p50 < 50ms", "availability >= 80%", "recovery < 3s"],
+    nightly=True,
 )

@@ -28,4 +28,5 @@ drill = Drill(
     ],
     checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety],
     slos=["availability >= 50%"],
+    nightly=True,
 )

@@ -24,4 +24,5 @@ drill = Drill(
     ],
     checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety],
     slos=["p50 < 50ms", "availability >= 90%"],
+    nightly=True,
 )

@@ -40,4 +40,5 @@ drill = Drill(
     ],
     checks=[linearizable, one_leader_per_term, log_matching, state_machine_safety],
     slos=["availability >= 50%"],
+    nightly=True,
 )

@@ -22,4 +22,5 @@ drill = Drill(
     ],
     checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety],
     slos=["p50 < 100ms", "p90 < 2s", "availability >= 80%", "recovery < 3s"],
+    nightly=True,
 )

@@ -25,4 +25,5 @@ drill = Drill(
     ],
     checks=[linearizable, one_leader_per_term, log_matching, state_machine_safety, leader_undisturbed],
     slos=["p50 < 50ms", "availability >= 99%"],
+    nightly=True,
 )

@@ -22,4 +22,5 @@ drill = Drill(
     ],
     checks=[predictions_correct, replicas_return],
     slos=["p99 < 200ms", "availability >= 99%"],
+    nightly=True,
 )

@@ -16,4 +16,5 @@ drill = Drill(
     faults=[Kill("n2").between(1.2, 3)],
     checks=[linearizable],
     slos=["availability >= 90%", "recovery < 3s"],
+    nightly=True,
 )

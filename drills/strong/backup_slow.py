@@ -17,4 +17,5 @@ drill = Drill(
     faults=[Latency("n1>n2", delay_ms=80).between(1, 4.5)],
     checks=[linearizable, nothing_lost],
     slos=["p50 < 50ms", "p99 < 500ms", "availability >= 99%"],
+    nightly=True,
 )

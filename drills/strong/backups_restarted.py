@@ -26,4 +26,5 @@ drill = Drill(
     ],
     checks=[linearizable, nothing_lost, deposed_leaders_refused],
     slos=["availability >= 20%", "recovery < 3s"],
+    nightly=True,
 )

@@ -24,4 +24,5 @@ drill = Drill(
     ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 30%", "recovery < 4s"],
+    nightly=True,
 )

@@ -18,4 +18,5 @@ drill = Drill(
     faults=[Isolate("n3").between(0.5, 2), Kill("n1").between(1.5, 2.2), Kill("n1 n2").between(3.4, 4.6)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 30%", "recovery < 3s"],
+    nightly=True,
 )

@@ -22,4 +22,5 @@ drill = Drill(
     ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 50%", "recovery < 3s"],
+    nightly=True,
 )

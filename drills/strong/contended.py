@@ -16,4 +16,5 @@ drill = Drill(
     faults=[Latency("n1>n2", delay_ms=15).between(0.5, 3.5)],
     checks=[linearizable],
     slos=["availability >= 99%"],
+    nightly=True,
 )

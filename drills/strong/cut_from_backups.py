@@ -17,4 +17,5 @@ drill = Drill(
     faults=[Isolate("n1>n2").between(1.2, 4), Isolate("n1>n3").between(1.2, 4)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 50%", "recovery < 4s"],
+    nightly=True,
 )

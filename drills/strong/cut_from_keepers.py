@@ -24,4 +24,5 @@ drill = Drill(
     ],
     checks=[linearizable, nothing_lost, deposed_leaders_refused],
     slos=["availability >= 60%", "recovery < 3s"],
+    nightly=True,
 )

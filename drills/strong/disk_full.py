@@ -17,4 +17,5 @@ drill = Drill(
     faults=[DiskFull("n1").between(1.5, 3.5)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 60%", "recovery < 3s"],
+    nightly=True,
 )

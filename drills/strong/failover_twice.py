@@ -23,4 +23,5 @@ drill = Drill(
     ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 40%", "recovery < 3s"],
+    nightly=True,
 )

@@ -14,4 +14,5 @@ drill = Drill(
     load=Load(rate=200, clients=30, seconds=4),
     checks=[linearizable],
     slos=["p50 < 50ms", "p99 < 500ms", "availability >= 99.9%"],
+    nightly=True,
 )

@@ -17,4 +17,5 @@ drill = Drill(
     faults=[Kill("k2 k3").between(1.5, 4), Kill("n2").between(1.7, 3.8)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 30%", "recovery < 3s"],
+    nightly=True,
 )

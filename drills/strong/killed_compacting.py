@@ -21,4 +21,5 @@ drill = Drill(
     ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 50%"],
+    nightly=True,
 )

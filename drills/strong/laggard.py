@@ -18,4 +18,5 @@ drill = Drill(
     faults=[Isolate("n3").between(1, 2.6), Kill("n1 n2").between(2.5, 3.6)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 40%", "recovery < 3s"],
+    nightly=True,
 )

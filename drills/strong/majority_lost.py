@@ -17,4 +17,5 @@ drill = Drill(
     faults=[Kill("n2 n3").between(1.5, 3.5)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 40%", "recovery < 3s"],
+    nightly=True,
 )

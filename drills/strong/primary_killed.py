@@ -17,4 +17,5 @@ drill = Drill(
     faults=[Kill("leader").between(1.5, 3.5)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 70%", "recovery < 3s"],
+    nightly=True,
 )

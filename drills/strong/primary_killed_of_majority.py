@@ -19,4 +19,5 @@ drill = Drill(
     faults=[Latency("n1>n2", delay_ms=150).between(0.5, 1.9), Pause("n3").between(1.45, 2.5), Kill("n1").between(1.5, 3.5)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 60%", "recovery < 3s"],
+    nightly=True,
 )

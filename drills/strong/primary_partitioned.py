@@ -17,4 +17,5 @@ drill = Drill(
     faults=[Partition("n1").between(1.2, 3.8)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 60%", "recovery < 3s"],
+    nightly=True,
 )

@@ -27,4 +27,5 @@ drill = Drill(
     ],
     checks=[linearizable, nothing_lost, deposed_leaders_refused],
     slos=["availability >= 40%", "recovery < 3s"],
+    nightly=True,
 )

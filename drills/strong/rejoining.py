@@ -19,4 +19,5 @@ drill = Drill(
     faults=[Isolate("n3").between(0.8, 2.4), Latency("n1>n3", delay_ms=100).between(2.3, 4), Kill("n1 n2").between(2.95, 4.4)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 40%", "recovery < 3s"],
+    nightly=True,
 )

@@ -18,4 +18,5 @@ drill = Drill(
     faults=[SyncFails("n1 n2").between(1.5, 2.5), PowerLoss("n1 n2").between(2.4, 3)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 40%", "recovery < 4s"],
+    nightly=True,
 )

@@ -28,4 +28,5 @@ drill = Drill(
     ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 20%"],
+    nightly=True,
 )
