@@ -27,9 +27,9 @@ from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError, Unreachable
 from harness.node.context import NodeContext
 from systems.strong.bugs import BUGS
+from systems.strong.election import Election
 from systems.strong.invariant import Shown
-from systems.strong.keeper import EpochKeeper, KeeperUnreachable, RaftKeeper
-from systems.strong.lease import RENEW_S, Lease, Watch
+from systems.strong.keeper import EpochKeeper, RaftKeeper
 from systems.strong.messages import (
     FORWARDED_HEADER,
     KEY_PATH,
@@ -40,10 +40,8 @@ from systems.strong.messages import (
     Command,
     Compare,
     CompareAndSet,
-    Configuration,
     Delete,
     Fence,
-    Fenced,
     Got,
     NotDone,
     NotReady,
@@ -57,29 +55,13 @@ from systems.strong.messages import (
     Status,
     Write,
 )
-from systems.strong.protocol import Primary, Takeover, claimed, first, may_claim
-from systems.strong.reign import Failed, Outcome, Reign, Unknown, ask
+from systems.strong.reign import Failed, Outcome, Unknown
 from systems.strong.replica import Restore, Take
 from systems.strong.storage import ForeignData, Storage
 from systems.strong.telling import Teller
 
 WRITE_TIMEOUT_S: Final = 0.3
 """How long a command waits to be acknowledged. Then its client asks again, which is done once all the same."""
-
-TICK_S: Final = 0.03
-PATIENCE_S: Final = 0.15
-"""A lease that is over is taken over from after a random part of this, so that seldom two try at once."""
-
-FIRST_AFTER_S: Final = 1.0
-"""In a new cluster, the first replica is the first primary if it starts in time."""
-
-GIVES_WAY_S: Final = 0.5
-"""One that could not do what a primary does leaves it to the others for so long."""
-
-TAKEOVER_S: Final = 1.0
-FENCE_TIMEOUT_S: Final = 0.5
-SILENT_AFTER_S: Final = 0.25
-"""For a known bug: a primary that was silent for so long is taken for dead."""
 
 MOST_KEY_BYTES: Final = 1024
 MOST_VALUE_BYTES: Final = 1024 * 1024
@@ -101,14 +83,13 @@ class Config(msgspec.Struct, frozen=True):
 
 
 class Server:
-    """Answers clients and primaries, and takes over when nobody else leads."""
+    """Answers clients and primaries."""
 
     def __init__(self, node: NodeContext, config: Config, keeper: EpochKeeper) -> None:
         self._rules = rules = BUGS.variant(config.bug)
         self._node = node
         self._name = node.name
         self._config = config
-        self._keeper = keeper
         self._peers = {name: HttpClient(node.peers[name]) for name in config.replicas if name != node.name}
         self._storage = Storage(
             node.disk,
@@ -120,16 +101,23 @@ class Server:
         )
         self._replica = self._storage.replica
         self._teller = Teller(self._storage, node.event)
-        self._informed = self._replica.ready
-        """Whether it knows an epoch that is not earlier than any that it has ever promised to obey."""
-        self._watch = Watch()
-        self._lease = Lease()
-        self._reign: Reign | None = None
-        self._renew_at_s = self._heard_s = 0.0
-        self._patience_s = self._drawn_patience_s()
-        self._first_at_s = self._now_s() + (0 if node.name == config.replicas[0] else FIRST_AFTER_S)
+        self._election = Election(
+            node,
+            keeper,
+            self._storage,
+            self._teller,
+            self._peers,
+            cluster=config.cluster,
+            replicas=config.replicas,
+            all_in_sync=config.all_in_sync,
+            rules=rules,
+        )
         node.show(self._shown)
         node.report_unsettled(self._unsettled)
+
+    async def keep(self) -> None:
+        """Be the primary whenever it can be; until the node ends."""
+        await self._election.keep()
 
     # ---------------------------------------------------------------------------------------------------- requests
 
@@ -143,10 +131,10 @@ class Server:
             case "GET" if request.path == STATUS_PATH:
                 return Response.json(self._status())
             case "POST" if request.path == SESSIONS_PATH:
-                if self._reign is None and not request.headers.keys() & {REDIRECT_HEADER, FORWARDED_HEADER}:
+                if self._election.reign is None and not request.headers.keys() & {REDIRECT_HEADER, FORWARDED_HEADER}:
                     return await self._forward(request, "")
                 return await self._command(OpenSession(), 0, 0)
-            case _ if key and self._reign is None and not request.headers.keys() & {REDIRECT_HEADER, FORWARDED_HEADER}:
+            case _ if key and self._election.reign is None and not request.headers.keys() & {REDIRECT_HEADER, FORWARDED_HEADER}:
                 return await self._forward(request, key)
             case "GET" if key:
                 return self._read(key)
@@ -164,17 +152,17 @@ class Server:
                 return Response(404, _ROUTES)
 
     def _read(self, key: str) -> Response:
-        reign = self._reign
+        reign = self._election.reign
         if reign is None:
             return self._not_primary()
-        if not reign.primary.established or (self._rules.reads_need_lease and not self._lease.holds(self._now_s())):
+        if not reign.primary.established or (self._rules.reads_need_lease and not self._election.holds_lease):
             return _not_done(503, "failed", f"{self._name} is the primary, and does not know yet, or any more, that it is")
         return Response.json(Got(self._replica.machine.read(key)))
 
     async def _command(self, operation: Operation, session: int, number: int) -> Response:
         if (size := _too_long(operation)) is not None:
             return Response(413, b"a value has at most %d bytes; this one has %d" % (MOST_VALUE_BYTES, size))
-        reign = self._reign
+        reign = self._election.reign
         if reign is None:
             return self._not_primary()
         try:
@@ -187,7 +175,7 @@ class Server:
 
     async def _forward(self, request: Request, key: str) -> Response:
         """Ask the primary on a client's behalf, and answer what it answers."""
-        known = self._watch.configuration
+        known = self._election.known
         if known is None or known.primary == self._name:
             return self._not_primary()
         path = KEY_PATH + quote(key, safe="") if key else request.path
@@ -202,12 +190,12 @@ class Server:
             return _not_done(504, "unknown", f"the primary, {known.primary}: {error}")
 
     def _not_primary(self) -> Response:
-        known = self._watch.configuration
+        known = self._election.known
         primary = known.primary if known is not None and known.primary != self._name else ""
         return _not_done(421, "failed", f"{self._name} is not the primary", primary)
 
     def _status(self) -> Status:
-        known, reign = self._watch.configuration, self._reign
+        known, reign = self._election.known, self._election.reign
         return Status(
             name=self._name,
             serves=reign is not None and reign.primary.established,
@@ -232,16 +220,16 @@ class Server:
     def _answer(self, request: ReplicaRequest) -> ReplicaAnswer:
         """All of it in one turn of the loop, so that nothing comes in between."""
         configuration, replica = request.configuration, self._replica
-        if not self._informed:
+        if not self._election.informed:
             return NotReady("it lost what it had promised, and has not asked the keepers yet")
         try:
             if configuration.epoch > replica.epoch and (self._rules.fences_bind or not isinstance(request, Fence)):
                 self._storage.promise(configuration.epoch, ready=replica.ready)
                 replica.promise(configuration.epoch)
-                self._step_down(f"{configuration.primary} is the primary of epoch {configuration.epoch}")
+                self._election.step_down(f"{configuration.primary} is the primary of epoch {configuration.epoch}")
             if configuration.epoch >= replica.epoch:
-                self._watch.heard(configuration, self._now_s())
-            if self._reign is not None:
+                self._election.heard(configuration)
+            if self._election.reign is not None:
                 return Refused(replica.epoch) if self._rules.earlier_epochs_refused else NotReady("it is the primary")
             return self._carry_out(request)
         except OSError as error:
@@ -258,7 +246,7 @@ class Server:
             self._teller.obeys(request.configuration.epoch)
         if isinstance(request, Fence) or not isinstance(judged, Take | Restore):
             return cast(ReplicaAnswer, judged)
-        self._heard_s = self._now_s()
+        self._election.heard_from_primary()
         if isinstance(judged, Take):
             self._teller.take(replica, judged)
         else:
@@ -275,185 +263,17 @@ class Server:
         before = self._replica.committed
         self._teller.committed(self._replica, before, self._replica.commit(index))
 
-    # --------------------------------------------------------------------------------------------------- as a primary
-
-    async def keep(self) -> None:
-        """Renew the lease, or take over from one whose lease is over; until the node ends."""
-        while True:
-            try:
-                await self._keep()
-            except KeeperUnreachable as silence:
-                if self._reign is None:
-                    self._node.log(f"{silence}: who is the primary is not known")
-            await asyncio.sleep(TICK_S)
-
-    async def _keep(self) -> None:
-        reign, now_s = self._reign, self._now_s()
-        if reign is None:
-            await self._stand_by(now_s)
-        elif reign.primary.is_alone(now_s):
-            self._step_down("no majority of the replicas answers")
-            self._patience_s += GIVES_WAY_S
-        elif now_s >= self._renew_at_s or reign.primary.wants_change(now_s):
-            await self._renew(reign, now_s)
-
-    async def _renew(self, reign: Reign, now_s: float) -> None:
-        primary, sent_s = reign.primary, self._now_s()
-        asked = primary.next_configuration(now_s)
-        kept: Configuration | None = asked
-        if not await self._keeper.replace(primary.configuration, asked):
-            kept = await self._keeper.read()
-        if kept is None:
-            raise KeeperUnreachable("the keepers have lost the configuration")
-        self._watch.heard(kept, self._now_s())
-        if self._reign is not reign:
-            return
-        if not primary.kept(kept):
-            self._step_down(f"{kept.primary} is the primary of epoch {kept.epoch}, say the keepers")
-            return
-        if kept == asked:
-            self._lease.renewed(sent_s)
-            self._renew_at_s = now_s + RENEW_S
-        reign.advance()
-
-    async def _stand_by(self, now_s: float) -> None:
-        known = self._watch.configuration
-        if known is None:
-            await self._look(now_s)
-        elif not self._informed:
-            self._storage.promise(known.epoch, ready=not known.used)
-            self._replica.promise(known.epoch)
-            self._replica.ready, self._informed = not known.used, True
-        elif self._is_over(now_s) and may_claim(
-            self._name, known, ready=self._replica.ready, all_in_sync=self._config.all_in_sync, rules=self._rules
-        ):
-            await self._claim(known, claimed(self._name, known))
-
-    def _is_over(self, now_s: float) -> bool:
-        if not self._rules.leases_waited_out and now_s - self._heard_s > SILENT_AFTER_S:
-            return True
-        return self._watch.over(now_s, self._patience_s)
-
-    async def _look(self, now_s: float) -> None:
-        """Ask the keepers who is the primary; be the first one if there was none."""
-        found = await self._keeper.read()
-        if found is not None:
-            self._watch.heard(found, self._now_s())
-            return
-        # Nothing was ever acknowledged, so an empty log lacks nothing.
-        self._storage.promise(0, ready=True)
-        self._replica.ready = self._informed = True
-        if now_s >= self._first_at_s:
-            await self._claim(None, first(self._name, self._config.replicas))
-
-    async def _claim(self, known: Configuration | None, asked: Configuration) -> None:
-        try:
-            self._storage.check()
-        except OSError:
-            self._patience_s += GIVES_WAY_S
-            return
-        sent_s = self._now_s()
-        if await self._keeper.replace(known, asked):
-            self._watch.heard(asked, self._now_s())
-            await self._take_over(asked, sent_s)
-        elif (found := await self._keeper.read()) is not None:
-            self._watch.heard(found, self._now_s())
-
-    async def _take_over(self, configuration: Configuration, sent_s: float) -> None:
-        """Begin an epoch that the keepers have given to this replica."""
-        replica, epoch = self._replica, configuration.epoch
-        if epoch <= replica.epoch:
-            return
-        try:
-            self._storage.promise(epoch, ready=True)
-            replica.promise(epoch)
-            if epoch > 1 and not self._config.all_in_sync and not await self._adopt(configuration):
-                self._patience_s = self._drawn_patience_s() + GIVES_WAY_S
-                return
-        except OSError as error:
-            self._node.log(f"the disk did not take epoch {epoch}: {error}")
-            self._patience_s = self._drawn_patience_s() + GIVES_WAY_S
-            return
-        self._lease = Lease()
-        self._lease.renewed(sent_s)
-        self._renew_at_s = self._now_s()
-        primary = Primary(
-            self._name,
-            replica,
-            configuration,
-            self._config.replicas,
-            cluster=self._config.cluster,
-            all_in_sync=self._config.all_in_sync,
-            now_s=self._now_s(),
-            rules=self._rules,
-        )
-        self._reign = Reign(primary, self._peers, self._teller, clock=self._now_s, over=self._step_down, rules=self._rules)
-        self._node.log(f"is the primary of epoch {epoch}")
-        self._teller.leads(epoch)
-        self._reign.begin()
-
-    async def _adopt(self, configuration: Configuration) -> bool:
-        """Have a majority obey no earlier epoch, and take over the log that knows most; whether that came about in time."""
-        replica = self._replica
-        takeover = Takeover(self._name, replica, self._config.replicas, rules=self._rules)
-        request = msgspec.json.encode(Fence(cluster=self._config.cluster, configuration=configuration, ends=replica.log.ends()))
-        enough = asyncio.Event()
-
-        async def fence(name: str) -> None:
-            while not enough.is_set():
-                answer = await ask(self._peers[name], request, FENCE_TIMEOUT_S)
-                if isinstance(answer, Fenced):
-                    takeover.answered(name, answer)
-                    if takeover.is_over():
-                        enough.set()
-                    return
-                await asyncio.sleep(TICK_S)
-
-        fencing = [asyncio.create_task(fence(name)) for name in self._peers]
-        try:
-            if not takeover.is_over():
-                async with asyncio.timeout(TAKEOVER_S):
-                    await enough.wait()
-        except TimeoutError:
-            return False
-        finally:
-            for task in fencing:
-                task.cancel()
-        if replica.epoch != configuration.epoch:
-            return False
-        adopted = takeover.adopted()
-        if isinstance(adopted, Take):
-            self._teller.take(replica, adopted)
-        elif adopted is not None:
-            self._teller.restore(replica, adopted)
-        return True
-
-    def _step_down(self, why: str) -> None:
-        reign, self._reign = self._reign, None
-        if reign is None:
-            return
-        self._node.log(f"is not the primary of epoch {reign.primary.configuration.epoch} any more: {why}")
-        reign.end(f"{self._name} is not the primary any more: {why}")
-        self._watch.heard(reign.primary.configuration, self._now_s())
-        self._patience_s = self._drawn_patience_s()
-
-    def _drawn_patience_s(self) -> float:
-        return self._node.random.uniform(0, PATIENCE_S)
-
-    def _now_s(self) -> float:
-        return self._node.clock() if self._rules.leases_ignore_wall_clock else self._node.time()
-
     # ------------------------------------------------------------------------------------------------- seen from outside
 
     def _unsettled(self) -> dict[str, int]:
-        reign = self._reign
+        reign = self._election.reign
         return {
             "commands not acknowledged": 0 if reign is None else reign.under_way,
             "logs not completed": int(not self._replica.ready),
         }
 
     def _shown(self) -> Shown:
-        reign = self._reign
+        reign = self._election.reign
         return Shown(
             epoch=0 if reign is None else reign.primary.configuration.epoch,
             begin=0 if reign is None else reign.primary.begin,

@@ -1,0 +1,260 @@
+"""How a replica becomes the primary and stays it: it claims the next epoch when a lease is over, and renews its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from harness.http.client import HttpClient
+from harness.node.context import NodeContext
+from systems.strong.bugs import Rules
+from systems.strong.keeper import EpochKeeper, KeeperUnreachable
+from systems.strong.lease import RENEW_S, Lease, Watch
+from systems.strong.messages import Configuration, Fence, Fenced
+from systems.strong.protocol import Primary, Takeover, claimed, first, may_claim
+from systems.strong.reign import Reign, ask
+from systems.strong.replica import Take
+from systems.strong.storage import Storage
+from systems.strong.telling import Teller
+
+TICK_S: Final = 0.03
+PATIENCE_S: Final = 0.15
+"""A lease that is over is taken over from after a random part of this, so that seldom two try at once."""
+
+FIRST_AFTER_S: Final = 1.0
+"""In a new cluster, the first replica is the first primary if it starts in time."""
+
+GIVES_WAY_S: Final = 0.5
+"""One that could not do what a primary does leaves it to the others for so long."""
+
+TAKEOVER_S: Final = 1.0
+FENCE_TIMEOUT_S: Final = 0.5
+SILENT_AFTER_S: Final = 0.25
+"""For a known bug: a primary that was silent for so long is taken for dead."""
+
+
+class Election:
+    """One replica's part in it: whether it is the primary, and who is if it is not."""
+
+    def __init__(
+        self,
+        node: NodeContext,
+        keeper: EpochKeeper,
+        storage: Storage,
+        teller: Teller,
+        peers: Mapping[str, HttpClient],
+        *,
+        cluster: str,
+        replicas: Sequence[str],
+        all_in_sync: bool,
+        rules: Rules,
+    ) -> None:
+        """`peers` are the other replicas; `replicas` are all, in the order in which each of them knows them."""
+        self.reign: Reign | None = None
+        """Its epoch as the primary; None while it is not the primary."""
+        self.informed = storage.replica.ready
+        """Whether it knows an epoch that is not earlier than any that it has ever promised to obey."""
+        self._node = node
+        self._name = node.name
+        self._keeper = keeper
+        self._storage = storage
+        self._replica = storage.replica
+        self._teller = teller
+        self._peers = peers
+        self._cluster = cluster
+        self._replicas = replicas
+        self._all_in_sync = all_in_sync
+        self._rules = rules
+        self._watch = Watch()
+        self._lease = Lease()
+        self._renew_at_s = self._heard_s = 0.0
+        self._patience_s = self._drawn_patience_s()
+        self._first_at_s = self._now_s() + (0 if node.name == replicas[0] else FIRST_AFTER_S)
+
+    @property
+    def known(self) -> Configuration | None:
+        """The latest configuration that this replica has heard of."""
+        return self._watch.configuration
+
+    @property
+    def holds_lease(self) -> bool:
+        """Whether no other replica can be the primary now, if the clocks are right."""
+        return self._lease.holds(self._now_s())
+
+    def heard(self, configuration: Configuration) -> None:
+        """This version is, or was, in force."""
+        self._watch.heard(configuration, self._now_s())
+
+    def heard_from_primary(self) -> None:
+        """A primary that is obeyed has sent something for the log."""
+        self._heard_s = self._now_s()
+
+    def step_down(self, why: str) -> None:
+        """End the reign, if there is one."""
+        reign, self.reign = self.reign, None
+        if reign is None:
+            return
+        self._node.log(f"is not the primary of epoch {reign.primary.configuration.epoch} any more: {why}")
+        reign.end(f"{self._name} is not the primary any more: {why}")
+        self.heard(reign.primary.configuration)
+        self._patience_s = self._drawn_patience_s()
+
+    async def keep(self) -> None:
+        """Renew the lease, or take over from one whose lease is over; until the node ends."""
+        while True:
+            try:
+                await self._keep()
+            except KeeperUnreachable as silence:
+                if self.reign is None:
+                    self._node.log(f"{silence}: who is the primary is not known")
+            await asyncio.sleep(TICK_S)
+
+    async def _keep(self) -> None:
+        reign, now_s = self.reign, self._now_s()
+        if reign is None:
+            await self._stand_by(now_s)
+        elif reign.primary.is_alone(now_s):
+            self.step_down("no majority of the replicas answers")
+            self._patience_s += GIVES_WAY_S
+        elif now_s >= self._renew_at_s or reign.primary.wants_change(now_s):
+            await self._renew(reign, now_s)
+
+    async def _renew(self, reign: Reign, now_s: float) -> None:
+        primary, sent_s = reign.primary, self._now_s()
+        asked = primary.next_configuration(now_s)
+        kept: Configuration | None = asked
+        if not await self._keeper.replace(primary.configuration, asked):
+            kept = await self._keeper.read()
+        if kept is None:
+            raise KeeperUnreachable("the keepers have lost the configuration")
+        self.heard(kept)
+        if self.reign is not reign:
+            return
+        if not primary.kept(kept):
+            self.step_down(f"{kept.primary} is the primary of epoch {kept.epoch}, say the keepers")
+            return
+        if kept == asked:
+            self._lease.renewed(sent_s)
+            self._renew_at_s = now_s + RENEW_S
+        reign.advance()
+
+    async def _stand_by(self, now_s: float) -> None:
+        known = self.known
+        if known is None:
+            await self._look(now_s)
+        elif not self.informed:
+            self._storage.promise(known.epoch, ready=not known.used)
+            self._replica.promise(known.epoch)
+            self._replica.ready, self.informed = not known.used, True
+        elif self._is_over(now_s) and may_claim(
+            self._name, known, ready=self._replica.ready, all_in_sync=self._all_in_sync, rules=self._rules
+        ):
+            await self._claim(known, claimed(self._name, known))
+
+    def _is_over(self, now_s: float) -> bool:
+        if not self._rules.leases_waited_out and now_s - self._heard_s > SILENT_AFTER_S:
+            return True
+        return self._watch.over(now_s, self._patience_s)
+
+    async def _look(self, now_s: float) -> None:
+        """Ask the keepers who is the primary; be the first one if there was none."""
+        found = await self._keeper.read()
+        if found is not None:
+            self.heard(found)
+            return
+        # Nothing was ever acknowledged, so an empty log lacks nothing.
+        self._storage.promise(0, ready=True)
+        self._replica.ready = self.informed = True
+        if now_s >= self._first_at_s:
+            await self._claim(None, first(self._name, self._replicas))
+
+    async def _claim(self, known: Configuration | None, asked: Configuration) -> None:
+        try:
+            self._storage.check()
+        except OSError:
+            self._patience_s += GIVES_WAY_S
+            return
+        sent_s = self._now_s()
+        if await self._keeper.replace(known, asked):
+            self.heard(asked)
+            await self._take_over(asked, sent_s)
+        elif (found := await self._keeper.read()) is not None:
+            self.heard(found)
+
+    async def _take_over(self, configuration: Configuration, sent_s: float) -> None:
+        """Begin an epoch that the keepers have given to this replica."""
+        replica, epoch = self._replica, configuration.epoch
+        if epoch <= replica.epoch:
+            return
+        try:
+            self._storage.promise(epoch, ready=True)
+            replica.promise(epoch)
+            if epoch > 1 and not self._all_in_sync and not await self._adopt(configuration):
+                self._patience_s = self._drawn_patience_s() + GIVES_WAY_S
+                return
+        except OSError as error:
+            self._node.log(f"the disk did not take epoch {epoch}: {error}")
+            self._patience_s = self._drawn_patience_s() + GIVES_WAY_S
+            return
+        self._lease = Lease()
+        self._lease.renewed(sent_s)
+        self._renew_at_s = self._now_s()
+        primary = Primary(
+            self._name,
+            replica,
+            configuration,
+            self._replicas,
+            cluster=self._cluster,
+            all_in_sync=self._all_in_sync,
+            now_s=self._now_s(),
+            rules=self._rules,
+        )
+        self.reign = Reign(primary, self._peers, self._teller, clock=self._now_s, over=self.step_down, rules=self._rules)
+        self._node.log(f"is the primary of epoch {epoch}")
+        self._teller.leads(epoch)
+        self.reign.begin()
+
+    async def _adopt(self, configuration: Configuration) -> bool:
+        """Have a majority obey no earlier epoch, and take over the log that knows most; whether that came about in time."""
+        replica = self._replica
+        takeover = Takeover(self._name, replica, self._replicas, rules=self._rules)
+        request = msgspec.json.encode(Fence(cluster=self._cluster, configuration=configuration, ends=replica.log.ends()))
+        enough = asyncio.Event()
+
+        async def fence(name: str) -> None:
+            while not enough.is_set():
+                answer = await ask(self._peers[name], request, FENCE_TIMEOUT_S)
+                if isinstance(answer, Fenced):
+                    takeover.answered(name, answer)
+                    if takeover.is_over():
+                        enough.set()
+                    return
+                await asyncio.sleep(TICK_S)
+
+        fencing = [asyncio.create_task(fence(name)) for name in self._peers]
+        try:
+            if not takeover.is_over():
+                async with asyncio.timeout(TAKEOVER_S):
+                    await enough.wait()
+        except TimeoutError:
+            return False
+        finally:
+            for task in fencing:
+                task.cancel()
+        if replica.epoch != configuration.epoch:
+            return False
+        adopted = takeover.adopted()
+        if isinstance(adopted, Take):
+            self._teller.take(replica, adopted)
+        elif adopted is not None:
+            self._teller.restore(replica, adopted)
+        return True
+
+    def _drawn_patience_s(self) -> float:
+        return self._node.random.uniform(0, PATIENCE_S)
+
+    def _now_s(self) -> float:
+        return self._node.clock() if self._rules.leases_ignore_wall_clock else self._node.time()
