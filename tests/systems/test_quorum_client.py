@@ -13,15 +13,10 @@ from harness.http.message import Broken, Request, Response, TransportError
 from harness.http.server import Handler, listen
 from harness.model.system import Answer, Call, CallFailed
 from systems.quorum.client import QuorumClient
+from tests.helpers.quorum_nodes import never
 
 T = TypeVar("T")
 READ, WRITE = Call("read", "k"), Call("write", "k", "1")
-
-
-async def never(request: Request) -> Response:
-    """No answer, as long as the connection lasts."""
-    await asyncio.Event().wait()
-    raise AssertionError
 
 
 def answered(status: int, body: object) -> Handler:
