@@ -65,5 +65,7 @@ def read(request: Request, kind: type[T], *, checked: bool = True) -> T:
         raise Damaged(str(error)) from error
 
 
-def answer(value: object, status: int = 200) -> Response:
+def answer(value: object) -> Response:
+    """What a node or the coordinator is told; a refusal has a status of its own."""
+    status = REFUSED if isinstance(value, Refusal) else 200
     return Response(status, sealed(msgspec.json.encode(value)), (("content-type", "application/json"),))

@@ -1,0 +1,30 @@
+"""Where a scan reads: the first positions of a range at which the owners hold something."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from systems.partitioned.messages import Places
+from systems.partitioned.partition_map import Partition
+
+AskPlaces = Callable[[str, Places], Awaitable[list[str] | None]]
+"""Asks a node, which may be this one, for the positions at which it holds something; None if it did not say."""
+
+
+async def first_places(partition: Partition, low: str, high: str | None, limit: int, ask: AskPlaces) -> list[str] | None:
+    """The first positions at which any of a majority of each group holds something; None if no majority said.
+
+    What was acknowledged is among them. If there are more than `limit`, there is one more than that: where to go on.
+    """
+    asked = Places(low, high, limit + 1, partition.epoch)
+    found: set[str] = set()
+    for group in (partition.owners, partition.target) if partition.target else (partition.owners,):
+        answers = await asyncio.gather(*(ask(name, asked) for name in group))
+        told = [places for places in answers if places is not None]
+        if len(told) * 2 <= len(group):
+            return None
+        # Each list may end early: what lies beyond the end of the shortest full one is not known of its node.
+        ends = [places[-1] for places in told if len(places) > limit]
+        found |= {place for places in told for place in places if not ends or place <= min(ends)}
+    return sorted(found)[: limit + 1]
