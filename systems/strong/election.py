@@ -110,6 +110,9 @@ class Election:
             except KeeperUnreachable as silence:
                 if self.reign is None:
                     self._node.log(f"{silence}: who is the primary is not known")
+            except OSError as error:  # nothing was promised, so it may be tried again
+                self._node.log(f"the disk did not take which epoch to obey: {error}")
+                await asyncio.sleep(GIVES_WAY_S)
             await asyncio.sleep(TICK_S)
 
     async def _keep(self) -> None:
