@@ -17,6 +17,7 @@ from systems.partitioned.messages import (
     KEY_PATH,
     MANY_PATH,
     MAP_PATH,
+    MISDIRECTED,
     SCAN_PATH,
     GetMany,
     Got,
@@ -27,7 +28,6 @@ from systems.partitioned.messages import (
     Scan,
     Scanned,
 )
-from systems.partitioned.node import MISDIRECTED
 from systems.partitioned.partition_map import PartitionMap
 
 PATIENCE_S: Final = 0.9

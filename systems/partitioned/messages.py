@@ -22,6 +22,9 @@ SPLIT_PATH: Final = "/split"
 MERGE_PATH: Final = "/merge"
 HOT_PATH: Final = "/hot"
 
+MISDIRECTED: Final = 421
+"""The status of a refusal by a node that is not asked for a key, by the map that it knows."""
+
 
 class Version(msgspec.Struct, frozen=True, order=True, array_like=True):
     """The order of writes to a key: by counter, then by writer. `start` and `number` make each one write's alone."""

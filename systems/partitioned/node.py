@@ -24,6 +24,7 @@ from systems.partitioned.known_map import KnownMap
 from systems.partitioned.messages import (
     KEY_PATH,
     MAP_PATH,
+    MISDIRECTED,
     REPLICA_PATH,
     At,
     Beat,
@@ -56,7 +57,6 @@ AGREED_S: Final = 0.005
 """A pause after two nodes have told each other of their maps, should the disk of one of them not take it."""
 OPEN_AGAIN_S: Final = 0.05
 HOT_KEYS: Final = 4096
-MISDIRECTED: Final = 421
 _REPLICA_REQUEST: Final = cast("type[ReplicaRequest]", ReplicaRequest)
 
 
@@ -223,8 +223,8 @@ class Server:
         return Response.json(Scanned(values, until, self._map.epoch))
 
     async def _ask_places(self, name: str, asked: Places) -> list[str] | None:
-        if name == self._name:
-            return self._replica.places(asked)
+        if name == self._name:  # as if it were asked by another: a newer map may have come meanwhile
+            return None if self._replica.refused(asked.low, asked.epoch) else self._replica.places(asked)
         told = await self._peers[name].ask(REPLICA_PATH, asked, list[str], ANSWER_S)
         return told if isinstance(told, list) else None
 
