@@ -18,6 +18,6 @@ drill = Drill(
     load=Load(rate=120, clients=24, seconds=7, timeout_ms=2500),
     faults=[Latency("n1>n2", delay_ms=20).between(0.5, 5.5), Kill("leader").between(1.5, 2.5), Kill("leader").between(4, 5)],
     checks=[no_lost_messages, no_duplicates, per_key_order],
-    slos=["availability >= 60%", "recovery < 3s"],
+    slos=["availability >= 60%"],
     nightly=True,
 )
