@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import msgspec
+
 from harness.model.errors import HarnessError, UsageError
 from harness.model.history import History
 from harness.model.verdict import Checker, Verdict
@@ -19,7 +21,8 @@ _UNKNOWN_LOAD: Final = LoadLimits(seconds=0.0, timeout_ms=math.inf)
 
 def judge_again(result: Result, history: History) -> tuple[tuple[CheckResult, ...], tuple[SLOResult, ...]]:
     """What the checks and SLOs of a run find in its history now."""
-    checks = check(history, [_checker(made.name, result) for made in result.checks])
+    found = check(history, [_checker(made.name, result) for made in result.checks])
+    checks = tuple(msgspec.structs.replace(one, asked=made.asked) for one, made in zip(found, result.checks, strict=True))
     _, slos = check_slos(history, [slo.text for slo in result.slos], result.load or _UNKNOWN_LOAD)
     return checks, slos
 

@@ -37,6 +37,7 @@ from harness.run.schedule_file import encode, read
 from systems.foreign.redis import Redis
 from systems.quorum import Quorum
 from systems.quorum.messages import Put
+from systems.quorum.replica import Part
 from systems.quorum.storage import LOG
 from tests.helpers.echo import Echo, Numbers
 from tests.helpers.subject import until
@@ -78,7 +79,7 @@ class Store:
             client = HttpClient(self.cluster.address(name))
             response = await client.request("GET", "/replica", timeout_s=2.0)
             client.close()
-            if any(held[0] == key for held in msgspec.json.decode(response.body, type=list[list[object]])):
+            if any(held.key == key for held in response.decode(Part).held):
                 found.add(name)
         return found
 
@@ -94,16 +95,19 @@ class Store:
 @pytest.mark.parametrize(
     ("item", "holders"),
     [
-        (Kill("n1").when(received="/kv/", for_s=0.05), set()),
-        (Kill("n1").when(sent="/replica", nth=2, for_s=0.05), set()),
-        (Kill("n1").when(heard="/replica", for_s=0.05), set()),
-        (Kill("n1").when(sent="/replica", nth=4, for_s=0.05), {"n2", "n3"}),
-        (Kill("n1").when(answering="/kv/", for_s=0.05), {"n1", "n2", "n3"}),
+        (Kill("n1").when(received="/kv/", for_s=0.05), {0}),
+        (Kill("n1").when(sent="/replica", nth=2, for_s=0.05), {0}),
+        (Kill("n1").when(heard="/replica", for_s=0.05), {0}),
+        (Kill("n1").when(sent="/replica", nth=3, for_s=0.05), {1, 2}),
+        (Kill("n1").when(answering="/kv/", for_s=0.05), {1, 2}),
     ],
-    ids=["received", "queries sent", "a query heard", "stores sent", "answering"],
+    ids=["received", "queries sent", "a query heard", "a store sent", "answering"],
 )
-def test_a_node_dies_just_when_it_has_done_so_much_of_a_write(tmp_path: Path, item: MomentWindow, holders: set[str]) -> None:
-    """A write asks both peers what they hold, then has both store it. n1 also stores it itself, if it lives to do so."""
+def test_a_node_dies_just_when_it_has_done_so_much_of_a_write(tmp_path: Path, item: MomentWindow, holders: set[int]) -> None:
+    """A write asks both peers what they hold, then has both store it; the second one when it has answered the question.
+
+    n1 also stores it itself, if it lives to do so.
+    """
 
     async def scene() -> None:
         async with Store.opened(tmp_path) as store:
@@ -111,7 +115,7 @@ def test_a_node_dies_just_when_it_has_done_so_much_of_a_write(tmp_path: Path, it
             assert isinstance(answer, TransportError)  # it was never acknowledged
             assert window.acted, window.evidence
             assert window.evidence.startswith(f"began as n1 was at: {item.moment.event}")
-            assert await store.holders("x") - {"n1"} == holders - {"n1"}
+            assert len(await store.holders("x") - {"n1"}) in holders
             assert isinstance(await store.put("y"), Response)  # it is back
 
     asyncio.run(scene())

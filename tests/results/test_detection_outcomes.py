@@ -91,4 +91,4 @@ def test_the_correct_system_stands_before_the_bugs_of_each_drill() -> None:
         ("quorum/slow_link", "early-ack"),
         ("quorum/slow_link", "last-wins"),
     ]
-    assert {row.system for row in subjects(None, ["no-breaker"])} == {"Featured", "Serving"}
+    assert {row.system for row in subjects(None, ["no-breaker"])} == {"Featured", "Regions", "Serving"}

@@ -73,7 +73,7 @@ def test_what_simulation_notices_is_told_apart_from_what_it_does_not(tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["quoram"], "There is no system 'quoram' in systems. There are: featured,"),
+        (["quoram"], "There is no system 'quoram' in systems. There are: bus, eventual, featured,"),
         (["quorum", "--file", "nothing.py"], "has no code in 'nothing.py'. It has client.py,"),
         (["training"], "No drill of 'training' can be simulated"),
     ],
