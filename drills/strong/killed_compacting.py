@@ -1,4 +1,4 @@
-"""Replicas whose logs are small write them anew all the time, and primaries die with clients not answered."""
+"""Replicas whose logs are small write them anew all the time, and die in the middle of answers and of syncs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ drill = Drill(
     load=Load(rate=200, clients=40, seconds=6.5),
     faults=[
         Kill("n1").when(answering="/kv/", nth=60, from_s=1, for_s=0.5),
-        Kill("n2").when(answering="/kv/", nth=60, from_s=2.6, for_s=0.5),
-        Kill("n3").when(answering="/kv/", nth=60, from_s=2.6, for_s=0.5),
+        Kill("n2").when(syncing="entries.log", nth=40, from_s=2.6, for_s=0.5),
+        Kill("n3").when(syncing="entries.log", nth=40, from_s=4.2, for_s=0.5),
     ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 50%"],

@@ -1,4 +1,4 @@
-"""Primaries die in the middle of writes: with one backup told, with both told and no client answered."""
+"""A primary dies with one backup told of a write, and then the other replicas, each in the middle of a sync."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ drill = Drill(
     faults=[
         Latency("n1>n3", delay_ms=30).between(0.5, 3),
         Kill("n1").when(sent="/replica", nth=40, from_s=1, for_s=0.5),
-        Kill("n2").when(answering="/kv/", nth=30, from_s=2.6, for_s=0.5),
-        Kill("n3").when(answering="/kv/", nth=30, from_s=2.6, for_s=0.5),
+        Kill("n2").when(syncing="entries.log", nth=40, from_s=2.6, for_s=0.5),
+        Kill("n3").when(syncing="entries.log", nth=40, from_s=4.2, for_s=0.5),
     ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 50%", "recovery < 3s"],
