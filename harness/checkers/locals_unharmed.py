@@ -23,8 +23,8 @@ def locals_unharmed(history: History) -> Verdict:
 
     A region is what stands before the first "-" in a node's name. A client's own region is the one that gave most of its
     answers before the first fault; one that was not answered by then is left out. A region is hit if one of its nodes is a
-    target, or a link of one. Unknown if there are fewer than 100 such calls, or if calls fail while the machine starves the
-    run's processes.
+    target, or a link that one of them opens. Unknown if there are fewer than 100 such calls, or if calls fail while the
+    machine starves the run's processes.
 
     It is what a bulkhead is for: M. Nygard, "Release It!", 2nd edition, 2018, chapter 5. O(n).
     """
@@ -34,7 +34,7 @@ def locals_unharmed(history: History) -> Verdict:
     load = history.load
     first_ns = int(windows["injected_ns"].min())
     last_ns = int(windows["healed_ns"].fillna(load["done_ns"].max()).max())
-    hit = {_region(node) for targets in windows["targets"] for name in str(targets).split() for node in name.split(">")}
+    hit = {_region(name.partition(">")[0]) for targets in windows["targets"] for name in str(targets).split()}
     answered = load[((load["outcome"] == "ok") & (load["node"] != "") & (load["done_ns"] < first_ns)).to_numpy(dtype=bool)]
     own = answered["node"].map(_region).groupby(answered["client"]).agg(lambda regions: regions.mode().iloc[0])
     spared = own[~own.isin(sorted(hit))]

@@ -45,9 +45,13 @@ def test_one_call_in_a_hundred_may_be_lost(lost: int, valid: bool) -> None:
     assert locals_unharmed(found).valid is valid
 
 
-@pytest.mark.parametrize("targets", ["us-r1", "us", "eu-r1 us-r2", "eu>us"])
-def test_a_region_is_hit_by_any_of_its_nodes_or_links(targets: str) -> None:
+@pytest.mark.parametrize("targets", ["us-r1", "us", "eu-r1 us-r2", "us>eu"])
+def test_a_region_is_hit_by_any_of_its_nodes_and_their_links(targets: str) -> None:
     assert locals_unharmed(told(eu="ok", us="failed", targets=targets)).valid in (True, None)
+
+
+def test_a_link_does_not_hit_the_region_that_it_leads_to() -> None:
+    assert locals_unharmed(told(us="failed", targets="eu>us")).valid is False
 
 
 def test_too_little_is_unknown() -> None:
