@@ -89,10 +89,11 @@ def _stages(perf: str, folder: Path, part: str) -> dict[str, float]:
         for line in file.read_text().splitlines():
             stack, _, count = line.rpartition(" ")
             python[_python_stage(stack.split(";"))] += int(count)
-    interpreted = samples.pop(PYTHON_REST, 0)
-    for stage, count in (python or Counter({PYTHON_REST: 1})).items():
-        samples[stage] += interpreted * count / (python.total() or 1)  # type: ignore[assignment]  # shares from here on
-    return {stage: count / samples.total() for stage, count in samples.items()}
+    shares = {stage: float(count) for stage, count in samples.items()}
+    interpreted = shares.pop(PYTHON_REST, 0.0)
+    for stage, seen in (python or Counter({PYTHON_REST: 1})).items():
+        shares[stage] = shares.get(stage, 0.0) + interpreted * seen / (python.total() or 1)
+    return {stage: share / sum(shares.values()) for stage, share in shares.items()}
 
 
 def _stacks(script: str) -> Iterator[list[tuple[str, str]]]:
