@@ -84,30 +84,43 @@ def comparisons(runs: Sequence[Shown]) -> list[Comparison]:
     """What is comparable among these runs: two or more under the same faults, with clients bound to nodes."""
     groups: dict[tuple[object, ...], list[Shown]] = defaultdict(list)
     for result, history, anchor in runs:
-        if result.faults and homes(history):
+        if result.faults:
             plan = tuple((fault.text, fault.targets, fault.from_s, fault.to_s) for fault in result.faults)
             groups[plan].append((result, history, anchor))
-    return [_comparison(group) for group in groups.values() if len(group) > 1]
+    bound = ([_bound(*run) for run in group if homes(run[1])] for group in groups.values() if len(group) > 1)
+    return [_comparison(group) for group in bound if len(group) > 1]
 
 
-def _comparison(runs: Sequence[Shown]) -> Comparison:
-    runs = sorted(runs, key=lambda run: run[0].drill)
-    names = [result.drill for result, _, _ in runs]
+@dataclass(frozen=True, kw_only=True)
+class _Bound:
+    """A run whose clients were bound to a node each."""
+
+    result: Result
+    anchor: str
+    calls: pd.DataFrame
+    """Of `calls_by_node`."""
+    end_s: float
+
+
+def _bound(result: Result, history: History, anchor: str) -> _Bound:
+    return _Bound(result=result, anchor=anchor, calls=calls_by_node(history), end_s=_end_s(result, history))
+
+
+def _comparison(runs: Sequence[_Bound]) -> Comparison:
+    runs = sorted(runs, key=lambda run: run.result.drill)
+    names = [run.result.drill for run in runs]
     common = commonpath([name.rpartition("/")[0] for name in names])
-    end_s = max(_end_s(result, history) for result, history, _ in runs)
+    end_s = max(run.end_s for run in runs)
     labels = [name.removeprefix(f"{common}/") for name in names]
-    measured = {
-        label: parted(calls_by_node(history), result.faults, _end_s(result, history))
-        for label, (result, history, _) in zip(labels, runs, strict=True)
-    }
+    measured = {label: parted(run.calls, run.result.faults, run.end_s) for label, run in zip(labels, runs, strict=True)}
     step_s = next((step for step in _STEPS_S if end_s / step <= _TICKS), _STEPS_S[-1])
-    faults = runs[0][0].faults
+    faults = runs[0].result.faults
     return Comparison(
         title=common or "The same faults",
         faults="; ".join(f"{_fault(fault)} from {fault.from_s:g} to {fault.to_s:g} s" for fault in faults),
         slots=math.ceil(end_s / _SLOT_S),
         ticks=tuple((100 * at_s / end_s, f"{at_s}") for at_s in range(0, math.floor(end_s) + 1, step_s)),
-        systems=tuple(_system(label, *run, end_s) for label, run in zip(labels, runs, strict=True)),
+        systems=tuple(_system(label, run, end_s) for label, run in zip(labels, runs, strict=True)),
         tables=tuple(_table(fault, measured) for fault in faults),
     )
 
@@ -125,16 +138,16 @@ def _fault(fault: FaultWindow) -> str:
 # ------------------------------------------------------------------------------------------------------------ the drawing
 
 
-def _system(name: str, result: Result, history: History, anchor: str, end_s: float) -> SystemView:
-    calls = calls_by_node(history)
+def _system(name: str, run: _Bound, end_s: float) -> SystemView:
+    result = run.result
     return SystemView(
         name=name,
-        anchor=anchor,
+        anchor=run.anchor,
         title=result.title,
         mark=run_mark(result),
         word=verdict_word(result),
         promises=tuple((mark_of(check.valid), check.name) for check in result.checks if check.asked),
-        lanes=tuple(_lane(str(node), of_node, math.ceil(end_s / _SLOT_S)) for node, of_node in calls.groupby("home")),
+        lanes=tuple(_lane(str(node), of_node, math.ceil(end_s / _SLOT_S)) for node, of_node in run.calls.groupby("home")),
         bands=tuple(
             Band(
                 left=100 * (fault.injected_s or fault.from_s) / end_s,

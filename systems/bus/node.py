@@ -41,8 +41,8 @@ from systems.bus.messages import (
 from systems.bus.topics import Topics
 from systems.raft.core.core import NotLeading
 from systems.raft.core.state import Timing
-from systems.raft.messages import RAFT_PATH, Batch, NotDone
-from systems.raft.outcomes import carried_out
+from systems.raft.messages import RAFT_PATH, NotDone
+from systems.raft.outcomes import carried_out, received
 from systems.raft.replica import Replica, Unknown
 from systems.raft.storage import OtherNode
 
@@ -111,8 +111,7 @@ class Server:
     async def _answer(self, request: Request) -> Response:
         match request.method, request.path:
             case "POST", path if path == RAFT_PATH:
-                messages = await self.replica.receive(request.decode(Batch))
-                return Response(503, b"this node takes nothing now") if messages is None else Response.json(messages)
+                return await received(self.replica, request)
             case "GET", path if path == RAFT_PATH:
                 return Response.json(self.replica.status())
             case "POST", path if path == PRODUCERS_PATH:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
 
-from harness.http.client import HttpClient
-from harness.http.message import Response, TransportError, Unreachable
+from harness.http.message import Response, TransportError
 from harness.model.system import Address, Answer, Call, CallFailed
 from harness.model.vocabulary import ADD, READ, WRITE
 from systems.eventual.messages import CONTEXT_HEADER, KEY_PATH, Context, Done, Got, NotDone, Put
+from systems.parts.home_node import HomeNode
 from systems.parts.version_vectors import merged
 
-_TIMEOUT_S: Final = 60.0
-"""Only an end to waiting if nothing else ends it: a load gives a call up long before."""
-
-_CALLS_BEFORE_HOME: Final = 3
+_CALLS_AWAY: Final = 3
 """Calls that must go well elsewhere before a client tries its home node again."""
 
 
@@ -57,9 +53,7 @@ class EventualClient:
     """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]], *, siblings: bool, session: Session | None) -> None:
-        self._nodes = [(name, HttpClient(address)) for name, address in entries]
-        self._home = self._at = home % len(entries)
-        self._well = 0
+        self._home = HomeNode(home, entries, calls_away=_CALLS_AWAY)
         self._siblings = siblings
         self._session = session
 
@@ -80,8 +74,7 @@ class EventualClient:
         raise CallFailed(f"there are calls of kinds {', '.join(kinds)} here; this call is {call}")
 
     async def close(self) -> None:
-        for _, client in self._nodes:
-            client.close()
+        self._home.close()
 
     async def _add(self, key: str, value: str) -> str:
         """Read a set, add to it, and write it back over what was read: two that do so at once leave two sets, side by side."""
@@ -91,10 +84,7 @@ class EventualClient:
         return await self._write("PUT", key, msgspec.json.encode(body), Context())
 
     async def _read(self, key: str) -> tuple[Got, str]:
-        for _ in self._nodes[1:]:
-            with contextlib.suppress(CallFailed):
-                return await self._read_once(key)
-        return await self._read_once(key)
+        return await self._home.ask_around(lambda: self._read_once(key))
 
     async def _read_once(self, key: str) -> tuple[Got, str]:
         seen = self._session.seen(key) if self._session else Context()
@@ -119,29 +109,16 @@ class EventualClient:
             self._session.saw(key, response.decode(Done).context)
         return name
 
-    def _move(self, served: bool) -> None:
-        self._well = self._well + 1 if served else 0
-        if not served:
-            self._at = (self._at + 1) % len(self._nodes)
-        elif self._well >= _CALLS_BEFORE_HOME:
-            self._at = self._home
-
     async def _request(self, method: str, key: str, body: bytes, seen: Context) -> tuple[str, Response]:
-        """The answer, and of which node. Raises `CallFailed` if the request was surely not sent."""
-        name, client = self._nodes[self._at]
         headers = () if seen == Context() else ((CONTEXT_HEADER, msgspec.json.encode(seen).decode()),)
-        served = False
-        try:
-            path = KEY_PATH + quote(key, safe="")
-            response = await client.request(method, path, body, timeout_s=_TIMEOUT_S, headers=headers)
-            served = response.status == 200
-        except Unreachable as error:
-            raise CallFailed(f"{name}: {error}") from error
-        except TransportError as error:
-            raise type(error)(f"{name}: {error}") from error
-        finally:
-            self._move(served)  # also if the call was given up from outside
-        return name, response
+        return await self._home.request(method, KEY_PATH + quote(key, safe=""), body, headers)
+
+
+def _told(name: str, response: Response) -> str:
+    try:
+        return f"{name}: {response.decode(NotDone).error}"
+    except msgspec.MsgspecError:
+        return f"{name}: status {response.status}, {response.body.decode(errors='replace')}"
 
 
 def _elements(values: Sequence[str]) -> list[str]:
@@ -151,10 +128,3 @@ def _elements(values: Sequence[str]) -> list[str]:
 
 def _union(values: Sequence[str]) -> str:
     return msgspec.json.encode(_elements(values)).decode()
-
-
-def _told(name: str, response: Response) -> str:
-    try:
-        return f"{name}: {response.decode(NotDone).error}"
-    except msgspec.MsgspecError:
-        return f"{name}: status {response.status}, {response.body.decode(errors='replace')}"

@@ -47,11 +47,12 @@ from systems.partitioned.messages import (
 from systems.partitioned.operations import ANSWER_S, Operations
 from systems.partitioned.partition_map import Partition, PartitionMap
 from systems.partitioned.peer import BAD, Peer, answer, read
-from systems.partitioned.protocol import Done, Failed, Operation, Unknown, Versions
+from systems.partitioned.protocol import Done, Operation, Versions
 from systems.partitioned.puller import Puller
 from systems.partitioned.replica import Replica
 from systems.partitioned.scanning import first_places
 from systems.partitioned.storage import Storage
+from systems.parts.outcomes import Failed, Unknown
 
 AGREED_S: Final = 0.005
 """A pause after two nodes have told each other of their maps, should the disk of one of them not take it."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from systems.partitioned.bugs import CORRECT, Rules
 from systems.partitioned.messages import Entry, Query, Store, Version
 from systems.partitioned.partition_map import Partition, majority
+from systems.parts.outcomes import Failed, Unknown
 
 
 @dataclass(frozen=True)
@@ -24,20 +25,6 @@ class Done:
     """The operation took effect; a read found this value."""
 
     value: str | None = None
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The operation surely has no effect, now or later."""
-
-    why: str
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """The operation may have had its effect, or may have it yet."""
-
-    why: str
 
 
 Outcome = Done | Failed | Unknown

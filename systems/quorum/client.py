@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
 
-from harness.http.client import HttpClient
-from harness.http.message import Response, TransportError, Unreachable
+from harness.http.message import Response, TransportError
 from harness.model.system import Address, Answer, Call, CallFailed
+from systems.parts.home_node import HomeNode
 from systems.quorum.messages import KEY_PATH, CompareAndSet, Compared, Got, NotDone, Put
-
-_TIMEOUT_S: Final = 60.0
-"""Only an end to waiting if nothing else ends it: a load gives a call up long before."""
 
 _SURELY_NOT: Final = frozenset({400, 405, 413, 414, 501, 503})
 
-_CALLS_BEFORE_HOME: Final = 10
+_CALLS_AWAY: Final = 10
 """Calls that must go well elsewhere before a client tries its home node again."""
 
 
@@ -34,9 +30,7 @@ class QuorumClient:
         """With each request it asks for these sizes of quorums, if any."""
         sizes = [f"{name}={size}" for name, size in (("read", read), ("write", write)) if size is not None]
         self._query = f"?{'&'.join(sizes)}" if sizes else ""
-        self._nodes = [(name, HttpClient(address)) for name, address in entries]
-        self._home = self._at = home % len(entries)
-        self._well = 0
+        self._home = HomeNode(home, entries, calls_away=_CALLS_AWAY)
 
     async def invoke(self, call: Call) -> Answer:
         match call.kind:
@@ -51,8 +45,7 @@ class QuorumClient:
         raise CallFailed(f"registers are read, written with a value, deleted, compared and set; this call is {call}")
 
     async def close(self) -> None:
-        for _, client in self._nodes:
-            client.close()
+        self._home.close()
 
     async def _change(self, method: str, key: str, body: Put | CompareAndSet | None) -> Answer:
         name, _ = await self._changed(method, key, body)
@@ -76,10 +69,7 @@ class QuorumClient:
         return Answer(msgspec.json.encode([expected, value] if swapped else [expected, value, False]).decode(), name)
 
     async def _read(self, key: str) -> Answer:
-        for _ in self._nodes[1:]:
-            with contextlib.suppress(CallFailed):
-                return await self._read_once(key)
-        return await self._read_once(key)
+        return await self._home.ask_around(lambda: self._read_once(key))
 
     async def _read_once(self, key: str) -> Answer:
         try:
@@ -90,28 +80,8 @@ class QuorumClient:
             raise CallFailed(_told(name, response))
         return Answer(response.decode(Got).value, name)
 
-    def _move(self, served: bool) -> None:
-        self._well = self._well + 1 if served else 0
-        if not served:
-            self._at = (self._at + 1) % len(self._nodes)
-        elif self._well >= _CALLS_BEFORE_HOME:
-            self._at = self._home
-
     async def _request(self, method: str, key: str, body: bytes) -> tuple[str, Response]:
-        """The answer, and of which node. Raises `CallFailed` if the request was surely not sent."""
-        name, client = self._nodes[self._at]
-        path = KEY_PATH + quote(key, safe="") + self._query
-        served = False
-        try:
-            response = await client.request(method, path, body, timeout_s=_TIMEOUT_S)
-            served = response.status == 200
-        except Unreachable as error:
-            raise CallFailed(f"{name}: {error}") from error
-        except TransportError as error:
-            raise type(error)(f"{name}: {error}") from error
-        finally:
-            self._move(served)  # also if the call was given up from outside
-        return name, response
+        return await self._home.request(method, KEY_PATH + quote(key, safe="") + self._query, body)
 
 
 def _told(name: str, response: Response) -> str:

@@ -26,8 +26,9 @@ from typing import Final
 
 import msgspec
 
+from systems.parts.outcomes import Failed, Unknown
 from systems.quorum.messages import Accept, Ballot, Entry, Prepare, Query, Store, Successor, Version
-from systems.quorum.protocol import Coordinator, Done, Failed, Operation, Outcome, Phase, Unknown, bare
+from systems.quorum.protocol import Coordinator, Done, Operation, Outcome, Phase, bare
 
 MOST_ATTEMPTS: Final = 12
 """Ballots and beginnings of one compare-and-set."""

@@ -25,6 +25,7 @@ from harness.http.message import Request, Response
 from harness.http.requests import Message
 from harness.http.writing import encode_response
 from harness.node.context import NodeContext
+from systems.parts.outcomes import Failed, Unknown
 from systems.quorum.bugs import BUGS
 from systems.quorum.comparing import comparing
 from systems.quorum.messages import (
@@ -46,7 +47,7 @@ from systems.quorum.messages import (
 from systems.quorum.operations import PHASE_TIMEOUT_S, Answered, Operations
 from systems.quorum.peer import Peer
 from systems.quorum.placement import Placement
-from systems.quorum.protocol import Coordinator, Done, Failed, Operation, Outcome, Unknown, Versions
+from systems.quorum.protocol import Coordinator, Done, Operation, Outcome, Versions
 from systems.quorum.replica import Held, Replica
 from systems.quorum.storage import Storage
 from systems.quorum.upkeep import Digests, Upkeep

@@ -9,9 +9,10 @@ from functools import partial
 from random import Random
 from typing import Final, Protocol
 
+from systems.parts.outcomes import Failed
 from systems.quorum.bugs import Rules
 from systems.quorum.messages import Entry, Query, ReplicaRequest, Store
-from systems.quorum.protocol import Failed, Operation, Outcome, Phase
+from systems.quorum.protocol import Operation, Outcome, Phase
 
 PHASE_TIMEOUT_S: Final = 0.35
 """How long a phase waits for its quorum. Two phases are over well before a client gives up."""

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from systems.parts.outcomes import Failed, Unknown
 from systems.quorum.bugs import CORRECT, Rules
 from systems.quorum.messages import Entry, Keep, Query, ReplicaRequest, Store, Version
 
@@ -32,20 +33,6 @@ class Done:
     value: str | None = None
     swapped: bool = True
     """Of a compare-and-set: whether it found what it expected. If not, `value` is what it found."""
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The operation surely has no effect, now or later."""
-
-    why: str
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """The operation may have had its effect, or may have it yet."""
-
-    why: str
 
 
 Outcome = Done | Failed | Unknown

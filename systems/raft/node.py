@@ -38,7 +38,6 @@ from systems.raft.messages import (
     ON_BEHALF,
     RAFT_PATH,
     SESSIONS_PATH,
-    Batch,
     Change,
     Command,
     CompareAndSet,
@@ -55,7 +54,7 @@ from systems.raft.messages import (
     Swapped,
     Write,
 )
-from systems.raft.outcomes import carried_out
+from systems.raft.outcomes import carried_out, received
 from systems.raft.replica import Replica
 from systems.raft.storage import OtherNode
 from systems.raft.store import Answer, Done, Expired, KeyValues
@@ -123,7 +122,7 @@ class Server:
     async def _answer(self, request: Request) -> Response:
         match request.method, request.path:
             case "POST", path if path == RAFT_PATH:
-                return await self._receive(request)
+                return await received(self.replica, request)
             case "GET", path if path == RAFT_PATH:
                 return Response.json(self.replica.status())
             case "POST", path if path == SESSIONS_PATH:
@@ -176,10 +175,6 @@ class Server:
             proposed.add_done_callback(self._started.discard)
             return Done()
         return await self.replica.propose(data)
-
-    async def _receive(self, request: Request) -> Response:
-        messages = await self.replica.receive(request.decode(Batch))
-        return Response(503, b"this node takes nothing now") if messages is None else Response.json(messages)
 
 
 def _changed(members: Members, change: Change) -> Members:

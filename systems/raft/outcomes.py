@@ -1,14 +1,14 @@
-"""What a node answers when the group did not carry out what was asked, or when that is not known."""
+"""What a node of a group answers, whatever its state machine: to other nodes, and when something was not carried out."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
 
-from harness.http.message import Response
+from harness.http.message import Request, Response
 from systems.raft.core.core import NotLeading
-from systems.raft.messages import NotDone
-from systems.raft.replica import Unknown
+from systems.raft.messages import Batch, NotDone
+from systems.raft.replica import Answer, Replica, Unknown
 
 
 async def carried_out(answering: Awaitable[Response], patience_s: float) -> Response:
@@ -23,3 +23,9 @@ async def carried_out(answering: Awaitable[Response], patience_s: float) -> Resp
         return Response.json(NotDone("unknown", why), status=504)
     except ValueError as error:
         return Response.json(NotDone("failed", str(error)), status=400)
+
+
+async def received(replica: Replica[Answer], request: Request) -> Response:
+    """The response to a POST of other nodes' messages. Raises `ValueError` if they are not of this group."""
+    messages = await replica.receive(request.decode(Batch))
+    return Response(503, b"this node takes nothing now") if messages is None else Response.json(messages)

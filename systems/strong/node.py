@@ -26,6 +26,7 @@ import msgspec
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError, Unreachable
 from harness.node.context import NodeContext
+from systems.parts.outcomes import Failed, Unknown
 from systems.strong.bugs import BUGS
 from systems.strong.election import Election
 from systems.strong.invariant import Shown
@@ -55,7 +56,7 @@ from systems.strong.messages import (
     Status,
     Write,
 )
-from systems.strong.reign import Failed, Outcome, Unknown
+from systems.strong.reign import Outcome
 from systems.strong.replica import Restore, Take
 from systems.strong.storage import ForeignData, Storage
 from systems.strong.telling import Teller

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from harness.http.client import HttpClient
 from harness.http.message import TransportError
+from systems.parts.outcomes import Failed, Unknown
 from systems.strong.bugs import Rules
 from systems.strong.messages import (
     REPLICA_PATH,
@@ -32,20 +32,6 @@ APPEND_TIMEOUT_S: Final = 0.5
 HEARTBEAT_S: Final = 0.1
 
 _decode_answer = msgspec.json.Decoder(ReplicaAnswer).decode
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The command surely has no effect, now or later."""
-
-    why: str
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """The command may have had its effect, or may have it yet."""
-
-    why: str
 
 
 Outcome = Result | Failed | Unknown

@@ -14,11 +14,12 @@ from random import Random
 
 import msgspec
 
+from systems.parts.outcomes import Failed
 from systems.quorum.bugs import Rules
 from systems.quorum.comparing import comparing
 from systems.quorum.messages import Entry, Query, ReplicaRequest
 from systems.quorum.placement import Placement
-from systems.quorum.protocol import Coordinator, Done, Failed, Operation, Phase, Versions
+from systems.quorum.protocol import Coordinator, Done, Operation, Phase, Versions
 from systems.quorum.replica import Held, Replica
 
 PHASE_TIMEOUT = 60.0

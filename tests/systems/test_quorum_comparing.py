@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from systems.parts.outcomes import Failed, Unknown
 from systems.quorum.bugs import BUGS, CORRECT, Rules
 from systems.quorum.comparing import MOST_ATTEMPTS, comparing
 from systems.quorum.messages import Accept, Ballot, Entry, Prepare, Query, Store, Version
 from systems.quorum.placement import Placement
-from systems.quorum.protocol import Coordinator, Done, Failed, Operation, Unknown, Versions
+from systems.quorum.protocol import Coordinator, Done, Operation, Versions
 from systems.quorum.replica import Held, Replica
 
 NAMES = ("n1", "n2", "n3")

@@ -10,10 +10,11 @@ import pytest
 from harness.checkers.linearizable import linearizable
 from harness.model.history import History
 from harness.model.verdict import Verdict
+from systems.parts.outcomes import Failed, Unknown
 from systems.quorum.bugs import BUGS, CORRECT, Rules
 from systems.quorum.messages import Entry, Query, Store, Version
 from systems.quorum.placement import Placement
-from systems.quorum.protocol import Coordinator, Done, Failed, Unknown, Versions
+from systems.quorum.protocol import Coordinator, Done, Versions
 from tests.helpers.quorum_simulation import Row, World
 
 OLD = Entry(Version(3, "n2", 1), "old")
