@@ -20,6 +20,8 @@ from results.record.detection import Trial
 
 QUICK = 1
 """So many bugs of each system are drilled by CI; the others are for the night."""
+SEEDS = range(1, 11)
+"""A bug counts as caught by its drill if it is with one of these."""
 NIGHTLY_SEEDS = range(2, 21)
 
 CATALOGS = bug_catalogs()
@@ -92,9 +94,15 @@ def with_the_night_marked() -> list[ParameterSet]:
 
 
 @pytest.mark.parametrize(("system", "bug"), with_the_night_marked())
-def test_is_caught(system: str, bug: str, tmp_path: Path) -> None:
-    trial = trial_of(system, bug_of(system, bug).caught_by[0], bug, 1, tmp_path)
-    assert trial.outcome == "caught", trial.why
+def test_is_caught_within_ten_seeds(system: str, bug: str, tmp_path: Path) -> None:
+    drill, _ = bug_of(system, bug).caught_by
+    missed: list[str] = []
+    for seed in SEEDS:
+        trial = trial_of(system, drill, bug, seed, tmp_path / str(seed))
+        if trial.outcome == "caught":
+            return
+        missed.append(trial.why)
+    pytest.fail("\n".join(missed))
 
 
 @pytest.mark.nightly
