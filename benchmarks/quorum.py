@@ -32,6 +32,7 @@ from harness.model.load import Load
 from harness.model.system import Address
 from harness.node.context import NODE_PATH, NodeSpec
 from results.analysis.histogram import Histogram
+from systems.parts.owner import Owner
 from systems.quorum import Quorum
 from systems.quorum.messages import KEY_PATH, REPLICA_PATH, Entry, Put, Store, Version
 from workloads.load.engine import Engine, EngineTask, Exchange, Snapshot
@@ -82,11 +83,11 @@ class RunningStore:
         """Have every node hold every key, as if it had been written long ago."""
         together = max(1, min(1000, _PREPARED_AT_ONCE_BYTES // (len(value) + 100)))
         stores = [Store(f"k{number}", Entry(Version(1, "n1", 1, number + 1), value)) for number in range(keys)]
-        for address in self.addresses.values():
-            client = HttpClient(address)
+        for name, address in self.addresses.items():
+            client, headers = HttpClient(address), Owner(Quorum.cluster, name).headers
             for at in range(0, keys, together):
                 body = msgspec.json.encode(stores[at : at + together])
-                response = await client.request("POST", REPLICA_PATH, body, timeout_s=60)
+                response = await client.request("POST", REPLICA_PATH, body, timeout_s=60, headers=headers)
                 assert response.status == 200, response
             client.close()
 

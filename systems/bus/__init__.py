@@ -38,6 +38,8 @@ class Bus:
     election_ms: int = 400
     heartbeat_ms: int = 50
     compact_at_kib: int = 256
+    cluster: str = "bus"
+    """Nodes of different clusters take no messages from each other, and no folder of each other's."""
     bug: str | None = None
     """The name of a known bug that the nodes have."""
 
@@ -55,6 +57,7 @@ class Bus:
         names = self.entries()
         config = {
             "members": names,
+            "cluster": self.cluster,
             "partitions": self.partitions,
             "groups": list(self.groups),
             "lease_ms": self.lease_ms,

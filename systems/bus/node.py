@@ -39,12 +39,12 @@ from systems.bus.messages import (
     Take,
 )
 from systems.bus.topics import Topics
+from systems.parts.owner import refusing_other_data
 from systems.raft.core.core import NotLeading
 from systems.raft.core.state import Timing
 from systems.raft.messages import RAFT_PATH, NotDone
 from systems.raft.outcomes import carried_out, received
 from systems.raft.replica import Replica, Unknown
-from systems.raft.storage import OtherNode
 
 _LOOK_S: Final = 0.05
 """How often the leader looks for leases that have expired."""
@@ -56,6 +56,7 @@ class Config(msgspec.Struct, frozen=True):
     """A node's settings."""
 
     members: tuple[str, ...]
+    cluster: str
     partitions: int
     groups: tuple[str, ...]
     lease_ms: int
@@ -81,7 +82,7 @@ class Server:
             node,
             self._topics,
             members=config.members,
-            cluster="bus",
+            cluster=config.cluster,
             timing=Timing(election_ms=config.election_ms, heartbeat_ms=config.heartbeat_ms),
             rules=self._rules.group,
             compact_at_kib=config.compact_at_kib,
@@ -154,11 +155,8 @@ class Server:
 
 async def main(node: NodeContext) -> None:
     """Run one node."""
-    try:
+    with refusing_other_data(node):
         server = Server(node, node.config(Config))
-    except OtherNode as error:
-        node.log(str(error))
-        raise SystemExit(1) from error
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.replica.run())
         tasks.create_task(server.expire_leases())

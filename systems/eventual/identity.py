@@ -8,16 +8,13 @@ from typing import Final
 import msgspec
 
 from harness.node.disk import Disk
+from systems.parts.owner import Owner
 from systems.parts.record_log import decode_line, encode_line
 
 IDENTITY: Final = "identity"
 
 _DRAWN_BITS: Final = 48
 """So many bits of a life's number are drawn if the last one is not known, below one that puts it above all counted ones."""
-
-
-class WrongDisk(Exception):
-    """The data are those of another node, or of another cluster."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -36,17 +33,13 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 def find(disk: Disk, cluster: str, node: str) -> Identity | None:
-    """Who this disk belongs to; None if it does not say. Raises `WrongDisk`."""
+    """Who this disk belongs to; None if it does not say. Raises `OtherNode`."""
     data = disk.read(IDENTITY)
     text = None if data is None else decode_line(data)
     if text is None:
         return None
     found = msgspec.json.decode(text, type=Identity)
-    if (found.cluster, found.node) != (cluster, node):
-        raise WrongDisk(
-            f"this folder holds the data of node {found.node} of cluster {found.cluster!r}, and this is node {node} of cluster"
-            f" {cluster!r}: start it on its own folder, or on an empty one"
-        )
+    Owner(cluster, node).check(Owner(found.cluster, found.node))
     return found
 
 

@@ -27,10 +27,6 @@ STATES_PATH: Final = "/replica/states"
 RANGES_PATH: Final = "/replica/ranges"
 """What nodes ask each other."""
 
-CLUSTER_HEADER: Final = "cluster"
-NODE_HEADER: Final = "node"
-"""Which cluster and node a question between nodes is meant for."""
-
 MOST_KEY_BYTES: Final = 1024
 MOST_VALUE_BYTES: Final = 1 << 20
 MOST_BATCH_BYTES: Final = 1 << 22

@@ -21,12 +21,10 @@ from harness.node.context import NodeContext
 from systems.eventual import identity
 from systems.eventual.bugs import BUGS
 from systems.eventual.messages import (
-    CLUSTER_HEADER,
     CONTEXT_HEADER,
     KEY_PATH,
     MOST_KEY_BYTES,
     MOST_VALUE_BYTES,
-    NODE_HEADER,
     RANGES_PATH,
     STATES_PATH,
     STORE_PATH,
@@ -48,6 +46,7 @@ from systems.eventual.recovery import start
 from systems.eventual.resolution import Resolution
 from systems.eventual.storage import Arrival, Forget
 from systems.parts.hybrid_clock import TooFarAhead
+from systems.parts.owner import Owner, refusing_other_data
 
 HOUSEKEEPING_S: Final = 0.25
 """How often it is looked for hints that are too old and tombstones that are needed no more."""
@@ -153,12 +152,11 @@ class Server:
     # --------------------------------------------------------------------------------------------------------------- peers
 
     async def _for_peer(self, request: Request) -> Response:
-        meant = (request.headers.get(CLUSTER_HEADER), request.headers.get(NODE_HEADER))
         if request.method != "POST" or not request.path.startswith("/replica/"):
             return Response(404, b'there are GET, PUT {"value": "..."} and DELETE of /kv/KEY')
-        if meant != (self._config.cluster, self._node.name):
-            here = f"node {self._node.name} of cluster {self._config.cluster!r}"
-            return Response(421, f"this is {here}, and the question is for {meant[1]} of {meant[0]!r}".encode())
+        elsewhere = Owner(self._config.cluster, self._node.name).misdirected(request.headers)
+        if elsewhere is not None:
+            return elsewhere
         match request.path:
             case path if path == STORE_PATH:
                 return await self._store(request.decode(Store))
@@ -261,7 +259,8 @@ def _answered(outcome: Got | Done | NotDone) -> Response:
 
 async def main(node: NodeContext) -> None:
     """Run one node."""
-    server = Server(node, node.config(Config))
+    with refusing_other_data(node):
+        server = Server(node, node.config(Config))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.run())
         await node.serve(server.handle)

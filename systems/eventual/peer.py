@@ -11,8 +11,6 @@ from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from harness.model.system import Address
 from systems.eventual.messages import (
-    CLUSTER_HEADER,
-    NODE_HEADER,
     RANGES_PATH,
     STATES_PATH,
     STORE_PATH,
@@ -26,6 +24,7 @@ from systems.eventual.messages import (
     Stored,
 )
 from systems.parts.merkle import Range
+from systems.parts.owner import Owner
 
 ANSWER_S: Final = 0.35
 """How long a peer's answer is waited for."""
@@ -41,7 +40,7 @@ class Peer:
 
     def __init__(self, cluster: str, name: str, address: Address) -> None:
         self.name = name
-        self._headers = ((CLUSTER_HEADER, cluster), (NODE_HEADER, name))
+        self._headers = Owner(cluster, name).headers
         self._client = HttpClient(address)
         self._in_flight = 0
         self._window = 0

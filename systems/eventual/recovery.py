@@ -18,7 +18,7 @@ def start(
 ) -> tuple[Found, Identity]:
     """What is held, and under which name writes are counted; both are on the disk when this returns.
 
-    Raises `identity.WrongDisk`, or `OSError` if the disk does not take it.
+    Raises `OtherNode`, or `OSError` if the disk does not take it.
     """
     whose = identity.find(disk, cluster, node)
     first = not disk.names()

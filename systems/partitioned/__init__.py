@@ -71,6 +71,8 @@ class Partitioned:
     """What a node copies at most."""
     segment_kib: int = 1024
     """How long a segment of a node's log gets."""
+    cluster: str = "partitioned"
+    """Nodes of different clusters answer each other nothing, and do not start on each other's data."""
     bug: str | None = None
     """The name of a known bug that the system has."""
 
@@ -98,12 +100,14 @@ class Partitioned:
     def nodes(self) -> Sequence[Node]:
         names = self._names()
         settings = {
+            "cluster": self.cluster,
             "batch_kib": self.batch_kib,
             "rate_mb_per_s": self.rate_mb_per_s,
             "segment_kib": self.segment_kib,
             "bug": self.bug,
         }
         keeping = {
+            "cluster": self.cluster,
             "method": self.method,
             "members": msgspec.to_builtins(self._members()),
             "replicas": self.replicas,

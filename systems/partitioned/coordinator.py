@@ -28,6 +28,7 @@ from systems.partitioned.partition_map import Method, Partition, PartitionMap
 from systems.partitioned.peer import Peer
 from systems.partitioned.placing import BOUND, coolest, hottest, rebalanced
 from systems.partitioned.telling import told_members
+from systems.parts.owner import Owner, refusing_other_data
 from systems.parts.partitioning.members import Member
 from systems.parts.partitioning.ranges import KeyRange
 
@@ -51,6 +52,7 @@ class Config(msgspec.Struct, frozen=True):
 
     method: Method
     members: list[Member]
+    cluster: str = "partitioned"
     replicas: int = 1
     partitions: int = 64
     boundaries: list[str] = []
@@ -73,14 +75,18 @@ class Keeper(Protocol):
 class OneDisk:
     """The map on the disk of one coordinator."""
 
-    def __init__(self, node: NodeContext, first: Callable[[], PartitionMap], rules: Rules) -> None:
+    def __init__(self, node: NodeContext, owner: Owner, first: Callable[[], PartitionMap], rules: Rules) -> None:
+        """Raises `OtherNode` if it is the disk of another one."""
         self._node = node
+        self._owner = owner
+        owner.check_disk(node.disk)
         self._rules = rules
         self.map = read_map(node.disk) or first()
 
     async def decide(self, newer: PartitionMap) -> bool:
         if self._rules.decisions_last:
             try:
+                self._owner.claim(self._node.disk)
                 write_map(self._node.disk, newer)
             except OSError as error:
                 self._node.log(f"the disk did not take the map of epoch {newer.epoch}: {error}")
@@ -98,12 +104,13 @@ class Coordinator:
         self._rules = BUGS.variant(config.bug)
         self._keeper: Keeper = OneDisk(
             node,
+            Owner(config.cluster, node.name),
             lambda: first_map(
                 config.method, config.members, config.replicas, config.partitions, config.boundaries, self._rules.place
             ),
             self._rules,
         )
-        self._peers = {name: Peer(address) for name, address in sorted(node.peers.items())}
+        self._peers = {name: Peer(Owner(config.cluster, name), address) for name, address in sorted(node.peers.items())}
         self._clients = {name: HttpClient(address) for name, address in sorted(node.peers.items())}
         self._answered_s = dict.fromkeys(self._peers, node.clock())
         self._statuses: dict[str, Status] = {}
@@ -325,7 +332,8 @@ class Loads:
 
 async def main(node: NodeContext) -> None:
     """Run the coordinator."""
-    coordinator = Coordinator(node, node.config(Config))
+    with refusing_other_data(node):
+        coordinator = Coordinator(node, node.config(Config))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(coordinator.keep())
         await node.serve(coordinator.handle)

@@ -22,9 +22,11 @@ from systems.partitioned.bugs import BUGS
 from systems.partitioned.frames import Damaged
 from systems.partitioned.known_map import KnownMap
 from systems.partitioned.messages import (
+    BEAT_PATH,
     KEY_PATH,
     MAP_PATH,
     MISDIRECTED,
+    PULL_PATH,
     REPLICA_PATH,
     At,
     Beat,
@@ -53,17 +55,21 @@ from systems.partitioned.replica import Replica
 from systems.partitioned.scanning import first_places
 from systems.partitioned.storage import Storage
 from systems.parts.outcomes import Failed, Unknown
+from systems.parts.owner import Owner, refusing_other_data
 
 AGREED_S: Final = 0.005
 """A pause after two nodes have told each other of their maps, should the disk of one of them not take it."""
 OPEN_AGAIN_S: Final = 0.05
 HOT_KEYS: Final = 4096
+_OF_NODES: Final = frozenset({REPLICA_PATH, PULL_PATH, BEAT_PATH, MAP_PATH})
+"""What nodes and the coordinator of one cluster ask, each naming the one that it means."""
 _REPLICA_REQUEST: Final = cast("type[ReplicaRequest]", ReplicaRequest)
 
 
 class Config(msgspec.Struct, frozen=True):
     """A node's settings."""
 
+    cluster: str = "partitioned"
     batch_kib: int = 256
     rate_mb_per_s: float = 64.0
     segment_kib: int = 1024
@@ -76,9 +82,12 @@ class Server:
     def __init__(self, node: NodeContext, config: Config) -> None:
         self._node = node
         self._name = node.name
+        self._owner = Owner(config.cluster, node.name)
         self._rules = BUGS.variant(config.bug)
+        self._owner.check_disk(node.disk)
         self._peers = {
-            name: Peer(address, checked=self._rules.checksums_checked) for name, address in sorted(node.peers.items())
+            name: Peer(Owner(config.cluster, name), address, checked=self._rules.checksums_checked)
+            for name, address in sorted(node.peers.items())
         }
         self._storage = Storage(node.disk, node.log, rules=self._rules, segment_bytes=config.segment_kib * 1024)
         self._known = KnownMap(node.disk, node.log, self._rules)
@@ -101,6 +110,7 @@ class Server:
         """Read back what was held; until then everything is refused."""
         while True:
             try:
+                self._owner.claim(self._node.disk)
                 self._storage.open()
                 self._known.open()
                 self._start = int(self._node.disk.read("starts") or b"0") + 1
@@ -115,19 +125,9 @@ class Server:
     async def handle(self, request: Request) -> Response:
         if not self._start:
             return _not_done(503, "it has not read back yet what it held")
+        if request.method == "POST" and request.path in _OF_NODES:
+            return self._owner.misdirected(request.headers) or await self._answer_node(request)
         key = request.path.removeprefix(KEY_PATH) if request.path.startswith(KEY_PATH) else ""
-        try:
-            match request.method, request.path:
-                case "POST", "/replica":
-                    return await self._answer_owner(read(request, _REPLICA_REQUEST, checked=self._rules.checksums_checked))
-                case "POST", "/pull":
-                    return answer(self._replica.hand_out(read(request, PullRequest, checked=self._rules.checksums_checked)))
-                case "POST", "/beat":
-                    return await self._beat(read(request, Beat))
-                case "POST", "/map":
-                    return self._exchange(read(request, Beat))
-        except Damaged:
-            return BAD
         if self._known.map is None:
             return _not_done(503, "it has no map yet")
         match request.method, request.path:
@@ -265,6 +265,22 @@ class Server:
             self._install(offered.map)
         return answer(Beat(self._known.epoch, self._known.map if self._known.epoch > offered.epoch else None))
 
+    async def _answer_node(self, request: Request) -> Response:
+        """What another node, or the coordinator, asks."""
+        checked = self._rules.checksums_checked
+        try:
+            match request.path:
+                case path if path == REPLICA_PATH:
+                    return await self._answer_owner(read(request, _REPLICA_REQUEST, checked=checked))
+                case path if path == PULL_PATH:
+                    return answer(self._replica.hand_out(read(request, PullRequest, checked=checked)))
+                case path if path == BEAT_PATH:
+                    return await self._beat(read(request, Beat))
+                case _:
+                    return self._exchange(read(request, Beat))
+        except Damaged:
+            return BAD
+
     async def _answer_owner(self, request: ReplicaRequest) -> Response:
         if isinstance(request, Places):
             return answer(self._replica.refused(request.low, request.epoch) or self._replica.places(request))
@@ -362,7 +378,8 @@ def _not_done(status: int, why: str) -> Response:
 
 async def main(node: NodeContext) -> None:
     """Run one node."""
-    server = Server(node, node.config(Config))
+    with refusing_other_data(node):
+        server = Server(node, node.config(Config))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.open())
         await node.serve(server.handle)

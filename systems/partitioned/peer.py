@@ -11,6 +11,7 @@ from harness.http.message import Request, Response, TransportError
 from harness.model.system import Address
 from systems.partitioned.frames import Damaged, sealed, unsealed
 from systems.partitioned.messages import Refusal
+from systems.parts.owner import Owner
 
 T = TypeVar("T")
 
@@ -26,8 +27,9 @@ BAD: Final = Response(400, b"damaged on its way")
 class Peer:
     """Asks one node, over few connections if it does not answer."""
 
-    def __init__(self, address: Address, *, checked: bool = True) -> None:
+    def __init__(self, peer: Owner, address: Address, *, checked: bool = True) -> None:
         self._client = HttpClient(address)
+        self._headers = peer.headers
         self._checked = checked
         self._in_flight = 0
         self._unanswered = 0
@@ -38,7 +40,8 @@ class Peer:
             return None
         self._in_flight += 1
         try:
-            response = await self._client.request("POST", path, sealed(msgspec.json.encode(request)), timeout_s=timeout_s)
+            body = sealed(msgspec.json.encode(request))
+            response = await self._client.request("POST", path, body, timeout_s=timeout_s, headers=self._headers)
         except TransportError:
             self._unanswered += 1
             return None
@@ -48,8 +51,8 @@ class Peer:
         if response.status not in (200, REFUSED):
             return None
         try:
-            body = unsealed(response.body, checked=self._checked)
-            return msgspec.json.decode(body, type=kind) if response.status == 200 else msgspec.json.decode(body, type=Refusal)
+            told = unsealed(response.body, checked=self._checked)
+            return msgspec.json.decode(told, type=kind) if response.status == 200 else msgspec.json.decode(told, type=Refusal)
         except (Damaged, msgspec.MsgspecError):
             return None
 

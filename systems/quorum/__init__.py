@@ -56,6 +56,8 @@ class Quorum:
     """How long a tombstone is kept at least. It is dropped once everyone has it; never, if None."""
     compact_at_kib: int = 1024
     """A replica's log is written anew, without what is out of date, when it has grown to this."""
+    cluster: str = "quorum"
+    """Nodes of different clusters answer each other nothing, and do not start on each other's data."""
     bug: str | None = None
     """The name of a known bug that the nodes have."""
 
@@ -126,6 +128,7 @@ class Quorum:
     def nodes(self) -> Sequence[Node]:
         names = self.entries()
         config = {
+            "cluster": self.cluster,
             "replicas": self.replicas,
             "read": self.read,
             "write": self.write,

@@ -26,6 +26,7 @@ from harness.http.requests import Message
 from harness.http.writing import encode_response
 from harness.node.context import NodeContext
 from systems.parts.outcomes import Failed, Unknown
+from systems.parts.owner import Owner, refusing_other_data
 from systems.quorum.bugs import BUGS
 from systems.quorum.comparing import comparing
 from systems.quorum.messages import (
@@ -55,6 +56,9 @@ from systems.quorum.upkeep import Digests, Upkeep
 RECOVER_AGAIN_S: Final = 0.02
 """How long a replica with a damaged log waits before it asks again those that have not told what they hold."""
 
+_OF_NODES: Final = frozenset({REPLICA_PATH, RANGES_PATH, ENTRIES_PATH})
+"""What only nodes of the same cluster ask, each naming the one that it means."""
+
 _REQUESTS: Final = msgspec.json.Decoder(list[ReplicaRequest])
 
 
@@ -64,6 +68,7 @@ class Config(msgspec.Struct, frozen=True):
     replicas: int
     read: int
     write: int
+    cluster: str = "quorum"
     sloppy: bool = False
     hedge_ms: float | None = None
     memory: bool = False
@@ -96,14 +101,17 @@ class Server:
         self._log = node.log
         self._config = config
         self._rules = rules
-        self._peers = {name: Peer(address, PHASE_TIMEOUT_S) for name, address in node.peers.items()}
+        self._owner = Owner(config.cluster, node.name)
+        self._peers = {
+            name: Peer(Owner(config.cluster, name), address, PHASE_TIMEOUT_S) for name, address in node.peers.items()
+        }
         self._placement = Placement(node.name, [node.name, *self._peers], config.replicas)
         self._storage = Storage(
             node.disk,
             node.log,
             random=node.random,
             replica=self._empty(),
-            name=node.name,
+            owner=self._owner,
             rules=rules,
             memory=config.memory,
             compact_at_bytes=config.compact_at_kib * 1024,
@@ -169,6 +177,8 @@ class Server:
                 compared = request.method == "POST"
                 operation = self._operation(request, _key_of(request))
                 self._carry_out(operation, lambda outcome: answered(_response(outcome, compared=compared)))
+            elif request.path in _OF_NODES and (elsewhere := self._owner.misdirected(request.headers)) is not None:
+                answered(elsewhere)
             elif request.method == "POST" and request.path == REPLICA_PATH:
                 self._answer(_REQUESTS.decode(request.body), answered)
             else:
@@ -337,7 +347,8 @@ def _response(outcome: Outcome, *, compared: bool) -> Response:
 
 async def main(node: NodeContext) -> None:
     """Run one node."""
-    server = Server(node, node.config(Config))
+    with refusing_other_data(node):
+        server = Server(node, node.config(Config))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.maintain())
         await node.serve_batches(server.handle)

@@ -12,6 +12,7 @@ from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from harness.model.system import Address
 from systems.parts.merkle import Range
+from systems.parts.owner import Owner
 from systems.quorum.messages import (
     ENTRIES_PATH,
     RANGES_PATH,
@@ -56,8 +57,9 @@ class _Asked(NamedTuple):
 class Peer:
     """Asks one peer, over few connections if it does not answer."""
 
-    def __init__(self, address: Address, timeout_s: float) -> None:
+    def __init__(self, peer: Owner, address: Address, timeout_s: float) -> None:
         self._client = HttpClient(address)
+        self._headers = peer.headers
         self._timeout_s = timeout_s
         self._waiting: list[_Asked] = []
         self._exchanges: set[asyncio.Task[None]] = set()
@@ -124,7 +126,7 @@ class Peer:
 
     async def _request(self, method: str, path: str, body: bytes) -> bytes | None:
         try:
-            response = await self._client.request(method, path, body, timeout_s=self._timeout_s)
+            response = await self._client.request(method, path, body, timeout_s=self._timeout_s, headers=self._headers)
         except TransportError:
             self._unanswered += 1
             return None

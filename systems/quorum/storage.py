@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Final, Protocol
 
-from harness.model.errors import HarnessError
 from harness.node.disk import Disk
+from systems.parts.owner import Owner
 from systems.parts.record_log import Damaged, Log, RecordLog, decode_line, encode_line
 from systems.quorum.bugs import CORRECT, Rules
 from systems.quorum.messages import Entry, Keep, Query, ReplicaRequest, Settled
@@ -18,13 +18,14 @@ from systems.quorum.replica import Held, Release, Replica
 LOG: Final = "entries.log"
 MARK: Final = "acknowledged"
 STARTS: Final = "starts"
-OWNER: Final = "owner"
 
 COMPACT_AT_BYTES: Final = 1024 * 1024
 """A longer log is replaced by one record with the newest entry of each key, unless those alone are half as long."""
 
 _DRAWN_BITS: Final = 48
 """So many bits of a start number are drawn where the last one is lost, below one that puts it above all counted ones."""
+
+_NAMELESS: Final = Owner("quorum", "")
 
 Answered = Callable[[Entry | None], None]
 
@@ -75,14 +76,15 @@ class Storage:
         *,
         random: Random,
         replica: Replica | None = None,
-        name: str = "",
+        owner: Owner = _NAMELESS,
         rules: Rules = CORRECT,
         memory: bool = False,
         compact_at_bytes: int = COMPACT_AT_BYTES,
     ) -> None:
         """Read back what was held; if that cannot be known, `damaged` says why, and nothing is answered until `restore`.
 
-        Raises `HarnessError` if it is another node's. `memory`: entries are not written down.
+        Raises `OtherNode` if the folder is not the owner's: what is in it is another replica's, which would count twice.
+        `memory`: entries are not written down.
         """
         self._disk = disk
         self._log = log
@@ -95,7 +97,7 @@ class Storage:
         self._compact_at_bytes = self._least_bytes = compact_at_bytes
         self._file: Records = NoRecords() if memory else RecordLog(disk, name=LOG, mark=MARK, sync=self._sync)
         self._memory = memory
-        self._check_owner(name)
+        owner.claim(disk)
         self._load()
         self.start = self._next_start(random)
         disk.replace(STARTS, encode_line(b"%d" % self.start))
@@ -149,18 +151,6 @@ class Storage:
 
     def _told(self, request: ReplicaRequest | Release) -> Entry:
         return request.entry if isinstance(request, Keep) else self.replica.entry(request.key)
-
-    def _check_owner(self, name: str) -> None:
-        """Another node's entries are another replica's: it would count twice."""
-        data = self._disk.read(OWNER)
-        owner = None if data is None else decode_line(data)
-        if owner is not None and owner != name.encode():
-            raise HarnessError(
-                f"{name} was started on the data of {owner.decode()}, and would answer as a second {owner.decode()}."
-                f" Give {name} its own folder."
-            )
-        if owner is None:
-            self._disk.replace(OWNER, encode_line(name.encode()))
 
     def _next_start(self, random: Random) -> int:
         data = self._disk.read(STARTS)

@@ -26,6 +26,7 @@ import msgspec
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError, Unreachable
 from harness.node.context import NodeContext
+from systems.parts.owner import refusing_other_data
 from systems.raft.bugs import BUGS
 from systems.raft.core.messages import Members
 from systems.raft.core.state import Timing
@@ -56,7 +57,6 @@ from systems.raft.messages import (
 )
 from systems.raft.outcomes import carried_out, received
 from systems.raft.replica import Replica
-from systems.raft.storage import OtherNode
 from systems.raft.store import Answer, Done, Expired, KeyValues
 
 _HELP: Final = b'there are GET, PUT {"value": "..."}, POST {"expected": ..., "new": ...} and DELETE of /kv/KEY, and GET /raft'
@@ -208,11 +208,8 @@ def _response(answer: Answer) -> Response:
 
 async def main(node: NodeContext) -> None:
     """Run one node."""
-    try:
+    with refusing_other_data(node):
         server = Server(node, node.config(Config))
-    except OtherNode as error:
-        node.log(str(error))
-        raise SystemExit(1) from error
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.replica.run())
         await node.serve(server.handle)

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from harness.node.disk import Disk
+from systems.parts.owner import Owner
 from systems.parts.record_log import Damaged, RecordLog, decode_line, encode_line
 from systems.raft.core.core import Core, Output, Saved
 from systems.raft.core.messages import Entry, Members, Snapshot, Vows
@@ -22,19 +23,10 @@ MARK: Final = "acknowledged"
 IDENTITY: Final = "identity"
 
 
-class OtherNode(Exception):
-    """The folder holds what another node, or a node of another cluster, has kept."""
-
-
-class _Identity(msgspec.Struct, frozen=True, array_like=True):
-    cluster: str
-    node: str
-
-
 class _Whole(msgspec.Struct, frozen=True):
     """The log's first record: everything, as it was when the log was written anew."""
 
-    identity: _Identity
+    identity: Owner
     vows: Vows
     snapshot: Snapshot | None
     base_index: int
@@ -57,7 +49,7 @@ class Storage:
         self, disk: Disk, *, cluster: str, node: str, compact_at_bytes: int = 1 << 20, rules: Rules = CORRECT
     ) -> None:  # fmt: skip
         self._disk = disk
-        self._identity = _Identity(cluster, node)
+        self._identity = Owner(cluster, node)
         self._rules = rules
         self._file = RecordLog(disk, name=LOG, mark=MARK, sync=None if rules.synced_before_answer else lambda name: None)
         self._least_bytes = self._compact_at_bytes = compact_at_bytes
@@ -72,7 +64,7 @@ class Storage:
         identity = self._disk.read(IDENTITY)
         known = None if identity is None else decode_line(identity)
         if known is not None:
-            self._check(msgspec.json.decode(known, type=_Identity))
+            self._identity.check(msgspec.json.decode(known, type=Owner))
         try:
             log = self._file.load(existed=identity is not None)
         except Damaged:
@@ -117,13 +109,6 @@ class Storage:
         rules = self._rules
         return Vows(vows.term if rules.term_kept else 0, vows.vote if rules.vote_kept else None, vows.votes_from)
 
-    def _check(self, found: _Identity) -> None:
-        if found != self._identity:
-            raise OtherNode(
-                f"its folder is that of {found.node} in cluster {found.cluster!r}, and this is {self._identity.node} in cluster"
-                f" {self._identity.cluster!r}: give it its own folder, or an empty one"
-            )
-
     def _read(self, records: Iterable[bytes]) -> Saved:
         whole: _Whole | None = None
         entries: list[Entry] = []
@@ -131,7 +116,7 @@ class Storage:
         for record in records:
             if record[:1] == b"{":
                 whole = msgspec.json.decode(record, type=_Whole)
-                self._check(whole.identity)
+                self._identity.check(whole.identity)
                 entries, vows = whole.entries, whole.vows
                 continue
             change = msgspec.json.decode(record, type=_Change)

@@ -27,6 +27,7 @@ from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError, Unreachable
 from harness.node.context import NodeContext
 from systems.parts.outcomes import Failed, Unknown
+from systems.parts.owner import refusing_other_data
 from systems.strong.bugs import BUGS
 from systems.strong.election import Election
 from systems.strong.invariant import Shown
@@ -58,7 +59,7 @@ from systems.strong.messages import (
 )
 from systems.strong.reign import Outcome
 from systems.strong.replica import Restore, Take
-from systems.strong.storage import ForeignData, Storage
+from systems.strong.storage import Storage
 from systems.strong.telling import Teller
 
 WRITE_TIMEOUT_S: Final = 0.3
@@ -308,11 +309,8 @@ def _not_done(status: int, outcome: str, why: str, primary: str = "") -> Respons
 async def main(node: NodeContext) -> None:
     """Run one replica."""
     config = node.config(Config)
-    try:
+    with refusing_other_data(node):
         server = Server(node, config, RaftKeeper({name: node.peers[name] for name in config.keepers}))
-    except ForeignData as error:
-        node.log(str(error))
-        raise SystemExit(1) from error
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.keep())
         await node.serve(server.handle)

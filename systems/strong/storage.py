@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from harness.node.disk import Disk
+from systems.parts.owner import Owner
 from systems.parts.record_log import Damaged, RecordLog, decode_line, encode_line
 from systems.strong.bugs import CORRECT, Rules
 from systems.strong.messages import Entry, Snapshot
@@ -16,10 +17,6 @@ from systems.strong.replica import Replica, Restore, Take
 LOG: Final = "entries.log"
 MARK: Final = "acknowledged"
 PROMISE: Final = "promise"
-
-
-class ForeignData(Exception):
-    """The data folder is another node's, or another cluster's."""
 
 
 class _Promise(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +56,7 @@ class Storage:
         compact_at_bytes: int,
         rules: Rules = CORRECT,
     ) -> None:
-        """Read back what was kept. Raises `ForeignData`."""
+        """Read back what was kept. Raises `OtherNode`."""
         self._disk = disk
         self._log = log
         self._rules = rules
@@ -67,6 +64,8 @@ class Storage:
         self._promised = self._read_promise(cluster, name)
         self._compact_at_bytes = self._least_bytes = compact_at_bytes
         self.replica = self._load()
+        if self._disk.read(PROMISE) is None:
+            self._write_promise(self._promised)  # from now on the folder says whose it is
 
     def promise(self, epoch: int, *, ready: bool) -> None:
         """Keep that no earlier epoch is obeyed, and whether all that was acknowledged is known here."""
@@ -117,11 +116,7 @@ class Storage:
             # A disk with nothing on it is a new one, or one whose content is lost. It cannot be told from here.
             return _Promise(cluster=cluster, name=name, epoch=0, ready=False)
         promised = msgspec.json.decode(text, type=_Promise)
-        if (promised.cluster, promised.name) != (cluster, name):
-            raise ForeignData(
-                f"The data folder belongs to {promised.name} of cluster {promised.cluster!r}; this is {name} of cluster"
-                f" {cluster!r}. Give this node a folder of its own, or start it as the node that it was."
-            )
+        Owner(cluster, name).check(Owner(promised.cluster, promised.name))
         return promised
 
     def _load(self) -> Replica:

@@ -35,6 +35,7 @@ from harness.run.injector import hold
 from harness.run.schedule import plan, plan_faults
 from harness.run.schedule_file import encode, read
 from systems.foreign.redis import Redis
+from systems.parts.owner import Owner
 from systems.quorum import Quorum
 from systems.quorum.messages import Put
 from systems.quorum.replica import Part
@@ -77,7 +78,7 @@ class Store:
         found = set()
         for name in self.cluster.nodes:
             client = HttpClient(self.cluster.address(name))
-            response = await client.request("GET", "/replica", timeout_s=2.0)
+            response = await client.request("GET", "/replica", timeout_s=2.0, headers=Owner("quorum", name).headers)
             client.close()
             if any(held.key == key for held in response.decode(Part).held):
                 found.add(name)

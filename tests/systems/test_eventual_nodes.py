@@ -83,8 +83,8 @@ def test_a_client_that_never_reads_cannot_pile_up_siblings_for_ever(tmp_path: Pa
         (put("v", Context(stamp=Timestamp(10**17, 0, "n9"))), 400, "one of the two clocks is wrong"),
         (Request("POST", "/kv/k"), 405, "there are GET, PUT and DELETE"),
         (Request("GET", "/nothing"), 404, "DELETE of /kv/KEY"),
-        (Request("POST", "/replica/store", headers={"cluster": "eventual", "node": "n2"}), 421, "this is node n1 of cluster"),
-        (Request("POST", "/replica/store", headers={"cluster": "other", "node": "n1"}), 421, "is for n1 of 'other'"),
+        (Request("POST", "/replica/store", headers={"cluster": "eventual", "node": "n2"}), 421, "this is n1 of cluster"),
+        (Request("POST", "/replica/store", headers={"cluster": "other", "node": "n1"}), 421, "is for n1 of cluster 'other'"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(tmp_path: Path, request_: Request, status: int, why: str) -> None:

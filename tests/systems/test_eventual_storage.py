@@ -17,13 +17,14 @@ from harness.node.disk import Disk
 from harness.node.files import Files as RealFiles
 from systems.eventual.files import ENTRIES, OUTBOX, Files, Found
 from systems.eventual.graves import Graves
-from systems.eventual.identity import IDENTITY, Identity, WrongDisk
+from systems.eventual.identity import IDENTITY, Identity
 from systems.eventual.messages import Context
 from systems.eventual.outbox import Outbox
 from systems.eventual.recovery import start
 from systems.eventual.replica import Replica
 from systems.eventual.resolution import KeepSiblings
 from systems.eventual.storage import Arrival, Change, Forget, Outcome, Storage, Write
+from systems.parts.owner import OtherNode
 
 PEERS = ["n2", "n3"]
 
@@ -183,7 +184,7 @@ def test_a_key_that_was_written_again_is_not_forgotten() -> None:
 def test_the_data_of_another_node_are_not_touched(cluster: str, name: str) -> None:
     files = MemoryFiles(kept())
     disk = Disk(files)
-    with pytest.raises(WrongDisk, match="this folder holds the data of node n1 of cluster 'c'"):
+    with pytest.raises(OtherNode, match="this folder holds the data of n1 of cluster 'c'"):
         start(disk, Files(disk, print, compact_at_bytes=1000), cluster, name, random=Random(1), log=print)
     assert contents(files) == kept()
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.http.message import Request, Response
-from harness.model.errors import HarnessError
+from harness.http.message import Headers, Request, Response
 from harness.node.context import NodeContext
+from systems.parts.owner import OtherNode, Owner
 from systems.quorum import node as quorum_node
 from systems.quorum.messages import MAX_KEY_BYTES, MAX_VALUE_BYTES, Entry, Query, ReplicaRequest, Store, Version
 from tests.helpers.quorum_nodes import Nodes, never, store
+
+N1 = Owner("quorum", "n1")
 
 
 def test_what_one_node_wrote_any_node_reads(tmp_path: Path) -> None:
@@ -141,7 +143,8 @@ def test_writes_that_go_on_at_once_leave_one_value_that_all_nodes_agree_on(tmp_p
 def test_a_request_that_makes_no_sense_is_refused(tmp_path: Path, method: str, path: str, body: bytes, status: int) -> None:
     async def scenario(nodes: Nodes) -> None:
         await nodes.start("n1", "n2")
-        assert (await nodes.clients["n1"].request(method, path, body, timeout_s=20)).status == status
+        response = await nodes.clients["n1"].request(method, path, body, timeout_s=20, headers=N1.headers)
+        assert response.status == status
         assert await nodes.get("n1") == (200, {"value": None})
 
     store(tmp_path, scenario)
@@ -151,8 +154,9 @@ def test_a_replica_tells_what_it_holds_in_plain_json(tmp_path: Path) -> None:
     async def scenario(nodes: Nodes) -> None:
         await nodes.start("n1")
         body = msgspec.json.encode([Store("k", Entry(Version(3, "n9", 1, 1), "three"))])
-        await nodes.clients["n1"].request("POST", "/replica", body, timeout_s=20)
-        told = await nodes.clients["n1"].request("POST", "/replica", b'[{"type": "Query", "key": "k"}]', timeout_s=20)
+        await nodes.clients["n1"].request("POST", "/replica", body, timeout_s=20, headers=N1.headers)
+        query = b'[{"type": "Query", "key": "k"}]'
+        told = await nodes.clients["n1"].request("POST", "/replica", query, timeout_s=20, headers=N1.headers)
         assert told.decode(object) == [{"version": {"counter": 3, "writer": "n9", "start": 1, "number": 1}, "value": "three"}]
 
     store(tmp_path, scenario)
@@ -227,8 +231,55 @@ def test_a_node_does_not_start_on_the_data_of_another_one(tmp_path: Path) -> Non
         await nodes.start("n1", "n2")
         await nodes.put("n1", "1")
         await nodes.stop("n1")
+        with pytest.raises(OtherNode, match="of n1 of cluster 'quorum', and this is n1 of cluster 'b': give it its own folder"):
+            quorum_node.Server(NodeContext(nodes.spec("n1")), config("b"))
         (tmp_path / "n1").rename(tmp_path / "n3")
-        with pytest.raises(HarnessError, match=r"n3 was started on the data of n1, .* Give n3 its own folder\."):
-            quorum_node.Server(NodeContext(nodes.spec("n3")), quorum_node.Config(replicas=3, read=2, write=2))
+        with pytest.raises(OtherNode, match="of n1 of cluster 'quorum', and this is n3 of cluster 'quorum': give it its own"):
+            quorum_node.Server(NodeContext(nodes.spec("n3")), config("quorum"))
+        with pytest.raises(SystemExit):
+            await quorum_node.main(NodeContext(nodes.spec("n3")))
+
+    def config(cluster: str) -> quorum_node.Config:
+        return quorum_node.Config(replicas=3, read=2, write=2, cluster=cluster)
+
+    store(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/replica", b'[{"type": "Query", "key": "k"}]'),
+        ("GET", "/replica", b""),
+        ("POST", "/repair/ranges", b'["n2", [""]]'),
+        ("POST", "/repair/entries", b'["k"]'),
+    ],
+)
+@pytest.mark.parametrize(
+    ("headers", "meant"),
+    [
+        (Owner("b", "n1").headers, "is for n1 of cluster 'b'"),
+        (Owner("quorum", "n2").headers, "is for n2 of cluster 'quorum'"),
+        ((), "does not say whom it is for"),
+    ],
+)
+def test_a_question_of_another_cluster_or_for_another_node_is_not_answered(
+    tmp_path: Path, method: str, path: str, body: bytes, headers: Headers, meant: str
+) -> None:
+    async def scenario(nodes: Nodes) -> None:
+        await nodes.start("n1")
+        response = await nodes.clients["n1"].request(method, path, body, timeout_s=20, headers=headers)
+        assert (response.status, response.body) == (421, f"this is n1 of cluster 'quorum', and the question {meant}".encode())
+
+    store(tmp_path, scenario)
+
+
+def test_nodes_of_two_clusters_make_no_quorum(tmp_path: Path) -> None:
+    async def scenario(nodes: Nodes) -> None:
+        await nodes.start("n1")
+        nodes.config["cluster"] = "b"
+        await nodes.start("n3")
+        refused = {"outcome": "failed", "error": "query: 2 of 3 replicas needed, answers of: "}
+        assert await nodes.put("n1", "1") == (503, {**refused, "error": refused["error"] + "n1"})
+        assert await nodes.get("n3") == (503, {**refused, "error": refused["error"] + "n3"})
 
     store(tmp_path, scenario)

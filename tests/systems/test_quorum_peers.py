@@ -15,12 +15,15 @@ from harness.http.message import Request, Response
 from harness.http.server import listen
 from harness.model.system import Address
 from harness.node.context import NodeContext, NodeSpec
+from systems.parts.owner import Owner
 from systems.quorum import node as quorum_node
 from systems.quorum import peer as quorum_peer
 from systems.quorum import replica as replica_module
 from systems.quorum.messages import Entry, Query, ReplicaRequest, Store, Version
 from systems.quorum.peer import MAX_IN_FLIGHT_SILENT, SILENT_AFTER, Peer
 from tests.helpers.quorum_nodes import Nodes, store
+
+N2 = Owner("quorum", "n2")
 
 
 async def asked(peer: Peer, count: int) -> list[Entry | None]:
@@ -50,14 +53,14 @@ def test_a_peer_that_does_not_answer_is_left_with_few_requests_until_it_does(mon
     async def run() -> None:
         nonlocal silent, most
         server = await listen(answer, (HOST, 0))
-        impatient = Peer(server.sockets[0].getsockname(), 0.01)
+        impatient = Peer(N2, server.sockets[0].getsockname(), 0.01)
         assert await asked(impatient, SILENT_AFTER) == [None] * SILENT_AFTER
         assert impatient.silent
         most = 0
         assert await asked(impatient, 200) == [None] * 200
         assert 0 < most <= MAX_IN_FLIGHT_SILENT
         silent = False
-        peer = Peer(server.sockets[0].getsockname(), 20)
+        peer = Peer(N2, server.sockets[0].getsockname(), 20)
         assert await asked(peer, 1) == [Entry()]
         assert not peer.silent
         monkeypatch.setattr(quorum_peer, "MAX_IN_FLIGHT", 20)
@@ -76,7 +79,7 @@ def test_what_is_asked_in_one_turn_travels_together_and_reads_do_not_wait_for_wr
 
     async def run() -> None:
         server = await listen(answer, (HOST, 0))
-        peer = Peer(server.sockets[0].getsockname(), 20)
+        peer = Peer(N2, server.sockets[0].getsockname(), 20)
         left, done = 5, asyncio.Event()
 
         def answered(entry: Entry | None) -> None:

@@ -16,6 +16,7 @@ from harness.model.system import Address, Call
 from harness.node.context import NodeContext, NodeSpec
 from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
+from systems.parts.owner import OtherNode
 from systems.strong.client import StrongClient
 from systems.strong.messages import (
     Command,
@@ -33,7 +34,7 @@ from systems.strong.messages import (
 )
 from systems.strong.node import MOST_VALUE_BYTES, Config, Server
 from systems.strong.replica import Take
-from systems.strong.storage import LOG, PROMISE, ForeignData, Storage
+from systems.strong.storage import LOG, PROMISE, Storage
 
 NAMES = ("n1", "n2", "n3")
 
@@ -207,7 +208,7 @@ def test_damage_is_noticed_and_remembered(file: str) -> None:
 
 
 def test_the_folder_of_another_node_is_refused() -> None:
-    with pytest.raises(ForeignData, match="belongs to n1 of cluster 'c'; this is n2 of cluster 'c'"):
+    with pytest.raises(OtherNode, match="holds the data of n1 of cluster 'c', and this is n2 of cluster 'c'"):
         opened(kept(), name="n2")
 
 

@@ -165,7 +165,7 @@ def test_a_folder_of_another_cluster_ends_the_node_with_a_line(tmp_path: Path, c
         group = Nodes(tmp_path, Raft(), list(ports))
         with pytest.raises(SystemExit):
             asyncio.run(raft_node.main(NodeContext(group.spec("n1"))))
-    assert "its folder is that of n1 in cluster 'other', and this is n1 in cluster 'raft'" in capfd.readouterr().err
+    assert "this folder holds the data of n1 of cluster 'other', and this is n1 of cluster 'raft'" in capfd.readouterr().err
 
 
 @in_a_loop

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
+from systems.parts.owner import OtherNode
 from systems.parts.record_log import Damaged
 from systems.raft.core.core import Core, Output, Saved
 from systems.raft.core.messages import Entry, Members, Snapshot, Vows
-from systems.raft.storage import IDENTITY, LOG, MARK, OtherNode, Storage
+from systems.raft.storage import IDENTITY, LOG, MARK, Storage
 
 MEMBERS = Members(("n1", "n2", "n3"))
 
@@ -118,8 +119,8 @@ def test_a_lost_identity_is_read_from_the_log() -> None:
 @pytest.mark.parametrize(
     ("node", "cluster", "words"),
     [
-        ("n2", "c", r"its folder is that of n1 in cluster 'c', and this is n2 in cluster 'c': give it its own folder"),
-        ("n1", "d", r"its folder is that of n1 in cluster 'c', and this is n1 in cluster 'd'"),
+        ("n2", "c", r"this folder holds the data of n1 of cluster 'c', and this is n2 of cluster 'c': give it its own folder"),
+        ("n1", "d", r"this folder holds the data of n1 of cluster 'c', and this is n1 of cluster 'd'"),
     ],
 )
 def test_a_folder_of_another_node_is_refused(node: str, cluster: str, words: str) -> None:
