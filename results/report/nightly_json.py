@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 
 from results.report.nightly_phrasing import change_sentence, summary, title
+from results.trends.aa_nights import AANights
 from results.trends.calibration import Calibration
-from results.trends.findings import Finding, Kind
+from results.trends.findings import Finding, Judged, Kind
 from results.trends.nightly import Nightly
 from results.trends.nights import RunOutcome
 from results.trends.slo_budget import Budget
@@ -61,13 +62,22 @@ class FlakyRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FalseAlarms(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found in these nights in random orders, in which nothing can have changed."""
+    """What was found in nights in random orders, in which nothing can have changed."""
 
     alarmed_nights: int
     nights: int
     figures: int
     interval: tuple[float, float]
     """Of the share of nights, at 95 %."""
+
+
+class AARecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What `harness nightly --calibrate` measured, on the ground of the last night."""
+
+    nights: int
+    last_utc: str
+    false_alarms: FalseAlarms
+    figures: tuple[FigureRecord, ...]
 
 
 class NightlyRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +101,9 @@ class NightlyRecord(msgspec.Struct, frozen=True, kw_only=True):
     flaky: tuple[FlakyRecord, ...]
     correction: str
     false_alarms: FalseAlarms | None
-    """None if they were not measured."""
+    """In the nights of this history; None if they were not measured."""
+    aa: AARecord | None = None
+    """None if there is none."""
 
 
 def record_of(nightly: Nightly) -> NightlyRecord:
@@ -107,18 +119,7 @@ def record_of(nightly: Nightly) -> NightlyRecord:
         state=nightly.last.state,
         not_as_expected=tuple(run for run in nightly.last.runs if not run.as_expected),
         changes=tuple(_change(change, new=id(change) in new) for change in nightly.findings.changes),
-        figures=tuple(
-            FigureRecord(
-                drill=judged.series.drill,
-                metric=judged.series.metric.name,
-                unit=judged.series.metric.unit,
-                nights=len(judged.series.points),
-                smallest_in_five_nights=judged.smallest,
-                smallest_in_one_night=judged.smallest_at_once,
-                notes=judged.notes,
-            )
-            for judged in nightly.measured
-        ),
+        figures=tuple(map(_figure, nightly.measured)),
         budgets=nightly.budgets,
         flaky=tuple(
             FlakyRecord(
@@ -133,7 +134,8 @@ def record_of(nightly: Nightly) -> NightlyRecord:
             for one in nightly.flaky
         ),
         correction=nightly.findings.correction,
-        false_alarms=_false_alarms(nightly.calibration),
+        false_alarms=None if nightly.calibration is None else _false_alarms(nightly.calibration),
+        aa=None if nightly.aa is None else _aa(nightly.aa),
     )
 
 
@@ -142,9 +144,28 @@ def encode(record: NightlyRecord) -> bytes:
     return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
 
 
-def _false_alarms(calibration: Calibration | None) -> FalseAlarms | None:
-    if calibration is None:
-        return None
+def _figure(judged: Judged) -> FigureRecord:
+    return FigureRecord(
+        drill=judged.series.drill,
+        metric=judged.series.metric.name,
+        unit=judged.series.metric.unit,
+        nights=len(judged.series.points),
+        smallest_in_five_nights=judged.smallest,
+        smallest_in_one_night=judged.smallest_at_once,
+        notes=judged.notes,
+    )
+
+
+def _aa(aa: AANights) -> AARecord:
+    return AARecord(
+        nights=aa.nights,
+        last_utc=aa.last_utc.isoformat(),
+        false_alarms=_false_alarms(aa.calibration),
+        figures=tuple(map(_figure, aa.judged)),
+    )
+
+
+def _false_alarms(calibration: Calibration) -> FalseAlarms:
     return FalseAlarms(
         alarmed_nights=calibration.alarmed,
         nights=calibration.nights,

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from xml.etree import ElementTree
 
 from results.report.nightly_phrasing import change_sentence, change_since, change_size, run_word, smallest_of
+from results.report.nightly_trust import trust
 from results.trends.nightly import Nightly
 
 _NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -38,6 +39,9 @@ def junit(nightly: Nightly) -> bytes:
             suite.set(count, str(sum(case.outcome == outcome for case in cases)))
         suite.set("timestamp", f"{nightly.last.began_utc:%Y-%m-%dT%H:%M:%S}")
         suite.set("time", "0")
+        if name == "figures" and (trusted := trust(nightly)):
+            properties = ElementTree.SubElement(suite, "properties")
+            ElementTree.SubElement(properties, "property", name="false alarms", value=_xml(trusted))
         for case in cases:
             _add(suite, case)
     for total in ("tests", "failures", "errors"):

@@ -8,6 +8,7 @@ from typing import Final
 
 from results.report.nightly_items import RunPages, items
 from results.report.nightly_phrasing import budget_words, burn_words, flaky_words, nightly_mark, summary, title
+from results.report.nightly_trust import trust
 from results.report.phrasing import count
 from results.trends.nightly import Nightly
 
@@ -36,6 +37,9 @@ def _lines(nightly: Nightly) -> Iterator[str]:
             yield from (f"  {_text(detail)}" for detail in item.details if detail)
         if len(found) > _ITEMS:
             yield f"- {len(found) - _ITEMS} more"
+    if trusted := trust(nightly):
+        yield ""
+        yield _text(trusted)
     spent = [budget for budget in nightly.budgets if budget.spent]
     yield from _folded(
         f"Error budgets: {count(len(spent), 'SLO')} of {len(nightly.budgets)} missed at least once in 90 nights",

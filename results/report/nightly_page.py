@@ -13,7 +13,8 @@ from results.report.assets import render_template, write_page
 from results.report.nightly_data import RECENT_NIGHTS, SeriesKey, Source, data_of, packed
 from results.report.nightly_drills import BudgetView, DrillView, budget_view, drill_views, key_of
 from results.report.nightly_items import Item, Link, RunPages, items
-from results.report.nightly_phrasing import calibration_words, flaky_words, nightly_mark, summary, title
+from results.report.nightly_phrasing import flaky_words, nightly_mark, summary, title
+from results.report.nightly_trust import trust
 from results.report.page import REPORT
 from results.report.phrasing import Mark, count
 from results.trends.findings import Finding, Judged
@@ -63,7 +64,7 @@ class NightlyView:
     alerts: Sequence[str]
     flaky: Sequence[FlakyView]
     correction: str
-    calibration: str
+    trust: str
     ground: Sequence[tuple[str, str]]
     """By night, the latest first, what was new under the figures."""
     facts: Sequence[tuple[str, str]]
@@ -129,7 +130,7 @@ def _view(nightly: Nightly, drills: Sequence[DrillView], pages: RunPages, data: 
             for one in nightly.flaky
         ],
         correction=nightly.findings.correction,
-        calibration=calibration_words(nightly.calibration) if nightly.calibration else "",
+        trust=trust(nightly),
         ground=[(night, changed) for night, changed in reversed(ground) if changed],
         facts=nightly.last.facts,
         data=data,

@@ -8,7 +8,6 @@ from statistics import median
 from typing import Final
 
 from results.report.phrasing import Mark, conjoined, count, milliseconds, share
-from results.trends.calibration import Calibration
 from results.trends.findings import Finding, Judged
 from results.trends.flaky import Flaky
 from results.trends.nightly import Nightly
@@ -64,7 +63,8 @@ def summary(nightly: Nightly) -> str:
         parts.append(f"{count(nights, 'night')} {'is' if nights == 1 else 'are'} too few to compare figures.")
     elif not worse:
         parts.append(f"No figure moved for the worse in the last of {count(nights, 'night')}.")
-        parts.append(reach_sentence(nightly))
+    if nightly.compared:
+        parts.append(reach_sentence(nightly.measured))
     if nightly.unknown:
         parts.append(f"Unknown: {_names(run.drill for run in nightly.unknown)}.")
     if nightly.not_counted:
@@ -75,11 +75,11 @@ def summary(nightly: Nightly) -> str:
     return " ".join(parts)
 
 
-def reach_sentence(nightly: Nightly) -> str:
-    """How small a change of the usual figures would have been found, with a chance of 95%; medians of the drills."""
+def reach_sentence(figures: Iterable[Judged]) -> str:
+    """How small a change of the usual figures would be found with a chance of 95%, the drills' median; empty if not known."""
     five: dict[Metric, list[float]] = {}
     one: dict[Metric, list[float]] = {}
-    for judged in nightly.measured:
+    for judged in figures:
         for found, change in ((five, judged.smallest), (one, judged.smallest_at_once)):
             if change is not None:
                 found.setdefault(judged.series.metric, []).append(change)
@@ -208,18 +208,6 @@ def burn_words(budget: Budget) -> str:
     """ "burns too fast, 20 times over 3 nights and 6 times over 10 nights"; empty if no alert fires."""
     rates = [f"{burn.long_rate:.2g} times over {burn.alert.long_nights} nights" for burn in budget.burns if burn.fires]
     return f"burns too fast, {conjoined(rates)}" if rates else ""
-
-
-def calibration_words(calibration: Calibration) -> str:
-    """How many false alarms there were in nights in which nothing can have changed."""
-    if not calibration.nights:
-        return "There are too few nights to measure how often it is wrong here."
-    low, high = (f"{bound * 100:.2g} %" for bound in calibration.interval)
-    return (
-        f"Measured on this history, its nights put into random orders, in which nothing can have changed:"
-        f" {count(calibration.alarmed, 'false alarm')} in {count(calibration.nights, 'night')} of"
-        f" {count(calibration.series, 'figure')} together, {low} to {high} of the nights with a confidence of 95 %."
-    )
 
 
 def flaky_words(flaky: Flaky) -> str:

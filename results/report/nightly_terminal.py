@@ -9,6 +9,7 @@ from rich.text import Text
 
 from results.report.nightly_items import RunPages, items
 from results.report.nightly_phrasing import nightly_mark, summary, title
+from results.report.nightly_trust import trust
 from results.report.terminal_text import STYLES, print_to_copy, symbol, text
 from results.trends.nightly import Nightly
 
@@ -25,4 +26,6 @@ def print_nightly(nightly: Nightly, page: Path, console: Console) -> None:
                 console.print(Text.assemble("    ", text(detail)), soft_wrap=True)
     console.print()
     console.print(text(summary(nightly)), soft_wrap=True)
+    if trusted := trust(nightly):
+        console.print(text(trusted, style="dim"), soft_wrap=True)
     print_to_copy("Report", str(page), console)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.model.verdict import EXIT_CODES
+from results.trends.aa_nights import AANights
 from results.trends.calibration import Calibration
 from results.trends.findings import Finding, Findings, Judged
 from results.trends.flaky import Flaky, flaky_drills
@@ -25,6 +26,9 @@ class Nightly:
     """The share of runs that should meet each SLO."""
     calibration: Calibration | None = None
     """How often the judgement is wrong in the noise of these nights; None if that was not measured."""
+    aa: AANights | None = None
+    """The same, and how small a change would be found, by nights that ran for it alone, on the ground of the last night; None
+    if there are none."""
 
     @property
     def last(self) -> Night:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from harness.model.errors import UsageError
 from results.record.nights.database import HistoryDatabase
-from results.record.nights.rows import RecordedRun
+from results.record.nights.rows import CALIBRATION, RecordedRun
 from results.record.nights.series import recorded_series
+from results.trends.aa_nights import AANights, aa_nights
 from results.trends.calibration import calibrate
 from results.trends.judging import judge
 from results.trends.nightly import Nightly
@@ -37,9 +38,20 @@ def judged(
         raise UsageError(f"No night in {database.name} is over yet. Record one with `harness nightly`, or import one.")
     names = {night.name for night in nights}
     series = list(_until(series_of(database), names))
-    orders = min(_ORDERS, max(1, _CALIBRATED_POINTS // max(sum(len(one.points) for one in series), 1)))
-    calibration = calibrate(series, orders=orders) if calibrated else None
-    return Nightly(nights=nights, findings=judge(series), objective=objective, calibration=calibration)
+    calibration = calibrate(series, orders=_orders(series)) if calibrated else None
+    measured = {(one.drill, one.baseline) for one in series if one.points[-1].night == nights[-1].name}
+    aa = aa_test(database, measured) if calibrated else None
+    return Nightly(nights=nights, findings=judge(series), objective=objective, calibration=calibration, aa=aa)
+
+
+def aa_test(database: HistoryDatabase, measured: Container[tuple[str, str]]) -> AANights | None:
+    """What `harness nightly --calibrate` has recorded of some drills, each with the baseline that it is to tell of."""
+    series = [one for one in series_of(database, calibration=True) if (one.drill, one.baseline) in measured]
+    return aa_nights(series, orders=_orders(series))
+
+
+def _orders(series: Sequence[Series]) -> int:
+    return min(_ORDERS, max(1, _CALIBRATED_POINTS // max(sum(len(one.points) for one in series), 1)))
 
 
 def _until(every: Iterable[Series], names: Container[str]) -> Iterator[Series]:
@@ -51,7 +63,7 @@ def _until(every: Iterable[Series], names: Container[str]) -> Iterator[Series]:
 
 
 def nights_of(database: HistoryDatabase, *, since: datetime | None = None) -> list[Night]:
-    """Every night that is over, complete or not, with how its runs ended; the earliest first."""
+    """Every night that is over, complete or not, with how its runs ended, the earliest first; none for calibration."""
     runs: dict[str, list[RunOutcome]] = {}
     for run in database.runs(since=since):
         runs.setdefault(run.night, []).append(_outcome(run))
@@ -66,7 +78,7 @@ def nights_of(database: HistoryDatabase, *, since: datetime | None = None) -> li
             runs=tuple(runs.get(night.name, ())),
         )
         for night in database.nights(since=since)
-        if night.state != "begun"
+        if night.state != "begun" and night.source != CALIBRATION
     ]
 
 
@@ -84,12 +96,15 @@ def _outcome(run: RecordedRun) -> RunOutcome:
     )
 
 
-def series_of(database: HistoryDatabase, *, drill: str | None = None, since: datetime | None = None) -> list[Series]:
+def series_of(
+    database: HistoryDatabase, *, drill: str | None = None, since: datetime | None = None, calibration: bool = False
+) -> list[Series]:
     """Every metric of every drill, or of one, as far as nights may be compared; by drill, metric and first night.
 
     Only runs that count, in complete nights, are in it: a night that broke off, or all of whose runs were unknown, is a gap.
+    `calibration`: of the nights that ran for it alone; else of all others.
     """
-    found = list(recorded_series(database, drill=drill, since=since))
+    found = list(recorded_series(database, drill=drill, since=since, calibration=calibration))
     nights = {night.name: night for night in database.nights(since=since)}
     return [
         Series(

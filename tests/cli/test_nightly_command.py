@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from results.record.nights.database import BROKE_OFF, HistoryDatabase
+from results.record.nights.rows import CALIBRATION
 from results.trends.recorded import nights_of
 from tests.helpers.engine import harness, harness_running, node_process, nothing_left, until, write_drill
 
@@ -139,3 +140,17 @@ def test_new_seeds_are_simulated_and_a_failing_one_is_a_finding_of_the_night(tmp
     assert re.fullmatch(r"harness simulate mixed/wrong --seed \d+", wrong.rerun)
     assert (Path(wrong.run_folder) / "messages.html").is_file()
     assert wrong.drill in (tmp_path / "runs" / "nightly.html").read_text()
+
+
+@pytest.mark.slow
+def test_calibration_runs_nights_that_are_not_judged_and_says_what_they_showed(folder: Path) -> None:
+    (folder / "drills" / "echo" / "long.py").unlink()
+    (folder / "drills" / "echo" / "second.py").unlink()
+    done = harness(folder, "nightly", "echo", "--calibrate", "--nights", "8", "--repeats", "1")
+    nights = history(folder).nights()
+    assert [(night.source, night.state) for night in nights] == [(CALIBRATION, "complete")] * 8
+    assert nights_of(history(folder)) == []
+    counted = sum(run.counted for run in history(folder).runs())
+    assert done.returncode == (0 if counted == 8 else 4), done.stdout  # others on the machine may have held a run up
+    assert ("in a row with the same code" in done.stdout) == (counted == 8)
+    assert not (folder / "runs" / "nightly.html").exists()

@@ -17,7 +17,10 @@ NightState = Literal["begun", "complete", "broke off"]
 RunState = Literal["begun", "ended", "broke off"]
 
 NIGHTLY: Final = "harness nightly"
-"""The source of nights that were recorded as they ran; all others were imported."""
+"""The source of nights that were recorded as they ran; all others were imported, or are for calibration."""
+CALIBRATION: Final = "harness nightly --calibrate"
+"""The source of nights that ran one after another with the same code. They show the machine's noise, and nothing is judged of
+them."""
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +36,7 @@ class RecordedNight(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     source: str
-    """`harness nightly`, or what it was imported from, such as `pytest-benchmark`."""
+    """`NIGHTLY`, `CALIBRATION`, or what it was imported from, such as `pytest-benchmark`."""
     suite: str
     """Empty for the default suite, and for what was imported."""
     state: NightState

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from results.record.nights import schema
 from results.record.nights.database import HistoryDatabase
-from results.record.nights.rows import Measure
+from results.record.nights.rows import CALIBRATION, Measure
 
 
 class RecordedSeries(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,18 +26,22 @@ class RecordedSeries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def recorded_series(
-    database: HistoryDatabase, *, drill: str | None = None, since: datetime | None = None
+    database: HistoryDatabase, *, drill: str | None = None, since: datetime | None = None, calibration: bool = False
 ) -> Iterator[RecordedSeries]:
-    """Every series of the figures that count, those of runs that count in complete nights: by drill, metric and first night."""
+    """Every series of the figures that count, those of runs that count in complete nights: by drill, metric and first night.
+
+    `calibration`: of the nights that ran for it alone; else of all others.
+    """
     nights, runs = schema.nights.c, schema.runs.c
     counting = sa.select(runs.id, nights.name, runs.drill, runs.baseline).select_from(schema.nights.join(schema.runs))
-    counting = counting.where(nights.state == "complete", runs.counted)
+    of_source = nights.source == CALIBRATION if calibration else nights.source != CALIBRATION
+    counting = counting.where(nights.state == "complete", runs.counted, of_source)
     if drill is not None:
         counting = counting.where(runs.drill == drill)
     if since is not None:
         counting = counting.where(nights.began_utc >= since)
     measured = sa.select(schema.figures.c.run_id, schema.figures.c.metric_id, schema.figures.c.value)
-    if drill is not None or since is not None:
+    if drill is not None or since is not None or calibration:
         measured = measured.where(schema.figures.c.run_id.in_(counting.with_only_columns(runs.id)))
     measures = sa.select(schema.metrics)
     with database.connections.reading() as connection:
