@@ -178,13 +178,10 @@ class Server:
         values: dict[str, str | None] = {}
 
         async def get(key: str) -> None:
-            place = self._position(key)
-            partition = self._mine(place)
-            if partition is not None:
-                self._loads[partition.low] += 1
+            operation = await self._read(self._position(key))
+            if operation is not None:
+                self._loads[self._map.partition_at(operation.place).low] += 1
                 self._count_key(key)
-                operation = Operation(place, partition, rules=self._rules)
-                await self._operations.carry_out(operation)
                 if isinstance(operation.outcome, Done):
                     self._tell_served(key, operation)
                     values[key] = operation.outcome.value
@@ -209,19 +206,28 @@ class Server:
         places = await first_places(partition, request.low, high, request.limit, self._ask_places)
         if places is None:
             return self._misdirected(request.low) if self._mine(request.low) is None else _not_done(503, "no majority answered")
-        operations = [Operation(place, partition, rules=self._rules) for place in places[: request.limit]]
         async with asyncio.TaskGroup() as tasks:
-            for operation in operations:
-                tasks.create_task(self._operations.carry_out(operation))
+            reads = [tasks.create_task(self._read(place)) for place in places[: request.limit]]
         values: dict[str, str] = {}
-        for operation in operations:
+        for place, operation in zip(places, (read.result() for read in reads), strict=False):
+            if operation is None:
+                return self._misdirected(place)
             if not isinstance(operation.outcome, Done):
-                return self._response(operation.place, operation)
-            self._tell_served(operation.place, operation)
+                return self._response(place, operation)
+            self._tell_served(place, operation)
             if operation.outcome.value is not None:
-                values[operation.place] = operation.outcome.value
+                values[place] = operation.outcome.value
         until = places[request.limit] if len(places) > request.limit else high if high != request.high else None
         return Response.json(Scanned(values, until, self._map.epoch))
+
+    async def _read(self, place: str) -> Operation | None:
+        """A read that is over; None if the position is another node's. It begins under the map that there is by then."""
+        partition = self._mine(place)
+        if partition is None:
+            return None
+        operation = Operation(place, partition, rules=self._rules)
+        await self._operations.carry_out(operation)
+        return operation
 
     async def _ask_places(self, name: str, asked: Places) -> list[str] | None:
         if name == self._name:  # as if it were asked by another: a newer map may have come meanwhile

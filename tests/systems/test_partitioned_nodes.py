@@ -1,0 +1,60 @@
+"""What a node of the partitioned store answers, on real connections inside this process."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from harness.cluster.ports import HOST, reserved
+from harness.http.message import Request, Response
+from harness.http.server import listen
+from harness.node.context import NodeContext, NodeSpec
+from systems.partitioned.frames import sealed
+from systems.partitioned.messages import MAP_PATH, SCAN_PATH, Beat, Entry, Places, ReplicaRequest, Scan, Scanned, Version
+from systems.partitioned.moving import first_map, split
+from systems.partitioned.node import Config, Server
+from systems.partitioned.partition_map import PartitionMap
+from systems.partitioned.peer import answer, read
+from systems.parts.owner import Owner
+from systems.parts.partitioning.members import Member
+
+FIRST = first_map("range", [Member("n1"), Member("n2")], 2, 1, ["p"])
+
+
+async def told(server: Server, now: PartitionMap) -> None:
+    """Have the node go by a map."""
+    body = sealed(msgspec.json.encode(Beat(now.epoch, now)))
+    response = await server.handle(Request("POST", MAP_PATH, headers=dict(Owner("partitioned", "n1").headers), body=body))
+    assert response.status == 200
+
+
+def test_a_scan_goes_on_under_the_map_that_comes_in_the_middle_of_it(tmp_path: Path) -> None:
+    """n2 has n1 go by another map before it says which keys it has: what is read then is read in the new epochs."""
+
+    async def scene(ports: tuple[int, int]) -> Response:
+        spec = NodeSpec(
+            name="n1", start=0, host=HOST, port=ports[0], data=str(tmp_path), log="", seed=1, peers={"n2": (HOST, ports[1])}
+        )
+        server = Server(NodeContext(spec), Config())
+        await server.open()
+        await told(server, FIRST)
+
+        async def n2(request: Request) -> Response:
+            asked = read(request, ReplicaRequest)  # type: ignore[arg-type]  # of a union
+            if isinstance(asked, Places):
+                await told(server, split(FIRST, "c"))
+                return answer(["a", "b"])
+            return answer(Entry(Version(1, "n2", 1, 1), f"value of {asked.place}"))
+
+        listening = await listen(n2, (HOST, ports[1]))
+        async with asyncio.timeout(20):
+            response = await server.handle(Request("POST", SCAN_PATH, body=msgspec.json.encode(Scan("", None, 10))))
+        listening.close()
+        return response
+
+    with reserved(2) as (first, second):
+        response = asyncio.run(scene((first, second)))
+    assert response.status == 200, response.body
+    assert response.decode(Scanned).values == {"a": "value of a", "b": "value of b"}
