@@ -107,6 +107,18 @@ def test_a_key_jumps_only_to_the_node_that_joined_last(hashed: int, buckets: int
     assert now in (was, str(buckets))
 
 
+@pytest.mark.parametrize("nodes", [3, 100], ids=["few points", "many points"])
+@pytest.mark.parametrize("probes", [1, 3])
+def test_one_key_and_many_are_looked_up_alike_also_beyond_the_last_point(nodes: int, probes: int) -> None:
+    ring = ConsistentHashing(Members.named(*(f"n{number}" for number in range(nodes))), probes=probes)
+    keys = np.arange(200_000)
+    beyond = keys[key_hashes(keys) > ring._ring[0][-1]]
+    assert len(beyond)
+    some: list[Key] = [*beyond.tolist(), *range(500), *(f"key {number}" for number in range(500)), b"\0", -1, 2**64 - 1]
+    assert [ring.members.names[number] for number in ring.owners_of(some)] == [ring.owner(key) for key in some]
+    assert [ring.owners(key, 1)[0] for key in some[:200]] == [ring.owner(key) for key in some[:200]]
+
+
 @each_of_all
 @pytest.mark.parametrize("kind", STRIDES)
 def test_alike_keys_spread_as_any_others(make: Make, kind: str) -> None:

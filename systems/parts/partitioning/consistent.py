@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +11,10 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
+import xxhash
 
 from harness.model.errors import UsageError
-from systems.parts.partitioning.hashing import BITS, MASK, Hashes, all_mixed, key_hashes, mixed
+from systems.parts.partitioning.hashing import BITS, MASK, Hashes, Key, all_mixed, key_hash, key_hashes, mixed
 from systems.parts.partitioning.members import Member, Members
 from systems.parts.partitioning.placement import HashPlacement, Numbers
 
@@ -22,6 +24,7 @@ PROBES: Final = 3
 _SIZE: Final = 1 << BITS
 _FACTORS: Final = (1, *(mixed(number) | 1 for number in range(1, 64)))
 """A probe is at the hash times such a number: odd, so that no two hashes meet there."""
+_FEW_POINTS: Final = 1 << 13
 _LAST: Final = np.uint64(_SIZE - 1)
 
 
@@ -54,8 +57,14 @@ class ConsistentHashing(HashPlacement):
             vars(changed)["_ring"] = changed._ring_from(self)
         return changed
 
+    def owner(self, key: Key) -> str:
+        """The node that owns a key. Raises `UsageError` if there is no node."""
+        self.members.check_any()
+        vars(self)["owner"] = look_up = self._look_up()  # from now on the instance's own, which saves a call
+        return look_up(key)
+
     def number_of(self, hashed: int) -> int:
-        return self._look_up(hashed)
+        return next(self.preference(hashed))
 
     def numbers_of(self, hashes: Hashes) -> Numbers:
         best, nearest = self._next_points(hashes)
@@ -78,13 +87,13 @@ class ConsistentHashing(HashPlacement):
 
     @property
     def memory_bytes(self) -> int:
-        """What the ring takes for look-ups of many keys at once; those of single keys need as many Python integers besides."""
+        """What the ring takes for look-ups of many keys at once; those of single keys need about as much besides."""
         return sum(part.nbytes for part in (*self._ring, self._starts))
 
     def _walk(self, place: int, probe: int) -> Iterator[tuple[int, int, int]]:
         """Once around the ring from a place: distance, probe, owner."""
         points, owners = self._for_one
-        begin, end = bisect_left(points, place), len(points) - 1
+        begin, end = bisect_left(points, place), len(points)
         for at in range(begin, end):
             yield points[at] - place, probe, owners[at]
         for at in range(begin):
@@ -135,8 +144,13 @@ class ConsistentHashing(HashPlacement):
         return all_mixed(np.repeat(names, counts), nth.astype(np.uint64)), owners
 
     @cached_property
+    def _few(self) -> bool:
+        """Whether all the points, as Python integers, fit into a processor's cache."""
+        return len(self._ring[0]) <= _FEW_POINTS
+
+    @cached_property
     def _table_bits(self) -> int:
-        return max(1, len(self._ring[0]).bit_length())
+        return len(self._ring[0]).bit_length() + self._few
 
     @cached_property
     def _starts(self) -> Numbers:
@@ -145,30 +159,47 @@ class ConsistentHashing(HashPlacement):
         return np.cumsum(of_each) - of_each
 
     @cached_property
-    def _for_one(self) -> tuple[list[int], list[int]]:
-        """Points and their owners for look-ups of one key, at which numpy is slow. After the last comes the first again."""
-        points: list[int] = self._ring[0].tolist()
-        owners: list[int] = self._ring[1].tolist()
-        return [*points, points[0] + _SIZE], [*owners, owners[0]]
+    def _for_one(self) -> tuple[Sequence[int], list[int]]:
+        """Points and their owners for look-ups of one key, at which numpy is slow."""
+        points, owners = self._ring
+        return points.tolist() if self._few else array("Q", points.tobytes()), owners.tolist()
 
-    @cached_property
-    def _look_up(self) -> Callable[[int], int]:
-        """From a hash to its owner. A function that holds all that it needs in local variables takes half the time."""
-        points, owners = self._for_one
-        starts, shift, factors = list[int](self._starts.tolist()), BITS - self._table_bits, _FACTORS[1 : self.probes]
+    def _look_up(self) -> Callable[[Key], str]:
+        """From a key to its owner, as a function of local variables alone: that takes half the time."""
+        points, numbers = self._for_one
+        every = list(range(len(points) + 1))
+        starts: Sequence[int] = [every[start] for start in self._starts.tolist()]
+        if not self._few:
+            starts = array("I", starts)
+        # The last one may be nearer than the first point, once around, really is: if it wins, it is looked again.
+        points = [*points, MASK] if self._few else array("Q", [*points, MASK])
+        names = [*(self.members.names[number] for number in numbers), ""]
 
-        def look_up(hashed: int) -> int:
+        def look_up(
+            key: Key,
+            points: Sequence[int] = points,
+            starts: Sequence[int] = starts,
+            shift: int = BITS - self._table_bits,
+            mask: int = MASK,
+            factors: tuple[int, ...] = _FACTORS[1 : self.probes],
+            names: list[str] = names,
+            digest: Callable[[bytes], int] = xxhash.xxh3_64_intdigest,
+        ) -> str:
+            try:
+                hashed = digest(key.encode())  # type: ignore[union-attr]  # what has no encode comes next
+            except AttributeError:
+                hashed = key_hash(key)
             best = starts[hashed >> shift]
             while (nearest := points[best] - hashed) < 0:
                 best += 1
             for factor in factors:
-                place = hashed * factor & MASK
+                place = hashed * factor & mask
                 at = starts[place >> shift]
                 while (distance := points[at] - place) < 0:
                     at += 1
                 if distance < nearest:
                     best, nearest = at, distance
-            return owners[best]
+            return names[best] or self.members.names[self.number_of(hashed)]
 
         return look_up
 
