@@ -22,6 +22,7 @@ class Join(Fault):
 
     aims_at: ClassVar[Aim] = "nodes"
     needs: ClassVar[type | None] = HasMembership
+    changes_members: ClassVar[bool] = True
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         return await _membership.change(environment, targets, joins=True)

@@ -23,6 +23,7 @@ class RemoveMember(Fault):
 
     aims_at: ClassVar[Aim] = "nodes"
     needs: ClassVar[type | None] = HasMembers
+    changes_members: ClassVar[bool] = True
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         return await _change(environment, remove=targets.nodes)
@@ -40,6 +41,7 @@ class AddMember(Fault):
 
     aims_at: ClassVar[Aim] = "nodes"
     needs: ClassVar[type | None] = HasMembers
+    changes_members: ClassVar[bool] = True
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         return await _change(environment, add=targets.nodes)

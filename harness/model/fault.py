@@ -39,6 +39,10 @@ class Fault(ABC):
     on_process_limits: ClassVar[bool] = False
     """Whether it acts on limits that the operating system keeps for each process, which simulated nodes have not."""
 
+    changes_members: ClassVar[bool] = False
+    """Whether it is an operator's change of a system's members: a simulated seed that leaves a drill's faults out makes it all
+    the same, for the drill is about that."""
+
     @abstractmethod
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         """Begin. Raises `FaultError` if it cannot act; what was half done is healed all the same."""

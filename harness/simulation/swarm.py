@@ -53,7 +53,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
 
     plain: bool
     windows: bool = True
-    """Whether the drill's own faults happen."""
+    """Whether the drill's own faults happen. Changes of members do in any case: they are what such a drill is about."""
     varied: bool = False
     """Whether settings of the system and of the workload are drawn as well."""
     load_share: float = 1.0
@@ -92,9 +92,9 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
             rate=max(1.0, drill.load.rate * self.load_share),
             seconds=drill.load.seconds if self.seconds is None else self.seconds,
         )
-        return replace(
-            drill, system=system, workload=workload, load=load, guard=None, faults=drill.faults if self.windows else ()
-        )
+        changes = tuple(item for item in drill.faults if all(fault.changes_members for fault in item.faults))
+        faults = drill.faults if self.windows else changes
+        return replace(drill, system=system, workload=workload, load=load, guard=None, faults=faults)
 
 
 def _conditions(random: Random, names: list[str]) -> Conditions:

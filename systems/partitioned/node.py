@@ -209,7 +209,7 @@ class Server:
         async with asyncio.TaskGroup() as tasks:
             reads = [tasks.create_task(self._read(place)) for place in places[: request.limit]]
         values: dict[str, str] = {}
-        for place, operation in zip(places, (read.result() for read in reads), strict=False):
+        for place, operation in zip(places, (one.result() for one in reads), strict=False):
             if operation is None:
                 return self._misdirected(place)
             if not isinstance(operation.outcome, Done):

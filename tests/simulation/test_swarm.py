@@ -41,6 +41,15 @@ def test_settings_are_drawn_within_what_the_system_takes(name: str) -> None:
     assert {node.name for node in drill.system.nodes()} <= {node.name for system in systems for node in system.nodes()}
 
 
+@pytest.mark.parametrize(("name", "left"), [("partitioned/joins", 1), ("partitioned/source_killed", 1), ("quorum/isolated", 0)])
+def test_a_seed_without_the_drills_own_faults_still_changes_the_members(name: str, left: int) -> None:
+    drill = catalog.find_drill(name).drill
+    assert len(drill.faults) > left or name == "partitioned/joins"
+    drawn = Swarm(plain=False, windows=False).drill(drill, 1)
+    assert len(drawn.faults) == left
+    assert all(fault.changes_members for item in drawn.faults for fault in item.faults)
+
+
 @pytest.mark.parametrize("name", ["quorum/isolated", "featured/slow_features"])
 def test_the_correct_system_holds_whatever_is_added(name: str) -> None:
     drill = catalog.find_drill(name).drill

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -42,7 +43,7 @@ def test_a_scan_goes_on_under_the_map_that_comes_in_the_middle_of_it(tmp_path: P
         await told(server, FIRST)
 
         async def n2(request: Request) -> Response:
-            asked = read(request, ReplicaRequest)  # type: ignore[arg-type]  # of a union
+            asked = read(request, cast("type[ReplicaRequest]", ReplicaRequest))
             if isinstance(asked, Places):
                 await told(server, split(FIRST, "c"))
                 return answer(["a", "b"])
