@@ -1,19 +1,18 @@
 """Timers that fire within tens of microseconds. The event loop's own are accurate to one millisecond.
 
-On Linux a timerfd, watched by the loop, is set for the earliest entry of a heap. Elsewhere the loop's own timer is used.
+An alarm is set for the earliest entry of a heap.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import heapq
 import itertools
-import os
-import sys
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
+
+from harness.node.alarm import alarm
 
 now_ns = time.monotonic_ns
 """The fault plane's only clock, in nanoseconds."""
@@ -48,14 +47,6 @@ class Timer:
             self._on_cancel()
 
 
-class _Alarm(Protocol):
-    """Calls back once, at or shortly after the time that was set last."""
-
-    def set(self, due_ns: int) -> None: ...
-
-    def close(self) -> None: ...
-
-
 class Timers:
     """Runs callbacks in the order of their times, and callbacks of the same time in the order of the calls to `at`.
 
@@ -78,7 +69,7 @@ class Timers:
         self._alarm_ns: int | None = None
         """When the alarm will ring; `_POLLING` while the loop polls, None if it is not set."""
         self._poll_until_ns = 0
-        self._alarm: _Alarm = _TimerFd(loop, self._ring) if sys.platform == "linux" else _LoopTimer(loop, self._ring)
+        self._alarm = alarm(loop, self._ring)
 
     def at(self, due_ns: int, callback: Callable[[], None]) -> Timer:
         """Call `callback` at `due_ns` or shortly after, but never before this method has returned."""
@@ -153,53 +144,3 @@ class Timers:
             callback()
         except Exception as error:  # reported as the loop reports its own; the other timers go on
             self._loop.call_exception_handler({"message": "a timer of the fault plane failed", "exception": error})
-
-
-class _TimerFd:
-    """Linux's timerfd (timerfd_create(2)) through the C library. Python's `os` has it from 3.13 on."""
-
-    _NONBLOCK_CLOEXEC: Final = os.O_NONBLOCK | os.O_CLOEXEC
-    _ABSOLUTE: Final = 1
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._fd = self._libc.timerfd_create(time.CLOCK_MONOTONIC, self._NONBLOCK_CLOEXEC)
-        if self._fd < 0:
-            raise OSError(ctypes.get_errno(), "timerfd_create failed")
-        self._spec = (ctypes.c_int64 * 4)()  # struct itimerspec: interval s, ns; value s, ns
-        self._loop = loop
-        self._ring = ring
-        loop.add_reader(self._fd, self._read)
-
-    def set(self, due_ns: int) -> None:
-        self._spec[2], self._spec[3] = divmod(max(due_ns, 1), 1_000_000_000)  # zero would disarm it
-        if self._libc.timerfd_settime(self._fd, self._ABSOLUTE, self._spec, None) != 0:
-            raise OSError(ctypes.get_errno(), "timerfd_settime failed")
-
-    def close(self) -> None:
-        self._loop.remove_reader(self._fd)
-        os.close(self._fd)
-
-    def _read(self) -> None:
-        try:
-            os.read(self._fd, 8)
-        except BlockingIOError:
-            return  # it was set again between ringing and being read
-        self._ring()
-
-
-class _LoopTimer:
-    """The event loop's own timer, up to one millisecond late, for systems without timerfd."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
-        self._loop = loop
-        self._ring = ring
-        self._handle: asyncio.TimerHandle | None = None
-
-    def set(self, due_ns: int) -> None:
-        self.close()
-        self._handle = self._loop.call_later(max(0.0, (due_ns - now_ns()) / 1e9), self._ring)
-
-    def close(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()

@@ -76,7 +76,7 @@ async def main(node: NodeContext) -> None:
         else:
             batch.finish()
 
-    gatherer = Gatherer(dispatcher.predict, node.log)
+    gatherer = Gatherer(dispatcher.predict, node.log, (settings.gather_ms or 0) / 1e3)
     node.report_unsettled(
         lambda: {
             "requests admitted": dispatcher.outstanding,

@@ -13,7 +13,8 @@ from systems.parts.breaker import Settings as BreakerSettings
 Strategy = Literal["round-robin", "least-outstanding", "two-choices"]
 STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
 _AT_LEAST_ZERO: Final = (
-    "ejection_ms", "longest_ejection_ms", "slow_start_ms", "retries_per_s", "overload_ms", "hedge_ms", "slow_times",
+    "ejection_ms", "longest_ejection_ms", "slow_start_ms", "retries_per_s", "overload_ms", "hedge_ms", "gather_ms",
+    "slow_times",
 )  # fmt: skip
 
 
@@ -40,6 +41,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hedge_ms: float | None = None
     """What has no answer after this long is asked of a second replica as well, at the price of a retry. Set it near the p95 of
     quiet times: much less, and the budget is spent before it is needed."""
+    gather_ms: float | None = 0.5
+    """At a high rate, requests wait for each other for up to so long, to go to a replica together: it takes a third less of the
+    processor. At less than two requests in that time, 4,000 a second, none waits."""
     breaker: BreakerSettings | None = BreakerSettings(
         failure_rate=0.4, slow_rate=0.5, slow_s=0.05, window_s=1.0, least_calls=20, open_s=1.0, probes=4, probe_expires_s=1.0
     )

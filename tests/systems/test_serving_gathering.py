@@ -16,7 +16,7 @@ from harness.http.message import Response
 from harness.http.plain import framed
 from harness.http.requests import Message
 from harness.http.writing import encode_response
-from systems.serving.coalescing import GROUP_MESSAGES, Gatherer
+from systems.serving.coalescing import GROUP_MESSAGES, RATE_S, Gatherer
 
 
 class Groups:
@@ -157,5 +157,67 @@ def test_a_group_has_one_deadline() -> None:
                 await task
             assert list(map(len, groups.seen)) == [2, 1]
             assert groups.deadlines == [soon, None]
+
+    asyncio.run(scenario())
+
+
+def test_at_a_high_rate_requests_of_several_turns_leave_as_one_group() -> None:
+    async def scenario() -> None:
+        groups = Groups()
+        groups.go.set()
+        async with gathering(groups) as (client, held):
+            gatherer = Gatherer(groups.forward, gather_s=1000.0)  # so that any rate is a high one
+            await asyncio.sleep(RATE_S)  # the first group tells the rate
+            first = asyncio.create_task(client.exchange(*requests(b"a"), timeout_s=10))
+            added(gatherer, await held_back(held, 1))
+            assert [one.status for one in (await first)[0]] == [200]
+            asked = [asyncio.create_task(client.exchange(*requests(text), timeout_s=10)) for text in (b"b", b"c", b"d")]
+            for number in range(3):
+                added(gatherer, (await held_back(held, number + 2))[number + 1 :][:1])
+                await asyncio.sleep(0)  # a turn of the loop, after which the group would leave
+            assert groups.seen == [[b"a"]] and gatherer.under_way == 1
+            full = asyncio.create_task(client.exchange(*requests(*[b"e"] * (GROUP_MESSAGES - 3)), timeout_s=10))
+            added(gatherer, (await held_back(held, 5))[4:])
+            for task in (*asked, full):
+                assert {one.status for one in (await task)[0]} == {200}
+            assert [len(group) for group in groups.seen] == [1, GROUP_MESSAGES]
+            gatherer.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_waits_for_more_leaves_in_time() -> None:
+    async def scenario() -> None:
+        groups = Groups()
+        groups.go.set()
+        async with gathering(groups) as (client, held):
+            gatherer = Gatherer(groups.forward, gather_s=0.05)
+            await asyncio.sleep(RATE_S)
+            many = asyncio.create_task(client.exchange(*requests(*[b"a"] * (GROUP_MESSAGES - 1)), timeout_s=10))
+            added(gatherer, await held_back(held, 1))
+            await many
+            few = asyncio.create_task(client.exchange(*requests(b"b"), timeout_s=10))
+            added(gatherer, (await held_back(held, 2))[1:])
+            assert [one.status for one in (await few)[0]] == [200]
+            gatherer.close()
+
+    asyncio.run(scenario())
+
+
+def test_at_a_low_rate_nothing_waits() -> None:
+    async def scenario() -> None:
+        groups = Groups()
+        groups.go.set()
+        async with gathering(groups) as (client, held):
+            gatherer = Gatherer(groups.forward, gather_s=1.5 * RATE_S)  # one request in each `RATE_S` is not worth to wait for
+            await asyncio.sleep(RATE_S)
+            for number in range(2):
+                asked = asyncio.create_task(client.exchange(*requests(b"a"), timeout_s=10))
+                added(gatherer, (await held_back(held, number + 1))[number:])
+                for _ in range(3):  # the turn in which it leaves, and the start of its task
+                    await asyncio.sleep(0)
+                assert len(groups.seen) == number + 1
+                await asked
+            gatherer.close()
 
     asyncio.run(scenario())
