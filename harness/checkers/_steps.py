@@ -18,6 +18,29 @@ def control(history: History) -> pd.DataFrame:
     return history.steps[history.steps["node"] == CONTROL].set_index("step")
 
 
+def undisturbed(history: History, steps: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """For each of these steps, what the control's parameters were after it, and whether there is a control for it."""
+    theirs = history.steps[history.steps["node"] == CONTROL]
+    on = ["generation", "step"] if (theirs["generation"] > 0).any() else ["step"]
+    found = steps[on].merge(theirs[[*on, "parameters"]], on=on, how="left", indicator=True, validate="many_to_one")
+    found.index = steps.index
+    return found["parameters"], found["_merge"] == "both"
+
+
+def stand(history: History, steps: pd.DataFrame) -> pd.Series:
+    """Whether each of these steps is one that the training has gone on from: those of the last group that did it.
+
+    If generations have a control of their own, that says which of them stand.
+    """
+    theirs = history.steps[history.steps["node"] == CONTROL]
+    if (theirs["generation"] > 0).any():
+        kept = theirs[theirs["samples"].notna() & (theirs["generation"] > 0)]
+        final = kept.set_index("step")["generation"]
+    else:
+        final = done(history).groupby("step")["generation"].max()
+    return (steps["step"].map(final) == steps["generation"]).fillna(False).astype(bool)
+
+
 def trains(history: History) -> bool:
     """Whether anything was trained."""
     return not history.steps.empty

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from harness.checkers._steps import control, done, trains
+import pandas as pd
+
+from harness.checkers._steps import control, done, stand, trains
 from harness.checkers._wording import count, listed
 from harness.model.history import CONTROL, History
 from harness.model.verdict import Verdict
@@ -15,27 +17,35 @@ def every_sample_once(history: History) -> Verdict:
 
     A step is one group's: of the last group that has done it. What went into it is what all its ranks contributed, also those
     that did not live to see its end. Which samples are due comes from the undisturbed training. An epoch's samples are its own:
-    the same sample in the next epoch is another use.
+    the same sample in the next epoch is another use. If each rank has batches of its own, they may be applied in any order: a
+    batch is then not missed while it is the last one that its rank was given.
     """
-    steps, expected = done(history), control(history)
+    steps, expected = done(history), control(history)["samples"].dropna()
     if steps.empty:
         return Verdict(valid=None, why="no step was done")
     last = int(steps["step"].max())
     due = expected[expected.index <= last]
     if len(due) <= last:
         return Verdict(valid=None, why=f"there is no control for step {last}")
-    final = steps.groupby("step")["generation"].max()
     begun = history.steps[history.steps["node"] != CONTROL]
-    theirs = begun[(begun["step"].map(final) == begun["generation"]).fillna(False).to_numpy(dtype=bool)]
-    used, wanted = _samples(theirs["samples"]), _samples(due["samples"])
+    used, wanted = _samples(begun[stand(history, begun)]["samples"]), _samples(due)
+    ahead = _samples(expected[expected.index.isin(begun["batch"])])
+    under_way = _samples(expected[expected.index.isin(_under_way(begun))])
     repeated = [sample for sample, number in used.items() if number > 1]
-    missing = [sample for sample in wanted if sample not in used]
-    strange = [sample for sample in used if sample not in wanted]
+    missing = [sample for sample in wanted if sample not in used and sample not in under_way]
+    strange = [sample for sample in used if sample not in wanted and sample not in ahead]
     if repeated or missing or strange:
         parts = [("used more than once", repeated), ("never used", missing), ("used and not due", strange)]
         told = "; ".join(f"{len(found):,} {what}: {listed(found)}" for what, found in parts if found)
         return Verdict(valid=False, why=f"of {count(len(wanted), 'sample')} (epoch:sample) by step {last}, {told}")
     return Verdict(valid=True, why=f"{count(len(wanted), 'sample')} in {count(last + 1, 'step')}, each used once")
+
+
+def _under_way(begun: pd.DataFrame) -> list[int]:
+    """The batches that ranks were given last, of those that are given any."""
+    last = begun[begun["generation"] == begun["generation"].max()]
+    given = last[last["batch"].notna() & last["worker"].isna()].sort_values("begun_ns", kind="stable")
+    return [int(batch) for batch in given.groupby("node")["batch"].last()]
 
 
 def _samples(texts: object) -> Counter[str]:

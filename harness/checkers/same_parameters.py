@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.checkers._steps import at, control, done, trains
+from harness.checkers._steps import at, control, done, trains, undisturbed
 from harness.checkers._wording import count
 from harness.model.history import History
 from harness.model.verdict import Verdict
@@ -13,13 +13,14 @@ def same_parameters(history: History) -> Verdict:
 
     The control is a training from the same seed that nothing disturbed. A sample that was skipped or used twice, a gradient
     that came late, a step that was lost with its optimizer's state: each changes bits, and the bits of all steps that follow.
+    An asynchronous training has no order that two runs share: its control is the recorded updates, done again one by one.
     """
-    steps, expected = done(history), control(history)
+    steps = done(history)
     if steps.empty:
         return Verdict(valid=None, why="no step was done")
-    known = steps[steps["step"].isin(expected.index).to_numpy(dtype=bool)]
-    right = expected["parameters"].loc[known["step"]].array
-    wrong = known[(known["parameters"].array != right).fillna(True)]
+    right, judged = undisturbed(history, steps)
+    known = steps[judged]
+    wrong = known[(known["parameters"].array != right[judged].array).fillna(True)]
     if wrong.empty and len(known) < len(steps):
         missing = int(steps["step"].nunique() - known["step"].nunique())
         return Verdict(valid=None, why=f"there is no control for {count(missing, 'step')} of {steps['step'].nunique():,}")

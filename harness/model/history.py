@@ -47,6 +47,13 @@ them: received from either end, sent on to the other; the difference was held ba
 | `gradient_norm` | Float64 | the length of the mean gradient                                                       |
 | `parameters`    | string  | a digest of the parameters' bits after the step                                       |
 | `samples`       | string  | "epoch:sample" of each sample that this rank contributed, separated by spaces         |
+| `batch`         | Int64   | which batch of the data these are, or that it was given; null if it is the step's own |
+| `worker`        | string  | whose gradient the step is, if it is one worker's alone                               |
+| `computed_at`   | Int64   | of how many steps that gradient's parameters were the result; null if of all before   |
+| `staleness_bound` | Int64 | how many clocks that worker may be ahead of the slowest; null: nothing was promised   |
+
+If runs have no common order of steps, the control is what was done, done again by one process: a row for each step of each
+generation. Its `samples` are those that were due, of the steps that stand; null for steps that were rolled back.
 
 `usage`, a row a look at a process: what the machine gave it, and what it held open. Histories from before it was recorded
 have none. `node` is a node's name, "client" for the load generator, "fault-plane", or "" for the machine as a whole; `moment`
@@ -89,6 +96,7 @@ LINKS: Final = {"link": "string", "connections": "int64", "received_bytes": "int
 STEPS: Final = {
     "node": "string", "generation": "int64", "step": "int64", "begun_ns": "Int64", "done_ns": "Int64", "collective_ns": "Int64",
     "stalled_ns": "Int64", "loss": "Float64", "gradient_norm": "Float64", "parameters": "string", "samples": "string",
+    "batch": "Int64", "worker": "string", "computed_at": "Int64", "staleness_bound": "Int64",
 }  # fmt: skip
 USAGE: Final = {
     "at_ns": "int64", "node": "string", "pid": "int64", "moment": "string", "ran_ns": "Int64", "waited_ns": "Int64",

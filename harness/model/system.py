@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol, runtime_checkable
 
 from harness.model.errors import UsageError
+from harness.model.history import History
 from harness.model.placeholders import INTERNAL, own_in, peers_in
 
 START_TIMEOUT_S: Final = 30.0
@@ -263,6 +264,17 @@ class HasSteps(Protocol):
 
     def control(self, steps: int) -> list[dict[str, object]]:
         """The first steps of an undisturbed training, as rows of the history's `steps`. May take as long as they do."""
+
+
+@runtime_checkable
+class HasReplay(Protocol):
+    """A system whose runs may have no common order of steps: what it is compared with follows from what it did."""
+
+    def replay(self, history: History) -> list[dict[str, object]] | None:
+        """The control, as rows of the history's `steps`: what was done, done again by one process in the recorded order.
+
+        None if these settings have the usual control.
+        """
 
 
 def links_of(system: System) -> list[Link]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.cluster.cluster import Cluster
 from harness.model.history import STEPS, History, frame
-from harness.model.system import HasSteps, System, Trained
+from harness.model.system import HasReplay, HasSteps, System, Trained
 
 _UNDONE: Final = ("done_ns", "collective_ns", "stalled_ns", "loss", "gradient_norm", "parameters")
 _TIMES: Final = ("begun_ns", "done_ns", "at_ns")
@@ -32,11 +32,12 @@ def trained(cluster: Cluster, start_ns: int) -> Trained:
 
 
 def with_control(system: System, history: History) -> History:
-    """The history with the steps of an undisturbed training beside those that were done."""
+    """The history with the steps of an undisturbed training, or of the same one done again, beside those that were done."""
     if not isinstance(system, HasSteps) or history.steps["done_ns"].isna().all():
         return history
     steps = 1 + int(history.steps["step"][history.steps["done_ns"].notna()].max())
-    control = frame(STEPS, system.control(steps))
+    replayed = system.replay(history) if isinstance(system, HasReplay) else None
+    control = frame(STEPS, system.control(steps) if replayed is None else replayed)
     return replace(history, steps=pd.concat([control, history.steps], ignore_index=True))
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
-from harness.model.errors import UsageError
+from harness.model.errors import UsageError, hint
+from harness.model.history import History
 from harness.model.system import Address, Client, Node, Trained
+from systems.parameter_server import replay
 from systems.parameter_server.bugs import BUGS
 from systems.training import Training, records
 from systems.training.client import StepClient
@@ -16,25 +18,31 @@ from systems.training.client import StepClient
 __all__ = ["BUGS", "ParameterServer"]
 
 SERVERS: Final = ("master", "standby")
+SYNCHRONOUS, BOUNDED, ASYNCHRONOUS = MODES = ("synchronous", "bounded", "asynchronous")
 _MOST_WORKERS: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterServer:
-    """Synchronous training with a `master`, its `standby`, and workers `worker1`, `worker2`, ….
+    """Training with a `master`, its `standby`, and workers `worker1`, `worker2`, ….
 
-    Parameters go out, gradients of virtual shards come back; the master adds them in the order of the shards, applies the sum
-    and sends the parameters out again. A worker that is lost costs a fraction of a second; a master that is lost is replaced
-    by the standby, from the newest checkpoint. More than half of the workers have to be there. Faults choose among the
-    workers; the servers are hit only if they are named.
+    Parameters go out, gradients come back. In the synchronous mode these are of virtual shards of one batch; the master adds
+    them in the order of the shards, applies the sum and sends the parameters out again. In the other modes each worker computes
+    batches of its own, and each gradient is applied as it comes. A worker that is lost costs a second at most; a master that is
+    lost is replaced by the standby, from the newest checkpoint. More than half of the workers have to be there. Faults choose
+    among the workers; the servers are hit only if they are named.
     """
 
     workers: int = 3
+    mode: str = "synchronous"
+    """"synchronous"; "bounded": no worker is more than `staleness` clocks ahead of the slowest; or "asynchronous"."""
+    staleness: int | None = None
+    """For the bounded mode: how many clocks, that is updates, a worker may be ahead of the slowest one."""
     model: str = "digits"
     """What is trained; see `systems/training/models`."""
     seed: int = 1
     step_ms: float = 40.0
-    """A step begins no sooner than this after the one before; 0: as soon as it can."""
+    """A step, or a worker's next batch, begins no sooner than this after the one before; 0: as soon as it can."""
     checkpoint_every: int = 20
     """Steps from one checkpoint to the next."""
     checkpoints_kept: int = 2
@@ -49,6 +57,17 @@ class ParameterServer:
                 f"ParameterServer(workers={self.workers!r}): 1 to {_MOST_WORKERS}, because a batch is split into"
                 f" {_MOST_WORKERS} shards."
             )
+        if self.mode not in MODES:
+            raise UsageError(f"ParameterServer(mode={self.mode!r}): there is no such mode. {hint(self.mode, MODES)}")
+        if self.mode == BOUNDED and self.staleness is None:
+            raise UsageError("ParameterServer(mode='bounded'): bounded by what? Give it staleness=, such as 4.")
+        if self.mode != BOUNDED and self.staleness is not None:
+            raise UsageError(
+                f"ParameterServer(mode={self.mode!r}, staleness={self.staleness!r}): the {self.mode} mode has no bound. Leave"
+                " staleness= out, or use mode='bounded'."
+            )
+        if self.staleness is not None and self.staleness < 0:
+            raise UsageError(f"ParameterServer(staleness={self.staleness!r}): how many clocks ahead, at least 0.")
         BUGS.variant(self.bug)
         self._training()
 
@@ -78,6 +97,8 @@ class ParameterServer:
                     "step_ms": self.step_ms,
                     "checkpoint_every": self.checkpoint_every,
                     "checkpoints_kept": self.checkpoints_kept,
+                    "rounds": self.mode == SYNCHRONOUS,
+                    "staleness": self.staleness,
                     **common,
                 },
                 replica=False,
@@ -103,8 +124,13 @@ class ParameterServer:
     def control(self, steps: int) -> list[dict[str, object]]:
         return self._training().control(steps)
 
+    def replay(self, history: History) -> list[dict[str, object]] | None:
+        """In the modes without rounds: the updates of the history, done again in their order, which takes about as long."""
+        return None if self.mode == SYNCHRONOUS else replay.control(history, self.model, self.seed)
+
     def prepare(self) -> None:
-        self._training().prepare()
+        if self.mode == SYNCHRONOUS:
+            self._training().prepare()
 
     def missing(self) -> str | None:
         return self._training().missing()

@@ -25,6 +25,8 @@ class Limits:
     """Without a beat of the master: then the other server stands for election."""
     heard_s: float = 0.6
     """A worker that had work from its master within this time promises itself to no other."""
+    gone_s: float = 1.0
+    """Without a word of a worker, in the modes without rounds: then it is left out, and its batch is another worker's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,26 @@ class Rules:
     """A step takes all shards: those of a worker that does not answer are computed by another."""
     samples_weigh_alike: bool = True
     """The mean is over samples, however many of them a worker computed."""
+
+    # Of the modes without rounds:
+    staleness_checked: bool = True
+    """A worker that is too far ahead of the slowest gets no work."""
+    clocks_count_applied: bool = True
+    """A clock counts updates that were applied, and not what is under way."""
+    gone_are_left_out: bool = True
+    """A worker that is gone is not the slowest any more."""
+    batches_given_again: bool = True
+    """The batch of a worker that is gone is given to another one."""
+    tasks_compared: bool = True
+    """A gradient counts if its batch is, right then, that worker's, with those parameters."""
+    updates_count_once: bool = True
+    """A gradient that is pushed again, because its answer was lost, is not applied again."""
+    parameters_replaced: bool = True
+    """A gradient is computed with the parameters that came with its batch."""
+    updates_weigh_whole: bool = True
+    """An update is the mean over its own batch: there is nothing that workers would share."""
+    open_batches_saved: bool = True
+    """A checkpoint says which batches were given and not applied yet."""
 
 
 CORRECT: Final = Rules()
@@ -104,5 +126,59 @@ BUGS: Final = BugCatalog(
         "terms are not compared: a master that was replaced while it was frozen goes on, and workers serve both",
         Rules(terms_compared=False),
         caught_by=("training/master_paused", "one_history"),
+    ),
+    Bug(
+        "staleness-ignored",
+        "a worker gets work however far it is ahead of the slowest",
+        Rules(staleness_checked=False),
+        caught_by=("staleness/bounded_worker_slow", "bounded_staleness"),
+    ),
+    Bug(
+        "clocks-run-ahead",
+        "a worker's clock counts what it is computing as done, so that others may be one clock further ahead than allowed",
+        Rules(clocks_count_applied=False),
+        caught_by=("staleness/bounded_worker_slow", "bounded_staleness"),
+    ),
+    Bug(
+        "waits-for-the-gone",
+        "the clock of a worker that is gone still counts as the slowest: all others wait for it",
+        Rules(gone_are_left_out=False),
+        caught_by=("staleness/bounded_worker_frozen", "max < 2.5s"),
+    ),
+    Bug(
+        "lost-batches",
+        "the batch of a worker that is gone is given to no other",
+        Rules(batches_given_again=False),
+        caught_by=("staleness/asynchronous_worker_killed", "every_sample_once"),
+    ),
+    Bug(
+        "late-updates",
+        "a gradient is applied when it comes, even if its batch has become another worker's",
+        Rules(tasks_compared=False),
+        caught_by=("staleness/bounded_worker_frozen", "every_sample_once"),
+    ),
+    Bug(
+        "updates-applied-twice",
+        "a gradient that is pushed again, because its answer did not come, is applied again",
+        Rules(updates_count_once=False),
+        caught_by=("staleness/asynchronous_master_stalls", "every_sample_once"),
+    ),
+    Bug(
+        "keeps-parameters",
+        "a worker computes the gradient of a batch with the parameters that came with the batch before",
+        Rules(parameters_replaced=False),
+        caught_by=("staleness/asynchronous_worker_slow", "same_parameters"),
+    ),
+    Bug(
+        "mean-over-workers",
+        "an update is divided by the number of workers once more, as if each had computed a part of it",
+        Rules(updates_weigh_whole=False),
+        caught_by=("staleness/asynchronous_worker_slow", "same_parameters"),
+    ),
+    Bug(
+        "forgets-open-batches",
+        "a checkpoint says how far the batches were given, and not which of them had yet to be applied",
+        Rules(open_batches_saved=False),
+        caught_by=("staleness/bounded_master_killed", "every_sample_once"),
     ),
 )

@@ -7,42 +7,20 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 
 from harness.node.disk import Disk
-from systems.parameter_server.bugs import Rules
 from systems.parameter_server.messages import Pull, Push, Work, pack
 from systems.parameter_server.parameters import parameters_of, row_of
 from systems.parameter_server.protocol import Contribution, Outcome, Round
 from systems.parameter_server.saving import Saving
+from systems.parameter_server.term import LOOK_S, WAIT_S, Changes, Settings
 from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.sampler import Use
 from systems.training.bugs import load
 from systems.training.records import Done, Records
 from systems.training.trainer import Applied, Trainer
-
-CHECKPOINTS: Final = "checkpoints"
-_LOOK_S: Final = 0.01
-"""How often a pull that waits looks whether a shard is overdue."""
-
-_WAIT_S: Final = 0.5
-"""A pull waits so long and no longer, so that its worker knows that the master is there."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a master needs to know."""
-
-    name: str
-    workers: Sequence[str]
-    model: str
-    seed: int
-    step_s: float
-    checkpoint_every: int
-    checkpoints_kept: int
-    rules: Rules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +40,7 @@ class Leading:
         schedule = Schedule(every=settings.checkpoint_every, keep=settings.checkpoints_kept)
         self._checkpoints = Checkpoints(checkpoints, self._trainer.identity(), schedule)
         self._ended = False
-        self._changed = asyncio.Event()
+        self._changes = Changes()
         self._resume()
         self._begin(Applied(loss=0.0, gradient_norm=0.0), settings.workers)
         self._opens_s = asyncio.get_running_loop().time()
@@ -70,24 +48,24 @@ class Leading:
     def end(self) -> None:
         """Do nothing any more: the term is over."""
         self._ended = True
-        self._change()
+        self._changes.tell()
 
     # ------------------------------------------------------------------------------------------------------- requests
 
     async def pull(self, pull: Pull) -> bytes | None:
         """The work for a worker, as soon as there is some; None if the term has ended, or nothing came up for a while."""
         loop = asyncio.get_running_loop()
-        until_s = loop.time() + _WAIT_S
+        until_s = loop.time() + WAIT_S
         while not self._ended and (now_s := loop.time()) < until_s:
             if now_s < self._opens_s:
-                await self._wait(self._opens_s - now_s)
+                await self._changes.wait(self._opens_s - now_s)
                 continue
             seen = (pull.term, pull.seen) == (self.term, self._round.step)
             shards = self._round.deal(pull.worker, seen=seen, now_s=now_s)
             self._change_if_complete()
             if shards is not None:
                 return self._work(shards)
-            await self._wait(_LOOK_S)
+            await self._changes.wait(LOOK_S)
         return None
 
     def push(self, push: Push, data: bytes) -> Outcome:
@@ -104,7 +82,9 @@ class Leading:
         work = Work(
             term=self.term,
             step=self._round.step,
+            batch=self._round.step,
             shards=shards,
+            whole=False,
             progress=self._trainer.progress(),
             loss=self._before.loss,
             gradient_norm=self._before.gradient_norm,
@@ -119,7 +99,7 @@ class Leading:
         try:
             while True:
                 while not self._round.complete and not self._ended:
-                    await self._wait(_LOOK_S)
+                    await self._changes.wait(LOOK_S)
                 if self._ended:
                     return
                 self._one_step(saving)
@@ -153,7 +133,7 @@ class Leading:
         uses = [use for held in contributions for use in held.value.uses]
         applied = trainer.apply(self._rows(contributions))
         parameters, done_ns = trainer.parameters_digest(), time.monotonic_ns()
-        stalled_s = saving.step_done(trainer)
+        stalled_s = saving.step_done(trainer, trainer.progress())
         self._records.begun(self.term, step, uses, at_ns=self._begun_ns)
         self._records.done(
             Done(
@@ -171,7 +151,7 @@ class Leading:
         )
         self._opens_s = max(self._opens_s + self._settings.step_s, asyncio.get_running_loop().time())
         self._begin(applied, sorted(self._round.took_part))
-        self._change()
+        self._changes.tell()
 
     def _rows(self, contributions: Sequence[Contribution[_Gradient]]) -> list[torch.Tensor]:
         if self._settings.rules.samples_weigh_alike:
@@ -180,20 +160,6 @@ class Leading:
         fair = len(contributions) / len(shards)
         return [held.value.row * (fair / shards[held.worker]) for held in contributions]
 
-    # ---------------------------------------------------------------------------------------------------- its own news
-
-    async def _wait(self, timeout_s: float) -> None:
-        """Wait for a change, for so long at most."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._changed.wait()
-        except TimeoutError:
-            return
-
-    def _change(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
     def _change_if_complete(self) -> None:
         if self._round.complete:
-            self._change()
+            self._changes.tell()

@@ -9,10 +9,13 @@ import msgspec
 
 from systems.parts.sampler import Use
 
-PULL, PUSH, BEAT, PROMISE, STATUS = "/pull", "/push", "/beat", "/promise", "/status"
+PULL, PUSH, ALIVE, BEAT, PROMISE, STATUS = "/pull", "/push", "/alive", "/beat", "/promise", "/status"
 
 NOTHING_SEEN: Final = -1
 """The step of a worker that had no work in this term yet."""
+
+WHOLE: Final = -1
+"""Stands for the shard of a gradient that is the sum over all shards of a batch."""
 
 T = TypeVar("T")
 
@@ -30,27 +33,42 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """The master to a worker, before the parameters: compute these shards of this step, or none."""
+    """The master to a worker, before the parameters: compute these shards of a batch, or none."""
 
     term: int
     step: int
+    """How many steps the parameters are the result of."""
+    batch: int
+    """Which batch of the data; in the synchronous mode that of the step."""
     shards: tuple[int, ...]
+    whole: bool
+    """Whether the shards' gradients are to be pushed as one sum."""
     progress: msgspec.Raw
-    """What goes with the parameters: how many steps they are the result of."""
+    """What goes with the parameters for a trainer that is to compute this batch."""
     loss: float
     """What the step before came to; 0 if it was another master's."""
     gradient_norm: float
 
 
 class Push(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker to the master, before the gradient and the loss of one shard. Pushing it again changes nothing."""
+    """A worker to the master, before the gradient and the loss of a shard or a batch. Pushing it again changes nothing."""
 
     worker: str
     term: int
     step: int
+    """How many steps the parameters were the result of that it was computed with."""
+    batch: int
     shard: int
+    """`WHOLE` for the sum over a batch."""
     uses: list[Use]
     """The samples that it computed."""
+
+
+class Alive(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker to its master, while it computes for long: it is there."""
+
+    worker: str
+    term: int
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):

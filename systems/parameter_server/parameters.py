@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 import torch
 from safetensors.torch import load, save
 
 from systems.parameter_server.messages import Damaged
+from systems.parts.sampler import LedgerState
 from systems.training.trainer import MODEL, Trainer
 
 
@@ -31,3 +34,16 @@ def row_of(data: bytes, numbers: int) -> torch.Tensor:
     if len(row) != numbers:
         raise Damaged(f"a gradient of {len(row):,} numbers, not {numbers:,}")
     return row
+
+
+def whole(rows: Iterable[torch.Tensor], numbers: int) -> torch.Tensor:
+    """The gradient of a batch: its shards' rows, added in their order."""
+    total = torch.zeros(numbers)
+    for row in rows:
+        total += row
+    return total
+
+
+def at_batch(batch: int) -> msgspec.Raw:
+    """What a trainer's progress has to be for it to compute a batch, whatever was done before."""
+    return msgspec.Raw(msgspec.json.encode(LedgerState(batch, "")))

@@ -22,11 +22,11 @@ class Saving:
         """What goes with the tensors, by step: a save may still be under way when the next one is due, and refused."""
         self._saver = Saver(checkpoints, written=self._written, failed=self._failed)
 
-    def step_done(self, trainer: Trainer) -> float:
-        """Begin a checkpoint if one is due; returns for how many seconds the training was held up by it."""
+    def step_done(self, trainer: Trainer, progress: msgspec.Raw) -> float:
+        """Begin a checkpoint if one is due, with its `progress`; returns how many seconds that held the training up."""
         if not self._checkpoints.schedule.due(trainer.step):
             return 0.0
-        self._progress[trainer.step] = trainer.progress()
+        self._progress[trainer.step] = progress
         return self._saver.save(trainer.step, 0, 1, trainer.tensors())
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """A server: the master, which holds the parameters and applies the steps, or the standby, which takes over when it is gone.
 
 POST /pull     from workers: parameters out, with shards to compute; answered when there is something new
-POST /push     from workers: a shard's gradient
+POST /push     from workers: a gradient
+POST /alive    from workers: they are there, and compute
 POST /beat     from the other server: it leads
 GET  /status   which term this server knows of, and whether it leads it
 """
@@ -19,13 +20,15 @@ from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
 from harness.node.context import NodeContext
 from systems.parameter_server.bugs import BUGS
-from systems.parameter_server.leading import CHECKPOINTS, Leading, Settings
+from systems.parameter_server.leading import Leading
 from systems.parameter_server.messages import (
+    ALIVE,
     BEAT,
     PROMISE,
     PULL,
     PUSH,
     STATUS,
+    Alive,
     Ask,
     Beat,
     Damaged,
@@ -36,6 +39,8 @@ from systems.parameter_server.messages import (
     unpack,
 )
 from systems.parameter_server.protocol import Outcome, majority
+from systems.parameter_server.term import CHECKPOINTS, Settings
+from systems.parameter_server.updating import Updating
 from systems.training.records import Records
 
 _BEAT_S: Final = 0.1
@@ -63,6 +68,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     step_ms: float
     checkpoint_every: int
     checkpoints_kept: int
+    rounds: bool
+    """Whether all workers compute parts of one batch after another; else each computes batches of its own."""
+    staleness: int | None = None
     bug: str | None = None
 
 
@@ -78,7 +86,7 @@ class Server:
         self._others = {name: HttpClient(node.peers[name]) for name in config.others}
         stored = node.disk.read(_TERM)
         self._term = int(stored or 0)
-        self._leading: Leading | None = None
+        self._leading: Leading | Updating | None = None
         patience_s = self._rules.limits.silent_s if stored else 0 if config.first else _FIRST_S
         self._stands_s = node.clock() + patience_s
 
@@ -91,6 +99,8 @@ class Server:
                     return await self._pull(unpack(request.body, Pull)[0])
                 case "POST", path if path == PUSH:
                     return self._push(request.body)
+                case "POST", path if path == ALIVE:
+                    return self._alive(unpack(request.body, Alive)[0])
                 case "POST", path if path == BEAT:
                     return self._beat(unpack(request.body, Beat)[0])
                 case "GET", path if path == STATUS:
@@ -118,6 +128,11 @@ class Server:
             return self._status(_NOT_LEADING)
         outcome = leading.push(push, data)
         return Response(409 if outcome is Outcome.LATE else 200, outcome.name.lower().encode())
+
+    def _alive(self, alive: Alive) -> Response:
+        if isinstance(self._leading, Updating) and self._leading.term == alive.term:
+            self._leading.alive(alive.worker)
+        return Response()
 
     def _beat(self, beat: Beat) -> Response:
         if beat.term >= self._term:
@@ -170,9 +185,13 @@ class Server:
             step_s=config.step_ms / 1e3,
             checkpoint_every=config.checkpoint_every,
             checkpoints_kept=config.checkpoints_kept,
+            staleness=config.staleness,
             rules=self._rules,
         )
-        leading = Leading(term, settings, self._node.shared(CHECKPOINTS), self._records)
+        if config.rounds:
+            leading: Leading | Updating = Leading(term, settings, self._node.shared(CHECKPOINTS), self._records)
+        else:
+            leading = Updating(term, settings, self._node, self._records)
         self._leading = leading
         beats = [asyncio.create_task(_tell(client, term)) for client in self._others.values()]
         try:

@@ -8,7 +8,9 @@ GET  /status   whom it obeys
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -19,11 +21,14 @@ from harness.http.message import Request, Response, TransportError
 from harness.node.context import NodeContext
 from systems.parameter_server.bugs import BUGS
 from systems.parameter_server.messages import (
+    ALIVE,
     NOTHING_SEEN,
     PROMISE,
     PULL,
     PUSH,
     STATUS,
+    WHOLE,
+    Alive,
     Ask,
     Damaged,
     Promised,
@@ -33,7 +38,7 @@ from systems.parameter_server.messages import (
     pack,
     unpack,
 )
-from systems.parameter_server.parameters import row_bytes, take_parameters
+from systems.parameter_server.parameters import row_bytes, take_parameters, whole
 from systems.parameter_server.protocol import Promise, Promises
 from systems.training.bugs import load
 from systems.training.messages import STEP, Stepped
@@ -44,6 +49,9 @@ _PULL_S: Final = 1.0
 _PUSH_S: Final = 0.4
 _AGAIN_S: Final = 0.03
 """How long a worker waits before it asks a server again that did not answer, or does not lead."""
+
+_ALIVE_S: Final = 0.2
+"""A worker that computes for longer says that it is there."""
 
 _PROMISE: Final = "promise"
 
@@ -69,6 +77,7 @@ class Worker:
         self._promises = Promises(msgspec.json.decode(stored, type=Promise) if stored else Promise(), self._rules)
         self._stepped: asyncio.Future[Stepped] = asyncio.get_running_loop().create_future()
         self._at = 0, NOTHING_SEEN
+        self._kept: bytes | None = None
         self._begun_ns = self._pushed_ns = 0
 
     # ------------------------------------------------------------------------------------------------------- requests
@@ -119,9 +128,12 @@ class Worker:
                 continue
             self._promises.heard(self._node.clock())
             self._take(work, parameters)
-            for shard in work.shards:
-                if not await self._compute(client, server, work, shard):
-                    break
+            if work.whole:
+                await self._compute_whole(client, server, work)
+            else:
+                for shard in work.shards:
+                    if not await self._compute(client, server, work, shard):
+                        break
             self._pushed_ns = time.monotonic_ns()
             term, seen = work.term, work.step
 
@@ -141,14 +153,23 @@ class Worker:
         return obeys
 
     def _take(self, work: Work, parameters: bytes) -> None:
-        """Hold the parameters of a step; that they have come means that the step before is done."""
-        if self._at == (work.term, work.step):
+        """Hold the parameters of a step; that they have come means that the steps before are done."""
+        term, step = self._at
+        if (term, step) == (work.term, work.step) and not work.whole:
             return
-        take_parameters(self._trainer, parameters, work.progress)
-        if self._at == (work.term, work.step - 1):
+        self._hold(work, parameters)
+        if term == work.term and step < work.step and (step == work.step - 1 or work.whole):
+            if step < work.step - 1:  # others have done steps meanwhile
+                self._records.begun(work.term, work.step - 1, [], at_ns=self._begun_ns)
             self._record(work)
         self._at = work.term, work.step
-        self._begun_ns = self._pushed_ns = self._records.begun(work.term, work.step, [])
+        batch = work.batch if work.whole else None
+        self._begun_ns = self._pushed_ns = self._records.begun(work.term, work.step, [], batch=batch)
+
+    def _hold(self, work: Work, parameters: bytes) -> None:
+        kept = parameters if self._rules.parameters_replaced or self._kept is None else self._kept
+        take_parameters(self._trainer, kept, work.progress)
+        self._kept = parameters
 
     def _record(self, work: Work) -> None:
         digest, now_ns, step = self._trainer.parameters_digest(), time.monotonic_ns(), work.step - 1
@@ -175,9 +196,35 @@ class Worker:
             return False
         rows = torch.empty(1, self._trainer.row)
         self._trainer.contribute([shard], rows)
-        uses = self._trainer.uses([shard])
-        push = Push(worker=self._node.name, term=work.term, step=work.step, shard=shard, uses=uses)
-        message = pack(push, row_bytes(rows[0]))
+        return await self._push(client, server, work, shard, (shard,), rows[0])
+
+    async def _compute_whole(self, client: HttpClient, server: str, work: Work) -> bool:
+        """The same with all shards of a batch, added up."""
+        rows = torch.empty(len(work.shards), self._trainer.row)
+        heard_s = self._node.clock()
+        for place, shard in enumerate(work.shards):
+            if not self._obeys(work.term, server):
+                return False
+            self._trainer.contribute([shard], rows[place : place + 1])
+            await asyncio.sleep(0)  # a batch takes long: there may be something to answer
+            if self._node.clock() - heard_s >= _ALIVE_S:
+                await _say_alive(client, Alive(worker=self._node.name, term=work.term))
+                heard_s = self._node.clock()
+        return await self._push(client, server, work, WHOLE, work.shards, whole(rows, self._trainer.row))
+
+    async def _push(
+        self, client: HttpClient, server: str, work: Work, shard: int, shards: Sequence[int], row: torch.Tensor
+    ) -> bool:
+        """Push a gradient until it is answered; whether it was taken."""
+        push = Push(
+            worker=self._node.name,
+            term=work.term,
+            step=work.step,
+            batch=work.batch,
+            shard=shard,
+            uses=self._trainer.uses(shards),
+        )
+        message = pack(push, row_bytes(row))
         while self._obeys(work.term, server):
             try:
                 response = await client.request("POST", PUSH, message, timeout_s=_PUSH_S)
@@ -188,6 +235,11 @@ class Worker:
                 return response.status == 200
             await asyncio.sleep(_AGAIN_S)
         return False
+
+
+async def _say_alive(client: HttpClient, alive: Alive) -> None:
+    with contextlib.suppress(TransportError):  # the push that follows says the same
+        await client.request("POST", ALIVE, pack(alive), timeout_s=_PUSH_S)
 
 
 async def main(node: NodeContext) -> None:

@@ -31,6 +31,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun", omit_default
     at_ns: int
     uses: list[tuple[int, int]]
     """(epoch, sample) of each."""
+    batch: int | None = None
+    """Which batch of the data that is, if steps do not take them in order."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done", omit_defaults=True):
@@ -49,6 +51,12 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done", omit_defaults=
     gradient_norm: float
     parameters: str
     """A digest of the parameters after the step."""
+    worker: str | None = None
+    """Whose gradient it was, if it was one worker's …"""
+    computed_at: int | None = None
+    """… and of how many steps its parameters were the result."""
+    staleness_bound: int | None = None
+    """How many clocks that worker may be ahead of the slowest."""
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True, tag="happened", omit_defaults=True):
@@ -71,11 +79,11 @@ class Records:
         self._node = node
         self._file = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def begun(self, generation: int, step: int, uses: Sequence[Use], at_ns: int | None = None) -> int:
+    def begun(self, generation: int, step: int, uses: Sequence[Use], at_ns: int | None = None, batch: int | None = None) -> int:
         """A step has begun, now or at a time before; returns when."""
         at_ns = time.monotonic_ns() if at_ns is None else at_ns
         used = [(use.epoch, use.sample) for use in uses]
-        self._write(Begun(node=self._node, generation=generation, step=step, at_ns=at_ns, uses=used))
+        self._write(Begun(node=self._node, generation=generation, step=step, at_ns=at_ns, uses=used, batch=batch))
         return at_ns
 
     def done(self, done: Done) -> None:
@@ -128,6 +136,7 @@ def rows(folder: Path) -> Trained:
                     "step": record.step,
                     "begun_ns": record.at_ns,
                     "samples": samples_text(record.uses),
+                    "batch": record.batch,
                 }
             case Done():
                 begun[record.generation, record.step] |= {
@@ -137,6 +146,9 @@ def rows(folder: Path) -> Trained:
                     "loss": record.loss,
                     "gradient_norm": record.gradient_norm,
                     "parameters": record.parameters,
+                    "worker": record.worker,
+                    "computed_at": record.computed_at,
+                    "staleness_bound": record.staleness_bound,
                 }
             case Happened():
                 detail = f"generation {record.generation}: {record.detail}"

@@ -101,8 +101,11 @@ class Trainer:
         generator = torch.default_generator if self._device.type == "cpu" else torch.cuda.default_generators[0]
         generator.manual_seed(key)
 
-    def apply(self, rows: Sequence[torch.Tensor]) -> Applied:
-        """Do the next step with the contributions of all its shards, in the order of the shards, and enter it in the ledger."""
+    def apply(self, rows: Sequence[torch.Tensor], uses: Sequence[Use] | None = None) -> Applied:
+        """Do the next step with the contributions of all its shards, in the order of the shards, and enter it in the ledger.
+
+        `uses` are the samples that they were computed of, if that is not the step's own batch.
+        """
         total = torch.zeros(self.row)
         for row in rows:
             total += row
@@ -112,7 +115,7 @@ class Trainer:
             parameter.grad = total[at : at + parameter.numel()].view_as(parameter).to(self._device)
             at += parameter.numel()
         self.optimizer.step()
-        self.ledger.commit(self.step, self.uses(range(self.order.shards)))
+        self.ledger.commit(self.step, self.uses(range(self.order.shards)) if uses is None else uses)
         return Applied(loss=float(total[-1]), gradient_norm=float(total[:-1].norm()))
 
     def quality(self) -> tuple[str, float]:

@@ -41,6 +41,11 @@ def test_faults_choose_among_the_workers() -> None:
         ({"workers": 0}, "1 to 12"),
         ({"workers": 13}, "split into 12 shards"),
         ({"model": "digit"}, "there is no such model. Did you mean 'digits'"),
+        ({"mode": "asynchronos"}, "there is no such mode. Did you mean 'asynchronous'"),
+        ({"mode": "bounded"}, "Give it staleness="),
+        ({"mode": "bounded", "staleness": -1}, "how many clocks ahead, at least 0"),
+        ({"staleness": 4}, "the synchronous mode has no bound. Leave staleness= out"),
+        ({"mode": "asynchronous", "staleness": 4}, "the asynchronous mode has no bound"),
         ({"step_ms": -1.0}, "at least 0, 1 and 1"),
         ({"bug": "unfence"}, "No bug called 'unfence'. Did you mean 'unfenced'"),
     ],
@@ -95,9 +100,9 @@ def test_a_checkpoint_that_is_still_being_written_when_the_next_is_due_resumes_a
     saving = Saving(checkpoints, lambda kind, detail: told.append((kind, detail)))
     do_a_step(trainer)
     digest = trainer.digest()
-    saving.step_done(trainer)
+    saving.step_done(trainer, trainer.progress())
     do_a_step(trainer)
-    saving.step_done(trainer)
+    saving.step_done(trainer, trainer.progress())
     checkpoints.go_on.set()
     saving.close()
     assert told == [("not saved", "step 2: the save before it is not done yet"), ("saved", "step 1")]

@@ -199,7 +199,7 @@ def test_no_two_servers_ever_have_the_promises_of_a_majority_for_one_term(asks: 
 
 
 def test_a_message_with_any_byte_flipped_is_refused() -> None:
-    push = Push(worker="worker1", term=2, step=3, shard=4, uses=[Use(0, 17, 4, 3)])
+    push = Push(worker="worker1", term=2, step=3, batch=3, shard=4, uses=[Use(0, 17, 4, 3)])
     message = pack(push, b"gradient")
     assert unpack(message, Push) == (push, b"gradient")
     for at in range(len(message)):

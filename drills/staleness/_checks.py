@@ -1,0 +1,17 @@
+"""What the drills of the modes without rounds are judged by."""
+
+from __future__ import annotations
+
+from harness.checkers.bounded_staleness import bounded_staleness
+from harness.checkers.every_sample_once import every_sample_once
+from harness.checkers.recovered import recovered
+from harness.checkers.replicas_agree import replicas_agree
+from harness.checkers.same_parameters import same_parameters
+
+CHECKS = (same_parameters, replicas_agree, every_sample_once, recovered)
+"""The control is what was done, done again. `one_history` is missing: what a takeover rolls back comes to something else."""
+
+BOUNDED_CHECKS = (*CHECKS, bounded_staleness)
+
+MASTER_CHECKS = (same_parameters, replicas_agree, every_sample_once, bounded_staleness)
+"""Of one whose master is replaced: the old one comes back as the standby, and does no step any more."""

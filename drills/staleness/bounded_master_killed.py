@@ -1,0 +1,20 @@
+"""The master is killed under bounded staleness: the standby goes on from the newest checkpoint and its open batches."""
+
+from __future__ import annotations
+
+from drills.staleness._checks import MASTER_CHECKS
+from faults.kill import Kill
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.parameter_server import ParameterServer
+from workloads.steps import Steps
+
+drill = Drill(
+    system=ParameterServer(workers=3, mode="bounded", staleness=2, step_ms=150, checkpoint_every=10),
+    workload=Steps(),
+    load=Load(rate=20, clients=80, seconds=8, timeout_ms=5000),
+    faults=[Kill("master").between(3, 4.5)],
+    checks=MASTER_CHECKS,
+    slos=["availability >= 99%", "max < 4s"],
+    nightly=True,
+)

@@ -1,0 +1,179 @@
+"""The control of the modes without rounds: the updates that a master recorded, done again by one process in their order.
+
+Which gradient is applied when depends on which worker is how fast, so no two runs have the same parameters. But an update is a
+function of its batch and of the parameters that it was computed with, and both are recorded. So all parameters can be computed
+anew from the record; if a run's differ, then something was applied that the record does not tell of, or otherwise than it says.
+
+    python -m harness.launch systems.parameter_server.replay MODEL SEED < ASKED > DONE
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
+from typing import Final
+
+import msgspec
+
+from harness import roots
+from harness.model.errors import HarnessError
+from harness.model.history import CONTROL, History
+
+_RESUMED: Final = re.compile(r"generation (\d+): step (\d+) of term (\d+)")
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """An update: the `step`-th of a term, with which batch's gradient, computed with the parameters after how many."""
+
+    step: int
+    batch: int
+    computed_at: int
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """A term: after which step of which other one it began, and what it did from there on."""
+
+    term: int
+    parent: int = 0
+    begins: int = 0
+    updates: list[Recorded] = []
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be replayed, a term after its parent, and how many batches' samples are wanted."""
+
+    terms: list[Lineage]
+    batches: int
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """The digests of the parameters after each update of each term, up to one that cannot be done, and each batch's samples."""
+
+    parameters: dict[int, list[str]]
+    samples: list[str]
+
+
+def lineages(history: History) -> list[Lineage]:
+    """The terms that have done something, in their order, with what they began from: their updates up to the first gap."""
+    steps = history.steps
+    updates = steps[(steps["computed_at"].notna() & steps["done_ns"].notna()).to_numpy(dtype=bool)].sort_values("step")
+    events = history.events[(history.events["kind"] == "resumed").to_numpy(dtype=bool)]
+    parents = {
+        int(found[1]): (int(found[3]), int(found[2]))
+        for detail in events["detail"]
+        if (found := _RESUMED.fullmatch(detail)) is not None
+    }
+    terms = []
+    for term in sorted(set(updates["generation"].tolist())):
+        rows = updates[updates["generation"] == term]
+        parent, begins = parents.get(term, (0, 0))
+        recorded = [Recorded(*map(int, row)) for row in rows[["step", "batch", "computed_at"]].itertuples(index=False)]
+        whole = [update for place, update in enumerate(recorded) if update.step == begins + place]
+        terms.append(Lineage(term=term, parent=parent, begins=begins, updates=whole))
+    return terms
+
+
+def standing(terms: Sequence[Lineage]) -> dict[int, int]:
+    """Which term each step is of, as far as no later term has begun from before it."""
+    by_term = {lineage.term: lineage for lineage in terms}
+    found: dict[int, int] = {}
+    lineage = terms[-1] if terms else None
+    while lineage is not None:
+        until = min(found, default=math.inf)
+        found |= {update.step: lineage.term for update in lineage.updates if update.step < until}
+        lineage = by_term.get(lineage.parent)
+    return found
+
+
+def control(history: History, model: str, seed: int) -> list[dict[str, object]]:
+    """The rows of the control. Raises `HarnessError` if the record cannot be done again."""
+    terms = lineages(history)
+    stands = standing(terms)
+    batches = 1 + max([*stands, *history.steps["batch"].dropna().astype(int)], default=-1)
+    done = _run(Asked(terms=terms, batches=batches), model, seed)
+    rows: list[dict[str, object]] = []
+    for lineage in terms:
+        for update, parameters in zip_longest(lineage.updates, done.parameters[lineage.term]):
+            kept = stands.get(update.step) == lineage.term
+            rows.append(_row(lineage.term, update.step, parameters, done.samples[update.step] if kept else None))
+    rows += [_row(0, step, None, done.samples[step]) for step in range(batches) if step not in stands]
+    return rows
+
+
+def _row(generation: int, step: int, parameters: str | None, samples: str | None) -> dict[str, object]:
+    return {"node": CONTROL, "generation": generation, "step": step, "parameters": parameters, "samples": samples}
+
+
+def _run(asked: Asked, model: str, seed: int) -> Done:
+    made = subprocess.run(
+        [*roots.program(__name__), model, str(seed)],
+        env=roots.environment(), input=msgspec.json.encode(asked), capture_output=True, check=False,
+    )  # fmt: skip
+    if made.returncode != 0:
+        last = (made.stderr.decode(errors="replace").strip().splitlines() or ["(it said nothing)"])[-1]
+        raise HarnessError(f"The updates of the training could not be done again: {last}")
+    return msgspec.json.decode(made.stdout, type=Done)
+
+
+def replayed(asked: Asked, model: str, seed: int) -> Done:
+    """Do all terms' updates again. Needs PyTorch, and one thread of it."""
+    import torch  # the harness itself does without it
+
+    from systems.parameter_server.parameters import at_batch, parameters_of, take_parameters, whole
+    from systems.training.records import samples_text
+    from systems.training.trainer import Trainer
+
+    worker = Trainer(model, seed)
+    shards = range(worker.order.shards)
+    rows = torch.empty(len(shards), worker.row)
+    branches: dict[tuple[int, int], bytes] = {}
+    digests: dict[int, list[str]] = {}
+    wanted = {(lineage.parent, lineage.begins) for lineage in asked.terms}
+    for lineage in asked.terms:
+        master = Trainer(model, seed)
+        if lineage.begins:
+            master.decode(branches[lineage.parent, lineage.begins])
+        last = _last_uses(lineage.updates)
+        held = {master.step: parameters_of(master)}
+        if (lineage.term, master.step) in wanted:
+            branches[lineage.term, master.step] = master.encode()
+        found = digests.setdefault(lineage.term, [])
+        for update in lineage.updates:
+            if update.computed_at not in held:
+                break  # there were none yet, or they are of before the term: it cannot have been so
+            take_parameters(worker, held[update.computed_at], at_batch(update.batch))
+            worker.contribute(shards, rows)
+            master.apply([whole(rows, worker.row)], worker.uses(shards))
+            found.append(master.parameters_digest())
+            if master.step in last:
+                held[master.step] = parameters_of(master)
+            held = {step: kept for step, kept in held.items() if last.get(step, -1) > update.step}
+            if (lineage.term, master.step) in wanted:
+                branches[lineage.term, master.step] = master.encode()
+    samples = [
+        samples_text((use.epoch, use.sample) for shard in shards for use in worker.order.uses(batch, shard))
+        for batch in range(asked.batches)
+    ]
+    return Done(parameters=digests, samples=samples)
+
+
+def _last_uses(updates: Iterable[Recorded]) -> Mapping[int, int]:
+    """Of each step's parameters that a gradient was computed with: the last update that did."""
+    return {update.computed_at: update.step for update in updates}
+
+
+def main(model: str, seed: int) -> None:
+    """Replay what stdin asks for."""
+    import torch
+
+    torch.set_num_threads(1)
+    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Asked)
+    sys.stdout.buffer.write(msgspec.json.encode(replayed(asked, model, seed)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

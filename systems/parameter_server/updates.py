@@ -1,0 +1,114 @@
+"""The rules of the modes without rounds: which worker computes which batch, and which gradient is applied.
+
+A gradient is applied as soon as it comes, with the number of updates that its parameters held ("Hogwild", Niu et al., NIPS
+2011; "Downpour SGD", Dean et al., NIPS 2012). It is that of one batch of the data, computed by one worker; each batch is one
+worker's at a time, and is given to another one only when that worker is gone. So every batch is applied once, in whatever
+order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from systems.parameter_server.bugs import CORRECT, Rules
+from systems.parameter_server.clocks import Clocks
+from systems.parameter_server.protocol import Outcome
+
+
+class Used(msgspec.Struct, frozen=True, kw_only=True):
+    """Which batches were applied: all before `next` but those that are `open`."""
+
+    next: int = 0
+    open: tuple[int, ...] = ()
+    """In ascending order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A batch that a worker is to compute, and how many updates its parameters hold."""
+
+    batch: int
+    version: int
+
+
+class Updates:
+    """One term, at the master. Times are seconds of any monotonic clock."""
+
+    def __init__(
+        self,
+        used: Used,
+        version: int,
+        *,
+        bound: int | None,
+        rules: Rules = CORRECT,
+        moved: Callable[[str, bool], None] = lambda worker, present: None,
+    ) -> None:
+        """Go on after `version` updates that used these batches. `moved` hears who comes to take part, and who is left out."""
+        self.version = version
+        self._next = used.next
+        self._waiting = list(used.open)
+        """Batches to be given before any new one, in ascending order."""
+        self._given: dict[str, Task] = {}
+        self._last: dict[str, Task] = {}
+        self._clocks = Clocks(bound, rules)
+        self._rules = rules
+        self._moved = moved
+
+    @property
+    def used(self) -> Used:
+        """Which batches were applied so far."""
+        if not self._rules.open_batches_saved:
+            return Used(next=self._next)
+        return Used(next=self._next, open=tuple(sorted([*self._waiting, *(task.batch for task in self._given.values())])))
+
+    def hear(self, worker: str, now_s: float) -> None:
+        """A worker is there."""
+        if self._clocks.hear(worker, now_s):
+            self._moved(worker, True)
+
+    def pull(self, worker: str, now_s: float) -> Task | None:
+        """What a worker is to compute with the parameters as they are; None if it has to wait for slower ones.
+
+        Asking again gives the same batch, with newer parameters: what the first answer gave is refused from then on.
+        """
+        self.hear(worker, now_s)
+        self._leave_out(self._clocks.silent(now_s))
+        if worker in self._given:
+            batch = self._given[worker].batch
+        elif self._clocks.may_go_on(worker, frozenset(self._given)):
+            batch = self._new_batch()
+        else:
+            return None
+        self._given[worker] = Task(batch=batch, version=self.version)
+        return self._given[worker]
+
+    def push(self, worker: str, task: Task, now_s: float) -> Outcome:
+        """Whether a gradient is to be applied: if `HELD`, at once, as the update number `version` from before this call."""
+        self.hear(worker, now_s)
+        if self._given.get(worker) == task:
+            del self._given[worker]
+        elif self._last.get(worker) == task:
+            if self._rules.updates_count_once:
+                return Outcome.AGAIN
+        elif self._rules.tasks_compared:
+            return Outcome.LATE
+        self._last[worker] = task
+        self._clocks.tick(worker)
+        self.version += 1
+        return Outcome.HELD
+
+    def _new_batch(self) -> int:
+        if self._waiting:
+            return self._waiting.pop(0)
+        self._next += 1
+        return self._next - 1
+
+    def _leave_out(self, workers: Sequence[str]) -> None:
+        for worker in workers:
+            self._moved(worker, False)
+            task = self._given.pop(worker, None)
+            if task is not None and self._rules.batches_given_again:
+                self._waiting = sorted([*self._waiting, task.batch])

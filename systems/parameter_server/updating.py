@@ -1,0 +1,176 @@
+"""A master's term in the modes without rounds: every gradient is applied as it comes, from the newest checkpoint on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import msgspec
+import torch
+
+from harness.model.training_events import MEMBERSHIP, Membership
+from harness.node.context import NodeContext
+from systems.parameter_server.messages import WHOLE, Pull, Push, Work, pack
+from systems.parameter_server.parameters import at_batch, parameters_of, row_of
+from systems.parameter_server.protocol import Outcome
+from systems.parameter_server.saving import Saving
+from systems.parameter_server.term import CHECKPOINTS, LOOK_S, WAIT_S, Changes, Settings
+from systems.parameter_server.updates import Task, Updates, Used
+from systems.parts.checkpoint.store import Checkpoint, Checkpoints, Schedule
+from systems.parts.sampler import LedgerState
+from systems.training.bugs import load
+from systems.training.records import Done, Records
+from systems.training.trainer import Applied, Trainer
+
+
+class Progress(LedgerState, frozen=True):
+    """What goes with a checkpoint's tensors."""
+
+    used: Used = Used()
+
+
+class Updating:
+    """One term. Each has checkpoints of its own: two terms that go on from one checkpoint come to different parameters."""
+
+    def __init__(self, term: int, settings: Settings, node: NodeContext, records: Records) -> None:
+        self.term = term
+        self._settings = settings
+        self._node = node
+        self._records = records
+        self._trainer = load(settings.rules.trainer, Trainer)(settings.model, settings.seed)
+        self._ended = False
+        self._changes = Changes()
+        self._opens_s: dict[str, float] = {}
+        """From when on a worker gets its next batch."""
+        self._given_ns: dict[str, int] = {}
+        used = self._resume()
+        self._updates = Updates(used, self._trainer.step, bound=settings.staleness, rules=settings.rules, moved=self._moved)
+        self._before = Applied(loss=0.0, gradient_norm=0.0)
+        self._parameters: bytes | None = None
+        self._saving = Saving(self._of_term(term), lambda kind, detail: self._records.event(kind, self.term, detail))
+
+    def end(self) -> None:
+        """Do nothing any more: the term is over."""
+        self._ended = True
+        self._changes.tell()
+
+    async def run(self) -> None:
+        """Return when the term is over. Requests do the work."""
+        try:
+            while not self._ended:
+                await self._changes.wait(WAIT_S)
+        finally:
+            self._saving.close()
+
+    # ------------------------------------------------------------------------------------------------------- requests
+
+    async def pull(self, pull: Pull) -> bytes | None:
+        """The work for a worker, as soon as there is some; None if the term has ended, or nothing came up for a while."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + WAIT_S
+        while not self._ended and (now_s := loop.time()) < until_s:
+            opens_s = self._opens_s.get(pull.worker, now_s)
+            if now_s < opens_s:
+                self._updates.hear(pull.worker, now_s)
+                await self._changes.wait(min(opens_s - now_s, LOOK_S))
+            elif (task := self._updates.pull(pull.worker, now_s)) is not None:
+                self._opens_s[pull.worker] = now_s + self._settings.step_s
+                self._given_ns[pull.worker] = time.monotonic_ns()
+                return self._work(task)
+            else:
+                await self._changes.wait(LOOK_S)
+        return None
+
+    def push(self, push: Push, data: bytes) -> Outcome:
+        """Apply a gradient, if it is to be. Raises `Damaged` if it is none of this model."""
+        row = row_of(data, self._trainer.row)
+        task, version = Task(batch=push.batch, version=push.step), self._updates.version
+        outcome = Outcome.LATE
+        if push.shard == WHOLE and not self._ended:
+            outcome = self._updates.push(push.worker, task, asyncio.get_running_loop().time())
+        if outcome is Outcome.HELD:
+            self._apply(push, row, version)
+            self._changes.tell()
+        elif outcome is Outcome.LATE:
+            detail = f"{push.worker}'s gradient of batch {push.batch} with the parameters after {push.step} updates"
+            self._records.event("refused", self.term, f"{detail}: the batch is not its own any more")
+        return outcome
+
+    def alive(self, worker: str) -> None:
+        """A worker says that it is there."""
+        self._updates.hear(worker, asyncio.get_running_loop().time())
+
+    def _work(self, task: Task) -> bytes:
+        if self._parameters is None:
+            self._parameters = parameters_of(self._trainer)
+        work = Work(
+            term=self.term,
+            step=task.version,
+            batch=task.batch,
+            shards=tuple(range(self._trainer.order.shards)),
+            whole=True,
+            progress=at_batch(task.batch),
+            loss=self._before.loss,
+            gradient_norm=self._before.gradient_norm,
+        )
+        return pack(work, self._parameters)
+
+    # --------------------------------------------------------------------------------------------------------- updates
+
+    def _apply(self, push: Push, row: torch.Tensor, version: int) -> None:
+        trainer, now_ns = self._trainer, time.monotonic_ns()
+        begun_ns = self._given_ns.get(push.worker, now_ns)
+        weighed = row if self._settings.rules.updates_weigh_whole else row / len(self._settings.workers)
+        self._before = trainer.apply([weighed], push.uses)
+        self._parameters = None
+        stalled_s = self._saving.step_done(trainer, self._progress())
+        self._records.begun(self.term, version, push.uses, at_ns=begun_ns, batch=push.batch)
+        self._records.done(
+            Done(
+                node=self._settings.name,
+                generation=self.term,
+                step=version,
+                begun_ns=begun_ns,
+                at_ns=time.monotonic_ns(),
+                collective_ns=now_ns - begun_ns,
+                stalled_ns=round(stalled_s * 1e9),
+                loss=self._before.loss,
+                gradient_norm=self._before.gradient_norm,
+                parameters=trainer.parameters_digest(),
+                worker=push.worker,
+                computed_at=push.step,
+                staleness_bound=self._settings.staleness,
+            )
+        )
+
+    def _moved(self, worker: str, present: bool) -> None:
+        told = Membership(term=self.term, step=self._updates.version, worker=worker, present=present)
+        self._node.event(MEMBERSHIP, told)
+
+    # ----------------------------------------------------------------------------------------------------- checkpoints
+
+    def _progress(self) -> msgspec.Raw:
+        state = self._trainer.ledger.state
+        return msgspec.Raw(msgspec.json.encode(Progress(state.step, state.sha256, used=self._updates.used)))
+
+    def _of_term(self, term: int) -> Checkpoints:
+        schedule = Schedule(every=self._settings.checkpoint_every, keep=self._settings.checkpoints_kept)
+        return Checkpoints(self._node.shared(f"{CHECKPOINTS}-{term}"), self._trainer.identity(), schedule)
+
+    def _resume(self) -> Used:
+        """Go on from the newest sound checkpoint of the highest term that has one; returns the batches used by then."""
+        parent, found = self._newest()
+        if found is None:
+            self._records.event("resumed", self.term, "step 0, the first")
+            return Used()
+        for refusal in found.refused:
+            self._records.event("refused", self.term, str(refusal))
+        self._trainer.resume(found)
+        self._records.event("resumed", self.term, f"step {self._trainer.step} of term {parent}")
+        return msgspec.json.decode(found.progress, type=Progress).used
+
+    def _newest(self) -> tuple[int, Checkpoint | None]:
+        for term in range(self.term - 1, 0, -1):
+            if (found := self._of_term(term).newest()) is not None:
+                return term, found
+        return 0, None

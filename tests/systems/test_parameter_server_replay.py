@@ -1,0 +1,72 @@
+"""Replays: the updates that were recorded, done again, come to the parameters that there were."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from harness.model.history import History
+from systems.parameter_server.parameters import at_batch, parameters_of, take_parameters, whole
+from systems.parameter_server.replay import Asked, Lineage, Recorded, lineages, replayed, standing
+from systems.training.trainer import Trainer
+
+
+def update(step: int, batch: int, computed_at: int, *, generation: int = 1, done: bool = True) -> dict[str, object]:
+    return {
+        "node": "master", "generation": generation, "step": step, "begun_ns": step, "done_ns": step if done else None,
+        "batch": batch, "worker": "worker1", "computed_at": computed_at,
+    }  # fmt: skip
+
+
+def resumed(term: int, told: str) -> dict[str, object]:
+    return {"at_ns": term, "node": "master", "kind": "resumed", "detail": f"generation {term}: {told}"}
+
+
+def test_terms_are_read_with_what_they_went_on_from_and_only_what_the_last_one_rests_on_stands() -> None:
+    steps = [update(0, 0, 0), update(1, 2, 0), update(2, 1, 1), update(1, 1, 1, generation=3), update(2, 2, 1, generation=3)]
+    history = History.of([], events=[resumed(1, "step 0, the first"), resumed(3, "step 1 of term 1")], steps=steps)
+    terms = lineages(history)
+    assert terms == [
+        Lineage(term=1, updates=[Recorded(0, 0, 0), Recorded(1, 2, 0), Recorded(2, 1, 1)]),
+        Lineage(term=3, parent=1, begins=1, updates=[Recorded(1, 1, 1), Recorded(2, 2, 1)]),
+    ]
+    assert standing(terms) == {0: 1, 1: 3, 2: 3}
+
+
+def test_a_record_with_a_gap_is_read_up_to_it() -> None:
+    assert lineages(History.of([], steps=[update(0, 0, 0), update(2, 1, 1)]))[0].updates == [Recorded(0, 0, 0)]
+    assert standing(lineages(History.of([]))) == {}
+
+
+@pytest.fixture(scope="module")
+def workers() -> tuple[Trainer, Trainer]:
+    torch.set_num_threads(1)
+    return Trainer("digits", 1), Trainer("digits", 1)
+
+
+def test_updates_of_old_parameters_and_of_a_second_term_come_to_the_same_bits(workers: tuple[Trainer, Trainer]) -> None:
+    master, worker = workers
+    first = [Recorded(0, 0, 0), Recorded(1, 2, 0), Recorded(2, 1, 1)]
+    second = [Recorded(1, 1, 1), Recorded(2, 2, 1)]
+    held, digests, state = {0: parameters_of(master)}, dict[int, list[str]](), b""
+    for term, updates in ((1, first), (2, second)):
+        if term == 2:
+            master.decode(state)
+        for one in updates:
+            take_parameters(worker, held[one.computed_at], at_batch(one.batch))
+            rows = torch.empty(12, worker.row)
+            worker.contribute(range(12), rows)
+            master.apply([whole(rows, worker.row)], worker.uses(range(12)))
+            digests.setdefault(term, []).append(master.parameters_digest())
+            held[master.step] = parameters_of(master)
+            state = state or master.encode()
+    asked = Asked(terms=[Lineage(term=1, updates=first), Lineage(term=2, parent=1, begins=1, updates=second)], batches=3)
+    done = replayed(asked, "digits", 1)
+    assert done.parameters == digests
+    assert digests[1][1:] != digests[2]
+    assert [len(samples.split()) for samples in done.samples] == [96, 96, 96]
+
+
+def test_an_update_of_parameters_that_there_were_not_is_where_it_ends() -> None:
+    asked = Asked(terms=[Lineage(term=1, updates=[Recorded(0, 0, 1)])], batches=1)
+    assert replayed(asked, "digits", 1).parameters == {1: []}
