@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.checkers.corruption_named import corruption_named
 from harness.checkers.every_sample_once import every_sample_once
 from harness.checkers.one_history import one_history
 from harness.checkers.recovered import recovered
@@ -12,3 +13,6 @@ CHECKS = (same_parameters, replicas_agree, one_history, every_sample_once, recov
 
 MASTER_CHECKS = (same_parameters, replicas_agree, one_history, every_sample_once)
 """Of a parameter server whose master is replaced: the old one comes back as the standby, and does no step any more."""
+
+LEFT_OUT = (corruption_named, replicas_agree, every_sample_once)
+"""Of a training with a rank that computes wrongly and is left out for good. Until it is found out its steps are wrong."""

@@ -19,6 +19,7 @@ from harness.cluster.fault_plane import EMBEDDED, PLANE, PlaneKind, opened_plane
 from harness.cluster.network_namespaces import NetworkNamespaces
 from harness.cluster.node_clocks import NodeClocks
 from harness.cluster.node_disks import NodeDisks
+from harness.cluster.node_memories import NodeMemories
 from harness.cluster.node_moments import NodeMoments
 from harness.cluster.node_processes import NodeProcesses
 from harness.cluster.ports import HOST, Ports, reserved
@@ -88,6 +89,7 @@ class Cluster:
         self.links = ProxiedLinks(system, plane, probe)
         self.disks = NodeDisks(folder, self._steering)
         self.moments = NodeMoments(self._steering, self.processes)
+        self.memories = NodeMemories(self._steering)
         self.clocks = NodeClocks(self._steering, self._fake_clocks, probe, self.background)
 
     @classmethod

@@ -7,6 +7,7 @@ from collections import defaultdict
 from harness.model.errors import FaultError
 from harness.model.steering import Counter, Setting, Term, Tracked
 from harness.node.control import ControlPage
+from harness.node.memory import Memory
 from harness.node.moments import Moments
 
 
@@ -22,6 +23,11 @@ class Steering:
     def moments(self) -> Moments:
         """Where the node is to stop itself."""
         return self._page.moments
+
+    @property
+    def memory(self) -> Memory:
+        """Where bits of its memory are to flip."""
+        return self._page.memory
 
     def hold(self, setting: Setting, label: str, value: int = 1) -> None:
         """Add this to a setting until the window releases it."""

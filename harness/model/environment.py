@@ -13,6 +13,7 @@ from random import Random
 from typing import Protocol
 
 from harness.model.evidence import Evidence
+from harness.model.flips import Flips, Seen
 from harness.model.moment import Moment
 from harness.model.packets import Dropped, Flow, Shaping
 from harness.model.steering import Counter, Setting, Term, Tracked
@@ -217,6 +218,19 @@ class Moments(Protocol):
         """Expect it no more; a node that has stopped itself goes on, unless it was killed or a window stops it."""
 
 
+class Memories(Protocol):
+    """What nodes compute and keep in memory, as far as they tell of it; see `harness.node.context.NodeContext.computed`."""
+
+    def flip(self, label: str, name: str, flips: Flips) -> None:
+        """Have bits flip until `stop`. Raises `FaultError` for a foreign program, or if there is no room for one more fault."""
+
+    def seen(self, label: str, name: str) -> Seen | None:
+        """What came of it; None if it was not asked for."""
+
+    def stop(self, label: str, name: str) -> None:
+        """Have no more flip; nothing happens if there was none."""
+
+
 class Background(Protocol):
     """Work that goes on while windows hold, one piece a window."""
 
@@ -246,6 +260,8 @@ class Environment(Protocol):
     def packets(self) -> Packets: ...
     @property
     def moments(self) -> Moments: ...
+    @property
+    def memories(self) -> Memories: ...
     @property
     def background(self) -> Background: ...
 

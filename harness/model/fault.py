@@ -18,7 +18,7 @@ from harness.model.steps import Steps
 from harness.model.system import System
 
 Aim = Literal["nodes", "links"]
-Use = Literal["files", "clock"]
+Use = Literal["files", "clock", "memory"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Fault(ABC):
     needs: ClassVar[type | None] = None
     """The capability (a protocol such as `HasLeader`) that it asks of the system."""
     uses: ClassVar[Use | None] = None
-    """What a node must use for this fault of it to show: files of its own, or the wall clock."""
+    """What a node must use for this fault of it to show: files of its own, the wall clock, or
+    memory that it tells of."""
     on_packets: ClassVar[bool] = False
     """Whether it acts on packets between network namespaces, as `Drill(namespaces=True)` has them."""
     on_process_limits: ClassVar[bool] = False
@@ -70,6 +71,10 @@ class Fault(ABC):
         """This fault for `for_s` seconds, beginning as soon as a training has done `step` steps."""
         return StepWindow(fault=self, steps=Steps(begin=step, for_s=for_s))
 
+    def from_step(self, step: int) -> StepWindow:
+        """This fault to the load's end, beginning as soon as a training has done `step` steps."""
+        return StepWindow(fault=self, steps=Steps(begin=step))
+
     def between_steps(self, from_step: int, to_step: int) -> StepWindow:
         """This fault from when `from_step` steps are done until `to_step` are.
 
@@ -87,6 +92,7 @@ class Fault(ABC):
         syncing: str | None = None,
         synced: str | None = None,
         renaming: str | None = None,
+        collective: str | None = None,
         nth: int = 1,
         at: str = "",
         from_s: float = 0.0,
@@ -94,8 +100,8 @@ class Fault(ABC):
     ) -> MomentWindow:
         """This fault for `for_s` seconds, beginning just when a node does something for the `nth` time after `from_s`.
 
-        Exactly one of the first seven says what, see `harness.model.moment.Event`, and gives the beginning of the request's
-        path or of the file's name; "" is any. The node is `at`, or else the fault's target.
+        Exactly one of the first eight says what, see `harness.model.moment.Event`, and gives the beginning of the request's
+        path, of the file's name or of the collective's; "" is any. The node is `at`, or else the fault's target.
         `Kill("n1").when(sent="/replica", nth=3)` kills n1 just after its third request to a replica has left it.
         """
         given = {
@@ -108,6 +114,7 @@ class Fault(ABC):
                 ("syncing", syncing),
                 ("synced", synced),
                 ("renaming", renaming),
+                ("collective", collective),
             )
             if match is not None
         }

@@ -14,7 +14,8 @@ MATCH_BYTES: Final = 64
 
 @unique
 class Event(IntEnum):
-    """What a node does, as its disk and its connections see it. `what` is a request's path, or a file's name."""
+    """What a node does, as its disk and its connections see it. `what` is a request's path, a file's name, or a
+    collective's."""
 
     SENT = 1
     """A request was sent to another node, with all else that was sent in the same turn of the event loop."""
@@ -30,6 +31,8 @@ class Event(IntEnum):
     """A file was synced, and nothing has been done since."""
     RENAMING = 7
     """A file that is complete is about to take its name, as when a log is compacted. `what` is that name."""
+    COLLECTIVE = 8
+    """A rank of a training is about to take part in a collective: "gather" (a step's gradients), "exchange", "broadcast"."""
 
 
 EVENT_NAMES: Final = {event: event.name.lower() for event in Event}

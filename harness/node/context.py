@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Final, TypeVar, cast
@@ -136,6 +136,15 @@ class NodeContext:
         there even if the node is killed in the next moment.
         """
         self._machine.write_event(self.monotonic_ns(), kind, detail)
+
+    def computed(self, name: str, contents: Sequence[memoryview]) -> None:
+        """Say that this has just been computed, or is kept: a fault may flip bits of it (`harness.model.flips`).
+
+        `contents` are bytes that may be written to, all together what has the name, such as "gradient". Each flip is an event,
+        `bit_flipped`, told before this returns. Costs next to nothing while there is no such fault.
+        """
+        for flipped in self._machine.control.memory.passes(name, contents):
+            self.event("bit_flipped", {"of": name, **flipped._asdict()})
 
     def pacer(self) -> Pacer:
         """Sleeps until exact times of `monotonic_ns`; the loop's own timers count in milliseconds."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.model.steering import Counter, Setting, Term, Tracked
-from harness.node import moments
+from harness.node import memory, moments
 
 _WORD: Final = 8
 _TERMS_AT: Final = 16
@@ -28,7 +28,8 @@ _HOLES: Final = 4
 _NAME_AT: Final = 3 + 2 * _HOLES
 _NAME_BYTES: Final = (_FILE_WORDS - _NAME_AT) * _WORD
 _MOMENTS_AT: Final = _FILES_AT + _FILES * _FILE_WORDS
-_WORDS: Final = _MOMENTS_AT + moments.WORDS
+_MEMORY_AT: Final = _MOMENTS_AT + moments.WORDS
+_WORDS: Final = _MEMORY_AT + memory.WORDS
 
 ALL: Final = 2**63 - 1
 """The synced length of a file that is on the disk whole, whatever its length."""
@@ -48,6 +49,7 @@ class ControlPage:
                 self._map = mmap.mmap(file.fileno(), _WORDS * _WORD)
         self._words = memoryview(self._map).cast("q")
         self.moments = moments.Moments(self._words, _MOMENTS_AT, stop)
+        self.memory = memory.Memory(self._words, _MEMORY_AT)
 
     @classmethod
     def create(cls, path: Path) -> ControlPage:

@@ -14,7 +14,7 @@ from harness.model.errors import UsageError, hint
 from harness.model.fault import Composition, Fault
 from harness.run import catalog
 
-_WHEN: Final = ("between", "flapping", "at_step", "between_steps", "at_random", "at_random_steps")
+_WHEN: Final = ("between", "flapping", "at_step", "from_step", "between_steps", "at_random", "at_random_steps")
 _EXAMPLE: Final = "Such as 'Kill(\"rank1\").at_step(120)' or 'Latency(\"rank0>rank1\", delay_ms=50).between(5, 10)'."
 
 

@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from harness.cluster.background import Background
 from harness.cluster.node_clocks import NodeClocks
+from harness.cluster.node_memories import NodeMemories
 from harness.cluster.node_moments import NodeMoments
 from harness.cluster.probe import Probe
 from harness.cluster.steering import Steering
@@ -59,6 +60,7 @@ class SimulatedCluster:
         self.packets: Packets = SimulatedPackets(self.network, [*self.nodes, CLIENT])
         self.disks = SimulatedDisks(self.hosts, steering)
         self.moments = NodeMoments(steering, self.processes)
+        self.memories = NodeMemories(steering)
         self.clocks = NodeClocks(steering, {}, probe, self.background)
 
     def monotonic_ns(self) -> int:

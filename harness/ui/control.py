@@ -20,7 +20,7 @@ from harness.model.errors import FaultError, HarnessError, UsageError
 from harness.model.evidence import Targets
 from harness.model.fault import Fault, Window
 from harness.model.fault_window import FaultWindow
-from harness.model.system import links_of
+from harness.model.system import HasSteps, links_of
 from harness.run import catalog
 from harness.run.injector import described, hold
 from harness.run.schedule import PlannedWindow
@@ -252,13 +252,15 @@ class Control:
         )
 
     def _in_use(self, kind: type[Fault]) -> bool:
-        """Whether some node uses what this fault disturbs: a disk or a clock that no node uses shows no fault."""
+        """Whether some node uses what this fault disturbs: one that no node uses shows no fault."""
         match kind.uses:
             case "files":
                 folders = [self._cluster.disks.folder(name) for name in self._cluster.nodes]
                 return any(path.is_file() for folder in folders for path in folder.rglob("*"))
             case "clock":
                 return any(self._reads_clock(name) for name in self._cluster.nodes)
+            case "memory":
+                return isinstance(self._cluster.system, HasSteps)
         return True
 
     def _reads_clock(self, name: str) -> bool:

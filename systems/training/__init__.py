@@ -46,6 +46,11 @@ class Training:
     checkpoint_every: int = 20
     """Steps from one checkpoint to the next."""
     checkpoints_kept: int = 2
+    audit_every: int = 0
+    """Every how many steps one shard is computed by another rank as well; 0: what ranks compute is taken for right.
+
+    With it all that ranks exchange and hold is under checksums; see `systems/training/guard.py`.
+    """
     bug: str | None = None
     """The name of a known bug; see `systems/training/bugs.py`."""
 
@@ -66,6 +71,8 @@ class Training:
                 f" checkpoints_kept={self.checkpoints_kept!r}): at least 0, 1 and 1."
             )
 
+        if self.audit_every < 0:
+            raise UsageError(f"Training(audit_every={self.audit_every!r}): at least 0.")
         BUGS.variant(self.bug)
 
     def nodes(self) -> Sequence[Node]:
@@ -95,6 +102,7 @@ class Training:
                     "seed": self.seed,
                     "device": self.device,
                     "step_ms": self.step_ms,
+                    "audit_every": self.audit_every,
                     **common,
                 },
             )

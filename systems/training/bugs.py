@@ -24,6 +24,8 @@ class Parts:
 
     trainer: str = "systems.training.trainer:Trainer"
     worker: str = "systems.training.worker:Worker"
+    guard: str = "systems.training.guard:Guard"
+    checkpoints: str = "systems.parts.checkpoint.store:Checkpoints"
     limits: Limits = Limits()  # noqa: RUF009 - frozen
 
 

@@ -4,6 +4,7 @@ POST /beat, /watch      from ranks: they live; the second is never answered, its
 POST /store             {"key", "value"}: an address that a gloo process is found at
 GET  /store?key=…       that address, as soon as it is there
 POST /written           from ranks: a part of a checkpoint is on the disk
+POST /accuse            from ranks: a member of the group computes wrongly
 GET  /status            the group
 
 No training happens here, and it goes on without a coordinator for as long as no rank is lost. Generations and the group are on
@@ -21,10 +22,12 @@ import msgspec
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
 from harness.node.context import NodeContext
-from systems.parts.checkpoint.store import Checkpoints, Schedule
+from systems.parts.checkpoint.store import Checkpoints, Schedule, withdraw
 from systems.training.bugs import BUGS
+from systems.training.distrust import Distrust, Finding
 from systems.training.membership import Cause, Group, Membership, choose
 from systems.training.messages import (
+    ACCUSE,
     BEAT,
     FORM,
     PREPARE,
@@ -33,6 +36,7 @@ from systems.training.messages import (
     STORE,
     WATCH,
     WRITTEN,
+    Accused,
     Beat,
     Form,
     Got,
@@ -80,6 +84,8 @@ class Coordinator:
         stored = node.disk.read(_GROUP)
         group = msgspec.json.decode(stored, type=Group) if stored else None
         self._membership = Membership(config.ranks, BUGS.variant(config.bug).limits, node.clock(), group)
+        self._distrust = Distrust(node.disk, config.ranks)
+        self._found: Finding | None = None
         self._woken = asyncio.Event()
         self._store: dict[str, asyncio.Future[bytes]] = {}
         self._parts: dict[tuple[int, int], dict[str, Written]] = {}
@@ -104,6 +110,10 @@ class Coordinator:
                 return Response.json(Got(value=await asyncio.shield(self._entry(request.query["key"]))))
             case "POST", path if path == WRITTEN:
                 self._written(request.decode(Written))
+                return Response()
+            case "POST", path if path == ACCUSE:
+                self._found = self._found or self._distrust.accused(request.decode(Accused), self._membership.group)
+                self._woken.set()
                 return Response()
             case "GET", path if path == STATUS:
                 group = self._membership.group
@@ -135,14 +145,34 @@ class Coordinator:
                     await self._woken.wait()
             self._woken.clear()
             now_s = self._node.clock()
-            if cause := self._membership.cause(now_s):
+            if self._found is not None:
+                await self._leave_out(self._found)
+            elif cause := self._membership.cause(now_s):
                 await self._regroup(cause)
+            elif self._membership.complete and self._distrust.pending(self._membership.group):
+                self._distrust.settled(self._membership.group)
             elif now_s >= look_outside_s and self._membership.complete:
-                for name in self._membership.outside(now_s):
+                for name in self._distrust.without(self._membership.outside(now_s)):
                     if await self._reaches_all(name):
                         await self._regroup(Cause(why="can be taken in", about=name))
                         break
                 look_outside_s = self._node.clock() + _TAKE_IN_S
+
+    async def _leave_out(self, found: Finding) -> None:
+        """Go on without ranks that compute wrongly, from before the first step that may be wrong by them."""
+        self._found = None
+        for name in found.names:
+            self._note("named", f"{name} {found.why}, told by {' '.join(found.by)}")
+        if found.since is not None:
+            try:
+                steps = withdraw(self._node.shared(CHECKPOINTS), found.since)
+            except OSError as error:
+                self._note("not withdrawn", f"checkpoints after step {found.since}: {error.strerror or error}")
+            else:
+                self._note("taken back", f"to step {found.since}; checkpoints withdrawn: {steps or 'none'}")
+        await self._regroup(
+            Cause(why="computes wrongly" if found.since is not None else "held another state", about=" ".join(found.names))
+        )
 
     async def _regroup(self, cause: Cause) -> None:
         """Have everybody leave the group, and form the next one of those that answer and reach one another."""
@@ -151,7 +181,7 @@ class Coordinator:
         self._node.disk.replace(_GENERATION, str(self._generation).encode())
         self._store.clear()
         answers = await self._prepare()
-        members = choose(answers)
+        members = choose({name: answers[name] for name in self._distrust.without(list(answers))})
         if not members:
             self._note("alone", "no rank answers")
             self._membership.disbanded()
@@ -159,7 +189,7 @@ class Coordinator:
         incarnations = {name: answers[name].incarnation for name in members}
         group = Group(generation=self._generation, members=members, incarnations=incarnations)
         self._node.disk.replace(_GROUP, msgspec.json.encode(group))
-        form = msgspec.json.encode(Form(generation=group.generation, members=members))
+        form = msgspec.json.encode(Form(generation=group.generation, members=members, limits=self._distrust.limits(members)))
         told = await asyncio.gather(*(self._ask(name, FORM, form, _ANSWER_S) for name in members))
         self._membership.formed(group, self._node.clock())
         refused = [name for name, answer in zip(members, told, strict=True) if answer is None]
@@ -214,10 +244,16 @@ class Coordinator:
         parts[written.shard.name] = written
         if len(parts) < written.world:
             return
+        if self._distrust.void(written.generation, written.step):
+            return
+        if len({(part.state, bytes(part.progress)) for part in parts.values()}) > 1:
+            self._note("not saved", f"step {written.step}: its ranks hold different states")
+            return
         del self._parts[written.step, written.generation]
         checkpoints = Checkpoints(self._node.shared(CHECKPOINTS), written.identity, self._schedule)
         try:
-            checkpoints.commit(written.step, [part.shard for _, part in sorted(parts.items())], written.progress)
+            shards = [part.shard for _, part in sorted(parts.items())]
+            checkpoints.commit(written.step, shards, written.progress, written.state)
         except OSError as error:
             self._note("not saved", f"step {written.step}: {error.strerror or error}")
         else:

@@ -8,8 +8,8 @@ import msgspec
 
 from systems.parts.checkpoint.manifest import Identity, Shard
 
-BEAT, WATCH, PREPARE, FORM, REACH, STORE, WRITTEN, STEP, STATUS = (
-    "/beat", "/watch", "/prepare", "/form", "/reach", "/store", "/written", "/step", "/status",
+BEAT, WATCH, PREPARE, FORM, REACH, STORE, WRITTEN, ACCUSE, STEP, STATUS = (
+    "/beat", "/watch", "/prepare", "/form", "/reach", "/store", "/written", "/accuse", "/step", "/status",
 )  # fmt: skip
 
 Phase = Literal["idle", "forming", "restoring", "training"]
@@ -55,6 +55,8 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
 
     generation: int
     members: tuple[str, ...]
+    limits: dict[str, int] = {}
+    """How many steps a member's state may have been the result of, if later ones are not to be trusted; -1: no state is."""
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +87,19 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     shard: Shard
     identity: Identity
     progress: msgspec.Raw
+    state: str
+    """The checksum of the whole state, of which this is a part."""
+
+
+class Accused(msgspec.Struct, frozen=True, kw_only=True):
+    """A member to the coordinator: others of the group compute wrongly."""
+
+    generation: int
+    by: str
+    names: tuple[str, ...]
+    why: str
+    since: int | None
+    """The first step that may be wrong by them; None: none is."""
 
 
 class Stepped(msgspec.Struct, frozen=True, kw_only=True):

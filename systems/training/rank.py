@@ -23,13 +23,16 @@ import msgspec
 
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
+from harness.model.moment import Event
 from harness.node.context import NodeContext
 from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.gloo.front import Front
 from systems.training.bugs import BUGS, load
 from systems.training.coordinator import CHECKPOINTS
+from systems.training.guard import Guard
 from systems.training.links import Links
 from systems.training.messages import (
+    ACCUSE,
     BEAT,
     FORM,
     PREPARE,
@@ -38,6 +41,7 @@ from systems.training.messages import (
     STEP,
     WATCH,
     WRITTEN,
+    Accused,
     Beat,
     Form,
     Prepare,
@@ -77,6 +81,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     step_ms: float
     checkpoint_every: int
     checkpoints_kept: int
+    audit_every: int = 0
     bug: str | None = None
 
 
@@ -94,19 +99,23 @@ class Rank:
         self._telling: set[asyncio.Task[None]] = set()
         parts = BUGS.variant(config.bug)
         trainer = load(parts.trainer, Trainer)(config.model, config.seed, config.device)
+        trainer.tell(node.computed)
         schedule = Schedule(every=config.checkpoint_every, keep=config.checkpoints_kept)
         self.worker = load(parts.worker, Worker)(
             node.name,
             trainer=trainer,
-            checkpoints=Checkpoints(node.shared(CHECKPOINTS), trainer.identity(), schedule),
+            checkpoints=load(parts.checkpoints, Checkpoints)(node.shared(CHECKPOINTS), trainer.identity(), schedule),
             links=Links(config.number, {config.ranks.index(name): node.peers[name] for name in later}, front),
             coordinator=node.peers[config.coordinator],
             records=Records(node.data, node.name),
             calls=Calls(
                 stepped=lambda step: _from_thread(loop, self._on_step, step),
                 written=lambda written: _from_thread(loop, self._on_written, written),
+                accused=lambda accused: _from_thread(loop, self._on_accused, accused),
+                collective=lambda name: node.moments.passes(Event.COLLECTIVE, name),
             ),
             step_s=config.step_ms / 1e3,
+            guard=load(parts.guard, Guard)(trainer, config.audit_every) if config.audit_every else None,
         )
 
     async def handle(self, request: Request) -> Response:
@@ -183,13 +192,19 @@ class Rank:
         done.set_result(step)
 
     def _on_written(self, written: Written) -> None:
-        task = asyncio.get_running_loop().create_task(self._tell(written))
+        self._tell(WRITTEN, msgspec.json.encode(written))
+
+    def _on_accused(self, accused: Accused) -> None:
+        self._tell(ACCUSE, msgspec.json.encode(accused))
+
+    def _tell(self, path: str, body: bytes) -> None:
+        task = asyncio.get_running_loop().create_task(self._told(path, body))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
-    async def _tell(self, written: Written) -> None:
-        with contextlib.suppress(TransportError):  # then this checkpoint does not come about; the next one may
-            await self._coordinator.request("POST", WRITTEN, msgspec.json.encode(written), timeout_s=_ANSWER_S)
+    async def _told(self, path: str, body: bytes) -> None:
+        with contextlib.suppress(TransportError):  # this checkpoint does not come about; what was wrong will be found again
+            await self._coordinator.request("POST", path, body, timeout_s=_ANSWER_S)
 
 
 def _from_thread(loop: asyncio.AbstractEventLoop, call: Callable[[T], None], argument: T) -> None:

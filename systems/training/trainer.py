@@ -29,6 +29,9 @@ from systems.training.models import Task, task
 _BEFORE: Final = 2**32
 """Stands for the shard in the key of the first weights, which are drawn before any step."""
 
+Computed = Callable[[str, Sequence[memoryview]], None]
+"""Told what was computed, or is kept, and where it lies; see `NodeContext.computed`."""
+
 MODEL, _OPTIMIZER = "model/", "optimizer/"
 _LENGTH_BYTES: Final = 8
 
@@ -60,6 +63,7 @@ class Trainer:
         self._parameters = dict(self._model.named_parameters())
         self.row = sum(parameter.numel() for parameter in self._parameters.values()) + 1
         """How many numbers a shard contributes: its gradient and, last, its loss."""
+        self._computed: Computed | None = None
 
     @property
     def step(self) -> int:
@@ -96,6 +100,30 @@ class Trainer:
             loss = self.task.loss(self._model, [use.sample for use in self.order.uses(self.step, shard)])
             gradients = torch.autograd.grad(loss, parameters)
             row.copy_(torch.cat([*(gradient.reshape(-1) for gradient in gradients), loss.detach().reshape(1)]))
+            self._tell("gradient", [row])
+
+    def tell(self, computed: Computed) -> None:
+        """Tell of each gradient and of each layer's output, as soon as it is computed, and of what is kept (`keeps`)."""
+        self._computed = computed
+        for module in self._model.modules():
+            if not any(module.children()):
+                module.register_forward_hook(lambda _, __, output: self._tell("activation", [output]))
+
+    def keeps(self) -> None:
+        """Tell of the parameters and the optimizer's state, which lie in memory from one step to the next."""
+        if self._computed is not None:
+            self._tell("parameters", list(self._parameters.values()))
+            states = [state for parameter in self._parameters.values() for state in self.optimizer.state[parameter].values()]
+            self._tell("optimizer", [state for state in states if isinstance(state, torch.Tensor)])
+
+    def copied(self, tensors: Tensors) -> None:
+        """Tell of a copy of tensors that is about to be written to a checkpoint."""
+        self._tell("checkpoint", list(tensors.values()))
+
+    def _tell(self, name: str, tensors: Sequence[torch.Tensor]) -> None:
+        if self._computed is not None:
+            there = [one.detach() for one in tensors if one.device.type == "cpu" and one.is_contiguous()]
+            self._computed(name, [one.reshape(-1).numpy().data.cast("B") for one in there])
 
     def _seed(self, key: int) -> None:
         generator = torch.default_generator if self._device.type == "cpu" else torch.cuda.default_generators[0]

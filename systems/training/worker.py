@@ -14,11 +14,12 @@ import torch
 
 from systems.parts.checkpoint.manifest import Shard
 from systems.parts.checkpoint.saver import Saver
-from systems.parts.checkpoint.store import Checkpoints
+from systems.parts.checkpoint.store import Checkpoints, digest_of
 from systems.parts.gloo.group import Ended, Group
 from systems.parts.sampler import shards_of
+from systems.training.guard import Guard, Named, Session, Undecided
 from systems.training.links import Links
-from systems.training.messages import NO_STATE, Form, Phase, Stepped, Written
+from systems.training.messages import NO_STATE, Accused, Form, Phase, Stepped, Written
 from systems.training.records import Done, Records
 from systems.training.rendezvous import Rendezvous
 from systems.training.trainer import Trainer
@@ -30,6 +31,11 @@ COLLECTIVE_S: Final = 20.0
 
 _REMEMBERED: Final = 8
 """Of so many checkpoints that were begun last it is remembered what goes with them; one of them is being written."""
+
+_ACCUSED_S: Final = 2.0
+"""So long the coordinator is waited for to end a group of which a member computes wrongly."""
+
+_LOOK_S: Final = 0.01
 
 _DIGITS: Final = 15
 """Of a digest, as many hexadecimal digits as a 64-bit integer holds."""
@@ -43,6 +49,9 @@ class Calls:
 
     stepped: Callable[[Stepped], None]
     written: Callable[[Written], None]
+    collective: Callable[[str], None]
+    """A collective of this name is about to begin."""
+    accused: Callable[[Accused], None]
 
 
 class Worker:
@@ -59,6 +68,7 @@ class Worker:
         records: Records,
         calls: Calls,
         step_s: float,
+        guard: Guard | None = None,
     ) -> None:
         self.phase: Phase = "idle"
         self.generation = 0
@@ -74,11 +84,13 @@ class Worker:
         self._records = records
         self._calls = calls
         self._step_s = step_s
+        self._guard = guard
+        self._untrained = trainer.encode()
         self._promised = 0
         self._forms: queue.SimpleQueue[Form] = queue.SimpleQueue()
         self._waits_since_s: float | None = None
-        self._saving: dict[int, tuple[int, msgspec.Raw]] = {}
-        self._saver = Saver(checkpoints, written=self._written, failed=self._not_saved)
+        self._saving: dict[int, tuple[int, msgspec.Raw, str]] = {}
+        self._saver = Saver(checkpoints, written=self._written, failed=self._not_saved, copied=trainer.copied)
 
     # ---------------------------------------------------------------------------------------------------- for others
 
@@ -134,6 +146,8 @@ class Worker:
     def _work(self, form: Form) -> None:
         self.phase = "forming"
         rank, world = form.members.index(self._name), len(form.members)
+        if self.step > form.limits.get(self._name, self.step):
+            self._has_state = False
         store = LinkStore(
             Rendezvous(self._coordinator, lambda: self._over(form)), published=self._links.published, route=self._links.route
         )
@@ -146,9 +160,12 @@ class Worker:
             world=world,
             timeout_s=COLLECTIVE_S,
             over=lambda: self._over(form),
+            begins=self._calls.collective,
         )
         self.phase = "restoring"
         self._agree(form, group)
+        if self._guard is not None:
+            self._guard.joins(form.members)
         self.phase = "training"
         dealt = self._deal(form)
         part = torch.zeros(max(map(len, dealt)), self._trainer.row)
@@ -171,13 +188,18 @@ class Worker:
     def _one_step(self, form: Form, group: Group, dealt: list[range], part: torch.Tensor, whole: torch.Tensor) -> None:
         trainer, step, mine = self._trainer, self._trainer.step, dealt[group.rank]
         self._check(form)
+        trainer.keeps()
+        if self._guard is not None:
+            self._guard.begins()
         begun_ns = self._records.begun(form.generation, step, trainer.uses(mine))
         trainer.contribute(mine, part, before_each=lambda: self._check(form))
         self._check(form)
         exchanging_ns = time.monotonic_ns()
-        self._collective(lambda: group.gather(part, whole))
+        self._gather(form, group, dealt, part, whole)
         collective_ns = time.monotonic_ns() - exchanging_ns
         applied = trainer.apply(self._rows(form, dealt, whole))
+        if self._guard is not None:
+            self._guard.ends()
         parameters, done_ns = trainer.parameters_digest(), time.monotonic_ns()
         self._calls.stepped(Stepped(node=self._name, generation=form.generation, step=step, parameters=parameters))
         stalled_s = self._save(form, group) if self._checkpoints.schedule.due(trainer.step) else 0.0
@@ -195,6 +217,40 @@ class Worker:
                 parameters=parameters,
             )
         )
+
+    def _gather(self, form: Form, group: Group, dealt: list[range], part: torch.Tensor, whole: torch.Tensor) -> None:
+        """`whole[r]` becomes member r's part; under the guard only if no member computes wrongly."""
+        if self._guard is None:
+            self._collective(lambda: group.gather(part, whole))
+            return
+        session = Session(
+            members=form.members,
+            rank=group.rank,
+            dealt=dealt,
+            gather=lambda mine, into: self._collective(lambda: group.gather(mine, into)),
+            exchange=lambda numbers: self._collective(lambda: group.exchange(numbers)),
+            told=lambda kind, detail: self._records.event(kind, form.generation, detail),
+        )
+        try:
+            self._guard.gather(session, part, whole)
+        except Named as named:
+            self._accuse(form, named)
+        except Undecided as undecided:
+            self._records.event("undecided", form.generation, str(undecided))
+            self._has_state = self._has_state and not undecided.of_states
+            raise
+
+    def _accuse(self, form: Form, named: Named) -> None:
+        """Have the coordinator end this group, and wait for that."""
+        names = tuple(form.members[rank] for rank in sorted(named.ranks))
+        self._records.event("accused", form.generation, f"{' '.join(names)}: {named.why}")
+        accused = Accused(generation=form.generation, by=self._name, names=names, why=named.why, since=named.since)
+        self._calls.accused(accused)
+        until_s = time.monotonic() + _ACCUSED_S
+        while time.monotonic() < until_s:
+            self._check(form)
+            time.sleep(_LOOK_S)
+        raise named
 
     def _agree(self, form: Form, group: Group) -> None:
         """Have all members hold the same state: the furthest that one of them has, else the newest checkpoint's."""
@@ -227,6 +283,8 @@ class Worker:
             for refusal in found.refused:
                 self._records.event("refused", form.generation, str(refusal))
             self._trainer.resume(found)
+        elif self._trainer.step:
+            self._trainer.decode(self._untrained)
         self._has_state = True
         self._records.event("resumed", form.generation, f"step {self._trainer.step}" + ("" if found else ", the first"))
 
@@ -248,13 +306,14 @@ class Worker:
     def _save(self, form: Form, group: Group) -> float:
         """Begin a checkpoint of all steps so far; returns for how many seconds the training was held up by it."""
         step = self._trainer.step
-        self._saving[step] = form.generation, self._trainer.progress()
+        tensors = self._trainer.tensors()
+        self._saving[step] = form.generation, self._trainer.progress(), digest_of(tensors)
         while len(self._saving) > _REMEMBERED:
             del self._saving[min(self._saving)]
-        return self._saver.save(step, group.rank, group.world, self._trainer.tensors())
+        return self._saver.save(step, group.rank, group.world, tensors)
 
     def _written(self, step: int, world: int, shard: Shard) -> None:
-        generation, progress = self._saving[step]
+        generation, progress, state = self._saving[step]
         self._calls.written(
             Written(
                 generation=generation,
@@ -263,11 +322,12 @@ class Worker:
                 shard=shard,
                 identity=self._checkpoints.identity,
                 progress=progress,
+                state=state,
             )
         )
 
     def _not_saved(self, step: int, why: str) -> None:
-        generation, _ = self._saving[step]
+        generation, *_ = self._saving[step]
         self._records.event("not saved", generation, f"step {step}: {why}")
 
 

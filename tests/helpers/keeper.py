@@ -38,7 +38,8 @@ async def write(stage: Stage, text: str, *, synced: bool, file: str = "log") -> 
 
 
 async def main(node: nodes.NodeContext) -> None:
-    """Serve `/append?file=&text=`, `/sync?file=`, `/replace?file=&text=`, `/read?file=`, `/time`."""
+    """Serve `/append?file=&text=`, `/sync?file=`, `/replace?file=&text=`, `/read?file=`, `/time`,
+    `/compute?name=`: zeros, as they are when it has told of them."""
 
     def act(request: Request) -> str:
         file, text = request.query.get("file", ""), request.query.get("text", "").encode()
@@ -51,6 +52,10 @@ async def main(node: nodes.NodeContext) -> None:
                 node.disk.replace(file, text)
             case "/read":
                 return (node.disk.read(file) or b"nothing").decode("latin-1")
+            case "/compute":
+                content = bytearray(16)
+                node.computed(request.query["name"], [memoryview(content)])
+                return content.hex()
             case "/time":
                 return str(node.time())
         return "done"

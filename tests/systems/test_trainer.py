@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -140,3 +140,25 @@ def test_models_learn(model: str, steps: int, at_least: float, at_most: float) -
         torch.autograd.backward(wanted.loss(net, samples) / wanted.batch)
         optimizer.step()
     assert at_least <= wanted.quality(net)[1] <= at_most
+
+
+def test_tells_of_all_that_it_computes_and_keeps_and_a_bit_that_flips_there_is_in_the_gradient() -> None:
+    told: list[str] = []
+
+    def computed(name: str, contents: Sequence[memoryview]) -> None:
+        told.append(name)
+        if name == flips and told.count(name) == (10 if name == "activation" else 1):  # the last layer
+            contents[-1][-1] ^= 0x40
+
+    right, part = torch.zeros(2, Trainer("digits", 1).row), torch.zeros(2, Trainer("digits", 1).row)
+    Trainer("digits", 1).contribute(range(2), right)
+    for flips in ("nothing", "gradient", "activation", "parameters"):
+        told.clear()
+        trainer = Trainer("digits", 1)
+        trainer.tell(computed)
+        trainer.keeps()
+        trainer.contribute(range(2), part)
+        assert [told.count(name) for name in ("gradient", "parameters", "optimizer")] == [2, 1, 1]
+        assert told.count("activation") > 10
+        assert torch.equal(part[0], right[0]) == (flips == "nothing")
+        assert torch.equal(part[1], right[1]) == (flips != "parameters")

@@ -17,7 +17,7 @@ from harness.cluster.script.processes import ScriptProcesses
 from harness.cluster.script.system import LAUNCHER, TorchScript
 from harness.cluster.toxiproxy import FaultPlane
 from harness.cluster.warden_client import WardenClient
-from harness.model.environment import Clocks, Disks, Moments, Packets
+from harness.model.environment import Clocks, Disks, Memories, Moments, Packets
 from harness.model.errors import FaultError
 from harness.model.seeds import stream
 from harness.model.system import Address, Node
@@ -67,6 +67,10 @@ class ScriptEnvironment:
     @property
     def packets(self) -> Packets:
         raise FaultError("cannot here, because the ranks share one network")
+
+    @property
+    def memories(self) -> Memories:
+        raise FaultError("cannot here, because the script's memory is its own")
 
     @property
     def moments(self) -> Moments:

@@ -46,6 +46,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     shards: tuple[Shard, ...]
     progress: msgspec.Raw = NO_PROGRESS
     """JSON of the job's own that goes with the tensors: the sampler's ledger, the schedule of the learning rate."""
+    state: str = ""
+    """A checksum of all the tensors together, taken before they were copied to be written; empty if there is none.
+
+    What has changed in a copy has right hashes when it is written."""
+    withdrawn: bool = False
+    """Whether it was found out, after it had been made, that it is not to be used."""
     format: int = FORMAT
 
 

@@ -17,7 +17,8 @@ class Saver:
     """One rank's saving. The training stands still only while its part is copied, and never because of the disk.
 
     `written(step, world, shard)` is called when the part is on the disk, `failed(step, why)` when it will not be: the disk
-    refused, or the save before is not done yet. Both are called from the saver's own thread or from `save`.
+    refused, or the save before is not done yet. `copied(tensors)` is told of each copy that is about to be written.
+    All are called from the saver's own thread or from `save`.
     """
 
     def __init__(
@@ -26,10 +27,12 @@ class Saver:
         *,
         written: Callable[[int, int, Shard], None],
         failed: Callable[[int, str], None],
+        copied: Callable[[Tensors], None] = lambda tensors: None,
     ) -> None:
         self._checkpoints = checkpoints
         self._written = written
         self._failed = failed
+        self._copied = copied
         self._buffers: dict[str, torch.Tensor] = {}
         self._idle = threading.Event()
         self._idle.set()
@@ -68,6 +71,7 @@ class Saver:
                 buffer = torch.empty_like(tensor, device="cpu", requires_grad=False)
             copies[name] = buffer.copy_(tensor.detach())
         self._buffers = copies
+        self._copied(copies)
         return copies
 
     def _write_all(self) -> None:

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load, save
 
 from harness.node.disk import Disk
+from systems.parts import checksums
 from systems.parts.checkpoint import manifest as manifests
 from systems.parts.checkpoint.manifest import NO_PROGRESS, Identity, Manifest, Shard
 from systems.parts.checkpoint.refusals import CheckpointError, Damaged, NoValidCheckpoint, OtherJob, Refusal
@@ -74,9 +75,12 @@ class Checkpoints:
         self._disk.replace(name, data)
         return manifests.shard_of(name, data)
 
-    def commit(self, step: int, shards: Sequence[Shard], progress: msgspec.Raw = NO_PROGRESS) -> Manifest:
-        """Make a checkpoint of shards that are all on the disk: from now on it is the newest."""
-        manifest = Manifest(identity=self.identity, step=step, shards=tuple(shards), progress=progress)
+    def commit(self, step: int, shards: Sequence[Shard], progress: msgspec.Raw = NO_PROGRESS, state: str = "") -> Manifest:
+        """Make a checkpoint of shards that are all on the disk: from now on it is the newest.
+
+        `state` is what `digest_of` told of all tensors when they were right.
+        """
+        manifest = Manifest(identity=self.identity, step=step, shards=tuple(shards), progress=progress, state=state)
         self._disk.replace(f"{self.schedule.slot(step)}{_MANIFEST}", manifests.encode(manifest))
         return manifest
 
@@ -86,7 +90,9 @@ class Checkpoints:
         Raises `NoValidCheckpoint` if there are some and none is sound, `OtherJob` if the newest sound one is of another job.
         """
         refused: list[Refusal] = []
-        for name, manifest in self._newest_first(refused):
+        for name, manifest in _newest_first(self._disk, refused):
+            if manifest.withdrawn:
+                continue
             try:
                 manifests.check_identity(manifest.identity, self.identity)
                 return self._load(manifest, refused)
@@ -100,24 +106,46 @@ class Checkpoints:
             raise NoValidCheckpoint(refused)
         return None
 
-    def _newest_first(self, refused: list[Refusal]) -> Iterator[tuple[str, Manifest]]:
-        """The manifests that can be read, by file name; what cannot be read goes to `refused`."""
-        found: list[tuple[str, Manifest]] = []
-        for name in self._disk.names():
-            if name.endswith(_MANIFEST):
-                try:
-                    found.append((name, manifests.decode(self._disk.read(name) or b"")))
-                except CheckpointError as error:
-                    refused.append(Refusal(name=name, why=str(error)))
-                except OSError as error:
-                    refused.append(Refusal(name=name, why=error.strerror or str(error)))
-        yield from sorted(found, key=lambda pair: pair[1].step, reverse=True)
-
     def _load(self, manifest: Manifest, refused: Sequence[Refusal]) -> Checkpoint:
         tensors: dict[str, torch.Tensor] = {}
         for shard in manifest.shards:
-            tensors |= load(manifests.check_shard(shard, self._disk.read(shard.name)))
+            tensors |= load(self._checked(shard, self._disk.read(shard.name)))
+        if manifest.state and digest_of(tensors) != manifest.state:
+            raise Damaged("what was written is not what the job held")
         return Checkpoint(step=manifest.step, tensors=tensors, progress=manifest.progress, refused=tuple(refused))
+
+    def _checked(self, shard: Shard, data: bytes | None) -> bytes:
+        return manifests.check_shard(shard, data)
+
+
+def withdraw(disk: Disk, after: int) -> list[int]:
+    """Have no checkpoint used of which more than so many steps are done; the steps of those that there were.
+
+    Raises `OSError` if the disk does not do its part.
+    """
+    found = [(name, one) for name, one in _newest_first(disk, []) if one.step > after and not one.withdrawn]
+    for name, manifest in found:
+        disk.replace(name, manifests.encode(msgspec.structs.replace(manifest, withdrawn=True)))
+    return [manifest.step for _, manifest in found]
+
+
+def digest_of(tensors: Tensors) -> str:
+    """A checksum of all of a job's tensors, as a manifest holds it."""
+    return f"{checksums.of_tensors(tensors):016x}"
+
+
+def _newest_first(disk: Disk, refused: list[Refusal]) -> Iterator[tuple[str, Manifest]]:
+    """The manifests that can be read, by file name; what cannot be read goes to `refused`."""
+    found: list[tuple[str, Manifest]] = []
+    for name in disk.names():
+        if name.endswith(_MANIFEST):
+            try:
+                found.append((name, manifests.decode(disk.read(name) or b"")))
+            except CheckpointError as error:
+                refused.append(Refusal(name=name, why=str(error)))
+            except OSError as error:
+                refused.append(Refusal(name=name, why=error.strerror or str(error)))
+    yield from sorted(found, key=lambda pair: pair[1].step, reverse=True)
 
 
 def part_of(tensors: Tensors, rank: int, world: int) -> dict[str, torch.Tensor]:

@@ -57,10 +57,12 @@ class Group:
         world: int,
         timeout_s: float,
         over: Callable[[], bool] = lambda: False,
+        begins: Callable[[str], None] = lambda collective: None,
     ) -> None:
-        """`name` is unique to this generation."""
+        """`name` is unique to this generation. `begins` is told of each collective, "gather" for one, just before it."""
         _forget_the_finished()
         self._over = over
+        self._begins = begins
         self.rank = rank
         self.world = world
         options = ProcessGroupGloo._Options()  # type: ignore[attr-defined] # not in torch's stubs
@@ -73,17 +75,23 @@ class Group:
 
     def gather(self, mine: torch.Tensor, into: torch.Tensor) -> None:
         """Every member's tensor, all of one shape: `into[r]` becomes member r's."""
+        self._begins("gather")
+        self._gather(mine, into)
+
+    def _gather(self, mine: torch.Tensor, into: torch.Tensor) -> None:
         self._finish(self._backend._allgather_base(into.view(self.world * mine.shape[0], *mine.shape[1:]), mine))
 
     def exchange(self, numbers: list[int]) -> list[list[int]]:
         """Every member's numbers, as many from each, in the order of ranks."""
+        self._begins("exchange")
         mine = torch.tensor([numbers], dtype=torch.int64)
         into = torch.empty(self.world, 1, len(numbers), dtype=torch.int64)
-        self.gather(mine, into)
+        self._gather(mine, into)
         return into.view(self.world, len(numbers)).tolist()
 
     def broadcast(self, data: bytes | None, source: int) -> bytes:
         """What one member gives, at every member; the others give None."""
+        self._begins("broadcast")
         size = torch.tensor([0 if data is None else len(data)], dtype=torch.int64)
         self._send(size, source)
         if data is None:

@@ -1,0 +1,21 @@
+"""A bit of what is about to be saved flips in memory, and then all ranks are killed: that checkpoint is not resumed from."""
+
+from __future__ import annotations
+
+from drills.training._checks import CHECKS
+from faults.flip_memory import FlipMemory
+from faults.kill import Kill
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.training import Training
+from workloads.steps import Steps
+
+drill = Drill(
+    system=Training(ranks=3, checkpoint_every=10),
+    workload=Steps(),
+    load=Load(rate=40, clients=100, seconds=10, timeout_ms=4000),
+    faults=[FlipMemory("rank1", of="checkpoint").between_steps(22, 32), Kill("all").at_step(35)],
+    checks=CHECKS,
+    slos=["availability >= 60%", "lost_steps <= 20"],
+    nightly=True,
+)

@@ -1,0 +1,20 @@
+"""A rank gets one low bit of each gradient wrong: audits name it, it is left out, and what it spoilt is done again."""
+
+from __future__ import annotations
+
+from drills.training._checks import LEFT_OUT
+from faults.wrong_gradient import WrongGradient
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.training import Training
+from workloads.steps import Steps
+
+drill = Drill(
+    system=Training(ranks=3, checkpoint_every=5, audit_every=1),
+    workload=Steps(),
+    load=Load(rate=40, clients=100, seconds=10, timeout_ms=4000),
+    faults=[WrongGradient("rank1", bit=12).from_step(15)],
+    checks=LEFT_OUT,
+    slos=["availability >= 95%"],
+    nightly=True,
+)

@@ -1,0 +1,33 @@
+"""What faults that flip bits of a node's memory have in common."""
+
+from __future__ import annotations
+
+from harness.model.environment import Environment
+from harness.model.evidence import Evidence, Targets
+from harness.model.flips import Flips, Seen
+
+
+def begin(environment: Environment, targets: Targets, match: str, *, bits: int, bit: int | None, times: int | None) -> Evidence:
+    """Have bits flip on every target. Whether that does anything shows when the node next tells of something that matches."""
+    for name in targets.nodes:
+        seed = environment.random(f"{targets.label}/{name}/flips").getrandbits(62)
+        environment.memories.flip(targets.label, name, Flips(match=match, seed=seed, bits=bits, bit=bit, times=times))
+    return Evidence(acted=None, text="")
+
+
+def end(environment: Environment, targets: Targets, injected: Evidence, what: str) -> Evidence:
+    """Have no more flip, and tell how often each target was hit. It acted if it hit every one."""
+    told, acted = [], True
+    for name in targets.nodes:
+        seen = environment.memories.seen(targets.label, name)
+        environment.memories.stop(targets.label, name)
+        if seen is None:
+            return injected
+        told.append(f"{name}: {_told(seen, what)}")
+        acted = acted and seen.hit > 0
+    return Evidence(acted=acted, text="; ".join(told))
+
+
+def _told(seen: Seen, what: str) -> str:
+    last = f", the last time {seen.last}" if seen.last else ""
+    return f"bits flipped in {seen.hit} of {seen.passed} {what}{last}"

@@ -1,0 +1,54 @@
+"""FlipMemory: bits of what a rank keeps in memory change by themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from faults import _flips, _steered
+from harness.model.environment import Environment
+from harness.model.errors import UsageError, hint
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault, Use
+from harness.model.flips import NUMBER_BITS
+from harness.model.system import System
+
+_OF: Final = ("parameters", "optimizer", "checkpoint")
+
+
+@dataclass(frozen=True)
+class FlipMemory(Fault):
+    """`bits` random bits of a rank's parameters, or of its optimizer's state, are flipped once, between two steps.
+
+    `of="checkpoint"` flips them in the copy that is about to be written to a checkpoint. They stay flipped: it is the system
+    that has to notice and repair it. `bit` is which bit of a 32-bit number; left out, any.
+    The rank itself tells of the flip (the event `bit_flipped`). `FlipBits` does the same to files.
+
+    Models memory without error correction, or errors that it does not see: Sridharan et al., "Memory Errors in Modern Systems",
+    ASPLOS 2015.
+    """
+
+    of: str = "parameters"
+    bits: int = 1
+    bit: int | None = None
+
+    aims_at: ClassVar[Aim] = "nodes"
+    uses: ClassVar[Use | None] = "memory"
+
+    def __post_init__(self) -> None:
+        if self.of not in _OF:
+            raise UsageError(f"FlipMemory(of={self.of!r}): {hint(self.of, _OF)}")
+        if self.bits < 1:
+            raise UsageError(f"FlipMemory(bits={self.bits!r}): a whole number, at least 1.")
+        if self.bit is not None and not 0 <= self.bit < NUMBER_BITS:
+            raise UsageError(f"FlipMemory(bit={self.bit!r}): from 0 to {NUMBER_BITS - 1}.")
+
+    def check(self, system: System) -> None:
+        _steered.check(self, system)
+
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return _flips.begin(environment, targets, self.of, bits=self.bits, bit=self.bit, times=1)
+
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        """Evidence is that bits of each rank's memory were flipped."""
+        return _flips.end(environment, targets, injected, f"looks at its {self.of}")

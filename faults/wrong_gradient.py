@@ -1,0 +1,55 @@
+"""WrongGradient: a rank computes wrongly, and says nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from faults import _flips, _steered
+from harness.model.environment import Environment
+from harness.model.errors import UsageError, hint
+from harness.model.evidence import Evidence, Targets
+from harness.model.fault import Aim, Fault, Use
+from harness.model.flips import NUMBER_BITS
+from harness.model.system import System
+
+_OF: Final = ("gradient", "activation")
+
+
+@dataclass(frozen=True)
+class WrongGradient(Fault):
+    """A bit flips in each gradient that the rank computes while the window lasts, or in as many as `times` says.
+
+    `bit` is which bit of the 32: 31 is the sign, 30 the highest of the exponent, 22 to 0 the mantissa; left out, any. A low
+    bit gives a number that looks right. `of="activation"` flips a bit of each layer's output instead, so that all that
+    follows from it is wrong as well. The rank itself tells of each flip (the event `bit_flipped`).
+
+    Models a processor that computes wrongly and raises no error: Hochschild et al., "Cores that don't count", HotOS 2021; Dixit
+    et al., "Silent Data Corruptions at Scale", 2021. In 54 days of training Llama 3, six of 419 unexpected interruptions were
+    silent data corruption (Grattafiori et al., "The Llama 3 Herd of Models", 2024).
+    """
+
+    of: str = "gradient"
+    bit: int | None = None
+    times: int | None = None
+
+    aims_at: ClassVar[Aim] = "nodes"
+    uses: ClassVar[Use | None] = "memory"
+
+    def __post_init__(self) -> None:
+        if self.of not in _OF:
+            raise UsageError(f"WrongGradient(of={self.of!r}): {hint(self.of, _OF)}")
+        if self.bit is not None and not 0 <= self.bit < NUMBER_BITS:
+            raise UsageError(f"WrongGradient(bit={self.bit!r}): from 0 to {NUMBER_BITS - 1}.")
+        if self.times is not None and self.times < 1:
+            raise UsageError(f"WrongGradient(times={self.times!r}): at least 1.")
+
+    def check(self, system: System) -> None:
+        _steered.check(self, system)
+
+    async def inject(self, environment: Environment, targets: Targets) -> Evidence:
+        return _flips.begin(environment, targets, self.of, bits=1, bit=self.bit, times=self.times)
+
+    async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
+        """Evidence is how many gradients of each rank had a bit flipped."""
+        return _flips.end(environment, targets, injected, f"{self.of}s")

@@ -1,0 +1,121 @@
+"""Whether a rank of a training that computes wrongly, or whose memory changed, was named, and only that one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+import pandas as pd
+
+from harness.checkers._steps import at, control, done, trains
+from harness.checkers._wording import count, listed
+from harness.model.history import History
+from harness.model.verdict import Verdict
+
+FLIPPED: Final = "bit_flipped"
+"""The event by which a node tells that a bit of what it computes, or keeps, was flipped."""
+
+NAMED: Final = "named"
+"""The event by which a training tells which rank it has found to be wrong: "generation 3: rank1 computed …"."""
+
+LIMIT_STEPS: Final = 40
+"""So many steps may be done between a rank's first flip and its being named."""
+
+_OF: Final = ("gradient", "activation", "parameters", "optimizer")
+
+
+class _Flip(msgspec.Struct):
+    of: str
+
+
+def corruption_named(history: History) -> Verdict:
+    """Each rank whose bits were flipped is named within 40 steps, no other rank is, and all steps after that are right.
+
+    Right is, bit for bit, what the parameters are in an undisturbed training. Steps that were done wrongly after the first flip
+    and before the naming are no fault if they were done again. A flip of an activation may change nothing: if all steps
+    are right, nobody has to be named for it. Unknown if no bit was flipped, if the record ends too early, or without a control.
+    """
+    steps, expected = done(history), control(history)
+    flips = _flips(history.events)
+    if flips.empty:
+        return Verdict(valid=None, why="no rank's bits were flipped")
+    if steps.empty or not set(steps["step"]) <= set(expected.index):
+        return Verdict(valid=None, why="there is no control for each step that was done")
+    first = flips.groupby("node")["at_ns"].min()
+    named = _named(history.events)
+    for node, at_ns in zip(named["node"], named["at_ns"], strict=True):
+        if node not in first.index or first[node] > at_ns:
+            return Verdict(
+                valid=False, why=f"{node} was named at {at_ns / 1e9:.2f} s, and no bit of it was flipped before that"
+            )
+    wrong = steps[(steps["parameters"].array != expected["parameters"].loc[steps["step"]].array).fillna(True)]
+    early = wrong[wrong["done_ns"] < int(first.min())]
+    if not early.empty:
+        return Verdict(
+            valid=False, why=f"step {early.iloc[0]['step']} was wrong before any bit was flipped ({at(early.iloc[0])})"
+        )
+    told, last_ns = [], 0
+    for node, flipped_ns in first.items():
+        when = named["at_ns"][named["node"] == node]
+        since = steps[steps["done_ns"] > flipped_ns]
+        if when.empty:
+            return _unnamed(str(node), flips[flips["node"] == node], since, wrong)
+        found_ns = int(when.min())
+        number = int(since["step"][since["done_ns"] < found_ns].nunique())
+        if number > LIMIT_STEPS:
+            return Verdict(
+                valid=False, why=f"{node} was named {count(number, 'step')} after its first flip, not within {LIMIT_STEPS}"
+            )
+        told.append(f"{node} {(found_ns - flipped_ns) / 1e9:.2f} s and {count(number, 'step')} after its first flip")
+        last_ns = max(last_ns, found_ns)
+    return _right_again(steps, wrong, last_ns, f"named: {listed(told)}")
+
+
+def _unnamed(node: str, flips: pd.DataFrame, since: pd.DataFrame, wrong: pd.DataFrame) -> Verdict:
+    if set(flips["of"]) == {"activation"} and wrong.empty:
+        return Verdict(valid=None, why=f"activations of {node} were flipped, with no effect on any step")
+    number = int(since["step"].nunique())
+    if number <= LIMIT_STEPS:
+        return Verdict(
+            valid=None, why=f"{node} was not named {count(number, 'step')} after its first flip, when the record ends"
+        )
+    return Verdict(valid=False, why=f"{node} was never named, in {count(number, 'step')} after its first flip")
+
+
+def _right_again(steps: pd.DataFrame, wrong: pd.DataFrame, named_ns: int, told: str) -> Verdict:
+    """After the last naming: what was begun since, and as many wrong steps as were done before it were done again."""
+    later = steps[steps["begun_ns"] > named_ns]
+    if later.empty:
+        return Verdict(valid=None, why=f"{told}; no step was done since")
+    amiss = wrong[wrong["begun_ns"] > named_ns]
+    if not amiss.empty:
+        row = amiss.sort_values("done_ns").iloc[0]
+        return Verdict(valid=False, why=f"{told}; after that step {row['step']} is wrong ({at(row)})")
+    bad = set(wrong["step"])
+    if left := bad - set(later["step"]):
+        return Verdict(valid=False, why=f"{told}; step {min(left)} was wrong, and was never done again")
+    redone = f", {count(len(bad), 'wrong step')} done again" if bad else ", no wrong step was done"
+    return Verdict(valid=True, why=f"{told}{redone}; right in each of {count(later['step'].nunique(), 'step')} since")
+
+
+def _flips(events: pd.DataFrame) -> pd.DataFrame:
+    """Flips that the system has to find out: `node`, `at_ns`, `of`."""
+    rows = events[(events["kind"] == FLIPPED).fillna(False)]
+    found = [
+        (node, at_ns, of)
+        for node, at_ns, detail in zip(rows["node"], rows["at_ns"].tolist(), rows["detail"], strict=True)
+        if (of := msgspec.json.decode(detail, type=_Flip).of) in _OF
+    ]
+    return pd.DataFrame(found, columns=["node", "at_ns", "of"])
+
+
+def _named(events: pd.DataFrame) -> pd.DataFrame:
+    """Who was named, and when: `node`, `at_ns`."""
+    rows = events[(events["kind"] == NAMED).fillna(False)]
+    names = [str(detail).partition(": ")[2].partition(" ")[0] for detail in rows["detail"]]
+    return pd.DataFrame({"node": names, "at_ns": rows["at_ns"].to_numpy()})
+
+
+def applies(history: History) -> bool:
+    """Whether something was trained, and bits were flipped that a training has to find out."""
+    return trains(history) and not _flips(history.events).empty

@@ -1,0 +1,224 @@
+"""The guard of a step: that what was sent has arrived, that all hold the same state, and that gradients were computed right.
+
+Every step, all members tell each other checksums: of the state that they had after the last step and of the one that they hold
+now, of each gradient before it was sent, and of all gradients as they have arrived. Every `audit_every` steps one gradient is
+computed by another member as well. A gradient that is far too long, or not a number, is computed again by two others. All is
+compared before the step is applied.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+
+from systems.parts import checksums
+from systems.training.judgement import Audit, Wrong, audit_of, judged_claims, judged_states, outlier_of
+from systems.training.trainer import Trainer
+
+_TRIES: Final = 3
+"""So often gradients are gathered that do not arrive as they were sent."""
+
+_NONE: Final = -1
+"""No checksum, no shard."""
+
+
+class Named(RuntimeError):
+    """Members have computed wrongly; the step was not applied."""
+
+    def __init__(self, ranks: frozenset[int], why: str, since: int | None) -> None:
+        """By their places in the group. `since` is the first step that may be wrong by them; None: none is."""
+        super().__init__(why)
+        self.ranks = ranks
+        self.why = why
+        self.since = since
+
+
+class Undecided(RuntimeError):
+    """Members contradict each other, and it cannot be told who is wrong; the step was not applied."""
+
+    def __init__(self, why: str, *, of_states: bool) -> None:
+        """Whether the states that they hold differ, so that none of them can be gone on from."""
+        super().__init__(why)
+        self.of_states = of_states
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A group, as one of its members sees it."""
+
+    members: Sequence[str]
+    rank: int
+    dealt: Sequence[Sequence[int]]
+    """The shards that each member computes."""
+    gather: Callable[[torch.Tensor, torch.Tensor], None]
+    exchange: Callable[[list[int]], list[list[int]]]
+    told: Callable[[str, str], None]
+    """Something happened: what, and in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """What a member tells of a step, as it goes over the wire: numbers, of which the last is a checksum of the others."""
+
+    left: int
+    held: int
+    arrived: int
+    audited: int
+    outlier: int
+    sent: tuple[int, ...]
+
+    def numbers(self, room: int) -> list[int]:
+        """With room for the checksums of so many gradients."""
+        sent = [*self.sent, *[_NONE] * (room - len(self.sent))]
+        told = [self.left, self.held, self.arrived, self.audited, self.outlier, *sent]
+        return [*told, checksums.of_numbers(told)]
+
+    @classmethod
+    def of(cls, numbers: list[int], shards: int) -> Statement:
+        """Raises `RuntimeError` if they are not what was sent."""
+        *told, checksum = numbers
+        if checksums.of_numbers(told) != checksum:
+            raise RuntimeError("what a member tells of its step did not arrive as it was sent")
+        left, held, arrived, audited, outlier, *sent = told
+        return cls(left=left, held=held, arrived=arrived, audited=audited, outlier=outlier, sent=tuple(sent[:shards]))
+
+
+class Guard:
+    """One rank's. `begins` is called before a step, `gather` in it in place of the group's own, `ends` when it is applied."""
+
+    def __init__(self, trainer: Trainer, audit_every: int) -> None:
+        self._trainer = trainer
+        self._every = audit_every
+        self._left = self._held = _NONE
+        self._clean: dict[str, int] = {}
+
+    def joins(self, members: Sequence[str]) -> None:
+        """A group begins, all of whose members hold the same state."""
+        for name in members:
+            self._clean.setdefault(name, self._trainer.step)
+        self.ends()
+
+    def begins(self) -> None:
+        self._held = self._state()
+
+    def ends(self) -> None:
+        self._left = self._state()
+
+    def gather(self, session: Session, part: torch.Tensor, whole: torch.Tensor) -> None:
+        """As `Group.gather`: whole[r] becomes member r's part. Returns only if all of it is as it should be.
+
+        Raises `Named`, or `Undecided`; and `RuntimeError` if it does not arrive.
+        """
+        audit = audit_of(self._trainer.step, self._every, session.dealt)
+        audited = self._compute(audit.shard) if audit is not None and audit.auditor == session.rank else _NONE
+        sent = tuple(self._sums(part[: len(session.dealt[session.rank])]))
+        for _ in range(_TRIES):
+            session.gather(part, whole)
+            statements = self._stated(session, whole, sent, audited)
+            self._judge_states(session, statements)
+            if self._arrived(session, statements):
+                break
+        else:
+            raise RuntimeError(f"gradients did not arrive as they were sent, {_TRIES} times")
+        for suspect in self._suspects(session, statements, audit):
+            self._judge_shard(session, statements, audit, suspect)
+        if audit is not None:
+            self._clean[session.members[audit.owner]] = self._trainer.step + 1
+
+    # --------------------------------------------------------------------------------------------------- what is compared
+
+    def _state(self) -> int:
+        return checksums.of_tensors(self._trainer.tensors())
+
+    def _sums(self, rows: torch.Tensor) -> list[int]:
+        return [checksums.of_tensor(row) for row in rows]
+
+    def _compute(self, shard: int) -> int:
+        """The checksum of a shard's gradient as this rank computes it."""
+        row = torch.empty(1, self._trainer.row)
+        self._trainer.contribute([shard], row)
+        return checksums.of_tensor(row[0])
+
+    def _stated(self, session: Session, whole: torch.Tensor, sent: tuple[int, ...], audited: int) -> list[Statement]:
+        """What every member tells, this one too."""
+        rows = [row for rank, shards in enumerate(session.dealt) for row in whole[rank][: len(shards)]]
+        owned = [shard for shards in session.dealt for shard in shards]
+        outlier = outlier_of([_length(row) for row in rows])
+        mine = Statement(
+            left=self._left,
+            held=self._held,
+            arrived=checksums.of_numbers([checksums.of_tensor(row) for row in rows]),
+            audited=audited,
+            outlier=_NONE if outlier is None else owned[outlier],
+            sent=sent,
+        )
+        numbers = session.exchange(mine.numbers(max(map(len, session.dealt))))
+        return [Statement.of(told, len(shards)) for told, shards in zip(numbers, session.dealt, strict=True)]
+
+    # ---------------------------------------------------------------------------------------------------------- judgement
+
+    def _judge_states(self, session: Session, statements: Sequence[Statement]) -> None:
+        wrong = judged_states([one.left for one in statements], [one.held for one in statements])
+        if wrong is not None and len(wrong.ranks) in (0, len(statements)):
+            raise Undecided(f"members hold different states after step {self._trainer.step - 1}", of_states=True)
+        if wrong is not None:
+            raise Named(wrong.ranks, f"{wrong.why}, found at step {self._trainer.step}", None)
+
+    def _arrived(self, session: Session, statements: Sequence[Statement]) -> bool:
+        """Whether every member has got what every other one has sent."""
+        right = checksums.of_numbers([checksum for one in statements for checksum in one.sent])
+        amiss = [name for name, one in zip(session.members, statements, strict=True) if one.arrived != right]
+        if amiss:
+            session.told("not accepted", f"step {self._trainer.step}: gradients came changed to {' '.join(amiss)}, sent again")
+        return not amiss
+
+    def _suspects(self, session: Session, statements: Sequence[Statement], audit: Audit | None) -> list[int]:
+        """The shards that are to be computed again: what an audit contradicts, and what is far too long."""
+        found = {one.outlier for one in statements if one.outlier != _NONE}
+        if audit is not None and statements[audit.auditor].audited != self._claim(session, statements, audit.shard):
+            found.add(audit.shard)
+        return sorted(found)
+
+    def _judge_shard(self, session: Session, statements: Sequence[Statement], audit: Audit | None, shard: int) -> None:
+        """Have two members compute a shard again, none of them its owner if there are three."""
+        world, owner = len(session.members), self._owner(session, shard)
+        claims = {owner: [self._claim(session, statements, shard)]}
+        if audit is not None and audit.shard == shard:
+            claims.setdefault(audit.auditor, []).append(statements[audit.auditor].audited)
+        jury = [(owner + 1 + place) % world for place in range(min(world, 2))]
+        again = self._compute(shard) if session.rank in jury else _NONE
+        answers = session.exchange([again])
+        for rank in jury:
+            claims.setdefault(rank, []).append(answers[rank][0])
+        wrong = self._verdict(claims)
+        if wrong is None:
+            return
+        step = self._trainer.step
+        found = "by an audit" if audit is not None and audit.shard == shard else "by its length"
+        if not wrong.ranks:
+            raise Undecided(f"members disagree about the gradient of shard {shard} of step {step}", of_states=False)
+        since = min(self._clean[session.members[rank]] for rank in wrong.ranks)
+        raise Named(wrong.ranks, f"computed the gradient of shard {shard} of step {step} wrongly, found {found}", since)
+
+    def _verdict(self, claims: dict[int, list[int]]) -> Wrong | None:
+        return judged_claims(claims)
+
+    def _owner(self, session: Session, shard: int) -> int:
+        return next(rank for rank, shards in enumerate(session.dealt) if shard in shards)
+
+    def _claim(self, session: Session, statements: Sequence[Statement], shard: int) -> int:
+        """The checksum of a shard's gradient as its owner has sent it."""
+        owner = self._owner(session, shard)
+        return statements[owner].sent[list(session.dealt[owner]).index(shard)]
+
+
+def _length(row: torch.Tensor) -> float:
+    """Of a gradient; infinite or NaN if a number in it is."""
+    values = row.numpy()
+    with np.errstate(all="ignore"):
+        return math.sqrt(float(np.dot(values, values)))

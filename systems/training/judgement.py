@@ -1,0 +1,87 @@
+"""Who has computed wrongly, from what the members of a group have said of a step. Pure.
+
+A shard's gradient is a function of (seed, step, shard), and a step one of the step before, so right answers are equal in every
+bit. All members get the same answers and come to the same judgement.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+OUTLIER: Final = 1000.0
+"""A gradient so many times as long as the median of its step's is computed again. That alone names nobody."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """A shard that is computed by two members: by places in the group, whose it is and who computes it as well."""
+
+    shard: int
+    owner: int
+    auditor: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrong:
+    """Members that are wrong, by their places in the group; none if it is known that somebody is and not who."""
+
+    ranks: frozenset[int]
+    why: str
+
+
+def audit_of(step: int, every: int, dealt: Sequence[Sequence[int]]) -> Audit | None:
+    """The audit of a step; None if there is none.
+
+    Audits go round the members, so each is audited once in `every` steps a member, by each of the others in turn, and with each
+    of its shards in turn. `dealt` are the shards of each member.
+    """
+    world = len(dealt)
+    if every < 1 or step % every or world < 2:
+        return None
+    turn, owner = divmod(step // every, world)
+    shards = dealt[owner]
+    return Audit(shard=shards[turn % len(shards)], owner=owner, auditor=(owner + 1 + turn % (world - 1)) % world)
+
+
+def judged_states(left: Sequence[int], held: Sequence[int]) -> Wrong | None:
+    """From the checksums of the state that each member had after the last step, and has at the beginning of this one."""
+    changed = frozenset(rank for rank, (before, now) in enumerate(zip(left, held, strict=True)) if before != now)
+    if changed:
+        return Wrong(ranks=changed, why="its parameters or its optimizer's state changed between two steps")
+    if len(set(left)) == 1:
+        return None
+    value, number = Counter(left).most_common(1)[0]
+    others = frozenset(rank for rank, mine in enumerate(left) if mine != value)
+    why = "applied the same gradients and came to other parameters"
+    return Wrong(ranks=others if 2 * number > len(left) else frozenset(), why=why)
+
+
+def judged_claims(claims: Mapping[int, Sequence[int]]) -> Wrong | None:
+    """From the checksums of one shard's gradient that members have come to, each once or more often.
+
+    Right is what most of them have come to, if those are at least two. Between two that contradict each other, it is the one
+    who contradicts itself.
+    """
+    by_value: dict[int, set[int]] = defaultdict(set)
+    for rank, values in claims.items():
+        for value in values:
+            by_value[value].add(rank)
+    if len(by_value) == 1:
+        return None
+    ranked = sorted(by_value.items(), key=lambda pair: -len(pair[1]))
+    (right, supporters), (_, next_supporters) = ranked[0], ranked[1]
+    fickle = frozenset(rank for rank, values in claims.items() if len(set(values)) > 1)
+    if len(supporters) > 1 and len(supporters) > len(next_supporters):
+        return Wrong(ranks=frozenset(rank for rank, values in claims.items() if set(values) != {right}), why="")
+    return Wrong(ranks=fickle if len(fickle) < len(claims) else frozenset(), why="")
+
+
+def outlier_of(lengths: Sequence[float]) -> int | None:
+    """The place of the first gradient that is no number, or far longer than the others, from all gradients' lengths."""
+    finite = sorted(length for length in lengths if length < float("inf"))  # NaN is not
+    median = finite[len(finite) // 2] if finite else 0.0
+    limit = OUTLIER * median if median else float("inf")
+    return next((place for place, length in enumerate(lengths) if not length <= limit or length == float("inf")), None)

@@ -1,0 +1,103 @@
+"""What `corruption_named` accepts, and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from harness.checkers.corruption_named import LIMIT_STEPS, applies, corruption_named
+from harness.model.history import EVENTS, History, frame
+from tests.helpers.trained import NS_PER_S, history
+
+CONTROL = "\n".join(f"control step {step} p{step} 0:{step}" for step in range(60))
+RIGHT = f"""{CONTROL}
+    rank0 g1 step 0 p0 0:0 at 0.5
+    rank1 g1 step 0 p0 0:0 at 0.5
+    rank0 g1 step 1 xx 0:1 at 1.1   # rank1 had a bit flipped at 1.0
+    rank1 g1 step 1 xx 0:1 at 1.1
+    rank0 g2 step 1 p1 0:1 at 1.5   # rank1 was named at 1.2
+    rank0 g2 step 2 p2 0:2 at 1.7
+"""
+FLIP, NAMING = (
+    (1.0, "rank1", "bit_flipped", '{"of":"gradient","offset":1}'),
+    (1.2, "coordinator", "named", "generation 1: rank1 x"),
+)
+
+
+def told(transcript: str, *events: tuple[float, str, str, str]) -> History:
+    rows = [
+        {"at_ns": round(at_s * NS_PER_S), "node": node, "kind": kind, "detail": detail} for at_s, node, kind, detail in events
+    ]
+    return replace(history(transcript), events=frame(EVENTS, rows))
+
+
+def test_the_right_rank_is_named_and_what_it_spoilt_is_done_again() -> None:
+    verdict = corruption_named(told(RIGHT, FLIP, NAMING))
+    assert verdict.valid is True
+    assert verdict.why == (
+        "named: rank1 0.20 s and 1 step after its first flip, 1 wrong step done again; right in each of 2 steps since"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "events", "why"),
+    [
+        (
+            ("", ""),
+            [FLIP, (1.2, "coordinator", "named", "generation 1: rank0 x")],
+            "rank0 was named at 1.20 s, and no bit of it",
+        ),
+        (("", ""), [FLIP, NAMING, (1.3, "coordinator", "named", "generation 1: rank0 x")], "rank0 was named at 1.30 s"),
+        (("", ""), [(1.4, *FLIP[1:]), NAMING], "rank1 was named at 1.20 s, and no bit of it was flipped before that"),
+        (("g2 step 2 p2", "g2 step 2 yy"), [FLIP, NAMING], "after that step 2 is wrong (rank0 at 1.70 s, generation 2)"),
+        (("g1 step 0 p0", "g1 step 0 yy"), [FLIP, NAMING], "step 0 was wrong before any bit was flipped"),
+        (("rank0 g2 step 1", "# "), [FLIP, NAMING], "step 1 was wrong, and was never done again"),
+    ],
+)
+def test_what_is_wrong(change: tuple[str, str], events: Sequence[tuple[float, str, str, str]], why: str) -> None:
+    verdict = corruption_named(told(RIGHT.replace(*change), *events))
+    assert verdict.valid is False
+    assert why in verdict.why
+
+
+def steps(number: int, parameters: str = "p{}") -> str:
+    return "\n".join(f"rank0 g1 step {at} {parameters.format(at)} 0:{at} at {2 + at / 100}" for at in range(number))
+
+
+def test_a_rank_that_is_never_named_is_wrong_once_there_was_time_to_find_it() -> None:
+    assert corruption_named(told(f"{CONTROL}\n{steps(LIMIT_STEPS)}", FLIP)).valid is None
+    verdict = corruption_named(told(f"{CONTROL}\n{steps(LIMIT_STEPS + 1)}", FLIP))
+    assert verdict.valid is False
+    assert verdict.why == f"rank1 was never named, in {LIMIT_STEPS + 1} steps after its first flip"
+    late = corruption_named(told(f"{CONTROL}\n{steps(50)}", FLIP, (2.455, *NAMING[1:])))
+    assert late.valid is False
+    assert "rank1 was named 46 steps after its first flip, not within" in late.why
+
+
+def test_an_activation_that_changed_nothing_names_nobody() -> None:
+    flip = (1.0, "rank1", "bit_flipped", '{"of":"activation"}')
+    assert corruption_named(told(f"{CONTROL}\n{steps(50)}", flip)).valid is None
+    assert corruption_named(told(f"{CONTROL}\n{steps(50, 'x{}')}", flip)).valid is False
+
+
+@pytest.mark.parametrize(
+    ("transcript", "events"),
+    [
+        (RIGHT, []),
+        (RIGHT, [(1.0, "rank1", "bit_flipped", '{"of":"checkpoint"}')]),
+        (RIGHT.replace("rank0 g2", "# "), [FLIP, NAMING]),
+        (RIGHT.replace("control step 2 ", "control step 70 "), [FLIP, NAMING]),
+        (CONTROL, [FLIP, NAMING]),
+    ],
+    ids=["no flip", "a checkpoint's", "nothing since", "no control", "nothing done"],
+)
+def test_what_cannot_be_told_is_unknown(transcript: str, events: Sequence[tuple[float, str, str, str]]) -> None:
+    assert corruption_named(told(transcript, *events)).valid is None
+
+
+def test_it_applies_where_bits_of_a_training_were_flipped() -> None:
+    assert applies(told(RIGHT, FLIP))
+    assert not applies(told(RIGHT, NAMING))
+    assert not applies(told("", FLIP))
