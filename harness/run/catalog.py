@@ -64,11 +64,25 @@ class NamedDrill:
 def drill_files() -> dict[str, Path]:
     """Every drill by name, those of the working directory before those that come with the project."""
     found: dict[str, Path] = {}
-    for root in [Path.cwd() / DRILLS, *map(Path, shipped_drills.__path__)]:
+    for root in _drill_roots():
         for path in roots.sources(root):
             if is_drill(path):
                 found.setdefault(path.relative_to(root).with_suffix("").as_posix(), path.resolve())
     return dict(sorted(found.items()))
+
+
+def _drill_roots() -> list[Path]:
+    return [Path.cwd() / DRILLS, *map(Path, shipped_drills.__path__)]
+
+
+def _drill_file(name: str) -> Path | None:
+    """`drill_files().get(name)`, without a look at all the others."""
+    for root in _drill_roots():
+        path = root / f"{name}.py"
+        plain = ".." not in path.parts and path.relative_to(root).with_suffix("").as_posix() == name
+        if plain and is_drill(path) and path.is_file():
+            return path.resolve()
+    return None
 
 
 def drill_names(suite: str) -> list[str]:
@@ -99,15 +113,16 @@ def find_drill(name: str, settings: Sequence[str] = ()) -> NamedDrill:
             raise UsageError(f"There is no drill file {name}.")
         name = _name_of(path)
     else:
-        files = drill_files()
-        if name not in files:
+        found = _drill_file(name)
+        if found is None:
+            files = drill_files()
             suite = name.rstrip("/")
             if any(known.startswith(f"{suite}/") for known in files):
                 raise UsageError(
                     f"{suite!r} is a suite of drills. Run it with `harness run {suite}`, or name one of its drills."
                 )
             raise UsageError(_no_such("drill", name, list(files)))
-        path = files[name]
+        path = found
     return load_drill(path, name, settings)
 
 
@@ -122,7 +137,7 @@ def load_drill(path: Path, name: str | None = None, settings: Sequence[str] = ()
         raise UsageError(f"{path} defines no drill: it needs a line `drill = Drill(…)`.")
     for setting in settings:
         drill = _set(drill, setting)
-    again = name if drill_files().get(name) == path else str(path)
+    again = name if _drill_file(name) == path else str(path)
     return NamedDrill(name=name, title=_first_line(module.__doc__), drill=drill, again=again)
 
 
