@@ -15,6 +15,8 @@ from systems.training.membership import Limits
 T = TypeVar("T")
 
 _TRAINERS: Final = "systems.training.known_bad.trainers"
+_GUARDS: Final = "systems.training.known_bad.guards"
+_CHECKPOINTS: Final = "systems.training.known_bad.checkpoints"
 _WORKERS: Final = "systems.training.known_bad.workers"
 
 
@@ -116,5 +118,53 @@ BUGS: Final = BugCatalog(
         "a checkpoint is resumed with the first step",
         Parts(trainer=f"{_TRAINERS}:ForgetsStep"),
         caught_by=("training/all_killed", "same_parameters"),
+    ),
+    Bug(
+        "auditor-blamed",
+        "where an audit contradicts a rank, the one who audited is named",
+        Parts(guard=f"{_GUARDS}:AuditorBlamed"),
+        caught_by=("corruption/rank_computes_wrongly", "corruption_named"),
+    ),
+    Bug(
+        "wrong-gradient-accepted",
+        "an audit that contradicts a rank is written down, and the gradient is used",
+        Parts(guard=f"{_GUARDS}:GradientAccepted"),
+        caught_by=("corruption/rank_computes_wrongly", "corruption_named"),
+    ),
+    Bug(
+        "length-convicts",
+        "a gradient that is three times as long as most names its rank, with no look at whether it is right",
+        Parts(guard=f"{_GUARDS}:LengthConvicts"),
+        caught_by=("corruption/rank_computes_wrongly", "corruption_named"),
+    ),
+    Bug(
+        "spoilt-steps-kept",
+        "a rank that computes wrongly is left out, and what it has spoilt before that is kept",
+        Parts(guard=f"{_GUARDS}:SpoiltStepsKept"),
+        caught_by=("corruption/rank_computes_wrongly", "corruption_named"),
+    ),
+    Bug(
+        "checksum-of-the-loss",
+        "the checksum that goes with a gradient is of its last number alone",
+        Parts(guard=f"{_GUARDS}:ChecksumOfTheLoss"),
+        caught_by=("corruption/link_flips", "same_parameters"),
+    ),
+    Bug(
+        "changed-gradient-accepted",
+        "checksums go with gradients, and nobody compares them with what has arrived",
+        Parts(guard=f"{_GUARDS}:ChangedGradientAccepted"),
+        caught_by=("corruption/link_flips", "same_parameters"),
+    ),
+    Bug(
+        "states-compared-late",
+        "ranks compare their states at each twentieth step alone",
+        Parts(guard=f"{_GUARDS}:StatesComparedLate"),
+        caught_by=("corruption/memory_flips", "same_parameters"),
+    ),
+    Bug(
+        "saved-copy-trusted",
+        "what was saved is taken for what the training held, as long as the files are as they were written",
+        Parts(checkpoints=f"{_CHECKPOINTS}:CopyTrusted"),
+        caught_by=("corruption/checkpoint_flips", "same_parameters"),
     ),
 )

@@ -116,7 +116,7 @@ class Guard:
         """
         audit = audit_of(self._trainer.step, self._every, session.dealt)
         audited = self._compute(audit.shard) if audit is not None and audit.auditor == session.rank else _NONE
-        sent = tuple(self._sums(part[: len(session.dealt[session.rank])]))
+        sent = tuple(self._sum(row) for row in part[: len(session.dealt[session.rank])])
         for _ in range(_TRIES):
             session.gather(part, whole)
             statements = self._stated(session, whole, sent, audited)
@@ -135,24 +135,25 @@ class Guard:
     def _state(self) -> int:
         return checksums.of_tensors(self._trainer.tensors())
 
-    def _sums(self, rows: torch.Tensor) -> list[int]:
-        return [checksums.of_tensor(row) for row in rows]
+    def _sum(self, row: torch.Tensor) -> int:
+        """The checksum of a gradient, and of the loss that goes with it."""
+        return checksums.of_tensor(row)
 
     def _compute(self, shard: int) -> int:
         """The checksum of a shard's gradient as this rank computes it."""
         row = torch.empty(1, self._trainer.row)
         self._trainer.contribute([shard], row)
-        return checksums.of_tensor(row[0])
+        return self._sum(row[0])
 
     def _stated(self, session: Session, whole: torch.Tensor, sent: tuple[int, ...], audited: int) -> list[Statement]:
         """What every member tells, this one too."""
         rows = [row for rank, shards in enumerate(session.dealt) for row in whole[rank][: len(shards)]]
         owned = [shard for shards in session.dealt for shard in shards]
-        outlier = outlier_of([_length(row) for row in rows])
+        outlier = self._outlier([_length(row) for row in rows])
         mine = Statement(
             left=self._left,
             held=self._held,
-            arrived=checksums.of_numbers([checksums.of_tensor(row) for row in rows]),
+            arrived=checksums.of_numbers([self._sum(row) for row in rows]),
             audited=audited,
             outlier=_NONE if outlier is None else owned[outlier],
             sent=sent,
@@ -202,11 +203,18 @@ class Guard:
         found = "by an audit" if audit is not None and audit.shard == shard else "by its length"
         if not wrong.ranks:
             raise Undecided(f"members disagree about the gradient of shard {shard} of step {step}", of_states=False)
-        since = min(self._clean[session.members[rank]] for rank in wrong.ranks)
+        since = self._since([session.members[rank] for rank in wrong.ranks])
         raise Named(wrong.ranks, f"computed the gradient of shard {shard} of step {step} wrongly, found {found}", since)
 
     def _verdict(self, claims: dict[int, list[int]]) -> Wrong | None:
         return judged_claims(claims)
+
+    def _since(self, names: Sequence[str]) -> int:
+        """The first step that may be wrong by members: the first since each was found to compute right."""
+        return min(self._clean[name] for name in names)
+
+    def _outlier(self, lengths: Sequence[float]) -> int | None:
+        return outlier_of(lengths)
 
     def _owner(self, session: Session, shard: int) -> int:
         return next(rank for rank, shards in enumerate(session.dealt) if shard in shards)

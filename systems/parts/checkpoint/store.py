@@ -109,13 +109,13 @@ class Checkpoints:
     def _load(self, manifest: Manifest, refused: Sequence[Refusal]) -> Checkpoint:
         tensors: dict[str, torch.Tensor] = {}
         for shard in manifest.shards:
-            tensors |= load(self._checked(shard, self._disk.read(shard.name)))
-        if manifest.state and digest_of(tensors) != manifest.state:
-            raise Damaged("what was written is not what the job held")
+            tensors |= load(manifests.check_shard(shard, self._disk.read(shard.name)))
+        self._check_state(manifest, tensors)
         return Checkpoint(step=manifest.step, tensors=tensors, progress=manifest.progress, refused=tuple(refused))
 
-    def _checked(self, shard: Shard, data: bytes | None) -> bytes:
-        return manifests.check_shard(shard, data)
+    def _check_state(self, manifest: Manifest, tensors: Tensors) -> None:
+        if manifest.state and digest_of(tensors) != manifest.state:
+            raise Damaged("what was written is not what the job held")
 
 
 def withdraw(disk: Disk, after: int) -> list[int]:

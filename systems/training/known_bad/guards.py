@@ -1,0 +1,69 @@
+"""Guards that are wrong in one way each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from systems.parts import checksums
+from systems.training.guard import Guard, Session, Statement
+from systems.training.judgement import Audit, Wrong
+
+_TOO_LONG = 3.0
+_COMPARED_EVERY = 20
+
+
+class AuditorBlamed(Guard):
+    """Who finds fault is at fault."""
+
+    def _verdict(self, claims: dict[int, list[int]]) -> Wrong | None:
+        wrong = super()._verdict(claims)
+        return wrong and Wrong(ranks=frozenset([list(claims)[1]]), why=wrong.why)
+
+
+class GradientAccepted(Guard):
+    """A warning in the log."""
+
+    def _judge_shard(self, session: Session, statements: Sequence[Statement], audit: Audit | None, shard: int) -> None:
+        session.told("warning", f"shard {shard} of step {self._trainer.step} may be wrong")
+
+
+class LengthConvicts(Guard):
+    """Nothing is computed again."""
+
+    def _outlier(self, lengths: Sequence[float]) -> int | None:
+        median = sorted(lengths)[len(lengths) // 2]
+        return next((place for place, length in enumerate(lengths) if length > _TOO_LONG * median), None)
+
+    def _verdict(self, claims: dict[int, list[int]]) -> Wrong | None:
+        return super()._verdict(claims) or Wrong(ranks=frozenset([next(iter(claims))]), why="")
+
+
+class SpoiltStepsKept(Guard):
+    """What is done is done."""
+
+    def _since(self, names: Sequence[str]) -> int:
+        return self._trainer.step
+
+
+class ChecksumOfTheLoss(Guard):
+    """A slice that begins where it should end."""
+
+    def _sum(self, row: torch.Tensor) -> int:
+        return checksums.of_tensor(row[-1:])
+
+
+class ChangedGradientAccepted(Guard):
+    """TCP has a checksum of its own."""
+
+    def _arrived(self, session: Session, statements: Sequence[Statement]) -> bool:
+        return True
+
+
+class StatesComparedLate(Guard):
+    """To save time."""
+
+    def _judge_states(self, session: Session, statements: Sequence[Statement]) -> None:
+        if self._trainer.step % _COMPARED_EVERY == 0:
+            super()._judge_states(session, statements)
