@@ -5,7 +5,8 @@ generator's own processor time compare even where the machine is busy; the serve
 of them. wrk is closed loop and checks nothing; the engine and locust time each call and look at its answer.
 
 `--workers 1 2 4` compares numbers of the engine's processes, with as many server processes on one port: how many calls a second
-all make together, how many per CPU-second, and how many cores a million a second would take.
+all make together, how many per CPU-second, and how many cores a million a second would take. With `--namespaces` (as root) each
+of these processes lives in a network namespace, as if on a machine of its own, and so do the servers together.
 
 `--memory-s 600` is one run of 100,000 calls a second that takes so long, and prints the engine's memory meanwhile.
 """
@@ -25,15 +26,20 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import Literal, NamedTuple, TypeVar
 
 import footprint
 
+from harness.cluster import namespaces
+from harness.cluster.network_namespaces import NetworkNamespaces, missing
 from harness.model.load import Load
 from workloads.load.engine import Engine, EngineTask, Exchange, Snapshot
 from workloads.load.engine.snapshot import PAGE_BYTES, Page
 from workloads.load.engine.tally import OK, Tally
+from workloads.load.engine.task import Prepare
 
+T = TypeVar("T")
 CONNECTIONS = 16
 SECONDS = 2
 REQUEST = Exchange(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", (b"ok",))
@@ -45,7 +51,7 @@ class Server(asyncio.Protocol):
     def connection_made(self, transport): self.transport = transport
     def data_received(self, data): self.transport.write(ANSWER * data.count(b"\r\n\r\n"))
 async def main():
-    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", int(sys.argv[1]), reuse_port=True)
+    server = await asyncio.get_running_loop().create_server(Server, sys.argv[1], int(sys.argv[2]), reuse_port=True)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 uvloop.run(main())
@@ -82,22 +88,66 @@ class Figure(NamedTuple):
         return self.calls / self.cpu_s
 
 
+class Machines:
+    """A network namespace for each process of the engine, and one for the servers."""
+
+    def __init__(self, made: NetworkNamespaces) -> None:
+        self._made = made
+        self.host = made.address("server")
+
+    def start(self, name: str, do: Callable[[], T]) -> T:
+        """Do it in a namespace: a process that this starts lives there."""
+        descriptor = os.open(self._made.namespace(name), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return namespaces.within(descriptor, do)
+        finally:
+            os.close(descriptor)
+
+
+class SpreadEngine(Engine):
+    """The load engine, each process in a namespace of its own."""
+
+    def __init__(self, task: EngineTask, processes: int, machines: Machines) -> None:
+        super().__init__(task, processes)
+        self._machines = machines
+
+    def _fork(self, prepare: Prepare) -> None:
+        self._machines.start(f"load{prepare.number}", lambda: super(SpreadEngine, self)._fork(prepare))
+
+
 @contextmanager
-def serving(processes: int = 1) -> Iterator[tuple[str, int]]:
+def opened(processes: int, apart: bool) -> Iterator[Machines | None]:
+    """Namespaces for so many processes of the engine, or none."""
+    if not apart:
+        yield None
+        return
+    names = ["server", *(f"load{number}" for number in range(processes))]
+    with NetworkNamespaces.opened(names) as made:
+        yield Machines(made)
+
+
+@contextmanager
+def serving(processes: int = 1, machines: Machines | None = None) -> Iterator[tuple[str, int]]:
     """So many server processes that share a port; the kernel spreads the connections over them."""
+    host = machines.host if machines else "127.0.0.1"
     started: list[subprocess.Popen[bytes]] = []
     port = 0
     try:
         for _ in range(processes):
-            process = subprocess.Popen([sys.executable, "-c", _SERVER, str(port)], stdout=subprocess.PIPE)
+            start = partial(_server, host, port)
+            process = machines.start("server", start) if machines else start()
             started.append(process)
             assert process.stdout is not None
             port = int(process.stdout.readline())
-        yield "127.0.0.1", port
+        yield host, port
     finally:
         for process in started:
             process.kill()
             process.wait()
+
+
+def _server(host: str, port: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", _SERVER, host, str(port)], stdout=subprocess.PIPE)
 
 
 def load(
@@ -107,10 +157,12 @@ def load(
     depth: int = 1,
     seconds: float = SECONDS,
     processes: int = 1,
+    machines: Machines | None = None,
 ) -> Snapshot:
     """The engine for a while; of a rate that is too high, what it made of it."""
     asked = Load(rate=rate, seconds=seconds, clients=CONNECTIONS * processes, arrivals=arrivals, timeout_ms=300)
-    with Engine(EngineTask(address=address, exchanges=[REQUEST], load=asked, seed=1, depth=depth), processes) as engine:
+    task = EngineTask(address=address, exchanges=[REQUEST], load=asked, seed=1, depth=depth)
+    with SpreadEngine(task, processes, machines) if machines else Engine(task, processes) as engine:
         engine.start()
         return engine.wait()
 
@@ -156,16 +208,19 @@ def recording_ns() -> float:
     return used_ns / 1_000_000
 
 
-def scaling(workers: list[int], rounds: int) -> None:
-    """What the engine's processes make together, as a table in Markdown: the medians of some rounds in turn."""
+def scaling(workers: list[int], rounds: int, apart: bool) -> None:
+    """What the engine's processes make together, as a table in Markdown: the medians of some rounds in turn.
+
+    `apart`: each in a network namespace of its own.
+    """
     found: dict[int, list[tuple[float, float]]] = {count: [] for count in workers}
     for _ in range(rounds):
         for count in workers:
-            with serving(count) as address:
-                counted = load(address, rate=400_000 * count, depth=16, processes=count)
+            with opened(count, apart) as machines, serving(count, machines) as address:
+                counted = load(address, rate=400_000 * count, depth=16, processes=count, machines=machines)
             found[count].append((counted.ok / counted.seconds, counted.ok / counted.cpu_s))
     first = statistics.median(per_cpu_s for _, per_cpu_s in found[workers[0]])
-    print(f"{os.cpu_count()} cores; the servers run on them, too")
+    print(f"{os.cpu_count()} cores; the servers run on them, too{'; a network namespace for each process' if apart else ''}")
     print("| processes | calls a second | calls per CPU-second | of the first line's | cores for 1,000,000/s |")
     print("| ---: | ---: | ---: | ---: | ---: |")
     for count, figures in found.items():
@@ -228,9 +283,14 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory-s", type=float, help="only the long run")
     parser.add_argument("--workers", type=int, nargs="+", help="only these numbers of processes, beside each other")
+    parser.add_argument("--namespaces", action="store_true", help="with --workers: each in a network namespace of its own")
     options = parser.parse_args()
+    if options.namespaces and not options.workers:
+        parser.error("--namespaces goes with --workers")
+    if options.namespaces and (lacks := missing()) is not None:
+        parser.error(lacks.replace("Drill(namespaces=True)", "--namespaces"))
     if options.workers:
-        scaling(options.workers, options.rounds)
+        scaling(options.workers, options.rounds, options.namespaces)
     elif options.memory_s is None:
         main(options.rounds)
     else:

@@ -3,6 +3,11 @@
 Queueing is told from slowness as in CoDel (Nichols, Jacobson, "Controlling Queue Delay", ACM Queue 2012): by the quickest
 answer of an interval, which one slow replica among others cannot raise. The limit follows by additive increase and
 multiplicative decrease (Chiu, Jain 1989).
+
+That comes too late when several times as much is asked as can be done: seconds of work lie at the replicas by the time that the
+first late answer tells of it, and all of it is given up. So no more is let in than the replicas' best pace of late gets done
+before it is given up, as BBR bounds what is in flight by the highest delivery rate seen (Cardwell et al., "BBR:
+Congestion-Based Congestion Control", ACM Queue 2016).
 """
 
 from __future__ import annotations
@@ -25,6 +30,16 @@ FAR_BELOW: Final = 0.1
 is thus back within seconds: at a limit of a few dozen, steps of one take minutes, while the replicas have nothing to do."""
 
 
+FEW: Final = 1024
+"""So many are let in at once whatever the pace: after a quiet time it is not known, and a burst of so many is soon over."""
+
+PACE_S: Final = 30.0
+"""The best pace of this time counts. A pause of the replicas does not lower it."""
+
+BOUNDS: Final = 2.0
+"""What is let in gets done within this many times the bound, at that pace: before a try is given up."""
+
+
 class Admission:
     """A limit on what is outstanding. `overload_s`: an interval whose quickest answer took longer lowers it; None: no limit."""
 
@@ -35,34 +50,41 @@ class Admission:
         self._answers = 0
         self._quickest_s = math.inf
         self._most_outstanding = 0
+        self._answered = 0
+        self._pace_per_s = 0.0
+        self._paced_s = -math.inf
+        self._most_by_pace = FEW
         self.refused = 0
         """Requests turned away."""
 
     @property
     def limit(self) -> int | None:
         """So many may be outstanding; None if there is no limit."""
-        return None if self._overload_s is None else int(self._limit)
+        return None if self._overload_s is None else min(int(self._limit), self._most_by_pace)
 
     def admit(self, outstanding: int, requests: int = 1) -> int:
         """How many of these requests may be let in. `outstanding`: how many were let in and have no answer yet."""
         self._most_outstanding = max(self._most_outstanding, outstanding + requests - 1)
         if self._overload_s is None:
             return requests
-        admitted = min(requests, max(0, int(self._limit) - outstanding))
+        admitted = min(requests, max(0, min(int(self._limit), self._most_by_pace) - outstanding))
         self.refused += requests - admitted
         return admitted
 
-    def answered(self, latency_s: float, now_s: float) -> None:
-        """A replica answered, or was given up, that long after it was asked."""
+    def answered(self, latency_s: float, now_s: float, requests: int = 1) -> None:
+        """A replica answered so many requests, or was given up with none, that long after it was asked."""
         if self._overload_s is None:
             return
         self._answers += 1
+        self._answered += requests
         self._quickest_s = min(self._quickest_s, latency_s)
         if self._interval_from_s is None:
             self._interval_from_s = now_s
         elif self._answers >= LEAST and now_s >= self._interval_from_s + INTERVAL_S:
             self._adjust(self._overload_s)
+            self._keep_pace(self._overload_s, self._answered / (now_s - self._interval_from_s), now_s)
             self._interval_from_s, self._answers, self._quickest_s, self._most_outstanding = now_s, 0, math.inf, 0
+            self._answered = 0
 
     def _adjust(self, overload_s: float) -> None:
         if self._quickest_s > overload_s:
@@ -70,3 +92,8 @@ class Admission:
         elif self._most_outstanding >= int(self._limit):
             growths = min(MOST_GROWTHS, max(1.0, FAR_BELOW * overload_s / max(self._quickest_s, 1e-9)))
             self._limit = min(MOST, self._limit + max(1.0, GROWTH * growths * self._limit))
+
+    def _keep_pace(self, overload_s: float, pace_per_s: float, now_s: float) -> None:
+        if pace_per_s >= self._pace_per_s or now_s > self._paced_s + PACE_S:
+            self._pace_per_s, self._paced_s = pace_per_s, now_s
+            self._most_by_pace = max(FEW, int(BOUNDS * overload_s * pace_per_s))

@@ -172,7 +172,7 @@ class Dispatcher:
         now_s = self._clock()
         cut_short = deadline is not None and try_s < self.FAIR_S and deadline.at_s - now_s < _LEAST_S
         if not cut_short:
-            self._admission.answered(now_s - asked_s, now_s)
+            self._admission.answered(now_s - asked_s, now_s, len(answers))
         left_open = list(messages[len(answers) :])
         for message, answer in zip(messages, answers, strict=False):
             if answer.head.status < self.FAILURE:
