@@ -116,13 +116,15 @@ async def overload(running: Running, options: argparse.Namespace) -> None:
     The rate counts as done if its p99 is below a second and nearly all was answered. If not even the first one does, it is
     halved until one does.
     """
-    capacity, rate, refused = 0.0, options.rate, False
-    while not (refused and capacity):
+    capacity, rate = 0.0, options.rate
+    while True:
         snapshot, cpu, _ = await measure(running, options, rate)
         print(line(f"asked for {rate:,.0f}/s", snapshot, cpu), flush=True)
         done, p99_ns = snapshot.ok / snapshot.seconds, snapshot.latency.percentile_ns(99)
         if p99_ns is None or p99_ns > 1e9 or snapshot.ok < 0.99 * snapshot.due:
-            refused, rate = True, rate / 2
+            if capacity:
+                break
+            rate /= 2
         else:
             capacity, rate = max(capacity, done), rate * 1.1
     snapshot, cpu, _ = await measure(running, options, capacity * options.overload)

@@ -6,7 +6,7 @@ multiplicative decrease (Chiu, Jain 1989).
 
 That comes too late when several times as much is asked as can be done: seconds of work lie at the replicas by the time that the
 first late answer tells of it, and all of it is given up. So no more is let in than the replicas' best pace of late gets done
-before it is given up, as BBR bounds what is in flight by the highest delivery rate seen (Cardwell et al., "BBR:
+within the bound, as BBR bounds what is in flight by the highest delivery rate seen (Cardwell et al., "BBR:
 Congestion-Based Congestion Control", ACM Queue 2016).
 """
 
@@ -29,15 +29,11 @@ FAR_BELOW: Final = 0.1
 """… and by up to so many times as much if its quickest answer took less than this share of the bound. What a pause has cut down
 is thus back within seconds: at a limit of a few dozen, steps of one take minutes, while the replicas have nothing to do."""
 
-
 FEW: Final = 1024
 """So many are let in at once whatever the pace: after a quiet time it is not known, and a burst of so many is soon over."""
 
 PACE_S: Final = 30.0
 """The best pace of this time counts. A pause of the replicas does not lower it."""
-
-BOUNDS: Final = 2.0
-"""What is let in gets done within this many times the bound, at that pace: before a try is given up."""
 
 
 class Admission:
@@ -96,4 +92,4 @@ class Admission:
     def _keep_pace(self, overload_s: float, pace_per_s: float, now_s: float) -> None:
         if pace_per_s >= self._pace_per_s or now_s > self._paced_s + PACE_S:
             self._pace_per_s, self._paced_s = pace_per_s, now_s
-            self._most_by_pace = max(FEW, int(BOUNDS * overload_s * pace_per_s))
+            self._most_by_pace = max(FEW, int(overload_s * pace_per_s))

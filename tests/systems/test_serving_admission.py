@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from systems.serving.admission import BOUNDS, FEW, INTERVAL_S, PACE_S, Admission
+from systems.serving.admission import FEW, INTERVAL_S, PACE_S, Admission
 from systems.serving.dispatch import Dispatcher
 
 OVERLOAD_S = 0.1
@@ -29,11 +29,11 @@ def test_a_burst_is_let_in_before_the_pace_is_known_and_no_more() -> None:
 def test_what_is_let_in_follows_the_best_pace_and_a_pause_does_not_lower_it() -> None:
     admission = Admission(OVERLOAD_S)
     now_s = paced(admission, 0.0, 100_000)
-    assert admission.limit == pytest.approx(BOUNDS * OVERLOAD_S * 100_000, rel=0.01)
+    assert admission.limit == pytest.approx(OVERLOAD_S * 100_000, rel=0.01)
     now_s = paced(admission, now_s, 1_000)
-    assert admission.limit == pytest.approx(BOUNDS * OVERLOAD_S * 100_000, rel=0.01)
+    assert admission.limit == pytest.approx(OVERLOAD_S * 100_000, rel=0.01)
     paced(admission, now_s, 200_000)
-    assert admission.admit(0, 1_000_000) == pytest.approx(BOUNDS * OVERLOAD_S * 200_000, rel=0.01)
+    assert admission.admit(0, 1_000_000) == pytest.approx(OVERLOAD_S * 200_000, rel=0.01)
 
 
 def test_a_pace_of_long_ago_is_forgotten() -> None:
