@@ -14,7 +14,7 @@ drill = Drill(
     system=Training(ranks=3, checkpoint_every=10),
     workload=Steps(),
     load=Load(rate=40, clients=100, seconds=10, timeout_ms=4000),
-    faults=[FlipMemory("rank1", of="checkpoint").between_steps(22, 32), Kill("all").at_step(35)],
+    faults=[FlipMemory("rank1", of="checkpoint", bit=30).between_steps(22, 32), Kill("all").at_step(35)],
     checks=CHECKS,
     slos=["availability >= 60%", "lost_steps <= 20"],
     nightly=True,

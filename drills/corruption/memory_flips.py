@@ -11,7 +11,7 @@ from systems.training import Training
 from workloads.steps import Steps
 
 drill = Drill(
-    system=Training(ranks=3, audit_every=5),
+    system=Training(ranks=3, audit_every=50),
     workload=Steps(),
     load=Load(rate=40, clients=100, seconds=10, timeout_ms=4000),
     faults=[FlipMemory("rank0").at_step(15), FlipMemory("rank1", of="optimizer").at_step(40)],

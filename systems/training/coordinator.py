@@ -163,20 +163,25 @@ class Coordinator:
         self._found = None
         for name in found.names:
             self._note("named", f"{name} {found.why}, told by {' '.join(found.by)}")
-        if found.since is not None:
-            try:
-                steps = withdraw(self._node.shared(CHECKPOINTS), found.since)
-            except OSError as error:
-                self._note("not withdrawn", f"checkpoints after step {found.since}: {error.strerror or error}")
-            else:
-                self._note("taken back", f"to step {found.since}; checkpoints withdrawn: {steps or 'none'}")
-        await self._regroup(
-            Cause(why="computes wrongly" if found.since is not None else "held another state", about=" ".join(found.names))
-        )
+        why = "computes wrongly" if found.since is not None else "held another state"
+        await self._regroup(Cause(why=why, about=" ".join(found.names)))
+
+    def _withdraw(self) -> None:
+        """Have no checkpoint used that may have wrong steps in it. If the disk fails, the next group tries again."""
+        if (after := self._distrust.to_withdraw) is None:
+            return
+        try:
+            steps = withdraw(self._node.shared(CHECKPOINTS), after)
+            self._distrust.withdrawn()
+        except OSError as error:
+            self._note("not withdrawn", f"checkpoints after step {after}: {error.strerror or error}")
+        else:
+            self._note("taken back", f"to step {after}; checkpoints withdrawn: {' '.join(map(str, steps)) or 'none'}")
 
     async def _regroup(self, cause: Cause) -> None:
         """Have everybody leave the group, and form the next one of those that answer and reach one another."""
         self._note("decided", f"{cause.about} {cause.why}".strip())
+        self._withdraw()
         self._generation += 1
         self._node.disk.replace(_GENERATION, str(self._generation).encode())
         self._store.clear()

@@ -32,6 +32,7 @@ class _Kept(msgspec.Struct, kw_only=True):
     changed: dict[str, int] = msgspec.field(default_factory=dict)
     limits: dict[str, int] = msgspec.field(default_factory=dict)
     voids: list[tuple[int, int]] = msgspec.field(default_factory=list)
+    withdraw: int | None = None
 
 
 class Distrust:
@@ -71,6 +72,7 @@ class Distrust:
         if found.since is not None:
             kept.out |= set(found.names)
             kept.voids.append((self._generation, found.since))
+            kept.withdraw = found.since if kept.withdraw is None else min(found.since, kept.withdraw)
             for name in self._ranks:
                 kept.limits[name] = min(found.since, kept.limits.get(name, found.since))
         for name in found.names:
@@ -91,6 +93,16 @@ class Distrust:
     def void(self, generation: int, step: int) -> bool:
         """Whether a checkpoint that was begun in this generation may have wrong steps in it."""
         return any(generation <= other and step > since for other, since in self._kept.voids)
+
+    @property
+    def to_withdraw(self) -> int | None:
+        """Checkpoints of more steps than this are to be withdrawn; None: none are."""
+        return self._kept.withdraw
+
+    def withdrawn(self) -> None:
+        """They are."""
+        self._kept.withdraw = None
+        self._write()
 
     def pending(self, group: Group | None) -> bool:
         """Whether members of a group have not been known to hold a state that can be trusted."""

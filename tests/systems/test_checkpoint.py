@@ -18,7 +18,7 @@ from harness.node.files import Files
 from systems.parts.checkpoint.manifest import Identity, Shard
 from systems.parts.checkpoint.refusals import NoValidCheckpoint, OtherJob
 from systems.parts.checkpoint.saver import Saver
-from systems.parts.checkpoint.store import Checkpoints, Schedule, part_of
+from systems.parts.checkpoint.store import Checkpoints, Schedule, digest_of, part_of, withdraw
 
 IDENTITY = Identity(model="two layers", data="digits", seed=7, shards=12, batch=96)
 SCHEDULE = Schedule(every=10, keep=2)
@@ -272,3 +272,96 @@ def test_a_save_does_not_wait_for_the_one_before(tmp_path: Path) -> None:
     files.go.set()
     job.saver.close()
     assert loaded(Disk(tmp_path)) == 10
+
+
+# --------------------------------------------------------------------------- saves that are wrong, and what finds that out
+
+
+class FolderNotSynced(MemoryFiles):
+    """A disk under a program that does not sync the folder after a rename."""
+
+    def sync_folder(self) -> None:
+        """Left out."""
+
+
+def manifest_first(checkpoints: Checkpoints, step: int) -> None:
+    """The manifest names files that are about to be written."""
+    tensors = state_at(step)
+    parts = [part_of(tensors, rank, 2) for rank in range(2)]
+    elsewhere = opened(in_memory({}))
+    shards = [elsewhere.write_shard(step, rank, 2, part) for rank, part in enumerate(parts)]
+    checkpoints.commit(step, shards, msgspec.Raw(msgspec.json.encode({"ledger": step * IDENTITY.batch})))
+    for rank, part in enumerate(parts):
+        checkpoints.write_shard(step, rank, 2, part)
+
+
+def test_a_manifest_that_is_written_first_names_what_is_not_there() -> None:
+    disk = in_memory({})
+    save(opened(disk), 10)
+    told = set()
+    for crash in crash_points(lambda disk: manifest_first(opened(disk), 20), content(disk)):
+        found = opened(crash.disk()).newest()
+        assert found is not None
+        told |= {refusal.why for refusal in found.refused}
+    assert any("is missing" in why for why in told)  # the right order leaves nothing to be refused, as the next test shows
+
+
+def test_no_crash_in_a_save_leaves_anything_that_has_to_be_refused() -> None:
+    disk = in_memory({})
+    save(opened(disk), 10)
+    for crash in crash_points(lambda disk: save(opened(disk), 20), content(disk)):
+        found = opened(crash.disk()).newest()
+        assert found is not None
+        assert found.refused == (), f"crashed in {crash.at}"
+
+
+def test_a_folder_that_is_not_synced_loses_what_was_said_to_be_saved() -> None:
+    files = FolderNotSynced({})
+    save(opened(Disk(files)), 10)
+    assert None in {loaded(in_memory(left)) for left in files.survivors()}
+    synced = MemoryFiles({})
+    save(opened(Disk(synced)), 10)
+    assert {loaded(in_memory(left)) for left in synced.survivors()} == {10}
+
+
+# --------------------------------------------------------------------------------------------- states, and what is withdrawn
+
+
+def test_a_copy_that_changed_before_it_was_written_is_refused(tmp_path: Path) -> None:
+    checkpoints = opened(Disk(tmp_path))
+    save(checkpoints, 10)
+    tensors = state_at(20)
+    state = digest_of(tensors)
+    tensors["optimizer/weight/momentum"].view(torch.int32)[1, 2] ^= 1
+    shards = [checkpoints.write_shard(20, rank, 2, part_of(tensors, rank, 2)) for rank in range(2)]
+    checkpoints.commit(20, shards, msgspec.Raw(b"{}"), state)
+    found = checkpoints.newest()
+    assert found is not None
+    assert found.step == 10
+    assert [refusal.why for refusal in found.refused] == ["what was written is not what the job held"]
+
+
+def test_what_is_withdrawn_is_not_used_again_until_it_is_saved_again() -> None:
+    disk = in_memory({})
+    for step in (10, 20, 30):
+        save(opened(disk), step)
+    assert sorted(withdraw(disk, 10)) == [20, 30]
+    assert loaded(disk) == 10
+    assert withdraw(disk, 10) == []
+    save(opened(disk), 20)
+    assert loaded(disk) == 20
+    assert sorted(withdraw(disk, 0)) == [10, 20]
+    assert loaded(disk) is None  # the training begins anew, which is right
+
+
+@pytest.mark.parametrize("after", [0, 10])
+def test_a_crash_while_checkpoints_are_withdrawn_leaves_each_used_or_not(after: int) -> None:
+    disk = in_memory({})
+    for step in (10, 20, 30):
+        save(opened(disk), step)
+    for crash in crash_points(lambda disk: withdraw(disk, after), content(disk)):
+        left = loaded(crash.disk())
+        assert left in {None, 10, 20, 30}
+        again = crash.disk()
+        withdraw(again, after)  # as the coordinator does when it is back
+        assert loaded(again) == (10 if after else None)

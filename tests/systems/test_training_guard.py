@@ -331,6 +331,9 @@ def test_a_rank_is_left_out_when_all_others_say_so_and_stays_out(tmp_path: Path)
         assert after.void(4, 10)
         assert not after.void(4, 9)
         assert not after.void(5, 10)
+        assert after.to_withdraw == 9  # until it is done, however often the coordinator is started
+    distrust.withdrawn()
+    assert Distrust(Disk(tmp_path), GROUP.members).to_withdraw is None
     assert distrust.accused(said("rank0", "rank1"), GROUP) is None  # late: it has been dealt with
 
 
