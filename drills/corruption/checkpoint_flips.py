@@ -5,6 +5,7 @@ from __future__ import annotations
 from drills.training._checks import CHECKS
 from faults.flip_memory import FlipMemory
 from faults.kill import Kill
+from harness.checkers.checkpoints_valid import checkpoints_valid
 from harness.model.drill import Drill
 from harness.model.load import Load
 from systems.training import Training
@@ -15,7 +16,7 @@ drill = Drill(
     workload=Steps(),
     load=Load(rate=40, clients=100, seconds=10, timeout_ms=4000),
     faults=[FlipMemory("rank1", of="checkpoint", bit=30).between_steps(22, 32), Kill("all").at_step(35)],
-    checks=CHECKS,
+    checks=(*CHECKS, checkpoints_valid),
     slos=["availability >= 60%", "lost_steps <= 20"],
     nightly=True,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from drills.training._checks import CHECKS
 from faults.kill import Kill
+from harness.checkers.checkpoints_valid import checkpoints_valid
 from harness.model.drill import Drill
 from harness.model.load import Load
 from systems.training import Training
@@ -21,7 +22,7 @@ drill = Drill(
         Kill("coordinator").when(renaming="every", nth=2, from_s=2.5, for_s=0.5),
         Kill("all").when(at="rank0", syncing="every", nth=2, from_s=5, for_s=0.5),
     ],
-    checks=CHECKS,
+    checks=(*CHECKS, checkpoints_valid),
     slos=["availability >= 75%"],
     nightly=True,
 )

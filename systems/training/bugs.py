@@ -167,4 +167,10 @@ BUGS: Final = BugCatalog(
         Parts(checkpoints=f"{_CHECKPOINTS}:CopyTrusted"),
         caught_by=("corruption/checkpoint_flips", "same_parameters"),
     ),
+    Bug(
+        "oldest-used",
+        "training resumes from the oldest checkpoint that is kept",
+        Parts(checkpoints=f"{_CHECKPOINTS}:OldestUsed"),
+        caught_by=("training/all_killed", "checkpoints_valid"),
+    ),
 )

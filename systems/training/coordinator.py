@@ -139,6 +139,8 @@ class Coordinator:
     async def decide(self) -> None:
         """Keep a group going for as long as there are ranks."""
         look_outside_s = 0.0
+        if (found := self._distrust.finding) is not None:  # it may be that the coordinator died before it had told
+            self._name(found)
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
@@ -161,10 +163,13 @@ class Coordinator:
     async def _leave_out(self, found: Finding) -> None:
         """Go on without ranks that compute wrongly, from before the first step that may be wrong by them."""
         self._found = None
-        for name in found.names:
-            self._note("named", f"{name} {found.why}, told by {' '.join(found.by)}")
+        self._name(found)
         why = "computes wrongly" if found.since is not None else "held another state"
         await self._regroup(Cause(why=why, about=" ".join(found.names)))
+
+    def _name(self, found: Finding) -> None:
+        for name in found.names:
+            self._note("named", f"{name} {found.why}, told by {' '.join(found.by)}")
 
     def _withdraw(self) -> None:
         """Have no checkpoint used that may have wrong steps in it. If the disk fails, the next group tries again."""

@@ -33,6 +33,7 @@ class _Kept(msgspec.Struct, kw_only=True):
     limits: dict[str, int] = msgspec.field(default_factory=dict)
     voids: list[tuple[int, int]] = msgspec.field(default_factory=list)
     withdraw: int | None = None
+    finding: Finding | None = None
 
 
 class Distrust:
@@ -69,6 +70,7 @@ class Distrust:
 
     def _keep(self, found: Finding) -> None:
         kept = self._kept
+        kept.finding = found
         if found.since is not None:
             kept.out |= set(found.names)
             kept.voids.append((self._generation, found.since))
@@ -95,6 +97,11 @@ class Distrust:
         return any(generation <= other and step > since for other, since in self._kept.voids)
 
     @property
+    def finding(self) -> Finding | None:
+        """The last finding, until a group has trained without those that it names."""
+        return self._kept.finding
+
+    @property
     def to_withdraw(self) -> int | None:
         """Checkpoints of more steps than this are to be withdrawn; None: none are."""
         return self._kept.withdraw
@@ -112,6 +119,7 @@ class Distrust:
         """All members of a group have come to hold the same state, within their limits."""
         for name in group.members if group else ():
             self._kept.limits.pop(name, None)
+        self._kept.finding = None
         self._write()
 
     def _write(self) -> None:

@@ -331,6 +331,7 @@ def test_a_rank_is_left_out_when_all_others_say_so_and_stays_out(tmp_path: Path)
         assert after.void(4, 10)
         assert not after.void(4, 9)
         assert not after.void(5, 10)
+        assert after.finding == found
         assert after.to_withdraw == 9  # until it is done, however often the coordinator is started
     distrust.withdrawn()
     assert Distrust(Disk(tmp_path), GROUP.members).to_withdraw is None
@@ -356,5 +357,6 @@ def test_memory_that_changes_once_costs_the_state_and_twice_the_place(tmp_path: 
         assert distrust.without(["rank1"]) == (["rank1"] if generation == 4 else [])
         assert distrust.pending(group)
         distrust.settled(group)
+        assert distrust.finding is None
         assert not distrust.pending(group)
         assert distrust.limits(GROUP.members) == {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -90,7 +90,7 @@ class Checkpoints:
         Raises `NoValidCheckpoint` if there are some and none is sound, `OtherJob` if the newest sound one is of another job.
         """
         refused: list[Refusal] = []
-        for name, manifest in _newest_first(self._disk, refused):
+        for name, manifest in self._candidates(refused):
             if manifest.withdrawn:
                 continue
             try:
@@ -105,6 +105,10 @@ class Checkpoints:
         if refused:
             raise NoValidCheckpoint(refused)
         return None
+
+    def _candidates(self, refused: list[Refusal]) -> Iterable[tuple[str, Manifest]]:
+        """The manifests that can be read, by file name, in the order in which they are tried."""
+        return _newest_first(self._disk, refused)
 
     def _load(self, manifest: Manifest, refused: Sequence[Refusal]) -> Checkpoint:
         tensors: dict[str, torch.Tensor] = {}
