@@ -49,7 +49,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if any(slo.metric in ("recovery", "convergence") for slo in slos):
         raise UsageError("--slo recovery, convergence: there are no faults here to recover from. Use a drill.")
     if any(slo.of_steps for slo in slos):
-        raise UsageError("--slo goodput, lost_steps, stall, step: what is loaded is not known to train. Use a drill.")
+        raise UsageError("--slo of steps (goodput, stall, …): what is loaded is not known to train. Use a drill.")
     if any(slo.of_reads for slo in slos):
         raise UsageError("--slo staleness, versions_behind: what is loaded is not known to be reads and writes. Use a drill.")
     if arguments.find_max and (not slos or arguments.shape):

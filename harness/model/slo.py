@@ -44,14 +44,17 @@ _QUANTITIES: Final = {
     "goodput": _Quantity(units={"%": Decimal("0.01")}, better="higher", example="90%"),
     "ettr": _Quantity(units={"%": Decimal("0.01")}, better="higher", example="90%", at_most=Decimal(1)),
     "lost_steps": _COUNT,
+    "bytes_per_step": _Quantity(
+        units={"B": Decimal(1), "kB": Decimal(1000), "MB": Decimal(1000000)}, better="lower", example="100kB"
+    ),
     "stall": _DURATION,
     "step": _LATENCY,
     "staleness": _LATENCY,
     "versions_behind": _COUNT,
     "requests": _Quantity(units={"": Decimal(1), "k": Decimal(1000), "M": Decimal(1000000)}, better="higher", example="100"),
 }
-_OF_SCRIPTS: Final = ("goodput", "ettr", "lost_steps", "stall")
-_OF_STEPS: Final = ("goodput", "lost_steps", "stall", "step")
+_OF_SCRIPTS: Final = ("goodput", "ettr", "lost_steps", "bytes_per_step", "stall")
+_OF_STEPS: Final = ("goodput", "lost_steps", "bytes_per_step", "stall", "step")
 """Metrics of a system that trains."""
 _OF_READS: Final = ("staleness", "versions_behind")
 _OF_EACH: Final = (*_OF_READS, "step")
@@ -66,7 +69,8 @@ class SLO:
 
     The threshold is in the metric's base unit: milliseconds for percentiles and `max`, seconds for `recovery` and
     `convergence`, a share between 0 and 1 for `availability`, `goodput` and `ettr`, calls a second for `rate`, calls for
-    `requests`. `metric` has the percentile in it if there is one: "p99.9", "staleness p99", "staleness max".
+    `requests`, bytes for `bytes_per_step`. `metric` has the percentile in it if there is one: "p99.9", "staleness p99",
+    "staleness max".
     """
 
     text: str

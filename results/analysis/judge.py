@@ -24,6 +24,7 @@ _UNITS: Final = {
     "convergence": (1, " s"),
     "stall": (1, " s"),
     "rate": (1, "/s"),
+    "bytes_per_step": (1, " B"),
 }
 """By metric, what its value is multiplied by to be shown, and the unit then; all others are milliseconds."""
 
@@ -131,10 +132,18 @@ def _judge_each(slo: SLO, name: str, percentile: float, measured: Measurements) 
 def _judge_steps(slo: SLO, steps: StepMeasures | None) -> SLOResult:
     if steps is None or not steps.steps:
         return SLOResult(text=slo.text, value=None, ok=None, why="no step was done")
-    value = {"goodput": steps.goodput, "stall": steps.stall_s, "lost_steps": float(steps.lost_steps)}[slo.metric]
+    value = {
+        "goodput": steps.goodput,
+        "stall": steps.stall_s,
+        "lost_steps": float(steps.lost_steps),
+        "bytes_per_step": steps.bytes_per_step,
+    }[slo.metric]
     if value is None:
-        few = f"too few clean steps ({steps.clean_intervals}) before the first fault"
-        return SLOResult(text=slo.text, value=None, ok=None, why=few if slo.metric == "goodput" else "no step after another")
+        why = {
+            "goodput": f"too few clean steps ({steps.clean_intervals}) before the first fault",
+            "bytes_per_step": "no bytes were counted on links between the nodes that train",
+        }.get(slo.metric, "no step after another")
+        return SLOResult(text=slo.text, value=None, ok=None, why=why)
     return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")
 
 

@@ -26,6 +26,8 @@ class StepMeasures:
     """None if too few steps were done before the first fault."""
     lost_steps: int
     """Done again by the node that did most again."""
+    bytes_per_step: float | None
+    """Sent over the links between the nodes that train; None if there are none, or the fault plane did not count them."""
 
     @property
     def stall_s(self) -> float | None:
@@ -50,7 +52,14 @@ def measure_steps(history: History) -> StepMeasures:
         clean_intervals=len(clean),
         goodput=len(intervals_ms) * float(usual_ms(clean)) / span_ms if len(clean) >= CLEAN and span_ms else None,
         lost_steps=_lost(own),
+        bytes_per_step=_bytes_per_step(history.links, set(own["node"]), len(done_ns)),
     )
+
+
+def _bytes_per_step(links: pd.DataFrame, nodes: set[str], steps: int) -> float | None:
+    """Over the links among these nodes, of all that was sent in the run."""
+    among = links["sent_bytes"][[set(link.split(">")) <= nodes for link in links["link"]]]
+    return float(among.sum()) / steps if steps and len(among) else None
 
 
 def _lost(steps: pd.DataFrame) -> int:

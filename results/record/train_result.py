@@ -80,6 +80,7 @@ def judged(slo: SLO, metrics: TrainMetrics, recoveries: tuple[Recovery, ...]) ->
         "goodput": metrics.goodput,
         "ettr": metrics.ettr,
         "lost_steps": float(metrics.lost_steps),
+        "bytes_per_step": metrics.bytes_per_step,
         "stall": metrics.longest_stall_s,
     }
     steps_ms = {50.0: metrics.step_p50_ms, 99.0: metrics.step_p99_ms}
@@ -89,7 +90,7 @@ def judged(slo: SLO, metrics: TrainMetrics, recoveries: tuple[Recovery, ...]) ->
     if value is None:
         why = f"too few clean steps ({metrics.clean_steps}) before the first fault" if slo.metric == "goodput" else "not known"
         return SLOResult(text=slo.text, value=None, ok=None, why=why)
-    unit = {"lost_steps": "", "stall": " s"}.get(slo.metric, " ms")
+    unit = {"lost_steps": "", "bytes_per_step": " B", "stall": " s"}.get(slo.metric, " ms")
     shown = f"{value:.1%}" if slo.metric in ("goodput", "ettr") else f"{value:.4g}{unit}"
     return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {shown}")
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from harness.model.errors import UsageError, hint
 from harness.model.history import CONTROL
 from harness.model.system import Address, Client, Node, Trained
-from systems.training import control, records
+from systems.training import control, exchange, records
 from systems.training.bugs import BUGS
 from systems.training.client import StepClient
 
@@ -32,7 +32,8 @@ class Training:
 
     A rank that is killed, frozen or cut off is left out within a second, the others go on from the step that they hold, and it
     is taken in again when it can be. The parameters after each step are, bit for bit, those of a training that nothing
-    disturbed. Faults choose among the ranks; the coordinator is hit only where it is named.
+    disturbed, if gradients are exchanged exactly; what other methods promise is said in their files. Faults choose among the
+    ranks; the coordinator is hit only where it is named.
     """
 
     ranks: int = 3
@@ -41,6 +42,8 @@ class Training:
     seed: int = 1
     device: str = "cpu"
     """Where the ranks compute: "cpu", or "cuda", the first GPU for all of them; gloo exchanges copies on the CPU either way."""
+    exchange: str = "exact"
+    """How the ranks' gradients become one: "allreduce", "one-bit", "top-k(share=0.02)", …; see `systems/training/exchange`."""
     step_ms: float = 25.0
     """A step begins no sooner than this after the one before; 0: as soon as it can. It leaves time for those that watch."""
     checkpoint_every: int = 20
@@ -65,6 +68,7 @@ class Training:
             raise UsageError(f"Training(device={self.device!r}): there is no such device. {hint(self.device, _DEVICES)}")
         if self.model not in MODELS:
             raise UsageError(f"Training(model={self.model!r}): there is no such model. {hint(self.model, MODELS)}")
+        exchange.method(self.exchange)
         if self.step_ms < 0 or self.checkpoint_every < 1 or self.checkpoints_kept < 1:
             raise UsageError(
                 f"Training(step_ms={self.step_ms!r}, checkpoint_every={self.checkpoint_every!r},"
@@ -73,6 +77,11 @@ class Training:
 
         if self.audit_every < 0:
             raise UsageError(f"Training(audit_every={self.audit_every!r}): at least 0.")
+        if self.audit_every and not exchange.method(self.exchange).repeatable:
+            raise UsageError(
+                f"Training(audit_every={self.audit_every}, exchange={self.exchange!r}): an audit compares gradients of shards,"
+                " which only exchange='exact' sends. Leave one of the two out."
+            )
         BUGS.variant(self.bug)
 
     def nodes(self) -> Sequence[Node]:
@@ -101,6 +110,7 @@ class Training:
                     "model": self.model,
                     "seed": self.seed,
                     "device": self.device,
+                    "exchange": self.exchange,
                     "step_ms": self.step_ms,
                     "audit_every": self.audit_every,
                     **common,
@@ -123,18 +133,30 @@ class Training:
         return max(records.steps_done(data[node.name]) for node in self.nodes())
 
     def control(self, steps: int) -> list[dict[str, object]]:
-        """As an undisturbed training of this model and seed goes, with any number of ranks."""
-        made = control.steps(self.model, self.seed, self.device, steps)
+        """As an undisturbed training of this model and seed goes, exchanged exactly, with any number of ranks.
+
+        If a step takes several batches, a row is that many steps of the control: their samples, their mean loss.
+        """
+        batches = exchange.method(self.exchange).batches
+        made = control.steps(self.model, self.seed, self.device, steps * batches)
+        rounds = [range(first, first + batches) for first in range(0, steps * batches, batches)]
         return [
-            {"node": CONTROL, "generation": 0, "step": step, "parameters": made.parameters[step], "samples": made.samples[step]}
-            for step in range(steps)
+            {
+                "node": CONTROL,
+                "generation": 0,
+                "step": step,
+                "loss": sum(made.losses[at] for at in round_) / batches,
+                "parameters": made.parameters[round_[-1]],
+                "samples": " ".join(made.samples[at] for at in round_),
+            }
+            for step, round_ in enumerate(rounds)
         ]
 
     def prepare(self) -> None:
         """Make the control, where that has not been done: a few seconds, once a machine."""
         if (lacks := self.missing()) is not None:
             raise UsageError(lacks)
-        control.steps(self.model, self.seed, self.device, _CONTROL_STEPS)
+        control.steps(self.model, self.seed, self.device, _CONTROL_STEPS * exchange.method(self.exchange).batches)
 
     def missing(self) -> str | None:
         lacks = [name for name in _NEEDS if importlib.util.find_spec(name) is None]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 
 from harness.model.bug import Bug, BugCatalog
+from systems.training.exchange import Method
 from systems.training.membership import Limits
 
 T = TypeVar("T")
@@ -17,6 +18,7 @@ T = TypeVar("T")
 _TRAINERS: Final = "systems.training.known_bad.trainers"
 _GUARDS: Final = "systems.training.known_bad.guards"
 _CHECKPOINTS: Final = "systems.training.known_bad.checkpoints"
+_EXCHANGES: Final = "systems.training.known_bad.exchanges"
 _WORKERS: Final = "systems.training.known_bad.workers"
 
 
@@ -24,11 +26,21 @@ _WORKERS: Final = "systems.training.known_bad.workers"
 class Parts:
     """What a correct training is made of; classes as "module:name"."""
 
-    trainer: str = "systems.training.trainer:Trainer"
+    trainer: str = ""
+    """"" for the one that the method of exchange has."""
     worker: str = "systems.training.worker:Worker"
     guard: str = "systems.training.guard:Guard"
     checkpoints: str = "systems.parts.checkpoint.store:Checkpoints"
+    exchange: str = ""
+    """A function that is given the method of exchange and returns one that is wrong."""
     limits: Limits = Limits()  # noqa: RUF009 - frozen
+
+    def changed(self, method: Method) -> Method:
+        """The method of exchange that a rank uses in place of the correct one."""
+        if not self.exchange:
+            return method
+        module, _, name = self.exchange.partition(":")
+        return cast(Method, getattr(importlib.import_module(module), name)(method))
 
 
 def load(named: str, kind: type[T]) -> type[T]:
@@ -44,7 +56,7 @@ BUGS: Final = BugCatalog(
     Bug(
         "old-divisor",
         "gradients are divided by the number of ranks that there were at first, as in a DistributedDataParallel that is kept",
-        Parts(worker=f"{_WORKERS}:OldDivisor"),
+        Parts(exchange=f"{_EXCHANGES}:OldDivisor"),
         caught_by=("training/worker_killed", "same_parameters"),
     ),
     Bug(
@@ -86,7 +98,7 @@ BUGS: Final = BugCatalog(
     Bug(
         "rank-order-sums",
         "gradients are added in the order of ranks, so that the bits depend on how many there are",
-        Parts(worker=f"{_WORKERS}:RankOrderSums"),
+        Parts(exchange=f"{_EXCHANGES}:RankOrderSums"),
         caught_by=("training/worker_killed", "same_parameters"),
     ),
     Bug(
@@ -172,5 +184,47 @@ BUGS: Final = BugCatalog(
         "training resumes from the oldest checkpoint that is kept",
         Parts(checkpoints=f"{_CHECKPOINTS}:OldestUsed"),
         caught_by=("training/all_killed", "checkpoints_valid"),
+    ),
+    Bug(
+        "forgets-residual",
+        "what a compressed gradient leaves out is dropped, not kept for the next step: there is no error feedback",
+        Parts(exchange=f"{_EXCHANGES}:ForgetsResidual"),
+        caught_by=("exchange/powersgd_killed", "loss_parity"),
+    ),
+    Bug(
+        "own-uncompressed",
+        "each rank takes its own gradient as it was before it was compressed, and the others' as they came",
+        Parts(exchange=f"{_EXCHANGES}:OwnUncompressed"),
+        caught_by=("exchange/one_bit_killed", "replicas_agree"),
+    ),
+    Bug(
+        "signs-reversed",
+        "the eight signs of a byte are read from its other end",
+        Parts(exchange=f"{_EXCHANGES}:SignsReversed"),
+        caught_by=("exchange/one_bit_killed", "loss_parity"),
+    ),
+    Bug(
+        "residual-not-saved",
+        "a checkpoint holds no rank's residual",
+        Parts(trainer=f"{_TRAINERS}:ForgetsPrivate"),
+        caught_by=("exchange/all_killed", "resumes_exactly"),
+    ),
+    Bug(
+        "old-scale",
+        "after a change of members the mean gradient is still divided by the number of ranks that there were at first",
+        Parts(exchange=f"{_EXCHANGES}:OldScale"),
+        caught_by=("exchange/allreduce_shrinks", "loss_parity"),
+    ),
+    Bug(
+        "averages-early",
+        "a rank averages what has arrived, and does not wait for the ranks after it",
+        Parts(exchange=f"{_EXCHANGES}:AveragesEarly"),
+        caught_by=("exchange/local_sgd_killed", "replicas_agree"),
+    ),
+    Bug(
+        "outer-momentum-not-sent",
+        "what is sent to a rank that comes back is the model without the momentum of the outer steps",
+        Parts(trainer=f"{_TRAINERS}:ForgetsShared"),
+        caught_by=("exchange/local_sgd_killed", "replicas_agree"),
     ),
 )

@@ -38,6 +38,8 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
 
     parameters: list[str]
     """A digest of the parameters after each step."""
+    losses: list[float]
+    """The mean loss of each step's samples."""
     samples: list[str]
     """What each step has used, as it stands in a history."""
     state_sha256: str
@@ -103,20 +105,21 @@ def _make(disk: Disk, model: str, seed: int, device: str, number: int) -> None:
     trainer = Trainer(model, seed, device)
     found, state = _read(disk), disk.read(_STATE)
     parameters: list[str] = []
+    losses: list[float] = []
     samples: list[str] = []
     if found is not None and state is not None and hashlib.sha256(state).hexdigest() == found.state_sha256:
         trainer.decode(state)
-        parameters, samples = found.parameters, found.samples
+        parameters, losses, samples = found.parameters, found.losses, found.samples
     shards = range(trainer.order.shards)
     rows = torch.empty(len(shards), trainer.row)
     while trainer.step < number:
         samples.append(samples_text((use.epoch, use.sample) for use in trainer.uses(shards)))
         trainer.contribute(shards, rows)
-        trainer.apply(list(rows))
+        losses.append(trainer.apply(list(rows)).loss)
         parameters.append(trainer.parameters_digest())
     state = trainer.encode()
     disk.replace(_STATE, state)
-    made = Control(parameters=parameters, samples=samples, state_sha256=hashlib.sha256(state).hexdigest())
+    made = Control(parameters=parameters, losses=losses, samples=samples, state_sha256=hashlib.sha256(state).hexdigest())
     disk.replace(_DIGESTS, msgspec.json.encode(made))
 
 

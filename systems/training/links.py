@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from systems.parts.gloo.abort import abort
+from systems.parts.gloo.connections import quiet_s
 from systems.parts.gloo.front import Front
 from systems.parts.gloo.group import Device, device
 from torch_drills.addresses import Address, dials
@@ -40,4 +41,11 @@ class Links:
 
     def abort(self) -> None:
         """End all connections of gloo, and with them the collective that waits on them."""
-        abort(lambda own, other: own == self._front.gloo or other in self._dialled)
+        abort(self._is_gloos)
+
+    def quiet_s(self) -> float:
+        """For how long nothing has come from any other rank."""
+        return quiet_s(self._is_gloos)
+
+    def _is_gloos(self, own: Address, other: Address) -> bool:
+        return own == self._front.gloo or other in self._dialled

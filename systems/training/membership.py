@@ -23,7 +23,7 @@ class Limits:
     silent_s: float = 0.5
     """Without a beat: ranks send some twenty a second."""
     waiting_s: float = 0.6
-    """All together in one collective, all of them being alive: a link is cut."""
+    """All together in one collective, all of them being alive, and nothing arrives at any: a link is cut."""
     forming_s: float = 3.0
     """From a group's formation until all its members train."""
     gather_s: float = 1.5

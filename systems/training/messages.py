@@ -29,7 +29,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     step: int
     waiting_s: float
-    """For how long it has been waiting in a collective; 0 if it is not."""
+    """For how long it has been waiting in a collective and nothing has come from another rank; 0 if it is not waiting."""
     error: str
     """Why it left the group; "" if it did not."""
 

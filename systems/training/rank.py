@@ -27,6 +27,7 @@ from harness.model.moment import Event
 from harness.node.context import NodeContext
 from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.gloo.front import Front
+from systems.training import exchange
 from systems.training.bugs import BUGS, load
 from systems.training.coordinator import CHECKPOINTS
 from systems.training.guard import Guard
@@ -78,6 +79,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     seed: int
     device: str
+    exchange: str
     step_ms: float
     checkpoint_every: int
     checkpoints_kept: int
@@ -98,13 +100,16 @@ class Rank:
         self._stepped: asyncio.Future[Stepped] = loop.create_future()
         self._telling: set[asyncio.Task[None]] = set()
         parts = BUGS.variant(config.bug)
-        trainer = load(parts.trainer, Trainer)(config.model, config.seed, config.device)
+        method = exchange.method(config.exchange)
+        kind = load(parts.trainer or method.trainer, Trainer)
+        trainer = kind(config.model, config.seed, config.device, parts.changed(method))
+        identity = msgspec.structs.replace(trainer.identity(), exchange=exchange.text_of(method))
         trainer.tell(node.computed)
         schedule = Schedule(every=config.checkpoint_every, keep=config.checkpoints_kept)
         self.worker = load(parts.worker, Worker)(
             node.name,
             trainer=trainer,
-            checkpoints=load(parts.checkpoints, Checkpoints)(node.shared(CHECKPOINTS), trainer.identity(), schedule),
+            checkpoints=load(parts.checkpoints, Checkpoints)(node.shared(CHECKPOINTS), identity, schedule),
             links=Links(config.number, {config.ranks.index(name): node.peers[name] for name in later}, front),
             coordinator=node.peers[config.coordinator],
             records=Records(node.data, node.name),

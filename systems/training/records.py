@@ -47,8 +47,9 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done", omit_defaults=
     """How long it waited for the others' contributions and its own to be exchanged."""
     stalled_ns: int
     """How long it was held up after that by the copy for a checkpoint."""
-    loss: float
-    gradient_norm: float
+    loss: float | None
+    """None stands for what is no finite number, as JSON cannot say it otherwise."""
+    gradient_norm: float | None
     parameters: str
     """A digest of the parameters after the step."""
     worker: str | None = None

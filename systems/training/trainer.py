@@ -5,6 +5,9 @@ another size gives other bits); its randomness is keyed by (seed, step, shard); 
 of the shards. All-reduce does not promise that: with three ranks and more, gloo's sums depend on where in the buffer a number
 lies.
 
+That is the method `exact` (`systems/training/exchange`). With the others, a step is the mean that the ranks have come to, and
+the state holds, beside model and optimizer, what the method carries on.
+
 On a GPU the gradients are computed there, with torch's deterministic algorithms, and added on the CPU in the same order, so
 the bits depend on the GPU's kind and on nothing else.
 """
@@ -13,17 +16,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+import numpy as np
 import torch
 from safetensors.torch import load, save
 
 from systems.parts.checkpoint.manifest import Identity
-from systems.parts.checkpoint.store import Checkpoint, Tensors
+from systems.parts.checkpoint.store import PRIVATE, Checkpoint, Tensors
 from systems.parts.sampler import Ledger, LedgerState, Order, Use, key
+from systems.training.exchange import Array, Combined, Given, Layout, Method, State
+from systems.training.exchange.exact import Method as Exact
 from systems.training.models import Task, task
 
 _BEFORE: Final = 2**32
@@ -32,7 +38,7 @@ _BEFORE: Final = 2**32
 Computed = Callable[[str, Sequence[memoryview]], None]
 """Told what was computed, or is kept, and where it lies; see `NodeContext.computed`."""
 
-MODEL, _OPTIMIZER = "model/", "optimizer/"
+MODEL, _OPTIMIZER, SHARED = "model/", "optimizer/", "exchange/"
 _LENGTH_BYTES: Final = 8
 
 
@@ -47,15 +53,21 @@ class Applied:
 class Trainer:
     """One job's model, optimizer and data order, as any rank holds them."""
 
-    def __init__(self, model: str, seed: int, device: str = "cpu") -> None:
-        """A job at step 0 that computes on "cpu" or "cuda". Raises `UsageError` if there is no such model."""
+    def __init__(self, model: str, seed: int, device: str = "cpu", method: Method | None = None) -> None:
+        """A job at step 0 that computes on "cpu" or "cuda", and combines gradients by a method, `exact` if none is given.
+
+        Raises `UsageError` if there is no such model.
+        """
+        self.method: Method = method or Exact()
+        self.state = State()
         self._device = torch.device(device)
         if self._device.type == "cuda":
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with this alone
             torch.use_deterministic_algorithms(True)
         self.task: Task = task(model)
         self.task.to(self._device)
-        self.order = Order(samples=self.task.samples, batch=self.task.batch, shards=self.task.shards, seed=seed)
+        batch = self.task.batch * self.method.batches
+        self.order = Order(samples=self.task.samples, batch=batch, shards=self.task.shards, seed=seed)
         self.ledger = Ledger()
         torch.default_generator.manual_seed(key(seed, 0, _BEFORE))
         self._model = self.task.model().to(self._device)
@@ -129,6 +141,12 @@ class Trainer:
         generator = torch.default_generator if self._device.type == "cpu" else torch.cuda.default_generators[0]
         generator.manual_seed(key)
 
+    def given(self, rows: Array, rank: int, dealt: tuple[range, ...]) -> Given:
+        """What this rank brings to the next step, of whose members it is the one at `rank`."""
+        shapes = tuple(tuple(parameter.shape) for parameter in self._parameters.values())
+        layout = Layout(shapes=shapes, seed=self.order.seed)
+        return Given(rows=rows, rank=rank, dealt=dealt, layout=layout, state=self.state)
+
     def apply(self, rows: Sequence[torch.Tensor], uses: Sequence[Use] | None = None) -> Applied:
         """Do the next step with the contributions of all its shards, in the order of the shards, and enter it in the ledger.
 
@@ -137,14 +155,26 @@ class Trainer:
         total = torch.zeros(self.row)
         for row in rows:
             total += row
-        total /= self.order.batch
-        at = 0
-        for parameter in self._parameters.values():
-            parameter.grad = total[at : at + parameter.numel()].view_as(parameter).to(self._device)
-            at += parameter.numel()
-        self.optimizer.step()
+        return self.do(Combined(total=total.numpy(), state=self.state), uses)
+
+    def do(self, combined: Combined, uses: Sequence[Use] | None = None) -> Applied:
+        """Do the next step with what all members have come to, and enter it in the ledger."""
+        mean = torch.from_numpy(combined.total) / self.order.batch
+        self._update(mean[:-1])
+        self.state = combined.state
         self.ledger.commit(self.step, self.uses(range(self.order.shards)) if uses is None else uses)
-        return Applied(loss=float(total[-1]), gradient_norm=float(total[:-1].norm()))
+        return Applied(loss=float(mean[-1]), gradient_norm=float(mean[:-1].norm()))
+
+    def _update(self, gradient: torch.Tensor) -> None:
+        """Change the parameters by the mean gradient."""
+        for parameter, part in zip(self._parameters.values(), self._parts(gradient), strict=True):
+            parameter.grad = part.to(self._device)
+        self.optimizer.step()
+
+    def _parts(self, numbers: torch.Tensor) -> list[torch.Tensor]:
+        """So many numbers as parameters have, in the parameters' shapes."""
+        parts = torch.split(numbers, [parameter.numel() for parameter in self._parameters.values()])
+        return [part.view_as(parameter) for part, parameter in zip(parts, self._parameters.values(), strict=True)]
 
     def quality(self) -> tuple[str, float]:
         """How good the model is now; see `Task.quality`."""
@@ -171,23 +201,44 @@ class Trainer:
         return hashlib.sha256(f"{_digest(self.tensors())} {self.ledger.state}".encode()).hexdigest()[:16]
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """The model's and the optimizer's tensors, by name, on the CPU; from there they are the job's own, not copies."""
-        found = {MODEL + name: tensor.cpu() for name, tensor in self._model.state_dict().items()}
-        for name, parameter in self._parameters.items():
-            for kind, tensor in self.optimizer.state.get(parameter, {}).items():
-                if tensor is not None:
-                    found[f"{_OPTIMIZER}{name}/{kind}"] = tensor.cpu()
-        return found
+        """What is the same at every rank: tensors of the model, the optimizer and the method, by name, on the CPU.
+
+        From there they are the job's own, not copies.
+        """
+        return self._model_tensors() | self._optimizer_tensors() | _torch(SHARED, self.state.shared)
+
+    def private_tensors(self, rank: str) -> dict[str, torch.Tensor]:
+        """What is this rank's own, under names that no other rank's have."""
+        return _torch(f"{PRIVATE}{rank}/", self.state.private)
+
+    def _model_tensors(self) -> dict[str, torch.Tensor]:
+        return {MODEL + name: tensor.cpu() for name, tensor in self._model.state_dict().items()}
+
+    def _optimizer_tensors(self) -> dict[str, torch.Tensor]:
+        return {
+            f"{_OPTIMIZER}{name}/{kind}": tensor.cpu()
+            for name, parameter in self._parameters.items()
+            for kind, tensor in self.optimizer.state.get(parameter, {}).items()
+            if tensor is not None
+        }
 
     def progress(self) -> msgspec.Raw:
         """What goes with the tensors."""
         return msgspec.Raw(msgspec.json.encode(self.ledger.state))
 
     def restore(self, tensors: Tensors, progress: msgspec.Raw) -> None:
-        """Go on from another rank's, or an earlier, state: exactly the next step comes next."""
+        """Go on from another rank's, or an earlier, state: exactly the next step comes next.
+
+        What was this rank's own is no part of that. It begins anew: what it had not sent was computed at other parameters.
+        """
         self._model.load_state_dict(
             {name.removeprefix(MODEL): tensor for name, tensor in tensors.items() if name.startswith(MODEL)}
         )
+        self._restore_optimizer(tensors)
+        self.state = State(shared=_numpy(tensors, SHARED))
+        self.ledger = Ledger(msgspec.json.decode(progress, type=LedgerState))
+
+    def _restore_optimizer(self, tensors: Tensors) -> None:
         self.optimizer.state.clear()
         for name, parameter in self._parameters.items():
             begins = f"{_OPTIMIZER}{name}/"
@@ -195,11 +246,20 @@ class Trainer:
             state = {other.removeprefix(begins): tensors[other].to(self._device, copy=True) for other in mine}
             if state:
                 self.optimizer.state[parameter] = state
-        self.ledger = Ledger(msgspec.json.decode(progress, type=LedgerState))
 
-    def resume(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint."""
+    def resume(self, checkpoint: Checkpoint, rank: str = "") -> None:
+        """Go on from a checkpoint, and from what was this rank's own when it was made."""
         self.restore(checkpoint.tensors, checkpoint.progress)
+        self.state = State(shared=self.state.shared, private=_numpy(checkpoint.tensors, f"{PRIVATE}{rank}/"))
+
+
+def _torch(prefix: str, arrays: Mapping[str, Array]) -> dict[str, torch.Tensor]:
+    return {prefix + name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def _numpy(tensors: Tensors, prefix: str) -> dict[str, Array]:
+    """Copies of the tensors whose names begin so."""
+    return {name.removeprefix(prefix): np.array(tensor.numpy()) for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _digest(tensors: Tensors) -> str:

@@ -17,6 +17,8 @@ from systems.parts.checkpoint.saver import Saver
 from systems.parts.checkpoint.store import Checkpoints, digest_of
 from systems.parts.gloo.group import Ended, Group
 from systems.parts.sampler import shards_of
+from systems.training.carrier import Carrier
+from systems.training.exchange import Combined
 from systems.training.guard import Guard, Named, Session, Undecided
 from systems.training.links import Links
 from systems.training.messages import NO_STATE, Accused, Form, Phase, Stepped, Written
@@ -28,6 +30,9 @@ from torch_drills.store import LinkStore
 
 COLLECTIVE_S: Final = 20.0
 """After so long gloo itself gives a collective up. The coordinator has ended the group long before, unless it is gone too."""
+
+_LONG_S: Final = 0.3
+"""Waiting for less is usual."""
 
 _REMEMBERED: Final = 8
 """Of so many checkpoints that were begun last it is remembered what goes with them; one of them is being written."""
@@ -52,6 +57,17 @@ class Calls:
     collective: Callable[[str], None]
     """A collective of this name is about to begin."""
     accused: Callable[[Accused], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Agreed:
+    """A step whose sum this rank holds, and has not applied yet."""
+
+    generation: int
+    step: int
+    begun_ns: int
+    collective_ns: int
+    combined: Combined
 
 
 class Worker:
@@ -89,6 +105,7 @@ class Worker:
         self._promised = 0
         self._forms: queue.SimpleQueue[Form] = queue.SimpleQueue()
         self._waits_since_s: float | None = None
+        self._agreed: _Agreed | None = None
         self._saving: dict[int, tuple[int, msgspec.Raw, str]] = {}
         self._saver = Saver(checkpoints, written=self._written, failed=self._not_saved, copied=trainer.copied)
 
@@ -100,9 +117,10 @@ class Worker:
         return self._trainer.step if self._has_state else NO_STATE
 
     def waiting_s(self) -> float:
-        """For how long it has been waiting in a collective."""
+        """For how long it has been waiting in a collective without anything coming: over a slow link something does."""
         since_s = self._waits_since_s
-        return 0.0 if since_s is None else time.monotonic() - since_s
+        waited_s = 0.0 if since_s is None else time.monotonic() - since_s
+        return waited_s if waited_s < _LONG_S else min(waited_s, self._links.quiet_s())
 
     def leave(self, generation: int) -> bool:
         """Have it leave its group for good; False if it has promised itself to this generation, or a later one, before.
@@ -147,7 +165,7 @@ class Worker:
         self.phase = "forming"
         rank, world = form.members.index(self._name), len(form.members)
         if self.step > form.limits.get(self._name, self.step):
-            self._has_state = False
+            self._has_state, self._agreed = False, None
         store = LinkStore(
             Rendezvous(self._coordinator, lambda: self._over(form)), published=self._links.published, route=self._links.route
         )
@@ -163,29 +181,30 @@ class Worker:
             begins=self._calls.collective,
         )
         self.phase = "restoring"
+        self._settle(form, group)
         self._agree(form, group)
         if self._guard is not None:
             self._guard.joins(form.members)
         self.phase = "training"
         dealt = self._deal(form)
         part = torch.zeros(max(map(len, dealt)), self._trainer.row)
-        whole = torch.empty(world, *part.shape)
+        carrier = Carrier(
+            world=world,
+            gather=lambda mine, into: self._gather(form, group, dealt, mine, into),
+            add=lambda tensor: self._collective(lambda: group.sum(tensor)),
+        )
         next_s = time.monotonic()
         while True:
-            self._one_step(form, group, dealt, part, whole)
+            self._one_step(form, group, carrier, dealt, part)
             next_s = max(next_s + self._step_s, time.monotonic())
             time.sleep(max(0.0, next_s - time.monotonic()))
 
-    def _deal(self, form: Form) -> list[range]:
+    def _deal(self, form: Form) -> tuple[range, ...]:
         """The virtual shards that each member computes, in the order of ranks."""
-        return [shards_of(rank, len(form.members), self._trainer.order.shards) for rank in range(len(form.members))]
+        world, shards = len(form.members), self._trainer.order.shards
+        return tuple(shards_of(rank, world, shards) for rank in range(world))
 
-    def _rows(self, form: Form, dealt: list[range], whole: torch.Tensor) -> list[torch.Tensor]:
-        """What all members have contributed, in the order of shards; `whole[r][i]` is member r's i-th shard."""
-        found = {shard: whole[rank][place] for rank, shards in enumerate(dealt) for place, shard in enumerate(shards)}
-        return [found[shard] for shard in sorted(found)]
-
-    def _one_step(self, form: Form, group: Group, dealt: list[range], part: torch.Tensor, whole: torch.Tensor) -> None:
+    def _one_step(self, form: Form, group: Group, carrier: Carrier, dealt: tuple[range, ...], part: torch.Tensor) -> None:
         trainer, step, mine = self._trainer, self._trainer.step, dealt[group.rank]
         self._check(form)
         trainer.keeps()
@@ -195,22 +214,39 @@ class Worker:
         trainer.contribute(mine, part, before_each=lambda: self._check(form))
         self._check(form)
         exchanging_ns = time.monotonic_ns()
-        self._gather(form, group, dealt, part, whole)
-        collective_ns = time.monotonic_ns() - exchanging_ns
-        applied = trainer.apply(self._rows(form, dealt, whole))
+        combining = trainer.method.combine(trainer.given(part.numpy(), group.rank, dealt))
+        combined = carrier.carry(combining)
+        self._agreed = _Agreed(
+            generation=form.generation,
+            step=step,
+            begun_ns=begun_ns,
+            collective_ns=time.monotonic_ns() - exchanging_ns,
+            combined=combined,
+        )
+        if not trainer.method.repeatable:
+            self._collective(lambda: group.exchange([step]))
+        self._do(self._agreed, saved_by=group)
+
+    def _do(self, agreed: _Agreed, *, saved_by: Group | None = None) -> None:
+        """Apply a sum, which is then part of the state, and of a checkpoint if that is due and the whole group does it."""
+        trainer = self._trainer
+        applied = trainer.do(agreed.combined)
+        self._agreed = None
         if self._guard is not None:
             self._guard.ends()
         parameters, done_ns = trainer.parameters_digest(), time.monotonic_ns()
-        self._calls.stepped(Stepped(node=self._name, generation=form.generation, step=step, parameters=parameters))
-        stalled_s = self._save(form, group) if self._checkpoints.schedule.due(trainer.step) else 0.0
+        self._calls.stepped(Stepped(node=self._name, generation=agreed.generation, step=agreed.step, parameters=parameters))
+        stalled_s = 0.0
+        if saved_by is not None and self._checkpoints.schedule.due(trainer.step):
+            stalled_s = self._save(agreed.generation, saved_by)
         self._records.done(
             Done(
                 node=self._name,
-                generation=form.generation,
-                step=step,
-                begun_ns=begun_ns,
+                generation=agreed.generation,
+                step=agreed.step,
+                begun_ns=agreed.begun_ns,
                 at_ns=done_ns,
-                collective_ns=collective_ns,
+                collective_ns=agreed.collective_ns,
                 stalled_ns=round(stalled_s * 1e9),
                 loss=applied.loss,
                 gradient_norm=applied.gradient_norm,
@@ -218,7 +254,24 @@ class Worker:
             )
         )
 
-    def _gather(self, form: Form, group: Group, dealt: list[range], part: torch.Tensor, whole: torch.Tensor) -> None:
+    def _settle(self, form: Form, group: Group) -> None:
+        """Do a step whose sum some member holds, and maybe one that is lost has done: it stands.
+
+        If done again without that one it would come to other bits, unless the method is repeatable. A rank applies a sum when
+        all hold it. So if one has applied it, all that are left from its group hold it.
+        """
+        agreed, self._agreed = self._agreed, None
+        if self._trainer.method.repeatable:
+            return
+        held = agreed.generation if agreed is not None and agreed.step == self.step else 0
+        found = self._collective(lambda: group.exchange([self.step, held]))
+        furthest = max(step for step, _ in found)
+        newest = max(generation for step, generation in found if step == furthest)
+        if agreed is not None and self.step == furthest and held == newest:
+            self._do(agreed)
+            self._records.event("settled", form.generation, f"step {furthest} of generation {held}")
+
+    def _gather(self, form: Form, group: Group, dealt: tuple[range, ...], part: torch.Tensor, whole: torch.Tensor) -> None:
         """`whole[r]` becomes member r's part; under the guard only if no member computes wrongly."""
         if self._guard is None:
             self._collective(lambda: group.gather(part, whole))
@@ -282,7 +335,7 @@ class Worker:
         if found is not None:
             for refusal in found.refused:
                 self._records.event("refused", form.generation, str(refusal))
-            self._trainer.resume(found)
+            self._trainer.resume(found, self._name)
         elif self._trainer.step:
             self._trainer.decode(self._untrained)
         self._has_state = True
@@ -303,14 +356,14 @@ class Worker:
 
     # ------------------------------------------------------------------------------------------------------- the saver
 
-    def _save(self, form: Form, group: Group) -> float:
+    def _save(self, generation: int, group: Group) -> float:
         """Begin a checkpoint of all steps so far; returns for how many seconds the training was held up by it."""
         step = self._trainer.step
         tensors = self._trainer.tensors()
-        self._saving[step] = form.generation, self._trainer.progress(), digest_of(tensors)
+        self._saving[step] = generation, self._trainer.progress(), digest_of(tensors)
         while len(self._saving) > _REMEMBERED:
             del self._saving[min(self._saving)]
-        return self._saver.save(step, group.rank, group.world, tensors)
+        return self._saver.save(step, group.rank, group.world, tensors, self._trainer.private_tensors(self._name))
 
     def _written(self, step: int, world: int, shard: Shard) -> None:
         generation, progress, state = self._saving[step]

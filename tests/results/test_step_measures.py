@@ -93,3 +93,23 @@ def test_a_system_that_does_not_train_has_none(capsys: pytest.CaptureFixture[str
         Drill(system=Echo(), workload=Numbers(), load=Load(rate=1, seconds=1), slos=["stall < 1s"])
     assert run(["load", "http://127.0.0.1:1/", "--slo", "goodput >= 90%"]) == 2
     assert "not known to train" in capsys.readouterr().err
+
+
+def test_bytes_between_nodes_that_train_are_counted_by_step() -> None:
+    sent = {"client>rank0": 7, "rank0>coordinator": 70, "rank0>rank1": 60_000, "rank1>rank2": 40_000}
+    links: list[dict[str, object]] = [
+        {"link": link, "connections": 1, "received_bytes": 10**6, "sent_bytes": count} for link, count in sent.items()
+    ]
+    steps = [row for node in ("rank0", "rank1", "rank2") for row in steps_of(node, *steady(0, 50, 0))]
+    history = History.of([], links=links, steps=steps)
+    assert found(history).bytes_per_step == 2000
+    for text, ok in (("bytes_per_step < 2kB", False), ("bytes_per_step <= 2kB", True), ("bytes_per_step <= 1999B", False)):
+        slo = SLO.parse(text)
+        assert judge(slo, measure(history, [slo])).ok is ok
+    assert (
+        judge(SLO.parse("bytes_per_step < 1MB"), measure(history, [SLO.parse("bytes_per_step < 1MB")])).why
+        == "observed 2,000 B"
+    )
+    alone = trained(steps_of("rank0", *steady(0, 50, 0)))
+    unknown = judge(SLO.parse("bytes_per_step < 1MB"), measure(alone, [SLO.parse("bytes_per_step < 1MB")]))
+    assert (unknown.ok, unknown.why) == (None, "no bytes were counted on links between the nodes that train")

@@ -24,7 +24,7 @@ def _pipe(attributes: SharedBandwidthToxic, stub: Stub) -> Pipe:
         while data:
             piece = data[: rate * _PIECE_MS] if rate > 0 else data
             due_ns = FOREVER_NS
-            shared.hits += rate <= 0 or shared.free_ns > ready_ns
+            shared.hits += rate <= 0 or shared.free_ns >= ready_ns  # equal: after another piece of the same data
             if rate > 0:
                 due_ns = shared.free_ns = max(shared.free_ns, ready_ns) + len(piece) * 1_000_000 // rate
             try:

@@ -28,6 +28,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Samples a step, over all shards."""
     world: int | None = None
     """The number of ranks, if the training is repeatable only among as many; None if any number gives the same bits."""
+    exchange: str = "exact"
+    """How gradients are combined, which may have a state of its own."""
 
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +106,7 @@ def check_identity(found: Identity, wanted: Identity) -> None:
 
 _WORDS: Final = {
     "model": "model", "data": "data", "seed": "seed", "shards": "number of virtual shards", "batch": "batch size",
-    "world": "number of ranks",
+    "world": "number of ranks", "exchange": "exchange of gradients",
 }  # fmt: skip
 
 

@@ -6,11 +6,15 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from types import MappingProxyType
+from typing import Final
 
 import torch
 
 from systems.parts.checkpoint.manifest import Shard
 from systems.parts.checkpoint.store import Checkpoints, Tensors, part_of
+
+NOTHING: Final[Tensors] = MappingProxyType({})
 
 
 class Saver:
@@ -40,8 +44,8 @@ class Saver:
         self._thread = threading.Thread(target=self._write_all, name="checkpoint saver", daemon=True)
         self._thread.start()
 
-    def save(self, step: int, rank: int, world: int, tensors: Tensors) -> float:
-        """Save this rank's part of a job's tensors; returns for how many seconds the caller was held up.
+    def save(self, step: int, rank: int, world: int, tensors: Tensors, own: Tensors = NOTHING) -> float:
+        """Save this rank's part of a job's tensors, and all of its own; returns for how many seconds the caller was held up.
 
         The tensors may be changed as soon as this returns.
         """
@@ -50,7 +54,7 @@ class Saver:
             self._failed(step, "the save before it is not done yet")
             return time.perf_counter() - begun_s
         self._idle.clear()
-        self._work.put((step, rank, world, self._copy(part_of(tensors, rank, world))))
+        self._work.put((step, rank, world, self._copy({**part_of(tensors, rank, world), **own})))
         return time.perf_counter() - begun_s
 
     def wait(self, timeout_s: float) -> bool:

@@ -18,6 +18,9 @@ from systems.parts.checkpoint.refusals import CheckpointError, Damaged, NoValidC
 
 Tensors = Mapping[str, torch.Tensor]
 
+PRIVATE: Final = "private/"
+"""So begin the names of tensors that are one rank's own, which no other rank can tell the digest of."""
+
 _MANIFEST: Final = ".json"
 _SHARD: Final = ".safetensors"
 
@@ -78,7 +81,7 @@ class Checkpoints:
     def commit(self, step: int, shards: Sequence[Shard], progress: msgspec.Raw = NO_PROGRESS, state: str = "") -> Manifest:
         """Make a checkpoint of shards that are all on the disk: from now on it is the newest.
 
-        `state` is what `digest_of` told of all tensors when they were right.
+        `state` is what `digest_of` told of all tensors but private ones when they were right.
         """
         manifest = Manifest(identity=self.identity, step=step, shards=tuple(shards), progress=progress, state=state)
         self._disk.replace(f"{self.schedule.slot(step)}{_MANIFEST}", manifests.encode(manifest))
@@ -118,7 +121,8 @@ class Checkpoints:
         return Checkpoint(step=manifest.step, tensors=tensors, progress=manifest.progress, refused=tuple(refused))
 
     def _check_state(self, manifest: Manifest, tensors: Tensors) -> None:
-        if manifest.state and digest_of(tensors) != manifest.state:
+        shared = {name: tensor for name, tensor in tensors.items() if not name.startswith(PRIVATE)}
+        if manifest.state and digest_of(shared) != manifest.state:
             raise Damaged("what was written is not what the job held")
 
 
@@ -134,7 +138,7 @@ def withdraw(disk: Disk, after: int) -> list[int]:
 
 
 def digest_of(tensors: Tensors) -> str:
-    """A checksum of all of a job's tensors, as a manifest holds it."""
+    """A checksum of all tensors that a job's ranks share, as a manifest holds it."""
     return f"{checksums.of_tensors(tensors):016x}"
 
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Final, Protocol, cast
 
 import torch
-from torch._C._distributed_c10d import BroadcastOptions, PrefixStore, ProcessGroupGloo, Store, Work
+from torch._C._distributed_c10d import AllreduceOptions, BroadcastOptions, PrefixStore, ProcessGroupGloo, Store, Work
 
 Device = ProcessGroupGloo.Device
 
@@ -30,6 +30,8 @@ class _Backend(Protocol):
     """What is used of torch's gloo backend; its stubs leave that out."""
 
     def _allgather_base(self, output: torch.Tensor, mine: torch.Tensor) -> Work: ...
+
+    def allreduce(self, tensors: list[torch.Tensor], options: AllreduceOptions) -> Work: ...
 
     def broadcast(self, tensors: list[torch.Tensor], options: BroadcastOptions) -> Work: ...
 
@@ -80,6 +82,10 @@ class Group:
 
     def _gather(self, mine: torch.Tensor, into: torch.Tensor) -> None:
         self._finish(self._backend._allgather_base(into.view(self.world * mine.shape[0], *mine.shape[1:]), mine))
+
+    def sum(self, tensor: torch.Tensor) -> None:
+        """Every member's tensor becomes the sum of all, the same bits at each; which, depends on how many members there are."""
+        self._finish(self._backend.allreduce([tensor], AllreduceOptions()))
 
     def exchange(self, numbers: list[int]) -> list[list[int]]:
         """Every member's numbers, as many from each, in the order of ranks."""

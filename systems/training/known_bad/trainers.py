@@ -6,7 +6,8 @@ import torch
 
 from systems.parts.checkpoint.store import Checkpoint
 from systems.parts.sampler import Ledger, key
-from systems.training.trainer import Trainer
+from systems.training.local import LocalTrainer
+from systems.training.trainer import SHARED, Trainer
 
 
 class RandomByPlace(Trainer):
@@ -26,6 +27,20 @@ class ForgetsMomentum(Trainer):
 class ForgetsStep(Trainer):
     """Trained parameters, and the data from its beginning."""
 
-    def resume(self, checkpoint: Checkpoint) -> None:
-        super().resume(checkpoint)
+    def resume(self, checkpoint: Checkpoint, rank: str = "") -> None:
+        super().resume(checkpoint, rank)
         self.ledger = Ledger()
+
+
+class ForgetsPrivate(Trainer):
+    """A checkpoint holds what all ranks share, and nothing that is one rank's own."""
+
+    def private_tensors(self, rank: str) -> dict[str, torch.Tensor]:
+        return {}
+
+
+class ForgetsShared(LocalTrainer):
+    """The state is the model's and the optimizer's; what the method of exchange carries on is neither sent nor saved."""
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        return {name: tensor for name, tensor in super().tensors().items() if not name.startswith(SHARED)}

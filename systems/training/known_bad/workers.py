@@ -11,26 +11,9 @@ from numpy.typing import NDArray
 
 from systems.parts.gloo.group import Group
 from systems.parts.sampler import Order, Use, shards_of
+from systems.training.carrier import Carrier
 from systems.training.messages import NO_STATE, Form
 from systems.training.worker import Worker
-
-
-class OldDivisor(Worker):
-    """The mean over the ranks of the first group that it was in."""
-
-    _ranks_at_first = 0
-
-    def _rows(self, form: Form, dealt: list[range], whole: torch.Tensor) -> list[torch.Tensor]:
-        self._ranks_at_first = self._ranks_at_first or len(form.members)
-        share = len(form.members) / self._ranks_at_first
-        return [row * share for row in super()._rows(form, dealt, whole)]
-
-
-class RankOrderSums(Worker):
-    """Rank by rank, as they lie in the buffer."""
-
-    def _rows(self, form: Form, dealt: list[range], whole: torch.Tensor) -> list[torch.Tensor]:
-        return [whole[rank][place] for rank, shards in enumerate(dealt) for place in range(len(shards))]
 
 
 class LostShards(Worker):
@@ -38,11 +21,11 @@ class LostShards(Worker):
 
     _first: tuple[str, ...] = ()
 
-    def _deal(self, form: Form) -> list[range]:
+    def _deal(self, form: Form) -> tuple[range, ...]:
         known = [*self._first, *(name for name in form.members if name not in self._first)]
         self._first = tuple(sorted(known))
         shards = self._trainer.order.shards
-        return [shards_of(self._first.index(name), len(self._first), shards) for name in form.members]
+        return tuple(shards_of(self._first.index(name), len(self._first), shards) for name in form.members)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +79,9 @@ class SkipsUnfinished(Worker):
 class AppliesAlone(Worker):
     """Better some gradient than none."""
 
-    def _one_step(self, form: Form, group: Group, dealt: list[range], part: torch.Tensor, whole: torch.Tensor) -> None:
+    def _one_step(self, form: Form, group: Group, carrier: Carrier, dealt: tuple[range, ...], part: torch.Tensor) -> None:
         try:
-            super()._one_step(form, group, dealt, part, whole)
+            super()._one_step(form, group, carrier, dealt, part)
         except RuntimeError:
             self._trainer.apply(list(part))
             raise

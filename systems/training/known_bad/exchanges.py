@@ -1,0 +1,110 @@
+"""Methods of exchange that are wrong in one way each, made from a correct one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from systems.training.exchange import Array, Combined, Combining, Gather, Given, Method, State
+from systems.training.exchange._residual import RESIDUAL
+from systems.training.exchange.exact import Method as Exact
+
+
+class Changed:
+    """A method of which something is different: what it is given, or what it comes to."""
+
+    def __init__(self, method: Method) -> None:
+        self.method = method
+        self.repeatable = method.repeatable
+        self.trainer = method.trainer
+        self.batches = method.batches
+
+    def combine(self, given: Given) -> Combining:
+        combined = yield from self.method.combine(self.before(given))
+        return self.after(given, combined)
+
+    def before(self, given: Given) -> Given:
+        return given
+
+    def after(self, given: Given, combined: Combined) -> Combined:
+        return combined
+
+
+class OldDivisor(Changed):
+    """The mean over the ranks of the first group that it was in."""
+
+    _ranks_at_first = 0
+
+    def after(self, given: Given, combined: Combined) -> Combined:
+        self._ranks_at_first = self._ranks_at_first or len(given.dealt)
+        return replace(combined, total=combined.total * np.float32(len(given.dealt) / self._ranks_at_first))
+
+
+class OldScale(Changed):
+    """The gradient, not the loss, is divided by the number of ranks of the first group that it was in, for that of this one."""
+
+    _ranks_at_first = 0
+
+    def after(self, given: Given, combined: Combined) -> Combined:
+        self._ranks_at_first = self._ranks_at_first or len(given.dealt)
+        total = combined.total * np.float32(len(given.dealt) / self._ranks_at_first)
+        total[-1] = combined.total[-1]
+        return replace(combined, total=total)
+
+
+class ForgetsResidual(Changed):
+    """Each step begins with nothing left over."""
+
+    def before(self, given: Given) -> Given:
+        return replace(given, state=State(shared=given.state.shared))
+
+
+class OwnUncompressed(Changed):
+    """Of its own gradient a rank takes the whole, and keeps what it has not sent as well."""
+
+    def after(self, given: Given, combined: Combined) -> Combined:
+        total = combined.total.copy()
+        total[:-1] += combined.state.private[RESIDUAL]
+        return replace(combined, total=total)
+
+
+class AveragesEarly(Changed):
+    """The mean of the ranks up to its own."""
+
+    def combine(self, given: Given) -> Combining:
+        gathered = yield Gather(given.total)
+        arrived = given.rank + 1
+        total = gathered[:arrived].sum(axis=0) * np.float32(len(given.dealt) / arrived)
+        combining = self.method.combine(given)
+        next(combining)
+        try:
+            combining.send(total)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        raise TypeError(f"{type(self.method).__module__} asks for more than one sum")
+
+
+class RankOrderSums(Exact):
+    """Rank by rank, as they lie in the buffer."""
+
+    def __init__(self, method: Method) -> None:
+        """In place of the exact method."""
+
+    def rows(self, dealt: tuple[range, ...], gathered: Array) -> list[Array]:
+        return [gathered[rank][place] for rank, shards in enumerate(dealt) for place in range(len(shards))]
+
+
+class SignsReversed(Changed):
+    """The eight signs of a byte are read from its other end. For `one-bit`."""
+
+    def combine(self, given: Given) -> Combining:
+        combining = self.method.combine(given)
+        gathered = (yield next(combining)).copy()
+        signs = gathered[:, -((given.layout.numbers + 7) // 8) :]
+        signs[:] = np.packbits(np.unpackbits(signs, axis=1), axis=1, bitorder="little")
+        try:
+            combining.send(gathered)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        raise TypeError(f"{type(self.method).__module__} asks for more than one exchange")
