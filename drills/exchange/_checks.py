@@ -14,7 +14,7 @@ AGREE = (replicas_agree, one_history, every_sample_once, recovered)
 CLOSE_CHECKS = (*AGREE, loss_parity_within(0.03, learnt=0.9))
 """Of sums that are whole: only rounding is different."""
 
-CHECKS = (*AGREE, loss_parity_within(0.1, learnt=0.9))
+CHECKS = (*AGREE, loss_parity_within(0.06, learnt=0.93))
 
 LATE_CHECKS = (*AGREE, loss_parity_within(0.3, learnt=0.95))
 """Of single bits and of few numbers: they come late, and these drills end after some hundred steps. The loss catches up soon
