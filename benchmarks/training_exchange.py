@@ -1,8 +1,8 @@
 """What each way to exchange gradients costs at the links, and what it learns from as many samples as an undisturbed training.
 
 `python benchmarks/training_exchange.py --batches 400` trains the model once by each method, on three ranks, without faults, and
-prints in one table: bytes a batch over the links between ranks as the fault plane counted them, what all-reduce and the exact
-exchange need more, the training loss in the last fifth of the batches beside the control's of the same ones, and steps a second.
+prints in one table: bytes a batch over the links between ranks as the fault plane counted them, how many times fewer than by
+all-reduce, the training loss in the last fifth of the batches beside the control's of the same ones, and steps a second.
 With `--slow-link` it prints steps a second while one link carries 500 kB/s instead. Whatever else uses the processors is in the
 steps a second: the load average is printed. Bytes hold all that is sent: gloo's headers, commits of steps, the first state.
 """
