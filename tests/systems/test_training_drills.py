@@ -1,0 +1,49 @@
+"""Drills of a training that must have seen what they are about, besides being passed: groups of so many, alarms, a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.model.history import History
+from harness.run.catalog import find_drill
+from harness.run.runner import run
+from harness.run.spec import run_spec_of
+
+pytestmark = pytest.mark.slow
+
+
+def recorded(drill: str, runs: Path) -> History:
+    """One run; fails if a check found something to be wrong. That it was too busy a machine to be sure of is no matter here."""
+    done = run(run_spec_of(find_drill(drill, []), 1, [], "embedded"), runs=runs)
+    assert done.result.verdict in {"pass", "unknown", "slo"}, done.result
+    if not done.history.windows["acted"].fillna(False).all():
+        pytest.skip("the machine was too slow for a fault to meet what it is about")
+    return done.history
+
+
+def told(history: History, kind: str) -> list[str]:
+    """The details of events of a kind, in order, without the generation."""
+    return [str(detail).partition(": ")[2] for detail in history.events["detail"][history.events["kind"] == kind]]
+
+
+def test_the_world_becomes_two_four_and_three(tmp_path: Path) -> None:
+    sizes = iter([len(detail.split(",")[0].split()) for detail in told(recorded("training/worlds_change", tmp_path), "formed")])
+    assert all(size in sizes for size in (2, 4, 3))  # one after another, whatever comes between
+
+
+def test_a_disk_that_fails_raises_the_alarm_and_the_next_checkpoint_is_whole(tmp_path: Path) -> None:
+    history = recorded("training/disk_fails", tmp_path)
+    alarms = told(history, "not saved")
+    assert any("No space left on device" in alarm for alarm in alarms)
+    assert any("Input/output error" in alarm for alarm in alarms)
+    last = history.events[history.events["kind"].isin(["saved", "not saved"])].iloc[-1]
+    assert last["kind"] == "saved"
+
+
+def test_a_rank_that_computes_wrongly_is_named_and_its_checkpoints_are_withdrawn(tmp_path: Path) -> None:
+    history = recorded("corruption/rank_computes_wrongly", tmp_path)
+    assert [detail.split()[0] for detail in told(history, "named")] == ["rank1"]
+    assert len(told(history, "taken back")) == 1
+    assert told(history, "formed")[-1] == "rank0 rank2"
