@@ -49,6 +49,8 @@ class Raft:
     same rate, by no less than this over `election_ms`; None: it asks for every read, and no clock matters."""
     batch: int = 256
     """Most entries a message."""
+    piece_kib: int = 256
+    """Most of a snapshot a message, in units of 1024 characters: a node that is far behind is given one in pieces."""
     compact_at_kib: int = 1024
     """A snapshot takes the place of the log's beginning when that has grown to this …"""
     keep: int = 200
@@ -63,6 +65,7 @@ class Raft:
             ("replicas", 1),
             ("spares", 0),
             ("batch", 1),
+            ("piece_kib", 1),
             ("compact_at_kib", 1),
             ("keep", 0),
             ("heartbeat_ms", 10),
@@ -90,6 +93,7 @@ class Raft:
             "heartbeat_ms": self.heartbeat_ms,
             "lease_ms": self.lease_ms,
             "batch": self.batch,
+            "piece_kib": self.piece_kib,
             "compact_at_kib": self.compact_at_kib,
             "keep": self.keep,
             "bug": self.bug,
@@ -127,6 +131,7 @@ class Raft:
             self,
             replicas=self.replicas if random.random() < 0.7 else random.choice((3, 5)),
             batch=random.choice((1, 4, 256)),
+            piece_kib=random.choice((1, 256)),
             compact_at_kib=random.choice((2, 16, 1024)),
             keep=random.choice((0, 3, 200)),
         )

@@ -142,6 +142,18 @@ BUGS: Final = BugCatalog(
         caught_by=("raft/healthy", "linearizable"),
     ),
     Bug(
+        "pieces-anywhere",
+        "a piece of a snapshot is put after what is there, wherever it belongs, and the whole is not checked",
+        Rules(pieces_in_order=False, snapshots_checked=False),
+        caught_by=("raft/snapshot_in_pieces", "linearizable"),
+    ),
+    Bug(
+        "pieces-mixed",
+        "pieces of one leader's snapshot are put after those of another one's, and the whole is not checked",
+        Rules(pieces_of_one_snapshot=False, snapshots_checked=False),
+        caught_by=("raft/snapshot_in_pieces", "linearizable"),
+    ),
+    Bug(
         "snapshot-mislabelled",
         "a snapshot is taken to hold the whole log, also what was not applied yet",
         Rules(snapshot_names_what_it_holds=False),

@@ -71,6 +71,7 @@ class Config(msgspec.Struct, frozen=True):
     heartbeat_ms: int = 50
     lease_ms: int | None = None
     batch: int = 256
+    piece_kib: int = 256
     compact_at_kib: int = 1024
     keep: int = 200
     bug: str | None = None
@@ -96,6 +97,7 @@ class Server:
                 heartbeat_ms=config.heartbeat_ms,
                 lease_ms=config.lease_ms,
                 batch=config.batch,
+                piece=config.piece_kib * 1024,
             ),
             rules=self._rules,
             compact_at_kib=config.compact_at_kib,

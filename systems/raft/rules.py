@@ -58,6 +58,14 @@ class Rules:
     one_change_at_a_time: bool = True
     """Members change by one voter, when the last change is committed, and an entry of the leader's own term is (thesis 4.1)."""
 
+    # Snapshots
+    pieces_in_order: bool = True
+    """A piece of a snapshot is put after what is there only if it begins where that ends."""
+    pieces_of_one_snapshot: bool = True
+    """Pieces of another snapshot, or from the leader of another term, are not put after those that are there."""
+    snapshots_checked: bool = True
+    """A snapshot whose checksum is not that of what was sent is not installed."""
+
     # State machine
     retries_recognized: bool = True
     compared_when_applied: bool = True

@@ -13,6 +13,7 @@ from systems.raft.core.messages import (
     CampaignNow,
     Entry,
     Install,
+    Installing,
     Members,
     Message,
     PreVote,
@@ -309,7 +310,10 @@ def described(sent: Sent) -> str:
             return f"append after {index}/{previous}: {what}; committed {commit}, round {round_}, term {term}"
         case Appended(accepted=accepted, match=match, round=round_):
             return f"{'has' if accepted else 'refuses, may match'} {match}, round {round_}, term {term}"
-        case Install(snapshot=snapshot, round=round_):
-            return f"snapshot up to {snapshot.index}/{snapshot.term}, round {round_}, term {term}"
+        case Install(index=index, entry_term=entry_term, offset=offset, data=data, size=size, round=round_):
+            part = "" if len(data) == size else f", {offset} to {offset + len(data)} of {size}"
+            return f"snapshot up to {index}/{entry_term}{part}, round {round_}, term {term}"
+        case Installing(index=index, offset=offset, round=round_):
+            return f"has the snapshot up to {index} as far as {offset}, round {round_}, term {term}"
         case CampaignNow():
             return f"campaign now, term {term}"

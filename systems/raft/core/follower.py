@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systems.raft.core.messages import Append, Appended, CampaignNow, Entry, Install, Message
+from systems.raft.core.messages import Append, Appended, CampaignNow, Entry, Install, Installing, Message, Snapshot
 from systems.raft.core.role import RoleName, Turn
 from systems.raft.core.state import State
 
@@ -36,10 +36,13 @@ class Follower:
                 self._hear(source)
                 accepted, match = self._append(message)
                 state.send(source, Appended(term=message.term, accepted=accepted, match=match, round=message.round))
-            case Install(round=round_):
+            case Install(index=index, round=round_):
                 self._hear(source)
-                match = self._install(message)
-                state.send(source, Appended(term=state.term, accepted=True, match=match, round=round_))
+                if self._installed(source, message):
+                    state.send(source, Appended(term=state.term, accepted=True, match=state.commit, round=round_))
+                else:
+                    offset = state.receiving.offset
+                    state.send(source, Installing(term=state.term, index=index, offset=offset, round=round_))
             case CampaignNow() if state.may_campaign:
                 return Turn.CAMPAIGN_AT_ONCE
         return None
@@ -90,11 +93,21 @@ class Follower:
             index -= 1
         return index
 
-    def _install(self, message: Install) -> int:
+    def _installed(self, leader: str, piece: Install) -> bool:
+        """Take a piece; whether all that the snapshot holds is here now, by this or by what was here before."""
+        state = self._state
+        if piece.index <= state.commit:
+            state.receiving.forget()
+            return True
+        snapshot = state.receiving.take(leader, piece)
+        if snapshot is None:
+            return False
+        self._install(snapshot)
+        return True
+
+    def _install(self, snapshot: Snapshot) -> None:
         """Begin with a snapshot; what comes after it in this log is kept if it belongs there (figure 13 of the thesis)."""
-        state, log, snapshot = self._state, self._state.log, message.snapshot
-        if snapshot.index <= state.commit:
-            return state.commit
+        state, log = self._state, self._state.log
         if log.term(snapshot.index) == snapshot.term:
             log.drop_to(snapshot.index)
         else:
@@ -103,4 +116,3 @@ class Follower:
         state.unsaved_from = snapshot.index + 1  # whatever is kept is written again, since the snapshot takes its place
         state.commit = snapshot.index
         state.snapshot = state.installed = snapshot
-        return snapshot.index

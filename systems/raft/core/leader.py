@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from systems.raft.core.messages import Append, Appended, CampaignNow, Entry, Install, Members, Message
+from systems.raft.core.messages import Append, Appended, CampaignNow, Entry, Installing, Members, Message
+from systems.raft.core.pieces import Sending
 from systems.raft.core.progress import Progress
 from systems.raft.core.reads import ReadReady, Reads
 from systems.raft.core.role import RoleName, Turn
@@ -103,11 +104,13 @@ class Leader:
 
     def step(self, source: str, message: Message) -> Turn | None:
         progress = self._others.get(source)
-        if progress is None or not isinstance(message, Appended):
+        if progress is None or not isinstance(message, Appended | Installing):
             return None
         progress.heard_ms = self._state.now_ms
         progress.round = max(progress.round, message.round)
-        if message.accepted:
+        if isinstance(message, Installing):
+            progress.installing(message.index, message.offset)
+        elif message.accepted:
             progress.accepted(message.match)
         else:
             progress.refused(message.match, self._state.now_ms)
@@ -135,9 +138,7 @@ class Leader:
         state, log, timing = self._state, self._state.log, self._state.timing
         while progress.next <= log.last_index and progress.may_send(state.now_ms, timing.in_flight_bytes):
             if progress.next <= log.base_index:
-                if state.snapshot is not None:
-                    state.send(name, Install(term=state.term, snapshot=state.snapshot, round=self.reads.last_round))
-                progress.installing, progress.waits_until_ms = True, state.now_ms + timing.election_ms
+                self._send_piece(name, progress)
                 return
             entries = self._batch(progress)
             self._send_append(name, progress, entries)
@@ -145,6 +146,15 @@ class Leader:
                 progress.waits_until_ms = state.now_ms + timing.heartbeat_ms
                 return
             progress.next += len(entries)
+
+    def _send_piece(self, name: str, progress: Progress) -> None:
+        """The next piece of a snapshot, or the same one if it was not answered for long."""
+        state = self._state
+        if progress.sending is None and state.snapshot is not None:
+            progress.sending = Sending(state.snapshot)
+        if progress.sending is not None:
+            state.send(name, progress.sending.piece(state.term, state.timing.piece, self.reads.last_round))
+        progress.waits_until_ms = state.now_ms + state.timing.election_ms
 
     def _batch(self, progress: Progress) -> tuple[Entry, ...]:
         """The next entries for a node, as many as go into a message."""

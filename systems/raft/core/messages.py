@@ -90,15 +90,34 @@ class Append(_Message, frozen=True, tag=True, kw_only=True):
 
 
 class Install(_Message, frozen=True, tag=True, kw_only=True):
-    """Begin your log with this snapshot: entries that you lack are gone here."""
+    """A piece of a snapshot to begin your log with: entries that you lack are gone here. See `pieces`."""
 
-    snapshot: Snapshot
+    index: int
+    """Of the last entry that the snapshot holds."""
+    entry_term: int
+    """Of the same entry."""
+    members: Members
+    size: int
+    """Of the whole snapshot, in characters."""
+    checksum: int
+    """Of the whole snapshot."""
+    offset: int
+    """Where in the snapshot this piece begins."""
+    data: str
+    round: int
+
+
+class Installing(_Message, frozen=True, tag=True, kw_only=True):
+    """The answer to an `Install` as long as pieces are missing: what is there of the snapshot of `index` ends at `offset`."""
+
+    index: int
+    offset: int
     round: int
 
 
 class Appended(_Message, frozen=True, tag=True, kw_only=True):
-    """The answer to `Append` and `Install`. `match` is the last entry known to be the leader's as well; if the entries were
-    not accepted, the last one that may be."""
+    """The answer to `Append`, and to the last `Install`. `match` is the last entry known to be the leader's as well; if the
+    entries were not accepted, the last one that may be."""
 
     accepted: bool
     match: int
@@ -109,7 +128,7 @@ class CampaignNow(_Message, frozen=True, tag=True, kw_only=True):
     """Your log is complete and I am leaving: be elected (thesis, section 3.10)."""
 
 
-Message = PreVote | PreVoteAnswer | Vote | VoteAnswer | Append | Install | Appended | CampaignNow
+Message = PreVote | PreVoteAnswer | Vote | VoteAnswer | Append | Install | Installing | Appended | CampaignNow
 
 
 class Sent(msgspec.Struct, frozen=True, array_like=True):

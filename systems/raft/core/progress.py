@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from systems.raft.core.pieces import Sending
+
 
 @dataclass(kw_only=True)
 class Progress:
@@ -18,8 +20,8 @@ class Progress:
     """The last round that was answered; see `reads`."""
     probing: bool = True
     """Where the logs agree is not known: one message at a time, until one is accepted."""
-    installing: bool = False
-    """A snapshot is on its way."""
+    sending: Sending | None = None
+    """The snapshot that is on its way."""
     waits_until_ms: int = 0
     """Nothing more is sent before that, or an answer."""
     sent_bytes: int = 0
@@ -32,17 +34,22 @@ class Progress:
         """It has the leader's log up to there."""
         self.match = max(self.match, match)
         self.next = max(self.next, self.match + 1)
-        self.probing, self.installing, self.waits_until_ms = False, False, 0
+        self.probing, self.sending, self.waits_until_ms = False, None, 0
         if self.next == self.match + 1:
             self.sent_bytes = 0
+
+    def installing(self, index: int, offset: int) -> None:
+        """It has the snapshot up to there, and waits for the next piece."""
+        if self.sending is not None and self.sending.taken(index, offset):
+            self.waits_until_ms = 0
 
     def refused(self, may_match: int, now_ms: int) -> None:
         """It lacks the entry before those that were sent; up to `may_match` it may have the leader's log.
 
         That may be less than it had: its disk was damaged, or the answer is an old one. In either case it is sent again.
         """
-        if self.installing and now_ms < self.waits_until_ms:
+        if self.sending is not None and now_ms < self.waits_until_ms:
             return
         self.next = min(self.next - 1, may_match) + 1
         self.match = min(self.match, may_match)
-        self.probing, self.installing, self.waits_until_ms, self.sent_bytes = True, False, 0, 0
+        self.probing, self.sending, self.waits_until_ms, self.sent_bytes = True, None, 0, 0

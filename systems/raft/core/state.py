@@ -7,6 +7,7 @@ from random import Random
 
 from systems.raft.core.log import Log
 from systems.raft.core.messages import Entry, Message, Sent, Snapshot, Vows
+from systems.raft.core.pieces import Receiving
 from systems.raft.rules import CORRECT, Rules
 
 
@@ -27,6 +28,8 @@ class Timing:
     """Most entries a message."""
     batch_bytes: int = 256 * 1024
     """A message that has grown to this takes no further entry."""
+    piece: int = 256 * 1024
+    """Most characters of a snapshot a message."""
     in_flight_bytes: int = 4 * 1024 * 1024
     """With so much sent, nothing more is sent to a node before it has answered."""
 
@@ -52,9 +55,14 @@ class State:
     """The last entry that is on the disk."""
     unsaved_from: int = 0
     """The first entry that is not."""
+    receiving: Receiving = field(init=False)
+    """What has come of a snapshot from the leader."""
     installed: Snapshot | None = None
     """A snapshot that came from the leader and has yet to be saved."""
     outbox: list[Sent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.receiving = Receiving(self.rules)
 
     @property
     def term(self) -> int:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from systems.raft.core.core import NotLeading
-from systems.raft.core.messages import CampaignNow, Install, Members, PreVote, Vote
+from systems.raft.core.messages import CampaignNow, Members, PreVote, Vote
+from systems.raft.core.pieces import Sending
 from systems.raft.core.state import Timing
 from systems.raft.rules import CORRECT
 from tests.helpers.raft_group import TIMING, Group
@@ -310,6 +311,6 @@ def test_an_old_snapshot_changes_nothing() -> None:
     assert old is not None
     group.propose("n1", "y")
     group.run(40)
-    group.nodes["n2"].core.step(group.now_ms, "n1", Install(term=1, snapshot=old, round=0))
+    group.nodes["n2"].core.step(group.now_ms, "n1", Sending(old).piece(1, 1000, 0))
     group.settle("n2")
     assert group.nodes["n2"].values == ["x", "y"]

@@ -22,9 +22,8 @@ ACTS = ("propose", "read", "kill", "cut", "snapshot", "members", "hand over", "r
 def misadventure(random: Random, steps: int, rules: Rules = CORRECT, *, checks: bool = True) -> Group:
     """A group of three or five and two spare nodes, to which everything happens that may."""
     names = [f"n{number}" for number in range(1, random.choice((3, 3, 5)) + 1)]
-    timing = Timing(
-        election_ms=100, heartbeat_ms=20, batch=random.choice((1, 3, 256)), in_flight_bytes=random.choice((4, 4096))
-    )
+    batch, piece, in_flight_bytes = random.choice((1, 3, 256)), random.choice((1, 7, 4096)), random.choice((4, 4096))
+    timing = Timing(election_ms=100, heartbeat_ms=20, batch=batch, piece=piece, in_flight_bytes=in_flight_bytes)
     group = Group(*names, spare=["s1", "s2"], rules=rules, timing=timing, seed=random.randrange(1 << 30))
     group.checks = checks
     everybody = [*names, "s1", "s2"]
