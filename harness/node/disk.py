@@ -21,6 +21,8 @@ class Disk:
         """In a folder, which is made if it is missing, or on file operations of another kind."""
         self._files: FileOperations = Files(at) if isinstance(at, Path) else at
         self._lengths: dict[str, int] = {}
+        self._unnamed: set[str] = set()
+        """Files whose names may not be on the disk yet: the folder is synced before anything is appended to them."""
 
     def names(self) -> list[str]:
         """The files there are, sorted."""
@@ -61,15 +63,23 @@ class Disk:
         self._files.truncate(partial, 0)
         self._files.append(partial, data)
         self._files.sync(partial)
+        self._unnamed.add(name)
         self._files.rename(partial, name)
-        self._files.sync_folder()
+        self._sync_folder()
 
     def _open(self, name: str) -> None:
         length = self._files.size(name)
         if length is None:
+            self._unnamed.add(name)
             self._files.truncate(name, 0)
-            self._files.sync_folder()
-        self._lengths[name] = length or 0
+            length = 0
+        if name in self._unnamed:
+            self._sync_folder()
+        self._lengths[name] = length
+
+    def _sync_folder(self) -> None:
+        self._files.sync_folder()
+        self._unnamed.clear()
 
 
 def _checked(name: str) -> str:

@@ -165,7 +165,7 @@ class Storage:
             self._disk.append(name, data)
         except OSError:
             if self._present not in self._lengths:
-                self._present = self._next()  # its name may not be on the disk, and would not be put there again
+                self._present = self._next()  # its name may not be on the disk
             raise
         segment, self._lengths[self._present] = self._present, self._lengths.get(self._present, 0) + len(data)
         if self._rules.synced_before_answer:

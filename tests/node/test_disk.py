@@ -122,6 +122,37 @@ def test_append_that_failed_half_way_leaves_nothing_behind(tmp_path: Path) -> No
     assert disk.read("log") == b"older"
 
 
+class _FailingFolder(Files):
+    """The folder cannot be synced as long as it is said so."""
+
+    failing = False
+    synced = 0
+
+    def sync_folder(self) -> None:
+        if self.failing:
+            raise OSError(errno.EIO, "Input/output error")
+        self.synced += 1
+        super().sync_folder()
+
+
+@pytest.mark.parametrize("made_by", ["append", "replace"])
+def test_a_file_whose_name_did_not_come_to_be_on_the_disk_is_appended_to_only_when_it_has(tmp_path: Path, made_by: str) -> None:
+    files = _FailingFolder(tmp_path)
+    disk = Disk(files)
+    files.failing = True
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output error"):
+            disk.append("log", b"one") if made_by == "append" else disk.replace("log", b"one")
+    with pytest.raises(OSError, match="Input/output error"):
+        disk.append("log", b"two")
+    files.failing = False
+    disk.append("log", b"two")
+    assert files.synced == 1
+    disk.append("log", b"three")
+    assert files.synced == 1
+    assert disk.read("log") == (b"twothree" if made_by == "append" else b"onetwothree")
+
+
 def test_sync_covers_what_an_earlier_process_wrote(tmp_path: Path) -> None:
     page = ControlPage()
     Disk(SteeredFiles(Files(tmp_path), page)).append("log", NEW)
