@@ -144,13 +144,13 @@ BUGS: Final = BugCatalog(
     Bug(
         "pieces-anywhere",
         "a piece of a snapshot is put after what is there, wherever it belongs, and the whole is not checked",
-        Rules(pieces_in_order=False, snapshots_checked=False),
+        Rules(pieces_in_order=False),
         caught_by=("raft/snapshot_in_pieces", "linearizable"),
     ),
     Bug(
         "pieces-mixed",
         "pieces of one leader's snapshot are put after those of another one's, and the whole is not checked",
-        Rules(pieces_of_one_snapshot=False, snapshots_checked=False),
+        Rules(pieces_of_one_snapshot=False),
         caught_by=("raft/snapshot_in_pieces", "linearizable"),
     ),
     Bug(

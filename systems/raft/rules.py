@@ -60,11 +60,11 @@ class Rules:
 
     # Snapshots
     pieces_in_order: bool = True
-    """A piece of a snapshot is put after what is there only if it begins where that ends."""
+    """A piece of a snapshot is put after what is there only if it begins where that ends; and a checksum tells if the whole is
+    not what was sent."""
     pieces_of_one_snapshot: bool = True
-    """Pieces of another snapshot, or from the leader of another term, are not put after those that are there."""
-    snapshots_checked: bool = True
-    """A snapshot whose checksum is not that of what was sent is not installed."""
+    """Pieces of another snapshot, or from the leader of another term, are not put after those that are there; the same
+    checksum would tell."""
 
     # State machine
     retries_recognized: bool = True
