@@ -4,6 +4,9 @@ Three rules keep it small, all of which hold because values are written once. A 
 once: it changes nothing for others. A write may follow only when nothing is left that has to read what it replaces. A write
 that nothing reads is taken as soon as it may follow. What is left open is which write comes next, and which writes are
 there already says all about a state, so no state is looked at twice.
+
+The search of `linearizable` cannot do this: there, calls are intervals of one time, and keys are judged one by one. Here only
+the calls of one client are in order, and an order has to hold for all keys at once.
 """
 
 from __future__ import annotations
