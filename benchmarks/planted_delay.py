@@ -93,7 +93,7 @@ def checkout() -> Iterator[Checkout]:
 
 
 def _git(folder: Path, *arguments: str) -> None:
-    subprocess.run(["git", *arguments], cwd=folder, check=True)
+    subprocess.run(["git", *arguments], cwd=folder, check=True)  # noqa: S607 - whichever git is there
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

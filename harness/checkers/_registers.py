@@ -68,14 +68,13 @@ class Registers:
         return early
 
 
-def registers(ops: pd.DataFrame, chosen: Booleans) -> Registers:
-    """The chosen calls of those in `history.ops`, no value of a key written twice."""
-    write = (ops["kind"] == "write").to_numpy(dtype=bool)
-    read = (ops["kind"] == "read").to_numpy(dtype=bool)
-    ok = (ops["outcome"] == "ok").to_numpy(dtype=bool)
-    unknown = (ops["outcome"] == "unknown").to_numpy(dtype=bool)
-    row = np.flatnonzero(chosen & ((read & ok) | (write & (ok | unknown))))
-    write, unknown = write[row], unknown[row]
+def registers(ops: pd.DataFrame, rows: Integers) -> Registers:
+    """The calls in these rows of `history.ops`, no value of a key written twice."""
+    kind, outcome = ops["kind"].iloc[rows], ops["outcome"].iloc[rows]
+    write, read = ((kind == name).to_numpy(dtype=bool) for name in ("write", "read"))
+    ok, unknown = ((outcome == name).to_numpy(dtype=bool) for name in ("ok", "unknown"))
+    count = (read & ok) | (write & (ok | unknown))
+    row, write, unknown = rows[count], write[count], unknown[count]
     key, names = pd.factorize(ops["key"].iloc[row], use_na_sentinel=False)
     value, values = pd.factorize(ops["value"].iloc[row])  # null becomes -1
     numbers, cluster = np.unique(key * np.int64(len(values) + 1) + value + 1, return_inverse=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from harness.checkers._objects import judge
-from harness.checkers._registers import contradictions, registers
+from harness.checkers._registers import Found, contradictions, registers
+from harness.checkers._search.problem import Numbers
 from harness.checkers._search.rounds import MOST_EXPLORED
 from harness.checkers._wording import count, listed
 from harness.checkers._zones import Booleans, Integers
@@ -26,6 +28,8 @@ _PLAIN: Final = frozenset({"read", "write"})
 _BLIND: Final = ("write", "delete", "append", "increment", "decrement", "add", "remove", "enqueue")
 """Calls whose answer says nothing about what was there."""
 _MOST_EXPLORED: Final = 3 * MOST_EXPLORED
+_CALLS_AT_ONCE: Final = 500_000
+"""What is computed of so many calls takes some 120 MB."""
 
 
 def linearizable(history: History) -> Verdict:
@@ -70,28 +74,31 @@ def _verdict(history: History, model: Model | None) -> Verdict:
         if (known & ~_is_of(ops, ("read", "write"))).any():
             return Verdict(valid=None, why="no call was answered that could show an order")
         return Verdict(valid=None, why="no read was answered, so nothing could show the order of the writes")
-    counts = known & (ops["outcome"] != "failed").to_numpy(dtype=bool)
-    rows = np.flatnonzero(counts)
-    key, names = pd.factorize(ops["key"].iloc[rows], use_na_sentinel=False)
-    kinds = _kinds(ops["kind"].iloc[rows], key, len(names))
-    models = _models(kinds, model)
-    quick = np.array([those <= _PLAIN and type(models[those]) is Register for those in kinds], dtype=bool)
-    quick &= ~_written_again(ops.iloc[rows], key, len(names))
-    counts[rows[~quick[key]]] = False
-    found, keys = contradictions(ops, registers(ops, counts))
-    undecided, left, first = [], _MOST_EXPLORED, None
-    for number, mine in _by_key(rows, key, np.flatnonzero(~quick)).items():
-        name, chosen = str(names[number]), models[kinds[number]]
-        if chosen is None:
-            undecided.append(f"key {name} ({_without_model(kinds[number])})")
-            continue
-        judged = judge(ops, name, mine, chosen, min(MOST_EXPLORED, left))
-        left -= judged.explored
-        if judged.by_ns is not None:
-            keys.append(name)
-            first = min(first or judged, judged, key=lambda of: of.by_ns or 0)
-        if judged.undecided is not None:
-            undecided.append(judged.undecided)
+    parts = _Parts(ops, known & (ops["outcome"] != "failed").to_numpy(dtype=bool))
+    models = _models(parts.kinds, model)
+    plain = np.array([those <= _PLAIN and type(models[those]) is Register for those in parts.kinds], dtype=bool)[parts.kinds_of]
+    undecided: list[str] = []
+    left, first = _MOST_EXPLORED, None
+    found: list[Found] = []
+    keys: list[str] = []
+    for rows, key in parts:
+        quick = plain & ~_written_again(ops, rows, key, len(plain))
+        of_part, names = contradictions(ops, registers(ops, rows[quick[key]]))
+        found += of_part
+        keys += names
+        for number, mine in _by_key(rows, key, ~quick).items():
+            name, those = str(parts.names[number]), parts.kinds[parts.kinds_of[number]]
+            chosen = models[those]
+            if chosen is None:
+                undecided.append(f"key {name} ({_without_model(those)})")
+                continue
+            judged = judge(ops, name, mine, chosen, min(MOST_EXPLORED, left))
+            left -= judged.explored
+            if judged.by_ns is not None:
+                keys.append(name)
+                first = min(first or judged, judged, key=lambda of: of.by_ns or 0)
+            if judged.undecided is not None:
+                undecided.append(judged.undecided)
     if first is not None and first.tell is not None:
         found.append(first.tell())
     if found:
@@ -100,21 +107,49 @@ def _verdict(history: History, model: Model | None) -> Verdict:
         return Verdict(valid=False, why=why + more, ops=told, explained_until_ns=by_ns)
     if undecided:
         return Verdict(valid=None, why=f"undecided: {listed(sorted(undecided))}")
-    return Verdict(valid=True, why=f"one order in time explains all of {_told(ops.iloc[rows], len(names))}")
+    return Verdict(valid=True, why=f"one order in time explains all of {_told(ops, parts.counts, parts.keys)}")
+
+
+class _Parts:
+    """The calls that count, in parts of about so many that memory holds what is computed of them: all calls of some keys."""
+
+    def __init__(self, ops: pd.DataFrame, counts: Booleans) -> None:
+        self.counts = counts
+        key, names = pd.factorize(ops["key"], use_na_sentinel=False)
+        self._key = key.astype(np.int32)
+        del key
+        self.names = names
+        there = self._kinds(ops["kind"])
+        distinct, number = np.unique(there, axis=0, return_inverse=True)
+        kinds = ops["kind"].cat.categories.astype(str).to_numpy()
+        self.kinds = [frozenset(kinds[those].tolist()) for those in distinct]
+        """Kinds of calls that count, as keys have them together."""
+        self.kinds_of = number.reshape(-1).astype(np.int32)
+        """By key, which of these."""
+        calls = np.bincount(self._key[counts], minlength=len(names))
+        self.keys = int(np.count_nonzero(calls))
+        """That have a call that counts."""
+        self._part = ((np.cumsum(calls) - calls) // _CALLS_AT_ONCE).astype(np.int32)
+
+    def __iter__(self) -> Iterator[tuple[Integers, Numbers]]:
+        """Rows of `history.ops`, and the number of each one's key."""
+        part = self._part[self._key]
+        for number in range(int(self._part.max(initial=-1)) + 1):
+            rows = np.flatnonzero(self.counts & (part == number))
+            yield rows, self._key[rows]
+
+    def _kinds(self, kind: pd.Series) -> Booleans:
+        """Shaped (keys, kinds): which there are."""
+        codes = kind.cat.codes.to_numpy()
+        there = np.zeros((len(self.names), len(kind.cat.categories)), dtype=bool)
+        for begin in range(0, len(codes), _CALLS_AT_ONCE):
+            rows = begin + np.flatnonzero(self.counts[begin : begin + _CALLS_AT_ONCE])
+            there[self._key[rows], codes[rows]] = True
+        return there
 
 
 def _is_of(ops: pd.DataFrame, kinds: frozenset[str] | tuple[str, ...]) -> Booleans:
     return ops["kind"].isin(list(kinds)).to_numpy(dtype=bool)
-
-
-def _kinds(kind: pd.Series, key: Integers, keys: int) -> list[frozenset[str]]:
-    """The kinds of calls of each key."""
-    names = kind.cat.categories.astype(str).to_numpy()
-    there = np.zeros((keys, len(names)), dtype=bool)
-    there[key, kind.cat.codes.to_numpy()] = True
-    distinct, number = np.unique(there, axis=0, return_inverse=True)
-    sets = [frozenset(names[those].tolist()) for those in distinct]
-    return [sets[of] for of in number.reshape(-1).tolist()]
 
 
 def _models(kinds: list[frozenset[str]], model: Model | None) -> dict[frozenset[str], Model | None]:
@@ -131,31 +166,34 @@ def _without_model(kinds: frozenset[str]) -> str:
     return f"no model knows all of {', '.join(sorted(kinds))}"
 
 
-def _written_again(counted: pd.DataFrame, key: Integers, keys: int) -> Booleans:
+def _written_again(ops: pd.DataFrame, rows: Integers, key: Numbers, keys: int) -> Booleans:
     """For each key whether a value may have been written to it twice, or null, which every key holds at first."""
-    write = (counted["kind"] == "write").to_numpy(dtype=bool)
-    value, values = pd.factorize(counted["value"][write])
-    twice = pd.Series(key[write] * np.int64(len(values) + 1) + value).duplicated().to_numpy()
+    write = ops["kind"].isin(["write"]).to_numpy(dtype=bool)[rows]
+    value, values = pd.factorize(ops["value"].iloc[rows[write]])
+    key = key[write]
+    twice = pd.Series(key * np.int64(len(values) + 1) + value).duplicated().to_numpy()
     again = np.zeros(keys, dtype=bool)
-    again[key[write][twice | (value < 0)]] = True
+    again[key[twice | (value < 0)]] = True
     return again
 
 
-def _by_key(rows: Integers, key: Integers, keys: Integers) -> dict[int, Integers]:
-    """The rows of each of these keys."""
-    if not len(keys):
-        return {}
+def _by_key(rows: Integers, key: Numbers, chosen: Booleans) -> dict[int, Integers]:
+    """The rows of each of the chosen keys."""
+    mine = chosen[key]
+    rows, key = rows[mine], key[mine]
     order = np.argsort(key, kind="stable")
-    begins, ends = (np.searchsorted(key[order], keys, side=side) for side in ("left", "right"))
-    return {int(number): rows[order[begin:end]] for number, begin, end in zip(keys, begins, ends, strict=True)}
+    keys, begins = np.unique(key[order], return_index=True)
+    return dict(zip(keys.tolist(), np.split(rows[order], begins[1:]), strict=True)) if len(keys) else {}
 
 
-def _told(counted: pd.DataFrame, keys: int) -> str:
-    kinds = set(map(str, counted["kind"].unique()))
-    if kinds <= _PLAIN:
-        reads = int(((counted["kind"] == "read") & (counted["outcome"] == "ok")).sum())
-        return f"{count(reads, 'read')} and {count(int((counted['kind'] == 'write').sum()), 'write')} on {count(keys, 'key')}"
-    return f"{count(len(counted), 'call')} ({', '.join(sorted(kinds))}) on {count(keys, 'key')}"
+def _told(ops: pd.DataFrame, counts: Booleans, keys: int) -> str:
+    names, codes = ops["kind"].cat.categories.astype(str).to_numpy(), ops["kind"].cat.codes.to_numpy()
+    by_kind = dict(zip(names.tolist(), np.bincount(codes[counts], minlength=len(names)).tolist(), strict=True))
+    if {kind for kind, calls in by_kind.items() if calls} <= _PLAIN:
+        reads = counts & (ops["kind"] == "read").to_numpy(dtype=bool) & (ops["outcome"] == "ok").to_numpy(dtype=bool)
+        return f"{count(int(reads.sum()), 'read')} and {count(by_kind.get('write', 0), 'write')} on {count(keys, 'key')}"
+    calls, kinds = int(counts.sum()), sorted(kind for kind, calls in by_kind.items() if calls)
+    return f"{count(calls, 'call')} ({', '.join(kinds)}) on {count(keys, 'key')}"
 
 
 def applies(history: History) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from pandas.api.types import infer_dtype, pandas_dtype
@@ -34,8 +35,20 @@ def constant(value: str | int | None, length: int, dtype: str = "string") -> pd.
     if dtype != "string":
         return pd.Series(np.full(length, value, dtype=dtype))
     part = pa.array([value] * min(length, _PART), type=pa.large_string())
-    parts = [part] * (length // _PART) + [part.slice(0, length % _PART)]
-    return pd.Series(pd.array(pa.chunked_array(parts, type=pa.large_string()), dtype="string[pyarrow]")).astype("string")
+    return _column(pa.chunked_array([part] * (length // _PART) + [part.slice(0, length % _PART)], type=pa.large_string()))
+
+
+def taken(values: pd.Series, rows: npt.NDArray[np.intp]) -> pd.Series:
+    """The texts in these rows. Memory holds them no more than twice, unless the caller keeps the column as well."""
+    text = pa.array(values.array, type=pa.large_string())
+    del values
+    whole = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+    del text
+    return _column(pa.chunked_array([whole.take(pa.array(rows))]))
+
+
+def _column(texts: pa.ChunkedArray) -> pd.Series:
+    return pd.Series(pd.array(texts, dtype="string[pyarrow]")).astype("string")
 
 
 def converted(values: pd.Series, name: str, dtype: str) -> pd.Series:

@@ -145,7 +145,7 @@ def _completed(columns: dict[str, str], found: pd.DataFrame) -> pd.DataFrame:
             raise UsageError(
                 f"The history has no column {name!r} ({dtype}); it has {', '.join(map(str, found.columns)) or 'none'}."
             )
-    return pd.DataFrame({name: made[name] for name in columns}, index=index)
+    return pd.DataFrame({name: made[name] for name in columns}, index=index, copy=False)
 
 
 def _of_rows(rows: list[dict[str, object]]) -> pd.DataFrame:

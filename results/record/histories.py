@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 from pandas.errors import ParserWarning
 
-from harness.model.columns import constant
+from harness.model.columns import constant, taken
 from harness.model.errors import UsageError
 from harness.model.history import OPS, History
 from results.record.events import from_edn, from_events, from_log, is_event
@@ -183,19 +183,17 @@ def _sorted(ops: pd.DataFrame) -> pd.DataFrame:
     sent_ns = ops["sent_ns"].to_numpy()
     like_sent = [name for name in ("due_ns", "ready_ns") if np.shares_memory(ops[name].to_numpy(), sent_ns)]
     del sent_ns
-    columns = {}
-    for name in names:
-        values = ops.pop(name)
-        if name not in like_sent:
-            columns[name] = _taken(values, order)
-    columns |= dict.fromkeys(like_sent, columns["sent_ns"])
+    columns = {name: _reordered(ops, name, order) for name in names if name not in like_sent}
+    for name in like_sent:
+        columns[name] = columns["sent_ns"]
     return pd.DataFrame({name: columns[name] for name in names}, copy=False)
 
 
-def _taken(values: pd.Series, order: npt.NDArray[np.intp]) -> pd.Series:
-    """The values in another order, which makes no difference to a text that is the same throughout."""
-    if values.dtype == "string":
-        first = values.iloc[0]
-        if (values.isna() if pd.isna(first) else (values == first).fillna(False)).all():
-            return constant(None if pd.isna(first) else str(first), len(values))
-    return values.take(order).reset_index(drop=True)
+def _reordered(ops: pd.DataFrame, name: str, order: npt.NDArray[np.intp]) -> pd.Series:
+    """A column, taken out of a frame, in another order; that makes no difference to a text that is the same throughout."""
+    if ops[name].dtype != "string":
+        return ops.pop(name).take(order).reset_index(drop=True)
+    first = ops[name].iloc[0]
+    if (ops[name].isna() if pd.isna(first) else (ops[name] == first).fillna(False)).all():
+        return constant(None if pd.isna(first) else str(first), len(ops))
+    return taken(ops.pop(name), order)

@@ -115,6 +115,22 @@ def test_keys_together_are_judged_as_each_alone(seed: int) -> None:
     assert verdict.why.endswith(f"({contradictory} keys contradict themselves)")
 
 
+@pytest.mark.parametrize("at_once", [1, 7, 100])
+def test_calls_are_judged_in_parts_as_all_at_once(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdicts = []
+    for calls in (at_once, 10**6):
+        monkeypatch.setattr("harness.checkers.linearizable._CALLS_AT_ONCE", calls)
+        random = Random(at_once)
+        wrong = recorded([any_history(random) for _ in range(40)])
+        twice = recorded(
+            [[replace(op, value=op.value and str(int(op.value) % 2)) for op in any_history(random)] for _ in range(40)]
+        )
+        verdicts.append([linearizable(wrong), linearizable(twice), linearizable(recorded([right(random) for _ in range(40)]))])
+    told, whole = ([(each.valid, each.explained_until_ns, each.why.rpartition(" (")[2]) for each in some] for some in verdicts)
+    assert told == whole  # of contradictions that are there at once, another may be told
+    assert [valid for valid, _, _ in told] == [False, False, True]
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_of_all_keys_the_first_contradiction_is_told(seed: int) -> None:
     random = Random(seed)
