@@ -21,6 +21,11 @@ MOST_AFTER: Final = 5
 """A jump is looked for in so many of the newest nights at most: what lasts longer has become a shift by then."""
 JUMPS_ALPHA: Final = 0.005
 """The chance of a false jump that a night may take, over all series together."""
+LONE: Final = 30.0
+"""So many times smaller is the chance that a jump may have which no other figure bears out, until a second night does: a machine
+that others use disturbs single figures more often than all. Chosen by simulated nights whose seeds are not the benchmark's."""
+BEARING_OUT: Final = 0.05
+"""So improbable by itself, a jump bears out another one."""
 _REACH: Final = 90
 _TIMES_LEAST: Final = 20.0
 """A jump is at least so many times the smallest change that counts: a night disturbed by another program is no jump."""
@@ -90,7 +95,8 @@ def jump(scale: Scale, nights: Array, rows: Sequence[Array], *, fewest: int = 1)
 
 
 def smallest_jump(scale: Scale, nights: Array, usual: float, family: int) -> float | None:
-    """How far, on the scale, the next night would have to lie from the level to be told with a chance of 95%, alone of so many.
+    """How far, on the scale, the next night would have to lie from the level to be told with a chance of 95%, alone of so many:
+    no other figure bears it out.
 
     None if there are too few nights before it.
     """
@@ -98,7 +104,7 @@ def smallest_jump(scale: Scale, nights: Array, usual: float, family: int) -> flo
     if len(before) < FEWEST_BEFORE:
         return None
     spread, degrees = _spread(scale, before, usual)
-    bound = t_of_normal(deviate(JUMPS_ALPHA / (2 * family)), degrees) * spread * math.sqrt(1 + 1 / len(before))
+    bound = t_of_normal(deviate(JUMPS_ALPHA / LONE / (2 * family)), degrees) * spread * math.sqrt(1 + 1 / len(before))
     return max(bound, _far(scale, before, float(np.median(before)))) + _POWER * spread
 
 

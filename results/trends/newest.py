@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from results.trends.chance import benjamini_hochberg
 from results.trends.findings import Finding
-from results.trends.jumps import JUMPS_ALPHA, MOST_AFTER, Jump, jump, usual_spread
+from results.trends.jumps import BEARING_OUT, JUMPS_ALPHA, LONE, MOST_AFTER, Jump, jump, usual_spread
 from results.trends.scales import Scale, scale_of
 from results.trends.series import Metric, Series
 
@@ -22,7 +23,8 @@ def newest_jumps(series: Sequence[Series], scales: Sequence[Scale], figures: Seq
 
     Those of one night are corrected together: by Benjamini and Hochberg's procedure over the drills that measure a metric,
     since a change of the system moves several drills in the same night and each of them is evidence for the others; and by
-    Bonferroni's over the metrics, since the tail of one drill's latencies is no evidence for their largest.
+    Bonferroni's over the metrics, since the tail of one drill's latencies is no evidence for their largest. A single night of a
+    single figure that no other one bears out has to be more certain: see `LONE`.
     """
     seen: dict[tuple[int, str], str] = {}
     findings: list[Finding] = []
@@ -55,7 +57,7 @@ def _certain(
     of_metric: dict[Metric, list[int]] = {}
     for at in measured:
         of_metric.setdefault(series[at].metric, []).append(at)
-    certain: dict[int, tuple[Jump, float]] = {}
+    jumped: dict[int, tuple[Jump, float]] = {}
     for drills in of_metric.values():
         nights = {at: figures[at][: measured[at]] for at in drills}
         rows = list(nights.values())
@@ -64,8 +66,19 @@ def _certain(
             at: one for at, one in jumps.items() if one is not None and _runs_agree(series[at], scales[at], measured[at], one)
         }
         adjusted = len(of_metric) * benjamini_hochberg(np.array([one.p for one in found.values()]), len(drills))
-        certain |= {at: (one, float(p)) for (at, one), p in zip(found.items(), adjusted, strict=True) if p <= JUMPS_ALPHA}
-    return certain
+        jumped |= {at: (one, float(p)) for (at, one), p in zip(found.items(), adjusted, strict=True)}
+    worse = {at: _is_worse(series[at].metric, scales[at], one) for at, (one, _) in jumped.items()}
+    bearing_out = Counter(worse[at] for at, (one, _) in jumped.items() if one.p <= BEARING_OUT)
+    alpha = {
+        at: JUMPS_ALPHA if one.count > 1 or bearing_out[worse[at]] > (one.p <= BEARING_OUT) else JUMPS_ALPHA / LONE
+        for at, (one, _) in jumped.items()
+    }
+    return {at: (one, p) for at, (one, p) in jumped.items() if p <= alpha[at]}
+
+
+def _is_worse(metric: Metric, scale: Scale, jumped: Jump) -> bool:
+    rose = scale.back(jumped.level + jumped.difference) > scale.back(jumped.level)
+    return rose == (metric.better == "lower")
 
 
 def _runs_agree(series: Series, scale: Scale, count: int, jumped: Jump) -> bool:
@@ -96,5 +109,5 @@ def _finding(series: Series, scale: Scale, jumped: Jump, p: float, night: str, s
     low, high = sorted(scale.effect(was, back(level + jumped.difference + by)) for by in (-jumped.half, jumped.half))
     return Finding(
         series=series, kind="jump", night=night, seen=seen, before=was, after=now, effect=scale.effect(was, now),
-        interval=(low, high), p_adjusted=p, worse=(now > was) == (series.metric.better == "lower"),
+        interval=(low, high), p_adjusted=p, worse=_is_worse(series.metric, scale, jumped),
     )  # fmt: skip

@@ -140,3 +140,15 @@ def test_a_fall_of_availability_can_be_a_jump() -> None:
         findings = judge([series_of(values, name="availability", unit="", better="higher")])
         assert [(one.kind, one.night, one.worse) for one in findings.changes] == [("jump", "night-0006", True)]
         assert not judge([series_of(values[:6], name="availability", unit="", better="higher")]).changes
+
+
+@pytest.mark.parametrize(
+    ("factor", "slow", "mornings"),
+    [(4, [0], [0, 1]), (4, [0, 1], [2, 2]), (8, [0], [1, 1])],
+    ids=["one figure waits for a second night", "two figures bear each other out", "one that nothing explains is told at once"],
+)
+def test_how_many_nights_it_takes(factor: float, slow: list[int], mornings: list[int]) -> None:
+    values = 10 * np.exp(relative(SHARED, (4, 12, 3), np.random.default_rng(17)))
+    values[slow, 10:] *= factor
+    drills = [series_of(one, drill=f"d/{at}") for at, one in enumerate(values)]
+    assert [len(judge([until(one, nights) for one in drills]).new) for nights in (11, 12)] == mornings
