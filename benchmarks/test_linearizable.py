@@ -1,13 +1,11 @@
 """How long the check for linearizability takes for a million operations, and how much memory.
 
-`pytest benchmarks/test_linearizable.py` prints a line a case: seconds, operations a second, and peak memory; where Go is
-installed also the time that Porcupine takes on the same history (`benchmarks/porcupine`, on all cores, keys in parallel).
+`pytest benchmarks/test_linearizable.py` prints a line a case: seconds, operations a second, and peak memory.
+`benchmarks/beside_porcupine.py` compares with another checker.
 """
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
@@ -28,13 +26,13 @@ STEP_NS = 1000
 """Between two operations' effects."""
 
 
-def recorded(keys: int, stale_at: float | None = None, ops: int = OPS) -> History:
+def recorded(keys: int, stale_at: float | None = None, ops: int = OPS, seed: int = 1) -> History:
     """What an atomic store answers to clients who keep `CLIENTS` calls in flight, half of them writes.
 
     Operation i takes effect at `i * STEP_NS`, at a random point of its time in flight. With `stale_at`, a read after that
     share of the history finds the value of fifty writes of its key before.
     """
-    random = np.random.default_rng(1)
+    random = np.random.default_rng(seed)
     number = np.arange(ops)
     key, write = random.integers(0, keys, ops), random.random(ops) < 0.5
     value = seen(key, write)
@@ -113,40 +111,3 @@ def test_a_million_operations(
             f"\n{OPS:,} operations, {CLIENTS} clients, {keys:,} key(s), {'valid' if verdict.valid else 'invalid'}:"
             f" best of 3 {best_s:.2f} s, {OPS / best_s:,.0f} ops/s, peak memory of the check {allocated / 1e6:.0f} MB{process}"
         )
-
-
-@pytest.fixture(scope="module")
-def porcupine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("Porcupine is built with Go, which is not installed")
-    program = tmp_path_factory.mktemp("porcupine") / "porcupine"
-    built = subprocess.run(
-        [go, "build", "-o", program, "."], cwd=Path(__file__).parent / "porcupine", capture_output=True, text=True
-    )
-    if built.returncode:
-        pytest.skip(f"Porcupine cannot be built here: {built.stderr.strip()}")
-    return program
-
-
-PEER_LIMIT_S = 20
-
-
-@pytest.mark.parametrize(("keys", "ops"), [(1000, OPS), (1, 10_000)], ids=["1000 keys", "one key"])
-def test_beside_porcupine(
-    benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], porcupine: Path, keys: int, ops: int
-) -> None:
-    history = recorded(keys, ops=ops)
-    columns = history.ops[["client", "key", "kind", "value", "sent_ns", "done_ns"]]
-    lines = columns.assign(value=columns["value"].fillna("-")).to_csv(sep=" ", header=False, index=False)
-    told = subprocess.run([porcupine, str(PEER_LIMIT_S)], input=lines, capture_output=True, text=True, check=True)
-    peer_verdict, peer_s = told.stdout.split()
-    verdict: Verdict = benchmark.pedantic(linearizable, args=(history,), rounds=3, warmup_rounds=1)  # type: ignore[no-untyped-call]
-    assert verdict.valid is True, verdict.why
-    assert peer_verdict in ("Ok", "Unknown")
-    assert benchmark.stats is not None
-    best_s = benchmark.stats.stats.min
-    benchmark.extra_info.update(ops=ops, clients=CLIENTS, porcupine_s=float(peer_s), porcupine_verdict=peer_verdict)
-    decided = f"{float(peer_s):.2f} s" if peer_verdict == "Ok" else f"undecided after {PEER_LIMIT_S} s"
-    with capsys.disabled():
-        print(f"\n{ops:,} operations, {CLIENTS} clients, {keys:,} key(s): best of 3 {best_s:.3f} s; Porcupine {decided}")

@@ -1,8 +1,9 @@
 // Command porcupine judges a history of registers with Porcupine, to be timed beside this project's own check.
 //
-// Standard input holds a line an operation: client, key, "read" or "write", value ("-": null), sent and done in
-// nanoseconds, separated by spaces. Standard output gets one line: the verdict and the seconds that checking took,
-// reading the input left out. Usage: porcupine SECONDS, after which the verdict is Unknown.
+// Standard input holds a line an operation: client, key, kind, value, sent and done in nanoseconds, separated by spaces.
+// Kinds are "read" and "write" ("-" is null), and "cas" of a value such as 1,2,true: expected, new, whether it was done.
+// Standard output gets one line: the verdict, and the seconds and the seconds on CPUs that checking took, reading the
+// input left out. Usage: porcupine SECONDS, after which the verdict is Unknown.
 package main
 
 import (
@@ -10,15 +11,19 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/anishathalye/porcupine"
 )
 
 type call struct {
-	key   string
-	write bool
-	value string
+	key      string
+	kind     string
+	value    string
+	expected string
+	done     bool
 }
 
 var register = porcupine.Model{
@@ -36,8 +41,18 @@ var register = porcupine.Model{
 	},
 	Init: func() any { return "-" },
 	Step: func(state, input, output any) (bool, any) {
-		if asked := input.(call); asked.write {
+		asked := input.(call)
+		switch asked.kind {
+		case "write":
 			return true, asked.value
+		case "cas":
+			if (asked.expected == state) != asked.done {
+				return false, state
+			}
+			if asked.done {
+				return true, asked.value
+			}
+			return true, state
 		}
 		return output == state, state
 	},
@@ -52,9 +67,17 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	begin := time.Now()
+	begin, cpu := time.Now(), cpuSeconds()
 	verdict := porcupine.CheckOperationsTimeout(register, history, time.Duration(seconds)*time.Second)
-	fmt.Println(verdict, time.Since(begin).Seconds())
+	fmt.Println(verdict, time.Since(begin).Seconds(), cpuSeconds()-cpu)
+}
+
+func cpuSeconds() float64 {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		panic(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano()).Seconds()
 }
 
 func read(input *bufio.Reader) ([]porcupine.Operation, error) {
@@ -63,12 +86,18 @@ func read(input *bufio.Reader) ([]porcupine.Operation, error) {
 	for lines.Scan() {
 		var operation porcupine.Operation
 		var asked call
-		var kind string
-		_, err := fmt.Sscan(lines.Text(), &operation.ClientId, &asked.key, &kind, &asked.value, &operation.Call, &operation.Return)
+		_, err := fmt.Sscan(
+			lines.Text(), &operation.ClientId, &asked.key, &asked.kind, &asked.value, &operation.Call, &operation.Return)
 		if err != nil {
 			return nil, err
 		}
-		asked.write = kind == "write"
+		if asked.kind == "cas" {
+			parts := strings.Split(asked.value, ",")
+			if len(parts) != 3 {
+				return nil, fmt.Errorf("a cas is EXPECTED,NEW,DONE, not %q", asked.value)
+			}
+			asked.expected, asked.value, asked.done = parts[0], parts[1], parts[2] == "true"
+		}
 		operation.Input, operation.Output = asked, asked.value
 		history = append(history, operation)
 	}

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from harness.checkers._registers import Found
+from harness.checkers._search.problem import Numbers
 from harness.checkers._search.rounds import decide
-from harness.checkers._search.smallest import Calls, first_contradiction, observes, smallest
+from harness.checkers._search.smallest import Calls, first_contradiction, observing, smallest
 from harness.checkers._wording import listed, quoted
 from harness.checkers._zones import Integers
 from harness.model.object_model import Call, Model
@@ -37,7 +38,8 @@ def judge(ops: pd.DataFrame, key: str, rows: Integers, model: Model, most_explor
     part = ops.iloc[rows]
     kinds, kind = _kinds(part, model)
     try:
-        counts = ~np.array([observes(model, call) and not call.answered for call in kinds], dtype=bool)[kind]
+        known = np.array([call.answered for call in kinds], dtype=bool)
+        counts = (known | ~observing(model, kinds))[kind]
         rows, kind = rows[counts], kind[counts]
         sent_ns, done_ns = part["sent_ns"].to_numpy()[counts], part["done_ns"].to_numpy()[counts]
         calls = Calls(kinds=kinds, kind=kind, sent_ns=sent_ns, done_ns=done_ns)
@@ -60,7 +62,7 @@ def judge(ops: pd.DataFrame, key: str, rows: Integers, model: Model, most_explor
     return Judged(explored=decision.explored, by_ns=int(done_ns[last]), tell=tell)
 
 
-def _kinds(part: pd.DataFrame, model: Model) -> tuple[list[Call], Integers]:
+def _kinds(part: pd.DataFrame, model: Model) -> tuple[list[Call], Numbers]:
     """The calls that differ to the model, and for each row which of them it is."""
     alike = getattr(model, "clients_alike", False)
     answered = (part["outcome"] == "ok").to_numpy(dtype=bool)
@@ -68,14 +70,16 @@ def _kinds(part: pd.DataFrame, model: Model) -> tuple[list[Call], Integers]:
     if not alike:
         codes.append(part["client"].to_numpy())
     _, first, number = np.unique(np.column_stack(codes), axis=0, return_index=True, return_inverse=True)
+    examples = part.iloc[first]
+    columns = (examples[column].tolist() for column in ("client", "kind", "value"))
     kinds = [
         Call(
-            client=0 if alike else int(part["client"].iloc[row]),
-            kind=str(part["kind"].iloc[row]),
-            value=value if isinstance(value := part["value"].iloc[row], str) else None,
-            answered=bool(answered[row]),
+            client=0 if alike else int(client),
+            kind=str(kind),
+            value=value if isinstance(value, str) else None,
+            answered=known,
         )
-        for row in first
+        for client, kind, value, known in zip(*columns, answered[first].tolist(), strict=True)
     ]
     return kinds, number.reshape(-1).astype(np.int32)
 

@@ -22,8 +22,8 @@ MOST_AFTER: Final = 5
 JUMPS_ALPHA: Final = 0.005
 """The chance of a false jump that a night may take, over all series together."""
 LONE: Final = 30.0
-"""So many times smaller is the chance that a jump may have which no other figure bears out, until a second night does: a machine
-that others use disturbs single figures more often than all. Chosen by simulated nights whose seeds are not the benchmark's."""
+"""A jump that no other figure bears out has to be so many times less probable, until a second night shows it: a machine that
+others use disturbs single figures more often than all. Chosen by simulated nights whose seeds are not the benchmark's."""
 BEARING_OUT: Final = 0.05
 """So improbable by itself, a jump bears out another one."""
 _REACH: Final = 90

@@ -61,6 +61,8 @@ def problem(kinds: Sequence[Call], kind: Numbers, sent: npt.ArrayLike, done: npt
 
     Raises `ValueError` if the model finds a call's value malformed.
     """
+    used, number = np.unique(kind, return_inverse=True)
+    kinds, kind = [kinds[at] for at in used.tolist()], number.reshape(-1).astype(np.int32)
     answered = np.array([call.answered for call in kinds], dtype=bool)[kind]
     numbers = np.arange(len(kind), dtype=np.int32)
     events = np.concatenate([numbers, numbers[answered]])
@@ -98,6 +100,10 @@ class States:
         self._kinds = kinds
         self._number: dict[State, int] = {model.initial: 0}
         self._state: list[State] = [model.initial]
+        # Asked once: to ask whether something keeps to a protocol takes longer than a rule.
+        self._ruled = model if isinstance(model, Ruled) else None
+        self._observed = model if isinstance(model, Observed) else None
+        self._overwritten = model if isinstance(model, Overwritten) else None
 
     def number(self, state: State) -> int:
         found = self._number.setdefault(state, len(self._state))
@@ -110,8 +116,8 @@ class States:
         return NO_STATE if after is REFUSED else self.number(after)
 
     def rule(self, call: Call) -> tuple[int, int, int, int, int]:
-        if isinstance(self._model, Ruled):
-            rule: Rule = self._model.rule(call)
+        if self._ruled is not None:
+            rule: Rule = self._ruled.rule(call)
             return (
                 NO_STATE if rule.expected is WHATEVER else self.number(rule.expected),
                 NO_CHANGE if rule.leaves is SAME else self.number(rule.leaves),
@@ -119,8 +125,8 @@ class States:
                 int(rule.differs),
                 OBSERVES * rule.observes + OVERWRITES * rule.overwrites,
             )
-        observes = isinstance(self._model, Observed) and self._model.observes(call)
-        overwrites = isinstance(self._model, Overwritten) and self._model.overwrites(call)
+        observes = self._observed is not None and self._observed.observes(call)
+        overwrites = self._overwritten is not None and self._overwritten.overwrites(call)
         return NO_STATE, NO_RULE, NO_STATE, 0, OBSERVES * observes + OVERWRITES * overwrites
 
 

@@ -46,11 +46,13 @@ class Calls:
         return np.array([call.answered for call in self.kinds], dtype=bool)[self.kind]
 
 
-def observes(model: Model, call: Call) -> bool:
-    """Whether the model knows that the call changes nothing."""
+def observing(model: Model, calls: Sequence[Call]) -> npt.NDArray[np.bool_]:
+    """For each call whether the model knows that it changes nothing."""
     if isinstance(model, Ruled):
-        return model.rule(call).observes
-    return isinstance(model, Observed) and model.observes(call)
+        return np.array([model.rule(call).observes for call in calls], dtype=bool)
+    if isinstance(model, Observed):
+        return np.array([model.observes(call) for call in calls], dtype=bool)
+    return np.zeros(len(calls), dtype=bool)
 
 
 def first_contradiction(calls: Calls, model: Model, asked: Problem, explained: int) -> int:
@@ -75,7 +77,7 @@ def first_contradiction(calls: Calls, model: Model, asked: Problem, explained: i
 def _until(calls: Calls, model: Model, until_ns: np.int64) -> Problem:
     """What is known at a time: later answers have not come, later calls have not been sent."""
     over = calls.done_ns <= until_ns
-    changes = ~np.array([observes(model, call) for call in calls.kinds], dtype=bool)[calls.kind]
+    changes = ~observing(model, calls.kinds)[calls.kind]
     chosen = (calls.sent_ns <= until_ns) & (over | changes)
     kinds = [*calls.kinds, *(replace(call, answered=False) for call in calls.kinds)]
     kind = np.where(over, calls.kind, calls.kind + len(calls.kinds))[chosen].astype(np.int32)
@@ -113,7 +115,7 @@ class _Trials:
         self._calls = calls
         self._model = model
         self._known = known
-        self._changes = ~np.array([observes(model, call) for call in calls.kinds], dtype=bool)[calls.kind]
+        self._changes = ~observing(model, calls.kinds)[calls.kind]
         unanswered = [replace(call, answered=False) for call in calls.kinds]
         self._kinds = [*calls.kinds, *unanswered]
         self.left = _TRIALS
