@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -273,3 +274,26 @@ def test_a_path_that_is_not_there(tmp_path: Path) -> None:
 def test_a_folder_without_operations(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"is not a run's folder: it has no ops\.parquet"):
         load_history(tmp_path)
+
+
+def test_operations_of_a_file_in_parts_are_put_in_the_order_in_which_they_were_due(tmp_path: Path) -> None:
+    count = 1000
+    order = np.random.default_rng(1).permutation(count)
+    told = pd.DataFrame(
+        {
+            "client": order, "kind": "read", "key": [f"k{at % 7}" for at in order],
+            "value": [None if at % 3 == 0 else f"v{at}" for at in order], "outcome": "ok",
+            "sent_ns": order * 10, "done_ns": order * 10 + 5, "node": [f"n{at % 2}" for at in order],
+        }
+    )  # fmt: skip
+    file = tmp_path / "ops.parquet"
+    told.to_parquet(file, row_group_size=64, index=False)
+    ops = load_history(file).ops
+    assert ops["client"].tolist() == list(range(count))
+    assert ops["key"].tolist() == [f"k{at % 7}" for at in range(count)]
+    assert [value if isinstance(value, str) else None for value in ops["value"]] == [
+        None if at % 3 == 0 else f"v{at}" for at in range(count)
+    ]
+    assert ops["node"].tolist() == [f"n{at % 2}" for at in range(count)]
+    assert ops["expected"].isna().all()
+    assert list(ops.index) == list(range(count))
