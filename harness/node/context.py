@@ -137,6 +137,11 @@ class NodeContext:
         """
         self._machine.write_event(self.monotonic_ns(), kind, detail)
 
+    @property
+    def memory_watched(self) -> bool:
+        """Whether a fault waits for what `computed` tells. Where telling costs something, it need not be told otherwise."""
+        return self._machine.control.memory.armed
+
     def computed(self, name: str, contents: Sequence[memoryview]) -> None:
         """Say that this has just been computed, or is kept: a fault may flip bits of it (`harness.model.flips`).
 

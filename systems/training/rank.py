@@ -104,7 +104,7 @@ class Rank:
         kind = load(parts.trainer or method.trainer, Trainer)
         trainer = kind(config.model, config.seed, config.device, parts.changed(method))
         identity = msgspec.structs.replace(trainer.identity(), exchange=exchange.text_of(method))
-        trainer.tell(node.computed)
+        trainer.tell(node.computed, lambda: node.memory_watched)
         schedule = Schedule(every=config.checkpoint_every, keep=config.checkpoints_kept)
         self.worker = load(parts.worker, Worker)(
             node.name,

@@ -76,6 +76,8 @@ class Trainer:
         self.row = sum(parameter.numel() for parameter in self._parameters.values()) + 1
         """How many numbers a shard contributes: its gradient and, last, its loss."""
         self._computed: Computed | None = None
+        self._wanted: Callable[[], bool] = lambda: False
+        self._listens = False
 
     @property
     def step(self) -> int:
@@ -106,6 +108,8 @@ class Trainer:
         `before_each` is called before each shard, and may raise to end this.
         """
         parameters = list(self._parameters.values())
+        if self._wanted() and not self._listens:
+            self._listen()
         for place, (row, shard) in enumerate(zip(into, shards, strict=False)):
             before_each()
             self._seed(self.key(shard, place))
@@ -114,16 +118,23 @@ class Trainer:
             row.copy_(torch.cat([*(gradient.reshape(-1) for gradient in gradients), loss.detach().reshape(1)]))
             self._tell("gradient", [row])
 
-    def tell(self, computed: Computed) -> None:
-        """Tell of each gradient and of each layer's output, as soon as it is computed, and of what is kept (`keeps`)."""
-        self._computed = computed
+    def tell(self, computed: Computed, wanted: Callable[[], bool]) -> None:
+        """Tell of each gradient and of each layer's output, as soon as it is computed, and of what is kept (`keeps`).
+
+        Only while it is `wanted`: it takes a tenth of a step's time.
+        """
+        self._computed, self._wanted = computed, wanted
+
+    def _listen(self) -> None:
+        """Have layers tell of their outputs."""
+        self._listens = True
         for module in self._model.modules():
             if not any(module.children()):
                 module.register_forward_hook(lambda _, __, output: self._tell("activation", [output]))
 
     def keeps(self) -> None:
         """Tell of the parameters and the optimizer's state, which lie in memory from one step to the next."""
-        if self._computed is not None:
+        if self._wanted():
             self._tell("parameters", list(self._parameters.values()))
             states = [state for parameter in self._parameters.values() for state in self.optimizer.state[parameter].values()]
             self._tell("optimizer", [state for state in states if isinstance(state, torch.Tensor)])
@@ -133,7 +144,7 @@ class Trainer:
         self._tell("checkpoint", list(tensors.values()))
 
     def _tell(self, name: str, tensors: Sequence[torch.Tensor]) -> None:
-        if self._computed is not None:
+        if self._computed is not None and self._wanted():
             there = [one.detach() for one in tensors if one.device.type == "cpu" and one.is_contiguous()]
             self._computed(name, [one.reshape(-1).numpy().data.cast("B") for one in there])
 

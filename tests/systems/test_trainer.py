@@ -155,7 +155,7 @@ def test_tells_of_all_that_it_computes_and_keeps_and_a_bit_that_flips_there_is_i
     for flips in ("nothing", "gradient", "activation", "parameters"):
         told.clear()
         trainer = Trainer("digits", 1)
-        trainer.tell(computed)
+        trainer.tell(computed, lambda: True)
         trainer.keeps()
         trainer.contribute(range(2), part)
         assert [told.count(name) for name in ("gradient", "parameters", "optimizer")] == [2, 1, 1]

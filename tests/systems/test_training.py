@@ -57,6 +57,7 @@ def test_faults_choose_among_the_ranks() -> None:
         ({"model": "digit"}, "there is no such model. Did you mean 'digits'"),
         ({"step_ms": -1.0}, "at least 0, 1 and 1"),
         ({"checkpoint_every": 0}, "at least 0, 1 and 1"),
+        ({"audit_every": -1}, "audit_every=-1.: at least 0"),
         ({"bug": "old-divisors"}, "No bug called 'old-divisors'. Did you mean 'old-divisor'"),
     ],
 )

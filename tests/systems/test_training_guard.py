@@ -164,7 +164,7 @@ class Ranks:
             if name == of and (always or seen[name] == nth):
                 contents[-1][byte] ^= 0x55  # type: ignore[index]
 
-        self.trainers[rank].tell(computed)
+        self.trainers[rank].tell(computed, lambda: True)
 
     def step(self) -> list[BaseException | None]:
         """One step of all; what each came to."""
@@ -302,7 +302,7 @@ def test_what_changes_on_the_wire_is_sent_again_and_names_nobody() -> None:
 def test_two_that_contradict_each_other_apply_nothing() -> None:
     ranks = Ranks(2, every=1)
     for trainer in ranks.trainers[:1]:
-        trainer.tell(lambda name, contents: contents[0].__setitem__(0, 1) if name == "gradient" else None)
+        trainer.tell(lambda name, contents: contents[0].__setitem__(0, 1) if name == "gradient" else None, lambda: True)
     ends = ranks.step()
     assert all(isinstance(end, Undecided) for end in ends), ends
     assert {trainer.step for trainer in ranks.trainers} == {0}
