@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from faults.join import Join
+from faults.latency import Latency
 from harness.checkers.linearizable import linearizable
 from harness.checkers.moved_share import moved_share
 from harness.checkers.nothing_lost import nothing_lost
@@ -15,9 +16,10 @@ from workloads.registers import Registers
 drill = Drill(
     system=Partitioned(members=3, spares=1),
     workload=Registers(keys=60, writes=0.5, deletes=0.05),
-    load=Load(rate=200, clients=20, seconds=5),
-    faults=[Join("n4").between(1, 4)],
+    load=Load(rate=300, clients=20, seconds=5),
+    # The coordinator is slow to hear that a copy is whole, so a move stays open for long enough to be written to meanwhile.
+    faults=[Join("n4").between(1, 4), Latency("coordinator>n4", delay_ms=60).between(0.5, 4.8)],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
-    slos=["p99 < 300ms", "availability >= 99%"],
+    slos=["p99 < 500ms", "availability >= 99%"],
     nightly=True,
 )
