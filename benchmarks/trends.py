@@ -38,7 +38,7 @@ from tests.helpers.simulated_nights import KINDS, SHARED_KINDS, Noise, relative,
 Array = NDArray[np.float64]
 
 SEEDS: Final = {
-    "nights": 2_021,
+    "nights": 2_011,
     "planted": 2_002,
     "pairs": 2_003,
     "recorded": 2_004,
