@@ -10,10 +10,10 @@ from systems.parameter_server import ParameterServer
 from workloads.steps import Steps
 
 drill = Drill(
-    system=ParameterServer(workers=3, mode="bounded", staleness=2, step_ms=150, checkpoint_every=10),
+    system=ParameterServer(workers=3, mode="bounded", staleness=2, step_ms=150, checkpoint_every=5),
     workload=Steps(),
-    load=Load(rate=20, clients=80, seconds=8, timeout_ms=5000),
-    faults=[Kill("master").between(3, 4.5)],
+    load=Load(rate=20, clients=80, seconds=10, timeout_ms=5000),
+    faults=[Kill("master").at_step(23, for_s=1.5)],
     checks=MASTER_CHECKS,
     slos=["availability >= 99%", "max < 4s"],
     nightly=True,

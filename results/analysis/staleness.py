@@ -21,7 +21,7 @@ _BEFORE_ALL: Final = int(np.iinfo(np.int64).min)
 
 @dataclass(frozen=True, kw_only=True)
 class Staleness:
-    """Of each read of the load that can be judged, in ascending order."""
+    """Of each read of the load that can be judged, or of each update of a training, in ascending order."""
 
     ms: NDArray[np.float64]
     """How long before the read was sent a newer write was acknowledged, the first one; 0 if none was."""
@@ -30,9 +30,18 @@ class Staleness:
 
 
 def staleness(history: History) -> Staleness:
-    """The staleness of a history's reads. O(n log n)."""
-    found = staleness_by_read(history)
+    """The staleness of a history's reads, or of the updates of a training whose workers make them on their own. O(n log n)."""
+    found = staleness_by_read(history) if history.steps["computed_at"].isna().all() else staleness_by_update(history)
     return Staleness(ms=np.sort(found["ms"].to_numpy()), versions=np.sort(found["versions"].to_numpy()))
+
+
+def staleness_by_update(history: History) -> pd.DataFrame:
+    """A row for each update: for how long (`ms`), and through how many others (`versions`), its parameters had been read."""
+    steps = history.steps
+    updates = steps[(steps["computed_at"].notna() & steps["done_ns"].notna()).to_numpy(dtype=bool)]
+    ms = (updates["done_ns"] - updates["begun_ns"]).to_numpy(dtype=float) / 1e6
+    versions = (updates["step"] - updates["computed_at"]).to_numpy(dtype=float)
+    return pd.DataFrame({"ms": ms, "versions": versions}, index=updates.index)
 
 
 def staleness_by_read(history: History, *, final: bool = False) -> pd.DataFrame:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 
 from harness.node.disk import Disk
-from systems.parameter_server.messages import Pull, Push, Work, pack
-from systems.parameter_server.parameters import parameters_of, row_of
+from systems.parameter_server.messages import Pull, Push, Work, digest_of, pack
+from systems.parameter_server.parameters import parameters_of, rows_of
 from systems.parameter_server.protocol import Contribution, Outcome, Round
 from systems.parameter_server.saving import Saving
 from systems.parameter_server.term import LOOK_S, WAIT_S, Changes, Settings
@@ -61,7 +61,7 @@ class Leading:
                 await self._changes.wait(self._opens_s - now_s)
                 continue
             seen = (pull.term, pull.seen) == (self.term, self._round.step)
-            shards = self._round.deal(pull.worker, seen=seen, now_s=now_s)
+            shards = self._round.deal(pull.worker, seen=seen, now_s=now_s, pushing=pull.pushing if seen else ())
             self._change_if_complete()
             if shards is not None:
                 return self._work(shards)
@@ -69,11 +69,14 @@ class Leading:
         return None
 
     def push(self, push: Push, data: bytes) -> Outcome:
-        """Take a gradient. Raises `Damaged` if it is none of this model."""
-        gradient = _Gradient(uses=push.uses, row=row_of(data, self._trainer.row))
-        outcome = self._round.push(push.worker, push.step, push.shard, gradient, now_s=asyncio.get_running_loop().time())
+        """Take gradients. Raises `Damaged` if they are none of this model."""
+        rows, now_s = rows_of(data, len(push.shards), self._trainer.row), asyncio.get_running_loop().time()
+        outcome = Outcome.LATE
+        for shard, row in zip(push.shards, rows, strict=True):
+            gradient = _Gradient(uses=[use for use in push.uses if use.shard == shard], row=row)
+            outcome = self._round.push(push.worker, push.step, shard, gradient, now_s=now_s)
         if outcome is Outcome.LATE:
-            detail = f"{push.worker}'s gradient of step {push.step}: this is step {self._round.step}"
+            detail = f"{push.worker}'s gradients of step {push.step}: this is step {self._round.step}"
             self._records.event("refused", self.term, detail)
         self._change_if_complete()
         return outcome
@@ -89,7 +92,7 @@ class Leading:
             loss=self._before.loss,
             gradient_norm=self._before.gradient_norm,
         )
-        return pack(work, self._parameters)
+        return pack(work, self._parameters, self._digest)
 
     # ---------------------------------------------------------------------------------------------------------- steps
 
@@ -118,6 +121,7 @@ class Leading:
         settings, trainer = self._settings, self._trainer
         self._before = before
         self._parameters = parameters_of(trainer)
+        self._digest = digest_of(self._parameters)
         self._round: Round[_Gradient] = Round(
             step=trainer.step,
             shards=trainer.order.shards,

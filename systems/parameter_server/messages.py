@@ -14,9 +14,6 @@ PULL, PUSH, ALIVE, BEAT, PROMISE, STATUS = "/pull", "/push", "/alive", "/beat", 
 NOTHING_SEEN: Final = -1
 """The step of a worker that had no work in this term yet."""
 
-WHOLE: Final = -1
-"""Stands for the shard of a gradient that is the sum over all shards of a batch."""
-
 T = TypeVar("T")
 
 
@@ -30,6 +27,8 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
     """The term of the last work that it had from this server …"""
     seen: int
     """… and its step."""
+    pushing: tuple[int, ...] = ()
+    """Shards of that step that it has computed: they are under way."""
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,15 +50,16 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Push(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker to the master, before the gradient and the loss of a shard or a batch. Pushing it again changes nothing."""
+    """A worker to the master, before the gradients and losses of shards. Pushing it again changes nothing."""
 
     worker: str
     term: int
     step: int
     """How many steps the parameters were the result of that it was computed with."""
     batch: int
-    shard: int
-    """`WHOLE` for the sum over a batch."""
+    shards: tuple[int, ...]
+    whole: bool
+    """Whether what follows is the sum over the shards; else it is one after another."""
     uses: list[Use]
     """The samples that it computed."""
 
@@ -100,20 +100,27 @@ _DIGEST_BYTES: Final = hashlib.sha256().digest_size
 _LENGTH_BYTES: Final = 4
 
 
-def pack(head: msgspec.Struct, data: bytes = b"") -> bytes:
-    """A SHA-256 of all that follows, the head's length, the head as JSON, and the data."""
+def digest_of(data: bytes) -> bytes:
+    """What `pack` needs to know of its data: worth keeping, if the same is sent to several."""
+    return hashlib.sha256(data).digest()
+
+
+def pack(head: msgspec.Struct, data: bytes = b"", digest: bytes | None = None) -> bytes:
+    """A SHA-256 of the head and of the data's own `digest`, the head's length, the head as JSON, and the data."""
     encoded = msgspec.json.encode(head)
-    body = len(encoded).to_bytes(_LENGTH_BYTES, "big") + encoded + data
-    return hashlib.sha256(body).digest() + body
+    length = len(encoded).to_bytes(_LENGTH_BYTES, "big")
+    whole = hashlib.sha256(length + encoded + (digest or digest_of(data))).digest()
+    return b"".join((whole, length, encoded, data))
 
 
 def unpack(message: bytes, kind: type[T], *, checked: bool = True) -> tuple[T, bytes]:
     """Head and data of what `pack` gave. Raises `Damaged` if a byte differs; not `checked`, if the head cannot be read."""
-    body = message[_DIGEST_BYTES:]
-    if checked and hashlib.sha256(body).digest() != message[:_DIGEST_BYTES]:
-        raise Damaged("the message does not match its SHA-256")
+    body = memoryview(message)[_DIGEST_BYTES:]
     begins = _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES], "big")
+    data = message[_DIGEST_BYTES + begins :]
+    if checked and hashlib.sha256(bytes(body[:begins]) + digest_of(data)).digest() != message[:_DIGEST_BYTES]:
+        raise Damaged("the message does not match its SHA-256")
     try:
-        return msgspec.json.decode(body[_LENGTH_BYTES:begins], type=kind), body[begins:]
+        return msgspec.json.decode(body[_LENGTH_BYTES:begins], type=kind), data
     except msgspec.MsgspecError as error:
         raise Damaged(f"the message's head cannot be read: {error}") from error

@@ -23,17 +23,17 @@ def take_parameters(trainer: Trainer, data: bytes, progress: msgspec.Raw) -> Non
     trainer.restore(load(data), progress)
 
 
-def row_bytes(row: torch.Tensor) -> bytes:
-    """A shard's gradient and loss."""
-    return row.numpy().tobytes()
+def row_bytes(rows: torch.Tensor) -> bytes:
+    """The gradients and losses of shards, one after another."""
+    return rows.numpy().tobytes()
 
 
-def row_of(data: bytes, numbers: int) -> torch.Tensor:
-    """The row that `row_bytes` gave. Raises `Damaged` if it has another length."""
-    row = torch.frombuffer(bytearray(data), dtype=torch.float32)
-    if len(row) != numbers:
-        raise Damaged(f"a gradient of {len(row):,} numbers, not {numbers:,}")
-    return row
+def rows_of(data: bytes, rows: int, numbers: int) -> torch.Tensor:
+    """So many rows that `row_bytes` gave. Raises `Damaged` if they have another length."""
+    found = torch.frombuffer(bytearray(data), dtype=torch.float32)
+    if len(found) != rows * numbers:
+        raise Damaged(f"gradients of {len(found):,} numbers, not {rows:,} of {numbers:,}")
+    return found.view(rows, numbers)
 
 
 def whole(rows: Iterable[torch.Tensor], numbers: int) -> torch.Tensor:

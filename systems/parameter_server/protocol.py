@@ -87,11 +87,15 @@ class Round(Generic[T]):
         """What has come, in the order of the shards."""
         return sorted(self._held, key=lambda held: held.shard)
 
-    def deal(self, worker: str, *, seen: bool, now_s: float) -> tuple[int, ...] | None:
-        """What a worker that pulls is to compute; () if that is nothing, None if it has `seen` that and is to wait."""
+    def deal(self, worker: str, *, seen: bool, now_s: float, pushing: Collection[int] = ()) -> tuple[int, ...] | None:
+        """What a worker that pulls is to compute; () if that is nothing, None if it has `seen` that and is to wait.
+
+        What it is `pushing` is on its way, and it need not do that again.
+        """
         if seen:
             self._heard.add(worker)
-        mine = [shard for shard in self._missing() if shard in self._dealt and self._dealt[shard].worker == worker]
+        mine = [shard for shard, dealt in self._dealt.items() if dealt.worker == worker and shard not in pushing]
+        mine = [shard for shard in self._missing() if shard in mine]
         if not mine:
             left = [shard for shard in self._shards if shard not in self._dealt] or self._overdue(now_s)
             others = self._present - self._served - {worker}

@@ -39,9 +39,11 @@ from systems.parameter_server.messages import (
     unpack,
 )
 from systems.parameter_server.protocol import Outcome, majority
-from systems.parameter_server.term import CHECKPOINTS, Settings
+from systems.parameter_server.term import CHECKPOINTS, WAIT_S, Changes, Settings
 from systems.parameter_server.updating import Updating
+from systems.training.bugs import load
 from systems.training.records import Records
+from systems.training.trainer import Trainer
 
 _BEAT_S: Final = 0.1
 _ANSWER_S: Final = 0.3
@@ -87,6 +89,7 @@ class Server:
         stored = node.disk.read(_TERM)
         self._term = int(stored or 0)
         self._leading: Leading | Updating | None = None
+        self._changes = Changes()
         patience_s = self._rules.limits.silent_s if stored else 0 if config.first else _FIRST_S
         self._stands_s = node.clock() + patience_s
 
@@ -116,6 +119,8 @@ class Server:
 
     async def _pull(self, pull: Pull) -> Response:
         self._know(pull.promised)
+        if self._leading is None:
+            await self._changes.wait(WAIT_S)
         leading = self._leading
         work = None if leading is None else await leading.pull(pull)
         return self._status(_NOT_LEADING) if work is None else Response(200, work)
@@ -193,6 +198,7 @@ class Server:
         else:
             leading = Updating(term, settings, self._node, self._records)
         self._leading = leading
+        self._changes.tell()
         beats = [asyncio.create_task(_tell(client, term)) for client in self._others.values()]
         try:
             await leading.run()
@@ -222,7 +228,10 @@ async def _ask(client: HttpClient, path: str, message: bytes) -> Promised | None
 async def main(node: NodeContext) -> None:
     """Run one server."""
     torch.set_num_threads(1)
-    server = Server(node, node.config(Config))
+    config = node.config(Config)
+    # The first trainer of a process imports and reads for long. A term that began with that would end before its first beat.
+    load(BUGS.variant(config.bug).trainer, Trainer)(config.model, config.seed)
+    server = Server(node, config)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.run())
         await node.serve(server.handle)

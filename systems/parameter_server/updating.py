@@ -10,8 +10,8 @@ import torch
 
 from harness.model.training_events import MEMBERSHIP, Membership
 from harness.node.context import NodeContext
-from systems.parameter_server.messages import WHOLE, Pull, Push, Work, pack
-from systems.parameter_server.parameters import at_batch, parameters_of, row_of
+from systems.parameter_server.messages import Pull, Push, Work, pack
+from systems.parameter_server.parameters import at_batch, parameters_of, rows_of
 from systems.parameter_server.protocol import Outcome
 from systems.parameter_server.saving import Saving
 from systems.parameter_server.term import CHECKPOINTS, LOOK_S, WAIT_S, Changes, Settings
@@ -83,10 +83,10 @@ class Updating:
 
     def push(self, push: Push, data: bytes) -> Outcome:
         """Apply a gradient, if it is to be. Raises `Damaged` if it is none of this model."""
-        row = row_of(data, self._trainer.row)
+        (row,) = rows_of(data, 1, self._trainer.row)
         task, version = Task(batch=push.batch, version=push.step), self._updates.version
         outcome = Outcome.LATE
-        if push.shard == WHOLE and not self._ended:
+        if push.whole and not self._ended:
             outcome = self._updates.push(push.worker, task, asyncio.get_running_loop().time())
         if outcome is Outcome.HELD:
             self._apply(push, row, version)

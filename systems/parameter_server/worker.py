@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -27,7 +28,6 @@ from systems.parameter_server.messages import (
     PULL,
     PUSH,
     STATUS,
-    WHOLE,
     Alive,
     Ask,
     Damaged,
@@ -50,6 +50,9 @@ _PUSH_S: Final = 0.4
 _AGAIN_S: Final = 0.03
 """How long a worker waits before it asks a server again that did not answer, or does not lead."""
 
+_TOGETHER_S: Final = 0.01
+"""Gradients that are computed within this time travel together."""
+
 _ALIVE_S: Final = 0.2
 """A worker that computes for longer says that it is there."""
 
@@ -63,6 +66,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     seed: int
     bug: str | None = None
+
+
+@dataclass(frozen=True)
+class _UnderWay:
+    """Shards that are being pushed."""
+
+    shards: tuple[int, ...] = ()
+    push: asyncio.Task[bool] | None = None
+
+    async def answered(self) -> bool:
+        """Wait for the answer; whether more of the work is wanted."""
+        return self.push is None or await self.push
 
 
 class Worker:
@@ -115,9 +130,9 @@ class Worker:
 
     async def work_for(self, server: str) -> None:
         """Do for ever what a server asks for while it is the master."""
-        client, term, seen = HttpClient(self._node.peers[server]), 0, NOTHING_SEEN
+        client, term, seen, under_way = HttpClient(self._node.peers[server]), 0, NOTHING_SEEN, _UnderWay()
         while True:
-            pulled = await self._pull(client, term, seen)
+            pulled = await self._pull(client, term, seen, under_way.shards)
             if pulled is None:
                 await asyncio.sleep(_AGAIN_S)
                 continue
@@ -127,18 +142,17 @@ class Worker:
                 await asyncio.sleep(_AGAIN_S)
                 continue
             self._promises.heard(self._node.clock())
+            await under_way.answered()
             self._take(work, parameters)
             if work.whole:
                 await self._compute_whole(client, server, work)
             else:
-                for shard in work.shards:
-                    if not await self._compute(client, server, work, shard):
-                        break
+                under_way = await self._compute(client, server, work)
             self._pushed_ns = time.monotonic_ns()
             term, seen = work.term, work.step
 
-    async def _pull(self, client: HttpClient, term: int, seen: int) -> tuple[Work, bytes] | None:
-        pull = Pull(worker=self._node.name, promised=self._promises.kept.term, term=term, seen=seen)
+    async def _pull(self, client: HttpClient, term: int, seen: int, pushing: tuple[int, ...]) -> tuple[Work, bytes] | None:
+        pull = Pull(worker=self._node.name, promised=self._promises.kept.term, term=term, seen=seen, pushing=pushing)
         try:
             response = await client.request("POST", PULL, pack(pull), timeout_s=_PULL_S)
             checked = self._rules.digests_checked
@@ -190,16 +204,27 @@ class Worker:
         told, self._stepped = self._stepped, asyncio.get_running_loop().create_future()
         told.set_result(Stepped(node=self._node.name, generation=work.term, step=step, parameters=digest))
 
-    async def _compute(self, client: HttpClient, server: str, work: Work, shard: int) -> bool:
-        """Compute a shard and push it until it is answered; whether the rest of the work is still wanted."""
-        if not self._obeys(work.term, server):
-            return False
-        rows = torch.empty(1, self._trainer.row)
-        self._trainer.contribute([shard], rows)
-        return await self._push(client, server, work, shard, (shard,), rows[0])
+    async def _compute(self, client: HttpClient, server: str, work: Work) -> _UnderWay:
+        """Compute the shards as long as they are wanted, and push what was computed within a short time together.
+
+        The last of it is still under way when this returns, so that the next pull need not wait for its answer.
+        """
+        left, under_way = list(work.shards), _UnderWay()
+        while left and await under_way.answered():
+            rows = torch.empty(len(left), self._trainer.row)
+            begun_s, done = self._node.clock(), list[int]()
+            while left and (not done or self._node.clock() - begun_s < _TOGETHER_S):
+                if not self._obeys(work.term, server):
+                    return under_way
+                self._trainer.contribute(left[:1], rows[len(done) :])
+                done.append(left.pop(0))
+            push = self._push(client, server, work, done, rows[: len(done)])
+            under_way = _UnderWay(tuple(done), asyncio.create_task(push))
+            await asyncio.sleep(0)  # it leaves while the next ones are computed
+        return under_way
 
     async def _compute_whole(self, client: HttpClient, server: str, work: Work) -> bool:
-        """The same with all shards of a batch, added up."""
+        """Compute all shards of a batch, and push their sum; whether it was taken."""
         rows = torch.empty(len(work.shards), self._trainer.row)
         heard_s = self._node.clock()
         for place, shard in enumerate(work.shards):
@@ -210,21 +235,20 @@ class Worker:
             if self._node.clock() - heard_s >= _ALIVE_S:
                 await _say_alive(client, Alive(worker=self._node.name, term=work.term))
                 heard_s = self._node.clock()
-        return await self._push(client, server, work, WHOLE, work.shards, whole(rows, self._trainer.row))
+        return await self._push(client, server, work, work.shards, whole(rows, self._trainer.row))
 
-    async def _push(
-        self, client: HttpClient, server: str, work: Work, shard: int, shards: Sequence[int], row: torch.Tensor
-    ) -> bool:
-        """Push a gradient until it is answered; whether it was taken."""
+    async def _push(self, client: HttpClient, server: str, work: Work, shards: Sequence[int], rows: torch.Tensor) -> bool:
+        """Push gradients until that is answered; whether more of the work is wanted."""
         push = Push(
             worker=self._node.name,
             term=work.term,
             step=work.step,
             batch=work.batch,
-            shard=shard,
+            shards=tuple(shards),
+            whole=work.whole,
             uses=self._trainer.uses(shards),
         )
-        message = pack(push, row_bytes(row))
+        message = pack(push, row_bytes(rows))
         while self._obeys(work.term, server):
             try:
                 response = await client.request("POST", PUSH, message, timeout_s=_PUSH_S)

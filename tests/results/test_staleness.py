@@ -15,6 +15,7 @@ from results.analysis.metrics import measure
 from results.analysis.staleness import staleness
 from tests.helpers.fuzz import NS, Op, outcome, recorded, spans
 from tests.helpers.transcript import history
+from tests.helpers.updated import history as updated
 
 FRESH = "c1 write x 1 0..10 ok\nc2 read x 1 20..30 ok"
 STALE = "c1 write x 1 0..10 ok\nc1 write x 2 20..30 ok\nc1 write x 3 40..50 ok\nc2 read x 1 80..90 ok"
@@ -125,3 +126,17 @@ def test_which_staleness_must_be_said() -> None:
 def test_a_load_knows_no_reads(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["load", "http://127.0.0.1:9", "--slo", "staleness p99 < 1s"]) == 2
     assert "not known to be reads and writes" in capsys.readouterr().err
+
+
+def test_of_a_training_whose_workers_make_updates_of_their_own_these_are_measured() -> None:
+    found = staleness(
+        updated(
+            """
+            done g1 step 0 worker1 batch 0 from 0 a0
+            done g1 step 1 worker2 batch 1 from 0 a1
+            done g1 step 4 worker1 batch 2 from 1 a2
+            """
+        )
+    )
+    assert found.versions.tolist() == [0, 1, 3]
+    assert found.ms.tolist() == [0, 0, 0]

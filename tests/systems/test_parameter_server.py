@@ -14,7 +14,7 @@ from harness.model.system import links_of
 from harness.node.disk import Disk
 from systems.parameter_server import ParameterServer
 from systems.parameter_server.messages import Damaged
-from systems.parameter_server.parameters import parameters_of, row_bytes, row_of, take_parameters
+from systems.parameter_server.parameters import parameters_of, row_bytes, rows_of, take_parameters
 from systems.parameter_server.saving import Saving
 from systems.parts.checkpoint.manifest import Shard
 from systems.parts.checkpoint.store import Checkpoints, Schedule, Tensors
@@ -64,16 +64,16 @@ def test_gradients_at_parameters_that_were_sent_are_those_at_the_masters_own_bit
         for shard in (7, 0, 3, 11, 1, 2, 4, 5, 6, 8, 9, 10):  # in any order, one by one, as workers do
             one = torch.empty(1, worker.row)
             worker.contribute([shard], one)
-            rows[shard] = row_of(row_bytes(one[0]), master.row)
+            rows[shard] = rows_of(row_bytes(one), 1, master.row)[0]
         undisturbed = torch.empty(12, master.row)
         master.contribute(range(12), undisturbed)
         assert torch.equal(rows, undisturbed)
         master.apply(list(rows))
 
 
-def test_a_gradient_of_another_length_is_refused() -> None:
-    with pytest.raises(Damaged, match="3 numbers, not 4"):
-        row_of(row_bytes(torch.zeros(3)), 4)
+def test_gradients_of_another_length_are_refused() -> None:
+    with pytest.raises(Damaged, match="6 numbers, not 2 of 4"):
+        rows_of(row_bytes(torch.zeros(2, 3)), 2, 4)
 
 
 class SlowFirst(Checkpoints):

@@ -43,6 +43,16 @@ def test_a_pull_that_is_repeated_gives_what_is_still_to_be_done_of_the_same_shar
     assert step.deal("worker1", seen=False, now_s=0.01) == (1, 3)
 
 
+def test_what_a_worker_is_pushing_it_is_not_asked_for_again_unless_that_is_overdue() -> None:
+    step = begun()
+    mine = step.deal("worker1", seen=False, now_s=0) or ()
+    others = [shard for worker in WORKERS[1:] for shard in step.deal(worker, seen=False, now_s=0) or ()]
+    assert step.deal("worker1", seen=True, now_s=0.01, pushing=mine) is None
+    assert step.deal("worker1", seen=True, now_s=0.01, pushing=mine[:2]) == mine[2:]
+    push_all(step, "worker2", tuple(others), now_s=0.01)
+    assert step.deal("worker2", seen=True, now_s=0.2) == mine
+
+
 def test_a_step_is_complete_with_the_last_shard() -> None:
     step = begun()
     for worker in WORKERS:
@@ -199,7 +209,7 @@ def test_no_two_servers_ever_have_the_promises_of_a_majority_for_one_term(asks: 
 
 
 def test_a_message_with_any_byte_flipped_is_refused() -> None:
-    push = Push(worker="worker1", term=2, step=3, batch=3, shard=4, uses=[Use(0, 17, 4, 3)])
+    push = Push(worker="worker1", term=2, step=3, batch=3, shards=(4,), whole=False, uses=[Use(0, 17, 4, 3)])
     message = pack(push, b"gradient")
     assert unpack(message, Push) == (push, b"gradient")
     for at in range(len(message)):
