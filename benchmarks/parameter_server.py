@@ -33,6 +33,8 @@ _MODES: Final = (
     Mode("synchronous, none", backups=False),
     *(Mode(f"bounded, S={staleness}", rounds=False, staleness=staleness) for staleness in (1, 4, 16)),
     Mode("asynchronous", rounds=False),
+    Mode("synchronous, rate / 4", rate=0.25),
+    Mode("asynchronous, rate / 4", rounds=False, rate=0.25),
 )
 
 

@@ -31,8 +31,8 @@ class Mode:
     rounds: bool = True
     staleness: int | None = None
     backups: bool = True
-    momentum: float | None = None
-    """Instead of the model's own."""
+    rate: float = 1.0
+    """Times the model's own learning rate."""
 
     @property
     def rules(self) -> Rules:
@@ -146,9 +146,8 @@ def _updates(mode: Mode, model: str, speeds: dict[str, float], batches: int, lim
 
 def _trainer(mode: Mode, model: str) -> Trainer:
     trainer = Trainer(model, 1)
-    if mode.momentum is not None:
-        for group in trainer.optimizer.param_groups:
-            group["momentum"] = mode.momentum
+    for group in trainer.optimizer.param_groups:
+        group["lr"] *= mode.rate
     return trainer
 
 
