@@ -227,4 +227,10 @@ BUGS: Final = BugCatalog(
         Parts(trainer=f"{_TRAINERS}:ForgetsShared"),
         caught_by=("exchange/local_sgd_killed", "replicas_agree"),
     ),
+    Bug(
+        "slow-link-cut",
+        "a link over which an exchange takes long is taken for one that is cut, again and again",
+        Parts(worker=f"{_WORKERS}:CountsAllWaiting"),
+        caught_by=("exchange/slow_link_exact", "stall < 5s"),
+    ),
 )

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from torch.distributed import HashStore  # type: ignore[attr-defined]  # its stubs leave it out
 
 from systems.parts.gloo.abort import abort
+from systems.parts.gloo.connections import connections, quiet_s
 from systems.parts.gloo.front import Front
 from systems.parts.gloo.group import Group, device
 from torch_drills.addresses import Address, address, dials, is_address, moved
@@ -51,6 +52,22 @@ def test_what_does_not_tell_an_address_is_left_alone(value: bytes) -> None:
     if not is_address("0/1", value):
         with pytest.raises(ValueError, match="do not tell where a gloo process listens"):
             address(value)
+
+
+def test_a_connection_is_quiet_until_something_comes() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as one:
+        other, _ = server.accept()
+        ends = one.getsockname(), one.getpeername()
+        with other:
+            assert sum(1 for _ in connections(lambda *both: both == ends)) == 1
+            while (before_s := quiet_s(lambda *both: both == ends)) < 0.05:
+                pass  # it has been made just now
+            other.sendall(b"x")
+            assert one.recv(1) == b"x"
+            while quiet_s(lambda *both: both == ends) >= before_s:
+                other.sendall(b"x")
+                assert one.recv(1) == b"x"
+    assert quiet_s(lambda *both: both == ends) == float("inf")
 
 
 @pytest.mark.parametrize("key", ["store_based_barrier", "0", "rank/a", "x/0/"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,3 +107,11 @@ class StatesNotCompared(Worker):
     def _agree(self, form: Form, group: Group) -> None:
         if any(step == NO_STATE for step, _ in self._held(group)):
             super()._agree(form, group)
+
+
+class CountsAllWaiting(Worker):
+    """Also while something comes."""
+
+    def waiting_s(self) -> float:
+        since_s = self._waits_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
