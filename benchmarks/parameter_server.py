@@ -43,7 +43,7 @@ def wires(model: str, workers: int, rounds: int, steps: int) -> None:
     rates: dict[str, list[float]] = {name: [] for name in WIRES}
     digests: set[str] = set()
     for number in range(rounds):
-        for name in WIRES if number % 2 == 0 else reversed(WIRES):
+        for name in WIRES if number % 2 == 0 else reversed(list(WIRES)):
             with tempfile.TemporaryDirectory() as folder:
                 timed = WIRES[name](Path(folder), model, workers, _WARM_UP + steps)
             rates[name].append(_rate(timed))
