@@ -128,7 +128,7 @@ def _rpc(told: Connection | None, rank: int, folder: Path, model: str, workers: 
     torch.set_num_threads(1)
     _called["trainer"] = trainer = Trainer(model, 1)
     options = rpc.TensorPipeRpcBackendOptions(init_method=f"file://{folder}/store", num_worker_threads=2)
-    rpc.init_rpc(f"rank{rank}", rank=rank, world_size=workers + 1, rpc_backend_options=options)
+    rpc.init_rpc(f"rank{rank}", rank=rank, world_size=workers + 1, rpc_backend_options=options)  # type: ignore[no-untyped-call]
     if told is not None:
         ends_s = []
         for step in range(steps):

@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from harness.checkers.all_settled import all_settled
-from harness.checkers.nothing_leaked import nothing_leaked
 from harness.cluster.cluster import Cluster, prepare
 from harness.cluster.interrupts import run_to_its_end
-from harness.cluster.usage import Usage, UsageLog
+from harness.cluster.usage import UsageLog
 from harness.model.codec import describe
 from harness.model.drill import Drill
 from harness.model.errors import HarnessError
@@ -34,6 +29,7 @@ from harness.run.observer import NullObserver, Observer
 from harness.run.recording import history_of
 from harness.run.schedule import plan
 from harness.run.schedule_file import SCHEDULE
+from harness.run.settled import SETTLE_S, settled
 from harness.run.spec import RunSpec
 from harness.run.training import with_control
 from results.record.result import Result
@@ -43,8 +39,6 @@ from workloads.load.generator import OPLOG
 from workloads.load.oplog import read_oplog
 
 _FULL_BYTES: Final = 4096
-_SETTLE_S: Final = 5.0
-"""A node may work on for this long when all calls are over."""
 _OVERTIME_S: Final = 120.0
 """A run that is not over this long after its load is stuck."""
 
@@ -107,7 +101,7 @@ async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
             watching = (cluster.lost(), cluster.links.plane.watch(), _keep_looking(usage))
             records, stopped = await drive(cluster, generator, watching, windows, start_ns, observer, guard, cluster.note)
             await generator.finish(drill.system, asking=not stopped)
-            await usage.last_look(_settled, _SETTLE_S)
+            await usage.last_look(settled, SETTLE_S)
             ops = read_oplog((run_dir / "nodes" / CLIENT / OPLOG).read_bytes(), start_ns)
             history = await history_of(cluster, ops, records, usage.rows, start_ns)
     except BaseExceptionGroup as group:
@@ -124,8 +118,3 @@ async def _keep_looking(usage: UsageLog) -> None:
     while True:
         await usage.look()
         await asyncio.sleep(LOOK_EVERY_S)
-
-
-def _settled(rows: Sequence[Usage]) -> bool:
-    history = History.of([], usage=[msgspec.to_builtins(row) for row in rows])
-    return nothing_leaked(history).valid is True and all_settled(history).valid is not False

@@ -31,6 +31,7 @@ from harness.run.first_error import first_of
 from harness.run.generator_client import GeneratorClient
 from harness.run.observer import NullObserver
 from harness.run.schedule import PlannedWindow
+from harness.run.settled import SETTLE_S, settled
 from harness.simulation.cluster import HARNESS, SimulatedCluster
 from harness.simulation.disturbance import Disturbances
 from harness.simulation.fence import fence, take_offence
@@ -44,8 +45,9 @@ from workloads.load.generator import OPLOG
 from workloads.load.oplog import read_oplog
 
 _ANSWER_S: Final = 2.0
-_SETTLE_S: Final = 0.5
-"""How long the nodes have, when all calls are over, until it is looked at what they hold."""
+_FIRST_S: Final = 0.5
+"""How long after the calls it is first looked at what the nodes hold. Nearly all have come to rest then."""
+_AGAIN_S: Final = 0.5
 
 _OVERTIME_S: Final = 120.0
 """A run that is not over this long after its load is stuck."""
@@ -140,8 +142,7 @@ class SimulatedRun:
         await self._all_up()
         await self._look_once_at_new()
         await generator.finish(drill.system, asking=not stopped)
-        await asyncio.sleep(_SETTLE_S)
-        await self._look("end")
+        await self._last_look()
         log = cluster.hosts[CLIENT].disk.files("data", OPLOG)[OPLOG]
         ops = read_oplog(log.read_at(0, log.size()), start_ns)
         history = await self._history(ops, records, start_ns)
@@ -182,6 +183,19 @@ class SimulatedRun:
         """At what every process holds."""
         names = [name for name in (*self.cluster.nodes, CLIENT) if self.cluster.processes.runs(name)]
         self._usage += await asyncio.gather(*(self._held_by(name, moment) for name in names))
+
+    async def _last_look(self) -> None:
+        """At what every process holds in the end, as `UsageLog.last_look` does."""
+        earlier, give_up_ns = list(self._usage), self.world.monotonic_ns + round(SETTLE_S * 1e9)
+        await asyncio.sleep(_FIRST_S)
+        await self._look("end")
+        if settled(self._usage):
+            return
+        earlier += [msgspec.structs.replace(row, moment="over") for row in self._usage[len(earlier) :]]
+        while not settled(self._usage) and self.world.monotonic_ns < give_up_ns:
+            await asyncio.sleep(_AGAIN_S)
+            self._usage = list(earlier)
+            await self._look("end")
 
     async def _look_at_new(self) -> None:
         """At processes soon after their start, as the load goes on."""

@@ -50,7 +50,7 @@ def test_a_seed_without_the_drills_own_faults_still_changes_the_members(name: st
     assert all(fault.changes_members for item in drawn.faults for fault in item.faults)
 
 
-@pytest.mark.parametrize("name", ["quorum/isolated", "featured/slow_features"])
+@pytest.mark.parametrize("name", ["quorum/isolated", "featured/slow_features", "serving/overload"])
 def test_the_correct_system_holds_whatever_is_added(name: str) -> None:
     drill = catalog.find_drill(name).drill
     for seed in range(1, 4):
