@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from harness.checkers._steps import at, control, done, trains
+from harness.checkers._steps import at, control, done, trains, undisturbed
 from harness.checkers._wording import count
 from harness.model.errors import UsageError
 from harness.model.history import History
@@ -77,5 +77,6 @@ def applies(history: History) -> bool:
     """Whether something was trained whose bits are not those of the control, and both losses are known."""
     if not trains(history) or control(history)["loss"].isna().all():
         return False
-    steps, expected = done(history), control(history)["parameters"]
-    return bool((steps["parameters"].array != expected.reindex(steps["step"]).array).fillna(True).any())
+    steps = done(history)
+    expected, _ = undisturbed(history, steps)
+    return bool((steps["parameters"].array != expected.array).fillna(True).any())

@@ -12,14 +12,15 @@ from harness.model.history import History
 from harness.model.system import Address, Client, Node, Trained
 from systems.parameter_server import replay
 from systems.parameter_server.bugs import BUGS
-from systems.training import Training, records
+from systems.parameter_server.updates import parts_of
+from systems.training import Training, control, records
 from systems.training.client import StepClient
 
 __all__ = ["BUGS", "ParameterServer"]
 
 SERVERS: Final = ("master", "standby")
 SYNCHRONOUS, BOUNDED, ASYNCHRONOUS = MODES = ("synchronous", "bounded", "asynchronous")
-_MOST_WORKERS: Final = 12
+_SHARDS: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +53,9 @@ class ParameterServer:
     bugs: ClassVar = BUGS
 
     def __post_init__(self) -> None:
-        if not 1 <= self.workers <= _MOST_WORKERS:
+        if not 1 <= self.workers <= _SHARDS:
             raise UsageError(
-                f"ParameterServer(workers={self.workers!r}): 1 to {_MOST_WORKERS}, because a batch is split into"
-                f" {_MOST_WORKERS} shards."
+                f"ParameterServer(workers={self.workers!r}): 1 to {_SHARDS}, because a batch is split into {_SHARDS} shards."
             )
         if self.mode not in MODES:
             raise UsageError(f"ParameterServer(mode={self.mode!r}): there is no such mode. {hint(self.mode, MODES)}")
@@ -71,6 +71,10 @@ class ParameterServer:
         BUGS.variant(self.bug)
         self._training()
 
+    def _parts(self) -> int:
+        """How many batches of workers' own have the samples of one of the synchronous mode."""
+        return 1 if self.mode == SYNCHRONOUS else parts_of(self.workers, _SHARDS)
+
     def _training(self) -> Training:
         """The same job without a master, whose control is this one's: bits do not depend on who computes what."""
         return Training(
@@ -84,7 +88,7 @@ class ParameterServer:
 
     def nodes(self) -> Sequence[Node]:
         workers = tuple(self.entries())
-        common = {"model": self.model, "seed": self.seed, "bug": self.bug}
+        common = {"model": self.model, "seed": self.seed, "bug": self.bug, "parts": self._parts()}
         servers = [
             Node(
                 name=name,
@@ -126,11 +130,15 @@ class ParameterServer:
 
     def replay(self, history: History) -> list[dict[str, object]] | None:
         """In the modes without rounds: the updates of the history, done again in their order, which takes about as long."""
-        return None if self.mode == SYNCHRONOUS else replay.control(history, self.model, self.seed)
+        if self.mode == SYNCHRONOUS:
+            return None
+        return replay.control(history, self.model, self.seed, self._parts(), self._losses)
+
+    def _losses(self, batches: int) -> list[float]:
+        return control.steps(self.model, self.seed, "cpu", batches).losses
 
     def prepare(self) -> None:
-        if self.mode == SYNCHRONOUS:
-            self._training().prepare()
+        self._training().prepare()
 
     def missing(self) -> str | None:
         return self._training().missing()

@@ -65,6 +65,10 @@ class Rules:
     """A gradient is computed with the parameters that came with its batch."""
     updates_weigh_whole: bool = True
     """An update is the mean over its own batch: there is nothing that workers would share."""
+    staleness_weighed: bool = True
+    """The rate of an update is divided by its staleness."""
+    rate_shared: bool = True
+    """Workers whose batches make one of the model's share its rate."""
     open_batches_saved: bool = True
     """A checkpoint says which batches were given and not applied yet."""
 
@@ -174,6 +178,18 @@ BUGS: Final = BugCatalog(
         "an update is divided by the number of workers once more, as if each had computed a part of it",
         Rules(updates_weigh_whole=False),
         caught_by=("staleness/asynchronous_worker_slow", "same_parameters"),
+    ),
+    Bug(
+        "staleness-not-weighed",
+        "a gradient counts as much as any other, however old the parameters are that it was computed with",
+        Rules(staleness_weighed=False),
+        caught_by=("staleness/asynchronous_worker_slow", "same_parameters"),
+    ),
+    Bug(
+        "full-rate",
+        "each update is applied with the whole rate of the model, as if it were alone and of the newest parameters",
+        Rules(rate_shared=False, staleness_weighed=False),
+        caught_by=("staleness/asynchronous_worker_slow", "loss_parity"),
     ),
     Bug(
         "forgets-open-batches",

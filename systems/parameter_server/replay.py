@@ -13,7 +13,7 @@ import math
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Final
 
@@ -48,6 +48,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     terms: list[Lineage]
     batches: int
+    parts: int
+    """How many batches make one of the model's."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,23 +91,40 @@ def standing(terms: Sequence[Lineage]) -> dict[int, int]:
     return found
 
 
-def control(history: History, model: str, seed: int) -> list[dict[str, object]]:
-    """The rows of the control. Raises `HarnessError` if the record cannot be done again."""
+def control(
+    history: History, model: str, seed: int, parts: int, undisturbed: Callable[[int], Sequence[float]]
+) -> list[dict[str, object]]:
+    """The rows of the control. Raises `HarnessError` if the record cannot be done again.
+
+    `undisturbed` gives the losses of so many batches of the synchronous training, each of as many samples as `parts` updates:
+    that is what a step that stands is compared with.
+    """
     terms = lineages(history)
     stands = standing(terms)
     batches = 1 + max([*stands, *history.steps["batch"].dropna().astype(int)], default=-1)
-    done = _run(Asked(terms=terms, batches=batches), model, seed)
-    rows: list[dict[str, object]] = []
+    done = _run(Asked(terms=terms, batches=batches, parts=parts), model, seed)
+    return rows(terms, done, undisturbed(max(stands, default=-1) // parts + 1), parts)
+
+
+def rows(terms: Sequence[Lineage], done: Done, losses: Sequence[float], parts: int) -> list[dict[str, object]]:
+    """The rows of the control, from what the replay came to and from the losses of the synchronous training's batches."""
+    stands = standing(terms)
+    found: list[dict[str, object]] = []
     for lineage in terms:
         for update, parameters in zip_longest(lineage.updates, done.parameters[lineage.term]):
             kept = stands.get(update.step) == lineage.term
-            rows.append(_row(lineage.term, update.step, parameters, done.samples[update.step] if kept else None))
-    rows += [_row(0, step, None, done.samples[step]) for step in range(batches) if step not in stands]
-    return rows
+            samples, loss = (done.samples[update.step], losses[update.step // parts]) if kept else (None, None)
+            found.append(_row(lineage.term, update.step, parameters, samples, loss))
+    found += [_row(0, step, None, samples) for step, samples in enumerate(done.samples) if step not in stands]
+    return found
 
 
-def _row(generation: int, step: int, parameters: str | None, samples: str | None) -> dict[str, object]:
-    return {"node": CONTROL, "generation": generation, "step": step, "parameters": parameters, "samples": samples}
+def _row(
+    generation: int, step: int, parameters: str | None, samples: str | None, loss: float | None = None
+) -> dict[str, object]:
+    return {
+        "node": CONTROL, "generation": generation, "step": step, "parameters": parameters, "samples": samples, "loss": loss,
+    }  # fmt: skip
 
 
 def _run(asked: Asked, model: str, seed: int) -> Done:
@@ -124,17 +143,18 @@ def replayed(asked: Asked, model: str, seed: int) -> Done:
     import torch  # the harness itself does without it
 
     from systems.parameter_server.parameters import at_batch, parameters_of, take_parameters, whole
+    from systems.parameter_server.weighing import apply_update, update_trainer, weight
     from systems.training.records import samples_text
     from systems.training.trainer import Trainer
 
-    worker = Trainer(model, seed)
+    worker = Trainer(model, seed, parts=asked.parts)
     shards = range(worker.order.shards)
     rows = torch.empty(len(shards), worker.row)
     branches: dict[tuple[int, int], bytes] = {}
     digests: dict[int, list[str]] = {}
     wanted = {(lineage.parent, lineage.begins) for lineage in asked.terms}
     for lineage in asked.terms:
-        master = Trainer(model, seed)
+        master = update_trainer(Trainer, model, seed, asked.parts)
         if lineage.begins:
             master.decode(branches[lineage.parent, lineage.begins])
         last = _last_uses(lineage.updates)
@@ -147,7 +167,8 @@ def replayed(asked: Asked, model: str, seed: int) -> Done:
                 break  # there were none yet, or they are of before the term: it cannot have been so
             take_parameters(worker, held[update.computed_at], at_batch(update.batch))
             worker.contribute(shards, rows)
-            master.apply([whole(rows, worker.row)], worker.uses(shards))
+            behind = update.step - update.computed_at
+            apply_update(master, whole(rows, worker.row), worker.uses(shards), weight(behind, asked.parts))
             found.append(master.parameters_digest())
             if master.step in last:
                 held[master.step] = parameters_of(master)

@@ -73,6 +73,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     rounds: bool
     """Whether all workers compute parts of one batch after another; else each computes batches of its own."""
     staleness: int | None = None
+    parts: int = 1
+    """How many of workers' own batches make one of the model's."""
     bug: str | None = None
 
 
@@ -191,6 +193,7 @@ class Server:
             checkpoint_every=config.checkpoint_every,
             checkpoints_kept=config.checkpoints_kept,
             staleness=config.staleness,
+            parts=config.parts,
             rules=self._rules,
         )
         if config.rounds:

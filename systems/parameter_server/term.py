@@ -30,6 +30,8 @@ class Settings:
     checkpoints_kept: int
     staleness: int | None
     """How many clocks a worker may be ahead of the slowest; None: any number."""
+    parts: int
+    """How many of workers' own batches make one of the model's."""
     rules: Rules
 
 

@@ -1,6 +1,6 @@
 """The rules of the modes without rounds: which worker computes which batch, and which gradient is applied.
 
-A gradient is applied as soon as it comes, with the number of updates that its parameters held ("Hogwild", Niu et al., NIPS
+A gradient is applied as soon as it comes; recorded is how many updates its parameters held ("Hogwild", Niu et al., NIPS
 2011; "Downpour SGD", Dean et al., NIPS 2012). It is that of one batch of the data, computed by one worker; each batch is one
 worker's at a time, and is given to another one only when that worker is gone. So every batch is applied once, in whatever
 order.
@@ -16,6 +16,11 @@ import msgspec
 from systems.parameter_server.bugs import CORRECT, Rules
 from systems.parameter_server.clocks import Clocks
 from systems.parameter_server.protocol import Outcome
+
+
+def parts_of(workers: int, shards: int) -> int:
+    """How many parts a batch of so many shards is split into, one for a worker; fewer if they would not be equal."""
+    return max(parts for parts in range(1, workers + 1) if shards % parts == 0)
 
 
 class Used(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from systems.parameter_server.protocol import Outcome
 from systems.parameter_server.saving import Saving
 from systems.parameter_server.term import CHECKPOINTS, LOOK_S, WAIT_S, Changes, Settings
 from systems.parameter_server.updates import Task, Updates, Used
+from systems.parameter_server.weighing import apply_update, update_trainer, weight
 from systems.parts.checkpoint.store import Checkpoint, Checkpoints, Schedule
 from systems.parts.sampler import LedgerState
 from systems.training.bugs import load
@@ -37,7 +38,8 @@ class Updating:
         self._settings = settings
         self._node = node
         self._records = records
-        self._trainer = load(settings.rules.trainer, Trainer)(settings.model, settings.seed)
+        kind = load(settings.rules.trainer, Trainer)
+        self._trainer = update_trainer(kind, settings.model, settings.seed, settings.parts)
         self._ended = False
         self._changes = Changes()
         self._opens_s: dict[str, float] = {}
@@ -120,8 +122,7 @@ class Updating:
     def _apply(self, push: Push, row: torch.Tensor, version: int) -> None:
         trainer, now_ns = self._trainer, time.monotonic_ns()
         begun_ns = self._given_ns.get(push.worker, now_ns)
-        weighed = row if self._settings.rules.updates_weigh_whole else row / len(self._settings.workers)
-        self._before = trainer.apply([weighed], push.uses)
+        self._before = apply_update(trainer, row, push.uses, self._weight(version - push.step))
         self._parameters = None
         stalled_s = self._saving.step_done(trainer, self._progress())
         self._records.begun(self.term, version, push.uses, at_ns=begun_ns, batch=push.batch)
@@ -142,6 +143,11 @@ class Updating:
                 staleness_bound=self._settings.staleness,
             )
         )
+
+    def _weight(self, behind: int) -> float:
+        rules = self._settings.rules
+        weighed = weight(behind, self._settings.parts, rules)
+        return weighed if rules.updates_weigh_whole else weighed / len(self._settings.workers)
 
     def _moved(self, worker: str, present: bool) -> None:
         told = Membership(term=self.term, step=self._updates.version, worker=worker, present=present)

@@ -65,6 +65,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     servers: tuple[str, ...]
     model: str
     seed: int
+    parts: int = 1
+    """How many of the worker's batches make one of the model's."""
     bug: str | None = None
 
 
@@ -86,7 +88,7 @@ class Worker:
     def __init__(self, node: NodeContext, config: Config) -> None:
         self._node = node
         self._rules = BUGS.variant(config.bug)
-        self._trainer = load(self._rules.trainer, Trainer)(config.model, config.seed)
+        self._trainer = load(self._rules.trainer, Trainer)(config.model, config.seed, parts=config.parts)
         self._records = Records(node.data, node.name)
         stored = node.disk.read(_PROMISE)
         self._promises = Promises(msgspec.json.decode(stored, type=Promise) if stored else Promise(), self._rules)

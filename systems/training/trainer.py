@@ -53,9 +53,10 @@ class Applied:
 class Trainer:
     """One job's model, optimizer and data order, as any rank holds them."""
 
-    def __init__(self, model: str, seed: int, device: str = "cpu", method: Method | None = None) -> None:
+    def __init__(self, model: str, seed: int, device: str = "cpu", method: Method | None = None, *, parts: int = 1) -> None:
         """A job at step 0 that computes on "cpu" or "cuda", and combines gradients by a method, `exact` if none is given.
 
+        A step takes one of so many equal `parts` of the model's batch: a part of its samples, in a part of its shards.
         Raises `UsageError` if there is no such model.
         """
         self.method: Method = method or Exact()
@@ -66,8 +67,8 @@ class Trainer:
             torch.use_deterministic_algorithms(True)
         self.task: Task = task(model)
         self.task.to(self._device)
-        batch = self.task.batch * self.method.batches
-        self.order = Order(samples=self.task.samples, batch=batch, shards=self.task.shards, seed=seed)
+        batch, shards = self.task.batch * self.method.batches // parts, self.task.shards // parts
+        self.order = Order(samples=self.task.samples, batch=batch, shards=shards, seed=seed)
         self.ledger = Ledger()
         torch.default_generator.manual_seed(key(seed, 0, _BEFORE))
         self._model = self.task.model().to(self._device)

@@ -74,3 +74,16 @@ def test_it_applies_where_bits_are_not_the_controls() -> None:
     same = trained(falling).steps.assign(parameters="aa")
     assert not parity.applies(History.of([], steps=same))
     assert not parity.applies(History.of([]))
+
+
+def test_a_training_whose_terms_were_done_again_has_a_control_for_each_of_them() -> None:
+    control: list[dict[str, object]] = [
+        {"node": CONTROL, "generation": term, "step": 0, "loss": loss, "parameters": bits, "samples": samples}
+        for term, loss, bits, samples in ((1, None, "aa", None), (2, 1.0, "bb", "0:0"))
+    ]
+    done: list[dict[str, object]] = [
+        {"node": "master", "generation": term, "step": 0, "done_ns": term, "loss": 1.0, "parameters": bits}
+        for term, bits in ((1, "aa"), (2, "bb"))
+    ]
+    assert not parity.applies(History.of([], steps=[*control, *done]))
+    assert parity.applies(History.of([], steps=[*control, done[0] | {"generation": 2}]))

@@ -7,8 +7,11 @@ import torch
 
 from harness.model.history import History
 from systems.parameter_server.parameters import at_batch, parameters_of, take_parameters, whole
-from systems.parameter_server.replay import Asked, Lineage, Recorded, lineages, replayed, standing
+from systems.parameter_server.replay import Asked, Done, Lineage, Recorded, lineages, replayed, rows, standing
+from systems.parameter_server.weighing import apply_update, update_trainer, weight
 from systems.training.trainer import Trainer
+
+PARTS = 3
 
 
 def update(step: int, batch: int, computed_at: int, *, generation: int = 1, done: bool = True) -> dict[str, object]:
@@ -38,35 +41,46 @@ def test_a_record_with_a_gap_is_read_up_to_it() -> None:
     assert standing(lineages(History.of([]))) == {}
 
 
+def test_a_step_that_stands_has_the_loss_of_the_synchronous_training_after_as_many_samples() -> None:
+    first = [Recorded(step, step, 0) for step in range(4)]
+    terms = [Lineage(term=1, updates=first), Lineage(term=2, parent=1, begins=3, updates=[Recorded(3, 4, 3)])]
+    done = Done(parameters={1: ["a", "b", "c", "d"], 2: ["e"]}, samples=["0:0", "0:1", "0:2", "0:3", "0:4"])
+    found = {(row["generation"], row["step"]): row["loss"] for row in rows(terms, done, [2.0, 1.0], 2)}
+    assert found == {(1, 0): 2.0, (1, 1): 2.0, (1, 2): 1.0, (1, 3): None, (2, 3): 1.0, (0, 4): None}
+
+
 @pytest.fixture(scope="module")
 def workers() -> tuple[Trainer, Trainer]:
     torch.set_num_threads(1)
-    return Trainer("digits", 1), Trainer("digits", 1)
+    return update_trainer(Trainer, "digits", 1, PARTS), Trainer("digits", 1, parts=PARTS)
 
 
 def test_updates_of_old_parameters_and_of_a_second_term_come_to_the_same_bits(workers: tuple[Trainer, Trainer]) -> None:
     master, worker = workers
     first = [Recorded(0, 0, 0), Recorded(1, 2, 0), Recorded(2, 1, 1)]
-    second = [Recorded(1, 1, 1), Recorded(2, 2, 1)]
+    second = [Recorded(1, 1, 1), *(Recorded(step, step, 1) for step in range(2, 6))]
     held, digests, state = {0: parameters_of(master)}, dict[int, list[str]](), b""
     for term, updates in ((1, first), (2, second)):
         if term == 2:
             master.decode(state)
         for one in updates:
             take_parameters(worker, held[one.computed_at], at_batch(one.batch))
-            rows = torch.empty(12, worker.row)
-            worker.contribute(range(12), rows)
-            master.apply([whole(rows, worker.row)], worker.uses(range(12)))
+            rows = torch.empty(4, worker.row)
+            worker.contribute(range(4), rows)
+            behind = weight(one.step - one.computed_at, PARTS)
+            apply_update(master, whole(rows, worker.row), worker.uses(range(4)), behind)
             digests.setdefault(term, []).append(master.parameters_digest())
             held[master.step] = parameters_of(master)
             state = state or master.encode()
-    asked = Asked(terms=[Lineage(term=1, updates=first), Lineage(term=2, parent=1, begins=1, updates=second)], batches=3)
+    asked = Asked(
+        terms=[Lineage(term=1, updates=first), Lineage(term=2, parent=1, begins=1, updates=second)], batches=6, parts=PARTS
+    )
     done = replayed(asked, "digits", 1)
     assert done.parameters == digests
     assert digests[1][1:] != digests[2]
-    assert [len(samples.split()) for samples in done.samples] == [96, 96, 96]
+    assert [len(samples.split()) for samples in done.samples] == [32] * 6
 
 
 def test_an_update_of_parameters_that_there_were_not_is_where_it_ends() -> None:
-    asked = Asked(terms=[Lineage(term=1, updates=[Recorded(0, 0, 1)])], batches=1)
+    asked = Asked(terms=[Lineage(term=1, updates=[Recorded(0, 0, 1)])], batches=1, parts=PARTS)
     assert replayed(asked, "digits", 1).parameters == {1: []}
