@@ -40,7 +40,7 @@ class Rules:
     steps_compared: bool = True
     """A gradient counts in the step that it was computed for and in no other."""
     digests_checked: bool = True
-    """What does not match its SHA-256 is not used."""
+    """What does not match its checksum is not used."""
     terms_compared: bool = True
     """A worker takes work only from the master that it promised itself to last; a master with an older term gives up."""
     shards_dealt_again: bool = True
@@ -121,7 +121,7 @@ BUGS: Final = BugCatalog(
     ),
     Bug(
         "digests-ignored",
-        "a gradient is used, and parameters are, whether or not they match their SHA-256",
+        "a gradient is used, and parameters are, whether or not they match their checksum",
         Rules(digests_checked=False),
         caught_by=("training/master_link_corrupt", "same_parameters"),
     ),
@@ -189,7 +189,7 @@ BUGS: Final = BugCatalog(
         "full-rate",
         "each update is applied with the whole rate of the model, as if it were alone and of the newest parameters",
         Rules(rate_shared=False, staleness_weighed=False),
-        caught_by=("staleness/asynchronous_worker_slow", "loss_parity"),
+        caught_by=("staleness/asynchronous_learns", "loss_parity"),
     ),
     Bug(
         "forgets-open-batches",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from harness.node.disk import Disk
-from systems.parameter_server.messages import Pull, Push, Work, digest_of, pack
+from systems.parameter_server.messages import Buffer, Pull, Push, Work, checksum_of, pack
 from systems.parameter_server.parameters import parameters_of, rows_of
 from systems.parameter_server.protocol import Contribution, Outcome, Round
 from systems.parameter_server.saving import Saving
@@ -68,7 +68,7 @@ class Leading:
             await self._changes.wait(LOOK_S)
         return None
 
-    def push(self, push: Push, data: bytes) -> Outcome:
+    def push(self, push: Push, data: Buffer) -> Outcome:
         """Take gradients. Raises `Damaged` if they are none of this model."""
         rows, now_s = rows_of(data, len(push.shards), self._trainer.row), asyncio.get_running_loop().time()
         outcome = Outcome.LATE
@@ -92,7 +92,7 @@ class Leading:
             loss=self._before.loss,
             gradient_norm=self._before.gradient_norm,
         )
-        return pack(work, self._parameters, self._digest)
+        return pack(work, self._parameters, self._checksum)
 
     # ---------------------------------------------------------------------------------------------------------- steps
 
@@ -121,7 +121,7 @@ class Leading:
         settings, trainer = self._settings, self._trainer
         self._before = before
         self._parameters = parameters_of(trainer)
-        self._digest = digest_of(self._parameters)
+        self._checksum = checksum_of(self._parameters)
         self._round: Round[_Gradient] = Round(
             step=trainer.step,
             shards=trainer.order.shards,

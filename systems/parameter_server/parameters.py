@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import accumulate, pairwise
 
 import msgspec
 import torch
-from safetensors.torch import load, save
 
-from systems.parameter_server.messages import Damaged
+from systems.parameter_server.messages import Buffer, Damaged
 from systems.parts.sampler import LedgerState
 from systems.training.trainer import MODEL, Trainer
 
 
 def parameters_of(trainer: Trainer) -> bytes:
-    """The parameters as they are now."""
-    return save({name: tensor for name, tensor in trainer.tensors().items() if name.startswith(MODEL)})
+    """The parameters as they are now: the model's tensors, one after another."""
+    return b"".join(tensor.contiguous().numpy().data.cast("B") for tensor in _model(trainer).values())
 
 
-def take_parameters(trainer: Trainer, data: bytes, progress: msgspec.Raw) -> None:
-    """Have a trainer compute gradients at these parameters."""
-    trainer.restore(load(data), progress)
+def take_parameters(trainer: Trainer, data: Buffer, progress: msgspec.Raw) -> None:
+    """Have a trainer compute gradients at these parameters. Raises `Damaged` if they have another length than its own."""
+    own = _model(trainer)
+    ends = list(accumulate(tensor.nbytes for tensor in own.values()))
+    if len(data) != ends[-1]:
+        raise Damaged(f"parameters of {len(data):,} bytes, not {ends[-1]:,}")
+    parts = zip(own.items(), pairwise([0, *ends]), strict=True)
+    copy = bytearray(data)  # not the message itself: tensors have to be writable
+    taken = {
+        name: torch.frombuffer(copy, dtype=tensor.dtype, count=tensor.numel(), offset=begins).view(tensor.shape)
+        for (name, tensor), (begins, _) in parts
+    }
+    trainer.restore(taken, progress)
 
 
-def row_bytes(rows: torch.Tensor) -> bytes:
-    """The gradients and losses of shards, one after another."""
-    return rows.numpy().tobytes()
+def _model(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in trainer.tensors().items() if name.startswith(MODEL)}
 
 
-def rows_of(data: bytes, rows: int, numbers: int) -> torch.Tensor:
+def row_bytes(rows: torch.Tensor) -> memoryview:
+    """The gradients and losses of shards, one after another. Not a copy."""
+    return rows.numpy().data.cast("B")
+
+
+def rows_of(data: Buffer, rows: int, numbers: int) -> torch.Tensor:
     """So many rows that `row_bytes` gave. Raises `Damaged` if they have another length."""
-    found = torch.frombuffer(bytearray(data), dtype=torch.float32)
-    if len(found) != rows * numbers:
-        raise Damaged(f"gradients of {len(found):,} numbers, not {rows:,} of {numbers:,}")
-    return found.view(rows, numbers)
+    wanted = rows * numbers * torch.float32.itemsize
+    if len(data) != wanted:
+        raise Damaged(f"gradients of {len(data):,} bytes, not {wanted:,}: {rows:,} rows of {numbers:,} numbers")
+    return torch.frombuffer(bytearray(data), dtype=torch.float32).view(rows, numbers)
 
 
 def whole(rows: Iterable[torch.Tensor], numbers: int) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 
 from harness.model.training_events import MEMBERSHIP, Membership
 from harness.node.context import NodeContext
-from systems.parameter_server.messages import Pull, Push, Work, pack
+from systems.parameter_server.messages import Buffer, Pull, Push, Work, pack
 from systems.parameter_server.parameters import at_batch, parameters_of, rows_of
 from systems.parameter_server.protocol import Outcome
 from systems.parameter_server.saving import Saving
@@ -83,7 +83,7 @@ class Updating:
                 await self._changes.wait(LOOK_S)
         return None
 
-    def push(self, push: Push, data: bytes) -> Outcome:
+    def push(self, push: Push, data: Buffer) -> Outcome:
         """Apply a gradient, if it is to be. Raises `Damaged` if it is none of this model."""
         (row,) = rows_of(data, 1, self._trainer.row)
         task, version = Task(batch=push.batch, version=push.step), self._updates.version

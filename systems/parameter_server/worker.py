@@ -30,6 +30,7 @@ from systems.parameter_server.messages import (
     STATUS,
     Alive,
     Ask,
+    Buffer,
     Damaged,
     Promised,
     Pull,
@@ -94,7 +95,7 @@ class Worker:
         self._promises = Promises(msgspec.json.decode(stored, type=Promise) if stored else Promise(), self._rules)
         self._stepped: asyncio.Future[Stepped] = asyncio.get_running_loop().create_future()
         self._at = 0, NOTHING_SEEN
-        self._kept: bytes | None = None
+        self._kept: Buffer | None = None
         self._begun_ns = self._pushed_ns = 0
 
     # ------------------------------------------------------------------------------------------------------- requests
@@ -153,7 +154,7 @@ class Worker:
             self._pushed_ns = time.monotonic_ns()
             term, seen = work.term, work.step
 
-    async def _pull(self, client: HttpClient, term: int, seen: int, pushing: tuple[int, ...]) -> tuple[Work, bytes] | None:
+    async def _pull(self, client: HttpClient, term: int, seen: int, pushing: tuple[int, ...]) -> tuple[Work, Buffer] | None:
         pull = Pull(worker=self._node.name, promised=self._promises.kept.term, term=term, seen=seen, pushing=pushing)
         try:
             response = await client.request("POST", PULL, pack(pull), timeout_s=_PULL_S)
@@ -168,7 +169,7 @@ class Worker:
         self._keep(before)
         return obeys
 
-    def _take(self, work: Work, parameters: bytes) -> None:
+    def _take(self, work: Work, parameters: Buffer) -> None:
         """Hold the parameters of a step; that they have come means that the steps before are done."""
         term, step = self._at
         if (term, step) == (work.term, work.step) and not work.whole:
@@ -182,7 +183,7 @@ class Worker:
         batch = work.batch if work.whole else None
         self._begun_ns = self._pushed_ns = self._records.begun(work.term, work.step, [], batch=batch)
 
-    def _hold(self, work: Work, parameters: bytes) -> None:
+    def _hold(self, work: Work, parameters: Buffer) -> None:
         kept = parameters if self._rules.parameters_replaced or self._kept is None else self._kept
         take_parameters(self._trainer, kept, work.progress)
         self._kept = parameters

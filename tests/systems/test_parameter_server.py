@@ -72,7 +72,7 @@ def test_gradients_at_parameters_that_were_sent_are_those_at_the_masters_own_bit
 
 
 def test_gradients_of_another_length_are_refused() -> None:
-    with pytest.raises(Damaged, match="6 numbers, not 2 of 4"):
+    with pytest.raises(Damaged, match="24 bytes, not 32: 2 rows of 4 numbers"):
         rows_of(row_bytes(torch.zeros(2, 3)), 2, 4)
 
 

@@ -1,0 +1,20 @@
+"""A worker gets a tenth of a processor: what asynchronous training learns meanwhile is what as many samples are worth."""
+
+from __future__ import annotations
+
+from drills.staleness._checks import CHECKS, learns
+from faults.slow_cpu import SlowCpu
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.parameter_server import ParameterServer
+from workloads.steps import Steps
+
+drill = Drill(
+    system=ParameterServer(workers=3, mode="asynchronous", step_ms=60),
+    workload=Steps(),
+    load=Load(rate=20, clients=60, seconds=12, timeout_ms=4000),
+    faults=[SlowCpu("one", share=0.1).between(3, 8)],
+    checks=(*CHECKS, learns),
+    slos=["availability >= 99%"],
+    nightly=True,
+)
