@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Final
 
@@ -49,9 +50,11 @@ def over_http(folder: Path, model: str, workers: int, steps: int) -> Timed:
     """The system's own nodes, each linked to the others without a proxy."""
     nodes = ParameterServer(workers=workers, model=model, step_ms=0, checkpoint_every=10**6).nodes()
     ports = dict(zip((node.name for node in nodes), _free_ports(len(nodes)), strict=True))
-    with _running([(_serve, (node, ports, folder)) for node in nodes]):
+    with _running([(_serve, (node, ports, folder)) for node in nodes]) as processes:
         until_s = time.monotonic() + _TIMEOUT_S
         while (done := records.steps_done(folder / "nodes" / "master")) < steps and time.monotonic() < until_s:
+            if ended := [node.name for node, process in zip(nodes, processes, strict=True) if not process.is_alive()]:
+                raise ChildProcessError(f"{', '.join(ended)} ended after {done} of {steps} steps")
             time.sleep(0.02)
     if done < steps:
         raise TimeoutError(f"{done} of {steps} steps in {_TIMEOUT_S:g} s")
@@ -190,13 +193,13 @@ def _start(run: Callable[..., None], arguments: tuple[object, ...]) -> None:
 
 
 @contextlib.contextmanager
-def _running(programs: list[tuple[Callable[..., None], tuple[object, ...]]]) -> Iterator[None]:
+def _running(programs: list[tuple[Callable[..., None], tuple[object, ...]]]) -> Iterator[list[ForkProcess]]:
     """So many processes, ended at the end."""
     processes = [_PROCESSES.Process(target=_start, args=program, daemon=True) for program in programs]
     for process in processes:
         process.start()
     try:
-        yield
+        yield processes
     finally:
         for process in processes:
             process.kill()
