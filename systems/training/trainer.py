@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from safetensors.torch import load, save
 
+from systems.parts import checksums
 from systems.parts.checkpoint.manifest import Identity
 from systems.parts.checkpoint.store import PRIVATE, Checkpoint, Tensors
 from systems.parts.sampler import Ledger, LedgerState, Order, Use, key
@@ -275,8 +276,4 @@ def _numpy(tensors: Tensors, prefix: str) -> dict[str, Array]:
 
 
 def _digest(tensors: Tensors) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return f"{checksums.of_tensors(tensors):016x}"
