@@ -5,7 +5,7 @@
 *Wire*: steps a second of synchronous training, four workers and a master, the same model, data and arithmetic (so the same
 bits, which is checked): over this project's HTTP, as the system runs it but with no proxy in between; over gloo's broadcast and
 gather; and over torch's RPC (TensorPipe). Each is started anew for each round, and rounds take turns; the first steps are left
-out. Ours hashes every message, deals shards by pull, and has a standby; the others stop for good when a worker does.
+out. Ours checks every message, deals shards by pull, and has a standby; the others stop for good when a worker does.
 
 *Modes*: the loss and how good the model is on what it never saw (for `digits`, the share that is read right; for `text`, nats a
 character), after as many samples, and after as much time with one of the workers ten times as slow; of several seeds. The rules
@@ -28,8 +28,10 @@ from parameter_server_modes import MODES, CameTo, train
 from parameter_server_wires import WIRES, Timed
 
 _ROUNDS: Final = 5
-_STEPS: Final = 60
-_WARM_UP: Final = 5
+_STEPS: Final = 120
+_WARM_UP: Final = 25
+"""By then all nodes have started; ours begins with more than half of its workers."""
+
 _SEEDS: Final = 3
 
 

@@ -12,8 +12,8 @@ from harness.checkers.same_parameters import same_parameters
 CHECKS = (same_parameters, replicas_agree, every_sample_once, recovered)
 """The control is what was done, done again. `one_history` is missing: what a takeover rolls back comes to something else."""
 
-learns = loss_parity_within(0.3, learnt=0.9)
-"""What is applied as recorded may still not learn. Unknown before the synchronous training has learnt enough: after some 90
+learns = loss_parity_within(0.06, learnt=0.95)
+"""What is applied as recorded may still not learn. Unknown before the synchronous training has learnt enough: after some 150
 batches of `digits`. At first it depends on chance which of the two is ahead."""
 
 BOUNDED_CHECKS = (*CHECKS, bounded_staleness)

@@ -10,10 +10,10 @@ from systems.parameter_server import ParameterServer
 from workloads.steps import Steps
 
 drill = Drill(
-    system=ParameterServer(workers=3, mode="asynchronous", step_ms=60),
+    system=ParameterServer(workers=3, mode="asynchronous", step_ms=20),
     workload=Steps(),
-    load=Load(rate=20, clients=60, seconds=12, timeout_ms=4000),
-    faults=[SlowCpu("one", share=0.1).between(3, 8)],
+    load=Load(rate=20, clients=60, seconds=8, timeout_ms=4000),
+    faults=[SlowCpu("one", share=0.1).between(2, 5)],
     checks=(*CHECKS, learns),
     slos=["availability >= 99%"],
     nightly=True,
