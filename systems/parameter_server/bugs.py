@@ -188,7 +188,7 @@ BUGS: Final = BugCatalog(
     Bug(
         "full-rate",
         "each update is applied with the whole rate of the model, as if it were alone and of the newest parameters",
-        Rules(rate_shared=False, staleness_weighed=False),
+        Rules(rate_shared=False),
         caught_by=("staleness/asynchronous_learns", "loss_parity"),
     ),
     Bug(

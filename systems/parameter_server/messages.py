@@ -104,6 +104,8 @@ class Damaged(Exception):
 
 _CHECKSUM_BYTES: Final = xxhash.xxh3_128().digest_size
 _LENGTH_BYTES: Final = 4
+_ALIGNED_BYTES: Final = 8
+"""The data begins at a multiple of this, so that tensors can be read where they lie."""
 
 
 def checksum_of(data: Buffer) -> bytes:
@@ -114,6 +116,7 @@ def checksum_of(data: Buffer) -> bytes:
 def pack(head: msgspec.Struct, data: Buffer = b"", checksum: bytes | None = None) -> bytes:
     """A checksum of the head and of the data's own `checksum`, the head's length, the head as JSON, and the data."""
     encoded = msgspec.json.encode(head)
+    encoded += b" " * (-(_CHECKSUM_BYTES + _LENGTH_BYTES + len(encoded)) % _ALIGNED_BYTES)
     length = len(encoded).to_bytes(_LENGTH_BYTES, "big")
     whole = checksum_of(length + encoded + (checksum or checksum_of(data)))
     return b"".join((whole, length, encoded, data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from itertools import accumulate, pairwise
 
@@ -43,11 +44,13 @@ def row_bytes(rows: torch.Tensor) -> memoryview:
 
 
 def rows_of(data: Buffer, rows: int, numbers: int) -> torch.Tensor:
-    """So many rows that `row_bytes` gave. Raises `Damaged` if they have another length."""
+    """So many rows that `row_bytes` gave; not a copy, so only to be read. Raises `Damaged` if they have another length."""
     wanted = rows * numbers * torch.float32.itemsize
     if len(data) != wanted:
         raise Damaged(f"gradients of {len(data):,} bytes, not {wanted:,}: {rows:,} rows of {numbers:,} numbers")
-    return torch.frombuffer(bytearray(data), dtype=torch.float32).view(rows, numbers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that they cannot be written to: they are only added up, and a copy takes time
+        return torch.frombuffer(data, dtype=torch.float32).view(rows, numbers)
 
 
 def whole(rows: Iterable[torch.Tensor], numbers: int) -> torch.Tensor:

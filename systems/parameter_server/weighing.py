@@ -39,7 +39,9 @@ def update_trainer(kind: type[Trainer], model: str, seed: int, parts: int) -> Tr
 
 def weight(behind: int, parts: int, rules: Rules = CORRECT) -> float:
     """The share of the rate for an update before which so many others came, after those that its parameters held."""
-    return 1 / max(parts if rules.rate_shared else 1, behind + 1 if rules.staleness_weighed else 1)
+    if not rules.rate_shared:
+        return 1.0
+    return 1 / max(parts, behind + 1 if rules.staleness_weighed else 1)
 
 
 def apply_update(trainer: Trainer, gradient: torch.Tensor, uses: Sequence[Use], weight: float) -> Applied:

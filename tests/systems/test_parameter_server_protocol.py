@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from systems.parameter_server.bugs import Limits, Rules
-from systems.parameter_server.messages import Damaged, Push, pack, unpack
+from systems.parameter_server.messages import Alive, Damaged, Push, pack, unpack
 from systems.parameter_server.protocol import Outcome, Promise, Promises, Round, majority
 from systems.parts.sampler import Use
 
@@ -206,6 +206,13 @@ def test_no_two_servers_ever_have_the_promises_of_a_majority_for_one_term(asks: 
 
 
 # ------------------------------------------------------------------------------------------------------------ messages
+
+
+@pytest.mark.parametrize("worker", ["w", "worker", "worker1", "worker12"])
+def test_data_begins_where_tensors_can_be_read_without_a_copy(worker: str) -> None:
+    message = pack(Alive(worker=worker, term=1), b"gradient")
+    assert (len(message) - len(b"gradient")) % 8 == 0
+    assert unpack(message, Alive) == (Alive(worker=worker, term=1), b"gradient")
 
 
 def test_a_message_with_any_byte_flipped_is_refused() -> None:
