@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +20,12 @@ _TRANSCRIPTS = Path(__file__).parent / "transcripts"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes several seconds, and quicker tests show much of the same: left to CI")
+
+
+def pytest_collection_finish() -> None:
+    """Have no collection of garbage, in the middle of what a test times, go through all that thousands of tests are made of."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

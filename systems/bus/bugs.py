@@ -43,7 +43,7 @@ BUGS: Final = BugCatalog(
         "publishes-twice",
         "a message that is sent again because no answer came is taken twice",
         Rules(retries_recognized=False),
-        caught_by=("bus/leader_killed", "no_duplicates"),
+        caught_by=("bus/answers_late", "no_duplicates"),
     ),
     Bug(
         "acknowledged-early",

@@ -43,13 +43,14 @@ def test_five_quiet_nights_say_that_nothing_moved_and_a_sixth_that_is_10_ms_slow
 ) -> None:
     database = HistoryDatabase.open("other.sqlite", create=True)
     for day in range(5):
-        record(database, plan(day=day), [measured(p99_ms=5.0 + day * 3 % 5 / 50, rate_per_s=250.0 + day % 2)])
+        noise = day * 3 % 5 / 50
+        record(database, plan(day=day), [measured(p99_ms=5.0 + noise, p50_ms=1.0 + noise / 5, rate_per_s=250.0 + day % 2)])
     assert run(["history", "report", "--history", "other.sqlite"]) == 0
     quiet = capsys.readouterr().out
     assert "Nothing moved." in quiet
-    assert "Changes of p99 +" in quiet
+    assert "Changes of p50 +" in quiet
     assert "would be seen in one night." in quiet
-    record(database, plan(day=5, commit="def"), [measured(p99_ms=15.1, rate_per_s=250.0)])
+    record(database, plan(day=5, commit="def"), [measured(p99_ms=15.1, p50_ms=11.0, rate_per_s=250.0)])
     assert run(["history", "report", "--history", "other.sqlite"]) == 3
     slow = capsys.readouterr().out
     assert "quorum/healthy: p99 jumped from 5.04 ms to 15.1 ms" in slow

@@ -11,6 +11,7 @@ from results.record.nights.database import HistoryDatabase
 from results.record.nights.recording import Measured, NightPlan, Recording
 from results.record.nights.rows import Measure
 
+P50 = Measure(name="p50", unit="ms", better="lower")
 P99 = Measure(name="p99", unit="ms", better="lower")
 RATE = Measure(name="rate", unit="1/s", better="higher")
 FACTS = {"CPU": "test", "Python": "3.11.7"}
@@ -38,6 +39,7 @@ def measured(
     not_counted: str = "",
     slos: Sequence[SLOResult] = (SLOResult(text="p99 < 50ms", value=5.0, ok=True, why="observed 5 ms"),),
     rate_per_s: float | None = None,
+    p50_ms: float | None = None,
     identity: str | None = None,
 ) -> Measured:
     return Measured(
@@ -51,7 +53,11 @@ def measured(
         why="",
         not_counted=not_counted,
         slos=tuple(slos),
-        figures=((P99, p99_ms), *([] if rate_per_s is None else [(RATE, rate_per_s)])),
+        figures=(
+            (P99, p99_ms),
+            *([] if rate_per_s is None else [(RATE, rate_per_s)]),
+            *([] if p50_ms is None else [(P50, p50_ms)]),
+        ),
         definition=definition,
         rerun=f"harness drill {drill} --seed 1",
         run_folder=f"runs/{drill}/1",
