@@ -8,7 +8,7 @@ import importlib.util
 import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar, cast, get_type_hints
 
 import msgspec
@@ -77,12 +77,11 @@ def _drill_roots() -> list[Path]:
 
 def _drill_file(name: str) -> Path | None:
     """`drill_files().get(name)`, without a look at all the others."""
-    for root in _drill_roots():
-        path = root / f"{name}.py"
-        plain = ".." not in path.parts and path.relative_to(root).with_suffix("").as_posix() == name
-        if plain and is_drill(path) and path.is_file():
-            return path.resolve()
-    return None
+    plain = PurePosixPath(name)
+    if plain.is_absolute() or ".." in plain.parts or plain.as_posix() != name:
+        return None
+    files = (root / f"{name}.py" for root in _drill_roots())
+    return next((path.resolve() for path in files if is_drill(path) and path.is_file()), None)
 
 
 def drill_names(suite: str) -> list[str]:

@@ -206,7 +206,9 @@ def test_a_package_that_was_imported_before_the_harness_is_named(tmp_path: Path)
     assert "the harness needs its own package 'results'" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["quorum/../quorum/isolated", "quorum//isolated", "./quorum/isolated", "quorum/_private"])
+@pytest.mark.parametrize(
+    "name", ["quorum/../quorum/isolated", "quorum//isolated", "./quorum/isolated", "/quorum/isolated", "quorum/_private"]
+)
 def test_a_drill_is_found_by_its_one_name_alone(name: str) -> None:
     with pytest.raises(UsageError, match="No drill called"):
         catalog.find_drill(name)
