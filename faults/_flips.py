@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.model.environment import Environment
+from harness.model.errors import UsageError, hint
 from harness.model.evidence import Evidence, Targets
-from harness.model.flips import Flips, Seen
+from harness.model.flips import NUMBER_BITS, Flips, Seen
+
+
+def check(fault: str, of: str, known: Sequence[str], bit: int | None) -> None:
+    """Raises `UsageError` if there is nothing of that name to flip bits of, or a number has no such bit."""
+    if of not in known:
+        raise UsageError(f"{fault}(of={of!r}): {hint(of, known)}")
+    if bit is not None and not 0 <= bit < NUMBER_BITS:
+        raise UsageError(f"{fault}(bit={bit!r}): from 0 to {NUMBER_BITS - 1}.")
 
 
 def begin(environment: Environment, targets: Targets, match: str, *, bits: int, bit: int | None, times: int | None) -> Evidence:

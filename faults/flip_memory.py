@@ -7,10 +7,9 @@ from typing import ClassVar, Final
 
 from faults import _flips, _steered
 from harness.model.environment import Environment
-from harness.model.errors import UsageError, hint
+from harness.model.errors import UsageError
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Aim, Fault, Use
-from harness.model.flips import NUMBER_BITS
 from harness.model.system import System
 
 _OF: Final = ("parameters", "optimizer", "checkpoint")
@@ -36,12 +35,9 @@ class FlipMemory(Fault):
     uses: ClassVar[Use | None] = "memory"
 
     def __post_init__(self) -> None:
-        if self.of not in _OF:
-            raise UsageError(f"FlipMemory(of={self.of!r}): {hint(self.of, _OF)}")
+        _flips.check("FlipMemory", self.of, _OF, self.bit)
         if self.bits < 1:
             raise UsageError(f"FlipMemory(bits={self.bits!r}): a whole number, at least 1.")
-        if self.bit is not None and not 0 <= self.bit < NUMBER_BITS:
-            raise UsageError(f"FlipMemory(bit={self.bit!r}): from 0 to {NUMBER_BITS - 1}.")
 
     def check(self, system: System) -> None:
         _steered.check(self, system)

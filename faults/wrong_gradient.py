@@ -7,10 +7,9 @@ from typing import ClassVar, Final
 
 from faults import _flips, _steered
 from harness.model.environment import Environment
-from harness.model.errors import UsageError, hint
+from harness.model.errors import UsageError
 from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Aim, Fault, Use
-from harness.model.flips import NUMBER_BITS
 from harness.model.system import System
 
 _OF: Final = ("gradient", "activation")
@@ -37,10 +36,7 @@ class WrongGradient(Fault):
     uses: ClassVar[Use | None] = "memory"
 
     def __post_init__(self) -> None:
-        if self.of not in _OF:
-            raise UsageError(f"WrongGradient(of={self.of!r}): {hint(self.of, _OF)}")
-        if self.bit is not None and not 0 <= self.bit < NUMBER_BITS:
-            raise UsageError(f"WrongGradient(bit={self.bit!r}): from 0 to {NUMBER_BITS - 1}.")
+        _flips.check("WrongGradient", self.of, _OF, self.bit)
         if self.times is not None and self.times < 1:
             raise UsageError(f"WrongGradient(times={self.times!r}): at least 1.")
 

@@ -168,7 +168,7 @@ def _without_model(kinds: frozenset[str]) -> str:
 
 def _written_again(ops: pd.DataFrame, rows: Integers, key: Numbers, keys: int) -> Booleans:
     """For each key whether a value may have been written to it twice, or null, which every key holds at first."""
-    write = ops["kind"].isin(["write"]).to_numpy(dtype=bool)[rows]
+    write = (ops["kind"].iloc[rows] == "write").to_numpy(dtype=bool)
     value, values = pd.factorize(ops["value"].iloc[rows[write]])
     key = key[write]
     twice = pd.Series(key * np.int64(len(values) + 1) + value).duplicated().to_numpy()

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-MATCH_BYTES: Final = 64
-"""The longest `match`, encoded."""
-
 NUMBER_BITS: Final = 32
 """Of a number, as models have them."""
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Final
 
-from harness.model.flips import MATCH_BYTES, NUMBER_BITS, Flipped, Flips, Seen
+from harness.model.flips import NUMBER_BITS, Flipped, Flips, Seen
+from harness.node import name_match
 
 _SLOTS: Final = 4
-_MATCH_WORDS: Final = MATCH_BYTES // 8
-(_ARMED, _LEFT, _PASSED, _HIT, _SEED, _BITS, _BIT, _LAST_AT, _LAST_BEFORE, _LAST_AFTER, _MATCH_LENGTH, _MATCH) = range(12)
-_SLOT_WORDS: Final = _MATCH + _MATCH_WORDS
+_ARMED, _LEFT, _PASSED, _HIT, _SEED, _BITS, _BIT, _LAST_AT, _LAST_BEFORE, _LAST_AFTER, _MATCH = range(11)
+_SLOT_WORDS: Final = _MATCH + name_match.WORDS
 _ANY: Final = -1
 _SEED_BITS: Final = 62
 WORDS: Final = 1 + _SLOTS * _SLOT_WORDS
@@ -33,16 +33,12 @@ class Memory:
         slot = next((slot for slot in self._slots() if not words[slot + _ARMED]), None)
         if slot is None:
             return None
-        match = flips.match.encode()
         words[slot + _LEFT] = _ANY if flips.times is None else flips.times
         words[slot + _PASSED] = words[slot + _HIT] = 0
         words[slot + _SEED] = flips.seed % (1 << _SEED_BITS)
         words[slot + _BITS] = flips.bits
         words[slot + _BIT] = _ANY if flips.bit is None else flips.bit
-        words[slot + _MATCH_LENGTH] = len(match)
-        padded = match.ljust(MATCH_BYTES, b"\0")
-        for word in range(_MATCH_WORDS):
-            words[slot + _MATCH + word] = int.from_bytes(padded[word * 8 : word * 8 + 8], "little", signed=True)
+        name_match.put(words, slot + _MATCH, flips.match)
         words[slot + _ARMED] = 1
         words[self._at] += 1
         return slot
@@ -74,7 +70,7 @@ class Memory:
         flipped: list[Flipped] = []
         words = self._words
         for slot in self._slots() if self.armed else ():
-            if words[slot + _ARMED] and name.encode().startswith(self._match(slot)):
+            if words[slot + _ARMED] and name_match.matches(words, slot + _MATCH, name):
                 words[slot + _PASSED] += 1
                 if words[slot + _LEFT] and (places := list(self._places(slot, contents))):
                     flipped += [_flip(contents, at, mask) for at, mask in places]
@@ -92,10 +88,6 @@ class Memory:
         for place in random.sample(range(numbers * each), min(words[slot + _BITS], numbers * each)):
             at = place if bit == _ANY else place * NUMBER_BITS + bit
             yield at // 8, 1 << at % 8
-
-    def _match(self, slot: int) -> bytes:
-        begin = slot + _MATCH
-        return self._words[begin : begin + _MATCH_WORDS].tobytes()[: self._words[slot + _MATCH_LENGTH]]
 
     def _slots(self) -> range:
         return range(self._at + 1, self._at + WORDS, _SLOT_WORDS)

@@ -7,11 +7,12 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
-from harness.model.moment import MATCH_BYTES, Event, Moment
+from harness.model.moment import Event, Moment
+from harness.node import name_match
 
 _SLOTS: Final = 4
-_SLOT_WORDS: Final = 4 + MATCH_BYTES // 8
-_EVENT, _LEFT, _SEEN, _MATCH_LENGTH, _MATCH = range(5)
+_EVENT, _LEFT, _SEEN, _MATCH = range(4)
+_SLOT_WORDS: Final = _MATCH + name_match.WORDS
 _OF_THE_HARNESS: Final = "/-/"
 """Pages by which the harness looks after the node; they are none of its work."""
 WORDS: Final = 1 + _SLOTS * _SLOT_WORDS
@@ -42,12 +43,8 @@ class Moments:
         slot = next((slot for slot in self._slots() if not words[slot + _EVENT]), None)
         if slot is None:
             return None
-        match = moment.match.encode()
-        words[slot + _LEFT], words[slot + _SEEN], words[slot + _MATCH_LENGTH] = moment.nth, 0, len(match)
-        padded = match.ljust(MATCH_BYTES, b"\0")
-        for word in range(MATCH_BYTES // 8):
-            part = padded[word * 8 : word * 8 + 8]
-            words[slot + _MATCH + word] = int.from_bytes(part, "little", signed=True)
+        words[slot + _LEFT], words[slot + _SEEN] = moment.nth, 0
+        name_match.put(words, slot + _MATCH, moment.match)
         words[slot + _EVENT] = moment.number
         words[self._at] += 1
         return slot
@@ -78,15 +75,11 @@ class Moments:
         if not words[self._at] or what.startswith(_OF_THE_HARNESS):
             return
         for slot in self._slots():
-            if words[slot + _EVENT] == event and what.encode().startswith(self._match(slot)):
+            if words[slot + _EVENT] == event and name_match.matches(words, slot + _MATCH, what):
                 words[slot + _SEEN] += 1
                 words[slot + _LEFT] -= 1
                 if words[slot + _LEFT] == 0:
                     self._stop()
-
-    def _match(self, slot: int) -> bytes:
-        begin = slot + _MATCH
-        return self._words[begin : begin + MATCH_BYTES // 8].tobytes()[: self._words[slot + _MATCH_LENGTH]]
 
     def _slots(self) -> range:
         return range(self._at + 1, self._at + WORDS, _SLOT_WORDS)

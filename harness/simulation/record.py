@@ -186,15 +186,13 @@ class SimulatedRun:
 
     async def _last_look(self) -> None:
         """At what every process holds in the end, as `UsageLog.last_look` does."""
-        earlier, give_up_ns = list(self._usage), self.world.monotonic_ns + round(SETTLE_S * 1e9)
+        begins, give_up_ns = len(self._usage), self.world.monotonic_ns + round(SETTLE_S * 1e9)
         await asyncio.sleep(_FIRST_S)
         await self._look("end")
-        if settled(self._usage):
-            return
-        earlier += [msgspec.structs.replace(row, moment="over") for row in self._usage[len(earlier) :]]
+        overs = [msgspec.structs.replace(row, moment="over") for row in self._usage[begins:]]
         while not settled(self._usage) and self.world.monotonic_ns < give_up_ns:
             await asyncio.sleep(_AGAIN_S)
-            self._usage = list(earlier)
+            self._usage[begins:] = overs
             await self._look("end")
 
     async def _look_at_new(self) -> None:

@@ -19,7 +19,7 @@ from systems.training.client import StepClient
 __all__ = ["BUGS", "ParameterServer"]
 
 SERVERS: Final = ("master", "standby")
-SYNCHRONOUS, BOUNDED, ASYNCHRONOUS = MODES = ("synchronous", "bounded", "asynchronous")
+SYNCHRONOUS, BOUNDED, _ = MODES = ("synchronous", "bounded", "asynchronous")
 _SHARDS: Final = 12
 
 
@@ -35,7 +35,7 @@ class ParameterServer:
     """
 
     workers: int = 3
-    mode: str = "synchronous"
+    mode: str = SYNCHRONOUS
     """"synchronous"; "bounded": no worker is more than `staleness` clocks ahead of the slowest; or "asynchronous"."""
     staleness: int | None = None
     """For the bounded mode: how many clocks, that is updates, a worker may be ahead of the slowest one."""

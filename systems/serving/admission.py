@@ -61,9 +61,9 @@ class Admission:
     def admit(self, outstanding: int, requests: int = 1) -> int:
         """How many of these requests may be let in. `outstanding`: how many were let in and have no answer yet."""
         self._most_outstanding = max(self._most_outstanding, outstanding + requests - 1)
-        if self._overload_s is None:
+        if (limit := self.limit) is None:
             return requests
-        admitted = min(requests, max(0, min(int(self._limit), self._most_by_pace) - outstanding))
+        admitted = min(requests, max(0, limit - outstanding))
         self.refused += requests - admitted
         return admitted
 

@@ -110,7 +110,7 @@ class Gatherer:
     def _begin(self, group: _Group, deadline: Deadline | None) -> None:
         batches = group.batches
         self._rate.count(len(group.messages))
-        task = asyncio.get_running_loop().create_task(self._forwarded(group, deadline))
+        task = self._loop.create_task(self._forwarded(group, deadline))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -68,16 +68,15 @@ class Training:
             raise UsageError(f"Training(device={self.device!r}): there is no such device. {hint(self.device, _DEVICES)}")
         if self.model not in MODELS:
             raise UsageError(f"Training(model={self.model!r}): there is no such model. {hint(self.model, MODELS)}")
-        exchange.method(self.exchange)
+        method = exchange.method(self.exchange)
         if self.step_ms < 0 or self.checkpoint_every < 1 or self.checkpoints_kept < 1:
             raise UsageError(
                 f"Training(step_ms={self.step_ms!r}, checkpoint_every={self.checkpoint_every!r},"
                 f" checkpoints_kept={self.checkpoints_kept!r}): at least 0, 1 and 1."
             )
-
         if self.audit_every < 0:
             raise UsageError(f"Training(audit_every={self.audit_every!r}): at least 0.")
-        if self.audit_every and not exchange.method(self.exchange).repeatable:
+        if self.audit_every and not method.repeatable:
             raise UsageError(
                 f"Training(audit_every={self.audit_every}, exchange={self.exchange!r}): an audit compares gradients of shards,"
                 " which only exchange='exact' sends. Leave one of the two out."

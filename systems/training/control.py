@@ -25,7 +25,14 @@ from harness.model.errors import HarnessError
 from harness.node.disk import Disk
 from harness.paths import cache_dir
 
-_SOURCES: Final = ("control.py", "trainer.py", "models/*.py", "../parts/sampler.py", "../parts/checksums.py")
+_SOURCES: Final = (
+    "control.py",
+    "trainer.py",
+    "models/*.py",
+    "../parts/sampler.py",
+    "../parts/checksums.py",
+    "../parts/checkpoint/store.py",
+)
 _LIBRARIES: Final = ("torch", "numpy", "scikit-learn")
 _STATE: Final = "state"
 _DIGESTS: Final = "digests.json"

@@ -25,9 +25,8 @@ import numpy as np
 import torch
 from safetensors.torch import load, save
 
-from systems.parts import checksums
 from systems.parts.checkpoint.manifest import Identity
-from systems.parts.checkpoint.store import PRIVATE, Checkpoint, Tensors
+from systems.parts.checkpoint.store import PRIVATE, Checkpoint, Tensors, digest_of
 from systems.parts.sampler import Ledger, LedgerState, Order, Use, key
 from systems.training.exchange import Array, Combined, Given, Layout, Method, State
 from systems.training.exchange.exact import Method as Exact
@@ -207,11 +206,11 @@ class Trainer:
 
     def parameters_digest(self) -> str:
         """16 hexadecimal digits of the parameters' bits."""
-        return _digest({name: parameter.detach() for name, parameter in self._parameters.items()})
+        return digest_of(self._parameters)
 
     def digest(self) -> str:
         """16 hexadecimal digits of all that the next step depends on."""
-        return hashlib.sha256(f"{_digest(self.tensors())} {self.ledger.state}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{digest_of(self.tensors())} {self.ledger.state}".encode()).hexdigest()[:16]
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """What is the same at every rank: tensors of the model, the optimizer and the method, by name, on the CPU.
@@ -273,7 +272,3 @@ def _torch(prefix: str, arrays: Mapping[str, Array]) -> dict[str, torch.Tensor]:
 def _numpy(tensors: Tensors, prefix: str) -> dict[str, Array]:
     """Copies of the tensors whose names begin so."""
     return {name.removeprefix(prefix): np.array(tensor.numpy()) for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _digest(tensors: Tensors) -> str:
-    return f"{checksums.of_tensors(tensors):016x}"

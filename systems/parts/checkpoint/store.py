@@ -138,7 +138,7 @@ def withdraw(disk: Disk, after: int) -> list[int]:
 
 
 def digest_of(tensors: Tensors) -> str:
-    """A checksum of all tensors that a job's ranks share, as a manifest holds it."""
+    """A checksum of tensors, as a manifest holds it of all that a job's ranks share."""
     return f"{checksums.of_tensors(tensors):016x}"
 
 

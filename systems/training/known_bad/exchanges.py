@@ -41,16 +41,13 @@ class OldDivisor(Changed):
         return replace(combined, total=combined.total * np.float32(len(given.dealt) / self._ranks_at_first))
 
 
-class OldScale(Changed):
+class OldScale(OldDivisor):
     """The gradient, not the loss, is divided by the number of ranks of the first group that it was in, for that of this one."""
 
-    _ranks_at_first = 0
-
     def after(self, given: Given, combined: Combined) -> Combined:
-        self._ranks_at_first = self._ranks_at_first or len(given.dealt)
-        total = combined.total * np.float32(len(given.dealt) / self._ranks_at_first)
-        total[-1] = combined.total[-1]
-        return replace(combined, total=total)
+        scaled = super().after(given, combined)
+        scaled.total[-1] = combined.total[-1]
+        return scaled
 
 
 class ForgetsResidual(Changed):
@@ -78,11 +75,7 @@ class AveragesEarly(Changed):
         total = gathered[:arrived].sum(axis=0) * np.float32(len(given.dealt) / arrived)
         combining = self.method.combine(given)
         next(combining)
-        try:
-            combining.send(total)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        raise TypeError(f"{type(self.method).__module__} asks for more than one sum")
+        return _last(combining, total)
 
 
 class RankOrderSums(Exact):
@@ -103,8 +96,13 @@ class SignsReversed(Changed):
         gathered = (yield next(combining)).copy()
         signs = gathered[:, -((given.layout.numbers + 7) // 8) :]
         signs[:] = np.packbits(np.unpackbits(signs, axis=1), axis=1, bitorder="little")
-        try:
-            combining.send(gathered)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        raise TypeError(f"{type(self.method).__module__} asks for more than one exchange")
+        return _last(combining, gathered)
+
+
+def _last(combining: Combining, answer: Array) -> Combined:
+    """What a method comes to with the answer to the one thing that it asks for."""
+    try:
+        asked = combining.send(answer)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+    raise TypeError(f"the method asks for another {type(asked).__name__}")
