@@ -38,7 +38,7 @@ _RUNS: Final = "train"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Which faults, and the command after `--`."""
-    parser.usage = "harness train [--fault 'Kill(\"rank1\").at_step(120)'] [--slo 'goodput >= 90%'] -- torchrun … train.py …"
+    parser.usage = "harness train [--fault 'Kill(\"rank1\").at_step(120)'] [--slo 'goodput >= 90%%'] -- torchrun … train.py …"
     parser.add_argument(
         "--fault", dest="faults", action="append", default=[], metavar="FAULT",
         help="as in a drill: 'Kill(\"rank1\").at_step(120)', 'Latency(\"rank0>rank1\", delay_ms=50).between(5, 10)'",
