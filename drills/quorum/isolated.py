@@ -1,4 +1,4 @@
-"""One of three replicas is cut off from all others, clients included; they go to the rest."""
+"""One of three replicas is cut off from everything, clients included; clients use the other two."""
 
 from __future__ import annotations
 
