@@ -1,6 +1,6 @@
-"""EDN, the notation of Clojure's data, as far as recorded histories use it.
+"""EDN, Clojure's data notation, as far as recorded histories use it.
 
-There is no library for it that is kept up, strict and fast enough for histories of a million lines.
+No library for it is maintained, strict, and fast enough for histories of a million lines.
 """
 
 from __future__ import annotations
@@ -26,20 +26,22 @@ _TOKEN: Final = re.compile(
 _CLOSES: Final = {"[": "]", "(": ")", "{": "}", "#{": "}"}
 _INTEGER: Final = re.compile(r"[+-]?\d+N?\Z")
 _FLOAT: Final = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?M?\Z")
+_DIGITS_AT_MOST: Final = 4000
+"""Python refuses to convert longer ones: the time that it takes grows with the square of their length."""
 _NAMED: Final = {"newline": "\n", "space": " ", "tab": "\t", "return": "\r"}
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
 
 class EDNError(ValueError):
-    """The text is no EDN; the message says why, and in which line."""
+    """The text is not EDN; the message says why, and on which line."""
 
 
 def forms(text: str) -> Iterator[object]:
-    """The values in a text, one after another; one vector or list that holds all of them is as good as none around them.
+    """The values in a text, one after another. If one vector or list encloses all of them, its items are yielded.
 
-    nil is None; keywords, symbols and characters are texts without a colon; vectors, lists and sets are lists, and tags are
-    left out. A map's keys are texts, or what else they were if that can be a key. Raises `EDNError`.
+    nil is None; keywords, symbols and characters are strings without a colon; vectors, lists and sets are lists, and tags are
+    left out. A map's keys are strings or numbers; any other key becomes its JSON text. Raises `EDNError`.
     """
     stack: list[tuple[str, list[object], int]] = []
     around, begun = "", 0
@@ -112,12 +114,13 @@ def _scalar(kind: str, token: str, text: str, start: int) -> object:
     if first == ":":
         return token[1:]
     if first in "0123456789+-":
-        if _INTEGER.match(token):
+        integer = _INTEGER.match(token)
+        if integer and len(token) <= _DIGITS_AT_MOST:
             return int(token.rstrip("N"))
-        if _FLOAT.match(token):
+        if _FLOAT.match(token) and not integer:
             return float(token.rstrip("M"))
-        if first not in "+-":
-            raise EDNError(f"line {_line(text, start)}: cannot read the number {token!r}")
+        if first not in "+-" or integer:
+            raise EDNError(f"line {_line(text, start)}: cannot read the number {token[:40]!r}")
     return _CONSTANTS.get(token, token)
 
 

@@ -1,7 +1,8 @@
-"""Histories as events: a call's invocation and its completion each on their own, as Jepsen and its kin record them.
+"""Histories as events, as Jepsen and related tools record them: a call's invocation and its completion are separate.
 
-An event has a `type` ("invoke", "ok", "fail", "info"), a `process`, what was asked (`f`), a `value`, and mostly a `time` in
-nanoseconds. "fail" surely had no effect; "info" may have had one, then or later, and its process makes no further call.
+An event has a `type` ("invoke", "ok", "fail", "info"), a `process`, a function (`f`), a `value`, and usually a `time` in
+nanoseconds. A call that ended as "fail" certainly had no effect; one that ended as "info" may have had one, then or later, and
+its process makes no further call.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ Event = Mapping[object, object]
 
 
 def is_event(row: object) -> bool:
-    """Whether a row of a file is such an event, not an operation as `harness.model.history` has them."""
+    """Whether a row of a file is an event, and not one of `harness.model.history`'s operations."""
     return isinstance(row, dict) and row.get("type") in ("invoke", *_OUTCOMES) and "outcome" not in row
 
 
 def from_edn(text: str, unit: str | None = None) -> History:
-    """A history in EDN: a map an event, on their own or in one vector. Raises `UsageError`."""
+    """A history in EDN: one map for each event, one after another or in one vector. Raises `UsageError`."""
     try:
         return from_events(edn.forms(text), unit)
     except edn.EDNError as error:
@@ -40,9 +41,9 @@ def from_edn(text: str, unit: str | None = None) -> History:
 
 
 def from_log(text: str) -> History:
-    """The events in a log of Jepsen's: lines that end in process, type, function and value, such as "0 :ok :read 3".
+    """The events in a Jepsen log: lines that end in process, type, function and value, such as "0 :ok :read 3".
 
-    Other lines are left out. Raises `UsageError` if there is no such line.
+    Other lines are ignored. Raises `UsageError` if there is no such line.
     """
     found: list[Event] = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -56,7 +57,7 @@ def from_log(text: str) -> History:
         process = match["process"]
         found.append(
             {
-                "process": int(process) if process.isdigit() else process.lstrip(":"),
+                "process": int(process) if process.isdecimal() else process.lstrip(":"),
                 "type": match["type"],
                 "f": match["f"],
                 "value": value[0] if isinstance(value, list) and value else None,
@@ -69,7 +70,7 @@ def from_log(text: str) -> History:
 
 @dataclass(slots=True)
 class _Call:
-    """A call whose value is what was asked until its completion is read."""
+    """A call: `asked` is the value of its invocation, `value` that of its completion."""
 
     process: int
     kind: str
@@ -83,14 +84,15 @@ class _Call:
 
 
 def from_events(events: Iterable[object], unit: str | None = None) -> History:
-    """The history that events tell; those of a nemesis become its `events`. Raises `UsageError` naming the event that is wrong.
+    """The history that events describe; a nemesis's events become its `events`. Raises `UsageError` naming the wrong event.
 
-    The order of the events holds: one whose time is not later than that of the event before is moved behind it by a
-    nanosecond. Where times are missing, events are counted instead.
+    The order of the events is kept: an event whose time is not later than its predecessor's is moved to one nanosecond after
+    it. If any event has no time, the events' numbers serve as times.
 
-    Calls are named as checks know them: a transaction "txn", "get" and "put" of a key-value log "read" and "write", "add" to
-    what is read as a number "increment", "broadcast" of what is read as a list "add". A value `[key, value]`, as Jepsen's
-    `independent` makes it, becomes key and value. `unit` is that of the times; None: nanoseconds.
+    Calls get the names that checks know: a transaction becomes "txn"; "get" and "put" of a key-value log become "read" and
+    "write"; "add" becomes "increment" if reads return numbers; "broadcast" becomes "add" if reads return lists. A value
+    `[key, value]`, as Jepsen's `independent` makes it, becomes key and value. `unit` is the unit of the times; None means
+    nanoseconds.
     """
     calls, seen = _paired(events, UNITS[unit or "ns"])
     if not calls:
@@ -160,17 +162,17 @@ def _event(number: int, event: object) -> Event:
 
 
 def _kind(number: int, event: Event) -> str:
-    """What was asked; a transaction, if the value is one."""
+    """The call's kind: its function, or "txn" if its value is a transaction."""
     function, value = event.get("f"), event.get("value")
     if isinstance(value, list) and value and all(isinstance(one, list) and len(one) == 3 and one[0] in _MICRO for one in value):
         return "txn"
     if function is None:
-        raise UsageError(f"event {number} has no :f, and its value is no transaction.")
+        raise UsageError(f"event {number} has no :f, and its value is not a transaction.")
     return str(function)
 
 
 def _keyed(calls: Sequence[_Call]) -> bool:
-    """Whether all values are pairs of a key and a value: those of compare-and-set alone are pairs in any case."""
+    """Whether all values are pairs of a key and a value. Those of compare-and-set always are, so alone they prove nothing."""
     told = [call for call in calls if call.kind not in ("cas", "txn")]
     return bool(told) and all(
         isinstance(call.asked, list) and len(call.asked) == 2 and not isinstance(call.asked[0], list)
@@ -184,7 +186,7 @@ def _both(pair: object) -> tuple[object, object]:
 
 
 def _names(calls: Sequence[_Call]) -> dict[str, str]:
-    """How checks name calls that are named otherwise, by the kind."""
+    """By kind, the name that checks know it by, for kinds whose names differ."""
     kinds = {call.kind for call in calls}
     names: dict[str, str] = {}
     if any(call.key is not None for call in calls) and kinds <= {"get", "put", "append"}:
@@ -198,7 +200,7 @@ def _names(calls: Sequence[_Call]) -> dict[str, str]:
 
 
 def _text(value: object) -> str | None:
-    """A value as a history holds it: texts as they are, all else as JSON."""
+    """A value as a history holds it: strings as they are, everything else as JSON."""
     if value is None or isinstance(value, str):
         return value
     return msgspec.json.encode(value).decode() if isinstance(value, list) else canonical(value)

@@ -43,6 +43,7 @@ def test_what_a_text_holds(text: str, values: list[object]) -> None:
         ("\n{:a}", "line 2: a map whose last key has no value"),
         ('{:a "x}', "line 1: cannot read"),
         ("{:a 1x}", "line 1: cannot read the number '1x'"),
+        ("{:a\n " + "9" * 5000 + "}", "line 2: cannot read the number '9999"),
     ],
 )
 def test_what_is_no_edn_is_refused_with_its_line(text: str, said: str) -> None:
