@@ -1,4 +1,4 @@
-"""Whether a run kept to an SLO: yes, no, or that it cannot be told."""
+"""Whether a run met an SLO: yes, no, or unknown."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _UNITS: Final = {
     "rate": (1, "/s"),
     "bytes_per_step": (1, " B"),
 }
-"""By metric, what its value is multiplied by to be shown, and the unit then; all others are milliseconds."""
+"""By metric, the factor and the unit with which its values are shown; all others are in milliseconds."""
 
 
 class SLOResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was observed of one SLO: `value` in the metric's base unit, `ok` is None if that cannot be told."""
+    """The result of one SLO: `value` is in the metric's base unit, `ok` is None if it cannot be judged."""
 
     text: str
     value: float | None
@@ -60,13 +60,13 @@ def judge(slo: SLO, measured: Measurements) -> SLOResult:
 
 
 def undecidable(slos: Sequence[SLO], calls: float, seconds: float, *, faults: bool) -> list[str]:
-    """Which SLOs a load of so many calls in so many seconds cannot hold whatever the system does, and why, a line each.
+    """The SLOs that a load of `calls` calls in `seconds` seconds cannot meet, whatever the system does: a line each, with why.
 
-    It is worth saying before a run: such an SLO ends as unknown, or as missed, and never as held.
+    It is worth saying before a run: such an SLO ends unknown or missed, never met.
     """
     lines = []
     for slo in slos:
-        at_most = calls + 3 * math.sqrt(calls)  # what Poisson arrivals may come to
+        at_most = calls + 3 * math.sqrt(calls)  # Poisson arrivals may be as many
         percentile = slo.of_each[1] if slo.of_reads and slo.of_each else slo.percentile
         if percentile is not None and percentile < 100 and (needed := samples_needed(percentile)) > at_most:
             times = math.ceil(10 * needed / max(calls, 1)) / 10
@@ -83,7 +83,7 @@ def undecidable(slos: Sequence[SLO], calls: float, seconds: float, *, faults: bo
 
 
 def show(slo: SLO, value: float) -> str:
-    """A value with its unit, for people: "3.14 ms", "99.8 %". Takes more digits if rounding would cross the threshold."""
+    """A value with its unit, for people: "3.14 ms", "99.8 %". Shows more digits if rounding would cross the threshold."""
     if slo.metric in ("requests", "lost_steps") or slo.metric.startswith("versions_behind"):
         return f"{value:,.0f}"
     factor, unit = _UNITS.get(slo.metric, (1, " ms"))
@@ -161,9 +161,9 @@ def _judge_percentile(slo: SLO, percentile: float, value: float, found: NDArray[
 
 
 def _if_answered(slo: SLO, percentile: float, found: SLOResult, measured: Measurements) -> SLOResult:
-    """What was found of a latency, unless it holds only because calls were given up before they exceeded the threshold.
+    """The result of a latency SLO, or unknown if it is met only because calls timed out below the threshold.
 
-    How long such a call would have taken is not known; it only took longer than it was waited for.
+    How long such a call would have taken is not known: only that it took longer than its timeout.
     """
     open_ended = int(np.count_nonzero(within(measured.given_up_ms, slo)))
     over = len(measured.latencies_ms) - int(np.count_nonzero(within(measured.latencies_ms, slo)))
@@ -177,18 +177,18 @@ def _if_answered(slo: SLO, percentile: float, found: SLOResult, measured: Measur
 def _judge_recovery(slo: SLO, recoveries: tuple[Recovery, ...]) -> SLOResult:
     if not recoveries:
         return SLOResult(text=slo.text, value=None, ok=None, why="no fault began while calls were due: nothing to recover from")
-    return _judge_windows(slo, recoveries, "recovered")
+    return judge_windows(slo, recoveries, "recovered")
 
 
 def _judge_convergence(slo: SLO, convergences: tuple[Convergence, ...]) -> SLOResult:
     if not convergences:
         why = "no read after a fault was healed of which it is known which write it saw"
         return SLOResult(text=slo.text, value=None, ok=None, why=why)
-    return _judge_windows(slo, convergences, "converged")
+    return judge_windows(slo, convergences, "converged")
 
 
-def _judge_windows(slo: SLO, found: Sequence[Recovery | Convergence], done: str) -> SLOResult:
-    """Of what is measured after each window, the longest counts; what was not seen to end took at least as long."""
+def judge_windows(slo: SLO, found: Sequence[Recovery | Convergence], done: str) -> SLOResult:
+    """The longest of the windows' times counts; one that was not seen to end took at least as long as it was watched."""
     late = [one for one in found if not slo.holds(one.seconds)]
     censored = [one for one in found if one.censored]
     worst = max(late or censored or found, key=lambda one: one.seconds)

@@ -1,4 +1,4 @@
-"""What a run of a training script came to: what `harness train --json` writes."""
+"""The result of a run of a training script: what `harness train --json` writes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from harness.model.fault_window import FaultWindow
 from harness.model.slo import SLO
 from harness.model.verdict import RunVerdict
 from results.analysis.goodput import Phases, TrainMetrics
-from results.analysis.judge import SLOResult
+from results.analysis.judge import SLOResult, judge_windows
 from results.analysis.recovery import Recovery
 from results.record.result import CheckResult, Machine
 
 TRAIN_RESULT: Final = "train.json"
-"""The file's name in the run's folder."""
-
-
+"""The name of the file in the run's folder."""
 SCRIPT_LOG: Final = "script.log"
-"""What the script wrote, in the same folder."""
+"""The name of the file in the same folder with the script's output."""
 
 
 class LinkResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What went over one link: received from either end, and sent on to the other."""
+    """The traffic of one link: bytes received from both ends, and bytes sent on."""
 
     link: str
     connections: int
@@ -33,7 +31,7 @@ class LinkResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a run concluded. All times in seconds count from when the first step was begun."""
+    """Everything that was concluded from a run. All times in seconds count from when the first step began."""
 
     command: str
     seed: int
@@ -41,13 +39,13 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     ranks: int
     exit_code: int | None
-    """Of the command; None if the harness ended it."""
+    """The exit code of the command; None if the harness ended it."""
     checks: tuple[CheckResult, ...]
     slos: tuple[SLOResult, ...]
     metrics: TrainMetrics
     faults: tuple[FaultWindow, ...]
     recoveries: tuple[Recovery, ...]
-    """From each fault to the first step that every rank had begun after it and done."""
+    """The time from each fault until every rank had done a step that it began after the fault."""
     phases: tuple[Phases, ...]
     links: tuple[LinkResult, ...]
     rerun: str
@@ -73,7 +71,7 @@ def decode(text: bytes, source: str) -> TrainResult:
 
 
 def judged(slo: SLO, metrics: TrainMetrics, recoveries: tuple[Recovery, ...]) -> SLOResult:
-    """One SLO; percentiles and `max` are of a step's time."""
+    """The result of one SLO. Percentiles and `max` are of step times."""
     if slo.metric == "recovery":
         return _judged_recovery(slo, recoveries)
     known = {
@@ -98,9 +96,4 @@ def judged(slo: SLO, metrics: TrainMetrics, recoveries: tuple[Recovery, ...]) ->
 def _judged_recovery(slo: SLO, recoveries: tuple[Recovery, ...]) -> SLOResult:
     if not recoveries:
         return SLOResult(text=slo.text, value=None, ok=None, why="no fault acted, so there is nothing to recover from")
-    worst = max(recoveries, key=lambda one: (one.censored, one.seconds))
-    if worst.censored:
-        why = f"no step of all ranks after {worst.window}, {worst.seconds:.3g} s long"
-        return SLOResult(text=slo.text, value=None, ok=False, why=why)
-    why = f"{worst.seconds:.3g} s after {worst.window}, the longest of {len(recoveries)}"
-    return SLOResult(text=slo.text, value=worst.seconds, ok=slo.holds(worst.seconds), why=why)
+    return judge_windows(slo, recoveries, "recovered")
