@@ -1,4 +1,4 @@
-"""How long after a fault was healed reads still showed what lay before its healing. The definition is in `docs/metrics.md`."""
+"""How long reads kept showing values from before a fault was healed. The definition is in `docs/metrics.md`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from results.analysis.staleness import staleness_by_read
 
 @dataclass(frozen=True, kw_only=True)
 class Convergence:
-    """How long one fault window's convergence took, in seconds from its healing.
+    """How long convergence took after one fault window, in seconds from its healing.
 
-    `censored`: no read showed that it had come to an end; it took at least `seconds`.
+    `censored`: no read showed that it had ended; it took at least `seconds`.
     """
 
     window: str
@@ -23,12 +23,12 @@ class Convergence:
 
 
 def convergences(history: History) -> tuple[Convergence, ...]:
-    """Of every window that was healed, and after which the load read something. O(n log n + windows · n)."""
+    """The convergence of every healed window that was followed by a read of the load. O(n log n + windows · n)."""
     stale_ms = staleness_by_read(history, final=True)["ms"]
     reads = history.ops.loc[stale_ms.index]
     key, sent_ns = reads["key"].to_numpy(dtype=object), reads["sent_ns"].to_numpy()
     in_load = (reads["phase"] == "load").to_numpy(dtype=bool)
-    # When what a read saw had been replaced: the first newer write was acknowledged.
+    # A value counts as replaced when the first newer write is acknowledged.
     replaced_ns = np.where(stale_ms > 0, sent_ns - np.rint(stale_ms * 1e6), np.inf)
     windows = history.windows.dropna(subset=["injected_ns", "healed_ns"]).sort_values("healed_ns", kind="stable")
     starts_ns = windows["injected_ns"].astype("int64").tolist()

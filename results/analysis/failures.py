@@ -1,4 +1,4 @@
-"""Calls of the load engine that were not done, grouped by the reason."""
+"""The load engine's calls that did not succeed, grouped by reason."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _GROUPS: Final = 20
 
 
 class FailureGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls that were not done for one reason. "wrong": answered, with a body that was not expected."""
+    """Calls that did not succeed, for one reason. "wrong": answered with an unexpected body."""
 
     outcome: Literal["failed", "wrong", "unknown"]
     reason: str
     calls: int
     example: str = ""
-    """The beginning of what one of these calls was answered with; empty if there was no answer."""
+    """The start of the answer to one of these calls; empty if there was none."""
 
 
 def merged(groups: Iterable[FailureGroup], at_most: int = _GROUPS) -> tuple[FailureGroup, ...]:
-    """Groups from several sources, those of one outcome and reason added up; the largest first, so many at most."""
+    """Groups from several sources, added up by outcome and reason: the largest `at_most`, largest first."""
     found: dict[tuple[str, str], FailureGroup] = {}
     for group in groups:
         key = group.outcome, group.reason

@@ -1,4 +1,4 @@
-"""How much of a training's time went into steps that stand, and how it came back from each fault.
+"""How much of a training's time went into steps that stand, and how it recovered from each fault.
 
 goodput = steps that stand × the median step before the first fault / time from the first step to the last one.
 ETTR (effective training time ratio) = time of the steps that stand / time from the command's start to its end.
@@ -17,21 +17,21 @@ from harness.model.rank_process import DoneStep, RankProcess
 from results.analysis.lineage import Placed, Rollback, rollbacks, standing
 
 WARM_UP: Final = 5
-"""The first steps of a training are no measure: buffers are made, DDP orders its buckets anew."""
+"""The first steps of a training are not representative: buffers are allocated, DDP reorders its buckets."""
 CLEAN: Final = 10
-"""So many steps make a median."""
+"""The fewest steps that give a median."""
 
 
 class TrainMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """What a training came to. None if it cannot be told."""
+    """The figures of a training. None if a figure cannot be determined."""
 
     steps: int
-    """That stand: done by every rank and not lost afterwards."""
+    """Steps that stand: every rank did them, and they were not lost afterwards."""
     clean_steps: int
-    """Those that the median of the clean step is of."""
+    """The steps that `clean_step_ms` is the median of."""
     clean_step_ms: float | None
     step_p50_ms: float | None
-    """Of all steps that stand."""
+    """Of all steps that stand, as are the next two."""
     step_p99_ms: float | None
     step_max_ms: float | None
     goodput: float | None
@@ -39,34 +39,34 @@ class TrainMetrics(msgspec.Struct, frozen=True, kw_only=True):
     lost_steps: int
     replayed_steps: int
     replayed_equal: int
-    """Replayed steps after which the parameters were what they had been the first time, as far as a sample of them tells."""
+    """Replayed steps that left the parameters as they were the first time, as far as a sample of them shows."""
     bytes_per_step: float | None
-    """Sent by the ranks to each other, over all links, for each step that was done."""
+    """Bytes that the ranks sent each other, over all links, for each step done."""
     longest_stall_s: float | None
     """The longest time without a step."""
 
 
 class Phases(msgspec.Struct, frozen=True, kw_only=True):
-    """How a training came back from one fault: seconds after it began to act. None if that did not happen."""
+    """How a training recovered from one fault, in seconds after the fault was injected. None if a phase was not reached."""
 
     window: str
     noticed_s: float | None
-    """The launcher, or a rank that was not hit, ended."""
+    """The launcher exited, or a rank that was not hit."""
     restarted_s: float | None
     """A new process had imported torch."""
     joined_s: float | None
-    """Every rank's new process was joining the group."""
+    """Every rank had a new process that was joining the group."""
     first_step_s: float | None
-    """Every rank had done a step that it had begun after the fault."""
+    """Every rank had done a step that it began after the fault."""
     caught_up_s: float | None
-    """Every rank was further than any had been."""
+    """Every rank was past the furthest step that any had reached before the fault."""
 
 
 def measure(
     placed: Sequence[Placed], ranks: int, *, first_fault_ns: int | None, started_ns: int, ended_ns: int, finished: bool,
     sent_bytes: int,
 ) -> TrainMetrics:  # fmt: skip
-    """The figures of a training whose command ran from `started_ns` to `ended_ns`, and `finished` or was ended."""
+    """The figures of a training whose command ran from `started_ns` to `ended_ns` and either `finished` or was stopped."""
     each = [standing(placed, rank) for rank in range(ranks)]
     steps = min(map(len, each), default=0)
     known = all(one.start is not None for one in placed)
@@ -103,9 +103,9 @@ def phases(
     window: str, injected_ns: int, processes: Sequence[RankProcess], placed: Sequence[Placed], ranks: int,
     hit: Sequence[int], launcher_gone_ns: int | None, *, finished: bool,
 ) -> Phases:  # fmt: skip
-    """How the training came back from a fault that began at `injected_ns` and hit the ranks `hit`.
+    """How the training recovered from a fault that began at `injected_ns` and hit the ranks `hit`.
 
-    A process that ended because the training was `finished` has noticed nothing.
+    A process that exited because the training was `finished` did not notice the fault.
     """
 
     def after(at_ns: int | None) -> float | None:
@@ -162,13 +162,13 @@ def phases(
 
 
 def _last(times_ns: Sequence[int | None]) -> int | None:
-    """The latest, None if one is missing."""
+    """The latest; None if any is missing."""
     known = [at_ns for at_ns in times_ns if at_ns is not None]
     return max(known) if known and len(known) == len(times_ns) else None
 
 
 def _worst(found: Sequence[Rollback], ranks: int, what: str) -> int:
-    """A figure summed over the rollbacks of the rank that has most of it: ranks that go in step lose the same steps."""
+    """A figure summed over the rollbacks of the worst rank; ranks in lockstep lose the same steps, so they are not added up."""
     return max((sum(int(getattr(one, what)) for one in found if one.rank == rank) for rank in range(ranks)), default=0)
 
 

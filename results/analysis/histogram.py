@@ -28,11 +28,11 @@ _DIGITS: Final = 3
 _ENCODED: Final = 0x1C849313
 _COMPRESSED: Final = 0x1C849314
 _OUTER: Final = struct.Struct(">II")
-"""Cookie, length of what is compressed."""
+"""Cookie, length of the compressed payload."""
 _INNER: Final = struct.Struct(">IIIIQQd")
 """Cookie, length of the counts, offset, significant digits, lowest and highest value, factor to integers."""
 _MOST_BYTES: Final = 4 << 20
-"""More than any encoding of ours takes; a longer one is refused before it fills the memory."""
+"""More than any of our encodings takes; a longer one is refused before it fills the memory."""
 
 
 class Histogram:
@@ -42,21 +42,21 @@ class Histogram:
     SIZE: ClassVar[int] = (HIGHEST_NS.bit_length() - _HALF_BITS + 1) * _HALF
 
     def __init__(self, counts: NDArray[np.int64] | None = None) -> None:
-        """Empty, or around an array of `SIZE` counts, which is then changed in place (shared memory, for one)."""
+        """An empty histogram, or one that updates an array of `SIZE` counts in place (in shared memory, for example)."""
         self.counts: NDArray[np.int64] = np.zeros(self.SIZE, np.int64) if counts is None else counts
         if self.counts.shape != (self.SIZE,):
             raise ValueError(f"a histogram has {self.SIZE} counts; this array's shape is {self.counts.shape}")
 
     def record(self, values_ns: NDArray[np.int64], times: NDArray[np.int64] | int = 1) -> None:
-        """Count every value of an array, each as many times as `times` says."""
+        """Count every value of an array `times` times; `times` may be an array with one number for each value."""
         np.add.at(self.counts, _slots(np.clip(values_ns, 0, self.HIGHEST_NS)), times)
 
     def merge(self, other: Histogram) -> None:
-        """Add the counts of another one: the same as if its values had been recorded here."""
+        """Add another histogram's counts, as if its values had been recorded here."""
         self.counts += other.counts
 
     def since(self, earlier: Histogram) -> Histogram:
-        """What was recorded after `earlier`, a copy of this one's past, was made."""
+        """What was recorded since `earlier`, a copy of this histogram, was made."""
         return Histogram(self.counts - earlier.counts)
 
     def copy(self) -> Histogram:
@@ -68,26 +68,26 @@ class Histogram:
 
     @property
     def min_ns(self) -> float | None:
-        """The least value that the least one recorded may have had; None if the histogram is empty."""
+        """The lower bound of the smallest recorded value; None if the histogram is empty."""
         found = np.flatnonzero(self.counts)
         return float(_LOWEST_NS[found[0]]) if len(found) else None
 
     @property
     def max_ns(self) -> float | None:
-        """The greatest value that the greatest one recorded may have had; None if the histogram is empty."""
+        """The upper bound of the largest recorded value; None if the histogram is empty."""
         found = np.flatnonzero(self.counts)
         return float(_GREATEST_NS[found[-1]]) if len(found) else None
 
     @property
     def mean_ns(self) -> float | None:
-        """From the middle of each slot."""
+        """Each value counts as the middle of its slot."""
         count = self.count
         return float(self.counts @ ((_LOWEST_NS + _GREATEST_NS) / 2)) / count if count else None
 
     def percentile_ns(self, percentile: float, beyond: int = 0) -> float | None:
-        """The nearest-rank percentile, rounded up to the end of its slot, at most 0.1%; None if nothing was recorded.
+        """The nearest-rank percentile, rounded up to the end of its slot (by at most 0.1%); None if nothing was recorded.
 
-        `beyond` more values are taken to be greater than all that were recorded; None if the percentile is one of these.
+        `beyond` counts further values that are greater than all recorded ones; None if the percentile is among them.
         """
         cumulative = np.cumsum(self.counts)
         count = int(cumulative[-1])
@@ -99,13 +99,13 @@ class Histogram:
         return self.count >= samples_needed(percentile)
 
     def above(self, value_ns: float) -> int:
-        """How many values lie above one, those of its own slot not among them."""
+        """How many values lie above `value_ns`, not counting those in its own slot."""
         slot = _slots(np.array([min(max(value_ns, 0), self.HIGHEST_NS)]).astype(np.int64))[0]
         return int(self.counts[slot + 1 :].sum())
 
     @staticmethod
     def greatest_ns(slots: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The greatest value of each of these slots."""
+        """The largest value that falls into each of these slots."""
         found: NDArray[np.int64] = _GREATEST_NS[slots]
         return found
 
@@ -118,7 +118,7 @@ class Histogram:
 
     @classmethod
     def decode(cls, text: str) -> Histogram:
-        """Read what `encode`, or any HdrHistogram of three digits from 1 up to an hour, wrote. Raises `UsageError`."""
+        """Read what `encode` wrote, or any HdrHistogram of three digits from 1 ns up to an hour. Raises `UsageError`."""
         try:
             return cls(_decoded(text, cls.SIZE))
         except (binascii.Error, struct.error, zlib.error, ValueError, IndexError) as error:
@@ -126,7 +126,7 @@ class Histogram:
 
 
 def _slots(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The slot of each value; values are at most an hour, far below where a float64 would round their power of two."""
+    """The slot of each value. An hour is far below the numbers that a float64 would round to another power of two."""
     bits = np.frexp(values.astype(np.float64))[1].astype(np.int64)
     shift = np.maximum(bits - _HALF_BITS - 1, 0)
     slots: NDArray[np.int64] = shift * _HALF + (values >> shift)

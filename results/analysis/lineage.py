@@ -1,8 +1,8 @@
-"""Which steps of a training stand, from what the processes of its ranks have written down.
+"""Which steps of a training stand, from the journals of its ranks' processes.
 
-A script that is started again counts its steps anew; where it took up the training is told by its parameters. If they are, bit
-for bit, what a process had after step n, it goes on with step n + 1, and all that was done beyond n is lost. If they are what
-a process began with, it begins where that one did.
+A restarted script counts its steps from 0 again; its parameters show where it resumed. If they are, bit for bit, what an
+earlier process had after step n, it resumes with step n + 1, and everything done beyond n is lost. If they are what an earlier
+process began with, it begins at the same step.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ class Placed:
 
     process: RankProcess
     start: int | None
-    """The step that it began with, the first being 0; None if its parameters do not tell."""
+    """The step that it began with, the first being 0; None if its parameters do not show it."""
 
     @property
     def reached(self) -> int:
-        """How many steps were done when it had done its last."""
+        """How many steps the training had done after this process's last one."""
         return (self.start or 0) + len(self.process.steps)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rollback:
-    """A rank whose process began before where the one before it had come to."""
+    """A rank's process that began at an earlier step than its predecessor had reached."""
 
     rank: int
     at_ns: int
@@ -38,7 +38,7 @@ class Rollback:
     replayed: int
     """How many of the lost steps have been done again."""
     equal: int
-    """How many of those left the parameters, as far as their fingerprint tells, as they were the first time."""
+    """How many of these left the parameters as they were the first time, as far as their fingerprint shows."""
 
     @property
     def lost(self) -> int:
@@ -46,7 +46,7 @@ class Rollback:
 
 
 def place(processes: Iterable[RankProcess]) -> list[Placed]:
-    """The processes that have begun to train, in order of their beginning, with their places."""
+    """The processes that began to train, in the order in which they began, with their places."""
     begun = sorted((one for one in processes if one.began_ns is not None), key=lambda one: one.began_ns or 0)
     placed: list[Placed] = []
     for process in begun:
@@ -62,7 +62,7 @@ def place(processes: Iterable[RankProcess]) -> list[Placed]:
 
 
 def _start(process: RankProcess, earlier: Sequence[Placed]) -> int | None:
-    """Where the parameters are found among those of earlier processes: as late as possible."""
+    """The latest step at which an earlier process had the same parameters."""
     found = []
     for one in earlier:
         if one.start is None:
@@ -78,7 +78,7 @@ def _start(process: RankProcess, earlier: Sequence[Placed]) -> int | None:
 
 
 def standing(placed: Iterable[Placed], rank: int) -> list[DoneStep]:
-    """The steps of one rank that stand in the end: those that no later process has begun before."""
+    """The steps of one rank that stand in the end: no later process began at or before them."""
     steps: list[DoneStep] = []
     for one in placed:
         if one.process.rank == rank and one.start is not None:
@@ -88,7 +88,7 @@ def standing(placed: Iterable[Placed], rank: int) -> list[DoneStep]:
 
 
 def rollbacks(placed: Sequence[Placed]) -> list[Rollback]:
-    """Every time that a rank lost steps."""
+    """Every time a rank lost steps."""
     found = []
     for number, one in enumerate(placed):
         before = [other for other in placed[:number] if other.process.rank == one.process.rank and other.start is not None]

@@ -14,7 +14,7 @@ from results.analysis.metrics import Metrics
 from results.analysis.sample_sizes import CONFIDENCE, at_least, samples_needed
 
 _BLOCKED_SHARE = 0.1
-"""If calls waited for a connection for more of the time than this, it is worth saying."""
+"""If calls waited for a connection for a larger share of the time, the report says so."""
 
 
 class Counted(Protocol):
@@ -69,7 +69,7 @@ def percentile_ms(histogram: Histogram, percentile: float) -> float | None:
 
 
 def metrics_of(counted: Counted) -> Metrics:
-    """The figures. Without a single success there are no latencies: those of nothing but failures say nothing."""
+    """The figures. There are no latencies without a single success: how fast calls failed says nothing."""
     latency = counted.latency if counted.ok else Histogram()
     return Metrics(
         requests=counted.due,
@@ -84,7 +84,7 @@ def metrics_of(counted: Counted) -> Metrics:
 
 
 def judged(slo: SLO, counted: Counted) -> SLOResult:
-    """One SLO: held, missed, or not to be told."""
+    """One SLO: met, missed or unknown."""
     if slo.percentile is not None or slo.metric == "max":
         return _judged_latency(slo, slo.percentile or 100.0, counted)
     metrics = metrics_of(counted)
@@ -99,8 +99,8 @@ def judged(slo: SLO, counted: Counted) -> SLOResult:
 
 
 def _judged_latency(slo: SLO, percentile: float, counted: Counted) -> SLOResult:
-    """A percentile, or the maximum as the hundredth. Calls without an answer took at least as long as they were waited for:
-    that can show that an SLO was missed, never that it held."""
+    """A percentile; the maximum is the hundredth. Unanswered calls took at least as long as they were waited for, which can
+    show that an SLO was missed, but never that it was met."""
     found = counted.latency.percentile_ns(percentile)
     if found is None:
         return SLOResult(text=slo.text, value=None, ok=None, why="no calls to judge it by")
@@ -141,8 +141,8 @@ def _too_few(slo: SLO, percentile: float, value: float, why: str, counted: Count
 
 
 def verdict_of(counted: Counted, slos: Sequence[SLOResult]) -> tuple[RunVerdict, str]:
-    """The verdict, and why. Wrong answers outweigh a generator that was the limit; that outweighs a missed SLO; and a load
-    without a single success is unknown, unless an SLO says what it is: nothing of the server was measured."""
+    """The verdict, and why. Wrong answers outweigh a generator that was the bottleneck, which outweighs a missed SLO. A load
+    without a single success is unknown, unless an SLO was missed: nothing of the server was measured."""
     if counted.wrong:
         return "fail", f"{counted.wrong:,} answers were not what --expect says"
     if not counted.latency.count and not counted.failed:
@@ -160,7 +160,7 @@ def verdict_of(counted: Counted, slos: Sequence[SLOResult]) -> tuple[RunVerdict,
 
 
 def why_late(counted: Counted) -> str:
-    """Why a load says nothing about the server, if `counted.late`."""
+    """Why a load says nothing about the server although it ran: for loads that are `counted.late`."""
     if counted.saturated:
         queued = counted.queued_s > _BLOCKED_SHARE * counted.seconds
         starved = f", and waited for a processor for {counted.queued_s:.3g} s" if queued else ""
@@ -186,6 +186,6 @@ def _blocked(counted: Counted) -> str:
 
 
 def _most(groups: Sequence[FailureGroup]) -> str:
-    """The largest groups of failures in a few words."""
+    """The two largest groups of failures in a few words."""
     shown = ", ".join(f"{group.calls:,} × {group.reason}" for group in groups[:2])
     return f"{shown} and {len(groups) - 2} more reasons" if len(groups) > 2 else shown

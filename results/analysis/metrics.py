@@ -25,7 +25,7 @@ class Metrics:
     requests: int
     """Calls that fell due."""
     rate_per_s: float
-    """Calls done, a second."""
+    """Calls done per second."""
     p50_ms: float | None
     p99_ms: float | None
     p999_ms: float | None
@@ -39,23 +39,23 @@ class Metrics:
 
 @dataclass(frozen=True, kw_only=True)
 class Measurements:
-    """What the figures and the SLOs' judgements are computed from."""
+    """The measurements that figures and SLO results are computed from."""
 
     latencies_ms: NDArray[np.float64]
-    """Of every call that did not fail, ascending; of an unknown call the time it was waited for, a lower bound."""
+    """Of every call that did not fail, ascending. For an unknown call it is a lower bound: how long it was waited for."""
     given_up_ms: NDArray[np.float64]
-    """Those of the calls alone that were given up after the load's timeout."""
+    """The part of `latencies_ms` that belongs to calls that timed out."""
     requests: int
     done: int
     seconds: float
-    """The time of the load."""
+    """How long the load took."""
     recoveries: tuple[Recovery, ...]
     staleness: Staleness | None = None
     """None if no SLO asks for it."""
     convergences: tuple[Convergence, ...] = ()
     """Empty if no SLO asks for them."""
     steps: StepMeasures | None = None
-    """The same."""
+    """None if no SLO asks for it."""
 
     @property
     def rate_per_s(self) -> float:
@@ -78,10 +78,7 @@ class Measurements:
         return any(recovery.censored for recovery in self.recoveries)
 
     def percentile_ms(self, percentile: float) -> float | None:
-        """The nearest-rank percentile: the least sample that at least this percentage of the samples does not exceed.
-
-        None if no call was done: how long failing took is not a latency.
-        """
+        """The nearest-rank percentile. None if no call was done: how long failures took is not a latency."""
         if not self.done:
             return None
         return nearest_rank(self.latencies_ms, percentile)
@@ -101,16 +98,15 @@ class Measurements:
 
 
 def nearest_rank(ascending: NDArray[np.float64], percentile: float) -> float:
-    """The least sample that at least this percentage of the samples does not exceed."""
+    """The nearest-rank percentile: the smallest sample such that at least this percentage of the samples is no larger."""
     return float(ascending[math.ceil(round(percentile * len(ascending) / 100, 6)) - 1])
 
 
 def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0, timeout_ms: float = math.inf) -> Measurements:
     """Measure the load phase of a history.
 
-    A p99 threshold among `slos` decides which calls are good service for recovery. `load_s` is how long the load was planned to
-    last; the load's time is that, or longer if the last call fell due or was done later. `timeout_ms` is after how long a call
-    without an answer was given up.
+    A p99 threshold among `slos` decides which calls count as good service for recovery. `load_s` is the planned length of the
+    load; the load took that long, or longer if a call fell due or was done later. `timeout_ms` is the timeout of each call.
     """
     ops = history.load
     due_end_ns = max(int(load_s * 1e9), int(ops["due_ns"].max()) + 1 if len(ops) else 0)

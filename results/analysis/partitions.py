@@ -1,4 +1,4 @@
-"""Who owned which partitions of a partitioned store, from the maps that its keeper told of."""
+"""Who owned which partitions of a partitioned store, from the maps that its coordinator reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BITS = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Ownership:
-    """One map: where each partition begins, on a circle from 0 to 1, and its owners, the first one first."""
+    """One map: where each partition begins on a ring from 0 to 1, and its owners, the primary first."""
 
     epoch: int
     at_ns: int
@@ -27,12 +27,12 @@ class Ownership:
         return self.begins[number + 1] if number + 1 < len(self.begins) else 1.0
 
     def owner_at(self, low: str) -> str:
-        """The first owner of the partition that holds a position."""
+        """The primary owner of the partition that holds a position."""
         return self.owners[max(number for number, begin in enumerate(self.lows) if begin <= low)][0]
 
     @property
     def held(self) -> Mapping[str, float]:
-        """By node, the share of the circle that it answers for."""
+        """By node, the share of the ring of which it is the primary owner."""
         shares: Counter[str] = Counter()
         for number, owners in enumerate(self.owners):
             shares[owners[0]] += self.ends(number) - self.begins[number]  # type: ignore[assignment]  # adds any numbers
@@ -41,7 +41,7 @@ class Ownership:
 
 @dataclass(frozen=True, kw_only=True)
 class Division:
-    """How a store was divided in the beginning and in the end, and what was copied to whom in between."""
+    """How a store was partitioned at the beginning and at the end, and how much each node copied in between."""
 
     before: Ownership
     after: Ownership
@@ -50,7 +50,7 @@ class Division:
 
 
 def division(history: History) -> Division | None:
-    """The first and the last map, None if none was told of."""
+    """The first and the last map; None if none was reported, or if an event cannot be read."""
     try:
         maps = told(history, {"map": ToldMap})
         copies = told(history, {"copied": Copied})
@@ -75,7 +75,7 @@ def division(history: History) -> Division | None:
 
 def _ownership(event: ToldMap, at_ns: int, now: Mapping[str, ToldPartition]) -> Ownership:
     lows = sorted(now)
-    if event.method == "range":  # the keys between two boundaries are not known: all ranges are drawn alike
+    if event.method == "range":  # how many keys lie between two boundaries is not known: all ranges are drawn alike
         begins = [number / len(lows) for number in range(len(lows))]
     else:
         begins = [int(low.ljust(16, "0")[:16], 16) / (1 << _BITS) if low else 0.0 for low in lows]

@@ -1,4 +1,4 @@
-"""How long after a fault the service was good again. The definition is in `docs/metrics.md`."""
+"""How long after a fault service was good again. The definition is in `docs/metrics.md`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Recovery:
 
 
 def within(latencies_ms: NDArray[np.float64], slo: SLO) -> NDArray[np.bool_]:
-    """Which latencies keep to a latency SLO's threshold."""
+    """Which latencies meet a latency SLO's threshold."""
     return latencies_ms <= slo.threshold if slo.comparison == "<=" else latencies_ms < slo.threshold
 
 
@@ -52,7 +52,7 @@ def good_calls(ops: pd.DataFrame, slos: tuple[SLO, ...]) -> NDArray[np.bool_]:
 def recoveries(history: History, slos: tuple[SLO, ...], load_ns: int) -> tuple[Recovery, ...]:
     """The recovery of every window that was injected while the load ran, in order of injection.
 
-    `load_ns` is when the load ended. A window during which no call fell due has no recovery and is left out.
+    `load_ns` is when the load ended. A window in which no call fell due has no recovery and is left out.
     """
     ops = history.load
     due_ns, done_ns = ops["due_ns"].to_numpy(), ops["done_ns"].to_numpy()
@@ -64,7 +64,7 @@ def recoveries(history: History, slos: tuple[SLO, ...], load_ns: int) -> tuple[R
     for label, start_ns in zip(windows["label"], starts_ns, strict=True):
         horizon_ns = min([later for later in starts_ns if later > start_ns] + [load_ns])
         inside = (due_ns >= start_ns) & (due_ns < horizon_ns)
-        if horizon_ns in starts_ns:  # what the next fault met under way is its doing, unless it had been waiting long
+        if horizon_ns in starts_ns:  # calls in flight when the next fault began count against it, unless they were overdue
             inside &= (done_ns <= horizon_ns) | (due_ns <= horizon_ns - SUSTAINED_NS)
         if inside.any():
             recovery_ns, censored = _recovery(due_ns[inside] - start_ns, good[inside], horizon_ns - start_ns, width_ns)
@@ -73,12 +73,12 @@ def recoveries(history: History, slos: tuple[SLO, ...], load_ns: int) -> tuple[R
 
 
 def slot_width_ns(calls: int, load_ns: int) -> int:
-    """The width of a slot: 100 ms, or as much as 20 calls take on average."""
+    """The width of a slot: 100 ms, or wide enough for 20 calls on average."""
     return max(SLOT_NS, load_ns * CALLS_PER_SLOT // max(calls, 1))
 
 
 def _recovery(at_ns: NDArray[np.int64], good: NDArray[np.bool_], horizon_ns: int, width_ns: int) -> tuple[int, bool]:
-    """Recovery in ns and whether it is censored, for calls due `at_ns` after the fault's start."""
+    """Recovery in ns, and whether it is censored, for calls due `at_ns` after the fault's start."""
     slot = at_ns // width_ns
     calls = np.bincount(slot)
     share = np.bincount(slot, weights=good) / np.maximum(calls, 1)

@@ -11,11 +11,11 @@ CONFIDENCE: Final = 0.99
 
 
 def samples_needed(percentile: float) -> int:
-    """The least number of samples with which a claim about a percentile may hold, at 99% confidence.
+    """The fewest samples that can support a claim about a percentile at 99% confidence.
 
     MLPerf LoadGen's early stopping (MLPerf Inference rules, "early stopping", one sample allowed above the threshold): the
-    least n for which Binomial(n, 1 - p) gives at most one such sample with a probability of at most 1%. 662 for p99,
-    6,636 for p99.9, 66,381 for p99.99.
+    smallest n for which Binomial(n, 1 - p) is at most one with a probability of at most 1%. 662 for p99, 6,636 for p99.9,
+    66,381 for p99.99.
     """
     below = percentile / 100
     above = 1 - below

@@ -1,4 +1,4 @@
-"""A run's operations boiled down to what fits into a page: figures per slot of time, and a fair sample of the operations."""
+"""A run's operations reduced to what fits on a page: figures per slot of time, and a fair sample of the operations."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _WIDTHS_S: Final = (0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0,
 _SLOTS_AT_MOST: Final = 250
 _CALLS_PER_SLOT: Final = 20
 _EXTREMES_SHARE: Final = 0.1
-"""How much of a sample is given to the slowest operations."""
+"""The share of a sample that the slowest operations get."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slots:
-    """Figures for slots of equal width. Latencies are of calls due in a slot, rates of calls that ended in it."""
+    """Figures for slots of equal width: latencies of the calls due in a slot, rates of the calls that ended in it."""
 
     width_s: float
     begin_s: NDArray[np.float64]
     p50_ms: NDArray[np.float64]
-    """NaN if no call that did not fail was due."""
+    """NaN if every call due in the slot failed, or none was due."""
     p99_ms: NDArray[np.float64]
     rate_per_s: dict[str, NDArray[np.float64]]
     """By outcome."""
@@ -63,9 +63,9 @@ def _percentiles(ops: pd.DataFrame, width_s: float, count: int) -> tuple[NDArray
 
 
 def sample(ops: pd.DataFrame, at_most: int, always: Collection[int] = ()) -> pd.DataFrame:
-    """At most so many operations: all if they fit; otherwise the slowest tenth and, of the rest, a uniform sample.
+    """At most `at_most` operations: all if they fit; otherwise a tenth are the slowest ones, and the rest a uniform sample.
 
-    The operations numbered in `always` are added to them.
+    The operations numbered in `always` are added on top.
     """
     if len(ops) <= at_most:
         return ops

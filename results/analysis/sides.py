@@ -1,6 +1,6 @@
-"""What each side of a partition was given: answered or refused, for how long, how old, and when all agreed again.
+"""What clients on each side of a partition saw: how many calls succeeded, how stale reads were, when all nodes agreed again.
 
-It takes clients that each reached one node alone (`Load(sticky=True)`), so that a refused call has a side as well.
+It needs clients that each talk to one node only (`Load(sticky=True)`), so that a refused call has a side as well.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.model.vocabulary import READ
 from results.analysis.staleness import staleness_by_read
 
 AGREED_S: Final = 0.5
-"""For so long no read has to be stale until nodes count as having agreed."""
+"""Nodes count as having agreed once no read has been stale for this long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,23 +29,23 @@ class Answered:
 
     @property
     def share(self) -> float | None:
-        """None if nothing was asked."""
+        """None if no call was sent."""
         return self.ok / self.calls if self.calls else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """What the clients of some nodes were given while a window held."""
+    """What the clients of one side's nodes saw while a window lasted."""
 
     nodes: tuple[str, ...]
     reads: Answered
     changes: Answered
-    """Writes, and whatever else is no read."""
+    """Writes, and every other operation that is not a read."""
     silent_s: float
     """The longest time within the window in which the side's nodes answered no call."""
     stale_reads: int
     stale_ms: float
-    """How old the oldest answer was: for how long a newer write had been acknowledged."""
+    """The staleness of the stalest read: for how long a newer write had been acknowledged."""
     stale_versions: int
 
 
@@ -57,12 +57,12 @@ class Parted:
     sides: tuple[Side, ...]
     """The targets first."""
     agreed_s: float | None
-    """For how long after the window reads missed acknowledged writes, until none did for half a second; None if that was not
-    seen. (Asynchronous replication misses one now and then without any fault.)"""
+    """For how long after the window reads missed acknowledged writes, until none did for half a second; None if that did not
+    happen. (Asynchronous replication misses one now and then without any fault.)"""
 
 
 def homes(history: History) -> dict[int, str]:
-    """By client, the one node that answered it; empty if the clients of a load are not bound to a node each."""
+    """By client, the one node that answered it; empty if a load's clients are not each bound to one node."""
     load = history.load
     done = load[((load["outcome"] == "ok") & (load["node"].fillna("") != "")).to_numpy(dtype=bool)]
     pairs = done[["client", "node"]].drop_duplicates()
@@ -72,9 +72,10 @@ def homes(history: History) -> dict[int, str]:
 
 
 def calls_by_node(history: History) -> pd.DataFrame:
-    """The calls of a load with two columns more: `home`, the node that its client is bound to, and `stale_ms` (0 if not stale).
+    """The calls of a load with three more columns: `home`, the node that the call's client is bound to, `stale_ms` and
+    `stale_versions` (0 if not stale).
 
-    Calls of clients that were never answered are left out: they have no side.
+    Calls of clients that never got an answer are left out: their side is not known.
     """
     found = homes(history)
     load = history.load
@@ -87,7 +88,7 @@ def calls_by_node(history: History) -> pd.DataFrame:
 
 
 def parted(calls: pd.DataFrame, windows: tuple[FaultWindow, ...], end_s: float) -> list[Parted]:
-    """What each window's sides were given, of `calls_by_node`'s calls; windows that never began are left out."""
+    """What the clients on each window's sides saw, from the calls of `calls_by_node`. Windows that never began are left out."""
     begun = sorted((window for window in windows if window.injected_s is not None), key=lambda window: window.injected_s or 0.0)
     begins_s = [*(window.injected_s or 0.0 for window in begun), end_s]
     nodes = sorted(calls["home"].unique())

@@ -1,4 +1,4 @@
-"""How far behind reads are: for how long, and by how many versions. The definition is in `docs/metrics.md`."""
+"""How stale reads are, in time and in versions. The definition is in `docs/metrics.md`."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _BEFORE_ALL: Final = int(np.iinfo(np.int64).min)
 
 @dataclass(frozen=True, kw_only=True)
 class Staleness:
-    """Of each read of the load that can be judged, or of each update of a training, in ascending order."""
+    """The staleness of each read of the load that can be judged, or of each update of a training, in ascending order."""
 
     ms: NDArray[np.float64]
-    """How long before the read was sent a newer write was acknowledged, the first one; 0 if none was."""
+    """How long before the read was sent the first newer write was acknowledged; 0 if none was."""
     versions: NDArray[np.float64]
-    """How many newer writes were acknowledged before the read was sent, at least."""
+    """How many newer writes were acknowledged before the read was sent: a lower bound."""
 
 
 def staleness(history: History) -> Staleness:
-    """The staleness of a history's reads, or of the updates of a training whose workers make them on their own. O(n log n)."""
+    """The staleness of a history's reads, or of the updates of a training with asynchronous workers. O(n log n)."""
     found = staleness_by_read(history) if history.steps["computed_at"].isna().all() else staleness_by_update(history)
     return Staleness(ms=np.sort(found["ms"].to_numpy()), versions=np.sort(found["versions"].to_numpy()))
 
 
 def staleness_by_update(history: History) -> pd.DataFrame:
-    """A row for each update: for how long (`ms`), and through how many others (`versions`), its parameters had been read."""
+    """A row for each update: how long ago (`ms`), and how many updates ago (`versions`), its parameters had been read."""
     steps = history.steps
     updates = steps[(steps["computed_at"].notna() & steps["done_ns"].notna()).to_numpy(dtype=bool)]
     ms = (updates["done_ns"] - updates["begun_ns"]).to_numpy(dtype=float) / 1e6
@@ -45,9 +45,9 @@ def staleness_by_update(history: History) -> pd.DataFrame:
 
 
 def staleness_by_read(history: History, *, final: bool = False) -> pd.DataFrame:
-    """A row for each read of the load that can be judged, by its operation: columns `ms` and `versions`. O(n log n).
+    """A row for each read of the load that can be judged, indexed by its operation: columns `ms` and `versions`. O(n log n).
 
-    With `final`, also for those after the load.
+    With `final`, the reads after the load have rows too.
     """
     ops = history.ops
     ops = ops[ops["key"].isin(_decided(ops)).to_numpy(dtype=bool)]
@@ -66,7 +66,7 @@ def staleness_by_read(history: History, *, final: bool = False) -> pd.DataFrame:
 
 
 def _decided(ops: pd.DataFrame) -> list[str]:
-    """The keys of which each read tells which write it saw: only read and written, with values that differ."""
+    """The keys on which a read identifies the write that it saw: only read and written, each time with another value."""
     effect = (ops["outcome"] != "failed").to_numpy(dtype=bool)
     write = (ops["kind"] == WRITE).to_numpy(dtype=bool) & effect
     other = effect & ~ops["kind"].isin([READ, WRITE]).to_numpy(dtype=bool)
@@ -81,7 +81,7 @@ def _measured(acked: pd.DataFrame, read_key: pd.Series, written_ns: Integers, se
         return np.zeros(len(sent_ns)), np.zeros(len(sent_ns))
     key, _ = pd.factorize(pd.concat([acked["key"], read_key]))
     times, rank = np.unique(np.concatenate([acked["sent_ns"], acked["done_ns"], written_ns, sent_ns]), return_inverse=True)
-    # Keys lie end to end on one line of time, so one sort serves them all.
+    # The keys' timelines are laid end to end on one line, so that one sort serves them all.
     of_acked, of_reads = key[: len(acked)], key[len(acked) :]
     line = np.concatenate([of_acked, of_acked, of_reads, of_reads]) * len(times) + rank
     acked_sent, acked_done, written, sent = np.split(line, np.cumsum([len(acked), len(acked), len(sent_ns)]))
@@ -89,7 +89,7 @@ def _measured(acked: pd.DataFrame, read_key: pd.Series, written_ns: Integers, se
     first_done = np.minimum.accumulate(acked_done[order][::-1])[::-1]
     newer = np.searchsorted(acked_sent[order], written, side="right")
     replaced = np.append(first_done, _NEVER)[newer]
-    stale = replaced < sent  # a replacement of a later key is further along the line
+    stale = replaced < sent  # a replacement that belongs to the next key lies further along the line
     late_ns = np.where(stale, sent_ns - times[replaced * stale % len(times)], 0)
     versions = np.searchsorted(np.sort(acked_done), sent, side="left") - newer
     return late_ns / 1e6, np.where(stale, np.maximum(versions, 1), 0).astype(float)

@@ -1,4 +1,4 @@
-"""How much of its time a training that is drilled spent on steps that stand. The definitions are in `docs/metrics.md`."""
+"""How much of its time a drilled training spent on steps that stand. The definitions are in `docs/metrics.md`."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from results.analysis.goodput import CLEAN, WARM_UP
 
 @dataclass(frozen=True, kw_only=True)
 class StepMeasures:
-    """The figures of a training's steps; a step is done when the first node has done it."""
+    """The figures of a training's steps. A step is done when the first node has done it."""
 
     steps: int
-    """Different ones that were done."""
+    """How many different steps were done."""
     intervals_ms: NDArray[np.float64]
     """Ascending: the time from one step's end to the next one's."""
     clean_intervals: int
-    """How many of these ended before the first fault, the first few of all left out."""
+    """How many of these ended before the first fault, not counting the warm-up."""
     goodput: float | None
     """None if too few steps were done before the first fault."""
     lost_steps: int
-    """Done again by the node that did most again."""
+    """How many steps the node with the most repeats did again."""
     bytes_per_step: float | None
-    """Sent over the links between the nodes that train; None if there are none, or the fault plane did not count them."""
+    """Bytes over the links between the nodes that train; None if there are no such links, or their bytes were not counted."""
 
     @property
     def stall_s(self) -> float | None:
@@ -36,7 +36,7 @@ class StepMeasures:
 
 
 def measure_steps(history: History) -> StepMeasures:
-    """The figures of all nodes but the undisturbed control."""
+    """The figures of all nodes except the undisturbed control."""
     steps = history.steps
     own = steps[((steps["node"] != CONTROL) & steps["done_ns"].notna()).to_numpy(dtype=bool)]
     done_ns = np.sort(own.groupby("step")["done_ns"].min().to_numpy(dtype=np.int64))
@@ -45,7 +45,7 @@ def measure_steps(history: History) -> StepMeasures:
     intervals_ms = np.diff(done_ns) / 1e6
     clean = intervals_ms[WARM_UP:][done_ns[1 + WARM_UP :] < first_fault_ns]
     span_ms = float(intervals_ms.sum())
-    usual_ms = np.mean if own["computed_at"].notna().any() else np.median  # workers' own updates come in bunches
+    usual_ms = np.mean if own["computed_at"].notna().any() else np.median  # asynchronous updates come in bunches
     return StepMeasures(
         steps=len(done_ns),
         intervals_ms=np.sort(intervals_ms),
@@ -57,7 +57,7 @@ def measure_steps(history: History) -> StepMeasures:
 
 
 def _bytes_per_step(links: pd.DataFrame, nodes: set[str], steps: int) -> float | None:
-    """Over the links among these nodes, of all that was sent in the run."""
+    """Bytes that these nodes sent each other in the whole run, for each step."""
     among = links["sent_bytes"][[set(link.split(">")) <= nodes for link in links["link"]]]
     return float(among.sum()) / steps if steps and len(among) else None
 

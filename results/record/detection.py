@@ -1,8 +1,8 @@
-"""The detection matrix: in how many runs a drill caught a known bug, or the correct system set off an alarm.
+"""The detection matrix: how often a drill caught a known bug, or raised a false alarm about the correct system.
 
 runs/detect/<conditions>/
-    conditions.json   what every run below ran with and on (`Conditions`); the folder is named by a digest of it
-    trials.jsonl      one line for each run (`Trial`), appended as it ends, so that an interrupted matrix can go on
+    conditions.json   the code and the machine of every run below (`Conditions`); the folder is named by its digest
+    trials.jsonl      one line for each run (`Trial`), appended as it ends, so that an interrupted matrix can resume
     <rows>.json       the matrix (`Detection`), and
     <rows>.html       its page
 """
@@ -29,7 +29,7 @@ DETECT: Final = "detect"
 """The folder of all matrices, in the folder of runs."""
 
 Outcome = Literal["caught", "missed", "false alarm", "clean", "unknown"]
-"""Of a run with a bug: caught, missed, unknown. Of a run of the correct system: false alarm, clean, unknown."""
+"""A run with a bug is caught, missed or unknown; a run of the correct system is a false alarm, clean or unknown."""
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int = VERSION
     code: str
-    """SHA-256 of all code that takes part in a run."""
+    """SHA-256 of all code that a run uses."""
     fault_plane: str
     machine: Machine
     versions: dict[str, str]
@@ -45,7 +45,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """A short digest of all of it."""
+        """A short digest of all conditions."""
         return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:12]
 
 
@@ -60,25 +60,25 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     found: tuple[str, ...] = ()
     """The checks that failed, and the SLOs that were missed."""
     why: str
-    """What decided the outcome, in a sentence or a few."""
+    """What decided the outcome, in one sentence or a few."""
     waited_share: float | None = None
-    """The longest wait of one of the run's processes for a CPU, as a share of the load's time; None if the run broke off."""
+    """How long the process that waited longest for a CPU did so, as a share of the load's time; None if the run broke off."""
     duration_s: float
     rerun: str
     """The command that repeats the run."""
     run_dir: str | None = None
-    """Where the run is kept; None if it ended as it should, and was removed."""
+    """Where the run is kept; None if it ended as expected and was removed."""
 
 
 class Simulated(msgspec.Struct, frozen=True, kw_only=True):
-    """What simulation found in a row's drill: seeds from 1 on, until one failed or the time was over."""
+    """What simulation found in a row's drill: seeds from 1 on, until one failed or time ran out."""
 
     seeds: int
     cpu_s: float
     failed: int
-    """Seeds in which something was found; 1 at most for a bug, whose first one ends the search."""
+    """How many seeds failed; at most 1 for a bug, whose search ends with the first."""
     found: tuple[str, ...] = ()
-    """What failed in the first of them."""
+    """What failed with the first of these seeds."""
     lacks: str | None = None
     """Why the drill cannot be simulated."""
 
@@ -90,18 +90,18 @@ class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
     drill: str
     bug: str | None
     what: str
-    """What is wrong, in a line; empty for the correct system."""
+    """What is wrong, in one line; empty for the correct system."""
     caught_by: str | None
     """The check or SLO that must find the bug."""
     lacks: str | None
     """What this machine lacks to run the drill; None if nothing."""
     alarms: int
-    """Runs in which the bug was caught, or in which the correct system set off an alarm."""
+    """Runs that caught the bug, or raised a false alarm about the correct system."""
     decided: int
     """Runs that could be judged."""
     unknown: int
     low: float
-    """Alarms as a share of the decided runs lie between `low` and `high`, at 95% confidence (Wilson)."""
+    """The share of alarms in decided runs lies between `low` and `high`, at 95% confidence (Wilson)."""
     high: float
     trials: tuple[Trial, ...]
     simulated: Simulated | None = None
@@ -140,9 +140,9 @@ class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def as_expected(self) -> bool | None:
-        """Whether every run caught the bug, or left the correct system in peace; None if that is not known of every run.
+        """Whether every run caught the bug, or none raised a false alarm; None if some run could not be judged.
 
-        If there was no run and simulation was asked for, that decides.
+        If there was no run and simulation was asked for, simulation decides.
         """
         if not self.trials and self.simulated is not None and self.simulated.lacks is None:
             return bool(self.simulated.failed) == (self.bug is not None)
@@ -157,25 +157,25 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
     seeds: tuple[int, ...]
     rows: tuple[MatrixRow, ...]
-    """By drill, and in each drill the correct system first."""
+    """Sorted by drill; the correct system is the first row of each drill."""
     runs_left: int
-    """Runs that were asked for and not made: the command was interrupted."""
+    """Runs that were asked for and not made, because the command was interrupted."""
     commit: str
     finished_utc: str
-    """When the matrix was put together; ISO 8601, to the second."""
+    """When the matrix was compiled; ISO 8601, to the second."""
     conditions: Conditions
     again: str
-    """The command that goes on with it, or repeats it from what was measured."""
+    """The command that resumes the matrix, or prints it again from its trials."""
 
     @property
     def exit_code(self) -> int:
-        """1 if a bug was missed or the correct system set off an alarm, else 4 if something is not known, else 0."""
+        """1 if a bug was missed or there was a false alarm, else 4 if something is not known, else 0."""
         expected = [row.as_expected for row in self.rows]
         return 1 if False in expected else 4 if None in expected or self.runs_left else 0
 
 
 class TrialLog:
-    """The trials of one folder. What was appended survives whatever ends the process."""
+    """The trials of one folder. An appended trial survives a crash of the process or the machine."""
 
     def __init__(self, runs: Path, conditions: Conditions) -> None:
         self.folder = runs / DETECT / conditions.key
@@ -187,11 +187,11 @@ class TrialLog:
             self._trials = {(trial.drill, trial.bug, trial.seed): trial for trial in self._read()}
 
     def find(self, drill: str, bug: str | None, seed: int) -> Trial | None:
-        """The last trial of a row with a seed."""
+        """The latest trial of a drill with a bug and a seed; None if there is none."""
         return self._trials.get((drill, bug, seed))
 
     def append(self, trial: Trial) -> None:
-        """Add a trial; it is on the disk when this returns. Raises `HarnessError` if the disk does not take it."""
+        """Add a trial; it is on the disk when this returns. Raises `HarnessError` if writing fails."""
         with _one_line_errors(self.folder), self._file.open("ab") as file:
             file.write(msgspec.json.encode(trial) + b"\n")
             file.flush()

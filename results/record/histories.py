@@ -34,9 +34,9 @@ class Conventions:
     """What a file recorded elsewhere does not say itself."""
 
     kinds: Mapping[str, str] = field(default_factory=dict)
-    """By the kind of call that it names, the kind that is meant."""
+    """By the file's name for a kind of call, the name that checks know."""
     unit: str | None = None
-    """Of times whose names do not tell it: "s", "ms", "us" or "ns"; None: nanoseconds."""
+    """The unit of times whose column names do not state one: "s", "ms", "us" or "ns"; None means nanoseconds."""
 
 
 _OURS: Final = Conventions()
@@ -46,11 +46,10 @@ def load_history(path: Path, conventions: Conventions = _OURS) -> History:
     """Read a history: a run's folder, a table of operations (.parquet, .csv, .jsonl), or events (.edn, .json, .log, …).
 
     A table's columns are those of `harness.model.history`; its times may be in another unit (`results.record.units`). Events
-    are those of `results.record.events`, in EDN, in JSON, or in the lines of a log.
+    are as `results.record.events` describes, in EDN, in JSON, or in the lines of a log.
 
-    In a .csv an empty field is null. An operation without a key is about the key "". Operations are put in the order of
-    `due_ns` and numbered from 0 in it. Raises `UsageError` naming the file and what is wrong with it: a column, a line, an
-    operation.
+    An empty field of a .csv is null. An operation without a key has the key "". Operations are sorted by `due_ns` and then
+    numbered from 0. Raises `UsageError` naming the file and what is wrong with it: a column, a line, an operation.
     """
     try:
         return _checked(_renamed(_read(path, conventions.unit), conventions.kinds))
@@ -65,7 +64,7 @@ def load_history(path: Path, conventions: Conventions = _OURS) -> History:
 
 
 def _renamed(history: History, kinds: Mapping[str, str]) -> History:
-    """Raises `UsageError` if there is no call of a kind that is to be renamed."""
+    """The history with its kinds renamed. Raises `UsageError` if one of these kinds has no call."""
     if not kinds:
         return history
     there = history.ops["kind"].astype("string")
@@ -104,7 +103,7 @@ def _read(path: Path, unit: str | None) -> History:
 def _read_csv(path: Path) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", ParserWarning)  # of lines with more fields than the first
+            warnings.simplefilter("error", ParserWarning)  # raised for lines with more fields than the first
             return pd.read_csv(
                 path, dtype="string", keep_default_na=False, na_values=[""], index_col=False, encoding="utf-8-sig"
             )
@@ -120,7 +119,7 @@ def _text_of(path: Path) -> str:
 
 
 def _from_json(rows: list[dict[str, object]], unit: str | None) -> History:
-    """The history in rows that are all events, or all operations."""
+    """The history in rows that are either all events or all operations."""
     if rows and is_event(rows[0]):
         return from_events(rows, unit)
     names = dict.fromkeys(name for row in rows for name in row)
@@ -129,7 +128,7 @@ def _from_json(rows: list[dict[str, object]], unit: str | None) -> History:
 
 
 def _read_json(path: Path) -> Iterator[dict[str, object]]:
-    """The objects of a file: one a line, or all in one array."""
+    """The objects in a file: one per line, or all in one array."""
     decoder = msgspec.json.Decoder(dict[str, object])
     if path.suffix.lower() == ".json":
         try:
@@ -151,7 +150,7 @@ def _read_json(path: Path) -> Iterator[dict[str, object]]:
 
 
 def _checked(history: History) -> History:
-    """The history, which is used up, with its operations in order and their texts complete.
+    """The history with its operations in order and no key missing; the one passed in must not be used afterwards.
 
     Raises `UsageError` about the first wrong operation.
     """
@@ -177,7 +176,7 @@ def _checked(history: History) -> History:
 
 
 def _sorted(ops: pd.DataFrame) -> pd.DataFrame:
-    """In the order of `due_ns`. The frame given is used up column by column, since memory may not hold all of them twice."""
+    """Sorted by `due_ns`. Columns are moved out of the frame one by one, since memory may not hold all of them twice."""
     names = list(OPS)
     order = ops["due_ns"].to_numpy().argsort(kind="stable")
     sent_ns = ops["sent_ns"].to_numpy()
@@ -190,7 +189,7 @@ def _sorted(ops: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reordered(ops: pd.DataFrame, name: str, order: npt.NDArray[np.intp]) -> pd.Series:
-    """A column, taken out of a frame, in another order; that makes no difference to a text that is the same throughout."""
+    """A column, moved out of a frame and reordered; a column with the same text throughout stays constant."""
     if ops[name].dtype != "string":
         return ops.pop(name).take(order).reset_index(drop=True)
     first = ops[name].iloc[0]

@@ -1,4 +1,4 @@
-"""What a load on any HTTP server came to: what `harness load --json` writes, and what its page is made from."""
+"""The result of a load on any HTTP server: what `harness load --json` writes, and what its page is made from."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ LOAD_RESULT: Final = "load.json"
 """The name of the file in a load's run folder."""
 
 StepOutcome = Literal["held", "missed", "unsteady", "generator", "unclear"]
-"""It held; an SLO was missed; the queue grew all the while; the generator was the limit; it cannot be told."""
+"""Every SLO was met; one was missed; the queue kept growing; the generator was the bottleneck; it cannot be judged."""
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):
-    """What ended between two moments of the load. A percentile is None if no call was answered in between."""
+    """The calls that ended between two moments of the load. A percentile is None if none was answered in between."""
 
     from_s: float
     to_s: float
     ok: int
     failed: int
     unknown: int
-    """Wrong answers are among the failed ones here: they were answered, and not as they should have been."""
+    """Calls without an answer. Wrong answers count as `failed` here."""
     p50_ms: float | None
     p99_ms: float | None
     p999_ms: float | None
@@ -46,11 +46,11 @@ class LoadStep(msgspec.Struct, frozen=True, kw_only=True):
     service_p99_ms: float | None
     availability: float | None
     busy_share: float
-    """How much of the time the generator had work, 0 to 1: close to 1, it is the limit."""
+    """The share of the time in which the generator had work, 0 to 1; close to 1 it is the bottleneck."""
 
 
 class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a load concluded. Latency counts from when a call was due, service from when it was sent."""
+    """Everything about a finished load. Latency counts from when a call was due, service time from when it was sent."""
 
     url: str
     verdict: RunVerdict
@@ -70,16 +70,16 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
     send_lag_p99_ms: float | None
     """How late the generator itself sent calls that were due and had a connection free."""
     read_lag_p99_ms: float | None
-    """At most so long answers waited for the generator to read them."""
+    """An upper bound of how long answers waited until the generator read them."""
     failed: int
     wrong: int
     unknown: int
     failures: tuple[FailureGroup, ...]
     cpu_s: float
     busy_share: float
-    """How much of the time the generator had work, 0 to 1: close to 1, it is the limit."""
+    """The share of the time in which the generator had work, 0 to 1; close to 1 it is the bottleneck."""
     blocked_share: float
-    """How much of the time calls waited because every connection was waiting for an answer, 0 to 1."""
+    """The share of the time in which calls waited because every connection was waiting for an answer, 0 to 1."""
     latency_histogram: str
     """HdrHistogram V2, compressed, base64; nanoseconds."""
     service_histogram: str
@@ -93,9 +93,9 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
     """Package name to version."""
     commit: str
     max_rate_per_s: float | None = None
-    """The highest rate that held, if it was looked for."""
+    """The highest rate at which every SLO was met; None if there is none, or if it was not searched for."""
     limit: Literal["server", "generator"] | None = None
-    """What kept the highest rate from being higher; None if it was not looked for or cannot be told."""
+    """What limited that rate; None if it was not searched for or cannot be told."""
     steps: tuple[LoadStep, ...] = ()
 
 

@@ -17,7 +17,7 @@ from results.analysis.metrics import Metrics
 from results.analysis.recovery import Recovery
 
 VERSION: Final = 2
-"""Of the files in a run's folder. Version 1 had no number and no `invocation`; it is still read."""
+"""The format version of a run's files. Version 1 had no number and no `invocation`; it can still be read."""
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +28,8 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     ops: tuple[int, ...] = ()
     explained_until_ns: int | None = None
-    """What was done before has an order that explains it, and no longer with what was done then; None if no order is sought."""
+    """The operations done before this time have a valid order; with those done at it, they have none. None if the check does
+    not look for an order."""
     cycle: tuple[Dependency, ...] = ()
     """Dependencies of transactions that contradict each other."""
     asked: bool = True
@@ -46,16 +47,16 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What of the load the figures depend on, beside what the history tells."""
+    """The load's settings that figures depend on, besides the history."""
 
     seconds: float
-    """How long it was planned to last."""
+    """The planned length of the load."""
     timeout_ms: float
-    """After how long a call without an answer was given up."""
+    """The timeout of each call."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a run concluded. What it concluded it from is the history beside it."""
+    """Everything that was concluded from a run. The evidence is the history beside it."""
 
     drill: str
     title: str
@@ -67,7 +68,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     recoveries: tuple[Recovery, ...]
     faults: tuple[FaultWindow, ...]
     rerun: str
-    """The command line that repeats the run, for people; empty if there is none."""
+    """The command line that repeats the run, for people (`invocation` is for programs); empty if there is none."""
     started_utc: str
     """ISO 8601, to the second."""
     duration_s: float
@@ -79,31 +80,31 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     fault_plane: str
     expected: Literal["pass", "fail"] = "pass"
     caught_by: str | None = None
-    """The check that must find a system out that is known to be wrong."""
+    """The check that must catch the bug of a system that is known to be wrong."""
     version: int = 1
-    """Of the run's files: 1 if a file does not say."""
+    """The format version of the run's files: 1 if the file does not say."""
     errors: tuple[Reason, ...] = ()
-    """Why calls of the load were not done, the most frequent reason first; version 1 did not keep it."""
+    """Why calls of the load were not done, the most frequent reason first; empty in version 1."""
     definition: str = ""
-    """A digest of the drill, so that runs of an edited drill are told from those before; empty in older files."""
+    """A digest of the drill, which tells runs of an edited drill from earlier ones; empty in older files."""
     invocation: Invocation | None = None
-    """The same for programs; None in version 1, and if the drill was not run from a file."""
+    """How to repeat the run, for programs; None in version 1, and if the drill was not run from a file."""
     load: LoadLimits | None = None
-    """None in runs from before it was kept."""
+    """None in older files."""
 
     @property
     def caught(self) -> bool:
-        """Whether the check that must find the system out did."""
+        """Whether the check that must catch the bug did."""
         return any(check.name == self.caught_by and check.valid is False for check in self.checks)
 
     @property
     def as_expected(self) -> bool:
-        """Whether the run ended as its drill says it should."""
+        """Whether the run ended as its drill expects."""
         return self.verdict == "pass" if self.expected == "pass" else self.caught
 
 
 class Judged(Protocol):
-    """What the results of all kinds of runs with faults have."""
+    """What the results of all kinds of runs with faults have in common."""
 
     @property
     def checks(self) -> tuple[CheckResult, ...]: ...
@@ -116,9 +117,9 @@ class Judged(Protocol):
 
 
 def verdict_of(checks: Sequence[CheckResult], slos: Sequence[SLOResult]) -> RunVerdict:
-    """One verdict from all: wrong behaviour outweighs what is unknown, which outweighs a missed SLO.
+    """One verdict from all results: wrong behaviour outweighs an undecided check, which outweighs a missed SLO.
 
-    If there is nothing at all, nothing was judged: that is unknown.
+    If there are no results, nothing was judged, and the verdict is unknown.
     """
     if any(check.valid is False for check in checks):
         return "fail"
@@ -137,7 +138,7 @@ def exit_code(results: Sequence[Result]) -> int:
 
 
 def suite_exit_code(results: Sequence[Result]) -> int:
-    """0 if every run ended as its drill expects, else that of the gravest run that did not.
+    """0 if every run ended as its drill expects, else the exit code of the gravest run that did not.
 
     A known bug that was not caught counts as wrong behaviour, unless the run is itself unknown or missed an SLO.
     """

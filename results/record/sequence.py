@@ -1,4 +1,4 @@
-"""What hosts sent each other in a simulated run, as far as a chart of it can be read: messages.json in the run's folder."""
+"""The messages between hosts of a simulated run, reduced to a readable chart: messages.json in the run's folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """One message. Times are seconds since the load began; `arrived_s` is None if it was lost, or never came."""
+    """One message. Times are seconds since the load began; `arrived_s` is None if it never arrived."""
 
     sent_s: float
     arrived_s: float | None
@@ -16,7 +16,7 @@ class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that a host did, or that was done to it."""
+    """Something that a host did, or that happened to it."""
 
     at_s: float
     host: str
@@ -31,16 +31,16 @@ class ChartedCall(msgspec.Struct, frozen=True, kw_only=True):
     to_s: float
     text: str
     marked: bool
-    """Whether it is one of those that show why a check failed."""
+    """Whether it is among the operations that show why a check failed."""
 
 
 class SequenceChart(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a chart shows."""
+    """Everything that a chart shows."""
 
     title: str
     verdict: str
     hosts: tuple[str, ...]
-    """In the order of the columns."""
+    """In the order of the chart's columns."""
     messages: tuple[SentMessage, ...]
     events: tuple[HostEvent, ...]
     calls: tuple[ChartedCall, ...]

@@ -1,13 +1,13 @@
-"""Runs on disk: a folder a run, self-contained.
+"""Runs on disk: each in a self-contained folder of its own.
 
     runs/<drill>/<utc>-<seed>/
-        result.json       what was concluded (`results.record.result.Result`)
+        result.json       the result (`results.record.result.Result`)
         ops.parquet       every operation
         windows.parquet   the fault windows
-        events.parquet    what was seen of the nodes
-        links.parquet     what went over each link
-        steps.parquet     what each rank did, of a training
-        usage.parquet     what the processes held open, and what the machine gave them; older runs have none
+        events.parquet    what was observed of the nodes
+        links.parquet     the traffic of each link
+        steps.parquet     the steps of each rank; only for a training
+        usage.parquet     the resources that each process held and got; older runs have none
         nodes/<name>.log  each node's log, written while it ran
 
 The columns are those of `harness.model.history`. `result.json` is written last, so a folder that has one is complete.
@@ -37,11 +37,11 @@ RESULT: Final = "result.json"
 FRAMES: Final = ("ops", "windows", "events", "links")
 _TEXTS: Final = {kind: pd.StringDtype("pyarrow") for kind in (pyarrow.string(), pyarrow.large_string())}
 MAY_LACK: Final = ("steps", "usage")
-"""Frames that are there only if they hold something: if something was trained, if the run is not older than the frame."""
+"""Frames that are stored only if they have rows; runs that are older than a frame lack it."""
 
 
 def new_run_dir(root: Path, drill: str, seed: int, started: datetime) -> Path:
-    """Make the folder of a run that begins now. Raises `HarnessError` if that cannot be done."""
+    """Create the folder of a run that begins now. Raises `HarnessError` if that fails."""
     stamp = f"{started:%Y%m%dT%H%M%SZ}-{seed}"
     with _one_line_errors(root):
         for name in (stamp, *(f"{stamp}-{again}" for again in range(2, 1000))):
@@ -58,7 +58,7 @@ def new_run_dir(root: Path, drill: str, seed: int, started: datetime) -> Path:
 
 
 def save(run_dir: Path, result: Result, history: History) -> None:
-    """Write a run's result and history into its folder. Raises `HarnessError` if the disk does not take it."""
+    """Write a run's result and history into its folder. Raises `HarnessError` if writing fails."""
     with _one_line_errors(run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
         for name in (*FRAMES, *(name for name in MAY_LACK if not getattr(history, name).empty)):
@@ -79,12 +79,12 @@ def _one_line_errors(path: Path) -> Iterator[None]:
 
 
 def load_run(path: Path) -> tuple[Result, History]:
-    """Read a run back. Raises `UsageError` if the folder does not hold a complete one."""
+    """Read a run back. Raises `UsageError` if the folder does not hold a complete run."""
     return load_result(path), load_frames(path)
 
 
 def load_result(path: Path) -> Result:
-    """Read a run's result alone. Raises `UsageError` if the folder does not hold one."""
+    """Read only a run's result. Raises `UsageError` if the folder does not hold one."""
     file = path / RESULT
     try:
         return decode(file.read_bytes(), str(file))
@@ -93,7 +93,7 @@ def load_result(path: Path) -> Result:
 
 
 def load_frames(path: Path) -> History:
-    """Read a run's history, which is there even if the run was cut off before its result."""
+    """Read only a run's history. Raises `UsageError` if the folder does not hold one."""
     there = [name for name in MAY_LACK if (path / f"{name}.parquet").is_file()]
     frames = {name: read_parquet(path / f"{name}.parquet") for name in (*FRAMES, *there)}
     if "parameters" not in frames["windows"]:
@@ -106,14 +106,14 @@ def load_frames(path: Path) -> History:
 
 
 def _checked_windows(windows: pd.DataFrame) -> pd.DataFrame:
-    """The windows, their texts complete. Raises `UsageError` about the first that cannot have been."""
+    """The windows with missing texts filled in. Raises `UsageError` about the first impossible one."""
     texts = ["label", "fault", "selector", "targets", "evidence"]
     windows = windows.assign(**{name: windows[name].fillna("") for name in texts})
     for row, parameters in windows["parameters"].dropna().items():
         try:
             msgspec.json.decode(parameters, type=dict[str, Parameter])
         except msgspec.DecodeError as error:
-            raise UsageError(f"window {row} has parameters that are no JSON object: {error}.") from error
+            raise UsageError(f"window {row} has parameters that are not a JSON object: {error}.") from error
     wrong = windows[(windows["healed_ns"] < windows["injected_ns"]).fillna(False).to_numpy(dtype=bool)]
     if len(wrong):
         raise UsageError(f"window {wrong.index[0]} was healed before it was injected.")
@@ -121,7 +121,7 @@ def _checked_windows(windows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _from_version_1(windows: pd.DataFrame) -> pd.DataFrame:
-    """A fault was one text then, such as "Latency(delay_ms=50)"; its class is what stands before the bracket."""
+    """Version 1 stored a fault as one text such as "Latency(delay_ms=50)"; its class is the part before the parenthesis."""
     return windows.assign(fault=windows["fault"].astype("string").str.split("(", n=1).str[0])
 
 
@@ -130,12 +130,12 @@ def read_parquet(file: Path) -> pd.DataFrame:
     try:
         table = parquet.read_table(file, pre_buffer=False)
         rows: pd.DataFrame = table.to_pandas(
-            integer_object_nulls=True,  # they would lose digits as floating-point numbers
-            types_mapper=_TEXTS.get,  # as they are, not as Python's objects
+            integer_object_nulls=True,  # integers with nulls would lose digits as floats
+            types_mapper=_TEXTS.get,  # strings stay Arrow's, not Python objects
             split_blocks=True,
             self_destruct=True,
         )
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, RecursionError) as error:  # pyarrow's are of these
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, RecursionError) as error:  # from pyarrow
         raise UsageError(f"Cannot read {file}: {str(error).splitlines()[0]}") from error
     pyarrow.default_memory_pool().release_unused()
     return rows

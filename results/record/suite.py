@@ -18,9 +18,9 @@ class SuiteResult(msgspec.Struct, frozen=True, kw_only=True):
     """The results of the drills that a command was asked for, in the order in which they ran."""
 
     version: int = 1
-    """Of this shape; each result has a version of its own."""
+    """The version of this format; each result has a version of its own."""
     exit_code: int
-    """What the command exits with, if it ends now."""
+    """The exit code of the command if it ended now."""
     results: tuple[Result, ...]
     unfinished: tuple[Unfinished, ...] = ()
     """Drills that broke off, could not run here, or had not begun when the command was interrupted."""

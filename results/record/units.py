@@ -1,4 +1,4 @@
-"""Times of recorded histories in other units than nanoseconds."""
+"""Converts times of recorded histories to nanoseconds."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import pandas as pd
 from harness.model.errors import UsageError
 
 UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-"""By name, how many nanoseconds."""
+"""By the name of a unit, its length in nanoseconds."""
 
 _TIMES: Final = ("sent", "done", "due", "ready")
 
 
 def in_nanoseconds(table: pd.DataFrame, unit: str | None = None) -> pd.DataFrame:
-    """The table with its times in columns `sent_ns`, `done_ns`, …, whole numbers of nanoseconds.
+    """The table with its times in columns `sent_ns`, `done_ns`, …, in whole nanoseconds.
 
-    A column's name tells its unit: `sent_s`, `sent_ms`, `sent_us`. With `unit`, `sent` and `sent_ns` are in it. Fractions of
-    a nanosecond are rounded. Raises `UsageError` if a time is given twice or is no number.
+    A column's name states its unit: `sent_s`, `sent_ms`, `sent_us`. If `unit` is given, `sent` and `sent_ns` are in that unit.
+    Fractions of a nanosecond are rounded. Raises `UsageError` if a time is given twice or is not a number.
     """
     for name in _TIMES:
         units = {f"{name}_{told}": told for told in UNITS}
@@ -54,6 +54,6 @@ def _converted(values: pd.Series, name: str, factor: int) -> pd.Series:
 
 def _nanoseconds(value: object, name: str, row: int, factor: int) -> int:
     try:
-        return round(Decimal(str(value)) * factor)  # exact for what was written as 0.1, which no float is
+        return round(Decimal(str(value)) * factor)  # exact for 0.1, which no float is
     except (InvalidOperation, ValueError, OverflowError) as error:
-        raise UsageError(f"{name!r} in row {row} is {value} (rows count from 0). It takes numbers.") from error
+        raise UsageError(f"{name!r} in row {row} is {value} (rows count from 0). Times must be numbers.") from error

@@ -1,8 +1,8 @@
-"""What nights with the same code, one right after another, tell of the judgement on this machine: an A/A test.
+"""An A/A test of how nights are judged on this machine: nights with the same code, run back to back.
 
-Whatever is found in them is a false alarm, and how far they scatter says how small a change would be found. They tell it before
-there are nights to be judged. Nights of one evening resemble each other more than those of a year, so the history's own
-nights tell more once there are enough of them.
+Whatever is found in them is a false alarm, and their spread shows how small a change would be found. This is known before there
+are any nights to judge. But nights of one evening resemble each other more than those of a year, so the history's own nights
+are better evidence once there are enough of them.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ class AANights:
     """Nights that differ by chance alone."""
 
     nights: int
-    """The most that any figure was measured in."""
+    """How many nights the figure with the most nights has."""
     last_utc: datetime
-    """When the last of them began."""
+    """When the last of the nights began."""
     calibration: Calibration
     judged: tuple[Judged, ...]
-    """Each figure, and how small a change of it would be found."""
+    """Each figure, with the smallest change that would be found."""
 
 
 def aa_nights(series: Iterable[Series], *, orders: int) -> AANights | None:
-    """The A/A test that nights came to which ran for it; of each figure the last so many with one code.
+    """The result of an A/A test, from the nights of each figure that ran the latest code with enough nights.
 
-    They are judged in so many random orders. None if there are too few of them.
+    The nights are judged in `orders` random orders. None if no figure has enough nights.
     """
     taken = [found for one in series if (found := _of_one_code(one)) is not None]
     if not taken:
@@ -49,7 +49,7 @@ def aa_nights(series: Iterable[Series], *, orders: int) -> AANights | None:
 
 
 def _of_one_code(series: Series) -> Series | None:
-    """Its last nights at one commit that are enough to be judged."""
+    """The nights of the latest commit that has enough of them to be judged; None if no commit has."""
     found = None
     for _, of_commit in groupby(series.points, key=lambda point: point.commit):
         points = tuple(of_commit)

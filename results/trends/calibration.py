@@ -1,8 +1,8 @@
-"""How often the judgement of nights raises a false alarm in the noise of this very machine.
+"""How often judging nights raises a false alarm in the noise of this machine.
 
-The nights of a history between two changes are put into a random order, in which no night can have changed anything. Blocks
-of a few nights stay together, so that they resemble each other as they did (H. R. Künsch, "The jackknife and the bootstrap for
-general stationary observations", Ann. Stat. 17, 1989). Whatever is then found is a false alarm.
+The nights between two changes of a history are put into a random order, in which no night can mark a change. Blocks of a few
+nights stay together, so that the correlation between neighbouring nights is kept (H. R. Künsch, "The jackknife and the
+bootstrap for general stationary observations", Ann. Stat. 17, 1989). Whatever is then found is a false alarm.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _USUAL: Final = Options()
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """What came of judging nights in which nothing changed."""
+    """The result of judging nights in which nothing changed."""
 
     nights: int
-    """Judged: each of them for all series together, in all orders."""
+    """How many nights were judged, over all orders. A night counts once for all series together."""
     alarmed: int
-    """Nights after which anything was found, be it a jump that is over by now."""
+    """How many of these nights raised an alarm, including jumps that ended later."""
     series: int
-    """With enough nights to take part."""
+    """How many series had enough nights to take part."""
 
     @property
     def rate(self) -> float | None:
@@ -44,15 +44,12 @@ class Calibration:
 
     @property
     def interval(self) -> Interval:
-        """Of the rate, at 95%."""
+        """The 95% interval of the rate."""
         return wilson(self.alarmed, self.nights)
 
 
 def calibrate(series: Sequence[Series], *, orders: int = 20, seed: int = 0, options: Options = _USUAL) -> Calibration:
-    """Judge the nights of some series in so many random orders.
-
-    Takes as long as judging them so many times.
-    """
+    """Judge the nights of some series in `orders` random orders, each of which takes as long as judging them once."""
     taken = [_without_changes(one, options) for one in series if len(one.points) >= FEWEST]
     nights = alarmed = 0
     random = np.random.default_rng(seed)
@@ -70,7 +67,7 @@ def calibrate(series: Sequence[Series], *, orders: int = 20, seed: int = 0, opti
 
 
 def _without_changes(series: Series, options: Options) -> Series:
-    """The longest stretch of its nights between two changes."""
+    """The longest stretch of a series' nights between two changes."""
     changes = judge([series], options=options).changes
     place = {point.night: at for at, point in enumerate(series.points)}
     bounds = sorted({0, len(series.points), *(place[change.night] for change in changes)})
@@ -79,7 +76,7 @@ def _without_changes(series: Series, options: Options) -> Series:
 
 
 def _in_order(series: Series, blocks: np.ndarray) -> Series:
-    """Its nights with the values of others: blocks change places, all series' alike, since a night's mood hits all of them."""
+    """The series with its values moved between nights in blocks, alike for every series: a bad night affects them all."""
     count = len(series.points)
     order = [at for block in blocks.tolist() for at in range(block * _BLOCK, min((block + 1) * _BLOCK, count))]
     points: list[Point] = [

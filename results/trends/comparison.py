@@ -1,4 +1,4 @@
-"""What a comparison of two systems came to: what `harness compare --json` writes."""
+"""The result of a comparison of two systems: what `harness compare --json` writes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ComparedMetric(msgspec.Struct, frozen=True, kw_only=True):
     effect: float | None
     """None if A's level is 0."""
     interval: tuple[float | None, float | None]
-    """At 95%; a bound is None if the pairs do not give one."""
+    """The 95% interval of the effect; a bound is None if there are too few pairs for one."""
     p_adjusted: float
     verdict: Verdict
 
@@ -35,7 +35,7 @@ class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ComparisonResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a comparison concluded."""
+    """Everything that was concluded from a comparison."""
 
     version: int = 1
     a: str
@@ -44,10 +44,10 @@ class ComparisonResult(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int
     why: str
     pairs: int
-    """That count."""
+    """How many pairs count."""
     most_pairs: int
     alpha: float
-    """How often a comparison of a system with itself may see a difference."""
+    """The probability that comparing a system with itself finds a difference."""
     metrics: tuple[ComparedMetric, ...]
     left_out: tuple[LeftOut, ...]
     wrong: tuple[str, ...]
@@ -60,7 +60,7 @@ class ComparisonResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def metric_of(compared: Compared) -> ComparedMetric:
-    """What is written of a metric."""
+    """The JSON form of one compared metric."""
     low, high = (bound if math.isfinite(bound) else None for bound in compared.interval)
     return ComparedMetric(
         drill=compared.subject.drill,

@@ -1,4 +1,4 @@
-"""Whether a level that changed went there in steps or little by little."""
+"""Whether a level changed in steps or gradually."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BETTER: Final = 0.8
-"""A slope has to leave at most this share of the squares that a single step leaves: few nights favour the more flexible one."""
+"""A slope must leave at most this share of a single step's residual squares: few nights favour the more flexible one."""
 _EARLIER: Final = 8
-"""A slope may begin so many nights before the first step that was found."""
+"""How many nights before the first step a slope may begin."""
 _LATER: Final = 3
+"""And how many nights after it."""
 _CLIP: Final = 5.0
 
 
 def drift_start(values: NDArray[np.float64], steps: Sequence[int]) -> int | None:
-    """The first night of a slope that explains the values better than steps before the given nights; None if none does."""
+    """The first night of a slope that fits better than `steps` (the first nights of new levels); None if none does."""
     bounds = [0, *steps, len(values)]
     parts = [values[begin:end] for begin, end in pairwise(bounds)]
     spread = 1.4826 * float(np.median(np.abs(parts[0] - np.median(parts[0])))) or 1e-9
     middle = float(np.median(parts[0]))
-    flat = np.clip(parts[0], middle - _CLIP * spread, middle + _CLIP * spread)  # a bad night before is no matter of slopes
+    flat = np.clip(parts[0], middle - _CLIP * spread, middle + _CLIP * spread)  # a bad night before the change must not decide
     values = np.concatenate([flat, *parts[1:]])
     stepped = _squares(flat) + sum(_squares(part) for part in parts[1:])
     best, least = None, stepped * (_BETTER if len(steps) == 1 else 1.0)

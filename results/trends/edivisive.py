@@ -1,8 +1,8 @@
-"""Where a series divides into two that differ most, and whether chance does that as well: E-divisive means.
+"""Where a series divides into the two parts that differ most, and whether chance explains that: E-divisive means.
 
 D. S. Matteson and N. A. James, "A nonparametric approach for multiple change point analysis of multivariate data", JASA 109
-(2014), with the Euclidean distance (their alpha = 1), for one division. MongoDB and Apache Otava find changes of performance
-with the same statistic.
+(2014), with the Euclidean distance (their alpha = 1), for one division. MongoDB and Apache Otava use the same statistic to find
+performance changes.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_SEGMENT: Final = 3
-"""No shorter stretch of nights counts as a level of its own."""
+"""The fewest nights that count as a level of their own."""
 
 
 class Division(NamedTuple):
     """The best division of some values."""
 
     first_after: int
-    """The index of the first value after it."""
+    """The index of the first value of the second part."""
     p: float
-    """The share of random orders of the values, the given one included, that divide as well or better; 1.0 if not tested."""
+    """The share of random orders of the values, the given one included, that divide as well or better; 1 if not tested."""
 
 
 def divide(values: NDArray[np.float64], *, permutations: int = 0, seed: int = 0) -> Division | None:
-    """The division with the largest energy distance, each side at least `MIN_SEGMENT` long; None for fewer values than that.
+    """The division with the largest energy distance, with at least `MIN_SEGMENT` values on each side; None for too few values.
 
-    The permutation test takes the values as exchangeable under the null hypothesis. Nights that resemble their neighbours are
-    not, so its p alone is too small for them.
+    The permutation test assumes that the values are exchangeable under the null hypothesis. Nights that are correlated with
+    their neighbours are not, so for them its p alone is too small.
     """
     if len(values) < 2 * MIN_SEGMENT:
         return None
@@ -44,11 +44,11 @@ def divide(values: NDArray[np.float64], *, permutations: int = 0, seed: int = 0)
 
 
 def _energies(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The scaled energy distance between both sides of every division of each row; the first is before index `MIN_SEGMENT`."""
+    """The scaled energy distance between the two sides of each row's divisions; the first divides at index `MIN_SEGMENT`."""
     length = rows.shape[1]
     distances = np.abs(rows[:, :, None] - rows[:, None, :])
     to_earlier = np.tril(distances).sum(axis=2)
-    within_before = np.cumsum(to_earlier, axis=1)[:, :-1]  # of the pairs among the first n values
+    within_before = np.cumsum(to_earlier, axis=1)[:, :-1]  # over the pairs among the first n values
     to_later = np.triu(distances).sum(axis=2)
     within_after = np.cumsum(to_later[:, ::-1], axis=1)[:, ::-1][:, 1:]
     between = within_before[:, -1:] + to_earlier[:, -1:] - within_before - within_after

@@ -1,4 +1,4 @@
-"""Drills that sometimes pass and sometimes do not, though nothing was changed in between."""
+"""Flaky drills: they sometimes pass and sometimes fail, although nothing changed in between."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ class SeedMix:
 
 @dataclass(frozen=True, kw_only=True)
 class Flaky:
-    """A drill whose runs at one commit ended differently. Counted are all runs at commits at which it has passed."""
+    """A drill whose runs at one commit ended differently. Only runs at commits at which it passed at least once are counted."""
 
     drill: str
     commits: tuple[str, ...]
-    """Those at which it both passed and failed, the earliest first."""
+    """The commits at which it both passed and failed, the earliest first."""
     runs: int
-    """Those that could be judged."""
+    """How many runs could be judged."""
     failed: int
-    """Those of them that did not end as the drill expects."""
+    """How many of these did not end as the drill expects."""
     unknown: int
-    """Runs that could not be judged; they are not among `runs`."""
+    """How many runs could not be judged; they are not among `runs`."""
     by_seed: tuple[SeedMix, ...]
     kind: Literal["by chance", "by seed", "not known"]
-    """By chance if runs with one seed at one commit ended differently. By seed if each failing seed failed again at the same
-    commit: it repeats the failure. Not known if seeds were not run again."""
+    """By chance if runs with one seed at one commit ended differently. By seed if each failing seed failed every time at the
+    same commit, and at least twice. Not known if failing seeds were not run again."""
     last_night: str
     """The last night in which a counted run failed."""
     example: RunOutcome
-    """The last run of it that failed."""
+    """The last counted run that failed."""
 
     @property
     def rate(self) -> float:
@@ -49,7 +49,7 @@ class Flaky:
 
     @property
     def interval(self) -> Interval:
-        """Of the rate, 95%."""
+        """The 95% interval of the rate."""
         return wilson(self.failed, self.runs)
 
 
@@ -57,10 +57,10 @@ _Run = tuple[Night, RunOutcome]
 
 
 def flaky_drills(nights: Sequence[Night]) -> tuple[Flaky, ...]:
-    """The drills with a mix of runs at one commit, in the last 30 nights; the one that fails most often first.
+    """The drills that both passed and failed at one commit in the last 30 nights; the one that fails most often first.
 
-    `nights` are all nights, the earliest first. Only runs of a drill as it was last defined count. Nights without a commit are
-    left out: what they ran may have been changed in between.
+    `nights` are all nights, the earliest first. Only runs with a drill's latest definition count. Nights without a commit are
+    left out: their code may have changed in between.
     """
     last = nights[-WINDOW_NIGHTS:]
     definitions = {run.drill: run.definition for night in last for run in night.runs}

@@ -1,7 +1,7 @@
-"""Which metrics moved, in which night, by how much; and how small a change would have been seen.
+"""Which metrics moved, in which night, by how much; and the smallest change that would be found.
 
 Decisions are made night by night (`scan`), on night figures: the Hodges-Lehmann estimate of a night's runs. The runs of a night
-share the machine's mood, so they are one observation, not several.
+share the machine's state, so they are one observation, not several.
 """
 
 from __future__ import annotations
@@ -31,36 +31,36 @@ Array = NDArray[np.float64]
 
 NIGHTS_OF_A_YEAR: Final = 365
 _POWER: Final = 1.6449
-"""The normal deviate that is exceeded with a chance of 5%: what is found with a chance of 95% lies so far beyond the bound."""
+"""The normal deviate that is exceeded with a probability of 5%: an effect this far beyond the bound is found with 95%."""
 _NIGHTS_AFTER: Final = 5
 _INTERVAL: Final = 1.96
 _OF_LEAST: Final = 0.25
-"""A spread below this share of the smallest change that counts is taken to be so large: nothing is gained by a smaller one."""
+"""The spread is taken to be at least this share of the smallest change that counts; a smaller one would gain nothing."""
 _GOES_ON: Final = 30
-"""A drift that is found again within so many nights is the same one, still going on."""
+"""A drift that is found again within this many nights is the same one, continuing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What may be chosen of a judgement."""
+    """Options of a judgement."""
 
     false_alarms_per_year: float = 0.5
-    """Over all series together, if every night is looked at and nothing ever changes."""
+    """Over all series together, if there is a night every day and nothing ever changes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Row:
-    """A series as it is computed with."""
+    """A series prepared for computing."""
 
     series: Series
     scale: Scale
     values: Array
-    """A figure for each night, on the scale."""
+    """One figure for each night, on the scale."""
     seed: int
 
 
 def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options()) -> Findings:
-    """Judge every series of some histories together: what is found is corrected for their number.
+    """Judge all series together, corrected for their number.
 
     The same series and seed give the same findings, in whatever order the series are given.
     """
@@ -82,7 +82,7 @@ def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options
         in_one = _worse(row, aligned, smallest_jump(row.scale, aligned, usual[metric], len(usual) * metrics[metric]))
         in_five = _smallest(row, aligned, len(rows), alpha)
         if in_five is not None and in_one is not None:
-            in_five = min(in_five, in_one)  # what the first night shows, the first five show
+            in_five = min(in_five, in_one)  # a change that one night shows, five nights show
         judged.append(
             Judged(
                 series=row.series,
@@ -105,10 +105,10 @@ def judge(series: Sequence[Series], *, seed: int = 0, options: Options = Options
 
 
 def night_figures(series: Series, scale: Scale) -> Array:
-    """One figure a night: the Hodges-Lehmann estimate of its runs, the median of the means of all pairs of them, on the scale.
+    """One figure for each night, on the scale: the Hodges-Lehmann estimate, the median of the means of all pairs of its runs.
 
-    J. L. Hodges and E. L. Lehmann, "Estimates of location based on rank tests", Ann. Math. Stat. 34 (1963): nearly as exact as
-    the mean, and three of ten runs may be off.
+    J. L. Hodges and E. L. Lehmann, "Estimates of location based on rank tests", Ann. Math. Stat. 34 (1963): nearly as efficient
+    as the mean, and robust against outliers in up to three of ten runs.
     """
     figures = np.empty(len(series.points))
     counts = np.array([len(point.values) for point in series.points])
@@ -152,7 +152,7 @@ def _floor(row: _Row) -> float:
 
 
 def _findings(row: _Row, aligned: Array, accepted: Sequence[Accepted]) -> list[Finding]:
-    """The changes of a series: kinds, levels, intervals. A drift that was found again while it went on is one finding."""
+    """A series' changes with kinds, levels and intervals. A drift that was found again while it continued is one finding."""
     bounds = [0, *(change.first_after for change in accepted), len(row.values)]
     found: list[Finding] = []
     at = 0
@@ -213,16 +213,16 @@ def _smallest(row: _Row, aligned: Array, family: int, alpha: float) -> float | N
 
 
 def _worse(row: _Row, aligned: Array, difference: float | None) -> float | None:
-    """The relative change for the worse that a difference on the scale amounts to, at the level of the last nights.
+    """The relative change for the worse that corresponds to a difference on the scale, at the level of the last nights.
 
-    None if the metric cannot change so far.
+    None if the metric cannot change that far.
     """
     if difference is None:
         return None
     scale, level = row.scale, float(np.median(aligned[-REACH:]))
     worse = 1.0 if row.series.metric.better == "lower" or scale.transform == "share" else -1.0
     before, after = scale.back(level), scale.back(level + worse * difference)
-    if scale.transform == "share" and after < 0:  # nothing that can happen would show
+    if scale.transform == "share" and after < 0:  # no possible change would show
         return None
     return abs(scale.effect(before, after))
 

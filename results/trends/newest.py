@@ -1,4 +1,4 @@
-"""Which series jumped in the newest nights, and in which night that became certain."""
+"""Which series jumped in the newest nights, and which night made that certain."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Array = NDArray[np.float64]
 
 
 def newest_jumps(series: Sequence[Series], scales: Sequence[Scale], figures: Sequence[Array]) -> list[Finding]:
-    """The jumps that the newest night still shows. `figures` are the nights' figures without the changes found before.
+    """The jumps that the newest night still shows. `figures` are the nights' figures with earlier changes removed.
 
-    Those of one night are corrected together: by Benjamini and Hochberg's procedure over the drills that measure a metric,
-    since a change of the system moves several drills in the same night and each of them is evidence for the others; and by
-    Bonferroni's over the metrics, since the tail of one drill's latencies is no evidence for their largest. A single night of a
-    single figure that no other one bears out has to be more certain: see `LONE`.
+    The jumps of one night are corrected together: by Benjamini and Hochberg's procedure over the drills that measure a metric,
+    since a change of the system moves several drills in the same night, each of which is evidence for the others; and by
+    Bonferroni's over the metrics, since a drill's p99 is no evidence for its maximum. A single night of a single figure that no
+    other one corroborates must be more certain: see `LONE`.
     """
     seen: dict[tuple[int, str], str] = {}
     findings: list[Finding] = []
@@ -38,12 +38,12 @@ def newest_jumps(series: Sequence[Series], scales: Sequence[Scale], figures: Seq
 
 
 def mornings_with_jumps(series: Sequence[Series], scales: Sequence[Scale], figures: Sequence[Array]) -> set[str]:
-    """The nights after which a jump was told, of all."""
+    """All nights that showed a jump on the morning after them."""
     return {night for night, measured in _by_night(series) if _certain(series, scales, figures, measured)}
 
 
 def usual_spreads(metrics: Sequence[Metric], figures: Sequence[Array]) -> dict[Metric, float]:
-    """By metric, how many times as far as is usual anywhere its nights scatter."""
+    """By metric, the spread of its nights as a multiple of the usual one."""
     of_metric: dict[Metric, list[Array]] = {}
     for metric, nights in zip(metrics, figures, strict=True):
         of_metric.setdefault(metric, []).append(nights)
@@ -53,7 +53,7 @@ def usual_spreads(metrics: Sequence[Metric], figures: Sequence[Array]) -> dict[M
 def _certain(
     series: Sequence[Series], scales: Sequence[Scale], figures: Sequence[Array], measured: Mapping[int, int]
 ) -> dict[int, tuple[Jump, float]]:
-    """By series, its jump and adjusted p, of those whose last night measured is the given number of nights."""
+    """The significant jumps with their adjusted p, by series. `measured` says how many nights of each series are considered."""
     of_metric: dict[Metric, list[int]] = {}
     for at in measured:
         of_metric.setdefault(series[at].metric, []).append(at)
@@ -82,7 +82,7 @@ def _is_worse(metric: Metric, scale: Scale, jumped: Jump) -> bool:
 
 
 def _runs_agree(series: Series, scale: Scale, count: int, jumped: Jump) -> bool:
-    """Whether four of five runs of each night that jumped are at least half as far off: one stopped run makes no night."""
+    """Whether four of five runs of each jumped night are at least half as far from the level: one stalled run is not a jump."""
     for point in series.points[count - jumped.count : count]:
         runs = (scale.forward(np.array(point.values)) - jumped.level) * np.sign(jumped.difference)
         if np.partition(runs, len(runs) // 5)[len(runs) // 5] < abs(jumped.difference) / 2:
@@ -91,9 +91,9 @@ def _runs_agree(series: Series, scale: Scale, count: int, jumped: Jump) -> bool:
 
 
 def _by_night(series: Sequence[Series], newest: int | None = None) -> list[tuple[str, dict[int, int]]]:
-    """The nights in order; for each the series that were measured in it, with how many nights they had by then.
+    """The nights in order, each with the series measured in it and how many nights these had by then.
 
-    All nights, or only the newest so many of each series.
+    All nights, or only the `newest` ones of each series.
     """
     measured: dict[tuple[datetime, str], dict[int, int]] = {}
     for at, one in enumerate(series):

@@ -1,4 +1,4 @@
-"""All that there is to say in the morning: how the last night ended, what moved, what is left of the error budgets."""
+"""Everything to report in the morning: how the last night ended, what moved, what is left of the error budgets."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Nightly:
     objective: float = OBJECTIVE
     """The share of runs that should meet each SLO."""
     calibration: Calibration | None = None
-    """How often the judgement is wrong in the noise of these nights; None if that was not measured."""
+    """How often the judgement raises false alarms in the noise of these nights; None if that was not measured."""
     aa: AANights | None = None
-    """The same, and how small a change would be found, by nights that ran for it alone, on the ground of the last night; None
-    if there are none."""
+    """The same, and the smallest change that would be found, from calibration nights with the last night's baselines; None if
+    there are none."""
 
     @property
     def last(self) -> Night:
@@ -36,7 +36,7 @@ class Nightly:
 
     @cached_property
     def budgets(self) -> tuple[Budget, ...]:
-        """Of every SLO; the one with the least left first."""
+        """The budget of every SLO, the one with the least left first."""
         return budgets(self.nights, self.objective)
 
     @cached_property
@@ -50,17 +50,17 @@ class Nightly:
 
     @property
     def missed(self) -> list[RunOutcome]:
-        """Those that did nothing wrong, but missed an SLO."""
+        """The runs of the last night that did nothing wrong, but missed an SLO."""
         return [run for run in self.last.runs if not run.as_expected and run.verdict == "slo"]
 
     @property
     def unknown(self) -> list[RunOutcome]:
-        """Those that could not be judged."""
+        """The runs of the last night that could not be judged."""
         return [run for run in self.last.runs if not run.as_expected and run.verdict == "unknown"]
 
     @cached_property
     def new(self) -> tuple[Finding, ...]:
-        """The changes that the last night made certain, and jumps that it still shows: what this morning is about."""
+        """The changes that the last night made certain, and the jumps that it still shows: this morning's news."""
         return tuple(change for change in self.findings.changes if change.news(self.last.name))
 
     @property
@@ -75,14 +75,14 @@ class Nightly:
 
     @property
     def not_counted(self) -> list[RunOutcome]:
-        """A run of the last night of each drill that was judged, but none of whose runs counts when figures are compared."""
+        """One run of the last night for each drill that was judged, but has no run whose figures may be compared."""
         counted = {judged.series.drill for judged in self.measured}
         found = {run.drill: run for run in self.last.runs if run.not_counted and run.verdict != "unknown"}
         return [run for drill, run in found.items() if drill not in counted]
 
     @property
     def compared(self) -> list[Judged]:
-        """Those of them that have enough nights behind them to be compared."""
+        """The figures of the last night that have enough earlier nights to be compared with."""
         return [judged for judged in self.measured if judged.smallest_at_once is not None]
 
     @property
@@ -90,7 +90,7 @@ class Nightly:
         """1 if the last night showed wrong behaviour; 3 if it made a regression certain or missed an SLO; 4 if it broke off,
         has a run that could not be judged, or figures that cannot be compared; 0 if nothing moved for the worse.
 
-        A regression outweighs what is unknown: it stays one, whatever else there may have been.
+        A regression outweighs what is unknown: it is one whatever else there was.
         """
         if self.wrong:
             return EXIT_CODES["fail"]

@@ -1,4 +1,4 @@
-"""What became of the nights: how each of their runs ended, and on what it ran. Error budgets and the matrix come from this."""
+"""How the runs of each night ended, and what the night ran on: the input of error budgets and of the matrix of nights."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class RunOutcome:
 
     drill: str
     definition: str
-    """A digest of what the drill is: an edited drill is another one."""
+    """A digest of the drill: an edited drill counts as a different one."""
     seed: int
     verdict: RunVerdict
     as_expected: bool
-    """Whether the run ended as its drill says it should: a known bug that was caught is a failed run as expected."""
+    """Whether the run ended as its drill expects: a run that fails because it caught a known bug did."""
     why: str
-    """What was wrong, or why it cannot be told; empty for a run that passed."""
+    """What was wrong, or why the run could not be judged; empty for a run that passed."""
     slos: tuple[SLOResult, ...] = ()
     not_counted: str = ""
     """Why its figures do not count when nights are compared, such as a machine that was busy; empty if they do."""
@@ -48,7 +48,7 @@ class Night:
 
 
 def changed_facts(earlier: Night, later: Night) -> str:
-    """What the later night ran on that the earlier did not: "Python 3.11.2 → 3.12.1, numpy gone"; empty if nothing."""
+    """How the facts of two nights differ: "Python 3.11.2 → 3.12.1, numpy gone"; empty if they do not."""
     before, after = dict(earlier.facts), dict(later.facts)
     changes = []
     for name in dict.fromkeys((*before, *after)):

@@ -1,8 +1,8 @@
-"""Two systems run in turn: is one better, and which differences can be excluded?
+"""Compares two systems in paired runs: is one better, and which differences can be excluded?
 
-Each pair is a run of A and a run of B, one after the other and every other time the other way round (ABBA), so that a machine
-that grows slower favours neither. If A and B are alike, every pair may as well have its signs the other way round: that is all
-that the test assumes (R. A. Fisher, "The Design of Experiments", 1935).
+Each pair is a run of A and a run of B in alternating order (ABBA), so that a machine that gets slower favours neither. If A and
+B are equal, the difference of each pair is as likely to have the opposite sign: that is all that the test assumes (R. A.
+Fisher, "The Design of Experiments", 1935).
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ Verdict = Literal["worse", "better", "small", "none"]
 """`worse`, `better`: beyond chance, and large enough to count. `small`: beyond chance only. `none`: no difference was seen."""
 
 ALPHA: Final = 0.01
-"""How often a comparison of a system with itself may see a difference in any metric of any drill."""
+"""The probability that comparing a system with itself finds a difference in any metric of any drill."""
 FEWEST_PAIRS: Final = 6
 _CONFIDENCE: Final = 0.95
 _WINSORISED: Final = 3.0
-"""A difference counts no more than so many times the median of all: a disturbed pair is not to hide what the others show."""
+"""Differences are cut at this multiple of their median size: a disturbed pair must not hide what the others show."""
 _ALL_SIGNS: Final = 13
-"""Up to so many pairs, every combination of signs is looked at; above, a sample of them."""
+"""Up to this many pairs, all combinations of signs are enumerated; with more pairs, a sample of them."""
 _SAMPLED: Final = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is compared: a metric of a drill."""
+    """A metric of a drill, which is compared."""
 
     drill: str
     metric: Metric
@@ -46,34 +46,34 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """What some pairs say about one metric of one drill."""
+    """The comparison of one metric of one drill."""
 
     subject: Subject
     pairs: int
     a: float
     b: float
-    """The levels, in the metric's unit: A's median, and what B's is by the differences of the pairs."""
+    """The levels, in the metric's unit: A's is its median, B's is A's plus the typical difference of the pairs."""
     effect: float
-    """B's relative to A's; of a share, how much more is missing to 1."""
+    """B's level relative to A's; for a share, the relative change of what is missing to 1."""
     interval: tuple[float, float]
-    """Of the effect, at 95%: J. A. Hartigan, "Using subsample values as typical values", JASA 64 (1969)."""
+    """The 95% interval of the effect: J. A. Hartigan, "Using subsample values as typical values", JASA 64 (1969)."""
     p_adjusted: float
     """Corrected for all metrics of all drills: P. H. Westfall and S. S. Young, "Resampling-Based Multiple Testing", 1993."""
     verdict: Verdict
 
     @property
     def excluded(self) -> float:
-        """Relative differences larger than this are excluded, at 95%."""
+        """Relative differences larger than this are excluded, with 95% confidence."""
         return max(abs(bound) for bound in self.interval)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What is known after some pairs."""
+    """One look at the pairs so far."""
 
     compared: tuple[Compared, ...]
     decided: bool
-    """Whether more pairs would change nothing that matters."""
+    """Whether the comparison is over: more pairs would change nothing that matters."""
 
     @property
     def regressed(self) -> bool:
@@ -81,11 +81,11 @@ class Look:
 
 
 class Comparison:
-    """Pairs as they come in, looked at after each, for at most `most_pairs`.
+    """A group-sequential comparison: it looks at the pairs after each one, of at most `most_pairs`.
 
-    How much of the chance of a false alarm the looks so far may spend follows O'Brien and Fleming's bounds, as a function of
-    the share of pairs that are in (K. K. G. Lan and D. L. DeMets, "Discrete sequential boundaries for clinical trials",
-    Biometrika 70, 1983). What a look spends is counted exactly, over the signs that no earlier look would have rejected.
+    The looks so far may spend a part of `alpha` that follows O'Brien and Fleming's spending function of the share of pairs made
+    (K. K. G. Lan and D. L. DeMets, "Discrete sequential boundaries for clinical trials", Biometrika 70, 1983). What a look
+    spends is counted exactly, over the combinations of signs that no earlier look would have rejected.
     """
 
     def __init__(self, most_pairs: int, *, alpha: float = ALPHA, seed: int = 0) -> None:
@@ -100,7 +100,7 @@ class Comparison:
         return len(self._differences)
 
     def add(self, pair: Mapping[Subject, tuple[float, float]]) -> Look:
-        """One more pair: for each metric that both runs measured, A's value and B's. Look at all pairs so far."""
+        """Add a pair, A's and B's value of each metric that both runs measured, and look at all pairs so far."""
         self._differences.append(pair)
         subjects = sorted({subject for pair in self._differences for subject in pair}, key=_order)
         values = {subject: self._values(subject) for subject in subjects}
@@ -116,28 +116,28 @@ class Comparison:
         return Look(compared=compared, decided=self.pairs >= FEWEST_PAIRS and (worse or _nothing_left(compared)))
 
     def _values(self, subject: Subject) -> tuple[Array, Array]:
-        """A's values, and the differences to B's on the metric's scale; a pair that lacks the metric is no difference."""
+        """A's values, and the differences from A to B on the metric's scale; NaN for a pair that lacks the metric."""
         scale = scale_of(subject.metric)
         pairs = np.array([pair.get(subject, (math.nan, math.nan)) for pair in self._differences])
         scaled = scale.forward(pairs)
         return pairs[:, 0], scaled[:, 1] - scaled[:, 0]
 
     def _statistics(self, differences: Array) -> tuple[Array, Array]:
-        """The sum over the root of the squares: for each metric, and the largest of them for each combination of signs."""
+        """Each metric's statistic, |sum| / root of the sum of squares, and the largest one for each combination of signs."""
         norms = np.sqrt((differences**2).sum(axis=1))
         scaled = differences / np.where(norms > 0, norms, 1.0)[:, None]
         of_signs = np.abs(self._signs[:, : self.pairs] @ np.abs(scaled).T).max(axis=1, initial=0.0)
         return np.abs(scaled.sum(axis=1)), of_signs
 
     def _bound(self, of_signs: Array) -> float:
-        """The least statistic at which this look rejects, so that all looks have spent no more than they may."""
+        """The smallest statistic at which this look rejects, so that the looks so far spend no more than they may."""
         allowance = self._spent_by(self.pairs / self._most)
         open_ = np.sort(of_signs[~self._stopped])[::-1]
         affordable = int(allowance * len(of_signs) + 1e-9) - int(np.count_nonzero(self._stopped))
         bound = math.inf
         if affordable > 0 and len(open_):
             if affordable < len(open_):
-                rest = open_[affordable] * (1 + 1e-9)  # the largest that must not be rejected
+                rest = open_[affordable] * (1 + 1e-9)  # the largest statistic that must not be rejected
                 above = open_[:affordable][open_[:affordable] > rest]
                 bound = float(above[-1]) * (1 - 1e-12) if len(above) else math.inf
             else:
@@ -159,7 +159,7 @@ def _signs(pairs: int, seed: int) -> Array:
 
 
 def _winsorised(differences: Array) -> Array:
-    """The differences, the largest cut; by their size alone, so that every combination of signs is cut alike."""
+    """The differences with large ones cut, by size only, so that every combination of signs is cut alike."""
     known = np.nan_to_num(differences)
     sizes = np.abs(known[known != 0])
     most = _WINSORISED * float(np.median(sizes)) if len(sizes) else 0.0
@@ -186,7 +186,7 @@ def _compared(subject: Subject, a: Array, differences: Array, *, beyond: bool, p
 
 
 def _typical(values: Array) -> tuple[float, float, float]:
-    """Bounds and middle of the means of all subsets: they divide the line evenly, as seen from the true middle."""
+    """The interval and median of the means of all subsets; the true centre is equally likely between any two of these means."""
     count = len(values)
     if count < 2:
         return -math.inf, float(values.sum()), math.inf

@@ -1,4 +1,4 @@
-"""What a history of nights holds, as trends are computed from it."""
+"""Reads a history of nights for trends."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from results.trends.slo_budget import OBJECTIVE
 
 _ORDERS: Final = 20
 _CALIBRATED_POINTS: Final = 100_000
-"""A history is judged in so many random orders, or in fewer if it has more points than this: it takes as long each time."""
+"""A history is judged in `_ORDERS` random orders, or in fewer if they would judge more points than this in all."""
 
 
 def judged(
     database: HistoryDatabase, *, last: str | None = None, objective: float = OBJECTIVE, calibrated: bool = False
 ) -> Nightly:
-    """All nights of a history together, or those up to one, as it is judged in the morning after it.
+    """Judge all nights of a history, or those up to `last`, as on the morning after it.
 
-    `calibrated`: it is measured as well how often that is wrong. Raises `UsageError` if no night is over.
+    `calibrated`: also measure how often the judgement raises false alarms. Raises `UsageError` if no night is over.
     """
     nights = nights_of(database)
     if last is not None:
@@ -45,7 +45,7 @@ def judged(
 
 
 def aa_test(database: HistoryDatabase, measured: Container[tuple[str, str]]) -> AANights | None:
-    """What `harness nightly --calibrate` has recorded of some drills, each with the baseline that it is to tell of."""
+    """The A/A test from what `harness nightly --calibrate` recorded, for the given pairs of drill and baseline."""
     series = [one for one in series_of(database, calibration=True) if (one.drill, one.baseline) in measured]
     return aa_nights(series, orders=_orders(series))
 
@@ -55,7 +55,7 @@ def _orders(series: Sequence[Series]) -> int:
 
 
 def _until(every: Iterable[Series], names: Container[str]) -> Iterator[Series]:
-    """Of each series the points of some nights, if it has any."""
+    """Each series with only the points of the given nights; series without such a point are left out."""
     for series in every:
         points = tuple(point for point in series.points if point.night in names)
         if points:
@@ -63,7 +63,7 @@ def _until(every: Iterable[Series], names: Container[str]) -> Iterator[Series]:
 
 
 def nights_of(database: HistoryDatabase, *, since: datetime | None = None) -> list[Night]:
-    """Every night that is over, complete or not, with how its runs ended, the earliest first; none for calibration."""
+    """Every night that is over, complete or not, with how its runs ended, the earliest first. No calibration nights."""
     runs: dict[str, list[RunOutcome]] = {}
     for run in database.runs(since=since):
         runs.setdefault(run.night, []).append(_outcome(run))
@@ -99,10 +99,10 @@ def _outcome(run: RecordedRun) -> RunOutcome:
 def series_of(
     database: HistoryDatabase, *, drill: str | None = None, since: datetime | None = None, calibration: bool = False
 ) -> list[Series]:
-    """Every metric of every drill, or of one, as far as nights may be compared; by drill, metric and first night.
+    """Every metric of every drill, or of one, in series of comparable nights; sorted by drill, metric and first night.
 
-    Only runs that count, in complete nights, are in it: a night that broke off, or all of whose runs were unknown, is a gap.
-    `calibration`: of the nights that ran for it alone; else of all others.
+    They hold only runs that count, in complete nights: a night that broke off, or whose runs were all unknown, is a gap. With
+    `calibration`, the series of calibration nights only; without it, those of all other nights.
     """
     found = list(recorded_series(database, drill=drill, since=since, calibration=calibration))
     nights = {night.name: night for night in database.nights(since=since)}

@@ -1,4 +1,4 @@
-"""What keeps a series from being judged, or what a reader of its judgement should know."""
+"""Remarks on a series: why it is not judged, or what a reader should know about its judgement."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Final
 from results.trends.series import Series
 
 FEWEST: Final = 8
-"""Nights before anything but a jump can be found: five, and three after them."""
+"""The fewest nights in which anything but a jump can be found: five, and three after them."""
 
 
 def notes(series: Series, all_series: Sequence[Series]) -> tuple[str, ...]:
-    """A line each; `all_series` are what it is judged together with."""
+    """The remarks on a series, a line each. `all_series` are those that it is judged together with."""
     if not series.points:
         return ("never measured",)
     same_drill = [one for one in all_series if one.drill == series.drill and one.points]

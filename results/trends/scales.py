@@ -1,4 +1,4 @@
-"""On which scale a metric is compared, and the smallest change of it that counts."""
+"""The scale on which a metric is compared, and the smallest change that counts."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Transform = Literal["log", "share", "linear"]
 `linear`: the values themselves."""
 
 _SHARE_OFFSET: Final = 1e-4
-"""Added to a share before its logarithm (Tukey's "started" logarithm, Exploratory Data Analysis, 1977): one failed call more or
-less of a hundred thousand is no change, while 99.9% and 99.0% are a factor of ten."""
+"""Added to what is missing to 1 before taking the logarithm (Tukey's "started" logarithm, Exploratory Data Analysis, 1977): one
+failed call more in a hundred thousand is not a change, while 99.9% and 99.0% are about a factor of ten apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,16 +26,16 @@ class Scale:
 
     transform: Transform
     least_relative: float
-    """As a share of the value before; for a share, of what was missing to 1."""
+    """As a share of the value before; for a `share`, of what was missing to 1."""
     least_absolute: float
     """In the metric's unit."""
     usual_spread: float
-    """The standard deviation from night to night that is usual on a machine which others use as well: on this scale, or as a
-    share of the level if that is linear. As in histories of this project's own drills, where one pause of the machine makes a
-    p99 of a short run five times as large."""
+    """The usual standard deviation from night to night on a shared machine: on this scale, or as a share of the level if the
+    scale is linear. It comes from histories of this project's own drills, in which one pause of the machine makes the p99 of a
+    short run five times as large."""
 
     def forward(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values on this scale. A logarithm of nothing is that of the least amount that counts."""
+        """Values on this scale. A value near 0 is raised to the smallest change that counts before taking the logarithm."""
         if self.transform == "log":
             return np.log(np.maximum(values, self.least_absolute or 1e-12))
         if self.transform == "share":
@@ -51,7 +51,7 @@ class Scale:
         return value
 
     def effect(self, before: float, after: float) -> float:
-        """The relative change from one value of the metric to another; of a share, that of what is missing to 1."""
+        """The relative change from one value of the metric to another; for a share, of what is missing to 1."""
         if self.transform == "share":
             return (1.0 - after + _SHARE_OFFSET) / (1.0 - before + _SHARE_OFFSET) - 1.0
         return after / before - 1.0 if before else math.copysign(math.inf, after) if after else 0.0
@@ -61,9 +61,10 @@ class Scale:
         return abs(after - before) >= self.least_absolute and abs(self.effect(before, after)) >= self.least_relative
 
     def least(self, level: float, *, times: float = 1.0) -> float:
-        """About the smallest difference on this scale that counts, at a level of the metric, or one so many times as large.
+        """About the smallest difference on this scale that counts at a level of the metric, or one for a change `times` as
+        large.
 
-        As many times on the scale of the metric: a logarithm of what is nearly nothing has no room for twenty times as much.
+        The multiple is taken in the metric's unit, not on a logarithmic scale: close to 0 that would leave no room for it.
         """
         absolute = times * self.least_absolute
         if self.transform == "log":
@@ -90,12 +91,12 @@ _BY_UNIT: Final = {
     "": Scale(transform="share", least_relative=0.25, least_absolute=0.0003, usual_spread=0.5),
 }
 _COUNTS: Final = Scale(transform="linear", least_relative=0.05, least_absolute=0.5, usual_spread=0.05)
-"""Of what has no unit and is good if low, such as how often processes were started."""
+"""For metrics without a unit of which less is better, such as how often processes were started."""
 _OTHERS: Final = Scale(transform="log", least_relative=0.05, least_absolute=0.0, usual_spread=0.1)
 
 
 def scale_of(metric: Metric) -> Scale:
-    """The scale of a metric: by its name, else by its unit. A window's own recovery is compared as the run's is."""
+    """The scale of a metric, by its name or else by its unit. The recovery of one window has the same scale as the run's."""
     name = "recovery" if metric.name.startswith("recovery") and metric.unit == "s" else metric.name
     if (named := _BY_NAME.get(name)) is not None:
         return named

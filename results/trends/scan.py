@@ -1,8 +1,8 @@
-"""Going through the nights one by one, as they came: after which one was it certain that a level had changed?
+"""Scans the nights one by one, in order: after which one was it certain that a level had changed?
 
-Each night, the mean of the newest `k` nights is compared with that of the nights before them, for several `k`. What a night's
-decision rests on are only that night and those before it, so that what was told one morning is the same on every later page,
-and false alarms can be counted per night and per year.
+After each night, the mean of the newest `k` nights is compared with that of the nights before them, for several `k`. A night's
+decision depends only on that night and earlier ones, so what one morning reported stays the same on every later page, and
+false alarms can be counted per night and per year.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from results.trends.jumps import FEWEST_BEFORE, MOST_AFTER
 Array = NDArray[np.float64]
 
 RECENT: Final = np.array([3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30])
-"""So many of the newest nights are compared with those before them."""
+"""How many of the newest nights are compared with those before them."""
 REACH: Final = 90
-"""So many nights at most the noise is estimated from, and a level is compared with."""
+"""The most nights from which noise is estimated, and with which a level is compared."""
 _HELD_BACK: Final = (5, 4)
-"""At least so many of the newest nights, and this part of all, say nothing of the noise: a change would look like it."""
+"""The noise is estimated without the newest nights, which a change would affect: at least 5 of them, or one in 4 of all."""
 _CLIP: Final = 4.0
-"""Scores are winsorised here, in standard deviations (P. J. Huber, "Robust estimation of a location parameter", 1964): a single
-bad night cannot make a level."""
+"""Scores are winsorised at this many standard deviations (P. J. Huber, "Robust estimation of a location parameter", 1964): a
+single bad night cannot make a level."""
 _DECILES_APART: Final = 2.5631
-"""So many standard deviations lie between the first and the ninth decile of a normal distribution. Deciles, since the quartiles
-of a machine with two moods may see one of them only."""
+"""The distance between the first and the ninth decile of a normal distribution, in standard deviations. Deciles, because the
+quartiles of a machine that alternates between two levels may see only one of them."""
 _USUAL_CORRELATION: Final = 0.2
 _CORRELATIONS_APART: Final = 0.02
-"""The correlation of a night with the next that is taken to be usual, and the variance of it from series to series."""
+"""The prior of the correlation between consecutive nights: its mean, and its variance between series."""
 _ROWS_OF_PRIOR: Final = 3
-"""What is taken to be usual counts as much as so many series."""
+"""The prior weighs as much as this many series."""
 _MOST_CORRELATION: Final = 0.8
 _KNOWN: Final = 1
-"""More nights than that, and a machine has been seen to have such nights."""
+"""If more earlier nights than this were as bad, the machine is known to have such nights."""
 _FEW: Final = 6
 _AGREEING: Final = 3.0
-"""The mean of so few nights is at least so many of its standard errors, by those nights alone, from the old level."""
+"""The mean of up to `_FEW` nights must be at least this many of its own standard errors from the old level."""
 _LOOK_CLOSER: Final = 3.0
-"""From so large a normal deviate on, a row is looked at more closely."""
+"""A row with at least this normal deviate is examined with less clipping."""
 HEAVIER: Final = 8.0
-"""So many times more often than a normal deviate, the strongest of a night's comparisons exceeds a bound, in noise with
-disturbed nights. Measured on simulated nights whose seeds are not those of the benchmark."""
+"""In noise with disturbed nights, the strongest of a night's comparisons exceeds a bound this many times more often than a
+normal deviate does. Measured on simulated nights whose seeds are not the benchmark's."""
 _LOOKED_AT: Final = 40
-"""So many nights before the newest ones E-divisive looks at."""
+"""How many nights before the newest ones E-divisive examines."""
 _PERMUTATIONS: Final = 99
 _PERMUTATION_P: Final = 0.05
 
@@ -64,8 +64,8 @@ class Confirmed(NamedTuple):
 
 
 Confirm = Callable[[int, NDArray[np.intp], Array], Confirmed | None]
-"""Whether the newest nights of a row, three or more, have jumped: from the row, all rows that were measured in the newest
-night, and all nights of all rows until then."""
+"""Whether the newest nights of a row, three or more, have jumped. Arguments: the row, the rows measured in the newest night,
+and the nights of all rows up to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,25 +80,25 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """The noise of some rows, as estimated from their last nights."""
+    """The noise of some rows, estimated from their last nights."""
 
     level: Array
     unit: Array
-    """What scores are counted in: the spread of most nights, without the bad ones."""
+    """The unit of scores: a robust spread, which bad nights do not affect."""
     spread: Array
     """The standard deviation from night to night, on the scale of the values."""
     correlation: Array
     degrees: Array
-    """Of freedom, fewer where nights resemble each other."""
+    """Degrees of freedom: fewer if nights are correlated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scanned:
-    """What the scan came to."""
+    """The result of a scan."""
 
     changes: tuple[Accepted, ...]
     aligned: Array
-    """The values as if every change had been there from the first night."""
+    """The values with every change removed: earlier nights are shifted to the last level."""
 
 
 def scan(
@@ -113,10 +113,9 @@ def scan(
 ) -> Scanned:
     """Find changes of level in rows of nights, shape (series, nights).
 
-    A row's nights are its first `lengths[row]` values, the rest is zero. `alpha` is the chance of a false alarm that a night
-    may take, over all rows together. A spread below `floors[row]` is taken to be that. `counts(row, before, after)` says
-    whether a change is large enough; `confirm` says so of jumps, with the chance of a false alarm over all rows; `seeds` are
-    for the permutation tests.
+    A row's nights are its first `lengths[row]` values; the rest is zero. `alpha` is the probability of a false alarm that one
+    night may spend, over all rows together. Spreads are at least `floors[row]`. `counts(row, before, after)` decides whether a
+    change is large enough; `confirm` decides on jumps, with a p over all rows; `seeds` are for the permutation tests.
     """
     aligned = values.copy()
     begins = np.zeros(len(values), np.int64)
@@ -161,11 +160,11 @@ class _Evidence(NamedTuple):
     z: Array
     """As a normal deviate."""
     difference: Array
-    """Between the means of the newest nights and of those before."""
+    """Between the mean of the newest nights and that of the nights before."""
 
 
 def certainty(rows: int, alpha: float) -> float:
-    """The normal deviate at which the first of so many rows is found to have changed."""
+    """The normal deviate at which the strongest of `rows` rows counts as changed."""
     return deviate(alpha / max(rows, 1) / HEAVIER)
 
 
@@ -190,10 +189,10 @@ def noise_of(window: Array, floors: Array) -> Noise:
 
 
 def _drawn_together(estimates: Array, variance: float) -> Array:
-    """Estimates of one quantity of many rows, each drawn towards their mean as far as chance explains how they differ.
+    """Estimates of one quantity in many rows, each shrunk towards their mean as far as chance explains their differences.
 
     Empirical Bayes: B. Efron and C. Morris, "Stein's estimation rule and its competitors", JASA 68 (1973). The rows come from
-    one machine, so their nights resemble each other about as much; a single row has too few nights to tell.
+    one machine, so their correlations are similar, and a single row has too few nights to estimate its own.
     """
     rows = len(estimates) + _ROWS_OF_PRIOR
     mean = (estimates.sum() + _ROWS_OF_PRIOR * _USUAL_CORRELATION) / rows
@@ -203,7 +202,7 @@ def _drawn_together(estimates: Array, variance: float) -> Array:
 
 
 def inflation(correlation: Array, nights: Array | np.float64) -> Array:
-    """How many times the variance of a mean of nights is what it were if they did not resemble their neighbours: AR(1)."""
+    """The factor by which AR(1) correlation of consecutive nights inflates the variance of their mean."""
     rest = 1 - correlation
     return np.asarray((1 + correlation) / rest - 2 * correlation * (1 - correlation**nights) / (nights * rest * rest))
 
@@ -243,9 +242,10 @@ def _compared(window: Array, begins: NDArray[np.int64], floors: Array) -> _Evide
 
 @functools.cache
 def _most_evidence() -> Array:
-    """By nights before and after, the normal deviate that is as improbable as the smallest p of a permutation test of so many.
+    """By nights before and after, the normal deviate that is as improbable as the smallest p of a permutation test of them.
 
-    Three nights prove only so much, however far off they are: one in so many orders of the nights has the largest three last.
+    Three nights prove only so much, however far off they are: by chance alone, the three largest come last in one of
+    C(before + 3, 3) orders.
     """
     table = np.zeros((REACH + 1, int(RECENT[-1]) + 1))
     for before in range(1, REACH + 1):
@@ -255,9 +255,10 @@ def _most_evidence() -> Array:
 
 
 def _less_clipped(scores: Array, newer: Array, recent: NDArray[np.int64], signs: Array) -> Array:
-    """Sums of the newest nights' scores, clipped no lower than four of five reach if hardly any night before them did.
+    """Sums of the newest nights' scores, clipped no lower than what four of five of them reach, if hardly any earlier night
+    did.
 
-    What most nights agree on is no outlier, unless the machine has been seen to have such nights.
+    What most nights agree on is not an outlier, unless the machine is known to have such nights.
     """
     sums = newer.copy()
     towards = scores * signs[:, None]
@@ -271,7 +272,7 @@ def _less_clipped(scores: Array, newer: Array, recent: NDArray[np.int64], signs:
 
 
 def _set_apart(window: Array) -> NDArray[np.bool_]:
-    """The rows whose newest nights, three or a few more, lie beyond all nights before them: only these can have jumped."""
+    """The rows whose newest three to five nights lie beyond all nights before them: only these can have jumped."""
     apart = np.zeros(len(window), bool)
     for count in range(MIN_SEGMENT, min(MOST_AFTER, window.shape[1] - FEWEST_BEFORE) + 1):
         before, after = window[:, :-count], window[:, -count:]
@@ -280,9 +281,10 @@ def _set_apart(window: Array) -> NDArray[np.bool_]:
 
 
 def _is_level(nights: Array, before: float, after: float) -> bool:
-    """Whether at least three nights are nearer to the new level than to the old, and few nights agree with each other.
+    """Whether at least three nights are nearer to the new level than to the old one, and, if they are few, agree with each
+    other.
 
-    Bad nights in a row, each bad in its own way, are further from each other than those of one level.
+    Consecutive bad nights, each bad in its own way, are further apart than nights of one level.
     """
     if np.count_nonzero((nights - (before + after) / 2) * (after - before) > 0) < MIN_SEGMENT:
         return False
@@ -291,7 +293,7 @@ def _is_level(nights: Array, before: float, after: float) -> bool:
 
 
 def _located(values: Array, seed: int) -> int | None:
-    """Where E-divisive divides the values; None if a random order of them would be divided as well."""
+    """Where E-divisive divides the values; None if random orders of them are divided as well."""
     division = divide(values, permutations=_PERMUTATIONS, seed=seed)
     return None if division is None or division.p > _PERMUTATION_P else division.first_after
 

@@ -1,4 +1,4 @@
-"""What the nights measured: one metric of one drill, night after night, as far as the nights may be compared."""
+"""Series of what nights measured: one metric of one drill, over comparable nights."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Literal
 
 Better = Literal["lower", "higher"]
-"""Which direction of a metric is the good one."""
+"""Which direction of a metric is better."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """What was measured, and when a change of it counts."""
+    """A metric: its name, its unit, and which direction is better."""
 
     name: str
     """As SLOs name it: `p99`, `availability`, `recovery`, …"""
@@ -31,7 +31,7 @@ class Point:
     """When the night began, with its time zone, which is UTC."""
     commit: str
     values: tuple[float, ...]
-    """One for each run of that night which measured the metric. Never empty."""
+    """One for each run of the night that measured the metric. Never empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,6 @@ class Series:
     drill: str
     metric: Metric
     baseline: str
-    """A digest of what must be equal for nights to be comparable: machine, versions of Python and of packages, the
-    fault plane, and the drill's definition. Another digest is another series."""
+    """A digest of what must be equal for nights to be comparable: the machine, the versions of Python and of packages, the
+    fault plane, and the drill's definition. Each digest has a series of its own."""
     points: tuple[Point, ...]

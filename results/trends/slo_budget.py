@@ -1,11 +1,12 @@
-"""How much of its error budget each SLO has left after the last nights, how fast it burns, and when it will be gone.
+"""How much of its error budget each SLO has left after the last nights, how fast it burns, and when it will run out.
 
 After Google's "The Site Reliability Workbook", chapter 5 ("Alerting on SLOs"): an objective of 95% leaves a budget of 5% of the
-runs, a burn rate of 1 spends exactly that by the end of the period, and an alert asks for a high burn rate in a long window
-(enough has been spent to matter) and in a short one (it is still going on).
+runs, a burn rate of 1 spends exactly that by the end of the period, and an alert requires a high burn rate both in a long
+window (enough has been spent to matter) and in a short one (it is still burning).
 
-The workbook's windows (1 h and 5 min, 6 h and 30 min, 3 d and 6 h, of 30 days) are finer than nights are. `ALERTS` scales them:
-the period is 90 nights, the shortest window is one night. One bad night may be chance, so no alert rests on a single night.
+The workbook's windows (1 h and 5 min, 6 h and 30 min, 3 d and 6 h, of 30 days) are shorter than the time between nights.
+`ALERTS` scales them: the period is 90 nights, the shortest window is one night. One bad night may be chance, so no alert rests
+on one.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from results.trends.nights import Night, RunOutcome
 
 WINDOWS_NIGHTS: Final = (7, 30, 90)
 PERIOD_NIGHTS: Final = 90
-"""The period that an error budget is for."""
+"""The period of an error budget."""
 OBJECTIVE: Final = 0.95
-"""The share of runs that should meet an SLO, if nothing else is said."""
+"""The default share of runs that should meet an SLO."""
 _RECENT_NIGHTS: Final = 30
-"""The rate at which a budget is taken to go on burning is that of these last nights."""
+"""The future burn rate of a budget is taken to be that of this many last nights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,18 +55,18 @@ class Attainment:
     met: int
     missed: int
     unknown: int
-    """Runs that could not tell. They count neither as met nor as missed."""
+    """Runs in which the SLO could not be judged. They count neither as met nor as missed."""
 
     @property
     def share(self) -> float | None:
-        """From 0 to 1; None if no run could tell."""
+        """The share of judged runs that met the SLO, 0 to 1; None if there is none."""
         judged = self.met + self.missed
         return self.met / judged if judged else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Burn:
-    """How fast the budget burns in a pair of windows; None if no run of a window could tell."""
+    """How fast the budget burns in a pair of windows. A rate is None if the SLO was judged in no run of the window."""
 
     alert: Alert
     long_rate: float | None
@@ -83,13 +84,13 @@ class Budget:
     attained: tuple[Attainment, ...]
     """Over each of `WINDOWS_NIGHTS`."""
     allowed: float
-    """How many runs may miss the SLO in a period, at the number of runs a night that there has been."""
+    """How many runs may miss the SLO in a period, at the average number of runs per night so far."""
     spent: int
-    """How many did, in the last period."""
+    """How many runs missed it in the last period."""
     burns: tuple[Burn, ...]
     """For each of `ALERTS`."""
     ends_utc: datetime | None
-    """When nothing will be left if it goes on as in the last 30 nights; None if it will not end so, or has ended already."""
+    """When the budget will run out at the rate of the last 30 nights; None if it will not, or already has."""
 
     @property
     def left(self) -> float:
@@ -103,7 +104,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class _Count:
-    """What the runs of one night say of an SLO."""
+    """How many runs of one night met an SLO, missed it, or could not judge it."""
 
     met: int = 0
     missed: int = 0
@@ -118,8 +119,8 @@ class _Count:
 def budgets(nights: Sequence[Night], objective: float = OBJECTIVE) -> tuple[Budget, ...]:
     """The budget of every SLO of every drill, the one with the least left first.
 
-    `nights` are all nights, the earliest first. Only runs of a drill as it was last defined count: an edited drill has a new
-    budget. A run whose verdict is unknown tells nothing of its SLOs. `objective` is between 0 and 1, exclusive.
+    `nights` are all nights, the earliest first. Only runs with a drill's latest definition count: an edited drill has a new
+    budget. A run whose verdict is unknown says nothing about its SLOs. `objective` is between 0 and 1, exclusive.
     """
     if not 0 < objective < 1:
         raise ValueError(f"an objective is a share between 0 and 1, not {objective}")
@@ -139,7 +140,7 @@ def budgets(nights: Sequence[Night], objective: float = OBJECTIVE) -> tuple[Budg
 
 
 def _answers(run: RunOutcome) -> Iterator[tuple[str, bool | None]]:
-    """Whether each SLO was met; nothing of a run that was meant to fail."""
+    """Whether each SLO was met; nothing for a run that was meant to fail."""
     if run.as_expected and run.verdict != "pass":
         return
     for slo in run.slos:
@@ -148,7 +149,7 @@ def _answers(run: RunOutcome) -> Iterator[tuple[str, bool | None]]:
 
 def _budget(drill: str, slo: str, counts: Sequence[_Count], objective: float, nights: Sequence[Night]) -> Budget:
     judged = sum(count.met + count.missed for count in counts)
-    allowed = round((1 - objective) * judged / len(counts) * PERIOD_NIGHTS, 9)  # 5% of 90 is 4.5, not a trifle more
+    allowed = round((1 - objective) * judged / len(counts) * PERIOD_NIGHTS, 9)  # 5% of 90 is exactly 4.5
     spent = sum(count.missed for count in counts)
     return Budget(
         drill=drill,
@@ -185,9 +186,9 @@ def _rate(counts: Sequence[_Count], objective: float) -> float | None:
 
 
 def _end(counts: Sequence[_Count], allowed: float, nights: Sequence[Night]) -> datetime | None:
-    """When the misses within one period reach what is allowed, if nights to come miss as often as the last ones did.
+    """When the misses within one period reach the allowed number, if future nights miss as often as the recent ones did.
 
-    As nights come, those of a period ago no longer count.
+    Nights that are more than a period old no longer count.
     """
     missed = [count.missed for count in counts]
     recent = missed[-_RECENT_NIGHTS:]
@@ -202,6 +203,6 @@ def _end(counts: Sequence[_Count], allowed: float, nights: Sequence[Night]) -> d
 
 
 def _between(nights: Sequence[Night]) -> timedelta:
-    """The time from one night to the next, typically."""
+    """The median time from one night to the next."""
     gaps = [(later.began_utc - earlier.began_utc).total_seconds() for earlier, later in pairwise(nights)]
     return timedelta(seconds=max(median(gaps), 0)) if gaps else timedelta(days=1)

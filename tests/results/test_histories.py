@@ -192,7 +192,7 @@ def test_a_runs_folder_is_held_to_the_same_rules(tmp_path: Path, column: str, va
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("parameters", "{broken", "window 0 has parameters that are no JSON object"),
+        ("parameters", "{broken", "window 0 has parameters that are not a JSON object"),
         ("healed_ns", 5, "window 0 was healed before it was injected"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Connections to the history: SQLite or PostgreSQL, and one clear line for whatever goes wrong with them."""
+"""Connections to the history, in SQLite or PostgreSQL, with one clear line for every error."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ HISTORY: Final = "history.sqlite"
 """The name of the history in the folder of runs."""
 
 _WAIT_S: Final = 30
-"""For another writer."""
+"""How long to wait for another writer."""
 _PAGE_BYTES: Final = 16384
-"""Of SQLite's file. A run takes between two and three thousand bytes, of which its usual page would hold one."""
+"""SQLite's page size. A run takes two to three thousand bytes, so a page of SQLite's default size would hold only one."""
 _POSTGRESQL_KEY: Final = 4_782_010_221
-"""Of the advisory lock by which writers of the history wait for each other."""
+"""The key of the advisory lock that serializes writers of the history."""
 _POSTGRESQL: Final = "postgresql+psycopg"
 
 
 class Connections:
-    """Transactions of one history. A connection is made for each, so none is lost in the hours of a night."""
+    """Transactions on one history. Each opens a connection of its own, so none goes stale in the hours of a night."""
 
     def __init__(self, where: str | Path) -> None:
         """`where` is a file, or a URL such as `postgresql://user@host/name`."""
@@ -51,19 +51,19 @@ class Connections:
         return Path(self._url.database) if self._url.get_backend_name() == "sqlite" and self._url.database else None
 
     def stored(self, folder: str) -> str:
-        """A run's folder as the history keeps it: if both are in one folder, so that they can be moved together."""
+        """A run's folder as the history stores it: relative if it is in the history's own folder, so that both can move."""
         if not folder or self.file is None:
             return folder and str(Path(folder).resolve())
         here, there = self.file.resolve().parent, Path(folder).resolve()
         return str(there.relative_to(here)) if there.is_relative_to(here) else str(there)
 
     def found(self, stored: str) -> str:
-        """The folder that was stored."""
+        """The path of a folder from what `stored` returned."""
         return os.path.join(self._beside, stored) if stored else stored  # noqa: PTH118 - of a hundred thousand runs at once
 
     def make_file(self) -> None:
-        """Make the file of a new history. Others may read it while one writes (SQLite's write-ahead log)."""
-        assert self.file is not None  # noqa: S101 - for types: a server makes its own
+        """Create the file of a new history. It can be read while it is written (SQLite's write-ahead log)."""
+        assert self.file is not None  # noqa: S101 - for types: a server has no file of ours
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -73,7 +73,7 @@ class Connections:
             connection.cursor().execute("PRAGMA journal_mode = WAL")
 
     def give_back_space(self) -> None:
-        """Have the file shrink by what was removed. PostgreSQL does that by itself, in time."""
+        """Shrink the file by what was removed. PostgreSQL reclaims space by itself."""
         if self.file is not None:
             with self._one_line(), closing(self._engine.raw_connection()) as connection:
                 connection.cursor().execute("VACUUM")
@@ -89,7 +89,7 @@ class Connections:
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A transaction with the history to itself: writers wait for each other. It is on the disk when the context ends."""
+        """An exclusive write transaction: writers wait for each other. It is on the disk when the context ends."""
         with self._one_line(), self._engine.connect() as connection:
             if self.file:
                 connection = connection.execution_options(harness_writes=True)
@@ -134,7 +134,7 @@ class Connections:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Others that do the same in this folder wait. SQLite does not wait for a change of the journal mode: it fails."""
+    """Hold a lock on a folder. SQLite fails instead of waiting if two processes change the journal mode at once."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -161,7 +161,7 @@ def _url_of(where: str) -> sa.URL:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # transactions begin as `_begin_sqlite` says, not before the first INSERT
+    connection.isolation_level = None  # `_begin_sqlite` begins transactions, not the driver before the first INSERT
     connection.execute("PRAGMA foreign_keys = ON")
 
 

@@ -1,4 +1,4 @@
-"""The history database, for those who read it. `results.record.nights.recording` writes nights as they run."""
+"""Reads the history database. `results.record.nights.recording` writes it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from results.record.nights.holder import broke_off
 from results.record.nights.rows import Measure, NightState, RecordedNight, RecordedRun
 from results.record.result import CheckResult
 
-BROKE_OFF = "broke off: its process ended without a word"
+BROKE_OFF = "broke off: its process ended without a result"
 
 
 class HistoryDatabase:
-    """A history that there is. Nights are given in the order in which they were recorded, the earliest first."""
+    """An existing history. Nights come in the order in which they were recorded, the earliest first."""
 
     def __init__(self, connections: Connections) -> None:
         self.connections = connections
 
     @classmethod
     def open(cls, where: str | Path, *, create: bool = False) -> HistoryDatabase:
-        """Open a history by its file or its URL; an older version is brought up to date.
+        """Open a history by its file or its URL, and migrate it if it is of an older version.
 
-        Raises `UsageError` if there is none (unless `create`), if it is of a newer version, or if the file is something else.
+        Raises `UsageError` if there is none (unless `create`), if its version is newer than this harness knows, or if the file
+        is not a history.
         """
         connections = Connections(where)
         file = connections.file
@@ -57,7 +58,7 @@ class HistoryDatabase:
     def nights(
         self, *, drill: str | None = None, suite: str | None = None, since: datetime | None = None
     ) -> list[RecordedNight]:
-        """Nights, those alone that ran a drill, or a suite, or began at a time or later."""
+        """All nights, or only those that ran a drill, ran a suite, or began at `since` or later."""
         asked = sa.select(schema.nights).order_by(schema.nights.c.sorted_utc, schema.nights.c.id)
         if drill is not None:
             asked = asked.where(schema.nights.c.id.in_(sa.select(schema.runs.c.night_id).where(schema.runs.c.drill == drill)))
@@ -69,7 +70,7 @@ class HistoryDatabase:
             return [_night(row) for row in connection.execute(asked).mappings()]
 
     def night(self, name: str) -> RecordedNight:
-        """One night by its name, or the latest if that is "last". Raises `UsageError` if there is none of that name."""
+        """The night of that name; "last" is the latest one. Raises `UsageError` if there is none."""
         nights = {night.name: night for night in self.nights()}
         found = next(reversed(nights.values()), None) if name == "last" else nights.get(name)
         if found is None:
@@ -79,7 +80,7 @@ class HistoryDatabase:
         return found
 
     def runs(self, *, night: str | None = None, drill: str | None = None, since: datetime | None = None) -> list[RecordedRun]:
-        """Runs, night by night and in the order in which they were made; those of one night, of one drill, or since a time."""
+        """All runs in the order in which they were made, or only those of one night, of one drill, or since a time."""
         nights, runs = schema.nights.c, schema.runs.c
         columns = [column for column in runs if column.name not in _LARGE]
         state = nights.state.label("night_state")
@@ -95,32 +96,32 @@ class HistoryDatabase:
             return [self._run(row) for row in connection.execute(asked).mappings()]
 
     def checks(self, run: int) -> tuple[CheckResult, ...]:
-        """What was checked in a run, by its id. Why a check is valid is not kept."""
+        """The results of a run's checks, by the run's id. The reason of a valid one is not kept."""
         with self.connections.reading() as connection:
             found = connection.execute(sa.select(schema.runs.c.checks).where(schema.runs.c.id == run)).scalar_one()
         return cast(tuple[CheckResult, ...], found)
 
     def histogram(self, run: int) -> Histogram | None:
-        """The latencies of a run, by its id; None if they are not known."""
+        """The latencies of a run, by its id; None if it has none."""
         with self.connections.reading() as connection:
             found = connection.execute(sa.select(schema.runs.c.histogram).where(schema.runs.c.id == run)).scalar_one()
         return None if found is None else Histogram.decode(found)
 
     def measures(self) -> dict[str, Measure]:
-        """Every metric that there are figures of, by its name."""
+        """Every metric that has figures, by its name."""
         asked = sa.select(schema.metrics.c.name, schema.metrics.c.unit, schema.metrics.c.better)
         with self.connections.reading() as connection:
             rows = connection.execute(asked).all()
         return {name: Measure(name=name, unit=unit, better=better) for name, unit, better in rows}
 
     def figures_of(self, run: int) -> dict[str, float]:
-        """All figures of a run, by its id, whether they count or not."""
+        """All figures of a run, by its id, whether or not they count."""
         asked = sa.select(schema.metrics.c.name, schema.figures.c.value).join_from(schema.figures, schema.metrics)
         with self.connections.reading() as connection:
             return dict(connection.execute(asked.where(schema.figures.c.run_id == run)).all())
 
     def details(self, runs: Collection[int]) -> dict[int, tuple[dict[str, float], str | None]]:
-        """By the ids of runs, all figures of each and its encoded histogram."""
+        """By run id, all figures of the run and its encoded histogram."""
         columns = schema.runs.c
         figures = sa.select(schema.figures.c.run_id, schema.metrics.c.name, schema.figures.c.value)
         with self.connections.reading() as connection:
@@ -140,11 +141,11 @@ class HistoryDatabase:
 
 
 _LARGE = ("checks", "histogram", "identity", "night_id")
-"""What one run's page needs, and a list of thousands does not."""
+"""Columns that a list of thousands of runs leaves out."""
 
 
 def _state(row: sa.RowMapping, state: str) -> NightState:
-    """What became of a night: one that has begun, and that no process records any more, has broken off."""
+    """The state of a night: one that has begun but is no longer being recorded has broken off."""
     if row[state] != "begun":
         return cast(NightState, row[state])
     return "broke off" if broke_off(row["holder"], row["lease_until_utc"]) else "begun"

@@ -28,13 +28,13 @@ _NESTED: Final = ("facts", "slos", "recoveries")
 
 
 def check_name(file: Path) -> None:
-    """Raise `UsageError` unless a file's name says in which format it is to be written."""
+    """Raise `UsageError` unless the file's suffix names a format that can be written."""
     if file.suffix not in SUFFIXES:
         raise UsageError(f"Cannot tell the format of {file}: give it a name that ends in {', '.join(SUFFIXES)}.")
 
 
 def export(database: HistoryDatabase, file: Path, *, drill: str | None = None, since: datetime | None = None) -> int:
-    """Write the runs of a history, or some of them, into a file; returns how many. Raises `HarnessError` if that fails."""
+    """Write a history's runs to a file, all or some of them; returns how many. Raises `HarnessError` if writing fails."""
     check_name(file)
     rows = _rows(database, drill, since)
     try:

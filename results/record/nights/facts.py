@@ -1,4 +1,4 @@
-"""What a night ran on, as names and texts, and the digests that say whether two nights may be compared."""
+"""What a night ran on, by name, and the digests that decide whether two nights may be compared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from results.record.result import Machine, Result
 
 
 def digest_of(value: object) -> str:
-    """A short digest of anything that msgspec can write as JSON."""
+    """A short digest of anything that msgspec can encode as JSON."""
     return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()[:16]
 
 
@@ -29,10 +29,10 @@ def facts_of(machine: Machine, versions: Mapping[str, str], fault_plane: str) ->
 
 
 def facts_of_run(result: Result) -> dict[str, str]:
-    """The facts that a run's result tells."""
+    """The facts in a run's result."""
     return facts_of(result.machine, result.versions, result.fault_plane)
 
 
 def baseline_of(facts: Mapping[str, str], definition: str) -> str:
-    """The digest within which figures are compared: what a night ran on, and what the drill is."""
+    """A digest of what a night ran on and of the drill: only figures with the same one are compared."""
     return digest_of([dict(facts), definition])

@@ -1,4 +1,4 @@
-"""The figures that nights are compared by, from a run's result and its history."""
+"""The figures by which nights are compared, from a run's result and its history."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _OURS: Final = (CLIENT, "fault-plane", "")
 
 
 def figures_of(metrics: Metrics, history: History) -> tuple[tuple[Measure, float], ...]:
-    """Every figure that the run has. A recovery that was not seen to end counts with how long it was watched, a lower bound."""
+    """Every figure of the run. A recovery that was not seen to end counts as long as it was watched: a lower bound."""
     nodes = tuple((measure, value) for measure, value in _of_nodes(history) if value is not None)
     return (*of_metrics(metrics), *nodes)
 
 
 def of_metrics(metrics: Metrics) -> tuple[tuple[Measure, float], ...]:
-    """Those of the figures that calls tell."""
+    """The figures that come from calls."""
     found = {
         P50: metrics.p50_ms,
         P99: metrics.p99_ms,
@@ -49,9 +49,9 @@ def of_metrics(metrics: Metrics) -> tuple[tuple[Measure, float], ...]:
 
 
 def _of_nodes(history: History) -> Iterator[tuple[Measure, float | None]]:
-    """CPU time and peak memory of the system's nodes, summed up, and how often they were started.
+    """CPU time and peak memory of the system's nodes, summed, and how often nodes were started.
 
-    A node that was started again has used the CPU time of all its processes, and the memory of the largest.
+    A restarted node counts with the CPU time of all its processes, and with the memory of the largest.
     """
     looks = history.usage[~history.usage["node"].isin(_OURS)]
     processes = looks.groupby(["node", "pid"])[["cpu_ns", "peak_bytes"]].max()
@@ -62,7 +62,7 @@ def _of_nodes(history: History) -> Iterator[tuple[Measure, float | None]]:
 
 
 def _total(values: pd.Series, unit: float) -> float | None:
-    """The sum in a unit; None if a value is not known."""
+    """The sum, divided by `unit`; None if a value is missing."""
     return None if values.empty or values.isna().any() else float(values.sum()) / unit
 
 

@@ -1,4 +1,4 @@
-"""Who records a night, and whether that process is still there."""
+"""The process that records a night, and whether it still runs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import psutil
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
-    """A process, so that neither a new boot, nor another container, nor a process number used again is taken for it."""
+    """A process, told apart from one with the same pid after a reboot, in another container, or started later."""
 
     host: str
     world: str
-    """The kernel's boot and the process namespace: only in the same world does `pid` mean anything."""
+    """The kernel's boot and the pid namespace; `pid` means something only within the same one."""
     pid: int
     started: float
-    """When the process started, in seconds since 1970, as the kernel says."""
+    """When the process started according to the kernel, in seconds since 1970."""
 
     @classmethod
     def this_process(cls) -> Holder:
@@ -28,7 +28,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def broke_off(holder: Holder | None, lease_until: datetime | None) -> bool:
-    """Whether a night that has begun will never end: its process is gone, or nothing was heard of it for too long."""
+    """Whether a night that has begun will never end: its process is gone, or its lease has expired."""
     if holder is not None and holder.world == _world():
         return not _lives(holder)
     return lease_until is None or datetime.now(UTC) > lease_until

@@ -1,4 +1,4 @@
-"""Takes nights into the history that were measured before, or by other tools. The same result is not taken in twice."""
+"""Imports nights that were measured earlier, or by other tools, into the history. No result is imported twice."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """Runs that were found in one place, all of one night."""
 
     source: str
-    """What they were made by: "harness run", "pytest-benchmark", …"""
+    """The tool that made them: "harness run", "pytest-benchmark", …"""
     began_utc: datetime
-    """What was found of one source, on one day, at one commit and on equal machines makes one night."""
+    """Runs of one source, of one day, at one commit and on equal machines make one night."""
     commit: str
     facts: dict[str, str]
     runs: tuple[Measured, ...]
     remarks: tuple[str, ...] = ()
-    """What a user should know of how it was read, a line each."""
+    """What a user should know about how the runs were read, a line each."""
 
     @property
     def night(self) -> str:
-        """What the night is called if the name is not taken."""
+        """The night's name, unless it is taken."""
         key = digest_of([self.source, f"{self.began_utc:%Y%m%d}", self.commit, self.facts])
         return f"{self.began_utc:%Y%m%d}-{key[:8]}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """What became of the runs that were found."""
+    """What was imported."""
 
     runs: int
-    """Those that are new."""
+    """How many runs were new."""
     nights: int
-    """The nights that they are in."""
+    """How many nights they belong to."""
     known: int
-    """Those that the history had already."""
+    """How many runs the history already had."""
 
 
 def take_in(database: HistoryDatabase, found: Iterable[Found]) -> Imported:
-    """Add everything that is not in the history yet; all of it, or nothing if the disk does not take it."""
+    """Add every run that is not in the history yet, in one transaction: all of them or, if writing fails, none."""
     by_night: dict[str, list[Found]] = {}
     for part in sorted(found, key=lambda part: part.began_utc):
         by_night.setdefault(part.night, []).append(part)
@@ -93,7 +93,7 @@ def _add(database: HistoryDatabase, connection: sa.Connection, night: Found, run
 
 
 def _there(connection: sa.Connection, identities: list[str]) -> set[str]:
-    """Which of some identities are in the history. Asked in parts: SQLite takes so many values in a statement."""
+    """The identities that the history already has. Queried in chunks: SQLite limits the values in one statement."""
     found: set[str] = set()
     for start in range(0, len(identities), 500):
         asked = sa.select(schema.runs.c.identity).where(schema.runs.c.identity.in_(identities[start : start + 500]))

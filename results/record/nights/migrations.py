@@ -1,4 +1,4 @@
-"""Brings the tables of a history to the version that this harness knows. A history of a newer one is refused."""
+"""Migrates the tables of a history to the version that this harness knows. Newer versions are refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.model.errors import UsageError
 from results.record.nights import schema
 
 STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {}
-"""By version, what changes a history of the version before it. A new history is made as `schema` says, without them."""
+"""By version, the migration from the version before it. A new history is created from `schema`, without migrations."""
 
 
 def version_of(connection: sa.Connection) -> int | None:
@@ -22,7 +22,7 @@ def version_of(connection: sa.Connection) -> int | None:
 
 
 def check(version: int, name: str) -> None:
-    """Raise `UsageError` if a history is of a newer version than this harness knows."""
+    """Raise `UsageError` if a history's version is newer than this harness knows."""
     if version > schema.VERSION:
         raise UsageError(
             f"The history {name} is of version {version}; this harness knows up to version {schema.VERSION}."
@@ -31,7 +31,7 @@ def check(version: int, name: str) -> None:
 
 
 def migrate(connection: sa.Connection, name: str) -> None:
-    """Make the tables, or bring those of an older version up to date. Call it in a writing transaction."""
+    """Create the tables, or migrate those of an older version. Call it in a write transaction."""
     version = version_of(connection)
     if version is None:
         schema.metadata.create_all(connection)

@@ -15,7 +15,7 @@ from results.record.store import RESULT
 
 
 def prune_nights(database: HistoryDatabase, before: datetime) -> int:
-    """Remove the nights that began before a time, with all their figures; returns how many. One that goes on is left alone."""
+    """Remove the nights that began before a time, with all their figures; returns how many. A night in progress is kept."""
     names = [night.name for night in database.nights() if night.began_utc < before and night.state != "begun"]
     with database.connections.writing() as connection:
         for name in names:
@@ -31,7 +31,7 @@ def prune_run_folders(database: HistoryDatabase, before: datetime) -> int:
     removed = 0
     for run in runs:
         folder = Path(run.run_folder)
-        if (folder / RESULT).is_file() and not folder.is_symlink():  # nothing but a run's folder is removed
+        if (folder / RESULT).is_file() and not folder.is_symlink():  # never remove anything but a run's folder
             try:
                 shutil.rmtree(folder)
             except OSError as error:

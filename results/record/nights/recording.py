@@ -1,6 +1,6 @@
-"""Writes a night into the history as it runs: first that it has begun, then each run, then that it is complete.
+"""Records a night in the history as it runs: first that it has begun, then each run, then that it is complete.
 
-Whatever ends the process in between, the history says of the night that it broke off, and its runs do not count.
+However the process ends before that, the history says that the night broke off, and its runs do not count.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from results.record.nights.rows import NIGHTLY, Measure
 from results.record.result import CheckResult
 
 _SLACK: Final = timedelta(minutes=5)
-"""On top of how long a run may take at most, before a night on another machine is taken to have broken off."""
+"""Added to a run's time limit, before a night on another machine counts as broken off."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What is recorded of a run that is over."""
+    """What is recorded of a finished run."""
 
     drill: str
     repeat: int
@@ -51,11 +51,11 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     rerun: str
     run_folder: str
     identity: str
-    """A digest of what was measured, by which the same is not taken in twice."""
+    """A digest of what was measured, so that the same result is not imported twice."""
 
 
 class NightPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a night before its first run."""
+    """What is known about a night before its first run."""
 
     source: str = NIGHTLY
     suite: str
@@ -72,12 +72,12 @@ class Recording:
     """A night that this process records."""
 
     def __init__(self, database: HistoryDatabase, plan: NightPlan) -> None:
-        """The night has begun, and is in the history."""
+        """Begin the night and add it to the history."""
         self._connections = database.connections
         self._facts = plan.facts
         self._holder = Holder.this_process()
         self.warnings: list[str] = []
-        """What is odd about the night, a line each: that the clock went back, that another night is being recorded here."""
+        """What is odd about the night, a line each: the clock went back, or another night is being recorded here."""
         with self._connections.writing() as connection:
             for other in _settle(connection, self._holder.host):
                 self.warnings.append(f"The night {other} is being recorded on this machine too: each disturbs the other.")
@@ -100,7 +100,7 @@ class Recording:
             )
 
     def begin_run(self, *, place: int, drill: str, repeat: int, seed: int, rerun: str, limit_s: float) -> int:
-        """A run begins now and takes at most `limit_s`. Returns its id."""
+        """Record that a run begins now, which takes at most `limit_s`. Returns its id."""
         now = datetime.now(UTC)
         row = {
             "night_id": self._id, "place": place, "drill": drill, "repeat": repeat, "seed": seed, "state": "begun",
@@ -113,7 +113,7 @@ class Recording:
             return insert(connection, schema.runs, row)
 
     def end_run(self, run: int, measured: Measured) -> None:
-        """A run is over, with this result."""
+        """Record the result of a run."""
         with self._connections.writing() as connection:
             self._prolong(connection, datetime.now(UTC) + _SLACK)
             row = row_of(measured, baseline_of(self._facts, measured.definition), self._connections)
@@ -121,18 +121,18 @@ class Recording:
             add_figures(connection, run, measured.figures)
 
     def fail_run(self, run: int, why: str) -> None:
-        """A run came to no result."""
+        """Record that a run ended without a result."""
         row = {"state": "ended", "why": why, "not_counted": "it came to no result"}
         with self._connections.writing() as connection:
             self._prolong(connection, datetime.now(UTC) + _SLACK)
             connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run).values(row))
 
     def complete(self) -> None:
-        """Every run is in. From now on the night counts."""
+        """Every run is recorded. From now on the night counts."""
         self._close("complete", "")
 
     def break_off(self, why: str) -> None:
-        """The night ends before its time. It is kept, and does not count."""
+        """The night ends early. It is kept, but does not count."""
         self._close("broke off", why)
 
     def _close(self, state: str, why: str) -> None:
@@ -152,13 +152,13 @@ class Recording:
 
 
 def add_night(connection: sa.Connection, plan: NightPlan, **others: object) -> int:
-    """Add a night in a writing transaction; `others` are columns that the plan does not tell. Returns its id."""
+    """Add a night in a write transaction; `others` are the columns that are not in the plan. Returns its id."""
     row = {name: value for name, value in msgspec.structs.asdict(plan).items() if name != "commit"}
     return insert(connection, schema.nights, {**row, "git_commit": plan.commit, "why": "", **others})
 
 
 def row_of(measured: Measured, baseline: str, connections: Connections) -> dict[str, object]:
-    """The columns of a run that is over."""
+    """The columns of a finished run."""
     row: dict[str, object] = {
         name: getattr(measured, name) for name in measured.__struct_fields__ if name in schema.runs.c and name != "checks"
     }
@@ -168,12 +168,12 @@ def row_of(measured: Measured, baseline: str, connections: Connections) -> dict[
 
 
 def _short(check: CheckResult) -> CheckResult:
-    """A check without what only the run's folder needs to hold: the operations, and why it is valid."""
+    """A check without what only the run's folder keeps: its operations, and why it is valid."""
     return msgspec.structs.replace(check, ops=(), why="" if check.valid else check.why)
 
 
 def add_figures(connection: sa.Connection, run: int, figures: Sequence[tuple[Measure, float]]) -> None:
-    """Add what a run measured, in a writing transaction; metrics that are new to the history with it."""
+    """Add a run's figures in a write transaction, and the metrics that the history does not know yet."""
     if not figures:
         return
     known = dict(connection.execute(sa.select(schema.metrics.c.name, schema.metrics.c.id)).all())
@@ -186,7 +186,7 @@ def add_figures(connection: sa.Connection, run: int, figures: Sequence[tuple[Mea
 
 
 def free_name(connection: sa.Connection, wanted: str) -> str:
-    """A night's name that is not taken: the one that is wanted, or with a number behind it."""
+    """A name for a night that is not taken: the wanted one, or that with a number appended."""
     like = schema.nights.c.name.startswith(wanted, autoescape=True)
     taken = set(connection.execute(sa.select(schema.nights.c.name).where(like)).scalars())
     number = 1
@@ -196,16 +196,16 @@ def free_name(connection: sa.Connection, wanted: str) -> str:
 
 
 def insert(connection: sa.Connection, table: sa.Table, row: Mapping[str, object]) -> int:
-    """Add one row to a table whose key is a number; returns the number."""
+    """Add one row to a table with an integer key; returns the key."""
     key = connection.execute(sa.insert(table).values(row)).inserted_primary_key
     assert key is not None  # noqa: S101 - for types: one row was inserted
     return int(key[0])
 
 
 def _settle(connection: sa.Connection, host: str) -> list[str]:
-    """Write down of nights that have broken off that they did, for those who read the tables themselves.
+    """Mark the nights that broke off as such, for programs that read the tables directly.
 
-    Returns those that are going on on a machine.
+    Returns the names of the nights that are being recorded on this host.
     """
     nights, runs = schema.nights.c, schema.runs.c
     begun = sa.select(nights.id, nights.name, nights.host, nights.holder, nights.lease_until_utc).where(nights.state == "begun")
@@ -221,7 +221,7 @@ def _settle(connection: sa.Connection, host: str) -> list[str]:
 
 
 def _last_on(connection: sa.Connection, host: str) -> datetime | None:
-    """The place in time of the last night that was recorded on a machine."""
+    """When the last night that was recorded on a host began, as `sorted_utc` has it; None if there is none."""
     nights = schema.nights.c
     asked = sa.select(sa.func.max(nights.sorted_utc)).where(nights.host == host, nights.source == NIGHTLY)
     return connection.execute(asked).scalar()

@@ -1,4 +1,4 @@
-"""What the history holds, as those who read it see it."""
+"""The rows of the history as readers get them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from results.analysis.recovery import Recovery
 
 Better = Literal["lower", "higher"]
 NightState = Literal["begun", "complete", "broke off"]
-"""`begun`: it is being recorded right now. Only a night that is `complete` counts when nights are compared."""
+"""`begun`: it is being recorded right now. Only `complete` nights are compared."""
 RunState = Literal["begun", "ended", "broke off"]
 
 NIGHTLY: Final = "harness nightly"
-"""The source of nights that were recorded as they ran; all others were imported, or are for calibration."""
+"""The source of nights that were recorded as they ran. All other nights were imported, or are for calibration."""
 CALIBRATION: Final = "harness nightly --calibrate"
-"""The source of nights that ran one after another with the same code. They show the machine's noise, and nothing is judged of
-them."""
+"""The source of nights that ran back to back with the same code. They show the machine's noise, and are not judged."""
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
-    """What a figure is of: a metric, its unit, and which direction is the good one."""
+    """A metric: its name, its unit, and which direction is better."""
 
     name: str
     unit: str
@@ -38,7 +37,7 @@ class RecordedNight(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     """`NIGHTLY`, `CALIBRATION`, or what it was imported from, such as `pytest-benchmark`."""
     suite: str
-    """Empty for the default suite, and for what was imported."""
+    """Empty for the default suite and for imported nights."""
     state: NightState
     why: str
     """Why it broke off, if that is known."""
@@ -53,7 +52,7 @@ class RecordedNight(msgspec.Struct, frozen=True, kw_only=True):
     """What it ran on, by name: CPU, kernel, Python, the packages that decide what a run does, the fault plane. Nights whose
     facts differ are not compared."""
     environment: dict[str, str]
-    """Every installed package with its version, to be looked at when a number moved; empty if it is not known."""
+    """Every installed package with its version, to look at when a figure moved; empty if it is not known."""
 
 
 class RecordedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,17 +64,17 @@ class RecordedRun(msgspec.Struct, frozen=True, kw_only=True):
     began_utc: datetime
     """When the run began."""
     place: int
-    """The how manieth run of the night it was, from 0."""
+    """Its position among the night's runs, from 0."""
     drill: str
     repeat: int
     """From 1."""
     seed: int
     state: RunState
     verdict: RunVerdict
-    """`unknown` as well for a run that broke off."""
+    """`unknown` also for a run that broke off."""
     as_expected: bool
     why: str
-    """What was wrong, or why it cannot be told; empty for a run that passed."""
+    """What was wrong, or why the run could not be judged; empty for a run that passed."""
     counted: bool
     """Whether its figures count when nights are compared."""
     not_counted: str
@@ -83,9 +82,9 @@ class RecordedRun(msgspec.Struct, frozen=True, kw_only=True):
     slos: tuple[SLOResult, ...]
     recoveries: tuple[Recovery, ...]
     definition: str
-    """A digest of what the drill is: an edited drill is another one."""
+    """A digest of the drill: an edited drill counts as a different one."""
     baseline: str
-    """A digest of the night's facts and the drill's definition: figures are compared within one baseline."""
+    """A digest of the night's facts and the drill's definition: only figures of one baseline are compared."""
     duration_s: float | None
     rerun: str
     run_folder: str

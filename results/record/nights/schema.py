@@ -1,4 +1,4 @@
-"""The tables of the history. A change of them is a new version: raise `VERSION`, and add its step to `migrations`."""
+"""The tables of the history. If you change them, raise `VERSION` and add a step to `migrations`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ metadata: Final = sa.MetaData()
 
 
 class Utc(sa.types.TypeDecorator[datetime]):
-    """A time with its zone. SQLite knows no zones, so there it is stored in UTC without one."""
+    """A time with its zone. SQLite has no zones, so there it is stored in UTC without one."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -37,7 +37,7 @@ class Utc(sa.types.TypeDecorator[datetime]):
 
 
 class Json(sa.types.TypeDecorator[Any]):
-    """A value as JSON text, read back with its type."""
+    """A value stored as JSON text and decoded to its type."""
 
     impl = sa.Text
     cache_ok = True
@@ -56,7 +56,7 @@ class Json(sa.types.TypeDecorator[Any]):
 version: Final = sa.Table("harness_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
 _KEY: Final = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-"""SQLite numbers rows by itself only in a column that is declared INTEGER."""
+"""SQLite assigns keys only in a column that is declared INTEGER."""
 
 nights: Final = sa.Table(
     "harness_nights",
@@ -65,7 +65,7 @@ nights: Final = sa.Table(
     sa.Column("name", sa.Text, nullable=False, unique=True),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("suite", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),  # NightState; a reader finds out whether `begun` has broken off
+    sa.Column("state", sa.Text, nullable=False),  # NightState; readers determine whether one that has begun has broken off
     sa.Column("why", sa.Text, nullable=False),
     sa.Column("began_utc", Utc, nullable=False),
     sa.Column("sorted_utc", Utc, nullable=False, index=True),  # began_utc, unless the machine's clock went back
@@ -78,7 +78,7 @@ nights: Final = sa.Table(
     sa.Column("environment", Json(dict[str, str]), nullable=False),
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("holder", Json(Holder)),  # while it is being recorded
-    sa.Column("lease_until_utc", Utc),  # if nothing is heard of the holder until then, the night has broken off
+    sa.Column("lease_until_utc", Utc),  # unless the holder renews it by then, the night has broken off
 )
 
 runs: Final = sa.Table(
@@ -106,7 +106,7 @@ runs: Final = sa.Table(
     sa.Column("rerun", sa.Text, nullable=False),
     sa.Column("run_folder", sa.Text, nullable=False),
     sa.Column("histogram", sa.Text),  # latencies in ns: HdrHistogram V2, compressed, base64
-    sa.Column("identity", sa.Text, unique=True),  # a digest of the result: the same result is not taken in twice
+    sa.Column("identity", sa.Text, unique=True),  # a digest of the result: the same result is not imported twice
 )
 
 metrics: Final = sa.Table(

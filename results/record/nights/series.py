@@ -17,7 +17,7 @@ from results.record.nights.rows import CALIBRATION, Measure
 
 
 class RecordedSeries(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric of one drill in one baseline: by the name of each night, in order, what its runs measured."""
+    """One metric of one drill in one baseline: in order, each night's name and what its runs measured."""
 
     drill: str
     measure: Measure
@@ -28,9 +28,9 @@ class RecordedSeries(msgspec.Struct, frozen=True, kw_only=True):
 def recorded_series(
     database: HistoryDatabase, *, drill: str | None = None, since: datetime | None = None, calibration: bool = False
 ) -> Iterator[RecordedSeries]:
-    """Every series of the figures that count, those of runs that count in complete nights: by drill, metric and first night.
+    """Every series of figures, from counted runs of complete nights, sorted by drill, metric and first night.
 
-    `calibration`: of the nights that ran for it alone; else of all others.
+    With `calibration`, the series of calibration nights only; without it, those of all other nights.
     """
     nights, runs = schema.nights.c, schema.runs.c
     counting = sa.select(runs.id, nights.name, runs.drill, runs.baseline).select_from(schema.nights.join(schema.runs))
@@ -74,7 +74,7 @@ def recorded_series(
 
 
 def _columns(connection: sa.Connection, asked: sa.Select[tuple[int, int, float]]) -> NDArray[np.void]:
-    """The rows of a query as an array. They are taken from the driver itself: SQLAlchemy's rows are slow in such numbers."""
+    """The rows of a query as an array. They come directly from the driver: a million of SQLAlchemy's rows take too long."""
     result = connection.execute(asked)
     rows = result.cursor.fetchall()
     result.close()
@@ -82,7 +82,7 @@ def _columns(connection: sa.Connection, asked: sa.Select[tuple[int, int, float]]
 
 
 def _places(ids: NDArray[np.int64], figures: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.void]]:
-    """The figures of some runs, and of each the place of its run among them."""
+    """The figures that belong to the given runs, and for each of them its run's position in `ids`."""
     by_id = np.argsort(ids)
     at = np.minimum(np.searchsorted(ids, figures["run"], sorter=by_id), len(ids) - 1)
     place = by_id[at]
