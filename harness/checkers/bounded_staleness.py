@@ -9,8 +9,8 @@ import pandas as pd
 from harness.checkers._steps import at, done, trains
 from harness.checkers._wording import count, listed
 from harness.model.history import History
-from harness.model.node_events import BrokenEvent, Told, told
-from harness.model.training_events import MEMBERSHIP, Membership
+from harness.model.node_events import BrokenEvent, Told
+from harness.model.training_events import Membership, told
 from harness.model.verdict import Verdict
 
 
@@ -30,7 +30,7 @@ def bounded_staleness(history: History) -> Verdict:
         why = "no update was made" if updates.empty else "no bound was promised"
         return Verdict(valid=None, why=why)
     try:
-        moves = told(history, {MEMBERSHIP: Membership})
+        moves = told(history, Membership)
     except BrokenEvent as error:
         return Verdict(valid=None, why=str(error))
     wrong: list[str] = []

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final, NamedTuple
-
-import pandas as pd
-
 from harness.checkers._steps import trains
 from harness.checkers._wording import count
 from harness.model.history import History
+from harness.model.node_events import BrokenEvent
+from harness.model.training_events import CheckpointRefused, NotSaved, Resumed, Saved, TakenBack, emitted, told
 from harness.model.verdict import Verdict
-
-_RESUMED, _SAVED, _REFUSED, _TAKEN_BACK, _NOT_SAVED = "resumed", "saved", "refused", "taken back", "not saved"
-_UNKNOWN: Final = -1
-_STEP: Final = re.compile(r"\bstep (\d+)\b")
 
 
 def checkpoints_valid(history: History) -> Verdict:
@@ -25,58 +18,44 @@ def checkpoints_valid(history: History) -> Verdict:
     back. A checkpoint is saved from when the training says so; one that was made just before a kill may be later than any
     of these. Unknown if nobody resumed after a checkpoint had been saved.
     """
+    try:
+        events = told(history, Resumed, Saved, CheckpointRefused, TakenBack)
+    except BrokenEvent as error:
+        return Verdict(valid=None, why=str(error))
     saved: set[int] = set()
     refused: set[int] = set()
     unreadable: set[str] = set()
     resumed, ever = 0, 0
-    for event in _events(history.events):
-        if event.kind == _SAVED:
-            saved.add(event.step)
-            ever += 1
-            refused.discard(event.step)
-            unreadable.clear()
-        elif event.kind == _REFUSED and event.step == _UNKNOWN:
-            unreadable.add(event.detail)
-        elif event.kind == _REFUSED:
-            refused.add(event.step)
-        elif event.kind == _TAKEN_BACK:
-            saved = {one for one in saved if one <= event.step}
-        elif ever:
-            resumed += 1
-            usable = sorted(saved - refused, reverse=True)[len(unreadable) :]
-            if usable and event.step < usable[0]:
-                what = f"{event.node} resumed with step {event.step} at {event.at_ns / 1e9:.2f} s"
-                return Verdict(valid=False, why=f"{what}, though step {usable[0]} was saved, and not refused")
-    told = f"{count(ever, 'checkpoint')} saved"
-    alarms = int((history.events["kind"] == _NOT_SAVED).fillna(False).sum())
+    for at_ns, node, event in events:
+        match event:
+            case Saved(step=step):
+                saved.add(step)
+                ever += 1
+                refused.discard(step)
+                unreadable.clear()
+            case CheckpointRefused(step=None, file=file):
+                unreadable.add(file)
+            case CheckpointRefused(step=int(step)):
+                refused.add(step)
+            case TakenBack(step=step):
+                saved = {one for one in saved if one <= step}
+            case Resumed(step=step) if ever:
+                resumed += 1
+                usable = sorted(saved - refused, reverse=True)[len(unreadable) :]
+                if usable and step < usable[0]:
+                    what = f"{node} resumed with step {step} at {at_ns / 1e9:.2f} s"
+                    return Verdict(valid=False, why=f"{what}, though step {usable[0]} was saved, and not refused")
+    found = f"{count(ever, 'checkpoint')} saved"
+    alarms = emitted(history, NotSaved)
     if alarms:
-        told += f", {count(alarms, 'alarm')} about what was not"
+        found += f", {count(alarms, 'alarm')} about what was not"
     if not resumed:
-        return Verdict(valid=None, why=f"{told}; nobody resumed after that")
+        return Verdict(valid=None, why=f"{found}; nobody resumed after that")
     if refused:
-        told += f", {len(refused)} refused"
-    return Verdict(valid=True, why=f"{told}; each of {resumed} resumed from the newest that could be used")
-
-
-class _Event(NamedTuple):
-    at_ns: int
-    node: str
-    kind: str
-    step: int
-    detail: str
-
-
-def _events(events: pd.DataFrame) -> list[_Event]:
-    """What was said of checkpoints, in the order of time; a file that cannot be read is of no known step."""
-    rows = events[events["kind"].isin([_RESUMED, _SAVED, _REFUSED, _TAKEN_BACK]).to_numpy(dtype=bool)]
-    found: list[_Event] = []
-    for node, at_ns, kind, detail in zip(rows["node"], rows["at_ns"].tolist(), rows["kind"], rows["detail"], strict=True):
-        step = _STEP.search(str(detail))
-        if kind != _REFUSED or ".json" in str(detail):  # other things can be refused as well
-            found.append(_Event(at_ns, str(node), str(kind), int(step.group(1)) if step else _UNKNOWN, str(detail)))
-    return sorted(found, key=lambda event: event.at_ns)
+        found += f", {len(refused)} refused"
+    return Verdict(valid=True, why=f"{found}; each of {resumed} resumed from the newest that could be used")
 
 
 def applies(history: History) -> bool:
     """Whether something was trained, and checkpoints were saved."""
-    return trains(history) and bool((history.events["kind"] == _SAVED).fillna(False).any())
+    return trains(history) and emitted(history, Saved) > 0

@@ -9,14 +9,14 @@ import pandas as pd
 
 from harness.checkers._steps import at, control, done, trains
 from harness.checkers._wording import count, listed
+from harness.model import training_events
 from harness.model.history import History
+from harness.model.node_events import BrokenEvent, told
+from harness.model.training_events import Named
 from harness.model.verdict import Verdict
 
 FLIPPED: Final = "bit_flipped"
 """The event by which a node tells that a bit of what it computes, or keeps, was flipped."""
-
-NAMED: Final = "named"
-"""The event by which a training tells which rank it has found to be wrong: "generation 3: rank1 computed …"."""
 
 LIMIT_STEPS: Final = 40
 """So many steps may be done between a rank's first flip and its being named."""
@@ -36,13 +36,15 @@ def corruption_named(history: History) -> Verdict:
     are right, nobody has to be named for it. Unknown if no bit was flipped, if the record ends too early, or without a control.
     """
     steps, expected = done(history), control(history)
-    flips = _flips(history.events)
+    try:
+        flips, named = _flips(history), _named(history)
+    except BrokenEvent as error:
+        return Verdict(valid=None, why=str(error))
     if flips.empty:
         return Verdict(valid=None, why="no rank's bits were flipped")
     if steps.empty or not set(steps["step"]) <= set(expected.index):
         return Verdict(valid=None, why="there is no control for each step that was done")
     first = flips.groupby("node")["at_ns"].min()
-    named = _named(history.events)
     for node, at_ns in zip(named["node"], named["at_ns"], strict=True):
         if node not in first.index or first[node] > at_ns:
             return Verdict(
@@ -54,7 +56,7 @@ def corruption_named(history: History) -> Verdict:
         return Verdict(
             valid=False, why=f"step {early.iloc[0]['step']} was wrong before any bit was flipped ({at(early.iloc[0])})"
         )
-    told, last_ns = [], 0
+    found, last_ns = [], 0
     for node, flipped_ns in first.items():
         when = named["at_ns"][named["node"] == node]
         since = steps[steps["done_ns"] > flipped_ns]
@@ -66,9 +68,9 @@ def corruption_named(history: History) -> Verdict:
             return Verdict(
                 valid=False, why=f"{node} was named {count(number, 'step')} after its first flip, not within {LIMIT_STEPS}"
             )
-        told.append(f"{node} {(found_ns - flipped_ns) / 1e9:.2f} s and {count(number, 'step')} after its first flip")
+        found.append(f"{node} {(found_ns - flipped_ns) / 1e9:.2f} s and {count(number, 'step')} after its first flip")
         last_ns = max(last_ns, found_ns)
-    return _right_again(steps, wrong, last_ns, f"named: {listed(told)}")
+    return _right_again(steps, wrong, last_ns, f"named: {listed(found)}")
 
 
 def _unnamed(node: str, flips: pd.DataFrame, since: pd.DataFrame, wrong: pd.DataFrame) -> Verdict:
@@ -98,24 +100,22 @@ def _right_again(steps: pd.DataFrame, wrong: pd.DataFrame, named_ns: int, told: 
     return Verdict(valid=True, why=f"{told}{redone}; right in each of {count(later['step'].nunique(), 'step')} since")
 
 
-def _flips(events: pd.DataFrame) -> pd.DataFrame:
+def _flips(history: History) -> pd.DataFrame:
     """Flips that the system has to find out: `node`, `at_ns`, `of`."""
-    rows = events[(events["kind"] == FLIPPED).fillna(False)]
-    found = [
-        (node, at_ns, of)
-        for node, at_ns, detail in zip(rows["node"], rows["at_ns"].tolist(), rows["detail"], strict=True)
-        if (of := msgspec.json.decode(detail, type=_Flip).of) in _OF
-    ]
+    flips = told(history, {FLIPPED: _Flip})
+    found = [(flip.node, flip.at_ns, flip.event.of) for flip in flips if flip.event.of in _OF]
     return pd.DataFrame(found, columns=["node", "at_ns", "of"])
 
 
-def _named(events: pd.DataFrame) -> pd.DataFrame:
+def _named(history: History) -> pd.DataFrame:
     """Who was named, and when: `node`, `at_ns`."""
-    rows = events[(events["kind"] == NAMED).fillna(False)]
-    names = [str(detail).partition(": ")[2].partition(" ")[0] for detail in rows["detail"]]
-    return pd.DataFrame({"node": names, "at_ns": rows["at_ns"].to_numpy()})
+    found = [(named.event.rank, named.at_ns) for named in training_events.told(history, Named)]
+    return pd.DataFrame(found, columns=["node", "at_ns"])
 
 
 def applies(history: History) -> bool:
     """Whether something was trained, and bits were flipped that a training has to find out."""
-    return trains(history) and not _flips(history.events).empty
+    try:
+        return trains(history) and not _flips(history).empty
+    except BrokenEvent:
+        return True  # the checker says what is amiss

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 import pandas as pd
 
 from harness.checkers._steps import at, done, trains
 from harness.checkers._wording import count
 from harness.model.history import History
+from harness.model.node_events import BrokenEvent
+from harness.model.training_events import Resumed, told
 from harness.model.verdict import Verdict
-
-_RESUMED: Final = re.compile(r"generation (\d+): step (\d+)")
 
 
 def resumes_exactly(history: History) -> Verdict:
@@ -23,7 +20,11 @@ def resumes_exactly(history: History) -> Verdict:
     What is compared is a group all of whose members have told that they `resumed` with a step, and an earlier one of the same
     members that had done that step and the one before. Unknown if there is no such pair.
     """
-    steps, resumed = done(history), _resumed(history)
+    try:
+        resumed = _resumed(history)
+    except BrokenEvent as error:
+        return Verdict(valid=None, why=str(error))
+    steps = done(history)
     groups = {int(str(number)): rows.set_index("step") for number, rows in steps.groupby("generation")}
     compared = 0
     for generation, (step, who) in resumed.items():
@@ -54,15 +55,17 @@ def _first_difference(before: pd.DataFrame, again: pd.DataFrame, common: list[in
 
 def _resumed(history: History) -> dict[int, tuple[int, frozenset[str]]]:
     """By generation, the step that its members resumed with, and who they are. The very first start is none."""
-    told: dict[int, tuple[int, set[str]]] = {}
-    events = history.events[history.events["kind"] == "resumed"]
-    for node, detail in zip(events["node"], events["detail"], strict=True):
-        if (found := _RESUMED.match(str(detail))) and (step := int(found[2])):
-            _, who = told.setdefault(int(found[1]), (step, set()))
-            who.add(str(node))
-    return {generation: (step, frozenset(who)) for generation, (step, who) in told.items()}
+    found: dict[int, tuple[int, set[str]]] = {}
+    for _, node, event in told(history, Resumed):
+        if event.step:
+            _, who = found.setdefault(event.generation, (event.step, set()))
+            who.add(node)
+    return {generation: (step, frozenset(who)) for generation, (step, who) in found.items()}
 
 
 def applies(history: History) -> bool:
     """Whether a training resumed from a checkpoint."""
-    return trains(history) and bool(_resumed(history))
+    try:
+        return trains(history) and bool(_resumed(history))
+    except BrokenEvent:
+        return True  # the checker says what is amiss

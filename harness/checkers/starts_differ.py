@@ -8,6 +8,7 @@ import msgspec
 
 from harness.checkers._wording import count
 from harness.model.history import History
+from harness.model.node_events import BrokenEvent, told
 from harness.model.verdict import Verdict
 
 _KIND: Final = "numbered"
@@ -24,21 +25,18 @@ def starts_differ(history: History) -> Verdict:
     number that what it writes from then on is known by. If a number comes twice, two things may bear one name; which calls see
     that depends on which replicas are asked, and few do. Unknown if no node told of a start. O(n).
     """
-    events = history.events[(history.events["kind"] == _KIND).to_numpy(dtype=bool)].sort_values("at_ns", kind="stable")
+    try:
+        starts = told(history, {_KIND: _Started})
+    except BrokenEvent as error:
+        return Verdict(valid=None, why=str(error))
     first: dict[tuple[str, int], int] = {}
     nodes: dict[str, int] = {}
-    for at_ns, node, detail in zip(events["at_ns"].tolist(), events["node"].array, events["detail"].array, strict=True):
-        try:
-            start = msgspec.json.decode(detail if isinstance(detail, str) else "", type=_Started).start
-        except msgspec.DecodeError as error:
-            return Verdict(valid=None, why=f"the event {_KIND} of {node} at {at_ns / 1e9:.3f} s says {detail}: {error}")
+    for at_ns, node, started in starts:
         nodes[node] = nodes.get(node, 0) + 1
-        before_ns = first.setdefault((node, start), at_ns)
+        before_ns = first.setdefault((node, started.start), at_ns)
         if before_ns != at_ns:
-            return Verdict(
-                valid=False,
-                why=f"{node} started at {before_ns / 1e9:.3f} s and again at {at_ns / 1e9:.3f} s under the number {start}",
-            )
+            twice = f"{node} started at {before_ns / 1e9:.3f} s and again at {at_ns / 1e9:.3f} s"
+            return Verdict(valid=False, why=f"{twice} under the number {started.start}")
     if not nodes:
         return Verdict(valid=None, why="no node told of a start")
     return Verdict(

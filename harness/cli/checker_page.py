@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from typing import Final
 
-from harness.model import consensus_events, partition_events, vocabulary
+from harness.model import consensus_events, partition_events, training_events, vocabulary
 from harness.run import catalog
 
 _HEAD: Final = """\
@@ -27,6 +27,7 @@ def page() -> str:
         ("Calls", vocabulary),
         ("Events of replicated logs", consensus_events),
         ("Events of partitioned stores", partition_events),
+        ("Events of trainings", training_events),
     ):
         parts.append(f"## {heading}\n\n{inspect.getdoc(module)}\n")
     parts += [f"## {name}\n\n{inspect.getdoc(checker)}\n" for name, checker in sorted(catalog.checkers().items())]

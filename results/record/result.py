@@ -16,8 +16,9 @@ from results.analysis.judge import SLOResult
 from results.analysis.metrics import Metrics
 from results.analysis.recovery import Recovery
 
-VERSION: Final = 2
-"""The format version of a run's files. Version 1 had no number and no `invocation`; it can still be read."""
+VERSION: Final = 3
+"""The format version of a run's files. Version 1 had no number and no `invocation`; up to version 2, events of trainings were
+sentences. Both can still be read."""
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +157,7 @@ class _Version(msgspec.Struct):
 
 
 def decode(text: bytes, source: str) -> Result:
-    """The result that `encode` wrote, now or in version 1. Raises `UsageError`, naming `source`, if the text is not one."""
+    """The result that `encode` wrote, now or in an earlier version. Raises `UsageError`, naming `source`, if it is none."""
     try:
         version = msgspec.json.decode(text, type=_Version).version
         if version > VERSION:

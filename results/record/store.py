@@ -31,6 +31,7 @@ from harness.model.errors import HarnessError, UsageError, cannot_write
 from harness.model.fault_window import Parameter
 from harness.model.history import History
 from results.record.result import Result, decode, encode
+from results.record.training_sentences import typed
 
 RUNS: Final = Path("runs")
 RESULT: Final = "result.json"
@@ -96,6 +97,7 @@ def load_frames(path: Path) -> History:
     """Read only a run's history. Raises `UsageError` if the folder does not hold one."""
     there = [name for name in MAY_LACK if (path / f"{name}.parquet").is_file()]
     frames = {name: read_parquet(path / f"{name}.parquet") for name in (*FRAMES, *there)}
+    frames["events"] = typed(frames["events"])
     if "parameters" not in frames["windows"]:
         frames["windows"] = _from_version_1(frames["windows"])
     try:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pandas as pd
 
-from harness.model import consensus_events, partition_events
+from harness.model import consensus_events, partition_events, training_events
 from harness.model.history import History
 from results.analysis.failures import FailureGroup
 from results.analysis.recovery import Recovery
@@ -28,7 +29,9 @@ from results.report.phrasing import (
     verdict_word,
 )
 
-_INNER: Final = ({*consensus_events.KINDS} - {"leader"}) | ({*partition_events.KINDS} - {"settled", "planned"})
+_INNER: Final = (
+    ({*consensus_events.KINDS} - {"leader"}) | ({*partition_events.KINDS} - {"settled", "planned"}) | {"work refused"}
+)
 """Events that a node tells by the hundred: they are there for checkers, and would hide what people look for."""
 
 _LOG_BYTES: Final = 1_000_000
@@ -232,10 +235,20 @@ def events(history: History, at_most: int) -> Table:
     told = history.events[~history.events["kind"].isin(_INNER)]
     shown = told.head(at_most)
     rows = (
-        Row(cells=(f"{at_ns / 1e9:.3f} s", _text(node), _text(kind), _text(detail)))
+        Row(cells=(f"{at_ns / 1e9:.3f} s", _text(node), _text(kind), _event_words(_text(kind), _text(detail))))
         for at_ns, node, kind, detail in zip(shown["at_ns"], shown["node"], shown["kind"], shown["detail"], strict=True)
     )
     return Table(columns=columns, rows=tuple(rows), note=_more(len(told), len(shown)))
+
+
+def _event_words(kind: str, detail: str) -> str:
+    """What an event of a training says; the detail as it stands, of all others and of what an older run says in a sentence."""
+    if kind not in training_events.KINDS:
+        return detail
+    try:
+        return training_events.sentence(msgspec.json.decode(detail, type=training_events.KINDS[kind]))
+    except msgspec.DecodeError:
+        return detail
 
 
 def links(history: History, at_most: int) -> Table:

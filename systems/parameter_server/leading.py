@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from harness.model.training_events import Resumed, WorkRefused
 from harness.node.disk import Disk
 from systems.parameter_server.messages import Buffer, Pull, Push, Work, checksum_of, pack
 from systems.parameter_server.parameters import parameters_of, rows_of
@@ -76,8 +77,8 @@ class Leading:
             gradient = _Gradient(uses=[use for use in push.uses if use.shard == shard], row=row)
             outcome = self._round.push(push.worker, push.step, shard, gradient, now_s=now_s)
         if outcome is Outcome.LATE:
-            detail = f"{push.worker}'s gradients of step {push.step}: this is step {self._round.step}"
-            self._records.event("refused", self.term, detail)
+            why = f"this is step {self._round.step}"
+            self._records.event(WorkRefused(generation=self.term, step=push.step, sender=push.worker, why=why))
         self._change_if_complete()
         return outcome
 
@@ -98,7 +99,7 @@ class Leading:
 
     async def run(self) -> None:
         """Do steps until the term is over."""
-        saving = Saving(self._checkpoints, lambda kind, detail: self._records.event(kind, self.term, detail))
+        saving = Saving(self.term, self._checkpoints, self._records.event)
         try:
             while True:
                 while not self._round.complete and not self._ended:
@@ -112,10 +113,9 @@ class Leading:
     def _resume(self) -> None:
         found = self._checkpoints.newest()
         if found is not None:
-            for refusal in found.refused:
-                self._records.event("refused", self.term, str(refusal))
+            self._records.refusals(self.term, found.refused)
             self._trainer.resume(found)
-        self._records.event("resumed", self.term, f"step {self._trainer.step}" + ("" if found else ", the first"))
+        self._records.event(Resumed(generation=self.term, step=self._trainer.step))
 
     def _begin(self, before: Applied, present: Sequence[str]) -> None:
         settings, trainer = self._settings, self._trainer

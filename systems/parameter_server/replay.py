@@ -10,20 +10,17 @@ anew from the record; if a run's differ, then something was applied that the rec
 from __future__ import annotations
 
 import math
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
-from typing import Final
 
 import msgspec
 
 from harness import roots
 from harness.model.errors import HarnessError
 from harness.model.history import CONTROL, History
-
-_RESUMED: Final = re.compile(r"generation (\d+): step (\d+) of term (\d+)")
+from harness.model.training_events import Resumed, told
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -63,11 +60,10 @@ def lineages(history: History) -> list[Lineage]:
     """The terms that have done something, in their order, with what they began from: their updates up to the first gap."""
     steps = history.steps
     updates = steps[(steps["computed_at"].notna() & steps["done_ns"].notna()).to_numpy(dtype=bool)].sort_values("step")
-    events = history.events[(history.events["kind"] == "resumed").to_numpy(dtype=bool)]
     parents = {
-        int(found[1]): (int(found[3]), int(found[2]))
-        for detail in events["detail"]
-        if (found := _RESUMED.fullmatch(detail)) is not None
+        event.generation: (event.of_generation, event.step)
+        for _, _, event in told(history, Resumed)
+        if event.of_generation is not None
     }
     terms = []
     for term in sorted(set(updates["generation"].tolist())):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from harness.model.training_events import NotSaved, Saved
 from systems.parts.checkpoint.manifest import Shard
 from systems.parts.checkpoint.saver import Saver
 from systems.parts.checkpoint.store import Checkpoints
@@ -13,9 +14,10 @@ from systems.training.trainer import Trainer
 
 
 class Saving:
-    """Saves a trainer's state whenever that is due. `told(kind, detail)` hears what came of it, in the saver's thread too."""
+    """Saves a trainer's state whenever that is due. `told` hears what came of it, in the saver's thread too."""
 
-    def __init__(self, checkpoints: Checkpoints, told: Callable[[str, str], None]) -> None:
+    def __init__(self, term: int, checkpoints: Checkpoints, told: Callable[[Saved | NotSaved], None]) -> None:
+        self._term = term
         self._checkpoints = checkpoints
         self._told = told
         self._progress: dict[int, msgspec.Raw] = {}
@@ -37,10 +39,13 @@ class Saving:
         try:
             self._checkpoints.commit(step, [shard], self._progress.pop(step))
         except OSError as error:
-            self._told("not saved", f"step {step}: {error.strerror or error}")
+            self._not_saved(step, error.strerror or str(error))
         else:
-            self._told("saved", f"step {step}")
+            self._told(Saved(generation=self._term, step=step))
 
     def _failed(self, step: int, why: str) -> None:
         self._progress.pop(step)
-        self._told("not saved", f"step {step}: {why}")
+        self._not_saved(step, why)
+
+    def _not_saved(self, step: int, why: str) -> None:
+        self._told(NotSaved(generation=self._term, step=step, why=why))

@@ -18,6 +18,7 @@ import torch
 
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
+from harness.model.training_events import SteppedDown
 from harness.node.context import NodeContext
 from systems.parameter_server.bugs import BUGS
 from systems.parameter_server.leading import Leading
@@ -152,7 +153,7 @@ class Server:
         if term > self._term:
             if self._leading is not None and self._rules.terms_compared:
                 self._leading.end()
-                self._records.event("stepped down", self._leading.term, f"term {term} has begun")
+                self._records.event(SteppedDown(generation=self._leading.term, term=term))
                 self._leading = None
             if self._leading is None:
                 self._enter(term)

@@ -8,7 +8,7 @@ import time
 import msgspec
 import torch
 
-from harness.model.training_events import MEMBERSHIP, Membership
+from harness.model.training_events import Membership, Resumed, WorkRefused, kind_of
 from harness.node.context import NodeContext
 from systems.parameter_server.messages import Buffer, Pull, Push, Work, pack
 from systems.parameter_server.parameters import at_batch, parameters_of, rows_of
@@ -49,7 +49,7 @@ class Updating:
         self._updates = Updates(used, self._trainer.step, bound=settings.staleness, rules=settings.rules, moved=self._moved)
         self._before = Applied(loss=0.0, gradient_norm=0.0)
         self._parameters: bytes | None = None
-        self._saving = Saving(self._of_term(term), lambda kind, detail: self._records.event(kind, self.term, detail))
+        self._saving = Saving(term, self._of_term(term), records.event)
 
     def end(self) -> None:
         """Do nothing any more: the term is over."""
@@ -94,8 +94,8 @@ class Updating:
             self._apply(push, row, version)
             self._changes.tell()
         elif outcome is Outcome.LATE:
-            detail = f"{push.worker}'s gradient of batch {push.batch} with the parameters after {push.step} updates"
-            self._records.event("refused", self.term, f"{detail}: the batch is not its own any more")
+            why = f"batch {push.batch} is not its own any more"
+            self._records.event(WorkRefused(generation=self.term, step=push.step, sender=push.worker, why=why))
         return outcome
 
     def alive(self, worker: str) -> None:
@@ -151,7 +151,7 @@ class Updating:
 
     def _moved(self, worker: str, present: bool) -> None:
         told = Membership(term=self.term, step=self._updates.version, worker=worker, present=present)
-        self._node.event(MEMBERSHIP, told)
+        self._node.event(kind_of(told), told)
 
     # ----------------------------------------------------------------------------------------------------- checkpoints
 
@@ -167,12 +167,11 @@ class Updating:
         """Go on from the newest sound checkpoint of the highest term that has one; returns the batches used by then."""
         parent, found = self._newest()
         if found is None:
-            self._records.event("resumed", self.term, "step 0, the first")
+            self._records.event(Resumed(generation=self.term, step=0))
             return Used()
-        for refusal in found.refused:
-            self._records.event("refused", self.term, str(refusal))
+        self._records.refusals(self.term, found.refused)
         self._trainer.resume(found)
-        self._records.event("resumed", self.term, f"step {self._trainer.step} of term {parent}")
+        self._records.event(Resumed(generation=self.term, step=self._trainer.step, of_generation=parent))
         return msgspec.json.decode(found.progress, type=Progress).used
 
     def _newest(self) -> tuple[int, Checkpoint | None]:

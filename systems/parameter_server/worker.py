@@ -19,6 +19,7 @@ import torch
 
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
+from harness.model.training_events import WorkRefused
 from harness.node.context import NodeContext
 from systems.parameter_server.bugs import BUGS
 from systems.parameter_server.messages import (
@@ -141,7 +142,8 @@ class Worker:
                 continue
             work, parameters = pulled
             if not self._obeys(work.term, server):
-                self._records.event("refused", work.term, f"work of step {work.step} from {server}: its term is over")
+                refused = WorkRefused(generation=work.term, step=work.step, sender=server, why="its term is over")
+                self._records.event(refused)
                 await asyncio.sleep(_AGAIN_S)
                 continue
             self._promises.heard(self._node.clock())

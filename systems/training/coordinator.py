@@ -21,6 +21,7 @@ import msgspec
 
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
+from harness.model import training_events as events
 from harness.node.context import NodeContext
 from systems.parts.checkpoint.store import Checkpoints, Schedule, withdraw
 from systems.training.bugs import BUGS
@@ -156,7 +157,7 @@ class Coordinator:
             elif now_s >= look_outside_s and self._membership.complete:
                 for name in self._distrust.without(self._membership.outside(now_s)):
                     if await self._reaches_all(name):
-                        await self._regroup(Cause(why="can be taken in", about=name))
+                        await self._regroup(Cause(why="can be taken in", about=(name,)))
                         break
                 look_outside_s = self._node.clock() + _TAKE_IN_S
 
@@ -165,11 +166,11 @@ class Coordinator:
         self._found = None
         self._name(found)
         why = "computes wrongly" if found.since is not None else "held another state"
-        await self._regroup(Cause(why=why, about=" ".join(found.names)))
+        await self._regroup(Cause(why=why, about=found.names))
 
     def _name(self, found: Finding) -> None:
         for name in found.names:
-            self._note("named", f"{name} {found.why}, told by {' '.join(found.by)}")
+            self._note(events.Named(generation=self._generation, rank=name, by=found.by, why=found.why))
 
     def _withdraw(self) -> None:
         """Have no checkpoint used that may have wrong steps in it. If the disk fails, the next group tries again."""
@@ -179,13 +180,14 @@ class Coordinator:
             steps = withdraw(self._node.shared(CHECKPOINTS), after)
             self._distrust.withdrawn()
         except OSError as error:
-            self._note("not withdrawn", f"checkpoints after step {after}: {error.strerror or error}")
+            why = error.strerror or str(error)
+            self._note(events.NotWithdrawn(generation=self._generation, step=after, why=why))
         else:
-            self._note("taken back", f"to step {after}; checkpoints withdrawn: {' '.join(map(str, steps)) or 'none'}")
+            self._note(events.TakenBack(generation=self._generation, step=after, withdrawn=tuple(steps)))
 
     async def _regroup(self, cause: Cause) -> None:
         """Have everybody leave the group, and form the next one of those that answer and reach one another."""
-        self._note("decided", f"{cause.about} {cause.why}".strip())
+        self._note(events.Decided(generation=self._generation, about=cause.about, why=cause.why))
         self._withdraw()
         self._generation += 1
         self._node.disk.replace(_GENERATION, str(self._generation).encode())
@@ -193,7 +195,7 @@ class Coordinator:
         answers = await self._prepare()
         members = choose({name: answers[name] for name in self._distrust.without(list(answers))})
         if not members:
-            self._note("alone", "no rank answers")
+            self._note(events.Alone(generation=self._generation))
             self._membership.disbanded()
             return
         incarnations = {name: answers[name].incarnation for name in members}
@@ -202,8 +204,8 @@ class Coordinator:
         form = msgspec.json.encode(Form(generation=group.generation, members=members, limits=self._distrust.limits(members)))
         told = await asyncio.gather(*(self._ask(name, FORM, form, _ANSWER_S) for name in members))
         self._membership.formed(group, self._node.clock())
-        refused = [name for name, answer in zip(members, told, strict=True) if answer is None]
-        self._note("formed", " ".join(members) + (f", not answered by {' '.join(refused)}" if refused else ""))
+        unanswered = tuple(name for name, answer in zip(members, told, strict=True) if answer is None)
+        self._note(events.Formed(generation=self._generation, members=members, unanswered=unanswered))
 
     async def _prepare(self) -> dict[str, Prepared]:
         """What each rank says that has left its group, in the order of ranks. Who is not heard any more is not waited for."""
@@ -257,7 +259,7 @@ class Coordinator:
         if self._distrust.void(written.generation, written.step):
             return
         if len({(part.state, bytes(part.progress)) for part in parts.values()}) > 1:
-            self._note("not saved", f"step {written.step}: its ranks hold different states")
+            self._not_saved(written.step, "its ranks hold different states")
             return
         del self._parts[written.step, written.generation]
         checkpoints = Checkpoints(self._node.shared(CHECKPOINTS), written.identity, self._schedule)
@@ -265,13 +267,16 @@ class Coordinator:
             shards = [part.shard for _, part in sorted(parts.items())]
             checkpoints.commit(written.step, shards, written.progress, written.state)
         except OSError as error:
-            self._note("not saved", f"step {written.step}: {error.strerror or error}")
+            self._not_saved(written.step, error.strerror or str(error))
         else:
-            self._note("saved", f"step {written.step}")
+            self._note(events.Saved(generation=self._generation, step=written.step))
 
-    def _note(self, kind: str, detail: str) -> None:
-        self._node.log(f"{kind}: {detail} (generation {self._generation})")
-        self._records.event(kind, self._generation, detail)
+    def _not_saved(self, step: int, why: str) -> None:
+        self._note(events.NotSaved(generation=self._generation, step=step, why=why))
+
+    def _note(self, event: events.TrainingEvent) -> None:
+        self._node.log(f"{events.kind_of(event)}: {events.sentence(event)}")
+        self._records.event(event)
 
 
 async def main(node: NodeContext) -> None:

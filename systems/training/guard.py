@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 import torch
 
+from harness.model.training_events import GradientsChanged, TrainingEvent
 from systems.parts import checksums
 from systems.training.judgement import Audit, Wrong, audit_of, judged_claims, judged_states, outlier_of
 from systems.training.trainer import Trainer
@@ -51,14 +52,15 @@ class Undecided(RuntimeError):
 class Session:
     """A group, as one of its members sees it."""
 
+    generation: int
     members: Sequence[str]
     rank: int
     dealt: Sequence[Sequence[int]]
     """The shards that each member computes."""
     gather: Callable[[torch.Tensor, torch.Tensor], None]
     exchange: Callable[[list[int]], list[list[int]]]
-    told: Callable[[str, str], None]
-    """Something happened: what, and in words."""
+    told: Callable[[TrainingEvent], None]
+    """Something happened."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +177,8 @@ class Guard:
         right = checksums.of_numbers([checksum for one in statements for checksum in one.sent])
         amiss = [name for name, one in zip(session.members, statements, strict=True) if one.arrived != right]
         if amiss:
-            session.told("not accepted", f"step {self._trainer.step}: gradients came changed to {' '.join(amiss)}, sent again")
+            changed = GradientsChanged(generation=session.generation, step=self._trainer.step, ranks=tuple(amiss))
+            session.told(changed)
         return not amiss
 
     def _suspects(self, session: Session, statements: Sequence[Statement], audit: Audit | None) -> list[int]:

@@ -44,7 +44,7 @@ class Cause:
     """Why there has to be another group, and whose doing it is."""
 
     why: str
-    about: str
+    about: tuple[str, ...]
 
 
 @dataclass
@@ -101,14 +101,14 @@ class Membership:
             return self._first(now_s)
         for name in self.group.members:
             if (why := self._wrong(name, now_s)) is not None:
-                return Cause(why=why, about=name)
+                return Cause(why=why, about=(name,))
         if self._complete and self._all_wait():
-            return Cause(why=f"all have waited in a collective for {self._limits.waiting_s:g} s", about="")
+            return Cause(why=f"all have waited in a collective for {self._limits.waiting_s:g} s", about=())
         if not self._complete:
             late = [name for name in self.group.members if not self._trains(name)]
             self._complete = not late
             if late and now_s - self._since_s > self._limits.forming_s:
-                return Cause(why=f"does not train {self._limits.forming_s:g} s after the group was formed", about=late[0])
+                return Cause(why=f"does not train {self._limits.forming_s:g} s after the group was formed", about=(late[0],))
         return None
 
     def outside(self, now_s: float) -> list[str]:
@@ -124,7 +124,7 @@ class Membership:
     def _first(self, now_s: float) -> Cause | None:
         waiting = self.outside(now_s)
         if waiting and (len(waiting) == len(self.ranks) or now_s - self._since_s > self._limits.gather_s):
-            return Cause(why="there is no group yet", about="")
+            return Cause(why="there is no group yet", about=())
         return None
 
     def _wrong(self, name: str, now_s: float) -> str | None:

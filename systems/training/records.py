@@ -15,6 +15,8 @@ from typing import Final, cast
 import msgspec
 
 from harness.model.system import Trained
+from harness.model.training_events import CheckpointRefused, TrainingEvent, kind_of
+from systems.parts.checkpoint.refusals import Refusal
 from systems.parts.sampler import Use
 
 FILE: Final = "records.jsonl"
@@ -64,10 +66,10 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True, tag="happened", omit_d
     """Something else that a node saw or did."""
 
     node: str
-    generation: int
     at_ns: int
     kind: str
-    detail: str
+    detail: msgspec.Raw
+    """An event of `harness.model.training_events`."""
 
 
 Record = Begun | Done | Happened
@@ -91,9 +93,15 @@ class Records:
         """A step is done."""
         self._write(done)
 
-    def event(self, kind: str, generation: int, detail: str) -> None:
-        at_ns = time.monotonic_ns()
-        self._write(Happened(node=self._node, generation=generation, at_ns=at_ns, kind=kind, detail=detail))
+    def event(self, event: TrainingEvent) -> None:
+        """Something else has happened now."""
+        detail = msgspec.Raw(msgspec.json.encode(event))
+        self._write(Happened(node=self._node, at_ns=time.monotonic_ns(), kind=kind_of(event), detail=detail))
+
+    def refusals(self, generation: int, refused: Iterable[Refusal]) -> None:
+        """Checkpoints were found just now and are not used."""
+        for one in refused:
+            self.event(CheckpointRefused(generation=generation, step=one.step, file=one.file, why=one.why))
 
     def _write(self, record: Record) -> None:
         os.write(self._file, msgspec.json.encode(record) + b"\n")
@@ -152,7 +160,7 @@ def rows(folder: Path) -> Trained:
                     "staleness_bound": record.staleness_bound,
                 }
             case Happened():
-                detail = f"generation {record.generation}: {record.detail}"
+                detail = bytes(record.detail).decode()
                 events.append({"at_ns": record.at_ns, "node": record.node, "kind": record.kind, "detail": detail})
     return Trained(steps=list(begun.values()), events=events)
 

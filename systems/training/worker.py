@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 import torch
 
+from harness.model import training_events as events
 from systems.parts.checkpoint.manifest import Shard
 from systems.parts.checkpoint.saver import Saver
 from systems.parts.checkpoint.store import Checkpoints, digest_of
@@ -156,7 +157,8 @@ class Worker:
                 self._waits_since_s = None
                 why = _sentence(error)
                 expected = isinstance(error, Ended) or self._promised > form.generation
-                self._records.event("left" if expected else "lost", form.generation, why)
+                left = events.Left if expected else events.Lost
+                self._records.event(left(generation=form.generation, why=why))
                 self.error = why
             self.phase = "idle"
             self.idle.set()
@@ -269,7 +271,7 @@ class Worker:
         newest = max(generation for step, generation in found if step == furthest)
         if agreed is not None and self.step == furthest and held == newest:
             self._do(agreed)
-            self._records.event("settled", form.generation, f"step {furthest} of generation {held}")
+            self._records.event(events.StepSettled(generation=form.generation, step=furthest, of_generation=held))
 
     def _gather(self, form: Form, group: Group, dealt: tuple[range, ...], part: torch.Tensor, whole: torch.Tensor) -> None:
         """`whole[r]` becomes member r's part; under the guard only if no member computes wrongly."""
@@ -277,26 +279,27 @@ class Worker:
             self._collective(lambda: group.gather(part, whole))
             return
         session = Session(
+            generation=form.generation,
             members=form.members,
             rank=group.rank,
             dealt=dealt,
             gather=lambda mine, into: self._collective(lambda: group.gather(mine, into)),
             exchange=lambda numbers: self._collective(lambda: group.exchange(numbers)),
-            told=lambda kind, detail: self._records.event(kind, form.generation, detail),
+            told=self._records.event,
         )
         try:
             self._guard.gather(session, part, whole)
         except Named as named:
             self._accuse(form, named)
         except Undecided as undecided:
-            self._records.event("undecided", form.generation, str(undecided))
+            self._records.event(events.Undecided(generation=form.generation, why=str(undecided)))
             self._has_state = self._has_state and not undecided.of_states
             raise
 
     def _accuse(self, form: Form, named: Named) -> None:
         """Have the coordinator end this group, and wait for that."""
         names = tuple(form.members[rank] for rank in sorted(named.ranks))
-        self._records.event("accused", form.generation, f"{' '.join(names)}: {named.why}")
+        self._records.event(events.Accused(generation=form.generation, ranks=names, why=named.why))
         accused = Accused(generation=form.generation, by=self._name, names=names, why=named.why, since=named.since)
         self._calls.accused(accused)
         until_s = time.monotonic() + _ACCUSED_S
@@ -319,8 +322,14 @@ class Worker:
             if held[group.rank] != held[source]:
                 self._trainer.decode(data)
                 self._has_state = True
-                detail = f"step {self._trainer.step} from {form.members[source]}, {len(data):,} bytes"
-                self._records.event("restored", form.generation, detail)
+                self._records.event(
+                    events.Restored(
+                        generation=form.generation,
+                        step=self._trainer.step,
+                        source=form.members[source],
+                        size_bytes=len(data),
+                    )
+                )
             agreed = self._held(group)
             if any(state != held[source] for state in agreed):
                 raise RuntimeError(f"the state of step {furthest} did not arrive as it was sent")
@@ -333,13 +342,12 @@ class Worker:
     def _resume(self, form: Form) -> None:
         found = self._checkpoints.newest()
         if found is not None:
-            for refusal in found.refused:
-                self._records.event("refused", form.generation, str(refusal))
+            self._records.refusals(form.generation, found.refused)
             self._trainer.resume(found, self._name)
         elif self._trainer.step:
             self._trainer.decode(self._untrained)
         self._has_state = True
-        self._records.event("resumed", form.generation, f"step {self._trainer.step}" + ("" if found else ", the first"))
+        self._records.event(events.Resumed(generation=form.generation, step=self._trainer.step))
 
     def _collective(self, call: Callable[[], T]) -> T:
         self._waits_since_s = time.monotonic()
@@ -381,7 +389,7 @@ class Worker:
 
     def _not_saved(self, step: int, why: str) -> None:
         generation, *_ = self._saving[step]
-        self._records.event("not saved", generation, f"step {step}: {why}")
+        self._records.event(events.NotSaved(generation=generation, step=step, why=why))
 
 
 def _sentence(error: RuntimeError) -> str:

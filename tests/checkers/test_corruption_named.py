@@ -20,9 +20,10 @@ RIGHT = f"""{CONTROL}
     rank0 g2 step 1 p1 0:1 at 1.5   # rank1 was named at 1.2
     rank0 g2 step 2 p2 0:2 at 1.7
 """
+NAMES = '{{"generation":1,"rank":"rank{}","by":["rank2"],"why":"x"}}'
 FLIP, NAMING = (
     (1.0, "rank1", "bit_flipped", '{"of":"gradient","offset":1}'),
-    (1.2, "coordinator", "named", "generation 1: rank1 x"),
+    (1.2, "coordinator", "named", NAMES.format(1)),
 )
 
 
@@ -46,10 +47,10 @@ def test_the_right_rank_is_named_and_what_it_spoilt_is_done_again() -> None:
     [
         (
             ("", ""),
-            [FLIP, (1.2, "coordinator", "named", "generation 1: rank0 x")],
+            [FLIP, (1.2, "coordinator", "named", NAMES.format(0))],
             "rank0 was named at 1.20 s, and no bit of it",
         ),
-        (("", ""), [FLIP, NAMING, (1.3, "coordinator", "named", "generation 1: rank0 x")], "rank0 was named at 1.30 s"),
+        (("", ""), [FLIP, NAMING, (1.3, "coordinator", "named", NAMES.format(0))], "rank0 was named at 1.30 s"),
         (("", ""), [(1.4, *FLIP[1:]), NAMING], "rank1 was named at 1.20 s, and no bit of it was flipped before that"),
         (("g2 step 2 p2", "g2 step 2 yy"), [FLIP, NAMING], "after that step 2 is wrong (rank0 at 1.70 s, generation 2)"),
         (("g1 step 0 p0", "g1 step 0 yy"), [FLIP, NAMING], "step 0 was wrong before any bit was flipped"),
@@ -90,8 +91,10 @@ def test_an_activation_that_changed_nothing_names_nobody() -> None:
         (RIGHT.replace("rank0 g2", "# "), [FLIP, NAMING]),
         (RIGHT.replace("control step 2 ", "control step 70 "), [FLIP, NAMING]),
         (CONTROL, [FLIP, NAMING]),
+        (RIGHT, [FLIP, (1.2, "coordinator", "named", "rank1 x")]),
+        (RIGHT, [(1.0, "rank1", "bit_flipped", '{"to":"gradient"}'), NAMING]),
     ],
-    ids=["no flip", "a checkpoint's", "nothing since", "no control", "nothing done"],
+    ids=["no flip", "a checkpoint's", "nothing since", "no control", "nothing done", "broken name", "broken flip"],
 )
 def test_what_cannot_be_told_is_unknown(transcript: str, events: Sequence[tuple[float, str, str, str]]) -> None:
     assert corruption_named(told(transcript, *events)).valid is None

@@ -24,7 +24,7 @@ def resumed(transcript: str, *events: tuple[str, int, int]) -> History:
         for at, (node, generation, step, digest) in enumerate(words)
     ]
     told: list[dict[str, object]] = [
-        {"at_ns": 0, "node": node, "kind": "resumed", "detail": f"generation {generation}: step {step}"}
+        {"at_ns": 0, "node": node, "kind": "resumed", "detail": f'{{"generation":{generation},"step":{step}}}'}
         for node, generation, step in events
     ]
     return History.of([], events=told, steps=steps)
@@ -64,6 +64,15 @@ def test_a_step_that_does_not_is_wrong() -> None:
 )
 def test_where_nothing_can_be_compared_it_is_unknown(after: str, events: tuple[tuple[str, int, int], ...]) -> None:
     assert resumes_exactly(resumed(BEFORE + after, *events)).valid is None
+
+
+def test_an_event_that_is_malformed_is_unknown() -> None:
+    told = resumed(BEFORE, *BOTH)
+    told.events.loc[1, "detail"] = '{"generation":2}'
+    assert resumptions.applies(told)
+    verdict = resumes_exactly(told)
+    assert verdict.valid is None
+    assert verdict.why.startswith("the event resumed of rank1 at 0.000 s says")
 
 
 def test_it_applies_where_something_resumed() -> None:

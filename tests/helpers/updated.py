@@ -14,7 +14,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.model.history import CONTROL, History
-from harness.model.training_events import MEMBERSHIP, Membership
+from harness.model.training_events import Membership, kind_of
 
 SAMPLES = 2
 """Of a batch: batch n has the samples 2n and 2n + 1."""
@@ -35,7 +35,7 @@ def history(transcript: str, *, bound: int | None = 1) -> History:
             case [("joined" | "left") as kind, term, worker, step]:
                 move = Membership(term=int(term[1:]), step=int(step), worker=worker, present=kind == "joined")
                 detail = msgspec.json.encode(move).decode()
-                events.append({"at_ns": at, "node": "master", "kind": MEMBERSHIP, "detail": detail})
+                events.append({"at_ns": at, "node": "master", "kind": kind_of(move), "detail": detail})
             case ["given", term, worker, _, batch, _, step]:
                 steps.append(_row(at, worker, term, step) | {"batch": int(batch), "samples": ""})
             case ["done", term, _, step, worker, _, batch, _, computed_at, digest]:

@@ -132,6 +132,27 @@ def test_whatever_comes_from_outside_stays_text(tmp_path: Path) -> None:
     assert "owned" in drawing(hostile)
 
 
+def test_events_of_a_training_are_told_in_sentences_and_others_as_they_are(tmp_path: Path) -> None:
+    details = {
+        "taken back": '{"generation":3,"step":20,"withdrawn":[30,40]}',
+        "membership": '{"term":2,"step":9,"worker":"worker1","present":false}',
+        "formed": "generation 1: rank0 rank1",  # of an older run
+        "bit_flipped": '{"of":"gradient"}',
+    }
+    events: list[dict[str, object]] = [
+        {"at_ns": at, "node": "coordinator", "kind": kind, "detail": detail}
+        for at, (kind, detail) in enumerate(details.items())
+    ]
+    text = text_of(page_of(tmp_path, History.of(steady(), events=events)))
+    for said in (
+        "to step 20; checkpoints withdrawn: 30 40 (generation 3)",
+        "worker1 left out at step 9 (term 2)",
+        "generation 1: rank0 rank1",
+        '{"of":"gradient"}',
+    ):
+        assert said in text
+
+
 def test_every_operation_is_drawn_where_there_is_room(tmp_path: Path) -> None:
     page = page_of(tmp_path, crash())
     assert "Shown:" not in text_of(page)

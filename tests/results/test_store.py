@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from harness.checkers.linearizable import linearizable
+from harness.model import training_events
 from harness.model.errors import HarnessError, UsageError
 from harness.model.history import History
+from harness.model.training_events import CheckpointRefused, Named, NotSaved, Resumed, Saved, TakenBack
 from harness.run.judging import check as check_again
 from results.record.result import VERSION
 from results.record.store import latest, load_frames, load_run, new_run_dir, run_dirs, save
@@ -51,6 +53,49 @@ def test_a_run_of_the_previous_version_without_faults_is_read(tmp_path: Path) ->
     windows = tmp_path / "windows.parquet"
     pd.read_parquet(windows).drop(columns="parameters").to_parquet(windows)
     assert load_frames(tmp_path).windows.empty
+
+
+def test_sentences_of_a_training_in_a_run_of_version_2_are_read_as_what_they_say(tmp_path: Path) -> None:
+    told = [
+        ("coordinator", "saved", "generation 1: step 10"),
+        ("coordinator", "saved", "generation 1: step 20"),
+        ("rank1", "not saved", "generation 1: step 30: No space left on device"),
+        ("rank0", "refused", "generation 2: step 20 (every10-1.json): 0of2.safetensors is missing"),
+        ("rank0", "refused", "generation 2: every10-2.json: the manifest does not match its own SHA-256"),
+        ("master", "refused", "generation 2: worker1's gradients of step 3: this is step 4"),
+        ("coordinator", "taken back", "generation 2: to step 10; checkpoints withdrawn: 20 30"),
+        ("coordinator", "taken back", "generation 2: to step 10; checkpoints withdrawn: none"),
+        ("coordinator", "named", "generation 2: rank1 computed shard 3 wrongly, told by rank0 rank2"),
+        ("master", "resumed", "generation 3: step 10 of term 2"),
+        ("rank0", "resumed", "generation 3: step 0, the first"),
+        ("rank0", "lost", "generation 3: Connection closed by peer"),
+        ("rank0", "saved", "generation 3: whatever"),
+    ]
+    events = [{"at_ns": at, "node": node, "kind": kind, "detail": detail} for at, (node, kind, detail) in enumerate(told)]
+    history = History.of(steady(), events=events)
+    save(tmp_path, concluded(history, version=2), history)
+    read = load_frames(tmp_path).events
+    rest = read[~read["detail"].str.startswith("{")]
+    assert list(zip(rest["kind"], rest["detail"], strict=True)) == [told[5][1:], *(row[1:] for row in told[-2:])]
+    history = History.of(steady(), events=read.drop(rest.index))
+    typed = training_events.told(history, Saved, NotSaved, CheckpointRefused, TakenBack, Named, Resumed)
+    assert [(event.at_ns, event.event) for event in typed] == [
+        (0, Saved(generation=1, step=10)),
+        (1, Saved(generation=1, step=20)),
+        (2, NotSaved(generation=1, step=30, why="No space left on device")),
+        (3, CheckpointRefused(generation=2, step=20, file="every10-1.json", why="0of2.safetensors is missing")),
+        (
+            4,
+            CheckpointRefused(
+                generation=2, step=None, file="every10-2.json", why="the manifest does not match its own SHA-256"
+            ),
+        ),
+        (6, TakenBack(generation=2, step=10, withdrawn=(20, 30))),
+        (7, TakenBack(generation=2, step=10, withdrawn=())),
+        (8, Named(generation=2, rank="rank1", why="computed shard 3 wrongly", by=("rank0", "rank2"))),
+        (9, Resumed(generation=3, step=10, of_generation=2)),
+        (10, Resumed(generation=3, step=0)),
+    ]
 
 
 def test_a_run_of_a_later_version_is_refused_in_one_line(tmp_path: Path) -> None:

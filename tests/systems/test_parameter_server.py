@@ -11,6 +11,7 @@ import torch
 
 from harness.model.errors import UsageError
 from harness.model.system import links_of
+from harness.model.training_events import NotSaved, Saved
 from harness.node.disk import Disk
 from systems.parameter_server import ParameterServer
 from systems.parameter_server.messages import Damaged
@@ -95,9 +96,9 @@ def do_a_step(trainer: Trainer) -> None:
 
 
 def test_a_checkpoint_that_is_still_being_written_when_the_next_is_due_resumes_at_its_own_step(tmp_path: Path) -> None:
-    trainer, told = Trainer("digits", 1), list[tuple[str, str]]()
+    trainer, told = Trainer("digits", 1), list[Saved | NotSaved]()
     checkpoints = SlowFirst(Disk(tmp_path), trainer.identity(), Schedule(every=1))
-    saving = Saving(checkpoints, lambda kind, detail: told.append((kind, detail)))
+    saving = Saving(7, checkpoints, told.append)
     do_a_step(trainer)
     digest = trainer.digest()
     saving.step_done(trainer, trainer.progress())
@@ -105,7 +106,10 @@ def test_a_checkpoint_that_is_still_being_written_when_the_next_is_due_resumes_a
     saving.step_done(trainer, trainer.progress())
     checkpoints.go_on.set()
     saving.close()
-    assert told == [("not saved", "step 2: the save before it is not done yet"), ("saved", "step 1")]
+    assert told == [
+        NotSaved(generation=7, step=2, why="the save before it is not done yet"),
+        Saved(generation=7, step=1),
+    ]
     found, resumed = checkpoints.newest(), Trainer("digits", 1)
     assert found is not None
     resumed.resume(found)

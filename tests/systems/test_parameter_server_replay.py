@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 import torch
 
 from harness.model.history import History
+from harness.model.training_events import Resumed
 from systems.parameter_server.parameters import at_batch, parameters_of, take_parameters, whole
 from systems.parameter_server.replay import Asked, Done, Lineage, Recorded, lineages, replayed, rows, standing
 from systems.parameter_server.weighing import apply_update, update_trainer, weight
@@ -21,13 +23,15 @@ def update(step: int, batch: int, computed_at: int, *, generation: int = 1, done
     }  # fmt: skip
 
 
-def resumed(term: int, told: str) -> dict[str, object]:
-    return {"at_ns": term, "node": "master", "kind": "resumed", "detail": f"generation {term}: {told}"}
+def resumed(event: Resumed) -> dict[str, object]:
+    detail = msgspec.json.encode(event).decode()
+    return {"at_ns": event.generation, "node": "master", "kind": "resumed", "detail": detail}
 
 
 def test_terms_are_read_with_what_they_went_on_from_and_only_what_the_last_one_rests_on_stands() -> None:
     steps = [update(0, 0, 0), update(1, 2, 0), update(2, 1, 1), update(1, 1, 1, generation=3), update(2, 2, 1, generation=3)]
-    history = History.of([], events=[resumed(1, "step 0, the first"), resumed(3, "step 1 of term 1")], steps=steps)
+    events = [resumed(Resumed(generation=1, step=0)), resumed(Resumed(generation=3, step=1, of_generation=1))]
+    history = History.of([], events=events, steps=steps)
     terms = lineages(history)
     assert terms == [
         Lineage(term=1, updates=[Recorded(0, 0, 0), Recorded(1, 2, 0), Recorded(2, 1, 1)]),

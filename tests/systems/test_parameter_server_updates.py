@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.checkers.bounded_staleness import bounded_staleness
 from harness.model.history import History
-from harness.model.training_events import MEMBERSHIP, Membership
+from harness.model.training_events import Membership
 from systems.parameter_server.bugs import Limits, Rules
 from systems.parameter_server.clocks import Clocks
 from systems.parameter_server.protocol import Outcome
@@ -213,7 +213,7 @@ class Network:
         moves = [Membership(term=1, step=step, worker=worker, present=present) for step, worker, present in self.moves]
         told = [msgspec.json.encode(move).decode() for move in moves]
         events: list[dict[str, object]] = [
-            {"at_ns": at, "node": "master", "kind": MEMBERSHIP, "detail": detail} for at, detail in enumerate(told)
+            {"at_ns": at, "node": "master", "kind": "membership", "detail": detail} for at, detail in enumerate(told)
         ]
         return History.of([], events=events, steps=rows)
 

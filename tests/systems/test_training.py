@@ -16,11 +16,12 @@ from harness.cluster.cluster import Cluster
 from harness.model.errors import UsageError
 from harness.model.history import CONTROL, History
 from harness.model.system import Trained, links_of
+from harness.model.training_events import Lost
 from harness.run.training import trained, with_control
 from systems.parts.sampler import Use
 from systems.training import Training, control
 from systems.training.links import host_of
-from systems.training.records import FILE, Done, Records, read, rows
+from systems.training.records import FILE, Begun, Done, Records, read, rows
 from torch_drills.addresses import dials
 
 
@@ -81,7 +82,7 @@ def test_what_a_node_wrote_down_becomes_rows_of_the_history(tmp_path: Path) -> N
     begun_ns = records.begun(2, 9, [Use(0, 12, 3, 9), Use(1, 4, 3, 9)])
     records.done(done(9, begun_ns + 10))
     records.begun(2, 10, [Use(1, 5, 3, 10)])
-    records.event("lost", 2, "Connection closed by peer")
+    records.event(Lost(generation=2, why="Connection closed by peer"))
     found = rows(tmp_path)
     history = History.of([], steps=found.steps, events=found.events)
     assert history.steps["step"].tolist() == [9, 10]
@@ -89,15 +90,15 @@ def test_what_a_node_wrote_down_becomes_rows_of_the_history(tmp_path: Path) -> N
     assert history.steps["done_ns"].isna().tolist() == [False, True]
     assert history.steps["parameters"].tolist()[0] == "aa"
     assert found.events[0]["kind"] == "lost"
-    assert found.events[0]["detail"] == "generation 2: Connection closed by peer"
+    assert found.events[0]["detail"] == '{"generation":2,"why":"Connection closed by peer"}'
 
 
 def test_records_of_a_node_that_started_again_follow_those_before_and_a_torn_end_is_left_out(tmp_path: Path) -> None:
-    Records(tmp_path, "rank1").event("lost", 1, "first")
-    Records(tmp_path, "rank1").event("lost", 2, "second")
+    Records(tmp_path, "rank1").begun(1, 0, [])
+    Records(tmp_path, "rank1").begun(2, 1, [])
     with (tmp_path / FILE).open("ab") as file:
         file.write(b'{"type":"happ')
-    assert [record.generation for record in read(tmp_path)] == [1, 2]
+    assert [record.generation for record in read(tmp_path) if isinstance(record, Begun)] == [1, 2]
     assert read(tmp_path / "nobody") == []
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.history import History
+from harness.model.training_events import Formed, Named, NotSaved, Saved, TakenBack, told
 from harness.run.catalog import find_drill
 from harness.run.runner import run
 from harness.run.spec import run_spec_of
@@ -23,27 +24,21 @@ def recorded(drill: str, runs: Path) -> History:
     return done.history
 
 
-def told(history: History, kind: str) -> list[str]:
-    """The details of events of a kind, in order, without the generation."""
-    return [str(detail).partition(": ")[2] for detail in history.events["detail"][history.events["kind"] == kind]]
-
-
 def test_the_world_becomes_two_four_and_three(tmp_path: Path) -> None:
-    sizes = iter([len(detail.split(",")[0].split()) for detail in told(recorded("training/worlds_change", tmp_path), "formed")])
+    sizes = iter([len(formed.event.members) for formed in told(recorded("training/worlds_change", tmp_path), Formed)])
     assert all(size in sizes for size in (2, 4, 3))  # one after another, whatever comes between
 
 
 def test_a_disk_that_fails_raises_the_alarm_and_the_next_checkpoint_is_whole(tmp_path: Path) -> None:
     history = recorded("training/disk_fails", tmp_path)
-    alarms = told(history, "not saved")
-    assert any("No space left on device" in alarm for alarm in alarms)
-    assert any("Input/output error" in alarm for alarm in alarms)
-    last = history.events[history.events["kind"].isin(["saved", "not saved"])].iloc[-1]
-    assert last["kind"] == "saved"
+    alarms = {alarm.event.why for alarm in told(history, NotSaved)}
+    assert {"No space left on device", "Input/output error"} <= alarms
+    last = told(history, Saved, NotSaved)[-1]
+    assert isinstance(last.event, Saved)
 
 
 def test_a_rank_that_computes_wrongly_is_named_and_its_checkpoints_are_withdrawn(tmp_path: Path) -> None:
     history = recorded("corruption/rank_computes_wrongly", tmp_path)
-    assert [detail.split()[0] for detail in told(history, "named")] == ["rank1"]
-    assert len(told(history, "taken back")) == 1
-    assert told(history, "formed")[-1] == "rank0 rank2"
+    assert [named.event.rank for named in told(history, Named)] == ["rank1"]
+    assert len(told(history, TakenBack)) == 1
+    assert told(history, Formed)[-1].event.members == ("rank0", "rank2")

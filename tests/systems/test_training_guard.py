@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.model.training_events import GradientsChanged, TrainingEvent
 from harness.node.disk import Disk
 from systems.parts.checksums import of_numbers, of_tensor, of_tensors
 from systems.parts.sampler import shards_of
@@ -149,7 +150,7 @@ class Ranks:
         self.trainers = [Trainer("digits", 1) for _ in self.names]
         self.guards = [Guard(trainer, every) for trainer in self.trainers]
         self.on_wire: Callable[[int, torch.Tensor], None] = lambda to, whole: None
-        self.told: list[str] = []
+        self.told: list[TrainingEvent] = []
         self._sent: dict[int, object] = {}
         self._meet = threading.Barrier(world, timeout=DEADLINE_S)
         for guard in self.guards:
@@ -181,12 +182,13 @@ class Ranks:
         part = torch.zeros(-(-12 // world), trainer.row)
         whole = torch.empty(world, *part.shape)
         session = Session(
+            generation=1,
             members=self.names,
             rank=rank,
             dealt=dealt(world),
             gather=lambda mine, into: self._gather(rank, mine, into),
             exchange=lambda numbers: self._exchange(rank, numbers),
-            told=lambda kind, detail: self.told.append(f"{kind}: {detail}"),
+            told=self.told.append,
         )
         try:
             trainer.keeps()
@@ -296,7 +298,7 @@ def test_what_changes_on_the_wire_is_sent_again_and_names_nobody() -> None:
     ranks.on_wire = on_wire
     assert ranks.step() == [None] * 3
     assert len({trainer.digest() for trainer in ranks.trainers}) == 1
-    assert ranks.told == ["not accepted: step 0: gradients came changed to rank1, sent again"] * 3
+    assert ranks.told == [GradientsChanged(generation=1, step=0, ranks=("rank1",))] * 3
 
 
 def test_two_that_contradict_each_other_apply_nothing() -> None:

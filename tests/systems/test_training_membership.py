@@ -39,7 +39,7 @@ def hear(membership: Membership, now_s: float, names: tuple[str, ...] = RANKS) -
 
 def why(membership: Membership, now_s: float) -> str | None:
     cause = membership.cause(now_s)
-    return None if cause is None else f"{cause.about} {cause.why}".strip()
+    return None if cause is None else " ".join([*cause.about, cause.why])
 
 
 def test_a_group_that_goes_well_is_left_alone() -> None:

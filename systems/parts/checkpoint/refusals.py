@@ -10,11 +10,14 @@ from dataclasses import dataclass
 class Refusal:
     """A checkpoint that was found and not used: which one, and why."""
 
-    name: str
+    file: str
+    """Its manifest."""
     why: str
+    step: int | None = None
+    """None if the manifest cannot be read."""
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.why}"
+        return f"{self.file if self.step is None else f'step {self.step} ({self.file})'}: {self.why}"
 
 
 class CheckpointError(Exception):

@@ -100,9 +100,9 @@ class Checkpoints:
                 manifests.check_identity(manifest.identity, self.identity)
                 return self._load(manifest, refused)
             except Damaged as error:
-                refused.append(Refusal(name=f"step {manifest.step} ({name})", why=str(error)))
+                refused.append(Refusal(step=manifest.step, file=name, why=str(error)))
             except OSError as error:
-                refused.append(Refusal(name=f"step {manifest.step} ({name})", why=error.strerror or str(error)))
+                refused.append(Refusal(step=manifest.step, file=name, why=error.strerror or str(error)))
             except OtherJob as error:
                 raise OtherJob(f"{name}, step {manifest.step}: {error}") from None
         if refused:
@@ -150,9 +150,9 @@ def _newest_first(disk: Disk, refused: list[Refusal]) -> Iterator[tuple[str, Man
             try:
                 found.append((name, manifests.decode(disk.read(name) or b"")))
             except CheckpointError as error:
-                refused.append(Refusal(name=name, why=str(error)))
+                refused.append(Refusal(file=name, why=str(error)))
             except OSError as error:
-                refused.append(Refusal(name=name, why=error.strerror or str(error)))
+                refused.append(Refusal(file=name, why=error.strerror or str(error)))
     yield from sorted(found, key=lambda pair: pair[1].step, reverse=True)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from harness.model.training_events import Suspected
 from systems.parts import checksums
 from systems.training.guard import Guard, Session, Statement
 from systems.training.judgement import Audit, Wrong
@@ -26,7 +27,7 @@ class GradientAccepted(Guard):
     """A warning in the log."""
 
     def _judge_shard(self, session: Session, statements: Sequence[Statement], audit: Audit | None, shard: int) -> None:
-        session.told("warning", f"shard {shard} of step {self._trainer.step} may be wrong")
+        session.told(Suspected(generation=session.generation, step=self._trainer.step, shard=shard))
 
 
 class LengthConvicts(Guard):
