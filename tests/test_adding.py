@@ -45,10 +45,10 @@ def test_what_lies_in_the_folders_is_listed(harness: Harness) -> None:
     listed = harness("list").stdout
     for line in (
         r"counter/killed +The counter is killed under load and comes back: no number may be handed out twice\.",
-        r"website/slow +The way to a web server",
+        r"website/slow +The link to a web server",
         r"Counter +systems\.counter +One node that hands out numbers",
         r"Nothing +faults\.nothing +Leaves the targets as they are\.",
-        r"Trickle +faults\.trickle +What the targets",
+        r"Trickle +faults\.trickle +Limits answers",
         r"Additions +workloads\.additions +The same call again and again\.",
         r"never_repeats +harness\.checkers\.never_repeats +No two calls were answered with the same value\.",
     ):
