@@ -156,7 +156,8 @@ def _simulate(matrix: _Matrix, console: Console) -> None:
             found = search(row.drill, row.bug_name, matrix.arguments.simulate)
             matrix.simulated[row.drill, row.bug_name] = found
             what = f"simulation of {row.drill}, {row.bug_name or 'correct system'}: {found.failed} of {found.seeds} seeds found"
-            console.print(f"{what} something, {found.cpu_s:.1f} s", style="dim", highlight=False, soft_wrap=True)
+            unknown = f", {found.unknown} unknown" if found.unknown else ""
+            console.print(f"{what} something{unknown}, {found.cpu_s:.1f} s", style="dim", highlight=False, soft_wrap=True)
 
 
 def _say_what_there_is(matrix: _Matrix, console: Console, *, made: int, unknown: int) -> None:

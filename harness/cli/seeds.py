@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.checkers._wording import count
 from harness.cluster.interrupts import run_to_its_end
 from harness.model.history import History
 from harness.model.verdict import RunVerdict, gravest
@@ -32,7 +33,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     drill: str
     seeds: int
-    """How many were judged."""
+    """How many came to a verdict, "unknown" included."""
+    held: int
+    unknown: int
+    """How many could not be judged, those that came to no verdict at all included."""
     simulated_s: float
     cpu_s: float
     verdict: RunVerdict
@@ -66,17 +70,31 @@ class Tally:
         return self.seeds - len(self.failed)
 
     @property
+    def unknown(self) -> int:
+        """How many could not be judged."""
+        return len(self.failed) - len(self.wrong) + len(self.broken)
+
+    @property
     def verdict(self) -> RunVerdict:
-        """The gravest."""
+        """The gravest; unknown if no seed was run."""
         verdicts: list[RunVerdict] = [one.verdict for one in self.failed]
-        return gravest([*verdicts, "unknown"] if self.broken else verdicts)
+        return gravest([*verdicts, "unknown"] if self.broken or not self.seeds else verdicts)
+
+    @property
+    def counts(self) -> str:
+        """How many seeds held, failed and are unknown: "12 seeds held"; "of 12 seeds 9 held, 1 failed, 2 are unknown"."""
+        there, wrong, unknown = self.seeds + len(self.broken), len(self.wrong), self.unknown
+        if self.held == there:
+            return f"{count(there, 'seed')} held"
+        failed = f", {wrong:,} failed" if wrong else ""
+        undecided = f", {unknown:,} {'is' if unknown == 1 else 'are'} unknown" if unknown else ""
+        return f"of {count(there, 'seed')} {self.held:,} held{failed}{undecided}"
 
     @property
     def summary_line(self) -> str:
         """How many held, and of the others why not."""
         undecided = [f"seed {one.seed}: {one.why}" for one in self.failed] + self.broken
-        held = f"{self.held:,} of {self.seeds + len(self.broken):,} simulated seeds held"
-        return f"{held}; {undecided[0]}" if undecided else held
+        return f"{self.counts}; {undecided[0]}" if undecided else self.counts
 
     def add(self, task: Task, reply: Reply) -> bool:
         """Count a seed; whether to go on."""
@@ -94,6 +112,8 @@ class Tally:
         return Summary(
             drill=self.named.name,
             seeds=self.seeds,
+            held=self.held,
+            unknown=self.unknown,
             simulated_s=round(self.simulated_s, 3),
             cpu_s=round(self.cpu_s, 3),
             verdict=self.verdict,

@@ -19,7 +19,7 @@ from harness.cli.written import STDOUT, check_writable, put
 from harness.cluster.cluster import prepare
 from harness.cluster.interrupts import run_to_its_end
 from harness.model.errors import HarnessError, UsageError
-from harness.model.verdict import EXIT_CODES, gravest
+from harness.model.verdict import EXIT_CODES, RunVerdict, gravest
 from harness.run import catalog
 from harness.run.catalog import NamedDrill
 from harness.simulation.code_version import CodeVersion
@@ -68,7 +68,7 @@ def execute(arguments: argparse.Namespace) -> int:
     for named in drills:
         prepare(named.drill.system)
     if arguments.seed is not None:
-        return max(_replay(named, arguments.seed, arguments, console) for named in drills)
+        return EXIT_CODES[gravest([_replay(named, arguments.seed, arguments, console) for named in drills])]
     summaries = []
     for named in drills:
         begun_s = time.monotonic()
@@ -114,11 +114,15 @@ def _seeds(arguments: argparse.Namespace, drills: int) -> Iterator[int]:
 def _print(tally: Tally, wall_s: float, arguments: argparse.Namespace, console: Console) -> None:
     """A line for a drill that held, all there is about the first seed of one that did not."""
     name = tally.named.name
+    if not tally.seeds and not tally.broken:
+        told = f"? unknown: {name}: no seed was run. Give it more --minutes, or --seeds N."
+        console.print(told, style="yellow", markup=False, soft_wrap=True, highlight=False)
+        return
     for line in tally.broken[:3]:
         console.print(f"? unknown: {name}: {line}", style="yellow", markup=False, soft_wrap=True, highlight=False)
     if wrong := tally.wrong:
         others = ", ".join(str(one.seed) for one in wrong[1:11])
-        told = f"{len(wrong)} of {tally.seeds} seeds of {name} failed" + (f"; besides this one: {others}" if others else "")
+        told = f"✘ {name}: {tally.counts}" + (f"; those that failed besides this one: {others}" if others else "")
         console.print(told, style="red", markup=False, soft_wrap=True, highlight=False)
         _replay(tally.named, wrong[0].seed, arguments, console, _shrunk(tally.named, wrong[0], arguments, console))
         return
@@ -129,8 +133,8 @@ def _print(tally: Tally, wall_s: float, arguments: argparse.Namespace, console: 
         console.print(f"✔ {name}: {tally.seeds} seeds, each twice the same run", markup=False, highlight=False)
         return
     figures = f"{tally.simulated_s:,.0f} simulated s in {wall_s:.1f} s, {tally.seeds / wall_s * 60:.0f} seeds a minute"
-    mark = "?" if tally.failed or tally.broken else "✔"
-    console.print(f"{mark} {name}: {tally.seeds} seeds held, {figures}", markup=False, soft_wrap=True, highlight=False)
+    mark = "?" if tally.unknown else "✔"
+    console.print(f"{mark} {name}: {tally.counts}, {figures}", markup=False, soft_wrap=True, highlight=False)
 
 
 def _shrunk(named: NamedDrill, outcome: Outcome, arguments: argparse.Namespace, console: Console) -> Swarm:
@@ -143,8 +147,10 @@ def _shrunk(named: NamedDrill, outcome: Outcome, arguments: argparse.Namespace, 
     return found.swarm
 
 
-def _replay(named: NamedDrill, seed: int, arguments: argparse.Namespace, console: Console, swarm: Swarm | None = None) -> int:
-    """Run a seed with everything recorded, keep it as a drill's run is kept, and show it."""
+def _replay(
+    named: NamedDrill, seed: int, arguments: argparse.Namespace, console: Console, swarm: Swarm | None = None
+) -> RunVerdict:
+    """Run a seed with everything recorded, keep it as a drill's run is kept, and show it. Returns its verdict."""
     file = arguments.swarm
     if swarm is None and file is not None:
         swarm = kept = read_swarm(file)
@@ -159,4 +165,4 @@ def _replay(named: NamedDrill, seed: int, arguments: argparse.Namespace, console
             console.print(f"  {one}", markup=False, highlight=False)
     print_result(shown.result, console, shown.run_dir, shown.page)
     print_to_copy("Chart", str(shown.run_dir / SEQUENCE), console)
-    return EXIT_CODES[shown.result.verdict]
+    return shown.result.verdict

@@ -18,19 +18,21 @@ def search(drill: str, bug: str | None, limit_s: float) -> Simulated:
     lacks = why_not(catalog.find_drill(drill, settings).drill)
     if lacks is not None:
         return Simulated(seeds=0, cpu_s=0.0, failed=0, lacks=lacks)
-    seeds, cpu_s, failed = 0, 0.0, 0
+    seeds, cpu_s, failed, unknown = 0, 0.0, 0, 0
     found: tuple[str, ...] = ()
 
     def count(task: Task, reply: Reply) -> bool:
-        nonlocal seeds, cpu_s, failed, found
+        nonlocal seeds, cpu_s, failed, unknown, found
         seeds, cpu_s = seeds + 1, cpu_s + reply.cpu_s
         outcome = reply.outcome
         if outcome is not None and outcome.found:
             failed, found = failed + 1, found or outcome.found
             if bug is not None:
                 return False
+        elif outcome is None or outcome.verdict == "unknown":
+            unknown += 1
         return cpu_s < limit_s
 
     tasks = (Task(drill=drill, settings=settings, seed=seed) for seed in itertools.count(1))
     asyncio.run(sweep(tasks, 1, count))
-    return Simulated(seeds=seeds, cpu_s=round(cpu_s, 2), failed=failed, found=found)
+    return Simulated(seeds=seeds, cpu_s=round(cpu_s, 2), failed=failed, unknown=unknown, found=found)

@@ -77,6 +77,8 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float
     failed: int
     """How many seeds failed; at most 1 for a bug, whose search ends with the first."""
+    unknown: int = 0
+    """How many seeds could not be judged."""
     found: tuple[str, ...] = ()
     """What failed with the first of these seeds."""
     lacks: str | None = None
@@ -142,10 +144,12 @@ class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
     def as_expected(self) -> bool | None:
         """Whether every run caught the bug, or none raised a false alarm; None if some run could not be judged.
 
-        If there was no run and simulation was asked for, simulation decides.
+        If there was no run and simulation was asked for, simulation decides, unless it could judge no seed.
         """
         if not self.trials and self.simulated is not None and self.simulated.lacks is None:
-            return bool(self.simulated.failed) == (self.bug is not None)
+            if self.simulated.failed:
+                return self.bug is not None
+            return None if self.simulated.unknown == self.simulated.seeds else self.bug is None
         if self.alarms != (self.decided if self.bug else 0):
             return False
         return None if self.unknown or not self.decided else True

@@ -75,7 +75,7 @@ def simulated(row: MatrixRow) -> str:
         return ""
     if seen.lacks is not None:
         return "cannot be simulated"
-    searched = f"{seen.seeds:,} seeds, {seen.cpu_s:.1f} s"
+    searched = f"{seen.seeds:,} seeds, " + (f"{seen.unknown:,} unknown, " if seen.unknown else "") + f"{seen.cpu_s:.1f} s"
     if row.bug is None:
         return f"{seen.failed} alarms in {searched}" if seen.failed else f"no alarm in {searched}"
     return f"found by seed {seen.seeds}, {seen.cpu_s:.1f} s" if seen.failed else f"not found in {searched}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.engine import harness
+from tests.helpers.engine import harness, write_drill
 
 
 @pytest.mark.slow
@@ -16,7 +16,34 @@ def test_seeds_that_hold_are_one_line_and_code_0(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("✔ quorum/isolated: 2 seeds held, ")
     [summary] = json.loads((tmp_path / "out.json").read_text())
-    assert (summary["seeds"], summary["verdict"], summary["failed"]) == (2, "pass", [])
+    assert (summary["seeds"], summary["held"], summary["unknown"], summary["verdict"]) == (2, 2, 0, "pass")
+    assert summary["failed"] == []
+
+
+JUDGED_SO = """
+from harness.model.verdict import Verdict
+
+def as_told(history):
+    return Verdict(valid={valid}, why="so it is told")
+
+drill = Drill(system=Echo(replicas=2), workload=Numbers(), load=Load(rate=20, seconds=0.5), checks=[as_told])
+"""
+
+
+@pytest.mark.slow
+def test_a_seed_that_is_unknown_did_not_hold_and_one_that_failed_outweighs_it(tmp_path: Path) -> None:
+    write_drill(tmp_path, "told/wrong", JUDGED_SO.format(valid=False))
+    write_drill(tmp_path, "told/unknown", JUDGED_SO.format(valid=None))
+    unknown = harness(tmp_path, "simulate", "told/unknown", "--seeds", "2", "--jobs", "1")
+    assert unknown.returncode == 4, unknown.stderr
+    assert "? told/unknown: of 2 seeds 0 held, 2 are unknown, " in unknown.stdout
+    assert harness(tmp_path, "simulate", "told/wrong", "told/unknown", "--seed", "1").returncode == 1
+
+
+def test_no_seed_at_all_is_unknown(tmp_path: Path) -> None:
+    done = harness(tmp_path, "simulate", "quorum/isolated", "--minutes", "0.000001")
+    assert done.returncode == 4, done.stderr
+    assert done.stdout == "? unknown: quorum/isolated: no seed was run. Give it more --minutes, or --seeds N.\n"
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from harness.model.errors import HarnessError
-from results.record.detection import Conditions, Detection, MatrixRow, Outcome, Trial, TrialLog
+from results.record.detection import Conditions, Detection, MatrixRow, Outcome, Simulated, Trial, TrialLog
 from results.record.result import Machine
 from results.report.detection_page import write_detection_page
 from results.report.detection_phrasing import verdict
@@ -66,6 +66,26 @@ CLEAN = row("clean", "clean", "clean", bug=None)
 )
 def test_the_exit_code_is_that_of_the_worst_row(rows: list[MatrixRow], runs_left: int, code: int) -> None:
     assert matrix(*rows, runs_left=runs_left).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("failed", "unknown", "bug", "expected"),
+    [
+        (1, 0, "early-ack", True),
+        (0, 0, "early-ack", False),
+        (0, 2, "early-ack", False),
+        (0, 3, "early-ack", None),
+        (0, 0, None, True),
+        (0, 2, None, True),
+        (0, 3, None, None),
+        (1, 2, None, False),
+    ],
+)
+def test_if_nothing_was_run_simulation_decides_unless_it_could_judge_no_seed(
+    failed: int, unknown: int, bug: str | None, expected: bool | None
+) -> None:
+    found = Simulated(seeds=3, cpu_s=1.0, failed=failed, unknown=unknown)
+    assert msgspec.structs.replace(row(bug=bug), simulated=found).as_expected is expected
 
 
 def test_runs_that_could_not_be_judged_do_not_count_in_the_share() -> None:

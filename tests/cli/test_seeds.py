@@ -1,0 +1,54 @@
+"""What many seeds of a drill come to, in counts."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from harness.cli.seeds import Tally
+from harness.model.verdict import RunVerdict
+from harness.run.catalog import NamedDrill
+from harness.simulation.seed_run import Outcome
+from harness.simulation.worker import Reply, Task
+
+
+def reply(verdict: RunVerdict | None, seed: int) -> Reply:
+    """What a process answers about a seed; None: it came to no verdict at all."""
+    if verdict is None:
+        return Reply(seed=seed, outcome=None, error="it broke", cpu_s=0.5)
+    outcome = Outcome(
+        drill="a/b", seed=seed, verdict=verdict, plain=False, found=(), why="it said so", digest=0, steps=1, simulated_s=2.0
+    )
+    return Reply(seed=seed, outcome=outcome, cpu_s=0.5)
+
+
+def tally_of(*verdicts: RunVerdict | None) -> Tally:
+    tally = Tally(named=cast(NamedDrill, None), go_on=True)
+    for seed, verdict in enumerate(verdicts, start=1):
+        tally.add(Task(drill="a/b", settings=(), seed=seed), reply(verdict, seed))
+    return tally
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "counts", "verdict"),
+    [
+        (["pass"] * 3, "3 seeds held", "pass"),
+        (["pass", "unknown", "pass"], "of 3 seeds 2 held, 1 is unknown", "unknown"),
+        (["unknown", None], "of 2 seeds 0 held, 2 are unknown", "unknown"),
+        (["pass", "fail", "slo", None], "of 4 seeds 1 held, 2 failed, 1 is unknown", "fail"),
+        (["slo", "pass"], "of 2 seeds 1 held, 1 failed", "slo"),
+        ([], "0 seeds held", "unknown"),
+    ],
+)
+def test_seeds_that_could_not_be_judged_are_not_counted_among_those_that_held(
+    verdicts: list[RunVerdict | None], counts: str, verdict: RunVerdict
+) -> None:
+    tally = tally_of(*verdicts)
+    assert (tally.counts, tally.verdict) == (counts, verdict)
+
+
+def test_the_summary_names_the_first_seed_that_did_not_hold() -> None:
+    assert tally_of("pass", "unknown", None).summary_line == "of 3 seeds 1 held, 2 are unknown; seed 2: it said so"
+    assert tally_of("pass", None).summary_line == "of 2 seeds 1 held, 1 is unknown; seed 2: it broke"
+    assert tally_of("pass").summary_line == "1 seed held"
