@@ -24,6 +24,9 @@ CLUSTER_HEADER: Final = "cluster"
 NODE_HEADER: Final = "node"
 """Whom a question from another node is for."""
 
+MISDIRECTED: Final = 421
+"""The status of the refusal of a question for another node."""
+
 
 class OtherNode(Exception):
     """The folder holds what another node, or a node of another cluster, has kept."""
@@ -69,7 +72,12 @@ class Owner(msgspec.Struct, frozen=True, array_like=True):
         if cluster == self.cluster and node == self.node:
             return None
         meant = "does not say whom it is for" if cluster is None or node is None else f"is for {Owner(cluster, node)}"
-        return Response(421, f"this is {self}, and the question {meant}".encode())
+        return Response(MISDIRECTED, f"this is {self}, and the question {meant}".encode())
+
+
+def names_whom(headers: Mapping[str, str]) -> bool:
+    """Whether a question says whom it is for. Those of clients need not."""
+    return bool({CLUSTER_HEADER, NODE_HEADER} & headers.keys())
 
 
 @contextmanager

@@ -12,6 +12,7 @@ GET /raft                                              how the node is
 POST /raft                                             between nodes
 
 With the header `on-behalf: yes` a node that does not lead asks the leader itself.
+A question with the headers `cluster` and `node` is answered by that node of that cluster alone; any other one says 421.
 503: it surely has no effect, and "leader" says who to ask, if that is known; 504: it may have one; 410: the session is gone.
 """
 
@@ -26,7 +27,7 @@ import msgspec
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError, Unreachable
 from harness.node.context import NodeContext
-from systems.parts.owner import refusing_other_data
+from systems.parts.owner import Owner, names_whom, refusing_other_data
 from systems.raft.bugs import BUGS
 from systems.raft.core.messages import Members
 from systems.raft.core.state import Timing
@@ -84,6 +85,7 @@ class Server:
         self._rules = BUGS.variant(config.bug)
         self._patience_s = 2.5 * config.election_ms / 1e3
         """An election, and some time for what was asked. The client asks again then."""
+        self._owner = Owner(config.cluster, node.name)
         self._store = KeyValues(self._rules)
         self._started: set[asyncio.Future[Answer]] = set()
         self._others = {name: HttpClient(address) for name, address in node.peers.items()}
@@ -106,6 +108,8 @@ class Server:
         node.report_unsettled(self.replica.unsettled)
 
     async def handle(self, request: Request) -> Response:
+        if names_whom(request.headers) and (elsewhere := self._owner.misdirected(request.headers)) is not None:
+            return elsewhere
         leader = self._others.get(self.replica.leader or "")
         if leader is not None and request.headers.get(ON_BEHALF) == "yes" and not self.replica.leads:
             return await self._pass_on(request, leader)

@@ -17,6 +17,7 @@ from systems.raft import Raft
 from systems.strong.bugs import BUGS
 from systems.strong.client import StrongClient
 from systems.strong.invariant import NothingForgotten
+from systems.strong.keeper import keepers_of
 from systems.strong.messages import STATUS_PATH, Status
 
 __all__ = ["BUGS", "Strong"]
@@ -45,7 +46,7 @@ class Strong:
     compact_at_kib: int = 1024
     """A replica's log is written anew, with a snapshot in place of what was executed, when it has grown to this."""
     cluster: str = "strong"
-    """Replicas of other clusters are refused, and so is their data."""
+    """Replicas and keepers of other clusters are refused, and so is their data."""
     bug: str | None = None
     """The name of a known bug that the replicas have."""
 
@@ -70,7 +71,7 @@ class Strong:
             "compact_at_kib": self.compact_at_kib,
             "bug": self.bug,
         }
-        group = Raft(replicas=self.keepers, cluster=f"{self.cluster}/keepers", election_ms=_ELECTION_MS)
+        group = Raft(replicas=self.keepers, cluster=keepers_of(self.cluster), election_ms=_ELECTION_MS)
         of_keepers = {**group.nodes()[0].config, "members": keepers}
         return [
             *(

@@ -11,6 +11,7 @@ import msgspec
 from harness.http.client import HttpClient
 from harness.http.message import Response, TransportError, Unreachable
 from harness.model.system import Address
+from systems.parts.owner import MISDIRECTED, Owner
 from systems.raft.messages import KEY_PATH, Got, NotDone, Post, Swapped
 from systems.strong.messages import Configuration
 
@@ -20,6 +21,11 @@ KEY: Final = "configuration"
 _PATIENCE_S: Final = 0.5
 _ATTEMPT_TIMEOUT_S: Final = 0.2
 _ASK_AGAIN_S: Final = 0.02
+
+
+def keepers_of(cluster: str) -> str:
+    """The cluster that the keepers of a cluster of replicas are."""
+    return f"{cluster}/keepers"
 
 
 class KeeperUnreachable(Exception):
@@ -43,7 +49,9 @@ class RaftKeeper:
     out after `KeeperUnreachable` was raised, and never twice: each configuration has a version, and comes to be in force once.
     """
 
-    def __init__(self, keepers: Mapping[str, Address]) -> None:
+    def __init__(self, cluster: str, keepers: Mapping[str, Address]) -> None:
+        """Of the replicas' cluster. Keepers of another one refuse what they are asked."""
+        self._headers = {name: Owner(keepers_of(cluster), name).headers for name in keepers}
         self._clients = {name: HttpClient(address) for name, address in keepers.items()}
         self._names = list(keepers)
         self._at = self._names[0]
@@ -65,7 +73,9 @@ class RaftKeeper:
             name, leader = self._at, None
             timeout_s = min(left_s, _ATTEMPT_TIMEOUT_S) if harmless else left_s
             try:
-                response = await self._clients[name].request(method, KEY_PATH + KEY, body, timeout_s=timeout_s)
+                response = await self._clients[name].request(
+                    method, KEY_PATH + KEY, body, timeout_s=timeout_s, headers=self._headers[name]
+                )
             except TransportError as error:
                 why, surely_not = f"{name}: {error}", isinstance(error, Unreachable)
             else:
@@ -89,6 +99,8 @@ def _text(configuration: Configuration) -> str:
 
 
 def _not_done(response: Response) -> NotDone:
+    if response.status == MISDIRECTED:
+        return NotDone("failed", response.body.decode(errors="replace"))
     try:
         return response.decode(NotDone)
     except msgspec.MsgspecError:

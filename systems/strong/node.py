@@ -310,7 +310,7 @@ async def main(node: NodeContext) -> None:
     """Run one replica."""
     config = node.config(Config)
     with refusing_other_data(node):
-        server = Server(node, config, RaftKeeper({name: node.peers[name] for name in config.keepers}))
+        server = Server(node, config, RaftKeeper(config.cluster, {name: node.peers[name] for name in config.keepers}))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.keep())
         await node.serve(server.handle)

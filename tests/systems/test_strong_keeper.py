@@ -1,0 +1,98 @@
+"""Who may ask the keepers of a strong store's configuration: the replicas of their own cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from harness.cluster.ports import HOST, reserved
+from harness.http.client import HttpClient
+from harness.model.system import Address
+from harness.node.context import NodeContext, NodeSpec
+from systems.raft import Raft
+from systems.raft import node as raft_node
+from systems.strong.keeper import KeeperUnreachable, RaftKeeper, keepers_of
+from systems.strong.messages import Configuration
+
+T = TypeVar("T")
+FIRST, SECOND = (Configuration(version, version, "n1", ("n1",)) for version in (1, 2))
+
+
+def with_keeper(folder: Path, scenario: Callable[[Address], Awaitable[None]]) -> None:
+    """Run a scenario against the only keeper of the cluster "c"."""
+
+    async def run(port: int) -> None:
+        address: Address = (HOST, port)
+        group = Raft(replicas=1, cluster=keepers_of("c"), election_ms=150)
+        config = {**group.nodes()[0].config, "members": ("k1",)}
+        spec = NodeSpec(name="k1", start=0, host=HOST, port=port, data=str(folder), log="", seed=1, peers={}, config=config)
+        running = asyncio.create_task(raft_node.main(NodeContext(spec)))
+        try:
+            async with asyncio.timeout(60):
+                await group.leader({"k1": address})
+                await scenario(address)
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    with reserved(1) as (port,):
+        asyncio.run(run(port))
+
+
+async def answered(ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer, as soon as there is one: a busy machine may be late."""
+    while True:
+        with contextlib.suppress(KeeperUnreachable):
+            return await ask()
+
+
+async def refused(ask: Callable[[], Awaitable[object]], told: str) -> None:
+    """Wait until the keeper has said this; it must never answer."""
+    while True:
+        with pytest.raises(KeeperUnreachable) as error:
+            await ask()
+        if told in str(error.value):
+            return
+
+
+async def _own(address: Address) -> None:
+    keeper = RaftKeeper("c", {"k1": address})
+    assert await answered(keeper.read) is None
+    await answered(lambda: keeper.replace(None, FIRST))
+    assert not await answered(lambda: keeper.replace(None, SECOND))
+    assert await answered(keeper.read) == FIRST
+
+
+async def _other_cluster(address: Address) -> None:
+    keeper = RaftKeeper("other", {"k1": address})
+    told = "k1: this is k1 of cluster 'c/keepers', and the question is for k1 of cluster 'other/keepers'"
+    await refused(keeper.read, told)
+    await refused(lambda: keeper.replace(None, FIRST), told)
+    assert await answered(RaftKeeper("c", {"k1": address}).read) is None
+
+
+async def _other_name(address: Address) -> None:
+    keeper = RaftKeeper("c", {"k2": address})
+    await refused(lambda: keeper.replace(None, FIRST), "this is k1 of cluster 'c/keepers', and the question is for k2 of")
+
+
+async def _client(address: Address) -> None:
+    """Clients of the keepers' store need not say whom they mean; if they do, they are held to it."""
+    client = HttpClient(address)
+    assert (await client.request("GET", "/kv/k", timeout_s=20)).status == 200
+    for header in (("cluster", "other"), ("node", "k1")):
+        assert (await client.request("GET", "/kv/k", timeout_s=20, headers=(header,))).status == 421
+    client.close()
+
+
+@pytest.mark.parametrize("scenario", [_own, _other_cluster, _other_name, _client])
+def test_keepers_answer_the_replicas_of_their_own_cluster_alone(
+    tmp_path: Path, scenario: Callable[[Address], Awaitable[None]]
+) -> None:
+    with_keeper(tmp_path, scenario)
