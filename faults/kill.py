@@ -11,6 +11,7 @@ from typing import ClassVar
 from harness.model.environment import Environment
 from harness.model.errors import NodeDown
 from harness.model.evidence import Evidence, Targets
+from harness.model.exit_code import end_of
 from harness.model.fault import Aim, Fault
 
 
@@ -39,7 +40,7 @@ class Kill(Fault):
 def ended(pids: Mapping[str, int], codes: Iterable[int]) -> str:
     """How each node's process ended, in words."""
     each = zip(pids.items(), codes, strict=True)
-    return ", ".join(f"{name} pid {pid} ended with {_how(code)}" for (name, pid), code in each)
+    return ", ".join(f"{name} pid {pid} ended with {end_of(code)}" for (name, pid), code in each)
 
 
 async def started_again(environment: Environment, targets: Targets) -> list[str]:
@@ -55,7 +56,3 @@ async def _start(environment: Environment, name: str, label: str) -> str:
     except NodeDown as error:  # the system's failing, not the fault's: the check `nodes_stayed_up` finds it
         return str(error)
     return "" if pid is None else f"{name} started again as pid {pid}"
-
-
-def _how(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"

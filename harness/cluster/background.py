@@ -1,4 +1,4 @@
-"""The work that goes on while fault windows hold: one piece a window, ended by its heal."""
+"""Work that goes on while fault windows hold: one piece per window, which the window's heal ends."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Background:
         self._work: dict[str, tuple[asyncio.Event, asyncio.Task[Evidence]]] = {}
 
     def begin(self, label: str, work: Work) -> None:
-        """Start a window's work; a window has one."""
+        """Start a window's work, one piece at a time."""
         over = asyncio.Event()
         self._work[label] = over, asyncio.create_task(work(over))
 
     async def end(self, label: str) -> Evidence | None:
-        """Have a window's work come to its end: what it saw, or None if it was never begun. Raises what it raised."""
+        """End a window's work and return what it saw, None if it was never begun. Raises what the work raised."""
         if label not in self._work:
             return None
         over, task = self._work.pop(label)
@@ -28,7 +28,7 @@ class Background:
         return await task
 
     async def cancel(self) -> None:
-        """Break off whatever is left of a run that ends before its windows."""
+        """Cancel all remaining work, for a run that ends before its windows do."""
         left = [task for _, task in self._work.values()]
         self._work.clear()
         for task in left:

@@ -1,7 +1,7 @@
-"""A control group that limits the CPU time of one node: its processes go in, and come back to where they were.
+"""A control group that limits the CPU time of one node: its processes move in, and later back to their old group.
 
-See "CFS Bandwidth Control" (version 1) and "Control Group v2" in the Linux kernel's documentation. Version 1 groups are made
-inside the group that the node is in; version 2 groups are made at the top, because only there may groups and processes mix.
+See "CFS Bandwidth Control" (version 1) and "Control Group v2" in the Linux kernel's documentation. A version 1 group is made
+inside the node's own group; a version 2 group is made at the top, the only place where groups and processes may mix.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ import psutil
 PREFIX: Final = "harness"
 
 _PERIOD_US: Final = 10_000
-"""Short, so that a slow node is slow all the time rather than quick and then frozen."""
+"""Short, so that a slow node is steadily slow rather than fast and then frozen."""
 
 _LEAST_QUOTA_US: Final = 1_000
-"""The kernel takes no smaller one."""
+"""The smallest quota that the kernel accepts."""
 
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Where the kernel shows its `cpu` controller, and by which version's files."""
+    """Where the kernel mounts its `cpu` controller, and the version of its files."""
 
     mount: Path
     version: Literal[1, 2]
@@ -38,7 +38,7 @@ class Hierarchy:
         lines = (line.split(":", 2) for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines())
         path = next(path for _, names, path in lines if (self.version == 2 and not names) or "cpu" in names.split(","))
         home = self.mount / path.lstrip("/")
-        return home if home.is_dir() else self.mount  # a container shows its own group as the top
+        return home if home.is_dir() else self.mount  # a container sees its own group as the top
 
 
 def cpu_hierarchy(mounts: Path = Path("/proc/self/mounts")) -> Hierarchy:
@@ -62,9 +62,9 @@ class CpuGroup:
 
     @classmethod
     def create(cls, pid: int, remove_at_end: Callable[[Path], None]) -> CpuGroup:
-        """Put a process and its descendants into a group of their own.
+        """Put a process and its descendants into a new group.
 
-        `remove_at_end` is told of the directory before that exists. Raises `OSError` if this machine does not allow it.
+        `remove_at_end` gets the directory before it is made. Raises `OSError` if this machine does not allow groups.
         """
         hierarchy = cpu_hierarchy()
         home = hierarchy.home(pid)
@@ -86,7 +86,7 @@ class CpuGroup:
         return group
 
     def limit(self, share: float) -> None:
-        """Let the processes use this share of one CPU, all together."""
+        """Let the processes together use this share of one CPU."""
         period_us = max(_PERIOD_US, math.ceil(_LEAST_QUOTA_US / share))
         quota_us = round(share * period_us)
         if self._version == 1:
@@ -96,12 +96,12 @@ class CpuGroup:
             (self._directory / "cpu.max").write_text(f"{quota_us} {period_us}")
 
     def throttled(self) -> int:
-        """In how many periods the processes had used up their share and had to wait."""
+        """The number of periods in which the processes used up their share and had to wait."""
         words = _words(self._directory / "cpu.stat")
         return int(words[words.index("nr_throttled") + 1])
 
     def dissolve(self) -> None:
-        """Move its processes back to where the node came from, and remove it."""
+        """Move its processes back to the node's old group, and remove it."""
         for pid in _words(self._directory / "cgroup.procs"):
             _move(int(pid), self._home)
         self._directory.rmdir()
@@ -117,7 +117,7 @@ def _words(file: Path) -> list[str]:
 
 
 def sweep() -> list[Path]:
-    """Remove what is left of harnesses that were killed together with their wardens, where this process would make groups."""
+    """Remove groups left by harnesses that were killed with their wardens, where this process would make groups."""
     try:
         hierarchy = cpu_hierarchy()
     except OSError:
@@ -129,7 +129,7 @@ def _sweep(parent: Path) -> list[Path]:
     removed = []
     for left in parent.glob(f"{PREFIX}-*-*"):
         if not Path("/proc", left.name.split("-")[1]).exists():
-            with contextlib.suppress(OSError):  # not empty, or swept by somebody else this moment
+            with contextlib.suppress(OSError):  # not empty, or another harness has just removed it
                 left.rmdir()
                 removed.append(left)
     return removed

@@ -1,10 +1,9 @@
-"""A system, running: its processes, links, disks, clocks and packets, as faults and the runner act on them."""
+"""A running system: its processes, links, disks, clocks and packets, for faults and the runner."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -30,6 +29,7 @@ from harness.cluster.steering import Steering
 from harness.cluster.toxiproxy import FaultPlane
 from harness.cluster.warden_client import WardenClient
 from harness.model.errors import FaultError, HarnessError, UsageError
+from harness.model.exit_code import end_of
 from harness.model.seeds import stream
 from harness.model.system import CLIENT, Address, HasPreload, HasPrepare, HasSteps, Link, Node, System
 from harness.node.context import NodeSpec
@@ -40,7 +40,7 @@ GENERATOR: Final = "workloads.load.generator"
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something seen from outside the system; `at_ns` is of the monotonic clock."""
+    """Something seen from outside the system; `at_ns` is on the monotonic clock."""
 
     at_ns: int
     node: str
@@ -49,7 +49,7 @@ class Event:
 
 
 def prepare(system: System, *, namespaces: bool = False) -> None:
-    """Make what a system needs before it starts. Raises `UsageError` if this machine lacks something."""
+    """Build what a system needs before it starts. Raises `UsageError` if this machine lacks something."""
     if missing := missing_for(system, namespaces=namespaces):
         raise UsageError(missing)
     if isinstance(system, HasPrepare):
@@ -99,7 +99,7 @@ class Cluster:
     ) -> AsyncIterator[Cluster]:
         """Start everything and wait until every node answers; end everything, whatever happens."""
         prepare(system, namespaces=namespaces)
-        run_dir = Path.cwd() / run_dir  # nodes have working directories of their own
+        run_dir = Path.cwd() / run_dir  # each node has its own working directory
         folder = run_dir / "nodes"
         folder.mkdir(parents=True, exist_ok=True)
         nodes = system.nodes()
@@ -132,9 +132,9 @@ class Cluster:
 
     @property
     def packets(self) -> NetworkNamespaces:
-        """Raises `FaultError` if the nodes do not live in network namespaces."""
+        """The nodes' packets. Raises `FaultError` if the nodes are not in network namespaces."""
         if self._namespaces is None:
-            raise FaultError("cannot here, because the nodes share one network. Give the drill namespaces=True")
+            raise FaultError("the nodes share one network. Give the drill namespaces=True")
         return self._namespaces
 
     def monotonic_ns(self) -> int:
@@ -151,22 +151,22 @@ class Cluster:
 
     def steps_done(self) -> int:
         if not isinstance(self.system, HasSteps):
-            raise FaultError("cannot here, because this system does not train")
+            raise FaultError("this system does not train")
         return self.system.steps_done({name: self.disks.folder(name) for name in self.nodes})
 
     def random(self, component: str) -> Random:
         return stream(self._seed, component)
 
     def note(self, node: str, kind: str, detail: str) -> None:
-        """Keep an event of the history."""
+        """Record an event for the history."""
         self.events.append(Event(at_ns=time.monotonic_ns(), node=node, kind=kind, detail=detail))
 
     async def lost(self) -> None:
-        """Wait for the end of a process that the run cannot do without; raises a `HarnessError` when that happens."""
+        """Wait until a process ends that the run cannot do without, then raise a `HarnessError`."""
         await self._lost
 
     def _exited(self, name: str, pid: int, code: int) -> None:
-        how = f"pid {pid}, {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
+        how = f"pid {pid}, {end_of(code)}"
         self.note(name, "killed" if self.processes.held_down(name) else "died", how)
         if name in (PLANE, CLIENT):
             what = "fault plane" if name == PLANE else "load generator"
@@ -175,7 +175,7 @@ class Cluster:
     def _lose(self, error: HarnessError) -> None:
         if not self._lost.done():
             self._lost.set_exception(error)
-            self._lost.exception()  # marks it as seen: it may be that no task waits for it yet
+            self._lost.exception()  # marks it as retrieved, because no task may be waiting for it yet
 
     def _spec(self, name: str, starts: int) -> NodeSpec:
         node = Node(name=CLIENT, code=GENERATOR) if name == CLIENT else self.nodes[name]
@@ -201,14 +201,14 @@ class Cluster:
         )
 
     def _remove_controls(self) -> None:
-        """They mean nothing without the processes that map them."""
+        """Delete the control pages and clock files, which are useless without the processes that map them."""
         for name in self._steering:
             self._control(name).unlink()
         for name in self._fake_clocks:
             self._clock(name).unlink()
 
     def events_file(self, name: str) -> Path:
-        """What a node itself tells of its work; see `harness.node.events`."""
+        """The file of events that a node reports about its work; see `harness.node.events`."""
         return self._folder / f"{name}.events"
 
     def _control(self, name: str) -> Path:

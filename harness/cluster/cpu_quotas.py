@@ -1,4 +1,4 @@
-"""Which share of a CPU each node may use, as the windows that hold have it."""
+"""The share of a CPU that each node may use, by the windows that hold."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class CpuQuotas:
     """The control groups of one run's nodes, by process."""
 
     def __init__(self, remove_at_end: Callable[[Path], None]) -> None:
-        """`remove_at_end` has a directory removed when the run is over, however it ends."""
+        """`remove_at_end` arranges that a directory is removed when the run is over, however it ends."""
         self._remove_at_end = remove_at_end
         self._limits: Limits[int] = Limits()
         self._groups: dict[int, CpuGroup] = {}
 
     def take(self, pid: int, label: str, share: float) -> CpuGroup:
-        """Limit a process for a window. Raises `OSError` if this machine does not allow it; nothing has changed then."""
+        """Limit a process for a window. Raises `OSError` and changes nothing if this machine does not allow it."""
         group = self._groups.get(pid) or CpuGroup.create(pid, self._remove_at_end)
         self._groups[pid] = group
         try:
@@ -31,9 +31,18 @@ class CpuQuotas:
         return group
 
     def release(self, label: str) -> None:
-        """End a window's limits; a process that no window limits any more goes back to where it was."""
+        """End a window's limits. A process that no window limits any more goes back to its old group.
+
+        Raises `OSError` if that fails for a process, after ending the limits of the others.
+        """
+        failed: OSError | None = None
         for pid, share in self._limits.release(label).items():
-            if share == math.inf:
-                self._groups.pop(pid).dissolve()
-            else:
-                self._groups[pid].limit(share)
+            try:
+                if share == math.inf:
+                    self._groups.pop(pid).dissolve()
+                else:
+                    self._groups[pid].limit(share)
+            except OSError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed

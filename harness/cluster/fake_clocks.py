@@ -1,7 +1,7 @@
 """The clocks of foreign programs, made wrong by libfaketime (Wolfgang Hommel and others, github.com/wolfcw/libfaketime).
 
-The program is started with that library before its own ones, and reads at every look at its clock from a file how far that is
-from right. The harness writes the file. Only programs that are linked dynamically can be fooled so.
+The program starts with that library preloaded. Each time it reads its clock, the library reads the clock's error from a file
+that the harness writes. This works only for dynamically linked programs.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _FOLDERS: Final = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
 _LIBRARY: Final = "faketime/libfaketimeMT.so.1"
 
 _C_LIBRARY: Final = "libc.so.6"
-"""Goes right behind libfaketime, so that memory is the C library's: jemalloc, as redis-server has it, asks the time at its own
-start, for which libfaketime at its start asks it for memory, and so on for ever."""
+"""Preloaded right after libfaketime, so that malloc is the C library's. jemalloc, which redis-server uses, reads the clock
+while it initializes; libfaketime, while it initializes, then calls malloc, and the two recurse for ever."""
 
 
 def library() -> Path | None:
-    """Where libfaketime is; None if it is not installed."""
+    """The path of libfaketime; None if it is not installed."""
     for folder in map(Path, _FOLDERS):
         for found in (*folder.glob(_LIBRARY), *sorted(folder.glob(f"*/{_LIBRARY}"))):
             return found
@@ -30,26 +30,26 @@ def library() -> Path | None:
 
 
 def missing() -> str | None:
-    """What this machine lacks to fake clocks, in one line."""
+    """One line that says what this machine lacks to fake clocks; None if it lacks nothing."""
     if library() is None:
         return "A foreign program's clock cannot be made wrong here, because libfaketime is not installed: apt install faketime"
     return None
 
 
 def environment(file: str, before: str = "") -> dict[str, str]:
-    """What a program's environment needs besides, that was to preload `before`. Monotonic clocks stay right."""
+    """Additions to a program's environment; `before` is its LD_PRELOAD so far. Monotonic clocks stay right."""
     return {
         "LD_PRELOAD": ":".join(filter(None, (str(library()), _C_LIBRARY, before))),
         "FAKETIME_TIMESTAMP_FILE": file,
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_DONT_RESET": "1",
-        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # else it takes waits by the monotonic clock, as Java's, for longer ones
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # otherwise it lengthens waits on the monotonic clock, such as Java's
     }
 
 
 class FakeClock:
-    """How far one foreign program's clock is from right: the sum of what the windows that hold ask for."""
+    """The error of one foreign program's clock: the sum of the terms of the windows that hold."""
 
     def __init__(self, file: Path) -> None:
         self._steering = Steering(ControlPage())
@@ -58,7 +58,7 @@ class FakeClock:
         self.write(0)
 
     def deviate(self, label: str, term: Term) -> None:
-        """As `Steering.deviate`. What changes by itself has to be written again and again."""
+        """As `Steering.deviate`. If the error changes over time, call `write` again and again."""
         self._steering.deviate(label, term)
         self.write(term.since_ns)
 
@@ -66,15 +66,15 @@ class FakeClock:
         self._steering.end_deviation(label)
 
     def write(self, now_ns: int) -> None:
-        """Let the program see the deviation of this time of the monotonic clock."""
+        """Show the program the error for this time of the monotonic clock."""
         deviation_ns = self._steering.deviation_ns(now_ns)
         if deviation_ns != self._written_ns:
             sign, (seconds, rest_ns) = "-" if deviation_ns < 0 else "+", divmod(abs(deviation_ns), 10**9)
             partial = self._file.with_suffix(".partial")
             partial.write_text(f"{sign}{seconds}.{rest_ns:09}\n")
-            partial.replace(self._file)  # it is read at any time
+            partial.replace(self._file)  # atomic, because the program may read it at any time
             self._written_ns = deviation_ns
 
     def deviation_ns(self, now_ns: int) -> int:
-        """What the program was last told, whatever the time is."""
+        """The error that the program was last shown, whatever the time is."""
         return self._written_ns or 0

@@ -1,4 +1,4 @@
-"""Where the fault plane comes from: the embedded server, the real Toxiproxy, or one that runs already."""
+"""Start a fault plane: the embedded server or the real Toxiproxy; or use a Toxiproxy that already runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _START_TIMEOUT_S: Final = 15.0
 async def opened_plane(
     kind: PlaneKind, processes: WardenClient, port: int, run_dir: Path, seed: int
 ) -> AsyncIterator[FaultPlane]:
-    """A fault plane for one run; its proxies go with the run's processes, also when the harness is killed."""
+    """A fault plane for one run. Its proxies go away with the run's processes, even if the harness is killed."""
     url = os.environ.get("TOXIPROXY_URL")
     if kind == "toxiproxy" and url:
         address = parse_url(url)
@@ -77,13 +77,13 @@ async def _accepts(port: int) -> bool:
 
 
 def toxiproxy_binary() -> Path:
-    """The real Toxiproxy's server: on PATH, or where `harness toxiproxy install` puts it."""
+    """The real Toxiproxy's server, from PATH or from `harness toxiproxy install`. Raises `UsageError` if there is none."""
     on_path = shutil.which("toxiproxy-server")
     for candidate in ([Path(on_path)] if on_path else []) + [installed_toxiproxy()]:
         if candidate.exists():
             return candidate
     raise UsageError(
-        "The real Toxiproxy was asked for; there is no toxiproxy-server on PATH and no TOXIPROXY_URL."
+        "The real Toxiproxy was requested, but there is no toxiproxy-server on PATH and no TOXIPROXY_URL."
         " Run `harness toxiproxy install`, or use --fault-plane embedded."
     )
 
@@ -93,7 +93,7 @@ def install_toxiproxy(program: Literal["server", "cli"] = "server") -> Path:
     go = shutil.which("go")
     if go is None:
         raise UsageError(
-            "Installing Toxiproxy takes Go, and there is no `go` on PATH. Install Go, or use the embedded fault plane."
+            "Installing Toxiproxy needs Go, but there is no `go` on PATH. Install Go, or use the embedded fault plane."
         )
     target = installed_toxiproxy(program)
     module = f"{TOXIPROXY_MODULE}/{program}@{TOXIPROXY_VERSION}"
@@ -107,12 +107,12 @@ def install_toxiproxy(program: Literal["server", "cli"] = "server") -> Path:
 
 
 def installed_toxiproxy(program: Literal["server", "cli"] = "server") -> Path:
-    """Where `install_toxiproxy` puts a program."""
+    """The path where `install_toxiproxy` puts a program."""
     return cache_dir() / "bin" / f"toxiproxy-{program}"
 
 
 def parse_url(url: str) -> Address:
-    """The address in TOXIPROXY_URL. Raises `UsageError` if it is none."""
+    """The address in TOXIPROXY_URL. Raises `UsageError` if it is not an address."""
     parts = urlsplit(url if "//" in url else f"http://{url}")
     try:
         port = parts.port

@@ -1,4 +1,4 @@
-"""How the warden makes a node's process, and how it makes sure that none is left."""
+"""How the warden forks a node's process, and how it makes sure that no process is left."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 OUTER_PYTHONPATH: Final = "HARNESS_OUTER_PYTHONPATH"
-"""What PYTHONPATH was before the harness set its own for the warden; foreign programs get it back."""
+"""The variable that keeps the original PYTHONPATH, which the harness replaces for the warden; foreign programs get it back."""
 
 
 def adopt_orphans() -> None:
-    """Make this process the parent of every descendant whose own parent ends, so that none can get away."""
+    """Make this process the parent of every orphaned descendant, so that none can escape."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def fork(spec: NodeSpec) -> int:
-    """Fork a node's process, in a process group of its own by the time this returns."""
+    """Fork a node's process. It is in its own process group by the time this returns."""
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -47,13 +47,13 @@ def fork(spec: NodeSpec) -> int:
             traceback.print_exc()
         finally:
             _flush_and_exit(code)
-    with contextlib.suppress(PermissionError, ProcessLookupError):  # the child was quicker, or is gone already
+    with contextlib.suppress(PermissionError, ProcessLookupError):  # the child was faster, or has already ended
         os.setpgid(pid, pid)
     return pid
 
 
 def _flush_and_exit(code: int) -> NoReturn:
-    """End this process without what a fork must not do twice: exit handlers, and the parent's buffers."""
+    """End this process without what must not run twice after a fork: exit handlers, and flushing the parent's buffers."""
     with contextlib.suppress(OSError):  # a full disk
         sys.stdout.flush()
         sys.stderr.flush()
@@ -61,16 +61,16 @@ def _flush_and_exit(code: int) -> NoReturn:
 
 
 def kill_group(pid: int) -> None:
-    """SIGKILL a process group; nothing happens if it is gone."""
+    """SIGKILL a process group. Does nothing if it is gone."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
 
 
 def signal_all(pid: int, number: int) -> None:
-    """Signal a foreign program's process group, and whatever below it has left the group, as PostgreSQL's processes do.
+    """Signal a foreign program's process group, and any descendants that have left the group, as PostgreSQL's processes do.
 
-    Those are stopped, resumed and killed as a machine does it to all. Any other signal means the program itself. The group is
-    stopped before its processes are looked for, so that it starts no more of them meanwhile.
+    SIGSTOP, SIGCONT and SIGKILL reach every process, as they would if the machine failed; any other signal goes to the group
+    alone. The group is stopped before its descendants are listed, so that it cannot start more of them meanwhile.
     """
     if number in (signal.SIGSTOP, signal.SIGKILL):
         os.killpg(pid, signal.SIGSTOP)
@@ -82,20 +82,23 @@ def signal_all(pid: int, number: int) -> None:
 
 
 def _outside(group: int) -> list[int]:
-    """The processes below the leader of a process group that are not in the group."""
-    below, found = {group}, []
-    for pid, parent, its_group in sorted(_processes()):
-        if parent in below:
-            below.add(pid)
+    """The descendants of a process group's leader that are not in the group."""
+    children: dict[int, list[tuple[int, int]]] = {}
+    for pid, parent, its_group in _processes():
+        children.setdefault(parent, []).append((pid, its_group))
+    below, found = [group], []
+    while below:
+        for pid, its_group in children.get(below.pop(), ()):
+            below.append(pid)
             if its_group != group:
                 found.append(pid)
     return found
 
 
 def kill_descendants() -> None:
-    """SIGKILL every process below this one and wait for its end, also those that left their process group.
+    """SIGKILL every descendant of this process, whatever its process group, and wait until all have ended.
 
-    A process that is orphaned by this becomes a child of this one (see `adopt_orphans`), and its turn comes.
+    A process that this orphans becomes a child of this process (see `adopt_orphans`) and is killed in turn.
     """
     while children := _children():
         for pid in children:
@@ -112,17 +115,17 @@ def _children() -> list[int]:
 
 
 def _processes() -> Iterator[tuple[int, int, int]]:
-    """Every process: its number, its parent's, and its group's."""
+    """Every process: its pid, its parent's pid, and its process group."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                # The name, in parentheses, may hold anything; after it come the state, the parent and the group.
+                # The name, in parentheses, may contain anything; after it come the state, the parent and the group.
                 _, parent, group = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[:3]
                 yield int(entry.name), int(parent), int(group)
 
 
 def _become(spec: NodeSpec, parent: int) -> None:
-    with contextlib.suppress(PermissionError):  # the parent was quicker
+    with contextlib.suppress(PermissionError):  # the parent was faster
         os.setpgid(0, 0)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -146,7 +149,7 @@ def _become(spec: NodeSpec, parent: int) -> None:
 
 def _run_program(spec: NodeSpec) -> NoReturn:
     """Become a foreign program, with the signals and the environment that it would have without the harness."""
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and an ignored signal stays so
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and exec keeps ignored signals ignored
         signal.signal(number, signal.SIG_DFL)
     environment = dict(os.environ)
     outer = environment.pop(OUTER_PYTHONPATH, "")

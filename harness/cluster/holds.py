@@ -1,4 +1,4 @@
-"""Which fault windows hold which nodes in a state, so that overlapping windows do not undo each other's work."""
+"""Track which fault windows hold which nodes in a state, so that overlapping windows do not undo each other's work."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Holds:
         self._holders: dict[str, set[str]] = defaultdict(set)
 
     def take(self, node: str, label: str) -> None:
-        """The window holds the node from now on."""
+        """Let the window hold the node from now on."""
         self._holders[node].add(label)
 
     def release(self, node: str, label: str) -> bool:
-        """The window lets go. Whether it held the node and no other window does: then the node is to be put right."""
+        """Let the window release the node. Returns whether it held the node and no other window does: then restore the node."""
         held = label in self._holders[node]
         self._holders[node].discard(label)
         return held and not self._holders[node]

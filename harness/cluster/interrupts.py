@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one ends a run, in order; more of them do not cut that short."""
+"""Ctrl-C: the first one ends a run cleanly; further ones do not cut the cleanup short."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 def run_to_its_end(main: Coroutine[object, object, T]) -> T:
-    """`asyncio.run` for what must put things right when it is cancelled, which the first SIGINT does.
+    """`asyncio.run` for a coroutine that must clean up when the first SIGINT cancels it.
 
-    `asyncio.run` itself leaves at the second SIGINT, wherever that strikes. Raises `KeyboardInterrupt` when all is done.
+    `asyncio.run` itself aborts the cleanup at the second SIGINT. Raises `KeyboardInterrupt` once the cleanup is done.
     """
     interrupted = False
 
@@ -28,7 +28,7 @@ def run_to_its_end(main: Coroutine[object, object, T]) -> T:
                 interrupted = True
                 task.cancel()
 
-        with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread: what runs there gets the signal
+        with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread, which gets the signal itself
             loop.add_signal_handler(signal.SIGINT, interrupt)
         try:
             return await main
@@ -38,6 +38,6 @@ def run_to_its_end(main: Coroutine[object, object, T]) -> T:
     try:
         return asyncio.run(guarded())
     except BaseException:
-        if interrupted:  # what else went wrong on the way out does not matter
+        if interrupted:  # other errors on the way out do not matter
             raise KeyboardInterrupt from None
         raise

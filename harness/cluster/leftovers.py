@@ -1,7 +1,7 @@
-"""What runs leave behind when they and their wardens were kept from putting it right, and how it is put right by hand.
+"""Find and clean up what runs leave behind if both they and their wardens were killed or stopped.
 
-A run's processes carry a mark in their environment, which only their descendants inherit. By it they are found, not by
-what they are called; those whose harness still runs are left alone.
+A run's processes carry a mark in their environment, which only their descendants inherit. They are found by this mark, not by
+their names; processes whose harness still runs are left alone.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Marked:
     process: psutil.Process
     run: str
     harness: int | None
-    """The pid of the harness that the run belongs to, while that lives."""
+    """The pid of the run's harness; None if it has ended."""
     toxiproxy_url: str
 
 
 def marked() -> Iterator[Marked]:
-    """Every process of any run that may be looked at."""
+    """Every process of any run, as far as this user may inspect it."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ValueError):
             environment = process.environ()
@@ -58,11 +58,11 @@ def _harness(process: psutil.Process, pid: int) -> int | None:
         alive = harness.status() != psutil.STATUS_ZOMBIE and harness.create_time() <= process.create_time()
     except psutil.NoSuchProcess:
         return None
-    return pid if alive else None  # else somebody else has its number by now
+    return pid if alive else None  # otherwise another process has its pid by now
 
 
 def heal() -> Iterator[str]:
-    """Put everything right; says what was done, a line each, and what was left alone."""
+    """Clean everything up. Yields a line for each thing done or left alone."""
     yield from _kill_processes()
     yield from (f"removed the control group {group}" for group in sweep())
     if url := os.environ.get("TOXIPROXY_URL"):
@@ -71,7 +71,7 @@ def heal() -> Iterator[str]:
 
 def _kill_processes() -> Iterator[str]:
     yield from _resume_wardens()
-    for _ in range(_ROUNDS):  # a process that was about to start another one is gone in the next round
+    for _ in range(_ROUNDS):  # a process that one of them was just starting is killed in the next round
         left = [one for one in marked() if one.harness is None]
         if not left:
             break
@@ -81,18 +81,18 @@ def _kill_processes() -> Iterator[str]:
                 yield f"killed pid {one.process.pid}, left of the run in {one.run}"
         psutil.wait_procs([one.process for one in left], timeout=_KILL_TIMEOUT_S)
     else:
-        raise HarnessError(f"WardenClient of the run in {left[0].run} come back however often they are killed.")
+        raise HarnessError(f"Processes of the run in {left[0].run} come back after each of {_ROUNDS} rounds of killing them.")
     runs = {(one.run, one.harness) for one in marked()}
     yield from (f"left alone: the run in {run}, whose harness still runs as pid {pid}" for run, pid in sorted(runs))
 
 
 def _resume_wardens() -> Iterator[str]:
-    """A warden that was stopped learns that its harness is gone when it runs again, and puts everything right itself."""
+    """Resume stopped wardens: each then notices that its harness is gone, and cleans up by itself."""
     left = {one.process.pid: one for one in marked() if one.harness is None}
     resumed = []
     for one in left.values():
         with contextlib.suppress(psutil.NoSuchProcess):
-            process = one.process  # a node has its warden's command line, and a warden for its parent
+            process = one.process  # a node has its warden's command line too, but its parent is a warden
             if (
                 process.status() == psutil.STATUS_STOPPED
                 and process.ppid() not in left
@@ -105,7 +105,7 @@ def _resume_wardens() -> Iterator[str]:
 
 
 def _delete_proxies(url: str) -> Iterator[str]:
-    """Links are proxies called `source>target`; nothing else in a Toxiproxy is ours."""
+    """Delete the proxies named `source>target`, which are links; nothing else in a Toxiproxy is ours."""
     host, port = parse_url(url)
     base = f"http://{host}:{port}/proxies"
     try:
@@ -117,7 +117,9 @@ def _delete_proxies(url: str) -> Iterator[str]:
             requests.delete(f"{base}/{quote(name, safe='')}", timeout=REPLY_TIMEOUT_S).raise_for_status()
             yield f"deleted the proxy {name} at {host}:{port}"
     except (requests.RequestException, ValueError) as error:
-        raise HarnessError(f"There is no Toxiproxy at TOXIPROXY_URL={url} that does as it is told. Is it running?") from error
+        raise HarnessError(
+            f"The Toxiproxy at TOXIPROXY_URL={url} does not answer or reports an error. Is it running?"
+        ) from error
 
 
 def _is_link(name: str) -> bool:

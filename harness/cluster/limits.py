@@ -1,4 +1,4 @@
-"""Limits that overlapping windows set on the same thing: the strictest holds, and the last to go puts back what was before."""
+"""Limits that overlapping windows set on the same thing: the strictest wins, and the last release restores the old limit."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Limits(Generic[K]):
-    """Numbers, by the thing that they limit and the window that asks for them; less is stricter."""
+    """Limits, by the thing that they limit and the window that sets them; less is stricter."""
 
     def __init__(self) -> None:
         self._asked: dict[K, dict[str, float]] = {}
         self._before: dict[K, float] = {}
 
     def take(self, thing: K, label: str, limit: float, before: float) -> float:
-        """A window asks for a limit; the one that holds from now on. `before` counts if no window limits the thing yet."""
+        """Set a window's limit and return the effective one. `before` is the thing's own limit, used if no window limits it."""
         self._before.setdefault(thing, before)
         self._asked.setdefault(thing, {})[label] = limit
         return self._holding(thing)
 
     def release(self, label: str) -> dict[K, float]:
-        """A window lets go: for each thing that it limited, the limit that holds from now on."""
+        """End a window's limits and return the effective limit of each thing that it limited."""
         changed = {}
         for thing in [thing for thing, asked in self._asked.items() if label in asked]:
             del self._asked[thing][label]

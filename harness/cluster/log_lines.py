@@ -1,4 +1,4 @@
-"""The lines of a log file as they are written, without asking again and again: the kernel says when there is more."""
+"""Follow the lines of a log file without polling: the kernel says when there is more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CHUNK_BYTES: Final = 1 << 16
 
 
 async def lines_from(path: Path, offset: int) -> AsyncGenerator[str, None]:
-    """Every line that is complete, from a byte offset on, for ever. Raises `OSError` if the file cannot be watched."""
+    """Each complete line from a byte offset on, endlessly. Raises `OSError` if the file cannot be watched."""
     rest = b""
     with _changes(path) as changed, path.open("rb") as log:
         log.seek(offset)
@@ -30,7 +30,7 @@ async def lines_from(path: Path, offset: int) -> AsyncGenerator[str, None]:
 
 @contextlib.contextmanager
 def _changes(path: Path) -> Iterator[asyncio.Event]:
-    """An event that is set whenever somebody has written to the file (inotify(7); Python has no binding for it)."""
+    """An event that is set whenever the file has been written to (inotify(7); Python has no binding for it)."""
     libc, loop, changed = ctypes.CDLL(None, use_errno=True), asyncio.get_running_loop(), asyncio.Event()
     watch = _checked(libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC), path)
 

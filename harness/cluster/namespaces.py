@@ -1,6 +1,6 @@
-"""Network namespaces without a name: one exists for as long as a process is in it or holds its descriptor, and no longer.
+"""Unnamed network namespaces: each exists only as long as a process is in it or holds a file descriptor to it.
 
-So the kernel itself removes what is left of a run that was killed. See network_namespaces(7), unshare(2) and setns(2).
+So the kernel itself cleans up after a run that was killed. See network_namespaces(7), unshare(2) and setns(2).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def create() -> int:
-    """A new namespace; returns the descriptor that keeps it. Raises `OSError` if this user may not make one."""
+    """Make a namespace and return the descriptor that keeps it. Raises `OSError` if this user may not."""
 
     def unshare() -> int:
         _check(_LIBC.unshare(_CLONE_NEWNET))
@@ -28,12 +28,12 @@ def create() -> int:
 
 
 def enter(descriptor: int) -> None:
-    """Move the calling thread into a namespace; what it starts from now on begins there. Raises `OSError`."""
+    """Move the calling thread into a namespace; processes that it starts from now on are in it too. Raises `OSError`."""
     _check(_LIBC.setns(descriptor, _CLONE_NEWNET))
 
 
 def within(descriptor: int, do: Callable[[], T]) -> T:
-    """What a function returns, or raises, when it is called inside a namespace."""
+    """Call a function inside a namespace and return its result."""
 
     def enter_and_do() -> T:
         enter(descriptor)
@@ -43,7 +43,7 @@ def within(descriptor: int, do: Callable[[], T]) -> T:
 
 
 def _in_a_thread(do: Callable[[], T]) -> T:
-    """A thread has a namespace of its own and ends here, so no other code is ever moved."""
+    """Call a function in a new thread. The namespace is the thread's own and the thread ends here, so no other code moves."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(do).result()
 

@@ -1,9 +1,8 @@
-"""A network namespace for each node of a run, joined to the others by a router where packets can be lost.
+"""A network namespace for each node of a run, connected to the others by a router that can drop packets.
 
-Every host has one interface, `eth0`, and a cable (veth pair) from there to the router, a namespace as well. The harness itself
-has a cable to the router too, the only thing that is seen outside; what it asks and is told there is never dropped, so that it
-can tell a node that is down from one that is cut off. Addresses are of the range that RFC 2544 sets aside for tests of
-networks.
+Every host has one interface, `eth0`, and a cable (a veth pair) from there to the router, which is a namespace too. The harness
+also has a cable to the router, the only part that is visible outside. Its own packets are never dropped, so that it can tell a
+dead node from a partitioned one. Addresses come from the range that RFC 2544 reserves for network tests.
 """
 
 from __future__ import annotations
@@ -25,37 +24,39 @@ from harness.model.errors import FaultError, UsageError
 from harness.model.packets import Dropped, Flow, Shaping
 
 _TOOLS: Final = {"ip": "iproute2", "tc": "iproute2", "iptables-save": "iptables", "iptables-restore": "iptables"}
-"""What is called here, by the package that it comes with in Debian."""
+"""The tools used here, with the Debian package of each."""
 
 _SUBNETS: Final = 256
 _ROUTER: Final = 1
 _HARNESS: Final = 254
-"""Last parts of addresses; those between are the nodes'."""
+"""Last bytes of addresses; the nodes have those in between."""
 
 _UNLIMITED: Final = float("inf")
 _QUEUE_MS: Final = 200
-"""A packet that would wait longer behind a rate limit is dropped."""
+"""A packet that would wait longer than this behind a rate limit is dropped."""
 _LEAST_BURST_BYTES: Final = 4096
-"""More than one packet, or nothing gets through."""
+"""Must hold more than one packet, or nothing gets through."""
+_TOOL_TIMEOUT_S: Final = 20.0
+"""A tool that takes longer hangs: iptables-restore waits for a lock that another process may hold."""
 
 
 def missing() -> str | None:
-    """What this machine lacks for that, and how to get it, in one line; None if it lacks nothing."""
+    """One line that says what this machine lacks for namespaces and how to get it; None if it lacks nothing."""
     try:
         os.close(namespaces.create())
     except OSError as error:
         return (
-            f"Drill(namespaces=True): cannot here, because making a network namespace fails: {error.strerror}."
+            f"Drill(namespaces=True) does not work here: making a network namespace fails: {error.strerror}."
             " Run as root; in a container, with the capabilities SYS_ADMIN and NET_ADMIN."
         )
     for tool, package in _TOOLS.items():
         if shutil.which(tool) is None:
-            return f"Drill(namespaces=True): cannot here, because there is no {tool!r}. Install it: apt-get install {package}."
+            return f"Drill(namespaces=True) does not work here: there is no {tool!r}. Install it: apt-get install {package}."
     return None
 
 
 class NetworkNamespaces:
-    """The machines of one run. Use `opened`. Every method that acts blocks for some milliseconds."""
+    """The hosts of one run. Use `opened`. Every method that acts blocks for some milliseconds."""
 
     def __init__(self, subnet: int, router: int, descriptors: Mapping[str, int]) -> None:
         self._subnet = subnet
@@ -67,12 +68,12 @@ class NetworkNamespaces:
     @classmethod
     @contextlib.contextmanager
     def opened(cls, names: Sequence[str]) -> Iterator[NetworkNamespaces]:
-        """A host of each name. When this ends, or this process does, each is gone with the last process in it.
+        """A host for each name. After this ends, or this process does, each goes away with the last process in it.
 
-        Raises `UsageError` if there are too many, or this machine does not allow it.
+        Raises `UsageError` if there are too many, or if this machine does not allow it.
         """
         if len(names) > _HARNESS - _ROUTER - 1:
-            raise UsageError(f"Drill(namespaces=True): {len(names)} machines do not fit; {_HARNESS - _ROUTER - 1} do.")
+            raise UsageError(f"Drill(namespaces=True): {len(names)} hosts are too many; {_HARNESS - _ROUTER - 1} fit.")
         with contextlib.ExitStack() as stack:
             router, *descriptors = (_kept(stack) for _ in range(len(names) + 1))
             try:
@@ -81,7 +82,7 @@ class NetworkNamespaces:
                 made = cls(subnet, router, dict(zip(names, descriptors, strict=True)))
                 made._lay_cables()
             except (FaultError, OSError) as error:
-                raise UsageError(f"Drill(namespaces=True): cannot here, because {error}.") from error
+                raise UsageError(f"Drill(namespaces=True) does not work here: {error}.") from error
             yield made
 
     def address(self, name: str) -> str:
@@ -89,20 +90,20 @@ class NetworkNamespaces:
         return _address(self._subnet, self._numbers[name])
 
     def namespace(self, name: str) -> str:
-        """The file by which another process can enter the host."""
+        """The file through which another process can enter the host."""
         return _path(self._descriptors[name])
 
     # ----------------------------------------------------------------------------------------------------- lost packets
 
     def drop(self, label: str, flows: Sequence[Flow]) -> None:
-        """Lose all packets of some flows on the way, silently. All flows at once, or none if this raises."""
+        """Drop all packets of these flows silently. If this raises, none of the flows is dropped."""
         harness = _address(self._subnet, _HARNESS)
         spared = [f"-A {label} {option} {harness} -j RETURN" for option in ("-s", "-d")]
         lost = [f"-A {label} {self._matched('-s', flow.source)} {self._matched('-d', flow.target)} -j DROP" for flow in flows]
         self._filter(f":{label} - [0:0]", *spared, *lost, f"-I FORWARD -j {label}")
 
     def stop_dropping(self, label: str) -> list[Dropped]:
-        """Undo `drop`; what was lost of each flow, in their order. Empty if nothing was to be dropped."""
+        """Undo `drop`. Returns the losses of each flow, in their order; empty if nothing was being dropped."""
         rules = _tool(self._router, "iptables-save", "-c", "-t", "filter")
         if f":{label} " not in rules:
             return []
@@ -120,7 +121,7 @@ class NetworkNamespaces:
     # ------------------------------------------------------------------------------------------------------ rate limits
 
     def limit(self, label: str, name: str, kbit_per_s: float) -> None:
-        """Let a host send, and be sent, so much; if several windows limit it, the strictest holds."""
+        """Limit the rate at which a host sends and receives. If several windows limit it, the strictest limit wins."""
         self._shape(name, self._limits.take(name, label, kbit_per_s, before=_UNLIMITED))
 
     def unlimit(self, label: str) -> None:
@@ -129,7 +130,7 @@ class NetworkNamespaces:
             self._shape(name, kbit_per_s)
 
     def shaping(self, name: str) -> Mapping[str, Shaping]:
-        """What the limit on a host did so far to what it sends, "out", and to what it is sent, "in"; empty without one."""
+        """The effect of a host's limit so far on what it sends, "out", and on what it receives, "in"; empty without a limit."""
         found: dict[str, Shaping] = {}
         for direction, namespace, device in self._ends(name):
             listed = _tool(namespace, "tc", "-s", "-j", "qdisc", "show", "dev", device)
@@ -143,14 +144,14 @@ class NetworkNamespaces:
             if kbit_per_s == _UNLIMITED:
                 _tool(namespace, "tc", "qdisc", "delete", "dev", device, "root")
                 continue
-            burst_bytes = max(_LEAST_BURST_BYTES, round(kbit_per_s * 1000 / 8 * 0.01))  # what it sends within 10 ms
+            burst_bytes = max(_LEAST_BURST_BYTES, round(kbit_per_s * 1000 / 8 * 0.01))  # 10 ms at full rate
             _tool(
                 namespace, "tc", "qdisc", "replace", "dev", device, "root",
                 "tbf", "rate", f"{round(kbit_per_s * 1000)}bit", "burst", str(burst_bytes), "latency", f"{_QUEUE_MS}ms",
             )  # fmt: skip
 
     def _ends(self, name: str) -> Sequence[tuple[str, int, str]]:
-        """Both ends of a host's cable, by the direction of the packets that leave there."""
+        """Both ends of a host's cable, each with the direction of the packets that leave there."""
         return ("out", self._descriptors[name], "eth0"), ("in", self._router, f"host{self._numbers[name]}")
 
     # ----------------------------------------------------------------------------------------------------------- cables
@@ -169,14 +170,14 @@ class NetworkNamespaces:
 
 
 def _kept(stack: contextlib.ExitStack) -> int:
-    """A new namespace that is let go with the stack."""
+    """A new namespace that is released with the stack."""
     descriptor = namespaces.create()
     stack.callback(os.close, descriptor)
     return descriptor
 
 
 def _connect(router: int) -> int:
-    """Lay the cable from the harness to the router; returns the subnet, which is this run's because the cable's name is."""
+    """Lay the cable from the harness to the router. Returns the subnet; the cable's unique name makes it this run's own."""
     for candidate in range(os.getpid(), os.getpid() + _SUBNETS):
         subnet = candidate % _SUBNETS
         try:
@@ -186,11 +187,11 @@ def _connect(router: int) -> int:
                 raise
         else:
             return subnet
-    raise UsageError(f"Drill(namespaces=True): {_SUBNETS} runs have theirs already. Wait until one is over.")
+    raise UsageError(f"Drill(namespaces=True): {_SUBNETS} runs use namespaces already. Wait until one is over.")
 
 
 def _outside(subnet: int) -> str:
-    """The harness's end of its cable: the only thing that the rest of this machine sees of a run."""
+    """The harness's end of its cable: the only part of a run's network that the rest of this machine sees."""
     return f"harness{subnet}"
 
 
@@ -211,18 +212,20 @@ def _batch(namespace: int | None, *lines: str) -> None:
 
 
 def _tool(namespace: int | None, *arguments: str, text: str = "") -> str:
-    """Run a tool, inside a namespace if one is given; returns what it prints.
+    """Run a tool, inside a namespace if one is given, and return what it prints.
 
-    Raises `FaultError` with its complaint if it fails.
+    Raises `FaultError` with its error message if it fails or hangs.
     """
 
     def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(arguments, input=text, capture_output=True, text=True, check=False)
+        return subprocess.run(arguments, input=text, capture_output=True, text=True, check=False, timeout=_TOOL_TIMEOUT_S)
 
     try:
         done = run() if namespace is None else namespaces.within(namespace, run)
     except OSError as error:
         raise FaultError(f"{arguments[0]} cannot be run: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise FaultError(f"`{' '.join(arguments)}` did not end within {_TOOL_TIMEOUT_S:g} s") from error
     if done.returncode == 0:
         return done.stdout
     raise FaultError(f"`{' '.join(arguments)}` failed: {' '.join(done.stderr.split())}")

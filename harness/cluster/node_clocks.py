@@ -1,4 +1,4 @@
-"""The wall clocks of a run's nodes: our own nodes read theirs from their control page, foreign programs through libfaketime."""
+"""The wall clocks of a run's nodes, made wrong through the control page of our own nodes or through libfaketime for others."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from harness.model.window_work import over_within
 _TIMEOUT_S: Final = 1.0
 
 _REWRITE_S: Final = 0.005
-"""How often the deviation of a foreign program's clock is written anew while it changes."""
+"""How often the error of a foreign program's clock is rewritten while it changes."""
 
 _FOREIGN_RESOLUTION_NS: Final = 1_000_000
-"""redis-server caches its time and cuts it to milliseconds."""
+"""redis-server caches its time and truncates it to milliseconds."""
 
 
 class NodeClocks:
@@ -66,14 +66,14 @@ class NodeClocks:
         clock = self._fake.get(name) or self._steering.get(name)
         if clock is None:
             raise FaultError(
-                f"cannot here, because {name} is a foreign program: its clock is its own."
+                f"{name} is a foreign program, whose clock the harness does not control."
                 " Give the node fake_clock=True, or aim at one that has code="
             )
         return clock
 
 
 async def _keep_writing(clocks: Sequence[FakeClock], over: asyncio.Event) -> Evidence:
-    """A foreign program's clock that runs fast or jumps is written to its file again and again."""
+    """Keep writing the error of clocks that run fast or jump."""
     while not await over_within(over, _REWRITE_S):
         for clock in clocks:
             clock.write(time.monotonic_ns())

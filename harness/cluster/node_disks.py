@@ -75,7 +75,7 @@ class NodeDisks:
     def _steered(self, name: str) -> Steering:
         if name not in self._steering:
             raise FaultError(
-                f"cannot here, because {name} is a foreign program: its disk is its own."
+                f"{name} is a foreign program, whose disk the harness does not control."
                 " Aim at a node that has code=, or use Kill or Pause"
             )
         return self._steering[name]

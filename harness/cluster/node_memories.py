@@ -1,4 +1,4 @@
-"""The memory of a run's nodes, in which bits flip as the harness asks through each node's control page."""
+"""The memory of a run's nodes, in which the harness flips bits through each node's control page."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class NodeMemories:
 
     def flip(self, label: str, name: str, flips: Flips) -> None:
         if name not in self._steering:
-            raise FaultError(f"{name} is a foreign program, whose memory is its own. Use FlipBits on its files")
+            raise FaultError(f"{name} is a foreign program, whose memory cannot be reached. Use FlipBits on its files")
         memory = self._steering[name].memory
         slot = memory.arm(flips)
         if slot is None:
-            raise FaultError(f"{name} is under as many faults of its memory as it can be already")
+            raise FaultError(f"{name} already has as many memory faults as it can take")
         self._asked[label, name] = _Asked(memory, slot)
 
     def seen(self, label: str, name: str) -> Seen | None:

@@ -13,10 +13,10 @@ from harness.node.moments import Moments
 
 
 class Wakes(Protocol):
-    """The processes, as far as moments need them."""
+    """The part of the processes that moments need."""
 
     def wake(self, name: str) -> None:
-        """Have a node go on that has stopped itself, unless a window means it to be stopped."""
+        """Resume a node that has stopped itself, unless a window stops it."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class NodeMoments:
             moments = self._steering[name].moments
             slot = moments.arm(moment)
             if slot is None:
-                raise FaultError(f"{name} waits for as many moments as it can already")
+                raise FaultError(f"{name} already waits for as many moments as it can")
             expected.append(_Expected(name, moments, slot))
 
     def reached(self, label: str) -> str | None:

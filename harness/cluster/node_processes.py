@@ -1,4 +1,4 @@
-"""The processes of a run's nodes: started, killed, stopped, limited, and put right again as fault windows end."""
+"""The processes of a run's nodes: started, killed, stopped, limited, and restored as fault windows end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class NodeProcesses:
         spec_of: Callable[[str, int], NodeSpec],
         note: Callable[[str, str, str], None],
     ) -> None:
-        """`spec_of` gives what a node's process is told, by name and number of earlier starts; `note` keeps an event."""
+        """`spec_of` gives a node's spec, by name and number of earlier starts; `note` records an event."""
         self._nodes = nodes
         self._warden = warden
         self._probe = probe
@@ -54,7 +54,7 @@ class NodeProcesses:
         self._groups: dict[str, CpuGroup] = {}
 
     async def start(self, name: str) -> int:
-        """Start a node and wait until that very process answers; returns its pid. Raises `NodeDown` if it does not."""
+        """Start a node, wait until that very process answers, and return its pid. Raises `NodeDown` if it does not answer."""
         starts = self._starts.get(name, 0)
         self._starts[name] = starts + 1
         pid = await self._warden.start(self._spec_of(name, starts))
@@ -81,7 +81,7 @@ class NodeProcesses:
             try:
                 async with asyncio.timeout(grace_s):
                     return await self._warden.exit_code(name)
-            finally:  # also if the run is broken off meanwhile: the node's port is needed again
+            finally:  # also if the run is cancelled meanwhile, because the node's port is needed again
                 if self._warden.pid(name) == pid:
                     self._signal(name, signal.SIGKILL)
         return await self._warden.exit_code(name)
@@ -97,7 +97,7 @@ class NodeProcesses:
             raise
 
     def held_down(self, name: str) -> bool:
-        """Whether a window means this node to be down."""
+        """Whether a window holds this node down."""
         return self._down.holds(name)
 
     def configure(self, name: str, config: Mapping[str, object]) -> None:
@@ -117,7 +117,7 @@ class NodeProcesses:
         return last
 
     def wake(self, name: str) -> None:
-        """Have a node go on that has stopped itself, unless a window means it to be stopped."""
+        """Resume a node that has stopped itself, unless a window stops it."""
         if self.runs(name) and not self._stopped.holds(name):
             self._signal(name, signal.SIGCONT)
 
@@ -190,7 +190,7 @@ class NodeProcesses:
         return lines_from(self.log(name), offset)
 
     async def _answering(self, name: str, pid: int) -> None:
-        """Wait until this process, and no other, answers on the node's port."""
+        """Wait until this very process answers on the node's port."""
         limit_s = self._nodes[name].starts_within_s if name in self._nodes else START_TIMEOUT_S
         deadline, why = time.monotonic() + limit_s, ""
         address = self._address_of(name)
@@ -200,12 +200,12 @@ class NodeProcesses:
                     found = await self._probe.ask(name, address)
             except HarnessError:
                 raise
-            except Exception as error:  # not yet; a probe is the user's code
+            except Exception as error:  # not ready yet; a probe is user code and may raise anything
                 why = f"{type(error).__name__}: {error}"
             else:
                 if found == pid or (found is None and listens(pid, address[1])):
                     return
-                why = f"port {address[1]} is answered by another process, not by pid {pid}"
+                why = f"another process answers on port {address[1]}, not pid {pid}"
             if time.monotonic() > deadline:
                 raise NodeDown(
                     f"{name} did not answer within {limit_s:g} s of its start ({why})."

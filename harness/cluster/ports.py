@@ -1,4 +1,4 @@
-"""Ports that cannot collide, and the proof that it is a certain process that listens on one."""
+"""Reserve ports so that they cannot collide, and verify that a given process listens on a port."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _TRIES: Final = 100
 
 @contextmanager
 def reserved(count: int) -> Iterator[list[int]]:
-    """Ports that no other process is given until this ends.
+    """Ports that no other process gets until this ends.
 
-    Each is held by a socket that is bound and does not listen: the kernel hands the port to no one else, while a node that
-    sets SO_REUSEADDR (as servers do) can listen on it, and connections to a dead node are refused as they should be.
+    Each is held by a socket that is bound but does not listen: the kernel gives the port to no other process, yet a node that
+    sets SO_REUSEADDR (as servers do) can listen on it, and connections to a dead node are refused, as they should be.
     """
     with ExitStack() as stack:
         yield [_held(stack, (HOST, 0)) for _ in range(count)]
 
 
 def _held(stack: ExitStack, address: Address) -> int:
-    """Bind a socket for as long as the stack lasts; its port. Raises `OSError` if the address is taken."""
+    """Bind a socket for as long as the stack lasts and return its port. Raises `OSError` if the address is in use."""
     holder = stack.enter_context(socket.socket())
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind(address)
@@ -38,7 +38,7 @@ def _held(stack: ExitStack, address: Address) -> int:
 
 @contextmanager
 def _reserved_on(hosts: Sequence[str]) -> Iterator[int]:
-    """One port that no other process is given on any of these loopback addresses. Raises `OSError` if none is found."""
+    """A port that no other process gets on any of these loopback addresses. Raises `OSError` if there is none."""
     for left in reversed(range(_TRIES)):
         with ExitStack() as stack:
             port = _held(stack, (hosts[0], 0))
@@ -55,12 +55,13 @@ def _reserved_on(hosts: Sequence[str]) -> Iterator[int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """Where the nodes of a run listen, and where links to them do if that cannot be left to chance."""
+    """The ports of a run's nodes, and the ports of links that cannot be chosen freely."""
 
     own: Mapping[str, int]
-    """Of every node, and of the load generator (`CLIENT`)."""
+    """The port of every node, and of the load generator (`CLIENT`)."""
     internal: Mapping[str, int]
-    """Of each node that has a port for other nodes. Links from these have it as well, each on its source's own address."""
+    """The port for other nodes, of each node that has one. Links from other nodes use the same port, each on its source's own
+    address."""
     _sources: Mapping[str, str]
 
     @classmethod
@@ -77,18 +78,18 @@ class Ports:
             )
 
     def upstream(self, link: Link) -> int:
-        """On which port of its own a link's target expects those that the link leads there."""
+        """The port of a link's target to which the link leads."""
         return self.own[link.target] if link.source == CLIENT else self.internal.get(link.target, self.own[link.target])
 
     def listen(self, link: Link) -> Address:
-        """Where a link's proxy is to listen; port 0 if that is anywhere."""
+        """The address on which a link's proxy must listen; port 0 if any port will do."""
         if link.source == CLIENT or link.target not in self.internal:
             return HOST, 0
         return self._sources[link.source], self.internal[link.target]
 
 
 def listens(pid: int, port: int) -> bool:
-    """Whether this very process, or another of its process group, has a listening TCP socket on the port, as /proc tells."""
+    """Whether this very process, or another of its process group, has a listening TCP socket on the port, by /proc."""
     try:
         inodes = _listening_inodes(pid, port)
         return bool(inodes) and any(map(inodes.intersection, map(_socket_inodes, _group(pid))))
@@ -97,7 +98,7 @@ def listens(pid: int, port: int) -> bool:
 
 
 def _listening_inodes(pid: int, port: int) -> set[str]:
-    """Sockets that listen on the port in the network of a process; also those of IPv6, which may take IPv4's connections."""
+    """Sockets that listen on the port in a process's network, IPv6 included, because it may accept IPv4 connections."""
     suffix = f":{port:04X}"
     tables = (Path(f"/proc/{pid}/net/{name}") for name in ("tcp", "tcp6"))
     rows = (line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:])
@@ -105,7 +106,7 @@ def _listening_inodes(pid: int, port: int) -> set[str]:
 
 
 def _group(pid: int) -> Iterator[int]:
-    """A process, then the others of its group: a program may be started by a script, or leave the listening to a child."""
+    """A process, then the others of its group: a script may start the program, or a child of the program may listen."""
     yield pid
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and entry.name != str(pid):
@@ -116,7 +117,7 @@ def _group(pid: int) -> Iterator[int]:
 
 def _socket_inodes(pid: int) -> set[str]:
     found = set()
-    with suppress(FileNotFoundError, ProcessLookupError, PermissionError):  # it ended meanwhile, or is somebody else's
+    with suppress(FileNotFoundError, ProcessLookupError, PermissionError):  # it has ended, or belongs to another user
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(FileNotFoundError):
                 name = str(descriptor.readlink())

@@ -1,4 +1,4 @@
-"""Limits that the kernel keeps for each process (getrlimit(2)), set from outside as the windows that hold have it."""
+"""The kernel's limits of a process (getrlimit(2)), set from outside by the windows that hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.cluster.limits import Limits
 
 
 class ProcessLimits:
-    """The soft limits of one run's nodes. They end with their process, so nothing can be left behind."""
+    """The soft limits of one run's nodes. A limit ends with its process, so nothing can be left behind."""
 
     def __init__(self) -> None:
         self._limits: Limits[tuple[psutil.Process, int]] = Limits()
@@ -20,7 +20,7 @@ class ProcessLimits:
     def take(self, pid: int, which: int, label: str, limit: int) -> None:
         """Limit a process for a window; `which` is one of `resource`'s RLIMIT_ names.
 
-        Raises `psutil.Error` if the process has ended, or is not ours to limit; nothing has changed then.
+        Raises `psutil.Error` and changes nothing if the process has ended or may not be limited.
         """
         process = psutil.Process(pid)
         soft, _ = process.rlimit(which)
@@ -33,12 +33,12 @@ class ProcessLimits:
     def release(self, label: str) -> None:
         """End a window's limits, if their processes still run. Raises `psutil.AccessDenied`."""
         for (process, which), limit in self._limits.release(label).items():
-            with contextlib.suppress(psutil.NoSuchProcess):  # also if another one has its number now
+            with contextlib.suppress(psutil.NoSuchProcess):  # also raised if another process has its pid by now
                 _set(process, which, limit)
 
 
 def limit_of(pid: int, which: int) -> float:
-    """A process' soft limit, infinity if it has none. Raises `psutil.Error` if it has ended."""
+    """A process's soft limit, infinity if it has none. Raises `psutil.Error` if it has ended."""
     return _number(psutil.Process(pid).rlimit(which)[0])
 
 

@@ -1,4 +1,4 @@
-"""The links of a run: a proxy of the fault plane each, or none at all if the nodes live in network namespaces."""
+"""The links of a run: each is a proxy of the fault plane, or a direct connection if the nodes are in network namespaces."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ProxiedLinks:
     async def create(
         self, upstreams: Callable[[Link], Address], listens: Callable[[Link], Address] = lambda link: (HOST, 0)
     ) -> None:
-        """Make a proxy for every link; `upstreams` says where its target itself listens, `listens` where the proxy is to."""
+        """Make a proxy for every link. `upstreams` gives the target's own address, `listens` the proxy's."""
         at_once = asyncio.Semaphore(_CREATED_AT_ONCE)
 
         async def create_one(link: Link) -> None:
@@ -41,16 +41,16 @@ class ProxiedLinks:
                 creating.create_task(create_one(link))
 
     def bypass(self, upstreams: Callable[[Link], Address]) -> None:
-        """Let every link lead to the node itself: a proxy cannot stand between network namespaces without being one."""
+        """Let every link lead straight to its target: a proxy between network namespaces would need its own namespace."""
         self._addresses = {link.name: upstreams(link) for link in self.all}
 
     def address(self, source: str, target: str) -> Address:
-        """Where `source` reaches `target`."""
+        """The address at which `source` reaches `target`."""
         return self._addresses[f"{source}>{target}"]
 
     @property
     def entries(self) -> dict[str, Address]:
-        """The entry nodes, as clients reach them: behind their links."""
+        """The addresses at which clients reach the entry nodes, through their links."""
         return {name: self.address(CLIENT, name) for name in self._system.entries()}
 
     async def round_trip_ms(self, link: Link, timeout_s: float = 1.0) -> float:

@@ -1,4 +1,4 @@
-"""The fault plane as the harness sees it: any server of Toxiproxy's HTTP API, driven by toxiproxy-python."""
+"""The harness's client of the fault plane: any server of Toxiproxy's HTTP API, driven by toxiproxy-python."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from harness.model.system import Address
 T = TypeVar("T")
 
 REPLY_TIMEOUT_S: Final = 5.0
-"""A fault plane that has not answered an API call after this long is taken for dead."""
+"""A fault plane that has not answered an API call after this long counts as dead."""
 
 _WATCH_EVERY_S: Final = 1.0
 _NO_SUCH_KIND: Final = "invalid toxic type"
 
 
 class FaultPlane:
-    """The proxies of one run. One at a time in a process: toxiproxy-python keeps the server's address in a global."""
+    """The proxies of one run. A process can use one at a time: toxiproxy-python keeps the server's address in a global."""
 
     def __init__(self, address: Address, on_create: Callable[[str], None] = lambda name: None) -> None:
         self.address = address
@@ -38,7 +38,7 @@ class FaultPlane:
         self._proxies: dict[str, Proxy] = {}
 
     async def create(self, name: str, upstream: Address, listen: Address = (HOST, 0)) -> Address:
-        """A proxy to `upstream`, on a free loopback port if none is given; returns where it listens."""
+        """Make a proxy to `upstream`, on a free loopback port if none is given, and return its address."""
 
         def create() -> Proxy:
             target, own = (f"{host}:{port}" for host, port in (upstream, listen))
@@ -48,7 +48,7 @@ class FaultPlane:
         try:
             await asyncio.wait([creating])
         finally:
-            # Also if the run is broken off meanwhile: what was asked for may come about, and is then to be deleted.
+            # If the run is cancelled meanwhile, the server may still create the proxy, which must then be deleted.
             while not creating.done():
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait([creating])
@@ -61,9 +61,9 @@ class FaultPlane:
     async def add_toxic(
         self, link: str, name: str, *, kind: str, stream: str, attributes: Mapping[str, float | str], toxicity: float = 1.0
     ) -> None:
-        """Put a toxic on a link's "upstream" (to its target) or "downstream" (from it) half. `toxicity`: on that share of it.
+        """Add a toxic to a link's "upstream" (to its target) or "downstream" (from it) half, on a share `toxicity` of it.
 
-        Raises `FaultError` if the server has no toxic of the kind, as the real Toxiproxy has not those that are our own.
+        Raises `FaultError` if the server does not know the kind: the real Toxiproxy does not have this project's own toxics.
         """
 
         def add() -> None:
@@ -72,15 +72,13 @@ class FaultPlane:
                 proxy.add_toxic(name=name, type=kind, stream=stream, toxicity=toxicity, attributes=dict(attributes))
             except InvalidToxic as error:
                 if _NO_SUCH_KIND in str(error):
-                    raise FaultError(
-                        f"cannot here, because the real Toxiproxy has no toxic {kind!r}. Use --fault-plane embedded"
-                    ) from error
+                    raise FaultError(f"the real Toxiproxy has no toxic {kind!r}. Use --fault-plane embedded") from error
                 raise
 
         await self._call(f"add toxic {name!r} to {link!r}", add)
 
     async def remove_toxic(self, link: str, name: str) -> None:
-        """Take a toxic away; it is no error if it is not there."""
+        """Remove a toxic. Does nothing if there is none."""
 
         def remove() -> None:
             try:
@@ -96,17 +94,17 @@ class FaultPlane:
         await self._call("say its version", lambda: requests.get(url, timeout=REPLY_TIMEOUT_S))
 
     async def watch(self) -> None:
-        """Ask the server again and again, until it does not answer: then raises `FaultError`."""
+        """Check the server again and again. Raises `FaultError` when it does not answer."""
         while True:
             await self.check()
             await asyncio.sleep(_WATCH_EVERY_S)
 
     async def counters(self) -> dict[str, LinkCounters]:
-        """What went through each link so far. Toxiproxy itself counts a connection only when that ends."""
+        """The traffic of each link so far. Toxiproxy itself counts a connection only when it ends."""
         return _parse_counters(await self._metrics(), self._proxies)
 
     async def toxic_hits(self) -> dict[tuple[str, str], int]:
-        """How often each toxic there is now, by link and name, took effect. Our own toxics and our latency count that."""
+        """How often each current toxic acted, by link and name. Only this project's own toxics and its latency count that."""
         samples = ((dict(_LABEL.findall(text)), number) for text, number in _HITS.findall(await self._metrics()))
         return {(labels["proxy"], labels["toxic"]): int(number) for labels, number in samples}
 
@@ -122,7 +120,7 @@ class FaultPlane:
         self._api.update_api_consumer(*self.address)
         at = f"The fault plane at {self.address[0]}:{self.address[1]}"
         try:
-            async with asyncio.timeout(REPLY_TIMEOUT_S):  # wait_for loses a cancellation that comes with the reply
+            async with asyncio.timeout(REPLY_TIMEOUT_S):  # wait_for can lose a cancellation that comes with the reply
                 return await _in_daemon_thread(call)
         except TimeoutError as error:
             raise FaultError(f"{at} did not answer within {REPLY_TIMEOUT_S:g} s when asked to {what}.") from error
@@ -131,10 +129,10 @@ class FaultPlane:
                 f"{at} does not answer (asked to {what}). Is it running? Or use --fault-plane embedded."
             ) from error
         except ProxyExists as error:
-            raise FaultError(f"{at} refused to {what}: it exists already. Is another run using this server?") from error
+            raise FaultError(f"{at} refused to {what}: it already exists. Is another run using this server?") from error
         except (InvalidToxic, NotFound) as error:
             raise FaultError(f"{at} refused to {what}: {error}.") from error
-        except (KeyError, ValueError) as error:  # toxiproxy-python takes a reply with status 500 for a good one
+        except (KeyError, ValueError) as error:  # toxiproxy-python treats a reply with status 500 as success
             raise FaultError(f"{at} failed to {what}.") from error
 
 
@@ -178,7 +176,7 @@ def _parse_counters(text: str, names: Mapping[str, Proxy]) -> dict[str, LinkCoun
             continue
         if kind == "connections":
             connections[name] += count
-        else:  # a proxy that was led elsewhere has one count for each place
+        else:  # a proxy whose upstream was changed has one count for each upstream
             counted, direction = (received if kind == "received_bytes" else sent)[name], labels.get("direction", "")
             counted[direction] = counted.get(direction, 0) + count
     return {

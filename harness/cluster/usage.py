@@ -1,8 +1,8 @@
-"""What processes hold and what the machine gives them, as seen from outside (`/proc`) and, of nodes, as they say themselves.
+"""The resources that processes hold and the CPU time they get, by `/proc` and, for nodes, by their own reports.
 
 Sources: proc(5) for `/proc/PID/fd`, `/proc/PID/stat`, `/proc/PID/status` (VmHWM) and `/proc/stat`;
-Documentation/scheduler/sched-stats.rst of the Linux kernel for `/proc/PID/schedstat`, whose second number is the time that the
-main thread was ready to run and had to wait for a CPU.
+Documentation/scheduler/sched-stats.rst of the Linux kernel for `/proc/PID/schedstat`, whose second number is the time during
+which the main thread was runnable but waited for a CPU.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from harness.cluster.cluster import Cluster
 
 MACHINE: Final = ""
-"""Stands in `Usage.node` for the machine itself."""
+"""The machine itself, in `Usage.node`."""
 
 _ANSWER_S: Final = 0.5
 _AGAIN_S: Final = 0.1
 _TICK_NS: Final = 10**9 // os.sysconf("SC_CLK_TCK")
 _UTIME, _STIME = 11, 12
-"""Places in `/proc/PID/stat` behind the program's name, which may itself hold spaces."""
+"""Fields of `/proc/PID/stat`, counted after the program's name, which may itself contain spaces."""
 
 
 class Usage(msgspec.Struct, kw_only=True):
-    """A row of the history's `usage`; `at_ns` is of the monotonic clock until the history is put together."""
+    """A row of the history's `usage`; `at_ns` is on the monotonic clock until the history is built."""
 
     at_ns: int
     node: str
@@ -59,16 +59,16 @@ class Usage(msgspec.Struct, kw_only=True):
 
 
 class UsageLog:
-    """What is seen of a run's processes, look by look."""
+    """The usage of a run's processes, look by look."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.rows: list[Usage] = []
         self._cluster = cluster
         self._begun: set[int] = set()
-        """The processes that have been seen soon after their start."""
+        """The processes that were inspected soon after their start."""
 
     async def look(self) -> None:
-        """A look at every process and at the machine: at what one holds only if it is a new one."""
+        """Look at every process and at the machine; inspect what a process holds only if it is new."""
         self.rows.append(machine("load"))
         new: list[tuple[str, int]] = []
         for name, pid in self._running():
@@ -79,7 +79,7 @@ class UsageLog:
         await self._look_inside(new, "start")
 
     async def last_look(self, settled: Callable[[Sequence[Usage]], bool], within_s: float) -> None:
-        """What every process holds in the end: as soon as that is settled, else at first ("over") and after `within_s`."""
+        """Inspect what every process holds at the end: once it is `settled`, or else at once ("over") and after `within_s`."""
         nodes = [(name, pid) for name, pid in self._running() if self._speaks(name)]
         earlier, give_up_s = list(self.rows), time.monotonic() + within_s
         while True:
@@ -101,14 +101,14 @@ class UsageLog:
         return [(name, processes.pid(name)) for name in (*self._cluster.nodes, CLIENT, PLANE) if processes.runs(name)]
 
     def _speaks(self, name: str) -> bool:
-        """Whether it answers for itself at `NODE_PATH`."""
+        """Whether it reports about itself at `NODE_PATH`."""
         nodes = self._cluster.nodes
         ours = name in nodes and nodes[name].code is not None and not isinstance(self._cluster.system, HasProbe)
         return ours or name == CLIENT
 
 
 async def held_by(node: str, pid: int, address: Address, moment: str) -> Usage:
-    """What a node's process holds, and what the node says that it knows of; null is what neither tells."""
+    """What a node's process holds, by the kernel and by the node's own report; null if neither says."""
     client = HttpClient(address)
     try:
         page = (await client.request("GET", NODE_PATH, timeout_s=_ANSWER_S)).decode(NodePage)
@@ -125,7 +125,7 @@ async def held_by(node: str, pid: int, address: Address, moment: str) -> Usage:
 
 
 def given_to(node: str, pid: int, moment: str) -> Usage:
-    """How much time on a CPU and memory the process has had, and how long it had to wait for a CPU; null if it is gone."""
+    """The CPU time and peak memory of a process, and how long it waited for a CPU; null if it is gone."""
     found = Usage(at_ns=time.monotonic_ns(), node=node, pid=pid, moment=moment)
     try:
         ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
@@ -140,7 +140,7 @@ def given_to(node: str, pid: int, moment: str) -> Usage:
 
 
 def machine(moment: str) -> Usage:
-    """The machine's own row: how long its CPUs ran, summed up, and its hypervisor took them away (steal), on average."""
+    """The machine's own row: how long its CPUs ran in total, and how long its hypervisor took them away (steal), on average."""
     total, *each = [line.split()[1:] for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu")]
     user, nice, system, _idle, _iowait, irq, softirq, steal, *_ = map(int, total)
     cpus = max(1, len(each))

@@ -1,9 +1,9 @@
-"""The warden: the process that every node of a run is a child of, and that nothing outlives.
+"""The warden: the parent process of every node of a run, which no node outlives.
 
-It imports what the nodes need once and forks each from itself, so a node starts in milliseconds. It takes commands as JSON
-lines on standard input and reports on standard output. When its input ends (the harness said so, or is gone, however it went)
-it kills every node's process group, puts right what was left behind elsewhere, and ends. When it is itself killed, the kernel
-kills the nodes (PR_SET_PDEATHSIG).
+It imports what the nodes need once and forks each node from itself, so a node starts in milliseconds. It reads commands as JSON
+lines on standard input and reports on standard output. When its input ends, because the harness closed it or has died, it kills
+every node's process group, cleans up what is left elsewhere, and ends. If the warden itself is killed, the kernel kills the
+nodes (PR_SET_PDEATHSIG).
 
     python -m harness.cluster.warden ROOT... -- MODULE...    folders of modules; what to import first
 """
@@ -43,14 +43,14 @@ class Signal(msgspec.Struct, frozen=True, tag=True):
 
 
 class DeleteAtEnd(msgspec.Struct, frozen=True, tag=True):
-    """When all is over, delete these proxies of a Toxiproxy that the warden did not start."""
+    """When the run is over, delete these proxies of a Toxiproxy that the warden did not start."""
 
     address: Address
     proxies: list[str]
 
 
 class RemoveAtEnd(msgspec.Struct, frozen=True, tag=True):
-    """When all is over, remove this control group, which has no processes by then; it may be gone already."""
+    """When the run is over, remove this control group. It has no processes by then, and may already be gone."""
 
     directory: str
 
@@ -75,7 +75,7 @@ Report = Started | Exited
 
 
 class Warden:
-    """The processes it started, by name, and what is to be put right at the end."""
+    """The processes it started, by name, and what it must clean up at the end."""
 
     def __init__(self, commands: int, reports: int) -> None:
         """Both are file descriptors."""
@@ -124,7 +124,7 @@ class Warden:
                 self._report(Started(spec.name, pid))
             case Signal(name, number):
                 if name in self._pids:
-                    # Not waited for yet, so the group is still this node's. Looking for more takes some milliseconds.
+                    # Not reaped yet, so the group is still this node's. `signal_all` is slower: only for foreign programs.
                     (signal_all if name in self._foreign else os.killpg)(self._pids[name], number)
             case DeleteAtEnd():
                 self._delete.append(command)
@@ -142,7 +142,7 @@ class Warden:
                 return
             name = names.get(ended.si_pid)
             if name is not None:
-                # What the node itself had started. Before it is waited for, so that no other process can have its number.
+                # Kill what the node had started. Do it before reaping the node, so that no other process can have its pid.
                 kill_group(ended.si_pid)
             _, status = os.waitpid(ended.si_pid, 0)
             if name is not None:
@@ -150,7 +150,7 @@ class Warden:
                 self._report(Exited(name, ended.si_pid, os.waitstatus_to_exitcode(status)))
 
     def _report(self, report: Report) -> None:
-        with contextlib.suppress(BrokenPipeError):  # there is no reader any more: the commands have ended as well
+        with contextlib.suppress(BrokenPipeError):  # the harness is gone, so the commands end as well
             os.write(self._reports, msgspec.json.encode(report) + b"\n")
 
     def _end(self) -> None:
@@ -161,7 +161,7 @@ class Warden:
             except FileNotFoundError:
                 continue
             except OSError:
-                traceback.print_exc()  # and on to the next
+                traceback.print_exc()  # then go on with the next
         for left in self._delete:
             _delete_proxies(left)
 
@@ -178,8 +178,8 @@ def _delete_proxies(left: DeleteAtEnd) -> None:
 
 
 def main() -> None:
-    """Import what was asked for, then serve."""
-    # Modules print, and read, as they are imported: what is said with the harness is kept from them.
+    """Import the modules named on the command line, then serve."""
+    # Modules may print or read while they are imported, so keep the pipes to the harness away from them.
     commands, reports = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)

@@ -19,13 +19,13 @@ from harness.model.errors import HarnessError
 from harness.node.context import NodeSpec
 
 END_TIMEOUT_S: Final = 10.0
-"""The warden kills all nodes and is gone well within this; then it is killed itself."""
+"""The warden normally kills all nodes and ends well within this time; after it, the warden is killed."""
 
 HARNESS_RUN: Final = "HARNESS_RUN"
-"""In the environment of every process of a run: the folder of its logs. By it `harness heal` finds what is left of a run."""
+"""An environment variable of every process of a run: the folder of its logs. `harness heal` finds leftovers of runs by it."""
 
 HARNESS_PID: Final = "HARNESS_PID"
-"""There as well: the process whose run it is."""
+"""Another one: the pid of the run's harness."""
 
 
 class WardenClient:
@@ -35,7 +35,7 @@ class WardenClient:
         self.on_exit: Callable[[str, int, int], None] = lambda name, pid, code: None
         """Called with name, pid and exit code (-N for signal N) when a node's process ends, however it ended."""
         self.on_broken: Callable[[HarnessError], None] = lambda error: None
-        """Called when the warden itself has ended before it should, and all nodes with it."""
+        """Called when the warden itself has ended too early, and all nodes with it."""
         self._broken: HarnessError | None = None
         self._closing = False
         self._process = process
@@ -56,7 +56,7 @@ class WardenClient:
         }
         with log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                # -P: what lies in the working directory is no part of the harness
+                # -P: modules in the working directory are no part of the harness
                 sys.executable, "-P", "-m", "harness.cluster.warden", *map(str, roots.added()), "--", *preload,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=stderr,
                 env=environment, start_new_session=True,
@@ -77,30 +77,30 @@ class WardenClient:
             await reader
 
     async def start(self, spec: NodeSpec) -> int:
-        """Fork the node's process; returns its pid. That it answers is another matter."""
+        """Fork the node's process and return its pid. Does not wait until the node answers."""
         self._started[spec.name] = asyncio.get_running_loop().create_future()
         self._exited[spec.name] = asyncio.get_running_loop().create_future()
         self._send(warden.Start(spec))
         return await asyncio.shield(self._started[spec.name])
 
     def pid(self, name: str) -> int | None:
-        """The node's process id, or None while it does not run."""
+        """The node's pid, or None while it does not run."""
         return self._pids.get(name)
 
     def signal(self, name: str, number: int) -> None:
-        """Send a signal to the node's process group. Nothing happens if it does not run."""
+        """Send a signal to the node's process group. Does nothing if the node does not run."""
         self._send(warden.Signal(name, number))
 
     async def exit_code(self, name: str) -> int:
-        """Wait until the node's latest process has ended: its exit code, or -N if signal N ended it."""
+        """Wait until the node's latest process has ended. Returns its exit code, or -N if signal N ended it."""
         return await asyncio.shield(self._exited[name])
 
     def delete_at_end(self, command: warden.DeleteAtEnd) -> None:
-        """Have the warden delete proxies when the run is over, also when the harness is killed before."""
+        """Have the warden delete proxies when the run is over, even if the harness is killed before."""
         self._send(command)
 
     def remove_at_end(self, group: Path) -> None:
-        """Have the warden remove a control group when the run is over, also when the harness is killed before."""
+        """Have the warden remove a control group when the run is over, even if the harness is killed before."""
         self._send(warden.RemoveAtEnd(str(group)))
 
     def _send(self, command: warden.Command) -> None:
@@ -122,19 +122,19 @@ class WardenClient:
                     self._exited[name].set_result(code)
                     self.on_exit(name, pid, code)
         self._broken = HarnessError(
-            f"The process that starts the nodes has ended, and all nodes with it. Its last words: {last_lines(self._log, 3)}"
+            f"The process that starts the nodes has ended, and all nodes with it. Its log ends: {last_lines(self._log, 3)}"
         )
         self._pids.clear()
         for future in (*self._started.values(), *self._exited.values()):
             if not future.done():
                 future.set_exception(self._broken)
-                future.exception()  # marks it as seen: it may be that no task waits for it
+                future.exception()  # marks it as retrieved, because no task may be waiting for it
         if not self._closing:
             self.on_broken(self._broken)
 
 
 def last_lines(log: Path, count: int) -> str:
-    """The end of a log file, on one line; says so if there is nothing in it."""
+    """The end of a log file on one line, or a note that it is empty."""
     with contextlib.suppress(FileNotFoundError):
         lines = log.read_text(errors="replace").strip().splitlines()
         if lines:

@@ -1,4 +1,4 @@
-"""A client that sends a batch of pipelined requests at once, and returns their responses byte for byte."""
+"""A client that sends a batch of pipelined requests at once and returns their responses byte for byte."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from harness.model.system import Address
 
 
 class BatchedHttpClient:
-    """Request batches to one address, one at a time on a connection. Idle connections are kept for the next batch.
+    """Sends request batches to one address, one batch at a time per connection. Idle connections are kept for reuse.
 
-    A response is passed on as it came, so responses in chunks, and those that end their connection, are refused.
+    Responses are passed on unchanged, so chunked responses and responses that close their connection are refused.
     """
 
     POOL: ClassVar[type[ConnectionPool[Any]]] = ConnectionPool
@@ -29,7 +29,7 @@ class BatchedHttpClient:
         self._pool: ConnectionPool[_Connection] = self.POOL(_Connection, address)
 
     async def exchange(self, requests: bytes, count: int, *, timeout_s: float) -> tuple[Sequence[ReceivedResponse], str | None]:
-        """The responses in the order of the requests, which come encoded, one after another; and if some are missing, why."""
+        """Send `count` encoded requests. Returns their responses in order and, if some are missing, why."""
         connection = None
         until_s = asyncio.get_running_loop().time() + timeout_s
         try:
@@ -49,18 +49,18 @@ class BatchedHttpClient:
             why = str(error)
         else:
             return connection.responses, None
-        finally:  # also if it is cancelled, even just as the last response has come
+        finally:  # also if it is cancelled, even just after the last response has come
             if connection is not None:
                 self._pool.give_back(connection)
         return ([] if connection is None else connection.responses), why
 
     def close(self) -> None:
-        """Close the connections: the idle ones now, each of the others when its batch is over."""
+        """Close idle connections now, and each of the others when its batch is over."""
         self._pool.close()
 
 
 def _pass(watched: Watch, event: Event, requests: bytes) -> None:
-    """Tell the watch of each request's path."""
+    """Report the path of each request to the watch."""
     for message in RequestParser().feed(requests):
         watched.passes(event, message.head.path)
 
@@ -81,7 +81,8 @@ class _Connection(Connection):
         self._transport = cast(asyncio.Transport, transport)
 
     async def exchange(self, data: bytes, count: int, until_s: float) -> None:
-        """Raises `TimeoutError` at that time of the loop's clock. A timer of its own costs a quarter of `asyncio.timeout`."""
+        """Send the batch. Raises `TimeoutError` at `until_s` of the loop's clock; a plain timer costs a quarter of
+        `asyncio.timeout`."""
         if self._transport.is_closing():
             raise Unreachable("the connection was closed before the requests were sent")
         loop = asyncio.get_running_loop()
@@ -108,7 +109,7 @@ class _Connection(Connection):
         try:
             self._take(data)
         except Malformed as error:
-            self._fail(f"the answer is not one that a batch can take: {error}")
+            self._fail(f"the answer is not one that a batch allows: {error}")
             self._transport.abort()
 
     def _take(self, data: bytes) -> None:
@@ -121,10 +122,10 @@ class _Connection(Connection):
                 return
             head = response.head
             if head.body_bytes < 0 or not head.keep_alive:
-                raise Malformed("it came in chunks, or ends its connection")
+                raise Malformed("it is chunked or closes its connection")
             responses.append(response)
         if parser.unread_bytes:
-            raise Malformed("more came than was asked for")
+            raise Malformed("more bytes came than were asked for")
         if self._done is not None and not self._done.done():
             self._done.set_result(None)
 

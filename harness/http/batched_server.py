@@ -1,6 +1,6 @@
-"""A server for pipelined HTTP/1.1: the requests that one read brought are handed over as a batch, and answered together.
+"""A server for pipelined HTTP/1.1: the requests of one read are handled as a batch and answered together.
 
-Most of what a small request costs is reads, writes and turns of the event loop, and a batch shares those.
+Most of the cost of a small request is in reads, writes and iterations of the event loop, and a batch shares these.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from harness.model.moment import Event
 from harness.model.system import Address
 
 MAX_WAITING_REQUESTS: Final = 1024
-"""Requests of one connection that wait for their responses; then it is not read until some have been answered."""
+"""The limit on requests of one connection that wait for responses; at the limit, the connection is not read."""
 
 _INTERNAL_ERROR: Final = encode_response(Response(500, b"internal error; see the node's log"))
 _REFUSED: Final = RequestHead("", "", keep_alive=False)
 
 
 class RequestBatch:
-    """The requests of one read. A handler sets every message's answer, except those already set, and calls `finish`.
+    """The requests of one read. A handler sets the answer of every message that has none yet, and calls `finish`.
 
-    A read whose requests have different timeouts is several batches.
+    A read whose requests have different timeouts makes several batches.
     """
 
     __slots__ = ("_connection", "deadline", "finished", "messages", "on_given_up")
@@ -39,7 +39,7 @@ class RequestBatch:
     def __init__(self, messages: list[Message], connection: _Connection, deadline: Deadline | None = None) -> None:
         self.messages = messages
         self.deadline = deadline
-        """Until when the responses are of use; None if the client did not say."""
+        """When the responses become useless; None if the client did not say."""
         self.finished = False
         self.on_given_up: Callable[[], object] | None = None
         """Called if the client goes away before the responses are sent."""
@@ -51,13 +51,13 @@ class RequestBatch:
         return self._connection.lost
 
     def finish(self) -> None:
-        """Send the responses, after those of the connection's earlier batches. A message without an answer gets a 500."""
+        """Send the responses, after those of the connection's earlier batches. A message without an answer gets 500."""
         self.finished = True
         self._connection.write_finished()
 
 
 BatchHandler = Callable[[RequestBatch], None]
-"""Takes a batch, and finishes it at once or later. If it raises, messages without an answer get a 500."""
+"""Handles a batch and finishes it at once or later. If it raises, messages without an answer get 500."""
 
 
 async def listen(handler: BatchHandler, address: Address, log: Log = to_stderr) -> asyncio.Server:
@@ -78,7 +78,7 @@ class _Connection(asyncio.Protocol):
         self._log = log
         self._parser = RequestParser()
         self._batches: deque[RequestBatch] = deque()
-        """Not yet answered, in the order of their requests."""
+        """The unanswered batches, in the order of their requests."""
         self._waiting = 0
         self._writable = True
         self._reading = True
@@ -150,7 +150,7 @@ class _Connection(asyncio.Protocol):
         self._steer_reading()
 
     def write_finished(self) -> None:
-        """Write the responses of finished batches that no unfinished one comes before."""
+        """Write the responses of the finished batches at the front of the queue."""
         answers: list[bytes] = []
         last = None
         while self._batches and self._batches[0].finished:
@@ -161,7 +161,7 @@ class _Connection(asyncio.Protocol):
                     self._watch.passes(Event.ANSWERING, message.head.path)
             if self._parser.bodiless:
                 answers += [_encoded(message) for message in messages]
-            else:  # the same, without a call for each
+            else:  # the same, without a function call for each
                 answers += [message.answer or _INTERNAL_ERROR for message in messages]
             last = messages[-1]
         if last is None or self._transport.is_closing():

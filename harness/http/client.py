@@ -1,4 +1,4 @@
-"""An HTTP/1.1 client: connections are reused, and no request is ever sent twice."""
+"""An HTTP/1.1 client that reuses connections and never sends a request twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.model.system import Address
 
 
 class HttpClient:
-    """Requests to one address, over as many connections as are in use at once. Idle ones are kept for the next request."""
+    """Sends requests to one address, each on a connection of its own while in flight. Idle connections are kept for reuse."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -43,7 +43,7 @@ class HttpClient:
         return Response(received.head.status, received.body, received.head.headers)
 
     def close(self) -> None:
-        """Close the connections: the idle ones now, each of the others when its request is over."""
+        """Close idle connections now, and each of the others when its request is over."""
         self._pool.close()
 
 
@@ -59,12 +59,12 @@ class _Connection(Connection):
 
     @property
     def reusable(self) -> bool:
-        """Whether it is open and nothing is outstanding on it."""
+        """Whether it is open and has no request in flight."""
         transport = self._transport
         return self._response is None and self._keep_alive and transport is not None and not transport.is_closing()
 
     async def exchange(self, request: bytes, path: str, until_s: float, *, bodiless: bool) -> ReceivedResponse:
-        """Raises `TimeoutError` if no answer has come until then, by the loop's clock."""
+        """Send a request and wait for its response. Raises `TimeoutError` at `until_s` of the loop's clock."""
         assert self._transport is not None  # noqa: S101 - set before create_connection returns
         if self._transport.is_closing():
             raise Unreachable("the connection was closed before the request was sent")
@@ -74,8 +74,8 @@ class _Connection(Connection):
         self._bodiless = bodiless
         self._transport.write(request)
         if watched.armed:
-            loop.call_soon(watched.passes, Event.SENT, path)  # the loop writes at the end of its turn
-        timer = loop.call_at(until_s, _expire, response)  # a fraction of what `asyncio.timeout` costs
+            loop.call_soon(watched.passes, Event.SENT, path)  # the loop writes at the end of its iteration
+        timer = loop.call_at(until_s, _expire, response)  # a fraction of the cost of `asyncio.timeout`
         try:
             received = await response
         finally:
@@ -85,7 +85,7 @@ class _Connection(Connection):
 
     def close(self) -> None:
         if self._transport is not None:
-            self._transport.abort()  # not `close`, which waits until all is sent: for ever, if the peer hangs
+            self._transport.abort()  # not `close`, which waits until everything is sent: for ever, if the peer hangs
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -98,7 +98,7 @@ class _Connection(Connection):
         self._fail(Broken(f"the connection ended before the answer{f': {exc}' if exc else ''}"))
 
     def data_received(self, data: bytes) -> None:
-        if self._response is None:  # nothing was asked
+        if self._response is None:  # no request is in flight
             self._keep_alive = False
             self.close()
             return
@@ -106,7 +106,7 @@ class _Connection(Connection):
             self._parser.feed(data)
             received = self._parser.next(bodiless=self._bodiless)
         except Malformed as error:
-            self._fail(Broken(f"the answer is not HTTP that can be taken: {error}"))
+            self._fail(Broken(f"the answer is not valid HTTP: {error}"))
             self.close()
             return
         if received is not None:

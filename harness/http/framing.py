@@ -1,7 +1,7 @@
-"""Where a message's head and body end (RFC 9112, sections 6, 7 and 9): the part of parsing that requests and responses share.
+"""Find where a message's head and body end (RFC 9112, sections 6, 7 and 9): the parsing that requests and responses share.
 
-httptools checks and splits heads. Bodies are delimited here, because httptools reads on into the next message without saying
-where the last one ended, and takes the body of a request that offers an upgrade for another protocol.
+httptools validates and splits heads. Bodies are delimited here, because httptools reads on into the next message without saying
+where the last one ended, and treats the body of a request that offers an upgrade as another protocol.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import msgspec
 from harness.http.plain import LONGEST_HEAD_BYTES, Plain
 
 MAX_HEAD_BYTES: Final = 64 * 1024
-"""A longer first line and headers are refused."""
+"""The limit on the first line and headers together."""
 
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
-"""A longer body is refused."""
+"""The limit on a body."""
 
 CHUNKED: Final = -1
 """In place of a body's length: the body comes in chunks."""
@@ -28,7 +28,7 @@ UNTIL_CLOSE: Final = -2
 """In place of a body's length: the body ends with the connection."""
 
 INTERIM: Final = -3
-"""In place of a body's length: this response (1xx) only precedes the one that counts."""
+"""In place of a body's length: this is an interim response (1xx), and the final one follows."""
 
 _MAX_KNOWN_HEADS: Final = 4096
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
@@ -40,7 +40,7 @@ ParserT = TypeVar("ParserT", httptools.HttpRequestParser, httptools.HttpResponse
 
 
 class Malformed(ValueError):
-    """Bytes that are no HTTP/1.1 message, or one above a limit. `status` is how a server refuses such a request."""
+    """Bytes that are not an HTTP/1.1 message, or exceed a limit. `status` is how a server refuses such a request."""
 
     def __init__(self, why: str, status: int = 400) -> None:
         super().__init__(why)
@@ -48,7 +48,7 @@ class Malformed(ValueError):
 
 
 class Fields(msgspec.Struct, frozen=True):
-    """What the headers of a message say about its body and its connection."""
+    """The headers' information about a message's body and connection."""
 
     length: int | None
     chunked: bool
@@ -59,12 +59,12 @@ class Fields(msgspec.Struct, frozen=True):
 
 
 class HeadReader(Generic[ParserT]):
-    """Feeds a head to httptools and collects what it finds. `kind` is httptools' parser for requests or for responses."""
+    """Feeds a head to httptools and collects the results. `kind` is httptools' parser for requests or for responses."""
 
     def __init__(self, kind: type[ParserT]) -> None:
         self.url = b""
         self.relevant: dict[bytes, bytes] = {}
-        """The headers that parsers look at, names in lower case; several values of one name are joined by commas."""
+        """The headers that parsers use, names in lower case; several values of one name are joined by commas."""
         self.complete = False
         self.parser: ParserT = kind(self)
         self._fed_bytes = 0
@@ -74,12 +74,12 @@ class HeadReader(Generic[ParserT]):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            pass  # the offer is declined by not taking it up
+            pass  # ignoring the offer declines it
         except httptools.HttpParserError as error:
             raise Malformed(str(error)) from error
 
     def feed_whole(self, head: bytes) -> None:
-        """Read a head whose only empty line is its end. Raises `Malformed` if it ends elsewhere for httptools."""
+        """Read a head whose only empty line is its end. Raises `Malformed` if httptools sees its end elsewhere."""
         if len(head) > MAX_HEAD_BYTES:
             raise _long_head()
         self.feed(head)
@@ -87,7 +87,7 @@ class HeadReader(Generic[ParserT]):
             raise Malformed("a head whose lines do not end with CRLF")
 
     def feed_start(self, start: bytes) -> None:
-        """Check the start of a head, of which more may have come since the last call."""
+        """Check the start of a head; more of it may have come since the last call."""
         if len(start) > MAX_HEAD_BYTES:
             raise _long_head()
         self.feed(start[self._fed_bytes :])
@@ -96,12 +96,12 @@ class HeadReader(Generic[ParserT]):
             raise Malformed("a head whose lines do not end with CRLF")
 
     def fields(self) -> Fields:
-        """What the headers say about body and connection. httptools has refused contradictions."""
+        """The headers' information about body and connection. httptools has refused contradictions."""
         get = self.relevant.get
         length, encodings, options = get(b"content-length"), get(b"transfer-encoding"), get(b"connection")
         version = self.parser.get_http_version()
         if version not in _VERSIONS:
-            raise Malformed(f"HTTP/{version} is not spoken here")
+            raise Malformed(f"HTTP/{version} is not supported")
         keep_alive = version == "1.1"
         if options is not None:
             tokens = [token.strip() for token in options.lower().split(b",")]
@@ -144,16 +144,16 @@ def long_body(limit_bytes: int) -> Malformed:
 
 
 class KnownHeads(Generic[HeadT]):
-    """What heads said that came before, by their bytes. Heads are mostly alike, and mean the same each time."""
+    """A cache of parsed heads, by their bytes. Most heads on a connection are alike and mean the same each time."""
 
     def __init__(self) -> None:
         self._heads: dict[bytes, HeadT] = {}
         self.get = self._heads.get
         self.plain: Plain[HeadT] = {}
-        """Those of the usual kind."""
+        """The heads of the usual kind."""
 
     def remember(self, text: bytes, head: HeadT, plain: tuple[int, int] | None) -> HeadT:
-        """Keep what a head says for the next equal one; `plain`: the body's length and the status, if it is of that kind."""
+        """Cache a parsed head. `plain` is the body's length and the status, if the head is of the usual kind."""
         if len(text) <= LONGEST_HEAD_BYTES:
             if len(self._heads) >= _MAX_KNOWN_HEADS:
                 self._heads.clear()
@@ -165,7 +165,7 @@ class KnownHeads(Generic[HeadT]):
 
 
 class Unread:
-    """Received bytes that are no whole message yet. They are joined only when enough of them may have come."""
+    """Received bytes of an incomplete message. They are joined only once they may be complete."""
 
     __slots__ = ("_needed_bytes", "_parts", "size")
 
@@ -175,7 +175,7 @@ class Unread:
         self.size = 0
 
     def add(self, data: bytes) -> bytes:
-        """All that was kept and this, to be kept no longer; nothing while it is known to be too little."""
+        """Return all kept bytes and `data`, and forget them; return nothing while they are known to be too few."""
         if not self._parts:
             return data
         self._parts.append(data)
@@ -183,14 +183,14 @@ class Unread:
         return b"" if self.size < self._needed_bytes else self.take()
 
     def keep(self, data: bytes, needed_bytes: int = 0) -> None:
-        """Keep what remained of what `add` gave. It is no whole message before there are `needed_bytes` of it."""
+        """Keep the rest of what `add` returned. The message is incomplete until there are `needed_bytes`."""
         if data:
             self._parts.append(data)
             self.size = len(data)
             self._needed_bytes = needed_bytes
 
     def take(self) -> bytes:
-        """All that was kept, to be kept no longer."""
+        """Return all kept bytes, and forget them."""
         data = b"".join(self._parts)
         self._parts.clear()
         self.size = 0
@@ -220,7 +220,7 @@ class ChunkedBody:
         return b"".join(self._parts)
 
     def feed(self, data: bytes, at: int) -> int | None:
-        """Where in `data` the body ends; None if the body goes on after it. Raises `Malformed`."""
+        """The position in `data` where the body ends; None if the body goes on after `data`. Raises `Malformed`."""
         while True:
             if self._chunk_left:
                 part = data[at : at + self._chunk_left]

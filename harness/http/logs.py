@@ -1,4 +1,4 @@
-"""Where servers report errors of their handlers. A node hands over its own log, so that each line says whose it is."""
+"""How servers log errors of their handlers. A node passes its own log, so that each line names the node."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What is sent over HTTP/1.1: requests, responses, and what becomes of a request that gets no response.
+"""HTTP/1.1 requests and responses, and the errors of a request that gets no response.
 
-The errors tell apart what certainly had no effect (`Unreachable`) from what may have had one (`Broken`, `TimedOut`).
+The errors distinguish requests that certainly had no effect (`Unreachable`) from requests that may have had one (`Broken`,
+`TimedOut`).
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ T = TypeVar("T")
 Headers = Sequence[tuple[str, str]]
 
 JSON: Final[Headers] = (("content-type", "application/json"),)
-"""The headers of a response that is JSON and says no more."""
+"""The headers of a plain JSON response."""
 
 
 @cache
 def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
-    """The decoder of a type: to make one takes longer than to decode a message."""
+    """The decoder of a type. Making one takes longer than decoding a message, so it is cached."""
     return msgspec.json.Decoder(cast(Any, kind))
 
 
 class TransportError(Exception):
-    """A request that got no whole response."""
+    """A request that got no complete response."""
 
 
 class Unreachable(TransportError):
@@ -33,11 +34,15 @@ class Unreachable(TransportError):
 
 
 class Broken(TransportError):
-    """The connection ended before the whole response had come: the request may have had its effect."""
+    """The connection ended before the complete response had come: the request may have taken effect."""
 
 
 class TimedOut(TransportError):
-    """No response in time: the request may have had its effect, or may have it yet."""
+    """No response in time: the request may have taken effect, or may still do so."""
+
+
+class BadBody(msgspec.ValidationError):
+    """A request's body that is not what the handler expects."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -50,8 +55,11 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes = b""
 
     def decode(self, kind: type[T]) -> T:
-        """The JSON body as `kind`. If it is not one, the server answers 400 with the reason."""
-        decoded: T = _decoder(cast(Hashable, kind)).decode(self.body)
+        """The JSON body as `kind`. Raises `BadBody` if it is not one; the server then answers 400 with the reason."""
+        try:
+            decoded: T = _decoder(cast(Hashable, kind)).decode(self.body)
+        except msgspec.MsgspecError as error:
+            raise BadBody(str(error)) from error
         return decoded
 
 

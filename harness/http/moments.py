@@ -1,4 +1,4 @@
-"""Tells whoever watches an event loop's node what its connections do, at the moments at which a fault may begin."""
+"""Report what a node's connections do, at the moments at which a fault may begin, to the watch of its event loop."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from harness.model.moment import Event
 
 
 class Watch(Protocol):
-    """Is told of moments, as long as it is armed."""
+    """Receives moments while it is armed."""
 
     @property
     def armed(self) -> bool: ...
 
     def passes(self, event: Event, what: str) -> None:
-        """This happens now. The process may be stopped inside, and go on later."""
+        """Note that this happens now. The process may be stopped inside and go on later."""
 
 
 class _Unarmed:
@@ -30,7 +30,7 @@ _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionar
 
 
 def set_watch(watch: Watch) -> None:
-    """Have it told what the connections of the running event loop do."""
+    """Set the watch of the running event loop's connections."""
     _watches[asyncio.get_running_loop()] = watch
 
 

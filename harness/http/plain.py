@@ -1,8 +1,8 @@
-"""The quick way for messages of the usual kind: their heads were seen before, and tell how long the body is.
+"""The fast path for messages of the usual kind: their heads were seen before and give the body's length.
 
-Nearly all messages of a busy connection are of that kind, and to take each apart is most of what it costs. Here a message is
-one look into a table; what is of another kind, or not whole, is left to the parser. `_compiled.c` does the same, compiled, and
-is used if it could be built.
+Nearly all messages of a busy connection are of that kind, and parsing each would be most of their cost. Here a message takes
+one table lookup; other and incomplete messages are left to the parser. `_compiled.c` is the same in C, and is used if it could
+be built.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ H = TypeVar("H")
 M = TypeVar("M")
 
 LONGEST_HEAD_BYTES: Final = 2048
-"""Longer heads are not of the usual kind."""
+"""Longer heads do not take the fast path."""
 
 Plain: TypeAlias = dict[bytes, tuple[H, int, int]]
-"""By its bytes: a head after which the connection goes on, how long its body is, and a response's status (a request: 0)."""
+"""By its bytes: a head that keeps the connection alive, its body's length, and the response's status (0 for a request)."""
 
 
 def take_in_python(
     data: bytes, at: int, plain: Plain[H], make: Callable[[H, bytes], M], messages: list[M], most: int, with_head: bool
 ) -> int:
-    """Append the next whole plain messages, `most` at most, each made of its head and its body, or of its head and all its
-    bytes. Returns where the first one begins that is left."""
+    """Append the next complete plain messages, at most `most`, each made of its head and its body (`with_head`: its head and
+    all its bytes). Returns where the first remaining message begins."""
     while most > 0:
         body = data.find(b"\r\n\r\n", at, at + LONGEST_HEAD_BYTES) + 4
         known = plain.get(data[at:body]) if body > 3 else None
@@ -40,10 +40,10 @@ def take_in_python(
 def count_right_in_python(
     data: bytes, at: int, plain: Plain[H], which: list[int], expected: list[tuple[bytes, ...]]
 ) -> tuple[int, int]:
-    """How many of the next responses are plain, whole, 2xx, and begin as expected; and where the first one begins that is not.
+    """How many of the next responses are plain, complete, 2xx, and begin as expected; and where the first other one begins.
 
-    The n-th response answers the exchange `which[n]`, and its body is to begin with one of `expected[which[n]]`; with anything,
-    if that is empty.
+    The n-th response answers the exchange `which[n]`. Its body must begin with one of `expected[which[n]]`; with anything, if
+    that is empty.
     """
     for count, asked in enumerate(which):
         body = data.find(b"\r\n\r\n", at, at + LONGEST_HEAD_BYTES) + 4
@@ -58,7 +58,7 @@ def count_right_in_python(
 
 
 def framed_in_python(start: bytes, bodies: list[bytes]) -> bytes:
-    """Messages that differ in their body only, one after another. `start` is their head up to the value of Content-Length."""
+    """Messages that differ only in their body, one after another. `start` is their head up to the value of Content-Length."""
     return b"".join([b"%b%d\r\n\r\n%b" % (start, len(body), body) for body in bodies])
 
 
@@ -67,5 +67,5 @@ if TYPE_CHECKING:
 else:
     try:
         from harness.http._compiled import count_right, framed, take
-    except ImportError:  # there was no compiler where the harness was installed
+    except ImportError:  # there was no compiler when the harness was installed
         take, count_right, framed = take_in_python, count_right_in_python, framed_in_python

@@ -1,7 +1,7 @@
-"""Connections to one address that are used again, and the account of what an event loop's clients and servers hold open.
+"""A pool of reusable connections to one address, and an account of the connections that an event loop holds open.
 
-Whoever takes a connection gives it back, whatever became of its exchange, and the pool then keeps it or closes it. So a
-connection is in use, idle or closed; a socket that is none of these is one that was lost. `Account` has the figures to tell.
+A user of a connection always gives it back, whatever became of the exchange, and the pool keeps it or closes it. So a
+connection is in use, idle or closed; any other socket has leaked. `Account` has the counts that show this.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from harness.model.system import Address
 
 
 class Connection(ABC, asyncio.Protocol):
-    """One connection to a server, as far as a pool is concerned."""
+    """One connection to a server, as a pool sees it."""
 
     @property
     @abstractmethod
     def reusable(self) -> bool:
-        """Open, and no answer is owed on it."""
+        """Whether it is open and has no request in flight."""
 
     @abstractmethod
     def close(self) -> None:
-        """Close it at once, whatever is still to be sent on it."""
+        """Close it at once, even if data is still to be sent."""
 
 
 C = TypeVar("C", bound=Connection)
 
 
 class ConnectionPool(Generic[C]):
-    """As many connections to an address as are in use at once; idle ones are kept for the next exchange."""
+    """Connections to an address, as many as are in use at once. Idle ones are kept for reuse."""
 
     def __init__(self, kind: type[C], address: Address) -> None:
         self._kind = kind
@@ -69,7 +69,7 @@ class ConnectionPool(Generic[C]):
             raise
 
     def give_back(self, connection: C) -> None:
-        """Its exchange is over, or was given up."""
+        """Return a connection whose exchange is over or was given up."""
         assert self._account is not None  # noqa: S101 - set by `take`
         self._account.given_back(self._address)
         if connection.reusable and not self._closed:
@@ -89,11 +89,11 @@ class ConnectionPool(Generic[C]):
 
     @property
     def idle(self) -> int:
-        """How many connections wait to be used; one that its server has closed is none."""
+        """How many connections wait for reuse, without those that the server has closed."""
         return sum(connection.reusable for connection in self._idle)
 
     def _accounted(self) -> Account:
-        if self._account is None:  # not when it is made, for which there need not be a loop yet
+        if self._account is None:  # not in the constructor, because there may be no loop yet
             self._account = account()
             self._account.pools.add(self)
         return self._account
@@ -113,24 +113,24 @@ class OpenConnections(msgspec.Struct, frozen=True, kw_only=True):
     """The connections that an event loop knows of."""
 
     accepted: int
-    """Opened by others, and not closed yet."""
+    """Incoming connections that are open."""
     in_use: int
-    """Opened to others, or being opened, with an exchange under way."""
+    """Outgoing connections with an exchange in flight, or being opened for one."""
     idle: int
-    """Opened to others, waiting to be used again …"""
+    """Outgoing connections that wait for reuse …"""
     surplus: int
-    """… and how many of these are more, by address, than were ever in use at once: nothing can have a use for them."""
+    """… and how many of these, by address, exceed the most that were ever in use at once, so that nothing can need them."""
     opened: int
-    """Opened to others since the start."""
+    """Outgoing connections opened since the start."""
 
 
 class Account:
-    """What an event loop's servers and pools hold open."""
+    """The connections that an event loop's servers and pools hold open."""
 
     def __init__(self) -> None:
         self.accepted = 0
         self.opened = 0
-        self.pools: WeakSet[ConnectionPool[Any]] = WeakSet()  # a pool that is gone accounts for nothing
+        self.pools: WeakSet[ConnectionPool[Any]] = WeakSet()  # a garbage-collected pool no longer counts
         self._in_use: Counter[Address] = Counter()
         self._most: Counter[Address] = Counter()
 

@@ -1,6 +1,6 @@
-"""Requests, parsed from the bytes of a connection however they are split.
+"""Parse requests from the bytes of a connection, however they are split.
 
-Most requests of a connection have equal heads, so what a head says is looked up by its bytes, and only a new one is parsed.
+Most requests of a connection have equal heads, so heads are looked up by their bytes, and only new ones are parsed.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from harness.http.plain import take
 
 
 class RequestHead(msgspec.Struct, frozen=True, dict=True):
-    """What the first line and the headers of a request say. `path` is decoded and without its query."""
+    """The parsed first line and headers of a request. `path` is decoded and without its query."""
 
     method: str
     path: str
     body_bytes: int = 0
     """`CHUNKED` if the length is not announced."""
     keep_alive: bool = True
-    """Whether the connection goes on after this request."""
+    """Whether the connection stays open after this request."""
     timeout_ms: int | None = None
-    """How long the client can use the response, by its `timeout-ms`; None if it does not say."""
+    """How long the client waits for the response, by its `timeout-ms`; None if it does not say."""
     target: bytes = b""
-    """Path and query as they came."""
+    """Path and query as received."""
     text: bytes = b""
-    """The whole head as it came."""
+    """The whole head as received."""
     expects_continue: bool = False
     route: str = ""
     """Method and path, such as "GET /status": one comparison instead of two."""
@@ -51,18 +51,18 @@ class RequestHead(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def headers(self) -> Mapping[str, str]:
-        """Names in lower case; of several headers of one name, the last."""
+        """Headers by lower-case name; if a name occurs more than once, the last value."""
         return MappingProxyType(dict(headers_of(self.text)))
 
     @cached_property
     def query(self) -> Mapping[str, str]:
-        """Decoded; of several values of one name, the last."""
+        """Decoded query parameters; if a name occurs more than once, the last value."""
         query = self.target.partition(b"?")[2]
         return MappingProxyType(dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {})
 
 
-class Message(msgspec.Struct, gc=False):  # in no cycle, and the garbage collector would look at each of many
-    """One request, and its whole response as bytes once there is one."""
+class Message(msgspec.Struct, gc=False):  # never in a cycle, and there are too many for the garbage collector to visit
+    """One request, and its complete response as bytes once there is one."""
 
     head: RequestHead
     body: bytes
@@ -70,11 +70,11 @@ class Message(msgspec.Struct, gc=False):  # in no cycle, and the garbage collect
 
 
 class RequestParser:
-    """Takes requests out of one connection's bytes."""
+    """Parses the requests of one connection."""
 
     def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self.ended = False
-        """Nothing more is taken: the last request said that the connection ends, or what came is malformed."""
+        """Whether parsing is over: the last request closes the connection, or the input is malformed."""
         self.failure: Malformed | None = None
         self.bodiless = False
         """Whether a request was HEAD, whose response has no body."""
@@ -85,7 +85,7 @@ class RequestParser:
         self._expects_continue = False
 
     def feed(self, data: bytes) -> list[Message]:
-        """The requests that are complete with these bytes, in their order."""
+        """The requests that these bytes complete, in order."""
         messages: list[Message] = []
         self._expects_continue = False
         if self.ended or (self._unread.size and not (data := self._unread.add(data))):
@@ -99,11 +99,11 @@ class RequestParser:
 
     @property
     def in_request(self) -> bool:
-        """Whether the start of a request has come, and not yet its end."""
+        """Whether an incomplete request has come."""
         return bool(self._unread.size or self._chunked)
 
     def take_continue(self) -> bool:
-        """Whether the client still waits for `100 Continue` before it sends a body. True once a request."""
+        """Whether the client still waits for `100 Continue` before it sends a body. True only once per request."""
         expects, self._expects_continue = self._expects_continue, False
         return expects
 
@@ -152,13 +152,13 @@ class RequestParser:
         self._unread.keep(rest, needed_bytes)
         if at or needed_bytes:
             self._start = None
-        if rest and not needed_bytes:  # refuse at once what cannot become a head
+        if rest and not needed_bytes:  # refuse at once bytes that cannot become a head
             self._start = self._start or HeadReader(httptools.HttpRequestParser)
             self._start.feed_start(rest)
 
     def _read_chunks(self, data: bytes, at: int, messages: list[Message]) -> int:
-        """Read on in a chunked body; returns where it ends, or the end of the data."""
-        assert self._chunked is not None  # noqa: S101 - both callers have seen to it
+        """Continue a chunked body. Returns where it ends, or the end of the data."""
+        assert self._chunked is not None  # noqa: S101 - both callers ensure it
         head, body = self._chunked
         end = body.feed(data, at)
         if end is None:

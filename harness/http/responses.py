@@ -1,4 +1,4 @@
-"""Responses, parsed from the bytes of a connection however they are split."""
+"""Parse responses from the bytes of a connection, however they are split."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from harness.http.plain import count_right, take
 
 
 class ResponseHead(msgspec.Struct, frozen=True, dict=True):
-    """What the status line and the headers of a response say."""
+    """The parsed status line and headers of a response."""
 
     status: int
     size: int
-    """Of the head itself, in bytes."""
+    """The size of the head itself in bytes."""
     body_bytes: int
-    """Or `CHUNKED`, `UNTIL_CLOSE` or `INTERIM`."""
+    """The body's length, or `CHUNKED`, `UNTIL_CLOSE` or `INTERIM`."""
     keep_alive: bool
-    """Whether the connection goes on after this response, unless the response ends with it."""
+    """Whether the connection stays open after this response, unless the body ends with the connection."""
     text: bytes = b""
-    """The whole head as it came."""
+    """The whole head as received."""
 
     @cached_property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """Names in lower case."""
+        """Headers in order, names in lower case."""
         return tuple(headers_of(self.text))
 
 
-class ReceivedResponse(msgspec.Struct, frozen=True, gc=False):  # in no cycle
-    """One whole response."""
+class ReceivedResponse(msgspec.Struct, frozen=True, gc=False):  # never in a cycle
+    """One complete response."""
 
     head: ResponseHead
     content: bytes
-    """Head and body as they came, but without the framing of chunks. The body begins at `head.size`."""
+    """Head and body as received, but without chunk framing. The body begins at `head.size`."""
 
     @property
     def status(self) -> int:
@@ -59,7 +59,7 @@ class ReceivedResponse(msgspec.Struct, frozen=True, gc=False):  # in no cycle
 
 
 class ResponseParser:
-    """Takes responses out of one connection's bytes. Interim responses (1xx) are skipped."""
+    """Parses the responses of one connection. Interim responses (1xx) are skipped."""
 
     def __init__(self) -> None:
         self._unread = Unread()
@@ -67,10 +67,10 @@ class ResponseParser:
         self._at = 0
         self._start: HeadReader[httptools.HttpResponseParser] | None = None
         self._open: tuple[ResponseHead, bytes, ChunkedBody | None] | None = None
-        """A response whose head has come and whose length it does not tell; without a decoder, it ends with the connection."""
+        """A response of unannounced length whose head has come; without a decoder, it ends with the connection."""
 
     def feed(self, data: bytes) -> None:
-        """Take bytes in. Then ask for their responses by `next`."""
+        """Add received bytes. Then call `next` for their responses."""
         if self._at < len(self._data):
             data = self._data[self._at :] + data
         self._data = self._unread.add(data)
@@ -78,7 +78,7 @@ class ResponseParser:
 
     @property
     def unread_bytes(self) -> int:
-        """How much has come beyond the responses that were returned."""
+        """How many bytes have come beyond the responses returned so far."""
         return len(self._data) - self._at + self._unread.size
 
     def next(self, *, bodiless: bool = False) -> ReceivedResponse | None:
@@ -111,13 +111,13 @@ class ResponseParser:
         rest = data[at:]
         start = self._start if at == 0 else None
         self._wait(rest, 0)
-        if rest:  # refuse at once what cannot become a head
+        if rest:  # refuse at once bytes that cannot become a head
             self._start = start or HeadReader(httptools.HttpResponseParser)
             self._start.feed_start(rest)
         return None
 
     def take_plain(self, responses: list[ReceivedResponse], count: int) -> None:
-        """Append whole responses until there are `count`, as far as they are plain; `next` has to take the others.
+        """Append complete plain responses until there are `count`; get the others with `next`.
 
         None of the requests may be HEAD.
         """
@@ -126,7 +126,7 @@ class ResponseParser:
             self._go_on(at)
 
     def take_right(self, which: list[int], expected: list[tuple[bytes, ...]]) -> int:
-        """Skip responses that are plain and right, as `count_right` has it, and return how many; `next` has to take the others.
+        """Skip responses that are plain and right, as in `count_right`, and return how many; get the others with `next`.
 
         None of the requests may be HEAD.
         """
@@ -141,7 +141,7 @@ class ResponseParser:
             self._at, self._start = at, None
 
     def end(self) -> ReceivedResponse | None:
-        """The connection has ended: the response that this completes, if there is one."""
+        """The response that the end of the connection completes, if there is one."""
         if self._open is None or self._open[2] is not None:
             return None
         head, text, _ = self._open
@@ -151,7 +151,7 @@ class ResponseParser:
     def _continue(
         self, head: ResponseHead, text: bytes, body: ChunkedBody | None, data: bytes, at: int
     ) -> ReceivedResponse | None:
-        """Read on in a response whose head does not tell its length."""
+        """Continue a response of unannounced length."""
         if body is None:
             if len(data) - at > MAX_BODY_BYTES:
                 raise long_body(MAX_BODY_BYTES)

@@ -1,4 +1,4 @@
-"""An HTTP/1.1 server for handlers that take one request at a time. Responses keep the order of their connection's requests."""
+"""An HTTP/1.1 server for handlers that take one request at a time. A connection's responses keep the order of its requests."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
-import msgspec
-
 from harness.http.logs import Log, log_exception, to_stderr
-from harness.http.message import Request, Response
+from harness.http.message import BadBody, Request, Response
 from harness.http.moments import watch
 from harness.http.pool import account
 from harness.http.requests import Message, RequestParser
@@ -19,7 +17,7 @@ from harness.model.moment import Event
 from harness.model.system import Address
 
 MAX_WAITING_REQUESTS: Final = 64
-"""Pipelined requests read ahead on one connection; then the connection is not read until some are answered."""
+"""The limit on pipelined requests read ahead on one connection; at the limit, the connection is not read."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -27,29 +25,29 @@ Handler = Callable[[Request], Awaitable[Response]]
 async def listen(handler: Handler, address: Address, log: Log = to_stderr) -> asyncio.Server:
     """Start answering on an address. The server runs until it is closed.
 
-    If the handler raises, its request is answered 500 and `log` gets the traceback; a body that cannot be decoded is 400.
+    If the handler raises, its request gets 500 and `log` gets the traceback; a body that `Request.decode` refuses gets 400.
     """
     loop = asyncio.get_running_loop()
     return await loop.create_server(lambda: connection(handler, log), *address, reuse_address=True, backlog=4096)
 
 
 def connection(handler: Handler, log: Log = to_stderr) -> asyncio.Protocol:
-    """The server's end of one connection, for whoever accepts connections by other means than `listen`."""
+    """The server's end of one connection, for code that accepts connections by other means than `listen`."""
     return _Connection(handler, log)
 
 
 class _Connection(asyncio.Protocol):
-    """One accepted connection: the parser fills a queue, and one task answers from it in order."""
+    """One accepted connection. The parser fills a queue, and one task answers its requests in order."""
 
     def __init__(self, handler: Handler, log: Log) -> None:
         self._handler = handler
         self._log = log
         self._parser = RequestParser()
         self._waiting: deque[Message | Response] = deque()
-        """What is to be answered, or the refusal of what could not be read, which comes last."""
+        """Unanswered requests, and last the refusal of what could not be parsed, if any."""
         self._answering: asyncio.Task[None] | None = None
         self._held = False
-        """Whether the connection is not read for now."""
+        """Whether reading is paused."""
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -116,7 +114,7 @@ class _Connection(asyncio.Protocol):
     async def _respond(self, request: Request) -> Response:
         try:
             return await self._handler(request)
-        except msgspec.MsgspecError as error:
+        except BadBody as error:  # no other decoding error, which may come after the request has taken effect
             return Response(400, f"bad request body: {error}".encode())
         except Exception as error:  # one request's failure is its response
             log_exception(self._log, error)

@@ -1,6 +1,6 @@
-"""Requests and responses as bytes: the only place that writes heads.
+"""Encode requests and responses. Only this module writes heads.
 
-Programs that write many equal heads prepare their start, and `plain.framed` puts a length and a body to it.
+Code that writes many equal heads prepares their start once, and `plain.framed` adds the length and the body.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.http.message import JSON, Headers, Response
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _FRAMING: Final = frozenset({"connection", "content-length", "transfer-encoding"})
-"""Headers that belong to one connection. They are left out, so that a node can pass on another's response as it is."""
+"""Headers that belong to one connection. They are left out, so that a node can forward another node's response as it is."""
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
 _NO_LENGTH: Final = frozenset({http.HTTPStatus.NO_CONTENT, http.HTTPStatus.NOT_MODIFIED})
@@ -22,7 +22,7 @@ _NO_LENGTH: Final = frozenset({http.HTTPStatus.NO_CONTENT, http.HTTPStatus.NOT_M
 
 
 def encode_response(response: Response, *, keep_alive: bool = True, with_body: bool = True, version: str = "1.1") -> bytes:
-    """A response. Without its body, the head still announces how long it would be, as HEAD asks."""
+    """Encode a response. Without its body, the head still announces the body's length, as HEAD requires."""
     headers = response.headers
     start = _plain_start(response.status) if headers is JSON else _response_start(response.status, headers)
     if version != "1.1":
@@ -36,30 +36,30 @@ def encode_response(response: Response, *, keep_alive: bool = True, with_body: b
 
 
 def encode_request(method: str, target: str, *, host: str, headers: Headers = (), body: bytes | None = None) -> bytes:
-    """A request. `target` is its path and query as they are sent. A body, even an empty one, gets a Content-Length."""
+    """Encode a request. `target` is its path and query as sent. A body, even an empty one, gets a Content-Length."""
     start = f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n"
     head = (start + "".join([f"{name}: {value}\r\n" for name, value in headers]) if headers else start).encode("latin-1")
     return head + b"\r\n" if body is None else b"%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
 
 
 def response_start(status: int, headers: Headers = ()) -> bytes:
-    """The start of responses that differ in their body only, for `framed`."""
+    """The start of responses that differ only in their body, for `framed`."""
     return _response_start(status, headers) + b"content-length: "
 
 
 def request_start(method: str, target: str, *, host: str, headers: Headers = ()) -> bytes:
-    """The start of requests that differ in their body only, for `framed`."""
+    """The start of requests that differ only in their body, for `framed`."""
     lines = [f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n", *(f"{name}: {value}\r\n" for name, value in headers)]
     return "".join(lines).encode("latin-1") + b"Content-Length: "
 
 
 def closing(encoded: bytes) -> bytes:
-    """An encoded response, made to say that the connection ends after it."""
+    """An encoded response with a header added that closes the connection after it."""
     return encoded.replace(b"\r\n", b"\r\nconnection: close\r\n", 1)
 
 
 def without_body(encoded: bytes) -> bytes:
-    """An encoded response as it answers HEAD."""
+    """An encoded response as the answer to HEAD."""
     return encoded[: encoded.index(b"\r\n\r\n") + 4]
 
 

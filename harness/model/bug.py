@@ -1,4 +1,4 @@
-"""Known bugs of a system, as data: what is wrong, what makes it wrong, and which drill must find it out by which check.
+"""Known bugs of a system, as data: what is wrong, which variant of the code has it, and which drill and check must catch it.
 
 A system keeps them in `bugs.py` of its package, beside the code that breaks:
 
@@ -15,7 +15,7 @@ A system keeps them in `bugs.py` of its package, beside the code that breaks:
         Bug("retries-all", "retries every error", Parts(retries=RetriesAll), caught_by=("counter/slow", "p99 < 50ms")),
     )
 
-and says so in its class, with a field through which `--set system.bug=no-sync` chooses one:
+and refers to them in its class, with a field that `--set system.bug=no-sync` sets:
 
     bugs: ClassVar = BUGS
     bug: str | None = None
@@ -23,8 +23,8 @@ and says so in its class, with a field through which `--set system.bug=no-sync` 
     def __post_init__(self) -> None:
         BUGS.variant(self.bug)  # refuses a name that is not in the catalogue
 
-Its nodes then run with `BUGS.variant(config.bug)`: the correct parts, or those of the bug. That is all: `harness list` shows
-the bugs, `harness detect` measures how often each is caught, and one test demands that each is.
+Its nodes then run with `BUGS.variant(config.bug)`: the correct parts, or the bug's. That is all: `harness list` shows the
+bugs, `harness detect` measures how often each is caught, and one test demands that each is.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ class Bug(Generic[Variant_co]):
     """One known bug."""
 
     name: str
-    """What `--set system.bug=NAME` says."""
+    """The NAME in `--set system.bug=NAME`."""
     what: str
-    """What is wrong, in a line."""
+    """One line: what is wrong."""
     variant: Variant_co
-    """What the nodes run with if they have this bug."""
+    """The parts that nodes with this bug run with."""
     caught_by: tuple[str, str]
-    """The drill that must find it out, and the name of the check that then fails or the text of the SLO that is missed."""
+    """The drill that must catch it, and the name of the check that fails or the text of the SLO that is missed."""
 
 
 class BugCatalog(Mapping[str, Bug[Variant_co]]):
-    """The known bugs of a system by name, and what its nodes run with if they have none of them.
+    """The known bugs of a system by name, and the correct parts.
 
-    Every `pytest` runs the first two, a nightly one all of them: put first those whose drills are short.
+    Every `pytest` run tries the first two bugs, a nightly one all of them: put the bugs with short drills first.
     """
 
     def __init__(self, correct: Variant_co, *bugs: Bug[Variant_co]) -> None:
@@ -68,7 +68,7 @@ class BugCatalog(Mapping[str, Bug[Variant_co]]):
             raise UsageError(f"Two bugs are called {twice!r}. Names are unique within a system.")
 
     def variant(self, name: str | None) -> Variant_co:
-        """What nodes with a bug run with; the correct variant for None. Raises `UsageError` if there is no such bug."""
+        """The parts that nodes with this bug run with; the correct parts for None. Raises `UsageError` for an unknown bug."""
         if name is None:
             return self._correct
         if name not in self._bugs:
@@ -87,7 +87,7 @@ class BugCatalog(Mapping[str, Bug[Variant_co]]):
 
 @runtime_checkable
 class HasBugs(Protocol):
-    """A system with a catalogue of known bugs, one of which `bug` names, or none."""
+    """A system with a catalogue of known bugs. `bug` names the active one, or is None."""
 
     @property
     def bugs(self) -> BugCatalog[object]: ...

@@ -1,4 +1,4 @@
-"""Frozen dataclasses as JSON and back, so that a system and its workload travel to the generator's process."""
+"""Encode frozen dataclasses as JSON and back, so that a system and its workload can be sent to the generator's process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.model.errors import UsageError
 
 
 class Described(msgspec.Struct, frozen=True):
-    """A dataclass value as JSON: where its class is found, and its fields."""
+    """A dataclass value as JSON: the import path of its class, and its fields."""
 
     type: str
     fields: dict[str, object]
@@ -35,6 +35,6 @@ def describe(value: object) -> Described:
 
 
 def restore(described: Described) -> object:
-    """The value again, its fields converted to their declared types."""
+    """Rebuild the value, its fields converted to their declared types."""
     module, _, name = described.type.partition(":")
     return msgspec.convert(described.fields, getattr(importlib.import_module(module), name))

@@ -1,7 +1,7 @@
-"""Columns of recorded histories: exact conversion of whatever a file held, or an error that names the row.
+"""Columns of recorded histories: convert exactly whatever a file held, or raise an error that names the row.
 
-A conversion that loses something is refused: a fraction of a nanosecond, a digit that a floating-point number cannot hold, a
-time beyond 64 bits. A history that was read wrongly is judged wrongly, and nothing would show it.
+A lossy conversion is refused: a fraction of a nanosecond, a digit that a floating-point number cannot hold, a time beyond
+64 bits. A history that is read wrongly is judged wrongly, and nothing would show it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pandas.api.types import infer_dtype, pandas_dtype
 from harness.model.errors import UsageError
 
 _EXACT: Final = 2**53
-"""Up to here a floating-point number holds every whole number."""
+"""Floating-point numbers hold every whole number up to here."""
 
 _PART: Final = 2**16
 
@@ -29,7 +29,7 @@ _TEXTS: Final = ("string", "category")
 
 
 def constant(value: str | int | None, length: int, dtype: str = "string") -> pd.Series:
-    """A column that holds one value throughout. A text column takes hardly any memory: its parts are one and the same."""
+    """A column that holds one value throughout. A text column takes hardly any memory, because its chunks are shared."""
     if dtype == "category":
         return pd.Series(pd.Categorical.from_codes(np.zeros(length, dtype=np.int8), pd.Index([value], dtype="string")))
     if dtype != "string":
@@ -39,7 +39,7 @@ def constant(value: str | int | None, length: int, dtype: str = "string") -> pd.
 
 
 def taken(values: pd.Series, rows: npt.NDArray[np.intp]) -> pd.Series:
-    """The texts in these rows. Memory holds them no more than twice, unless the caller keeps the column as well."""
+    """The texts in these rows. At most two copies are in memory at once, unless the caller also keeps the column."""
     text = pa.array(values.array, type=pa.large_string())
     del values
     whole = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
@@ -52,7 +52,7 @@ def _column(texts: pa.ChunkedArray) -> pd.Series:
 
 
 def converted(values: pd.Series, name: str, dtype: str) -> pd.Series:
-    """A column in another dtype, nothing lost. Raises `UsageError` that names the column, the row, and what to do."""
+    """Convert a column to another dtype without loss. Raises `UsageError` that names the column, the row, and what to do."""
     wanted = _dtype(dtype)
     if values.dtype == wanted and dtype not in _TEXTS:
         return values
@@ -72,12 +72,12 @@ def _dtype(name: str) -> Any:
 
 
 def canonical(value: object) -> str:
-    """A JSON value as text, equal values as equal texts: names sorted, no spaces, 1.0 as 1. Raises `RecursionError`."""
+    """A JSON value as text; equal values have equal texts: sorted keys, no spaces, 1.0 as 1. Raises `RecursionError`."""
     return msgspec.json.encode(_whole(value), order="deterministic").decode()
 
 
 def _whole(value: object) -> object:
-    """The value with every float that is a whole number as an integer."""
+    """The value, with whole floats turned into integers."""
     match value:
         case float() if value.is_integer():
             return int(value) if abs(value) <= _EXACT else _digits(value)
@@ -92,7 +92,7 @@ def _whole(value: object) -> object:
 
 
 def _digits(value: float) -> int:
-    """The whole number that a large float is written as: 1e23 is 10**23, which the nearest float is not."""
+    """The whole number that a large float's shortest text stands for: 1e23 is 10**23, although the float itself is not."""
     digits, _, exponent = repr(value).partition("e")
     whole, _, fraction = digits.partition(".")
     fraction = fraction.rstrip("0")
@@ -130,7 +130,7 @@ def _from_objects(values: pd.Series, name: str, dtype: str) -> pd.Series:
         try:
             return pd.Series(found.astype(np.int64)).pipe(converted, name, dtype)
         except (ValueError, OverflowError):
-            pass  # one of them is none: find it
+            pass  # one of them is not a whole number: find it below
     numbers = [None if value is None or value is pd.NA else _number(value, name, row) for row, value in enumerate(found)]
     return pd.Series(numbers, dtype="Int64").pipe(converted, name, dtype)
 
@@ -175,7 +175,7 @@ def _refused(name: str, row: int, what: str, advice: str) -> UsageError:
 
 
 def _texts(values: pd.Series) -> pd.Series:
-    """Every value as text; what is not text as canonical JSON, so that equal values stay equal whatever wrote them."""
+    """Every value as text. Other values become canonical JSON, so that equal values stay equal whatever wrote them."""
     if isinstance(values.dtype, pd.StringDtype):
         return values.astype("string")
     if isinstance(values.dtype, pd.CategoricalDtype):

@@ -1,6 +1,6 @@
-"""Several windows in one item of a drill's faults: drawn at random, drawn at rates, one after another.
+"""One item of a drill's faults that stands for several windows: random, Poisson, or one after another.
 
-They are expanded before the start, from the run's seed alone, and stored with the run.
+The windows are expanded before the start, from the run's seed alone, and stored with the run.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ class RandomFaults:
 
 @dataclass(frozen=True, kw_only=True)
 class PoissonFaults:
-    """Each fault begins so many times `per_minute` on average, independently of the others, so that windows overlap.
+    """Each fault begins `per_minute` times a minute on average, independently of the others, so windows overlap.
 
-    From `from_s` until `quiet_s` before the load's end, however long the load is: in the quiet at the end recovery is judged.
+    Faults run from `from_s` until `quiet_s` before the load's end, however long the load is; the quiet time shows recovery.
     Each window lasts between `shortest_s` and `longest_s`. The pauses between the windows of one fault are exponentially
-    distributed, as if failures came independently. If no window comes about, one is placed: no run is without a fault.
+    distributed, as for independent failures. If none is drawn, one window is placed, so that no run is without a fault.
     """
 
     per_minute: Mapping[Fault, float]
@@ -90,7 +90,7 @@ class PoissonFaults:
                 raise UsageError(
                     f"PoissonFaults(per_minute={{{fault!r}: {rate:g}}}): needs more than 0 and less than"
                     f" {self._most_per_minute:.4g},"
-                    f" which windows of {self.shortest_s:g} to {self.longest_s:g} s without a pause would be."
+                    f" at which windows of {self.shortest_s:g} to {self.longest_s:g} s leave no pause."
                 )
 
     @property
@@ -105,12 +105,12 @@ class PoissonFaults:
         if milliseconds(self.from_s) + milliseconds(self.longest_s) > milliseconds(load_s) - milliseconds(self.quiet_s):
             raise UsageError(
                 f"PoissonFaults(from_s={self.from_s:g}, quiet_s={self.quiet_s:g}): a window of {self.longest_s:g} s does not"
-                f" fit in between, under a load of {load_s:g} s. Ask for shorter ones, or raise load.seconds."
+                f" fit in a load of {load_s:g} s. Ask for shorter windows, or raise load.seconds."
             )
         return load_s - self.quiet_s
 
     def expand(self, random: Random, load_s: float) -> list[Window]:
-        """The windows for one seed, in order; those of one fault do not overlap."""
+        """The windows for one seed, in order. Windows of the same fault do not overlap."""
         from_ms, end_ms = milliseconds(self.from_s), milliseconds(load_s) - milliseconds(self.quiet_s)
         windows = []
         for fault, rate in self.per_minute.items():
@@ -133,9 +133,9 @@ class PoissonFaults:
 
 @dataclass(frozen=True, kw_only=True)
 class FaultSequence:
-    """One fault after another from `from_s` on, in the order given: each for `each_s`, then `gap_s` without any.
+    """One fault after another from `from_s` on, in the order given: each holds for `each_s`, then `gap_s` passes without any.
 
-    As a rolling restart goes through a cluster, or an outage from rack to rack.
+    This is how a rolling restart goes through a cluster, or an outage from rack to rack.
     """
 
     faults: Sequence[Fault]

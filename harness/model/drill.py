@@ -18,39 +18,39 @@ from harness.model.verdict import Checker
 from harness.model.workload import Workload
 
 _NODE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-"""It is part of file names, of links' names and of URLs."""
+"""A node's name is part of file names, link names and URLs."""
 
 _TAKEN = {CLIENT, "fault-plane", "warden", *selector.WORDS}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drill:
-    """A system, load on it, faults in it, and what it must keep to all the while."""
+    """A system, the load on it, the faults in it, and the checks and SLOs that it must meet."""
 
     system: System
     workload: Workload
     load: Load
     faults: Sequence[Composition] = ()
     """Windows, such as `Kill("one").between(2, 4)`, and compositions of them:
-    `RandomFaults`, `PoissonFaults`, `FaultSequence`, `Flapping`; of a training also by step, `Kill("one").at_step(120)`."""
+    `RandomFaults`, `PoissonFaults`, `FaultSequence`, `Flapping`; in a training also by step, `Kill("one").at_step(120)`."""
     checks: Sequence[Checker] = ()
     slos: Sequence[str] = ()
     guard: str | None = None
-    """The limit at which the drill is stopped, "availability < 50% for 3s" for one: all is healed at once and the load ends."""
+    """The limit that stops the drill, such as "availability < 50% for 3s": every fault is healed at once and the load ends."""
     caught_by: Checker | None = None
-    """For a drill whose system is known to be wrong: the check that must find it out."""
+    """For a drill whose system is known to be wrong: the check that must fail."""
     namespaces: bool = False
     """Each node, and the load generator, gets a network namespace of its own and calls the others directly: no
     proxies. For `Blackhole`, `CutPackets` and `RateLimit`. Needs root."""
     nightly: bool = False
-    """Left out of the default suite, which is over in about two minutes; run by name, by folder, or with `-m nightly`."""
+    """Left out of the default suite, which takes about two minutes; run by name, by folder, or with `-m nightly`."""
 
     def __post_init__(self) -> None:
         for name, example in (("faults", 'Kill("n1").between(2, 4)'), ("checks", "linearizable"), ("slos", '"p99 < 50ms"')):
             object.__setattr__(self, name, _listed(name, getattr(self, name), example))
         for text in self.slos:
             if SLO.parse(text).of_steps and not isinstance(self.system, HasSteps):
-                raise UsageError(f"The SLO {text!r} is of a training's steps; {type(self.system).__name__} does not train.")
+                raise UsageError(f"The SLO {text!r} is about training steps; {type(self.system).__name__} does not train.")
         if self.guard is not None:
             Guard.parse(self.guard)
         if self.caught_by is not None and self.caught_by not in self.checks:
@@ -67,7 +67,7 @@ class Drill:
                     f"Node {name!r}: a node's name is letters, digits, '_', '-' and '.', and begins with a letter."
                 )
             if name in _TAKEN:
-                raise UsageError(f"Node {name!r}: that name means something else here. Use another one.")
+                raise UsageError(f"Node {name!r}: that name is reserved. Use another one.")
             if names.count(name) > 1:
                 raise UsageError(f"Node {name!r}: there are {names.count(name)} nodes of that name. Names are unique.")
         for link in links_of(self.system):
@@ -78,7 +78,7 @@ class Drill:
         if isinstance(item, Fault):
             raise UsageError(f"Drill(faults=[{item!r}]): say when it holds: {item!r}.between(from_s, to_s).")
         if not hasattr(item, "ends_s"):
-            raise UsageError(f"Drill(faults=[{item!r}]): that is no window of a fault. Write Kill(…).between(from_s, to_s).")
+            raise UsageError(f"Drill(faults=[{item!r}]): that is not a fault window. Write Kill(…).between(from_s, to_s).")
         ends_s = item.ends_s(self.load.seconds)
         if ends_s > self.load.seconds:
             raise UsageError(
@@ -109,14 +109,14 @@ class Drill:
 
 
 def _listed(name: str, values: Sequence[object], example: str) -> tuple[object, ...]:
-    """A sequence as a tuple. Raises `UsageError` if it is one value instead of a list of them."""
+    """A sequence as a tuple. Raises `UsageError` for a single value."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise UsageError(f"Drill({name}={values!r}): expected a list, such as {name}=[{example}].")
     return tuple(values)
 
 
 def check_fault(fault: Fault, system: System, *, namespaces: bool = False) -> None:
-    """Raise `UsageError` unless a fault makes sense in a system, and its target is there."""
+    """Raise `UsageError` unless a fault makes sense in a system and its target exists."""
     if fault.needs is not None and not isinstance(system, fault.needs):
         raise UsageError(
             f"{type(fault).__name__} needs a system with the capability {fault.needs.__name__};"

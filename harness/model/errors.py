@@ -15,19 +15,19 @@ class HarnessError(Exception):
 
 
 class UsageError(HarnessError):
-    """What was asked makes no sense; nothing was started."""
+    """The request makes no sense; nothing was started."""
 
     exit_code = 2
 
 
 class FaultError(HarnessError):
-    """A fault could not act; its window, and so its run, is unknown."""
+    """A fault could not act, so its window and its run are unknown."""
 
     exit_code = 4
 
 
 class NodeDown(HarnessError):
-    """A node did not start, or not again; if that keeps the run from its verdict, it is unknown."""
+    """A node did not start or restart. If the run cannot be judged without it, the run is unknown."""
 
     exit_code = 4
 
@@ -35,11 +35,11 @@ class NodeDown(HarnessError):
 _WRONG_PLACE: Final = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG}
 )
-"""Why a path cannot be written that another path would not have."""
+"""Errors that writing to another path would avoid."""
 
 
 def cannot_write(what: str, error: OSError) -> HarnessError:
-    """The error for something that cannot be written: a `UsageError` if the path is to blame, and not the disk."""
+    """The error for something that cannot be written: a `UsageError` if the path is to blame rather than the disk."""
     why = error.strerror or str(error).splitlines()[0]
     if error.errno in _WRONG_PLACE:
         return UsageError(f"Cannot write {what}: {why}. Choose another place.")
@@ -47,9 +47,9 @@ def cannot_write(what: str, error: OSError) -> HarnessError:
 
 
 def hint(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """What to do about a name that is not known: the known one most like it, or all there are.
+    """Advice for an unknown name: the most similar known name, or all of them.
 
-    `cutoff` is how like it must be, from 0 to 1 (see `difflib.get_close_matches`).
+    `cutoff` is how similar it must be, from 0 to 1 (see `difflib.get_close_matches`).
     """
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)

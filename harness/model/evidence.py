@@ -1,4 +1,4 @@
-"""What a fault hits, and what was seen of it from outside the system."""
+"""A fault's targets, and the evidence that it acted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.model.system import Link
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What was seen, from outside the system, of a fault acting. `acted` is None while that cannot be told yet."""
+    """Evidence, from outside the system, that a fault acted. `acted` is None while that is not known yet."""
 
     acted: bool | None
     text: str
@@ -20,7 +20,7 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Targets:
-    """What a selector chose: nodes, and the links that follow from them. `label` is unique to the window."""
+    """The nodes that a selector chose, and their links. `label` is unique to the window."""
 
     label: str
     nodes: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What goes wrong, and when: `Fault`, `Window`, and what a fault says of itself. Plain frozen values, no I/O."""
+"""What goes wrong, and when: `Fault`, `Window`, and what a fault declares about itself. Plain frozen values, no I/O."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Use = Literal["files", "clock", "memory"]
 
 @dataclass(frozen=True)
 class Fault(ABC):
-    """Something that goes wrong. Stateless: all that `heal` needs is in its arguments."""
+    """Something that goes wrong. Stateless: `heal` gets all that it needs as arguments."""
 
     target: str
     """A selector: "one", "minority", "half", "majority", "all", "leader", a node's name, or a link such as "n1>n2"."""
@@ -31,26 +31,25 @@ class Fault(ABC):
     aims_at: ClassVar[Aim]
     """Whether it acts on processes or on links."""
     needs: ClassVar[type | None] = None
-    """The capability (a protocol such as `HasLeader`) that it asks of the system."""
+    """The capability (a protocol such as `HasLeader`) that it needs the system to have."""
     uses: ClassVar[Use | None] = None
-    """What a node must use for this fault of it to show: files of its own, the wall clock, or
-    memory that it tells of."""
+    """What a node must use for this fault to show: its own files, the wall clock, or memory that it reports."""
     on_packets: ClassVar[bool] = False
-    """Whether it acts on packets between network namespaces, as `Drill(namespaces=True)` has them."""
+    """Whether it acts on packets between network namespaces, which need `Drill(namespaces=True)`."""
     on_process_limits: ClassVar[bool] = False
-    """Whether it acts on limits that the operating system keeps for each process, which simulated nodes have not."""
+    """Whether it acts on the operating system's limits of a process, which simulated nodes do not have."""
 
     changes_members: ClassVar[bool] = False
-    """Whether it is an operator's change of a system's members: a simulated seed that leaves a drill's faults out makes it all
-    the same, for the drill is about that."""
+    """Whether it is an operator's change of a system's members. A simulated seed that leaves out a drill's faults still makes
+    such a change, because the drill is about it."""
 
     @abstractmethod
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
-        """Begin. Raises `FaultError` if it cannot act; what was half done is healed all the same."""
+        """Begin. Raises `FaultError` if it cannot act; `heal` is called even so."""
 
     @abstractmethod
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """End, and say what was seen of it. Safe to call after an `inject` that failed half way."""
+        """End, and return the evidence. Safe to call after an `inject` that failed half way."""
 
     def check(self, system: System) -> None:  # noqa: B027 - most faults make sense everywhere
         """Raise `UsageError` if this fault makes no sense in a system, whatever its target."""
@@ -60,11 +59,11 @@ class Fault(ABC):
         return Window(fault=self, from_s=from_s, to_s=to_s)
 
     def following(self, from_s: float, to_s: float) -> Window:
-        """The same on whoever leads: if another node comes to lead meanwhile, the fault moves there."""
+        """The same on the current leader: if another node becomes the leader, the fault moves there."""
         return Window(fault=self, from_s=from_s, to_s=to_s, follows=True)
 
     def flapping(self, from_s: float, to_s: float, *, on_s: float, off_s: float) -> Flapping:
-        """This fault again and again on the same target, `on_s` seconds of it and `off_s` without."""
+        """This fault again and again on the same target: `on_s` seconds on, `off_s` seconds off."""
         return Flapping(fault=self, from_s=from_s, to_s=to_s, on_s=on_s, off_s=off_s)
 
     def at_step(self, step: int, *, for_s: float = 1.0) -> StepWindow:
@@ -76,9 +75,9 @@ class Fault(ABC):
         return StepWindow(fault=self, steps=Steps(begin=step))
 
     def between_steps(self, from_step: int, to_step: int) -> StepWindow:
-        """This fault from when `from_step` steps are done until `to_step` are.
+        """This fault from when `from_step` steps are done until `to_step` steps are.
 
-        A fault that stops the training keeps `to_step` from being reached; it is then healed when the load ends.
+        If the fault stops the training, `to_step` is never reached, and the fault is healed when the load ends.
         """
         return StepWindow(fault=self, steps=Steps(begin=from_step, end=to_step))
 
@@ -100,8 +99,8 @@ class Fault(ABC):
     ) -> MomentWindow:
         """This fault for `for_s` seconds, beginning just when a node does something for the `nth` time after `from_s`.
 
-        Exactly one of the first eight says what, see `harness.model.moment.Event`, and gives the beginning of the request's
-        path, of the file's name or of the collective's; "" is any. The node is `at`, or else the fault's target.
+        Give exactly one of the first eight arguments (see `harness.model.moment.Event`): a prefix of the request's path, of
+        the file's name or of the collective's; "" matches any. The node is `at`, or else the fault's target.
         `Kill("n1").when(sent="/replica", nth=3)` kills n1 just after its third request to a replica has left it.
         """
         given = {
@@ -127,52 +126,49 @@ class Fault(ABC):
         return MomentWindow(fault=self, moment=Moment(event=event, match=match, nth=nth, at=at, for_s=for_s), from_s=from_s)
 
     def at_random(self, from_s: float, to_s: float, *, mean_s: float, for_s: float = 1.0) -> RandomTimes:
-        """This fault again and again, `mean_s` seconds from one to the next on average, each time for `for_s` seconds."""
+        """This fault again and again, beginning every `mean_s` seconds on average, each time for `for_s` seconds."""
         return RandomTimes(fault=self, from_s=from_s, to_s=to_s, mean_s=mean_s, for_s=for_s)
 
     def at_random_steps(self, from_step: int, to_step: int, *, mean_steps: float, for_s: float = 1.0) -> RandomSteps:
-        """This fault again and again, `mean_steps` steps from one to the next on average, each time for `for_s` seconds."""
+        """This fault again and again, beginning every `mean_steps` steps on average, each time for `for_s` seconds."""
         return RandomSteps(fault=self, from_step=from_step, to_step=to_step, mean_steps=mean_steps, for_s=for_s)
 
 
 class Composition(Protocol):
-    """What a drill's `faults` holds: one window, or several that belong together."""
+    """An item of a drill's `faults`: one window, or several that belong together."""
 
     steady: ClassVar[bool]
-    """Whether all its windows hit what the first one hits."""
+    """Whether all its windows hit the target of the first one."""
 
     @property
     def faults(self) -> Sequence[Fault]:
         """Every fault that its windows may have."""
 
     def ends_s(self, load_s: float) -> float:
-        """When its last window ends at the latest, under a load of so many seconds. Raises `UsageError` if none fits."""
+        """The latest end of its last window under a load of `load_s` seconds. Raises `UsageError` if no window fits."""
 
     def expand(self, random: Random, load_s: float) -> list[Window]:
-        """Its windows, in order of their beginning; the same `random` gives the same ones."""
+        """Its windows, by start time; the same `random` gives the same windows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """A fault and when it holds, in seconds after the load's start. `follows` the leader as that moves, or does not."""
+    """A fault and when it holds, in seconds after the load's start. With `follows`, it moves with the leader."""
 
     fault: Fault
     from_s: float
     to_s: float
     follows: bool = False
     steps: Steps | None = None
-    """If the progress of a training decides, how; `from_s` and `to_s` are then the earliest and the latest time."""
+    """The training steps that begin and end it, if steps do; `from_s` and `to_s` then bound the time."""
     moment: Moment | None = None
-    """If a node's own work decides, when; `from_s` and `to_s` are then the earliest and the latest time."""
+    """The moment in a node's work that begins it, if one does; `from_s` and `to_s` then bound the time."""
 
     steady: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.from_s) and math.isfinite(self.to_s) and 0 <= self.from_s < self.to_s):
-            raise UsageError(
-                f"{self.fault!r}.between({self.from_s:g}, {self.to_s:g}): a window begins at 0 or later and ends after"
-                " it begins."
-            )
+            raise UsageError(f"{self.fault!r}.between({self.from_s:g}, {self.to_s:g}): needs 0 <= from_s < to_s.")
         if self.follows and self.fault.target != selector.LEADER:
             raise UsageError(
                 f"{self.fault!r}.following({self.from_s:g}, {self.to_s:g}): only a fault on 'leader' can follow it."
@@ -192,9 +188,9 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Flapping:
-    """A fault that comes and goes: from `from_s` to `to_s`, `on_s` seconds of it and then `off_s` without, on one target.
+    """A fault that comes and goes on one target from `from_s` to `to_s`: `on_s` seconds on, then `off_s` seconds off.
 
-    As a loose cable does, or a server that a supervisor starts again. Each time is a window of its own.
+    Like a loose cable, or a server that a supervisor keeps restarting. Each time is a separate window.
     """
 
     fault: Fault
@@ -207,11 +203,13 @@ class Flapping:
 
     def __post_init__(self) -> None:
         if not all(0.001 <= seconds < math.inf for seconds in (self.on_s, self.off_s)):
-            raise UsageError(f"{self.fault!r}.flapping(on_s={self.on_s:g}, off_s={self.off_s:g}): both are at least 0.001.")
+            raise UsageError(
+                f"{self.fault!r}.flapping(on_s={self.on_s:g}, off_s={self.off_s:g}): needs at least 0.001 of each."
+            )
         Window(fault=self.fault, from_s=self.from_s, to_s=self.to_s)
         if not self.expand(Random(), math.inf):
             raise UsageError(
-                f"{self.fault!r}.flapping({self.from_s:g}, {self.to_s:g}, on_s={self.on_s:g}): it does not fit in there once."
+                f"{self.fault!r}.flapping({self.from_s:g}, {self.to_s:g}, on_s={self.on_s:g}): on_s is longer than the window."
             )
 
     @property
@@ -249,7 +247,7 @@ class StepWindow:
 
 @dataclass(frozen=True, kw_only=True)
 class MomentWindow:
-    """A fault that begins when a node comes to a moment of its own work."""
+    """A fault that begins when a node reaches a moment of its own work."""
 
     fault: Fault
     moment: Moment
@@ -259,9 +257,9 @@ class MomentWindow:
 
     def __post_init__(self) -> None:
         if not 0 <= self.from_s < math.inf:
-            raise UsageError(f"{self.fault!r}.when(from_s={self.from_s:g}): a window begins at 0 or later.")
+            raise UsageError(f"{self.fault!r}.when(from_s={self.from_s:g}): needs from_s >= 0.")
         if self.fault.aims_at == "links" and not self.moment.at:
-            raise UsageError(f'{self.fault!r}.when(…): it acts on links, so say at which node: at="n1".')
+            raise UsageError(f'{self.fault!r}.when(…): this fault acts on links, so name the node: at="n1".')
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -276,10 +274,10 @@ class MomentWindow:
 
 @dataclass(frozen=True, kw_only=True)
 class RandomTimes:
-    """A fault that begins at random times between `from_s` and `to_s`, as if failures came independently of each other.
+    """A fault that begins at random times between `from_s` and `to_s`, as independent failures do.
 
-    The times from one beginning to the next are exponentially distributed with the mean `mean_s`. Each time it lasts `for_s`
-    and its target is chosen anew. If no time comes about, one is drawn: no run is without a fault.
+    The time from one beginning to the next is exponentially distributed with mean `mean_s`. Each time the fault lasts `for_s`
+    and its target is chosen anew. There is at least one window, so that no run is without a fault.
     """
 
     fault: Fault
@@ -311,7 +309,7 @@ class RandomTimes:
 
 @dataclass(frozen=True, kw_only=True)
 class RandomSteps:
-    """A fault that begins at random steps from `from_step` to before `to_step`; otherwise as `RandomTimes`."""
+    """A fault that begins at random steps from `from_step` up to, but not including, `to_step`; otherwise as `RandomTimes`."""
 
     fault: Fault
     from_step: int
@@ -343,7 +341,7 @@ class RandomSteps:
 
 
 def _independent(random: Random, begin: float, end: float, mean: float) -> list[float]:
-    """Points in between as a Poisson process has them; one point at least."""
+    """The points of a Poisson process in between; at least one."""
     points, at = [], begin
     while (at := at + random.expovariate(1 / mean)) < end:
         points.append(at)
@@ -351,10 +349,10 @@ def _independent(random: Random, begin: float, end: float, mean: float) -> list[
 
 
 def milliseconds(seconds: float) -> int:
-    """Schedules are drawn in whole milliseconds, so that they read well and sum up exactly."""
+    """Whole milliseconds, in which schedules are drawn so that they read well and add up exactly."""
     return round(seconds * 1000)
 
 
 def window_of(fault: Fault, from_ms: int, to_ms: int) -> Window:
-    """A window from and to whole milliseconds."""
+    """A window between two times in whole milliseconds."""
     return Window(fault=fault, from_s=from_ms / 1000, to_s=to_ms / 1000)

@@ -1,4 +1,4 @@
-"""A fault window as it went: what was planned, when it was in effect, and what was seen of it."""
+"""A fault window of a run: what was planned, when it was in effect, and the evidence."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ Parameter = bool | int | float | str | None
 class FaultWindow(msgspec.Struct, kw_only=True):
     """One window of a run: planned from `from_s` to `to_s`, in effect from `injected_s` to `healed_s`.
 
-    All four are seconds since the load began; those in effect are None if that never came.
+    All four are seconds since the load began; `injected_s` and `healed_s` are None if that never happened.
     """
 
     kind: str
     """The fault's class: "Latency"."""
     label: str
-    """What tells it from the run's other windows: "w0"."""
+    """Its name within the run: "w0"."""
     selector: str
-    """Whom it was aimed at: "one", or a name."""
+    """Its target as the drill gives it: "one", or a name."""
     from_s: float
     to_s: float
     parameters: dict[str, Parameter] = {}
-    """Of the fault, its target left out: {"delay_ms": 50}."""
+    """The fault's fields without its target: {"delay_ms": 50}."""
     targets: tuple[str, ...] = ()
     """The nodes or links that it hit."""
     injected_s: float | None = None
     healed_s: float | None = None
     acted: bool | None = None
-    """Whether it was seen to act, from outside the system; None while that cannot be told."""
+    """Whether it was seen to act, from outside the system; None if that is not known."""
     evidence: str = ""
-    """What was seen."""
 
     @property
     def text(self) -> str:
-        """As it is written in a drill, without its target: "Latency(delay_ms=50)"."""
+        """The fault as a drill writes it, without its target: "Latency(delay_ms=50)"."""
         inside = ", ".join(f"{name}={_written(value)}" for name, value in self.parameters.items())
         return f"{self.kind}({inside})" if inside else self.kind
 
@@ -62,7 +61,7 @@ def row_of(window: FaultWindow) -> dict[str, object]:
 
 
 def windows_of(rows: pd.DataFrame) -> tuple[FaultWindow, ...]:
-    """The windows that the rows of a history's `windows` tell of."""
+    """The rows of a history's `windows`, as windows."""
     plain = rows.astype(object).where(rows.notna(), None).to_dict("records")
     return tuple(
         FaultWindow(

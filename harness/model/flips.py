@@ -1,4 +1,4 @@
-"""Bits that flip in what a node computes or keeps in memory, as the harness asks for them and as they come about."""
+"""Bit flips in what a node computes or keeps in memory: the request, and what was flipped."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 NUMBER_BITS: Final = 32
-"""Of a number, as models have them."""
+"""The size of a model's numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flips:
-    """What is to be flipped: bits of whatever a node says that it has computed, or keeps, under a name."""
+    """What to flip: bits of the values that a node reports under a name."""
 
     match: str
-    """How the name begins: "gradient", "parameters"."""
+    """A prefix of the name: "gradient", "parameters"."""
     seed: int
-    """Of the places. The same seed gives the same places again."""
+    """Determines the places: the same seed gives the same places."""
     bits: int = 1
-    """So many, each time."""
+    """How many bits to flip each time."""
     bit: int | None = None
     """Which bit of a 32-bit number, 31 being the sign and 30 the highest of the exponent; None: any."""
     times: int | None = None
@@ -26,7 +26,7 @@ class Flips:
 
 
 class Flipped(NamedTuple):
-    """One byte of which a bit was flipped."""
+    """One byte in which a bit was flipped."""
 
     offset: int
     before: int
@@ -37,10 +37,10 @@ class Flipped(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What came of `Flips` so far."""
+    """The effect of `Flips` so far."""
 
     passed: int
-    """How often the node has told of something that matches."""
+    """How often the node has reported a value whose name matches."""
     hit: int
-    """How often bits of it were flipped."""
+    """How often its bits were flipped."""
     last: Flipped | None

@@ -1,4 +1,4 @@
-"""Guards: the limit at which a drill is stopped, watched while it runs. `"availability < 50% for 3s"`."""
+"""Guards: limits that stop a drill while it runs. `"availability < 50% for 3s"`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from harness.model.slo import SLO, Parser
 
 LEAST_CALLS: Final = 10
-"""Fewer calls than this say too little for a drill to be stopped by them."""
+"""Fewer calls than this are too few to stop a drill."""
 
 
 class _Parser(Parser):
@@ -28,7 +28,7 @@ class _Parser(Parser):
 
 @dataclass(frozen=True)
 class Guard:
-    """What must not come about: that `condition` is true of all calls of some `seconds` taken together."""
+    """What must not happen: that `condition` is true of all the calls of any `seconds` taken together."""
 
     text: str
     condition: SLO
@@ -42,7 +42,7 @@ class Guard:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """How far a load was at a time: calls due and answered well so far, and the latencies of those over since the last look."""
+    """A load's progress at a time: calls due and calls ok so far, and the latencies of calls completed since the last look."""
 
     at_s: float
     due: int
@@ -51,14 +51,14 @@ class Look:
 
 
 class Watch:
-    """A guard on duty. Show it one look after another."""
+    """A guard while a drill runs. Give it one look after another."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
         self._looks: deque[Look] = deque()
 
     def passed(self, look: Look) -> str | None:
-        """Why the drill is to be stopped, as of this look; None if it may go on."""
+        """Why this look stops the drill; None if it may go on."""
         self._looks.append(look)
         while len(self._looks) > 2 and look.at_s - self._looks[1].at_s >= self._guard.seconds:
             self._looks.popleft()
@@ -72,7 +72,7 @@ class Watch:
         return f"{condition.metric} was {shown} over the last {self._guard.seconds:g} s"
 
     def _availability(self) -> float | None:
-        """Calls answered well for each that fell due. Those still under way count as not answered."""
+        """The share of due calls that were ok. Calls still in flight count as not ok."""
         due, ok = (getattr(self._looks[-1], name) - getattr(self._looks[0], name) for name in ("due", "ok"))
         return min(1.0, ok / due) if due >= LEAST_CALLS else None
 

@@ -7,66 +7,66 @@ All `_ns` columns are integer nanoseconds of the monotonic clock, counted from t
 | column     | dtype    | meaning                                                                                |
 | ---------- | -------- | -------------------------------------------------------------------------------------- |
 | `phase`    | category | "load", or "final" for the calls made after everything was healed                      |
-| `client`   | int32    | which client made it; a client has at most one call in flight                          |
-| `kind`     | category | what was asked: "read", "write", "predict", …                                          |
-| `key`      | string   | what it was asked about                                                                |
-| `value`    | string   | what was written, or what was answered; null: nothing there, or no answer              |
+| `client`   | int32    | the client that made it; a client has at most one call in flight                       |
+| `kind`     | category | the kind of call: "read", "write", "predict", …                                        |
+| `key`      | string   | the object that it is about                                                            |
+| `value`    | string   | the value written or answered; null: nothing there, or no answer                       |
 | `expected` | string   | the right answer, if the workload knew it beforehand, else null                        |
-| `outcome`  | category | "ok", "failed" (surely had no effect), "unknown" (may have had one, then or later)     |
-| `error`    | string   | why not ok, else null                                                                  |
-| `node`     | string   | the node that answered, if the answer told, else ""                                    |
-| `attempts` | int32    | how often it was asked, by a client that asks again by itself; else 1                  |
-| `due_ns`   | int64    | when the schedule wanted it sent                                                       |
+| `outcome`  | category | "ok", "failed" (certainly had no effect), "unknown" (may take effect, then or later)   |
+| `error`    | string   | why it is not ok, else null                                                            |
+| `node`     | string   | the node that answered, if the answer names it, else ""                                |
+| `attempts` | int32    | how many attempts a client that retries has made; else 1                               |
+| `due_ns`   | int64    | when it was due on the schedule                                                        |
 | `ready_ns` | int64    | when it could have been sent: due, and a client free                                   |
 | `sent_ns`  | int64    | when it was sent; `sent_ns - ready_ns` is the generator's own lateness                 |
 | `done_ns`  | int64    | when its answer came, or it was given up                                               |
 
-`windows`, a row a fault window: `label` ("w0"), `fault` (its class: "Latency"), `parameters` (a JSON object: its
-fields, but for the target), `selector`, `targets` (names joined by spaces), `from_s`, `to_s`
+`windows`, one row per fault window: `label` ("w0"), `fault` (its class: "Latency"), `parameters` (a JSON object: its
+fields without the target), `selector`, `targets` (names joined by spaces), `from_s`, `to_s`
 (as planned), `injected_ns`, `healed_ns` (nullable Int64: null if that never happened), `acted` (nullable boolean),
 `evidence`.
 
-`events`, a row an event: `at_ns`, `node`, `kind`, `detail`. Some were seen from outside ("started", "exited", "killed",
-"paused", …); others a node told of itself (`NodeContext.event`), with JSON as `detail`.
+`events`, one row per event: `at_ns`, `node`, `kind`, `detail`. Some were seen from outside ("started", "exited", "killed",
+"paused", …); a node reported the others itself (`NodeContext.event`), with JSON as `detail`.
 
-`links`, a row a link: `link`, `connections`, `sent_bytes` and `received_bytes` over the whole run, as the fault plane counted
-them: received from either end, sent on to the other; the difference was held back or dropped.
+`links`, one row per link: `link`, `connections`, `sent_bytes` and `received_bytes` over the whole run, as the fault plane
+counted them: received from either end, sent on to the other. The difference was held back or dropped.
 
-`steps`, for a system that trains, a row a step that a node has begun, in the order in which they began; empty for all others:
+`steps`, for a system that trains: one row per step that a node has begun, in that order; empty for all other systems:
 
 | column          | dtype   | meaning                                                                               |
 | --------------- | ------- | ------------------------------------------------------------------------------------- |
-| `node`          | string  | which rank; "control" for the steps of a training that nothing disturbed              |
-| `generation`    | int64   | the group that the rank was in; each change of members makes another one              |
-| `step`          | int64   | which step, the first being 0                                                         |
+| `node`          | string  | the rank; "control" for the steps of an undisturbed training                          |
+| `generation`    | int64   | the group that the rank was in; each change of members makes a new one                |
+| `step`          | int64   | the step's number, from 0                                                             |
 | `begun_ns`      | Int64   | when it began; null for the control                                                   |
 | `done_ns`       | Int64   | when the sum of all ranks' gradients was applied; null if that never happened         |
-| `collective_ns` | Int64   | how long of that the exchange with the other ranks took                               |
-| `stalled_ns`    | Int64   | how long it was held up after that by a checkpoint's copy                              |
+| `collective_ns` | Int64   | how much of that time the exchange with the other ranks took                          |
+| `stalled_ns`    | Int64   | how long a checkpoint's copy then held it up                                          |
 | `loss`          | Float64 | the mean over the step's samples                                                      |
-| `gradient_norm` | Float64 | the length of the mean gradient                                                       |
+| `gradient_norm` | Float64 | the norm of the mean gradient                                                         |
 | `parameters`    | string  | a digest of the parameters' bits after the step                                       |
 | `samples`       | string  | "epoch:sample" of each sample that this rank contributed, separated by spaces         |
-| `batch`         | Int64   | which batch of the data these are, or that it was given; null if it is the step's own |
-| `worker`        | string  | whose gradient the step is, if it is one worker's alone                               |
-| `computed_at`   | Int64   | of how many steps that gradient's parameters were the result; null if of all before   |
-| `staleness_bound` | Int64 | how many clocks that worker may be ahead of the slowest; null: nothing was promised   |
+| `batch`         | Int64   | the batch of the data that it used or was given; null if it is the step's own         |
+| `worker`        | string  | the worker whose gradient the step applied, if it is one worker's alone               |
+| `computed_at`   | Int64   | how many steps that gradient's parameters had seen; null: all steps before this one   |
+| `staleness_bound` | Int64 | how many clocks that worker may be ahead of the slowest; null: no bound was promised  |
 
-If runs have no common order of steps, the control is what was done, done again by one process: a row for each step of each
-generation. Its `samples` are those that were due, of the steps that stand; null for steps that were rolled back.
+If runs have no common order of steps, the control repeats in one process what the run did: a row for each step of each
+generation. Its `samples` are those that were due, for the steps that stand; null for steps that were rolled back.
 
-`usage`, a row a look at a process: what the machine gave it, and what it held open. Histories from before it was recorded
-have none. `node` is a node's name, "client" for the load generator, "fault-plane", or "" for the machine as a whole; `moment`
-is "start" (soon after the start of `pid`), "load" (as the load goes on) or "end" (all is over and healed, nothing stopped yet);
-"over" is the first of several such looks.
-`ran_ns`, `waited_ns`: how long since its start it ran on a CPU, and was ready to run and waited for one; of the machine, how
-long its CPUs ran, summed up, and how long its hypervisor took them away, on average. `cpu_ns`: how long all threads of the
-process ran since its start, to the kernel's tick of 10 ms; `ran_ns` is that of its main thread alone, to the nanosecond.
-`peak_bytes`: the most memory that was resident so far. At "start" and "end", of nodes that speak
-this project's wire: what the kernel counts, `descriptors` and the `sockets` among them; and what the node itself knows of,
-`tasks` of its event loop, connections `accepted`, `in_use`, `idle` (waiting to be used again), the `surplus` of these (more
-than were ever in use at once), and how many were `opened` since its start; and `unsettled`, a JSON object of what it says has
-yet to come to nothing, such as {"operations under way": 2}. Null: not looked at, or no answer.
+`usage`, one row per look at a process: the CPU and memory it got, and what it held open. Older histories have none. `node` is a
+node's name, "client" for the load generator, "fault-plane", or "" for the whole machine. `moment` is "start" (soon after the
+start of `pid`), "load" (during the load), or "end" (everything is over and healed, nothing stopped yet); "over" is the first of
+several looks at the end.
+`ran_ns`, `waited_ns`: how long since its start the process ran on a CPU, and how long it was runnable but waited for one. For
+the machine: how long its CPUs ran in total, and how long its hypervisor took them away, on average. `cpu_ns`: how long all
+threads of the process ran since its start, to the kernel's tick of 10 ms; `ran_ns` is for its main thread alone, to the
+nanosecond. `peak_bytes`: the peak resident memory so far. At "start" and "end", for nodes that speak this project's wire, also
+the kernel's counts, `descriptors` and the `sockets` among them; and the node's own: `tasks` of its event loop, connections
+`accepted`, `in_use`, `idle` (waiting for reuse), the `surplus` of these (more than were ever in use at once), how many were
+`opened` since its start, and `unsettled`, a JSON object of counts that have yet to return to 0, such as
+{"operations under way": 2}. Null: not looked at, or no answer.
 """
 
 from __future__ import annotations
@@ -105,13 +105,13 @@ USAGE: Final = {
 }  # fmt: skip
 
 CONTROL: Final = "control"
-"""Whose steps those of an undisturbed training are."""
+"""The `node` of the steps of an undisturbed training."""
 
 
 def frame(columns: dict[str, str], rows: pd.DataFrame | list[dict[str, object]] | None = None) -> pd.DataFrame:
-    """A frame with exactly these columns and dtypes; a missing column or value is filled if that can be done truly.
+    """A frame with exactly these columns and dtypes. Fills in a missing column or value if it has a true default.
 
-    Raises `UsageError` naming the column that is missing, or the row that does not convert without loss.
+    Raises `UsageError` naming the missing column, or the row that does not convert without loss.
     """
     if rows is None or (isinstance(rows, list) and not rows):
         return _empty(tuple(columns.items())).copy()
@@ -129,7 +129,7 @@ def _empty(columns: tuple[tuple[str, str], ...]) -> pd.DataFrame:
 def _completed(columns: dict[str, str], found: pd.DataFrame) -> pd.DataFrame:
     index = pd.RangeIndex(len(found))
     made: dict[str, pd.Series] = {}
-    for name in sorted(columns, key=lambda name: name in _COPIED):  # what is copied comes after what it is copied from
+    for name in sorted(columns, key=lambda name: name in _COPIED):  # a copied column comes after its source
         dtype = columns[name]
         filling = made[_COPIED[name]] if name in _COPIED else _DEFAULTS.get(name)
         if name in found:
@@ -149,7 +149,7 @@ def _completed(columns: dict[str, str], found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_rows(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """Rows as columns of plain objects: pandas would make floating-point numbers of integers beside a null."""
+    """Rows as columns of plain objects: pandas would turn integers beside a null into floating-point numbers."""
     there = dict.fromkeys(name for row in rows for name in row)
     return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in there})
 
@@ -160,10 +160,10 @@ def _filled(values: pd.Series, filling: pd.Series | str | int) -> pd.Series:
 
 
 _DEFAULTS: Final[dict[str, str | int]] = {"phase": "load", "node": "", "attempts": 1}
-"""What a history recorded elsewhere may leave out, as a column or in some rows."""
+"""Defaults of what a history recorded elsewhere may leave out, as a column or in some rows."""
 
 _COPIED: Final = {"due_ns": "sent_ns", "ready_ns": "sent_ns"}
-"""The same, and the column that stands in for it."""
+"""Columns that it may also leave out, and the column that stands in for each."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What was asked for on the command line: a drill with its seed, settings, fault plane and schedule."""
+"""A drill as the command line asks for it: with its seed, settings, fault plane and schedule."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import msgspec
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
-    """One `harness drill` of one drill. A run keeps it, so that other commands can order the same run again."""
+    """One `harness drill` of one drill. A run keeps it, so that other commands can repeat the run."""
 
     drill: str
-    """The drill's name, or its file if that is not in a folder that is searched."""
+    """The drill's name, or its file if no searched folder has it."""
     seed: int
     settings: tuple[str, ...] = ()
     """As given to `--set`, such as "load.rate=1000"."""
     fault_plane: Literal["embedded", "toxiproxy"] = "embedded"
     schedule: str | None = None
-    """The schedule file, or run folder, that is replayed; None if the drill and the seed decide."""
+    """The schedule file or run folder to replay; None if the drill and the seed decide."""
 
     def line(self) -> str:
         """The command line, quoted for a shell."""

@@ -1,4 +1,4 @@
-"""When calls are made: at a rate fixed beforehand, whatever the answers do."""
+"""When calls are made: open loop, on a schedule that does not depend on the answers."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from harness.model.system import Address
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """When it is asked: open loop. `rate` calls a second fall due on a schedule fixed beforehand, whatever the answers do."""
+    """When calls are made: open loop. `rate` calls a second fall due on a schedule that does not depend on the answers."""
 
     rate: float
     seconds: float
     clients: int = 10
-    """Calls in flight at most; one that falls due while all are busy waits, and its latency counts from when it was due."""
+    """Calls in flight at most. A call that falls due while all clients are busy waits; its latency counts from its due time."""
     arrivals: Literal["constant", "poisson"] = "poisson"
     shape: Shape | None = None
     """How the rate changes, in multiples of `rate`: `Ramp`, `Steps`, `Spikes`, `Diurnal`, `Replay`. None: it does not."""
     timeout_ms: float = 1000.0
-    """After this long without an answer a call is given up, its fate unknown."""
+    """A call without an answer is given up after this long; its outcome is unknown."""
     sticky: bool = False
-    """Each client reaches one entry node and no other: the first client the first node, and so on in turn. Shows what users
-    near one node see, whom no other node helps."""
+    """Each client reaches only one entry node: the first client the first node, and so on in turn. Shows what users near one
+    node see, who cannot turn to another."""
 
     def reached(self, client: int, entries: Mapping[str, Address]) -> Mapping[str, Address]:
         """The entry nodes that a client may ask."""

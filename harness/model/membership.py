@@ -10,13 +10,13 @@ from harness.model.system import Address
 
 @runtime_checkable
 class HasMembership(Protocol):
-    """A system that nodes can join and leave under load. Each node is there from the start, member or not."""
+    """A system that nodes can join and leave under load. Every node runs from the start, member or not."""
 
     async def join(self, node: str, addresses: Mapping[str, Address]) -> str | None:
-        """Have a node become a member. Returns as soon as that is decided; why it was not, None if it was."""
+        """Make a node a member. Returns once that is decided: None, or why it was refused."""
 
     async def leave(self, node: str, addresses: Mapping[str, Address]) -> str | None:
-        """Have a member give up all that it holds. Returns as soon as that is decided; why it was not, None if it was."""
+        """Make a member give up all that it holds. Returns once that is decided: None, or why it was refused."""
 
     async def holdings(self, addresses: Mapping[str, Address]) -> Mapping[str, int] | None:
-        """How much each member holds, in whatever the system hands over; None if it does not say."""
+        """How much each member holds, in the units that the system hands over; None if it does not say."""

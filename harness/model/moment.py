@@ -1,4 +1,4 @@
-"""A moment in a node's own work, at which a fault may begin: just when something was sent, read, answered or written."""
+"""A moment in a node's own work at which a fault may begin: just when it sends, reads, answers or writes something."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ MATCH_BYTES: Final = 64
 
 @unique
 class Event(IntEnum):
-    """What a node does, as its disk and its connections see it. `what` is a request's path, a file's name, or a
-    collective's."""
+    """What a node does, as its disk and its connections see it. `what` is the path of a request, or the name of a file or
+    a collective."""
 
     SENT = 1
-    """A request was sent to another node, with all else that was sent in the same turn of the event loop."""
+    """A request was sent to another node, with everything else sent in the same iteration of the event loop."""
     RECEIVED = 2
-    """A request was read, and nothing has been done about it."""
+    """A request was read but not handled yet."""
     HEARD = 3
-    """The answer to a request of its own was read, and nothing has been done about it."""
+    """The answer to one of its own requests was read but not handled yet."""
     ANSWERING = 4
-    """A request was dealt with, and its answer is not sent."""
+    """A request was handled, but its answer is not sent yet."""
     SYNCING = 5
     """A file is about to be synced."""
     SYNCED = 6
-    """A file was synced, and nothing has been done since."""
+    """A file was just synced."""
     RENAMING = 7
-    """A file that is complete is about to take its name, as when a log is compacted. `what` is that name."""
+    """A complete file is about to be renamed into place, as when a log is compacted. `what` is the new name."""
     COLLECTIVE = 8
     """A rank of a training is about to take part in a collective: "gather" (a step's gradients), "exchange", "broadcast"."""
 
@@ -41,10 +41,10 @@ ON_FILES: Final = (Event.SYNCING, Event.SYNCED, Event.RENAMING)
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """The `nth` time, from the window's beginning on, that a node does this with something whose name begins with `match`.
+    """The `nth` time after the window's beginning that a node does this with something whose name begins with `match`.
 
-    The node stops itself there (SIGSTOP), so that the fault begins exactly then; unless the fault keeps it down or stopped,
-    it goes on as soon as the fault has begun.
+    The node stops itself there (SIGSTOP), so that the fault begins exactly then. It goes on once the fault has begun, unless
+    the fault keeps it down or stopped.
     """
 
     event: str
@@ -62,9 +62,9 @@ class Moment:
         if len(self.match.encode()) > MATCH_BYTES:
             raise UsageError(f"A fault when {self.event}={self.match!r}: that has more than {MATCH_BYTES} bytes. Shorten it.")
         if self.nth < 1:
-            raise UsageError(f"A fault when {self.event}={self.match!r}, nth={self.nth}: the first time is number 1.")
+            raise UsageError(f"A fault when {self.event}={self.match!r}, nth={self.nth}: needs nth >= 1.")
         if not 0.001 <= self.for_s < float("inf"):
-            raise UsageError(f"A fault when {self.event}={self.match!r}, for_s={self.for_s:g}: for_s is at least 0.001.")
+            raise UsageError(f"A fault when {self.event}={self.match!r}, for_s={self.for_s:g}: needs for_s >= 0.001.")
 
     @property
     def number(self) -> Event:

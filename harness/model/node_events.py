@@ -1,4 +1,4 @@
-"""What nodes tell of their own work (`NodeContext.event`), read back with its types."""
+"""Events that nodes report of their own work (`NodeContext.event`), read back with their types."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ T = TypeVar("T")
 
 
 class BrokenEvent(Exception):
-    """An event whose detail is not of the form that its kind has."""
+    """An event whose detail does not have the form of its kind."""
 
 
 class Told(NamedTuple, Generic[T]):
-    """An event, who told it and when."""
+    """An event, with the node that reported it and when."""
 
     at_ns: int
     node: str
@@ -28,7 +28,7 @@ class Told(NamedTuple, Generic[T]):
 
 
 def told(history: History, kinds: Mapping[str, type[T]]) -> list[Told[T]]:
-    """The events of these kinds in the order of time. Raises `BrokenEvent` naming the first that is malformed."""
+    """The events of these kinds by time. Raises `BrokenEvent` naming the first malformed one."""
     events = history.events[history.events["kind"].isin(list(kinds)).to_numpy(dtype=bool)].sort_values("at_ns", kind="stable")
     found: list[Told[T]] = []
     for at_ns, node, kind, detail in zip(

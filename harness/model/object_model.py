@@ -1,6 +1,6 @@
-"""What an object does, one call at a time: the sequential specification that a history is judged against.
+"""The sequential specification of an object, which a history is judged against: what it does, one call at a time.
 
-A model is ten lines. This is one of a register that holds null at first:
+A model takes ten lines. This one is a register that holds null at first:
 
     class Register:
         \"\"\"A register that is read and written.\"\"\"
@@ -13,8 +13,8 @@ A model is ten lines. This is one of a register that holds null at first:
                 return call.value
             return state if call.value == state else REFUSED
 
-States are immutable and hashable, and equal states behave alike. `step` is a pure function. A model to which it is all the same
-which client calls may say so by `clients_alike = True`, and is then judged faster.
+States are immutable and hashable, and equal states behave alike. `step` is a pure function. A model that does not depend on
+which client calls may say so with `clients_alike = True`; it is then judged faster.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Final, Protocol, runtime_checkable
 
 
 class Refused(Enum):
-    """What `step` returns if a call cannot have been answered as it was."""
+    """What `step` returns if the call cannot have had this answer."""
 
     REFUSED = "refused"
 
@@ -38,7 +38,7 @@ class Same(Enum):
 
 
 class Whatever(Enum):
-    """Every state."""
+    """Any state."""
 
     WHATEVER = "whatever"
 
@@ -54,8 +54,8 @@ State = Hashable
 class Call:
     """One call of an object, as `harness.model.history` records it.
 
-    `value` is what was given or what was answered, as the model's docstring says. If no answer came, `answered` is false, and
-    `value` holds at most what was given: the model then takes whatever answer fits the state.
+    `value` is the argument or the answer, as the model's docstring says. If no answer came, `answered` is false and `value`
+    holds at most the argument: the model then accepts any answer that fits the state.
     """
 
     client: int
@@ -65,7 +65,7 @@ class Call:
 
 
 class Model(Protocol):
-    """An object's sequential specification. The first line of its docstring describes it."""
+    """An object's sequential specification, described by the first line of its docstring."""
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -74,40 +74,40 @@ class Model(Protocol):
 
     @property
     def initial(self) -> State:
-        """What the object holds before the first call."""
+        """The state before the first call."""
         ...
 
     def step(self, state: State, call: Call) -> State | Refused:
-        """The state after the call, or `REFUSED` if the call cannot have been answered so in this state.
+        """The state after the call, or `REFUSED` if the call cannot have had this answer in this state.
 
-        Raises `ValueError` if the call's value is not of the form that its kind asks for.
+        Raises `ValueError` if the call's value does not have the form of its kind.
         """
         ...
 
 
 @runtime_checkable
 class Observed(Protocol):
-    """A model that knows which calls only look. It is judged faster than one that does not."""
+    """A model that knows which calls only read. It is judged faster."""
 
     def observes(self, call: Call) -> bool:
-        """Whether the call changes no state: wherever `step` does not refuse it, it returns the state as it was."""
+        """Whether the call never changes the state: if `step` does not refuse it, it returns the state as it was."""
         ...
 
 
 @runtime_checkable
 class Overwritten(Protocol):
-    """A model that knows which calls overwrite. It is judged faster than one that does not."""
+    """A model that knows which calls overwrite. It is judged faster."""
 
     def overwrites(self, call: Call) -> bool:
-        """Whether the call is never refused and the state after it is the same whatever the state before it was."""
+        """Whether the call is never refused, and leads to the same state whatever the state before."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A call that depends on no more than whether the object is in one state.
+    """A call that depends only on whether the object is in one given state.
 
-    In the state `expected` (with `differs`, in every state but that one) it leaves `leaves`; in all others it does `otherwise`.
+    In the state `expected` (with `differs`, in every other state) the new state is `leaves`; otherwise `otherwise` applies.
     """
 
     expected: State | Whatever = WHATEVER
@@ -116,7 +116,7 @@ class Rule:
     otherwise: Refused | Same = REFUSED
 
     def after(self, state: State) -> State | Refused:
-        """What `step` returns."""
+        """The result of `step`."""
         if self.expected is WHATEVER or (state == self.expected) != self.differs:
             return state if self.leaves is SAME else self.leaves
         return state if self.otherwise is SAME else REFUSED
@@ -132,8 +132,8 @@ class Rule:
 
 @runtime_checkable
 class Ruled(Protocol):
-    """A model all of whose calls have rules: the search then need not ask it for every step."""
+    """A model whose calls all have rules, so the search need not call `step`."""
 
     def rule(self, call: Call) -> Rule:
-        """The call's rule; `step` returns the same."""
+        """The call's rule; it agrees with `step`."""
         ...

@@ -1,4 +1,4 @@
-"""Packets between nodes that live in network namespaces: which are lost, which are slowed, and what was counted of them."""
+"""Packets between nodes in network namespaces: which are dropped, which are slowed, and the counts of both."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 @dataclass(frozen=True)
 class Flow:
-    """Packets from one host to another; None is anyone."""
+    """Packets from one host to another; None is any host."""
 
     source: str | None
     target: str | None
@@ -20,14 +20,14 @@ class Flow:
 
 @dataclass(frozen=True)
 class Dropped:
-    """What was dropped of one flow."""
+    """The packets and bytes dropped of one flow."""
 
     packets: int
     bytes: int
 
 
 class Shaping(msgspec.Struct, frozen=True):
-    """What a rate limit did in one direction, as tc counts it."""
+    """The effect of a rate limit in one direction, as tc counts it."""
 
     kind: str
     bytes: int = 0

@@ -1,18 +1,18 @@
-"""What a partitioned store tells of itself, as rows of the history's `events`: `kind`, and `detail` as JSON.
+"""The events that a partitioned store reports, as rows of the history's `events`: `kind`, and `detail` as JSON.
 
-| kind | who tells it, and when | `detail` |
+| kind | when it is reported | `detail` |
 | --- | --- | --- |
 | `served` | a node has answered a client for a key, for the first time in an epoch | `{"key": "r1", "epoch": 7}` |
-| `map` | the keeper of the map has made another one | `{"epoch": 7, "method": "jump", "whole": false, "partitions": […]}` |
-| `planned` | the keeper has decided where partitions are to be | `{"epoch": 7, "why": "members", "members": {"n1": 1.0}, …}` |
+| `map` | the map's keeper has published a new map | `{"epoch": 7, "method": "jump", "whole": false, "partitions": […]}` |
+| `planned` | the keeper has decided where partitions should be | `{"epoch": 7, "why": "members", "members": {"n1": 1.0}, …}` |
 | `copied` | a node has a copy of a partition that moves to it | `{"low": "8", "move": 7, "taken_bytes": 9, "of_bytes": 9}` |
-| `settled` | every partition is where it is to be | `{"epoch": 9}` |
+| `settled` | every partition is where it should be | `{"epoch": 9}` |
 
-`epoch` of `served` is that of the key's partition, of all others that of the map. A map's `partitions` are lists of where a
-partition begins, its epoch, its owners, and those who are about to own it: all of them if it is `whole`, else those that
-changed. Of a plan, `copies` is how many copies of partitions there are, `moves` how many of them are to be on another node than
-before, and `ideal` the share of them that has to move at least for each member to have its share by weight; null if the
-method does not promise to move about as little.
+In `served`, `epoch` is the epoch of the key's partition; elsewhere, of the map. A map's `partitions` are lists of a
+partition's lower bound, its epoch, its owners, and its next owners: all partitions if the map is `whole`, else the changed
+ones. In a plan, `copies` counts copies of partitions, `moves` counts the copies that move to another node, and `ideal` is the
+smallest share of copies that must move for each member to have its share by weight; null if the method does not promise to
+move about as little.
 """
 
 from __future__ import annotations

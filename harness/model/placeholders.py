@@ -1,10 +1,10 @@
-"""What is filled into the argument vector of a foreign program: where it listens, where its files are, how it reaches others.
+"""Placeholders in the argument vector of a foreign program: where it listens, where its files are, how it reaches its peers.
 
-    {host} {port} {data}                               its own
-    {internal_port}                                    its own for other nodes, if it has one: see `Node.internal`
-    {peer:NAME} {peer_host:NAME} {peer_port:NAME}      of a peer, as its link is reached: host:port, or either half
+    {host} {port} {data}                               its own address and folder
+    {internal_port}                                    its own port for other nodes, if it has one: see `Node.internal`
+    {peer:NAME} {peer_host:NAME} {peer_port:NAME}      the link to a peer: host:port, or either half
 
-Anything else in braces stays as it is, for arguments may be JSON.
+Anything else in braces stays as it is, because arguments may be JSON.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _PLACEHOLDER: Final = re.compile(rf"\{{(?:(?P<own>{_OWN})|(?P<what>peer|peer_hos
 
 
 def peers_in(command: Iterable[str]) -> list[str]:
-    """The peers whose addresses a command asks for, in their order."""
+    """The peers whose addresses a command uses, in order."""
     return [match["peer"] for part in command for match in _PLACEHOLDER.finditer(part) if match["what"]]
 
 
 def own_in(command: Iterable[str]) -> set[str]:
-    """Which of its own values a command asks for."""
+    """Which of the node's own values a command uses."""
     return {match["own"] for part in command for match in _PLACEHOLDER.finditer(part) if match["own"]}
 
 

@@ -1,4 +1,4 @@
-"""What is known of one process of one rank of a training script."""
+"""One process of one rank of a training script, as observed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoneStep:
-    """A step that a process has done; times are of the monotonic clock."""
+    """A step that a process has completed; times are on the monotonic clock."""
 
     begun_ns: int
     done_ns: int
@@ -17,23 +17,23 @@ class DoneStep:
 
 @dataclass(kw_only=True)
 class RankProcess:
-    """One process; a rank that is started again has another one. Times are of the monotonic clock."""
+    """One process of a rank; a restarted rank has a new one. Times are on the monotonic clock."""
 
     pid: int
     rank: int
     world: int
     backend: str = ""
-    """Of torch.distributed's default group at the first step; empty before, and if there was none."""
+    """The backend of torch.distributed's default group at the first step; empty before, or if there is no group."""
     loaded_ns: int | None = None
     """When it had imported torch; None if RANK was not in its environment then."""
     joined_ns: int | None = None
     """When it began to join the group."""
     began_ns: int | None = None
-    """When it was about to do its first step."""
+    """When it was about to begin its first step."""
     parameters: str = ""
     """The fingerprint of its model at that time."""
     steps: list[DoneStep] = field(default_factory=list)
     gone_ns: int | None = None
     """When it was first seen to have ended."""
     not_led: list[str] = field(default_factory=list)
-    """Why a connection of its does not go through the fault plane."""
+    """Why one of its connections does not go through the fault plane."""

@@ -1,4 +1,4 @@
-"""Why calls were not done, as groups of the same reason."""
+"""Why calls were not ok, grouped by reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 import pandas as pd
 
 MAX_REASONS: Final = 20
-"""How many reasons are told apart; all rarer ones are one group."""
+"""How many reasons are listed; all rarer ones form one group."""
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""A rolling deploy as a pure machine: it says what is to be done next and is told how that went. No clock, no I/O."""
+"""A rolling deploy as a pure state machine: it says what to do next, and its caller reports the result. No clock, no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = Literal["deployed", "rolled back", "stuck"]
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do: end a node and start it as `version`, or see whether it is well as that version."""
+    """One thing to do: stop a node and start it as `version`, or verify that it is healthy as that version."""
 
     action: Action
     node: str
@@ -22,17 +22,17 @@ class Step:
 
 
 class Rollout:
-    """One node after another is replaced and verified. At the first one that is not well, all that were replaced go back.
+    """Replace and verify one node after another. At the first unhealthy node, roll back every node that was replaced.
 
-    Nodes go back in reverse order, the one that is not well first, and are verified too. If one cannot go back the deploy
-    is stuck: the others are left as they are, for a person to look at.
+    Nodes roll back in reverse order, the unhealthy one first, and are verified too. If one cannot roll back, the deploy is
+    stuck: the others stay as they are, for an operator to look at.
     """
 
     def __init__(self, nodes: Sequence[str], *, old: str, new: str) -> None:
         self.result: Result | None = "deployed" if not nodes else None
-        """How it ended; None while it has not."""
+        """How it ended; None while it goes on."""
         self.why = ""
-        """What was wrong, if it did not simply succeed."""
+        """What went wrong, if anything did."""
         self._old = old
         self._new = new
         self._replaced: list[str] = []
@@ -43,11 +43,11 @@ class Rollout:
         return [Step("replace", node, version), Step("verify", node, version)]
 
     def next(self) -> Step | None:
-        """What is to be done now, the same until `done` was called; None when it is over."""
+        """The step to do now, the same one until `done` is called; None when the deploy is over."""
         return self._steps[0] if self.result is None else None
 
     def done(self, wrong: str | None) -> None:
-        """The step was done; `wrong` is what was not as it should be. Raises `ValueError` when nothing is to be done."""
+        """Report that the step was done, and what went `wrong`, if anything. Raises `ValueError` if the deploy is over."""
         step = self.next()
         if step is None:
             raise ValueError("the deploy is over")
@@ -60,7 +60,7 @@ class Rollout:
             self.result = "rolled back" if self._back else "deployed"
 
     def failed(self, why: str) -> None:
-        """Something was not as it should be: go back, or give up if this was already on the way back."""
+        """Report that something went wrong: roll back, or give up if the deploy was already rolling back."""
         if self._back:
             self.result, self.why = "stuck", f"{self.why}; {why}"
             return
@@ -73,18 +73,18 @@ class HasDeploy(Protocol):
     """A system whose replicas can be replaced by another version while it runs."""
 
     def rollout(self, nodes: Sequence[str], version: str) -> Rollout:
-        """The deploy of a version onto these nodes. Raises `UsageError` if there is no such version."""
+        """The deploy of a version to these nodes. Raises `UsageError` if there is no such version."""
 
     def config_of(self, version: str) -> Mapping[str, object]:
-        """The settings that make a node that version."""
+        """The settings with which a node runs that version."""
 
     async def verify(self, node: str, version: str, addresses: Mapping[str, Address]) -> str | None:
-        """What is wrong with a node that was just started as a version; None if it is well and in service again."""
+        """What is wrong with a node that was just started as a version; None if it is healthy and back in service."""
 
 
 @runtime_checkable
 class HasReload(HasDeploy, Protocol):
-    """A system whose replicas can also go on with another version while they run."""
+    """A system whose replicas can also switch to another version without a restart."""
 
     async def reload(self, node: str, version: str, addresses: Mapping[str, Address]) -> str | None:
-        """Have a node take a version; why it did not, None if it serves it now."""
+        """Make a node load a version. Returns why it did not, None if it serves that version now."""

@@ -10,11 +10,11 @@ from harness.model.errors import UsageError, hint
 from harness.model.system import Link, Node
 
 LEADER: Final = "leader"
-"""The one selector that is resolved when its window begins: the system is asked."""
+"""The one selector that is resolved when its window begins, by asking the system."""
 
 
 WORDS: Final = ("one", "minority", "half", "majority", "all", LEADER)
-"""The selectors that are not names. The others are a node's name, a link's, or several nodes' names with spaces between."""
+"""The selectors that are not names. Others are a node's name, a link's name, or several nodes' names separated by spaces."""
 
 
 def _sizes(replicas: int) -> dict[str, int]:
@@ -55,7 +55,7 @@ def choose(
 ) -> tuple[list[str], list[Link]]:
     """The nodes that a checked selector stands for, and the links that touch them (or just the link that it names).
 
-    If there is a choice, `busy` nodes are left out as far as there are enough others.
+    If there is a choice, `busy` nodes are chosen only if there are not enough others.
     """
     for link in links:
         if link.name == selector:

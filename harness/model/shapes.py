@@ -1,4 +1,4 @@
-"""How a load's rate changes while it lasts. Every shape is in multiples of the load's rate, so one number scales them all."""
+"""How a load's rate changes over time. Every shape is in multiples of the load's rate, so one number scales them all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from harness.model.errors import UsageError
 
 Points: TypeAlias = "list[tuple[float, float]]"
-"""Seconds and multiples of the rate, joined by straight lines; two points of one time are a jump."""
+"""Seconds and multiples of the rate, joined by straight lines; two points at the same time are a jump."""
 
 
 def _check(shape: msgspec.Struct, *, above: tuple[str, ...] = (), least: tuple[str, ...] = ()) -> None:
@@ -23,12 +23,12 @@ def _check(shape: msgspec.Struct, *, above: tuple[str, ...] = (), least: tuple[s
 
 
 class Ramp(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """From one rate evenly to another, which then stays."""
+    """A linear change from one rate to another, which then stays."""
 
     start: float = 0.0
     end: float = 1.0
     over_s: float | None = None
-    """How long it takes; all of the load if None."""
+    """How long the ramp takes; None: the whole load."""
 
     def __post_init__(self) -> None:
         _check(self, least=("start", "end"), above=() if self.over_s is None else ("over_s",))
@@ -39,7 +39,7 @@ class Ramp(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Steps(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One rate after another, each for as long; the last one stays."""
+    """One rate after another, each for `every_s`; the last one stays."""
 
     factors: tuple[float, ...]
     every_s: float
@@ -47,7 +47,7 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     def __post_init__(self) -> None:
         _check(self, above=("every_s",))
         if not self.factors or not all(math.isfinite(factor) and factor >= 0 for factor in self.factors):
-            raise UsageError(f"Steps(factors={self.factors!r}): must be numbers of at least 0, one or more.")
+            raise UsageError(f"Steps(factors={self.factors!r}): must be one or more numbers of at least 0.")
 
     def points(self, seconds: float) -> Points:
         points: Points = []
@@ -57,7 +57,7 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Spikes(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A peak of `for_s` seconds at `every_s`, again at twice that, and so on; the base rate between them."""
+    """A peak of `for_s` seconds every `every_s` seconds, the first at `every_s`; the base rate between them."""
 
     base: float = 1.0
     peak: float
@@ -78,7 +78,7 @@ class Spikes(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Diurnal(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A sine around the load's rate, as traffic follows the day: up first, `amplitude` of the rate to either side."""
+    """A sine around the load's rate, like daily traffic: up first, by up to `amplitude` times the rate either way."""
 
     amplitude: float
     period_s: float
@@ -90,11 +90,11 @@ class Diurnal(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """When calls fell due once before. The load's rate and arrival process are not used; what is later than its end
-    is left out.
+    """The arrival times of a recording. The load's rate and arrival process are not used; calls after the load's end are left
+    out.
 
-    `file` is a text of one time in seconds a line, or a recorded history (a run's folder, `.parquet`, `.csv`, `.jsonl` with
-    `due_ns`). Times count from the first line's 0, not from the first call.
+    `file` is a text with one time in seconds per line, or a recorded history (a run's folder, `.parquet`, `.csv`, `.jsonl` with
+    `due_ns`). Times count from 0, not from the first call.
     """
 
     file: str
@@ -105,9 +105,9 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         _check(self, above=("speed",))
         path = Path(self.file)
         if not path.exists():
-            raise UsageError(f"Replay(file={self.file!r}): there is no such file.")
+            raise UsageError(f"Replay(file={self.file!r}): no such file.")
         msgspec.structs.force_setattr(self, "file", str(path.resolve()))  # the generator may have another working directory
 
 
 Shape: TypeAlias = Ramp | Steps | Spikes | Diurnal | Replay
-"""Tagged structs and not dataclasses, because a union of these can be read back from JSON."""
+"""Tagged structs rather than dataclasses, because msgspec can read a union of them back from JSON."""

@@ -1,4 +1,4 @@
-"""What a system, or a workload, may say of itself to a simulation, which draws far more than a drill asks for."""
+"""What a system or a workload may declare for simulation, which draws far more settings and faults than a drill names."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from random import Random
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 Harm = Literal["power loss", "failed sync", "full disk", "flipped bit", "wrong clock"]
-"""What a system may have to withstand beyond dead processes and a bad network. Disks fail, are full and lose bits on one node
-of a run; power and clocks fail anywhere."""
+"""What a system may have to withstand beyond dead processes and a bad network. Within a run, one node's disk fails, fills up or
+loses bits; power and clocks may fail on any node."""
 
 T = TypeVar("T")
 
 
 @runtime_checkable
 class Varies(Protocol):
-    """A system or a workload with settings of which others are just as right."""
+    """A system or a workload that works just as well with other settings."""
 
     def varied(self: T, random: Random) -> T:
-        """The same with settings drawn from the ranges within which it promises the same."""
+        """A copy with settings drawn from the ranges within which its promises stay the same."""
 
 
 @runtime_checkable
 class Withstands(Protocol):
-    """A system that promises the same in spite of these."""
+    """A system that keeps its promises in spite of these harms."""
 
     @property
     def withstands(self) -> frozenset[Harm]: ...
@@ -31,22 +31,22 @@ class Withstands(Protocol):
 
 @runtime_checkable
 class HasCores(Protocol):
-    """A system that works with some of its nodes alone."""
+    """A system that works with only some of its nodes."""
 
     def cores(self) -> Sequence[Sequence[str]]:
-        """Sets of nodes each of which has to answer, whoever of the others is dead."""
+        """Sets of nodes, each of which must answer calls even if all other nodes are dead."""
 
 
 class Invariant(Protocol):
-    """Holds at any moment, over all nodes at once. One object sees one run, so it may remember."""
+    """Something that always holds over all nodes at once. Each run has its own instance, which may keep state."""
 
     def broken(self, states: Mapping[str, object]) -> str | None:
-        """Why it does not hold, None if it does. `states`: of each node that runs, what it shows (`node.show`)."""
+        """Why it does not hold, None if it does. `states`: what each running node shows (`node.show`)."""
 
 
 @runtime_checkable
 class HasInvariant(Protocol):
-    """A system with something that only one who sees all its nodes can judge."""
+    """A system with an invariant that can be judged only by seeing all its nodes."""
 
     def invariant(self) -> Invariant:
-        """A new one, for one run."""
+        """A new instance for one run."""

@@ -16,7 +16,7 @@ Comparison = Literal["<", "<=", ">", ">="]
 
 @dataclass(frozen=True, kw_only=True)
 class _Quantity:
-    """What a metric's threshold looks like: its units (as multiples of the base unit), bound and good direction."""
+    """The form of a metric's threshold: its units (as multiples of the base unit), its bounds and its good direction."""
 
     units: dict[str, Decimal]
     better: Literal["lower", "higher"]
@@ -58,18 +58,18 @@ _OF_STEPS: Final = ("goodput", "lost_steps", "bytes_per_step", "stall", "step")
 """Metrics of a system that trains."""
 _OF_READS: Final = ("staleness", "versions_behind")
 _OF_EACH: Final = (*_OF_READS, "step")
-"""Metrics that each read, or each step, has a value of: a percentile is named, "staleness p99", or the greatest, "step max"."""
+"""Metrics with a value for each read or step; the SLO names a percentile, "staleness p99", or the maximum, "step max"."""
 _USUAL_METRICS: Final = ("p50", "p90", "p95", "p99", "p99.9", "p99.99", *_QUANTITIES)
 _SIDES: Final[dict[str, tuple[Comparison, Comparison]]] = {"lower": ("<", "<="), "higher": (">", ">=")}
 
 
 @dataclass(frozen=True)
 class SLO:
-    """A metric and the threshold it must keep to.
+    """A metric and its threshold.
 
     The threshold is in the metric's base unit: milliseconds for percentiles and `max`, seconds for `recovery` and
     `convergence`, a share between 0 and 1 for `availability`, `goodput` and `ettr`, calls a second for `rate`, calls for
-    `requests`, bytes for `bytes_per_step`. `metric` has the percentile in it if there is one: "p99.9", "staleness p99",
+    `requests`, bytes for `bytes_per_step`. `metric` includes the percentile if there is one: "p99.9", "staleness p99",
     "staleness max".
     """
 
@@ -85,7 +85,7 @@ class SLO:
 
     @classmethod
     def parse_training(cls, text: str) -> SLO:
-        """The same of a training script, whose percentiles are of the time of a step."""
+        """The same for a training script, whose percentiles are of step times."""
         return _TrainingParser(text).slo()
 
     @property
@@ -95,7 +95,7 @@ class SLO:
 
     @property
     def of_each(self) -> tuple[str, float] | None:
-        """("staleness", 99.0) for "staleness p99", 100 for its "max"; None if the metric is none that reads or steps have."""
+        """("staleness", 99.0) for "staleness p99", 100 for its "max"; None if the metric is not one of reads or steps."""
         name, _, percentile = self.metric.partition(" ")
         if name not in _OF_EACH:
             return None
@@ -103,7 +103,7 @@ class SLO:
 
     @property
     def of_reads(self) -> bool:
-        """Whether it is about reads alone."""
+        """Whether it is about reads only."""
         return self.metric.partition(" ")[0] in _OF_READS
 
     @property
@@ -112,7 +112,7 @@ class SLO:
         return self.metric.partition(" ")[0] in _OF_STEPS
 
     def holds(self, value: float) -> bool:
-        """Whether a value, in the base unit, keeps to the threshold."""
+        """Whether a value, in the base unit, meets the threshold."""
         match self.comparison:
             case "<":
                 return value < self.threshold
@@ -125,39 +125,39 @@ class SLO:
 
 
 class Parser:
-    """Reads the text of an SLO, or of something that is written like one."""
+    """A parser for SLOs, and for texts with the same grammar."""
 
     noun: ClassVar[str] = "SLO"
     metrics: ClassVar[Collection[str]] = tuple(name for name in _QUANTITIES if name != "ettr")
-    """Those that are allowed, besides percentiles."""
+    """The allowed metrics, besides percentiles."""
     good: ClassVar[bool] = True
-    """Whether the comparison says what is wanted, or what is not."""
+    """Whether the condition describes the wanted state; a guard describes the unwanted one."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
 
     def slo(self) -> SLO:
-        """All of the text."""
+        """Parse the whole text."""
         slo = self.condition()
         self.end("the threshold")
         return slo
 
     def condition(self) -> SLO:
-        """The metric, the comparison and the threshold."""
+        """Parse the metric, the comparison and the threshold."""
         metric, quantity = self._metric()
         comparison = self._comparison(metric, quantity)
         threshold = self._amount(metric, quantity)
         return SLO(text=self.text.strip(), metric=metric, comparison=comparison, threshold=float(threshold))
 
     def seconds(self) -> float:
-        """The word "for", and how long."""
+        """Parse the word "for" and a duration."""
         if not self._take(r"for\b"):
             raise self._error(0, "expected 'for' and how long, such as for 3s")
         return float(self._amount("the time", _WATCHED))
 
     def end(self, last: str) -> None:
-        """Nothing more, after what came last."""
+        """Check that nothing follows `last`."""
         if rest := self._take(r"\S.*"):
             raise self._error(len(rest), f"expected nothing after {last}, found {rest!r}")
 
@@ -173,7 +173,7 @@ class Parser:
         raise self._error(len(word), f"expected a metric ({names})" + (f"; did you mean {near[0]!r}?" if near else ""))
 
     def _of_each(self, name: str) -> str:
-        """Which percentile of a metric that each read or step has a value of."""
+        """Parse the percentile of a metric with a value for each read or step."""
         word = self._take(r"[^\s<>=!]+")
         if word != "max" and not _percentile(word):
             raise self._error(len(word), f"expected which {name}, max or a percentile, such as {name} p99")
@@ -202,7 +202,7 @@ class Parser:
         return threshold
 
     def _take(self, pattern: str) -> str:
-        """The text that matches after white space, or "" with the position left at where it was expected."""
+        """Consume white space and then text that matches; "" if none does, with the position where it was expected."""
         self.at += len(self.text[self.at :]) - len(self.text[self.at :].lstrip())
         match = re.compile(pattern).match(self.text, self.at)
         if match is None:
@@ -211,7 +211,7 @@ class Parser:
         return match.group()
 
     def _error(self, length: int, expected: str) -> UsageError:
-        """An error that points at the `length` characters taken last."""
+        """An error that points at the last `length` characters."""
         shown = re.sub(r"\s", " ", self.text)
         return UsageError(
             f"The {self.noun} {self.text!r} does not parse: {expected}.\n    {shown}\n    {' ' * (self.at - length)}^"
@@ -219,7 +219,7 @@ class Parser:
 
 
 def _percentile(word: str) -> str:
-    """ "p99.9" in its shortest form; "" if the word is no percentile."""
+    """ "p99.9" in its shortest form; "" if the word is not a percentile."""
     if re.fullmatch(r"p\d{1,2}(\.\d+)?", word, re.ASCII) and float(word[1:]) > 0:
         return f"p{Decimal(word[1:]).normalize():f}"
     return ""

@@ -1,6 +1,6 @@
-"""What can be asked of a node's disk and clock from outside, and what the node counts of it.
+"""How the harness steers a node's disk and clock from outside, and what the node counts of it.
 
-The values of `Setting` and `Counter` are words of the node's control page (`harness.node.control`).
+The values of `Setting` and `Counter` are word offsets in the node's control page (`harness.node.control`).
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from enum import IntEnum, unique
 from typing import Final, NamedTuple
 
 PARTIAL: Final = ".partial"
-"""Ends the name of a file that is being written and has not taken its place yet."""
+"""The suffix of a file that is being written and has not been renamed into place yet."""
 
 
 @unique
 class Setting(IntEnum):
-    """What the harness asks of a node's storage. 0 is health."""
+    """What the harness asks of a node's storage. 0 is healthy."""
 
     SYNC_FAILS = 0
-    """Above 0: a sync that has something to write ends with EIO, and that is not on the disk, nor will it ever be."""
+    """Above 0: a sync that has something to write fails with EIO, and the data never reaches the disk."""
     NO_SPACE = 1
-    """Above 0: every write ends with ENOSPC."""
+    """Above 0: every write fails with ENOSPC."""
     DELAY_NS = 2
     """Every read and every sync takes this much longer."""
     ERRORS_PERMILLE = 3
-    """So many of a thousand requests are answered 500 without the node's own code."""
+    """How many of a thousand requests are answered with 500 without reaching the node's own code."""
 
 
 @unique
@@ -37,13 +37,13 @@ class Counter(IntEnum):
     DELAYED_NS = 11
     CLOCK_READS = 12
     UNTRACKED_FILES = 13
-    """Files that had no room on the page: what of them is on the disk is not known."""
+    """Files that did not fit on the page: which part of them is durable is not known."""
     ERROR_ANSWERS = 14
 
 
 class Term(NamedTuple):
-    """One deviation of a clock, since a time of the monotonic clock: `by_ns` (if `every_ns` is above 0, only in every other
-    period of that length), and `parts_per_billion` of the time gone by."""
+    """One term of a clock's error since a time of the monotonic clock: `by_ns` (if `every_ns` is above 0, only in every other
+    period of that length), plus `parts_per_billion` of the elapsed time."""
 
     since_ns: int
     by_ns: int = 0
@@ -51,14 +51,14 @@ class Term(NamedTuple):
     parts_per_billion: int = 0
 
     def deviation_ns(self, now_ns: int) -> int:
-        gone_ns = now_ns - self.since_ns
-        by_ns = 0 if self.every_ns and gone_ns // self.every_ns % 2 else self.by_ns
-        return by_ns + gone_ns * self.parts_per_billion // 10**9
+        elapsed_ns = now_ns - self.since_ns
+        by_ns = 0 if self.every_ns and elapsed_ns // self.every_ns % 2 else self.by_ns
+        return by_ns + elapsed_ns * self.parts_per_billion // 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tracked:
-    """What of a file is on the disk: its first `synced_bytes`, without the `holes` (from, to) whose sync had failed."""
+    """The durable part of a file: its first `synced_bytes`, without the `holes` (from, to) whose sync failed."""
 
     name: str
     synced_bytes: int

@@ -1,4 +1,4 @@
-"""The part of a fault's window that the progress of a training decides."""
+"""When a fault's window begins and ends, by the steps of a training."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class Steps:
     """When a window begins and ends, counted in steps of the training."""
 
     begin: int
-    """It begins as soon as so many steps are done: in the middle of step `begin`, the first step being 0."""
+    """It begins as soon as this many steps are done: in the middle of step `begin`, the first step being 0."""
     end: int | None = None
-    """It ends as soon as so many are done, …"""
+    """It ends as soon as this many steps are done, …"""
     for_s: float | None = None
-    """… or so many seconds after it began."""
+    """… or this many seconds after it began."""
 
     def __post_init__(self) -> None:
         if self.begin < 0 or (self.end is not None and self.end <= self.begin):
-            raise UsageError(f"A fault at {self}: it begins at step 0 or later, and ends at a later step than it begins.")
+            raise UsageError(f"A fault at {self}: needs a first step of at least 0, and a later step to end at.")
         if self.for_s is not None and not 0.001 <= self.for_s < math.inf:
-            raise UsageError(f"A fault at {self}: for_s is at least 0.001.")
+            raise UsageError(f"A fault at {self}: needs for_s >= 0.001.")
 
     def __str__(self) -> str:
         if self.end is not None:

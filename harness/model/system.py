@@ -1,4 +1,4 @@
-"""What a system is made of: nodes, links, a client, and the optional capabilities that faults and the runner ask for."""
+"""What a system consists of: nodes, links, a client, and optional capabilities that faults and the runner use."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from harness.model.history import History
 from harness.model.placeholders import INTERNAL, own_in, peers_in
 
 START_TIMEOUT_S: Final = 30.0
-"""How long a node may take to start, unless it says something else."""
+"""How long a node may take to start, unless it sets another limit."""
 
 Address = tuple[str, int]
 """Host and port."""
 
 Outcome = Literal["ok", "failed", "unknown"]
-"""What became of a call: done; certainly not done; not known."""
+"""The outcome of a call: it took effect; it certainly did not; it may have."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One OS process of a system: a module of this project's kind (`code`) or a foreign program (`command`)."""
+    """One OS process of a system: a module written for this harness (`code`) or a foreign program (`command`)."""
 
     name: str
     code: str | None = None
-    """Module that holds `async def main(node)`; see `harness.node.context.NodeContext` for what it is handed."""
+    """A module that defines `async def main(node)`; `node` is a `harness.node.context.NodeContext`."""
     command: tuple[str, ...] = ()
-    """Argument vector of a foreign program; `{host}`, `{port}`, `{data}` are filled in, and for each of its
+    """The argument vector of a foreign program; `{host}`, `{port}`, `{data}` are filled in, and for each of its
     peers `{peer:NAME}` (host:port, through the link), `{peer_host:NAME}` and `{peer_port:NAME}`."""
     peers: tuple[str, ...] = ()
     """The nodes it calls. Each makes a directed link `name>peer` through the fault plane."""
     config: Mapping[str, object] = field(default_factory=dict)
     """JSON-shaped settings, read back with their types by `node.config(Type)`."""
     replica: bool = True
-    """Whether the selectors "one", "minority", "majority" and "all" choose among nodes like this one."""
+    """Whether the selectors "one", "minority", "half", "majority" and "all" choose among nodes like this one."""
     setup: str | None = None
     """For a foreign program: a module with `def setup(spec: NodeSpec) -> Sequence[str]`, called in the node's process before
-    each start of the program. It may prepare the node's folder, look how its peers are, and wait for them; it returns
-    arguments that are added to the command."""
+    each start of the program. It may prepare the node's folder, check on its peers, and wait for them; it returns arguments
+    that are added to the command."""
     starts_within_s: float = START_TIMEOUT_S
-    """A node that does not answer so long after its start will not start."""
+    """A node that does not answer within this time after its start counts as failed to start."""
     fake_clock: bool = False
-    """For a foreign program: whether its clock can be made wrong, by libfaketime. Each look at it then reads a file."""
+    """For a foreign program: whether libfaketime can make its clock wrong. Each reading of the clock then reads a file."""
     internal: bool = False
-    """For a foreign program: whether other nodes reach it on a port of its own, `{internal_port}`; clients use `{port}`.
+    """For a foreign program: whether other nodes reach it on a separate port, `{internal_port}`; clients use `{port}`.
 
-    Programs tell all their peers one name and port of themselves, while each source has a link of its own. So the links from
-    other nodes to this one have that same port, each on a loopback address of its own, `{peer_host:NAME}`."""
+    A program advertises one name and port to all its peers, while each source has a separate link. So the links from other
+    nodes to this one all have that same port, each on its own loopback address, `{peer_host:NAME}`."""
 
     def __post_init__(self) -> None:
         if (self.code is None) == (not self.command):
@@ -90,50 +90,50 @@ CLIENT = "client"
 
 
 class CallFailed(Exception):
-    """A call that surely did not take effect. Any other exception from `Client.invoke` leaves its fate unknown."""
+    """A call that certainly had no effect. After any other exception from `Client.invoke` the outcome is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One thing asked of a system. Values are texts (JSON if they have a structure), so that any log can hold them."""
+    """One request to a system. Values are texts (JSON if they have a structure), so that any log can hold them."""
 
     kind: str
     key: str
     value: str | None = None
-    """What is written; None if nothing is."""
+    """The value to write; None if there is none."""
     expected: str | None = None
     """The right answer; None if it is not known beforehand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a system answered: the value read, and the node that answered if the answer tells."""
+    """A system's answer: the value read, and the node that answered if the answer names it."""
 
     value: str | None = None
     node: str = ""
 
 
 class Client(Protocol):
-    """One sequential user of a system: never called again before its last call has returned or was given up."""
+    """One sequential user of a system, with at most one call in flight."""
 
     async def invoke(self, call: Call) -> Answer:
-        """Do one call. Raises `CallFailed` if it surely had no effect; anything else raised means unknown."""
+        """Make one call. Raises `CallFailed` if it certainly had no effect; any other exception means unknown."""
 
     async def close(self) -> None: ...
 
 
 @runtime_checkable
 class HasAttempts(Protocol):
-    """A client that asks again by itself."""
+    """A client that retries by itself."""
 
     @property
     def attempts(self) -> int:
-        """How often the last call was asked, at least once."""
+        """How many attempts the last call took, at least one."""
 
 
 @runtime_checkable
 class System(Protocol):
-    """A topology of nodes and links, with a client. A frozen dataclass, so that it travels to the generator as JSON."""
+    """A topology of nodes and links, with a client. A frozen dataclass, so that it can be sent to the generator as JSON."""
 
     def nodes(self) -> Sequence[Node]:
         """Every process, in starting order."""
@@ -142,7 +142,7 @@ class System(Protocol):
         """The nodes that clients talk to; each makes a link `client>name`."""
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
-        """The `index`-th client; `entries` are the addresses of the entry nodes, behind their links. Opens nothing yet."""
+        """The `index`-th client; `entries` are the addresses of the links to the entry nodes. Opens no connection yet."""
 
 
 @runtime_checkable
@@ -150,7 +150,7 @@ class HasCaveats(Protocol):
     """A system whose settings may promise less than it usually does."""
 
     def caveats(self) -> Sequence[str]:
-        """What these settings promise less, a line each; said before a run, for a check may then fail with good reason."""
+        """What these settings do not promise, one line each; shown before a run, because a check may rightly fail."""
 
 
 @runtime_checkable
@@ -158,15 +158,15 @@ class HasRequirements(Protocol):
     """A system that runs only if something else is installed."""
 
     def missing(self) -> str | None:
-        """What this machine lacks, and how to get it, in one line; None if it lacks nothing."""
+        """One line that says what this machine lacks and how to get it; None if it lacks nothing."""
 
 
 @runtime_checkable
 class HasInstall(Protocol):
-    """A system whose program the harness itself can put here: `harness install NAME`."""
+    """A system whose program the harness can install: `harness install NAME`."""
 
     def install(self) -> Path:
-        """Install it and return where it is. Raises a `HarnessError` with what is missing or went wrong."""
+        """Install it and return its path. Raises a `HarnessError` that says what is missing or went wrong."""
 
 
 @runtime_checkable
@@ -178,21 +178,21 @@ class HasPreload(Protocol):
 
 @runtime_checkable
 class HasPrepare(Protocol):
-    """A system that makes something before any node starts (trains a model); a second call finds it made."""
+    """A system that builds something before any node starts (trains a model); a second call reuses it."""
 
     def prepare(self) -> None: ...
 
 
 @runtime_checkable
 class HasLeader(Protocol):
-    """A system that can say which node leads now; it is what the selector "leader" asks."""
+    """A system that can say which node leads now, for the selector "leader"."""
 
     async def leader(self, addresses: Mapping[str, Address]) -> str: ...
 
 
 @runtime_checkable
 class HasQuietTime(Protocol):
-    """A system whose replicas agree only some time after the last change: final calls are made that much later."""
+    """A system whose replicas agree only some time after the last change; final calls wait that long."""
 
     @property
     def quiet_s(self) -> float: ...
@@ -200,53 +200,53 @@ class HasQuietTime(Protocol):
 
 @runtime_checkable
 class HasHandOver(Protocol):
-    """A system whose leader can be asked to let another node lead."""
+    """A system whose leader can hand over to another node."""
 
     async def hand_over(self, name: str, addresses: Mapping[str, Address]) -> str | None:
-        """Have a node lead; why it does not, None if it does."""
+        """Make a node the leader. Returns why it is not, None if it is."""
 
 
 @runtime_checkable
 class HasMembers(Protocol):
-    """A system whose nodes can be told that one of them comes to belong to it, or no longer does, as it runs."""
+    """A system whose membership can change while it runs, one node at a time."""
 
     async def change_member(self, name: str, joins: bool, addresses: Mapping[str, Address]) -> str | None:
-        """Return when a node belongs to the system, or does not: why that failed, None if it is so."""
+        """Make a node a member, or remove it; returns when that is done. Returns why it failed, None if it did not."""
 
 
 @runtime_checkable
 class HasProbe(Protocol):
-    """A system whose nodes do not speak this project's wire: says whether the node at an address answers."""
+    """A system whose nodes do not speak this project's wire, with its own way to see whether a node answers."""
 
     async def probe(self, address: Address) -> None:
-        """Returns when the node answered; raises any `OSError` when it did not."""
+        """Return when the node at an address has answered. Raises any `OSError` if it does not."""
 
 
 @runtime_checkable
 class HasClock(Protocol):
-    """A system whose foreign programs can be asked what their clocks show."""
+    """A system whose foreign programs can report the time on their clocks."""
 
     async def time_ns(self, address: Address) -> int:
-        """Nanoseconds since 1970 by the clock of the node at an address; raises any `OSError` if it does not say."""
+        """Nanoseconds since 1970 by the clock of the node at an address. Raises any `OSError` if it does not say."""
 
 
 @runtime_checkable
 class HasFailover(Protocol):
-    """A system in which somebody outside it decides which node leads: what the operation `Failover` does."""
+    """A system whose leader is chosen from outside, as the operation `Failover` does."""
 
     async def leads(self, address: Address) -> bool:
-        """Whether the node at an address takes itself for the leader; raises any `OSError` if it does not say."""
+        """Whether the node at an address believes that it leads. Raises any `OSError` if it does not say."""
 
     async def promote(self, address: Address) -> None:
         """Make the node at an address the leader; returns when it is. Raises any `OSError` if it does not become one.
 
-        A node that is started later, while another one leads, must come back as a follower of that one.
+        A node that starts later, while another one leads, must come back as its follower.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What the nodes of a training have written down: rows of the history's `steps` and `events`, times as they were taken."""
+    """The records that a training's nodes have written: rows of the history's `steps` and `events`, with the times as taken."""
 
     steps: list[dict[str, object]]
     events: list[dict[str, object]]
@@ -257,27 +257,27 @@ class HasSteps(Protocol):
     """A system that trains: what it did, and what it does if nothing disturbs it."""
 
     def trained(self, data: Mapping[str, Path]) -> Trained:
-        """What its nodes have done so far, from the folders that they keep their files in."""
+        """What its nodes have done so far, read from their folders."""
 
     def steps_done(self, data: Mapping[str, Path]) -> int:
-        """How many steps the node that is furthest has done. Takes well under a millisecond: faults wait for it."""
+        """How many steps the furthest node has done. Takes well under a millisecond, because faults wait for it."""
 
     def control(self, steps: int) -> list[dict[str, object]]:
-        """The first steps of an undisturbed training, as rows of the history's `steps`. May take as long as they do."""
+        """The first `steps` steps of an undisturbed training, as rows of the history's `steps`. May take as long as they do."""
 
 
 @runtime_checkable
 class HasReplay(Protocol):
-    """A system whose runs may have no common order of steps: what it is compared with follows from what it did."""
+    """A system whose runs may have no common order of steps, so that each run needs its own control."""
 
     def replay(self, history: History) -> list[dict[str, object]] | None:
-        """The control, as rows of the history's `steps`: what was done, done again by one process in the recorded order.
+        """The control, as rows of the history's `steps`: one process repeats what the run did, in the recorded order.
 
         None if these settings have the usual control.
         """
 
 
 def links_of(system: System) -> list[Link]:
-    """Every directed edge of a system, the clients' first."""
+    """Every link of a system, the clients' first."""
     clients = [Link(source=CLIENT, target=name) for name in system.entries()]
     return clients + [Link(source=node.name, target=peer) for node in system.nodes() for peer in node.peers]

@@ -1,32 +1,32 @@
-"""What a training tells of itself, as rows of the history's `events`: `kind`, and `detail` as JSON.
+"""The events that a training reports, as rows of the history's `events`: `kind`, and `detail` as JSON.
 
-| kind | who tells it, and when | `detail`, beside `"generation": 3` |
+| kind | when it is reported | `detail`, beside `"generation": 3` |
 | --- | --- | --- |
-| `decided` | the coordinator ends a group: why, and about which ranks | `{"about": ["rank1"], "why": "does not answer"}` |
-| `left` | a rank has left its group, as it was asked to | `{"why": "the coordinator asked for it"}` |
-| `lost` | a rank's group has ended in an error | `{"why": "Connection closed by peer"}` |
+| `decided` | the coordinator ends a group: why, and because of which ranks | `{"about": ["rank1"], "why": "does not answer"}` |
+| `left` | a rank has left its group on request | `{"why": "the coordinator asked for it"}` |
+| `lost` | a rank's group has failed with an error | `{"why": "Connection closed by peer"}` |
 | `formed` | the coordinator has formed a group | `{"members": ["rank0", "rank1"], "unanswered": []}` |
-| `alone` | no rank answered the coordinator: there is no group | `{}` |
-| `restored` | a rank has got its state from another one | `{"step": 120, "source": "rank0", "size_bytes": 10240}` |
-| `resumed` | a rank, or a master, goes on from a checkpoint, or from step 0 | `{"step": 100, "of_generation": 2}` |
+| `alone` | no rank answered the coordinator, so there is no group | `{}` |
+| `restored` | a rank has received its state from another one | `{"step": 120, "source": "rank0", "size_bytes": 10240}` |
+| `resumed` | a rank or a master goes on from a checkpoint, or from step 0 | `{"step": 100, "of_generation": 2}` |
 | `step settled` | a rank has done a step that an earlier group had agreed on | `{"step": 120, "of_generation": 2}` |
 | `saved` | a checkpoint is complete | `{"step": 100}` |
 | `not saved` | a checkpoint could not be made | `{"step": 100, "why": "No space left on device"}` |
-| `checkpoint refused` | a checkpoint was found and is not used | `{"step": 100, "file": "every10-1.json", "why": "…"}` |
-| `taken back` | later checkpoints than this are not used: these | `{"step": 100, "withdrawn": [110, 120]}` |
-| `not withdrawn` | they could not be marked so yet | `{"step": 100, "why": "Input/output error"}` |
+| `checkpoint refused` | a checkpoint was found but is not used | `{"step": 100, "file": "every10-1.json", "why": "…"}` |
+| `taken back` | checkpoints later than this one are withdrawn | `{"step": 100, "withdrawn": [110, 120]}` |
+| `not withdrawn` | they could not be marked as withdrawn yet | `{"step": 100, "why": "Input/output error"}` |
 | `accused` | a rank has found others to be wrong | `{"ranks": ["rank1"], "why": "…"}` |
-| `named` | the coordinator takes a rank to be wrong, told by all others | `{"rank": "rank1", "by": ["rank0"], "why": "…"}` |
-| `undecided` | members disagree, and it cannot be told who is right | `{"why": "…"}` |
-| `gradients changed` | these ranks did not get what was sent; it is sent again | `{"step": 120, "ranks": ["rank2"]}` |
-| `suspected` | a shard's gradient may be wrong, and was accepted | `{"step": 120, "shard": 3}` |
-| `work refused` | a worker, or a master, was sent what is out of date | `{"step": 120, "sender": "worker1", "why": "…"}` |
+| `named` | the coordinator considers a rank wrong, by the reports of all others | `{"rank": "rank1", "by": ["rank0"], "why": "…"}` |
+| `undecided` | members disagree, and it is unknown who is right | `{"why": "…"}` |
+| `gradients changed` | these ranks received something else than was sent; it is sent again | `{"step": 120, "ranks": ["rank2"]}` |
+| `suspected` | a shard's gradient may be wrong but was accepted | `{"step": 120, "shard": 3}` |
+| `work refused` | a worker or a master was sent something out of date | `{"step": 120, "sender": "worker1", "why": "…"}` |
 | `stepped down` | a master has heard of a later term | `{"term": 4}` |
-| `membership` | a master took a worker in, or left it out | `{"term": 2, "step": 9, "worker": "worker1", "present": true}` |
+| `membership` | a master has added or removed a worker | `{"term": 2, "step": 9, "worker": "worker1", "present": true}` |
 
-`step` is how many steps were done by then; of work and gradients, the step that they are of. It is null for a checkpoint whose
-manifest cannot be read. A generation is a group of ranks, or a master's term; `membership` has `term` alone. `of_generation` is
-the one that made the checkpoint, if each has its own.
+`step` is the number of steps done by then; for work and gradients, their step. It is null for a checkpoint whose manifest cannot
+be read. A generation is a group of ranks, or a master's term; `membership` has only `term`. `of_generation` is the generation
+that made the checkpoint, if each generation has its own.
 """
 
 from __future__ import annotations

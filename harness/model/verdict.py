@@ -1,4 +1,4 @@
-"""What checkers are, what they find, and what a run comes to."""
+"""Checkers, their verdicts, and the verdict on a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Final, Literal
 from harness.model.history import History
 
 DependencyKind = Literal["ww", "wr", "rw", "rt"]
-"""Wrote before it wrote; wrote what it read; read what it overwrote; was done before it was sent."""
+"""Write before write; write before the read that saw it; read before the write that overwrote it; real time: done before the
+other was sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +25,12 @@ class Dependency:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a checker found. `valid` is None if it cannot decide; `why` is one sentence; `ops` are rows of `history.ops`.
+    """A checker's finding. `valid` is None if it cannot decide; `why` is one sentence; `ops` are rows of `history.ops`.
 
-    What was done before `explained_until_ns` has an order that explains it, and with what was done at that time there is none
-    any more; None if the check does not look for an order.
-    `cycle` holds dependencies that contradict each other: each begins where the one before ends, the first where the last ends.
+    The operations done before `explained_until_ns` have an order that explains them; with the operation done at that time
+    there is none any more. None if the check does not look for an order.
+    `cycle` holds dependencies that contradict each other: each begins where the previous one ends, the first where the last
+    ends.
     """
 
     valid: bool | None
@@ -39,17 +41,17 @@ class Verdict:
 
 
 Checker = Callable[[History], Verdict]
-"""A pure function from what happened to a verdict; its name and the first line of its docstring describe it."""
+"""A pure function from a history to a verdict, described by its name and the first line of its docstring."""
 
 
 RunVerdict = Literal["fail", "unknown", "slo", "pass"]
-"""What a run comes to, the gravest first: wrong behaviour; cannot be told; right, but an SLO was missed; all held."""
+"""The verdict on a run, worst first: wrong behaviour; unknown; right, but an SLO was missed; everything held."""
 
 EXIT_CODES: Final[dict[RunVerdict, int]] = {"fail": 1, "unknown": 4, "slo": 3, "pass": 0}
-"""The gravest first."""
+"""Worst first."""
 
 
 def gravest(verdicts: Iterable[RunVerdict]) -> RunVerdict:
-    """The verdict on several runs together: that of the gravest; "pass" if there are none."""
+    """The verdict on several runs together: the worst one; "pass" if there are none."""
     found = set(verdicts)
     return next((verdict for verdict in EXIT_CODES if verdict in found), "pass")

@@ -1,4 +1,4 @@
-"""What a fault does while its window holds, and how it waits for the window's end."""
+"""Work that a fault does while its window holds, and ways to wait for the window's end."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from harness.model.evidence import Evidence
 T = TypeVar("T")
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, Evidence]]
-"""Goes on until the event is set, and soon after returns what was seen."""
+"""Runs until the event is set, and soon after that returns the evidence."""
 
 
 async def seen_on_each(watches: Iterable[Coroutine[Any, Any, tuple[bool, str]]]) -> Evidence:
-    """Watch several nodes side by side, each for whether the fault acted on it and what was seen; it has to act on all."""
+    """Watch several nodes concurrently. Each watch returns whether the fault acted, and what was seen; it must act on all."""
     seen = await asyncio.gather(*watches)
     return Evidence(acted=all(acted for acted, _ in seen), text="; ".join(text for _, text in seen))
 
 
 async def over_within(over: asyncio.Event, seconds: float) -> bool:
-    """Wait for the end of a window for so long; whether it came."""
+    """Wait up to `seconds` for the end of a window. Returns whether it came."""
     try:
         async with asyncio.timeout(seconds):
             await over.wait()
@@ -31,7 +31,7 @@ async def over_within(over: asyncio.Event, seconds: float) -> bool:
 
 
 async def unless_over(over: asyncio.Event, awaited: Awaitable[T]) -> T | None:
-    """What is awaited; None, and it is cancelled, if the window ends first."""
+    """The awaited result; None if the window ends first, and then the awaitable is cancelled."""
     doing, ending = asyncio.ensure_future(awaited), asyncio.ensure_future(over.wait())
     try:
         await asyncio.wait([doing, ending], return_when=asyncio.FIRST_COMPLETED)

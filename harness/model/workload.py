@@ -1,4 +1,4 @@
-"""What is asked of a system."""
+"""The calls that a drill makes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from harness.model.system import Call
 
 
 class Workload(Protocol):
-    """What is asked: calls drawn from a seeded stream."""
+    """A source of calls, drawn from a seeded random stream."""
 
     def calls(self, random: Random) -> Iterator[Call]:
-        """An endless stream; the same `random` gives the same calls."""
+        """An endless iterator; the same `random` gives the same calls."""
 
 
 @runtime_checkable
 class HasFinalCalls(Protocol):
-    """A workload that asks something once more when all faults are healed, so that losses show."""
+    """A workload with final calls after all faults are healed, so that losses show."""
 
     def final_calls(self) -> Iterable[Call]: ...

@@ -1,4 +1,4 @@
-"""Alarms that ring within tens of microseconds of their time. The timers of an event loop count whole milliseconds."""
+"""Timers that are accurate to tens of microseconds; those of an event loop have a resolution of milliseconds."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class Alarm(Protocol):
     """Calls back once, at or shortly after the time that was set last."""
 
     def set(self, due_ns: int) -> None:
-        """Ring at this time of the monotonic clock, instead of what was set before."""
+        """Ring at this time of the monotonic clock, instead of any time set before."""
 
     def ring_in(self, seconds: float) -> None:
-        """Ring when so much time has passed, instead of what was set before."""
+        """Ring after this long, instead of at any time set before."""
 
     def close(self) -> None:
-        """Ring no more."""
+        """Cancel the alarm and release its timer."""
 
 
 def alarm(loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> Alarm:
-    """The most accurate one that there is: a timerfd on Linux, else the loop's own timer, exact if it is simulated."""
+    """The most accurate alarm available: a timerfd on Linux, else the loop's own timer, which is exact if it is simulated."""
     if sys.platform == "linux":
         try:
             return _TimerFd(loop, ring)
-        except NotImplementedError:  # a simulated loop watches no descriptors, and has a clock of its own
+        except NotImplementedError:  # a simulated loop watches no descriptors and has its own clock
             pass
     return _LoopTimer(loop, ring)
 
@@ -73,7 +73,7 @@ class _TimerFd:
         try:
             os.read(self._fd, 8)
         except BlockingIOError:
-            return  # it was set again between ringing and being read
+            return  # it was set again after it had rung and before this read
         self._ring()
 
 

@@ -1,7 +1,7 @@
-"""What node code is handed, and how it runs: a node is a module with `async def main(node: NodeContext) -> None`.
+"""The context of node code, and how it runs: a node is a module with `async def main(node: NodeContext) -> None`.
 
-Node code takes its time from the running loop, and its wall-clock time, randomness, network and disk from `node`; nothing
-else. So the same code runs on a simulated loop (`harness.simulation`).
+Node code takes monotonic time from the running loop, and wall-clock time, randomness, network and disk only from `node`. So
+the same code runs on a simulated loop (`harness.simulation`).
 """
 
 from __future__ import annotations
@@ -39,25 +39,25 @@ _ERROR_ANSWER: Final = encode_response(_ERROR)
 
 
 class NodePage(msgspec.Struct, frozen=True, kw_only=True):
-    """What every node says of itself at `NODE_PATH`."""
+    """Every node's report about itself at `NODE_PATH`."""
 
     name: str
     pid: int
     time_ns: int
-    """What its wall clock shows."""
+    """The time on its wall clock."""
     tasks: int
-    """Of its event loop, not done."""
+    """Unfinished tasks of its event loop."""
     connections: OpenConnections
     unsettled: dict[str, int] | None = None
-    """What `NodeContext.report_unsettled` tells, without what is nothing; None if the node does not tell."""
+    """The counts of `NodeContext.report_unsettled` that are not 0; None if the node does not report any."""
 
 
 class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a node's process is told, as it travels to the warden. Exactly one of `code` and `command` is set."""
+    """Everything that a node's process needs, as sent to the warden. Exactly one of `code` and `command` is set."""
 
     name: str
     start: int
-    """How often this node was started before in this run; each start has a random stream of its own."""
+    """How often this node was started before in this run; each start has its own random stream."""
     host: str
     port: int
     data: str
@@ -68,47 +68,47 @@ class NodeSpec(msgspec.Struct, frozen=True, kw_only=True):
     setup: str | None = None
     """The module that prepares each start of a foreign program; see `harness.model.system.Node`."""
     internal_port: int | None = None
-    """Where a foreign program listens for other nodes, if not where it does for clients."""
+    """The port on which a foreign program listens for other nodes, if it has a separate one."""
     peers: dict[str, Address] = {}
     config: dict[str, object] = {}
     control: str | None = None
-    """The control page, by which disk and clock are steered; None if no fault can target this node."""
+    """The file of the control page, which steers disk and clock; None if no fault can target this node."""
     clock: str | None = None
-    """The file that says how far a foreign program's clock is from right; None if it is right."""
+    """The file with the error of a foreign program's clock; None if its clock is right."""
     network: str | None = None
-    """The file of the network namespace that it lives in; None for the one that the warden is in."""
+    """The file of its network namespace; None for the warden's."""
     events: str | None = None
-    """The file that gets what the node itself tells of its work; None if that is not recorded."""
+    """The file of the events that the node reports; None if they are not recorded."""
 
 
 class NodeContext:
     """One node, seen from inside its own process."""
 
     def __init__(self, spec: NodeSpec, machine: Machine | None = None) -> None:
-        """On a machine, the real one if none is given."""
+        """Run on `machine`, the real one if none is given."""
         self._machine = machine = machine or RealMachine(_path(spec.control), _path(spec.events))
         self.name = spec.name
         self.listen: Address = (spec.host, spec.port)
         self.peers: Mapping[str, Address] = spec.peers
-        """Where to reach each peer: an address of the fault plane, not the peer's own."""
+        """The address at which to reach each peer: that of its link, not the peer's own."""
         self.random: Random = stream(spec.seed, f"{spec.name}/{spec.start}")
         self.data = Path(spec.data)
         self.disk = Disk(machine.files(self.data))
         self.monotonic_ns: Callable[[], int] = machine.monotonic_ns
-        """The monotonic clock in nanoseconds, the same for all processes of a machine; finer than `clock`."""
+        """The monotonic clock in nanoseconds, shared by all processes of a machine; finer than `clock`."""
         self._config = spec.config
         self._error_debt = 0
         self._unsettled: Callable[[], Mapping[str, int]] | None = None
 
     @property
     def moments(self) -> Moments:
-        """Where it is to stop itself, for its connections to look at."""
+        """The moments at which it stops itself, for its connections to check."""
         return self._machine.control.moments
 
     def shared(self, name: str) -> Disk:
         """A folder that all nodes of the run share, as on a network file system. This node's disk faults act on it.
 
-        Only what this node itself writes there is known to be on the disk, or not.
+        Whether data there is durable is tracked only for this node's own writes.
         """
         return Disk(self._machine.files(self.data.parent.parent / "shared" / name))
 
@@ -117,57 +117,58 @@ class NodeContext:
         return msgspec.convert(self._config, kind)
 
     def clock(self) -> float:
-        """Seconds of the loop's monotonic clock: for how long something took, and for timers. It is always right."""
+        """Seconds of the loop's monotonic clock, for durations and timers. It is always right."""
         return asyncio.get_running_loop().time()
 
     def time(self) -> float:
-        """Seconds since 1970 by this node's own wall clock, which may be wrong, run fast or slow, and jump either way."""
+        """Seconds since 1970 by this node's wall clock, which may be wrong, run fast or slow, and jump either way."""
         self._machine.control.count(Counter.CLOCK_READS)
         return self._time_ns() / 1e9
 
     def log(self, text: str) -> None:
-        """A line in the node's log file."""
+        """Write a line to the node's log file."""
         self._machine.write_log(f"{self.clock():.3f} {self.name}: {text}")
 
     def event(self, kind: str, detail: object) -> None:
-        """Tell of something that just happened inside the node: a row of the history's `events`, `detail` as JSON.
+        """Report something that just happened inside the node: a row of the history's `events`, with `detail` as JSON.
 
-        For checkers that look inside a system, such as those of `harness.model.consensus_events`. Told at once, so that it is
-        there even if the node is killed in the next moment.
+        It is for checkers that look inside a system, such as those of `harness.model.consensus_events`. The event is written at
+        once, so it survives even if the node is killed right after.
         """
         self._machine.write_event(self.monotonic_ns(), kind, detail)
 
     @property
     def memory_watched(self) -> bool:
-        """Whether a fault waits for what `computed` tells. Where telling costs something, it need not be told otherwise."""
+        """Whether a fault waits for `computed`. If calling it is costly, do so only when this is true."""
         return self._machine.control.memory.armed
 
     def computed(self, name: str, contents: Sequence[memoryview]) -> None:
-        """Say that this has just been computed, or is kept: a fault may flip bits of it (`harness.model.flips`).
+        """Report a value that was just computed or is kept in memory, so that a fault can flip bits of it (see `Flips`).
 
-        `contents` are bytes that may be written to, all together what has the name, such as "gradient". Each flip is an event,
-        `bit_flipped`, told before this returns. Costs next to nothing while there is no such fault.
+        `contents` are writable buffers that together hold the value called `name`, such as "gradient". Each flip is reported as
+        an event, `bit_flipped`, before this returns. Costs next to nothing while there is no such fault.
         """
         for flipped in self._machine.control.memory.passes(name, contents):
             self.event("bit_flipped", {"of": name, **flipped._asdict()})
 
     def pacer(self) -> Pacer:
-        """Sleeps until exact times of `monotonic_ns`; the loop's own timers count in milliseconds."""
+        """A pacer that sleeps until exact times of `monotonic_ns`; the loop's own timers have millisecond resolution."""
         return self._machine.pacer()
 
     def show(self, state: Callable[[], object]) -> None:
-        """Say how to look at the node's state: in a simulation, its system's invariant does (`harness.model.simulated`)."""
+        """Register a function that returns the node's state, for the system's invariant in simulation
+        (`harness.model.simulated`)."""
         self._machine.show(state)
 
     def settle(self) -> None:
-        """Collect garbage now, and never look again at what is left: a later collection of it would be seen as latency."""
+        """Collect garbage now and freeze what is left: collecting it later would show as latency."""
         self._machine.settle()
 
     def report_unsettled(self, tell: Callable[[], Mapping[str, int]]) -> None:
-        """Have it said at `/-/node` what must come to nothing once nothing is asked and no fault holds, as counts by name.
+        """Register counts, by name, that must return to 0 once there are no requests and no faults; `/-/node` shows them.
 
-        Such as operations under way, requests that wait, peers that are left out of service. The check `all_settled` asks
-        for it at the end of a run.
+        Examples are pending operations, waiting requests, and peers out of service. The check `all_settled` reads them at the
+        end of a run.
         """
         self._unsettled = tell
 
@@ -180,14 +181,14 @@ class NodeContext:
         await self._serve(await listen(self._identified(handler), self.listen, self.log))
 
     def connection(self, handler: Handler) -> asyncio.Protocol:
-        """As `serve`, for one connection that the node has accepted itself: it speaks something else on its address, too."""
+        """As `serve`, for one connection that the node accepted itself, because it also speaks another protocol there."""
         return connection(self._identified(handler), self.log)
 
     async def serve_batches(self, handler: BatchHandler) -> None:
-        """As `serve`, for a handler that takes the requests of one read together: see `harness.http.batched_server`."""
+        """As `serve`, for a handler that takes all requests of one read together: see `harness.http.batched_server`."""
 
         def handle(batch: RequestBatch) -> None:
-            erring = self._machine.control[Setting.ERRORS_PERMILLE] > 0  # asked once a batch: this is the hot path
+            erring = self._machine.control[Setting.ERRORS_PERMILLE] > 0  # read once per batch: this is the hot path
             for message in batch.messages:
                 if message.head.path == NODE_PATH:
                     message.answer = encode_response(self._identity())
@@ -206,7 +207,7 @@ class NodeContext:
         return handle
 
     def _errs(self) -> bool:
-        """Whether this request is to be answered 500: so many of a thousand, evenly."""
+        """Whether to answer this request with 500: `ERRORS_PERMILLE` of a thousand requests, evenly spaced."""
         permille = self._machine.control[Setting.ERRORS_PERMILLE]
         if not permille:
             return False

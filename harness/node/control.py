@@ -1,10 +1,10 @@
-"""A node's control page: a small file that the node and the harness both map, so that disk and clock are steered from outside.
+"""A node's control page: a small file that the node and the harness both map, so that the harness can steer disk and clock.
 
-The harness writes settings; the node's storage and clock read them at every use, and count what they did, which is the
-evidence. The page is a file's, not a process's: what the node has written there outlives it. Node code knows nothing of it.
+The harness writes settings. The node's storage and clock read them at every use and count what they did, which is the evidence.
+The page belongs to a file, not to a process, so it outlives the node. Node code does not see it.
 
-It is an array of 64-bit words, and either side writes a word whole. What needs several words is complete before the word that
-says so is set.
+It is an array of 64-bit words, and each side writes a word atomically. A record of several words is complete before the word
+that makes it valid is set.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _MEMORY_AT: Final = _MOMENTS_AT + moments.WORDS
 _WORDS: Final = _MEMORY_AT + memory.WORDS
 
 ALL: Final = 2**63 - 1
-"""The synced length of a file that is on the disk whole, whatever its length."""
+"""The synced length of a file that is durable as a whole, whatever its length."""
 
 
 class ControlPage:
-    """The page, from either side. `path` is a file that `create` has made; None gives a private page.
+    """The page, from either side. `path` is a file made by `create`; None gives a private page.
 
-    `stop` is how the node that has it stops itself.
+    `stop` is how the node stops itself.
     """
 
     def __init__(self, path: Path | None = None, stop: Callable[[], None] = moments.stop_self) -> None:
@@ -53,7 +53,7 @@ class ControlPage:
 
     @classmethod
     def create(cls, path: Path) -> ControlPage:
-        """A new page in health, in a new file; a process that has mapped an old one of that name keeps it."""
+        """A new page with no faults, in a new file; a process that has mapped an old file of that name keeps the old one."""
         path.unlink(missing_ok=True)
         with path.open("xb") as file:
             os.truncate(file.fileno(), _WORDS * _WORD)
@@ -71,7 +71,7 @@ class ControlPage:
     # ----------------------------------------------------------------------------------------------------------- clock
 
     def set_term(self, slot: int, term: Term) -> None:
-        """Have the clock deviate by one more term."""
+        """Add one more term to the clock's error."""
         at = _TERMS_AT + slot * 5
         for offset, value in enumerate(term, start=1):
             self._words[at + offset] = value
@@ -85,7 +85,7 @@ class ControlPage:
         return next((slot for slot in range(_TERMS) if not self._words[_TERMS_AT + slot * 5]), None)
 
     def deviation_ns(self, now_ns: int) -> int:
-        """How far the node's clock is from the right time at `now_ns` of the monotonic clock."""
+        """The error of the node's clock at `now_ns` of the monotonic clock."""
         words, total_ns = self._words, 0
         for at in range(_TERMS_AT, _TERMS_AT + _TERMS * 5, 5):
             if words[at]:
@@ -95,7 +95,7 @@ class ControlPage:
     # ----------------------------------------------------------------------------------------------------------- files
 
     def track(self, name: str, length: int) -> TrackedFile | None:
-        """A file's entry; one that is new here is taken to be on the disk at its present length. None: there is no room."""
+        """A file's entry; a new entry counts as durable up to `length`. None if there is no room."""
         encoded = os.fsencode(name)
         for at, other in self._entries():
             if other == encoded:
@@ -111,7 +111,7 @@ class ControlPage:
         return TrackedFile(self._words, free)
 
     def tracked(self) -> list[Tracked]:
-        """What is known of every file on the page."""
+        """Every file on the page."""
         return [TrackedFile(self._words, at).seen(os.fsdecode(name)) for at, name in self._entries()]
 
     def _entries(self) -> Iterator[tuple[int, bytes]]:
@@ -126,7 +126,7 @@ class ControlPage:
 
 
 class TrackedFile:
-    """One file's entry on the page, as the node keeps it up to date."""
+    """One file's entry on the page, which the node keeps up to date."""
 
     def __init__(self, words: memoryview[int], at: int) -> None:
         self._words = words
@@ -141,24 +141,24 @@ class TrackedFile:
         self._words[self._at + 1] = length
 
     def replaced(self) -> None:
-        """Another file takes its place, which is on the disk whole."""
+        """Note that another file, durable as a whole, takes its place."""
         self.synced_bytes = ALL
         self._words[self._at + 2] = 0
 
     def sync_failed(self, length: int) -> None:
-        """What was not synced never will be: the kernel takes it for written (Rebello et al., USENIX ATC 2020, section 3)."""
+        """Note that unsynced data is lost: the kernel marks it as written (Rebello et al., USENIX ATC 2020, section 3)."""
         words, at, begin = self._words, self._at, self.synced_bytes
         if begin < length:
             number = words[at + 2]
             if number and words[at + 2 + 2 * number] == begin:
                 words[at + 2 + 2 * number] = length
-            elif number < _HOLES:  # with no room for it, the file system happened to write this one
+            elif number < _HOLES:  # if there is no room, pretend that the file system has written this part
                 words[at + 3 + 2 * number], words[at + 4 + 2 * number] = begin, length
                 words[at + 2] = number + 1
             self.synced_bytes = length
 
     def cut(self, length: int) -> None:
-        """The file was cut to this length."""
+        """Note that the file was truncated to this length."""
         words, at = self._words, self._at
         self.synced_bytes = min(self.synced_bytes, length)
         kept = [(begin, min(end, length)) for begin, end in self.seen("").holes if begin < length]

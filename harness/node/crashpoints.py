@@ -1,14 +1,14 @@
-"""Every crash that an operation on a disk can meet, one by one, and what each may leave behind.
+"""Enumerate every crash that a disk operation can meet, and the disks that each crash may leave behind.
 
     for crash in crash_points(operation):
         assert all_is_well(crash.disk())
 
-`operation` is run on an empty disk in memory, dying in its first file operation; again, dying in its second; and so on until it
-runs to its end. Each death leaves several disks, since a file system promises little: what was not synced may be there, or
-not, or a beginning of it, file by file; new names may have reached the disk before the content, or not at all.
+`operation` runs on an empty disk in memory and dies in its first file operation; then it runs again and dies in its second; and
+so on until it runs to its end. Each death leaves several disks, because a file system promises little: data that was not synced
+may be there, or missing, or cut short, file by file; new names may reach the disk before the content, or not at all.
 
-After Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014. Left out is that of several names changed since the
-folder was last synced some reach the disk and others do not, and that the end of a file does and its middle does not.
+After Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014. Two cases are left out: that only some of the names
+changed since the last sync of the folder reach the disk, and that the end of a file reaches it but the middle does not.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from harness.node.disk import Disk
 
 
 class Crashed(SystemExit):
-    """The node dies here. Like the end of a process, it passes an event loop and every `except Exception`."""
+    """The node dies here. Like a process's exit, it passes through an event loop and every `except Exception`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CrashPoint:
-    """One death and one thing it may leave: `files` by name."""
+    """One death and one disk that it may leave: `files` by name."""
 
     number: int
-    """How many file operations were begun."""
+    """How many file operations had begun."""
     at: str
-    """The last of them: "sync log"."""
+    """The last file operation: "sync log"."""
     files: Mapping[str, bytes]
 
     def disk(self) -> Disk:
-        """What the node finds when it starts again. Every call gives a disk of its own."""
+        """The disk that the node finds when it restarts; a new copy at each call."""
         return Disk(MemoryFiles(self.files))
 
 
 def crash_points(operation: Callable[[Disk], object], before: Mapping[str, bytes] | None = None) -> Iterator[CrashPoint]:
-    """Every crash of an operation that starts with the files `before`, and at last its end, crashed right after.
+    """Every crash of an operation that starts with the files `before`, and finally a crash right after its end.
 
-    The operation is called once for each death, and must do the same each time. A crash is yielded before the next call, so
-    what the operation has noted elsewhere (what it has acknowledged) can be compared with what is left.
+    The operation is called once for each death and must do the same each time. A crash is yielded before the next call, so the
+    operation can note elsewhere what it has acknowledged, and a test can compare that with what is left.
     """
     number = 0
     while True:
@@ -63,15 +63,15 @@ def crash_points(operation: Callable[[Disk], object], before: Mapping[str, bytes
 
 
 class _Content:
-    """A file's content, whatever its name: as written, and as it is on the disk."""
+    """A file's content, whatever its name: as written, and as synced."""
 
     def __init__(self, data: bytes = b"") -> None:
         self.data = data
         self.synced = data
 
     def survivors(self) -> list[bytes]:
-        """What a crash may leave: all, nothing of what was not synced, and its first byte, its half, or all but its last."""
-        if not self.data.startswith(self.synced):  # it was cut, which may not have reached the disk
+        """What a crash may leave of the unsynced part: all of it, nothing, its first byte, half, or all but its last byte."""
+        if not self.data.startswith(self.synced):  # it was truncated, which may not have reached the disk
             return [self.data, self.synced]
         begin, end = len(self.synced), len(self.data)
         cuts = (end, begin, min(begin + 1, end), (begin + end) // 2, max(end - 1, begin))
@@ -79,7 +79,7 @@ class _Content:
 
 
 class MemoryFiles:
-    """File operations on a folder in memory, which dies in the `dies_at`-th operation that changes or syncs something."""
+    """File operations on a folder in memory; the `dies_at`-th operation that changes or syncs something raises `Crashed`."""
 
     def __init__(self, files: Mapping[str, bytes] | None = None, *, dies_at: int | None = None) -> None:
         self.begun = 0
@@ -98,7 +98,7 @@ class MemoryFiles:
     def map(self, name: str) -> memoryview:
         if name not in self._names:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-        return memoryview(self._names[name].data)  # no other code changes it
+        return memoryview(self._names[name].data)  # `data` is immutable, so the view never changes
 
     def size(self, name: str) -> int | None:
         content = self._names.get(name)
@@ -117,7 +117,7 @@ class MemoryFiles:
         self._end(dies)
 
     def sync(self, name: str) -> None:
-        self._end(self._begin(f"sync {name}"))  # a crash in the middle of it: nothing is promised yet
+        self._end(self._begin(f"sync {name}"))  # a crash during a sync promises nothing yet
         content = self._names[name]
         content.synced = content.data
 
@@ -131,7 +131,7 @@ class MemoryFiles:
         self._synced_names = dict(self._names)
 
     def survivors(self) -> list[dict[str, bytes]]:
-        """What a crash at this moment may leave, each only once."""
+        """The distinct disks that a crash at this moment may leave."""
         found: list[dict[str, bytes]] = []
         for names in (self._names, self._synced_names):
             for contents in itertools.product(*(content.survivors() for content in names.values())):

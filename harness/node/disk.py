@@ -1,4 +1,4 @@
-"""The storage of a node: everything a node keeps goes through here, so that a disk can be made to fail from outside."""
+"""The storage of a node. Everything that a node keeps goes through here, so that the harness can make the disk fail."""
 
 from __future__ import annotations
 
@@ -10,54 +10,54 @@ from harness.node.files import FileOperations, Files
 
 
 class Disk:
-    """Files in one folder, by plain name. What `sync` or `replace` has returned for survives a power loss.
+    """Files in one folder, by plain name. Data survives a power loss once `sync` or `replace` has returned.
 
-    Calls block the node's loop: a node gathers what it has to write and syncs once for many (group commit). All raise `OSError`
-    if the disk does not do what was asked: an `append` has then changed nothing; after a `sync` it is not known what is
-    on the disk, and a later `sync` does not tell; after a `replace` the file is the old one or the new one.
+    Calls block the node's loop, so a node collects its writes and syncs once for many (group commit). All methods raise
+    `OSError` on failure. After a failed `append` nothing has changed. After a failed `sync` it is unknown what is durable, and
+    a later `sync` does not tell. After a failed `replace` the file is the old one or the new one.
     """
 
     def __init__(self, at: Path | FileOperations) -> None:
-        """In a folder, which is made if it is missing, or on file operations of another kind."""
+        """Use a folder, which is created if missing, or other file operations."""
         self._files: FileOperations = Files(at) if isinstance(at, Path) else at
         self._lengths: dict[str, int] = {}
         self._unnamed: set[str] = set()
-        """Files whose names may not be on the disk yet: the folder is synced before anything is appended to them."""
+        """Files whose names may not be durable yet: the folder is synced before anything is appended to them."""
 
     def names(self) -> list[str]:
-        """The files there are, sorted."""
+        """All files, sorted."""
         return sorted(name for name in self._files.names() if not name.endswith(PARTIAL))
 
     def read(self, name: str) -> bytes | None:
-        """A whole file, or None if there is none. What was not synced may be in it, and be gone after a power loss."""
+        """A whole file, or None if there is none. It may include unsynced data, which a power loss would take away."""
         return self._files.read(_checked(name))
 
     def map(self, name: str) -> memoryview:
-        """A whole file as memory that is shared with it and not to be written to: it shows what the file holds at any moment.
+        """A whole file as read-only memory that is shared with it, so it shows later changes of the file.
 
-        Of a file that is replaced it keeps the old content; one that is cut short ends the process that reads on. Raises
-        `FileNotFoundError` if there is none.
+        If the file is replaced, the memory keeps the old content. If the file is truncated, reading past its end kills the
+        process. Raises `FileNotFoundError` if there is no such file.
         """
         return self._files.map(_checked(name))
 
     def append(self, name: str, data: bytes) -> None:
-        """Write at a file's end; it is created if it is missing. Not yet on the disk: see `sync`."""
+        """Write at a file's end, creating it if it is missing. Not durable until `sync`."""
         if name not in self._lengths:
             self._open(_checked(name))
         try:
             self._files.append(name, data)
         except OSError:
-            self._files.truncate(name, self._lengths[name])  # a part may have been written: nothing may be appended to that
+            self._files.truncate(name, self._lengths[name])  # a part may have been written, and must not be appended to
             raise
         self._lengths[name] += len(data)
 
     def sync(self, name: str) -> None:
-        """Return when all of the file is on the disk, also what was there before this node's start."""
+        """Return when the whole file is durable, including what was there before this node's start."""
         if name in self._lengths or self._files.size(_checked(name)) is not None:
             self._files.sync(name)
 
     def replace(self, name: str, data: bytes) -> None:
-        """Put a whole file in place of another, atomically; on the disk when this returns."""
+        """Replace a whole file atomically. The new one is durable when this returns."""
         partial = _checked(name) + PARTIAL
         self._lengths.pop(name, None)
         self._files.truncate(partial, 0)
@@ -84,5 +84,5 @@ class Disk:
 
 def _checked(name: str) -> str:
     if not name or name != os.path.basename(name) or name.startswith(".") or name.endswith(PARTIAL):  # noqa: PTH119
-        raise ValueError(f"a file of a node's disk has a plain name that does not end in {PARTIAL}; this is {name!r}")
+        raise ValueError(f"a file of a node's disk needs a plain name that does not end in {PARTIAL}, not {name!r}")
     return name

@@ -1,4 +1,4 @@
-"""What a node tells of its own work, on its way from its process to the history: a file with a line for each event."""
+"""The file through which a node's events get from its process to the history: one line per event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 
 class NodeEvent(msgspec.Struct, frozen=True, array_like=True):
-    """One event: when it was by the monotonic clock, what happened, and its details as JSON."""
+    """One event: its time on the monotonic clock, what happened, and details as JSON."""
 
     at_ns: int
     kind: str
@@ -18,10 +18,10 @@ class NodeEvent(msgspec.Struct, frozen=True, array_like=True):
 
 
 class EventFile:
-    """Where a node's process writes its events. Each is in the kernel's hands when `write` returns, so it outlives SIGKILL."""
+    """Writes a node's events. The kernel has the event when `write` returns, so it survives SIGKILL."""
 
     def __init__(self, path: Path) -> None:
-        """The file is made when there is something to tell."""
+        """The file is created with the first event."""
         self._path = path
         self._descriptor: int | None = None
 
@@ -33,7 +33,7 @@ class EventFile:
 
 
 def read_events(path: Path) -> Iterator[NodeEvent]:
-    """The events of all starts of a node, oldest first; none if it told of none. A line that has no end yet is left out."""
+    """The events of all starts of a node, oldest first. An incomplete last line is left out."""
     if path.exists():
         *lines, _ = path.read_bytes().split(b"\n")
         decode = msgspec.json.Decoder(NodeEvent).decode

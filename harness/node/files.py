@@ -1,4 +1,4 @@
-"""The file operations that a node's disk is made of: the real ones, and the same under a control page."""
+"""The file operations under a node's disk: the real ones, and a wrapper that a control page steers."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from harness.node.control import ALL, ControlPage, TrackedFile
 
 
 class FileOperations(Protocol):
-    """What a disk does to the files of one folder, by name. Each may raise `OSError`, and a crash may come between any two."""
+    """Operations on the files of one folder, by name. Each may raise `OSError`, and a crash may come between any two."""
 
     def names(self) -> list[str]:
-        """Every file, in no order."""
+        """Every file, in no particular order."""
 
     def read(self, name: str) -> bytes | None:
         """A whole file, or None if there is none."""
 
     def map(self, name: str) -> memoryview:
-        """A whole file as it lies on the disk; see `Disk.map`."""
+        """A whole file as shared memory; see `Disk.map`."""
 
     def size(self, name: str) -> int | None:
         """A file's length, or None if there is none."""
 
     def append(self, name: str, data: bytes) -> None:
-        """Write at the end of a file, made if it is missing; after an error, or a crash, a part may have been written."""
+        """Write at the end of a file, creating it if it is missing. An error or a crash may leave a part written."""
 
     def truncate(self, name: str, length: int) -> None:
-        """Cut a file to a length, or make an empty one if it is missing."""
+        """Truncate a file to a length, or create an empty one if it is missing."""
 
     def sync(self, name: str) -> None:
-        """Return when the file's content is on the disk."""
+        """Return when the file's content is durable."""
 
     def rename(self, name: str, new: str) -> None:
-        """Give a file a new name, in place of the file that had it."""
+        """Rename a file, replacing any file that has the new name."""
 
     def sync_folder(self) -> None:
-        """Return when the files' names are on the disk."""
+        """Return when the files' names are durable."""
 
 
 class Files:
-    """The files of a real folder, made if it is missing."""
+    """The files of a real folder, which is created if it is missing."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -66,7 +66,7 @@ class Files:
     def map(self, name: str) -> memoryview:
         with (self._root / name).open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
-                return memoryview(b"")  # nothing cannot be mapped
+                return memoryview(b"")  # an empty file cannot be mapped
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
     def size(self, name: str) -> int | None:
@@ -112,10 +112,10 @@ class Files:
 
 
 class SteeredFiles:
-    """File operations that go wrong as the control page says, and keep count there of what is on the disk."""
+    """File operations that fail as the control page says, and record there which part of each file is durable."""
 
     def __init__(self, files: FileOperations, page: ControlPage, sleep: Callable[[float], None] = time.sleep) -> None:
-        """`sleep` blocks for so many seconds."""
+        """`sleep` blocks for a number of seconds."""
         self._files = files
         self._page = page
         self._sleep = sleep
@@ -169,7 +169,7 @@ class SteeredFiles:
         self._page.moments.passes(Event.RENAMING, new)
         tracked = self._track(new)
         if tracked is not None:
-            # Before the rename: a crash in between leaves the old file as it is, which is as good as any other outcome.
+            # Before the rename: if a crash comes in between, the old file simply counts as durable.
             tracked.replaced()
         self._files.rename(name, new)
         for gone in (name, new):

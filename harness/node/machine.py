@@ -1,6 +1,6 @@
-"""What a node has of its machine besides its event loop: clocks, files, exact timers, a log, a process.
+"""What a node uses of its machine besides the event loop: clocks, files, exact timers, a log, a process.
 
-`NodeContext` passes it on to node code. The real machine is here; `harness.simulation` has another one.
+`NodeContext` passes it on to node code. The real machine is here; `harness.simulation` has a simulated one.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Pacer(Protocol):
     """Sleeps until exact times of the monotonic clock."""
 
     async def sleep_until(self, at_ns: int) -> None:
-        """Return at `at_ns`, at once if that is past."""
+        """Return at `at_ns`, or at once if that is past."""
 
     def wake_all(self) -> None:
-        """Have everybody who sleeps return now."""
+        """Make every sleeper return now."""
 
     def close(self) -> None: ...
 
@@ -35,14 +35,14 @@ class Machine(Protocol):
     """The machine of one start of a node."""
 
     control: ControlPage
-    """The page by which its disk and its clock are steered."""
+    """The page that steers its disk and its clock."""
     pid: int
 
     def monotonic_ns(self) -> int:
         """The monotonic clock."""
 
     def time_ns(self) -> int:
-        """A wall clock that is right: nanoseconds since 1970."""
+        """A correct wall clock: nanoseconds since 1970."""
 
     def files(self, folder: Path) -> FileOperations:
         """The files of a folder, steered by the control page."""
@@ -51,16 +51,16 @@ class Machine(Protocol):
         """A pacer for the running loop."""
 
     def settle(self) -> None:
-        """Collect garbage now, and never look again at what is left."""
+        """Collect garbage now and freeze what is left."""
 
     def write_log(self, line: str) -> None:
-        """A line in the node's log."""
+        """Write a line to the node's log."""
 
     def write_event(self, at_ns: int, kind: str, detail: object) -> None:
-        """A row of the history's `events`, at a time of the monotonic clock."""
+        """Write a row of the history's `events`, at a time of the monotonic clock."""
 
     def show(self, state: Callable[[], object]) -> None:
-        """Let whoever looks at the node from outside ask for its state."""
+        """Register a function that returns the node's state, for observers outside."""
 
 
 class RealMachine:
@@ -70,7 +70,7 @@ class RealMachine:
     time_ns = staticmethod(time.time_ns)
 
     def __init__(self, control: Path | None, events: Path | None = None) -> None:
-        """The files of the control page, None if no fault can target this node, and of events, None to drop them."""
+        """`control`: the control page's file, None if no fault can target this node. `events`: None drops all events."""
         self.control = ControlPage(control)
         self.pid = os.getpid()
         self._events = EventFile(events) if events else None
@@ -93,4 +93,4 @@ class RealMachine:
             self._events.write(at_ns, kind, detail)
 
     def show(self, state: Callable[[], object]) -> None:
-        """Nobody sees into another process."""
+        """Does nothing: no observer sees into another process."""

@@ -1,4 +1,4 @@
-"""Where bits of a node's memory are to flip: slots on its control page in which the harness asks for it, from both sides."""
+"""Bit flips in a node's memory: the slots of its control page in which the harness asks for them, from both sides."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _SLOT_WORDS: Final = _MATCH + name_match.WORDS
 _ANY: Final = -1
 _SEED_BITS: Final = 62
 WORDS: Final = 1 + _SLOTS * _SLOT_WORDS
-"""The first one counts the slots in use, so that a node need look no further while there is none."""
+"""The first word counts the slots in use, so that a node need not check the others while it is 0."""
 
 
 class Memory:
-    """The slots, which are `WORDS` 64-bit words from `at` on. The harness fills a slot and sets `_ARMED` last."""
+    """The slots: `WORDS` 64-bit words from `at` on. The harness fills a slot and sets `_ARMED` last."""
 
     def __init__(self, words: memoryview[int], at: int) -> None:
         self._words = words
@@ -28,7 +28,7 @@ class Memory:
     # -------------------------------------------------------------------------------------------------------- harness
 
     def arm(self, flips: Flips) -> int | None:
-        """Have bits flipped from now on. Returns the slot, None if all are in use."""
+        """Flip bits from now on. Returns the slot, None if all are in use."""
         words = self._words
         slot = next((slot for slot in self._slots() if not words[slot + _ARMED]), None)
         if slot is None:
@@ -44,14 +44,14 @@ class Memory:
         return slot
 
     def seen(self, slot: int) -> Seen:
-        """What came of it so far."""
+        """The flips of a slot so far."""
         words = self._words
         hit = words[slot + _HIT]
         last = Flipped(words[slot + _LAST_AT], words[slot + _LAST_BEFORE], words[slot + _LAST_AFTER]) if hit else None
         return Seen(words[slot + _PASSED], hit, last)
 
     def disarm(self, slot: int) -> None:
-        """Flip no more there. What was flipped stays so."""
+        """Stop flipping for this slot. Flipped bits stay flipped."""
         self._words[slot + _ARMED] = 0
         self._words[self._at] -= 1
 
@@ -63,9 +63,9 @@ class Memory:
         return self._words[self._at] > 0
 
     def passes(self, name: str, contents: Sequence[memoryview]) -> list[Flipped]:
-        """The node has just computed this, or keeps it: flip bits of it if a slot asks for it; what was flipped.
+        """Flip bits of a value that the node has just computed or keeps, if a slot asks for it. Returns the flips.
 
-        `contents` are bytes that may be written to, all together what has the name; offsets count through them.
+        `contents` are writable buffers that together hold the value; offsets count through all of them.
         """
         flipped: list[Flipped] = []
         words = self._words
@@ -80,7 +80,7 @@ class Memory:
         return flipped
 
     def _places(self, slot: int, contents: Sequence[memoryview]) -> Iterator[tuple[int, int]]:
-        """Where bits flip this time: a byte's offset in all the contents, and a mask."""
+        """The bits to flip this time: a byte's offset in all the contents, and a mask."""
         words = self._words
         numbers = sum(map(len, contents)) * 8 // NUMBER_BITS
         random, bit = Random(f"{words[slot + _SEED]}/{words[slot + _HIT]}"), words[slot + _BIT]

@@ -1,4 +1,4 @@
-"""Where a node is to stop itself: the slots on its control page in which the harness asks for it, from both sides."""
+"""Moments at which a node stops itself: the slots of its control page in which the harness asks for them, from both sides."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SLOTS: Final = 4
 _EVENT, _LEFT, _SEEN, _MATCH = range(4)
 _SLOT_WORDS: Final = _MATCH + name_match.WORDS
 _OF_THE_HARNESS: Final = "/-/"
-"""Pages by which the harness looks after the node; they are none of its work."""
+"""The prefix of the harness's own requests, which are not part of the node's work."""
 WORDS: Final = 1 + _SLOTS * _SLOT_WORDS
-"""The first one counts the slots in use, so that a node need look no further while there is none."""
+"""The first word counts the slots in use, so that a node need not check the others while it is 0."""
 
 
 def stop_self() -> None:
@@ -25,9 +25,9 @@ def stop_self() -> None:
 
 
 class Moments:
-    """The slots, which are `WORDS` 64-bit words from `at` on.
+    """The slots: `WORDS` 64-bit words from `at` on.
 
-    The harness fills a slot and writes its event last; the node counts `_LEFT` down and stops itself when that comes to 0.
+    The harness fills a slot and writes its event last. The node counts `_LEFT` down and stops itself when it reaches 0.
     """
 
     def __init__(self, words: memoryview[int], at: int, stop: Callable[[], None]) -> None:
@@ -38,7 +38,7 @@ class Moments:
     # -------------------------------------------------------------------------------------------------------- harness
 
     def arm(self, moment: Moment) -> int | None:
-        """Have the node stop itself once, at this moment. Returns the slot, None if all are in use."""
+        """Make the node stop itself once, at this moment. Returns the slot, None if all are in use."""
         words = self._words
         slot = next((slot for slot in self._slots() if not words[slot + _EVENT]), None)
         if slot is None:
@@ -50,7 +50,7 @@ class Moments:
         return slot
 
     def reached(self, slot: int) -> bool:
-        """Whether the node has stopped itself there, or is about to."""
+        """Whether the node has stopped itself for this slot, or is about to."""
         return self._words[slot + _LEFT] <= 0
 
     def seen(self, slot: int) -> int:
@@ -58,7 +58,7 @@ class Moments:
         return self._words[slot + _SEEN]
 
     def disarm(self, slot: int) -> None:
-        """Wait for it no more. A node that has stopped itself stays stopped."""
+        """Free the slot. A node that has stopped itself stays stopped."""
         self._words[slot + _EVENT] = 0
         self._words[self._at] -= 1
 
@@ -70,7 +70,7 @@ class Moments:
         return self._words[self._at] > 0
 
     def passes(self, event: Event, what: str) -> None:
-        """The node does this now: stop if a slot asks for it."""
+        """Note that the node does this now, and stop it if a slot asks for that."""
         words = self._words
         if not words[self._at] or what.startswith(_OF_THE_HARNESS):
             return

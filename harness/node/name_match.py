@@ -1,4 +1,4 @@
-"""How a name begins, in words of a control page: the number of its bytes, then the bytes."""
+"""A prefix of a name, in words of a control page: the number of its bytes, then the bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WORDS: Final = 1 + MATCH_BYTES // _BYTES_A_WORD
 
 
 def put(words: memoryview[int], at: int, match: str) -> None:
-    """Write it there."""
+    """Write the prefix `match` at the word `at`."""
     encoded = match.encode()
     words[at] = len(encoded)
     padded = encoded.ljust(MATCH_BYTES, b"\0")
@@ -21,5 +21,5 @@ def put(words: memoryview[int], at: int, match: str) -> None:
 
 
 def matches(words: memoryview[int], at: int, name: str) -> bool:
-    """Whether a name begins as it says there."""
+    """Whether a name begins with the prefix at the word `at`."""
     return name.encode().startswith(words[at + 1 : at + WORDS].tobytes()[: words[at]])

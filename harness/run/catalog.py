@@ -1,4 +1,4 @@
-"""What there is of each noun. A folder is its own registry: files in it are found, nothing is listed by hand."""
+"""The drills, systems, workloads, faults and checkers that exist. A folder is its own registry; nothing is listed by hand."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ class Entry:
     name: str
     title: str
     module: str = ""
-    """Where it is imported from, if it is imported."""
+    """The module that it is imported from; "" if it is not imported."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedDrill:
-    """A drill as it was found: its name is its path in the drills folder, its title the first line of its docstring."""
+    """A drill that was found. Its name is its path in the drills folder, its title the first line of its docstring."""
 
     name: str
     title: str
     drill: Drill
     again: str
-    """What finds it again from here: its name, or its file if that is not in a folder that is searched."""
+    """What finds it again from here: its name, or its file if no searched folder has it."""
 
 
 # -------------------------------------------------------------------------------------------------------------- drills
@@ -76,7 +76,7 @@ def _drill_roots() -> list[Path]:
 
 
 def _drill_file(name: str) -> Path | None:
-    """`drill_files().get(name)`, without a look at all the others."""
+    """The same as `drill_files().get(name)`, without listing all drills."""
     plain = PurePosixPath(name)
     if plain.is_absolute() or ".." in plain.parts or plain.as_posix() != name:
         return None
@@ -85,7 +85,7 @@ def _drill_file(name: str) -> Path | None:
 
 
 def drill_names(suite: str) -> list[str]:
-    """The drills of a suite: one folder of drills, or one drill. Raises `UsageError` if there is none of that name."""
+    """The drills of a suite: a folder of drills, or a single drill. Raises `UsageError` if there is no such suite."""
     names = [name for name in drill_files() if name == suite or name.startswith(f"{suite}/")]
     if not names:
         raise UsageError(_no_such("suite or drill", suite, [*dict.fromkeys(name.split("/")[0] for name in drill_files())]))
@@ -93,7 +93,7 @@ def drill_names(suite: str) -> list[str]:
 
 
 def drill_entries() -> list[Entry]:
-    """Name and title of every drill; instead of the title, what is wrong with a drill that cannot be loaded."""
+    """The name and title of every drill. If a drill cannot be loaded, the error stands in for its title."""
     return [Entry(name=name, title=_title_of(name, path)) for name, path in drill_files().items()]
 
 
@@ -183,7 +183,7 @@ def _with(value: T, **changes: object) -> T:
 
 
 def _type_of(kind: type, name: str) -> object:
-    """The type of one field; the others' types may have names that are there for type checkers only."""
+    """The type of one field, resolved alone: other fields' types may use names that exist only for type checkers."""
     owner = next(base for base in kind.__mro__ if name in vars(base).get("__annotations__", {}))
     alone = type("alone", (), {"__annotations__": {name: vars(owner)["__annotations__"][name]}, "__module__": owner.__module__})
     return get_type_hints(alone)[name]
@@ -225,13 +225,13 @@ def bugs() -> list[Entry]:
 
 
 def bug_catalogs() -> dict[str, BugCatalog[object]]:
-    """The known bugs of each system that declares some. Variants of a system share its catalogue, and are not repeated."""
+    """The known bugs of each system that declares some. A system's variants share its catalogue and are not repeated."""
     catalogs = {kind.__name__: vars(kind).get("bugs") for kind in _systems().classes}
     return {name: known for name, known in catalogs.items() if isinstance(known, BugCatalog)}
 
 
 def find_bug_catalog(system: str) -> tuple[str, BugCatalog[object]]:
-    """A system's name and its known bugs, by its name in upper or lower case. Raises `UsageError` if it declares none."""
+    """A system's name and its known bugs, by its name in any case. Raises `UsageError` if it declares none."""
     known = bug_catalogs()
     name = next((name for name in known if name.lower() == system.lower()), None)
     if name is None:
@@ -240,7 +240,7 @@ def find_bug_catalog(system: str) -> tuple[str, BugCatalog[object]]:
 
 
 def find_installable(system: str) -> HasInstall:
-    """A system whose program can be installed, by its name in upper or lower case. Raises `UsageError` if there is none."""
+    """A system whose program can be installed, by its name in any case. Raises `UsageError` if there is none."""
     known = {kind.__name__: kind for kind in _systems().classes if issubclass(kind, HasInstall)}
     found = next((kind for name, kind in known.items() if name.lower() == system.lower()), None)
     if found is None:
@@ -254,7 +254,7 @@ def fault_classes() -> list[type[Fault]]:
 
 
 def fault_kinds() -> dict[str, type[Fault]]:
-    """Every fault by "module:Class", as schedule files name it."""
+    """Every fault by "module:Class", its name in schedule files."""
     return {f"{kind.__module__}:{kind.__name__}": kind for kind in fault_classes()}
 
 
@@ -267,7 +267,7 @@ def _faults() -> FoundClasses:
 
 
 def _entries(found: FoundClasses) -> list[Entry]:
-    """The classes of a noun, then the modules that cannot be imported, each with its error."""
+    """The classes found, then the modules that cannot be imported, each with its error."""
     classes = [Entry(name=kind.__name__, title=_first_line(kind.__doc__), module=kind.__module__) for kind in found.classes]
     return sorted(classes, key=lambda entry: entry.name) + [_broken_entry(broken) for broken in found.broken]
 
@@ -277,7 +277,7 @@ def _broken_entry(broken: BrokenModule) -> Entry:
 
 
 def checkers() -> dict[str, Checker]:
-    """Every checker by name: the function that is called like its module. Raises `UsageError` if a module is broken."""
+    """Every checker by name: the function named after its module. Raises `UsageError` if a module is broken."""
     return {name: _checker(name) for name in _checker_names()}
 
 
@@ -289,18 +289,18 @@ def _checker(name: str) -> Checker:
     module_name = f"{checkers_package.__name__}.{name}"
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # the module may be anyone's
+    except Exception as error:  # the module may be user code
         raise UsageError(f"The module {module_name} cannot be imported: {in_a_line(error)}") from error
     checker: Checker | None = getattr(module, name, None)
     if checker is None:
-        raise UsageError(f"{module.__file__} defines no checker: it needs a function {name!r}, called like its file.")
+        raise UsageError(f"{module.__file__} defines no checker: it needs a function {name!r}, named after its file.")
     return checker
 
 
 def checkers_for(history: History) -> list[Checker]:
-    """The checkers that have something to judge in a history: a checker's module says so by `applies(history)`.
+    """The checkers that have something to judge in a history: those whose module's `applies(history)` is true.
 
-    One whose module has none is asked for by name.
+    A checker whose module has no `applies` must be asked for by name.
     """
     return [checker for checker in checkers().values() if _applies(checker, history)]
 
@@ -311,7 +311,7 @@ def _applies(checker: Checker, history: History) -> bool:
 
 
 def judged_rows(checker: Checker, ops: pd.DataFrame) -> pd.Series:
-    """Which operations' answers a checker judges, as a mask. Its module names their kinds in `KINDS`, or has `judges(ops)`."""
+    """A mask of the operations that a checker judges. Its module lists their kinds in `KINDS`, or has `judges(ops)`."""
     module = importlib.import_module(checker.__module__)
     rows: pd.Series = module.judges(ops) if hasattr(module, "judges") else ops["kind"].isin(getattr(module, "KINDS", ()))
     return rows
@@ -327,7 +327,7 @@ def judged_kinds() -> dict[str, list[str]]:
 
 
 def checker_entries() -> list[Entry]:
-    """Every checker, and every module of checkers that holds none or cannot be imported."""
+    """Every checker, and every module that should hold one but does not or cannot be imported."""
     entries = []
     for name in _checker_names():
         try:

@@ -1,8 +1,8 @@
-"""The classes of a noun in a package and its sub-packages, found in the source, so that only their own modules are imported.
+"""Find the systems, workloads or faults in a package by reading its source, so that only modules that define one are imported.
 
-Other modules of such a package may be costly to import (PyTorch) or must not be imported at all (gevent changes the standard
-library). So a module is read first, and imported only if it defines a public dataclass with the noun's method or base class,
-its own or inherited from another class of the package.
+Other modules of such a package may be costly to import (PyTorch) or must not be imported at all (gevent patches the standard
+library). So each module is parsed first, and imported only if it defines a public dataclass that has the noun's method or base
+class, directly or through another class of the package.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class FoundClasses:
 
 @dataclass(frozen=True, kw_only=True)
 class _Definition:
-    """A class as its source shows it."""
+    """A class as its source defines it."""
 
     module: str
     name: str
@@ -53,8 +53,8 @@ class _Definition:
 def find_classes(package: ModuleType, is_noun: Callable[[type], bool], *, method: str = "", base: str = "") -> FoundClasses:
     """The public dataclasses of a package for which `is_noun` holds.
 
-    `method` is one that every class of the noun has, itself or from another class of the package; `base` is the name of a base
-    class. One of the two is enough.
+    `method` is one that every class of the noun defines or inherits from another class of the package; `base` is the name of a
+    base class. One of the two is enough.
     """
     definitions: list[_Definition] = []
     broken: list[BrokenModule] = []
@@ -67,7 +67,7 @@ def find_classes(package: ModuleType, is_noun: Callable[[type], bool], *, method
     for name in _candidates(definitions, method, base):
         try:
             module = importlib.import_module(name)
-        except Exception as error:  # the module may be anyone's
+        except Exception as error:  # the module may be user code
             broken.append(BrokenModule(name=name, why=in_a_line(error)))
             continue
         classes += [kind for kind in _public_dataclasses(module) if is_noun(kind)]
@@ -75,7 +75,7 @@ def find_classes(package: ModuleType, is_noun: Callable[[type], bool], *, method
 
 
 def _modules(package: ModuleType) -> dict[str, Path]:
-    """Every public module below a package, with its file; of two of one name, the one that `import` takes."""
+    """Every public module below a package, with its file. If two have one name, the one that `import` takes."""
     found: dict[str, Path] = {}
     for root in map(Path, package.__path__):
         for file in roots.sources(root):
@@ -88,7 +88,7 @@ def _modules(package: ModuleType) -> dict[str, Path]:
 
 @lru_cache(maxsize=4096)
 def _definitions(module: str, file: Path, mtime_ns: int, method: str) -> tuple[_Definition, ...]:
-    """The classes that a file defines, read once for as long as `mtime_ns`, its time of change, is the same."""
+    """The classes that a file defines. The cache holds for as long as the file's `mtime_ns` is the same."""
     source = file.read_bytes()
     tree = ast.parse(source, file)
     if b"dataclass" not in source and method.encode() not in source:
@@ -145,5 +145,5 @@ def _public_dataclasses(module: ModuleType) -> Iterator[type]:
 
 
 def in_a_line(error: Exception) -> str:
-    """An error of someone's code, whatever lines it has, as one line."""
+    """An error of user code, squeezed into one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

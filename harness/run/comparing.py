@@ -1,4 +1,4 @@
-"""Runs of two sides in turn, pair by pair, and what each of them measured."""
+"""Run two sides in turn, pair by pair, and collect what each run measured."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from results.record.nights.rows import Measure
 from results.record.store import load_run, run_dirs
 
 Figure = tuple[str, Measure]
-"""A drill, and what was measured of it."""
+"""A drill and one of its measures."""
 OnRun = Callable[[int, Side, str], None]
 _PATIENCE_S: Final = 30.0
-"""For a run that was interrupted to end all that it has started."""
+"""How long an interrupted run may take to end everything that it has started."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What one run came to."""
+    """The outcome of one run."""
 
     values: dict[Figure, float]
     wrong: str = ""
-    """What behaviour was wrong, empty if none was."""
+    """The wrong behaviour, empty if there was none."""
     not_counted: str = ""
     """Why its figures cannot be compared, empty if they can."""
 
@@ -41,7 +41,7 @@ class Pair:
     """One run of each side for every drill."""
 
     number: int
-    """From 0, those that do not count included. Negative for the warm-up."""
+    """From 0, including pairs that do not count. Negative for the warm-up."""
     values: dict[Figure, tuple[float, float]]
     wrong: tuple[str, ...]
     not_counted: str
@@ -50,10 +50,10 @@ class Pair:
 def pairs_of(
     sides: tuple[Side, Side], drills: Sequence[str], seed: int, scratch: Path, extra: Sequence[str], on_run: OnRun
 ) -> Iterator[Pair]:
-    """Pairs without end, the first one as a warm-up: what a first run compiles and caches is no difference.
+    """Endless pairs. The first one is a warm-up, so that what a first run compiles and caches does not count.
 
-    Both runs of a pair have the same seed, so the same calls and faults; the next pair has the next one. `on_run` is told the
-    pair's number, the side and the drill before each run. Raises `UsageError` if a side refuses what it is asked.
+    Both runs of a pair have the same seed, hence the same calls and faults; the next pair has the next seed. `on_run` is called
+    before each run with the pair's number, the side and the drill. Raises `UsageError` if a side rejects its command line.
     """
     number = -1
     while True:
@@ -98,7 +98,7 @@ def _run(side: Side, drill: str, seed: int, scratch: Path, extra: Sequence[str])
 
 
 def _finished(command: Sequence[str], side: Side) -> tuple[int, str]:
-    """The exit code of a command, and the last line that it wrote as an error. Ctrl-C is handed on to it, once."""
+    """The exit code of a command, and the last line of its standard error. Passes Ctrl-C on to it, once."""
     with subprocess.Popen(
         command, cwd=side.folder, env=side.environment(), start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
@@ -110,7 +110,7 @@ def _finished(command: Sequence[str], side: Side) -> tuple[int, str]:
             try:
                 process.communicate(timeout=_PATIENCE_S)
             except subprocess.TimeoutExpired:
-                process.kill()  # its warden ends what it has started
+                process.kill()  # its warden then ends everything that it has started
             raise
     lines = errors.strip().splitlines()
     return process.returncode, lines[-1] if lines else ""

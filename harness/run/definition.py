@@ -1,4 +1,4 @@
-"""A digest of what a drill is, so that the figures of an edited drill are not compared with those before."""
+"""A digest of a drill's definition, so that figures from before and after an edit are not compared."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from harness.model.drill import Drill
 def definition_of(drill: Drill) -> str:
     """A short digest of a drill's system, workload, load, faults, checks and SLOs, down to their last field.
 
-    It is of their values: a drill whose file has only a new comment, or a new order of its lines, is the same drill. When it
-    is run (`nightly`) is no part of it, nor is the code of its classes: that is what the commits are for.
+    It covers values: a new comment or a new order of lines does not change it. It leaves out when the drill runs (`nightly`)
+    and the code of its classes, which the commit identifies.
     """
     said = {field.name: _said(getattr(drill, field.name)) for field in dataclasses.fields(drill) if field.name != "nightly"}
     return hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()[:16]
 
 
 def _said(value: object) -> object:
-    """A value as JSON can say it, its class with its fields."""
+    """A value in JSON's terms; an object becomes its class and its fields."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):

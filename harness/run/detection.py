@@ -1,4 +1,4 @@
-"""Running the known bugs in the drills that must catch them, and the correct systems in the same drills."""
+"""Run the known bugs in the drills that must catch them, and the correct systems in the same drills."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ Measured on a crowded machine: of the correct systems' runs below it, 0 of 7 mis
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What one row of the matrix drills: a system with a known bug, or the correct one."""
+    """The subject of one row of the matrix: a system with a known bug, or the correct system."""
 
     system: str
     drill: str
     bug: Bug[object] | None
     lacks: str | None
-    """What this machine lacks to run the drill; None if nothing."""
+    """What this machine lacks to run the drill; None if it lacks nothing."""
 
     @property
     def bug_name(self) -> str | None:
@@ -46,16 +46,16 @@ class Subject:
 
     @property
     def caught_by(self) -> str | None:
-        """The check or SLO that must find the bug."""
+        """The check or SLO that must catch the bug."""
         return self.bug.caught_by[1] if self.bug else None
 
     def spec(self, seed: int, plane: PlaneKind) -> RunSpec:
-        """The run of this row with a seed."""
+        """The spec of this row's run with a seed."""
         settings = [f"system.bug={self.bug.name}"] if self.bug else []
         return run_spec_of(catalog.find_drill(self.drill, settings), seed, settings, plane)
 
     def row(self, trials: Sequence[Trial]) -> MatrixRow:
-        """The row of the matrix that the trials make."""
+        """The matrix row that summarizes the trials."""
         return MatrixRow.of(
             trials,
             system=self.system,
@@ -68,9 +68,9 @@ class Subject:
 
 
 def subjects(system: str | None, bugs: Sequence[str]) -> list[Subject]:
-    """The rows of a matrix: all bugs, or those of one system or some names; by drill, the correct system first.
+    """The rows of a matrix: all bugs, or only one system's or the named ones; grouped by drill, the correct system first.
 
-    Raises `UsageError` if there is no such system or no such bug in it, or if a bug does not say right what must catch it.
+    Raises `UsageError` if there is no such system or bug, or if a bug's `caught_by` is wrong.
     """
     catalogs = catalog.bug_catalogs() if system is None else dict([catalog.find_bug_catalog(system)])
     known = [(name, bug) for name, bugs_of in catalogs.items() for bug in bugs_of.values()]
@@ -92,7 +92,7 @@ def subjects(system: str | None, bugs: Sequence[str]) -> list[Subject]:
 
 
 def _check(system: str, bug: Bug[object]) -> None:
-    """Raise `UsageError` unless a bug's drill has its system, without a bug, and the check or SLO that must find it."""
+    """Raise `UsageError` unless a bug's drill has its system, without a bug, and the check or SLO that must catch it."""
     name, check = bug.caught_by
     said = f"{system}'s bug {bug.name!r} is to be caught"
     if name not in catalog.drill_files():
@@ -107,12 +107,12 @@ def _check(system: str, bug: Bug[object]) -> None:
 
 
 def conditions(plane: PlaneKind) -> Conditions:
-    """What runs are made with and on, now and here."""
+    """The code, fault plane, machine and versions of runs made here and now."""
     return Conditions(code=code_fingerprint(), fault_plane=plane, machine=provenance.machine(), versions=provenance.versions())
 
 
 def run_trial(subject: Subject, seed: int, spec: RunSpec, runs: Path, observer: Observer) -> Trial:
-    """Run one row with one seed. A run that ends as it should is removed; any other is kept to be looked into."""
+    """Run one row with one seed. Delete the run if its outcome is as expected; keep any other for investigation."""
     begun_s = time.monotonic()
     rerun = spec.invocation.line() if spec.invocation else ""
     try:
@@ -157,14 +157,14 @@ def found_by(result: Result) -> tuple[str, ...]:
 
 
 def outcome_of(result: Result, caught_by: str | None, waited_share: float = 0.0) -> Outcome:
-    """What a run says of a bug, or of the correct system.
+    """The outcome of a run of a bug, or of the correct system.
 
     A run counts if it went as its drill says: every fault acted, the generator kept up, no guard ended it, and the machine let
-    its processes run (`waited_share` is the longest that one of them waited for a CPU, as a share of the load's time). Whether
-    it counts must not depend on what it found, or the shares of the matrix would be biased. Only a check that fails for the
-    correct system counts in any case: it must never do so.
+    its processes run (`waited_share` is the longest wait of a process for a CPU, as a share of the load's time). Whether a run
+    counts must not depend on what it found, or the matrix would be biased. The exception is a check that fails for the correct
+    system: it counts in any case, because that must never happen.
 
-    `caught_by` is the check or SLO that must find the bug; None if the system is the correct one.
+    `caught_by` is the check or SLO that must catch the bug; None if the system is the correct one.
     """
     judged = {check.name: check.valid for check in result.checks}
     counts = waited_share <= MAX_WAITED and all(judged.get(name, True) is not None for name in CONDITIONS)
@@ -179,7 +179,7 @@ def outcome_of(result: Result, caught_by: str | None, waited_share: float = 0.0)
 
 
 def _why(result: Result, caught_by: str | None, starved: Starvation | None) -> str:
-    """Why the run does not count, if it does not; then what the bug's check said, and all else that failed or is undecided."""
+    """Why the run does not count, if so; then what the bug's check said, and everything else that failed or is undecided."""
     said = {check.name: (check.valid, check.why) for check in result.checks} | {
         slo.text: (slo.ok, slo.why) for slo in result.slos
     }

@@ -1,4 +1,4 @@
-"""The time of the load: windows begin and end on schedule, while the generator, the guard and the fault plane are watched."""
+"""Drive a run during its load: hold every fault window on schedule, and watch the generator, the guard and the fault plane."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ async def drive(
     guard: Guard | None,
     note: Callable[[str, str, str], None],
 ) -> tuple[list[FaultWindow], bool]:
-    """Hold every window on schedule until the load is over and all is healed.
+    """Hold every window on schedule until the load is over and every fault is healed.
 
-    `watching` goes on meanwhile, and ends the run if it raises. `note` keeps an event: a node, its kind, and details.
+    The `watching` coroutines run meanwhile; if one raises, the run ends. `note` records an event: node, kind and detail.
     Returns the windows, and whether the guard stopped the drill.
     """
     stopped = asyncio.Event()
@@ -51,7 +51,7 @@ async def drive(
     async with asyncio.TaskGroup() as tasks:
         watches = [tasks.create_task(watch) for watch in watching]
         held = [tasks.create_task(hold(environment, window, start_ns, observer, stopped)) for window in windows]
-        # Not gather: if the run breaks off, that would cancel every window once more, amid its healing.
+        # Not gather: if the run is cancelled, gather would cancel every window a second time while it heals.
         await asyncio.wait([tasks.create_task(watch_load()), *held])
         for task in watches:
             task.cancel()

@@ -1,7 +1,7 @@
-"""A fault as it stands in a drill, read from the command line: `Kill("rank1").at_step(120)`.
+"""Parse a fault from the command line, written as in a drill: `Kill("rank1").at_step(120)`.
 
-It is data: a fault's name, its arguments and one of the methods that make windows of it, with constants for arguments. Nothing
-is executed.
+The text is data: a fault's name, its arguments, and a method that makes windows, with constants for arguments. It is never
+executed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _EXAMPLE: Final = "Such as 'Kill(\"rank1\").at_step(120)' or 'Latency(\"rank0>ra
 
 
 def parse(text: str) -> Composition:
-    """The windows that a text asks for. Raises `UsageError` that says what is wrong with it."""
+    """The windows that a text describes. Raises `UsageError` that says what is wrong with it."""
     try:
         expression = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
@@ -30,7 +30,7 @@ def parse(text: str) -> Composition:
         case ast.Call(func=ast.Name(id=name)):
             raise UsageError(f"The fault {text!r} does not say when: add .{', .'.join(_WHEN)}(…). {_EXAMPLE}")
         case _:
-            raise UsageError(f"The fault {text!r} is none. {_EXAMPLE}")
+            raise UsageError(f"{text!r} is not a fault. {_EXAMPLE}")
     if when not in _WHEN:
         raise UsageError(f"The fault {text!r}: there is no .{when}(…). {hint(when, _WHEN)}")
     method = getattr(fault, when)
@@ -53,7 +53,7 @@ def _fault(text: str, name: str, call: ast.Call) -> Fault:
     except TypeError as error:
         raise UsageError(f"The fault {text!r}: {name}{inspect.signature(kinds[name])}: {error}.") from error
     if not isinstance(fault.target, str):
-        raise UsageError(f'The fault {text!r}: its target is a text, such as "rank1".')
+        raise UsageError(f'The fault {text!r}: its target must be a text, such as "rank1".')
     return fault
 
 
@@ -63,6 +63,6 @@ def _arguments(text: str, call: ast.Call) -> tuple[list[object], dict[str, objec
         named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg is not None}
     except (ValueError, TypeError) as error:
         raise UsageError(
-            f'The fault {text!r}: arguments are numbers and texts in quotes, such as Kill("rank1"). {_EXAMPLE}'
+            f'The fault {text!r}: arguments must be numbers or quoted texts, such as Kill("rank1"). {_EXAMPLE}'
         ) from error
     return positional, named

@@ -1,4 +1,4 @@
-"""A digest of all code that takes part in a run, so that results of other code are not taken for results of this one."""
+"""A digest of all code that takes part in a run, so that results of other code are not mistaken for results of this code."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from harness import roots
 
 _PACKAGES: Final = ("harness", "harness.checkers", "systems", "workloads", "faults", "results", "drills")
 _NO_PART: Final = ("harness/cli", "harness/ui", "harness/pytest_plugin", "results/report")
-"""What shows results and starts runs, and decides nothing in them."""
+"""Code that starts runs and shows results, but does not affect them."""
 
 
 def code_fingerprint() -> str:
-    """SHA-256 of the names and contents of every module of the project, and of a user's own modules that drills may import."""
+    """SHA-256 of the names and contents of every module of the project, and of the user's modules that drills may import."""
     digest = hashlib.sha256()
     for name, file in sorted(_files()):
         content = file.read_bytes()

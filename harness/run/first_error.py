@@ -1,4 +1,4 @@
-"""Which of several errors is told."""
+"""Choose which of several errors to report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from harness.model.errors import HarnessError
 
 
 def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that says most: the harness's own before any other, the first otherwise."""
+    """The most telling error: the first `HarnessError`, or else the first error."""
     leaves: list[BaseException] = []
     todo: list[BaseException] = [group]
     while todo:

@@ -1,4 +1,4 @@
-"""The load generator as the runner talks to it."""
+"""The runner's client of the load generator."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from harness.model.system import Address, HasQuietTime, System
 from workloads.load.generator import Begin, Progress, Task
 
 _LEAD_S: Final = 0.2
-"""Between "begin" and the first call, so that every part has heard it."""
+"""The time between "begin" and the first call, so that every part has received "begin"."""
 
 _REPLY_S: Final = 120.0
-"""The final calls are answered when they are done."""
+"""How long to wait for a reply: the reply to "final" comes when all final calls are done."""
 
 
 class GeneratorClient:
@@ -48,7 +48,7 @@ class GeneratorClient:
         await self._post("/stop", None)
 
     async def finish(self, system: System, *, asking: bool) -> None:
-        """The final calls after the system's quiet time, unless nothing more is to be asked; then the log is written."""
+        """Make the final calls after the system's quiet time, if `asking`; then write the log."""
         if asking:
             await asyncio.sleep(system.quiet_s if isinstance(system, HasQuietTime) else 0)
             await self._post("/final", None)

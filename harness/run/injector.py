@@ -1,4 +1,4 @@
-"""One fault window: begin it on time, end it on time or when anything goes wrong, and keep what was seen of it."""
+"""One fault window: begin it on time, end it on time or when anything goes wrong, and keep the evidence."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _ASK_LEADER_S: Final = 0.5
 _LOOK_FOR_STEPS_S: Final = 0.002
 _LOOK_FOR_MOMENT_S: Final = 0.001
 _STANDS_STILL_S: Final = 0.1
-"""A node that stopped itself goes on after so long, even if the fault has not begun: some ask the node itself first."""
+"""A node that stopped itself is resumed after this long even if the fault has not begun: some faults query the node first."""
 _HASTE_S: Final = 5.0
-"""Healing takes no longer than this if the run is broken off; all nodes and proxies end with it anyway."""
+"""The limit on healing when the run is aborted; all nodes and proxies end with the run anyway."""
 
 
 class Watcher(Protocol):
-    """Is told of windows as they begin and end."""
+    """Gets each window as it begins and ends."""
 
     def on_window(self, record: FaultWindow) -> None: ...
 
@@ -38,7 +38,7 @@ async def hold(
 ) -> FaultWindow:
     """Carry out one window of a run that began at `start_ns`, until it is over or the drill is `stopped`.
 
-    Heals also when it is cancelled.
+    If cancelled, it still heals.
     """
     window, fault = planned.window, planned.window.fault
     record = FaultWindow(
@@ -83,7 +83,7 @@ async def _came(
     record: FaultWindow,
     stopped: asyncio.Event,
 ) -> bool:
-    """Wait until a node stops itself at the moment. If none does, the record says how often it did what the moment counts."""
+    """Wait until a node stops itself at the moment. If none does, record how often each did what the moment counts."""
     label, limit_ns, name = planned.label, _at_ns(start_ns, planned.window.to_s), None
     try:
         environment.moments.expect(label, [moment.at] if moment.at else targets.nodes, moment)
@@ -96,18 +96,18 @@ async def _came(
         return False
     finally:
         if name is None:
-            with contextlib.suppress(FaultError):  # said above
+            with contextlib.suppress(FaultError):  # recorded above
                 environment.moments.go_on(label)
     if name is not None:
-        record.evidence = f"began as {name} was at: {moment.event} {moment.match or 'anything'} #{moment.nth}"
+        record.evidence = f"began as {name} reached: {moment.event} {moment.match or 'anything'} #{moment.nth}"
         return True
     often = ", ".join(f"{node} {times}×" for node, times in seen.items())
-    record.acted, record.evidence = False, f"never came to {moment.event} {moment.match or 'anything'} #{moment.nth}: {often}"
+    record.acted, record.evidence = False, f"never reached {moment.event} {moment.match or 'anything'} #{moment.nth}: {often}"
     return False
 
 
 async def _begin(environment: Environment, planned: PlannedWindow, targets: Targets) -> Evidence:
-    """Inject. A node that stopped itself for it goes on as soon as the fault has begun, if the fault lets it."""
+    """Inject. A node that stopped itself for this fault goes on once the fault has begun, if the fault lets it."""
     fault = planned.window.fault
     if planned.window.moment is None:
         return await fault.inject(environment, targets)
@@ -128,7 +128,7 @@ async def _hold_on(
     watcher: Watcher,
     stopped: asyncio.Event,
 ) -> Targets | None:
-    """Inject, wait, heal. Returns what the fault is to move to, or None if the window is over."""
+    """Inject, wait, heal. Returns the targets that the fault moves to next, or None if the window is over."""
     window, fault = planned.window, planned.window.fault
     hit = targets.nodes or [link.name for link in targets.links]
     record.targets = tuple(dict.fromkeys([*record.targets, *hit]))
@@ -151,7 +151,7 @@ async def _hold_on(
     finally:
         seen = await _heal(environment, planned, targets, injected, limit_s)
         record.healed_s = -_seconds_until(environment, start_ns, 0.0)
-        if window.steps is not None or window.moment is not None:  # no time was planned: say when it came about
+        if window.steps is not None or window.moment is not None:  # no time was planned: record when it happened
             record.from_s, record.to_s = round(record.injected_s, 3), round(record.healed_s, 3)
         record.acted = seen.acted if record.acted is not False else False
         record.evidence = "; ".join(filter(None, [record.evidence, seen.text]))
@@ -160,7 +160,7 @@ async def _hold_on(
 
 
 async def _until_over(environment: Environment, window: Window, start_ns: int, stopped: asyncio.Event) -> None:
-    """Wait for the end of a window that has begun just now."""
+    """Wait for the end of a window that has just begun."""
     left_s = _seconds_until(environment, start_ns, window.to_s)
     if window.moment is not None:
         await over_within(stopped, min(left_s, window.moment.for_s))
@@ -173,7 +173,7 @@ async def _until_over(environment: Environment, window: Window, start_ns: int, s
 
 
 async def _reached(environment: Environment, steps: int, limit_ns: int, stopped: asyncio.Event) -> int:
-    """Wait until a training has done so many steps, or for the time to be over; how many it has done then."""
+    """Wait until a training has done `steps` steps or the time is over. Returns how many it has done by then."""
     while (done := environment.steps_done()) < steps and environment.monotonic_ns() < limit_ns:
         if await over_within(stopped, _LOOK_FOR_STEPS_S):
             break
@@ -183,7 +183,7 @@ async def _reached(environment: Environment, steps: int, limit_ns: int, stopped:
 async def _next_leader(
     environment: Environment, targets: Targets, start_ns: int, to_s: float, stopped: asyncio.Event
 ) -> Targets | None:
-    """Wait until another node leads, with time left to act on it; None if that does not come about."""
+    """Wait until another node leads, with time left to act on it; None if that does not happen."""
     while _seconds_until(environment, start_ns, to_s) > 2 * _ASK_LEADER_S and not await over_within(stopped, _ASK_LEADER_S):
         with contextlib.suppress(FaultError):  # no node leads now: the fault stays where it is
             leading = await _leader(environment, targets.label)
@@ -211,7 +211,7 @@ async def _leader(environment: Environment, label: str) -> Targets:
     try:
         async with asyncio.timeout(2.0):
             leader = await system.leader(addresses)
-    except Exception as error:  # whatever a system's own code comes upon
+    except Exception as error:  # a system's own code may raise anything
         raise FaultError(f"the system did not say who leads: {str(error) or type(error).__name__}") from error
     return targets_of(system, label, leader)
 
@@ -225,7 +225,7 @@ def _seconds_until(environment: Environment, start_ns: int, at_s: float) -> floa
 
 
 def described(planned: PlannedWindow) -> str:
-    """A planned window in a line: "w0  1.5–4 s  Isolate on n2 (one)"."""
+    """A planned window in one line: "w0  1.5–4 s  Isolate on n2 (one)"."""
     window, targets = planned.window, planned.targets
     hit = " ".join(targets.nodes or [link.name for link in targets.links]) if targets else ""
     selector = window.fault.target

@@ -1,4 +1,4 @@
-"""From a run's history to its result: what checkers find, what SLOs come to, what the run ran on."""
+"""Turn a run's history into its result: verdicts of checkers and SLOs, metrics, and the machine it ran on."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from results.analysis.metrics import Measurements, measure
 from results.record.result import VERSION, CheckResult, LoadLimits, Result, verdict_of
 
 ALWAYS: Final[tuple[Checker, ...]] = (calls_done, nodes_stayed_up, nothing_leaked, faults_acted, generator_kept_up)
-"""What every run is checked for, besides what its drill asks."""
+"""The checks of every run, besides its drill's own."""
 
 CONDITIONS: Final = tuple(check.__name__ for check in (faults_acted, generator_kept_up, guard_held))
 """The checks that tell whether a run went as its drill says."""
 
 
 def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...]:
-    """What each checker finds in a history."""
+    """Each checker's verdict on a history."""
     found = []
     for checker in checks:
         try:
             verdict = checker(history)
-        except Exception as error:  # a user's code; the run is worth keeping all the same
+        except Exception as error:  # user code; the run is worth keeping even so
             last = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(last.filename).name}, line {last.lineno}"
             verdict = Verdict(valid=None, why=f"the check itself failed: {type(error).__name__}: {error} ({where})")
@@ -61,14 +61,14 @@ def check(history: History, checks: Iterable[Checker]) -> tuple[CheckResult, ...
 
 
 def check_slos(history: History, texts: Sequence[str], load: LoadLimits) -> tuple[Measurements, tuple[SLOResult, ...]]:
-    """A history's figures, and what its SLOs come to."""
+    """A history's figures, and the result of each SLO."""
     slos = [SLO.parse(text) for text in texts]
     measured = measure(history, slos, load.seconds, load.timeout_ms)
     return measured, tuple(_judged(slo, measured, history) for slo in slos)
 
 
 def _judged(slo: SLO, measured: Measurements, history: History) -> SLOResult:
-    """An SLO that was missed while others held up the machine is unknown: it says more of them than of the system."""
+    """The result of an SLO. A missed SLO is unknown if other processes kept the machine busy, because they may be to blame."""
     found = judge(slo, measured)
     busy = disturbed(history, 0, int(history.load["done_ns"].max())) if found.ok is False else None
     return found if busy is None else msgspec.structs.replace(found, ok=None, why=f"{found.why}, but {busy}")
@@ -79,7 +79,7 @@ def conclude(spec: RunSpec, history: History, started: datetime, duration_s: flo
     load = LoadLimits(seconds=drill.load.seconds, timeout_ms=drill.load.timeout_ms)
     measured, slos = check_slos(history, drill.slos, load)
     guard = [guard_held] if drill.guard else []  # first: if it stopped the drill, that is why others cannot decide
-    settled = [all_settled] if settling.applies(history) else []  # not every system says what it has under way
+    settled = [all_settled] if settling.applies(history) else []  # not every system reports its pending work
     always = [checker for checker in (*ALWAYS, *settled) if checker not in drill.checks]
     beside = [msgspec.structs.replace(found, asked=False) for found in check(history, always)]
     checks = (*check(history, dict.fromkeys((*guard, *drill.checks))), *beside)

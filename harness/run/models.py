@@ -11,7 +11,7 @@ from harness.run.source_file import executed
 
 
 def find_model(asked: str) -> Model:
-    """`NAME`, one of `harness.model.objects`, or `FILE.py:CLASS`. Raises `UsageError` if it is neither, or no model."""
+    """The model `NAME` of `harness.model.objects`, or `FILE.py:CLASS`. Raises `UsageError` if it is neither, or no model."""
     file, colon, name = asked.rpartition(":")
     if not colon:
         return objects.named(asked)
@@ -23,7 +23,7 @@ def find_model(asked: str) -> Model:
         model = classes[name]() if name in classes else None
     except UsageError as error:
         raise UsageError(f"--model {asked}: {error}") from error
-    except (Exception, SystemExit) as error:  # the class may be anyone's
+    except (Exception, SystemExit) as error:  # the class is user code
         raise UsageError(f"--model {asked}: {type(error).__name__}: {error}") from error
     if model is None:
         raise UsageError(f"--model {asked}: there is no class {name!r} in {file}. There are: {', '.join(classes) or 'none'}.")

@@ -1,4 +1,4 @@
-"""What a night runs, and what the history keeps of each run."""
+"""The runs of a night, and what the history of nights keeps of each."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class PlannedRun:
 def planned_runs(drills: Sequence[NamedDrill], repeats: int, seed: int, plane: PlaneKind) -> list[PlannedRun]:
     """All runs of a night. Every other repeat goes through the drills backwards.
 
-    So what changes in the course of a night, the machine's temperature for one, hits the first and the last drill alike. The
-    seeds are `seed` for the first repeat, the next one for the second, …
+    Whatever drifts in the course of a night, such as the machine's temperature, then affects the first and the last drill
+    alike. The first repeat has the seed `seed`, the second the next one, …
     """
     return [
         PlannedRun(repeat=repeat + 1, spec=run_spec_of(named, seed + repeat, (), plane))
@@ -45,7 +45,7 @@ def planned_runs(drills: Sequence[NamedDrill], repeats: int, seed: int, plane: P
 
 
 def night_plan(suite: str | None, runs: Sequence[PlannedRun], repeats: int, seed: int, plane: PlaneKind) -> NightPlan:
-    """What is known of a night that begins now, on this machine."""
+    """The plan of a night that begins now, on this machine."""
     return NightPlan(
         suite=suite or "",
         began_utc=datetime.now(UTC),
@@ -59,7 +59,7 @@ def night_plan(suite: str | None, runs: Sequence[PlannedRun], repeats: int, seed
 
 
 def measured_of(result: Result, history: History, run_dir: Path, repeat: int) -> Measured:
-    """What the history of nights keeps of a run that is over."""
+    """What the history of nights keeps of a completed run."""
     return Measured(
         drill=result.drill,
         repeat=repeat,
@@ -83,9 +83,9 @@ def measured_of(result: Result, history: History, run_dir: Path, repeat: int) ->
 
 
 def held_in_simulation(named: NamedDrill, held: int, told: str, began_utc: datetime, seed: int) -> Measured:
-    """What the history keeps of simulated seeds of a drill, none of which was wrong; `seed` is the first of them.
+    """What the history keeps of a drill's simulated seeds, none of which was wrong; `seed` is the first of them.
 
-    A seed that could not be judged leaves the night's others what they are. If none held, nothing is known.
+    A seed that could not be judged does not change the verdict on the others. If none held, the verdict is unknown.
     """
     verdict: RunVerdict = "pass" if held else "unknown"
     return Measured(
@@ -106,14 +106,14 @@ def held_in_simulation(named: NamedDrill, held: int, told: str, began_utc: datet
 
 
 def _why(result: Result) -> str:
-    """All that was wrong, the gravest first; then all that cannot be told."""
+    """Everything that was wrong, then everything that is unknown."""
     said = [(check.valid, check.name, check.why) for check in result.checks]
     said += [(slo.ok, slo.text, slo.why) for slo in result.slos]
     return "; ".join(f"{name}: {why}" for kind in (False, None) for held, name, why in said if held is kind)
 
 
 def _not_counted(result: Result, history: History) -> str:
-    """Why a run did not go as its drill says, or others held it up; empty if its figures can be compared."""
+    """Why a run did not go as its drill says, or was held up by other processes; empty if its figures can be compared."""
     undecided = [check for check in result.checks if check.name in CONDITIONS and check.valid is None]
     if undecided:
         return f"{undecided[0].name}: {undecided[0].why}"
@@ -122,6 +122,6 @@ def _not_counted(result: Result, history: History) -> str:
 
 
 def _definition_before(result: Result) -> str:
-    """In place of the drill's digest, for runs from before it was kept: what their result tells of the drill."""
+    """A substitute for the drill's digest, from the result alone, for runs that did not record the digest."""
     settings = () if result.invocation is None else result.invocation.settings
     return digest_of([result.title, [check.name for check in result.checks], [slo.text for slo in result.slos], settings])

@@ -1,6 +1,6 @@
-"""The times in node logs, once a run is over: seconds since the load began, as everywhere else.
+"""Convert the times in node logs, once a run is over, to seconds since the load began, as everywhere else.
 
-A node that starts cannot know when the load will begin, so it logs its own monotonic clock; here the times are moved.
+A node cannot know at its start when the load will begin, so it logs its own monotonic clock.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def count_from(start_ns: int, folder: Path) -> None:
-    """Rewrite every log in a folder of nodes: lines that a node logged count from `start_ns` of the monotonic clock."""
+    """Rewrite every log in a folder of nodes so that its times count from `start_ns` of the monotonic clock."""
     for file in folder.glob("*.log"):
         stamp = re.compile(rb"(\d+\.\d{3}) " + re.escape(file.stem.encode()) + rb": ")
         part = file.with_suffix(".log.part")

@@ -1,4 +1,4 @@
-"""What can be seen of a run while it goes on."""
+"""Observers of a run while it goes on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workloads.load.generator import Progress
 
 
 class Observer(Watcher, Protocol):
-    """Watches a run: the terminal, for one."""
+    """Gets the progress of a run, to show it on a terminal, for example."""
 
     def on_start(self, spec: RunSpec, windows: Sequence[PlannedWindow]) -> None: ...
 

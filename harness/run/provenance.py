@@ -1,4 +1,4 @@
-"""What a run ran on: machine, package versions, commit."""
+"""The provenance of a run: machine, package versions, commit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def machine() -> Machine:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that decide what a run does, of those that are installed."""
+    """Versions of the installed packages that affect what a run does."""
     found = {}
     for name in _PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""From what was seen of a run to its history: times become nanoseconds since the load began."""
+"""Build a run's history from what was recorded; times become nanoseconds since the load began."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recorded run judged once more, by the checks and SLOs that its drill chose."""
+"""Judge a recorded run again, by its own checks and SLOs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from results.analysis.judge import SLOResult
 from results.record.result import CheckResult, LoadLimits, Result
 
 _UNKNOWN_LOAD: Final = LoadLimits(seconds=0.0, timeout_ms=math.inf)
-"""Of a run from before it was kept: the load lasts as long as its calls."""
+"""For runs that did not record their limits: the load lasts as long as its calls."""
 
 
 def judge_again(result: Result, history: History) -> tuple[tuple[CheckResult, ...], tuple[SLOResult, ...]]:
-    """What the checks and SLOs of a run find in its history now."""
+    """The verdicts of a run's checks and SLOs on its history now."""
     found = check(history, [_checker(made.name, result) for made in result.checks])
     checks = tuple(msgspec.structs.replace(one, asked=made.asked) for one, made in zip(found, result.checks, strict=True))
     _, slos = check_slos(history, [slo.text for slo in result.slos], result.load or _UNKNOWN_LOAD)
@@ -28,7 +28,7 @@ def judge_again(result: Result, history: History) -> tuple[tuple[CheckResult, ..
 
 
 def _checker(name: str, result: Result) -> Checker:
-    """The checker of the catalogue, or else of the run's drill, that has this name; or one that says that there is none."""
+    """The checker of this name in the catalogue, or else in the run's drill; or one that reports that there is none."""
     try:
         return catalog.find_checker(name)
     except UsageError:
@@ -41,13 +41,13 @@ def _own_checker(name: str, result: Result) -> tuple[Checker | None, str]:
     try:
         own = catalog.find_drill(drill).drill.checks
     except HarnessError as error:
-        return None, f"no checker is called so, and the drill cannot be asked: {error}"
+        return None, f"no checker has this name, and the drill cannot be loaded: {error}"
     return next((one for one in own if one.__name__ == name), None), f"neither the catalogue nor {drill} has it any more"
 
 
 def _missing(name: str, why: str) -> Checker:
     def missing(history: History) -> Verdict:
-        """Says why the check cannot be made."""
+        """Report why the check cannot be made."""
         return Verdict(valid=None, why=why)
 
     missing.__name__ = name

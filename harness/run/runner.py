@@ -1,4 +1,4 @@
-"""One run of one drill: start the system, load it, break it on schedule, heal it, and judge what was recorded."""
+"""One run of one drill: start the system, load it, break it on schedule, heal it, and judge the recorded history."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from workloads.load.oplog import read_oplog
 
 _FULL_BYTES: Final = 4096
 _OVERTIME_S: Final = 120.0
-"""A run that is not over this long after its load is stuck."""
+"""A run that takes this much longer than its load is stuck."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompletedRun:
-    """A run that is over, and where it is kept."""
+    """A completed run, and where it is kept."""
 
     run_dir: Path
     result: Result
@@ -61,15 +61,15 @@ def run(spec: RunSpec, *, runs: Path, observer: Observer | None = None) -> Compl
     started = datetime.now(UTC)
     begun_s = time.monotonic()
     for value in (spec.drill.system, spec.drill.workload):
-        describe(value)  # what cannot travel to the generator is a mistake in the drill: say so before the start
-    prepare(spec.drill.system, namespaces=spec.drill.namespaces)  # not yet in the event loop, so that Ctrl-C ends it at once
+        describe(value)  # if it cannot be sent to the generator, the drill is wrong: say so before the start
+    prepare(spec.drill.system, namespaces=spec.drill.namespaces)  # before the event loop, so that Ctrl-C ends it at once
     run_dir = new_run_dir(runs, spec.name, spec.seed, started)
     try:
         recorded = run_to_its_end(_record(spec, run_dir, observer or NullObserver()))
     except OSError as error:
         raise HarnessError(f"The run in {run_dir} broke off: {error.strerror or error}.") from error
     except HarnessError as error:
-        if shutil.disk_usage(run_dir).free < _FULL_BYTES:  # then whatever failed could not even say so
+        if shutil.disk_usage(run_dir).free < _FULL_BYTES:  # the disk is the likely cause, and no log could record it
             raise type(error)(f"{error} No space left on device: the run is kept in {run_dir}.") from error
         raise
     recorded = with_control(spec.drill.system, recorded)
@@ -79,12 +79,12 @@ def run(spec: RunSpec, *, runs: Path, observer: Observer | None = None) -> Compl
 
 
 def limit_s(drill: Drill) -> float:
-    """How long a run of a drill may take, from the start of its system to the end of it."""
+    """How long a run of a drill may take, from the start of its system to its end."""
     return drill.load.seconds + _OVERTIME_S
 
 
 async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
-    """Everything up to the history: the run itself."""
+    """The run itself, up to its history."""
     drill = spec.drill
     windows = plan(drill, spec.seed) if spec.windows is None else spec.windows
     (run_dir / SCHEDULE).write_bytes(schedule_file.encode(windows, spec.name, spec.seed))
@@ -110,7 +110,7 @@ async def _record(spec: RunSpec, run_dir: Path, observer: Observer) -> History:
         raise HarnessError(
             f"{spec.name} was not over after {limit_s(drill):g} s and was ended. See the logs in {run_dir}."
         ) from error
-    count_from(start_ns, run_dir / "nodes")  # only now: until the nodes have ended, they write there
+    count_from(start_ns, run_dir / "nodes")  # only now: the nodes write there until they end
     return history
 
 

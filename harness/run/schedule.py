@@ -1,4 +1,4 @@
-"""From a drill's faults and a seed to the windows of one run: random ones drawn, selectors resolved, all before the start."""
+"""Expand a drill's faults and a seed into the windows of one run, with selectors resolved, before the start."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedWindow:
-    """A window of one run. `targets` is None if only the system can say, when the window begins."""
+    """A window of one run. `targets` is None if it is known only when the window begins."""
 
     label: str
     window: Window
@@ -27,14 +27,14 @@ class PlannedWindow:
 
 
 def plan(drill: Drill, seed: int) -> list[PlannedWindow]:
-    """The windows of the run with this seed, in order of their beginning."""
+    """The windows of the run with this seed, by start time."""
     return plan_faults(drill.faults, drill.system, drill.load.seconds, seed)
 
 
 def plan_faults(faults: Sequence[Composition], system: System, load_s: float, seed: int) -> list[PlannedWindow]:
-    """The windows of faults on a system, in order of their beginning.
+    """The windows of faults on a system, by start time.
 
-    Windows that overlap hit different replicas, as far as there are enough.
+    Overlapping windows hit different replicas, as long as there are enough.
     """
     when, where = stream(seed, "windows"), stream(seed, "targets")
     drawn = [(window, place) for place, item in enumerate(faults) for window in item.expand(when, load_s)]
@@ -58,11 +58,11 @@ def plan_faults(faults: Sequence[Composition], system: System, load_s: float, se
 
 
 def _busy(planned: Sequence[PlannedWindow], at_s: float) -> set[str]:
-    """The nodes that windows hit which hold at a time."""
+    """The nodes that are hit by windows that still hold at a time."""
     return {node for one in planned if one.targets and one.window.to_s > at_s for node in one.targets.nodes}
 
 
 def targets_of(system: System, label: str, node: str) -> Targets:
-    """The targets of a window that hits one node by name."""
+    """The targets of a window that hits one named node."""
     touching = tuple(link for link in links_of(system) if node in (link.source, link.target))
     return Targets(label=label, nodes=(node,), links=touching)

@@ -4,9 +4,10 @@
         {"label": "w0", "fault": {"type": "faults.partition:Isolate", "fields": {"target": "one"}}, "from_s": 1.5, "to_s": 4.0,
          "follows": false, "nodes": ["n2"], "links": ["client>n2", "n1>n2", …]}]}
 
-`nodes` and `links` are what the target came to; both are null for "leader", the node that leads when the window begins.
-A window that the progress of a training decides has "steps" too: {"begin": 120, "end": null, "for_s": 1.0}.
-One that a node's own work decides has "moment": {"event": "sent", "match": "/replica", "nth": 3, "at": "n1", "for_s": 1.0}.
+`nodes` and `links` are the resolved target; both are null for "leader", the node that leads when the window begins.
+A window that begins at a step of a training also has "steps": {"begin": 120, "end": null, "for_s": 1.0}.
+A window that begins at a moment of a node's work has "moment": {"event": "sent", "match": "/replica", "nth": 3, "at": "n1",
+"for_s": 1.0}.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     version: int
     drill: str
     seed: int
-    """Where the schedule comes from. What is replayed does not depend on them."""
+    """`drill` and `seed` say where the schedule comes from. The replay does not depend on them."""
     windows: tuple[_Row, ...]
 
 
@@ -68,9 +69,9 @@ def encode(windows: Sequence[PlannedWindow], drill: str, seed: int) -> bytes:
 
 
 def read(path: Path, drill: Drill) -> tuple[PlannedWindow, ...]:
-    """The windows of a schedule file, or of the one in a run's folder.
+    """The windows of a schedule file, or of the schedule in a run's folder.
 
-    Raises `UsageError` if it is no schedule, or not one for the drill's system and load.
+    Raises `UsageError` if it is not a schedule, or does not fit the drill's system and load.
     """
     path = path / SCHEDULE if path.is_dir() else path
     try:
@@ -90,7 +91,7 @@ def read(path: Path, drill: Drill) -> tuple[PlannedWindow, ...]:
     for row in rows:
         try:
             if labels.count(row.label) > 1:
-                raise UsageError("there is more than one window of that label.")  # noqa: TRY301 - said like all the others
+                raise UsageError("more than one window has this label.")  # noqa: TRY301 - reported like all the others
             windows.append(_window(row, drill))
         except UsageError as error:
             raise UsageError(f"{path}, window {row.label!r}: {error}") from error
@@ -139,7 +140,7 @@ def _faults(drill: Drill) -> list[Fault]:
 def _targets(row: _Row, fault: Fault, drill: Drill) -> Targets | None:
     if row.nodes is None or row.links is None:
         if fault.target != LEADER:
-            raise UsageError(f"it does not say which nodes and links {fault.target!r} came to.")
+            raise UsageError(f"it does not say which nodes and links {fault.target!r} stands for.")
         return None
     nodes = [node.name for node in drill.system.nodes()]
     links = {link.name: link for link in links_of(drill.system)}

@@ -1,4 +1,4 @@
-"""What a run of a training script comes to, from what was seen of it."""
+"""Judge a run of a training script from its record."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def conclude(spec: ScriptSpec, record: ScriptRecord, started: datetime, duration
 
 
 def rerun(spec: ScriptSpec) -> str:
-    """The command line that does the same again."""
+    """The command line that repeats the run."""
     words = ["harness", "train", "--seed", str(spec.seed)]
     words += [word for text in spec.fault_texts for word in ("--fault", text)]
     words += [word for text in spec.slos for word in ("--slo", text)]
@@ -98,9 +98,9 @@ def _finished(record: ScriptRecord) -> CheckResult:
     valid: bool | None
     match record.ended:
         case "stalled":
-            valid, why = False, "no rank made a step any more, and nothing ended: the harness ended it"
+            valid, why = False, "no rank made any more steps and the command did not end, so the harness ended it"
         case "too long":
-            valid, why = None, "it was not over in time and was ended. Raise --limit"
+            valid, why = None, "it did not end in time, so the harness ended it. Raise --limit"
         case _ if record.exit_code == 0:
             valid, why = True, "the command ended with exit code 0"
         case _:
@@ -110,19 +110,19 @@ def _finished(record: ScriptRecord) -> CheckResult:
 
 def _no_orphans(record: ScriptRecord) -> CheckResult:
     if record.ended != "by itself":
-        return CheckResult(name="no_orphans", valid=True, why="the harness ended all of it")
+        return CheckResult(name="no_orphans", valid=True, why="the harness ended every process")
     why = "; ".join(record.orphans) or "no rank outlived the command"
     return CheckResult(name="no_orphans", valid=not record.orphans, why=why)
 
 
 def _replicas_agree(record: ScriptRecord, placed: Sequence[Placed]) -> CheckResult | None:
-    """Ranks whose models are equal at first have to stay so; None if there is one rank, or each holds a part of the model."""
+    """Ranks whose models are equal at first must stay equal. None for one rank, or if each holds a part of the model."""
     name, beginning = "replicas_agree", [one.process.parameters for one in placed[: record.ranks]]
     difference = first_difference(placed, record.ranks)
     if record.ranks < 2 or len(set(beginning)) > 1 or (difference and difference[0] == 0):
         return None
     if difference is None:
-        return CheckResult(name=name, valid=True, why="after every step, as far as a sample of the parameters tells")
+        return CheckResult(name=name, valid=True, why="after every step, judged by a sample of the parameters")
     step, fingerprints = difference
     odd = [f"rank{rank}" for rank, one in enumerate(fingerprints) if fingerprints.count(one) * 2 < len(fingerprints)]
     who = f"{', '.join(odd)} from the others" if odd else "the ranks from each other"
@@ -132,10 +132,10 @@ def _replicas_agree(record: ScriptRecord, placed: Sequence[Placed]) -> CheckResu
 def _steps_known(placed: Sequence[Placed]) -> CheckResult:
     lost = [f"rank{one.process.rank} (pid {one.process.pid})" for one in placed if one.start is None]
     if not lost:
-        return CheckResult(name="steps_known", valid=True, why="every process took up the training at a step that is known")
+        return CheckResult(name="steps_known", valid=True, why="every process resumed the training at a known step")
     why = (
-        f"{lost[0]} began with parameters that no rank had had before, so its steps cannot be counted: it loaded something"
-        " else, or began anew without a seed"
+        f"{lost[0]} began with parameters that no rank had before, so its steps cannot be counted: it loaded something"
+        " else, or started over without a seed"
     )
     return CheckResult(name="steps_known", valid=None, why=why)
 
@@ -164,8 +164,9 @@ def _watched_s(record: ScriptRecord, injected: Sequence[FaultWindow]) -> list[fl
 
 
 def _recovery(found: Phases, watched_s: float) -> Recovery:
-    censored = found.first_step_s is None
-    return Recovery(window=found.window, seconds=found.first_step_s or max(watched_s, 0.0), censored=censored)
+    if found.first_step_s is None:
+        return Recovery(window=found.window, seconds=max(watched_s, 0.0), censored=True)
+    return Recovery(window=found.window, seconds=found.first_step_s, censored=False)
 
 
 def _injected_ns(record: ScriptRecord, window: FaultWindow) -> int:
@@ -174,7 +175,7 @@ def _injected_ns(record: ScriptRecord, window: FaultWindow) -> int:
 
 
 def _as_it_was(window: FaultWindow) -> FaultWindow:
-    """A window with the times at which it really held: those of a window by steps are known only afterwards."""
+    """A window with the times during which it held: those of a window by steps are known only afterwards."""
     injected_s, healed_s = window.injected_s, window.healed_s
     return msgspec.structs.replace(
         window,
@@ -187,5 +188,5 @@ def _why(checks: Sequence[CheckResult], slos: Sequence[SLOResult]) -> str:
     wrong = [f"{one.name}: {one.why}" for one in checks if one.valid is False]
     unclear = [f"{one.name}: {one.why}" for one in checks if one.valid is None]
     missed = [f"{one.text}: {one.why}" for one in slos if not one.ok]
-    through = "the script came through, and every SLO held" if slos else "the script came through"
+    through = "the script finished, and every SLO held" if slos else "the script finished"
     return "; ".join(wrong or unclear or missed) or through

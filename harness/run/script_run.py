@@ -1,4 +1,4 @@
-"""One run of somebody's training script: start it, break it on schedule, watch its steps, and leave nothing running."""
+"""One run of a user's training script: start it, break it on schedule, watch its steps, and leave nothing running."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from results.analysis.lineage import place
 from results.record.train_result import SCRIPT_LOG
 
 _ORPHANS_S: Final = 3.0
-"""How long ranks are watched that still run when their launcher has ended."""
+"""How long to watch ranks that still run after their launcher has ended."""
 
 
 class ScriptRun:
-    """A script, running. Use `record`."""
+    """A running script. Call `record`."""
 
     def __init__(self, spec: ScriptSpec, run_dir: Path, watcher: Watcher) -> None:
         self._spec = spec
@@ -83,7 +83,7 @@ class ScriptRun:
             )
 
     async def _begun(self, plane: FaultPlane, warden: WardenClient) -> tuple[ScriptEnvironment, int]:
-        """Wait for the first step; meanwhile, make the links as soon as it is known which there are."""
+        """Wait for the first step. Meanwhile, create the links as soon as the number of ranks is known."""
         spec = self._spec
         by_s = time.monotonic() + spec.start_s
         waiting = (self._journals, self._log, spec.command, lambda: self._exit_code, by_s)
@@ -98,7 +98,7 @@ class ScriptRun:
         return environment, first_ns
 
     async def _drive(self, environment: ScriptEnvironment, first_ns: int) -> tuple[list[FaultWindow], Ended]:
-        """Every window on schedule, until the command has ended or was given up."""
+        """Hold every window on schedule, until the command has ended or was given up."""
         stopped = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             held = [tasks.create_task(hold(environment, one, first_ns, self, stopped)) for one in self._planned]
@@ -125,7 +125,7 @@ class ScriptRun:
         return "by itself"
 
     def _place(self, environment: ScriptEnvironment) -> None:
-        """Find out where processes that have begun to train took it up, and tell them where to wait."""
+        """Find the step at which each new process resumed the training, and tell it where to wait."""
         processes = self._journals.processes.values()
         if new := [one.pid for one in processes if one.began_ns is not None and one.pid not in self._placed]:
             environment.position = {one.process.pid: one.start or 0 for one in place(processes)}
@@ -134,12 +134,12 @@ class ScriptRun:
                 self._gates.answer(pid, environment.position[pid])
 
     def on_window(self, record: FaultWindow) -> None:
-        """A window begins or ends."""
+        """Open the gate of a window that begins or ends, and pass the window on."""
         self._gates.passed(record.label)
         self._watcher.on_window(record)
 
     async def _orphans(self) -> list[str]:
-        """The ranks that still run though their launcher has ended, each with what it did meanwhile."""
+        """The ranks that still run after their launcher has ended, each with what it did meanwhile."""
         self._journals.read()
         before = {one.pid: len(one.steps) for one in self._journals.processes.values()}
         deadline_s = time.monotonic() + _ORPHANS_S

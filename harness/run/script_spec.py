@@ -1,4 +1,4 @@
-"""What is to be done to a training script, and what came of it."""
+"""The spec and the record of a training script's run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.model.rank_process import RankProcess
 START_S: Final = 120.0
 STALL_S: Final = 120.0
 LIMIT_S: Final = 3600.0
-"""What is waited for at most unless somebody says otherwise; see `ScriptSpec`."""
+"""The default limits; see `ScriptSpec`."""
 
 Ended = Literal["by itself", "stalled", "too long"]
 
@@ -27,21 +27,21 @@ class ScriptSpec:
     command: tuple[str, ...]
     faults: tuple[Composition, ...]
     fault_texts: tuple[str, ...]
-    """The same as they were given."""
+    """The faults as they were given."""
     slos: tuple[str, ...]
     seed: int
     plane: PlaneKind
     start_s: float = START_S
-    """Within so many seconds of the command's start a first step is expected."""
+    """The first step must come this soon after the command's start."""
     stall_s: float = STALL_S
-    """A training that makes no step for so long is ended."""
+    """A training that makes no step for this long is ended."""
     limit_s: float = LIMIT_S
-    """So long after its first step it is ended in any case."""
+    """The training is ended this long after its first step in any case."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScriptRecord:
-    """What was seen of a script that made steps. Times are of the monotonic clock."""
+    """The record of a script that made steps. Times are on the monotonic clock."""
 
     ranks: int
     processes: Sequence[RankProcess]
@@ -49,12 +49,12 @@ class ScriptRecord:
     links: Mapping[str, LinkCounters]
     started_ns: int
     first_ns: int
-    """When the first step was begun; the windows' seconds count from here."""
+    """When the first step began; the windows' seconds count from here."""
     ended_ns: int
     ended: Ended
     exit_code: int | None
-    """Of the command, if it ended by itself; -N if signal N ended it."""
+    """The command's exit code, if it ended by itself; -N if signal N ended it."""
     launcher_gone_ns: int | None
     orphans: Sequence[str]
-    """Ranks that still ran when the command had ended, and what they did."""
+    """Ranks that still ran after the command had ended, and what they did."""
     last_words: str

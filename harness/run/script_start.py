@@ -1,4 +1,4 @@
-"""The time until a script makes its first step: who its ranks are, and one clear line if it comes to nothing."""
+"""Wait until a script makes its first step: find its ranks, and give one clear line if it never steps."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_faults(faults: tuple[Composition, ...], system: TorchScript) -> None:
             )
         reverse = ">".join(reversed(fault.target.split(">")))
         if reverse != fault.target and reverse in {link.name for link in links_of(system)}:
-            raise UsageError(f"{fault!r}: two ranks have one connection, which the lower one opens. Use {reverse!r}.")
+            raise UsageError(f"{fault!r}: two ranks share one connection, which the lower rank opens. Use {reverse!r}.")
         if fault.target.startswith("rank") and ">" not in fault.target and fault.target not in _ranks(system):
             raise UsageError(f"There is no {fault.target!r}: the script has {system.ranks} ranks, {_listed(_ranks(system))}.")
         check_fault(fault, system)
@@ -66,7 +66,7 @@ def _on_store(fault: Fault) -> bool:
 async def ranks_known(
     journals: Journals, log: Path, command: tuple[str, ...], ended: Callable[[], int | None], by_s: float
 ) -> int:
-    """Wait until a rank joins, and return how many there are. Raises a `HarnessError` if that does not come about."""
+    """Wait until a rank joins, and return the number of ranks. Raises a `HarnessError` if none joins."""
     while True:
         journals.read()
         if journals.world:
@@ -86,9 +86,9 @@ async def first_step(
     by_s: float,
     looked: Callable[[], None],
 ) -> int:
-    """Wait for the first step of any rank; returns when it was begun. Raises a `HarnessError` if none is made.
+    """Wait for the first step of any rank and return when it began. Raises a `HarnessError` if no rank makes one.
 
-    `looked` is called after every look at the journals.
+    `looked` is called each time the journals have been read.
     """
     while True:
         journals.read()
@@ -110,7 +110,7 @@ def _check_distributed(journals: Journals, command: tuple[str, ...]) -> None:
 
 
 def _check_alive(journals: Journals, log: Path, command: tuple[str, ...], code: int | None, by_s: float) -> None:
-    """Raise what is to be said if the command has ended, or its time is over, without a step."""
+    """Raise a `HarnessError` if the command has ended without a step, or its time is over."""
     line = shlex.join(command)
     if code is not None:
         raise _ended(journals, log, line, code)
@@ -122,9 +122,9 @@ def _check_alive(journals: Journals, log: Path, command: tuple[str, ...], code: 
         who = "no rank has imported torch"
     elif missing:
         there = [f"rank{rank}" for rank in sorted(started)]
-        who = f"{_listed(missing)} of {world} ranks never appeared; {_listed(there)} waits"
+        who = f"{_listed(missing)} of {world} ranks never appeared; {_listed(there)} did"
     else:
-        who = f"all {world} ranks are there, and none steps"
+        who = f"all {world} ranks started, and none made a step"
     raise NodeDown(f"`{line}` made no step in time: {who}. See --start-timeout. Its output ends: {last_lines(log, 2)}")
 
 
@@ -132,13 +132,13 @@ def _ended(journals: Journals, log: Path, line: str, code: int) -> HarnessError:
     text = log.read_text(errors="replace") if log.exists() else ""
     if any(words in text for words in _PORT_TAKEN):
         found = next(one.strip() for one in text.splitlines() if any(words in one for words in _PORT_TAKEN))
-        return UsageError(f"A port that `{line}` wants is taken ({found[-160:]}). Give torchrun another --master-port.")
+        return UsageError(f"A port that `{line}` needs is in use ({found[-160:]}). Give torchrun another --master-port.")
     if code:
         return NodeDown(f"`{line}` ended with exit code {code} before its first step. Its output ends: {last_lines(log, 3)}")
     if journals.started:
         return UsageError(f"`{line}` ended without a step of any torch.optim optimizer, so there is nothing to count.")
     return UsageError(
-        f"`{line}` ended and no process of it was a rank that had imported torch with the hook. With torch before 2.5 or"
+        f"`{line}` ended, and none of its processes was a rank that imported torch with the hook. With torch before 2.5 or"
         " TORCH_DEVICE_BACKEND_AUTOLOAD=0, run `-m torch_drills SCRIPT` in place of the script."
     )
 

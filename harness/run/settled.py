@@ -1,4 +1,4 @@
-"""Whether the nodes of a run have come to rest, so that the last look at what they hold can be now."""
+"""Tell whether the nodes of a run are idle, so that the last look at their resources can be now."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from harness.cluster.usage import Usage
 from harness.model.history import History
 
 SETTLE_S: Final = 5.0
-"""A node may work on for so long when all calls are over."""
+"""How long a node may go on working after all calls are over."""
 
 
 def settled(rows: Sequence[Usage]) -> bool:
-    """Whether nothing has piled up and nothing is under way, by the looks at the nodes until now."""
+    """Whether nothing has piled up and nothing is pending, by the looks at the nodes so far."""
     history = History.of([], usage=[msgspec.to_builtins(row) for row in rows])
     return nothing_leaked(history).valid is True and all_settled(history).valid is not False

@@ -1,7 +1,7 @@
-"""Which part of a list is enough to fail, and how short its items may be: pure, over a predicate.
+"""Shrink a failing list: drop items, then shorten the rest, while a predicate still fails. Pure.
 
-Both functions are generators: each thing they yield was just seen to fail and is smaller than the one before, so stopping
-early keeps the last one. They end also if the predicate is flaky, since they only ever go on to something smaller.
+Both functions are generators. Each result was just seen to fail and is smaller than the one before, so a caller that stops
+early keeps the last one. They terminate even if the predicate is flaky, because they only ever move on to something smaller.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ Fails = Callable[[tuple[T, ...]], bool]
 
 
 def fewer(items: Sequence[T], fails: Fails[T]) -> Iterator[tuple[T, ...]]:
-    """Smaller and smaller parts of `items` that fail, if all of them do.
+    """Smaller and smaller parts of `items` that fail, given that all of `items` fails.
 
     The last one is 1-minimal: without any one of its items it does not fail. This is ddmin (Zeller and Hildebrandt,
-    "Simplifying and Isolating Failure-Inducing Input", IEEE TSE 28(2), 2002, section 3), except that nothing at all is tried
+    "Simplifying and Isolating Failure-Inducing Input", IEEE TSE 28(2), 2002, section 3), except that the empty list is tried
     first. No part is tried twice.
     """
     current, tried = tuple(range(len(items))), {tuple(range(len(items)))}
@@ -52,9 +52,9 @@ def fewer(items: Sequence[T], fails: Fails[T]) -> Iterator[tuple[T, ...]]:
 
 
 def shorter(items: Sequence[T], fails: Fails[T], shorten: Callable[[T], Iterable[T]]) -> Iterator[tuple[T, ...]]:
-    """The same items made shorter and shorter, one after another, as long as all together still fails.
+    """The same items, made shorter and shorter one after another while the whole still fails.
 
-    `shorten` gives what may take an item's place, the best first, and in the end nothing.
+    `shorten` gives the shorter forms of an item, the best first; none if it cannot be shortened.
     """
     current = tuple(items)
     for place in range(len(current)):
@@ -68,6 +68,6 @@ def shorter(items: Sequence[T], fails: Fails[T], shorten: Callable[[T], Iterable
 
 
 def _split(places: tuple[int, ...], pieces: int) -> list[tuple[int, ...]]:
-    """So many pieces, as equal as can be."""
+    """`pieces` pieces, of sizes as equal as possible."""
     ends = [len(places) * number // pieces for number in range(pieces + 1)]
     return [places[begin:end] for begin, end in pairwise(ends)]

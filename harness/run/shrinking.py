@@ -23,24 +23,24 @@ SHORTEST_S: Final = 0.2
 """No window is made shorter than this: many faults take that long to show."""
 
 MINIMAL: Final = "minimal.json"
-"""What was found, in the run's folder."""
+"""The file in the run's folder that holds the minimal schedule."""
 
 Windows = tuple[PlannedWindow, ...]
 
 
 class OutOfTime(Exception):
-    """The time that shrinking may take is over."""
+    """The time limit for shrinking has passed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """A run that failed: what ordered it, with its own schedule, and how it failed."""
+    """A run that failed: its spec, with its own schedule, and how it failed."""
 
     order: RunSpec
     invocation: Invocation
-    """What orders it from the command line."""
+    """The command line that repeats it."""
     how: frozenset[str]
-    """The checks that were wrong; else those that could not decide; else the SLOs that were missed."""
+    """The checks that failed; else the checks that could not decide; else the SLOs that were missed."""
     verdict: str
 
     @classmethod
@@ -52,7 +52,7 @@ class Failed:
         asked = result.invocation
         if asked is None and result.version < 2:
             raise UsageError(
-                f"{run_dir} was recorded by an earlier version, which did not keep what was asked for."
+                f"{run_dir} was recorded by an earlier version, which did not keep the command line."
                 f" Run it again, and shrink that run: {result.rerun}"
             )
         if asked is None:
@@ -67,7 +67,7 @@ class Failed:
 
 
 def failures(result: Result) -> frozenset[str]:
-    """What gave a run its verdict, by name."""
+    """The names of the checks or SLOs that gave a run its verdict."""
     match result.verdict:
         case "fail":
             return frozenset(check.name for check in result.checks if check.valid is False)
@@ -81,10 +81,10 @@ def failures(result: Result) -> frozenset[str]:
 
 
 class Shrinking:
-    """One search. It may be ended any time, by an exception or an interrupt: `best` is what was found until then."""
+    """One search. An exception or an interrupt may end it at any time: `best` holds the best schedule found so far."""
 
     def __init__(self, failed: Failed, *, repeats: int, limit_s: float, once: Callable[[RunSpec], Result]) -> None:
-        """`once` runs a drill; of each schedule so many `repeats` are made as it takes to see it fail."""
+        """`once` runs a drill. Each schedule is run until it fails, at most `repeats` times."""
         self._failed = failed
         self._repeats = repeats
         self._deadline_s = time.monotonic() + limit_s
@@ -92,12 +92,12 @@ class Shrinking:
         self._tries = 0
         self.runs = 0
         self.best: Windows | None = None
-        """The smallest schedule that was seen to fail; None if not even the whole one did."""
+        """The smallest schedule that was seen to fail; None if not even the whole schedule did."""
         self.best_failed, self.best_runs = 0, 0
-        """How often the best failed, of how many runs."""
+        """How often the best one failed, in how many runs."""
 
     def steps(self) -> Iterator[Windows]:
-        """Whatever is better than all before. Raises `OutOfTime`."""
+        """Each schedule that is better than all before it. Raises `OutOfTime`."""
         whole = self._failed.order.windows or ()
         if not self._fails(whole):
             return
@@ -117,7 +117,7 @@ class Shrinking:
         return windows
 
     def _fails(self, windows: Windows) -> bool:
-        """Whether one of so many runs as are allowed fails; there are no more once one did."""
+        """Run a schedule until it fails, at most `repeats` times. Returns whether it failed."""
         for attempt in range(1, self._repeats + 1):
             self._tries = attempt
             if self._run(windows):
@@ -130,12 +130,12 @@ class Shrinking:
         self.runs += 1
         try:
             return self._failed.like(self._once(replace(self._failed.order, windows=windows)))
-        except (FaultError, NodeDown):  # without a verdict it did not fail in the same way
+        except (FaultError, NodeDown):  # a run without a verdict did not fail in the same way
             return False
 
 
 def halves(planned: PlannedWindow) -> Iterator[PlannedWindow]:
-    """A window's first half, its second, and its middle, unless they are too short to show."""
+    """A window's first half, its second half, and its middle half, unless they are too short to show."""
     window = planned.window
     half_s = round((window.to_s - window.from_s) / 2, 3)
     if half_s < SHORTEST_S:
@@ -147,7 +147,7 @@ def halves(planned: PlannedWindow) -> Iterator[PlannedWindow]:
 
 
 def write(windows: Windows, failed: Failed, file: Path) -> str:
-    """Write a schedule file; returns the line that replays it."""
+    """Write a schedule file and return the command line that replays it."""
     order = failed.order
     file.write_bytes(schedule_file.encode(windows, order.name, order.seed))
     return msgspec.structs.replace(failed.invocation, schedule=str(file)).line()

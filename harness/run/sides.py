@@ -1,4 +1,4 @@
-"""The two sides of a comparison: what was named, and how a run of it is started as a command of its own."""
+"""The two sides of a comparison: what the command line names, and how each run is started as a separate command."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Kind = Literal["url", "plane", "settings", "code"]
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of the two, ready to be run."""
+    """One side, ready to run."""
 
     label: str
     url: str | None = None
-    """What `harness load` is to load; None for a drill."""
+    """The URL for `harness load`; None for a drill."""
     options: tuple[str, ...] = ()
-    """Of the command, beside those of both sides."""
+    """Options of this side's command, besides those that both sides have."""
     folder: Path | None = None
     """The working directory: a checkout of the commit; None for this one."""
 
@@ -43,7 +43,7 @@ class Side:
         return [*program, *asked, "--seed", str(seed), "--json", str(result), "--runs", str(runs)]
 
     def environment(self) -> dict[str, str]:
-        """The environment of its runs. Modules come from the checkout: the harness's as well, if it is the harness's own."""
+        """The environment of its runs. Modules come from the checkout, the harness included if it is the harness's own."""
         if self.folder is None:
             return roots.environment()
         top, here = _git("rev-parse", "--show-toplevel", cwd=self.folder), _git("rev-parse", "--show-toplevel")
@@ -54,7 +54,7 @@ class Side:
 
 
 def kind_of(name: str) -> Kind:
-    """What is meant by a name on the command line."""
+    """What kind of side a name on the command line means."""
     if name.startswith(("http://", "https://")):
         return "url"
     if name in _PLANES:
@@ -64,13 +64,13 @@ def kind_of(name: str) -> Kind:
 
 @contextmanager
 def two_sides(a: str, b: str) -> Iterator[tuple[Side, Side]]:
-    """Both sides. Commits are checked out in a scratch folder, which is removed in the end, whatever happens.
+    """Both sides. Commits are checked out in a scratch folder, which is always removed at the end.
 
-    Raises `UsageError` if they are of different kinds, or if a commit is not known.
+    Raises `UsageError` if the sides are of different kinds, or if a commit is not known.
     """
     kinds = kind_of(a), kind_of(b)
     if kinds[0] != kinds[1]:
-        raise UsageError(f"{a} is {_WORDS[kinds[0]]} and {b} is {_WORDS[kinds[1]]}: there is nothing to compare them by.")
+        raise UsageError(f"{a} is {_WORDS[kinds[0]]} and {b} is {_WORDS[kinds[1]]}: these cannot be compared.")
     with ExitStack() as stack:
         yield stack.enter_context(_side(a)), stack.enter_context(_side(b))
 
@@ -106,7 +106,7 @@ def _checkout(name: str) -> Iterator[tuple[str, Path]]:
         commit = _git("rev-parse", "--verify", "--short=12", "--end-of-options", f"{name}^{{commit}}")
     except HarnessError as error:
         raise UsageError(
-            f"{name!r} is no commit here ({error}). A side is a commit, {HERE!r} for the working tree, settings such as"
+            f"{name!r} is not a commit here ({error}). A side is a commit, {HERE!r} for the working tree, settings such as"
             f" 'load.rate=500', {AS_IS!r} for none, {' or '.join(_PLANES)}, or a URL."
         ) from error
     place = _git("rev-parse", "--show-prefix")
@@ -132,7 +132,7 @@ def _git(*arguments: str, cwd: Path | None = None) -> str:
             check=False,
         )
     except FileNotFoundError as error:
-        raise UsageError("Commits are compared with git, which is not installed.") from error
+        raise UsageError("Comparing commits needs git, which is not installed.") from error
     if done.returncode != 0:
         raise HarnessError(f"git: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
     return done.stdout.strip()

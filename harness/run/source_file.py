@@ -1,4 +1,4 @@
-"""Python files of users, executed where they lie: drills, and models of objects."""
+"""Execute Python files of users in place: drills, and models of objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.model.errors import HarnessError, UsageError
 
 
 def executed(path: Path, name: str) -> ModuleType:
-    """The module that a file makes, under this name. Raises `UsageError` saying what is wrong with the file, and in which line.
+    """Execute a file as a module of this name. Raises `UsageError` saying what is wrong with the file, and in which line.
 
     A `HarnessError` that the file itself raises keeps its type.
     """
@@ -20,12 +20,12 @@ def executed(path: Path, name: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is not a Python file.")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module  # dataclasses that the file defines look for their module there
+    sys.modules[module.__name__] = module  # dataclasses that the file defines look up their module there
     try:
         spec.loader.exec_module(module)
     except HarnessError as error:
         raise type(error)(f"{path}: {error}") from error
-    except (Exception, SystemExit) as error:  # the file may be anyone's code
+    except (Exception, SystemExit) as error:  # the file is user code
         raise UsageError(f"{path}, line {_line_of(error, path)}: {type(error).__name__}: {error}") from error
     finally:
         del sys.modules[module.__name__]

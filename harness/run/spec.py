@@ -1,4 +1,4 @@
-"""What is to be run, and what orders the same run again."""
+"""The spec of a run, and the command line that repeats it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from harness.run.catalog import NamedDrill
 from harness.run.schedule import PlannedWindow
 
 SEED_BITS: Final = 31
-"""A seed that is not given is drawn from so many bits: short enough to be read out."""
+"""The size of a seed drawn at random: short enough to read out."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """What is to be run: a drill with its name, title and seed, on a fault plane."""
+    """A run to make: a drill with its name, title and seed, on a fault plane."""
 
     name: str
     title: str
@@ -30,15 +30,15 @@ class RunSpec:
     windows: tuple[PlannedWindow, ...] | None = None
     """The schedule to carry out; None if the drill and the seed decide."""
     invocation: Invocation | None = None
-    """The command that orders the same run again; None if the drill is not in a file."""
+    """The command line that repeats the run; None if the drill is not in a file."""
 
 
 def run_spec_of(
     named: NamedDrill, seed: int, settings: Sequence[str], plane: PlaneKind, schedule: Path | None = None
 ) -> RunSpec:
-    """The order for a drill of the catalogue, with its own schedule or that of a file.
+    """The spec of a run of a drill from the catalogue, with its own schedule or a file's.
 
-    `settings` are those that were applied to the drill already; the invocation repeats them.
+    `settings` were already applied to the drill; the invocation repeats them.
     """
     return RunSpec(
         name=named.name,

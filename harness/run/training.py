@@ -1,4 +1,4 @@
-"""The steps of a training, as they come into the history: those that its ranks have done, and those of an undisturbed one."""
+"""The steps of a training for the history: the steps that its ranks did, and those of an undisturbed training."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _TIMES: Final = ("begun_ns", "done_ns", "at_ns")
 
 
 def trained(cluster: Cluster, start_ns: int) -> Trained:
-    """What the nodes have written down up to now, times counted from `start_ns`; nothing if the system does not train.
+    """What the nodes have recorded so far, times counted from `start_ns`; nothing if the system does not train.
 
-    The nodes go on while their files are read, one after another. What is later than the beginning of the reading is left out;
-    all that it rests on was written before it, so the history is whole.
+    The nodes go on while their files are read one after another. Records later than the beginning of the reading are left out.
+    Whatever an included record depends on was written before it, so the history is consistent.
     """
     if not isinstance(cluster.system, HasSteps):
         return Trained(steps=[], events=[])
@@ -32,7 +32,7 @@ def trained(cluster: Cluster, start_ns: int) -> Trained:
 
 
 def with_control(system: System, history: History) -> History:
-    """The history with the steps of an undisturbed training, or of the same one done again, beside those that were done."""
+    """Add the control to a history: the steps of an undisturbed training, or of a replay of this one."""
     if not isinstance(system, HasSteps) or history.steps["done_ns"].isna().all():
         return history
     steps = 1 + int(history.steps["step"][history.steps["done_ns"].notna()].max())
@@ -42,7 +42,7 @@ def with_control(system: System, history: History) -> History:
 
 
 def _until(row: dict[str, object], until_ns: int) -> dict[str, object]:
-    """A step as it was at a time: one that was done later is not done."""
+    """A step as it was at a time: a step completed later is not completed yet."""
     if _at(row, "done_ns") <= until_ns:
         return row
     return {name: value for name, value in row.items() if name not in _UNDONE}

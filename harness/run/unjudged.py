@@ -1,4 +1,4 @@
-"""What of a history no check has judged: a history is well only if somebody has looked at what was answered."""
+"""Find the calls of a history that no check has judged: a history is right only if some check has looked at every answer."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _MOST_CHECKERS: Final = 2
 
 
 def all_judged(history: History, checkers: Sequence[Checker], kinds: Collection[str] = ()) -> CheckResult:
-    """Valid if each call is of a kind that one of these checkers judges; else unknown, as it is if there is no call.
+    """Valid if one of these checkers judges each call's kind; else unknown, also if there are no calls.
 
-    `kinds` are judged besides.
+    Calls of `kinds` count as judged, too.
     """
     ops = history.ops
     if ops.empty:
@@ -33,21 +33,22 @@ def all_judged(history: History, checkers: Sequence[Checker], kinds: Collection[
         return CheckResult(name=NAME, valid=True, why=f"{count(len(ops), 'call')}, each of a kind that a check judges")
     rows = np.flatnonzero(~judged)
     found = ops["kind"].iloc[rows].astype("string").value_counts(sort=False)
-    kinds = [f"{str(kind)!r} ({count(int(number), 'call')})" for kind, number in found.items() if number]
+    unjudged = {str(kind): int(number) for kind, number in found.items() if number}
+    shown = [f"{kind!r} ({count(number, 'call')})" for kind, number in unjudged.items()]
     return CheckResult(
         name=NAME,
         valid=None,
-        why=f"no check judges {listed(kinds)}. {_advice([str(kind) for kind, number in found.items() if number])}",
+        why=f"no check judges {listed(shown)}. {_advice(list(unjudged))}",
         ops=(int(ops.index[rows[0]]),),
     )
 
 
 def _advice(kinds: Sequence[str]) -> str:
-    """What would have them judged: the name that was probably meant, or all that checks know."""
+    """How to have these kinds judged: the name that was probably meant, or all the kinds that checks know."""
     known = catalog.judged_kinds()
     for kind in kinds:
         if kind in known:
-            return f"{_some(known[kind])} would judge {kind!r}, and nothing here lets it."
+            return f"{_some(known[kind])} can judge {kind!r}, but not in this history."
         meant = kind.strip().lower()
         if meant in known:
             return f"Did you mean {meant!r}? Then say --map {shlex.quote(f'{kind}={meant}')}."
@@ -56,7 +57,7 @@ def _advice(kinds: Sequence[str]) -> str:
         by_checkers.setdefault(_some(names), []).append(kind)
     told = "; ".join(f"{', '.join(there)} (by {names})" for names, there in by_checkers.items())
     example = shlex.quote(f"{kinds[0]}=read")
-    return f"If they are one of these under another name, say so, as in --map {example}: {told}. Else write a check for them."
+    return f"If they are one of these under another name, say so, as in --map {example}: {told}. Otherwise write a check."
 
 
 def _some(names: Sequence[str]) -> str:

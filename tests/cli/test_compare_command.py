@@ -86,7 +86,7 @@ def test_an_interrupted_comparison_says_what_it_knows(
         (("as-is", "load.rate=5"), "Which drill?"),
         (("as-is", "load.rate=5", "--drill", "quorum/helthy"), "Did you mean 'quorum/healthy'?"),
         (("as-is", "load.rate=5", "--drill", "quorum/healthy", "--pairs", "5"), "fewer than 8 cannot show any difference"),
-        (("embedded", "http://127.0.0.1:1/", "--drill", "quorum/healthy"), "there is nothing to compare them by"),
+        (("embedded", "http://127.0.0.1:1/", "--drill", "quorum/healthy"), "these cannot be compared"),
         (("http://127.0.0.1:1/", "http://127.0.0.1:1/", "--drill", "quorum/healthy"), "leave --drill out"),
         (("as-is", "load.rat=5", "--drill", "quorum/healthy"), "load.rat"),
     ],

@@ -133,7 +133,11 @@ def test_links_of_a_run_that_goes_on_are_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "code", "said"),
     [
-        ("http://127.0.0.1:9", 70, "error: There is no Toxiproxy at TOXIPROXY_URL=http://127.0.0.1:9 that does as it is told."),
+        (
+            "http://127.0.0.1:9",
+            70,
+            "error: The Toxiproxy at TOXIPROXY_URL=http://127.0.0.1:9 does not answer or reports an error.",
+        ),
         ("nonsense", 2, "error: TOXIPROXY_URL='nonsense': expected an address such as http://127.0.0.1:8474."),
     ],
 )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cluster.cgroups import CpuGroup
+from harness.cluster.cpu_quotas import CpuQuotas
 from harness.cluster.limits import Limits
 
 _LABELS = ("w0", "w1", "w2")
@@ -38,3 +43,31 @@ def test_what_was_before_is_asked_anew_when_nobody_limits_any_more() -> None:
     assert limits.take("a", "w1", 5, before=7) == 5
     assert limits.release("w1") == {"a": 7}
     assert limits.release("w1") == {}
+
+
+class _StuckGroup:
+    """A control group; `stuck` ones cannot be removed."""
+
+    def __init__(self, stuck: bool) -> None:
+        self.stuck = stuck
+        self.dissolved = False
+
+    def limit(self, share: float) -> None: ...
+
+    def dissolve(self) -> None:
+        self.dissolved = True
+        if self.stuck:
+            raise OSError(errno.EBUSY, "busy")
+
+
+def test_a_cpu_limit_that_cannot_be_ended_does_not_keep_the_others_of_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = {pid: _StuckGroup(stuck=pid == 1) for pid in (1, 2)}
+    monkeypatch.setattr(CpuGroup, "create", lambda pid, remove_at_end: groups[pid])
+    quotas = CpuQuotas(lambda group: None)
+    for pid in groups:
+        quotas.take(pid, "w0", 0.5)
+
+    with pytest.raises(OSError, match="busy"):
+        quotas.release("w0")
+
+    assert groups[2].dissolved

@@ -273,7 +273,7 @@ def test_nothing_is_left_of_a_run_that_was_killed(tmp_path: Path, victim: str) -
 
 def test_too_many_machines_are_an_error() -> None:
     with (
-        pytest.raises(UsageError, match=r"253 machines do not fit; 252 do\."),
+        pytest.raises(UsageError, match=r"253 hosts are too many; 252 fit\."),
         NetworkNamespaces.opened([str(n) for n in range(253)]),
     ):
         pass
@@ -283,7 +283,7 @@ def test_what_is_missing_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch, tm
     need_hosts()
     monkeypatch.setenv("PATH", str(tmp_path))
     assert network_namespaces.missing() == (
-        "Drill(namespaces=True): cannot here, because there is no 'ip'. Install it: apt-get install iproute2."
+        "Drill(namespaces=True) does not work here: there is no 'ip'. Install it: apt-get install iproute2."
     )
     for tool in ("ip", "tc"):
         (tmp_path / tool).touch(mode=0o755)
@@ -296,7 +296,7 @@ def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(namespaces, "create", create)
     assert network_namespaces.missing() == (
-        "Drill(namespaces=True): cannot here, because making a network namespace fails: Operation not permitted."
+        "Drill(namespaces=True) does not work here: making a network namespace fails: Operation not permitted."
         " Run as root; in a container, with the capabilities SYS_ADMIN and NET_ADMIN."
     )
 
@@ -306,8 +306,14 @@ def test_a_kernel_that_refuses_half_way_leaves_nothing(monkeypatch: pytest.Monke
     before = links()
     monkeypatch.setattr(network_namespaces, "_end", lambda *_: ("link set nobody up",))
     with (
-        pytest.raises(UsageError, match=r"cannot here, because `ip -batch -` failed: Cannot find device"),
+        pytest.raises(UsageError, match=r"does not work here: `ip -batch -` failed: Cannot find device"),
         NetworkNamespaces.opened(["a"]),
     ):
         pass
     assert links() == before
+
+
+def test_a_tool_that_hangs_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network_namespaces, "_TOOL_TIMEOUT_S", 0.05)
+    with pytest.raises(FaultError, match=r"`sleep 60` did not end within 0\.05 s"):
+        network_namespaces._tool(None, "sleep", "60")

@@ -188,7 +188,7 @@ def test_a_moment_that_never_comes_means_that_the_fault_did_not_act(tmp_path: Pa
             over.set()
             window = await holding
             assert window.acted is False
-            assert window.evidence == "never came to received /kv/ #3: n1 2×"
+            assert window.evidence == "never reached received /kv/ #3: n1 2×"
             await store.put("z")  # is not waited for any more
             assert store.cluster.processes.pid("n1") == before
 
@@ -238,11 +238,11 @@ def test_a_schedule_keeps_its_moments(tmp_path: Path) -> None:
     [
         (lambda: Kill("n1").when(), "say one thing that the node does"),
         (lambda: Kill("n1").when(sent="/a", heard="/b"), "say one thing that the node does"),
-        (lambda: Kill("n1").when(sent="/a", nth=0), "the first time is number 1"),
+        (lambda: Kill("n1").when(sent="/a", nth=0), "needs nth >= 1"),
         (lambda: Kill("n1").when(sent="/a", for_s=0), "at least 0.001"),
         (lambda: Kill("n1").when(sent="/" * 65), "Shorten it"),
-        (lambda: Kill("n1").when(sent="/a", from_s=-1), "begins at 0 or later"),
-        (lambda: Partition("n1>n2").when(sent="/a"), 'say at which node: at="n1"'),
+        (lambda: Kill("n1").when(sent="/a", from_s=-1), "needs from_s >= 0"),
+        (lambda: Partition("n1>n2").when(sent="/a"), 'name the node: at="n1"'),
         (lambda: _drill(Echo(), Kill("n1").when(sent="/a", at="n7")), "there is no node 'n7'"),
         (lambda: _drill(Redis(), Kill("redis").when(sent="/a", at="redis")), "redis is a foreign program"),
         (lambda: _drill(Redis(), Kill("redis").when(sent="/a")), "redis is a foreign program"),

@@ -283,7 +283,7 @@ def test_shared_bandwidth_is_less_for_each_of_more_connections(world: World) -> 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 def test_the_real_toxiproxy_has_no_such_toxic(real: World, fault: Fault) -> None:
-    with pytest.raises(FaultError, match=r"cannot here, because the real Toxiproxy has no toxic .* --fault-plane embedded"):
+    with pytest.raises(FaultError, match=r"the real Toxiproxy has no toxic .* --fault-plane embedded"):
         real.runner.run(fault.inject(real.cluster, TARGETS))
     assert real.runner.run(fault.heal(real.cluster, TARGETS, Evidence(acted=None, text=""))).acted is False
 

@@ -79,9 +79,9 @@ def test_a_response_may_arrive_byte_by_byte() -> None:
     ("pieces", "whole", "reason"),
     [
         ([OK, OK[:-1]], 1, "the connection ended"),
-        ([OK, b"garbage\r\n\r\n"], 1, "not one that a batch can take"),
-        ([b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"], 0, "not one that a batch can take"),
-        ([OK.replace(b"content", b"connection: close\r\ncontent")], 0, "not one that a batch can take"),
+        ([OK, b"garbage\r\n\r\n"], 1, "not one that a batch allows"),
+        ([b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"], 0, "not one that a batch allows"),
+        ([OK.replace(b"content", b"connection: close\r\ncontent")], 0, "not one that a batch allows"),
     ],
 )
 def test_responses_before_a_failure_are_returned(pieces: list[bytes], whole: int, reason: str) -> None:

@@ -188,6 +188,24 @@ def test_a_client_keeps_its_connection_and_reads_json() -> None:
     run(scenario)
 
 
+def test_a_handler_that_cannot_decode_something_else_than_its_request_is_a_500(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may have had its effect by then, and a client takes a 400 for a request that had none."""
+
+    async def handler(request: Request) -> Response:
+        answer = Response(200, b"damaged on its way")
+        return Response.json(answer.decode(int))
+
+    async def main() -> None:
+        server = await listen(handler, ("127.0.0.1", 0))
+        client = HttpClient(server.sockets[0].getsockname()[:2])
+        assert (await client.request("POST", "/write", b"1", timeout_s=10)).status == 500
+        client.close()
+        server.close()
+
+    asyncio.run(main())
+    assert "JSON is malformed" in capsys.readouterr().err
+
+
 def test_bad_bodies_get_a_400_and_failing_handlers_a_500(capsys: pytest.CaptureFixture[str]) -> None:
     async def scenario(address: Address) -> None:
         client = HttpClient(address)

@@ -228,5 +228,5 @@ def test_an_invalid_timeout_is_refused(value: bytes) -> None:
         b"before"
     ]
     assert str(parser.failure) == (
-        f"timeout-ms is {value.decode('latin-1')!r}; it is a whole number of milliseconds, 1 to 99999999"
+        f"timeout-ms is {value.decode('latin-1')!r}; it must be a whole number of milliseconds, 1 to 99999999"
     )

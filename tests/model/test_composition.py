@@ -101,7 +101,7 @@ def test_flapping_repeats_whole_windows(from_s: float, length_s: float, on_s: fl
     try:
         item = Kill("one").flapping(from_s, from_s + length_s, on_s=on_s, off_s=off_s)
     except UsageError as error:
-        assert "does not fit in there once" in str(error)
+        assert "on_s is longer than the window" in str(error)
         assert length_s < on_s + 0.002
         return
     windows = item.expand(Random(1), 10)
@@ -161,7 +161,7 @@ def test_a_window_that_finds_no_free_replica_shares_one() -> None:
         (lambda: PoissonFaults(per_minute={}, quiet_s=1), "at least one fault and its rate"),
         (
             lambda: PoissonFaults(per_minute={Kill("one"): 0}, quiet_s=1),
-            "needs more than 0 and less than 48, which windows of 0.5 to",
+            "needs more than 0 and less than 48, at which windows of 0.5 to",
         ),
         (lambda: PoissonFaults(per_minute={Kill("one"): 48}, quiet_s=1), "less than 48"),
         (lambda: PoissonFaults(per_minute={Kill("one"): math.nan}, quiet_s=1), "less than 48"),
@@ -169,17 +169,17 @@ def test_a_window_that_finds_no_free_replica_shares_one() -> None:
         (lambda: PoissonFaults(per_minute={Kill("one"): 1}, quiet_s=1, shortest_s=3), "0.001 <= shortest_s <= longest_s"),
         (
             lambda: drill(PoissonFaults(per_minute={Kill("one"): 1}, quiet_s=18)),
-            "does not fit in between, under a load of 20 s",
+            "does not fit in a load of 20 s",
         ),
         (lambda: drill(PoissonFaults(per_minute={Kill("n9"): 1}, quiet_s=1)), "No node or link called 'n9'"),
         (lambda: FaultSequence(faults=[], from_s=1, each_s=1), "at least one fault"),
         (lambda: FaultSequence(faults=[Kill("one")], from_s=1, each_s=0), "each_s=0"),
         (lambda: FaultSequence(faults=[Kill("one")], from_s=1, each_s=1, gap_s=-1), "gap_s=-1"),
         (lambda: drill(FaultSequence(faults=[Kill("one")] * 3, from_s=1, each_s=6, gap_s=1)), "ends at 21 s, after the load"),
-        (lambda: Kill("one").flapping(1, 5, on_s=0, off_s=1), "both are at least 0.001"),
-        (lambda: Kill("one").flapping(1, 5, on_s=1, off_s=math.inf), "both are at least 0.001"),
-        (lambda: Kill("one").flapping(5, 1, on_s=1, off_s=1), "a window begins at 0 or later"),
-        (lambda: Kill("one").flapping(1, 2, on_s=3, off_s=1), "does not fit in there once"),
+        (lambda: Kill("one").flapping(1, 5, on_s=0, off_s=1), "needs at least 0.001 of each"),
+        (lambda: Kill("one").flapping(1, 5, on_s=1, off_s=math.inf), "needs at least 0.001 of each"),
+        (lambda: Kill("one").flapping(5, 1, on_s=1, off_s=1), "needs 0 <= from_s < to_s"),
+        (lambda: Kill("one").flapping(1, 2, on_s=3, off_s=1), "on_s is longer than the window"),
         (lambda: drill(Kill("one").flapping(1, 21, on_s=1, off_s=1)), "ends at 21 s, after the load"),
         (lambda: Kill("n1").following(1, 2), "only a fault on 'leader' can follow it"),
         (lambda: drill(Kill("leader").following(1, 2)), "cannot say who leads"),

@@ -83,6 +83,25 @@ def test_a_cancelled_sleeper_does_not_hold_the_others_up() -> None:
     asyncio.run(main())
 
 
+def test_a_sleeper_that_comes_just_as_the_alarm_has_rung_is_no_error() -> None:
+    async def main() -> None:
+        loop, pacer, errors = asyncio.get_running_loop(), TimerPacer(), list[object]()
+        loop.set_exception_handler(lambda _, context: errors.append(context))
+        first = asyncio.create_task(pacer.sleep_until(time.monotonic_ns() + 1_000_000))
+        await asyncio.sleep(0)
+        busy_until_ns = time.monotonic_ns() + 2_000_000
+        while time.monotonic_ns() < busy_until_ns:  # the alarm rings, and the loop cannot look yet
+            pass
+        pacer.wake_all()
+        second = asyncio.create_task(pacer.sleep_until(time.monotonic_ns() + 20_000_000))
+        async with asyncio.timeout(30):
+            await asyncio.gather(first, second)
+        pacer.close()
+        assert errors == []
+
+    asyncio.run(main())
+
+
 def test_closing_leaves_no_descriptor() -> None:
     async def main() -> None:
         before = descriptors()

@@ -72,7 +72,7 @@ def test_files_of_pytest_benchmark_become_nights_in_the_order_of_their_times(whe
     database = HistoryDatabase.open(where, create=True)
     found = list(found_in([tmp_path]))
     assert [remark for part in found for remark in part.remarks] == [
-        "some times have no time zone; pytest-benchmark's are in UTC, and taken so"
+        "some times have no time zone and are read as UTC, as pytest-benchmark writes them"
     ]
     assert take_in(database, found) == Imported(runs=3, nights=2, known=0)
     assert take_in(database, found) == Imported(runs=0, nights=0, known=3)
@@ -125,7 +125,7 @@ def test_statistics_without_a_time_say_whose_time_is_taken(tmp_path: Path) -> No
     file.write_text(STATS)
     os.utime(file, (1767225600, 1767225600))
     (found,) = found_in([file])
-    assert found.remarks == ("load_stats.csv tells no time; its file's date is taken: 2026-01-01 00:00:00 UTC",)
+    assert found.remarks == ("load_stats.csv does not say when the test ran; the file's date is used: 2026-01-01 00:00:00 UTC",)
 
 
 @pytest.mark.parametrize(

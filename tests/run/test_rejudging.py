@@ -39,7 +39,7 @@ def test_a_run_is_judged_by_the_checks_that_its_drill_chose(tmp_path: Path) -> N
     by_name = {one.name: one for one in checks}
     own = by_name.pop(everything_echoes.__name__)
     assert own.valid is None
-    assert "no checker is called so, and the drill cannot be asked: No drill called 'test/drill'" in own.why
+    assert "no checker has this name, and the drill cannot be loaded: No drill called 'test/drill'" in own.why
     assert by_name == {one.name: one for one in result.checks if one.name != own.name}
     assert slos == result.slos
 

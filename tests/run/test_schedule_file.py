@@ -135,9 +135,9 @@ def written(folder: Path, *planned: PlannedWindow, **changes: object) -> Path:
     [
         ({"nodes": ["n9"]}, "window 'w0': Led has no n9; its nodes are n1, n2, n3, n4, n5. Use a schedule of this drill"),
         ({"links": ["n1>n9", "client>n1"]}, "Led has no n1>n9; its nodes are"),
-        ({"nodes": None}, "does not say which nodes and links 'n1' came to"),
+        ({"nodes": None}, "does not say which nodes and links 'n1' stands for"),
         ({"to_s": 30}, "it ends at 30 s, after the load stops at 20 s. Raise load.seconds"),
-        ({"to_s": 0.5}, "a window begins at 0 or later and ends after it begins"),
+        ({"to_s": 0.5}, "needs 0 <= from_s < to_s"),
         ({"follows": True}, "only a fault on 'leader' can follow it"),
         ({"fault": {"type": "os:system", "fields": {"target": "n1"}}}, "there is no fault 'os:system' here"),
         ({"fault": {"type": "faults.kill:Kill", "fields": {}}}, "Kill does not take these fields: .*`target`"),
@@ -174,7 +174,7 @@ def test_what_is_no_schedule_at_all_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"Cannot read the schedule .*Name a schedule file or a run's folder"):
             read(path, drill())
     twice = plan(drill(Kill("n1").between(1, 2)), 1) * 2
-    with pytest.raises(UsageError, match="more than one window of that label"):
+    with pytest.raises(UsageError, match="more than one window has this label"):
         read(written(tmp_path, *twice), drill())
 
 

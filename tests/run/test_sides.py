@@ -62,8 +62,8 @@ def test_the_folder_that_one_stands_in_must_be_in_both(repository: Path, monkeyp
 @pytest.mark.parametrize(
     ("a", "b", "said"),
     [
-        ("nowhere", "HEAD", "'nowhere' is no commit here"),
-        ("--help", "HEAD", "'--help' is no commit here"),
+        ("nowhere", "HEAD", "'nowhere' is not a commit here"),
+        ("--help", "HEAD", "'--help' is not a commit here"),
         ("embedded", "HEAD", "embedded is a fault plane and HEAD is a commit"),
         ("load.rate=5", "http://127.0.0.1:1/", "load.rate=5 is a setting"),
     ],

@@ -129,9 +129,9 @@ def test_a_schedule_by_steps_reads_back_as_it_was_written(tmp_path: Path) -> Non
 
 
 MISTAKES: list[tuple[Callable[[], object], str]] = [
-    (lambda: Kill("one").between_steps(8, 8), "ends at a later step"),
-    (lambda: Kill("one").at_step(-1), "step 0 or later"),
-    (lambda: Kill("one").at_step(1, for_s=0), "for_s is at least 0.001"),
+    (lambda: Kill("one").between_steps(8, 8), "a later step to end at"),
+    (lambda: Kill("one").at_step(-1), "a first step of at least 0"),
+    (lambda: Kill("one").at_step(1, for_s=0), "needs for_s >= 0.001"),
     (lambda: Kill("one").at_random_steps(5, 5, mean_steps=2), "from_step < to_step"),
     (lambda: Kill("one").at_random(5, 9, mean_s=0), "at least 0.001"),
     (lambda: drill(Kill("one").at_step(1), system=Echo()), "Echo does not train, so it has no steps"),

@@ -1,4 +1,4 @@
-"""A training script, running, as faults see it."""
+"""A running training script, as faults see it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from harness.node.context import NodeSpec
 from torch_drills import FOLDER, links
 
 _NOWHERE: Address = (HOST, 1)
-"""Where a link leads before a rank has said where it is to lead."""
+"""Where a link leads until a rank has reported its target."""
 
 
 class ScriptEnvironment:
@@ -42,10 +42,10 @@ class ScriptEnvironment:
         self._journals = journals
         self._seed = seed
         self.position: Mapping[int, int] = {}
-        """By pid, the step at which a process took up the training; one that is not here began with the first."""
+        """The step at which a process resumed the training, by pid; others began with the first step."""
 
     async def create_links(self, folder: Path) -> None:
-        """Make all links, and tell the ranks, which wait for that."""
+        """Make all links, then write their addresses for the ranks, which wait for them."""
         await self.links.create(lambda link: _NOWHERE)
         told = {
             "world": self.system.ranks,
@@ -58,23 +58,23 @@ class ScriptEnvironment:
 
     @property
     def disks(self) -> Disks:
-        raise FaultError("cannot here, because the script's files are its own")
+        raise FaultError("the harness does not control a script's files")
 
     @property
     def clocks(self) -> Clocks:
-        raise FaultError("cannot here, because the script reads the machine's clock")
+        raise FaultError("the script reads the machine's clock, which must stay right")
 
     @property
     def packets(self) -> Packets:
-        raise FaultError("cannot here, because the ranks share one network")
+        raise FaultError("the ranks share one network, so their packets cannot be told apart")
 
     @property
     def memories(self) -> Memories:
-        raise FaultError("cannot here, because the script's memory is its own")
+        raise FaultError("the harness does not control a script's memory")
 
     @property
     def moments(self) -> Moments:
-        raise FaultError("cannot here, because the script's processes do not stop themselves. Use .at_step(…)")
+        raise FaultError("a script's processes do not stop themselves at moments. Use .at_step(…)")
 
     def monotonic_ns(self) -> int:
         return time.monotonic_ns()
@@ -83,7 +83,7 @@ class ScriptEnvironment:
         return time.time_ns()
 
     def address(self, name: str) -> Address:
-        raise FaultError(f"{name} is not asked anything, so it has no address")
+        raise FaultError(f"{name} serves no requests, so it has no address")
 
     def steps_done(self) -> int:
         self._journals.read()
@@ -94,7 +94,7 @@ class ScriptEnvironment:
 
 
 def launcher_spec(command: tuple[str, ...], run_dir: Path, python_path: str, seed: int) -> NodeSpec:
-    """What the warden is told to start: the command, in this directory, with the hook where Python finds it."""
+    """The spec of the launcher: the command, in this directory, with the hook where Python finds it."""
     hook = run_dir / "hook"
     _write_hook(hook)
     path = f"{hook}:{python_path}" if python_path else str(hook)
@@ -110,7 +110,7 @@ def journals_folder(run_dir: Path) -> Path:
 
 
 def _write_hook(folder: Path) -> None:
-    """A folder by which any Python finds the hook and its entry point, also one that this project is not installed for."""
+    """Write a folder through which any Python finds the hook and its entry point, even one without this project installed."""
     info = folder / "torch_drills-0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torch_drills\nVersion: 0\n")

@@ -10,21 +10,21 @@ from torch_drills.gates import GATED
 
 
 class Gatekeeper:
-    """Keeps the ranks at steps until what is to begin there has begun."""
+    """Holds the ranks at steps until the windows that begin there have begun."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._waited_for: dict[int, set[str]] = {}
 
     def close(self, labels: Iterable[tuple[int, str]]) -> None:
-        """A gate at each step, until all windows with their labels have passed it."""
+        """Close a gate at each step until all windows with its labels have passed it."""
         for step, label in labels:
             self._waited_for.setdefault(step, set()).add(label)
         if self._waited_for:
             (self._folder / GATED).touch()
 
     def answer(self, pid: int, start: int) -> None:
-        """Tell a process that begins with the step `start` where to wait; it waits for that."""
+        """Tell a process that begins at step `start` where to wait. The process waits for this answer."""
         if self._waited_for:
             gates = {step - start: step for step in self._waited_for if step > start}
             part = self._folder / f"{pid}.part"
@@ -32,7 +32,7 @@ class Gatekeeper:
             part.rename(self._folder / f"{pid}.gates")
 
     def passed(self, label: str) -> None:
-        """A window has begun, or will not."""
+        """Note that a window has begun or will not begin, and open the gates that waited only for it."""
         for step, labels in list(self._waited_for.items()):
             labels.discard(label)
             if not labels:

@@ -11,7 +11,7 @@ from harness.model.rank_process import DoneStep, RankProcess
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
-    """Any line."""
+    """A line of any kind."""
 
     kind: str
     pid: int
@@ -26,7 +26,7 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Journals:
-    """All that the ranks have written so far."""
+    """Everything that the ranks have written so far."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -34,10 +34,10 @@ class Journals:
         self._read_bytes: dict[Path, int] = {}
         self._loaded: dict[int, _Line] = {}
         self.processes: dict[int, RankProcess] = {}
-        """By pid, those that have joined a group or done a step."""
+        """The processes that have joined a group or done a step, by pid."""
 
     def read(self) -> None:
-        """Take in what is new, and who has ended."""
+        """Read new lines, and note which processes have ended."""
         for file in self._folder.glob("*.jsonl"):
             with file.open("rb") as journal:
                 journal.seek(self._read_bytes.get(file, 0))
@@ -51,23 +51,23 @@ class Journals:
 
     @property
     def started(self) -> dict[int, int]:
-        """By rank, the latest process that has said that it is this rank, joined or not."""
+        """The pid of the latest process that claims each rank, joined or not."""
         found = {line.rank: line.pid for line in sorted(self._loaded.values(), key=lambda line: line.at_ns)}
         return found | {rank: process.pid for rank, process in self.newest.items()}
 
     @property
     def newest(self) -> dict[int, RankProcess]:
-        """By rank, the process that joined last."""
+        """The process of each rank that joined last."""
         return {process.rank: process for process in sorted(self.processes.values(), key=joined_ns)}
 
     @property
     def world(self) -> int:
-        """How many ranks there are; 0 as long as none has joined."""
+        """The number of ranks; 0 until one has joined."""
         return max((process.world for process in self.processes.values()), default=0)
 
     @property
     def expected_world(self) -> int:
-        """How many ranks there are to be, by what those that have started were told."""
+        """The number of ranks expected, by the environment of those that have started."""
         return max([self.world, *(line.world for line in self._loaded.values())])
 
     def _take(self, line: _Line) -> None:
@@ -93,12 +93,12 @@ class Journals:
 
 
 def joined_ns(process: RankProcess) -> int:
-    """When a process took up its rank."""
+    """When a process took its rank."""
     return process.joined_ns or process.began_ns or 0
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process is there and not a zombie."""
+    """Whether a process exists and is not a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

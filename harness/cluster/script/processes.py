@@ -1,4 +1,4 @@
-"""The processes of a script's ranks, as faults act on them. It is for the launcher to start again what was killed."""
+"""The processes of a script's ranks, for faults. Restarting a killed rank is up to the launcher."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOOK_AGAIN_S: Final = 0.002
 
 
 class ScriptProcesses:
-    """See `harness.model.environment.Processes`. A signal to a rank reaches the processes that the rank started, too."""
+    """See `harness.model.environment.Processes`. A signal to a rank also reaches the processes that it started."""
 
     def __init__(self, journals: Journals, warden: WardenClient, log: Path) -> None:
         self._journals = journals
@@ -41,7 +41,7 @@ class ScriptProcesses:
 
     def pid(self, name: str) -> int:
         if name == STORE:
-            raise FaultError(f"{name} is no process by itself: rank0 keeps it, or {LAUNCHER}")
+            raise FaultError(f"{name} is not a separate process: rank0 runs it, or {LAUNCHER}")
         pid = self._warden.pid(LAUNCHER) if name == LAUNCHER else self._pid_of_rank(int(name.removeprefix("rank")))
         if pid is None:
             raise FaultError(f"{name} does not run")
@@ -60,7 +60,7 @@ class ScriptProcesses:
             return "gone"
 
     async def kill(self, name: str, label: str) -> int:
-        """Returns what SIGKILL makes of an exit code; the true one is its launcher's to know."""
+        """As in `Processes`, but the exit code is assumed: only the launcher knows the true one."""
         return await self._end(name, signal.SIGKILL, _ENDS_WITHIN_S)
 
     async def terminate(self, name: str, label: str, grace_s: float) -> int:
@@ -70,11 +70,11 @@ class ScriptProcesses:
             return await self._end(name, signal.SIGKILL, _ENDS_WITHIN_S)
 
     async def restart(self, name: str, label: str) -> int | None:
-        """Nothing: that is the launcher's part."""
+        """Does nothing: restarting is up to the launcher."""
         return None
 
     def configure(self, name: str, config: Mapping[str, object]) -> None:
-        raise FaultError("cannot here, because the script's settings are its own")
+        raise FaultError("the harness does not control a script's settings")
 
     def stop(self, name: str, label: str) -> int:
         pid = self.pid(name)
@@ -125,7 +125,7 @@ class ScriptProcesses:
             raise FaultError(f"the control group could not be removed: {error}") from error
 
     async def answer_ms(self, name: str, timeout_s: float) -> float:
-        raise FaultError(f"{name} cannot be asked anything")
+        raise FaultError(f"{name} serves no requests, so its answer cannot be timed")
 
     def log(self, name: str) -> Path:
         return self._log
@@ -143,7 +143,10 @@ class ScriptProcesses:
 
     async def _end(self, name: str, number: signal.Signals, within_s: float) -> int:
         pid = self.pid(name)
-        process = psutil.Process(pid)
+        try:
+            process = psutil.Process(pid)
+        except psutil.NoSuchProcess as error:
+            raise FaultError(f"{name} has just ended") from error
         _signal(name, pid, number)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
@@ -155,7 +158,7 @@ class ScriptProcesses:
 
 
 def _signal(name: str, pid: int, number: signal.Signals) -> list[psutil.Process]:
-    """Signal a process and, if it is a rank, what it has started; those that were there."""
+    """Signal a process and, if it is a rank, its descendants. Returns the processes that were signalled."""
     signalled = []
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)

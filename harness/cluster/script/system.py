@@ -17,8 +17,8 @@ LAUNCHER: Final = "launcher"
 class TorchScript:
     """Ranks `rank0`, `rank1`, …; the process that starts them, `launcher`; and the rendezvous store, `store`.
 
-    Each pair of ranks has one link, from the lower to the higher, for each has one connection: `rank0>rank1`. Selectors choose
-    among the ranks.
+    Each pair of ranks shares one connection and so has one link, from the lower rank to the higher: `rank0>rank1`. Selectors
+    choose among the ranks.
     """
 
     command: tuple[str, ...]

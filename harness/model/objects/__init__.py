@@ -1,4 +1,4 @@
-"""Objects that a history can be judged against: a module each, with a class that is called like it."""
+"""Objects that a history can be judged against: one module each, with a class of the same name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def named(name: str) -> Model:
 
 
 def that_know(kinds: Iterable[str]) -> dict[str, Model]:
-    """The models that know all of these kinds of calls: the register first, then those that know the fewest other kinds."""
+    """The models that know all of these kinds of calls: the register first, then by how few other kinds they know."""
     wanted = frozenset(kinds)
     found = {name: model for name in names() if wanted <= (model := named(name)).kinds}
     return dict(sorted(found.items(), key=lambda entry: (entry[0] != "register", len(entry[1].kinds))))

@@ -10,8 +10,8 @@ from harness.model.object_model import Call
 def elements(call: Call) -> tuple[str | None, ...]:
     """The elements of a value that is a JSON array, as texts.
 
-    A string stands for itself, null is None, and anything else is its JSON form: what a history of single values holds.
-    Raises `ValueError` if the value is no array.
+    A string stands for itself, null is None, and anything else is its JSON text, as in a history of single values.
+    Raises `ValueError` if the value is not an array.
     """
     try:
         found = msgspec.json.decode(call.value or "", type=list[object])
@@ -21,7 +21,7 @@ def elements(call: Call) -> tuple[str | None, ...]:
 
 
 def number(call: Call, default: int) -> int:
-    """The whole number that a value is; the default if there is none. Raises `ValueError` if it is something else."""
+    """The value as a whole number, `default` if it is null. Raises `ValueError` if it is anything else."""
     if call.value is None:
         return default
     try:

@@ -10,8 +10,8 @@ class Lock:
 
     | kind      | value                                                                                     |
     | --------- | ----------------------------------------------------------------------------------------- |
-    | `acquire` | null or a fencing token if the client got it, `false` if it was answered that it is held  |
-    | `release` | null if the client gave it back, `false` if it was answered that it is not the holder     |
+    | `acquire` | null or a fencing token if the client got it, `false` if the answer was that it is held   |
+    | `release` | null if the client gave it back, `false` if the answer was that it is not the holder      |
     """
 
     kinds = frozenset({"acquire", "release"})

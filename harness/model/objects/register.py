@@ -16,7 +16,7 @@ class Register:
     | `read`   | what was read; null: nothing there                                                           |
     | `write`  | what was written; null: nothing                                                              |
     | `delete` | none: the same as a write of null                                                            |
-    | `cas`    | `[expected, new]`, or `[expected, new, false]` if it was answered that another value is there |
+    | `cas`    | `[expected, new]`, or `[expected, new, false]` if the answer was that it held another value  |
     """
 
     kinds = frozenset({"read", "write", "cas", "delete"})
@@ -41,7 +41,7 @@ class Register:
 
 
 def compared(call: Call) -> tuple[str | None, str | None, bool]:
-    """What a compare-and-set expected, what it would write, and whether it did. Raises `ValueError` if it does not say."""
+    """A compare-and-set's expected value, its new value, and whether it swapped. Raises `ValueError` if it is malformed."""
     match elements(call):
         case (expected, new):
             return expected, new, True

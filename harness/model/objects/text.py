@@ -13,8 +13,8 @@ class Text:
     | kind     | value                                             |
     | -------- | ------------------------------------------------- |
     | `read`   | the whole text; null is the same as an empty one  |
-    | `write`  | the text that takes the place of what was there   |
-    | `append` | what is put to the text's end                     |
+    | `write`  | the text that replaces what was there             |
+    | `append` | the text added at the end                         |
     """
 
     kinds = frozenset({"read", "write", "append"})

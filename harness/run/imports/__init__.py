@@ -1,1 +1,1 @@
-"""What the history of nights can take in. Each file in this folder reads one kind of file: `takes(file)` and `read(file)`."""
+"""Importers for the history of nights. Each module here reads one kind of file: `takes(file)` and `read(file)`."""

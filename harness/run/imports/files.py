@@ -1,4 +1,4 @@
-"""Finds what can be imported, in files and folders, and reads it."""
+"""Find what can be imported in files and folders, and read it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Importer(Protocol):
 
 
 def found_in(paths: Sequence[Path]) -> Iterator[Found]:
-    """Everything that can be imported of some files and folders. Raises `UsageError` for a path that holds nothing of it."""
+    """Everything that can be imported from these files and folders. Raises `UsageError` for a path with nothing to import."""
     importers = _importers()
     for path in paths:
         if not path.exists():
-            raise UsageError(f"There is no {path}.")
+            raise UsageError(f"There is no {path}.")  # neither a file nor a folder
         any_found = False
         for file in _files(path):
             importer = next((one for one in importers if one.takes(file)), None)
@@ -43,7 +43,7 @@ def found_in(paths: Sequence[Path]) -> Iterator[Found]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """A file itself; of a folder all files that may be read, in a steady order."""
+    """The file itself, or all readable files of a folder in a stable order."""
     if path.is_file():
         yield path
         return

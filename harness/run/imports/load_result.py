@@ -1,4 +1,4 @@
-"""What `harness load` concluded: `load.json` in its run folder, or the file that `--json` wrote."""
+"""Results of `harness load`: `load.json` in its run folder, or the file that `--json` wrote."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def takes(file: Path) -> bool:
 
 
 def read(file: Path) -> list[Found]:
-    """The load, as one run of a drill that is called `load` and its URL."""
+    """The load, as one run of a drill named `load URL`."""
     result = decode(file.read_bytes(), str(file))
     began = datetime.fromisoformat(result.started_utc).astimezone(UTC)
     measured = Measured(
@@ -49,7 +49,7 @@ def read(file: Path) -> list[Found]:
 
 
 def _not_counted(result: LoadResult) -> str:
-    """Why its figures say nothing of the server; empty if they do, though an SLO may have had too few calls."""
+    """Why its figures do not measure the server; empty if they do, even if an SLO had too few calls."""
     unclear = "; ".join(f"{slo.text}: {slo.why}" for slo in result.slos if slo.ok is None)
     measured = result.verdict != "unknown" or (unclear and result.why.endswith(unclear))
     return "" if measured else result.why
@@ -61,7 +61,7 @@ def _figures(result: LoadResult) -> tuple[tuple[Measure, float], ...]:
 
 
 def _definition(result: LoadResult) -> str:
-    """What was asked for. The rate of a search for the highest one is what it found, not what it was asked for."""
+    """A digest of the request. In a search for the highest rate, the rate is a finding and no part of the request."""
     rate = None if result.steps else result.asked_per_s
     how = [result.url, rate, result.arrivals, result.connections, result.depth, result.processes]
     return digest_of([*how, [slo.text for slo in result.slos]])

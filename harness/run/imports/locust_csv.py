@@ -1,9 +1,9 @@
 """locust's CSV files: `NAME_stats.csv` and `NAME_stats_history.csv`, as `locust --csv NAME` writes them.
 
-Each request name is a run of a drill `locust TYPE NAME`; all together are `locust Aggregated`. The figures are locust's own:
-its response times count from when a request was sent, not from when it was due, and are rounded. If both files are there, the
-time is the history's and the figures are those of the other. Of a history alone, the last row of a name has the totals of the
-whole test; its percentiles may be those of the last seconds, so they are left out.
+Each request name is a run of a drill `locust TYPE NAME`; all of them together are `locust Aggregated`. The figures are locust's
+own: its response times are rounded, and count from when a request was sent, not from when it was due. If both files exist, the
+time comes from the history and the figures from the other file. If there is only a history, a name's last row has the totals
+of the whole test; its percentiles may cover only the last seconds, so they are left out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _Row = dict[str, str]
 
 
 def takes(file: Path) -> bool:
-    """Whether the file's first line has the columns of one of the two."""
+    """Whether the file's first line has the columns of either file."""
     if file.suffix != ".csv":
         return False
     with file.open(newline="", errors="replace") as lines:
@@ -75,7 +75,7 @@ def _of_stats(rows: list[_Row], file: Path) -> Found:
     beside = file.with_name(file.name.removesuffix(_STATS) + _HISTORY)
     history = _rows(beside) if beside.is_file() else []
     began = datetime.fromtimestamp(int(history[0]["Timestamp"] if history else file.stat().st_mtime), UTC)
-    remark = f"{file.name} tells no time; its file's date is taken: {began:%Y-%m-%d %H:%M:%S} UTC"
+    remark = f"{file.name} does not say when the test ran; the file's date is used: {began:%Y-%m-%d %H:%M:%S} UTC"
     return _found(began, (_of_row(row, began) for row in rows if int(row["Request Count"])), () if history else (remark,))
 
 

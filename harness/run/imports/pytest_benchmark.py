@@ -1,6 +1,6 @@
 """Files of pytest-benchmark, of any project: what `--benchmark-save`, `--benchmark-autosave` and `--benchmark-json` write.
 
-Each benchmark is a run of a drill of its name. Of a drill that was run by pytest, the figures are those of the drill.
+Each benchmark is a run of a drill of the same name. If pytest ran a drill of this project, the figures are the drill's.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Stats(msgspec.Struct, frozen=True):
 
 
 class _Drill(msgspec.Struct, frozen=True, kw_only=True):
-    """What our plugin for pytest writes of a drill into `extra_info`."""
+    """What our pytest plugin writes about a drill into `extra_info`."""
 
     drill: str
     definition: str = ""
@@ -97,7 +97,7 @@ def read(file: Path) -> list[Found]:
         began = datetime.fromisoformat(whole.datetime)
     except (msgspec.DecodeError, ValueError) as error:
         raise UsageError(f"{file} is not a file of pytest-benchmark that can be read here: {error}.") from error
-    remarks = () if began.tzinfo else ("some times have no time zone; pytest-benchmark's are in UTC, and taken so",)
+    remarks = () if began.tzinfo else ("some times have no time zone and are read as UTC, as pytest-benchmark writes them",)
     began = began.astimezone(UTC) if began.tzinfo else began.replace(tzinfo=UTC)
     commit = (whole.commit_info.id or "")[:12]
     commit += "+" if commit and whole.commit_info.dirty else ""

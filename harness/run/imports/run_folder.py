@@ -1,4 +1,4 @@
-"""Runs of drills that were kept before there was a history: their folders, each by its `result.json`."""
+"""Folders of drill runs from before there was a history of nights, recognized by their `result.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def takes(file: Path) -> bool:
 
 
 def read(file: Path) -> list[Found]:
-    """The run. One that broke off before its end has no result, and is not found."""
+    """The run. An aborted run has no result, so it is not found."""
     result, history = load_run(file.parent)
     return [
         Found(
