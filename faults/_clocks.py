@@ -1,4 +1,4 @@
-"""What faults of a node's clock have in common: a deviation on its control page, and looks at what the clock then shows."""
+"""Shared parts of clock faults: set a clock's error, and look at what the clock then shows."""
 
 from __future__ import annotations
 
@@ -20,42 +20,44 @@ MAX_MS: Final = 10 * 365 * 86400e3
 
 @dataclass(frozen=True)
 class _Look:
-    """How far a node's clock was from this machine's, to half the time of asking, and whether that is how far it should be."""
+    """The offset of a node's clock from this machine's, to within half the round trip, and whether it is the offset set."""
 
     off_ms: float
     as_set: bool
 
 
 def check(fault: Fault, name: str, value: float, most: float = MAX_MS, *, negative: bool = True) -> None:
-    """Raise `UsageError` for a size that does nothing or makes no sense."""
+    """Raise `UsageError` for a value that does nothing or makes no sense."""
     if not (math.isfinite(value) and 0.001 <= abs(value) <= most and (negative or value > 0)):
         either = ", either way" if negative else ""
-        raise UsageError(f"{type(fault).__name__}({name}={value!r}): between 0.001 and {most:g}{either}.")
+        raise UsageError(f"{type(fault).__name__}({name}={value!r}): must be between 0.001 and {most:g}{either}.")
 
 
 def check_targets(fault: Fault, system: System) -> None:
-    """Raise `UsageError` if a fault may hit a foreign program whose clock cannot be made wrong, or cannot be asked."""
+    """Raise `UsageError` if a fault may hit a foreign program whose clock cannot be made wrong or read."""
     for node in _steered.foreign_targets(fault, system):
         named = f"{type(fault).__name__}({fault.target!r}): {node.name} is a foreign program, whose clock"
         if not node.fake_clock:
-            raise UsageError(f"{named} is its own. Give the node fake_clock=True, or aim at one that has code=.")
+            raise UsageError(
+                f"{named} the harness does not control. Give the node fake_clock=True, or aim at one that has code=."
+            )
         if not isinstance(system, HasClock):
-            raise UsageError(f"{named} cannot be asked. Give {type(system).__name__} a method `time_ns`.")
+            raise UsageError(f"{named} cannot be read. Give {type(system).__name__} a method `time_ns`.")
 
 
 async def begin(environment: Environment, targets: Targets, term: Term) -> Evidence:
-    """Have every target's clock deviate, and look at it."""
+    """Make every target's clock wrong, and look at it."""
     counts = {name: environment.clocks.reads(name) for name in targets.nodes}
     environment.clocks.deviate(targets.label, targets.nodes, term)
     looks = {name: await _look(environment, name) for name in targets.nodes}
-    # A node that does not answer now may answer at the end.
+    # A node that does not answer now may still answer at the end.
     acted = True if all(look is not None and look.as_set for look in looks.values()) else None
     reads = {name: float(count) for name, count in counts.items() if count is not None}
     return Evidence(acted=acted, text=_told("begin", looks), readings=reads)
 
 
 async def end(environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-    """Look at the clocks once more, put them right, and tell how often the nodes' own code read them."""
+    """Look at the clocks once more, set them right, and report how often the nodes' own code read them."""
     looks = {name: await _look(environment, name) for name in targets.nodes}
     told = [injected.text, _told("end", looks)]
     await environment.clocks.end_deviation(targets.label, targets.nodes)
@@ -66,7 +68,7 @@ async def end(environment: Environment, targets: Targets, injected: Evidence) ->
 
 
 async def _look(environment: Environment, name: str) -> _Look | None:
-    """None if the node does not answer: another fault has taken it down, or it stands still."""
+    """Look at a node's clock; None if the node does not answer, because another fault has killed or stopped it."""
     clocks, resolution_ns = environment.clocks, environment.clocks.resolution_ns(name)
     asked_ns, lower = environment.time_ns(), clocks.deviation_ns(name, environment.monotonic_ns())
     shown_ns = await clocks.shown_ns(name)

@@ -1,4 +1,4 @@
-"""How bytes are stopped on links, for the faults that cut some, and the proof that they were."""
+"""Stop bytes on links, for the faults that cut some of them, and prove that bytes were stopped."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Half = tuple[Link, str]
 
 
 def replicas_of(nodes: Iterable[Node]) -> list[str]:
-    """The names of those among which selectors choose, in their order."""
+    """The names of the nodes among which selectors choose, in order."""
     return [node.name for node in nodes if node.replica]
 
 
 def check_peers(fault: Fault, system: System) -> None:
-    """Raise `UsageError` if a system's replicas have no links between them: such a cut has nothing to cut."""
+    """Raise `UsageError` if a system's replicas have no links between them, so that there is nothing to cut."""
     replicas = set(replicas_of(system.nodes()))
     if not any(link.source in replicas and link.target in replicas for link in links_of(system)):
         raise UsageError(
@@ -46,7 +46,7 @@ def both_halves(links: Sequence[Link]) -> list[Half]:
 
 
 async def cut(environment: Environment, targets: Targets, halves: list[Half]) -> Evidence:
-    """Stop all bytes in these directions; connections stay, and neither end is told."""
+    """Stop all bytes in these directions. Connections stay open, and neither end notices."""
     before = dict(await _held_bytes(environment, halves))
     await asyncio.gather(
         *(
@@ -60,20 +60,21 @@ async def cut(environment: Environment, targets: Targets, halves: list[Half]) ->
 
 
 async def restore(environment: Environment, targets: Targets, halves: list[Half], injected: Evidence) -> Evidence:
-    """Remove the toxics, which ends the connections they held; their bytes never arrive, as those of a long partition."""
+    """Remove the toxics, which closes the connections that they held. Their bytes never arrive, as after a long partition."""
     await asyncio.gather(*(environment.links.remove_toxic(link.name, f"{targets.label}_{stream}") for link, stream in halves))
     if not halves:
         return Evidence(acted=False, text="the target has no links to cut")
     stopped = await _stopped_bytes(environment, halves, injected)
     if not stopped:
-        return Evidence(acted=False, text=f"no bytes came to be stopped on {len(halves)} directions of links")
+        return Evidence(acted=False, text=f"no bytes were stopped on {len(halves)} directions of links")
     listed = ", ".join(f"{name} {bytes_:,.0f}" for name, bytes_ in sorted(stopped.items(), key=lambda item: -item[1])[:4])
     more = f" and {len(stopped) - 4} more" if len(stopped) > 4 else ""
     return Evidence(acted=True, text=f"stopped {sum(stopped.values()):,.0f} bytes: {listed}{more}")
 
 
 async def _stopped_bytes(environment: Environment, halves: list[Half], injected: Evidence) -> dict[str, float]:
-    """By direction, if any were stopped. Toxiproxy counts a connection when it ends, a moment after its toxic has gone."""
+    """The stopped bytes of each direction with any. Toxiproxy counts a connection's bytes only when it ends, a moment after the
+    toxic is removed."""
     for _ in range(_LOOKS):
         before = injected.readings
         held = {name: bytes_ - before[name] for name, bytes_ in await _held_bytes(environment, halves) if name in before}

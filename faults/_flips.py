@@ -1,4 +1,4 @@
-"""What faults that flip bits of a node's memory have in common."""
+"""Shared parts of the faults that flip bits of a node's memory."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from harness.model.flips import NUMBER_BITS, Flips, Seen
 
 
 def check(fault: str, of: str, known: Sequence[str], bit: int | None) -> None:
-    """Raises `UsageError` if there is nothing of that name to flip bits of, or a number has no such bit."""
+    """Raise `UsageError` if no value has that name, or a number has no such bit."""
     if of not in known:
         raise UsageError(f"{fault}(of={of!r}): {hint(of, known)}")
     if bit is not None and not 0 <= bit < NUMBER_BITS:
-        raise UsageError(f"{fault}(bit={bit!r}): from 0 to {NUMBER_BITS - 1}.")
+        raise UsageError(f"{fault}(bit={bit!r}): must be from 0 to {NUMBER_BITS - 1}.")
 
 
 def begin(environment: Environment, targets: Targets, match: str, *, bits: int, bit: int | None, times: int | None) -> Evidence:
-    """Have bits flip on every target. Whether that does anything shows when the node next tells of something that matches."""
+    """Flip bits on every target. Whether that does anything shows when the node next reports a matching value."""
     for name in targets.nodes:
         seed = environment.random(f"{targets.label}/{name}/flips").getrandbits(62)
         environment.memories.flip(targets.label, name, Flips(match=match, seed=seed, bits=bits, bit=bit, times=times))
@@ -27,7 +27,7 @@ def begin(environment: Environment, targets: Targets, match: str, *, bits: int, 
 
 
 def end(environment: Environment, targets: Targets, injected: Evidence, what: str) -> Evidence:
-    """Have no more flip, and tell how often each target was hit. It acted if it hit every one."""
+    """Stop flipping, and report how often each target was hit. The fault acted if it hit every target."""
     told, acted = [], True
     for name in targets.nodes:
         seen = environment.memories.seen(targets.label, name)

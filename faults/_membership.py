@@ -1,4 +1,4 @@
-"""Changes of a system's members: what `Join` and `Leave` share."""
+"""Membership changes: the shared parts of `Join` and `Leave`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.model.system import Address
 
 
 async def change(environment: Environment, targets: Targets, *, joins: bool) -> Evidence:
-    """Have each node join or leave, one after another without waiting for what moves."""
+    """Make each node join or leave, one after another, without waiting for data to move."""
     system, addresses = _system(environment), _addresses(environment)
     refused = {}
     for name in targets.nodes:
@@ -25,7 +25,7 @@ async def change(environment: Environment, targets: Targets, *, joins: bool) -> 
 
 
 async def seen(environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-    """Nothing is left to end; how far it came by now."""
+    """Report how much the nodes hold by now; there is nothing to undo."""
     held = await _system(environment).holdings(_addresses(environment))
     if held is None:
         return injected
@@ -36,7 +36,7 @@ async def seen(environment: Environment, targets: Targets, injected: Evidence) -
 def _system(environment: Environment) -> HasMembership:
     system = environment.system
     if not isinstance(system, HasMembership):
-        raise FaultError(f"{type(system).__name__} has no members that come and go")
+        raise FaultError(f"{type(system).__name__} cannot change its members")
     return system
 
 

@@ -1,4 +1,4 @@
-"""What faults that steer a node have in common: whom they can hit, settings of its disk, and counts of what came of them."""
+"""Shared parts of the faults that steer a node through its control page: their targets, their settings, and their effects."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def foreign_targets(fault: Fault, system: System) -> list[Node]:
 
 
 def check(fault: Fault, system: System) -> None:
-    """Raise `UsageError` if a fault may hit a foreign program, whose disk and clock are its own."""
+    """Raise `UsageError` if a fault may hit a foreign program, which has no control page."""
     for node in foreign_targets(fault, system):
         raise UsageError(
-            f"{type(fault).__name__}({fault.target!r}): {node.name} is a foreign program, whose disk and clock are its"
-            " own. Aim at a node that has code=, or use Kill, Pause or FlipBits."
+            f"{type(fault).__name__}({fault.target!r}): {node.name} is a foreign program, which this fault cannot steer."
+            " Aim at a node that has code=, or use Kill, Pause or FlipBits."
         )
 
 
 def begin(environment: Environment, targets: Targets, setting: Setting, value: int, counter: Counter) -> Evidence:
-    """Set it on every target. Whether that does anything shows when the node next uses its disk."""
+    """Make the setting on every target. Whether that does anything shows when the node next uses it."""
     readings = {name: float(environment.disks.count(name, counter)) for name in targets.nodes}
     for name in targets.nodes:
         environment.disks.hold(name, setting, targets.label, value)
@@ -40,7 +40,7 @@ def begin(environment: Environment, targets: Targets, setting: Setting, value: i
 def end(
     environment: Environment, targets: Targets, setting: Setting, counter: Counter, injected: Evidence, what: str
 ) -> Evidence:
-    """Take it back, and tell how often it hit each target, such as "n1: 12 syncs failed". It acted if it hit every one."""
+    """Undo the setting, and report how often it hit each target: "n1: 12 syncs failed". It acted if it hit every target."""
     hits = {}
     for name in targets.nodes:
         environment.disks.release(name, setting, targets.label)

@@ -1,4 +1,4 @@
-"""How the toxics that Toxiproxy lacks are put on links, for the faults made of one, and the proof that they acted."""
+"""Add this project's own toxics to links, for the faults made of one toxic, and prove that it acted."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _LISTED: Final = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Toxic:
-    """One kind of toxic with its attributes, for each of `streams` of every link of a window."""
+    """One kind of toxic with its attributes, for each of the `streams` of every link of a window."""
 
     kind: str
     streams: Sequence[Stream] = BOTH
     attributes: Mapping[str, float | str] = field(default_factory=dict)
     toxicity: float = 1.0
-    """The share of connections that it is on."""
+    """The share of connections that it affects."""
     counts: str
-    """What its hits are: "bytes corrupted"."""
+    """What its hits count: "bytes corrupted"."""
 
     async def put(self, environment: Environment, targets: Targets) -> Evidence:
-        """Put it on the links. Whether it acts is known in the end."""
+        """Add it to the links. Whether it acts is known only at the end."""
         await asyncio.gather(
             *(
                 environment.links.add_toxic(
@@ -48,7 +48,7 @@ class Toxic:
         return Evidence(acted=None, text="")
 
     async def take(self, environment: Environment, targets: Targets) -> Evidence:
-        """Take it off again. Evidence is what the fault plane counted of it, which is nothing if no traffic came by."""
+        """Remove it. Evidence is the fault plane's count of its hits, which is 0 if there was no traffic."""
         names = [(link.name, f"{targets.label}_{stream}") for link in targets.links for stream in self.streams]
         try:
             hits = await environment.links.toxic_hits()

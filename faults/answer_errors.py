@@ -1,4 +1,4 @@
-"""AnswerErrors: a service that is up and answers, and its answers are errors."""
+"""AnswerErrors: a service that is up, but whose answers are errors."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from harness.model.system import System
 
 @dataclass(frozen=True)
 class AnswerErrors(Fault):
-    """A `share` of the requests is answered 500, at once, and never reaches the node's own code; health checks as well.
+    """A `share` of the requests, health checks included, gets 500 at once and never reaches the node's own code.
 
-    Models a dependency whose own database is gone, or a bad configuration. Such answers are quick, so time-outs and latency
-    show nothing, and a balancer that prefers quick replicas sends them more than their share (a "black hole" for
-    requests; Beyer et al., "Site Reliability Engineering", 2016, chapter 20). At a share of 0.5 it is every other request.
+    Models a dependency whose database is gone, or a bad configuration. Such answers are fast, so timeouts and latency show
+    nothing, and a balancer that prefers fast replicas sends them more than their share (a "black hole" for requests; Beyer et
+    al., "Site Reliability Engineering", 2016, chapter 20). At a share of 0.5, every other request fails.
     """
 
     share: float = 1.0
@@ -30,7 +30,7 @@ class AnswerErrors(Fault):
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.share) and 0.001 <= self.share <= 1):
-            raise UsageError(f"AnswerErrors(share={self.share:g}): a share of the requests, from 0.001 to 1.")
+            raise UsageError(f"AnswerErrors(share={self.share:g}): must be a share of the requests, from 0.001 to 1.")
 
     def check(self, system: System) -> None:
         _steered.check(self, system)

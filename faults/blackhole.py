@@ -1,4 +1,4 @@
-"""Blackhole: a machine's cable leads nowhere, and no one is told."""
+"""Blackhole: a machine's packets vanish silently, both ways."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from harness.model.packets import Flow
 
 @dataclass(frozen=True)
 class Blackhole(Fault):
-    """Every packet to and from each target is lost, clients' as well. Connecting hangs; nothing is refused or reset.
+    """Every packet to and from each target is lost, clients' included. Connecting hangs; nothing is refused or reset.
 
-    Models a switch or a cable that died. Unlike behind a proxy, what was lost is sent again by TCP and arrives late. The
-    harness's own questions are let through, so a node that is killed meanwhile can be seen to come back.
+    Models a dead switch or cable. Unlike behind a proxy, TCP retransmits lost data, which then arrives late. The harness's own
+    probes get through, so that it can see a node come back that was killed meanwhile.
     """
 
     aims_at: ClassVar[Aim] = "nodes"

@@ -1,4 +1,4 @@
-"""Bridge: a network in two halves, and one node that both of them reach."""
+"""Bridge: a network in two halves, and one node that both halves reach."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ _SEVERAL: Final = ("minority", "half", "majority", "all")
 
 @dataclass(frozen=True)
 class Bridge(Fault):
-    """The other replicas fall apart into two halves, which only the target connects; clients reach everyone.
+    """The other replicas split into two halves that only the target connects; clients reach every node.
 
-    Which of the others are on which side is drawn from the run's seed: the same in all the run's windows with this target. Who
-    reaches whom is no longer transitive, and the majorities of both sides meet in the target alone. The idea is that of
-    `bridge` in Jepsen's nemesis (Kingsbury, jepsen-io/jepsen).
+    The two sides are drawn from the run's seed and are the same in all the run's windows with this target. Reachability is no
+    longer transitive, and the majorities of both sides have only the target in common. The idea is that of `bridge` in Jepsen's
+    nemesis (Kingsbury, jepsen-io/jepsen).
 
-    Models a partial partition, such as a broken link between two switches that a third still joins: Alfatafta et al., "Toward a
-    Generic Fault Tolerance Technique for Partial Network Partitioning", OSDI 2020, studied 51 failures that these caused.
+    Models a partial partition, such as a broken link between two switches that a third one still connects: Alfatafta et al.,
+    "Toward a Generic Fault Tolerance Technique for Partial Network Partitioning", OSDI 2020, studied 51 failures caused by such
+    partitions.
     """
 
     aims_at: ClassVar[Aim] = "links"
@@ -37,7 +38,7 @@ class Bridge(Fault):
     def check(self, system: System) -> None:
         replicas = replicas_of(system.nodes())
         if len(replicas) < 3:
-            raise UsageError(f"Bridge: {len(replicas)} replicas have no two halves besides a bridge. It needs at least 3.")
+            raise UsageError(f"Bridge: {len(replicas)} replicas are too few for a bridge and two halves. It needs at least 3.")
         check_peers(self, system)
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:

@@ -15,13 +15,13 @@ from harness.model.system import System
 
 @dataclass(frozen=True)
 class ClockDrift(Fault):
-    """The wall clock gains so many microseconds a second, or loses them if negative; set right in the end.
+    """The wall clock gains `parts_per_million` microseconds a second, or loses them if negative, until the window ends.
 
-    Models a bad oscillator that no time service corrects. Leases and bounded clocks are only as good as the bound on it:
+    Models a bad oscillator that no time service corrects. Leases and bounded clocks are only as good as their bound on drift:
     Spanner assumes 200 parts per million (Corbett et al., "Spanner: Google's Globally-Distributed Database", OSDI 2012,
     section 3). A drill lasts seconds, so exaggerate: at 100,000 the clock is a second wrong after ten.
 
-    A foreign program's clock is made wrong too if its node has `fake_clock=True`, by libfaketime, which has to be installed.
+    Also works on a foreign program if its node has `fake_clock=True` and libfaketime is installed.
     """
 
     parts_per_million: float = 100_000.0

@@ -15,12 +15,12 @@ from harness.model.system import System
 
 @dataclass(frozen=True)
 class ClockJump(Fault):
-    """The wall clock jumps by `by_ms`, back after `every_ms`, and so on; set right in the end.
+    """The wall clock jumps by `by_ms`, back after `every_ms`, and so on, until the window ends.
 
     Models two time sources that disagree, and time that runs backwards: at the leap second of 2016 a negative duration stopped
     Cloudflare's DNS servers (Graham-Cumming, "How and why the leap second affected Cloudflare DNS", 2017).
 
-    A foreign program's clock is made wrong too if its node has `fake_clock=True`, by libfaketime, which has to be installed.
+    Also works on a foreign program if its node has `fake_clock=True` and libfaketime is installed.
     """
 
     by_ms: float = 500.0

@@ -15,12 +15,12 @@ from harness.model.system import System
 
 @dataclass(frozen=True)
 class ClockSkew(Fault):
-    """The wall clock is `by_ms` ahead, or behind if negative, until it is set right again.
+    """The wall clock is `by_ms` ahead, or behind if negative, until the window ends.
 
-    Models a machine without a working time service, or with a wrong one, by which a store that orders writes by their
-    timestamps loses acknowledged ones: Kingsbury, "Jepsen: Cassandra", 2013. Timers count monotonic time and are untouched.
+    Models a machine without a working time service, or with a wrong one. A store that orders writes by timestamp then loses
+    acknowledged writes: Kingsbury, "Jepsen: Cassandra", 2013. Timers use monotonic time and are not affected.
 
-    A foreign program's clock is made wrong too if its node has `fake_clock=True`, by libfaketime, which has to be installed.
+    Also works on a foreign program if its node has `fake_clock=True` and libfaketime is installed.
     """
 
     by_ms: float = 500.0

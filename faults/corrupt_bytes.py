@@ -1,4 +1,4 @@
-"""CorruptBytes: bits of what travels over links are flipped, and no checksum notices."""
+"""CorruptBytes: bits flip on links, and no checksum of the network notices."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from harness.model.fault import Aim, Fault
 
 @dataclass(frozen=True)
 class CorruptBytes(Fault):
-    """Each byte has the chance `rate` that one of its bits is flipped; `stream` "upstream" is what the links' targets are sent.
+    """Each byte has a bit flipped with probability `rate`; `stream` "upstream" affects what is sent to the links' targets.
 
-    What cannot be parsed any more is noticed; a letter or a digit that became another one is not, unless the system has
-    checksums of its own. Needs the embedded fault plane.
+    A message that no longer parses is noticed; a changed letter or digit is not, unless the system has its own checksums. Needs
+    the embedded fault plane.
 
-    Models memory or a network card that flips bits where TCP's checksum does not look. Stone and Partridge, "When the CRC and
+    Models memory or a network card that flips bits that TCP's checksum does not cover. Stone and Partridge, "When the CRC and
     TCP Checksum Disagree", SIGCOMM 2000, found such packets on every network that they watched; one flipped bit in its servers'
     gossip brought Amazon S3 down on 20 July 2008.
     """

@@ -1,4 +1,4 @@
-"""CrashLoop: a process dies again and again, as under a supervisor that keeps starting it."""
+"""CrashLoop: a process dies again and again, as under a supervisor that keeps restarting it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from harness.model.window_work import over_within
 
 @dataclass(frozen=True)
 class CrashLoop(Fault):
-    """SIGKILL every `every_s` seconds, or as soon after as the node answers; started again at once, with its data.
+    """SIGKILL every `every_s` seconds, or as soon after that as the node answers; restarted at once, with its data.
 
-    What Kubernetes shows as CrashLoopBackOff. A request or a record that kills each process that handles it does this
-    ("query of death"; Beyer et al., "Site Reliability Engineering", 2016, chapter 22), and each return invites traffic that
-    is lost.
+    Kubernetes shows this as CrashLoopBackOff. The cause may be a request or a record that kills every process that handles it
+    ("query of death"; Beyer et al., "Site Reliability Engineering", 2016, chapter 22), and each return attracts traffic that is
+    then lost.
     """
 
     every_s: float = 0.5
@@ -39,11 +39,11 @@ class CrashLoop(Fault):
         return Evidence(acted=None, text="")
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """Evidence is that each target was killed more than once; every killed process was seen to end with SIGKILL."""
+        """Evidence is that each target was killed more than once, and that SIGKILL ended every killed process."""
         try:
             seen = await environment.background.end(targets.label)
         finally:
-            await started_again(environment, targets)  # if the loop was broken off between the two
+            await started_again(environment, targets)  # if the loop was cancelled between kill and restart
         return seen or injected
 
     async def _loops(self, environment: Environment, targets: Targets, over: asyncio.Event) -> Evidence:
@@ -53,7 +53,7 @@ class CrashLoop(Fault):
         return Evidence(acted=all(kills > 1 for kills, _, _ in loops), text=text)
 
     async def _loop(self, environment: Environment, name: str, label: str, over: asyncio.Event) -> tuple[int, int, str]:
-        """How often the node was killed and started again, and what kept it from going on."""
+        """How often the node was killed and restarted, and what ended the loop early, if anything."""
         loop = asyncio.get_running_loop()
         kills, starts, due_s = 0, 0, loop.time()
         while not await over_within(over, due_s - loop.time()):
@@ -62,8 +62,8 @@ class CrashLoop(Fault):
                 await environment.processes.kill(name, label)
                 kills += 1
                 starts += await environment.processes.restart(name, label) is not None
-            except FaultError:  # another window has it down, and will start it
+            except FaultError:  # another window holds it down and will restart it
                 continue
-            except NodeDown as error:  # the system's failing: the check `nodes_stayed_up` finds it
+            except NodeDown as error:  # the system's failure, which the check `nodes_stayed_up` finds
                 return kills, starts, f", then: {error}"
         return kills, starts, ""

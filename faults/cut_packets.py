@@ -1,4 +1,4 @@
-"""CutPackets: packets between some machines are lost, both ways or one way only."""
+"""CutPackets: packets between some machines are lost, in both directions or in one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from harness.model.packets import Flow
 
 @dataclass(frozen=True)
 class CutPackets(Fault):
-    """The targets as a group are cut from all other nodes; clients still reach both sides. (A link: its two ends.)
+    """The targets as a group are cut off from all other nodes; clients still reach both sides. (A link: its two ends.)
 
-    `direction` "both" loses all packets between the sides, "out" those that the targets (or the link's source) send, "in"
-    those they are sent. A cut in one direction stops connections both ways, since acknowledgements are packets too, while a
-    node that is still heard looks alive. Models the partial partitions of Alfatafta et al., "Toward a Generic Fault
-    Tolerance Technique for Partial Network Partitioning", OSDI 2020.
+    `direction` "both" drops all packets between the sides, "out" the packets that the targets (or the link's source) send, "in"
+    the packets sent to them. A cut in one direction stops connections in both, because acknowledgements are packets too, while
+    a node that is still heard looks alive. Models the partial partitions of Alfatafta et al., "Toward a Generic Fault Tolerance
+    Technique for Partial Network Partitioning", OSDI 2020.
     """
 
     direction: Literal["both", "out", "in"] = "both"

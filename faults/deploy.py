@@ -1,4 +1,4 @@
-"""Deploy: a new version goes onto the nodes, one after another, and off again if it is not well."""
+"""Deploy: a rolling deploy of a new version, rolled back if a node is unhealthy."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from harness.model.system import System
 
 @dataclass(frozen=True)
 class Deploy(Fault):
-    """Each node in turn is drained by SIGTERM, started as the new version and verified; rolled back if one is not well.
+    """SIGTERM drains each node in turn; it restarts as the new version and is verified. An unhealthy node rolls all back.
 
-    An operation rather than a fault: a system should not show it. Begins with the window and goes on until it is over.
+    An operation rather than a fault: clients should not notice it. It begins with the window and runs to its end.
     About 70% of Google's outages came from changes to a live system (Beyer et al., "Site Reliability Engineering", 2016,
     chapter 1).
     """
 
     version: str = "v2"
     grace_s: float = 8.0
-    """SIGKILL if a node has not ended this long after SIGTERM."""
+    """A node that has not ended this long after SIGTERM gets SIGKILL."""
 
     aims_at: ClassVar[Aim] = "nodes"
     needs: ClassVar[type | None] = HasDeploy
@@ -53,7 +53,7 @@ class Deploy(Fault):
         return Evidence(acted=bool(done), text=_ended(rollout, done))
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """Nothing is left to end, but for a node that was down when the deploy was broken off."""
+        """Start a node that was down when the deploy was cancelled; otherwise there is nothing to undo."""
         again = await started_again(environment, targets)
         return Evidence(acted=injected.acted, text="; ".join([injected.text, *again]))
 

@@ -1,4 +1,4 @@
-"""DescriptorExhaustion: a process can open no more files and accept no more connections; those it has go on."""
+"""DescriptorExhaustion: a process can open no more files or connections; those it has go on."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from harness.model.window_work import over_within, seen_on_each, unless_over
 
 _LOOK_AGAIN_S: Final = 0.01
 _ANSWER_S: Final = 0.5
-"""A new connection that is not answered for so long is not answered."""
+"""A new connection without an answer after this long counts as unanswered."""
 
 
 @dataclass(frozen=True)
 class DescriptorExhaustion(Fault):
-    """The node can open `spare` more descriptors, and no more: its limit is lowered from outside (RLIMIT_NOFILE).
+    """The node can open only `spare` more file descriptors: its limit is lowered from outside (RLIMIT_NOFILE).
 
-    What a leak, or more peers than planned for, comes to: a fleet that grows runs into an operating system's limit per
-    process, as AWS Kinesis did in November 2020 with its limit of threads ("Summary of the Amazon Kinesis Event in the Northern
-    Virginia (US-EAST-1) Region").
+    Models a leak, or more peers than planned for. A growing fleet runs into an operating system's limit per process, as AWS
+    Kinesis did in November 2020 with its limit on threads ("Summary of the Amazon Kinesis Event in the Northern Virginia
+    (US-EAST-1) Region").
     """
 
     spare: int = 0
@@ -37,7 +37,7 @@ class DescriptorExhaustion(Fault):
 
     def __post_init__(self) -> None:
         if not 0 <= self.spare <= 1_000_000:
-            raise UsageError(f"DescriptorExhaustion(spare={self.spare}): a number of descriptors, from 0 to 1,000,000.")
+            raise UsageError(f"DescriptorExhaustion(spare={self.spare}): must be a number of descriptors, 0 to 1,000,000.")
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         limited = [self._limit(environment, name, targets.label) for name in targets.nodes]
@@ -47,7 +47,7 @@ class DescriptorExhaustion(Fault):
         return Evidence(acted=None, text="")
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """Evidence is that the node was seen with no descriptor left, which is when the kernel refuses it one."""
+        """Evidence is that the node was seen with no descriptor left, because the kernel then refuses it another."""
         try:
             seen = await environment.background.end(targets.label)
         finally:
@@ -74,12 +74,12 @@ class _Limited:
 
 
 def limit_that_leaves(spare: int, open_: Collection[int]) -> int:
-    """The limit below which `spare` numbers are free: the kernel limits the largest number, not how many there are."""
+    """The limit below which `spare` descriptors are free: the kernel limits the largest number, not the count."""
     return next(islice((number for number in count() if number not in open_), spare, None))
 
 
 def descriptors(pid: int) -> set[int]:
-    """The numbers of a process' open descriptors. Raises `OSError` if it has ended or is not ours to look into."""
+    """The numbers of a process's open descriptors. Raises `OSError` if it has ended or may not be inspected."""
     return {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
 
 
@@ -101,9 +101,9 @@ async def _watch(environment: Environment, limited: _Limited, over: asyncio.Even
 
 
 async def _new_connection(environment: Environment, name: str) -> str:
-    """What became of a connection made while there were no descriptors left, in words."""
+    """Describe what became of a connection made while there were no descriptors left."""
     try:
         await environment.processes.answer_ms(name, _ANSWER_S)
     except FaultError as error:
         return f", and a new connection was not answered ({error})"
-    return ", and a new connection was answered, in place of one that had ended"
+    return ", and a new connection was answered in place of one that had closed"

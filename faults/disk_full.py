@@ -15,10 +15,10 @@ from harness.model.system import System
 
 @dataclass(frozen=True)
 class DiskFull(Fault):
-    """Every write ends with ENOSPC; what is there can be read.
+    """Every write fails with ENOSPC; existing data can be read.
 
-    Models a volume filled by logs or by a backup. It is an error that programs are told of, and the code for such errors is
-    what most catastrophic failures go back to: Yuan et al., "Simple Testing Can Prevent Most Critical Failures", OSDI 2014.
+    Models a volume filled by logs or by a backup. The program gets an error, and bad handling of such errors is behind most
+    catastrophic failures: Yuan et al., "Simple Testing Can Prevent Most Critical Failures", OSDI 2014.
     """
 
     aims_at: ClassVar[Aim] = "nodes"

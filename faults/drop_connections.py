@@ -1,4 +1,4 @@
-"""DropConnections: who connects is reset at once; who is connected stays so."""
+"""DropConnections: new connections are reset at once; open ones stay open."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from harness.model.fault import Aim, Fault
 
 @dataclass(frozen=True)
 class DropConnections(Fault):
-    """New connections over the links are reset, all of them or a `share`; open ones are left alone.
+    """New connections over the links, or a `share` of them, are reset; open ones are left alone.
 
-    It shows only if something connects meanwhile: overlap it with a fault that ends connections, such as `Isolate`. Needs the
+    It shows only if something connects meanwhile: overlap it with a fault that closes connections, such as `Isolate`. Needs the
     embedded fault plane.
 
-    Models a service whose accept queue or table of connections is full, or a balancer in front of it at its limit: what keeps
-    its connections sees nothing wrong, and one that lost them gets none back.
+    Models a service with a full accept queue or connection table, or a balancer at its limit: clients that keep their
+    connections notice nothing, and those that lost them cannot reconnect.
     """
 
     share: float = 1.0

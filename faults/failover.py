@@ -1,4 +1,4 @@
-"""Failover: an operator has another node lead, as a person or a program beside the system does."""
+"""Failover: an operator, or a program beside the system, makes another node the leader."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PROMOTED_S: Final = 5.0
 
 @dataclass(frozen=True)
 class Failover(Fault):
-    """The target is made the leader. The window's end is when the operator sees to other nodes that still lead.
+    """The target becomes the leader. At the window's end the operator deals with other nodes that still lead.
 
-    An operation rather than a fault: what Redis Sentinel, Patroni or a person does when the leader seems to be gone, for
-    databases that do not elect one themselves. Such an operator may be mistaken, and until the window's end a leader that
-    lives on goes on leading. Then it is killed and started again, and follows.
+    An operation rather than a fault: it is what Redis Sentinel, Patroni or a person does when the leader seems to be gone, for
+    databases that do not elect one themselves. The operator may be mistaken: until the window's end, an old leader that is
+    alive goes on leading. Then it is killed, restarted, and follows.
     """
 
     aims_at: ClassVar[Aim] = "nodes"
@@ -32,14 +32,14 @@ class Failover(Fault):
     def check(self, system: System) -> None:
         names = [node.name for node in system.nodes()]
         if self.target not in names:
-            raise UsageError(f"Failover({self.target!r}): one node can lead. Name it: {', '.join(names)}.")
+            raise UsageError(f"Failover({self.target!r}): only one node can lead. Name it: {', '.join(names)}.")
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
-        """Evidence is what the target said of itself before and after."""
+        """Evidence is whether the target said that it leads, before and after."""
         system = _system(environment)
         [name] = targets.nodes
         if await _leads(environment, name):
-            return Evidence(acted=False, text=f"{name} led already")
+            return Evidence(acted=False, text=f"{name} was the leader already")
         try:
             async with asyncio.timeout(_PROMOTED_S):
                 await system.promote(environment.address(name))
@@ -53,12 +53,12 @@ class Failover(Fault):
             await environment.processes.kill(name, targets.label)
         again = await started_again(environment, Targets(label=targets.label, nodes=tuple(others), links=()))
         still = [name for name in others if await _leads(environment, name)]
-        told = [injected.text, *again, *(f"{name} leads still" for name in still)]
+        told = [injected.text, *again, *(f"{name} still leads" for name in still)]
         return Evidence(acted=bool(injected.acted) and not still, text="; ".join(told))
 
 
 async def _leads(environment: Environment, name: str) -> bool:
-    """Whether a node says that it leads; one that does not answer does not."""
+    """Whether a node says that it leads; False if it does not answer."""
     if not environment.processes.runs(name):
         return False
     try:

@@ -1,4 +1,4 @@
-"""FlipBits: bits of a file change by themselves."""
+"""FlipBits: bits of a file flip silently."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from harness.model.evidence import Evidence, Targets
 from harness.model.fault import Aim, Fault, Use
 
 _TOLD: Final = 3
-"""So many bits are told one by one."""
+"""How many bits are listed one by one."""
 
 
 @dataclass(frozen=True)
 class FlipBits(Fault):
     """`bits` random bits of the target's files that match `file` (such as "*.log") are flipped once, and stay flipped.
 
-    Any file can be hit: a log, a snapshot, the weights of a model. The node may run or be down, or be a foreign program. One
-    that has mapped the file into memory sees the flipped bits at once. The window's end only looks at what became of the
-    damage: it is the system that has to notice and repair it.
+    Any file can be hit: a log, a snapshot, the weights of a model. The node may be running or down, or be a foreign program. A
+    node that has mapped the file into memory sees the flipped bits at once. The window's end only checks what became of the
+    damage: the system has to notice and repair it.
 
     Models silent corruption by disks, controllers and cables: Bairavasundaram et al., "An Analysis of Data Corruption in the
-    Storage Stack", FAST 2008. What stores do with it: Ganesan et al., "Redundancy Does Not Imply Fault Tolerance", FAST 2017.
+    Storage Stack", FAST 2008. How stores react: Ganesan et al., "Redundancy Does Not Imply Fault Tolerance", FAST 2017.
     """
 
     file: str = "*"
@@ -38,10 +38,10 @@ class FlipBits(Fault):
 
     def __post_init__(self) -> None:
         if self.bits < 1:
-            raise UsageError(f"FlipBits(bits={self.bits!r}): a whole number, at least 1.")
+            raise UsageError(f"FlipBits(bits={self.bits!r}): must be a whole number, at least 1.")
         if not self.file or Path(self.file).is_absolute() or ".." in Path(self.file).parts:
             raise UsageError(
-                f"FlipBits(file={self.file!r}): a pattern of file names in the node's own folder, such as '*.log'."
+                f"FlipBits(file={self.file!r}): must be a pattern of file names in the node's folder, such as '*.log'."
             )
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
@@ -57,25 +57,25 @@ class FlipBits(Fault):
         return Evidence(acted=True, text="; ".join(told[:_TOLD] + more), readings=readings)
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """Nothing is put back; the evidence says how many of the damaged bytes are still as the fault left them."""
+        """Nothing is restored; the evidence says how many damaged bytes are still as the fault left them."""
         left: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
         for reading, after in injected.readings.items():
             name, _, rest = reading.partition(" ")
             file, _, offset = rest.rpartition(" byte ")
             left[name, file][int(offset)] = after
         still = sum(_still(environment.disks.files(name), file, bytes_left) for (name, file), bytes_left in left.items())
-        text = f"{injected.text}; {still} of {len(injected.readings)} bytes were still like that in the end"
+        text = f"{injected.text}; {still} of {len(injected.readings)} bytes were still damaged at the end"
         return Evidence(acted=injected.acted, text=text)
 
     def _chosen(
         self, environment: Environment, name: str, files: Mapping[str, StoredFile], random: Random
     ) -> dict[str, list[int]]:
-        """Different bits by their files, drawn evenly from all that the files have together."""
+        """Distinct bits by file, drawn uniformly from all the files together."""
         sizes = {file: stored.size() for file, stored in files.items()}
         total = 8 * sum(sizes.values())
         if total < self.bits:
             there = ", ".join(environment.disks.files(name)) or "no file"
-            raise FaultError(f"{name} has not {self.bits} bits in files that match {self.file!r}; it has {there}")
+            raise FaultError(f"{name} has fewer than {self.bits} bits in files that match {self.file!r}; it has {there}")
         chosen, drawn, begin = {}, random.sample(range(total), self.bits), 0
         for file, size in sizes.items():
             if inside := sorted(bit - begin for bit in drawn if begin <= bit < begin + 8 * size):
@@ -85,15 +85,15 @@ class FlipBits(Fault):
 
 
 def flip(file: StoredFile, bits: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Flip bits of a file in place; returns each one's byte: its offset, and it before and after.
+    """Flip bits of a file in place. Returns the offset of each one's byte, and the byte before and after.
 
-    Raises `FaultError` if there is none.
+    Raises `FaultError` if the file has no such bit.
     """
     flipped = []
     for bit in bits:
         found = file.read_at(bit // 8, 1)
         if not found:
-            raise FaultError(f"a file that was to be damaged has become shorter than {bit // 8} bytes meanwhile")
+            raise FaultError(f"a file to be damaged has meanwhile become shorter than {bit // 8} bytes")
         changed = found[0] ^ (1 << bit % 8)
         file.write_at(bit // 8, bytes([changed]))
         flipped.append((bit // 8, found[0], changed))
@@ -101,10 +101,10 @@ def flip(file: StoredFile, bits: Sequence[int]) -> list[tuple[int, int, int]]:
 
 
 def _still(files: Mapping[str, StoredFile], file: str, left: Mapping[int, float]) -> int:
-    """How many bytes of a file are as they were left, by offset."""
+    """How many bytes of a file, by offset, are still as the fault left them."""
     if file not in files:
         return 0
     try:
         return sum(files[file].read_at(offset, 1) == bytes([int(after)]) for offset, after in left.items())
-    except FaultError:  # gone just now
+    except FaultError:  # it has just been deleted
         return 0

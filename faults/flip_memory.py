@@ -1,4 +1,4 @@
-"""FlipMemory: bits of what a rank keeps in memory change by themselves."""
+"""FlipMemory: bits of a rank's memory flip silently."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _OF: Final = ("parameters", "optimizer", "checkpoint")
 class FlipMemory(Fault):
     """`bits` random bits of a rank's parameters, or of its optimizer's state, are flipped once, between two steps.
 
-    `of="checkpoint"` flips them in the copy that is about to be written to a checkpoint. They stay flipped: it is the system
-    that has to notice and repair it. `bit` is which bit of a 32-bit number; left out, any.
-    The rank itself tells of the flip (the event `bit_flipped`). `FlipBits` does the same to files.
+    `of="checkpoint"` flips them in the copy that is about to be written to a checkpoint. They stay flipped: the system has to
+    notice and repair them. `bit` is which bit of a 32-bit number; None: any. The rank itself reports the flip (the event
+    `bit_flipped`). `FlipBits` does the same to files.
 
-    Models memory without error correction, or errors that it does not see: Sridharan et al., "Memory Errors in Modern Systems",
-    ASPLOS 2015.
+    Models memory without error correction, or errors that the correction misses: Sridharan et al., "Memory Errors in Modern
+    Systems", ASPLOS 2015.
     """
 
     of: str = "parameters"
@@ -37,7 +37,7 @@ class FlipMemory(Fault):
     def __post_init__(self) -> None:
         _flips.check("FlipMemory", self.of, _OF, self.bit)
         if self.bits < 1:
-            raise UsageError(f"FlipMemory(bits={self.bits!r}): a whole number, at least 1.")
+            raise UsageError(f"FlipMemory(bits={self.bits!r}): must be a whole number, at least 1.")
 
     def check(self, system: System) -> None:
         _steered.check(self, system)

@@ -1,4 +1,4 @@
-"""HalfOpen: the end of a connection is not heard, so the other side keeps half of one."""
+"""HalfOpen: a connection's close does not arrive, so the other side keeps a half-open connection."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _TOXIC: Final = Toxic(kind="half_open", counts="ends of connections hidden")
 
 @dataclass(frozen=True)
 class HalfOpen(Fault):
-    """Bytes pass, but the end of a connection does not: its other side goes on sending, and waits for an answer.
+    """Bytes pass, but a connection's close does not: the other side goes on sending, and waits for an answer.
 
-    It shows only if connections end meanwhile, so overlap it with a fault that ends some, such as `Kill`. When healed, the ends
-    are told. Needs the embedded fault plane.
+    It shows only if connections close meanwhile, so overlap it with a fault that closes some, such as `Kill`. Healing delivers
+    the closes. Needs the embedded fault plane.
 
-    Models a peer that lost power or was cut off while its connections stood: RFC 9293, section 3.5.1, "Half-Open Connections
-    and Other Anomalies". Pools full of such connections fail long after the peer is back.
+    Models a peer that lost power or its network while it had connections: RFC 9293, section 3.5.1, "Half-Open Connections and
+    Other Anomalies". Pools full of such connections fail long after the peer is back.
     """
 
     aims_at: ClassVar[Aim] = "links"

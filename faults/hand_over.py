@@ -1,4 +1,4 @@
-"""HandOver: the leader is asked to let another node lead."""
+"""HandOver: the leader hands over to another node."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from harness.model.system import HasHandOver
 
 @dataclass(frozen=True)
 class HandOver(Fault):
-    """The target comes to lead because the leader lets it, as before a machine is taken down. The window's end changes nothing.
+    """The leader hands over to the target, as before planned maintenance. The window's end changes nothing.
 
-    An operation rather than a fault: a system should hardly show it. It has acted if the target leads afterwards.
+    An operation rather than a fault: clients should hardly notice it. It has acted if the target leads afterwards.
     """
 
     aims_at: ClassVar[Aim] = "nodes"
@@ -31,5 +31,5 @@ class HandOver(Fault):
         return Evidence(acted=wrong is None, text=f"{targets.nodes[0]} {f'does not lead: {wrong}' if wrong else 'leads'}")
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """Nothing is left to end."""
+        """There is nothing to undo."""
         return injected

@@ -1,4 +1,4 @@
-"""HeavyTailedLatency: delays most of which are small, and some very long."""
+"""HeavyTailedLatency: mostly small delays, and some very long ones."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _LONGEST_MS = 3_600_000
 
 @dataclass(frozen=True)
 class HeavyTailedLatency(Fault):
-    """Every request over the links waits for a time drawn from a Pareto distribution, `most_ms` at most; their order is kept.
+    """Every request over the links is delayed by a Pareto-distributed time, at most `most_ms`; requests stay in order.
 
-    None waits less than `least_ms`; one in 2 to the power of `exponent` waits more than twice that. Needs the embedded fault
-    plane.
+    No request waits less than `least_ms`; one in 2 to the power of `exponent` waits more than twice that. Needs the embedded
+    fault plane.
 
-    Models what shared machines really add: garbage collection, queues, background work. Dean and Barroso, "The Tail at Scale",
-    CACM 56(2), 2013; that the tail hides behind a good mean is why it is worth a fault of its own beside `Latency`.
+    Models the delays of shared machines: garbage collection, queues, background work. Dean and Barroso, "The Tail at Scale",
+    CACM 56(2), 2013. Unlike with `Latency`, the tail hides behind a good mean.
     """
 
     least_ms: float = 5.0

@@ -14,10 +14,10 @@ from harness.model.membership import HasMembership
 
 @dataclass(frozen=True)
 class Join(Fault):
-    """The node takes its share of what the others hold, while the load goes on.
+    """The node takes over its share of the others' data while the load goes on.
 
-    An operation rather than a fault: a system should not show it. Begins with the window; its end changes nothing, and says how
-    much the node holds by then.
+    An operation rather than a fault: clients should not notice it. It begins with the window. The window's end changes nothing
+    and reports how much the node holds by then.
     """
 
     aims_at: ClassVar[Aim] = "nodes"

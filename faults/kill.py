@@ -1,4 +1,4 @@
-"""Kill: a process dies without a word, and is started again when the window closes."""
+"""Kill: a process dies without warning, and restarts when the window ends."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from harness.model.fault import Aim, Fault
 
 @dataclass(frozen=True)
 class Kill(Fault):
-    """SIGKILL; restarted with the data it had when the window ends.
+    """SIGKILL; the node restarts with its data when the window ends.
 
-    Models a process that the kernel ends for want of memory, or that a bug ends. What was written lives on in the page cache;
-    `PowerLoss` takes that away too. Almost all of the failures studied by Yuan et al., "Simple Testing Can Prevent Most
-    Critical Failures", OSDI 2014, could be brought about on three nodes or fewer.
+    Models a process killed by the kernel for lack of memory, or by a bug. Written data survives in the page cache; `PowerLoss`
+    takes that away too. Almost all of the failures studied by Yuan et al., "Simple Testing Can Prevent Most Critical Failures",
+    OSDI 2014, could be reproduced on three nodes or fewer.
     """
 
     aims_at: ClassVar[Aim] = "nodes"
@@ -32,19 +32,19 @@ class Kill(Fault):
         return Evidence(acted=all(code == -signal.SIGKILL for code in codes), text=ended(pids, codes))
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """All at once: a node may wait for others before it answers."""
+        """Start all nodes at once, because a node may wait for others before it answers."""
         again = await started_again(environment, targets)
         return Evidence(acted=injected.acted, text="; ".join([injected.text, *again]))
 
 
 def ended(pids: Mapping[str, int], codes: Iterable[int]) -> str:
-    """How each node's process ended, in words."""
+    """Describe how each node's process ended."""
     each = zip(pids.items(), codes, strict=True)
     return ", ".join(f"{name} pid {pid} ended with {end_of(code)}" for (name, pid), code in each)
 
 
 async def started_again(environment: Environment, targets: Targets) -> list[str]:
-    """Start the nodes that a window took down, side by side; in words, for each that was started."""
+    """Start the nodes that a window took down, all at once. Returns a text for each node that was started."""
     return [
         text for text in await asyncio.gather(*(_start(environment, name, targets.label) for name in targets.nodes)) if text
     ]
@@ -53,6 +53,6 @@ async def started_again(environment: Environment, targets: Targets) -> list[str]
 async def _start(environment: Environment, name: str, label: str) -> str:
     try:
         pid = await environment.processes.restart(name, label)
-    except NodeDown as error:  # the system's failing, not the fault's: the check `nodes_stayed_up` finds it
+    except NodeDown as error:  # the system's failure, not the fault's: the check `nodes_stayed_up` finds it
         return str(error)
     return "" if pid is None else f"{name} started again as pid {pid}"

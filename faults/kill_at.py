@@ -1,4 +1,4 @@
-"""KillAt: a process dies at a certain point of its work, which it gives away by what it logs."""
+"""KillAt: a process dies at a certain point of its work, found by its log."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from harness.model.window_work import unless_over
 
 @dataclass(frozen=True)
 class KillAt(Fault):
-    """SIGKILL at the `occurrence`-th line of the node's log, from the window's beginning on, in which `event` is found.
+    """SIGKILL at the `occurrence`-th line of the node's log that matches `event`, from the window's beginning on.
 
-    `event` is a regular expression. The node is started again, with its data, when the window ends. Crashes do harm at
-    points that a kill at any time seldom hits, and logs tell these points (Lu et al., "CrashTuner: Detecting Crash-Recovery
-    Bugs in Cloud Systems via Meta-Info Analysis", SOSP 2019). The signal follows the line by a fraction of a millisecond.
+    `event` is a regular expression. The node restarts with its data when the window ends. Crashes do harm at points that a kill
+    at a random time seldom hits, and logs reveal these points (Lu et al., "CrashTuner: Detecting Crash-Recovery Bugs in Cloud
+    Systems via Meta-Info Analysis", SOSP 2019). The signal follows the line within a fraction of a millisecond.
     """
 
     event: str
@@ -37,7 +37,7 @@ class KillAt(Fault):
         except re.error as error:
             raise UsageError(f"KillAt(event={self.event!r}): not a regular expression: {error}.") from error
         if self.occurrence < 1:
-            raise UsageError(f"KillAt(occurrence={self.occurrence}): the first occurrence is number 1.")
+            raise UsageError(f"KillAt(occurrence={self.occurrence}): must be at least 1.")
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         offsets = {name: environment.processes.log_bytes(name) for name in targets.nodes}
@@ -45,7 +45,7 @@ class KillAt(Fault):
         return Evidence(acted=None, text="")
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """Evidence is the line, and how each process ended. A line that never came: the fault did not act."""
+        """Evidence is the line, and how each process ended. If the line never came, the fault did not act."""
         try:
             seen = await environment.background.end(targets.label)
         finally:
@@ -74,7 +74,7 @@ class KillAt(Fault):
         return Evidence(acted=code == -signal.SIGKILL, text=text)
 
     async def _look(self, environment: Environment, name: str, offset: int, found: list[str]) -> None:
-        """Collect the lines in which the event is found, until there are enough."""
+        """Collect the lines that match the event, until there are enough."""
         pattern = re.compile(self.event)
         async with aclosing(environment.processes.log_lines(name, offset)) as lines:
             async for line in lines:

@@ -1,4 +1,4 @@
-"""Latency: what travels to the targets takes longer, as over a long or congested path."""
+"""Latency: requests to the targets take longer, as over a long or congested path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.model.fault import Aim, Fault
 from harness.model.system import Link
 
 _ANSWER_S: Final = 1.0
-"""A target that takes longer than this, delay aside, does not answer."""
+"""A target that takes longer than this, besides the delay, counts as not answering."""
 
 _MORE_LOOKS: Final = 6
 _LONGEST_MS: Final = 3_600_000
@@ -21,10 +21,10 @@ _LONGEST_MS: Final = 3_600_000
 
 @dataclass(frozen=True)
 class Latency(Fault):
-    """Every request over the links is delayed by `delay_ms`, give or take up to `jitter_ms`.
+    """Every request over the links is delayed by `delay_ms`, plus or minus up to `jitter_ms`.
 
-    Models a component that is slow rather than dead, which health checks do not see: Huang et al., "Gray Failure: The Achilles'
-    Heel of Cloud-Scale Systems", HotOS 2017.
+    Models a component that is slow rather than dead, which health checks do not notice: Huang et al., "Gray Failure: The
+    Achilles' Heel of Cloud-Scale Systems", HotOS 2017.
     """
 
     delay_ms: float = 100.0
@@ -41,7 +41,7 @@ class Latency(Fault):
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         before = await self._round_trips_ms(environment, targets)
-        for _ in range(_MORE_LOOKS):  # on a busy machine one question may take long; then another one tells
+        for _ in range(_MORE_LOOKS):  # on a busy machine one probe may be slow, so try again
             if max(before.values(), default=0) < self._least_ms:
                 break
             again = await self._round_trips_ms(environment, targets)
@@ -56,7 +56,7 @@ class Latency(Fault):
         during = await self._round_trips_ms(environment, targets)
         if not before.keys() & during.keys():
             return Evidence(acted=None, text="no target answered, so no delay could be measured")
-        for _ in range(_MORE_LOOKS if self.jitter_ms else 0):  # jitter may make one question quick; then another one tells
+        for _ in range(_MORE_LOOKS if self.jitter_ms else 0):  # jitter may make one probe fast, so try again
             if self._compared(before, during).acted:
                 break
             again = await self._round_trips_ms(environment, targets)
@@ -64,7 +64,7 @@ class Latency(Fault):
         return self._compared(before, during)
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """Evidence is the round trips that became longer, or what the fault plane delayed if no node could be asked."""
+        """Evidence is longer round trips or, if no node answered, the data that the fault plane delayed."""
         try:
             hits = await environment.links.toxic_hits() if injected.acted is None else {}
         finally:
@@ -78,7 +78,7 @@ class Latency(Fault):
 
     @property
     def _least_ms(self) -> float:
-        """Half of what was asked: more than scheduling adds to a question on loopback."""
+        """Half of the delay: more than scheduling adds to a probe on loopback."""
         return self.delay_ms / 2
 
     def _compared(self, before: dict[str, float], during: dict[str, float]) -> Evidence:
@@ -88,7 +88,7 @@ class Latency(Fault):
         return Evidence(acted=acted, text=f"round trip {text}")
 
     async def _round_trips_ms(self, environment: Environment, targets: Targets) -> dict[str, float]:
-        """By link; without those whose target does not answer, as one that another fault has killed or cut off."""
+        """Round trips by link, without links whose target does not answer, because another fault killed it or cut it off."""
         timeout_s = (self.delay_ms + self.jitter_ms) / 1e3 + _ANSWER_S
 
         async def ask(link: Link) -> float | None:

@@ -1,4 +1,4 @@
-"""Leave: a member gives up all that it holds, and is none any more."""
+"""Leave: a member hands over everything that it holds and leaves."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from harness.model.membership import HasMembership
 
 @dataclass(frozen=True)
 class Leave(Fault):
-    """The node hands over what it holds while the load goes on, as before it is taken out of service; it is not stopped.
+    """The node hands over its data while the load goes on, as before decommissioning; the process keeps running.
 
-    An operation rather than a fault: a system should not show it. Begins with the window; its end changes nothing, and says how
-    much the node holds by then.
+    An operation rather than a fault: clients should not notice it. It begins with the window. The window's end changes nothing
+    and reports how much the node holds by then.
     """
 
     aims_at: ClassVar[Aim] = "nodes"

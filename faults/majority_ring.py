@@ -17,14 +17,14 @@ from harness.model.system import System
 
 @dataclass(frozen=True)
 class MajorityRing(Fault):
-    """Each replica reaches its nearest neighbours in a ring, just enough to be a majority with them; clients reach everyone.
+    """Each replica reaches just enough of its nearest neighbours in a ring to form a majority; clients reach every node.
 
-    The ring's order is drawn from the run's seed, and is the same in all the run's windows. No node is in a minority, and
-    no two agree on who is there. The idea is that of `majorities-ring` in Jepsen's nemesis (Kingsbury, jepsen-io/jepsen).
-    If the majority is an even number, each reaches one more, so that both ends of a link agree on whether it is cut.
+    The ring's order is drawn from the run's seed and is the same in all the run's windows. Every node sees a majority, but no
+    two see the same one. The idea is that of `majorities-ring` in Jepsen's nemesis (Kingsbury, jepsen-io/jepsen). If the
+    majority is an even number, each node reaches one more, so that both ends of a link agree on whether it is cut.
 
-    Models several links that are broken at once, so that every node finds a quorum, each another one: Alfatafta et al., "Toward
-    a Generic Fault Tolerance Technique for Partial Network Partitioning", OSDI 2020.
+    Models several links broken at once, so that every node finds a quorum, but a different one: Alfatafta et al., "Toward a
+    Generic Fault Tolerance Technique for Partial Network Partitioning", OSDI 2020.
     """
 
     target: str = "all"
@@ -33,14 +33,12 @@ class MajorityRing(Fault):
 
     def __post_init__(self) -> None:
         if self.target != "all":
-            raise UsageError(f"MajorityRing({self.target!r}): the ring is of all replicas. Leave the target out.")
+            raise UsageError(f"MajorityRing({self.target!r}): the ring consists of all replicas. Leave the target out.")
 
     def check(self, system: System) -> None:
         replicas = replicas_of(system.nodes())
         if len(replicas) < 4:
-            raise UsageError(
-                f"MajorityRing: {len(replicas)} replicas have no such majorities. It needs at least 4; or use Bridge."
-            )
+            raise UsageError(f"MajorityRing: {len(replicas)} replicas are too few. It needs at least 4; or use Bridge.")
         check_peers(self, system)
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
@@ -56,7 +54,7 @@ class MajorityRing(Fault):
 
 
 def apart_in_ring(ring: Sequence[str]) -> Iterator[frozenset[str]]:
-    """The pairs that do not reach each other: further apart than a majority's members around its middle."""
+    """The pairs that do not reach each other: further apart than the members of a majority are from its middle."""
     others_of_majority = len(ring) // 2
     reach = (others_of_majority + 1) // 2
     for one, other in combinations(range(len(ring)), 2):

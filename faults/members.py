@@ -1,4 +1,4 @@
-"""RemoveMember, AddMember: a group is told that a node no longer belongs to it, or that another one does, under load."""
+"""RemoveMember, AddMember: an operator removes a member from a group, or adds one, under load."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from harness.model.system import HasMembers
 
 @dataclass(frozen=True)
 class RemoveMember(Fault):
-    """The group goes on without the targets, which run on; when the window ends they belong to it again.
+    """The targets leave the group but keep running; when the window ends they rejoin it.
 
-    An operation rather than a fault: replacing machines is how most groups change. It has acted if the group said that its
-    members are others now. Targets change one after another.
+    An operation rather than a fault: most groups change when machines are replaced. It has acted if the group confirmed the new
+    membership. Targets change one after another.
     """
 
     aims_at: ClassVar[Aim] = "nodes"
@@ -34,9 +34,9 @@ class RemoveMember(Fault):
 
 @dataclass(frozen=True)
 class AddMember(Fault):
-    """Nodes that run beside the group come to belong to it; when the window ends they do not any more.
+    """Nodes that run beside the group join it; when the window ends they leave it.
 
-    An operation rather than a fault. It has acted if the group said that its members are others now.
+    An operation rather than a fault. It has acted if the group confirmed the new membership.
     """
 
     aims_at: ClassVar[Aim] = "nodes"

@@ -1,4 +1,4 @@
-"""MemoryPressure: a process gets no more memory than it has, and a little; what it asks for beyond that is refused."""
+"""MemoryPressure: a process may grow only a little; allocations beyond that fail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MIB: Final = 1 << 20
 _LOOK_AGAIN_S: Final = 0.01
 
 _USED_UP_MIB: Final = 1.0
-"""With less room than this left, allocators that take their memory from the kernel in large pieces get no more."""
+"""With less room than this left, allocators, which get memory from the kernel in large pieces, get no more."""
 
 _VM_PEAK: Final = re.compile(r"^VmPeak:\s+(\d+) kB$", re.MULTILINE)
 
@@ -34,15 +34,15 @@ _UNPRESSED: Final = {True: "; its room was not used up", False: "; nothing shows
 
 @dataclass(frozen=True)
 class MemoryPressure(Fault):
-    """The node may grow by `headroom_mib` and no more: its address space is limited from outside (RLIMIT_AS).
+    """The node may grow only by `headroom_mib`: its address space is limited from outside (RLIMIT_AS).
 
-    Allocations fail, and the node has to handle that: 92% of the catastrophic failures studied by Yuan et al., "Simple
-    Testing Can Prevent Most Critical Failures", OSDI 2014, came from wrong handling of errors that were signalled. (A control
-    group's memory limit would signal nothing: its end is the kernel's SIGKILL, which is the fault `Kill`.)
+    Allocations beyond that fail, and the node has to handle it: 92% of the catastrophic failures studied by Yuan et al.,
+    "Simple Testing Can Prevent Most Critical Failures", OSDI 2014, came from wrong handling of signalled errors. (A control
+    group's memory limit would signal nothing: it ends in the kernel's SIGKILL, which is the fault `Kill`.)
 
-    It acted if the node came up against the limit: its address space had a MiB of room and grew until it had less, or its
-    log tells of a refusal. With no headroom, only a node that logs what it was refused, or gives memory back and wants it
-    again, shows that; a node that asks for nothing was not pressed.
+    It acted if the node ran into the limit: its address space had a MiB of room and grew until it had less, or its log reports
+    a refusal. With no headroom, this shows only if the node logs a refusal, or frees memory and allocates it again. A node that
+    allocates nothing was not under pressure.
     """
 
     headroom_mib: float = 0.0
@@ -52,7 +52,7 @@ class MemoryPressure(Fault):
 
     def __post_init__(self) -> None:
         if not 0 <= self.headroom_mib < 1 << 20:
-            raise UsageError(f"MemoryPressure(headroom_mib={self.headroom_mib:g}): MiB, from 0 to below {1 << 20:,}.")
+            raise UsageError(f"MemoryPressure(headroom_mib={self.headroom_mib:g}): must be from 0 to below {1 << 20:,} MiB.")
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         pressed = [self._press(environment, name, targets.label) for name in targets.nodes]
@@ -62,7 +62,7 @@ class MemoryPressure(Fault):
         return Evidence(acted=None, text="")
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """Evidence is that the limit stood to the end, and that room below it was used up or an allocation refused."""
+        """Evidence is that the limit held to the end, and that the room below it was used up or an allocation was refused."""
         try:
             seen = await environment.background.end(targets.label)
         finally:
@@ -82,13 +82,13 @@ class MemoryPressure(Fault):
 
 @dataclass(frozen=True)
 class _Pressed:
-    """One node as it was when its memory was limited."""
+    """One node at the time when its memory was limited."""
 
     name: str
     pid: int
     size: int
     peak: int
-    """The most that it ever had before."""
+    """Its largest address space before."""
     limit: int
     log_size: int
 
@@ -104,7 +104,7 @@ async def _watch(environment: Environment, pressed: _Pressed, over: asyncio.Even
         while not done:
             done = await over_within(over, _LOOK_AGAIN_S)
             size, peak = psutil.Process(pressed.pid).memory_info().vms, _peak(pressed.pid)
-            # The peak shows also what lasts shorter than between two looks, if it was lower than the limit before.
+            # The peak also shows growth between two looks, if it was below the limit before.
             largest = max(largest, size, peak if peak > pressed.peak else 0)
             had_room = had_room or pressed.has_room(size)
             used_up = used_up or (had_room and not pressed.has_room(size))
@@ -114,14 +114,14 @@ async def _watch(environment: Environment, pressed: _Pressed, over: asyncio.Even
         end = ", until it ended"
     refused = _refusals(environment, pressed)
     sizes = [f"{size / _MIB:.1f}" for size in (pressed.size, largest, pressed.limit)]
-    what = f"{pressed.name} had {sizes[0]}, came to {sizes[1]}, and was allowed {sizes[2]} MiB{end}"
+    what = f"{pressed.name} had {sizes[0]}, reached {sizes[1]}, and was allowed {sizes[2]} MiB{end}"
     told = f"; {refused} refusals in its log" if refused else ("" if used_up else _UNPRESSED[had_room])
     lifted = "" if stood else "; it lifted its own limit"
     return stood and (used_up or refused > 0), f"{what}{told}{lifted}"
 
 
 def _refusals(environment: Environment, pressed: _Pressed) -> int:
-    """How many lines the node has logged since then that tell of memory it did not get."""
+    """How many lines the node has logged since then that report a refused allocation."""
     with environment.processes.log(pressed.name).open("rb") as log:
         log.seek(pressed.log_size)
         return sum(bool(_REFUSED.search(line.decode(errors="replace"))) for line in log)
@@ -134,5 +134,5 @@ def _peak(pid: int) -> int:
     except (FileNotFoundError, ProcessLookupError) as error:
         raise psutil.NoSuchProcess(pid) from error
     if not (found := _VM_PEAK.search(status)):
-        raise psutil.NoSuchProcess(pid)  # a process that has ended and is not yet waited for has no memory
+        raise psutil.NoSuchProcess(pid)  # a zombie has no memory
     return int(found[1]) << 10

@@ -1,4 +1,4 @@
-"""Partitions: bytes stop on links, in the directions chosen, and neither end is told."""
+"""Partitions: bytes stop on links, in the chosen directions, and neither end notices."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from harness.model.system import CLIENT
 
 @dataclass(frozen=True)
 class Isolate(Fault):
-    """Each target is alone: no bytes to or from anyone, clients included. (A link as target: no bytes over it.)
+    """Each target is cut off from all nodes and clients. (A link as target: no bytes pass over it.)
 
-    Models a machine whose network is gone while it runs on. Bailis and Kingsbury, "The Network is Reliable", ACM Queue 12(7),
-    2014, collect reports of such failures.
+    Models a running machine without a network. Bailis and Kingsbury, "The Network is Reliable", ACM Queue 12(7), 2014, collect
+    reports of such failures.
     """
 
     aims_at: ClassVar[Aim] = "links"
@@ -32,11 +32,11 @@ class Isolate(Fault):
 
 @dataclass(frozen=True)
 class Partition(Fault):
-    """The targets as a group are cut from all other nodes; clients still reach both sides.
+    """The targets as a group are cut off from all other nodes; clients still reach both sides.
 
-    `direction` "both" stops all bytes between the sides, "out" those that the targets send, "in" those they are sent.
+    `direction` "both" stops all bytes between the sides, "out" the bytes that the targets send, "in" the bytes sent to them.
 
-    Models a switch or a firewall rule that cuts some nodes from others, also in one direction alone: Alquraan et al., "An
+    Models a switch or a firewall rule that cuts some nodes off from others, perhaps in one direction only: Alquraan et al., "An
     Analysis of Network-Partitioning Failures in Cloud Systems", OSDI 2018.
     """
 

@@ -1,4 +1,4 @@
-"""Pause: a process stands still with its connections open, as in a long garbage collection or a frozen virtual machine."""
+"""Pause: a process freezes with its connections open, as in a long garbage collection or a suspended virtual machine."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SETTLE_S: Final = 2.0
 
 @dataclass(frozen=True)
 class Pause(Fault):
-    """SIGSTOP for as long as the window lasts, then SIGCONT.
+    """SIGSTOP while the window lasts, then SIGCONT.
 
-    Models a long garbage collection or a virtual machine that is suspended: the process does not know that time has passed, and
-    its connections stay open. Kleppmann, "Designing Data-Intensive Applications", 2017, chapter 8, "Process Pauses".
+    Models a long garbage collection or a suspended virtual machine: the process does not know that time has passed, and its
+    connections stay open. Kleppmann, "Designing Data-Intensive Applications", 2017, chapter 8, "Process Pauses".
     """
 
     aims_at: ClassVar[Aim] = "nodes"
@@ -31,7 +31,7 @@ class Pause(Fault):
         return Evidence(acted=True, text=f"{', '.join(targets.nodes)} stopped", readings=pids)
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """Evidence is that each target stood still to the end, or until another fault killed it."""
+        """Evidence is that each target was stopped to the end, or until another fault killed it."""
         seen = {name: _seen(environment, name, injected.readings.get(name)) for name in targets.nodes}
         for name in targets.nodes:
             if environment.processes.resume(name, targets.label) and environment.processes.runs(name):

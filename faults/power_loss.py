@@ -1,4 +1,4 @@
-"""PowerLoss: a process dies with its machine, and what it had not synced is gone from its files."""
+"""PowerLoss: a process dies with its machine and loses all unsynced data."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from harness.model.system import System
 
 @dataclass(frozen=True)
 class PowerLoss(Fault):
-    """SIGKILL, and the unsynced end of every file is cut off; restarted with what is left when the window ends.
+    """SIGKILL, and the unsynced end of every file is cut off; the node restarts with the rest when the window ends.
 
-    SIGKILL alone loses nothing that was written: the kernel still has it. Here the harness's storage layer has told, up to
-    the last moment, how much of each file was synced. What came after that is cut off; with `torn`, a random part of it stays.
-    What a failed sync had left unwritten becomes zeros. A `torn` one has acted only if each target lost something: combine it
-    with `SlowDisk`, or it seldom meets a write that is under way.
+    SIGKILL alone loses no written data, because the kernel still has it. But the harness's storage layer records how much of
+    each file was synced, up to the last moment. Data after that is cut off; with `torn`, a random part of it stays. Data that a
+    failed sync left unwritten becomes zeros. With `torn` the fault has acted only if each target lost something: combine it
+    with `SlowDisk`, or it seldom hits a write in progress.
 
-    Models a power cut, a kernel panic, a machine that is gone with its page cache. How stores fail by it: Zheng et al.,
+    Models a power cut, a kernel panic, or the loss of a machine with its page cache. How stores fail then: Zheng et al.,
     "Torturing Databases for Fun and Profit", OSDI 2014; Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014.
     """
 
@@ -38,13 +38,13 @@ class PowerLoss(Fault):
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         for name in targets.nodes:
-            environment.disks.tracked(name)  # raises before any node is killed, if not every file can be followed
+            environment.disks.tracked(name)  # raises before any node is killed, if not every file can be tracked
         killed = await Kill(self.target).inject(environment, targets)
         told, lost_by = [killed.text], dict.fromkeys(targets.nodes, 0)
         for name in targets.nodes:
             files = environment.disks.files(name)
             for tracked in environment.disks.tracked(name):
-                # One that is gone, or that has not taken its place yet: that one is written anew before it does.
+                # The file is gone, or was not renamed into place yet; in that case the node writes it again first.
                 if tracked.name not in files:
                     continue
                 random = environment.random(f"{targets.label}/{name}/{tracked.name}") if self.torn else None
@@ -52,7 +52,7 @@ class PowerLoss(Fault):
                     told.append(f"{name} lost {lost} unsynced bytes of {tracked.name}")
                     lost_by[name] += lost
         if safe := [name for name, lost in lost_by.items() if not lost]:
-            told.append(f"all was synced on {', '.join(safe)}")
+            told.append(f"everything was synced on {', '.join(safe)}")
         readings = {f"{name} lost_bytes": float(lost) for name, lost in lost_by.items()}
         acted = killed.acted and (not self.torn or not safe)
         return Evidence(acted=acted, text="; ".join(told), readings=readings)
@@ -62,7 +62,7 @@ class PowerLoss(Fault):
 
 
 def lose_unsynced(file: StoredFile, tracked: Tracked, random: Random | None = None) -> int:
-    """Leave of a file what a power loss leaves of it; returns the bytes lost. With `random`, a random part of it stays."""
+    """Cut a file down to what a power loss leaves of it, and return the bytes lost. With `random`, a random part stays."""
     length = file.size()
     keep, holes = min(length, tracked.synced_bytes), [hole for hole in tracked.holes if hole[0] < length]
     if random is not None:

@@ -1,4 +1,4 @@
-"""RateLimit: a machine's cable is thin, in both directions."""
+"""RateLimit: a machine's bandwidth is low, in both directions."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MOST_KBIT_PER_S: Final = 10_000_000
 
 @dataclass(frozen=True)
 class RateLimit(Fault):
-    """Each target sends, and is sent, at most so much: a token bucket (tc-tbf(8)) at either end of its cable.
+    """Each target sends and receives at most `kbit_per_s`: a token bucket (tc-tbf(8)) at either end of its cable.
 
-    All of its connections share it, and what would wait too long in the queue is lost. Models a network card that
-    degraded, of the incidents of Gunawi et al., "Fail-Slow at Scale", FAST 2018, or a link that others fill.
+    All of its connections share the rate, and packets that would wait too long in the queue are dropped. Models a degraded
+    network card, as in incidents of Gunawi et al., "Fail-Slow at Scale", FAST 2018, or a link congested by others.
     """
 
     kbit_per_s: float = 1000.0
@@ -33,7 +33,7 @@ class RateLimit(Fault):
     def __post_init__(self) -> None:
         if not _LEAST_KBIT_PER_S <= self.kbit_per_s <= _MOST_KBIT_PER_S:
             raise UsageError(
-                f"RateLimit(kbit_per_s={self.kbit_per_s:g}): from {_LEAST_KBIT_PER_S:,} to {_MOST_KBIT_PER_S:,} kbit a second."
+                f"RateLimit(kbit_per_s={self.kbit_per_s:g}): must be from {_LEAST_KBIT_PER_S:,} to {_MOST_KBIT_PER_S:,}."
             )
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
@@ -74,4 +74,4 @@ def _text(name: str, since: Mapping[str, float], kbit_per_s: float) -> str:
         f" dropped {since.get(f'{name} {end} drops', 0):,.0f})"
         for end in ("out", "in")
     )
-    return f"{name} at {kbit_per_s:,g} kbit/s sent {out}, was sent {in_}"
+    return f"{name} at {kbit_per_s:,g} kbit/s sent {out}, received {in_}"

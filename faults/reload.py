@@ -1,4 +1,4 @@
-"""Reload: the nodes take another version while they run, one after another."""
+"""Reload: the nodes load another version without a restart, one after another."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from harness.model.system import System
 
 @dataclass(frozen=True)
 class Reload(Fault):
-    """Each node in turn is told to go on with another version, under load and without a restart, as model servers do.
+    """Each node in turn loads another version, under load and without a restart, as model servers do.
 
-    An operation rather than a fault: a system should not show it. It has acted if every node said that it serves the version
-    now; what a node gives out after that is for a checker. The window's end changes nothing.
+    An operation rather than a fault: clients should not notice it. It has acted if every node confirmed the version; checkers
+    judge the answers after that. The window's end changes nothing.
     """
 
     version: str = "v2"
@@ -31,7 +31,7 @@ class Reload(Fault):
             system.config_of(self.version)
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
-        """Evidence is what each node said. A node that is started again later is started as the version, too."""
+        """Evidence is each node's answer. A node that restarts later also starts as the new version."""
         system = environment.system
         if not isinstance(system, HasReload):
             raise FaultError(f"{type(system).__name__} cannot reload")
@@ -43,9 +43,9 @@ class Reload(Fault):
                 environment.processes.configure(name, system.config_of(self.version))
             else:
                 refused += 1
-            told.append(f"{name} {f'did not take {self.version}: {wrong}' if wrong else f'took {self.version}'}")
+            told.append(f"{name} {f'did not load {self.version}: {wrong}' if wrong else f'loaded {self.version}'}")
         return Evidence(acted=not refused, text=", ".join(told))
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """Nothing is left to end."""
+        """There is nothing to undo."""
         return injected

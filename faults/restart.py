@@ -1,4 +1,4 @@
-"""Restart: a process is told to end, ends in its own time, and is started again when the window closes."""
+"""Restart: a process shuts down on SIGTERM, and restarts when the window ends."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from harness.model.fault import Aim, Fault
 
 @dataclass(frozen=True)
 class Restart(Fault):
-    """SIGTERM, and SIGKILL if it has not ended `grace_s` later; started again with its data when the window ends.
+    """SIGTERM, then SIGKILL if it has not ended after `grace_s`; the node restarts with its data when the window ends.
 
-    What a deployment or a drained machine does to each node. About 70% of Google's outages came from changes to a live
-    system (Beyer et al., "Site Reliability Engineering", 2016, chapter 1), and a restart is part of most changes.
+    A deployment or the draining of a machine does this to each node. About 70% of Google's outages came from changes to a live
+    system (Beyer et al., "Site Reliability Engineering", 2016, chapter 1), and most changes include a restart.
     """
 
     grace_s: float = 5.0
@@ -31,13 +31,13 @@ class Restart(Fault):
             raise UsageError(f"Restart(grace_s={self.grace_s:g}): must be a number of seconds above 0.")
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
-        """Evidence is how each process ended. One that had to be killed was restarted too, and it says so."""
+        """Evidence is how each process ended. A process that had to be killed counts too, and the evidence says so."""
         pids = {name: environment.processes.pid(name) for name in targets.nodes}
         ending = (environment.processes.terminate(name, targets.label, self.grace_s) for name in targets.nodes)
         codes = await asyncio.gather(*ending)
         return Evidence(acted=True, text=ended(pids, codes))
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """All at once: a node may wait for others before it answers."""
+        """Start all nodes at once, because a node may wait for others before it answers."""
         again = await started_again(environment, targets)
         return Evidence(acted=injected.acted, text="; ".join([injected.text, *again]))

@@ -1,4 +1,4 @@
-"""SharedBandwidth: all connections of a link share one thin line."""
+"""SharedBandwidth: all connections of a link share a low bandwidth."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _MOST_KB_PER_S = 10_000_000
 class SharedBandwidth(Fault):
     """Each link carries at most `kb_per_s` thousand bytes a second in either direction, over all its connections together.
 
-    What is too much waits, so that more connections mean less for each. Needs the embedded fault plane; `RateLimit` is the same
-    between machines, below TCP.
+    Excess data waits, so more connections mean less bandwidth for each. Needs the embedded fault plane; `RateLimit` does the
+    same between machines, below TCP.
 
-    Models a link that others fill, or a network card that fell back to a lower speed: Gunawi et al., "Fail-Slow at Scale",
-    FAST 2018, tell of a gigabit card that went down to kilobits.
+    Models a link congested by others, or a network card that fell back to a lower speed: Gunawi et al., "Fail-Slow at Scale",
+    FAST 2018, report a gigabit card that dropped to kilobits.
     """
 
     kb_per_s: int = 100
@@ -35,7 +35,7 @@ class SharedBandwidth(Fault):
         return await self._toxic.put(environment, targets)
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """Evidence is the pieces of data that had to wait because others were in the line."""
+        """Evidence is the pieces of data that had to queue behind others."""
         return await self._toxic.take(environment, targets)
 
     @property

@@ -1,4 +1,4 @@
-"""SilentDrop: links swallow all bytes and all ends of connections."""
+"""SilentDrop: links swallow all bytes and all closes of connections."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _TOXIC: Final = Toxic(kind="blackhole", counts="bytes swallowed")
 
 @dataclass(frozen=True)
 class SilentDrop(Fault):
-    """All that is sent over the links vanishes, the ends of connections as well: even the death of a peer is not told.
+    """Everything sent over the links vanishes, closes of connections included, so even a peer's death goes unnoticed.
 
-    `Isolate` stops bytes alone. Connections that lost nothing go on afterwards; the others are closed. Needs the embedded fault
-    plane; `Blackhole` is the same between machines, below TCP.
+    `Isolate` stops only bytes. Afterwards, connections that lost nothing go on; the others are closed. Needs the embedded fault
+    plane; `Blackhole` does the same between machines, below TCP.
 
-    Models a firewall or a NAT gateway that forgot its connections and drops what belongs to none: of the failures that Bailis
-    and Kingsbury collected, "The Network is Reliable", ACM Queue 12(7), 2014.
+    Models a firewall or a NAT gateway that has lost its connection table and drops unknown packets, as in failures collected by
+    Bailis and Kingsbury, "The Network is Reliable", ACM Queue 12(7), 2014.
     """
 
     aims_at: ClassVar[Aim] = "links"

@@ -1,4 +1,4 @@
-"""SlowConnect: it takes long until a new connection can be used."""
+"""SlowConnect: new connections take long to become usable."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _LONGEST_MS = 3_600_000
 
 @dataclass(frozen=True)
 class SlowConnect(Fault):
-    """What is sent on a new connection over the links waits for `delay_ms`; open connections are as quick as ever.
+    """The first data on a new connection over the links waits for `delay_ms`; open connections stay fast.
 
-    It shows only if something connects meanwhile: overlap it with a fault that ends connections, such as `Isolate`. Needs the
+    It shows only if something connects meanwhile: overlap it with a fault that closes connections, such as `Isolate`. Needs the
     embedded fault plane.
 
-    Models full accept queues and slow handshakes, by which a pool that lost its connections stays slow long after the cause is
+    Models full accept queues and slow handshakes, which keep a pool that lost its connections slow long after the cause is
     gone: one of the sustaining effects of Bronson et al., "Metastable Failures in Distributed Systems", HotOS 2021.
     """
 

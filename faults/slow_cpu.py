@@ -1,4 +1,4 @@
-"""SlowCpu: a process goes on, at a fraction of its speed, as on a processor that throttles or is shared with a neighbour."""
+"""SlowCpu: a process runs at a fraction of its speed, as on a throttled processor or beside a noisy neighbour."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from harness.model.window_work import over_within, seen_on_each
 _LEAST_SHARE: Final = 0.01
 
 _PERIOD_S: Final = 0.05
-"""With signals: how long stopping and running take together."""
+"""With signals: the length of one cycle of running and stopping."""
 
 
 @dataclass(frozen=True)
 class SlowCpu(Fault):
-    """The node gets `share` of one CPU: by a control group if that is allowed, else by SIGSTOP and SIGCONT in turn.
+    """The node gets `share` of one CPU: through a control group if allowed, else through alternating SIGSTOP and SIGCONT.
 
-    Hardware that works, slowly: processors that throttled to a fraction of their speed for lack of power or cooling are
-    among the incidents of Gunawi et al., "Fail-Slow at Scale", FAST 2018. Such a node answers health checks.
+    Models hardware that works, but slowly: among the incidents of Gunawi et al., "Fail-Slow at Scale", FAST 2018, are
+    processors that throttled to a fraction of their speed for lack of power or cooling. Such a node answers health checks.
     """
 
     share: float = 0.1
@@ -32,7 +32,7 @@ class SlowCpu(Fault):
 
     def __post_init__(self) -> None:
         if not _LEAST_SHARE <= self.share < 1:
-            raise UsageError(f"SlowCpu(share={self.share:g}): a share of one CPU, from {_LEAST_SHARE:g} to below 1.")
+            raise UsageError(f"SlowCpu(share={self.share:g}): must be a share of one CPU, from {_LEAST_SHARE:g} to below 1.")
 
     async def inject(self, environment: Environment, targets: Targets) -> Evidence:
         pids = {name: environment.processes.pid(name) for name in targets.nodes}
@@ -43,7 +43,7 @@ class SlowCpu(Fault):
         return Evidence(acted=None, text="")
 
     async def heal(self, environment: Environment, targets: Targets, injected: Evidence) -> Evidence:
-        """Evidence is that each node wanted more than its share and had to wait, or that it was seen to stand still."""
+        """Evidence is that each node wanted more than its share and was throttled, or that it was seen stopped."""
         try:
             seen = await environment.background.end(targets.label)
         finally:
@@ -69,12 +69,12 @@ class SlowCpu(Fault):
         return times > 0, f"{slowed.name} {slowed.usage(environment)}, {what}"
 
     async def _duty_cycle(self, environment: Environment, name: str, label: str, over: asyncio.Event) -> int:
-        """Stop the node for most of each period; returns how often it was seen to stand still to the end of a stop."""
+        """Stop the node for most of each cycle. Returns how often it was still stopped at the end of a stop."""
         times = 0
         while not await over_within(over, _PERIOD_S * self.share):
             try:
                 environment.processes.stop(name, label)
-            except FaultError:  # another window has it down
+            except FaultError:  # another window holds it down
                 continue
             try:
                 await over_within(over, _PERIOD_S * (1 - self.share))
@@ -86,7 +86,7 @@ class SlowCpu(Fault):
 
 @dataclass(frozen=True)
 class _Slowed:
-    """One node as it was when it was slowed."""
+    """One node at the time when it was slowed."""
 
     name: str
     pid: int
@@ -97,7 +97,7 @@ class _Slowed:
     """Why signals slow it instead of a control group; empty if a group does."""
 
     def usage(self, environment: Environment) -> str:
-        """How much of a CPU the process has used since."""
+        """The share of a CPU that the process has used since, in words."""
         if not environment.processes.runs(self.name) or environment.processes.pid(self.name) != self.pid:
             return "slowed until it was killed"
         wall_s = (environment.monotonic_ns() - self.began_ns) / 1e9

@@ -1,4 +1,4 @@
-"""SlowDisk: a disk that does everything, late."""
+"""SlowDisk: a disk that works, but slowly."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from harness.model.system import System
 
 @dataclass(frozen=True)
 class SlowDisk(Fault):
-    """Every read and every sync takes `delay_ms` longer; a write goes to memory and does not. Delays that overlap add up.
+    """Every read and every sync takes `delay_ms` longer; writes go to memory and do not. Overlapping delays add up.
 
-    Models a disk that is about to fail, a volume at its I/O limit, a neighbour's backup: Gunawi et al., "Fail-Slow at Scale:
+    Models a disk that is about to fail, a volume at its I/O limit, or a neighbour's backup: Gunawi et al., "Fail-Slow at Scale:
     Evidence of Hardware Performance Faults in Large Production Systems", FAST 2018.
     """
 
@@ -30,7 +30,7 @@ class SlowDisk(Fault):
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.delay_ms) and 0.001 <= self.delay_ms <= 60_000):
-            raise UsageError(f"SlowDisk(delay_ms={self.delay_ms!r}): between 0.001 and 60000 milliseconds.")
+            raise UsageError(f"SlowDisk(delay_ms={self.delay_ms!r}): must be between 0.001 and 60000.")
 
     def check(self, system: System) -> None:
         _steered.check(self, system)

@@ -1,4 +1,4 @@
-"""Stall: now and then a connection stands still, as TCP does when a packet is lost."""
+"""Stall: now and then a connection stalls, as TCP does when a packet is lost."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _LONGEST_MS = 60_000
 
 @dataclass(frozen=True)
 class Stall(Fault):
-    """Each piece of data is lost with the chance `loss`, and sent again after `timeout_ms`, doubled for every loss in a row.
+    """Each piece of data is lost with probability `loss` and retransmitted after `timeout_ms`, doubled for each loss in a row.
 
-    All that the connection carries behind it waits too (RFC 6298, section 5). The latency's median stays, its tail grows. Needs
-    the embedded fault plane.
+    Later data on the connection waits too (RFC 6298, section 5). The median latency stays; the tail grows. Needs the embedded
+    fault plane.
 
-    Models a path that loses packets: a bad cable or an overfull switch, whose few lost packets decide the slowest requests.
-    Dean and Barroso, "The Tail at Scale", CACM 56(2), 2013, is about what such a tail does to a service of many parts.
+    Models a lossy path: a bad cable or a congested switch, whose few lost packets decide the slowest requests. Dean and
+    Barroso, "The Tail at Scale", CACM 56(2), 2013, show what such a tail does to a service of many parts.
     """
 
     loss: float = 0.01

@@ -1,4 +1,4 @@
-"""SyncFails: a disk that does not take what is synced to it, and says so once."""
+"""SyncFails: a disk that loses synced data and reports the error only once."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from harness.model.system import System
 
 @dataclass(frozen=True)
 class SyncFails(Fault):
-    """A sync ends with EIO, once, and what it should have written never reaches the disk, though the next sync succeeds.
+    """A sync fails with EIO, once, and its data never reaches the disk, although the next sync succeeds.
 
-    The node still reads what it had written, until the power fails: PowerLoss then leaves zeros in its place, or nothing.
+    The node can still read the data until the power fails: PowerLoss then leaves zeros in its place, or nothing.
 
-    Models a failing disk under a kernel that reports a lost write to one fsync and takes the data for written from then on, by
-    which PostgreSQL could lose acknowledged data ("fsyncgate", 2018): Rebello et al., "Can Applications Recover from fsync
+    Models a failing disk under a kernel that reports a lost write to one fsync and then marks the data as written, so that
+    PostgreSQL could lose acknowledged data ("fsyncgate", 2018): Rebello et al., "Can Applications Recover from fsync
     Failures?", USENIX ATC 2020.
     """
 

@@ -1,4 +1,4 @@
-"""WrongGradient: a rank computes wrongly, and says nothing."""
+"""WrongGradient: a rank silently computes wrong results."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _OF: Final = ("gradient", "activation")
 
 @dataclass(frozen=True)
 class WrongGradient(Fault):
-    """A bit flips in each gradient that the rank computes while the window lasts, or in as many as `times` says.
+    """A bit flips in each gradient that the rank computes while the window lasts, or in the first `times` of them.
 
-    `bit` is which bit of the 32: 31 is the sign, 30 the highest of the exponent, 22 to 0 the mantissa; left out, any. A low
-    bit gives a number that looks right. `of="activation"` flips a bit of each layer's output instead, so that all that
-    follows from it is wrong as well. The rank itself tells of each flip (the event `bit_flipped`).
+    `bit` is which bit of the 32: 31 is the sign, 30 the highest of the exponent, 22 to 0 the mantissa; None: any. Flipping a
+    low bit gives a plausible number. `of="activation"` flips a bit of each layer's output instead, so that everything computed
+    from it is wrong as well. The rank itself reports each flip (the event `bit_flipped`).
 
     Models a processor that computes wrongly and raises no error: Hochschild et al., "Cores that don't count", HotOS 2021; Dixit
     et al., "Silent Data Corruptions at Scale", 2021. In 54 days of training Llama 3, six of 419 unexpected interruptions were
@@ -38,7 +38,7 @@ class WrongGradient(Fault):
     def __post_init__(self) -> None:
         _flips.check("WrongGradient", self.of, _OF, self.bit)
         if self.times is not None and self.times < 1:
-            raise UsageError(f"WrongGradient(times={self.times!r}): at least 1.")
+            raise UsageError(f"WrongGradient(times={self.times!r}): must be at least 1.")
 
     def check(self, system: System) -> None:
         _steered.check(self, system)

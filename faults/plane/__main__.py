@@ -1,4 +1,4 @@
-"""Run the embedded fault plane until it is told to stop."""
+"""Run the embedded fault plane until it is stopped."""
 
 from __future__ import annotations
 

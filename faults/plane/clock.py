@@ -1,4 +1,4 @@
-"""The time of a fault plane, as its streams and toxics see it: the real one (`timers`), or that of a simulation."""
+"""A fault plane's clock, as its streams and toxics see it: the real one (`timers`), or a simulation's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Timer(Protocol):
-    """A callback to come."""
+    """A scheduled callback."""
 
     def cancel(self) -> None: ...
 

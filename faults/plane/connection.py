@@ -106,7 +106,7 @@ class Connection:
                 self.one_lost()
 
     async def _let_connect(self) -> bool:
-        """Wait as long as the connect-phase toxics ask. False if one refused the connection; the client is then reset."""
+        """Wait as long as the connect-phase toxics require. False if one refused the connection; the client is then reset."""
         for toxic in self._owner.toxics.all():
             if toxic not in self._owner.toxics.all():
                 continue  # removed while an earlier toxic made us wait
@@ -124,7 +124,7 @@ class Connection:
         return True
 
     async def _wait(self, wait_ns: int, toxic: Toxic) -> None:
-        """Wait until the time is over or the toxic is removed."""
+        """Wait until the time has passed or the toxic is removed."""
         released = asyncio.get_running_loop().create_future()
         timer = self._owner.timers.at(now_ns() + wait_ns, lambda: release(released))
         toxic.waiting.add(released)

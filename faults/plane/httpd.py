@@ -1,8 +1,8 @@
 """The API's connections: they limit the time of requests, and answer them in order.
 
 Requests are parsed and responses written as for every node (`harness.http`). But a connection behaves like one of Go's HTTP
-server, which Toxiproxy uses: a request that has been read completely is carried out even if its client has left, a request has
-to arrive in time, and one that cannot be read is refused in Go's words.
+server, which Toxiproxy uses: a complete request is carried out even if its client has left, a request must arrive in time, and
+a malformed request is refused in Go's words.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def serve(handler: Handler, endpoint: Endpoint, descriptors: Descriptors) -> Lis
 
 
 class _Refused(Exception):
-    """A request that cannot be read. The connection ends after this answer."""
+    """A malformed request. The connection closes after this answer."""
 
     def __init__(self, status: int, reason: str = "") -> None:
         super().__init__(reason)

@@ -52,9 +52,9 @@ class Proxies:
         return self._proxies[name]
 
     def changing(self, name: str) -> asyncio.Lock:
-        """Held while the proxy of that name is created, changed or removed, so no change is seen half done.
+        """The lock held while the proxy of that name is created, changed or removed, so that no change is seen half done.
 
-        There is one for each name, since a change may have to wait for a name to be looked up.
+        Each name has its own lock, because a change may have to wait for a DNS lookup.
         """
         return self._changing.setdefault(name, asyncio.Lock())
 

@@ -26,7 +26,7 @@ from faults.plane.toxic import Direction
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What all proxies of a server share."""
+    """The resources that all proxies of a server share."""
 
     timers: Timers
     resolver: Resolver
@@ -88,7 +88,7 @@ class Proxy:
         for connection in list(self.connections):
             connection.abort()
         while self.connections:
-            await asyncio.sleep(0)  # the transports close their sockets in the loop's next turns
+            await asyncio.sleep(0)  # the transports close their sockets in the loop's next iterations
 
     async def update(self, listen: str, upstream: str, enabled: bool) -> None:
         """Change the proxy. A new address or upstream drops every connection."""
@@ -115,7 +115,7 @@ class Proxy:
         except DialError as error:
             if error.reason != NO_DESCRIPTORS or not self._make_room():
                 raise
-        await asyncio.sleep(0)  # dropped connections are closed in the loop's next turn
+        await asyncio.sleep(0)  # dropped connections are closed in the loop's next iteration
         return await dial(self.upstream, self._means.resolver, protocol)
 
     def failed(self, reason: str, message: str) -> None:

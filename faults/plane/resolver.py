@@ -1,4 +1,4 @@
-"""Looks host names up, each in its own thread, so a name that no DNS server answers for delays no other name."""
+"""Look up host names, each in its own thread, so that a name that no DNS server answers for delays no other name."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Final
 from faults.plane.address import AddressError
 
 MAX_LOOKUPS: Final = 128
-"""How many names may be looked up at once. Look-ups of the same name share one thread."""
+"""How many names may be looked up at once. Lookups of the same name share one thread."""
 TIMEOUT_S: Final = 5.0
-"""How long callers wait. The thread goes on until the system gives up, and later look-ups of the name join it."""
+"""How long callers wait. The thread goes on until the system gives up, and later lookups of the name join it."""
 
 
 class Resolver:
@@ -27,7 +27,7 @@ class Resolver:
     async def hosts(self, name: str) -> list[str]:
         """The numeric addresses of a host, in order of preference.
 
-        Raises `AddressError` if there are none, if the look-up takes longer than `TIMEOUT_S`, or if too many are running.
+        Raises `AddressError` if there are none, if the lookup takes longer than `TIMEOUT_S`, or if too many are running.
         """
         numeric = _numeric(name)
         if numeric is not None:
@@ -58,7 +58,7 @@ class Resolver:
                 lookup.set_result(hosts)
             else:
                 lookup.set_exception(error)
-                lookup.exception()  # marks it as seen: all callers may have given up
+                lookup.exception()  # marks it as retrieved, because all callers may have given up
 
         def work() -> None:
             hosts: list[str] = []
@@ -71,7 +71,7 @@ class Resolver:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the server has stopped
                 loop.call_soon_threadsafe(settle, hosts, failure)
 
-        threading.Thread(target=work, daemon=True, name=f"look-up of {name}").start()
+        threading.Thread(target=work, daemon=True, name=f"lookup of {name}").start()
         return lookup
 
 

@@ -56,5 +56,5 @@ class Scope(msgspec.Struct, frozen=True, omit_defaults=True):
             if end and end <= begin:
                 return f"to_{unit} is {end}, and must be above from_{unit}, which is {begin}"
         if connects and self.is_stretch:
-            return "a toxic that acts when a connection is made takes first_connections only, no limits of bytes or time"
+            return "a toxic that acts when a connection is made takes only first_connections, no limits of bytes or time"
         return None

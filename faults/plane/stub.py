@@ -183,7 +183,7 @@ class RunningStub:
         self._stream.relax()
 
     def _leave(self) -> None:
-        """The scope on this stream is over: go on as if the toxic had been removed."""
+        """Go on as if the toxic had been removed, because its scope on this stream is over."""
         if self.closes_when_removed():
             self.close()
         else:
@@ -261,7 +261,7 @@ class RunningStub:
     # -------------------------------------------------------------------------------------------------------- driving
 
     def _wake(self) -> None:
-        """Something has arrived: give it to the pipe if the pipe waits for it."""
+        """Give what has arrived to the pipe, if the pipe waits for it."""
         if isinstance(self._want, Next):
             self._cancel_timer()
             self._drive(self._take())
@@ -311,7 +311,7 @@ class RunningStub:
         self._put_off(got)
 
     def _put_off(self, got: Chunk | Signal | None) -> None:
-        """Enough for this turn of the loop: the pipe gets its next input in the next one."""
+        """Give the pipe its next input in the loop's next iteration."""
         if isinstance(got, Chunk):
             self._queue.appendleft(got)
             self._hand = 0

@@ -114,7 +114,7 @@ class Timers:
         self._lead_ns = min(max(late_ns, self._lead_ns - self._lead_ns // _LEAD_DECAY), _MAX_LEAD_NS)
 
     def _poll(self) -> None:
-        # What becomes due meanwhile waits for the next turn of the loop, so traffic is never starved.
+        # Entries that become due meanwhile wait for the loop's next iteration, so that traffic is never starved.
         until_ns = now_ns()
         self._alarm_ns = _POLLING
         heap = self._heap

@@ -16,17 +16,17 @@
 | `taken back` | checkpoints later than this one are withdrawn | `{"step": 100, "withdrawn": [110, 120]}` |
 | `not withdrawn` | they could not be marked as withdrawn yet | `{"step": 100, "why": "Input/output error"}` |
 | `accused` | a rank has found others to be wrong | `{"ranks": ["rank1"], "why": "…"}` |
-| `named` | the coordinator considers a rank wrong, by the reports of all others | `{"rank": "rank1", "by": ["rank0"], "why": "…"}` |
+| `named` | all other ranks have accused a rank | `{"rank": "rank1", "by": ["rank0"], "why": "…"}` |
 | `undecided` | members disagree, and it is unknown who is right | `{"why": "…"}` |
-| `gradients changed` | these ranks received something else than was sent; it is sent again | `{"step": 120, "ranks": ["rank2"]}` |
+| `gradients changed` | these ranks did not receive what was sent; it is sent again | `{"step": 120, "ranks": ["rank2"]}` |
 | `suspected` | a shard's gradient may be wrong but was accepted | `{"step": 120, "shard": 3}` |
 | `work refused` | a worker or a master was sent something out of date | `{"step": 120, "sender": "worker1", "why": "…"}` |
 | `stepped down` | a master has heard of a later term | `{"term": 4}` |
 | `membership` | a master has added or removed a worker | `{"term": 2, "step": 9, "worker": "worker1", "present": true}` |
 
-`step` is the number of steps done by then; for work and gradients, their step. It is null for a checkpoint whose manifest cannot
-be read. A generation is a group of ranks, or a master's term; `membership` has only `term`. `of_generation` is the generation
-that made the checkpoint, if each generation has its own.
+`step` is the number of steps done by then; for work and gradients, their step. It is null for a checkpoint whose manifest
+cannot be read. A generation is a group of ranks, or a master's term; `membership` has only `term`. `of_generation` is the
+generation that made the checkpoint, if each generation has its own.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def test_running_node_reads_what_was_flipped_and_the_evidence_names_each_byte(tm
                 assert found[int(reading.removeprefix("n1 log byte "))] == after
             assert f"became {found[0]:#04x}" in injected.text or found[0] == ord("a")
             assert healed.text.endswith(
-                f"{len(injected.readings)} of {len(injected.readings)} bytes were still like that in the end"
+                f"{len(injected.readings)} of {len(injected.readings)} bytes were still damaged at the end"
             )
             assert await stage.ask("n1", "/read?file=other") == "abcdefgh"
 
@@ -49,7 +49,7 @@ def test_damage_that_the_node_wrote_over_is_seen_to_be_gone(tmp_path: Path) -> N
                 FlipBits("n1", file="f"), "n1", lambda: stage.ask("n1", "/replace?file=f&text=abcdefgh")
             )
             assert healed.acted
-            assert healed.text.endswith("0 of 1 bytes were still like that in the end")
+            assert healed.text.endswith("0 of 1 bytes were still damaged at the end")
 
     asyncio.run(scene())
 

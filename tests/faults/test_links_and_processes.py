@@ -149,7 +149,7 @@ def test_a_cut_of_links_that_nobody_uses_has_not_acted(world: World, fault: Faul
         await clients_reach(cluster)  # traffic before does not count
         healed = await fault.heal(cluster, hit, await fault.inject(cluster, hit))
         assert healed.acted is False
-        assert "no bytes came to be stopped" in healed.text
+        assert "no bytes were stopped" in healed.text
 
     world.run(scenario)
 

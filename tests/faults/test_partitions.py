@@ -204,7 +204,7 @@ def test_each_sees_a_majority_and_no_two_the_same(replicas: int) -> None:
         (lambda: Bridge("majority"), "the bridge is one node"),
         (lambda: Bridge("n1>n2"), "the bridge is one node"),
         (lambda: drill(2, Bridge("one")), "It needs at least 3"),
-        (lambda: MajorityRing("one"), "the ring is of all replicas"),
+        (lambda: MajorityRing("one"), "the ring consists of all replicas"),
         (lambda: drill(3, MajorityRing()), "It needs at least 4; or use Bridge"),
         (lambda: Bridge("one").check(Serving(replicas=3)), "the replicas of Serving have no links between them"),
         (lambda: MajorityRing().check(Serving(replicas=4)), "the replicas of Serving have no links between them"),

@@ -45,7 +45,7 @@ def test_nothing_is_lost_of_what_was_synced(tmp_path: Path) -> None:
             await write(stage, "kept", synced=True)
             injected, _ = await stage.during(PowerLoss("n1"), "n1", lambda: None)
             assert injected.acted
-            assert injected.text.endswith("; all was synced on n1")
+            assert injected.text.endswith("; everything was synced on n1")
             assert await stage.ask("n1", "/read?file=log") == "kept"
 
     asyncio.run(scene())

@@ -197,7 +197,7 @@ def test_a_changed_scope_acts_on_open_connections(proxy: ProxyHandle, upstream: 
     [
         ("latency", {"from_byte": -1}, "from_byte is -1, and must be 0 (no limit) or more"),
         ("noop", {"from_ms": 20, "to_ms": 20}, "to_ms is 20, and must be above from_ms, which is 20"),
-        ("slow_connect", {"to_byte": 5}, "takes first_connections only"),
+        ("slow_connect", {"to_byte": 5}, "takes only first_connections"),
         (
             "latency",
             {"to_ms": "soon"},

@@ -128,7 +128,7 @@ def test_a_pause_that_somebody_ends_has_not_acted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "system", "why"),
     [
-        (Isolate("n1>n2"), Echo(replicas=2), "no bytes came to be stopped"),
+        (Isolate("n1>n2"), Echo(replicas=2), "no bytes were stopped"),
         (Kill("leader"), Led(replicas=2, broken=True), "the system did not say who leads: nobody leads"),
     ],
 )

@@ -1,4 +1,4 @@
-"""half_open: passes everything except the end of the stream, as if a peer had crashed unnoticed."""
+"""half_open: passes everything except the end of the stream, as if a peer had crashed silently."""
 
 from __future__ import annotations
 
