@@ -150,3 +150,24 @@ def test_the_leader_is_who_those_of_the_newest_term_say() -> None:
 def test_no_leader_is_made_up(answers: Mapping[str, Mapping[str, object]], told: str) -> None:
     with pytest.raises(FaultError, match=told):
         leader_of(answers)
+
+
+def test_a_client_that_its_member_refused_goes_back_to_it_after_some_calls_elsewhere() -> None:
+    """Else all load stays on one member once the others have each been away."""
+
+    async def scene(urls: tuple[str, str], asked: list[str]) -> list[int]:
+        client = EtcdClient(0, [("n1", address_of(urls[0])), ("n2", address_of(urls[1]))], serializable_reads=False)
+        seen = []
+        for _ in range(25):
+            assert (await client.invoke(Call("read", "k"))).node == "n2"
+            seen.append(len(asked))
+        await client.close()
+        return seen
+
+    with (
+        answering(503, refusal("etcdserver: no leader", 14)) as (home, asked),
+        answering(body=b"{}") as (other, _),
+    ):
+        seen = asyncio.run(scene((home, other), asked))
+    assert seen == sorted(seen)
+    assert (seen[0], seen[5], seen[-1]) == (1, 1, 3)

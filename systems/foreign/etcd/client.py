@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from harness.http.client import HttpClient
-from harness.http.message import TransportError, Unreachable
+from harness.http.message import TransportError
 from harness.model.system import Address, Answer, Call, CallFailed
+from systems.parts.home_node import HomeNode
 
-_TIMEOUT_S: Final = 60.0
-"""Only an end to waiting if nothing else ends it: a load gives a call up long before."""
+_CALLS_AWAY: Final = 10
+"""So many calls must go well at another member before the first one is asked again."""
 
 _REFUSED: Final = frozenset({3, 8})
 """gRPC's codes INVALID_ARGUMENT and RESOURCE_EXHAUSTED: etcd did nothing. After any other it may have."""
@@ -74,20 +73,19 @@ class _Error(msgspec.Struct):
 
 
 class EtcdClient:
-    """Asks one member, and from then on the next one when that did not answer, or answered with an error.
+    """Asks one member, and others while that one does not answer, or answers with an error.
 
     What changes a key is sent once. A read has no effect, so it is asked of the other members as well while there is time.
     """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]], *, serializable_reads: bool) -> None:
-        self._members = [(name, HttpClient(address)) for name, address in entries]
-        self._at = home % len(entries)
+        self._members = HomeNode(home, entries, calls_away=_CALLS_AWAY)
         self._serializable = serializable_reads
 
     async def invoke(self, call: Call) -> Answer:
         key = _encoded(call.key)
         if call.kind == "read":
-            return await self._read(key)
+            return await self._members.ask_around(lambda: self._read_once(key))
         if call.kind == "write" and call.value is not None:
             name, _ = await self._ask("put", _Put(key, _encoded(call.value)))
             return Answer(None, name)
@@ -99,8 +97,7 @@ class EtcdClient:
         raise CallFailed(f"etcd's keys are read, written with a value, compared and set, or deleted; this call is {call}")
 
     async def close(self) -> None:
-        for _, client in self._members:
-            client.close()
+        self._members.close()
 
     async def _swap(self, key: str, expected: str | None, new: str | None) -> Answer:
         there = _IsNotThere(key) if expected is None else _HasValue(key, _encoded(expected))
@@ -108,12 +105,6 @@ class EtcdClient:
         name, body = await self._ask("txn", _Transaction([there], [change]))
         swapped = msgspec.json.decode(body, type=_Decided).succeeded
         return Answer(msgspec.json.encode([expected, new] if swapped else [expected, new, False]).decode(), name)
-
-    async def _read(self, key: str) -> Answer:
-        for _ in self._members[1:]:
-            with contextlib.suppress(CallFailed):
-                return await self._read_once(key)
-        return await self._read_once(key)
 
     async def _read_once(self, key: str) -> Answer:
         try:
@@ -125,19 +116,8 @@ class EtcdClient:
 
     async def _ask(self, what: str, request: msgspec.Struct) -> tuple[str, bytes]:
         """Which member answered, and what. Raises `CallFailed` if nothing was done, else `TransportError`."""
-        name, client = self._members[self._at]
-        served = False
-        try:
-            response = await client.request("POST", f"/v3/kv/{what}", msgspec.json.encode(request), timeout_s=_TIMEOUT_S)
-            served = response.status == 200
-        except Unreachable as error:
-            raise CallFailed(f"{name}: {error}") from error
-        except TransportError as error:
-            raise type(error)(f"{name}: {error}") from error
-        finally:
-            if not served:  # also if the call was given up from outside
-                self._at = (self._at + 1) % len(self._members)
-        if not served:
+        name, response = await self._members.request("POST", f"/v3/kv/{what}", msgspec.json.encode(request))
+        if response.status != 200:
             told = _told(response.body)
             raise (CallFailed if told.code in _REFUSED else TransportError)(f"{name}: {told.message}")
         return name, response.body
