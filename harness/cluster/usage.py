@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -57,6 +57,13 @@ class Usage(msgspec.Struct, kw_only=True):
     peak_bytes: int | None = None
     unsettled: str | None = None
 
+    def take(self, page: NodePage) -> None:
+        """Fill in what a node says of itself."""
+        self.tasks = page.tasks
+        self.unsettled = None if page.unsettled is None else msgspec.json.encode(page.unsettled).decode()
+        for name in ("accepted", "in_use", "idle", "surplus", "opened"):
+            setattr(self, name, getattr(page.connections, name))
+
 
 class UsageLog:
     """The usage of a run's processes, look by look."""
@@ -76,25 +83,21 @@ class UsageLog:
                 new.append((name, pid))
             else:
                 self.rows.append(given_to(name, pid, "load"))
-        await self._look_inside(new, "start")
+        self.rows += await self._inside(new, "start")
 
     async def last_look(self, settled: Callable[[Sequence[Usage]], bool], within_s: float) -> None:
         """Inspect what every process holds at the end: once it is `settled`, or else at once ("over") and after `within_s`."""
         nodes = [(name, pid) for name, pid in self._running() if self._speaks(name)]
-        earlier, give_up_s = list(self.rows), time.monotonic() + within_s
-        while True:
-            self.rows = [*earlier, machine("end")]
-            await self._look_inside(nodes, "end")
-            if settled(self.rows) or time.monotonic() > give_up_s:
-                return
-            if not any(row.moment == "over" for row in earlier):
-                earlier += [msgspec.structs.replace(row, moment="over") for row in self.rows[len(earlier) + 1 :]]
-            await asyncio.sleep(_AGAIN_S)
 
-    async def _look_inside(self, nodes: Sequence[tuple[str, int]], moment: str) -> None:
+        async def look() -> list[Usage]:
+            return [machine("end"), *await self._inside(nodes, "end")]
+
+        self.rows = await with_last_looks(self.rows, look, settled, within_s=within_s, again_s=_AGAIN_S)
+
+    async def _inside(self, nodes: Sequence[tuple[str, int]], moment: str) -> list[Usage]:
         seen = await asyncio.gather(*(held_by(name, pid, self._cluster.address(name), moment) for name, pid in nodes))
-        self.rows += seen
         self._begun |= {row.pid for row in seen if row.tasks is not None}
+        return seen
 
     def _running(self) -> list[tuple[str, int]]:
         processes = self._cluster.processes
@@ -107,6 +110,25 @@ class UsageLog:
         return ours or name == CLIENT
 
 
+async def with_last_looks(
+    earlier: Sequence[Usage],
+    look: Callable[[], Awaitable[Sequence[Usage]]],
+    settled: Callable[[Sequence[Usage]], bool],
+    *,
+    within_s: float,
+    again_s: float,
+) -> list[Usage]:
+    """Earlier rows, and what `look` sees in the end: once that is settled, else at first ("over") and after `within_s`."""
+    clock = asyncio.get_running_loop().time
+    rows, give_up_s, overs = list(earlier), clock() + within_s, list[Usage]()
+    while True:
+        seen = await look()
+        if settled([*rows, *overs, *seen]) or clock() >= give_up_s:
+            return [*rows, *overs, *seen]
+        overs = overs or [msgspec.structs.replace(row, moment="over") for row in seen if row.node != MACHINE]
+        await asyncio.sleep(again_s)
+
+
 async def held_by(node: str, pid: int, address: Address, moment: str) -> Usage:
     """What a node's process holds, by the kernel and by the node's own report; null if neither says."""
     client = HttpClient(address)
@@ -117,10 +139,7 @@ async def held_by(node: str, pid: int, address: Address, moment: str) -> Usage:
     finally:
         client.close()
     found = _descriptors(given_to(node, pid, moment))
-    found.tasks = page.tasks
-    found.unsettled = None if page.unsettled is None else msgspec.json.encode(page.unsettled).decode()
-    for name in ("accepted", "in_use", "idle", "surplus", "opened"):
-        setattr(found, name, getattr(page.connections, name))
+    found.take(page)
     return found
 
 

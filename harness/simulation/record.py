@@ -15,7 +15,7 @@ from typing import Final, cast
 import msgspec
 import pandas as pd
 
-from harness.cluster.usage import Usage
+from harness.cluster.usage import Usage, with_last_looks
 from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from harness.model.drill import Drill
@@ -131,7 +131,7 @@ class SimulatedRun:
             for name in (*cluster.nodes, CLIENT):
                 starting.create_task(cluster.processes.start(name))
         generator = GeneratorClient(cluster.address(CLIENT), cluster.monotonic_ns)
-        await self._look("start")
+        self._usage += await self._look("start")
         start_ns = await generator.start(drill, self._seed)
         guard = None if drill.guard is None else Guard.parse(drill.guard)
         disturbing = asyncio.create_task(Disturbances(cluster, swarm.disturbances).carry_out(start_ns))
@@ -142,7 +142,10 @@ class SimulatedRun:
         await self._all_up()
         await self._look_once_at_new()
         await generator.finish(drill.system, asking=not stopped)
-        await self._last_look()
+        await asyncio.sleep(_FIRST_S)
+        self._usage = await with_last_looks(
+            self._usage, lambda: self._look("end"), settled, within_s=SETTLE_S, again_s=_AGAIN_S
+        )
         log = cluster.hosts[CLIENT].disk.files("data", OPLOG)[OPLOG]
         ops = read_oplog(log.read_at(0, log.size()), start_ns)
         history = await self._history(ops, records, start_ns)
@@ -179,21 +182,10 @@ class SimulatedRun:
 
     # --------------------------------------------------------------------------------------------------------------- looks
 
-    async def _look(self, moment: str) -> None:
+    async def _look(self, moment: str) -> list[Usage]:
         """At what every process holds."""
         names = [name for name in (*self.cluster.nodes, CLIENT) if self.cluster.processes.runs(name)]
-        self._usage += await asyncio.gather(*(self._held_by(name, moment) for name in names))
-
-    async def _last_look(self) -> None:
-        """At what every process holds in the end, as `UsageLog.last_look` does."""
-        begins, give_up_ns = len(self._usage), self.world.monotonic_ns + round(SETTLE_S * 1e9)
-        await asyncio.sleep(_FIRST_S)
-        await self._look("end")
-        overs = [msgspec.structs.replace(row, moment="over") for row in self._usage[begins:]]
-        while not settled(self._usage) and self.world.monotonic_ns < give_up_ns:
-            await asyncio.sleep(_AGAIN_S)
-            self._usage[begins:] = overs
-            await self._look("end")
+        return await asyncio.gather(*(self._held_by(name, moment) for name in names))
 
     async def _look_at_new(self) -> None:
         """At processes soon after their start, as the load goes on."""
@@ -223,10 +215,7 @@ class SimulatedRun:
         if host.loop is not None:
             found.sockets = self.cluster.network.sockets(host.loop)
             found.descriptors = found.sockets + _DESCRIPTORS
-        found.tasks = page.tasks
-        found.unsettled = None if page.unsettled is None else msgspec.json.encode(page.unsettled).decode()
-        for which in ("accepted", "in_use", "idle", "surplus", "opened"):
-            setattr(found, which, getattr(page.connections, which))
+        found.take(page)
         return found
 
     async def _history(self, ops: pd.DataFrame, records: Sequence[FaultWindow], start_ns: int) -> History:
