@@ -166,9 +166,10 @@ class Tombstones:
 
     def seen(self, key: str, entry: Entry) -> None:
         """An entry has changed."""
-        mine = self._upkeep.placement.first(key) == self._upkeep.name or not self._upkeep.rules.tombstones_wait
-        if entry.value is None and entry.version != Version() and mine and self._upkeep.tombstone_grace_s is not None:
-            self._since_s[key] = (entry.version, self._upkeep.clock())
+        upkeep = self._upkeep
+        droppable = upkeep.tombstone_grace_s is not None and entry.value is None and entry.version != Version()
+        if droppable and (upkeep.placement.first(key) == upkeep.name or not upkeep.rules.tombstones_wait):
+            self._since_s[key] = (entry.version, upkeep.clock())
         else:
             self._since_s.pop(key, None)
 
