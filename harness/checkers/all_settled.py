@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
+from harness.checkers._looks import Look, looks_of
 from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.verdict import Verdict
@@ -18,21 +21,24 @@ def all_settled(history: History) -> Verdict:
     a counter of requests under way that misses a cancelled one, say, makes a node turn requests away some hours later.
     Unknown if no node said anything in the end.
     """
-    usage = history.usage
-    ends = usage[(usage["moment"] == "end") & usage["unsettled"].notna()]
-    overs = usage[(usage["moment"] == "over") & usage["unsettled"].notna()]
-    before = {int(row["pid"]): _counts(row["unsettled"]) for _, row in overs.iterrows()}
-    if ends.empty:
+    return unsettled(looks_of(history.usage))
+
+
+def unsettled(looks: Sequence[Look]) -> Verdict:
+    """The same, of the looks themselves."""
+    told = [(look, _counts(look.unsettled)) for look in looks if look.unsettled is not None]
+    ends = [(look, left) for look, left in told if look.moment == "end"]
+    before = {look.pid: left for look, left in told if look.moment == "over"}
+    if not ends:
         return Verdict(valid=None, why="no node said in the end what it still had under way")
     stuck, working = [], []
-    for _, row in ends.iterrows():
-        first = before.get(int(row["pid"]), {})
-        left = _counts(row["unsettled"])
+    for look, left in ends:
+        first = before.get(look.pid, {})
         stays = {what: n for what, n in left.items() if n >= first.get(what, 0)}
         if stays:
-            stuck.append(f"{row['node']} ended with {_told(stays)}")
+            stuck.append(f"{look.node} ended with {_told(stays)}")
         elif left:
-            working.append(f"{row['node']} with {_told(left)}")
+            working.append(f"{look.node} with {_told(left)}")
     if stuck:
         return Verdict(valid=False, why="; ".join(stuck))
     if working:

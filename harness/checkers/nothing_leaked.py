@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-import pandas as pd
-
+from harness.checkers._looks import Look, looks_of
 from harness.checkers._wording import count, listed
 from harness.model.history import History
 from harness.model.system import CLIENT
@@ -27,81 +26,66 @@ def nothing_leaked(history: History) -> Verdict:
     means than this project's clients are not judged. Unknown if a node could not be looked at, or still works off what was
     asked of it.
     """
-    looks = _looks(history.usage)
+    return leaked(looks_of(history.usage))
+
+
+def leaked(looks: Sequence[Look]) -> Verdict:
+    """The same, of the looks themselves."""
     ends = [look for look in looks if look.moment == "end"]
     if not ends:
         return Verdict(valid=None, why="what the nodes held in the end was not recorded")
-    starts = {look.pid: look for look in reversed(looks) if look.moment == "start" and look.whole}
-    overs = {look.pid: look for look in looks if look.moment == "over" and look.whole}
-    seen = [end for end in ends if end.whole and end.pid in starts]
+    starts = {look.pid: look for look in reversed(looks) if look.moment == "start" and _whole(look)}
+    overs = {look.pid: look for look in looks if look.moment == "over" and _whole(look)}
+    seen = [end for end in ends if _whole(end) and end.pid in starts]
     told = [why for end in seen if (why := _piled_up(starts[end.pid], end, overs.get(end.pid)))]
     if told:
         return Verdict(valid=False, why="; ".join(told))
-    blind = [end.node for end in ends if not end.whole or end.pid not in starts]
+    blind = [end.node for end in ends if not _whole(end) or end.pid not in starts]
     if blind:
         return Verdict(valid=None, why=f"what {listed(blind)} held could not be seen")
     working = [why for end in seen if (why := _piled_up(starts[end.pid], end, None))]
     if working:
         return Verdict(valid=True, why=f"nothing leaked, and some work is not done yet: {'; '.join(working)}")
     most = max(ends, key=lambda look: look.descriptors or 0)
-    return Verdict(valid=True, why=f"nothing piled up on {count(len(ends), 'node')}; {most.node} has the most: {most.held}")
+    return Verdict(valid=True, why=f"nothing piled up on {count(len(ends), 'node')}; {most.node} has the most: {_held(most)}")
 
 
 _WORK: Final = ("requests under way", "tasks")
 
 
-class _Look(msgspec.Struct, frozen=True, kw_only=True):
-    node: str
-    pid: int
-    moment: str
-    descriptors: int | None
-    sockets: int | None
-    tasks: int | None
-    accepted: int | None
-    in_use: int | None
-    idle: int | None
-    surplus: int | None
-    opened: int | None
-
-    @property
-    def whole(self) -> bool:
-        """The kernel told what it holds, and the node itself did."""
-        return self.descriptors is not None and self.tasks is not None
-
-    @property
-    def held(self) -> str:
-        return (
-            f"{self.descriptors} descriptors, of which {self.sockets} are sockets ({self.accepted} accepted, {self.in_use} in"
-            f" use, {self.idle} idle), and {self.tasks} tasks"
-        )
-
-    def counts(self) -> dict[str, int]:
-        sockets = self.sockets or 0
-        known = (self.accepted or 0) + (self.in_use or 0) + (self.idle or 0)
-        return {
-            # The kernel and the node are asked one after the other: a connection may come in between.
-            "sockets that it lost track of": max(0, sockets - known) if self.opened else 0,
-            "open files": (self.descriptors or 0) - sockets,
-            # Each client of a load has connections of its own, which it cannot lend to another one.
-            "idle connections that it has no use for": 0 if self.node == CLIENT else self.surplus or 0,
-            "requests under way": self.in_use or 0,
-            "tasks": self.tasks or 0,
-        }
+def _whole(look: Look) -> bool:
+    """Whether the kernel told what it holds, and the node itself did."""
+    return look.descriptors is not None and look.tasks is not None
 
 
-def _looks(usage: pd.DataFrame) -> list[_Look]:
-    rows = usage[usage["moment"].isin(["start", "over", "end"]) & (usage["node"] != "")][list(_Look.__struct_fields__)]
-    plain = rows.astype(object).where(rows.notna(), None)
-    return msgspec.convert(plain.to_dict("records"), list[_Look])
+def _held(look: Look) -> str:
+    return (
+        f"{look.descriptors} descriptors, of which {look.sockets} are sockets ({look.accepted} accepted, {look.in_use} in"
+        f" use, {look.idle} idle), and {look.tasks} tasks"
+    )
 
 
-def _piled_up(start: _Look, end: _Look, over: _Look | None) -> str | None:
+def _counts(look: Look) -> dict[str, int]:
+    sockets = look.sockets or 0
+    known = (look.accepted or 0) + (look.in_use or 0) + (look.idle or 0)
+    return {
+        # The kernel and the node are asked one after the other: a connection may come in between.
+        "sockets that it lost track of": max(0, sockets - known) if look.opened else 0,
+        "open files": (look.descriptors or 0) - sockets,
+        # Each client of a load has connections of its own, which it cannot lend to another one.
+        "idle connections that it has no use for": 0 if look.node == CLIENT else look.surplus or 0,
+        "requests under way": look.in_use or 0,
+        "tasks": look.tasks or 0,
+    }
+
+
+def _piled_up(start: Look, end: Look, over: Look | None) -> str | None:
     """What is too much, but for work that has become less since all was over."""
-    before, at_first = start.counts(), {} if over is None else over.counts()
-    fewer = {what for what in _WORK if end.counts()[what] < at_first.get(what, 0)}
-    more = {what: now - before[what] for what, now in end.counts().items() if what not in fewer}
+    before, at_first = _counts(start), {} if over is None else _counts(over)
+    fewer = {what for what in _WORK if _counts(end)[what] < at_first.get(what, 0)}
+    more = {what: now - before[what] for what, now in _counts(end).items() if what not in fewer}
     told = [f"{number} {what}" for what, number in more.items() if number > ALLOWANCE]
-    return f"{end.node} ended with {', '.join(told)} more than at its start: {end.held}" if told else None
+    return f"{end.node} ended with {', '.join(told)} more than at its start: {_held(end)}" if told else None
 
 
 def applies(history: History) -> bool:

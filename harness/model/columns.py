@@ -6,8 +6,10 @@ A lossy conversion is refused: a fraction of a nanosecond, a digit that a floati
 
 from __future__ import annotations
 
+import contextlib
 from functools import cache
 from numbers import Integral
+from types import NoneType
 from typing import Any, Final
 
 import msgspec
@@ -51,10 +53,25 @@ def _column(texts: pa.ChunkedArray) -> pd.Series:
     return pd.Series(pd.array(texts, dtype="string[pyarrow]")).astype("string")
 
 
+def column(values: list[object], dtype: str | None) -> pd.Series:
+    """A column of a list, in this dtype if all are of its very type or null; otherwise of plain objects, to be `converted`."""
+    types = set(map(type, values))
+    if dtype == "string" and types <= {str, NoneType}:
+        return pd.Series(values, dtype="string")
+    if dtype in ("int64", "Int64") and types <= {int, NoneType} and (types == {int} or dtype == "Int64"):
+        with contextlib.suppress(OverflowError):  # it is refused later, with its row
+            numbers = np.array([0 if value is None else value for value in values], dtype=np.int64)
+            if dtype == "int64":
+                return pd.Series(numbers, copy=False)
+            missing = np.array([value is None for value in values])
+            return pd.Series(pd.arrays.IntegerArray(numbers, missing), copy=False)
+    return pd.Series(values, dtype=object)
+
+
 def converted(values: pd.Series, name: str, dtype: str) -> pd.Series:
     """Convert a column to another dtype without loss. Raises `UsageError` that names the column, the row, and what to do."""
     wanted = _dtype(dtype)
-    if values.dtype == wanted and dtype not in _TEXTS:
+    if values.dtype == wanted and dtype != "category":
         return values
     if dtype in _INTEGERS:
         return _integers(values, name, dtype)

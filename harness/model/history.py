@@ -77,7 +77,7 @@ from typing import Final
 
 import pandas as pd
 
-from harness.model.columns import constant, converted
+from harness.model.columns import column, constant, converted
 from harness.model.errors import UsageError
 from harness.model.fault_window import FaultWindow, windows_of
 
@@ -115,7 +115,7 @@ def frame(columns: dict[str, str], rows: pd.DataFrame | list[dict[str, object]] 
     """
     if rows is None or (isinstance(rows, list) and not rows):
         return _empty(tuple(columns.items())).copy()
-    found = rows if isinstance(rows, pd.DataFrame) else _of_rows(rows)
+    found = rows if isinstance(rows, pd.DataFrame) else _of_rows(columns, rows)
     if not found.columns.is_unique:
         raise UsageError(f"The history has {found.columns[found.columns.duplicated()][0]!r} twice among its columns.")
     return _completed(columns, found)
@@ -148,10 +148,10 @@ def _completed(columns: dict[str, str], found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: made[name] for name in columns}, index=index, copy=False)
 
 
-def _of_rows(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """Rows as columns of plain objects: pandas would turn integers beside a null into floating-point numbers."""
+def _of_rows(columns: dict[str, str], rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Rows as columns. pandas would turn integers beside a null into floating-point numbers."""
     there = dict.fromkeys(name for row in rows for name in row)
-    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in there})
+    return pd.DataFrame({name: column([row.get(name) for row in rows], columns.get(name)) for name in there}, copy=False)
 
 
 def _filled(values: pd.Series, filling: pd.Series | str | int) -> pd.Series:

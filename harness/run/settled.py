@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
-from harness.checkers.all_settled import all_settled
-from harness.checkers.nothing_leaked import nothing_leaked
+from harness.checkers._looks import MOMENTS, Look
+from harness.checkers.all_settled import unsettled
+from harness.checkers.nothing_leaked import leaked
 from harness.cluster.usage import Usage
-from harness.model.history import History
 
 SETTLE_S: Final = 5.0
 """How long a node may go on working after all calls are over."""
@@ -18,5 +18,5 @@ SETTLE_S: Final = 5.0
 
 def settled(rows: Sequence[Usage]) -> bool:
     """Whether nothing has piled up and nothing is pending, by the looks at the nodes so far."""
-    history = History.of([], usage=[msgspec.to_builtins(row) for row in rows])
-    return nothing_leaked(history).valid is True and all_settled(history).valid is not False
+    looks = [msgspec.convert(row, Look, from_attributes=True) for row in rows if row.node and row.moment in MOMENTS]
+    return leaked(looks).valid is True and unsettled(looks).valid is not False
