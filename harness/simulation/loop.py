@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 from asyncio import events
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from math import inf
 from typing import Any, Final, NoReturn, Protocol
+
+import msgspec
 
 from harness.model.system import Address
 from harness.simulation.tasks import CountedFuture, CountedTask
@@ -23,39 +25,23 @@ _INSTANT_S: Final = 1e-9
 """Tells what came after from what came before."""
 
 
-class Callback(events.Handle):
-    """What is to run. It differs from asyncio's in that it costs a third to make: one is made for each callback of a run."""
+class Callback(msgspec.Struct):
+    """What is to run: asyncio's `Handle` and `TimerHandle`, but cheaper to make, for one is made for each callback of a run."""
 
-    __slots__ = ()
-    _repr = _source_traceback = None
-
-    def __init__(self, callback: Callable[..., object], args: Sequence[Any], context: Context) -> None:
-        self._callback = callback
-        self._args = args
-        self._context = context
-        self._cancelled = False
+    what: Callable[..., object] | None
+    args: tuple[Any, ...]
+    context: Context
+    when_s: float = 0.0
+    """A timer's time."""
 
     def cancel(self) -> None:
-        self._cancelled = True
-        self._callback = self._args = None  # type: ignore[assignment]
+        self.what, self.args = None, ()
 
+    def cancelled(self) -> bool:
+        return self.what is None
 
-class Timer(events.TimerHandle):
-    """A callback to run at a time; see `Callback`."""
-
-    __slots__ = ()
-    _repr = _source_traceback = None
-
-    def __init__(self, when: float, callback: Callable[..., object], args: Sequence[Any], context: Context) -> None:
-        self._when = when
-        self._callback = callback
-        self._args = args
-        self._context = context
-        self._cancelled = False
-
-    def cancel(self) -> None:
-        self._cancelled = True
-        self._callback = self._args = None  # type: ignore[assignment]
+    def when(self) -> float:
+        return self.when_s
 
 
 class HostDied(SystemExit):
@@ -122,7 +108,7 @@ class HostLoop(asyncio.AbstractEventLoop):
         self.dies_at_s = inf
         """When a death that was announced comes; one that comes while the host blocks is felt there."""
         self._local_s = world.now
-        self._ready: deque[Callback | Timer] = deque()
+        self._ready: deque[Callback] = deque()
         self._queued = False
         """Whether a turn is due, or under way."""
         self._stopped = False
@@ -146,7 +132,7 @@ class HostLoop(asyncio.AbstractEventLoop):
 
     def call_soon(  # type: ignore[override]  # typeshed binds the arguments to the callback
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> events.Handle:
+    ) -> Callback:
         handle = Callback(callback, args, copy_context() if context is None else context)
         if not self.dead:
             self._ready.append(handle)
@@ -162,13 +148,13 @@ class HostLoop(asyncio.AbstractEventLoop):
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> events.TimerHandle:
+    ) -> Callback:
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> events.TimerHandle:
-        handle = Timer(when, callback, args, copy_context() if context is None else context)
+    ) -> Callback:
+        handle = Callback(callback, args, copy_context() if context is None else context, when)
         self.world.timer(when, self._due, handle)
         return handle
 
@@ -177,11 +163,11 @@ class HostLoop(asyncio.AbstractEventLoop):
         if not self.dead:
             self._wake(Callback(callback, args, self.host.context))
 
-    def _due(self, handle: Timer) -> None:
-        if not handle._cancelled and not self.dead:
+    def _due(self, handle: Callback) -> None:
+        if handle.what is not None and not self.dead:
             self._wake(handle)
 
-    def _wake(self, handle: Callback | Timer) -> None:
+    def _wake(self, handle: Callback) -> None:
         """Run a handle now, if the host has nothing else to do."""
         self._ready.append(handle)
         if self._queued or self._stopped:
@@ -191,10 +177,13 @@ class HostLoop(asyncio.AbstractEventLoop):
         if self._local_s > world.now or world.turning is not None:
             world.at(self._local_s, self._turn)
         else:
-            self._turn()
+            self._turn(False)  # whoever wakes it goes on at this time
 
-    def _turn(self) -> None:
-        """What is ready now, and not what becomes ready meanwhile, as a turn of asyncio's loop."""
+    def _turn(self, more: bool = True) -> None:
+        """What is ready now, and not what becomes ready meanwhile, as a turn of asyncio's loop.
+
+        With `more`, the turns that follow as well, as long as nothing else happens in the world: time moves on inside.
+        """
         world, ready = self.world, self._ready
         if self.dead:
             return
@@ -204,26 +193,34 @@ class HostLoop(asyncio.AbstractEventLoop):
         if self._local_s > world.now:  # still busy with what was before
             world.at(self._local_s, self._turn)
             return
-        self._local_s = world.now
-        number, cost_s = len(ready), self.host.callback_s
-        world.mix(self.host.number, number)
-        world.count_steps(number)
+        host = self.host
         world.turning = self
         if world.entered is not self:
             world.entered = self
             events._set_running_loop(self)
         try:
-            while number:
-                number -= 1
-                handle = ready.popleft()
-                if handle._cancelled:
-                    continue
-                self._local_s = local_s = self._local_s + cost_s
-                if local_s >= self.dies_at_s:
-                    raise HostDied  # noqa: TRY301 - the turn ends here as it does inside a callback
-                handle._context.run(handle._callback, *handle._args)
-                if self.dead or self._stopped:  # type: ignore[redundant-expr]  # a callback changes either
+            while True:
+                now = self._local_s = world.now
+                number, cost_s = len(ready), host.callback_s
+                world.count_turn(host.number, number)
+                while number:
+                    number -= 1
+                    handle = ready.popleft()
+                    if (what := handle.what) is None:
+                        continue
+                    self._local_s = local_s = self._local_s + cost_s
+                    if local_s >= self.dies_at_s:
+                        raise HostDied  # noqa: TRY301 - the turn ends here as it does inside a callback
+                    if args := handle.args:
+                        handle.context.run(what, *args)
+                    else:
+                        handle.context.run(what)
+                    if self.dead or self._stopped:  # type: ignore[redundant-expr]  # a callback changes either
+                        more = False
+                        break
+                if not more or not ready or not world.skip_to(self._local_s):
                     break
+                host.ran_s += self._local_s - now
         except HostDied:
             self.host.died_by_itself()
         except SystemExit as error:
@@ -231,7 +228,7 @@ class HostLoop(asyncio.AbstractEventLoop):
         except Exception as error:  # as asyncio reports it
             self.call_exception_handler({"message": "a callback raised", "exception": error})
         world.turning = None
-        self.host.ran_s += self._local_s - world.now
+        host.ran_s += self._local_s - world.now
         if self.dead:
             return
         if ready and not self._stopped:

@@ -79,7 +79,7 @@ class World:
         self.order = count()
         self._next: Entry | None = None
         """One entry beside the heap, which is likely to be what happens next."""
-        self._later: dict[int, list[tuple[Entry, Cancellable]]] = {}
+        self._later: dict[float, list[Entry]] = {}
         """Timers that are not due soon, by the sixteenth of a second in which they are."""
         self._begun: list[asyncio.Task[Any]] = []
         """Tasks of hosts that may be dead. They are held until they are over, so that no dead host's coroutine is closed while
@@ -123,23 +123,33 @@ class World:
         else:
             heappush(self.heap, entry)
 
+    def skip_to(self, when: float) -> bool:
+        """Let it be that time already if nothing else is to happen before, or then; whether it is."""
+        if self._next is not None or self.over or (self.heap and self.heap[0][0] <= when):
+            return False
+        self.now = when
+        return True
+
     def timer(self, when: float, act: Callable[[Any], object], timer: Cancellable) -> None:
         """Hand a timer over at a time, or now if that is past, unless it is cancelled before."""
+        later = self._later.get(when // _SOON_S)
+        if later is not None:
+            later.append((when, next(self.order), act, (timer,)))
+            return
         now = self.now
         entry = (when if when > now else now, next(self.order), act, (timer,))
         if when < now + 2 * _SOON_S:
             heappush(self.heap, entry)
             return
-        part = int(min(when, _NEVER_S) / _SOON_S)
-        found = self._later.get(part)
-        if found is None:
-            found = self._later[part] = []
+        part = min(when, _NEVER_S) // _SOON_S
+        if part not in self._later:
+            self._later[part] = []
             heappush(self.heap, (part * _SOON_S, -1, self._draw_near, (part,)))  # before all else that happens then
-        found.append((entry, timer))
+        self._later[part].append(entry)
 
-    def _draw_near(self, part: int) -> None:
-        for entry, timer in self._later.pop(part):
-            if not timer.cancelled():
+    def _draw_near(self, part: float) -> None:
+        for entry in self._later.pop(part):
+            if not entry[3][0].cancelled():
                 heappush(self.heap, entry)
 
     def hold_task(self, task: asyncio.Task[Any]) -> None:
@@ -197,8 +207,11 @@ class World:
             raise SimulationError(f"The run was not over after {self.now - BEGIN_S:g} simulated seconds.")
         raise SimulationError("Nothing is left to happen, and the run is not over: every host waits for another one.")
 
-    def count_steps(self, number: int) -> None:
-        """Callbacks have been run."""
+    def count_turn(self, host: int, number: int) -> None:
+        """A host runs so many callbacks now."""
+        self.digest = hash((self.digest, self.now, (host, number)))
+        if self.happenings is not None:
+            self.trail.append(f"{self.now:.9f} {(host, number)}")
         self.steps += number
         if self.steps > self._look_at_steps:
             self._look_at_steps = self.steps + _LOOK_EVERY
