@@ -20,6 +20,7 @@ from results.analysis.step_measures import StepMeasures
 _UNITS: Final = {
     "availability": (100, " %"),
     "goodput": (100, " %"),
+    "ettr": (100, " %"),
     "recovery": (1, " s"),
     "convergence": (1, " s"),
     "stall": (1, " s"),
@@ -50,13 +51,21 @@ def judge(slo: SLO, measured: Measurements) -> SLOResult:
         return _judge_steps(slo, measured.steps)
     value = _value(slo, measured)
     if value is None:
-        return SLOResult(
-            text=slo.text, value=None, ok=None, why="no call was done" if measured.requests else "no calls to judge it by"
-        )
+        return undecided(slo, "no call was done" if measured.requests else "no calls to judge it by")
     if slo.percentile is not None:
         return _if_answered(slo, slo.percentile, _judge_percentile(slo, slo.percentile, value, measured.latencies_ms), measured)
-    found = SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")
+    found = observed(slo, value)
     return _if_answered(slo, 100, found, measured) if slo.metric == "max" else found
+
+
+def observed(slo: SLO, value: float) -> SLOResult:
+    """The result if all that the SLO is about was seen to come to this value."""
+    return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")
+
+
+def undecided(slo: SLO, why: str) -> SLOResult:
+    """The result if there is no value."""
+    return SLOResult(text=slo.text, value=None, ok=None, why=why)
 
 
 def undecidable(slos: Sequence[SLO], calls: float, seconds: float, *, faults: bool) -> list[str]:
@@ -122,16 +131,16 @@ def _judge_each(slo: SLO, name: str, percentile: float, measured: Measurements) 
         found, noun = np.zeros(0) if reads is None else reads.ms if name == "staleness" else reads.versions, "reads"
     if not len(found):
         why = "no step after another" if noun == "steps" else "no read of which it is known which write it saw"
-        return SLOResult(text=slo.text, value=None, ok=None, why=why)
+        return undecided(slo, why)
     value = nearest_rank(found, percentile)
     if percentile < 100:
         return _judge_percentile(slo, percentile, value, found, noun)
-    return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")
+    return observed(slo, value)
 
 
 def _judge_steps(slo: SLO, steps: StepMeasures | None) -> SLOResult:
     if steps is None or not steps.steps:
-        return SLOResult(text=slo.text, value=None, ok=None, why="no step was done")
+        return undecided(slo, "no step was done")
     value = {
         "goodput": steps.goodput,
         "stall": steps.stall_s,
@@ -143,21 +152,21 @@ def _judge_steps(slo: SLO, steps: StepMeasures | None) -> SLOResult:
             "goodput": f"too few clean steps ({steps.clean_intervals}) before the first fault",
             "bytes_per_step": "no bytes were counted on links between the nodes that train",
         }.get(slo.metric, "no step after another")
-        return SLOResult(text=slo.text, value=None, ok=None, why=why)
-    return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {show(slo, value)}")
+        return undecided(slo, why)
+    return observed(slo, value)
 
 
 def _judge_percentile(slo: SLO, percentile: float, value: float, found: NDArray[np.float64], noun: str = "calls") -> SLOResult:
     samples, needed = len(found), samples_needed(percentile)
-    observed = f"observed {show(slo, value)}"
+    seen = observed(slo, value)
     if samples >= needed:
-        return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=observed)
+        return seen
     too_few = f"too few: {samples:,} {noun}, {slo.metric} needs {needed:,}"
     over = samples - int(np.count_nonzero(within(found, slo)))
     if at_least(over, samples, 1 - percentile / 100) < 1 - CONFIDENCE:
-        why = f"{observed}; {over:,} of only {samples:,} {noun} over the threshold already rule it out"
+        why = f"{seen.why}; {over:,} of only {samples:,} {noun} over the threshold already rule it out"
         return SLOResult(text=slo.text, value=value, ok=False, why=why)
-    return SLOResult(text=slo.text, value=value, ok=None, why=f"{too_few}; {observed}")
+    return SLOResult(text=slo.text, value=value, ok=None, why=f"{too_few}; {seen.why}")
 
 
 def _if_answered(slo: SLO, percentile: float, found: SLOResult, measured: Measurements) -> SLOResult:
@@ -176,14 +185,14 @@ def _if_answered(slo: SLO, percentile: float, found: SLOResult, measured: Measur
 
 def _judge_recovery(slo: SLO, recoveries: tuple[Recovery, ...]) -> SLOResult:
     if not recoveries:
-        return SLOResult(text=slo.text, value=None, ok=None, why="no fault began while calls were due: nothing to recover from")
+        return undecided(slo, "no fault began while calls were due: nothing to recover from")
     return judge_windows(slo, recoveries, "recovered")
 
 
 def _judge_convergence(slo: SLO, convergences: tuple[Convergence, ...]) -> SLOResult:
     if not convergences:
         why = "no read after a fault was healed of which it is known which write it saw"
-        return SLOResult(text=slo.text, value=None, ok=None, why=why)
+        return undecided(slo, why)
     return judge_windows(slo, convergences, "converged")
 
 

@@ -11,7 +11,7 @@ from harness.model.fault_window import FaultWindow
 from harness.model.slo import SLO
 from harness.model.verdict import RunVerdict
 from results.analysis.goodput import Phases, TrainMetrics
-from results.analysis.judge import SLOResult, judge_windows
+from results.analysis.judge import SLOResult, judge_windows, observed, undecided
 from results.analysis.recovery import Recovery
 from results.record.result import CheckResult, Machine
 
@@ -87,13 +87,11 @@ def judged(slo: SLO, metrics: TrainMetrics, recoveries: tuple[Recovery, ...]) ->
         value = metrics.step_max_ms
     if value is None:
         why = f"too few clean steps ({metrics.clean_steps}) before the first fault" if slo.metric == "goodput" else "not known"
-        return SLOResult(text=slo.text, value=None, ok=None, why=why)
-    unit = {"lost_steps": "", "bytes_per_step": " B", "stall": " s"}.get(slo.metric, " ms")
-    shown = f"{value:.1%}" if slo.metric in ("goodput", "ettr") else f"{value:.4g}{unit}"
-    return SLOResult(text=slo.text, value=value, ok=slo.holds(value), why=f"observed {shown}")
+        return undecided(slo, why)
+    return observed(slo, value)
 
 
 def _judged_recovery(slo: SLO, recoveries: tuple[Recovery, ...]) -> SLOResult:
     if not recoveries:
-        return SLOResult(text=slo.text, value=None, ok=None, why="no fault acted, so there is nothing to recover from")
+        return undecided(slo, "no fault acted, so there is nothing to recover from")
     return judge_windows(slo, recoveries, "recovered")
