@@ -1,4 +1,4 @@
-"""Serving whose model is replaced while it runs: versions, and answers that tell which version gave them."""
+"""Serving whose model is replaced while it runs: it has versions, and each answer names the version that gave it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from systems.serving.client import PredictClient
 from systems.serving.messages import PredictReply, PredictRequest
 
 WEIGHTS: Final = {"v1": artifacts.WEIGHTS, "v2": artifacts.V2_WEIGHTS, "bad-v2": artifacts.BAD_V2_WEIGHTS}
-"""The versions. "bad-v2" says that it is v2, and sees each digit as another one."""
+"""The versions. "bad-v2" is deployed as v2, but takes each digit for another one."""
 
 KNOWN_IMAGES: Final = 20
 VERIFY_S: Final = 3.0
-"""A replica has this long to be well, answer the known images as its version does, and be up at the balancer."""
+"""A replica has this long to answer the known images as its version does, and to be up at the balancer."""
 
 RELOAD_S: Final = 3.0
-"""A replica has this long to read another version's weights and check them."""
+"""A replica has this long to load another version's weights and check them."""
 
 _AGAIN_S: Final = 0.02
 
 
 class Versioned(msgspec.Struct, frozen=True):
-    """An answer as it stands in histories of this system."""
+    """An answer in histories of this system."""
 
     label: int
     score: float
@@ -50,7 +50,7 @@ class _Status(msgspec.Struct):
 
 
 class VersionedClient(PredictClient):
-    """Keeps the fingerprint of the weights in the answer."""
+    """Records the fingerprint of the weights with each answer."""
 
     def text(self, reply: PredictReply) -> str:
         return msgspec.json.encode(Versioned(reply.label, reply.score, reply.model)).decode()
@@ -58,7 +58,7 @@ class VersionedClient(PredictClient):
 
 @dataclass(frozen=True, kw_only=True)
 class DeployedServing(Serving):
-    """Serving that `Deploy` and `Reload` can give another version of the model, from v1 on."""
+    """Serving that starts with v1, and gets other versions of the model by `Deploy` and `Reload`."""
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return VersionedClient(artifacts.folder(), entries["balancer"], self.deadline_ms)
@@ -73,7 +73,7 @@ class DeployedServing(Serving):
         return {"weights": WEIGHTS[version]}
 
     async def verify(self, node: str, version: str, addresses: Mapping[str, Address]) -> str | None:
-        """Asks the replica itself first, so that a wrong version is found before the balancer's word is waited for."""
+        """Asks the replica itself first, so that a wrong version is found before waiting for the balancer."""
         replica, balancer = HttpClient(addresses[node]), HttpClient(addresses["balancer"])
         why: str | None = "it was not asked"
         try:
@@ -85,6 +85,8 @@ class DeployedServing(Serving):
             why = f"not in service within {VERIFY_S:g} s"
         except TransportError as error:
             why = str(error)
+        except msgspec.MsgspecError as error:
+            why = f"gave an invalid answer: {error}"
         finally:
             replica.close()
             balancer.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from pathlib import Path
 from random import Random
@@ -51,6 +52,25 @@ def test_a_replica_takes_another_version_or_says_why_not(tmp_path: Path) -> None
         assert (await predict(client, digit)).model == versions["v2"].fingerprint
 
     with_replica(artifacts.folder(), tmp_path, scenario)
+
+
+def test_a_version_that_answers_garbage_is_not_verified() -> None:
+    system = DeployedServing()
+    system.prepare()
+
+    async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\noops")
+        await writer.drain()
+
+    async def scenario() -> str | None:
+        async with await asyncio.start_server(garbage, "127.0.0.1", 0) as server:
+            address = server.sockets[0].getsockname()
+            return await system.verify("r1", "v2", {"r1": address, "balancer": address})
+
+    why = asyncio.run(scenario())
+    assert why is not None
+    assert "invalid answer" in why
 
 
 def test_the_versions_answer_differently() -> None:
