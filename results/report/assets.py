@@ -1,4 +1,4 @@
-"""Templates of the report's pages, with their style and script, and how a page gets to its file."""
+"""Renders the templates of the report's pages with their style and script, and writes pages to files."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _TEMPLATES: Final = Path(__file__).parent / "template"
 
 
 def render_template(name: str, **values: object) -> str:
-    """A template with its values; `css` and `js` are there for all."""
+    """Render a template with its values. Every template also gets `css` and `js`."""
     return _environment().get_template(name).render(css=_file("page.css"), js=_file("page.js"), **values)
 
 
 def write_page(text: str, out: Path) -> None:
-    """Put a page in place whole. Raises `HarnessError` if it cannot be written."""
+    """Write a page atomically. Raises `HarnessError` if it cannot be written."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         part = out.with_name(f"{out.name}.part")

@@ -17,7 +17,7 @@ from results.trends.remarks import FEWEST
 
 
 def print_calibration(aa: AANights | None, console: Console) -> None:
-    """Each figure with its level, and how small a change would be found; then how often one was found that was none."""
+    """Each figure with its level and the smallest change that would be found, then how often there was a false alarm."""
     console.print()
     if aa is None:
         told = f"? unknown: too few of the nights count: {FEWEST} are needed. Is the machine busy?"

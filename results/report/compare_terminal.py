@@ -1,4 +1,4 @@
-"""A comparison of two systems on the terminal: each pair as it ends, then what all of them say."""
+"""A comparison of two systems on the terminal: each pair as it ends, then the result of all pairs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MARKS: Final[dict[str, Mark]] = {"worse": "bad", "better": "good", "small": "go
 
 
 def pair_line(number: int, values: Mapping[Subject, tuple[float, float]], not_counted: str) -> str:
-    """One line about a pair that has ended."""
+    """One line about a finished pair."""
     if not_counted:
         return f"pair {number}: does not count: {not_counted}"
     shown = [
@@ -33,7 +33,7 @@ def pair_line(number: int, values: Mapping[Subject, tuple[float, float]], not_co
 
 
 def said_of(one: ComparedMetric) -> str:
-    """What the pairs say of a metric: "slower by 5.2% [4.1%, 6.3%]", "differences larger than 3% are excluded"."""
+    """The result for one metric in words: "slower by 5.2% [4.1%, 6.3%]", "no difference seen; larger than 3% is excluded"."""
     low, high = one.interval
     if one.verdict == "none" or one.effect is None:
         if low is None or high is None:

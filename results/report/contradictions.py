@@ -1,7 +1,7 @@
-"""The operations that a check points at and their neighbours, client by client, in the order in which they began and ended.
+"""A timeline of the operations that a check points at and their neighbours, client by client.
 
-Real time would hide what matters: the calls of a contradiction take milliseconds and may lie seconds apart. So every begin and
-end takes one step of the drawing; what overlaps in time overlaps there, and what came before comes before.
+Real time would hide what matters: the calls of a contradiction take milliseconds and may be seconds apart. So the drawing
+advances one step for every begin and end, which keeps the order of operations and their overlaps.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Bar:
     left: float
     width: float
     room: float
-    """How wide its text may be: up to the client's next call."""
+    """The space for its text: up to the client's next call."""
     text: str
     tip: str
     outcome: str
     suspect: bool
     explained: bool
-    """Whether it was done before the moment up to which there is an order."""
+    """Whether it was done before the moment up to which the history has a valid order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +43,17 @@ class Timeline:
 
     title: str
     lanes: tuple[tuple[str, tuple[Bar, ...]], ...]
-    """By client: its calls."""
+    """Each client's name and its calls."""
     from_s: float
     to_s: float
     min_width_px: int
     note: str
     explained_until: float | None
-    """In percent of the width: all that was done before has an order; with what was done then there is none."""
+    """In percent of the width: the calls done before it have a valid order, and with those done at it there is none."""
 
 
 def timeline(check: CheckResult, ops: pd.DataFrame) -> Timeline | None:
-    """The timeline of what a check points at; None if that is nothing that was recorded."""
+    """The timeline of the operations that a check points at; None if none of them was recorded."""
     suspects = [op for op in check.ops if op in ops.index][:_SUSPECTS]
     if not suspects:
         return None
@@ -81,7 +81,7 @@ def timeline(check: CheckResult, ops: pd.DataFrame) -> Timeline | None:
 
 
 def _neighbours(ops: pd.DataFrame, suspects: Sequence[int], at_most: int) -> list[int]:
-    """The calls next to the suspects in time: those about the same keys first, then those of the same clients."""
+    """The calls closest in time to the suspects: first those on the same keys, then those of the same clients."""
     chosen = ops.loc[list(suspects)]
     same_key = ops["key"].isin(chosen["key"]).to_numpy()
     near = ops[(same_key | ops["client"].isin(chosen["client"]).to_numpy()) & ~ops.index.isin(suspects)]

@@ -1,4 +1,4 @@
-"""Dependencies of transactions that contradict each other, drawn as a circle of transactions with an arrow for each."""
+"""A cycle of contradictory dependencies, drawn as a circle of transactions with an arrow for each dependency."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import pandas as pd
 from results.record.result import CheckResult
 
 _MOST: Final = 12
-"""How many transactions are drawn; a longer cycle is only told."""
+"""The most transactions that are drawn; a longer cycle is only described in words."""
 _WIDTH: Final = 860
 _NODE_WIDTH: Final = 156
 _NODE_HEIGHT: Final = 40
 _SHOWN: Final = 22
-"""How many characters of a transaction stand in its box."""
+"""How many characters of a transaction its box shows."""
 _MEANING: Final = {"ww": "wrote before", "wr": "was read by", "rw": "read before it was written by", "rt": "was done before"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """A transaction, by the middle of its box."""
+    """A transaction; `x` and `y` are the centre of its box."""
 
     x: float
     y: float
@@ -33,7 +33,7 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True)
 class Arrow:
-    """A dependency: a path in SVG's language, and a label in its middle."""
+    """A dependency: an SVG path with a label at its middle."""
 
     path: str
     x: float
@@ -56,7 +56,7 @@ class CycleDrawing:
 
 
 def cycle_drawing(check: CheckResult, ops: pd.DataFrame) -> CycleDrawing | None:
-    """The drawing of a check's cycle; None if it has none, or none of transactions that were recorded."""
+    """The drawing of a check's cycle; None if it has none, or if a transaction of it was not recorded."""
     cycle = check.cycle
     if not cycle or any(step.source not in ops.index for step in cycle):
         return None
@@ -86,14 +86,14 @@ def cycle_drawing(check: CheckResult, ops: pd.DataFrame) -> CycleDrawing | None:
 
 
 def _place(number: int, count: int, height: int) -> tuple[float, float]:
-    """The first at the left of an ellipse, then clockwise."""
+    """Places on an ellipse: the first one at the left, the others clockwise."""
     angle = math.pi + 2 * math.pi * number / count
     across, down = (_WIDTH - _NODE_WIDTH - 20) / 2, (height - _NODE_HEIGHT - 60) / 2
     return round(_WIDTH / 2 + across * math.cos(angle), 1), round(height / 2 + down * math.sin(angle), 1)
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float], height: int, count: int, kind: str, why: str) -> Arrow:
-    """A curve from box to box that bulges away from the middle, so that two between the same boxes lie apart."""
+    """A curve from box to box that bulges outwards, so that two arrows between the same boxes do not overlap."""
     middle_x, middle_y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
     if count == 2:
         bend_x, bend_y = middle_x, middle_y + (-60 if start[0] < end[0] else 60)

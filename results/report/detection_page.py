@@ -25,7 +25,7 @@ from results.report.phrasing import Mark, conjoined
 
 @dataclass(frozen=True, kw_only=True)
 class _Seed:
-    """One run in a row's strip; no mark if it was not made."""
+    """One run in a row's strip; it has no mark if it was not made."""
 
     mark: Mark | None
     title: str
@@ -42,7 +42,7 @@ class _Row:
     low: float
     high: float
     at: float | None
-    """Where the share lies between 0 and 100; None if no run could be judged."""
+    """The observed share in percent; None if no run could be judged."""
     seeds: list[_Seed]
     simulated: str
 
@@ -72,7 +72,7 @@ class _Surprise:
 
 @dataclass(frozen=True, kw_only=True)
 class _Page:
-    """All that the template lays out."""
+    """Everything that the template lays out."""
 
     title: str
     subtitle: str

@@ -7,12 +7,12 @@ from results.report.phrasing import Mark, mark_of
 
 
 def trial_mark(trial: Trial) -> Mark:
-    """How one run is marked: good if the bug was caught, or the correct system left in peace."""
+    """How one run is marked: good if it caught the bug, or raised no alarm about the correct system."""
     return mark_of(None if trial.outcome == "unknown" else trial.outcome in ("caught", "clean"))
 
 
 def row_mark(row: MatrixRow) -> Mark:
-    """How a row is marked: good if every run ended as it should."""
+    """How a row is marked: good if every run ended as expected."""
     return mark_of(row.as_expected)
 
 
@@ -22,12 +22,12 @@ def share_of(row: MatrixRow) -> str:
 
 
 def interval(row: MatrixRow) -> str:
-    """ "44–100 %": where the share lies."""
+    """ "44–100 %": the interval of the share of alarms."""
     return f"{row.low * 100:.0f}–{row.high * 100:.0f} %" if row.decided else "–"
 
 
 def verdict(detection: Detection) -> str:
-    """The whole matrix in a sentence or a few."""
+    """The whole matrix in one sentence or a few."""
     bugs = [row for row in detection.rows if row.bug is not None]
     correct = [row for row in detection.rows if row.bug is None]
     judged = [row for row in bugs if row.decided]
@@ -69,7 +69,7 @@ def outcome(trial: Trial) -> str:
 
 
 def simulated(row: MatrixRow) -> str:
-    """What simulation found: "found: seed 4, 2.5 s"."""
+    """What simulation found: "found by seed 4, 2.5 s"."""
     seen = row.simulated
     if seen is None:
         return ""

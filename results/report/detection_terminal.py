@@ -1,4 +1,4 @@
-"""A detection matrix on the terminal: each run as it ends, then the whole."""
+"""A detection matrix on the terminal: each run as it ends, then the whole matrix."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from results.report.terminal_text import STYLES, print_to_copy, symbol, text
 
 
 def print_trial(trial: Trial, console: Console, *, place: str, left: str) -> None:
-    """One line about a run that has ended: its place in the matrix, such as "3/12", and how long the others will take."""
+    """One line about a finished run: its position, such as "3/12", its outcome, and how long the remaining runs will take."""
     console.print(
         Text.assemble(
             (f"{place:>7} ", "dim"), symbol(trial_mark(trial)), " ", text(who(trial)), ": ",

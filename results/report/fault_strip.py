@@ -18,17 +18,17 @@ from results.report.plot_style import TIP, TOKENS, new_figure
 _MAX_NAMES: Final = 12
 _CHARACTER_PX: Final = 6.5
 _NARROW_PX: Final = 280
-"""How wide the drawing's time axis is on a narrow screen."""
+"""The width of the time axis on a narrow screen."""
 
 
 def held(fault: FaultWindow) -> tuple[float, float]:
-    """From when to when a fault was in effect, or was meant to be if it never was."""
+    """When a fault began and ended; for a fault that was never injected, as planned."""
     begin_s = fault.from_s if fault.injected_s is None else fault.injected_s
     return begin_s, max(fault.to_s if fault.healed_s is None else fault.healed_s, begin_s)
 
 
 def fault_strip(result: Judged, end_s: float) -> figure:
-    """The strip of fault windows, each with its recovery below it: a line to where service was good again, or to the end."""
+    """The strip of fault windows, each above its recovery: a line up to when service was good again, or when watching ended."""
     names = _names(result.faults)
     lanes = _lanes(result.faults, names, end_s)
     drawn = new_figure("Faults", 38 * (max(lanes) + 1) + 32, end_s, y_range=Range1d(max(lanes) + 1, 0))
@@ -72,7 +72,7 @@ def _window_source(result: Judged, names: list[str], lanes: list[int], end_s: fl
             "when": f"{begin_s:.3f} to {to_s:.3f} s",
             "what": fault.evidence,
             "recovery": recovery_words(recoveries.get(fault.label)),
-            "x": to_s if late else begin_s,  # a name near the end is set leftwards, so that it is not cut
+            "x": to_s if late else begin_s,  # a name near the end is right-aligned, so that it is not cut off
             "align": "right" if late else "left",
             "offset": -6 if late else 6,
         }
@@ -110,22 +110,22 @@ def _name(fault: FaultWindow) -> str:
 
 
 def _names(faults: tuple[FaultWindow, ...]) -> list[str]:
-    """What is written at each window: what it is, or, if there are many, its label."""
+    """The text at each window: its fault and targets, or only its label if there are many windows."""
     return [_name(fault) if len(faults) <= _MAX_NAMES else fault.label for fault in faults]
 
 
 def _name_s(name: str, end_s: float) -> float:
-    """How much of the time axis a name takes on a narrow screen."""
+    """How many seconds of the time axis a name covers on a narrow screen."""
     return (len(name) * _CHARACTER_PX + 12) / _NARROW_PX * end_s
 
 
 def _late(begin_s: float, name: str, end_s: float) -> bool:
-    """Whether a window begins so near the end that its name, to be whole, is written leftwards."""
+    """Whether a window begins so near the end that its name must be right-aligned to fit."""
     return begin_s + _name_s(name, end_s) > end_s
 
 
 def _lanes(faults: tuple[FaultWindow, ...], names: list[str], end_s: float) -> list[int]:
-    """A lane for each fault, so that neither windows nor names cover others, on a narrow screen either."""
+    """A lane for each fault, so that no windows or names overlap, even on a narrow screen."""
     free_from_s: list[float] = []
     lanes: list[int] = []
     extents = []

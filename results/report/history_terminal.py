@@ -18,7 +18,7 @@ _STYLES = {"complete": "", "begun": "cyan", "broke off": "yellow"}
 
 
 def print_nights(nights: Sequence[RecordedNight], runs: Sequence[RecordedRun], console: Console) -> None:
-    """A line for each night: when, what, at which commit, and how its runs ended."""
+    """A line for each night: when it began, what it ran, its commit, and how its runs ended."""
     by_night: dict[str, list[RecordedRun]] = {night.name: [] for night in nights}
     for run in runs:
         if run.night in by_night:
@@ -38,7 +38,7 @@ def print_nights(nights: Sequence[RecordedNight], runs: Sequence[RecordedRun], c
 def print_night(
     night: RecordedNight, runs: Sequence[RecordedRun], figures: Mapping[int, Mapping[str, float]], console: Console
 ) -> None:
-    """One night: what it ran on, then a line for each run, and why it was wrong, unknown or does not count."""
+    """One night: what it ran on, then a line for each run with why it was wrong, unknown or not counted."""
     console.print(text(f"{night.name}  {night.source} {night.suite}".rstrip(), style="bold"))
     state = night.state + (f" ({night.why})" if night.why else "")
     facts = ", ".join(f"{name} {value}" for name, value in night.facts.items())
@@ -74,7 +74,7 @@ def _of(made: int, planned: int) -> str:
 
 
 def _verdicts(runs: Sequence[RecordedRun]) -> str:
-    """ "1 fail, 2 unknown, 9 pass", the gravest first; a known bug that was caught is a pass."""
+    """ "1 fail, 2 unknown, 9 pass", the gravest first; a run that caught its known bug counts as a pass."""
     counts = Counter("pass" if run.as_expected else run.verdict for run in runs)
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in EXIT_CODES if counts[verdict])
 

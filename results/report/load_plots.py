@@ -1,4 +1,4 @@
-"""A load on one time axis: percentiles of its latency, and how many calls ended, interval by interval."""
+"""A load on one time axis: latency percentiles and the number of calls that ended, interval by interval."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from results.report.plot_style import TIP, TOKENS, new_figure, style
 from results.report.plots import Plot
 
 _LINES: Final = {"p50": ("p50", "solid", 2.0), "p99": ("p99", "6 2", 2.0), "p999": ("p99", "2 2", 1.5)}
-"""By percentile, the token of its line's colour, its dashes, and its width."""
+"""By percentile, its line's colour token, dashes and width."""
 
 Values = NDArray[np.float32]
 
@@ -59,7 +59,7 @@ def _latency(result: LoadResult, end_s: float) -> figure:
 
 
 def _thresholds(result: LoadResult) -> list[float]:
-    """Of the SLOs that are about latency, in milliseconds."""
+    """The thresholds of latency SLOs, in milliseconds."""
     slos = [SLO.parse(slo.text) for slo in result.slos]
     return [slo.threshold for slo in slos if slo.percentile is not None or slo.metric == "max"]
 
@@ -82,7 +82,7 @@ def _rate(series: Sequence[Interval], end_s: float) -> figure:
 
 
 def _hover(drawn: figure, series: Sequence[Interval], columns: dict[str, Values], tip: str) -> None:
-    """Bars that are not seen, one an interval, to hover over."""
+    """Invisible bars, one for each interval, to hover over."""
     middle = np.array([(interval.from_s + interval.to_s) / 2 for interval in series])
     width = np.array([interval.to_s - interval.from_s for interval in series])
     source = ColumnDataSource({"x": middle, "width": width, **columns})
@@ -91,7 +91,7 @@ def _hover(drawn: figure, series: Sequence[Interval], columns: dict[str, Values]
 
 
 def _edges(series: Sequence[Interval]) -> Values:
-    """Both ends of each interval, for lines that are level over it."""
+    """Both ends of each interval, for lines that are constant within it."""
     return np.array([edge for interval in series for edge in (interval.from_s, interval.to_s)], np.float32)
 
 

@@ -28,7 +28,7 @@ _GAP: Final = 2
 
 
 def print_load(result: LoadResult, console: Console, report: Path) -> None:
-    """The verdict, what was sent, latency from when calls were due and from when they were sent, failures, each SLO."""
+    """The verdict, the calls, their latency from when they were due and from when they were sent, failures, each SLO."""
     word, mark = _WORDS[result.verdict]
     headline = Text.assemble((f"{SYMBOLS[mark]} {word}.", STYLES[mark]), " ", text(result.why), ".")
     console.print(headline, soft_wrap=True)
@@ -65,7 +65,7 @@ def _failure(group: FailureGroup) -> str:
 
 
 def _print_latencies(result: LoadResult, console: Console) -> None:
-    """A row for each of the two latencies; a column for each if the terminal is too narrow for that."""
+    """A row for each of the two latencies, or a column if the terminal is too narrow."""
     rows = [["latency", *(f"p{percentile:g}" for percentile in _PERCENTILES), "max"]]
     for name, encoded in (("from due", result.latency_histogram), ("from send", result.service_histogram)):
         histogram = Histogram.decode(encoded)

@@ -1,7 +1,7 @@
-"""What the script of the nights' page draws, small enough for a thousand nights: integers, mostly differences, compressed.
+"""The data that the nights' page draws, small enough for a thousand nights: integers, mostly differences, compressed.
 
-The last nights are there one by one. Older ones are drawn in groups: the median of the nights' medians, and the least and the
-greatest value of any run. Numbers are rounded to a hundredth of the level, or finer if the series is quieter than that.
+The last nights are kept one by one. Older ones are grouped: the median of the nights' medians, and the smallest and largest
+value of any run. Numbers are rounded to a hundredth of the level, or finer if the series is less noisy.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from results.trends.nights import Night, RunOutcome, changed_facts
 from results.trends.series import Series
 
 RECENT_NIGHTS: Final = 90
-"""So many points of a chart are drawn one by one, and causes and links are there for as many nights."""
+"""How many of a chart's points are drawn one by one, and how many nights have causes in full and links."""
 _GROUPS: Final = 90
-"""How many groups older points come to, at most."""
+"""The most groups of older points."""
 _CAUSE_CHARACTERS: Final = 300
 
 SeriesKey = tuple[str, str, str]
@@ -37,14 +37,14 @@ _Floats = NDArray[np.float64]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """The points of one baseline. Lists hold differences to the entry before, but for `below` and `above`."""
+    """The points of one baseline. `at` and `mid` hold differences to the previous entry."""
 
     at: list[int]
     """Numbers of nights."""
     mid: list[int]
     """Medians of the nights' runs, in units of the chart's `quantum`."""
     below: list[int]
-    """How far below its median a point's least value is; empty if each point is one run."""
+    """How far a point's smallest value is below its median; empty if no point has a spread."""
     above: list[int]
 
 
@@ -57,7 +57,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     parts: list[Part]
     """The baseline of the last night comes last."""
     levels: list[tuple[int, int, int, int]]
-    """First and last night between two moves under the last baseline, and the level in both, which a drift changes."""
+    """The first and last night between two moves under the last baseline, and the levels then, which differ for a drift."""
     moves: list[int]
     """The nights at which the level moved."""
     slos: list[tuple[int, str]]
@@ -71,31 +71,31 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     cells: str
     """A letter for each night: p(ass), s(lo missed), f(ailed), u(nknown), m(ixed), or a space if there was no run."""
     why: dict[int, int]
-    """By night, a number of the data's `causes`."""
+    """By night, an index into the data's `causes`."""
     links: dict[int, str]
     """By night, the page of a run."""
     charts: list[Chart]
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the script gets."""
+    """Everything that the page's script gets."""
 
     nights: list[str]
     commits: list[str]
     """Each commit once."""
     commit: list[int]
-    """By night, its number in `commits`."""
+    """By night, an index into `commits`."""
     broke_off: dict[int, str]
     """By night, why."""
     changed: dict[int, str]
-    """By night, what it ran on that the night before did not."""
+    """By night, how its facts differ from the previous night's."""
     causes: list[str]
     rows: list[Row]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What the data are made of."""
+    """What the data are computed from."""
 
     nights: Sequence[Night]
     series: Mapping[str, Sequence[Series]]
@@ -103,11 +103,11 @@ class Source:
     changes: Mapping[SeriesKey, Sequence[Finding]]
     """By series, how it moved, the earliest change first."""
     links: Mapping[str, str]
-    """By folder of a run, the address of its page."""
+    """By a run's folder, the address of its page."""
 
 
 def packed(data: Data) -> str:
-    """The data as they stand in the page."""
+    """The data as the page embeds them."""
     return compressed(msgspec.json.encode(data))
 
 
@@ -174,7 +174,7 @@ def _gravest_first(runs: Sequence[RunOutcome]) -> list[RunOutcome]:
 
 
 def _cell(runs: Sequence[RunOutcome]) -> str:
-    """What the runs of a night come to; one letter."""
+    """How the runs of a night ended, as one letter."""
     judged = [run for run in runs if run.verdict != "unknown"]
     if not judged:
         return "u"
@@ -187,7 +187,7 @@ def _cell(runs: Sequence[RunOutcome]) -> str:
 
 
 def _cause(runs: Sequence[RunOutcome], *, in_full: bool) -> str:
-    """Why the night was no plain pass. Of an old night only which checks said so: the figures would fill the page."""
+    """Why the night was not a plain pass. For old nights only the checks' names: their findings would fill the page."""
     wrong = [run for run in runs if not run.as_expected]
     if not wrong:
         return f"not compared: {next(run.not_counted for run in runs if run.not_counted)}"
@@ -220,7 +220,7 @@ def _chart(of_metric: Sequence[Series], source: Source, numbers: Mapping[str, in
 def _levels(
     points: _Points, changes: Sequence[Finding], moves: Sequence[int], quantum: float
 ) -> Iterator[tuple[int, int, int, int]]:
-    """What was measured between two moves, as a line."""
+    """The level between two moves, as a line."""
     bounds = [0, *(int(np.searchsorted(points.at, move)) for move in moves), len(points.at)]
     for (begin, end), change in zip(pairwise(bounds), (None, *changes), strict=True):
         if begin >= end:
@@ -250,7 +250,7 @@ class _Points:
         return cls(at, mid, np.array([min(one) for one in values]), np.array([max(one) for one in values]))
 
     def grouped(self, size: int, before: int) -> _Points:
-        """The same with so many points to a group, among those of nights before this number."""
+        """The same points, with those of nights before number `before` in groups of `size`."""
         old = int(np.searchsorted(self.at, before))
         if size <= 1 or old <= 1:
             return self
@@ -286,7 +286,7 @@ def _differences(values: _Ints) -> list[int]:
 
 
 def _quantum(values: _Floats) -> float:
-    """A power of ten that is fine enough to draw these values, and to say them with three digits."""
+    """A power of ten that is fine enough to draw these values, and to show them with three digits."""
     level = float(np.median(np.abs(values)))
     low, high = np.percentile(values, (5, 95))
     wanted = [size for size in (level / 100, float(high - low) / 20) if size > level * 1e-9]

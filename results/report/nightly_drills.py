@@ -19,7 +19,7 @@ from results.trends.series import Series
 from results.trends.slo_budget import Budget
 
 _MAD_TO_DEVIATION: Final = 1.4826
-"""The median absolute deviation times this estimates the standard deviation, if values are normally distributed."""
+"""Times the median absolute deviation, this estimates the standard deviation of normally distributed values."""
 
 _NOT_RUN: Final = "did not run"
 
@@ -31,13 +31,13 @@ class FigureView:
     name: str
     last: str
     level: str
-    """The median since it last moved."""
+    """The median since the metric last moved."""
     noise: str
-    """How far nights scatter about it."""
+    """How far nights scatter around the level."""
     smallest: str
     notes: Sequence[str]
     label: str
-    """What its drawing shows, for those who do not see it."""
+    """What its drawing shows, for screen readers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class BudgetView:
     slo: str
     attained: Sequence[str]
     left: float
-    """From 0 to 100, for the bar."""
+    """In percent, for the bar."""
     words: str
     burns: str
 
@@ -61,19 +61,18 @@ class DrillView:
     word: str
     figures: Sequence[FigureView]
     notes: Sequence[str]
-    """What holds of all its figures."""
+    """Notes that apply to all its figures."""
     budgets: Sequence[BudgetView]
     earlier: Sequence[Item]
     """How its figures moved before the last night, the latest change first."""
     flaky: str
-    """That it passes and fails at one commit; empty if it does not."""
+    """How often it fails at commits at which it also passes; empty if it is not flaky."""
 
 
 def drill_views(
     nightly: Nightly, current: Mapping[str, Sequence[Judged]], changes: Mapping[SeriesKey, Sequence[Finding]], pages: RunPages
 ) -> list[DrillView]:
-    """Every drill that ran in a recent night, those with something to look into first. `current` are the series under the
-    last baseline, by drill."""
+    """Every drill of the history, those to look into first. `current` are the series under the last baseline, by drill."""
     budgets: dict[str, list[BudgetView]] = {}
     for budget in nightly.budgets:
         budgets.setdefault(budget.drill, []).append(budget_view(budget))
@@ -116,7 +115,7 @@ def budget_view(budget: Budget) -> BudgetView:
             "–" if window.share is None else f"{window.met} of {window.met + window.missed}" for window in budget.attained
         ],
         left=round(max(budget.left, 0) * 100, 1),
-        words=budget_words(budget) if told else "no run could tell",
+        words=budget_words(budget) if told else "not judged in any run",
         burns=burn_words(budget),
     )
 

@@ -1,4 +1,4 @@
-"""What stands at the top of the nights' page: each thing that happened last night, the gravest first."""
+"""The items at the top of the nights' page: what happened last night, the gravest first."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ class Item:
 
     mark: Mark
     word: str
-    """A word or two; the text goes on from it."""
+    """A word or two before the text."""
     text: str
     details: Sequence[str] = ()
     links: Sequence[Link] = ()
     drill: str = ""
-    """Whose figures it is about; empty if about none."""
+    """The drill that it is about; empty if none."""
     metric: str = ""
-    """The figure that is to be drawn; empty if none."""
+    """The figure to draw; empty if none."""
 
 
 class RunPages:
     """Where the pages of runs are."""
 
     def __init__(self, addresses: Mapping[str, str], nights: Sequence[Night]) -> None:
-        """`addresses` are by folder of a run."""
+        """`addresses` holds the address of a run's page by the run's folder."""
         self.addresses = addresses
         self._first: dict[tuple[str, str], str] = {}
         for night in nights:
@@ -66,7 +66,7 @@ class RunPages:
 
 
 def items(nightly: Nightly, pages: RunPages) -> list[Item]:
-    """Everything that the last night has to tell, the gravest first."""
+    """Everything to report about the last night, the gravest first."""
     found = [*_ended(nightly.wrong, nightly, pages), *_ended(nightly.missed, nightly, pages)]
     new = nightly.new
     found += [change_item(change, pages) for change in new if change.worse]
@@ -116,7 +116,7 @@ def change_item(change: Finding, pages: RunPages) -> Item:
 
 
 def _ended(runs: Sequence[RunOutcome], nightly: Nightly, pages: RunPages) -> Iterator[Item]:
-    """Runs of the last night that did not end as expected, those of a drill together."""
+    """Runs of the last night that did not end as expected, grouped by drill."""
     for drill in dict.fromkeys(run.drill for run in runs):
         of_drill = [run for run in runs if run.drill == drill]
         first = of_drill[0]
@@ -134,7 +134,7 @@ def _ended(runs: Sequence[RunOutcome], nightly: Nightly, pages: RunPages) -> Ite
 
 
 def _since(run: RunOutcome, nights: Sequence[Night]) -> str:
-    """For how many nights in a row the drill, with any seed, has ended in this way."""
+    """For how many consecutive nights the drill has ended this way, with any seed."""
     first = nights[-1]
     in_a_row = 0
     for night in reversed(nights):

@@ -1,4 +1,4 @@
-"""The nights for programs: what `--json` writes."""
+"""The judged nights as JSON for programs: what `--json` writes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from results.trends.nights import RunOutcome
 from results.trends.slo_budget import Budget
 
 VERSION: Final = 1
-"""Of this shape."""
+"""The version of this format."""
 
 
 class ChangeRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ class ChangeRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FigureRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure that was measured last night, and the smallest relative change of it that would be found; None if not known."""
+    """A figure of the last night, with the smallest relative changes that would be found; None if not known."""
 
     drill: str
     metric: str
@@ -62,17 +62,17 @@ class FlakyRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FalseAlarms(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found in nights in random orders, in which nothing can have changed."""
+    """False alarms in nights in random orders, in which nothing can have changed."""
 
     alarmed_nights: int
     nights: int
     figures: int
     interval: tuple[float, float]
-    """Of the share of nights, at 95 %."""
+    """The 95 % interval of the share of nights with a false alarm."""
 
 
 class AARecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What `harness nightly --calibrate` measured, on the ground of the last night."""
+    """What `harness nightly --calibrate` measured, with the last night's baselines."""
 
     nights: int
     last_utc: str
@@ -81,7 +81,7 @@ class AARecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NightlyRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a night came to, beside the nights before it."""
+    """The result of the last night, compared with the nights before it."""
 
     version: int = VERSION
     exit_code: int
@@ -95,7 +95,7 @@ class NightlyRecord(msgspec.Struct, frozen=True, kw_only=True):
     not_as_expected: tuple[RunOutcome, ...]
     """Runs of the last night."""
     changes: tuple[ChangeRecord, ...]
-    """All that there ever were, the latest first."""
+    """All changes in the history, the latest first."""
     figures: tuple[FigureRecord, ...]
     budgets: tuple[Budget, ...]
     flaky: tuple[FlakyRecord, ...]

@@ -1,7 +1,7 @@
-"""The last night as JUnit's XML, which Jenkins, GitLab, GitHub's actions and others read.
+"""The last night as JUnit XML, which Jenkins, GitLab, GitHub Actions and others read.
 
-A run is a test case of the suite `drills`, a figure is one of the suite `figures`. A run that could not be judged is an error:
-it did not fail, but to skip it would say that it does not matter.
+A run is a test case in the suite `drills`, a figure one in the suite `figures`. A run that could not be judged is an error: it
+did not fail, but "skipped" would suggest that it does not matter.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Case:
     kind: str = ""
     text: str = ""
     out: str = ""
-    """Shown with the test case, however it ended."""
+    """Output shown with the test case, however it ended."""
 
 
 def junit(nightly: Nightly) -> bytes:
@@ -93,5 +93,5 @@ def _add(suite: ElementTree.Element, case: _Case) -> None:
 
 
 def _xml(text: str) -> str:
-    """The text without what XML cannot hold, such as a terminal's control characters."""
+    """The text with characters that XML cannot hold replaced, such as a terminal's control characters."""
     return _NOT_IN_XML.sub("�", text)

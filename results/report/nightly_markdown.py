@@ -14,12 +14,12 @@ from results.trends.nightly import Nightly
 
 _MARKS: Final = {"good": "✅", "bad": "❌", "open": "❔"}
 _ITEMS: Final = 20
-"""So many things are told; of more, it is said how many there are. GitHub takes 65,536 characters of a comment."""
+"""The most items that are listed; for the others only their number. GitHub takes comments of up to 65,536 characters."""
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~&@])")
 
 
 def markdown(nightly: Nightly) -> str:
-    """What happened last night, then the error budgets and the flaky drills, folded."""
+    """What happened last night, then the error budgets and the flaky drills, collapsed."""
     return "\n".join(_lines(nightly)) + "\n"
 
 
@@ -54,7 +54,7 @@ def _lines(nightly: Nightly) -> Iterator[str]:
 
 
 def _folded(summary_line: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A table that unfolds, if it has rows."""
+    """A collapsed table; nothing if it has no rows."""
     if rows:
         yield from ("", f"<details><summary>{summary_line}</summary>", "")
         yield f"| {' | '.join(columns)} |"
@@ -64,5 +64,5 @@ def _folded(summary_line: str, columns: Sequence[str], rows: Sequence[Sequence[s
 
 
 def _text(text: str) -> str:
-    """A text as Markdown shows it: nothing in it is markup, a link or a mention, and it is one line."""
+    """A text escaped for Markdown, on one line: nothing in it becomes markup, a link or a mention."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\@", "&#64;")

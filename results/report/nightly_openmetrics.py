@@ -1,7 +1,7 @@
 """The nights as OpenMetrics text, for Prometheus and Grafana: https://github.com/OpenObservability/OpenMetrics.
 
-With the times of all nights it is what `promtool tsdb create-blocks-from openmetrics` takes; of the last night alone, without
-times, what a scrape or the textfile collector takes.
+All nights with their times are input for `promtool tsdb create-blocks-from openmetrics`; the last night alone, without times,
+is input for a scrape or the textfile collector.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from results.trends.nights import Night
 from results.trends.series import Metric, Series
 
 _BASE_UNITS: Final = {"ms": ("seconds", 1e-3), "s": ("seconds", 1.0), "MiB": ("bytes", 2.0**20), "": ("ratio", 1.0)}
-"""By a metric's unit, the unit that the format asks for, and by what to multiply."""
+"""By a metric's unit, the base unit that the format requires, and the factor to convert to it."""
 
 _Labels = tuple[tuple[str, str], ...]
 
@@ -37,14 +37,14 @@ class _Family:
 
 
 def openmetrics(nightly: Nightly, *, every_night: bool) -> str:
-    """All figures and verdicts of every night with its time, or of the last night without; and what is judged of the last."""
+    """All figures and verdicts, of every night with its time or of the last night without; then the last night's judgement."""
     nights = nightly.nights if every_night else [nightly.last]
     families = [*_figures(nightly, nights), _runs(nights), *_judged(nightly)]
     return "".join(_written(family, timed=every_night) for family in families if family.samples) + "# EOF\n"
 
 
 def _figures(nightly: Nightly, nights: Iterable[Night]) -> Iterator[_Family]:
-    """The median of each night's runs, in base units: a family for each unit, since a family has one."""
+    """The median of each night's runs, in base units: a family for each unit, since a family has only one."""
     by_name = {night.name: night for night in nights}
     families: dict[str, dict[_Labels, dict[str, _Sample]]] = {}
     for judged in nightly.findings.judged:
@@ -78,7 +78,7 @@ def _runs(nights: Iterable[Night]) -> _Family:
 
 
 def _judged(nightly: Nightly) -> Iterator[_Family]:
-    """What is known now: of the last night alone."""
+    """The judgement as of the last night."""
     last = nightly.last
 
     def family(name: str, unit: str, says: str, values: Iterable[tuple[_Labels, float]]) -> _Family:
@@ -122,7 +122,7 @@ def _base(metric: Metric) -> tuple[str, float]:
 
 
 def _in_order(samples: Iterable[_Sample]) -> list[_Sample]:
-    """By time, each time once, as the format wants it: a clock may have gone back."""
+    """Sorted by time without duplicates, as the format requires: a clock may have gone back."""
     return sorted({sample.night.began_utc: sample for sample in samples}.values(), key=lambda sample: sample.night.began_utc)
 
 

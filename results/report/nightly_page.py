@@ -24,9 +24,9 @@ from results.trends.series import Series
 from results.trends.slo_budget import ALERTS
 
 _UNFOLDED: Final = 3
-"""How many drills are unfolded when the page opens, if there are more."""
+"""The most drills that are expanded when the page opens, unless the page has no more in all."""
 _BUDGETS: Final = 10
-"""How many budgets are listed for the whole; each drill has its own below."""
+"""How many budgets the page's own list shows; each drill has its budgets below."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class FlakyView:
 
 @dataclass(frozen=True, kw_only=True)
 class NightlyView:
-    """All that the template lays out."""
+    """Everything that the template lays out."""
 
     title: str
     subtitle: str
@@ -52,32 +52,32 @@ class NightlyView:
     items: Sequence[Item]
     drills: Sequence[DrillView]
     rows: dict[str, int]
-    """By drill, its place among `drills`."""
+    """By drill, its index in `drills`."""
     unfolded: int
     budgets: Sequence[BudgetView]
-    """Those of which least is left, of those from which something was taken."""
+    """The budgets with the least left, of those that were touched."""
     more: int
-    """How many more of these there are."""
+    """How many more touched budgets there are."""
     whole: int
-    """How many budgets there are of which nothing was taken."""
+    """How many budgets are untouched."""
     objective: str
     alerts: Sequence[str]
     flaky: Sequence[FlakyView]
     correction: str
     trust: str
     ground: Sequence[tuple[str, str]]
-    """By night, the latest first, what was new under the figures."""
+    """By night, the latest first, how its facts differ from the previous night's."""
     facts: Sequence[tuple[str, str]]
     data: str
 
 
 def write_nightly_page(nightly: Nightly, out: Path) -> None:
-    """Write the page, with links to the pages of runs that are still there. Raises `HarnessError` if it cannot be written."""
+    """Write the page, with links to the pages of runs that still exist. Raises `HarnessError` if it cannot be written."""
     write_page(render(nightly, _addresses(nightly, out.parent)), out)
 
 
 def render(nightly: Nightly, addresses: dict[str, str]) -> str:
-    """The page's HTML. `addresses` are of runs' pages, by the run's folder."""
+    """The page's HTML. `addresses` holds the addresses of runs' pages by the run's folder."""
     pages = RunPages(addresses, nightly.nights)
     by_drill: dict[str, list[Series]] = {drill: [] for night in nightly.nights for drill in (run.drill for run in night.runs)}
     last: dict[tuple[str, str], Judged] = {}
@@ -157,7 +157,7 @@ def _subtitle(nights: Sequence[Night]) -> str:
 
 
 def _addresses(nightly: Nightly, beside: Path) -> dict[str, str]:
-    """By folder of a run, the address of its page as seen from a folder, of those runs that the page may link to."""
+    """By a run's folder, the address of its page relative to `beside`, for the runs that the page may link to."""
     linked = {night.name for night in nightly.nights[-RECENT_NIGHTS:]}
     for change in nightly.findings.changes:
         nights = [point.night for point in change.series.points]

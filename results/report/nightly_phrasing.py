@@ -1,4 +1,4 @@
-"""What the nights showed, in words: the same on the page, in Markdown and in JUnit's XML."""
+"""What the nights showed, in words: the same on the page, in Markdown and in JUnit XML."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from results.trends.series import Metric
 from results.trends.slo_budget import Budget
 
 _NAMED: Final = 4
-"""So many things are named in a sentence; of more, it is said how many more there are."""
+"""The most names in a sentence; the rest is a number, "3 more"."""
 _USUAL: Final = ("p50", "p99", "availability", "recovery", "p99.9", "max", "rate", "cpu", "memory", "starts")
-"""The order in which figures are told; others come after them."""
+"""The order of figures; others come after them."""
 _METRICS_NAMED: Final = 4
 _LARGE: Final = 9
-"""A relative change from which on it is told as a multiple."""
+"""A relative change of at least this is shown as a multiple."""
 _MARKS: Final[dict[int, Mark]] = {0: "good", 1: "bad", 3: "bad", 4: "open"}
 
 
 def nightly_mark(nightly: Nightly) -> Mark:
-    """How the whole is marked: good if nothing moved for the worse and nothing is unknown."""
+    """How the night is marked: good if nothing moved for the worse and nothing is unknown."""
     return _MARKS[nightly.exit_code]
 
 
 def title(nightly: Nightly) -> str:
-    """The whole in a few words."""
+    """The night in a few words."""
     worse = nightly.worse
     better = len(nightly.new) - len(worse)
     parts = [f"{_drills(nightly.wrong)} wrong"] if nightly.wrong else []
@@ -45,7 +45,7 @@ def title(nightly: Nightly) -> str:
 
 
 def summary(nightly: Nightly) -> str:
-    """What follows from it, in a few sentences."""
+    """The night in a few sentences."""
     nights = len(nightly.nights)
     parts = []
     worse = nightly.worse
@@ -76,7 +76,7 @@ def summary(nightly: Nightly) -> str:
 
 
 def reach_sentence(figures: Iterable[Judged]) -> str:
-    """How small a change of the usual figures would be found with a chance of 95%, the drills' median; empty if not known."""
+    """The smallest changes of the usual figures that would be found, as medians over the drills; empty if not known."""
     five: dict[Metric, list[float]] = {}
     one: dict[Metric, list[float]] = {}
     for judged in figures:
@@ -100,7 +100,7 @@ def smallest_of(judged: Judged) -> str:
 
 
 def smallest(metric: Metric, change: float | None) -> str:
-    """The smallest change that would be found: "+12 %"; of a share, by how much what is missing to 1 would have to grow."""
+    """The smallest change that would be found: "+12 %"; for a share, by how much what is missing to 1 would have to grow."""
     if change is None:
         return "–"
     if metric.unit == "":
@@ -184,18 +184,18 @@ def broke_off_words(night: Night) -> str:
 
 
 def place_of(metric: str) -> tuple[int, str]:
-    """Sorts figures into the order in which they are told."""
+    """The sort key that puts figures into their usual order."""
     return (_USUAL.index(metric) if metric in _USUAL else len(_USUAL), metric)
 
 
 def run_word(run: RunOutcome) -> str:
-    """How a run ended that did not end as expected."""
+    """How a run ended, if not as expected."""
     words = {"fail": "wrong", "slo": "SLO missed", "unknown": "unknown", "pass": "known bug not caught"}
     return words[run.verdict]
 
 
 def budget_words(budget: Budget) -> str:
-    """ "62 % of the error budget left", and what is to come of it."""
+    """ "62 % of the error budget is left", and until when."""
     if budget.left <= 0:
         return (
             f"the error budget is spent: {count(budget.spent, 'miss', 'misses')}, {budget.allowed:.2g} are allowed in 90 nights"
@@ -222,7 +222,7 @@ def flaky_words(flaky: Flaky) -> str:
 
 
 def _names(names: Iterable[str]) -> str:
-    """Each once; if there are many, the first few."""
+    """The distinct names; if there are many, the first few and how many more."""
     every = list(dict.fromkeys(names))
     return conjoined(every if len(every) <= _NAMED else [*every[: _NAMED - 1], f"{len(every) - _NAMED + 1} more"])
 
@@ -236,5 +236,5 @@ def _times(effect: float) -> str:
 
 
 def _two_digits(number: float) -> str:
-    """Two digits, or all that stand before the point: "0.42", "4.2", "42", "420"."""
+    """Two significant digits, or all digits before the point: "0.42", "4.2", "42", "420"."""
     return f"{number:.2g}" if number < 9.95 else f"{number:,.0f}"

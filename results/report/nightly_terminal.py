@@ -1,4 +1,4 @@
-"""What a night came to on the terminal: what happened first, then how small a change would have been found."""
+"""The result of a night on the terminal: what happened, then how small a change would have been found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from results.trends.nightly import Nightly
 
 
 def print_nightly(nightly: Nightly, page: Path, console: Console) -> None:
-    """The whole in a few words, each thing that happened last night, and where the page is."""
+    """The night in a few words, each thing that happened, and where the page is."""
     mark = nightly_mark(nightly)
     console.print()
     console.print(Text.assemble(symbol(mark), " ", (f"{title(nightly)}.", STYLES[mark])), soft_wrap=True)

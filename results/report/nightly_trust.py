@@ -1,4 +1,4 @@
-"""How far to trust the judgement of nights on this machine, in words: how often it is wrong, how small a change it finds."""
+"""How far the judgement of nights on this machine can be trusted, in words: how often it is wrong, what change it finds."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from results.trends.nightly import Nightly
 
 
 def trust(nightly: Nightly) -> str:
-    """What every report says of the nights that it judges; empty if it was not asked to be measured."""
+    """What every report says about how far to trust it; empty if that was not measured."""
     return " ".join(_sentences(nightly))
 
 
 def aa_sentence(aa: AANights) -> str:
-    """What nights with the same code came to."""
+    """The result of nights with the same code."""
     return (
         f"Measured by {count(aa.nights, 'night')} in a row with the same code, the last on {aa.last_utc:%Y-%m-%d}:"
         f" {_false_alarms(aa.calibration)}. {reach_sentence(aa.judged)}"
@@ -39,7 +39,7 @@ def _sentences(nightly: Nightly) -> Iterator[str]:
 
 
 def _false_alarms(calibration: Calibration) -> str:
-    """How many there were in nights in which nothing can have changed."""
+    """How many false alarms there were in nights in which nothing can have changed."""
     low, high = (f"{bound * 100:.2g} %" for bound in calibration.interval)
     return (
         f"{count(calibration.alarmed, 'false alarm')} in {count(calibration.nights, 'night')} of"

@@ -1,4 +1,4 @@
-"""Which node answered how many calls, over time: a lane for each node."""
+"""How many calls each node answered over time: a lane for each node."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from results.report.plot_style import TIP, TOKENS, new_figure
 _LANE_PX: Final = 20
 _MAX_NODES: Final = 12
 _AXIS_PX: Final = 76
-"""The title above and the axis below."""
+"""The height of the title above and the axis below."""
 
 
 def answered_by(ops: pd.DataFrame) -> list[str]:
-    """The nodes that answered calls of a load, by name; none if there is one or the answers do not say."""
+    """The names of the nodes that answered calls of a load; none if there is only one, or if answers do not name their node."""
     nodes = sorted({str(node) for node in ops.loc[ops["outcome"] == "ok", "node"].dropna().unique() if node})
     return nodes if 1 < len(nodes) <= _MAX_NODES else []
 
 
 def node_strip(ops: pd.DataFrame, nodes: list[str], slots: Slots, end_s: float) -> figure:
-    """Each node's answers a second: the fuller the colour the more, as a share of the busiest node's most."""
+    """Each node's answers per second: the stronger the colour the more, relative to the highest rate of any node."""
     drawn = new_figure("Answered by", _LANE_PX * len(nodes) + _AXIS_PX, end_s, y_range=Range1d(len(nodes), 0))
     drawn.ygrid.visible = False
     drawn.yaxis.ticker = [lane + 0.5 for lane in range(len(nodes))]

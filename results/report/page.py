@@ -1,4 +1,4 @@
-"""Runs as one HTML page that needs nothing else: no network, no server, no installed program but a browser."""
+"""Runs as one self-contained HTML page: it needs a browser, but no network and no server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REPORT: Final = "report.html"
 """The name of a single run's page, in the run's folder."""
 
 _UNFOLDED: Final = 3
-"""How many runs that did not end as expected are shown at once on a page of several."""
+"""How many runs that did not end as expected are expanded when a page of several runs opens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class RunView:
     errors: Table
     operations: list[Table]
     more: list[Table]
-    """Further tables with titles; those without rows are not shown."""
+    """Further tables with titles; tables without rows are not shown."""
     faults: Table
     events: Table
     links: Table
@@ -63,16 +63,16 @@ class RunView:
     sampled: str
     aria: str
     nodes: Table | None = None
-    """What each node answered."""
+    """How many calls each node answered, and how fast."""
     timelines: list[Timeline] = field(default_factory=list)
     cycles: list[CycleDrawing] = field(default_factory=list)
-    """Of transactions."""
+    """Cycles of transactions."""
     partitions: PartitionDrawing | None = None
-    """Of a partitioned store."""
+    """Only for a partitioned store."""
     unfolded: bool = True
-    """Whether it is shown at once on a page of several."""
+    """Whether it is expanded when a page of several runs opens."""
     lines: Sequence[tuple[str, str]] = ()
-    """By name, the colours of what the drawing shows; empty if it shows calls."""
+    """The names and colours of what the drawing shows; empty if it shows calls."""
     trained: Sequence[tuple[str, str]] = ()
     """The nodes that trained, each with its colour in the drawing."""
     p999: bool = False
@@ -81,7 +81,7 @@ class RunView:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """All that the template lays out."""
+    """Everything that the template lays out."""
 
     title: str
     subtitle: str
@@ -91,9 +91,9 @@ class Page:
 
 
 def write_report(runs: Sequence[Path], out: Path) -> None:
-    """Write one page about the runs in these folders; of several an overview comes first, and the gravest runs.
+    """Write one page about the runs in these folders. Several runs get an overview, and the gravest come first.
 
-    Raises `UsageError` if there is no run or a folder holds none, `HarnessError` if the page cannot be written.
+    Raises `UsageError` if there is no run or a folder does not hold one, `HarnessError` if the page cannot be written.
     """
     if not runs:
         raise UsageError("There are no runs to report on. Make one with `harness drill NAME`.")
@@ -101,12 +101,12 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
 
 
 def write_run_report(run_dir: Path, result: Result, history: History, out: Path) -> None:
-    """Write the page about a run that has just been made. Raises `HarnessError` if it cannot be written."""
+    """Write the page about a run that has just ended. Raises `HarnessError` if it cannot be written."""
     write_page(render([(run_dir, result, history)]), out)
 
 
 def render(runs: Sequence[tuple[Path, Result, History]]) -> str:
-    """The page about runs: each with its folder (for the node logs), its result and its history."""
+    """The HTML of the page about runs, each with its folder (for the node logs), its result and its history."""
     gravity = list(EXIT_CODES)
     runs = sorted(runs, key=lambda run: (run[1].as_expected, gravity.index(run[1].verdict)))  # the gravest first
     room = Room.among(len(runs))
@@ -131,7 +131,7 @@ def render(runs: Sequence[tuple[Path, Result, History]]) -> str:
 
 def render_page(page: Page) -> str:
     """The HTML of a page."""
-    from results.report.plot_style import TOKENS  # Bokeh takes a second to import; what only prints a verdict need not wait
+    from results.report.plot_style import TOKENS  # Bokeh takes a second to import, which only a page needs
 
     version, code = _bokeh()
     return render_template("page.html", page=page, tokens=TOKENS, bokeh=code, bokeh_version=version)
@@ -183,7 +183,7 @@ def _subtitle(results: Sequence[Result]) -> str:
 
 
 def compressed(data: bytes) -> str:
-    """Data as it stands in the page: gzip, in base64."""
+    """Data as the page embeds it: gzip, in base64."""
     return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
 
 

@@ -1,4 +1,4 @@
-"""What the page shows of a run, as plain texts and tables; the template only lays it out."""
+"""The contents of a run's page as plain texts and tables; the template only lays them out."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from results.report.phrasing import (
 _INNER: Final = (
     ({*consensus_events.KINDS} - {"leader"}) | ({*partition_events.KINDS} - {"settled", "planned"}) | {"work refused"}
 )
-"""Events that a node tells by the hundred: they are there for checkers, and would hide what people look for."""
+"""Events that a node reports by the hundred, for checkers: they would hide what people look for."""
 
 _LOG_BYTES: Final = 1_000_000
-"""How much of the end of a log file is looked at."""
+"""How much of the end of a log file is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class Log:
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """How much of everything a page has room for, of each run."""
+    """How much of everything a page has room for, per run."""
 
     points: int
     operations: int
@@ -85,7 +85,7 @@ class Room:
 
     @classmethod
     def among(cls, runs: int) -> Room:
-        """What is there for each of so many runs, so that the page stays below 2 MB."""
+        """The room for each of `runs` runs, so that the page stays below 2 MB."""
         return cls(
             points=max(30_000 // runs, 300),
             operations=max(60 // runs, 5),
@@ -95,7 +95,7 @@ class Room:
 
 
 def overview(results: Sequence[Result], anchors: Sequence[str]) -> Table:
-    """A line of each run."""
+    """A line for each run."""
     columns = (
         Column(name="drill"),
         Column(name="verdict", tight=True),
@@ -148,7 +148,7 @@ def errors(result: Result) -> Table:
 
 
 def failures(groups: Sequence[FailureGroup]) -> Table:
-    """Why calls of a load were not done, with an example of what they were answered with."""
+    """Why calls of a load were not done, with an example of their answers."""
     columns = (
         Column(name="calls", number=True),
         Column(name="outcome", tight=True),
@@ -161,7 +161,7 @@ def failures(groups: Sequence[FailureGroup]) -> Table:
 
 
 def nodes(history: History) -> Table:
-    """What each node answered; no rows if answers do not say who gave them, or one node gave all."""
+    """How many calls each node answered, and how fast; no rows if answers do not name their node, or one node gave all."""
     load = history.load
     done = load[(load["outcome"] == "ok") & (load["node"].fillna("") != "")]
     latencies_ms = (done["done_ns"] - done["due_ns"]) / 1e6
@@ -181,7 +181,7 @@ def nodes(history: History) -> Table:
 
 
 def operations(check: CheckResult, ops: pd.DataFrame, at_most: int) -> Table:
-    """The operations that show why a check is not satisfied."""
+    """The operations that show why a check failed or could not decide."""
     known = [op for op in check.ops if op in ops.index]
     columns = (
         Column(name="operation", number=True),
@@ -263,12 +263,12 @@ def links(history: History, at_most: int) -> Table:
 
 
 def logs(run_dir: Path, characters: int) -> list[Log]:
-    """The ends of all node logs of a run, sharing so many characters."""
+    """The ends of all node logs of a run, in `characters` characters together."""
     return log_ends(sorted((run_dir / "nodes").glob("*.log")), characters)
 
 
 def log_ends(files: Sequence[Path], characters: int) -> list[Log]:
-    """The ends of some logs, sharing so many characters."""
+    """The ends of some logs, in `characters` characters together."""
     return [_log(file, characters // len(files)) for file in files if file.stat().st_size]
 
 

@@ -1,4 +1,4 @@
-"""A partitioned store before and after: its rings of partitions by owner, and what each node held, copied and answered."""
+"""A partitioned store before and after: rings of partitions coloured by owner, and what each node held, copied and answered."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _CENTER: Final = WIDTH / 2
 _OUTER, _INNER = 112.0, 82.0
 _MARK_OUTER, _MARK_INNER = 122.0, 115.0
 _GAP: Final = 0.0015
-"""Of the circle, between two arcs."""
+"""The gap between two arcs, as a share of the circle."""
 _COLOURS: Final = ("#2f7ed8", "#e08b00", "#1a9e77", "#c25ea8", "#7a6bd1", "#d1553b", "#5f8a1f", "#1c9bb5", "#a9761c", "#8a8a8a")
-"""Told apart on light and on dark ground; nodes beyond the tenth begin again, and every arc says whose it is."""
+"""Distinguishable on light and dark backgrounds. Nodes beyond the tenth reuse them; every arc's tooltip names its owner."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arc:
-    """A piece of a ring: a path in SVG's language, its colour, and what it is."""
+    """A piece of a ring: an SVG path, its colour, and its tooltip."""
 
     path: str
     colour: str
@@ -86,7 +86,7 @@ def _arcs(ownership: Ownership, colours: dict[str, str]) -> list[Arc]:
 
 
 def _marks(before: Ownership, after: Ownership, moved: Sequence[int], colours: dict[str, str]) -> list[Arc]:
-    """In the colour of the old owner."""
+    """Marks in the colour of the old owner."""
     return [
         Arc(
             path=_piece(after.begins[number], after.ends(number), _MARK_INNER, _MARK_OUTER),

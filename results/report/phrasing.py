@@ -19,7 +19,7 @@ def conjoined(names: Sequence[str]) -> str:
 
 
 def mark_of(fine: bool | None) -> Mark:
-    """How something judged is marked."""
+    """The mark of a judgement."""
     return "open" if fine is None else "good" if fine else "bad"
 
 
@@ -36,12 +36,12 @@ def verdict_word(result: Result) -> str:
 
 
 def sentence(result: Result) -> str:
-    """What became of the run, without the verdict's word: who, through what, how well, or why not."""
+    """How the run ended, without the verdict's word: which drill, through how many faults, how well, or why not."""
     through = _through(result)
     if result.expected == "fail" and result.verdict != "unknown":
         if result.caught:
-            return f"{result.drill} is known to be wrong, and {result.caught_by} found it out{through}: {_why(_caught(result))}"
-        return f"{result.drill} is known to be wrong, and {result.caught_by} did not find it out{through}."
+            return f"{result.drill} is known to be wrong, and {result.caught_by} caught it{through}: {_why(_caught(result))}"
+        return f"{result.drill} is known to be wrong, and {result.caught_by} did not catch it{through}."
     figures = ", ".join(key_figures(result))
     match result.verdict:
         case "pass":
@@ -94,14 +94,14 @@ def share(value: float | None) -> str:
 
 
 def recovery(metrics: Metrics) -> str:
-    """ "0.6 s", "≥ 3 s" if it was not seen; a dash if there was no fault."""
+    """ "0.6 s", "≥ 3 s" if recovery was not seen; a dash if there was nothing to recover from."""
     if metrics.recovery_s is None:
         return "–"
     return f"{'≥ ' if metrics.recovery_censored else ''}{metrics.recovery_s:.3g} s"
 
 
 def recovery_words(recovery: Recovery | None) -> str:
-    """What became of the service after a fault."""
+    """How service recovered from a fault."""
     if recovery is None:
         return "no recovery to measure"
     if recovery.censored:
@@ -110,7 +110,7 @@ def recovery_words(recovery: Recovery | None) -> str:
 
 
 def operation(kind: str, key: str, value: object, expected: object) -> str:
-    """An operation in short: "write k3 = 17", "read k3 = 16, not 17"; `value` and `expected` are texts or null."""
+    """An operation in short: "write k3 = 17", "read k3 = 16, not 17"; `value` and `expected` are strings or null."""
     if not isinstance(value, str):
         return f"{kind} {_short(key)}"
     wrong = isinstance(expected, str) and expected != value

@@ -1,4 +1,4 @@
-"""How every drawing looks and moves: zoomed along time only, its colours tokens for those of the page's scheme."""
+"""The common style of all drawings: they zoom along time only, and their colours are tokens for the page's colour scheme."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TIME: Final = "time"
 
 _LEFT, _RIGHT = 62, 14
 TIP: Final = "<div style='max-width:300px;white-space:normal;overflow-wrap:anywhere;font:12px system-ui'>{}</div>"
-"""A frame for what is shown on hovering; Bokeh escapes the values put into it."""
+"""The frame of a tooltip; Bokeh escapes the values put into it."""
 
 
 def new_figure(title: str, height: int, end_s: float, **other: object) -> figure:

@@ -1,4 +1,4 @@
-"""A run on one time axis: what was done to the system, the latency of its operations, how many it answered."""
+"""A run on one time axis: its faults, the latency of its operations, and its throughput."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from results.report.step_plots import step_figures
 
 _MARKERS: Final = {"ok": "circle", "failed": "x", "unknown": "triangle"}
 _SUSPECTS: Final = 200
-"""How many operations of one check are ringed at most."""
+"""The most operations of one check that are ringed."""
 _OK_SHARE: Final = 0.6
-"""How many of the operations shown may be ok ones, if all do not fit."""
+"""The least share of the drawing's room that ok operations get if not all fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +48,11 @@ class Plot:
     height: int
     """In pixels."""
     sampled: str
-    """One sentence on what is shown if that is not everything, else empty."""
+    """One sentence on what is shown, if that is not everything; else empty."""
 
 
 def plot_run(result: Result, history: History, points: int) -> Plot:
-    """Draw a run with at most so many operations."""
+    """Draw a run with at most about `points` operations."""
     ops = history.load
     ends_s = [1e-3] + [at_ns / 1e9 for at_ns in (ops["due_ns"].max(), ops["done_ns"].max()) if len(ops)]
     ends_s += [fault.healed_s or fault.to_s for fault in result.faults]
@@ -85,12 +85,12 @@ def plot_run(result: Result, history: History, points: int) -> Plot:
 
 
 def _suspects(result: Result) -> set[int]:
-    """The operations that checks point at, as far as they can be told apart in a drawing."""
+    """The operations that checks point at, as many as a drawing can distinguish."""
     return {op for check in result.checks if check.valid is not True for op in check.ops[:_SUSPECTS]}
 
 
 def _shown(ops: pd.DataFrame, points: int, suspects: set[int]) -> dict[str, pd.DataFrame]:
-    """By outcome, the operations that are drawn: those that a check points at, and as many others as there is room for."""
+    """By outcome, the operations to draw: those that a check points at, and as many others as there is room for."""
     by_outcome = {name: ops[ops["outcome"] == name] for name in OUTCOMES}
     other = len(ops) - len(by_outcome["ok"])
     room = {"ok": max(points - other, int(points * _OK_SHARE))}
@@ -121,7 +121,7 @@ def _mark_windows(drawn: figure, result: Result) -> None:
 
 
 def _mark_recoveries(drawn: figure, result: Result) -> None:
-    """Draw a line where service had recovered from a fault that had interrupted it."""
+    """Draw a line at the time when service had recovered from a fault that interrupted it."""
     injected_s = {fault.label: fault.injected_s for fault in result.faults}
     for recovery in result.recoveries:
         begin_s = injected_s.get(recovery.window)
@@ -182,7 +182,7 @@ def _points(rows: pd.DataFrame) -> ColumnDataSource:
 
 
 def _steps(slots: Slots, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A line that is level over each slot and broken where a slot has no value."""
+    """A line that is constant within each slot and interrupted at slots without a value."""
     x = np.column_stack((slots.begin_s, slots.begin_s + slots.width_s)).ravel().astype("float32")
     return x, np.repeat(values, 2).astype("float32")
 

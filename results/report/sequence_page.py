@@ -1,4 +1,4 @@
-"""What hosts sent each other, as a message-sequence chart: one HTML page that needs nothing else."""
+"""The messages between hosts as a message-sequence chart: one HTML page that needs nothing else."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ SEQUENCE: Final = "messages.html"
 
 def write_sequence_page(chart: SequenceChart, out: Path) -> None:
     """Write the page. Raises `HarnessError` if it cannot be written."""
-    data = msgspec.json.encode(chart).decode().replace("<", "\\u003c")  # nothing in it can end its element
+    data = msgspec.json.encode(chart).decode().replace("<", "\\u003c")  # so that no text can close the script element
     write_page(render_template("sequence.html", chart=chart, data=Markup(data)), out)  # noqa: S704 - escaped above

@@ -1,6 +1,6 @@
-"""Systems that went through the same faults, side by side: what each node's clients were given over time, and in figures.
+"""Systems under the same faults, side by side: what each node's clients saw over time, and in figures.
 
-Runs are laid side by side if their faults were planned alike and each client was bound to one node.
+Runs are compared if their faults were planned alike and each client was bound to one node.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from results.report.phrasing import Mark, count, mark_of, milliseconds, run_mark
 
 _SLOT_S: Final = 0.2
 _STATES: Final = ("ok", "stale", "unknown", "failed")
-"""From the bottom of a lane upwards."""
+"""From the bottom of a lane to its top."""
 _TICKS: Final = 8
 _STEPS_S: Final = (1, 2, 5, 10, 30, 60, 300)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lane:
-    """One node: by state, an SVG path over slots of width 1, shares of the slot's calls summing up to 1 from the bottom."""
+    """One node: for each state, an SVG path over slots of width 1 of the state's share of the calls, stacked up to 1."""
 
     node: str
     paths: tuple[tuple[str, str], ...]
@@ -40,7 +40,7 @@ class Lane:
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """When a fault held, in percent of the time axis."""
+    """The time of a fault, in percent of the time axis."""
 
     left: float
     width: float
@@ -49,7 +49,7 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True)
 class SystemView:
-    """One system among those that are compared."""
+    """One of the systems that are compared."""
 
     name: str
     anchor: str
@@ -57,7 +57,7 @@ class SystemView:
     mark: Mark
     word: str
     promises: tuple[tuple[Mark, str], ...]
-    """What its drill asks it to keep, and whether it did."""
+    """The checks that its drill asks for, and whether they held."""
     lanes: tuple[Lane, ...]
     bands: tuple[Band, ...]
 
@@ -70,7 +70,7 @@ class Comparison:
     faults: str
     slots: int
     ticks: tuple[tuple[float, str], ...]
-    """In percent of the time axis, with the second that stands there."""
+    """Positions in percent of the time axis, with their labels in seconds."""
     systems: tuple[SystemView, ...]
     tables: tuple[Table, ...]
     """One for each window."""
@@ -81,7 +81,7 @@ Shown = tuple[Result, History, str]
 
 
 def comparisons(runs: Sequence[Shown]) -> list[Comparison]:
-    """What is comparable among these runs: two or more under the same faults, with clients bound to nodes."""
+    """The comparisons among these runs: two or more under the same faults, with each client bound to one node."""
     groups: dict[tuple[object, ...], list[Shown]] = defaultdict(list)
     for result, history, anchor in runs:
         if result.faults:
@@ -93,12 +93,12 @@ def comparisons(runs: Sequence[Shown]) -> list[Comparison]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Bound:
-    """A run whose clients were bound to a node each."""
+    """A run whose clients were each bound to one node."""
 
     result: Result
     anchor: str
     calls: pd.DataFrame
-    """Of `calls_by_node`."""
+    """From `calls_by_node`."""
     end_s: float
 
 
@@ -171,7 +171,7 @@ def _lane(node: str, calls: pd.DataFrame, slots: int) -> Lane:
 
 
 def _path(bottoms: np.ndarray, tops: np.ndarray) -> str:
-    """Rectangles from bottoms to tops, neighbours of equal height as one; y grows downwards."""
+    """Rectangles from bottoms to tops, with equal neighbours merged; y grows downwards."""
     parts = []
     low, high = np.round(1 - bottoms, 3), np.round(1 - tops, 3)
     begin = 0
@@ -188,7 +188,7 @@ def _path(bottoms: np.ndarray, tops: np.ndarray) -> str:
 
 
 def _table(fault: FaultWindow, measured: dict[str, list[Parted]]) -> Table:
-    """What the sides of one window were given, by system."""
+    """What clients on the sides of one window saw, by system."""
     names = ("reads done", "writes done", "longest silence", "stale reads", "most behind", "agreed again")
     columns = (
         Column(name="system", tight=True),

@@ -1,4 +1,4 @@
-"""The thresholds of SLOs as lines in a run's drawings."""
+"""SLO thresholds as lines in a run's drawings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from harness.model.slo import SLO
 from results.report.plot_style import TOKENS
 
 _FAR: Final = 30
-"""A latency threshold that is so many times the longest latency, or less than its fraction, would squeeze the drawing."""
+"""A latency threshold is not drawn if it is more than this many times above or below the longest latency: it would squeeze the
+drawing."""
 
 
 def draw_slos(latency: figure, throughput: figure, slos: Sequence[SLO], ops: pd.DataFrame, end_s: float) -> None:

@@ -1,4 +1,4 @@
-"""A training's steps on a run's time axis: which step each node had done when, and the loss after it."""
+"""A training's steps on a run's time axis: when each node had done which step, and the loss after it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _POINTS: Final = 4000
 
 
 def trained_nodes(steps: pd.DataFrame) -> list[str]:
-    """The nodes that did steps, by name; the undisturbed control is none of them."""
+    """The names of the nodes that did steps, without the undisturbed control."""
     return sorted(set(steps["node"]) - {CONTROL})
 
 
 def lines(nodes: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Each node with the colour that it is drawn in."""
+    """Each node with its colour in the drawing."""
     return tuple((node, colour_of(number)) for number, node in enumerate(nodes))
 
 
 def step_figures(steps: pd.DataFrame, end_s: float) -> list[figure]:
     """A drawing of the steps done, and one of the loss; none if nothing was trained.
 
-    A node that stands still draws nothing; one that was set back goes on from a lower step.
+    A node that stands still leaves a gap; a node that was set back continues from a lower step.
     """
     nodes = trained_nodes(steps)
     done = steps[(steps["done_ns"].notna() & (steps["node"] != CONTROL)).to_numpy(dtype=bool)]

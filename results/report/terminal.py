@@ -1,4 +1,4 @@
-"""A result on the terminal. Lines that one copies, paths and commands, are never wrapped or cut."""
+"""A result on the terminal. Paths and commands, which users copy, are never wrapped or cut."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _UNLIMITED: Final = 10_000
 
 
 def print_result(result: Result, console: Console, run_dir: Path, report: Path | None = None, place: str = "") -> None:
-    """One run: the verdict, what was done to the system and what was seen of it, every check and SLO, how to repeat it.
+    """One run: the verdict, the faults and their evidence, every check and SLO, and how to repeat it.
 
-    The operations that show why a check failed are read from `run_dir`, if the run was saved. `place` is where the run
-    stands in a series, such as "3/22".
+    The operations that show why a check failed are read from `run_dir`. `place` is the run's position in a series, such as
+    "3/22".
     """
     console.print()
     console.print(_headline(result, place))
@@ -47,7 +47,7 @@ def print_result(result: Result, console: Console, run_dir: Path, report: Path |
 
 
 def print_headline(result: Result, console: Console, place: str = "") -> None:
-    """One run in a line: the verdict, and the figures that matter most."""
+    """One run on one line: the verdict and the key figures."""
     console.print(_headline(result, place))
 
 
@@ -59,15 +59,15 @@ def summary(result: Result, run_dir: Path, report: Path | None = None) -> str:
 
 
 def print_checks(checks: Sequence[CheckResult], history: History, console: Console, slos: Sequence[SLOResult] = ()) -> None:
-    """What checkers found in a history, with the operations that show why, and what SLOs came to."""
+    """The results of checks of a history, with the operations that show why, and of SLOs."""
     _print_checks(checks, history.ops, console)
     _print_slos(slos, console)
 
 
 def print_suite(results: Sequence[Result], console: Console, report: Path | None = None, *, asked: int | None = None) -> None:
-    """A table of runs, then whatever did not end as expected, with the line that repeats it.
+    """A table of runs, then each run that did not end as expected, with the command that repeats it.
 
-    `asked` is how many drills were to run, if some of them have no result.
+    `asked` is how many drills were asked for, if some of them have no result.
     """
     console.print()
     print_table(_suite_table(results, console), console)
@@ -85,7 +85,7 @@ def print_suite(results: Sequence[Result], console: Console, report: Path | None
 
 
 def _suite_table(results: Sequence[Result], console: Console) -> Table:
-    """A row of each run; on a narrow console the figures that are least missed are left out, rather than cut."""
+    """A row for each run; on a narrow console, less important figures are left out rather than cut."""
     figures = {
         "calls": [f"{result.metrics.requests:,}" for result in results],
         "p99": [milliseconds(result.metrics.p99_ms) for result in results],
@@ -139,7 +139,7 @@ def _print_slos(slos: Sequence[SLOResult], console: Console) -> None:
 
 
 def _print_section(title: str, rows: Sequence[tuple[Mark, str, str]], console: Console) -> None:
-    """A title, and a line of each thing judged: its mark, its name, what was seen."""
+    """A title, and a line for each result: its mark, its name, what was observed."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold", max_width=max(console.width // 2, 10))

@@ -1,4 +1,4 @@
-"""Texts and marks as all output on the terminal shows them."""
+"""The common form of texts and marks on the terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STYLES: Final[dict[Mark, str]] = {"good": "green", "bad": "bold red", "open": "b
 
 
 def text(content: str, style: str = "") -> Text:
-    """Text from outside, its control characters made visible, so that no value can move the cursor."""
+    """Untrusted text with control characters made visible, so that no value can move the cursor."""
     return Text("".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in content), style=style)
 
 
@@ -30,7 +30,7 @@ def print_to_copy(name: str, content: str, console: Console) -> None:
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print a table; in a file its lines do not end in the blanks that fill up the last column."""
+    """Print a table; in a file, without the blanks that pad the last column."""
     if console.is_terminal:
         console.print(table)
         return

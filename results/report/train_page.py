@@ -16,7 +16,7 @@ from results.report.train_phrasing import WORDS, colour_of, figures, phase_cells
 _NOTHING = Table(columns=(), rows=())
 _LOG_CHARACTERS = 20_000
 _NAMED = 4
-"""So many ranks have colours of their own."""
+"""How many ranks have colours of their own."""
 
 
 def write_train_report(result: TrainResult, processes: Sequence[RankProcess], log: Path, out: Path) -> None:
@@ -51,7 +51,7 @@ def _view(result: TrainResult, processes: Sequence[RankProcess], log: Path) -> R
         operations=[],
         more=[
             Table(
-                title="How it came back from each fault",
+                title="How it recovered from each fault",
                 columns=tuple(Column(name=name, number=name != "fault") for name in phase_names()),
                 rows=tuple(phases),
                 note="Seconds since the fault began.",

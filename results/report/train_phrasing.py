@@ -1,4 +1,4 @@
-"""What is said of a training script's run, on the terminal and on its page."""
+"""A training script's run in words: the same on the terminal and on its page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLOURS: Final = ("ok", "failed", "unknown", "p50")
 
 
 def colour_of(rank: int) -> str:
-    """The token of the colour of a rank's steps; ranks beyond the fourth share them."""
+    """The colour token of a rank's steps; ranks beyond the fourth share colours."""
     return _COLOURS[rank % len(_COLOURS)]
 
 
@@ -47,6 +47,6 @@ def phase_names() -> tuple[str, ...]:
 
 
 def phase_cells(one: Phases) -> tuple[str, ...]:
-    """A recovery as a row of that table."""
+    """A recovery as a row of the table with the columns `phase_names`."""
     times = (one.noticed_s, one.restarted_s, one.joined_s, one.first_step_s, one.caught_up_s)
     return (one.window, *("–" if seconds is None else f"{seconds:.3f} s" for seconds in times))

@@ -1,4 +1,4 @@
-"""A training on one time axis: faults, which step each rank was at, and how long its steps took."""
+"""A training on one time axis: its faults, each rank's step, and how long steps took."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _POINTS: Final = 4000
 
 
 def plot_training(result: TrainResult, processes: Sequence[RankProcess]) -> Plot:
-    """Draw a training; time counts from when its first step was begun."""
+    """Draw a training; time counts from the beginning of its first step."""
     first_ns = min((one.steps[0].begun_ns for one in processes if one.steps), default=0)
     rows = _rows(processes, first_ns)
     end_s = max([float(rows["x"].max(initial=1e-3)), *(one.healed_s or one.from_s for one in result.faults)])

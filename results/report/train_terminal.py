@@ -15,7 +15,7 @@ from results.report.train_phrasing import WORDS, figures, phase_cells, phase_nam
 
 
 def print_train(result: TrainResult, console: Console, report: Path) -> None:
-    """The verdict, the figures, each fault and how the training came back from it, each check and SLO."""
+    """The verdict, the figures, each fault and how the training recovered from it, checks that did not hold, and each SLO."""
     mark, word = WORDS[result.verdict]
     headline = Text.assemble((f"{SYMBOLS[mark]} {word}.", STYLES[mark]), " ", text(result.why), ".")
     console.print(headline, soft_wrap=True)

@@ -114,11 +114,11 @@ def test_markup_and_control_characters_in_what_comes_from_outside_are_inert(tmp_
         ),
         (
             {"verdict": "fail", "checks": (WRONG,), "expected": "fail", "caught_by": "linearizable"},
-            "✔ Caught. quorum/killed is known to be wrong, and linearizable found it out through 1 fault: k3 went",
+            "✔ Caught. quorum/killed is known to be wrong, and linearizable caught it through 1 fault: k3 went",
         ),
         (
             {"verdict": "pass", "expected": "fail", "caught_by": "linearizable"},
-            "✘ Not caught. quorum/killed is known to be wrong, and linearizable did not find it out through 1 fault.",
+            "✘ Not caught. quorum/killed is known to be wrong, and linearizable did not catch it through 1 fault.",
         ),
     ],
 )

@@ -86,7 +86,7 @@ def test_a_script_that_is_started_again_replays_what_it_lost(train: Callable[...
     assert sorted(filter(None, times)) == list(times)
     [page] = run.folder.glob("train/*/report.html")
     first = page.read_text()
-    assert "How it came back from each fault" in first
+    assert "How it recovered from each fault" in first
     assert main.run(["report", str(page.parent)]) == 0
     assert len(page.read_text()) == len(first)
     assert "Kill on rank1" in run.said
