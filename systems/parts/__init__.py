@@ -1,1 +1,1 @@
-"""Pieces that several systems are built from."""
+"""Parts that several systems share."""

@@ -1,8 +1,8 @@
-"""A circuit breaker: stops calling what fails or is slow, and tries it again with a few calls.
+"""A circuit breaker: stops calls to a service that fails or is slow, and probes it later with a few calls.
 
 After Nygard, "Release It!" (2nd edition, 2018, chapter 5), with the sliding window, the slow-call rate and the bounded
-half-open state that resilience4j documents under "CircuitBreaker". No I/O and no clock of its own. A lock is held for the
-bookkeeping before and after a call and never through it, so asyncio tasks and threads may share one.
+half-open state that resilience4j documents under "CircuitBreaker". It does no I/O and has no clock of its own. A lock is held
+for the bookkeeping before and after a call, but never during it, so asyncio tasks and threads may share a breaker.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from systems.parts.breaker_window import Window
 State = Literal["closed", "open", "half-open"]
 
 TRANSITIONS_KEPT: Final = 32
-"""A breaker remembers this many of its last changes of state."""
+"""How many of its last state changes a breaker remembers."""
 
 
 class BreakerOpen(Exception):
-    """The call was not made: the breaker is open, or half-open with all its probes out."""
+    """The call was not made: the breaker is open, or half-open with all its probes in flight."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """When a breaker opens and how it closes again. Rates are shares of calls, from above 0 to 1."""
+    """When a breaker opens and how it closes again. Rates are shares of calls, above 0 and up to 1."""
 
     failure_rate: float = 0.5
     """It opens when at least this share of the window's calls failed …"""
@@ -39,15 +39,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     slow_s: float = 1.0
     window_s: float = 10.0
     buckets: int = 10
-    """The window slides by one of its buckets at a time."""
+    """The window slides by one bucket at a time."""
     least_calls: int = 20
     """It does not open before the window holds this many calls."""
     open_s: float = 5.0
-    """Open this long, then half-open."""
+    """How long it stays open before it is half-open."""
     probes: int = 3
-    """Half-open, this many calls are let through. Their outcomes, by the same rates, close it or open it again."""
+    """How many calls it lets through when half-open. Their outcomes, by the same rates, close it or open it again."""
     probe_expires_s: float = 5.0
-    """A probe without a result after this long has failed."""
+    """A probe without a result after this long counts as failed."""
 
     def __post_init__(self) -> None:
         for name in ("failure_rate", "slow_rate"):
@@ -62,7 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Transition(msgspec.Struct, frozen=True):
-    """A change of state, and when it was by the breaker's clock."""
+    """A change of state, with its time by the breaker's clock."""
 
     at_s: float
     state: State
@@ -70,7 +70,7 @@ class Transition(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """A breaker as it is now. `late` counts results of calls that began before the last change of state, or expired."""
+    """A breaker's current status. `late` counts results of calls that began before the last change of state, or expired."""
 
     state: State
     calls: int
@@ -82,9 +82,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Permit:
-    """Leave to make one call. Say how it went once, or use it in a `with`; what is said again does not count.
+    """Permission to make one call. Report its outcome once, or use it in a `with`; further reports are ignored.
 
-    In a `with`, an `Exception` is a failure. Anything else raised, such as a cancellation, says nothing of what was called.
+    In a `with`, an `Exception` is a failure. Anything else raised, such as a cancellation, says nothing about the service.
     """
 
     __slots__ = ("_begun_s", "_breaker", "_epoch", "_told")
@@ -101,23 +101,23 @@ class Permit:
 
     @property
     def epoch(self) -> int:
-        """How many changes of state the breaker had seen when it gave this."""
+        """How many changes of state the breaker had seen when it issued this permit."""
         return self._epoch
 
     def ok(self, duration_s: float | None = None, *, slow_s: float = 0.0) -> None:
-        """The call went well; without a duration, it ended now. Below `slow_s` it was not slow."""
+        """The call succeeded; without a duration, it ended now. Below `slow_s` it does not count as slow."""
         self._breaker.done(self, failed=False, duration_s=duration_s, slow_s=slow_s)
 
     def failed(self, duration_s: float | None = None, *, slow_s: float = 0.0) -> None:
-        """The call failed; the rest is the same."""
+        """The call failed; the arguments are those of `ok`."""
         self._breaker.done(self, failed=True, duration_s=duration_s, slow_s=slow_s)
 
     def dropped(self) -> None:
-        """The call was given up for reasons of the caller's: it does not count, and a probe's place is free again."""
+        """The caller gave the call up for its own reasons: it does not count, and a probe's place is free again."""
         self._breaker.dropped(self)
 
     def first_told(self) -> bool:
-        """True the first time. Only for the breaker, under its lock."""
+        """Whether this is the first report. Only for the breaker, under its lock."""
         told, self._told = self._told, True
         return not told
 
@@ -134,7 +134,7 @@ class Permit:
 
 
 class Breaker:
-    """A circuit breaker. `clock` gives seconds and should be monotonic; where it steps back, time stands still meanwhile."""
+    """A circuit breaker. `clock` returns seconds and should be monotonic; if it steps back, the breaker's time stands still."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self._settings = settings
@@ -152,27 +152,27 @@ class Breaker:
 
     @property
     def state(self) -> State:
-        """The state now. Reading it lets time take effect."""
+        """The current state. Reading it applies the time that has passed."""
         with self._lock:
             self._advance()
             return self._state
 
     @property
     def ready(self) -> bool:
-        """Whether `allow` would give leave now."""
+        """Whether `allow` would permit a call now."""
         with self._lock:
             self._advance()
             return self._state == "closed" or (self._state == "half-open" and self._probe_free())
 
     @property
     def probing(self) -> int:
-        """Probes whose end is awaited."""
+        """How many probes are in flight."""
         with self._lock:
             self._advance()
             return len(self._probes_out)
 
     def allow(self) -> Permit | None:
-        """Leave for one call, or None if it must not be made."""
+        """A permit for one call, or None if it must not be made."""
         with self._lock:
             now_s = self._advance()
             if self._state == "closed":
@@ -185,14 +185,14 @@ class Breaker:
             return None
 
     def call(self) -> Permit:
-        """The same, to be used in a `with` around the call. Raises `BreakerOpen` if it must not be made."""
+        """A permit to use in a `with` around the call. Raises `BreakerOpen` if it must not be made."""
         permit = self.allow()
         if permit is None:
             raise BreakerOpen("the circuit breaker is open")
         return permit
 
     def done(self, permit: Permit, *, failed: bool, duration_s: float | None, slow_s: float) -> None:
-        """What `Permit.ok` and `Permit.failed` say."""
+        """Record what `Permit.ok` or `Permit.failed` reports."""
         with self._lock:
             now_s = self._advance()
             if not permit.first_told():
@@ -206,7 +206,7 @@ class Breaker:
             self._judge(now_s)
 
     def dropped(self, permit: Permit) -> None:
-        """What `Permit.dropped` says."""
+        """Record what `Permit.dropped` reports."""
         with self._lock:
             self._advance()
             if permit.first_told():
@@ -222,10 +222,10 @@ class Breaker:
                 transitions=list(self._transitions),
             )  # fmt: skip
 
-    # What follows is called under the lock.
+    # The following methods are called with the lock held.
 
     def _counts(self, permit: Permit) -> bool:
-        """A call that began in another state says nothing of this one; a probe that expired has been counted."""
+        """Whether a result counts: not if the call began in another state, or was a probe that expired and was counted then."""
         return permit.epoch == self._epoch and (self._state == "closed" or permit in self._probes_out)
 
     def _probe_free(self) -> bool:
@@ -235,13 +235,13 @@ class Breaker:
         return True
 
     def _advance(self) -> float:
-        """Let time take effect, and return it."""
+        """Apply the time that has passed, and return the current time."""
         now_s = self._clock()
         if now_s < self._now_s:
             now_s = self._now_s
         self._now_s = now_s
         if self._state == "closed":
-            return now_s  # what is too old is forgotten when the next result comes, or somebody looks
+            return now_s  # old outcomes leave the window with the next result or status
         if self._state == "open":
             if now_s - self._since_s >= self._settings.open_s:
                 self._change("half-open", now_s, f"open for {self._settings.open_s:g} s")
@@ -271,7 +271,7 @@ class Breaker:
         self._state, self._since_s = state, now_s
         self._epoch += 1
         self._probes_out.clear()
-        # Half-open, outcomes are kept until there are enough, however long that takes.
+        # When half-open, outcomes are kept until there are enough, however long that takes.
         span_s = math.inf if state == "half-open" else self._settings.window_s
         self._window = Window(span_s, self._settings.buckets)
         self._transitions.append(Transition(now_s, state, why))

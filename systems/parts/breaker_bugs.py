@@ -1,4 +1,4 @@
-"""Circuit breakers that are known to be wrong, each in one way: what drills and tests of systems with breakers must notice."""
+"""Circuit breakers with one known bug each, which drills and tests of systems with breakers must catch."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from systems.parts.breaker_window import Window
 
 
 class NeverOpens(Breaker):
-    """Lets everything through, whatever becomes of it."""
+    """Lets every call through, whatever the outcomes."""
 
     def _judge(self, now_s: float) -> None:
         self._window = Window(1.0, 1)
 
 
 class NeverCloses(Breaker):
-    """Good probes do not close it."""
+    """Successful probes do not close it."""
 
     def _may_close(self) -> bool:
         return False
 
 
 class OpensAtOnce(Breaker):
-    """Closed, it opens at the first failure: it knows no least number of calls, and no rate."""
+    """Opens at the first failure: it ignores the least number of calls and the failure rate."""
 
     def done(self, permit: Permit, *, failed: bool, duration_s: float | None, slow_s: float) -> None:
         super().done(permit, failed=failed, duration_s=duration_s, slow_s=slow_s)
@@ -31,28 +31,28 @@ class OpensAtOnce(Breaker):
 
 
 class UnboundedProbes(Breaker):
-    """Half-open, it lets everything through."""
+    """Lets every call through when half-open."""
 
     def _probe_free(self) -> bool:
         return True
 
 
 class CountsLateResults(Breaker):
-    """Results of calls that began before the last change of state count in this one."""
+    """Counts results of calls that began before the last change of state."""
 
     def _counts(self, permit: Permit) -> bool:
         return True
 
 
 class SeesNoFailures(Breaker):
-    """To it, a failed call went well, if only it was quick."""
+    """Counts a failed call as a success, unless it was slow."""
 
     def done(self, permit: Permit, *, failed: bool, duration_s: float | None, slow_s: float) -> None:
         super().done(permit, failed=False, duration_s=duration_s, slow_s=slow_s)
 
 
 class SeesNoSlowness(Breaker):
-    """To it, no call is slow."""
+    """Counts no call as slow."""
 
     def done(self, permit: Permit, *, failed: bool, duration_s: float | None, slow_s: float) -> None:
         super().done(permit, failed=failed, duration_s=0.0, slow_s=slow_s)

@@ -1,4 +1,4 @@
-"""A sliding window over the outcomes of calls: a ring of buckets, each a slice of time, and their sums."""
+"""A sliding window over the outcomes of calls: a ring of buckets, each for a slice of time, and their sums."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 
 
 class Window:
-    """Counts of the last `span_s` seconds, to the width of one of `buckets`. An infinite span forgets nothing.
+    """Counts over the last `span_s` seconds, accurate to one of its `buckets`. An infinite span forgets nothing.
 
-    Time that is handed in never goes back. Adding costs the same however many calls the window holds.
+    Times passed in must not go back. Adding a call takes constant time.
     """
 
     __slots__ = ("_at", "_counts", "_width_s", "calls", "failed", "slow")
@@ -22,7 +22,7 @@ class Window:
         self.slow = 0
 
     def slide(self, now_s: float) -> None:
-        """Forget what is too old by now."""
+        """Forget the calls that are too old by now."""
         at = 0 if math.isinf(self._width_s) else int(now_s // self._width_s)
         if at == self._at:
             return
@@ -37,7 +37,7 @@ class Window:
         self._at = at
 
     def add(self, now_s: float, *, failed: bool, slow: bool) -> None:
-        """One more call, which ended now."""
+        """Add a call that ended now."""
         self.slide(now_s)
         assert self._at is not None  # noqa: S101 - it was set a line above
         place = self._at % len(self._counts)

@@ -1,7 +1,7 @@
-"""Checksums of tensors, quick enough to be taken at every step: a change of any bit changes them.
+"""Checksums of tensors, fast enough to be computed at every step.
 
-They are XXH3's 64 bits less one (xxhash.com), so that they fit a signed integer of a collective. They guard against accidents:
-a change that nobody aimed goes unnoticed once in 9·10^18.
+They are the upper 63 bits of XXH3 (xxhash.com), so that they fit a collective's signed integers. They guard against accidents,
+not attacks: an accidental change goes unnoticed once in 9·10^18.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import xxhash
 
 
 def of_tensor(tensor: torch.Tensor) -> int:
-    """Of a tensor's bits."""
+    """The checksum of a tensor's bits."""
     return xxhash.xxh3_64_intdigest(_bytes(tensor)) >> 1
 
 
 def of_tensors(tensors: Mapping[str, torch.Tensor]) -> int:
-    """Of all the tensors' names and bits."""
+    """The checksum of all the tensors' names and bits."""
     digest = xxhash.xxh3_64()
     for name in sorted(tensors):
         digest.update(name.encode() + b"\0")
@@ -28,7 +28,7 @@ def of_tensors(tensors: Mapping[str, torch.Tensor]) -> int:
 
 
 def of_numbers(numbers: Iterable[int]) -> int:
-    """Of integers, in their order."""
+    """The checksum of integers, in their order."""
     return xxhash.xxh3_64_intdigest(np.array(list(numbers), dtype="<i8").tobytes()) >> 1
 
 

@@ -1,12 +1,12 @@
-"""Values of one key under concurrent writes: a write replaces what its client had seen, and stands beside all else.
+"""Values of one key under concurrent writes: a write replaces the values that its client had seen, and keeps all others.
 
 A dotted version vector set: N. Preguiça et al., "Dotted Version Vectors: Efficient Causality Tracking for Distributed Key-Value
 Stores", 2012; P. Almeida et al., "Scalable and Accurate Causality Tracking for Eventually Consistent Stores", DAIS 2014.
-Unlike one version vector a value, two clients that write through the same node at once do not replace each other's values,
-and values do not multiply.
+Unlike with one version vector per value, clients that write through the same node concurrently do not replace each other's
+values, and values do not multiply.
 
-Whole `Siblings` travel between nodes, never single values. Of every node that its context names, it then includes all writes up
-to that count, which is what `synced` relies on. So a node that has lost its disk needs another name: it would count anew.
+Nodes send each other whole `Siblings`, never single values. So a context includes all of a node's writes up to the count that
+it names, which `synced` relies on. A node that lost its disk needs another name, because it would count from 1 again.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ Value = TypeVar("Value")
 
 
 class Dot(msgspec.Struct, frozen=True, order=True, array_like=True):
-    """One write: the `count`-th to its key that a node coordinated."""
+    """One write: the `count`-th write of a key that a node coordinated."""
 
     node: str
     count: int
 
 
 class Version(msgspec.Struct, Generic[Value], frozen=True, array_like=True):
-    """A value and the write that it is of."""
+    """A value and the write that it comes from."""
 
     dot: Dot
     value: Value
 
 
 class Siblings(msgspec.Struct, Generic[Value], frozen=True):
-    """The values of a key of which none replaced another, by dot; none of a key never written, or deleted.
+    """The concurrent values of a key, sorted by dot; none if the key was never written, or was deleted.
 
-    `context` covers all writes that these values are of or have replaced. A client sends it back with its next write.
+    `context` covers the writes of these values and all writes that they replaced. A client sends it with its next write.
     """
 
     context: dict[str, int] = {}
@@ -51,14 +51,14 @@ class Siblings(msgspec.Struct, Generic[Value], frozen=True):
 
     @property
     def dots(self) -> tuple[Dot, ...]:
-        """Which writes these values are of: together with the context it tells two states apart."""
+        """The writes of these values. Together with the context they identify a state."""
         return tuple(version.dot for version in self.versions)
 
 
 def written(held: Siblings[Value], node: str, seen: Mapping[str, int], *values: Value) -> Siblings[Value]:
-    """What `node` holds once a client that has `seen` this context has written a value; without a value it is a delete.
+    """What `node` holds after a client that has `seen` this context writes a value; without a value it is a delete.
 
-    A client without context replaces nothing. O(values + nodes).
+    A client without a context replaces nothing. O(values + nodes).
     """
     context = merged(held.context, seen)
     kept = [version for version in held.versions if not _includes(seen, version.dot)]
@@ -66,13 +66,13 @@ def written(held: Siblings[Value], node: str, seen: Mapping[str, int], *values: 
     for value in values:
         context[node] = context.get(node, 0) + 1
         new.append(Version(Dot(node, context[node]), value))
-    if not values:  # a delete is a write as well: it must not look like what it replaced
+    if not values:  # a delete is a write too: its state must differ from the one that it replaced
         context[node] = context.get(node, 0) + 1
     return Siblings(merged(context), _sorted([*kept, *new]))
 
 
 def synced(one: Siblings[Value], other: Siblings[Value]) -> Siblings[Value]:
-    """What is left of two replicas' values: what neither has replaced. Commutative, associative and idempotent.
+    """Merge two replicas' values: those that neither has replaced. Commutative, associative and idempotent.
 
     O(values + nodes).
     """

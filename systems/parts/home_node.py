@@ -1,4 +1,4 @@
-"""A client's way of choosing among nodes that all answer: one of its own, and others while that one does not do well."""
+"""How a client chooses among nodes that can all answer: its home node, and others while that one fails."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from harness.model.system import Address, CallFailed
 T = TypeVar("T")
 
 _TIMEOUT_S: Final = 60.0
-"""Only an end to waiting if nothing else ends it: a load gives a call up long before."""
+"""A last resort: a load's own timeout is much shorter."""
 
 
 class HomeNode:
-    """Asks one node, and from then on the next one when that did not answer, or not with 200.
+    """Asks one node, and moves on to the next one if that did not answer with 200.
 
-    After some calls that went well elsewhere it tries its home again, so that the load spreads again after a fault.
+    After some successful calls elsewhere it returns to its home node, so that the load is spread again after a fault.
     """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]], *, calls_away: int) -> None:
-        """`calls_away` calls must go well elsewhere before home is tried again."""
+        """`calls_away` consecutive calls must succeed before the home node is tried again."""
         self._nodes = [(name, HttpClient(address)) for name, address in entries]
         self._home = self._at = home % len(entries)
         self._calls_away = calls_away
         self._well = 0
 
     async def request(self, method: str, path: str, body: bytes, headers: Headers = ()) -> tuple[str, Response]:
-        """The answer, and of which node. Raises `CallFailed` if the request was surely not sent, else `TransportError`."""
+        """The node and its response. Raises `CallFailed` if the request was certainly not sent, else `TransportError`."""
         name, client = self._nodes[self._at]
         served = False
         try:
@@ -41,11 +41,11 @@ class HomeNode:
         except TransportError as error:
             raise type(error)(f"{name}: {error}") from error
         finally:
-            self._move(served)  # also if the call was given up from outside
+            self._move(served)  # also if the call was cancelled
         return name, response
 
     async def ask_around(self, once: Callable[[], Awaitable[T]]) -> T:
-        """What has no effect, tried as often as there are nodes. Raises what the last try did."""
+        """Try a call without side effects once per node, until it does not raise `CallFailed`. Raises the last one's error."""
         for _ in self._nodes[1:]:
             with contextlib.suppress(CallFailed):
                 return await once()

@@ -1,7 +1,7 @@
-"""A hybrid logical clock: timestamps close to the time of day that respect cause and effect, whatever the clocks say.
+"""A hybrid logical clock: timestamps close to the time of day that respect causality, even if wall clocks are wrong.
 
 S. Kulkarni, M. Demirbas, D. Madappa, B. Avva, M. Leone, "Logical Physical Clocks", OPODIS 2014, figure 5: `time_us` is their
-`l`, the highest physical time heard of, and `count` their `c`.
+`l`, the highest physical time seen, and `count` their `c`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MOST_AHEAD_US: Final = 60_000_000
 
 
 class Timestamp(msgspec.Struct, frozen=True, order=True, array_like=True):
-    """When something was written. No two events of one clock have the same; the node decides between two clocks."""
+    """The time of a write. One clock never repeats a timestamp; the node's name breaks ties between clocks."""
 
     time_us: int = 0
     count: int = 0
@@ -23,14 +23,14 @@ class Timestamp(msgspec.Struct, frozen=True, order=True, array_like=True):
 
 
 class TooFarAhead(Exception):
-    """A timestamp that no right clock can have given yet."""
+    """A timestamp that no correct clock can have issued yet."""
 
 
 class HybridClock:
-    """One node's clock. What it gives is above all it has given, and above all it has observed."""
+    """One node's clock. Each timestamp that it issues is above all that it has issued or observed."""
 
     def __init__(self, node: str, read_us: Callable[[], int], *, most_ahead_us: int = MOST_AHEAD_US) -> None:
-        """`read_us` reads a wall clock, which may be wrong and go back."""
+        """`read_us` reads a wall clock, which may be wrong and may go back."""
         self._node = node
         self._read_us = read_us
         self._most_ahead_us = most_ahead_us
@@ -46,12 +46,12 @@ class HybridClock:
         return Timestamp(self._time_us, self._count, self._node)
 
     def observe(self, stamp: Timestamp) -> None:
-        """Take note of a timestamp that was received, or read back from disk. O(1)."""
+        """Observe a timestamp that was received or read back from disk. O(1)."""
         if (stamp.time_us, stamp.count) > (self._time_us, self._count):
             self._time_us, self._count = stamp.time_us, stamp.count
 
     def check(self, stamp: Timestamp) -> None:
-        """Raises `TooFarAhead` if no right clock can have given it: observed, it would set all other clocks."""
+        """Raise `TooFarAhead` if no correct clock can have issued it: observing it would move all other clocks ahead."""
         ahead_us = stamp.time_us - max(self._read_us(), self._time_us)
         if ahead_us > self._most_ahead_us:
             raise TooFarAhead(

@@ -1,15 +1,16 @@
-"""A Merkle tree over a store's keys: two replicas find the keys they differ in by comparing digests, from the root down.
+"""A Merkle tree over a store's keys: two replicas find the keys in which they differ by comparing digests from the root down.
 
 R. Merkle, "A Digital Signature Based on a Conventional Encryption Function", CRYPTO 1987; for replicas' anti-entropy, G.
-DeCandia et al., "Dynamo: Amazon's Highly Available Key-value Store", SOSP 2007, section 4.7. Two things are not the textbook's:
+DeCandia et al., "Dynamo: Amazon's Highly Available Key-value Store", SOSP 2007, section 4.7. It differs from the textbook in
+two ways:
 
-- Keys lie on a line by their hashes, so that ranges are even. A range is split into sixteen once it has more than `LEAF_KEYS`
-  keys, and joined again when it has not. The tree's shape follows from its keys alone, in whatever order they came and went.
-- A range's digest is the sum of its entries' hashes modulo 2**64 (M. Bellare, D. Micciancio, "A New Paradigm for
-  Collision-Free Hashing", EUROCRYPT 1997), so a change costs one addition a level. Two ranges that differ look equal once in
-  2**64 times; the sum is no protection against someone who chooses values in order to deceive.
+- Keys are ordered by their hashes, so that ranges are even. A range is split into sixteen when it has more than `LEAF_KEYS`
+keys, and joined again when it no longer has. The tree's shape depends only on its keys, not on the order of updates. - A
+range's digest is the sum of its entries' hashes modulo 2**64 (M. Bellare, D. Micciancio, "A New Paradigm for Collision-Free
+Hashing", EUROCRYPT 1997), so an update costs one addition per level. Two different ranges have equal digests with probability
+2**-64; the sum does not protect against an adversary who chooses values.
 
-A range is named by the hexadecimal digits that the hashes of its keys begin with; "" is all of them.
+A range is named by the hexadecimal digits that its keys' hashes begin with; "" is the whole key space.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import msgspec
 import xxhash
 
 LEAF_KEYS: Final = 16
-"""A range of so many keys is told key by key, which costs about as much as the digests of its sixteen parts."""
+"""The most keys of a leaf. Sending these key by key costs about as much as the digests of sixteen parts."""
 
 _DIGITS: Final = "0123456789abcdef"
 _MASK: Final = (1 << 64) - 1
@@ -32,7 +33,7 @@ class Range(msgspec.Struct, frozen=True, array_like=True):
 
     prefix: str
     parts: dict[str, int] | None
-    """None if `keys` tells all. Parts without a key are left out."""
+    """None if `keys` holds the whole range. Parts without a key are left out."""
     keys: dict[str, int]
 
 
@@ -43,7 +44,7 @@ class _Node:
         self.count = self.digest = 0
         self.parts: dict[str, _Node] | None = None
         self.keys: dict[str, int] = {}
-        """Of a leaf, each key's digest."""
+        """Each key's digest; only for a leaf."""
 
 
 class MerkleTree:
@@ -54,14 +55,14 @@ class MerkleTree:
 
     @property
     def digest(self) -> int:
-        """Of everything: two trees with the same one hold the same."""
+        """The root's digest: two trees with the same digest hold the same."""
         return self._root.digest
 
     def __len__(self) -> int:
         return self._root.count
 
     def update(self, key: str, content: bytes | None) -> None:
-        """A key holds this now; None if it is gone. O(depth), which is the logarithm of the number of keys to base 16."""
+        """Set a key's content; None removes the key. O(depth), the logarithm to base 16 of the number of keys."""
         place, digest = _place(key), None if content is None else _digest(key, content)
         before = self._digest_of(place, key)
         if before == digest:
@@ -79,16 +80,16 @@ class MerkleTree:
         self._reshape(path, place)
 
     def range(self, prefix: str) -> Range:
-        """What is in a range. O(keys of a leaf)."""
+        """What the tree holds in a range. O(keys of a leaf)."""
         node = self._find(prefix)
         if node is None or node.parts is None:
             return Range(prefix, None, dict(self._entries(prefix)))
         return Range(prefix, {digit: part.digest for digit, part in sorted(node.parts.items()) if part.count}, {})
 
     def compare(self, theirs: Range) -> tuple[list[str], list[str]]:
-        """Which ranges to ask the other replica about next, and which keys it holds otherwise than this one.
+        """The ranges to ask the other replica about next, and the keys in which the replicas differ.
 
-        Sorted. O(digits + keys that differ).
+        Both are sorted. O(digits + keys that differ).
         """
         ours, prefix = self.range(theirs.prefix), theirs.prefix
         if theirs.parts is None:
@@ -101,7 +102,7 @@ class MerkleTree:
         else:
             parts = ours.parts
         differ = [digit for digit in _DIGITS if parts.get(digit, 0) != theirs.parts.get(digit, 0)]
-        gone = [digit for digit in differ if digit not in theirs.parts]  # no need to ask: there is nothing
+        gone = [digit for digit in differ if digit not in theirs.parts]  # no need to ask: the other replica has nothing there
         keys = [key for digit in gone for key in self._differing(prefix + digit, {})]
         return [prefix + digit for digit in differ if digit in theirs.parts], sorted(keys)
 
@@ -118,7 +119,7 @@ class MerkleTree:
             yield from ((key, digest) for key, digest in node.keys.items() if _place(key).startswith(prefix))
 
     def _find(self, prefix: str) -> _Node | None:
-        """The node of a range, or the leaf in which the range lies; None if it has no keys."""
+        """The node of a range, or the leaf that contains the range; None if the range has no keys."""
         node = self._root
         for digit in prefix:
             if node.parts is None:
@@ -133,7 +134,7 @@ class MerkleTree:
         return None if node is None else node.keys.get(key)
 
     def _reshape(self, path: list[_Node], place: str) -> None:
-        """Join the highest range of the path that has become small, or split the last one if it has become large."""
+        """Join the highest range of the path that has become small, or split the last one if it has become too large."""
         for depth, node in enumerate(path):
             if node.parts is not None and node.count <= LEAF_KEYS:
                 node.keys = dict(self._entries(place[:depth]))
@@ -152,7 +153,7 @@ class MerkleTree:
 
 
 def differences(ours: MerkleTree, theirs: MerkleTree) -> tuple[list[str], int]:
-    """The keys in which two trees differ, sorted, and how many ranges were looked at. O(differences · depth)."""
+    """The keys in which two trees differ, sorted, and how many ranges were compared. O(differences · depth)."""
     keys: list[str] = []
     waiting, asked = [""] if ours.digest != theirs.digest else [], 0
     while waiting:

@@ -1,4 +1,4 @@
-"""What became of an operation that was not done, or of which that is not known."""
+"""Outcomes of an operation that was not done, or may not have been."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Failed:
-    """The operation surely has no effect, now or later."""
+    """The operation certainly has no effect, now or later."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """The operation may have had its effect, or may have it yet."""
+    """The operation may have had its effect, or may still have it."""
 
     why: str

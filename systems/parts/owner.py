@@ -1,7 +1,7 @@
-"""Whose folder a node was started on, and whom a question is for: what is another node's, or another cluster's, is refused.
+"""Which node a data folder belongs to, and which node a request is for. Another node's or cluster's is refused.
 
-A node on another one's data would count as that one a second time, and one of another cluster would mix what clients of two
-clusters wrote. Neither shows by itself: names such as `n1` occur in every cluster.
+A node that started on another node's data would impersonate that node, and a node of another cluster would mix what the clients
+of two clusters wrote. Neither is noticed otherwise, since names such as `n1` occur in every cluster.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from harness.node.disk import Disk
 from systems.parts.record_log import decode_line, encode_line
 
 OWNER: Final = "owner"
-"""The file that says whose folder it is."""
+"""The file that names the folder's owner."""
 
 CLUSTER_HEADER: Final = "cluster"
 NODE_HEADER: Final = "node"
-"""Whom a question from another node is for."""
+"""The headers that name the recipient of a request between nodes."""
 
 MISDIRECTED: Final = 421
 """The status of the refusal of a question for another node."""
 
 
 class OtherNode(Exception):
-    """The folder holds what another node, or a node of another cluster, has kept."""
+    """The folder holds the data of another node, or of a node of another cluster."""
 
 
 class Owner(msgspec.Struct, frozen=True, array_like=True):
@@ -42,14 +42,14 @@ class Owner(msgspec.Struct, frozen=True, array_like=True):
         return f"{self.node} of cluster {self.cluster!r}"
 
     def check(self, found: Owner) -> None:
-        """Raises `OtherNode` if the folder is another one's."""
+        """Raise `OtherNode` if the folder belongs to another node."""
         if found != self:
             raise OtherNode(
                 f"this folder holds the data of {found}, and this is {self}: give it its own folder, or an empty one"
             )
 
     def check_disk(self, disk: Disk) -> bool:
-        """Whether the folder says whose it is. Raises `OtherNode` if it is another one's."""
+        """Whether the folder names its owner. Raises `OtherNode` if it belongs to another node."""
         data = disk.read(OWNER)
         text = None if data is None else decode_line(data)
         if text is not None:
@@ -57,17 +57,17 @@ class Owner(msgspec.Struct, frozen=True, array_like=True):
         return text is not None
 
     def claim(self, disk: Disk) -> None:
-        """Make the folder this node's, if it does not say whose it is. Raises `OtherNode`, and `OSError`."""
+        """Make this node the folder's owner if it has none. Raises `OtherNode`, and `OSError`."""
         if not self.check_disk(disk):
             disk.replace(OWNER, encode_line(msgspec.json.encode(self)))
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """Of a question for this node."""
+        """The headers of a request for this node."""
         return (CLUSTER_HEADER, self.cluster), (NODE_HEADER, self.node)
 
     def misdirected(self, headers: Mapping[str, str]) -> Response | None:
-        """The refusal of a question that is for another node, or for one of another cluster; None if it is for this one."""
+        """The refusal of a request for another node or another cluster; None if it is for this node."""
         cluster, node = headers.get(CLUSTER_HEADER), headers.get(NODE_HEADER)
         if cluster == self.cluster and node == self.node:
             return None
@@ -82,7 +82,7 @@ def names_whom(headers: Mapping[str, str]) -> bool:
 
 @contextmanager
 def refusing_other_data(node: NodeContext) -> Iterator[None]:
-    """End the node's process with the reason in its log, if the folder that it was started on is another one's."""
+    """Exit the node's process, with the reason in its log, if the folder that it was started on belongs to another node."""
     try:
         yield
     except OtherNode as error:

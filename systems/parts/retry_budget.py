@@ -1,4 +1,4 @@
-"""A budget for retries, so that they cannot multiply the load of a system that fails because of its load.
+"""A budget for retries, so that they cannot multiply the load of a system that fails because it is overloaded.
 
 After Finagle's RetryBudget and "Site Reliability Engineering" (Beyer et al. 2016), chapter 21, "Deciding to Retry".
 """
@@ -9,11 +9,11 @@ import math
 from typing import Final
 
 KEPT_S: Final = 10.0
-"""What was earned is worth less and less; after this long, 37% of it is left."""
+"""The time constant of the balance's exponential decay: after this long, 37% of it is left."""
 
 
 class RetryBudget:
-    """Each request earns a share of a retry, each second some more; each retry costs one. A ratio of None: no limit."""
+    """Each request earns `ratio` of a retry, each second `per_s`; each retry costs one. A ratio of None means no limit."""
 
     def __init__(self, ratio: float | None, per_s: float = 0.0) -> None:
         self._ratio = ratio
@@ -21,23 +21,23 @@ class RetryBudget:
         self._balance = per_s * KEPT_S
         self._last_s: float | None = None
         self.spent = 0
-        """Retries allowed."""
+        """How many retries were allowed."""
         self.refused = 0
-        """Retries that the budget did not allow."""
+        """How many retries were refused."""
 
     @property
     def balance(self) -> float:
-        """Retries that could be spent now."""
+        """How many retries could be spent now."""
         return math.inf if self._ratio is None else self._balance
 
     def earn(self, requests: int, now_s: float) -> None:
-        """That many requests arrived (not counting retries)."""
+        """Credit this many requests that arrived (not counting retries)."""
         if self._ratio is not None:
             self._pass_time(now_s)
             self._balance += self._ratio * requests
 
     def spend(self, retries: int, now_s: float) -> int:
-        """How many of these retries may be sent now. What was allowed is spent."""
+        """How many of these retries may be sent now. The allowed ones are spent."""
         allowed = retries
         if self._ratio is not None:
             self._pass_time(now_s)

@@ -1,9 +1,9 @@
-"""Which samples each step of a training uses, whatever becomes of the ranks, and a ledger that proves it.
+"""Which samples each step of a training uses, whatever happens to its ranks, and a ledger that proves it.
 
 The order is one endless stream: a permutation of all samples, then another one, and so on. Step n takes the n-th `batch` of it,
-and its virtual shard v the v-th part of that batch. So the order depends on the seed and on nothing that a failure changes: not
-on which ranks there are, nor on how often a step was begun. A batch may hold the end of one epoch and the beginning of the
-next; no sample is dropped, and none is repeated to fill a batch, as PyTorch's `DistributedSampler` does.
+and virtual shard v the v-th part of that batch. So the order depends on the seed and on nothing that a failure changes: neither
+on the set of ranks nor on how often a step was begun. A batch may hold the end of one epoch and the beginning of the next.
+Unlike with PyTorch's `DistributedSampler`, no sample is dropped, and none is repeated to fill a batch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 
 class Use(NamedTuple):
-    """One sample that was used: the how-manieth time through the data, which sample, by which virtual shard of which step."""
+    """One use of a sample: in which epoch, which sample, by which virtual shard of which step."""
 
     epoch: int
     sample: int
@@ -31,7 +31,7 @@ class Use(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """The order of `samples` samples, `batch` a step in `shards` equal virtual shards."""
+    """The order of `samples` samples, `batch` per step in `shards` equal virtual shards."""
 
     samples: int
     batch: int
@@ -47,29 +47,29 @@ class Order:
 
     @property
     def shard_size(self) -> int:
-        """Samples a shard."""
+        """Samples per shard and step."""
         return self.batch // self.shards
 
     def uses(self, step: int, shard: int) -> list[Use]:
-        """What one virtual shard of a step uses, in order."""
+        """The samples that one virtual shard of a step uses, in order."""
         first = step * self.batch + shard * self.shard_size
         places = (divmod(place, self.samples) for place in range(first, first + self.shard_size))
         return [Use(epoch, int(self.epoch(epoch)[at]), shard, step) for epoch, at in places]
 
     def epoch(self, number: int) -> NDArray[np.int64]:
-        """The permutation of all samples that an epoch goes through."""
+        """The permutation of all samples in an epoch."""
         return _permutation(self.samples, self.seed, number)
 
 
 def shards_of(rank: int, world: int, shards: int) -> range:
-    """The virtual shards that one of `world` ranks computes; each shard is one rank's."""
+    """The virtual shards that one of `world` ranks computes; each shard belongs to one rank."""
     return range(rank, shards, world)
 
 
 def key(seed: int, step: int, shard: int) -> int:
-    """The seed of all randomness (dropout, augmentation) that a virtual shard of a step draws: 63 bits.
+    """The seed of all randomness (dropout, augmentation) in a virtual shard of a step: 63 bits.
 
-    Never of a rank: which rank computes a shard is an accident.
+    It does not depend on the rank, since any rank may compute a shard.
     """
     mixed = _mix(_mix(_mix(np.array([seed & _ALL], dtype=np.uint64)) + np.uint64(step)) + np.uint64(shard))
     return int(mixed[0]) >> 1
@@ -88,7 +88,7 @@ def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 @lru_cache(maxsize=4)
 def _permutation(samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Samples sorted by random numbers of their own, so that no library's shuffle, which may change, is part of the result."""
+    """Samples sorted by their own random numbers, so that the order does not depend on a library's shuffle."""
     base = _mix(_mix(np.array([seed & _ALL], dtype=np.uint64)) + np.uint64(epoch))
     numbers = np.arange(samples).astype(np.uint64)
     return np.argsort(_mix(numbers + base), kind="stable")
@@ -98,18 +98,18 @@ def _permutation(samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 class OutOfOrder(Exception):
-    """A step that is not the next one: something was skipped, or is to be counted twice."""
+    """A step that is not the next one: a step was skipped, or would be counted twice."""
 
 
 class LedgerState(msgspec.Struct, frozen=True):
-    """A ledger as it goes into a checkpoint."""
+    """A ledger's state, for a checkpoint."""
 
     step: int
     sha256: str
 
 
 class Ledger:
-    """The steps that were committed, one after another, and a digest of every use in them.
+    """The number of committed steps, and a digest of every use in them.
 
     A step is committed when the sum of its gradients is applied. Two ledgers with the same digest hold the same uses.
     """
@@ -123,11 +123,11 @@ class Ledger:
 
     @property
     def next_step(self) -> int:
-        """The step to be committed next; so many are committed."""
+        """The step to commit next, which is also the number of committed steps."""
         return self._state.step
 
     def commit(self, step: int, uses: Iterable[Use]) -> None:
-        """Enter a step with all its uses, of every shard. Raises `OutOfOrder` unless it is the next."""
+        """Commit a step with the uses of all its shards. Raises `OutOfOrder` unless it is the next step."""
         if step != self.next_step:
             raise OutOfOrder(f"step {step} cannot be committed: the next one is step {self.next_step}")
         digest = hashlib.sha256(self._state.sha256.encode())
@@ -137,12 +137,12 @@ class Ledger:
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """What uses, taken together, get wrong. All is well if both are empty."""
+    """The errors in a set of uses. Both are empty if there are none."""
 
     repeated: Sequence[tuple[int, int]] = field(default=())
-    """(epoch, sample) that were used more than once."""
+    """Pairs (epoch, sample) that were used more than once."""
     missing: Sequence[tuple[int, int]] = field(default=())
-    """(epoch, sample) that were not used, of every epoch but the last, which may go on."""
+    """Pairs (epoch, sample) that were not used. The last epoch is left out, since it may not be complete."""
 
     @property
     def clean(self) -> bool:
@@ -150,7 +150,7 @@ class Audit:
 
 
 def audit(uses: Iterable[tuple[int, int]], samples: int) -> Audit:
-    """Whether (epoch, sample) pairs use each of `samples` samples once an epoch, and go through the epochs from 0 on."""
+    """Check that (epoch, sample) pairs use each of `samples` samples once per epoch, in all epochs from 0 on."""
     counts = Counter(uses)
     epochs = 1 + max((epoch for epoch, _ in counts), default=0)
     return Audit(

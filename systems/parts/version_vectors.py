@@ -1,7 +1,7 @@
-"""Version vectors: which writes of each node something includes. One that does not cover another one is concurrent with it.
+"""Version vectors: how many writes of each node a state includes. Two vectors of which neither covers the other are concurrent.
 
-D. S. Parker et al., "Detection of Mutual Inconsistency in Distributed Systems", IEEE TSE 9(3), 1983. A vector is a mapping
-from nodes to how many writes of theirs are included; a node that is missing has none.
+D. S. Parker et al., "Detection of Mutual Inconsistency in Distributed Systems", IEEE TSE 9(3), 1983. A vector maps nodes to the
+number of their writes that are included; a missing node has none.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ Order = Literal["equal", "before", "after", "concurrent"]
 
 
 def covers(vector: Mapping[str, int], other: Mapping[str, int]) -> bool:
-    """Whether a vector includes all that the other one does. O(nodes)."""
+    """Whether a vector includes every write that the other one includes. O(nodes)."""
     return all(vector.get(node, 0) >= count for node, count in other.items())
 
 
 def order(vector: Mapping[str, int], other: Mapping[str, int]) -> Order:
-    """How a vector stands to another one. O(nodes)."""
+    """The causal order of two vectors. O(nodes)."""
     above, below = covers(vector, other), covers(other, vector)
     if above and below:
         return "equal"
@@ -26,6 +26,6 @@ def order(vector: Mapping[str, int], other: Mapping[str, int]) -> Order:
 
 
 def merged(*vectors: Mapping[str, int]) -> dict[str, int]:
-    """The least vector that covers all of these, its nodes sorted. O(nodes log nodes)."""
+    """The smallest vector that covers all of these, its nodes sorted. O(nodes log nodes)."""
     nodes = sorted({node for vector in vectors for node in vector})
     return {node: max(vector.get(node, 0) for vector in vectors) for node in nodes}

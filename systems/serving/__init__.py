@@ -1,4 +1,4 @@
-"""Serving: a load balancer in front of replicas that each hold a small PyTorch model of handwritten digits."""
+"""Serving: a load balancer in front of replicas, each with a small PyTorch model that reads handwritten digits."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _BALANCER = "balancer"
 class Serving:
     """Replicated predictions: two choices, health checks, ejection, budgeted retries on another replica, load shedding.
 
-    The balancer asks the less busy of two of the replicas `r1`, `r2`, …, leaves out those that do not answer, and asks another
-    one if one fails. Faults choose among the replicas; the balancer is hit only if it is named.
+    The balancer asks the less busy of two random replicas among `r1`, `r2`, …, leaves out those that do not answer, and asks
+    another one if one fails. Faults choose among the replicas; they hit the balancer only if it is named.
     """
 
     bugs: ClassVar = BUGS
@@ -38,11 +38,11 @@ class Serving:
     settings: Settings = Settings()  # noqa: RUF009 - frozen
     """How the balancer decides."""
     bug: str | None = None
-    """The name of a known bug that balancer, replicas or deploys have."""
+    """The name of a known bug in the balancer, the replicas or deploys."""
     deadline_ms: int | None = None
-    """How long an answer is of use to the clients: they say so with each request. None: they do not say."""
+    """How long an answer is of use to clients, which they send with each request; None: they send no deadline."""
     cache: int = 0
-    """So many answers each replica remembers, by the bytes of the request; 0: none."""
+    """How many answers each replica caches, by the bytes of the request; 0: none."""
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
@@ -83,7 +83,7 @@ class Serving:
         return PredictClient(artifacts.folder(), entries[_BALANCER], self.deadline_ms)
 
     def varied(self, random: Random) -> Self:
-        """More replicas, another way to choose one, and parts of the balancer that are switched off, quicker or slower."""
+        """More replicas, another strategy to choose one, and parts of the balancer switched off, faster or slower."""
         given = self.settings
         settings = msgspec.structs.replace(
             given,
@@ -110,10 +110,10 @@ class Serving:
         return ["torch"]
 
     def prepare(self) -> None:
-        """Train the model, if that has not been done: a few seconds, once a machine.
+        """Train the model if that has not been done: a few seconds, once per machine.
 
-        In a process of its own, so that PyTorch stays out of this one. Raises `UsageError` if a library is missing, or
-        the cache folder cannot be written.
+        It runs in a process of its own, so that this one need not import PyTorch. Raises `UsageError` if a library is missing
+        or the cache folder cannot be written, `HarnessError` if training fails.
         """
         lacks = self.missing()
         if lacks is not None:

@@ -1,13 +1,13 @@
-"""How many requests are let in at once, so that a system at its limit still answers those that it can.
+"""Admission control: how many requests are let in at once, so that an overloaded system still answers those that it can.
 
-Queueing is told from slowness as in CoDel (Nichols, Jacobson, "Controlling Queue Delay", ACM Queue 2012): by the quickest
-answer of an interval, which one slow replica among others cannot raise. The limit follows by additive increase and
-multiplicative decrease (Chiu, Jain 1989).
+Queueing is told from slowness as in CoDel (Nichols, Jacobson, "Controlling Queue Delay", ACM Queue 2012): by the fastest answer
+of an interval, which one slow replica among others cannot raise. The limit follows additive increase and multiplicative
+decrease (Chiu, Jain 1989).
 
-That comes too late when several times as much is asked as can be done: seconds of work lie at the replicas by the time that the
-first late answer tells of it, and all of it is given up. So no more is let in than the replicas' best pace of late gets done
-within the bound, as BBR bounds what is in flight by the highest delivery rate seen (Cardwell et al., "BBR:
-Congestion-Based Congestion Control", ACM Queue 2016).
+That alone reacts too late to a load of several times the capacity: by the time the first late answer shows it, seconds of work
+are queued at the replicas, and all of it times out. So no more is let in than the replicas' best recent rate completes within
+the bound, as BBR bounds the data in flight by the highest delivery rate seen (Cardwell et al., "BBR: Congestion-Based
+Congestion Control", ACM Queue 2016).
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from typing import Final
 
 INTERVAL_S: Final = 0.1
 LEAST: Final = 8
-"""It never lets in fewer at once than this, and judges by no fewer answers."""
+"""The limit is never lower than this, and an interval with fewer answers is not judged."""
 
 MOST: Final = 100_000
 CUT: Final = 0.8
 GROWTH: Final = 0.02
-"""An interval in which the limit was reached raises it by this share …"""
+"""An interval that reached the limit raises it by this share …"""
 
 MOST_GROWTHS: Final = 10
 FAR_BELOW: Final = 0.1
-"""… and by up to so many times as much if its quickest answer took less than this share of the bound. What a pause has cut down
-is thus back within seconds: at a limit of a few dozen, steps of one take minutes, while the replicas have nothing to do."""
+"""… and by up to `MOST_GROWTHS` times as much if its fastest answer took less than this share of the bound. So a limit that a
+pause has cut is back within seconds: at a limit of a few dozen, steps of one would take minutes while the replicas are idle."""
 
 FEW: Final = 1024
-"""So many are let in at once whatever the pace: after a quiet time it is not known, and a burst of so many is soon over."""
+"""This many are let in at once at any pace: after a quiet time the pace is not known, and a burst of this size is soon over."""
 
 PACE_S: Final = 30.0
-"""The best pace of this time counts. A pause of the replicas does not lower it."""
+"""The best pace within this time counts. A pause of the replicas does not lower it."""
 
 
 class Admission:
-    """A limit on what is outstanding. `overload_s`: an interval whose quickest answer took longer lowers it; None: no limit."""
+    """A limit on outstanding requests: an interval whose fastest answer exceeds `overload_s` lowers it. None: no limit."""
 
     def __init__(self, overload_s: float | None) -> None:
         self._overload_s = overload_s
@@ -51,15 +51,15 @@ class Admission:
         self._paced_s = -math.inf
         self._most_by_pace = FEW
         self.refused = 0
-        """Requests turned away."""
+        """How many requests were turned away."""
 
     @property
     def limit(self) -> int | None:
-        """So many may be outstanding; None if there is no limit."""
+        """How many requests may be outstanding; None if there is no limit."""
         return None if self._overload_s is None else min(int(self._limit), self._most_by_pace)
 
     def admit(self, outstanding: int, requests: int = 1) -> int:
-        """How many of these requests may be let in. `outstanding`: how many were let in and have no answer yet."""
+        """How many of these requests to let in. `outstanding`: how many were let in and have no answer yet."""
         self._most_outstanding = max(self._most_outstanding, outstanding + requests - 1)
         if (limit := self.limit) is None:
             return requests
@@ -68,7 +68,7 @@ class Admission:
         return admitted
 
     def answered(self, latency_s: float, now_s: float, requests: int = 1) -> None:
-        """A replica answered so many requests, or was given up with none, that long after it was asked."""
+        """A replica answered this many requests (0 if the try failed) `latency_s` after it was asked."""
         if self._overload_s is None:
             return
         self._answers += 1

@@ -1,7 +1,7 @@
-"""What training leaves behind, in a cache folder that survives runs. Reading it needs no PyTorch.
+"""The artifacts of training, in a cache folder that survives runs. Reading them does not need PyTorch.
 
-The folder's name holds a digest of the training code and of the libraries' versions, so that it is never out of date.
-A manifest, written last, holds a digest of every file, so that a damaged or half-written folder is noticed and made again.
+The folder's name contains a digest of the training code and of the libraries' versions, so that it is never out of date. A
+manifest, written last, holds a digest of every file, so that a damaged or half-written folder is detected and made again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ V2_WEIGHTS: Final = "weights-v2.pt"
 """The next version: the same network, trained for longer."""
 
 BAD_V2_WEIGHTS: Final = "weights-bad-v2.pt"
-"""A next version that sees each digit as another one."""
+"""A next version that takes each digit for another one."""
 
 DIGITS: Final = "digits.json"
 VERSIONS: Final = "versions.json"
@@ -36,21 +36,21 @@ _LIBRARIES: Final = ("torch", "scikit-learn")
 
 
 class Digit(msgspec.Struct, frozen=True, kw_only=True):
-    """One image, and the model's own answer to it."""
+    """One image, and the model's answer to it."""
 
     pixels: list[float]
     answer: Prediction
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """What a version answers to every image, in scikit-learn's order, and the fingerprint that stands in its answers."""
+    """A version's answers to every image, in scikit-learn's order, and the fingerprint in its replies."""
 
     fingerprint: str
     answers: list[Prediction]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the folder holds. `accuracy` is the share of right answers on images that the training did not see."""
+    """The folder's contents. `accuracy` is the share of correct answers on held-out images."""
 
     accuracy: float
     sha256: dict[str, str]
@@ -64,12 +64,12 @@ def folder() -> Path:
 
 
 def missing_library() -> str | None:
-    """A library that making the artifacts needs and that is not installed; None if none is missing."""
+    """A library that is needed to make the artifacts but not installed; None if none is missing."""
     return next((library for library, version in _versions().items() if version is None), None)
 
 
 def manifest(at: Path) -> Manifest | None:
-    """The folder's manifest if every file is there and undamaged, else None."""
+    """The folder's manifest if every file exists and is undamaged, else None."""
     try:
         found = msgspec.json.decode((at / MANIFEST).read_bytes(), type=Manifest)
         undamaged = all(_sha256((at / name).read_bytes()) == digest for name, digest in found.sha256.items())
@@ -84,7 +84,7 @@ def manifest_of(files: dict[str, bytes], accuracy: float) -> Manifest:
 
 
 def read(at: Path, name: str) -> bytes:
-    """One whole file. Raises `HarnessError` if it is not what the training left."""
+    """Read one file. Raises `HarnessError` if the folder is missing or damaged."""
     found = manifest(at)
     if found is None:
         raise HarnessError(f"The artifacts in {at} are missing or damaged. Call Serving().prepare() to make them again.")
@@ -109,7 +109,7 @@ def versions(at: Path) -> dict[str, Version]:
 
 @lru_cache(maxsize=1)
 def key() -> str:
-    """What the artifacts are made from, in 16 hexadecimal digits."""
+    """A digest of what the artifacts are made from, in 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for name in _SOURCES:
         digest.update(Path(__file__).with_name(name).read_bytes())

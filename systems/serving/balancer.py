@@ -1,4 +1,4 @@
-"""The balancer node: passes each prediction on to a replica that is well.
+"""The balancer node: forwards each prediction to a healthy replica.
 
 `POST /predict` (see `messages`), `GET /status`: its view of the replicas.
 """
@@ -22,7 +22,7 @@ from systems.serving.messages import BalancerStatus
 from systems.serving.settings import Settings
 
 START_GRACE_S: Final = 3.0
-"""A balancer takes requests when every replica has been seen well and is up, or when this is over."""
+"""A balancer takes requests once every replica has passed health checks and is up, or after this long."""
 
 _PREDICT: Final = "POST /predict"
 _NO_ROUTE: Final = Response(404, b"no such route; there are POST /predict and GET /status")
@@ -36,7 +36,7 @@ class Config(msgspec.Struct, frozen=True):
 
 
 async def main(node: NodeContext) -> None:
-    """Check the replicas and answer requests. If the checker dies, so does the balancer: better gone than blind."""
+    """Check the replicas and answer requests. If the checker dies, so does the balancer: better dead than blind."""
     config = node.config(Config)
     kinds, settings = BUGS.variant(config.bug), config.settings
     pool = kinds.pool(list(node.peers), settings, node.random)

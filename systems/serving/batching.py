@@ -1,7 +1,7 @@
-"""Batching: the predictions that all connections brought in one turn of the event loop are one pass through the model.
+"""Batching: all predictions that arrive in one turn of the event loop, over any connection, make one pass through the model.
 
-No pass waits for more requests. While one runs, the next requests gather in the sockets, so passes grow with the load by
-themselves, up to a bound. Above it a replica refuses requests.
+No pass waits for more requests. While one runs, the next requests queue in the sockets, so passes grow with the load, up to a
+bound. Beyond it a replica refuses requests.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from harness.http.writing import encode_response
 from systems.serving.messages import Prediction
 
 MAX_BATCH: Final = 4096
-"""The most images of one pass. What one turn brings beyond that is refused."""
+"""The most images of one pass. Requests beyond that in one turn are refused."""
 
 Image = TypeVar("Image")
 Encode = Callable[[Prediction], bytes]
-"""Makes the encoded response out of a prediction."""
+"""Encodes the response for a prediction."""
 
 TOO_LATE: Final = encode_response(Response(504, b"no time is left before the deadline that came with the request"))
 OVERLOADED: Final = encode_response(Response(503, b"too many predictions are waiting", (("retry-after", "1"),)))
@@ -31,7 +31,7 @@ _FAILED: Final = encode_response(Response(500, b"internal error; see the node's 
 
 
 class Batcher(Generic[Image]):
-    """Collects images for the next pass, and finishes the request batches that they came in after it."""
+    """Collects images for the next pass, and finishes their request batches after it."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Batcher(Generic[Image]):
         self._batches: list[RequestBatch] = []
 
     def add(self, message: Message, image: Image, encode: Encode) -> None:
-        """Answer a message with the next pass's prediction for an image, or with 503 at once if the pass is full."""
+        """Answer a message with the next pass's prediction for its image, or at once with 503 if the pass is full."""
         if len(self._images) >= self._max_batch:
             message.answer = OVERLOADED
         else:
@@ -55,7 +55,7 @@ class Batcher(Generic[Image]):
             self._asked.append((message, encode))
 
     def add_all(self, messages: Sequence[Message], images: Sequence[Image], encode: Encode) -> None:
-        """The same for several messages, each with an image of its own."""
+        """Add several messages, each with its own image."""
         room = self._max_batch - len(self._images)
         for message in messages[room:]:
             message.answer = OVERLOADED
@@ -63,14 +63,14 @@ class Batcher(Generic[Image]):
         self._asked += zip(messages[:room], repeat(encode))
 
     def finish_after_pass(self, batch: RequestBatch) -> None:
-        """Finish a request batch, all of whose images have been added, after the next pass."""
+        """Finish a request batch after the next pass. All its images have been added."""
         if not self._batches:
             asyncio.get_running_loop().call_soon(self._pass)
         self._batches.append(batch)
 
     @property
     def waiting(self) -> int:
-        """Request batches whose pass is yet to come."""
+        """How many request batches wait for the next pass."""
         return len(self._batches)
 
     def _pass(self) -> None:
@@ -85,7 +85,7 @@ class Batcher(Generic[Image]):
             try:
                 for (message, encode), prediction in zip(asked, self._predict(images), strict=True):
                     message.answer = encode(prediction)
-            except Exception as error:  # a pass's failure is the response to its requests
+            except Exception as error:  # if a pass fails, its requests are answered with the failure
                 log_exception(self._log, error)
                 for message, _ in asked:
                     message.answer = _FAILED
@@ -93,7 +93,7 @@ class Batcher(Generic[Image]):
             batch.finish()
 
     def _too_late(self, batches: Sequence[RequestBatch]) -> set[int]:
-        """Answer the messages that are past their deadline; returns which these are, by their `id`."""
+        """Answer the messages that are past their deadline; returns their `id`s."""
         now_s = asyncio.get_running_loop().time()
         late: set[int] = set()
         for batch in batches:

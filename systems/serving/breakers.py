@@ -1,7 +1,8 @@
-"""Breakers: one for each replica. They see what failures in a row do not: a replica that fails or is slow too often.
+"""Circuit breakers, one for each replica. They catch what consecutive failures do not: a replica that fails or is slow too
+often.
 
-Slow is what takes many times as long as at the other replicas. Where all are slow, too much is asked or the machine is busy,
-and to leave some out would make it worse for the rest.
+A call is slow if it takes many times as long as at the other replicas. If all are slow, the system is overloaded or the machine
+is busy, and leaving some out would make it worse for the rest.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from systems.parts.breaker import Breaker, Permit, State
 from systems.serving.settings import Settings
 
 WEIGHT: Final = 0.1
-"""Of the newest call, in what a replica usually takes: an exponentially weighted mean."""
+"""The weight of the newest call in a replica's usual latency, an exponentially weighted mean."""
 
 
 class Named(Protocol):
@@ -27,7 +28,7 @@ N = TypeVar("N", bound=Named)
 
 
 class Breakers:
-    """The breakers of all replicas, told the time with each call. A call is one exchange with a replica, whatever its size."""
+    """The breakers of all replicas; each call passes the time in. A call is one exchange with a replica, of any size."""
 
     def __init__(self, names: Sequence[str], settings: Settings, kind: type[Breaker]) -> None:
         self._now_s = 0.0
@@ -37,12 +38,13 @@ class Breakers:
         self._most_left_out = settings.most_left_out(len(names))
         self._usual_s: dict[str, float] = {}
         self._not_closed: set[str] = set()
-        """Nearly always empty, and then a choice costs nothing."""
+        """Nearly always empty, in which case `usable` costs nothing."""
 
     def usable(self, replicas: list[N], now_s: float) -> list[N]:
-        """Those that may be called by their breakers; all, if that would leave too few, or none.
+        """The replicas whose breakers permit a call; all of them if that would leave too few or none.
 
-        A few cannot answer for all. Where most breakers are open, to spare those replicas breaks the rest, one after another.
+        A few replicas cannot carry the whole load. If most breakers are open, sparing their replicas would break the others,
+        one after another.
         """
         if not self._not_closed:
             return replicas
@@ -51,7 +53,7 @@ class Breakers:
         return usable if usable and len(replicas) - len(usable) <= self._most_left_out else replicas
 
     def begun(self, name: str, now_s: float) -> Permit | None:
-        """A call to this replica begins. None if its breaker is open, or switched off: then the call does not count."""
+        """A call to this replica begins. None if its breaker is open or switched off: then the call does not count."""
         if name not in self._breakers:
             return None
         self._now_s = now_s
@@ -73,15 +75,15 @@ class Breakers:
             self._not_closed.add(name)
 
     def state(self, name: str, now_s: float) -> State | None:
-        """None if breakers are switched off."""
+        """The state of a replica's breaker; None if breakers are switched off."""
         if name not in self._breakers:
             return None
         self._now_s = now_s
         return self._breakers[name].state
 
     def _slow_s(self, name: str, took_s: float) -> float:
-        """Below this a call to this replica is not slow: by the median of what the others usually take."""
-        if took_s < self._least_slow_s:  # as nearly always: it is quick whatever the others do
+        """The latency below which a call to this replica is not slow: a multiple of the others' median usual latency."""
+        if took_s < self._least_slow_s:  # nearly always: it is fast, whatever the others take
             return 0.0
         others_s = sorted(usual_s for other, usual_s in self._usual_s.items() if other != name)
         if not others_s:

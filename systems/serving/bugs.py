@@ -1,4 +1,4 @@
-"""Serving's known bugs. Each replaces one correct part by one of `known_bad`, which deviates from it in one visible way."""
+"""Serving's known bugs. Each replaces one correct part by one from `known_bad` that deviates from it in one visible way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from systems.serving.policy import Pool
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """The classes of balancer and deploy, and the weights of the last replica. The defaults are correct."""
+    """The classes of the balancer and of deploys, and the last replica's weights. The defaults are correct."""
 
     pool: type[Pool] = Pool
     admission: type[Admission] = Admission
@@ -26,9 +26,9 @@ class Variant:
     checker: type[HealthChecker] = HealthChecker
     dispatcher: type[Dispatcher] = Dispatcher
     replica: str = "systems.serving.replica"
-    """The module, so that PyTorch stays out of this one …"""
+    """The replica's module by name, so that importing this one does not import PyTorch …"""
     limited_replica: str = "systems.serving.limited_replica"
-    """… and the one of `LimitedServing`."""
+    """… and that of `LimitedServing`'s replica."""
     last_weights: str = WEIGHTS
     rollout: type[Rollout] = Rollout
 

@@ -1,4 +1,4 @@
-"""How load reaches Serving."""
+"""The client through which load reaches Serving."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from systems.serving import artifacts
 from systems.serving.messages import Prediction, PredictReply, PredictRequest
 
 _TIMEOUT_S: Final = 60.0
-"""Only an end to waiting when nobody else ends it: the load gives a call up long before."""
+"""A last resort: the load's own timeout is much shorter."""
 
 _REFUSED: Final = frozenset({503, 504})
-"""Definite failures: a prediction has no effect, so one that was not answered, in time or at all, has not acted."""
+"""Definite failures: a prediction has no side effect, so one that was refused has certainly had none."""
 
 
 class PredictClient:
     """Asks the balancer for predictions. A call's key is the image's number; its pixels come from the artifacts.
 
-    `deadline_ms`: how long an answer is of use, which goes along with each request; None: whenever it comes.
+    `deadline_ms` is sent with each request: how long an answer is of use. None: no deadline.
     """
 
     def __init__(self, folder: Path, address: Address, deadline_ms: int | None = None) -> None:
@@ -47,11 +47,11 @@ class PredictClient:
         try:
             reply = response.decode(PredictReply)
         except msgspec.MsgspecError:
-            return Answer(text, _node_of(response))  # a checker finds it wrong
+            return Answer(text, _node_of(response))  # a checker will find it wrong
         return Answer(self.text(reply), reply.node)
 
     def text(self, reply: PredictReply) -> str:
-        """An answer as it stands in the history."""
+        """The text of a reply for the history."""
         return answer_text(Prediction(reply.label, reply.score))
 
     async def close(self) -> None:
@@ -63,7 +63,7 @@ class _From(msgspec.Struct):
 
 
 def _node_of(response: Response) -> str:
-    """Who gave an answer that is no prediction, such as one without a score; "" if that cannot be read either."""
+    """The node that gave an invalid answer, such as one without a score; "" if that cannot be read either."""
     try:
         return response.decode(_From).node
     except msgspec.MsgspecError:
@@ -75,11 +75,11 @@ class UnexpectedStatus(Exception):
 
 
 def answer_text(prediction: Prediction) -> str:
-    """A prediction as it stands in histories: `{"label":7,"score":0.9981}`."""
+    """The text of a prediction for histories: `{"label":7,"score":0.9981}`."""
     return msgspec.json.encode(prediction).decode()
 
 
 @lru_cache(maxsize=1)
 def _bodies(folder: Path) -> list[bytes]:
-    """Every request, encoded once in a process, before the load begins."""
+    """Every request, encoded once per process, before the load begins."""
     return [msgspec.json.encode(PredictRequest(digit.pixels)) for digit in artifacts.digits(folder)]

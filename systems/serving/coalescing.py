@@ -1,11 +1,12 @@
-"""Gathering: the request batches that all connections brought in one turn of the event loop go on together, in groups.
+"""Coalescing: request batches that arrive in one turn of the event loop, over any connection, are forwarded together, in
+groups.
 
-A replica answers a large batch for little more than a small one, so requests that arrive together are sent to one replica
-together, whether they came over one connection or over many. It has one deadline, so that no request in it waits for one that
-may take longer.
+For a replica, a large batch costs little more than a small one, so requests that arrive together are sent to one replica
+together, whether they came over one connection or over many. A group has one deadline, so that no request in it waits for one
+that may take longer.
 
-At a low rate a group does not wait for more. At a high rate groups leave no sooner than a fraction of a millisecond after each
-other, as network cards space their interrupts: what a group costs, two wake-ups and three writes, is then shared by many.
+At a low rate, a group does not wait for more requests. At a high rate, groups are spaced by a fraction of a millisecond, as
+network cards space their interrupts: many requests then share the cost of a group, two wake-ups and three writes.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from harness.http.requests import Message
 from harness.node.alarm import alarm
 
 GROUP_MESSAGES: Final = 128
-"""A group that holds so many is full. Twice as many would save a replica little, and make all of them wait for it."""
+"""A group with this many is full. Twice as many would save a replica little, and make all of them wait longer."""
 
 WORTH_WAITING: Final = 2
-"""Groups wait while so many requests come, on average, in the time that they would wait."""
+"""Groups wait if at least this many requests arrive, on average, in the time that they would wait."""
 
 RATE_S: Final = 0.01
-"""The rate is that of the last interval of at least this length."""
+"""The rate is measured over intervals of at least this length."""
 
 Forward = Callable[[Sequence[Message], Deadline | None], Awaitable[None]]
-"""Sets the answer of every message by their deadline."""
+"""Sets the answer of every message before the deadline."""
 
 
 class _Group:
@@ -40,7 +41,7 @@ class _Group:
 
 
 class _Rate:
-    """How many messages a second left lately."""
+    """The recent rate of forwarded messages."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -58,9 +59,9 @@ class _Rate:
 
 
 class Gatherer:
-    """Forwards messages in groups, and finishes the request batches that they came in.
+    """Forwards messages in groups, and finishes their request batches.
 
-    `gather_s`: at a high rate, groups that are not full leave no sooner than this after each other.
+    `gather_s`: at a high rate, groups that are not full are at least this far apart.
     """
 
     def __init__(self, forward: Forward, log: Log = to_stderr, gather_s: float = 0.0) -> None:
@@ -71,9 +72,9 @@ class Gatherer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._gather_s = gather_s
         self._rate = _Rate(self._loop.time)
-        self._alarm = alarm(self._loop, self._send) if gather_s else None  # now, when there is a descriptor left for it
+        self._alarm = alarm(self._loop, self._send) if gather_s else None  # made now, while a descriptor is free
         self._to_be_sent = False
-        """Whether `_send` will be called: soon, or when the alarm rings."""
+        """Whether `_send` is scheduled: soon, or when the alarm rings."""
 
     def add(self, batch: RequestBatch, messages: Sequence[Message]) -> None:
         """Forward these messages of a batch, and finish it when they are answered."""
@@ -91,11 +92,11 @@ class Gatherer:
 
     @property
     def under_way(self) -> int:
-        """Groups that have not been answered yet."""
+        """How many groups have not been answered yet."""
         return len(self._groups) + len(self._tasks)
 
     def close(self) -> None:
-        """Wait for nothing any more."""
+        """Close the alarm."""
         if self._alarm is not None:
             self._alarm.close()
 
@@ -124,7 +125,7 @@ class Gatherer:
     async def _forwarded(self, group: _Group, deadline: Deadline | None) -> None:
         try:
             await self._forward(group.messages, deadline)
-        except Exception as error:  # a group's failure is the response to its requests
+        except Exception as error:  # `finish` answers the requests of a failed group
             log_exception(self._log, error)
         finally:
             for batch in group.batches:

@@ -1,13 +1,12 @@
-"""What a replica's health check asks of its model, beside whether its weights are still those that were loaded.
+"""Known answers for a replica's health check, which also verifies that the weights are still those that were loaded.
 
-Each check runs the model on one of a few images, the next one every time, in a batch with whatever is asked at that moment: it
-goes the way that predictions go, and finds what is wrong with that way. Label and score must be those that were recorded when
-the version was made.
+Each check runs the model on one of a few images in turn, in a batch with the predictions of that moment: it takes the same path
+as predictions, and finds what is wrong with that path. Label and score must be those that were recorded when the version was
+made.
 
-But an image shows only what changes its own answer. Of the single flipped bits that change any prediction, the label of one
-image shows 4%, and label and score of eight images 77%. So a replica also compares the whole of its weights with their
-fingerprint, which every bit changes: 35 µs for 38 KB, at every check. Weights of gigabytes would be gone through in turn, a
-part a check.
+But an image shows only faults that change its own answer. Of the single flipped bits that change any prediction, the label of
+one image shows 4%, and the labels and scores of eight images 77%. So a replica also compares all its weights with their
+fingerprint, which every bit changes: 35 µs for 38 KB, at every check. For weights of gigabytes, each check would verify a part.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ KNOWN_IMAGES: Final = 8
 
 
 class KnownAnswers:
-    """A few images, and what each version answers to them. Weights of which no answers were recorded are held to the labels."""
+    """A few images with each version's answers. Weights without recorded answers are checked against the labels only."""
 
     def __init__(self, folder: Path) -> None:
         digits = artifacts.digits(folder)[:KNOWN_IMAGES]
@@ -32,7 +31,7 @@ class KnownAnswers:
         self._recorded = {version.fingerprint: version.answers for version in artifacts.versions(folder).values()}
 
     def wrong(self, number: int, answer: Prediction, fingerprint: str) -> str | None:
-        """Why an answer to the `number`-th image is not the one of the weights with this fingerprint; None if it is."""
+        """Why an answer to the `number`-th image is not that of the weights with this fingerprint; None if it is."""
         recorded = self._recorded.get(fingerprint)
         label = recorded[number].label if recorded else self._labels[number]
         if answer.label != label:
@@ -42,5 +41,5 @@ class KnownAnswers:
         return None
 
     def first_wrong(self, answers: Sequence[Prediction], fingerprint: str) -> str | None:
-        """The same for the answers to all images: the first reason that there is."""
+        """The first reason why an answer to any of the images is wrong; None if all are right."""
         return next(filter(None, (self.wrong(number, answer, fingerprint) for number, answer in enumerate(answers))), None)

@@ -1,4 +1,4 @@
-"""Requests, sent to one replica after another until one answers."""
+"""Sends requests to one replica after another until one answers."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ _LATER: Final = (("retry-after", "1"),)
 _OVERLOADED: Final = encode_response(Response(503, b"overloaded: more requests are under way than may be", _LATER))
 _START: Final = request_start("POST", "/predict", host="replica")
 _LEAST_S: Final = 0.001
-"""The least time that the header can say. A deadline that is nearer has passed."""
+"""The shortest time that the header can express. A nearer deadline counts as passed."""
 
 
 class Failure(NamedTuple):
-    """A try that brought no answer: at whom, and why."""
+    """A failed try: at which replica, and why."""
 
     name: str
     why: str
 
 
 class Dispatcher:
-    """Sends predictions to replicas. A prediction has no effect, so one whose fate is unknown may be asked elsewhere again.
+    """Sends predictions to replicas. A prediction has no side effect, so one with an unknown outcome may be retried elsewhere.
 
-    Requests that come together go to one replica as a batch. Those that it leaves open go to another one, as a batch too: a
-    replica that dies leaves hundreds open at a time. Those still open are sent one by one, so that a request that breaks
-    replicas takes no other with it.
+    Requests that arrive together go to one replica as a batch. Those that it leaves unanswered go to another one, also as a
+    batch: a replica that dies leaves hundreds at a time. Those still unanswered are sent one by one, so that a request that
+    crashes replicas does not take others with it.
 
-    With `hedge_s`, what has no answer after that long goes to a second replica as well, at the price of a retry, and the first
-    answer counts (Dean and Barroso, "The Tail at Scale", CACM 56(2), 2013, "Hedged requests").
+    With `hedge_s`, requests that have no answer after that long go to a second replica as well, at the price of a retry, and
+    the first answer counts (Dean and Barroso, "The Tail at Scale", CACM 56(2), 2013, "Hedged requests").
 
-    One with a deadline is neither sent nor awaited after it, and a replica is told how long its answer will be awaited.
+    A request with a deadline is neither sent nor awaited after it, and the replica is told how long its answer will be awaited.
     """
 
     CLIENT: ClassVar[type[BatchedHttpClient]] = BatchedHttpClient
-    """What it asks each replica with."""
+    """The kind of client for each replica."""
 
     MAX_TRIES: ClassVar[int] = 3
-    """How often one request is sent at most."""
+    """The most times that one request is sent."""
 
     TRY_TIMEOUT_S: ClassVar[float] = 0.25
-    """How long one replica may take. What a frozen one costs; far above what a well one needs."""
+    """How long one replica may take: this is what a frozen one costs. A healthy one needs far less."""
 
     FAIR_S: ClassVar[float] = 0.1
-    """A replica that had less time than this, because a deadline was near, has not failed: else hasty clients took well ones
-    down."""
+    """A replica that had less time than this, because a deadline was near, has not failed: otherwise clients with short
+    deadlines would take healthy replicas down."""
 
     FAILURE: ClassVar[int] = 500
-    """An answer with this status or a higher one is a failure of the replica, and the request is sent elsewhere."""
+    """An answer with this status or higher is a failure of the replica, and the request is sent elsewhere."""
 
     def __init__(
         self,
@@ -78,16 +78,16 @@ class Dispatcher:
         self._outstanding = 0
         self._hedge_s = hedge_s
         self.hedges = 0
-        """Requests that were sent to a second replica while the first had not answered."""
+        """How many requests were sent to a second replica before the first had answered."""
 
     @property
     def outstanding(self) -> int:
-        """Requests that were admitted and have no answer yet."""
+        """How many admitted requests have no answer yet."""
         return self._outstanding
 
     async def predict(self, messages: Sequence[Message], deadline: Deadline | None = None) -> None:
-        """Answer the messages as a replica does; 504 if the deadline passed, 503 if none answered or too much is
-        outstanding."""
+        """Answer the messages with a replica's answers; 504 if the deadline passed, 503 if no replica answered or too many
+        requests are outstanding."""
         admitted = messages[: self._admission.admit(self._outstanding, len(messages))]
         for message in messages[len(admitted) :]:
             message.answer = _OVERLOADED
@@ -101,7 +101,7 @@ class Dispatcher:
             self._outstanding -= len(admitted)
 
     async def ask(self, messages: Sequence[Message], failures: Sequence[Failure], deadline: Deadline | None) -> None:
-        """Answer the messages, by a replica that is not among those where they failed before."""
+        """Answer the messages by a replica other than those in `failures`."""
         now_s = self._clock()
         try_s = self._try_s(deadline, now_s)
         name = None
@@ -132,9 +132,9 @@ class Dispatcher:
     async def _try_hedged(
         self, name: str, messages: Sequence[Message], try_s: float, deadline: Deadline | None, hedge_s: float
     ) -> tuple[Sequence[Message], Sequence[Failure]]:
-        """Send the messages to this replica, and if it takes long to another one. Those that all left open, and why.
+        """Send the messages to this replica and, if it takes long, to another one; returns the unanswered ones, and why.
 
-        The one that is outrun is abandoned. That it took longer than another one says too little to be held against it.
+        The slower try is abandoned. Being slower than another replica is too little evidence to count as a failure.
         """
         async with asyncio.TaskGroup() as tasks:
             first = tasks.create_task(self._try(name, messages, try_s, deadline))
@@ -159,7 +159,7 @@ class Dispatcher:
     async def _try(
         self, name: str, messages: Sequence[Message], try_s: float, deadline: Deadline | None
     ) -> tuple[Sequence[Message], str]:
-        """Send the messages to this replica. Those that it left open, and why."""
+        """Send the messages to this replica; returns the unanswered ones, and why."""
         asked_s = self._clock()
         permit = self._pool.sent(name, asked_s, len(messages))
         start = _START if deadline is None else self._timed_start(self.told_ms(deadline, try_s))
@@ -190,11 +190,11 @@ class Dispatcher:
         return left_open, why
 
     def _try_s(self, deadline: Deadline | None, now_s: float) -> float:
-        """How long a try may take that begins now."""
+        """How long a try that begins now may take."""
         return self.TRY_TIMEOUT_S if deadline is None else min(self.TRY_TIMEOUT_S, deadline.at_s - now_s)
 
     def told_ms(self, deadline: Deadline, try_s: float) -> int:
-        """How long its answer will be awaited, as the replica is told it: not after the try, nor after the deadline."""
+        """How long the replica is told that its answer will be awaited: until the try times out or the deadline passes."""
         return int(try_s * 1e3)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Ejection: a replica whose requests fail one after another is left out, longer each time.
+"""Ejection: a replica with consecutive failures is left out, longer each time.
 
 After Envoy's outlier detection (consecutive errors, `base_ejection_time`, `max_ejection_percent`), with times that double.
 """
@@ -10,11 +10,11 @@ from typing import Final
 from systems.serving.settings import Settings
 
 FALL_REQUESTS: Final = 3
-"""This many failed requests in a row eject a replica."""
+"""This many consecutive failed requests eject a replica."""
 
 
 class Ejection:
-    """One replica's failures in a row, and until when it is ejected."""
+    """One replica's consecutive failures, and until when it is ejected."""
 
     __slots__ = ("_base_s", "_in_row", "_longest_s", "count", "until_s")
 
@@ -23,7 +23,7 @@ class Ejection:
         self._longest_s = settings.longest_ejection_ms / 1e3
         self._in_row = 0
         self.count = 0
-        """Ejections that its next one's length counts."""
+        """How many ejections determine the length of the next one."""
         self.until_s: float | None = None
         """When it may return; None if it is not ejected."""
 
@@ -31,12 +31,12 @@ class Ejection:
         self._in_row = 0
 
     def failed(self, requests: int) -> bool:
-        """Requests failed; True if it deserves to be ejected."""
+        """Requests failed; True if the replica should be ejected."""
         self._in_row += requests
         return self._in_row >= FALL_REQUESTS
 
     def eject(self, now_s: float, returned_s: float) -> None:
-        """Leave it out from now. `returned_s`: when it came up the last time."""
+        """Eject the replica from now on. `returned_s`: when it last came up."""
         if now_s - returned_s > self._longest_s:
             self.count = 0
         self.until_s = now_s + min(self._longest_s, self._base_s * 2**self.count)

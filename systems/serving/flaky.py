@@ -1,4 +1,4 @@
-"""Serving with a replica that fails every other prediction, which no count of failures in a row and no health check notices."""
+"""Serving with a replica that fails every other prediction, which neither consecutive failures nor health checks reveal."""
 
 from __future__ import annotations
 

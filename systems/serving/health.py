@@ -1,4 +1,4 @@
-"""The health checker: asks every replica again and again whether it is well, and tells the pool."""
+"""The health checker: checks every replica periodically and reports to the pool."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from harness.http.message import TransportError
 from systems.serving.policy import Pool
 
 INTERVAL_S: Final = 0.1
-"""Pause between two checks of one replica."""
+"""The pause between two checks of one replica."""
 
 CHECK_TIMEOUT_S: Final = 0.5
-"""A replica that takes longer to answer a check is not well. Requests notice sooner; what only checks can do, take the last
-replica down, is not done in haste."""
+"""A replica that takes longer to answer a check fails it. Requests notice sooner; only checks can take the last replica down,
+which should not happen hastily."""
 
 
 class HealthChecker:
-    """Checks each replica on its own, so that one that hangs does not delay the news of another."""
+    """Checks each replica independently, so that one that hangs does not delay the checks of others."""
 
     def __init__(self, pool: Pool, clients: Mapping[str, HttpClient], log: Callable[[str], None], random: Random) -> None:
         self._pool = pool
@@ -31,18 +31,18 @@ class HealthChecker:
         self._up_once = {name: asyncio.Event() for name in clients}
 
     async def run(self) -> None:
-        """Check for ever. An error that is not a replica's failure ends this, and so must end the balancer."""
+        """Check forever. An error that is not a replica's failure ends this, and must end the balancer."""
         async with asyncio.TaskGroup() as watches:
             for name in self._clients:
                 watches.create_task(self._watch(name))
 
     async def all_up_once(self) -> None:
-        """Return when every replica has been seen well, and is up."""
+        """Return when every replica has passed a check and is up."""
         for event in self._up_once.values():
             await event.wait()
 
     async def check(self, name: str) -> str | None:
-        """Why a replica is not well; None if it is."""
+        """Why a replica is not healthy; None if it is."""
         try:
             response = await self._clients[name].request("GET", "/healthz", timeout_s=CHECK_TIMEOUT_S)
         except TransportError as error:

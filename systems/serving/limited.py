@@ -1,4 +1,4 @@
-"""Serving whose capacity is small and known, so that a drill can ask for a multiple of it."""
+"""Serving with a small, known capacity, so that a drill can offer a multiple of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from systems.serving.bugs import BUGS
 
 @dataclass(frozen=True, kw_only=True)
 class LimitedServing(Serving):
-    """Serving whose replicas take `service_ms` a request, one after another: each answers 1000 / `service_ms` a second."""
+    """Serving whose replicas take `service_ms` for each request, one at a time: each answers 1000 / `service_ms` per second."""
 
     service_ms: float = 10.0
 

@@ -1,8 +1,8 @@
-"""A replica of known capacity: it answers one request after another and takes a fixed time for each.
+"""A replica of known capacity: it answers one request at a time and takes a fixed time for each.
 
-`POST /predict` and `GET /healthz` as the ordinary replica has them, without batching. Its queue has no bound, and what the
-balancer has given up is still worked on, as most servers do: that is what makes overload and retry storms dangerous. Only what
-has a deadline is not: if there is no time left for it when its turn comes, it is not begun.
+`POST /predict` and `GET /healthz` are as at the ordinary replica, without batching. Its queue is unbounded, and it still works
+on requests that the balancer has given up, as most servers do: that is what makes overload and retry storms dangerous. Only a
+request with a deadline is not begun if too little time is left when its turn comes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from systems.serving.pixels import row_of
 
 
 class Config(msgspec.Struct, frozen=True):
-    """The node's settings: as the replica's, and how long one request takes."""
+    """The node's settings: the replica's, and how long one request takes."""
 
     folder: str
     weights: str
@@ -34,7 +34,7 @@ class Config(msgspec.Struct, frozen=True):
 
 
 class Server:
-    """Answers requests in the order of their arrival."""
+    """Answers requests in the order in which they arrive."""
 
     def __init__(self, node: NodeContext, config: Config) -> None:
         self._node = node
@@ -45,13 +45,13 @@ class Server:
         node.report_unsettled(lambda: {"batches under way": len(self._works)})
 
     def handle(self, batch: RequestBatch) -> None:
-        """Queue what the batch asks for. A caller that goes away does not end it."""
+        """Queue the batch's requests. They are worked on even if the caller goes away."""
         work = asyncio.get_running_loop().create_task(self._work(batch))
         self._works.add(work)
         work.add_done_callback(self._works.discard)
 
     def expired(self, batch: RequestBatch) -> bool:
-        """An answer that was begun now would come too late to be of use."""
+        """Whether an answer that is begun now would come too late."""
         return batch.deadline is not None and batch.deadline.at_s <= self._node.clock() + self._service_s
 
     async def _work(self, batch: RequestBatch) -> None:
@@ -86,6 +86,6 @@ class Server:
 
 
 async def main(node: NodeContext) -> None:
-    """Load the model, then answer until told to end."""
+    """Load the model, then answer until stopped."""
     torch.set_num_threads(1)
     await node.serve_batches(Server(node, node.config(Config)).handle)

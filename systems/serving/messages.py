@@ -1,4 +1,4 @@
-"""What travels between clients, balancer and replicas, as JSON."""
+"""The JSON messages between clients, balancer and replicas."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ PIXELS: Final = 64
 """An image is 8 x 8 pixels, row by row."""
 
 BRIGHTEST: Final = 16.0
-"""Pixels go from 0 (paper) to this (ink), as in scikit-learn's digits."""
+"""Pixels range from 0 (paper) to this (ink), as in scikit-learn's digits."""
 
 Pixel = Annotated[float, msgspec.Meta(ge=0, le=BRIGHTEST)]
 Image = Annotated[list[Pixel], msgspec.Meta(min_length=PIXELS, max_length=PIXELS)]
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """Which digit the model sees, and the probability that it gives to it, rounded to four decimals."""
+    """The digit that the model sees, and its probability, rounded to four decimals."""
 
     label: int
     score: float
@@ -32,7 +32,7 @@ class PredictRequest(msgspec.Struct, frozen=True):
 
 
 class PredictReply(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer to `POST /predict`: the prediction, the fingerprint of the weights it was made with, and the replica's name."""
+    """Answer to `POST /predict`: the prediction, the fingerprint of the weights that made it, and the replica's name."""
 
     label: int
     score: float
@@ -41,7 +41,7 @@ class PredictReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CacheStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A replica's cache: how many answers it holds, and what came of looking for one. Counts are since the replica's start."""
+    """A replica's cache: how many answers it holds, and its hits and misses since the replica's start."""
 
     entries: int
     hits: int
@@ -58,21 +58,21 @@ class ServedStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What the balancer knows of one replica. Counts are since the balancer's start."""
+    """What the balancer knows about one replica. Counts are since the balancer's start."""
 
     name: str
     up: bool
     draining: bool
-    """It gets no new requests; what is outstanding is still awaited."""
+    """It gets no new requests; outstanding ones are still awaited."""
     share: float
-    """How much of a full share of the requests it gets: less than 1 for a while after it returned, 0 while it is not up."""
+    """The fraction of a full share of requests that it gets: below 1 for a while after it returns, 0 while it is not up."""
     outstanding: int
     answered: int
     failed: int
     ejections: int
     """How often failed requests took it down."""
     breaker: State | None = None
-    """While it is not closed, the replica gets at most a few requests, to see whether it is well again; None: there is none."""
+    """While it is not closed, the replica gets at most a few requests as probes; None if breakers are switched off."""
     last_failure: str
 
 
@@ -81,12 +81,12 @@ class BalancerStatus(msgspec.Struct, frozen=True):
 
     replicas: list[ReplicaStatus]
     limit: int | None = None
-    """So many requests are let in at once; None: any number."""
+    """How many requests are let in at once; None: any number."""
     turned_away: int = 0
-    """Requests that were over the limit."""
+    """Requests over the limit."""
     retries: int = 0
-    """Requests that were sent once more, hedges among them."""
+    """Requests that were sent again, including hedges."""
     retries_refused: int = 0
     """Retries that the budget did not allow."""
     hedges: int = 0
-    """Requests that were sent to a second replica while the first had not answered."""
+    """Requests that were sent to a second replica before the first had answered."""

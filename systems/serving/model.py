@@ -15,7 +15,7 @@ from systems.serving.messages import BRIGHTEST, PIXELS, Prediction
 
 try:
     from systems.serving._compiled import predictions
-except ImportError:  # there was no compiler where the harness was installed
+except ImportError:  # the harness was installed without a compiler
     predictions = None  # type: ignore[assignment]
 
 HIDDEN: Final = 64
@@ -23,7 +23,7 @@ LABELS: Final = 10
 SCORE_DECIMALS: Final = 4
 
 DTYPE: Final = torch.float64
-"""Sums of a batch are not taken in the order of a single image's. In double precision that never shows in a rounded score."""
+"""Batches sum in another order than single images. In double precision that never changes a rounded score."""
 
 
 def network() -> nn.Sequential:
@@ -32,7 +32,7 @@ def network() -> nn.Sequential:
 
 
 def inputs(rows: bytes) -> torch.Tensor:
-    """Images, one after another as `pixels` has them, as the network takes them: (images, 64), from 0 to 1."""
+    """The network's input for images in the format of `pixels`, one after another: shape (images, 64), from 0 to 1."""
     return torch.from_numpy(np.frombuffer(rows).reshape(-1, PIXELS) / BRIGHTEST)
 
 
@@ -44,7 +44,7 @@ def save(net: nn.Module) -> bytes:
 
 
 class Classifier:
-    """A trained network, answering."""
+    """A trained network that answers."""
 
     def __init__(self, weights: bytes) -> None:
         self._net = network()
@@ -53,19 +53,19 @@ class Classifier:
         self._tensors = [(name.encode(), tensor.nbytes) for name, tensor in self._net.state_dict().items()]
         self._memory = memoryview(self.weights())
         self.fingerprint = self._fingerprint()
-        """Eight hexadecimal digits that stand for the weights that were loaded."""
+        """Eight hexadecimal digits that identify the loaded weights."""
 
     def weights(self) -> bytes:
         """The weights as plain numbers, one tensor after another."""
         return b"".join(tensor.numpy().tobytes() for tensor in self._net.state_dict().values())
 
     def serve_from(self, memory: memoryview) -> None:
-        """Go on with weights that lie elsewhere, as `weights` gives them.
+        """Use weights that are stored elsewhere, in the format of `weights`.
 
-        Nothing is copied, so that what changes there changes the answers.
+        Nothing is copied, so a change of that memory changes the answers.
         """
         own = self._net.state_dict()
-        with warnings.catch_warnings(action="ignore"):  # PyTorch warns that it must not be written to, and it is not
+        with warnings.catch_warnings(action="ignore"):  # PyTorch warns that the memory is read-only; it is never written to
             numbers = torch.frombuffer(memory, dtype=DTYPE)
         parts = torch.split(numbers, [tensor.numel() for tensor in own.values()])
         shaped = {name: part.view_as(tensor) for (name, tensor), part in zip(own.items(), parts, strict=True)}
@@ -78,15 +78,15 @@ class Classifier:
         return self._fingerprint() == self.fingerprint
 
     def predict(self, rows: list[bytes]) -> list[Prediction]:
-        """One prediction an image, in one pass through the network. `pixels` makes rows of images."""
+        """One prediction for each image, in one pass through the network. `pixels` makes rows from images."""
         if predictions is None:
             return self.predict_by_torch(rows)
         return predictions(rows, self._memory, Prediction)
 
     def predict_by_torch(self, rows: list[bytes]) -> list[Prediction]:
-        """The same by PyTorch's own operations. Each costs microseconds for a network of this size, whatever the batch.
+        """`predict` with PyTorch's own operations. Each costs microseconds for a network of this size, whatever the batch.
 
-        The layers' operations rather than the modules, whose calls cost as much again for a batch of a few dozen.
+        It calls the layers' operations instead of the modules, whose calls would double the cost for a batch of a few dozen.
         """
         hidden = torch.addmm(self._bias_1, inputs(b"".join(rows)), self._weight_1).relu_()
         scores, labels = torch.addmm(self._bias_2, hidden, self._weight_2).softmax(1).max(1)

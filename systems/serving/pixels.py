@@ -1,4 +1,4 @@
-"""The pixels of a request as numbers side by side, in the order and format in which the model takes them."""
+"""The pixels of a request as contiguous numbers, in the order and format that the model takes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _decode: Final = msgspec.json.Decoder(PredictRequest).decode
 
 
 def row(pixels: Sequence[float]) -> bytes:
-    """One image: 64 float64, as the machine has them."""
+    """One image as 64 float64 in native byte order."""
     return _pack(*pixels)
 
 
 def row_of(body: bytes) -> bytes:
-    """The same of a request's body. Raises `msgspec.MsgspecError`, which says why, if it is not one."""
+    """The row of a request's body. Raises `msgspec.MsgspecError`, which says why, if the body is not a request."""
     return _pack(*_decode(body).pixels)
 
 
 def usual_in_python(body: bytes) -> bytes | None:
-    """The same, or None where it is left to `row_of`: here always, compiled where the form of a body is not the usual one."""
+    """The row of a request's body, or None to leave it to `row_of`: always here; in the compiled version for unusual bodies."""
     return None
 
 
@@ -34,5 +34,5 @@ if TYPE_CHECKING:
 else:
     try:
         from systems.serving._compiled import usual
-    except ImportError:  # there was no compiler where the harness was installed
+    except ImportError:  # the harness was installed without a compiler
         usual = usual_in_python

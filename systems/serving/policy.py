@@ -1,4 +1,4 @@
-"""What the balancer decides: which replica is next, which are up. Pure: no clock, no I/O; it is told what happened and when."""
+"""The balancer's decisions: which replica is next, and which are up. Pure: events and their times are passed in; no I/O."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from systems.serving.replica_choice import chosen
 from systems.serving.settings import Settings
 
 FALL_CHECKS: Final = 3
-"""This many failed health checks in a row take a replica down."""
+"""This many consecutive failed health checks take a replica down."""
 
 RISE_CHECKS: Final = 2
-"""This many good health checks in a row bring a replica that is down up again."""
+"""This many consecutive passed health checks bring a replica up again."""
 
 LEAST_SHARE: Final = 0.05
-"""A replica that has just returned gets this much of a full share at once."""
+"""A replica that has just returned starts with this fraction of a full share."""
 
 
 class Replica:
-    """What the pool knows of one replica. The checks in a row begin again with the opposite outcome."""
+    """What the pool knows about one replica. A check resets the count of consecutive opposite outcomes."""
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
@@ -44,13 +44,13 @@ class Replica:
 
 
 class Pool:
-    """The replicas. All are taken to be up until they show otherwise.
+    """The replicas. All are assumed to be up until they prove otherwise.
 
     Failed requests alone never take the last replica down, nor more than a share of all: a moment in which everything is slow
-    must leave some. Only health checks do. Whatever took a replica down, good health checks bring it up, an ejected one
-    not before its time.
+    must leave some up. Only health checks can. Whatever took a replica down, passed health checks bring it up again; an ejected
+    one not before its ejection is over.
 
-    A replica that is up and whose breaker is open is not chosen while there is another one.
+    A replica that is up but whose breaker is open is not chosen while there is another one.
     """
 
     BREAKER: ClassVar[type[Breaker]] = Breaker
@@ -67,14 +67,14 @@ class Pool:
         self._most_ejected = settings.most_left_out(len(self._replicas))
         self._warm_s = -math.inf
         self._ready: list[Replica] = []
-        """Those that may be chosen: up and not draining."""
+        """The replicas that may be chosen: up and not draining."""
         self._changed()
 
     def choose(self, tried: Collection[str] = (), now_s: float = 0.0) -> str | None:
         """The next replica by the strategy, among those that are up, not draining and not `tried`; None if there is none.
 
-        Rather than nowhere, a retry goes to a replica that only failed requests took down, not health checks: after a moment
-        in which everything was slow, several are down that are well, and the request has but to be sent once more.
+        If none is left for a retry, it may go to a replica that only failed requests took down, not health checks: after a
+        moment in which everything was slow, several healthy replicas are down, and the request only has to be sent again.
         """
         candidates = self._ready
         if tried:
@@ -99,14 +99,14 @@ class Pool:
         return self._replicas[name].up
 
     def outstanding(self) -> int:
-        """Requests that were sent and have no answer yet, of all replicas together."""
+        """How many requests were sent and have no answer yet, over all replicas."""
         return sum(replica.outstanding for replica in self._replicas.values())
 
     def sent(self, name: str, now_s: float, requests: int = 1) -> Permit | None:
-        """Requests were sent to this replica; each is outstanding until it was answered, failed or abandoned.
+        """Requests were sent to this replica; each is outstanding until it is answered, failed or abandoned.
 
-        Sent together, they are one call to its breaker. What that gives goes to whichever says how the call ended; if some
-        were answered and others failed, it failed.
+        Requests sent together are one call to its breaker. Pass the returned permit to the method that reports how the call
+        ended; if some were answered and others failed, it failed.
         """
         self._replicas[name].outstanding += requests
         return self._breakers.begun(name, now_s)
@@ -121,14 +121,14 @@ class Pool:
         replica.ejection.answered()
 
     def abandoned(self, name: str, requests: int = 1, permit: Permit | None = None) -> None:
-        """No client waits for these requests any more. It says nothing of the replica."""
+        """No client waits for these requests any more. That says nothing about the replica."""
         if permit is not None:
             permit.dropped()
         replica = self._replicas[name]
         replica.outstanding = max(0, replica.outstanding - requests)
 
     def failed(self, name: str, why: str, now_s: float, requests: int = 1, permit: Permit | None = None) -> bool:
-        """Requests to this replica failed. True if that took it down."""
+        """Requests to this replica failed; True if that took it down."""
         if permit is not None:
             self._breakers.ended(name, permit, now_s, failed=True)
         replica = self._replicas[name]
@@ -142,13 +142,13 @@ class Pool:
         return self._take_down(replica)
 
     def may_eject(self, name: str, now_s: float) -> bool:
-        """Whether enough others are left when this replica is ejected."""
+        """Whether enough others are left if this replica is ejected."""
         others = [other for other in self._replicas.values() if other.name != name]
         ejected = sum(not other.ejection.over(now_s) for other in others)
         return ejected < self._most_ejected and any(other.up and not other.draining for other in others)
 
     def check_passed(self, name: str, now_s: float) -> bool:
-        """A health check of this replica was good. True if that brought it up."""
+        """A health check of this replica passed; True if that brought it up."""
         replica = self._replicas[name]
         replica.failed_checks = 0
         if replica.up:
@@ -164,7 +164,7 @@ class Pool:
         return True
 
     def check_failed(self, name: str, why: str, now_s: float) -> bool:
-        """A health check of this replica was not good. True if that took it down."""
+        """A health check of this replica failed; True if that took it down."""
         replica = self._replicas[name]
         replica.good_checks = 0
         replica.failed_checks += 1
@@ -172,7 +172,7 @@ class Pool:
         return replica.failed_checks >= FALL_CHECKS and self._take_down(replica)
 
     def drain(self, name: str) -> None:
-        """Send nothing new to this replica. What is outstanding there may finish; see `status`."""
+        """Send nothing new to this replica. Outstanding requests may finish; see `status`."""
         self._replicas[name].draining = True
         self._changed()
 
@@ -181,7 +181,7 @@ class Pool:
         self._changed()
 
     def status(self, now_s: float) -> list[ReplicaStatus]:
-        """Every replica, in the order they were named."""
+        """The status of every replica, in the order in which they were named."""
         return [
             ReplicaStatus(
                 name=replica.name,
@@ -199,9 +199,9 @@ class Pool:
         ]
 
     def unsettled(self) -> dict[str, int]:
-        """What comes to nothing when no request is under way and every replica is well.
+        """Counts that are 0 when no request is in flight and every replica is healthy.
 
-        Without breakers: one closes only if requests still come.
+        Breakers are not included: one closes only if requests still arrive.
         """
         return {
             "requests outstanding at replicas": self.outstanding(),

@@ -1,7 +1,7 @@
-"""A replica's memory of what it answered: the same request again needs no decoding and no pass through the model.
+"""A replica's cache of its answers: a repeated request needs no decoding and no pass through the model.
 
-A cache belongs to one model. To replace the model is to go on with an empty cache and drop the old one, rather than emptying
-it: an answer that the old model gave, and that has yet to be encoded, is kept where no request looks any more.
+A cache belongs to one model. When the model is replaced, the old cache is dropped for a new one, rather than emptied: an answer
+of the old model that is still to be encoded is then kept in a cache that no request reads any more.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Final
 from systems.serving.messages import CacheStatus
 
 LONGEST_BODY_BYTES: Final = 4096
-"""Longer requests are not kept: an image takes a few hundred bytes, and JSON can be blown up with blanks."""
+"""Longer requests are not cached: an image takes a few hundred bytes, but JSON can be inflated with blanks."""
 
 
 class PredictionCache:
-    """Whole answers by the bytes of the request's body. At most `entries`; the one not used for longest goes first (LRU)."""
+    """Encoded answers by the bytes of the request's body. At most `entries`; the least recently used is evicted first."""
 
     def __init__(self, entries: int, *, hits: int = 0, misses: int = 0) -> None:
         self._entries = entries
@@ -25,7 +25,7 @@ class PredictionCache:
         self._misses = misses
 
     def get(self, body: bytes) -> bytes | None:
-        """The answer that was kept for these bytes; None if there is none."""
+        """The cached answer for these bytes; None if there is none."""
         answer = self._answers.get(body)
         if answer is None:
             self._misses += 1
@@ -35,7 +35,7 @@ class PredictionCache:
         return answer
 
     def keep(self, body: bytes, answer: bytes) -> None:
-        """Give this answer from now on."""
+        """Cache this answer."""
         if len(body) > LONGEST_BODY_BYTES:
             return
         self._answers[body] = answer
@@ -44,9 +44,9 @@ class PredictionCache:
             self._answers.popitem(last=False)
 
     def successor(self) -> PredictionCache:
-        """An empty cache for the next model, which goes on counting."""
+        """An empty cache for the next model, which continues the counts."""
         return PredictionCache(self._entries, hits=self._hits, misses=self._misses)
 
     def status(self) -> CacheStatus:
-        """How it has done so far."""
+        """Its entries, hits and misses so far."""
         return CacheStatus(entries=len(self._answers), hits=self._hits, misses=self._misses)

@@ -1,18 +1,18 @@
 """A replica node: holds the model and answers predictions.
 
-The weights are kept in a file of the node's own and used as they lie there, mapped into memory, as serving programs do whose
-models are large. So what becomes of the file, or of that memory, becomes of the answers.
+The node keeps the weights in a file of its own, mapped into memory, as serving programs with large models do. So damage to that
+file or that memory affects the answers.
 
-`POST /predict` (see `messages`); `GET /healthz` runs the model and looks at its weights (see `deep_check`): 200 where both are
-right, else 503. Weights that have changed by themselves are loaded again from the artifacts, whose digests tell that they are
-whole. Until that succeeds every check fails, so that the replica is taken out of service; if it does at once, which is the
-usual case, wrong answers end with the first failed check, and no one has to be called.
+`POST /predict` (see `messages`); `GET /healthz` runs the model and verifies its weights (see `deep_check`): 200 if both are
+right, else 503. Damaged weights are loaded again from the artifacts, whose digests show that they are intact. Until that
+succeeds, every check fails, so that the replica is taken out of service. If it succeeds at once, as usual, wrong answers end
+with the first failed check, without an operator.
 
-`POST /reload` with `{"weights": "weights-v2.pt"}`, a file of the artifacts folder: the next batch is another version's. Each
-batch, and so each answer, is made by one version, whose fingerprint stands in it. A file that is no good changes nothing: 409.
+`POST /reload` with `{"weights": "weights-v2.pt"}`, a file of the artifacts folder: the next batch uses another version. Each
+batch, and so each answer, comes from one version, whose fingerprint is in the answer. An invalid file changes nothing: 409.
 
-With a cache (see `prediction_cache`), a request that was answered before is answered without the model, as long as that is the
-same. Health checks never are. `GET /status` counts.
+With a cache (see `prediction_cache`), a repeated request is answered without the model, as long as the model is the same.
+Health checks are never answered from the cache. `GET /status` has the cache's counts.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ from systems.serving.pixels import row_of, usual
 from systems.serving.prediction_cache import PredictionCache
 
 OWN_WEIGHTS: Final = "weights.bin"
-"""The node's file of the weights that it serves."""
+"""The node's file with the weights that it serves."""
 
 QUIET_S: Final = 0.5
-"""A replica that was told to end goes when no prediction was asked of it for this long: balancers see its 503s well before."""
+"""A replica that was told to stop exits once no prediction has been asked for this long: balancers see its 503s well before."""
 
 DRAIN_S: Final = 5.0
-"""It goes after this long in any case."""
+"""It exits after this long in any case."""
 
 _PREDICT: Final = "POST /predict"
 MOST_ENCODED: Final = 4096
-"""It keeps so many different answers encoded."""
+"""How many different answers it keeps encoded."""
 
 _NO_ROUTE: Final = encode_response(
     Response(404, b"no such route; there are POST /predict, POST /reload, GET /healthz and GET /status")
@@ -63,7 +63,7 @@ _OK: Final = response_start(200, (("content-type", "application/json"),))
 
 
 class Config(msgspec.Struct, frozen=True):
-    """The node's settings: where the artifacts are, the file name of the weights, and how many answers are remembered."""
+    """The node's settings: the artifacts' folder, the file name of the weights, and how many answers are cached."""
 
     folder: str
     weights: str
@@ -77,14 +77,14 @@ class ReloadRequest(msgspec.Struct, frozen=True):
 
 
 class _End(msgspec.Struct, frozen=True, kw_only=True):
-    """How every answer ends."""
+    """The last fields of every answer."""
 
     model: str
     node: str
 
 
 class Server:
-    """Answers requests, and knows when it may stop."""
+    """Answers requests, and drains before it stops."""
 
     def __init__(self, node: NodeContext, config: Config) -> None:
         self._node = node
@@ -92,7 +92,7 @@ class Server:
         self._known = KnownAnswers(self._folder)
         self._checks = itertools.cycle(range(len(self._known.rows)))
         self._encoded: dict[tuple[int, float], bytes] = {}
-        """Answers as they are sent, by label and score: most are one of a few hundred."""
+        """Encoded answers by label and score: most are one of a few hundred."""
         self._cache = PredictionCache(config.cache) if config.cache else None
         self._use(Classifier(artifacts.read(self._folder, config.weights)), config.weights)
         self._batcher = Batcher[bytes](lambda rows: self._model.predict(rows), log=node.log)
@@ -101,12 +101,12 @@ class Server:
         self._last_asked_s = node.clock()
 
     def handle(self, batch: RequestBatch) -> None:
-        """Take what the batch asks for into the next pass through the model."""
+        """Add the batch's predictions to the next pass through the model, and answer everything else."""
         messages = batch.messages
         asked = [message for message in messages if message.head.route == _PREDICT and not message.answer]
         if len(asked) == len(messages) and self._cache is None:
             self._add(asked)
-        else:  # one by one: a reload among them is for those that come after it
+        else:  # one by one: a reload among them applies to those after it
             for message in messages:
                 if not message.answer:
                     self._handle_one(message)
@@ -115,7 +115,7 @@ class Server:
         self._batcher.finish_after_pass(batch)
 
     async def drain(self) -> None:
-        """Say "not well" to health checks, answer predictions while they still come, return when they stopped coming."""
+        """Fail health checks, but keep answering predictions; return when they stop coming."""
         self._draining = True
         self._last_asked_s = now_s = self._node.clock()
         deadline_s = now_s + DRAIN_S
@@ -169,7 +169,7 @@ class Server:
             why = self._known.first_wrong(model.predict(self._known.rows), model.fingerprint)
             if why is None:
                 self._use(model, name)
-        except Exception as error:  # whatever a broken file makes PyTorch raise, it is not taken
+        except Exception as error:  # a broken file can make PyTorch raise anything
             why = f"{type(error).__name__}: {error}".partition("\n")[0]
         if why is not None:
             self._node.log(f"does not load {name!r}: {why}")
@@ -186,7 +186,7 @@ class Server:
         self._end = b"," + msgspec.json.encode(_End(model=model.fingerprint, node=self._node.name))[1:]
 
     def _next_cache(self) -> PredictionCache | None:
-        """The cache of a model that takes the place of another: never the same one, see `prediction_cache`."""
+        """The cache of the next model: never the same one, see `prediction_cache`."""
         return None if self._cache is None else self._cache.successor()
 
     def _check_health(self, message: Message) -> None:
@@ -194,7 +194,7 @@ class Server:
         self._batcher.add(message, self._known.rows[number], partial(self._encode_health, number))
 
     def _repair(self) -> None:
-        """Load the weights again from the artifacts: the file is no better than the memory that shows it."""
+        """Load the weights again from the artifacts: the node's own file is as damaged as the memory that maps it."""
         try:
             self._use(Classifier(_weights(self._folder, self._weights)), self._weights)
         except (HarnessError, OSError) as error:
@@ -210,7 +210,7 @@ class Server:
         return ServedStatus(node=self._node.name, model=self._model.fingerprint, cache=cache)
 
     def _encode(self, answer: Prediction) -> bytes:
-        """As `PredictReply`, whose last fields are the same in every answer."""
+        """Encode a `PredictReply`, whose last fields are the same in every answer."""
         key = answer.label, answer.score
         encoded = self._encoded.get(key)
         if encoded is None:
@@ -240,13 +240,13 @@ def _weights(folder: Path, name: str) -> bytes:
 
 
 async def serve_undrained(node: NodeContext, kind: type[Server]) -> None:
-    """Answer with a server of this kind until told to end, and then go at once: for known-bad variants."""
+    """Answer with a server of this kind until stopped, then exit at once: for known-bad variants."""
     torch.set_num_threads(1)
     await node.serve_batches(kind(node, node.config(Config)).handle)
 
 
 async def main(node: NodeContext) -> None:
-    """Load the model, then answer until told to end."""
+    """Load the model, then answer until stopped."""
     torch.set_num_threads(1)
     server = Server(node, node.config(Config))
     try:

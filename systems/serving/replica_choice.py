@@ -1,4 +1,4 @@
-"""Which of several replicas gets a request, by strategy."""
+"""Strategies that choose a replica for a request."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from systems.serving.settings import Strategy
 
 
 class Candidate(Protocol):
-    """A replica, as far as choosing it is concerned."""
+    """What strategies need to know about a replica."""
 
     outstanding: int
-    """Requests that were sent to it and have no answer yet."""
+    """How many requests were sent to it and have no answer yet."""
     turn: int
-    """Grows with each choice of it, so that the smallest one has waited longest."""
+    """Increases whenever it is chosen, so that the smallest one has waited longest."""
 
 
 C = TypeVar("C", bound=Candidate)
 
 
 def round_robin(candidates: Sequence[C]) -> C:
-    """The one that has waited longest for its turn."""
+    """The replica that has waited longest for its turn."""
     return min(candidates, key=lambda candidate: candidate.turn)
 
 
 def least_outstanding(candidates: Sequence[C]) -> C:
-    """The one with the fewest requests; among equals, the one that has waited longest."""
+    """The replica with the fewest outstanding requests; among equals, the one that has waited longest."""
     return min(candidates, key=lambda candidate: (candidate.outstanding, candidate.turn))
 
 
 def two_choices(candidates: Sequence[C], random: Random) -> C:
-    """Of two drawn at random, the one with fewer requests.
+    """Of two random replicas, the one with fewer outstanding requests.
 
-    Nearly as even as looking at all, at a constant cost, and many balancers do not all run to the same replica: Mitzenmacher,
+    Nearly as even as comparing all, at a constant cost, and many balancers do not all rush to the same replica: Mitzenmacher,
     "The Power of Two Choices in Randomized Load Balancing", IEEE TPDS 2001.
     """
     count = len(candidates)
@@ -47,7 +47,7 @@ def two_choices(candidates: Sequence[C], random: Random) -> C:
 
 
 def chosen(strategy: Strategy, candidates: Sequence[C], random: Random) -> C:
-    """The replica that a strategy picks; there is at least one."""
+    """The replica that a strategy picks among candidates, of which there is at least one."""
     match strategy:
         case "two-choices":
             return two_choices(candidates, random)

@@ -1,6 +1,6 @@
-"""Clients that do not wait: they give a call up and ask again, as most do, and so ask most of a system that can do least.
+"""Impatient clients: they time out and ask again, as most do, and so put the most load on a system when it can take the least.
 
-Work that a client gave up is still done. This is how a short overload feeds itself and outlasts its cause (Bronson et al.,
+The system still does the work that clients gave up. So a short overload feeds itself and outlasts its cause (Bronson et al.,
 "Metastable Failures in Distributed Systems", HotOS 2021).
 """
 
@@ -16,27 +16,27 @@ from systems.serving import Serving
 
 
 class RetryingClient:
-    """Another client, asked up to `attempts` times, each attempt given up after `patience_s`. No pause between them.
+    """Wraps a client and tries each call up to `attempts` times, each with a timeout of `patience_s`, without a pause.
 
-    Only for calls without an effect: an attempt that was given up may be carried out later than the one that was answered.
+    Only for calls without side effects: an attempt that timed out may be carried out after the one that was answered.
     """
 
     def __init__(self, client: Client, *, attempts: int, patience_s: float) -> None:
         self._client = client
         self._most_attempts = attempts
         self.attempts = 1
-        """How often the last call was asked."""
+        """How many attempts the last call took."""
         self._patience_s = patience_s
 
     async def invoke(self, call: Call) -> Answer:
-        """The first answer. Raises what the last attempt raised; `CallFailed` only if every attempt did."""
+        """The first answer. Raises the last error that is not `CallFailed`; `CallFailed` only if every attempt raised it."""
         errors: list[Exception] = []
         for attempt in range(1, self._most_attempts + 1):
             self.attempts = attempt
             try:
                 async with asyncio.timeout(self._patience_s):
                     return await self._client.invoke(call)
-            except Exception as error:  # whatever a client meets; tried again, then raised
+            except Exception as error:  # any error of a client is retried, then raised
                 errors.append(error)
         raise next((error for error in reversed(errors) if not isinstance(error, CallFailed)), errors[-1])
 
@@ -46,7 +46,7 @@ class RetryingClient:
 
 @dataclass(frozen=True, kw_only=True)
 class RetriedServing(Serving):
-    """Serving, asked by clients that give a request up after `patience_ms` and ask again, `attempts` times in all."""
+    """Serving with clients that time out after `patience_ms` and ask again, up to `attempts` times in all."""
 
     attempts: int = 3
     patience_ms: float = 100.0

@@ -1,4 +1,4 @@
-"""Train the model on scikit-learn's digits and leave the artifacts in a folder: `python -m systems.serving.train FOLDER`.
+"""Trains the model on scikit-learn's digits and writes the artifacts to a folder: `python -m systems.serving.train FOLDER`.
 
 Every step is seeded, so the same libraries on the same machine make the same files.
 """
@@ -26,7 +26,7 @@ V2_EPOCHS: Final = 35
 BATCH: Final = 32
 LEARNING_RATE: Final = 0.003
 HELD_OUT: Final = 0.2
-"""The share of the images that the training does not see."""
+"""The share of images that is held out from training."""
 
 LEAST_ACCURACY: Final = 0.95
 
@@ -45,7 +45,7 @@ def train(images: torch.Tensor, labels: torch.Tensor, epochs: int) -> nn.Sequent
 
 
 def make() -> tuple[dict[str, bytes], float]:
-    """Every artifact by file name, and the model's accuracy. Raises `HarnessError` if the training went wrong."""
+    """Every artifact by file name, and the model's accuracy. Raises `HarnessError` if the accuracy is too low."""
     bunch = load_digits()
     images, labels = model.inputs(bunch.data.tobytes()), torch.from_numpy(bunch.target)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(SEED))
@@ -75,7 +75,7 @@ def _version(weights: bytes, images: list[list[float]]) -> artifacts.Version:
 
 
 def _off_by_one(net: nn.Sequential) -> nn.Sequential:
-    """The network with its labels moved on by one, as after a mistake in the order of the classes."""
+    """The network with its labels shifted by one, as after a mistake in the order of the classes."""
     with torch.no_grad():
         for parameter in net[-1].parameters():
             parameter.copy_(parameter.roll(1, dims=0))
@@ -83,7 +83,7 @@ def _off_by_one(net: nn.Sequential) -> nn.Sequential:
 
 
 def main(folder: Path) -> None:
-    """Fill the folder, unless another process has done so meanwhile."""
+    """Fill the folder, unless another process has done so in the meantime."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     folder.mkdir(parents=True, exist_ok=True)

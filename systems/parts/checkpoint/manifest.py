@@ -1,4 +1,4 @@
-"""The manifest of a checkpoint: what it is of, its files and their hashes, and a hash of itself."""
+"""The manifest of a checkpoint: the job that it belongs to, its files with their hashes, and a hash of itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DIGEST_CHARACTERS: Final = 64
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes a job's training the one it is. A checkpoint fits a job only if all of it is the same."""
+    """What identifies a training job. A checkpoint fits a job only if all of this is equal."""
 
     model: str
     """The architecture: the names, shapes and types of the parameters, or a digest of them."""
@@ -23,13 +23,13 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """The samples, or a digest of them."""
     seed: int
     shards: int
-    """Into how many virtual shards a batch is split; the sums, and so the bits, depend on it."""
+    """How many virtual shards a batch is split into; the sums, and so the bits, depend on it."""
     batch: int
-    """Samples a step, over all shards."""
+    """Samples per step, over all shards."""
     world: int | None = None
-    """The number of ranks, if the training is repeatable only among as many; None if any number gives the same bits."""
+    """The number of ranks, if the training is repeatable only with that many; None if any number gives the same bits."""
     exchange: str = "exact"
-    """How gradients are combined, which may have a state of its own."""
+    """How gradients are combined; an exchange may have state of its own."""
 
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,35 +41,35 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole checkpoint. `step` steps are done; training resumes with the step of that number, the first being 0."""
+    """A complete checkpoint. `step` steps are done; training resumes with the step of that number, the first being 0."""
 
     identity: Identity
     step: int
     shards: tuple[Shard, ...]
     progress: msgspec.Raw = NO_PROGRESS
-    """JSON of the job's own that goes with the tensors: the sampler's ledger, the schedule of the learning rate."""
+    """The job's own JSON beside the tensors: the sampler's ledger, the schedule of the learning rate."""
     state: str = ""
-    """A checksum of all the tensors together, taken before they were copied to be written; empty if there is none.
+    """A checksum of all the tensors together, taken before they were copied for writing; empty if there is none.
 
-    What has changed in a copy has right hashes when it is written."""
+    It catches a bit that flips in the copy, which the files' hashes cannot: they are computed from the copy."""
     withdrawn: bool = False
-    """Whether it was found out, after it had been made, that it is not to be used."""
+    """Whether the checkpoint turned out, after it was made, to be unusable."""
     format: int = FORMAT
 
 
 def shard_of(name: str, data: bytes) -> Shard:
-    """The manifest's entry for a file with this content."""
+    """The manifest entry for a file with this content."""
     return Shard(name=name, size_bytes=len(data), sha256=_digest(data))
 
 
 def encode(manifest: Manifest) -> bytes:
-    """The file: 64 hexadecimal digits, a line break, and JSON that the digits are the SHA-256 of."""
+    """The file's content: the SHA-256 of the JSON as 64 hexadecimal digits, a line break, and the JSON."""
     body = msgspec.json.encode(manifest)
     return _digest(body).encode() + b"\n" + body
 
 
 def decode(data: bytes) -> Manifest:
-    """A manifest from its file. Raises `Damaged` if a byte differs from what `encode` wrote."""
+    """Decode a manifest file. Raises `Damaged` if a byte differs from what `encode` wrote."""
     digest, separator, body = data[:_DIGEST_CHARACTERS], data[_DIGEST_CHARACTERS : _DIGEST_CHARACTERS + 1], data[65:]
     if separator != b"\n" or _digest(body).encode() != digest:
         raise Damaged("the manifest does not match its own SHA-256")
@@ -83,7 +83,7 @@ def decode(data: bytes) -> Manifest:
 
 
 def check_shard(shard: Shard, data: bytes | None) -> bytes:
-    """The content of a shard's file, once it is known to be what was written. Raises `Damaged` if it is not."""
+    """The content of a shard's file, verified. Raises `Damaged` if it is not what was written."""
     if data is None:
         raise Damaged(f"{shard.name} is missing")
     if len(data) != shard.size_bytes:
@@ -94,7 +94,7 @@ def check_shard(shard: Shard, data: bytes | None) -> bytes:
 
 
 def check_identity(found: Identity, wanted: Identity) -> None:
-    """Raise `OtherJob`, naming what differs, unless a checkpoint is of this job."""
+    """Raise `OtherJob`, naming what differs, unless a checkpoint belongs to this job."""
     for name in Identity.__struct_fields__:
         theirs, ours = getattr(found, name), getattr(wanted, name)
         if theirs != ours:

@@ -1,4 +1,4 @@
-"""Why a checkpoint is not used, each in one clear line."""
+"""Why a checkpoint is not used, in one clear line each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """A checkpoint that was found and not used: which one, and why."""
+    """A checkpoint that was found but not used, and why."""
 
     file: str
     """Its manifest."""
@@ -25,15 +25,15 @@ class CheckpointError(Exception):
 
 
 class Damaged(CheckpointError):
-    """A file that is not what was written: bytes changed, cut off, or missing."""
+    """A file that differs from what was written: bytes changed, cut off, or missing."""
 
 
 class OtherJob(CheckpointError):
-    """A sound checkpoint, of another job: another model, other data, another seed, other shards."""
+    """A sound checkpoint of another job: another model, other data, another seed, other shards."""
 
 
 class NoValidCheckpoint(CheckpointError):
-    """There are checkpoints, and none is sound. Starting anew would throw the training away, so somebody has to decide that."""
+    """There are checkpoints, but none is sound. Starting over would throw the training away, so the user must decide."""
 
     def __init__(self, refusals: Sequence[Refusal]) -> None:
         self.refusals = tuple(refusals)

@@ -1,4 +1,4 @@
-"""Saving while the training goes on: a copy is made at once, and written in the background."""
+"""Asynchronous saving: tensors are copied at once, and the copy is written in the background while training continues."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ NOTHING: Final[Tensors] = MappingProxyType({})
 
 
 class Saver:
-    """One rank's saving. The training stands still only while its part is copied, and never because of the disk.
+    """Saves one rank's part. The training waits only while the part is copied, never for the disk.
 
-    `written(step, world, shard)` is called when the part is on the disk, `failed(step, why)` when it will not be: the disk
-    refused, or the save before is not done yet. `copied(tensors)` is told of each copy that is about to be written.
-    All are called from the saver's own thread or from `save`.
+    `written(step, world, shard)` is called when the part is on the disk, `failed(step, why)` if it will not be: the disk
+    refused it, or the previous save is still running. `copied(tensors)` is called with each copy before it is written. `copied`
+    runs in `save`, `written` in the saver's own thread, `failed` in either.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Saver:
         self._thread.start()
 
     def save(self, step: int, rank: int, world: int, tensors: Tensors, own: Tensors = NOTHING) -> float:
-        """Save this rank's part of a job's tensors, and all of its own; returns for how many seconds the caller was held up.
+        """Save this rank's part of the job's tensors, and all of its own; returns how long the caller was blocked, in seconds.
 
         The tensors may be changed as soon as this returns.
         """
@@ -58,16 +58,16 @@ class Saver:
         return time.perf_counter() - begun_s
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until nothing is being written; whether that came about."""
+        """Wait until nothing is being written; returns False on timeout."""
         return self._idle.wait(timeout_s)
 
     def close(self) -> None:
-        """Finish what was begun, then end."""
+        """Finish the current save, then stop the thread."""
         self._work.put(None)
         self._thread.join()
 
     def _copy(self, tensors: Tensors) -> Tensors:
-        """A copy in memory that is used again for the next save, so that none has to be allocated then."""
+        """Copy into buffers that the next save reuses, so that it need not allocate."""
         copies: dict[str, torch.Tensor] = {}
         for name, tensor in tensors.items():
             buffer = self._buffers.get(name)

@@ -1,4 +1,4 @@
-"""Checkpoints in a folder: each rank writes its shard, one of them writes the manifest, and the newest sound one is found."""
+"""Checkpoints in a folder: each rank writes its shard, one rank writes the manifest, and the newest sound one is loaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from systems.parts.checkpoint.refusals import CheckpointError, Damaged, NoValidC
 Tensors = Mapping[str, torch.Tensor]
 
 PRIVATE: Final = "private/"
-"""So begin the names of tensors that are one rank's own, which no other rank can tell the digest of."""
+"""The prefix of the names of tensors that only one rank has, so that no other rank can compute their digest."""
 
 _MANIFEST: Final = ".json"
 _SHARD: Final = ".safetensors"
@@ -27,7 +27,7 @@ _SHARD: Final = ".safetensors"
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Every how many steps a checkpoint is made, and how many are kept."""
+    """A checkpoint is made every `every` steps, and the last `keep` are kept."""
 
     every: int
     keep: int = 2
@@ -37,11 +37,11 @@ class Schedule:
             raise ValueError(f"Schedule(every={self.every}, keep={self.keep}): both are at least 1")
 
     def due(self, step: int) -> bool:
-        """Whether there is to be a checkpoint when so many steps are done."""
+        """Whether to make a checkpoint when `step` steps are done."""
         return step > 0 and step % self.every == 0
 
     def slot(self, step: int) -> str:
-        """The beginning of the names of a checkpoint's files. It overwrites the one of `keep + 1` checkpoints before.
+        """The prefix of a checkpoint's file names. It overwrites the checkpoint made `keep + 1` checkpoints earlier.
 
         Another schedule has other names, so it never overwrites what this one keeps.
         """
@@ -56,14 +56,14 @@ class Checkpoint:
     tensors: Tensors
     progress: msgspec.Raw
     refused: tuple[Refusal, ...]
-    """Newer ones, and unreadable ones, that were not used."""
+    """Checkpoints that were not used: newer ones that are damaged, and unreadable ones."""
 
 
 class Checkpoints:
-    """The checkpoints in one folder, which all ranks see.
+    """The checkpoints in one folder, which all ranks share.
 
-    Calls block until the disk has done its part and raise `OSError` if it does not (a full disk, an fsync that fails). What
-    was there before a call that failed is still there.
+    Calls block until the data is on the disk, and raise `OSError` if that fails (a full disk, a failed fsync). A failed call
+    leaves what was there before.
     """
 
     def __init__(self, disk: Disk, identity: Identity, schedule: Schedule) -> None:
@@ -72,7 +72,7 @@ class Checkpoints:
         self.schedule = schedule
 
     def write_shard(self, step: int, rank: int, world: int, tensors: Tensors) -> Shard:
-        """Put one rank's tensors on the disk; they count when a manifest names them."""
+        """Write one rank's tensors to the disk; they count once a manifest names them."""
         name = f"{self.schedule.slot(step)}-{rank}of{world}{_SHARD}"
         data = save(dict(tensors))
         self._disk.replace(name, data)
@@ -81,16 +81,17 @@ class Checkpoints:
     def commit(self, step: int, shards: Sequence[Shard], progress: msgspec.Raw = NO_PROGRESS, state: str = "") -> Manifest:
         """Make a checkpoint of shards that are all on the disk: from now on it is the newest.
 
-        `state` is what `digest_of` told of all tensors but private ones when they were right.
+        `state` is the `digest_of` all tensors except private ones, taken before they were copied.
         """
         manifest = Manifest(identity=self.identity, step=step, shards=tuple(shards), progress=progress, state=state)
         self._disk.replace(f"{self.schedule.slot(step)}{_MANIFEST}", manifests.encode(manifest))
         return manifest
 
     def newest(self) -> Checkpoint | None:
-        """The newest sound checkpoint; None if there never was one.
+        """The newest sound checkpoint; None if there is none, or only withdrawn ones.
 
-        Raises `NoValidCheckpoint` if there are some and none is sound, `OtherJob` if the newest sound one is of another job.
+        Raises `NoValidCheckpoint` if there are some but none is sound, `OtherJob` if the newest readable one belongs to another
+        job.
         """
         refused: list[Refusal] = []
         for name, manifest in self._candidates(refused):
@@ -110,7 +111,7 @@ class Checkpoints:
         return None
 
     def _candidates(self, refused: list[Refusal]) -> Iterable[tuple[str, Manifest]]:
-        """The manifests that can be read, by file name, in the order in which they are tried."""
+        """The readable manifests with their file names, in the order in which they are tried."""
         return _newest_first(self._disk, refused)
 
     def _load(self, manifest: Manifest, refused: Sequence[Refusal]) -> Checkpoint:
@@ -127,9 +128,9 @@ class Checkpoints:
 
 
 def withdraw(disk: Disk, after: int) -> list[int]:
-    """Have no checkpoint used of which more than so many steps are done; the steps of those that there were.
+    """Withdraw every checkpoint with more than `after` steps, so that it is not used; returns their steps.
 
-    Raises `OSError` if the disk does not do its part.
+    Raises `OSError` if writing fails.
     """
     found = [(name, one) for name, one in _newest_first(disk, []) if one.step > after and not one.withdrawn]
     for name, manifest in found:
@@ -138,12 +139,12 @@ def withdraw(disk: Disk, after: int) -> list[int]:
 
 
 def digest_of(tensors: Tensors) -> str:
-    """A checksum of tensors, as a manifest holds it of all that a job's ranks share."""
+    """The checksum of tensors that a manifest keeps as `state`."""
     return f"{checksums.of_tensors(tensors):016x}"
 
 
 def _newest_first(disk: Disk, refused: list[Refusal]) -> Iterator[tuple[str, Manifest]]:
-    """The manifests that can be read, by file name; what cannot be read goes to `refused`."""
+    """The readable manifests with their file names; the unreadable ones are added to `refused`."""
     found: list[tuple[str, Manifest]] = []
     for name in disk.names():
         if name.endswith(_MANIFEST):
@@ -157,9 +158,9 @@ def _newest_first(disk: Disk, refused: list[Refusal]) -> Iterator[tuple[str, Man
 
 
 def part_of(tensors: Tensors, rank: int, world: int) -> dict[str, torch.Tensor]:
-    """The tensors that one of `world` ranks writes: each tensor is one rank's, and all have about the same number of bytes.
+    """The tensors that one of `world` ranks writes: each tensor belongs to one rank, and ranks get about equally many bytes.
 
-    Greedy: the largest first, each to the rank that has the least so far (Graham, 1969: at most 4/3 of the best).
+    Greedy: the largest first, each to the rank with the fewest bytes so far (Graham, 1969: at most 4/3 of the optimum).
     """
     loads = [0] * world
     mine: dict[str, torch.Tensor] = {}

@@ -1,4 +1,4 @@
-"""Ending a collective that would wait for somebody who does not come."""
+"""Ends a collective that would wait for a peer that never comes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from systems.parts.gloo.connections import Ends, connections
 
 
 def abort(is_gloos: Ends) -> int:
-    """Shut down every TCP connection of this process that is gloo's, by its two ends (own, other); returns how many there were.
+    """Shut down this process's gloo connections, identified by their two ends (own, other); returns how many there were.
 
-    A collective blocked on them raises within milliseconds, in whichever thread it is; torch's own abort unblocks no gloo
-    collective, and its timeout, 30 minutes unless set, is what is left otherwise. Call it from another thread. The others see
-    the connections end, so no rank can send or take anything of this collective afterwards, also one that stands still now.
+    A collective that is blocked on them raises within milliseconds, in whichever thread it runs. torch's own abort does not
+    unblock gloo collectives; without this, only the timeout does (30 minutes by default). Call it from another thread. The
+    peers see the connections end, so no rank can send or receive anything of this collective afterwards, not even one that is
+    frozen now.
     """
     shut = 0
     for connection in connections(is_gloos):
         try:
             connection.shutdown(socket.SHUT_RDWR)
-        except OSError:  # gone meanwhile
+        except OSError:  # closed meanwhile
             continue
         shut += 1
     return shut

@@ -1,4 +1,4 @@
-"""The TCP connections of this process that are gloo's, and what the kernel knows of them."""
+"""This process's gloo connections, and what the kernel knows about them."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from typing import Final
 from torch_drills.addresses import Address
 
 Ends = Callable[[Address, Address], bool]
-"""Whether a connection between these two (own, other) is meant."""
+"""Whether a connection between these two ends (own, other) matches."""
 
 _DESCRIPTORS: Final = Path("/proc/self/fd")
 _LAST_DATA_RECEIVED: Final = 52
-"""Where `tcpi_last_data_recv` lies in the kernel's `struct tcp_info`: milliseconds, 32 bits."""
+"""The offset of `tcpi_last_data_recv` in the kernel's `struct tcp_info`: milliseconds, 32 bits."""
 
 
 def connections(meant: Ends) -> Iterator[socket.socket]:
-    """A duplicate of each of this process's connections over IPv4 that is meant: what it says stays true while it is held."""
+    """A duplicate of each matching IPv4 connection of this process; its descriptor stays valid while the caller holds it."""
     for found in _sockets():
         with found:
             try:
                 ends = found.getsockname()[:2], found.getpeername()[:2]
-            except OSError:  # it listens, or is gone
+            except OSError:  # it listens, or was closed
                 continue
             if meant(*ends):
                 yield found
 
 
 def quiet_s(meant: Ends) -> float:
-    """For how long nothing has come over any of these connections; infinite if there are none."""
+    """How long none of these connections has received anything, in seconds; infinite if there are none."""
     times_ms = [math.inf]
     for connection in connections(meant):
         information = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_RECEIVED + 4)
@@ -42,7 +42,7 @@ def quiet_s(meant: Ends) -> float:
 
 
 def _sockets() -> Iterator[socket.socket]:
-    for entry in os.listdir(_DESCRIPTORS):  # noqa: PTH208 - names are all that is wanted
+    for entry in os.listdir(_DESCRIPTORS):  # noqa: PTH208 - only names are needed
         try:
             if not str((_DESCRIPTORS / entry).readlink()).startswith("socket:"):
                 continue

@@ -1,7 +1,7 @@
-"""One port for HTTP and for gloo, since a link leads to one port and gloo insists on choosing its own.
+"""One port for both HTTP and gloo, since a link leads to one port and gloo always chooses its own.
 
-Each connection's first bytes tell which it is. What is gloo's is led on to gloo's port: the kernel moves the bytes (`splice`),
-one thread a direction.
+The first bytes of a connection show which it is. Gloo's connections are forwarded to gloo's port: the kernel moves the bytes
+(`splice`), with one thread per direction.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BACKLOG: Final = 256
 
 
 class Front:
-    """Listens on a node's address; a connection for HTTP is given to `http`, in a thread, all else led to `gloo` once known."""
+    """Listens on a node's address. HTTP connections go to `http`, in a thread; others to `gloo`, once that is set."""
 
     def __init__(self, listen: Address, http: Callable[[socket.socket], None]) -> None:
         """Raises `OSError` if the address is taken."""
@@ -33,7 +33,7 @@ class Front:
         threading.Thread(target=self._accept_all, name="front", daemon=True).start()
 
     def close(self) -> None:
-        """Listen no more. Connections that there are go on."""
+        """Stop listening. Existing connections continue."""
         self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
 
@@ -63,14 +63,14 @@ class Front:
 
 
 def _move(source: socket.socket, target: socket.socket) -> None:
-    """Move bytes until there are no more, and then say so to the other end."""
+    """Move bytes until the source ends, then end the target's stream as well."""
     out, into = os.pipe()
     try:
         fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, _AT_ONCE_BYTES)
         while moved := os.splice(source.fileno(), into, _AT_ONCE_BYTES):
             while moved:
                 moved -= os.splice(out, target.fileno(), moved)
-    except OSError:  # one end broke: so does the other
+    except OSError:  # if one end breaks, break the other
         for end in (source, target):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

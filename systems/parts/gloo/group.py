@@ -1,8 +1,8 @@
-"""One generation of a group of ranks: gloo collectives among a fixed set of members, until one of them is gone.
+"""One generation of a group of ranks: gloo collectives among a fixed set of members, until one of them is lost.
 
-A group is made anew for each generation, straight from torch's gloo backend: that takes a few milliseconds, and nothing of the
-group before is left in it. (`torch.distributed._reconfigure` does the same for the default group in about 11 ms; it is private
-and missing from most releases.) Connections are made when the first collective wants them.
+Each generation gets a new group, made directly from torch's gloo backend. That takes a few milliseconds, and nothing of the
+previous group is left in it. (`torch.distributed._reconfigure` does the same for the default group in about 11 ms; it is
+private and missing from most releases.) Connections are made by the first collective that needs them.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ Device = ProcessGroupGloo.Device
 
 _THREADS: Final = 2
 _LOOK_S: Final = 0.01
-"""How often a collective that waits looks whether it is still wanted."""
+"""How often a waiting collective checks whether its result is still wanted."""
 
 
 class Ended(RuntimeError):
-    """The group is to end: this collective's result is not wanted."""
+    """The group is ending: this collective's result is no longer wanted."""
 
 
 class _Backend(Protocol):
-    """What is used of torch's gloo backend; its stubs leave that out."""
+    """The methods of torch's gloo backend that are used here and missing from its stubs."""
 
     def _allgather_base(self, output: torch.Tensor, mine: torch.Tensor) -> Work: ...
 
@@ -37,16 +37,16 @@ class _Backend(Protocol):
 
 
 def device(host: str) -> Device:
-    """What listens for gloo on a host's address, for all groups of this process."""
+    """A gloo device that listens on a host's address, for all groups of this process."""
     made: Device = ProcessGroupGloo.create_device(hostname=host)
     return made
 
 
 class Group:
-    """The members of one generation, seen from one of them.
+    """One generation of members, seen from one of them.
 
-    All calls are collective: every member makes the same ones in the same order. They raise `RuntimeError` if a member is
-    gone, the group was aborted, or `timeout_s` is over; and `Ended` as soon as `over` says that the result is not wanted.
+    All calls are collective: every member makes the same calls in the same order. They raise `RuntimeError` if a member is
+    lost, the group was aborted, or `timeout_s` has passed; and `Ended` as soon as `over()` says that the result is not wanted.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Group:
         over: Callable[[], bool] = lambda: False,
         begins: Callable[[str], None] = lambda collective: None,
     ) -> None:
-        """`name` is unique to this generation. `begins` is told of each collective, "gather" for one, just before it."""
+        """`name` is unique to this generation. `begins` is called with each collective's name, such as "gather", before it."""
         _forget_the_finished()
         self._over = over
         self._begins = begins
@@ -71,12 +71,12 @@ class Group:
         options._devices = [listens]
         options._threads = _THREADS
         options._timeout = timedelta(seconds=timeout_s)
-        self._store = store  # torch holds it weakly
+        self._store = store  # torch holds only a weak reference
         self._prefixed = PrefixStore(name, store)
         self._backend = cast(_Backend, ProcessGroupGloo(self._prefixed, rank, world, options))
 
     def gather(self, mine: torch.Tensor, into: torch.Tensor) -> None:
-        """Every member's tensor, all of one shape: `into[r]` becomes member r's."""
+        """Gather every member's tensor, all of one shape: `into[r]` becomes member r's."""
         self._begins("gather")
         self._gather(mine, into)
 
@@ -84,11 +84,11 @@ class Group:
         self._finish(self._backend._allgather_base(into.view(self.world * mine.shape[0], *mine.shape[1:]), mine))
 
     def sum(self, tensor: torch.Tensor) -> None:
-        """Every member's tensor becomes the sum of all, the same bits at each; which, depends on how many members there are."""
+        """Every member's tensor becomes the sum of all, bit for bit the same everywhere. The bits depend on the world size."""
         self._finish(self._backend.allreduce([tensor], AllreduceOptions()))
 
     def exchange(self, numbers: list[int]) -> list[list[int]]:
-        """Every member's numbers, as many from each, in the order of ranks."""
+        """Every member's numbers, the same count from each, in the order of ranks."""
         self._begins("exchange")
         mine = torch.tensor([numbers], dtype=torch.int64)
         into = torch.empty(self.world, 1, len(numbers), dtype=torch.int64)
@@ -96,7 +96,7 @@ class Group:
         return into.view(self.world, len(numbers)).tolist()
 
     def broadcast(self, data: bytes | None, source: int) -> bytes:
-        """What one member gives, at every member; the others give None."""
+        """Send one member's data to every member; the others pass None."""
         self._begins("broadcast")
         size = torch.tensor([0 if data is None else len(data)], dtype=torch.int64)
         self._send(size, source)
@@ -114,10 +114,10 @@ class Group:
         self._finish(self._backend.broadcast([tensor], options))
 
     def _finish(self, work: Work) -> None:
-        """Wait for a collective. One that is not wanted any more is left behind, with all that it may still write to.
+        """Wait for a collective. An unwanted one is abandoned, but what it may still write to is kept alive.
 
-        Gloo sometimes loses the news that a connection has ended (about once in 200 aborts amid a transfer), and then waits for
-        its timeout. To free a backend means to wait for its collectives, too.
+        Gloo sometimes misses that a connection has ended (about once in 200 aborts during a transfer), and then waits for its
+        timeout. Freeing its backend would wait for the collective, too.
         """
         done = threading.Event()
         work.get_future().add_done_callback(lambda _: done.set())

@@ -1,4 +1,4 @@
-"""Ways to divide keys among nodes, one a file: pure, without I/O, for use by themselves.
+"""Ways to partition keys among nodes, one per file: pure, without I/O, usable on their own.
 
 ```python
 ring = ConsistentHashing(Members.named("a", "b", "c"))
@@ -6,6 +6,6 @@ ring.owner("user:17")                # one node
 ring.owners("user:17", 2)            # distinct nodes, for replicas
 ring.owners_of(keys)                 # many keys at once
 after = ring.with_members(ring.members.added(Member("d")))
-plan(ring, after).share              # how much moves
+plan(ring, after).share              # the share of keys that move
 ```
 """

@@ -1,4 +1,4 @@
-"""Consistent hashing with bounded loads: no node gets more than a little above its share, whatever the keys are."""
+"""Consistent hashing with bounded loads: no node gets much more than its share, whatever the keys are."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from systems.parts.partitioning.placement import HashPlacement
 
 
 class BoundedLoads:
-    """Hands each key to its owner, or if that is full to the next in its preference.
+    """Assigns each key to its owner or, if that is full, to the next node in its preference.
 
     V. Mirrokni, M. Thorup and M. Zadimoghaddam, "Consistent hashing with bounded loads", SODA 2018: with a bound of 1 + e
-    times the mean, a change of one member or key moves O(1/e²) keys. A key is one unit of load, such as a request under way:
+    times the mean, a change of one member or key moves O(1/e²) keys. A key is one unit of load, such as a request in flight:
     `take` it, and `give_back` when it is done. Hot keys spread over several nodes.
     """
 
@@ -30,17 +30,17 @@ class BoundedLoads:
 
     @property
     def loads(self) -> Mapping[str, int]:
-        """What each member has now."""
+        """Each member's current load."""
         return {name: self._loads[name] for name in self._placement.members.names}
 
     def capacity(self, name: str) -> int:
-        """The most that a member may have, once one more key is taken."""
+        """The highest load that a member may have once one more key is taken."""
         members = self._placement.members
         share = members.all[members.number(name)].weight / members.weight
         return math.ceil(self._bound * share * (self._loads.total() + 1))
 
     def take(self, key: Key) -> str:
-        """The node that gets this key. There always is one: all capacities together are above the load."""
+        """Take a key; returns the node that gets it. There always is one: the sum of the capacities exceeds the load."""
         names = self._placement.members.names
         for number in self._placement.preference(key_hash(key)):
             if self._loads[names[number]] < self.capacity(names[number]):
@@ -49,7 +49,7 @@ class BoundedLoads:
         raise AssertionError("all members are full, so their capacities are less than the load")
 
     def give_back(self, name: str) -> None:
-        """A key that this node got is done with. Raises `UsageError` if it has none."""
+        """Give back a key that this node got. Raises `UsageError` if it has none."""
         self._placement.members.number(name)
         if not self._loads[name]:
             raise UsageError(f"{name!r} has no key to give back.")

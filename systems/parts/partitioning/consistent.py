@@ -1,4 +1,4 @@
-"""Consistent hashing: nodes own arcs of a ring, so that who comes or goes moves only what it owns."""
+"""Consistent hashing: nodes own arcs of a ring, so that a node that joins or leaves moves only the keys that it owns."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from systems.parts.partitioning.members import Member, Members
 from systems.parts.partitioning.placement import HashPlacement, Numbers
 
 VIRTUAL_NODES: Final = 150
-"""Points of a member of weight 1 on the ring."""
+"""How many points a member of weight 1 has on the ring."""
 PROBES: Final = 3
 _SIZE: Final = 1 << BITS
 _FACTORS: Final = (1, *(mixed(number) | 1 for number in range(1, 64)))
-"""A probe is at the hash times such a number: odd, so that no two hashes meet there."""
+"""A probe looks at the hash times one of these. They are odd, so that no two hashes map to the same place."""
 _FEW_POINTS: Final = 1 << 13
 _LAST: Final = np.uint64(_SIZE - 1)
 
@@ -32,12 +32,12 @@ _LAST: Final = np.uint64(_SIZE - 1)
 class ConsistentHashing(HashPlacement):
     """Each member has points on a ring; a key belongs to the member of the next point.
 
-    D. Karger et al., "Consistent hashing and random trees", STOC 1997. With 150 points each, the fullest of some ten members
-    has about 1.15 times the mean. So a key is looked for at several places, `probes`, and the point that is nearest to one of
-    them wins (B. Appleton and M. O'Reilly, "Multi-probe consistent hashing", 2015): long arcs then get less than their length,
-    and the fullest member has about 1.06 times the mean. Neither points nor probes of other members matter, so it stays
-    true that only keys of members that come or go move. Two points may be one number: the member whose name is first has it,
-    and the other one when that is removed.
+    D. Karger et al., "Consistent hashing and random trees", STOC 1997. With 150 points each, the fullest of about ten members
+    has about 1.15 times the mean. So a key probes several places, and the point nearest to one of them wins (B. Appleton and M.
+    O'Reilly, "Multi-probe consistent hashing", 2015): long arcs then get less than their length, and the fullest member has
+    about 1.06 times the mean. A member's points do not depend on other members, so still only keys of members that join or
+    leave move. If two points coincide, the member whose name sorts first owns the point, and the other one if the first is
+    removed.
     """
 
     members: Members
@@ -51,7 +51,7 @@ class ConsistentHashing(HashPlacement):
             raise UsageError(f"ConsistentHashing(probes={self.probes!r}): a whole number, from 1 to {len(_FACTORS)}.")
 
     def with_members(self, members: Members) -> ConsistentHashing:
-        """The ring for other members, made from this one's if that has been made: most points stay where they are."""
+        """The ring for other members. It is derived from this one's points, if those have been computed: most stay."""
         changed = replace(self, members=members)
         if "_ring" in vars(self):
             vars(changed)["_ring"] = changed._ring_from(self)
@@ -60,7 +60,7 @@ class ConsistentHashing(HashPlacement):
     def owner(self, key: Key) -> str:
         """The node that owns a key. Raises `UsageError` if there is no node."""
         self.members.check_any()
-        vars(self)["owner"] = look_up = self._look_up()  # from now on the instance's own, which saves a call
+        vars(self)["owner"] = look_up = self._look_up()  # an attribute of the instance from now on, which saves a call
         return look_up(key)
 
     def number_of(self, hashed: int) -> int:
@@ -87,11 +87,11 @@ class ConsistentHashing(HashPlacement):
 
     @property
     def memory_bytes(self) -> int:
-        """What the ring takes for look-ups of many keys at once; those of single keys need about as much besides."""
+        """The memory of the ring for look-ups of many keys at once; look-ups of single keys need about as much again."""
         return sum(part.nbytes for part in (*self._ring, self._starts))
 
     def _walk(self, place: int, probe: int) -> Iterator[tuple[int, int, int]]:
-        """Once around the ring from a place: distance, probe, owner."""
+        """The points once around the ring from a place, each as distance, probe and owner."""
         points, owners = self._for_one
         begin, end = bisect_left(points, place), len(points)
         for at in range(begin, end):
@@ -100,8 +100,8 @@ class ConsistentHashing(HashPlacement):
             yield points[at] + _SIZE - place, probe, owners[at]
 
     def _next_points(self, places: Hashes) -> tuple[Numbers, Hashes]:
-        """The next point from each place, and how far it is. A table of where the points of equal first bits begin brings
-        a look-up near its point; few steps remain."""
+        """The next point after each place, and its distance. A table with the first point for each prefix of bits gets a
+        look-up close to its point; few steps remain."""
         points, _ = self._ring
         at = self._starts[places >> np.uint64(BITS - self._table_bits)]
         ends = np.append(points, _LAST)
@@ -114,7 +114,7 @@ class ConsistentHashing(HashPlacement):
 
     @cached_property
     def _ring(self) -> tuple[Hashes, Numbers]:
-        """The points in order, and whose each one is."""
+        """The points in order, and the owner of each."""
         return _ordered(*self._points(self.members.all))
 
     def _ring_from(self, before: ConsistentHashing) -> tuple[Hashes, Numbers]:
@@ -136,7 +136,7 @@ class ConsistentHashing(HashPlacement):
         return frozenset(self.members.all)
 
     def _points(self, members: Sequence[Member]) -> tuple[Hashes, Numbers]:
-        """The points of some members, and whose each one is."""
+        """The points of some members, and the owner of each."""
         counts = np.array([max(1, round(self.virtual_nodes * member.weight)) for member in members], np.int64)
         owners = np.repeat(np.array([self.members.number(member.name) for member in members], np.int64), counts)
         nth = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -145,7 +145,7 @@ class ConsistentHashing(HashPlacement):
 
     @cached_property
     def _few(self) -> bool:
-        """Whether all the points, as Python integers, fit into a processor's cache."""
+        """Whether all points, as Python integers, fit into a processor's cache."""
         return len(self._ring[0]) <= _FEW_POINTS
 
     @cached_property
@@ -160,18 +160,18 @@ class ConsistentHashing(HashPlacement):
 
     @cached_property
     def _for_one(self) -> tuple[Sequence[int], list[int]]:
-        """Points and their owners for look-ups of one key, at which numpy is slow."""
+        """Points and their owners for look-ups of single keys, for which numpy is slow."""
         points, owners = self._ring
         return points.tolist() if self._few else array("Q", points.tobytes()), owners.tolist()
 
     def _look_up(self) -> Callable[[Key], str]:
-        """From a key to its owner, as a function of local variables alone: that takes half the time."""
+        """A function from a key to its owner that uses only local variables, which halves its time."""
         points, numbers = self._for_one
         every = list(range(len(points) + 1))
         starts: Sequence[int] = [every[start] for start in self._starts.tolist()]
         if not self._few:
             starts = array("I", starts)
-        # The last one may be nearer than the first point, once around, really is: if it wins, it is looked again.
+        # This sentinel may seem nearer than the first point, once around, really is. If it wins, the key is looked up again.
         points = [*points, MASK] if self._few else array("Q", [*points, MASK])
         names = [*(self.members.names[number] for number in numbers), ""]
 
@@ -186,7 +186,7 @@ class ConsistentHashing(HashPlacement):
             digest: Callable[[bytes], int] = xxhash.xxh3_64_intdigest,
         ) -> str:
             try:
-                hashed = digest(key.encode())  # type: ignore[union-attr]  # what has no encode comes next
+                hashed = digest(key.encode())  # type: ignore[union-attr]  # other keys are handled below
             except AttributeError:
                 hashed = key_hash(key)
             best = starts[hashed >> shift]
@@ -205,13 +205,13 @@ class ConsistentHashing(HashPlacement):
 
 
 def _ordered(points: Hashes, owners: Numbers) -> tuple[Hashes, Numbers]:
-    """In the order of the points."""
+    """Sort points and their owners by point."""
     order = np.argsort(points)
     return _untied(points[order], owners[order])
 
 
 def _untied(points: Hashes, owners: Numbers) -> tuple[Hashes, Numbers]:
-    """Points in their order; the first of equal ones is that of the first member."""
+    """Sorted points with ties broken: of equal points, the first member's comes first."""
     if (points[1:] == points[:-1]).any():
         order = np.lexsort((owners, points))
         return points[order], owners[order]

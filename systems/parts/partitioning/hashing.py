@@ -1,4 +1,4 @@
-"""Hashes of keys: 64 bits, the same in every process, on every machine and in every version of Python."""
+"""Hashes of keys: 64 bits, the same in every process, on every machine, in every version of Python."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import xxhash
 from numpy.typing import NDArray
 
 Key = str | bytes | int
-"""What is divided among nodes. 7 and "7" are two keys. An integer beyond 64 bits counts modulo 2**64."""
+"""A key to partition. 7 and "7" are different keys. An integer beyond 64 bits is taken modulo 2**64."""
 
 Hashes = NDArray[np.uint64]
 
@@ -21,21 +21,21 @@ _FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
 def key_hash(key: Key) -> int:
-    """A key's hash. Text and bytes: XXH3, 64 bits; text is encoded in UTF-8."""
+    """A key's hash. For text (in UTF-8) and bytes: XXH3, 64 bits."""
     if isinstance(key, str):
         return xxhash.xxh3_64_intdigest(key.encode())
     return xxhash.xxh3_64_intdigest(key) if isinstance(key, bytes) else mixed(key & MASK)
 
 
 def key_hashes(keys: Sequence[Key] | NDArray[np.integer]) -> Hashes:
-    """The hash of each key; of an array of integers without a loop in Python."""
+    """The hash of each key; for an array of integers without a Python loop."""
     if isinstance(keys, np.ndarray):
         return all_mixed(keys.astype(np.int64).view(np.uint64) if keys.dtype.kind == "i" else keys.astype(np.uint64))
     return np.fromiter(map(key_hash, keys), np.uint64, len(keys))
 
 
 def mixed(number: int, again: int = 0) -> int:
-    """Another number that looks unrelated, one to one; `again` chooses among such functions.
+    """Map a number to another one that looks unrelated, one to one; `again` selects among such functions.
 
     The output function of SplitMix64: G. Steele, D. Lea and C. Flood, "Fast splittable pseudorandom number generators",
     OOPSLA 2014.

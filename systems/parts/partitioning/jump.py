@@ -1,4 +1,4 @@
-"""Jump consistent hashing: nearly perfect balance without memory, for nodes that come and go at the end of a list."""
+"""Jump consistent hashing: nearly perfect balance without memory, for nodes that join and leave only at the end of a list."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _MASK: Final = (1 << 64) - 1
 
 @dataclass(frozen=True)
 class Jump(HashPlacement):
-    """A key jumps from bucket to bucket, to where it would have moved as the buckets became more, and stays in the last one.
+    """A key jumps through the buckets that it would have moved to as buckets were added, and belongs to the last one.
 
     J. Lamping and E. Veach, "A fast, minimal memory, consistent hash algorithm", 2014. Buckets have numbers, not names: the
-    order in which nodes joined is part of the placement, only the last one can be removed, and all have one weight.
+    order in which nodes joined is part of the placement, only the last node can be removed, and all have the same weight.
     """
 
     joined: tuple[str, ...]
@@ -34,18 +34,18 @@ class Jump(HashPlacement):
         object.__setattr__(self, "members", Members.named(*self.joined))
 
     def added(self, *names: str) -> Jump:
-        """With more nodes."""
+        """The placement with more nodes."""
         return Jump((*self.joined, *names))
 
     def removed(self, name: str) -> Jump:
-        """Without the node that joined last. Raises `UsageError` for any other."""
+        """The placement without the node that joined last. Raises `UsageError` for any other node."""
         if self.joined[-1:] != (name,):
             last = f" That is {self.joined[-1]!r}." if self.joined else ""
             raise UsageError(f"Jump can remove only the node that joined last, not {name!r}.{last} Use ConsistentHashing.")
         return Jump(self.joined[:-1])
 
     def with_members(self, members: Members) -> Jump:
-        """Who joins comes last, in the order of names; who leaves must have joined last."""
+        """New members join at the end, in the order of their names; members that leave must have joined last."""
         jump = self
         for name in reversed(self.joined):
             if name not in members.names:
@@ -59,7 +59,7 @@ class Jump(HashPlacement):
         return np.array(self._numbers)[buckets_of(hashes, len(self.joined))]
 
     def preference(self, hashed: int) -> Iterator[int]:
-        """The next ones are found by other hashes of the key."""
+        """Further members come from other hashes of the key."""
         seen: set[int] = set()
         again = 0
         while len(seen) < len(self.joined):
@@ -71,7 +71,7 @@ class Jump(HashPlacement):
 
     @cached_property
     def _numbers(self) -> Sequence[int]:
-        """The position among all members, by bucket."""
+        """By bucket, the member's position among all members."""
         return [self.members.number(name) for name in self.joined]
 
 

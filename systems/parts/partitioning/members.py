@@ -1,4 +1,4 @@
-"""The nodes among which keys are divided: their names, weights and zones."""
+"""The nodes among which keys are partitioned: their names, weights and zones."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harness.model.errors import UsageError
 
 @dataclass(frozen=True, order=True)
 class Member:
-    """A node. One of weight 2 is meant to own twice as much as one of weight 1."""
+    """A node. A node of weight 2 should own twice as much as one of weight 1."""
 
     name: str
     weight: float = 1.0
     zone: str = ""
-    """What it fails together with: a rack, a data centre. Either all members have one or none has."""
+    """Its failure domain: a rack, a data centre. Either all members have a zone, or none has."""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -29,7 +29,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Members:
-    """Nodes in the order of their names, so that it does not matter in which order they came."""
+    """Nodes sorted by name, so that the order in which they were given does not matter."""
 
     all: tuple[Member, ...] = ()
 
@@ -49,14 +49,14 @@ class Members:
         return cls(tuple(map(Member, names)))
 
     def added(self, *members: Member) -> Members:
-        """With more members. Raises `UsageError` if one of that name is there."""
+        """These and more members. Raises `UsageError` if a name is taken."""
         for member in members:
             if member.name in self.names:
                 raise UsageError(f"{member.name!r} is a member already. Remove it first, or use another name.")
         return Members((*self.all, *members))
 
     def removed(self, *names: str) -> Members:
-        """Without some members. Raises `UsageError` if one of them is not there."""
+        """These members without some. Raises `UsageError` if one of them is not a member."""
         for name in names:
             self.number(name)
         return Members(tuple(member for member in self.all if member.name not in names))
@@ -83,7 +83,7 @@ class Members:
 
     @cached_property
     def weight(self) -> float:
-        """Of all of them together."""
+        """The total weight."""
         return math.fsum(member.weight for member in self.all)
 
     @cached_property
@@ -93,7 +93,7 @@ class Members:
     def chosen(self, preference: Iterable[int], count: int) -> tuple[str, ...]:
         """The first `count` members of a preference, no two in one zone.
 
-        Raises `UsageError` if there are not so many members, or not so many zones.
+        Raises `UsageError` if there are too few members or zones.
         """
         if not 1 <= count <= len(self.all):
             raise UsageError(f"{count} owners of a key were asked for; there are {len(self.all)} members, so 1 to that many.")

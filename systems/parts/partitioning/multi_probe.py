@@ -1,4 +1,4 @@
-"""Multi-probe consistent hashing: one point a node, and many places at which a key looks for the nearest one."""
+"""Multi-probe consistent hashing: one point per node, and many places at which a key looks for the nearest point."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from systems.parts.partitioning.consistent import ConsistentHashing
 from systems.parts.partitioning.members import Members
 
 PROBES: Final = 21
-"""The fullest node then has about 1.05 times the mean, by the paper's table 1."""
+"""With this many, the fullest node has about 1.05 times the mean (the paper's table 1)."""
 
 
 def multi_probe(members: Members, probes: int = PROBES) -> ConsistentHashing:
-    """A ring that needs memory for as many points as there are nodes, and time for `probes` look-ups a key.
+    """A ring with memory for one point per node, and `probes` look-ups per key.
 
-    B. Appleton and M. O'Reilly, "Multi-probe consistent hashing", 2015. All nodes have one weight: `UsageError` else.
+    B. Appleton and M. O'Reilly, "Multi-probe consistent hashing", 2015. Raises `UsageError` unless all nodes have equal
+    weights.
     """
     if len({member.weight for member in members.all}) > 1:
         raise UsageError("multi_probe: one point a node cannot show weights. Use ConsistentHashing or Rendezvous.")

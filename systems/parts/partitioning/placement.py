@@ -1,4 +1,4 @@
-"""What all ways to divide keys have in common."""
+"""The common interface of placements by hash."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from systems.parts.partitioning.hashing import Hashes, Key, key_hash, key_hashes
 from systems.parts.partitioning.members import Members
 
 Numbers = NDArray[np.int64]
-"""Members, by their position among all."""
+"""Members as positions among all members."""
 
 
 class HashPlacement(ABC):
-    """Keys are divided among members by their hashes. Immutable: another set of members is another placement."""
+    """Partitions keys among members by hash. Immutable: another set of members is another placement."""
 
     members: Members
 
     @abstractmethod
     def with_members(self, members: Members) -> HashPlacement:
-        """The same way for other members."""
+        """The same kind of placement for other members."""
 
     @abstractmethod
     def preference(self, hashed: int) -> Iterator[int]:
-        """Every member once, the owner of this hash first, then who owns it if those before are removed."""
+        """Every member once: first the owner of this hash, then each time the owner if those before it were removed."""
 
     @abstractmethod
     def number_of(self, hashed: int) -> int:
-        """The owner of a hash; as the first of `preference`, and quicker."""
+        """The owner of a hash: the first of `preference`, but faster."""
 
     @abstractmethod
     def numbers_of(self, hashes: Hashes) -> Numbers:

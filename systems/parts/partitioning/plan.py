@@ -15,7 +15,7 @@ SAMPLES: Final = 1 << 17
 
 @dataclass(frozen=True, order=True)
 class Move:
-    """A share of all keys that goes from one node to another one."""
+    """A share of all keys that moves from one node to another."""
 
     source: str
     target: str
@@ -24,7 +24,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Plan:
-    """All moves, and how much they are together, from 0 to 1."""
+    """All moves, and their total `share` of the keys, from 0 to 1."""
 
     moves: tuple[Move, ...]
 
@@ -34,7 +34,7 @@ class Plan:
 
 
 def plan(before: HashPlacement, after: HashPlacement, samples: int = SAMPLES) -> Plan:
-    """What moves between two placements, measured at evenly spread hashes: shares are right to about 1 / `samples`."""
+    """What moves between two placements, measured at evenly spaced hashes: shares are accurate to about 1 / `samples`."""
     hashes = (np.arange(samples, dtype=np.uint64) * np.uint64((1 << BITS) // samples)) + np.uint64((1 << BITS) // samples // 2)
     old, new = before.numbers_of(hashes), after.numbers_of(hashes)
     names, then = np.array(before.members.names), np.array(after.members.names)

@@ -1,4 +1,4 @@
-"""Range partitioning: each node owns stretches of the ordered keys, so that neighbours lie together, and hot spots as well."""
+"""Range partitioning: each node owns ranges of the ordered keys, which keeps neighbours together, but hot spots as well."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from systems.parts.partitioning.members import Members
 
 @dataclass(frozen=True)
 class KeyRange:
-    """The keys from `low` on to before `high`; the last range, whose `high` is None, has no end."""
+    """The keys from `low` up to, but not including, `high`; the last range, whose `high` is None, has no end."""
 
     low: str
     high: str | None
@@ -27,9 +27,9 @@ class KeyRange:
 
 @dataclass(frozen=True)
 class Ranges:
-    """All keys, cut into ranges without a gap. Immutable: a split, a merge or a move is another value.
+    """All keys, cut into ranges without gaps. Immutable: a split, a merge or a move returns a new value.
 
-    Text is ordered by code points, as Python compares it and as UTF-8 does. After F. Chang et al., "Bigtable", OSDI 2006.
+    Text is ordered by code points, as in Python and in UTF-8. After F. Chang et al., "Bigtable", OSDI 2006.
     """
 
     members: Members
@@ -66,17 +66,17 @@ class Ranges:
         return self.range_of(key).owner
 
     def owners(self, key: str, count: int) -> tuple[str, ...]:
-        """The key's owner, and for its replicas the members that follow it by name, all in distinct zones."""
+        """The key's owner, then the members that follow it by name, for its replicas; all in distinct zones."""
         first, total = self.members.number(self.owner(key)), len(self.members.all)
         return self.members.chosen(((first + step) % total for step in range(total)), count)
 
     def between(self, low: str, high: str | None = None) -> tuple[KeyRange, ...]:
-        """The ranges that hold keys from `low` to before `high`."""
+        """The ranges that hold keys from `low` up to, but not including, `high`."""
         end = len(self.ranges) if high is None else bisect_left(self._lows, high)
         return self.ranges[bisect_right(self._lows, low) - 1 : end]
 
     def split(self, at: str, owner: str | None = None) -> Ranges:
-        """Cut the range that holds `at` in two there; the second one goes to `owner`, or stays where it is."""
+        """Split the range that holds `at` there; the second part goes to `owner`, or keeps its owner."""
         cut = self.range_of(at)
         if cut.low == at:
             raise UsageError(f"A range begins with {at!r} already. Split at a key within one.")
@@ -84,7 +84,7 @@ class Ranges:
         return self._replaced(cut, parts)
 
     def merge(self, at: str) -> Ranges:
-        """Join the range that begins with `at` to the one before it, which must have the same owner: move one first."""
+        """Merge the range that begins with `at` into the one before it. They must have the same owner."""
         number = bisect_left(self._lows, at)
         if not at or number == len(self._lows) or self._lows[number] != at:
             raise UsageError(f"No two ranges meet at {at!r}. They meet at: {', '.join(map(repr, self._lows[1:])) or 'none'}.")
@@ -100,9 +100,9 @@ class Ranges:
         return self._replaced(held, (KeyRange(held.low, held.high, owner),))
 
     def with_members(self, members: Members) -> Ranges:
-        """Ranges of members that are gone go to those with the fewest, and new members take from those with the most.
+        """Ranges of removed members go to the members with the fewest, and new members take ranges from those with the most.
 
-        No other range moves. Of equals, the first by name gives or takes.
+        No other range moves. Among equals, the first by name gives or takes.
         """
         members.check_any("range")
         owners = [one.owner if one.owner in members.names else None for one in self.ranges]
@@ -132,7 +132,7 @@ class Ranges:
 
 
 def hot_ranges(ranges: Ranges, loads: Mapping[str, float], factor: float = 2.0) -> tuple[KeyRange, ...]:
-    """The ranges that have more than `factor` times the mean load of a range, the hottest first. `loads` is by key."""
+    """The ranges with more than `factor` times the mean load, the hottest first. `loads` is by key."""
     sums: Counter[KeyRange] = Counter()
     for key, load in loads.items():
         sums[ranges.range_of(key)] += load  # type: ignore[assignment]  # a Counter adds any numbers
@@ -141,7 +141,7 @@ def hot_ranges(ranges: Ranges, loads: Mapping[str, float], factor: float = 2.0) 
 
 
 def split_point(hot: KeyRange, loads: Mapping[str, float]) -> str | None:
-    """The key of a range at which both halves have most nearly the same load; None if one key has it all."""
+    """The key at which to split a range so that its parts have about equal loads; None if one key has all the load."""
     keys = sorted(key for key in loads if key in hot)
     total, before, best, apart = sum(loads[key] for key in keys), 0.0, None, float("inf")
     for one, key in pairwise(keys):

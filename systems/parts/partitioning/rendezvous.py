@@ -1,4 +1,4 @@
-"""Rendezvous hashing: each node bids for each key, and the highest bid owns it."""
+"""Rendezvous hashing: each node bids for each key, and the best bid owns it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BIDS_AT_ONCE: Final = 1 << 20
 
 @dataclass(frozen=True)
 class Rendezvous(HashPlacement):
-    """Exact shares by weight, and no memory but for the members; a look-up takes time for each of them.
+    """Exact shares by weight and no memory besides the members; a look-up takes time proportional to their number.
 
     D. Thaler and C. Ravishankar, "Using name-based mappings to increase hit rates", IEEE/ACM ToN 6(1), 1998. Weights: a bid is
     an exponentially distributed time with the weight as its rate, and the first one wins (the logarithmic method of
@@ -43,7 +43,7 @@ class Rendezvous(HashPlacement):
         return map(int, np.argsort(self._times(np.array([hashed], np.uint64))[0], kind="stable"))
 
     def _times(self, hashes: Hashes) -> NDArray[np.float64] | Hashes:
-        """A row a hash, a column a member. Of equal weights the numbers themselves, whose order is that of the times."""
+        """A row per hash, a column per member. With equal weights the bids themselves, whose order is that of the times."""
         bids = all_mixed(hashes[:, None] ^ self._names[None, :])
         if self._rates is None:
             return bids

@@ -1,4 +1,4 @@
-"""Hash partitioning into a fixed number of slots, which nodes own: look-ups are one step in a table."""
+"""Hash partitioning into a fixed number of slots that nodes own: a look-up is one access to a table."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SLOTS: Final = 16384
 
 @dataclass(frozen=True)
 class HashSlots(HashPlacement):
-    """A key's hash names its slot, and nodes own slots, as in Redis Cluster (16,384 of them) or Kafka (partitions).
+    """A key's hash determines its slot, and nodes own slots, as in Redis Cluster (16,384 of them) or Kafka (partitions).
 
-    Which node owns a slot is decided by rendezvous among the nodes, so it depends on the members alone, and only slots of
-    nodes that come or go change hands. Plain `hash % nodes` would move nearly every key.
+    Rendezvous hashing decides which node owns a slot, so it depends only on the members, and only slots of nodes that join or
+    leave change owners. Plain `hash % nodes` would move nearly every key.
     """
 
     members: Members

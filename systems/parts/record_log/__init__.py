@@ -1,4 +1,4 @@
-"""A durable log of records with checksums, which tells a tail that a crash tore from damage to what was acknowledged."""
+"""A durable log of records with checksums, which tells a torn tail after a crash from damage to acknowledged records."""
 
 from __future__ import annotations
 

@@ -1,18 +1,17 @@
-"""A log and its mark as bytes: what they look like, and what is wrong with those that were found.
+"""The format of a log and its mark, and how damage to them is detected.
 
 A record of the log is
 
     LENGTH GENERATION CHECKSUM HEAD-CHECKSUM DATA \\n
 
-all hexadecimal but the data, which is one line. What is written before the data proves how long the record is, so that
-a damaged end is told from one that a crash tore: the bytes of a torn record are missing or zero from some point on, and its
-line end, which comes last, is not there. Each record names its log's generation; a log that replaces another one has a higher
-one.
+all hexadecimal except the data, which is one line. The head proves how long the record is, so that a damaged tail can be told
+from a torn one: the bytes of a torn record are missing or zero from some point on, and its line end, which comes last, is
+missing. Each record names its log's generation; a log that replaces another has a higher one.
 
-The mark says how much of which generation was acknowledged: a line for each record, appended when the record is synced and
-before anything in it is acknowledged. So what is missing or unreadable below the mark was lost, whether or not it looks torn,
-and nothing above it is owed. A mark of its own is what tells a crash from damage in Alagappan et al., "Protocol-Aware Recovery
-for Consensus-Based Storage", FAST 2018, section 3.3.
+The mark says how much of which generation was acknowledged. It gets a line for each record, appended after the record is synced
+and before anything in it is acknowledged. So what is missing or unreadable below the mark was lost, whether or not it looks
+torn, and what is above it was never acknowledged. A separate mark is how Alagappan et al., "Protocol-Aware Recovery for
+Consensus-Based Storage", FAST 2018, section 3.3, tell a crash from damage.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _MARK_BYTES: Final = 43
 
 
 class Damaged(Exception):
-    """Something that was once on the disk is gone or cannot be read."""
+    """Something that was on the disk is missing or unreadable."""
 
 
 class Mark(NamedTuple):
@@ -44,7 +43,7 @@ class _Head(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
-    """A log that was read: of which generation, its records in their order, and how many bytes a crash tore at its end."""
+    """A log that was read: its generation, its records in order, and how many torn bytes are at its end."""
 
     generation: int
     records: list[bytes]
@@ -52,7 +51,7 @@ class Log:
 
 
 def encode_record(generation: int, data: bytes) -> bytes:
-    """What is synced at once. The data has no line ends."""
+    """The bytes of a record, which are synced together. The data has no line ends."""
     head = b"%08x %016x %08x" % (len(data), generation, zlib.crc32(data))
     return b"%s %08x %s\n" % (head, zlib.crc32(head), data)
 
@@ -63,7 +62,7 @@ def encode_line(text: bytes) -> bytes:
 
 
 def decode_line(line: bytes) -> bytes | None:
-    """The text of such a line; None if it is damaged."""
+    """The text of a line from `encode_line`; None if it is damaged."""
     text = line[9:-1]
     return text if line == encode_line(text) else None
 
@@ -73,7 +72,7 @@ def encode_mark(mark: Mark) -> bytes:
 
 
 def decode_marks(data: bytes) -> Mark:
-    """The last mark; one that a crash tore was not in use yet. Raises `Damaged` if the last whole one cannot be read."""
+    """The last mark; a torn one was not in use yet. Raises `Damaged` if the last complete one cannot be read."""
     for begin in range((len(data) - 1) // _MARK_BYTES * _MARK_BYTES, -1, -_MARK_BYTES):
         line = data[begin : begin + _MARK_BYTES]
         text = decode_line(line)
@@ -86,10 +85,10 @@ def decode_marks(data: bytes) -> Mark:
 
 
 def decode_log(data: bytes, mark: Mark | None) -> Log:
-    """A log; `mark` is None for one of which nothing was acknowledged yet. Raises `Damaged` if a part of it was lost.
+    """Decode a log; `mark` is None if nothing of it was acknowledged yet. Raises `Damaged` if a part of it was lost.
 
-    Only the last record can be torn, since each is written when the one before it is synced, and only above the mark. The
-    first one never is: it was whole before it took the place of another log.
+    Only the last record can be torn, since each is written after the previous one is synced, and only above the mark. The first
+    one never is: it was complete before it replaced another log.
     """
     records: list[bytes] = []
     generation: int | None = None
@@ -115,13 +114,13 @@ def decode_log(data: bytes, mark: Mark | None) -> Log:
 
 
 def readable(data: bytes) -> list[bytes]:
-    """The records that can still be read of a damaged log, in their order."""
+    """The records of a damaged log that can still be read, in order."""
     found = [_record_at(line + b"\n", 0) for line in data.split(b"\n")]
     return [record for _, record, _ in filter(None, found)]
 
 
 def _record_at(data: bytes, at: int) -> tuple[int, bytes, int] | None:
-    """The generation and the data of the record that begins there, and where it ends; None if it is not whole."""
+    """The generation and data of the record that begins at `at`, and where it ends; None if it is not intact."""
     head = _head(data[at : at + _HEAD_BYTES])
     if head is None:
         return None
@@ -133,7 +132,7 @@ def _record_at(data: bytes, at: int) -> tuple[int, bytes, int] | None:
 
 
 def _head(data: bytes) -> _Head | None:
-    """What a head says; None if it is not whole."""
+    """Decode a head; None if it is not intact."""
     if len(data) < _HEAD_BYTES or data[34:] != b" %08x " % zlib.crc32(data[:34]):
         return None
     length, generation, checksum = data[:34].split()
@@ -141,7 +140,7 @@ def _head(data: bytes) -> _Head | None:
 
 
 def _torn(rest: bytes) -> bool:
-    """Whether the rest of a log, which is no whole record, can be the one that a crash tore.
+    """Whether the rest of a log, which is not an intact record, can be one that a crash tore.
 
     Its bytes end too early, or in zeros: a file's length may reach the disk before its content.
     """

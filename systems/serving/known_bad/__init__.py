@@ -1,1 +1,1 @@
-"""What is known to be wrong, each in one way: the parts of Serving's known bugs, and the replica of `FlakyServing`."""
+"""Known-bad parts, each wrong in one way: those of Serving's known bugs, and the replica of `FlakyServing`."""

@@ -1,4 +1,4 @@
-"""Parts of the balancer that are known to be wrong. What is wrong with each is said in `systems.serving.bugs`."""
+"""Known-bad parts of the balancer. `systems.serving.bugs` says what is wrong with each."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class SwappedAnswers(Dispatcher):
         mine: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._asked.append(mine)
         await super().predict([message], deadline)
-        self._asked.popleft().set_result(message.answer)  # the first that asked, not the one that asked this
+        self._asked.popleft().set_result(message.answer)  # the first request still waiting, not the one that this answers
         message.answer = await mine
 
 

@@ -1,4 +1,4 @@
-"""A replica of two workers, one of which is broken: every other prediction fails, and every health check is good."""
+"""A replica of two workers, one of which is broken: every other prediction fails, but every health check passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A replica of known capacity that is known to be wrong: it works on requests whose deadline has passed."""
+"""A known-bad replica of known capacity: it works on requests whose deadline has passed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from systems.serving.limited_replica import Config, Server
 
 
 class Heedless(Server):
-    """The limited replica's server, to which no deadline ever passes."""
+    """The limited replica's server, for which no deadline ever passes."""
 
     def expired(self, batch: RequestBatch) -> bool:
         return False

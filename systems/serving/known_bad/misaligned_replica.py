@@ -1,4 +1,4 @@
-"""A replica known to be wrong: each answer of a batch goes to the request after the one it was made for."""
+"""A known-bad replica: each answer of a batch goes to the next request of the batch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from systems.serving.replica import Config, Server, serve_undrained
 
 
 class Misaligned(Server):
-    """The ordinary replica's server, with the answers of a batch moved on by one."""
+    """The ordinary replica's server, with the answers of a batch shifted by one."""
 
     def __init__(self, node: NodeContext, config: Config) -> None:
         super().__init__(node, config)

@@ -1,4 +1,4 @@
-"""A replica known to be wrong: its cache is emptied for the next model, and then takes answers that the last one gave."""
+"""A known-bad replica: it empties its cache for the next model, and then caches answers of the previous one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from systems.serving.replica import Config, Server, serve_undrained
 
 
 class _EmptiedInPlace(PredictionCache):
-    """A cache that outlives its model: the rest of a batch that the old model predicted still comes in."""
+    """A cache that outlives its model: the rest of a batch of the old model's answers still gets in."""
 
     def successor(self) -> PredictionCache:
         self._answers.clear()

@@ -1,4 +1,4 @@
-"""Deploys that are known to be wrong. What is wrong with each is said in `systems.serving.bugs`."""
+"""Known-bad deploys. `systems.serving.bugs` says what is wrong with each."""
 
 from __future__ import annotations
 

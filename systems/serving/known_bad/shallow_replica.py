@@ -1,4 +1,4 @@
-"""A replica known to be wrong: its health check says no more than that the process answers."""
+"""A known-bad replica: its health check shows only that the process answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from systems.serving.replica import Server, serve_undrained
 
 
 class Shallow(Server):
-    """The ordinary replica's server, whose health check asks nothing of the model."""
+    """The ordinary replica's server, whose health check does not run the model."""
 
     def _check_health(self, message: Message) -> None:
         message.answer = encode_response(self._identity())

@@ -1,4 +1,4 @@
-"""A replica known to be wrong: what it remembers is given as answers of a model that has been replaced since."""
+"""A known-bad replica: after its model is replaced, its cache still gives the old model's answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A replica known to be wrong: it reports that its weights are damaged, and does not repair them."""
+"""A known-bad replica: it reports that its weights are damaged, but does not repair them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from systems.serving.replica import Server, serve_undrained
 
 
 class Unrepaired(Server):
-    """The ordinary replica's server, which loads nothing again."""
+    """The ordinary replica's server, which never reloads its weights."""
 
     def _repair(self) -> None:
         pass
