@@ -1,13 +1,13 @@
 """Raft: a replicated key-value store whose keys are linearizable registers, with compare-and-set, deletes and sessions.
 
-The rooms, and what other systems may build on:
+The modules, and what other systems may build on:
 
-`core/`         the protocol as a pure state machine; it knows nothing of keys and values
-`replica`       a node's part in a group: the core with its disk, peers, timers and a `StateMachine` of whatever kind.
-                A store that keeps its epochs in a group, or a coordinator that keeps who owns what, gives it a state machine of
-                its own, and uses `propose`, `confirm` (then read), `leads`, `term` (a fencing token), `holds_lease`, `change`
-`store`, `node` the key-value store on it, as one such state machine, and its HTTP
-`client`        finds the leader, and asks again until it knows
+`core/`         the protocol as a pure state machine; it knows nothing about keys and values
+`replica`       a node's part in a group: the core with its disk, peers, timers and any `StateMachine`. A store that keeps its
+                epochs in a group, or a coordinator that keeps the owners of partitions there, gives it a state machine of its
+                own, and uses `propose`, `confirm` (then read), `leads`, `term` (a fencing token), `holds_lease`, `change`
+`store`, `node` the key-value store, one such state machine, and its HTTP interface
+`client`        finds the leader, and retries until the outcome is known
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["BUGS", "Raft"]
 class Raft:
     """Raft: one leader, a replicated log, reads that a majority confirms. Acknowledged means on disk at a majority.
 
-    Nodes `n1`, `n2`, … belong to the group; `spares` more run, are no members, and can become ones. Clients ask the leader.
+    Nodes `n1`, `n2`, … are the group's members; `spares` more nodes run and can become members. Clients ask the leader.
     """
 
     bugs: ClassVar = BUGS
@@ -42,23 +42,23 @@ class Raft:
     replicas: int = 3
     spares: int = 0
     election_ms: int = 400
-    """An election begins between one and two of these after the last word of a leader."""
+    """An election begins between one and two of these after a leader was last heard."""
     heartbeat_ms: int = 50
     lease_ms: int | None = None
-    """How long a leader reads without asking once a majority has confirmed it. It rests on clocks that all run at nearly the
-    same rate, by no less than this over `election_ms`; None: it asks for every read, and no clock matters."""
+    """How long a leader answers reads without asking after a majority has confirmed it. This assumes that the rates of clocks
+    differ by no more than the ratio of this to `election_ms`; None: it asks for every read, and clocks do not matter."""
     batch: int = 256
-    """Most entries a message."""
+    """The most entries in a message."""
     piece_kib: int = 256
-    """Most of a snapshot a message, in units of 1024 characters: a node that is far behind is given one in pieces."""
+    """The largest piece of a snapshot in a message, in units of 1024 characters: a node far behind gets it in pieces."""
     compact_at_kib: int = 1024
-    """A snapshot takes the place of the log's beginning when that has grown to this …"""
+    """When the log has grown to this, a snapshot replaces its beginning …"""
     keep: int = 200
-    """… but for so many entries, which spare a node that is a little behind the snapshot."""
+    """… except for this many entries, so that a node that is a little behind does not need the snapshot."""
     cluster: str = "raft"
-    """Nodes of different clusters take no messages from each other, and no folder of each other's."""
+    """Nodes accept neither messages nor data folders of another cluster."""
     bug: str | None = None
-    """The name of a known bug that the nodes have."""
+    """The name of a known bug in the nodes."""
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -126,7 +126,7 @@ class Raft:
         return await administration.change_member(name, joins, addresses)
 
     def varied(self, random: Random) -> Raft:
-        """Logs that become snapshots all the time, or never; small messages; another size of the group."""
+        """Logs that are compacted all the time, or never; small messages; another size of the group."""
         return replace(
             self,
             replicas=self.replicas if random.random() < 0.7 else random.choice((3, 5)),
@@ -137,7 +137,7 @@ class Raft:
         )
 
     def cores(self) -> Sequence[Sequence[str]]:
-        """Any majority of those that began the group; spares may have come to belong to it."""
+        """Any majority of the initial members; with spares, all nodes, since spares may have joined."""
         if self.spares:
             return [self.entries()]
         return list(combinations(self.entries(), self.replicas // 2 + 1))

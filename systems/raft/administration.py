@@ -1,4 +1,4 @@
-"""A Raft group as its administrator sees it: who leads, who belongs to it, who is to lead."""
+"""Administration of a Raft group: find the leader, change members, hand leadership over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ASK_AGAIN_S: Final = 0.05
 
 
 async def leader(addresses: Mapping[str, Address]) -> str:
-    """The node that leads the latest term, asked until there is one."""
+    """The node that leads the latest term; asks until there is one."""
     while True:
         leading = [one for one in await _all(addresses) if one.role == "leader"]
         if leading:
@@ -29,7 +29,7 @@ async def leader(addresses: Mapping[str, Address]) -> str:
 
 
 async def change_member(name: str, joins: bool, addresses: Mapping[str, Address]) -> str | None:
-    """Return when a node is a voter, or no member any more; why not, if it is not so after some seconds."""
+    """Return None once a node is a voter, or is no longer a member; or, after some seconds, why it is not."""
     why, until_s = "no node leads", _now_s() + _PATIENCE_S
     while _now_s() < until_s:
         for status in [one for one in await _all(addresses) if one.role == "leader"]:
@@ -45,7 +45,7 @@ async def change_member(name: str, joins: bool, addresses: Mapping[str, Address]
 
 
 async def hand_over(name: str, addresses: Mapping[str, Address]) -> str | None:
-    """Return when a node leads; why not, if it does not after some seconds."""
+    """Return None once a node leads; or, after some seconds, why it does not."""
     why, until_s = "no node leads", _now_s() + _PATIENCE_S
     while _now_s() < until_s:
         leading = max((one for one in await _all(addresses) if one.role == "leader"), key=lambda one: one.term, default=None)
@@ -68,7 +68,7 @@ async def _status(address: Address) -> Status | None:
 
 
 async def _ask(address: Address, path: str, body: Change | HandOver) -> str | None:
-    """What came of a question, if it was not done."""
+    """Why a request was not carried out; None if it was."""
     response = await _request(address, "POST", path, msgspec.json.encode(body), _CHANGE_S)
     if not isinstance(response, Response):
         return response

@@ -1,4 +1,4 @@
-"""The known bugs of the Raft store. Each breaks one rule of the correct system, which the code asks for by its name."""
+"""The known bugs of the Raft store. Each breaks one of the correct system's `Rules`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How load reaches the Raft store: a client that finds the leader, and asks again until it knows."""
+"""The client through which load reaches the Raft store: it finds the leader, and retries until the outcome is known."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from systems.raft.messages import KEY_PATH, SESSIONS_PATH, Got, Once, Post, Put,
 
 
 class RaftClient:
-    """Asks whom it takes for the leader, and whomever that one names.
+    """Asks the node that it believes to lead, and then the one that this node names.
 
-    What changes something is numbered in a session, so that it may be asked again when no answer came, and is carried out once.
-    It gives up when the load does. A session that is gone is replaced.
+    Changes are numbered in a session, so that one without an answer can be retried and is still carried out only once. The
+    client retries until the load cancels the call. An expired session is replaced.
     """
 
     def __init__(self, index: int, entries: Sequence[tuple[str, Address]]) -> None:
@@ -59,7 +59,7 @@ class RaftClient:
         self._finder.close()
 
     async def _next(self) -> Once:
-        """The number of the next command, in a session that is opened if there is none."""
+        """The next command's session and number. Opens a session if there is none."""
         if not self._session:
             _, response = await self._finder.ask("POST", SESSIONS_PATH, b"")
             self._session, self._sequence = response.decode(Session).session, 0

@@ -1,4 +1,4 @@
-"""How a client of a group finds the node that leads it, and asks until it knows."""
+"""How a client finds the leader of a group, and asks until the outcome is known."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _REQUEST_S: Final = 0.6
 """A node that has not answered after this long may have no majority: another one is asked."""
 
 _ASK_AGAIN_S: Final = (0.02, 0.08)
-"""How long it waits before it asks the next node: at first, and at most. Many clients that ask without a pause while there
-is no leader take the time from the nodes that they need to elect one."""
+"""How long it waits before it asks the next node: at first, and at most. Without a pause, many clients would keep nodes too
+busy to elect a leader."""
 
 
 class LeaderFinder:
-    """Asks whom it takes for the leader, and whomever that one names, until there is an answer."""
+    """Asks the node that it believes to lead, then the one that this node names, until there is an answer."""
 
     def __init__(self, index: int, entries: Sequence[tuple[str, Address]]) -> None:
         self._clients = {name: HttpClient(address) for name, address in entries}
@@ -30,13 +30,13 @@ class LeaderFinder:
         self._at = self._names[index % len(self._names)]
         self._headers = ((ON_BEHALF, "yes"),) if len(entries) == 1 else ()
         self.attempts = 0
-        """Requests that were sent, since somebody set this to 0."""
+        """How many requests were sent. The caller may reset it to 0."""
 
     async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[str, Response]:
-        """Ask until some node has carried it out, or refuses it for good; which node, and its response (200 or 410).
+        """Ask until a node has carried the request out, or refuses it for good; returns the node and its response (200 or 410).
 
-        Whoever has no more patience cancels. What changes something must be such that it may be asked twice. If there is no
-        other node to ask, its refusal is final, unless an earlier try may have had its effect. Raises `CallFailed`.
+        It never gives up: cancel it. Requests that change something must be idempotent. If there is no other node to ask, a
+        refusal is final, unless an earlier try may have had its effect. Raises `CallFailed`.
         """
         in_doubt, pause_s = False, _ASK_AGAIN_S[0]
         while True:
@@ -53,7 +53,7 @@ class LeaderFinder:
                 in_doubt = in_doubt or (response.status == 504 and method != "GET")
                 leader = _leader(response)
             except TransportError:
-                in_doubt = in_doubt or method != "GET"  # dead, cut off or slow: another one is asked
+                in_doubt = in_doubt or method != "GET"  # dead, partitioned or slow: ask another node
             if leader is not None and leader in self._clients and leader != name:
                 self._at = leader
             else:
@@ -67,7 +67,7 @@ class LeaderFinder:
 
 
 def told(name: str, response: Response) -> str:
-    """What a node gave as its reason."""
+    """The reason that a node gave."""
     try:
         return f"{name}: {response.decode(NotDone).error}"
     except msgspec.MsgspecError:

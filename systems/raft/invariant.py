@@ -1,4 +1,4 @@
-"""What holds at any moment over all nodes of a Raft group: the safety properties of figure 3 of the paper."""
+"""The invariants of a Raft group: the safety properties of figure 3 of the paper, which hold over all nodes at any moment."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from systems.raft.core.messages import Entry, Vows
 
 
 class Shown(NamedTuple):
-    """What a node lets be seen of it, while it runs."""
+    """What a running node exposes to the invariant."""
 
     core: Core
     vows: Vows
-    """As they are on its disk: it may have died before later ones came to be there, and nobody heard of those."""
+    """The vows on its disk: it may die before newer ones are saved, and has told no other node about those."""
     applied: int
-    """The last entry that its state machine has executed."""
+    """The last entry that its state machine has applied."""
     digest: int
-    """Of all entries that it has executed, one after another."""
+    """The digest of all entries that it has applied, in order."""
 
 
 def fingerprint(entry: Entry, before: int = 0) -> int:
-    """Stands for an entry's content, and for that of all before it if they go into `before`."""
+    """A fingerprint of an entry's content; with `before`, of all earlier entries as well."""
     return zlib.crc32(f"{entry.term} {entry.members} {entry.data}".encode(), before)
 
 
@@ -32,7 +32,7 @@ class _Held(NamedTuple):
     node: str
     text: int
     before: int | None
-    """The term of the entry before; None if a snapshot holds that."""
+    """The term of the previous entry; None if that is in a snapshot."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class _Committed:
 
 
 class RaftSafety:
-    """See the module. It remembers all that it has seen: what contradicts may be gone from where it was.
+    """Checks the invariants. It remembers everything it has seen, since contradictory evidence may disappear from the nodes.
 
-    Election safety, log matching, leader completeness and state-machine safety; and that a node neither goes back to an
-    earlier term nor votes twice in one, on which these rest.
+    Election safety, log matching, leader completeness and state machine safety; and, as their basis, that no node goes back to
+    an earlier term or votes twice in one.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class RaftSafety:
         before, voted = self._vows.get(name, (0, None))
         self._vows[name] = (term, vote)
         if vows.votes_from is not None:
-            return None  # it does not know what it promised, and does not vote
+            return None  # it has forgotten its promises, and does not vote
         if term < before:
             return f"{name} went back from term {before} to term {term}"
         if term == before and voted is not None and vote not in (voted, None):
@@ -106,7 +106,7 @@ class RaftSafety:
         return None
 
     def _matching(self, name: str, core: Core) -> str | None:
-        """Of the entries that came since the last look: an entry's index and term tell its content and what is before."""
+        """Log matching for entries added since the last look: index and term determine an entry's content and predecessor."""
         log = core.state.log
         looked_index, looked_term = self._looked.get(name, (0, 0))
         index = log.last_index

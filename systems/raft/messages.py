@@ -1,4 +1,4 @@
-"""What travels between clients and nodes, and between nodes, as JSON; and what a command is in the log."""
+"""The JSON messages between clients and nodes, and between nodes; and the commands in the log."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from systems.raft.core.messages import Members, Message
 from systems.raft.core.recovery import Told
 
 KEY_PATH: Final = "/kv/"
-"""What clients ask: GET, PUT, POST (compare-and-set) and DELETE of this and a key."""
+"""The clients' path, followed by a key: GET, PUT, POST (compare-and-set) and DELETE."""
 SESSIONS_PATH: Final = "/sessions"
 RAFT_PATH: Final = "/raft"
-"""What nodes ask each other; GET tells how the node is."""
+"""The nodes' path: POST for messages between nodes, GET for a node's status."""
 MEMBERS_PATH: Final = "/members"
 LEADER_PATH: Final = "/leader"
 ON_BEHALF: Final = "on-behalf"
-"""The header by which a client that can reach one node alone has that one ask the leader."""
+"""The header by which a client that can reach only one node has that node ask the leader."""
 
 MAX_KEY_BYTES: Final = 1024
 MAX_VALUE_BYTES: Final = 4 * 1024 * 1024
@@ -35,7 +35,7 @@ class Delete(msgspec.Struct, frozen=True, tag=True):
 
 
 class CompareAndSet(msgspec.Struct, frozen=True, tag=True):
-    """Write `new` if the key holds `expected`. Null is nothing, in either place."""
+    """Write `new` if the key holds `expected`. Null means that the key does not exist, for both."""
 
     key: str
     expected: str | None
@@ -43,14 +43,14 @@ class CompareAndSet(msgspec.Struct, frozen=True, tag=True):
 
 
 class OpenSession(msgspec.Struct, frozen=True, tag=True):
-    """The entry's index is the session's number."""
+    """Open a session, whose number is the entry's index."""
 
 
 Operation = Write | Delete | CompareAndSet | OpenSession
 
 
 class Command(msgspec.Struct, frozen=True):
-    """An operation, and the session and the place in it by which it is recognized when it comes again; 0 if it is not to be."""
+    """An operation, with the session and sequence number by which a retry is recognized; 0 if retries are not recognized."""
 
     do: Operation
     session: int = 0
@@ -61,7 +61,7 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Once(msgspec.Struct, frozen=True, kw_only=True):
-    """So that an operation is carried out once, however often it is asked: its session, and a number that counts up in it."""
+    """A request's session and sequence number, so that it is carried out only once, however often it is sent."""
 
     session: int = 0
     sequence: int = 0
@@ -93,22 +93,22 @@ class Swapped(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A session that was opened."""
+    """The answer to opening a session: its number."""
 
     session: int
 
 
 class NotDone(msgspec.Struct, frozen=True):
-    """The answer to a request that was not carried out ("failed"), or of which that is not known ("unknown")."""
+    """The answer to a request that was not carried out ("failed"), or may not have been ("unknown")."""
 
     outcome: str
     error: str
     leader: str | None = None
-    """Who to ask instead, if that is known."""
+    """The node to ask instead, if known."""
 
 
 class Change(msgspec.Struct, frozen=True):
-    """The body of POST /members: who is to come, as a learner first, or to go."""
+    """The body of POST /members: the node to add, first as a learner, or to remove."""
 
     add: str | None = None
     remove: str | None = None
@@ -124,7 +124,7 @@ class HandOver(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Messages from one node to another, in order; the answer holds messages for the first one."""
+    """Messages from one node to another, in order; the answer holds messages in the other direction."""
 
     cluster: str
     source: str
@@ -132,7 +132,7 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """How a node is."""
+    """A node's status."""
 
     cluster: str
     name: str
@@ -144,4 +144,4 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     commit: int
     applied: int
     told: Told | None
-    """What a node whose disk was damaged asks for; None if this one's was."""
+    """What a node whose disk was damaged asks for; None if this node's own disk was damaged."""

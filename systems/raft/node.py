@@ -1,19 +1,19 @@
-"""One node of the Raft store: a part in the group, and a key-value store on it for the clients that ask the leader.
+"""One node of the Raft store: a member of the group, with a key-value store for clients that ask the leader.
 
-GET /kv/KEY                                            200 {"value": …}, null for nothing
+GET /kv/KEY                                            200 {"value": …}, null if there is none
 PUT /kv/KEY {"value": "…"}                             200 when it is committed
-POST /kv/KEY {"expected": …, "new": …}                 200 {"swapped": …}: compare and set, null for nothing
+POST /kv/KEY {"expected": …, "new": …}                 200 {"swapped": …}: compare and set, null for no value
 DELETE /kv/KEY                                         200 when it is committed
-POST /sessions                                         200 {"session": n}; with it, and a "sequence" that counts up, in the body
-                                                       of one of the three above, that is done once however often it is asked
+POST /sessions                                         200 {"session": n}; with it, and an increasing "sequence", in the body of
+                                                       one of the three above, that is done once however often it is sent
 POST /members {"add": "n4"} or {"remove": "n1"}        200 when it is committed; a new member votes when it has caught up
 POST /leader {"to": "n2"}                              202: the leader hands over
-GET /raft                                              how the node is
-POST /raft                                             between nodes
+GET /raft                                              the node's status
+POST /raft                                             messages between nodes
 
-With the header `on-behalf: yes` a node that does not lead asks the leader itself.
-A question with the headers `cluster` and `node` is answered by that node of that cluster alone; any other one says 421.
-503: it surely has no effect, and "leader" says who to ask, if that is known; 504: it may have one; 410: the session is gone.
+With the header `on-behalf: yes`, a node that does not lead asks the leader itself.
+A request with the headers `cluster` and `node` is answered only by that node of that cluster; any other answers 421.
+503: it certainly has no effect, and "leader" names the node to ask, if known; 504: it may have one; 410: the session is gone.
 """
 
 from __future__ import annotations
@@ -79,12 +79,12 @@ class Config(msgspec.Struct, frozen=True):
 
 
 class Server:
-    """Carries out what clients ask, through the group."""
+    """Carries out clients' requests through the group."""
 
     def __init__(self, node: NodeContext, config: Config) -> None:
         self._rules = BUGS.variant(config.bug)
         self._patience_s = 2.5 * config.election_ms / 1e3
-        """An election, and some time for what was asked. The client asks again then."""
+        """Long enough for an election and the request. After that the client retries."""
         self._owner = Owner(config.cluster, node.name)
         self._store = KeyValues(self._rules)
         self._started: set[asyncio.Future[Answer]] = set()
@@ -116,7 +116,7 @@ class Server:
         return await carried_out(self._answer(request), self._patience_s)
 
     async def _pass_on(self, request: Request, leader: HttpClient) -> Response:
-        """What the leader answers, for a client that can reach this node alone."""
+        """The leader's answer, for a client that can reach only this node."""
         path = quote(request.path, safe="/")
         try:
             return await leader.request(request.method, path, request.body, timeout_s=self._patience_s)
@@ -184,7 +184,7 @@ class Server:
 
 
 def _changed(members: Members, change: Change) -> Members:
-    """Raises `ValueError` if there is nothing to change."""
+    """The members after a change. Raises `ValueError` if the change is not possible."""
     match change:
         case Change(add=str(name), remove=None) if name not in members.all:
             return Members(members.voters, (*members.learners, name))

@@ -1,4 +1,4 @@
-"""What a node of a group answers, whatever its state machine: to other nodes, and when something was not carried out."""
+"""A node's answers that do not depend on its state machine: to other nodes, and when something was not carried out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from systems.raft.replica import Answer, Replica, Unknown
 
 
 async def carried_out(answering: Awaitable[Response], patience_s: float) -> Response:
-    """The response, or 503 if it surely has no effect, with who leads; 504 if it may have one; 400 if it makes no sense."""
+    """The response; 503 with the leader if it certainly has no effect, 504 if it may have one, 400 if it is invalid."""
     try:
         async with asyncio.timeout(patience_s):
             return await answering
@@ -26,6 +26,6 @@ async def carried_out(answering: Awaitable[Response], patience_s: float) -> Resp
 
 
 async def received(replica: Replica[Answer], request: Request) -> Response:
-    """The response to a POST of other nodes' messages. Raises `ValueError` if they are not of this group."""
+    """The response to messages of other nodes. Raises `ValueError` if they are not of this group."""
     messages = await replica.receive(request.decode(Batch))
     return Response(503, b"this node takes nothing now") if messages is None else Response.json(messages)

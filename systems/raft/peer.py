@@ -1,4 +1,4 @@
-"""Another node of the group, as this one reaches it: one request at a time, which takes all messages that wait."""
+"""The connection to another node of the group: one request at a time, which carries all waiting messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from systems.raft.messages import RAFT_PATH, Batch, Status
 
 
 class Peer:
-    """See the module. Messages that a request does not get across are lost: the protocol sends again what matters."""
+    """Another node. Messages of a failed request are lost: the protocol resends what matters."""
 
     def __init__(self, address: Address, *, cluster: str, name: str, timeout_s: float) -> None:
         """`name` is this node's own."""
@@ -32,13 +32,13 @@ class Peer:
         self._awake.set()
 
     def take(self) -> list[Message]:
-        """The messages that wait, for an answer that goes there anyhow."""
+        """Remove and return the waiting messages, for an answer that goes to the peer anyway."""
         waiting, self._waiting = self._waiting, []
         self._awake.clear()
         return waiting
 
     async def carry(self, receive: Callable[[Message], None]) -> None:
-        """Send messages as they come, and hand over those that are answered, until cancelled."""
+        """Send messages as they arrive, and pass on those in the answers, until cancelled."""
         while True:
             await self._awake.wait()
             messages = self.take()
@@ -48,14 +48,14 @@ class Peer:
             try:
                 response = await self._client.request("POST", RAFT_PATH, body, timeout_s=self._timeout_s)
             except TransportError:
-                self.take()  # what has gathered behind a request that was not answered is old
+                self.take()  # messages that queued behind a failed request are stale
                 continue
             if response.status == 200:
                 for message in msgspec.json.decode(response.body, type=list[Message]):
                     receive(message)
 
     async def tell(self) -> Told | None:
-        """What the node tells one whose disk was damaged; None if it does not answer, or does not know."""
+        """What the node tells one whose disk was damaged; None if it does not answer, or does not know itself."""
         try:
             response = await self._client.request("GET", RAFT_PATH, timeout_s=self._timeout_s)
         except TransportError:

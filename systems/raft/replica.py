@@ -1,7 +1,7 @@
-"""A node's part in a Raft group: the core, with its disk, its peers, its timers and a state machine of whatever kind.
+"""A node's part in a Raft group: the core, with its disk, its peers, its timers and any state machine.
 
-This is what other systems build on: a store that keeps its epochs in a group, or a coordinator that keeps who owns what.
-Give it a `StateMachine`, answer the requests at `RAFT_PATH` with `receive` and `status`, run `run`, and `propose` commands.
+Other systems build on this: a store that keeps its epochs in a group, or a coordinator that keeps the owners of partitions
+there. Give it a `StateMachine`, answer requests at `RAFT_PATH` with `receive` and `status`, run `run`, and `propose` commands.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ Answer_co = TypeVar("Answer_co", covariant=True)
 TICK_S: Final = 0.01
 _ASK_AGAIN_S: Final = 0.05
 _KEEP: Final = 200
-"""Entries that are kept when a snapshot holds them, so that a node that is a little behind needs no snapshot."""
+"""How many entries are kept although a snapshot holds them, so that a node that is a little behind needs no snapshot."""
 
 
 class StateMachine(Protocol[Answer_co]):
-    """What the commands of a group act on. It is the same on all nodes that have applied the same entries."""
+    """The state machine that a group's commands act on. Nodes that have applied the same entries have the same state."""
 
     def apply(self, index: int, data: str) -> Answer_co:
-        """Carry out the command of the entry at an index, by nothing but what came before it."""
+        """Carry out the command of the entry at an index, deterministically."""
 
     def snapshot(self) -> str:
-        """All of it, as `restore` takes it."""
+        """The whole state, for `restore`."""
 
     def restore(self, data: str) -> None: ...
 
 
 class Unknown(Exception):
-    """Whether a command is carried out, or will be yet, is not known."""
+    """It is not known whether a command was, or will be, carried out."""
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class Replica(Generic[Answer]):
-    """See the module. Every node of the group names the same first `members`; others join by `change`."""
+    """A node's part in a group. Every node gets the same initial `members`; others join by `change`."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Replica(Generic[Answer]):
         compact_at_kib: int = 1024,
         keep: int = _KEEP,
     ) -> None:
-        """Reads back what was kept. Raises `OtherNode` if the folder is not this node's."""
+        """Load what is on the disk. Raises `OtherNode` if the folder is not this node's."""
         self._node = node
         self._machine = machine
         self._rules = rules
@@ -88,12 +88,12 @@ class Replica(Generic[Answer]):
             name: Peer(address, cluster=cluster, name=node.name, timeout_s=timeout_s) for name, address in node.peers.items()
         }
         self._proposed: dict[int, tuple[int, asyncio.Future[Answer]]] = {}
-        """By index: the term of the entry, and who waits for what it comes to."""
+        """By index: the entry's term, and the future of its answer."""
         self._reads: dict[int, asyncio.Future[None]] = {}
         self._read_number = 0
         self._pumped: asyncio.Future[None] | None = None
         self._unsaved: Output | None = None
-        """What the disk did not take: until it does, this node does nothing, as if it were not there."""
+        """An output that could not be saved: until it is, this node does nothing, as if it were down."""
         self.applied = 0
         self._digest = 0
         self._telling = Telling(node)
@@ -124,12 +124,12 @@ class Replica(Generic[Answer]):
 
     @property
     def leader(self) -> str | None:
-        """Who leads, as far as it is known."""
+        """The leader, if known."""
         return None if self._core is None else self._core.leader
 
     @property
     def term(self) -> int:
-        """The term that this node is in. A leader's term is a fencing token: no later leader has the same, or a lower one."""
+        """This node's term. A leader's term is a fencing token: no later leader has the same or a lower one."""
         return 0 if self._core is None else self._core.term
 
     @property
@@ -137,15 +137,15 @@ class Replica(Generic[Answer]):
         return self._first_members if self._core is None else self._core.members
 
     async def propose(self, data: str) -> Answer:
-        """Have a command carried out, and return what it comes to. Cancel it to wait no longer.
+        """Have a command carried out; returns its answer. Cancel it to stop waiting.
 
-        Raises `NotLeading` if it surely is not, and never will be, carried out; and `Unknown`.
+        Raises `NotLeading` if the command certainly was not and will not be carried out, and `Unknown`.
         """
         entry = self._ready().propose(self._now_ms(), data)
         return await self._committed(entry)
 
     async def confirm(self) -> None:
-        """Return when all that was committed when this was called has been applied: then read. Raises `NotLeading`."""
+        """Return once everything that was committed when this was called is applied; then read. Raises `NotLeading`."""
         core = self._ready()
         self._read_number += 1
         number = self._read_number
@@ -158,17 +158,20 @@ class Replica(Generic[Answer]):
             self._reads.pop(number, None)
 
     async def change(self, members: Members) -> None:
-        """Return when the group has these members. Raises `NotLeading`, `Unknown`, and `ValueError` if more would change."""
+        """Return when the group has these members. Raises `NotLeading`, `Unknown`, and `ValueError` for an invalid change."""
         entry = self._ready().change(self._now_ms(), members)
         await self._committed(entry)
 
     def hand_over(self, target: str) -> None:
-        """Have another voter lead soon. Raises `NotLeading`, and `ValueError` if that cannot be."""
+        """Transfer leadership to another voter soon. Raises `NotLeading`, and `ValueError` if that is not possible."""
         self._ready().hand_over(self._now_ms(), target)
         self._schedule()
 
     async def receive(self, batch: Batch) -> list[Message] | None:
-        """Take a peer's messages, and return those for it; None if it cannot now. Raises `ValueError` if they are not ours."""
+        """Take a peer's messages; returns those for it, or None if this node cannot take any now.
+
+        Raises `ValueError` if the messages are not from this group.
+        """
         if batch.cluster != self._cluster or batch.source not in self._peers:
             raise ValueError(
                 f"this is {self._node.name} of cluster {self._cluster!r}, and knows {', '.join(self._peers)}; these messages"
@@ -210,7 +213,7 @@ class Replica(Generic[Answer]):
     # ------------------------------------------------------------------------------------------------------------- running
 
     async def run(self) -> None:
-        """Take part until cancelled."""
+        """Take part in the group until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             if self._core is None:
                 await self._recover()
@@ -261,7 +264,7 @@ class Replica(Generic[Answer]):
         return int(self._clock() * 1000)
 
     def _ready(self) -> Core:
-        """The core, if it may be asked something. Raises `NotLeading`."""
+        """The core, if it can take requests. Raises `NotLeading`."""
         if self._core is None:
             raise NotLeading(None, f"{self._damage}, and the other members have yet to tell what was in it")
         if self._unsaved is not None:
@@ -281,7 +284,7 @@ class Replica(Generic[Answer]):
         self._pump()
 
     def _schedule(self) -> None:
-        """Do what there is to do after everything else that has arrived in this turn of the loop: one sync for all of it."""
+        """Pump after everything else that arrived in this turn of the loop, with one sync for all of it."""
         if self._pumped is None:
             loop = asyncio.get_running_loop()
             self._pumped = loop.create_future()
@@ -294,7 +297,7 @@ class Replica(Generic[Answer]):
             done.set_result(None)
 
     def _pump(self) -> None:
-        """Do what the core asks for until it asks for no more. Blocks the loop for each sync."""
+        """Do what the core asks for until it asks for nothing more. Blocks the loop for each sync."""
         core = self._core
         if core is None or (self._unsaved is not None and not self._save_again(core)):
             return
@@ -312,7 +315,7 @@ class Replica(Generic[Answer]):
             self._compact(core)
 
     def _save_again(self, core: Core) -> bool:
-        """What was not taken is in the core as well, so all of it is written."""
+        """Write everything again: the core still has what could not be saved."""
         output = self._unsaved
         assert output is not None  # noqa: S101 - asked by the caller
         try:
@@ -325,7 +328,7 @@ class Replica(Generic[Answer]):
         return True
 
     def _after(self, core: Core, output: Output) -> None:
-        """What may be done when an output is saved."""
+        """What to do once an output is saved."""
         core.saved()
         for sent in output.messages:
             if (peer := self._peers.get(sent.target)) is not None:
@@ -355,7 +358,7 @@ class Replica(Generic[Answer]):
         if waiting.done():
             return
         if term == entry.term or not self._rules.entries_known_by_term:
-            waiting.set_result(answer)  # type: ignore[arg-type]  # a change of members comes to nothing
+            waiting.set_result(answer)  # type: ignore[arg-type]  # a change of members has no answer
         else:
             waiting.set_exception(NotLeading(self.leader, "another leader has put another entry in its place"))
 

@@ -1,7 +1,7 @@
-"""What a node keeps on its disk: who it is, what it vowed, its log, and a snapshot of what the log's beginning did.
+"""What a node keeps on its disk: its identity, its vows, its log, and a snapshot of the state before the log.
 
-All but the first is one record log, so that one sync makes all of an `Output` last, and one rename puts a snapshot in the place
-of the entries that it holds.
+Everything except the identity is one record log, so that one sync makes a whole `Output` durable, and one rename replaces
+entries by a snapshot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ IDENTITY: Final = "identity"
 
 
 class _Whole(msgspec.Struct, frozen=True):
-    """The log's first record: everything, as it was when the log was written anew."""
+    """The log's first record: everything, as of when the log was rewritten."""
 
     identity: Owner
     vows: Vows
@@ -36,14 +36,14 @@ class _Whole(msgspec.Struct, frozen=True):
 
 
 class _Change(msgspec.Struct, frozen=True, array_like=True):
-    """Each later record: entries in place of whatever was there from the first of them on, and vows if they changed."""
+    """Each later record: entries, which replace everything from the first one's index on, and the vows if they changed."""
 
     entries: list[Entry]
     vows: Vows | None
 
 
 class Storage:
-    """See the module. `compact_at_bytes` is how long the log becomes before it is due for a snapshot."""
+    """A node's storage. `compact_at_bytes` is the size at which the log is due for a snapshot."""
 
     def __init__(
         self, disk: Disk, *, cluster: str, node: str, compact_at_bytes: int = 1 << 20, rules: Rules = CORRECT
@@ -54,12 +54,12 @@ class Storage:
         self._file = RecordLog(disk, name=LOG, mark=MARK, sync=None if rules.synced_before_answer else lambda name: None)
         self._least_bytes = self._compact_at_bytes = compact_at_bytes
         self.torn_bytes = 0
-        """What a crash tore at the end of the log that was found, none of which was acknowledged."""
+        """The size of the torn tail that was found at the end of the log; none of it was acknowledged."""
 
     def load(self) -> Saved:
-        """What was kept; nothing for a new node. Nothing may be saved before `write_anew`.
+        """Load what is on the disk; nothing for a new node. Call `write_anew` before saving anything.
 
-        Raises `Damaged` if a part of it is lost or cannot be read, and `OtherNode`.
+        Raises `Damaged` if a part of it is lost or unreadable, and `OtherNode`.
         """
         identity = self._disk.read(IDENTITY)
         known = None if identity is None else decode_line(identity)
@@ -75,7 +75,7 @@ class Storage:
         return self._read(log.records)
 
     def write_anew(self, core: Core) -> None:
-        """Keep all that the core has, in place of what there is. Raises `OSError`."""
+        """Replace what is on the disk by everything that the core has. Raises `OSError`."""
         log, vows = core.state.log, core.state.vows
         whole = _Whole(
             identity=self._identity,
@@ -93,7 +93,7 @@ class Storage:
         self._compact_at_bytes = max(self._least_bytes, 2 * self._file.size_bytes)
 
     def save(self, output: Output, core: Core) -> None:
-        """Keep what the core has handed out. Raises `OSError`; then only `write_anew` makes sure of what is on the disk."""
+        """Save an output of the core. After an `OSError`, only `write_anew` makes sure of what is on the disk."""
         if output.installed is not None:
             self.write_anew(core)
         elif output.entries or output.vows is not None:
@@ -102,7 +102,7 @@ class Storage:
 
     @property
     def long(self) -> bool:
-        """Whether it is time for a snapshot in place of entries."""
+        """Whether it is time to compact the log into a snapshot."""
         return self._file.size_bytes > self._compact_at_bytes
 
     def _kept(self, vows: Vows) -> Vows:
@@ -137,5 +137,5 @@ class Storage:
 
 
 def _following(base_index: int, entries: list[Entry]) -> list[Entry]:
-    """The entries that come one after another from the base on: in a log that is read in spite of its damage, some may lack."""
+    """The entries that follow the base without a gap: in a damaged log that is read anyway, some may be missing."""
     return [entry for place, entry in enumerate(entries) if entry.index == base_index + 1 + place]

@@ -1,8 +1,9 @@
-"""The state machine: a map of keys to values, and the sessions by which a command that comes again is recognized.
+"""The state machine: a map from keys to values, and the sessions by which retried commands are recognized.
 
-Sessions are those of Ongaro's thesis, section 6.3: a client opens one, and numbers its commands in it. The last command and
-its answer are remembered for each, so that a retry is answered and not carried out again. Only as many are kept as fit, those
-used last, by the order of the log and so the same on all nodes; a command of a session that is gone is refused.
+Sessions are those of Ongaro's thesis, section 6.3: a client opens a session and numbers its commands in it. The last command of
+each session is remembered with its answer, so that a retry gets the answer and is not carried out again. The number of sessions
+is bounded: the least recently used is dropped, in the order of the log and so identically on all nodes. A command of a dropped
+session is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 class Expired(msgspec.Struct, frozen=True, tag=True):
-    """The session is gone, or has gone on to later commands: whether this one was carried out is not known any more."""
+    """The session is gone, or has moved on to later commands: whether this one was carried out is no longer known."""
 
 
 Answer = Done | Swapped | Session | Expired
@@ -31,7 +32,7 @@ Answer = Done | Swapped | Session | Expired
 class _Remembered(msgspec.Struct, array_like=True):
     sequence: int
     swapped: bool | None
-    """The answer, if it was that of a compare-and-set."""
+    """The answer of a compare-and-set; None for other commands."""
 
 
 class _Kept(msgspec.Struct):
@@ -40,14 +41,14 @@ class _Kept(msgspec.Struct):
 
 
 class KeyValues:
-    """See the module."""
+    """The key-value store as a state machine."""
 
     def __init__(self, rules: Rules = CORRECT, max_sessions: int = MAX_SESSIONS) -> None:
         self._rules = rules
         self._max_sessions = max_sessions
         self._values: dict[str, str] = {}
         self._sessions: dict[int, _Remembered] = {}
-        """The one used last comes last."""
+        """The most recently used session is last."""
 
     def get(self, key: str) -> str | None:
         return self._values.get(key)

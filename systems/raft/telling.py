@@ -1,4 +1,4 @@
-"""What a node tells of its part in a group, as events of the history: see `harness.model.consensus_events`."""
+"""The events that a node reports for the history: see `harness.model.consensus_events`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from systems.raft.invariant import fingerprint
 
 
 class Telling:
-    """Tells of each output when it is saved, and of what is on the disk at a start."""
+    """Reports each output when it is saved, and what is on the disk at the start."""
 
     def __init__(self, node: NodeContext) -> None:
         self._tell = node.event
         self.vows = Vows()
-        """As they are on the disk."""
+        """The vows on the disk."""
 
     def found(self, saved: Saved) -> None:
         self._vowed(saved.vows, anew=saved.vows.votes_from is not None)
@@ -27,7 +27,7 @@ class Telling:
             self._appended(entry)
 
     def saved(self, output: Output, term: int) -> None:
-        """All entries that are found committed at once are told of before any of them is applied."""
+        """All entries that are committed together are reported before any of them is applied."""
         if output.vows is not None:
             self._vowed(output.vows)
         if output.installed is not None:
@@ -51,5 +51,5 @@ class Telling:
 
 
 def _text(entry: Entry) -> str:
-    """What tells an entry apart from others."""
+    """A text that identifies an entry's content."""
     return f"{fingerprint(entry):08x}"

@@ -1,4 +1,4 @@
-"""A candidate: asks for votes, first whether it would get them (pre-vote), then for good."""
+"""A candidate: first asks whether it would get votes (pre-vote), then asks for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from systems.raft.core.state import State
 
 
 class Candidate:
-    """See the module. For good, the term is a new one and the node has voted for itself in it."""
+    """A candidate, or a pre-candidate if `asks_only`. A candidate's term is new, and it has voted for itself in it."""
 
     def __init__(self, state: State, *, asks_only: bool, transfer: bool = False) -> None:
         self.name: RoleName = "pre-candidate" if asks_only else "candidate"
@@ -28,7 +28,7 @@ class Candidate:
                 state.send(name, request)
 
     def tick(self) -> Turn | None:
-        """If nobody was elected for so long, there was a draw, or messages were lost: ask again."""
+        """If no node was elected in time, the vote was split or messages were lost: ask again."""
         return Turn.ASK if self._state.now_ms >= self._gives_up_at_ms else self._won()
 
     def step(self, source: str, message: Message) -> Turn | None:
@@ -40,7 +40,7 @@ class Candidate:
         return self._won()
 
     def flush(self) -> None:
-        """All that a candidate sends, it sends as it becomes one."""
+        """Nothing to send: a candidate sends all its requests when it becomes one."""
 
     def saved(self) -> Turn | None:
         return self._won()

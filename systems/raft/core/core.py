@@ -1,7 +1,7 @@
 """The Raft core: one node of a group as a deterministic state machine, without I/O, time or threads.
 
-Inputs are messages, time, proposals and reads, each with the time in milliseconds of a monotonic clock. After one or several of
-them, `take` hands out what is to be done, and in which order:
+Inputs are messages, time, proposals and reads, each with the time in milliseconds of a monotonic clock. After one or several
+inputs, `take` returns what to do, and in which order:
 
     output = core.take()
     storage.save(output)        # vows, a snapshot, entries: on the disk when this returns
@@ -9,10 +9,11 @@ them, `take` hands out what is to be done, and in which order:
     send(output.messages)       # not before: an answer promises what was saved
     apply(output.committed)     # to the state machine, in order
 
-until there is nothing left. `take` after `saved` may bring more: a leader's own copy of an entry counts only now.
+Repeat this until the output is empty: after `saved`, `take` may return more, since a leader's own copy of an entry counts only
+once it is saved.
 
 After D. Ongaro, J. Ousterhout, "In Search of an Understandable Consensus Algorithm", USENIX ATC 2014, and Ongaro's thesis,
-Stanford 2014. How the work is handed out is after etcd's raft library.
+Stanford 2014. The interface follows etcd's raft library.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ from systems.raft.rules import CORRECT, Rules
 
 
 class NotLeading(Exception):
-    """Only the leader can do that. `leader` is who that is, if it is known."""
+    """Only the leader can do that. `leader` is its name, if known."""
 
     def __init__(self, leader: str | None, why: str = "this node does not lead") -> None:
         super().__init__(why)
@@ -58,22 +59,22 @@ class NotLeading(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """What is to be done, in the order of the fields."""
+    """What to do, in the order of the fields."""
 
     vows: Vows | None = None
-    """To be saved, if they changed."""
+    """Save these; None if they have not changed."""
     installed: Snapshot | None = None
-    """To be saved in place of the state machine and of all the log, and given to the state machine."""
+    """Save this in place of the whole log, and restore the state machine from it."""
     entries: Sequence[Entry] = ()
-    """To be saved after the entry before the first of them: what was there or later is void."""
+    """Save these from the first one's index on; entries that were there or later are void."""
     messages: Sequence[Sent] = ()
-    """To be sent when all that is saved. They may be lost, or come late, twice or in another order."""
+    """Send these once everything above is saved. They may be lost, delayed, duplicated or reordered."""
     led: int | None = None
     """The term in which the node has become the leader, if it has."""
     committed: Sequence[Entry] = ()
-    """To be applied."""
+    """Apply these."""
     reads: Sequence[ReadReady] = ()
-    """To be answered, each when the entry that it names has been applied."""
+    """Answer each of these once the entry that it names has been applied."""
 
     @property
     def empty(self) -> bool:
@@ -82,7 +83,7 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
-    """All that a node finds on its disk when it starts. The default is what a new one begins with."""
+    """Everything that a node finds on its disk when it starts. The default is for a new node."""
 
     vows: Vows = field(default_factory=Vows)
     snapshot: Snapshot | None = None
@@ -97,7 +98,7 @@ _TIMING: Final = Timing()
 
 
 class Core:
-    """See the module."""
+    """One node's Raft state machine; see the module."""
 
     def __init__(
         self,
@@ -110,7 +111,7 @@ class Core:
         saved: Saved = _NOTHING,
         now_ms: int = 0,
     ) -> None:
-        """`members` are those that the group begins with, the same on all nodes; the log tells of later ones."""
+        """`members` are the group's initial members, the same on all nodes; later ones are in the log."""
         log = Log(
             saved.base_members or members,
             base_index=saved.base_index,
@@ -127,7 +128,7 @@ class Core:
             snapshot=saved.snapshot,
             now_ms=now_ms,
             commit=saved.snapshot.index if saved.snapshot else 0,
-            # A leader may have been heard just before the last life ended, and counts on its having been heard.
+            # A leader may have been heard just before the restart, and its lease relies on this node having heard it.
             heard_ms=now_ms if saved.vows.term else None,
             saved_index=log.last_index,
             unsaved_from=log.last_index + 1,
@@ -157,11 +158,11 @@ class Core:
 
     @property
     def leading(self) -> Leader | None:
-        """The leader's part, if it leads."""
+        """The leader's role object if this node leads, else None."""
         return self._role if isinstance(self._role, Leader) else None
 
     def tell(self) -> Told | None:
-        """What a node whose disk was damaged has to know of this one; None if its own was, and it has yet to catch up."""
+        """What this node tells one whose disk was damaged; None if this node's own disk was, and it has not caught up yet."""
         if not self.state.may_vote:
             return None
         last_term, last_index = self.state.last
@@ -170,12 +171,12 @@ class Core:
     # ------------------------------------------------------------------------------------------------------------- inputs
 
     def tick(self, now_ms: int) -> None:
-        """It is so late."""
+        """Time has passed."""
         self._begin(now_ms)
         self._turn(self._role.tick())
 
     def step(self, now_ms: int, source: str, message: Message) -> None:
-        """A message has come."""
+        """A message has arrived."""
         self._begin(now_ms)
         state = self.state
         if isinstance(message, PreVote | Vote) and self._leader_is_known(message):
@@ -200,32 +201,32 @@ class Core:
         self._recall()
 
     def propose(self, now_ms: int, data: str) -> Entry:
-        """Put a command into the log; the entry that it is if it comes to be committed. Raises `NotLeading`."""
+        """Append a command to the log; returns its entry, which may or may not become committed. Raises `NotLeading`."""
         return self._placed(self._as_leader(now_ms).propose(data))
 
     def change(self, now_ms: int, members: Members) -> Entry:
-        """Propose other members. Raises `NotLeading`, also if members cannot change now, and `ValueError` if not like that."""
+        """Propose other members. Raises `NotLeading`, also if members cannot change now; `ValueError` if the change is invalid."""
         return self._placed(self._as_leader(now_ms).change(members))
 
     def read(self, now_ms: int, number: int) -> None:
-        """Have a read of this number come out as ready. If leadership is lost before, it never does. Raises `NotLeading`."""
+        """Start a read, which later appears in `Output.reads`; never if leadership is lost before. Raises `NotLeading`."""
         self._as_leader(now_ms).read(number)
 
     def hand_over(self, now_ms: int, target: str) -> None:
-        """Have another node lead. Raises `NotLeading`, and `ValueError` if the other one cannot."""
+        """Transfer leadership to another node. Raises `NotLeading`, and `ValueError` if that node cannot lead."""
         why = self._as_leader(now_ms).hand_over(target)
         if why is not None:
             raise ValueError(why)
 
     def compact(self, snapshot: Snapshot, *, keep: int) -> None:
-        """Take a snapshot in place of the entries that it holds, but for the last `keep`, which slow followers may need."""
+        """Replace the entries that a snapshot holds by it, except for the last `keep`, which slow followers may need."""
         self.state.snapshot = snapshot
         self.state.log.drop_to(snapshot.index - keep)
 
     # ------------------------------------------------------------------------------------------------------------ outputs
 
     def take(self) -> Output:
-        """What is to be done. It counts as done when `saved` is called."""
+        """What to do next. Call `saved` once it is saved."""
         state = self.state
         self._role.flush()
         reads: Sequence[ReadReady] = ()
@@ -245,7 +246,7 @@ class Core:
         return output
 
     def saved(self) -> None:
-        """What was handed out last is on the disk."""
+        """The last output is on the disk."""
         self.state.saved_index = self.state.unsaved_from - 1
         self._turn(self._role.saved())
 
@@ -255,7 +256,7 @@ class Core:
         self.state.now_ms = max(self.state.now_ms, now_ms)
 
     def _enter(self, term: int) -> None:
-        """A later term than this node's has begun."""
+        """Enter a later term."""
         state = self.state
         vote = None if state.rules.new_term_clears_vote else state.vows.vote
         state.vows = Vows(term, vote, state.vows.votes_from)
@@ -263,7 +264,7 @@ class Core:
         self._role = Follower(state)
 
     def _turn(self, turn: Turn | None) -> None:
-        """Become something else, and go on from there: a candidate alone in its group wins at once."""
+        """Change roles, possibly several times: a candidate that is alone in its group wins at once."""
         state = self.state
         while turn is not None:
             match turn:
@@ -283,17 +284,18 @@ class Core:
             turn = self._role.tick()
 
     def _leader_is_known(self, message: PreVote | Vote) -> bool:
-        """A node that was removed, or cut off, must not unseat a leader that the others hear (thesis 4.2.3)."""
+        """Whether to ignore a request for votes: a removed or partitioned node must not disrupt a leader that others hear
+        (thesis 4.2.3)."""
         if isinstance(message, Vote) and message.transfer:
             return False
         return self.leading is not None or self.state.leader_lives()
 
     def _takes_old(self, message: Message) -> bool:
-        """Known-bad only: entries of a leader whose term is over."""
+        """Only for a known bug: whether to accept entries from a leader of an earlier term."""
         return not self.state.rules.old_terms_refused and isinstance(message, Append) and self.leading is None
 
     def _refuse(self, source: str, message: Message) -> None:
-        """Tell whoever asks in an old term of the new one; answers of an old term mean nothing."""
+        """Answer a request of an earlier term with the current one; answers of an earlier term are ignored."""
         state = self.state
         match message:
             case PreVote():
@@ -316,7 +318,7 @@ class Core:
         return True
 
     def _recall(self) -> None:
-        """A node that had lost its log votes again once it has what it may have promised to keep."""
+        """A node that had lost its log votes again once its log holds everything that it may have acknowledged."""
         state = self.state
         if state.vows.votes_from is not None and state.last >= state.vows.votes_from:
             state.vows = Vows(state.vows.term, state.vows.vote)

@@ -1,4 +1,4 @@
-"""A follower: takes what the leader sends, and begins an election when it hears no leader."""
+"""A follower: accepts what the leader sends, and begins an election when it hears no leader."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from systems.raft.core.state import State
 
 
 class Follower:
-    """See the module."""
+    """The follower's role; see the module."""
 
     name: RoleName = "follower"
 
@@ -17,7 +17,7 @@ class Follower:
         self.postpone()
 
     def postpone(self) -> None:
-        """Begin the wait for a leader again: one was heard, or got this node's vote."""
+        """Restart the election timer: a leader was heard, or a candidate got this node's vote."""
         self._campaigns_at_ms = self._state.election_timeout_ms()
 
     def tick(self) -> Turn | None:
@@ -48,7 +48,7 @@ class Follower:
         return None
 
     def flush(self) -> None:
-        """A follower answers at once."""
+        """Nothing to send: a follower answers at once."""
 
     def saved(self) -> Turn | None:
         return None
@@ -58,10 +58,11 @@ class Follower:
         self.postpone()
 
     def _append(self, message: Append) -> tuple[bool, int]:
-        """Whether the entries follow on what is here, and the last one that the leader's log shares, or may share."""
+        """Whether the entries were accepted, and the last entry that this log shares with the leader's; if not accepted, the
+        last one that it may share."""
         state, log = self._state, self._state.log
         previous, term, entries = message.previous_index, message.previous_term, list(message.entries)
-        if previous < log.base_index:  # a snapshot holds what comes before that, and it was committed
+        if previous < log.base_index:  # earlier entries are committed, and in a snapshot
             entries = [entry for entry in entries if entry.index > log.base_index]
             previous, term = log.base_index, log.base_term
         if log.term(previous) != term and state.rules.gaps_refused:
@@ -79,7 +80,7 @@ class Follower:
         for entry in entries:
             held = log.term(entry.index)
             if held == entry.term:
-                continue  # it came before; to cut the log here would drop what a later message has brought
+                continue  # a duplicate; truncating here would drop entries of a later message
             if held is not None:
                 if not state.rules.conflicts_truncated:
                     continue
@@ -87,14 +88,14 @@ class Follower:
             state.append(entry)
 
     def _last_that_may_match(self, index: int, term: int) -> int:
-        """At or before an index, the last entry whose term the leader's log may have there: one round trip skips a term."""
+        """The last entry, at or before an index, that the leader's log may share: one round trip skips a whole term."""
         state, log = self._state, self._state.log
         while index > max(state.commit, log.base_index) and (log.term(index) or 0) > term:
             index -= 1
         return index
 
     def _installed(self, leader: str, piece: Install) -> bool:
-        """Take a piece; whether all that the snapshot holds is here now, by this or by what was here before."""
+        """Take a piece; returns whether everything in the snapshot is here now, through this piece or before it."""
         state = self._state
         if piece.index <= state.commit:
             state.receiving.forget()
@@ -106,13 +107,13 @@ class Follower:
         return True
 
     def _install(self, snapshot: Snapshot) -> None:
-        """Begin with a snapshot; what comes after it in this log is kept if it belongs there (figure 13 of the thesis)."""
+        """Start from a snapshot; later entries of this log are kept if they follow it (extended paper, figure 13)."""
         state, log = self._state, self._state.log
         if log.term(snapshot.index) == snapshot.term:
             log.drop_to(snapshot.index)
         else:
             log.begin_at(snapshot.index, snapshot.term, snapshot.members)
             state.saved_index = snapshot.index
-        state.unsaved_from = snapshot.index + 1  # whatever is kept is written again, since the snapshot takes its place
+        state.unsaved_from = snapshot.index + 1  # kept entries are written again, since the snapshot replaces the file
         state.commit = snapshot.index
         state.snapshot = state.installed = snapshot

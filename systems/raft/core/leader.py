@@ -1,4 +1,4 @@
-"""A leader: gives entries their places, sends them, and knows which are committed."""
+"""A leader: appends entries to its log, sends them, and determines which are committed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from systems.raft.core.role import RoleName, Turn
 from systems.raft.core.state import State
 
 _CAUGHT_UP: Final = 64
-"""A learner that lacks fewer entries than this becomes a voter."""
+"""A learner that is behind by fewer entries than this becomes a voter."""
 
 Refusal = Literal["leadership is being handed over", "members are changing", "a new leader has yet to commit an entry"]
 
 
 class Leader:
-    """See the module. Its term begins with an entry of its own, without which it could commit nothing (thesis 6.4)."""
+    """The leader's role. Its term begins with an entry of its own, without which it could commit nothing (thesis 6.4)."""
 
     name: RoleName = "leader"
 
@@ -26,14 +26,14 @@ class Leader:
         self._state = state
         self.reads = Reads()
         self._early_reads: list[int] = []
-        """They came before an entry of this term was committed."""
+        """Reads that arrived before an entry of this term was committed."""
         self._others: dict[str, Progress] = {}
         self._heartbeat_at_ms = state.now_ms
         self._successor: str | None = None
         self._hands_over_until_ms = 0
         self._told_successor = False
         self._gave_leave = False
-        """It has told another node to campaign, which may do so at any later time: leases are over for this term."""
+        """Whether it has told another node to campaign, which may happen any time later: no lease holds in this term any more."""
         state.leader = state.name
         self._first_index = state.log.last_index + 1
         state.append(Entry(self._first_index, state.term))
@@ -42,13 +42,13 @@ class Leader:
     # ------------------------------------------------------------------------------------------------------ what is asked
 
     def propose(self, data: str) -> Entry | Refusal:
-        """Give a command its place in the log, or say why not."""
+        """Append a command to the log, or say why not."""
         if self._successor is not None:
             return "leadership is being handed over"
         return self._append(data=data)
 
     def change(self, members: Members) -> Entry | Refusal:
-        """Give a change of members its place, or say why not. Raises `ValueError` if more than one voter would change."""
+        """Append a change of members, or say why not. Raises `ValueError` if more than one voter would change."""
         state = self._state
         if state.rules.one_change_at_a_time:
             if len(set(state.log.members.voters) ^ set(members.voters)) > 1:
@@ -64,7 +64,7 @@ class Leader:
         return entry
 
     def read(self, number: int) -> None:
-        """It comes to be in `reads.ready`, unless leadership is lost before."""
+        """Start a read: it appears in `reads.ready`, unless leadership is lost before."""
         state = self._state
         if state.commit < self._first_index and state.rules.reads_wait_for_own_term:
             self._early_reads.append(number)
@@ -74,7 +74,7 @@ class Leader:
             self.reads.add(number, state.commit)
 
     def hand_over(self, target: str) -> str | None:
-        """Have another voter lead as soon as it has all entries; why not, or None. Given up after an election timeout."""
+        """Have another voter lead as soon as it has all entries; returns why not, or None. It is given an election timeout."""
         state = self._state
         if target == state.name or target not in state.log.members.voters:
             return f"{target} is no other voter of {state.log.members}"
@@ -84,7 +84,7 @@ class Leader:
 
     @property
     def holds_lease(self) -> bool:
-        """Whether no other node can lead yet, if clocks keep what `Timing.lease_ms` says."""
+        """Whether no other node can lead yet, if clocks meet the assumption of `Timing.lease_ms`."""
         lease_ms, asked_ms = self._state.timing.lease_ms, self.reads.confirmed_ms
         if lease_ms is None or asked_ms is None or self._gave_leave:
             return False
@@ -148,7 +148,7 @@ class Leader:
             progress.next += len(entries)
 
     def _send_piece(self, name: str, progress: Progress) -> None:
-        """The next piece of a snapshot, or the same one if it was not answered for long."""
+        """Send the next piece of a snapshot, or the same one again if it was not answered in time."""
         state = self._state
         if progress.sending is None and state.snapshot is not None:
             progress.sending = Sending(state.snapshot)
@@ -157,7 +157,7 @@ class Leader:
         progress.waits_until_ms = state.now_ms + state.timing.election_ms
 
     def _batch(self, progress: Progress) -> tuple[Entry, ...]:
-        """The next entries for a node, as many as go into a message."""
+        """The next entries for a node, as many as fit into a message."""
         timing, batch, size = self._state.timing, [], 0
         for entry in self._state.log.slice(progress.next, progress.next + timing.batch - 1):
             batch.append(entry)
@@ -188,7 +188,7 @@ class Leader:
             self._told_successor = self._gave_leave = True
 
     def _begin_round(self) -> None:
-        """A heartbeat to everybody."""
+        """Send a heartbeat to every other member."""
         state = self._state
         self.reads.begin_round(state.now_ms)
         for name, progress in self._others.items():
@@ -199,7 +199,7 @@ class Leader:
     # ---------------------------------------------------------------------------------------------------- what is known
 
     def _advance(self) -> Turn | None:
-        """Commit what a majority has, and answer what that allows."""
+        """Commit what a majority has, and release the reads that waited for it."""
         state = self._state
         if state.voters:
             index = state.majority_of([self._match(name) for name in state.voters])
@@ -237,7 +237,7 @@ class Leader:
     # ------------------------------------------------------------------------------------------------------------ members
 
     def _follow_members(self) -> None:
-        """Send to those that belong to the group by the last entry that says so."""
+        """Send to the members of the last entry that changed them."""
         state = self._state
         for name in state.log.members.all:
             if name != state.name and name not in self._others:
@@ -246,7 +246,7 @@ class Leader:
             del self._others[name]
 
     def _promote(self) -> None:
-        """Make a learner that has caught up a voter, if members may change now (thesis 4.2.1)."""
+        """Promote a learner that has caught up to a voter, if members may change now (thesis 4.2.1)."""
         state, members = self._state, self._state.log.members
         for name in (learner for learner in members.learners if learner != state.name):
             if self._others[name].match > state.log.last_index - _CAUGHT_UP and not self._others[name].probing:

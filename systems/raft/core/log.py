@@ -1,4 +1,4 @@
-"""The log of a node, in memory: entries after a base, up to which they were dropped because a snapshot holds what they did."""
+"""A node's log in memory: the entries after a base; those up to the base were dropped, since a snapshot holds their effect."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from systems.raft.core.messages import Entry, Members
 
 
 class Log:
-    """Entries `base_index + 1` to `last_index`, and which members each change of them left."""
+    """Entries `base_index + 1` to `last_index`, and the members after each change of them."""
 
     def __init__(self, members: Members, *, base_index: int = 0, base_term: int = 0, entries: Sequence[Entry] = ()) -> None:
-        """`members` are those at the base."""
+        """`members` are the members at the base."""
         self.base_index = base_index
         self.base_term = base_term
         self._entries: list[Entry] = []
@@ -29,16 +29,16 @@ class Log:
 
     @property
     def members(self) -> Members:
-        """By the last entry that changed them, committed or not (thesis, section 4.1)."""
+        """The members after the last entry that changed them, committed or not (thesis, section 4.1)."""
         return self._members[-1][1]
 
     @property
     def members_index(self) -> int:
-        """Of that entry."""
+        """The index of that entry."""
         return self._members[-1][0]
 
     def members_at(self, index: int) -> Members:
-        """By the last entry that changed them up to that one, which is not before the base."""
+        """The members as of the entry at an index, which is not before the base."""
         return next(members for at, members in reversed(self._members) if at <= index)
 
     def term(self, index: int) -> int | None:
@@ -52,23 +52,23 @@ class Log:
         return self._entries[index - self.base_index - 1]
 
     def slice(self, first: int, last: int) -> list[Entry]:
-        """The entries from one index to another, both included, as far as they are there."""
+        """The entries from one index to another, both included, as far as they exist."""
         return self._entries[max(0, first - self.base_index - 1) : max(0, last - self.base_index)]
 
     def append(self, entry: Entry) -> None:
-        """The entry is the one after the last."""
+        """Append an entry, which follows the last one."""
         self._entries.append(entry)
         if entry.members is not None:
             self._members.append((entry.index, entry.members))
 
     def truncate(self, index: int) -> None:
-        """Drop the entry at an index, and all after it."""
+        """Drop the entry at an index and all later ones."""
         del self._entries[max(0, index - self.base_index - 1) :]
         while len(self._members) > 1 and self._members[-1][0] >= index:
             self._members.pop()
 
     def drop_to(self, index: int) -> None:
-        """Make an entry the base: it and all before it are dropped. Nothing if it is not after the base, or not there."""
+        """Make an entry the base: drop it and all earlier ones. Does nothing if it is not after the base, or does not exist."""
         term = self.term(index)
         if term is None or index <= self.base_index:
             return
@@ -78,7 +78,7 @@ class Log:
         self._members = [(index, members), *((at, later) for at, later in self._members if at > index)]
 
     def begin_at(self, index: int, term: int, members: Members) -> None:
-        """Begin anew, empty, after an entry that a snapshot holds."""
+        """Start again with an empty log after the last entry that a snapshot holds."""
         self.base_index, self.base_term = index, term
         self._entries.clear()
         self._members = [(index, members)]

@@ -1,4 +1,4 @@
-"""What nodes of a Raft group keep and send each other. Values only; the modules beside this one act on them."""
+"""What nodes of a Raft group store and send each other. Values only; the other modules of this package act on them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Members(msgspec.Struct, frozen=True, array_like=True):
-    """Who belongs to a group. Voters elect and commit; learners are given the log until they have caught up and may vote."""
+    """The members of a group. Voters elect and commit; learners receive the log until they have caught up and may vote."""
 
     voters: tuple[str, ...]
     learners: tuple[str, ...] = ()
@@ -20,7 +20,7 @@ class Members(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One entry of the log: a command, a change of members, or neither (what a new leader begins its term with)."""
+    """One entry of the log: a command, a change of members, or neither (the first entry of a leader's term)."""
 
     index: int
     term: int
@@ -32,16 +32,16 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Vows(msgspec.Struct, frozen=True, array_like=True):
-    """What a node must not forget whatever happens, besides its log: the term it is in, and whom it voted for in that term."""
+    """What a node must never forget, besides its log: its term, and its vote in that term."""
 
     term: int = 0
     vote: str | None = None
     votes_from: tuple[int, int] | None = None
-    """If its disk was damaged: the term and index that the end of its log must reach until it votes; see `recovery`."""
+    """If its disk was damaged: the term and index that the end of its log must reach before it votes; see `recovery`."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The state machine as all entries up to `index`, the last of which is of `term`, have made it; and the members then."""
+    """The state machine after all entries up to `index`, the last of which is of `term`, and the members at that point."""
 
     index: int
     term: int
@@ -51,11 +51,11 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 class _Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     term: int
-    """The sender's."""
+    """The sender's term."""
 
 
 class PreVote(_Message, frozen=True, tag=True, kw_only=True):
-    """Would you vote for me in the next term? Nothing is promised by the answer (Ongaro's thesis, section 9.6)."""
+    """Would you vote for me in the next term? The answer promises nothing (Ongaro's thesis, section 9.6)."""
 
     last_index: int
     last_term: int
@@ -71,7 +71,7 @@ class Vote(_Message, frozen=True, tag=True, kw_only=True):
     last_index: int
     last_term: int
     transfer: bool = False
-    """The leader itself asked for this election: its being alive is no reason to refuse."""
+    """The leader itself asked for this election, so voters must not refuse because it is alive."""
 
 
 class VoteAnswer(_Message, frozen=True, tag=True, kw_only=True):
@@ -79,28 +79,28 @@ class VoteAnswer(_Message, frozen=True, tag=True, kw_only=True):
 
 
 class Append(_Message, frozen=True, tag=True, kw_only=True):
-    """These entries come after that one; everything up to `commit` is committed. Without entries it is a heartbeat."""
+    """These entries follow the previous one; everything up to `commit` is committed. Without entries it is a heartbeat."""
 
     previous_index: int
     previous_term: int
     entries: tuple[Entry, ...] = ()
     commit: int
     round: int
-    """Counts what the leader has sent to all at once in its term; see `reads`."""
+    """The number of the leader's last heartbeat to all in its term; see `reads`."""
 
 
 class Install(_Message, frozen=True, tag=True, kw_only=True):
-    """A piece of a snapshot to begin your log with: entries that you lack are gone here. See `pieces`."""
+    """A piece of a snapshot to start your log from: I no longer have entries that you lack. See `pieces`."""
 
     index: int
-    """Of the last entry that the snapshot holds."""
+    """The index of the last entry that the snapshot holds."""
     entry_term: int
-    """Of the same entry."""
+    """The term of that entry."""
     members: Members
     size: int
-    """Of the whole snapshot, in characters."""
+    """The size of the whole snapshot, in characters."""
     checksum: int
-    """Of the whole snapshot."""
+    """The checksum of the whole snapshot."""
     offset: int
     """Where in the snapshot this piece begins."""
     data: str
@@ -108,7 +108,7 @@ class Install(_Message, frozen=True, tag=True, kw_only=True):
 
 
 class Installing(_Message, frozen=True, tag=True, kw_only=True):
-    """The answer to an `Install` as long as pieces are missing: what is there of the snapshot of `index` ends at `offset`."""
+    """The answer to an `Install` while pieces are missing: I have the snapshot of `index` up to `offset`."""
 
     index: int
     offset: int
@@ -116,8 +116,8 @@ class Installing(_Message, frozen=True, tag=True, kw_only=True):
 
 
 class Appended(_Message, frozen=True, tag=True, kw_only=True):
-    """The answer to `Append`, and to the last `Install`. `match` is the last entry known to be the leader's as well; if the
-    entries were not accepted, the last one that may be."""
+    """The answer to `Append`, and to the last `Install`. `match` is the last entry that both logs share; if the entries were
+    not accepted, the last one that they may share."""
 
     accepted: bool
     match: int
@@ -125,14 +125,14 @@ class Appended(_Message, frozen=True, tag=True, kw_only=True):
 
 
 class CampaignNow(_Message, frozen=True, tag=True, kw_only=True):
-    """Your log is complete and I am leaving: be elected (thesis, section 3.10)."""
+    """Your log is complete and I am stepping down: start an election now (thesis, section 3.10)."""
 
 
 Message = PreVote | PreVoteAnswer | Vote | VoteAnswer | Append | Install | Installing | Appended | CampaignNow
 
 
 class Sent(msgspec.Struct, frozen=True, array_like=True):
-    """A message on its way."""
+    """A message and its recipient."""
 
     target: str
     message: Message

@@ -1,11 +1,11 @@
-"""A snapshot on its way: the leader sends it in pieces, each when the one before it was taken, so no message is long.
+"""Sends a snapshot in pieces, each after the previous one was taken, so that no message is long.
 
-The follower says up to where it has the snapshot, and the leader goes on from there: after a piece or an answer was lost, or
-twice, and also after either of them has died. Pieces are kept in memory until all of them have come, and a checksum over the
-whole shows that they belong together. A piece of another snapshot, or of another leader, begins anew.
+The follower says up to where it has the snapshot, and the leader continues from there: after a lost or duplicated piece or
+answer, and after either of them has restarted. Pieces are kept in memory until all have arrived, and a checksum over the whole
+shows that they belong together. A piece of another snapshot, or of another leader, starts over.
 
-The leader keeps to the snapshot that it has begun to send, though it may have taken a newer one meanwhile: if the log is
-compacted often, a follower would else never have a whole one.
+The leader finishes the snapshot that it has begun to send, even if it has taken a newer one meanwhile: with a log that is
+compacted often, a follower would otherwise never get a whole one.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Sending:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.offset = 0
-        """Where the piece begins that was sent last, or is to be sent."""
+        """Where the current piece begins, which was sent last or is sent next."""
         self._checksum = checksum_of(snapshot.data)
 
     def piece(self, term: int, most: int, round_: int) -> Install:
-        """The piece to send, of `most` characters at most, in the leader's term."""
+        """The current piece, of at most `most` characters, in the leader's term."""
         snapshot = self.snapshot
         return Install(
             term=term,
@@ -50,10 +50,10 @@ class Sending:
         )
 
     def taken(self, index: int, offset: int) -> bool:
-        """The follower has the snapshot of that index up to there; whether another piece is to be sent than the last one.
+        """The follower has the snapshot of that index up to `offset`; returns whether to send another piece.
 
-        An answer that comes late, or twice, may name a place before one that was reached. To go back there costs a piece that
-        the follower has, and its answer leads on; to answer each of two such answers would go on for ever.
+        A late or duplicated answer may name an earlier offset than was reached. Going back there costs one piece that the
+        follower already has, and its answer leads forward again; but reacting to every duplicate would never end.
         """
         if index != self.snapshot.index or offset == self.offset or not 0 <= offset < max(1, len(self.snapshot.data)):
             return False
@@ -62,7 +62,7 @@ class Sending:
 
 
 class Receiving:
-    """What a follower has of a snapshot: `offset` characters."""
+    """The part of a snapshot that a follower has: `offset` characters."""
 
     def __init__(self, rules: Rules = CORRECT) -> None:
         self._rules = rules
@@ -71,7 +71,7 @@ class Receiving:
         self.offset = 0
 
     def take(self, leader: str, piece: Install) -> Snapshot | None:
-        """The snapshot, if all of it is there now."""
+        """Take a piece; returns the snapshot once it is complete."""
         which = _Which(leader, piece.term, piece.index, piece.size, piece.checksum)
         if self._which != which and (self._rules.pieces_of_one_snapshot or self._which is None):
             self.forget()

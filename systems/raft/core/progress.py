@@ -1,4 +1,4 @@
-"""What a leader knows of one other node, and what it may send there next."""
+"""What a leader knows about one other node, and what it may send there next."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from systems.raft.core.pieces import Sending
 
 @dataclass(kw_only=True)
 class Progress:
-    """See the module."""
+    """One node's progress; see the module."""
 
     next: int
-    """The next entry to send: sent ones are taken for received, until an answer says otherwise."""
+    """The next entry to send: sent entries are assumed to be received until an answer says otherwise."""
     heard_ms: int
     match: int = 0
-    """The last entry that is known to be there."""
+    """The last entry that the node is known to have."""
     round: int = 0
-    """The last round that was answered; see `reads`."""
+    """The last round that the node answered; see `reads`."""
     probing: bool = True
-    """Where the logs agree is not known: one message at a time, until one is accepted."""
+    """Whether it is unknown where the logs agree: then messages are sent one at a time until one is accepted."""
     sending: Sending | None = None
-    """The snapshot that is on its way."""
+    """The snapshot that is being sent."""
     waits_until_ms: int = 0
-    """Nothing more is sent before that, or an answer."""
+    """Nothing is sent before this time or the next answer."""
     sent_bytes: int = 0
-    """Since everything sent was answered."""
+    """Bytes sent since the last time that everything was answered."""
 
     def may_send(self, now_ms: int, in_flight_bytes: int) -> bool:
         return now_ms >= self.waits_until_ms and self.sent_bytes < in_flight_bytes
 
     def accepted(self, match: int) -> None:
-        """It has the leader's log up to there."""
+        """The node has the leader's log up to `match`."""
         self.match = max(self.match, match)
         self.next = max(self.next, self.match + 1)
         self.probing, self.sending, self.waits_until_ms = False, None, 0
@@ -39,14 +39,14 @@ class Progress:
             self.sent_bytes = 0
 
     def installing(self, index: int, offset: int) -> None:
-        """It has the snapshot up to there, and waits for the next piece."""
+        """The node has the snapshot up to `offset`, and waits for the next piece."""
         if self.sending is not None and self.sending.taken(index, offset):
             self.waits_until_ms = 0
 
     def refused(self, may_match: int, now_ms: int) -> None:
-        """It lacks the entry before those that were sent; up to `may_match` it may have the leader's log.
+        """The node lacks the entry before the sent ones; it may share the leader's log up to `may_match`.
 
-        That may be less than it had: its disk was damaged, or the answer is an old one. In either case it is sent again.
+        That may be less than it had, because its disk was damaged or the answer is old. In either case entries are sent again.
         """
         if self.sending is not None and now_ms < self.waits_until_ms:
             return

@@ -1,9 +1,9 @@
-"""Linearizable reads without an entry in the log: read index, and leases (Ongaro's thesis, section 6.4).
+"""Linearizable reads without a log entry: read index and leases (Ongaro's thesis, section 6.4).
 
-A read that came to a leader may be answered from its state machine once that has applied what was committed then, if it was
-still the leader then. To find that out, the leader sends a *round* to all: a message with a number that each answer repeats.
-A majority that answers in the leader's term has not elected another one before it was asked. Reads that come while a round
-is under way wait for the next one, so that many share it.
+A leader may answer a read from its state machine once that has applied everything that was committed when the read arrived,
+provided that it was still the leader then. To confirm that, it sends a *round* to all members: a message with a number that
+each answer repeats. A majority that answers in the leader's term had not elected another leader when it was asked. Reads that
+arrive during a round wait for the next one, so that many share it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class ReadReady:
-    """A read that may be answered when the state machine has applied the entry at an index."""
+    """A read that may be answered once the state machine has applied the entry at `index`."""
 
     number: int
     index: int
@@ -28,35 +28,35 @@ class _Round(NamedTuple):
 
 
 class Reads:
-    """The reads that a leader has yet to answer, and the rounds that it has begun."""
+    """A leader's pending reads, and the rounds that it has begun."""
 
     def __init__(self) -> None:
         self.last_round = 0
         self.confirmed_ms: int | None = None
-        """It led at that time for sure, and began to ask then."""
+        """When the last confirmed round began: at that time, this node certainly led."""
         self.ready: list[ReadReady] = []
-        """May be answered."""
+        """Reads that may be answered."""
         self._waiting: list[ReadReady] = []
         self._rounds: deque[_Round] = deque()
 
     @property
     def need_round(self) -> bool:
-        """Whether reads wait that no round under way is for."""
+        """Whether reads wait and no round with reads is in progress."""
         return bool(self._waiting) and not any(one.reads for one in self._rounds)
 
     def add(self, number: int, index: int) -> None:
-        """A read that may be answered with what was committed up to an index."""
+        """Add a read that needs everything up to `index` applied."""
         self._waiting.append(ReadReady(number, index))
 
     def begin_round(self, now_ms: int) -> int:
-        """Its number, to be sent to all."""
+        """Begin a round; returns its number, to be sent to all members."""
         self.last_round += 1
         self._rounds.append(_Round(self.last_round, now_ms, self._waiting))
         self._waiting = []
         return self.last_round
 
     def confirm(self, number: int) -> None:
-        """A majority has answered this round, or a later one."""
+        """A majority has answered this round or a later one."""
         while self._rounds and self._rounds[0].number <= number:
             one = self._rounds.popleft()
             self.confirmed_ms = one.begun_ms

@@ -1,17 +1,17 @@
-"""When may a node whose disk was damaged take part again?
+"""How a node whose disk was damaged may take part again.
 
-Such a node may have voted in terms, and acknowledged entries, that it no longer knows of. If it went on with what is left, a
-second leader could be elected in one term, or a committed entry be outvoted. So it first asks every other member for its
-term and for the end of its log, and answers nothing before all have told.
+Such a node may have voted in terms, and acknowledged entries, that it has forgotten. If it continued with what is left, two
+leaders could be elected in one term, or a committed entry could be lost. So it first asks every other member for its term and
+the end of its log, and answers nothing before all have replied.
 
-It then takes the highest of the terms for its own, as if it had voted for itself in it: whoever had its vote, or made it
-promise a term, has told that term or a later one. It holds nothing, so it is sent everything; and it votes again when its log
-is at least as up to date as the most up to date one that it was told of. Whatever it had acknowledged was then in the log of
-the leader that asked it to, which has told: whoever is elected meanwhile without its vote has it, and so has this node once it
-has caught up.
+It then adopts the highest of these terms, as if it had voted for itself in it: any node that got its vote, or that made it
+enter a term, has reported that term or a later one. Its log is empty, so it is sent everything. It votes again once its log is
+at least as up to date as the most up-to-date one that was reported. Whatever it had acknowledged was in the log of the leader
+that sent it, and that log's end was reported: any leader elected meanwhile without its vote has those entries, and so does this
+node once it has caught up.
 
-The problem, and what naive ways out of it break, are in Alagappan et al., "Protocol-Aware Recovery for Consensus-Based
-Storage", FAST 2018. This way is simpler and waits for more: for all others, once.
+Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018, describe the problem and what naive
+solutions break. This solution is simpler, but waits for more: once for all other members.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from systems.raft.core.messages import Members, Vows
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What another node tells of itself."""
+    """What another node reports about itself."""
 
     term: int
     last_term: int
@@ -33,9 +33,9 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def vows_after(told: Mapping[str, Told], name: str, initial: Members) -> Vows | None:
-    """What the node with this name holds to from now on; None as long as somebody has not told.
+    """The vows that the node with this name starts again with; None while a member has not reported.
 
-    `initial` are the members that the group began with, as far as the node was told.
+    `initial` are the group's initial members according to the node's configuration.
     """
     members = {*initial.all}.union(*(one.members.all for one in told.values())) - {name}
     if not members or not members <= set(told):

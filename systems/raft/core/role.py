@@ -1,4 +1,4 @@
-"""What a node does as follower, candidate or leader: a role is an object that lasts as long as the node is that."""
+"""Roles: what a node does as follower, candidate or leader. A role object lives as long as the node has that role."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ RoleName = Literal["follower", "pre-candidate", "candidate", "leader"]
 
 
 class Turn(Enum):
-    """What a node becomes next."""
+    """A change of role."""
 
     ASK = auto()
-    """Time is over without a leader: ask whether the others would vote."""
+    """No leader was heard in time: ask whether the others would vote for this node."""
     CAMPAIGN = auto()
     """They would: ask for their votes in a new term."""
     CAMPAIGN_AT_ONCE = auto()
-    """The leader asked for it."""
+    """The leader asked for an election."""
     LEAD = auto()
     FOLLOW = auto()
-    """Wait in the same term for whoever leads."""
+    """Wait for a leader in the same term."""
 
 
 class Role(Protocol):
-    """See the module. What comes is of the node's own term: `core` sees to terms and to requests for votes."""
+    """A node's role. Messages are of the node's own term: `core` handles terms and requests for votes."""
 
     name: RoleName
 
@@ -33,10 +33,10 @@ class Role(Protocol):
         """Time has passed."""
 
     def step(self, source: str, message: Message) -> Turn | None:
-        """A message has come."""
+        """A message has arrived."""
 
     def flush(self) -> None:
-        """Send what was left until all that came at once is known."""
+        """Send what was deferred until all simultaneous inputs are known."""
 
     def saved(self) -> Turn | None:
-        """What there was to save is on the disk."""
+        """Everything that was to be saved is on the disk."""
