@@ -205,7 +205,7 @@ class Core:
         return self._placed(self._as_leader(now_ms).propose(data))
 
     def change(self, now_ms: int, members: Members) -> Entry:
-        """Propose other members. Raises `NotLeading`, also if members cannot change now; `ValueError` if the change is invalid."""
+        """Propose other members. Raises `NotLeading`, also if members cannot change now; `ValueError` if it is invalid."""
         return self._placed(self._as_leader(now_ms).change(members))
 
     def read(self, now_ms: int, number: int) -> None:

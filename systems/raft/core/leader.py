@@ -33,7 +33,7 @@ class Leader:
         self._hands_over_until_ms = 0
         self._told_successor = False
         self._gave_leave = False
-        """Whether it has told another node to campaign, which may happen any time later: no lease holds in this term any more."""
+        """Whether it has told another node to campaign, which may happen any time later: no lease holds in this term."""
         state.leader = state.name
         self._first_index = state.log.last_index + 1
         state.append(Entry(self._first_index, state.term))
