@@ -1,4 +1,4 @@
-"""`harness nightly --calibrate`: nights in a row with the same code, which show the noise of the machine and nothing else."""
+"""`harness nightly --calibrate`: nights in a row with the same code, which show only the machine's noise."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from results.trends.recorded import aa_test
 
 
 def calibrate(order: NightOrder, nights: int, database: HistoryDatabase, console: Console) -> int:
-    """Record so many nights for calibration, and say what they show.
+    """Record `nights` nights for calibration, and print what they show.
 
-    1 if a run showed wrong behaviour, 3 if an SLO was missed, 4 if too few nights count, else 0: what cannot be told of a
-    single run does not matter here.
+    1 if a run showed wrong behaviour, 3 if an SLO was missed, 4 if too few nights count, else 0: an unknown run does not
+    matter here.
     """
     names: set[str] = set()
     results: list[Result] = []

@@ -1,4 +1,4 @@
-"""Judge a recorded history, of whatever system: a run's folder, a table of calls, or events as Jepsen records them."""
+"""Judge a history recorded from any system: a run's folder, a table of calls, or events as Jepsen records them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from results.report.terminal import print_checks
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The history, and what to check it for."""
-    parser.add_argument("history", metavar="HISTORY", type=Path)
+    """The history, and the checks."""
+    parser.add_argument("history", metavar="HISTORY", type=Path, help="a run's folder, or a file; docs/check.md lists formats")
     parser.add_argument(
         "--checker",
         dest="checkers",
         action="append",
         metavar="NAME",
-        help="check for this; without it, a run for what its drill asks, another history for all that applies",
+        help="run this check (default: for a run, its drill's checks and SLOs; for other histories, every check that applies)",
     )
 
     parser.add_argument(
@@ -41,14 +41,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=_kinds,
         default={},
         metavar="NAME=KIND,…",
-        help="what calls are that the history names otherwise, such as get=read,put=write",
+        help="translate the history's names of calls, such as get=read,put=write",
     )
     parser.add_argument(
         "--model",
         metavar="NAME|FILE.py:CLASS",
         help=f"judge whether each key was linearizable as this object: {', '.join(objects.names())}, or a class of your own",
     )
-    parser.add_argument("--unit", choices=list(UNITS), help="of times whose columns do not tell it; without it, nanoseconds")
+    parser.add_argument("--unit", choices=list(UNITS), help="unit of times whose columns do not name one (default: ns)")
 
 
 def _kinds(text: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The page of checkers, docs/checkers.md, made from their docstrings and from those of the calls and events that they judge.
+"""Generates docs/checkers.md from the docstrings of the checkers, and of the calls and events they judge.
 
 python -m harness.cli.checker_page > docs/checkers.md
 """
@@ -14,9 +14,9 @@ from harness.run import catalog
 _HEAD: Final = """\
 # Checkers
 
-What each checker asks of a history, what it assumes, and its source. This page is made from docstrings by
-`python -m harness.cli.checker_page`; a test keeps it up to date. `harness check HISTORY` chooses those that apply;
-`--checker NAME` asks for one, such as those of weaker promises than linearizability.
+What each checker asks of a history, what it assumes, and its source. `python -m harness.cli.checker_page` generates this page
+from docstrings; a test keeps it up to date. `harness check HISTORY` chooses those that apply; `--checker NAME` asks for one by
+name, such as those for guarantees weaker than linearizability.
 """
 
 

@@ -30,18 +30,23 @@ from results.trends.pairs import ALPHA, FEWEST_PAIRS, Comparison, Look, Subject
 from results.trends.series import Metric
 
 _LEAST_PAIRS: Final = 8
-"""Fewer cannot show a difference, however large: that all of seven pairs point the same way is chance in 1.6% of cases."""
+"""Fewer cannot show a difference, however large: seven pairs all point the same way by chance in 1.6% of cases."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The two sides, and what is run of them."""
+    """The two sides, and what to run."""
     sides = (
         f"a commit, {HERE} for the working tree, settings ('load.rate=500'; {AS_IS} for none), embedded, toxiproxy, or a URL"
     )
     parser.add_argument("a", metavar="A", help=sides)
-    parser.add_argument("b", metavar="B", help="the same kind of thing: is it worse than A?")
+    parser.add_argument("b", metavar="B", help="the same kind of side as A: is it worse than A?")
     parser.add_argument(
-        "--drill", dest="drills", action="append", default=[], metavar="NAME", help="what to run; may be given several times"
+        "--drill",
+        dest="drills",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="the drill to run; may be given several times",
     )
     parser.add_argument(
         "--both",
@@ -49,15 +54,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="OPTIONS",
         help="options of `harness drill`, or of `harness load`, for both sides: --both='--set load.seconds=5'",
     )
-    parser.add_argument("--pairs", type=whole, default=10, metavar="N", help=f"at most, and at least {_LEAST_PAIRS} (10)")
-    parser.add_argument("--seed", type=int, metavar="N", help="of the first pair; the next one's is N+1, …")
     parser.add_argument(
-        "--json", dest="json_file", type=Path, metavar="FILE", help="write the result there; - is standard output"
+        "--pairs", type=whole, default=10, metavar="N", help=f"maximum number of pairs, at least {_LEAST_PAIRS} (default: 10)"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the first pair; the next pair uses N+1, …")
+    parser.add_argument(
+        "--json", dest="json_file", type=Path, metavar="FILE", help="write the result as JSON; - is standard output"
     )
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Run pairs until they decide, or are as many as asked for.
+    """Run pairs until they decide, or until the maximum.
 
     1 if a run showed wrong behaviour; 3 if B is worse than A; 4 if too few pairs count; else 0.
     """
@@ -94,10 +101,10 @@ def execute(arguments: argparse.Namespace) -> int:
 def _drills(arguments: argparse.Namespace) -> list[str]:
     if kind_of(arguments.a) == "url":
         if arguments.drills:
-            raise UsageError("A URL is loaded, not drilled: leave --drill out.")
+            raise UsageError("--drill does not apply to URLs, which get plain load. Leave it out.")
         return [""]
     if not arguments.drills:
-        raise UsageError("Which drill? Such as: harness compare main . --drill quorum/healthy")
+        raise UsageError("Which drill? For example: harness compare main . --drill quorum/healthy")
     return [catalog.find_drill(name).name for name in arguments.drills]
 
 
@@ -109,7 +116,7 @@ def _by_subject(pair: Pair) -> dict[Subject, tuple[float, float]]:
 
 
 class _State:
-    """What the pairs have come to so far."""
+    """The pairs so far, and what they show."""
 
     def __init__(self, most_pairs: int) -> None:
         self._most = most_pairs
@@ -129,7 +136,7 @@ class _State:
         return bool(self.wrong) or hopeless or self.pairs >= self._most or (self.look is not None and self.look.decided)
 
     def take(self, pair: Pair) -> None:
-        """One more pair. The warm-up counts only if it showed wrong behaviour."""
+        """Add a pair. The warm-up counts only if it showed wrong behaviour."""
         self.wrong += pair.wrong
         if pair.number < 0 or pair.wrong:
             return
@@ -141,15 +148,15 @@ class _State:
     def verdict(self) -> tuple[int, str]:
         """The exit code, and why."""
         if self.wrong:
-            return EXIT_CODES["fail"], "Wrong behaviour; how fast it is says nothing then."
+            return EXIT_CODES["fail"], "Wrong behaviour; performance does not matter until that is fixed."
         counted = f"{self.pairs} {'pair' if self.pairs == 1 else 'pairs'}"
         if self.look is not None and self.look.regressed:
             worse = ", ".join(dict.fromkeys(one.subject.metric.name for one in self.look.compared if one.verdict == "worse"))
-            return EXIT_CODES["slo"], f"B is worse than A, by {counted}: {worse}."
+            return EXIT_CODES["slo"], f"B is worse than A, after {counted}: {worse}."
         if self.interrupted:
             return INTERRUPTED, f"Interrupted after {counted}: not decided."
         if self.look is None or self.pairs < FEWEST_PAIRS:
-            return EXIT_CODES["unknown"], f"It cannot be told: only {counted} count; {len(self.left_out)} do not."
+            return EXIT_CODES["unknown"], f"Unknown: only {counted} count; {len(self.left_out)} do not."
         better = any(one.verdict == "better" for one in self.look.compared)
         return 0, f"B is no worse than A{', and better in some' if better else ''}, as far as {counted} can tell."
 
@@ -182,7 +189,7 @@ def _result(
 
 
 class _Progress:
-    """What is running now, on one line of a terminal."""
+    """Shows the current run, on one line of a terminal."""
 
     def __init__(self, console: Console, pairs: int, drills: list[str]) -> None:
         self._status = Status("", console=console)

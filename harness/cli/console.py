@@ -8,7 +8,7 @@ from rich.console import Console
 
 
 def new_console(*, stderr: bool = False) -> Console:
-    """A console on standard output or standard error. What is piped is not wrapped, unless COLUMNS says how wide it may be."""
+    """A console on standard output or standard error. Piped output is not wrapped, unless COLUMNS sets a width."""
     console = Console(stderr=stderr, highlight=False)
     if not console.is_terminal and not os.environ.get("COLUMNS"):
         console.width = _UNLIMITED

@@ -1,4 +1,4 @@
-"""Measure how often the known bugs are caught, and how often a correct system sets off an alarm."""
+"""Measure how often checks catch the known bugs, and how often a correct system raises a false alarm."""
 
 from __future__ import annotations
 
@@ -28,18 +28,20 @@ from results.report.detection_terminal import print_detection, print_trial
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Which bugs, with how many seeds."""
+    """Which bugs, and how many seeds."""
     parser.add_argument("system", nargs="?", metavar="SYSTEM", help="a system with known bugs, such as quorum; else all")
-    parser.add_argument("--seeds", type=_natural, default=1, metavar="N", help="run each with seeds 1 to N (1); 0: none")
     parser.add_argument(
-        "--simulate", type=float, default=0.0, metavar="S", help="look for each in simulation as well, for up to S seconds"
+        "--seeds", type=_natural, default=1, metavar="N", help="run each with seeds 1 to N (default: 1); 0 runs none"
+    )
+    parser.add_argument(
+        "--simulate", type=float, default=0.0, metavar="S", help="also look for each in simulation, for up to S seconds"
     )
     parser.add_argument(
         "--bug", dest="bugs", action="append", default=[], metavar="NAME", help="only this bug; may be given several times"
     )
     add_fault_plane(parser)
     parser.add_argument(
-        "--json", dest="json_file", type=Path, metavar="FILE", help="write the matrix there; - is standard output"
+        "--json", dest="json_file", type=Path, metavar="FILE", help="write the matrix as JSON; - is standard output"
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
 
@@ -51,7 +53,7 @@ def _natural(text: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class _Matrix:
-    """The matrix that was asked for, and the log of what has been run of it."""
+    """The matrix asked for, and the log of its runs so far."""
 
     arguments: argparse.Namespace
     rows: Sequence[Subject]
@@ -62,7 +64,7 @@ class _Matrix:
 
     @property
     def cells(self) -> list[tuple[int, Subject]]:
-        """Every run that was asked for: all rows with the first seed, then all with the next."""
+        """Every run asked for: all rows with the first seed, then all with the next."""
         seeds = range(1, self.arguments.seeds + 1)
         return [(seed, row) for seed in seeds for row in self.rows if row.lacks is None]
 
@@ -104,10 +106,10 @@ class _Matrix:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Run what has not been run yet, then write the matrix, its page and its JSON.
+    """Make the missing runs, then write the matrix, its page and its JSON.
 
-    1 if a bug was missed or a correct system set off an alarm: then what checks and SLOs say is wrong, and that is what this
-    command judges. 4 if nothing was wrong in the runs that could be judged, and some could not be, or were not made. Else 0.
+    1 if a bug was missed or a correct system raised an alarm: this command judges the checks and SLOs, and these were wrong.
+    4 if nothing was wrong in the runs that could be judged, but some could not be, or were not made. Else 0.
     """
     if not arguments.seeds and not arguments.simulate:
         raise UsageError("--seeds 0 leaves nothing to run. Add --simulate S, or give at least one seed.")
@@ -135,7 +137,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _run(matrix: _Matrix, console: Console) -> None:
-    """Make every run that has not been made, and once more those that could not be judged."""
+    """Make every missing run, and repeat those that could not be judged."""
     missing, unknown, of = matrix.missing(), matrix.unknown(), len(matrix.cells)
     _say_what_there_is(matrix, console, made=of - len(missing), unknown=len(unknown))
     todo = missing + unknown
@@ -162,18 +164,18 @@ def _simulate(matrix: _Matrix, console: Console) -> None:
 
 def _say_what_there_is(matrix: _Matrix, console: Console, *, made: int, unknown: int) -> None:
     if made:
-        again = f"; {unknown} of them could not be judged and will be made again" if unknown else ""
-        what = f"{made} of {len(matrix.cells)} runs were made earlier, with the same code on the same machine{again}."
+        again = f"; {unknown} of them could not be judged and will be repeated" if unknown else ""
+        what = f"{made} of {len(matrix.cells)} runs exist already, from the same code on the same machine{again}."
         console.print(what, soft_wrap=True, highlight=False)
     elif others := matrix.log.others():
-        what = f"{others} matrices were made with other code or on other machines, and are not used."
+        what = f"Ignoring {others} matrices from other code or other machines."
         if others == 1:
-            what = "1 matrix was made with other code or on another machine, and is not used."
+            what = "Ignoring 1 matrix from other code or another machine."
         console.print(what, soft_wrap=True, highlight=False)
 
 
 def _write(detection: Detection, matrix: _Matrix) -> Path:
-    """Write page and JSON into the folder of the trials; returns the page."""
+    """Write page and JSON into the folder of the trials, and return the page."""
     text = msgspec.json.format(msgspec.json.encode(detection), indent=2) + b"\n"
     name = "-".join([matrix.arguments.system or "all", *matrix.arguments.bugs]).lower()
     page = matrix.log.folder / f"{name}.html"

@@ -1,4 +1,4 @@
-"""The catalogue page of faults, docs/faults.md, made from their docstrings and from the drills that use them.
+"""Generates docs/faults.md from the faults' docstrings and from the drills that use them.
 
 python -m harness.cli.fault_page > docs/faults.md
 """
@@ -17,13 +17,13 @@ from harness.run.schedule import plan
 _HEAD: Final = """\
 # Faults
 
-What each fault does, what it models, and the drills that use it. This page is made from the faults' docstrings by
-`python -m harness.cli.fault_page`; a test keeps it up to date.
+What each fault does, what it models, and the drills that use it. `python -m harness.cli.fault_page` generates this page from
+docstrings; a test keeps it up to date.
 
-Every fault acts on its `target`: "one", "minority", "half", "majority", "all", "leader", a node's name, several ("n1 n2"), or,
-where it acts on links, a link such as "n1>n2". `Fault(target, …).between(from_s, to_s)` makes it a window of a drill; how
-windows are composed is in [architecture.md](architecture.md#schedules). It returns evidence, gathered from outside the system,
-that it acted; a run whose faults did not all act is unknown.
+Every fault acts on its `target`: "one", "minority", "half", "majority", "all", "leader", a node's name, several ("n1 n2") or,
+if it acts on links, a link such as "n1>n2". `Fault(target, …).between(from_s, to_s)` makes it a window of a drill;
+[architecture.md](architecture.md#schedules) shows how to compose windows. A fault returns evidence, gathered from outside the
+system, that it acted; a run whose faults did not all act is unknown.
 """
 
 _SEEDS: Final = 32
@@ -56,7 +56,7 @@ def _uses() -> dict[type[Fault], list[str]]:
     uses: dict[type[Fault], list[str]] = defaultdict(list)
     for name in catalog.drill_files():
         drill = catalog.find_drill(name).drill
-        # Whatever way windows are written, a few seeds draw every fault that they may hold.
+        # However windows are written, a few seeds draw every fault they may hold.
         for kind in {type(planned.window.fault) for seed in range(_SEEDS) for planned in plan(drill, seed)}:
             uses[kind].append(name)
     return uses

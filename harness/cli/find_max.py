@@ -1,4 +1,4 @@
-"""The highest rate that holds: doubled until it does not, then halved between. Pure: the caller makes the load."""
+"""Finds the highest sustainable rate: doubles until a rate fails, then bisects. Pure: the caller makes the load."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _GROWTH: Final = 1.5
 _SLACK_NS: Final = 1e6
 _MOST_RATES: Final = 40
 _TRIES: Final = 3
-"""A rate is tried until it held, or did not, more often than not: one bad moment of the machine is not the server's limit."""
+"""A rate is retried until a majority of tries decides: one bad moment of the machine is not the server's limit."""
 
 
 def steps(probe: Callable[[float], LoadStep], start_per_s: float) -> Iterator[LoadStep]:
-    """Try rates, each as soon as the last one's outcome is known, until the bounds are within 5%.
+    """Try rates, each once the previous outcome is known, until the bounds are within 5%.
 
-    A rate that holds is not tried again; one that does not is, and counts as held if two of three tries held.
+    A rate that holds is not retried; one that does not is, and counts as held if two of three tries held.
     """
     held, missed, rate = 0.0, 0.0, start_per_s
     for _ in range(_MOST_RATES):
@@ -54,7 +54,7 @@ def _holds(tries: Sequence[LoadStep]) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a search found: the highest rate that held, None if none did, and what stood in the way of a higher one."""
+    """A search's result: the highest rate that held, None if none did, and what limited it."""
 
     rate_per_s: float | None
     limit: Literal["server", "generator"] | None
@@ -62,7 +62,7 @@ class Found:
 
 
 def found(tried: Sequence[LoadStep]) -> Found:
-    """What the tries say."""
+    """The result of the tries."""
     by_rate: dict[float, list[LoadStep]] = {}
     for step in tried:
         by_rate.setdefault(step.rate_per_s, []).append(step)
@@ -78,14 +78,14 @@ def found(tried: Sequence[LoadStep]) -> Found:
         advice = "the limit was the generator, not the server; add --processes if there are free cores"
         return Found(rate_per_s=held, limit="generator", why=f"{words}; at {above:,.0f}/s {advice}")
     if "unclear" in outcomes and not {"missed", "unsteady"} & set(outcomes):
-        return Found(rate_per_s=held, limit=None, why=f"{words}; {above:,.0f}/s cannot be told: {last.why}")
+        return Found(rate_per_s=held, limit=None, why=f"{words}; {above:,.0f}/s is undecided: {last.why}")
     return Found(rate_per_s=held, limit="server", why=f"{words}; at {above:,.0f}/s the limit was the server: {last.why}")
 
 
 def steady(first: Counted, second: Counted) -> bool:
-    """Whether a step's second half was like its first: a rate above what a server carries shows as a queue that grows.
+    """Whether a step's second half was like its first: above a server's capacity, its queue grows.
 
-    The medians are compared, since a tail differs by chance: growth by half, and by over a millisecond, is a queue.
+    This compares medians, since tails differ by chance: growth by half, and by over a millisecond, is a queue.
     """
     before, after = first.latency.percentile_ns(50), second.latency.percentile_ns(50)
     return before is None or after is None or after <= before * _GROWTH + _SLACK_NS

@@ -1,4 +1,4 @@
-"""What the nights have recorded: list it, show a night, export, import and prune."""
+"""The history of nights: list, show, export, import, judge again and prune."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from results.trends.recorded import judged
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What is asked of the history."""
+    """The action, and its options."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = _action(actions, "list", _list, "a line for each night, the latest last")
+    listing = _action(actions, "list", _list, "list the nights, the latest last")
     listing.add_argument("--drill", metavar="NAME", help="only nights that ran this drill")
     listing.add_argument("--suite", metavar="SUITE", help="only nights of this suite")
     _add_since(listing)
-    showing = _action(actions, "show", _show, "one night, run by run")
-    showing.add_argument("night", metavar="NIGHT", help="its name, as `harness history list` shows it; `last` is the latest")
-    exporting = _action(actions, "export", _export, "write the runs, with all figures, into a file")
+    showing = _action(actions, "show", _show, "show one night, run by run")
+    showing.add_argument("night", metavar="NIGHT", help="its name, as in `harness history list`; `last` is the latest")
+    exporting = _action(actions, "export", _export, "write the runs, with all figures, to a file")
     exporting.add_argument("file", type=Path, metavar="FILE", help=f"its name ends in {', '.join(SUFFIXES)}")
     exporting.add_argument("--drill", metavar="NAME", help="only runs of this drill")
     _add_since(exporting)
-    importing = _action(actions, "import", _import, "take in what was measured elsewhere")
+    importing = _action(actions, "import", _import, "import measurements made elsewhere")
     importing.add_argument(
         "paths",
         nargs="+",
@@ -44,10 +44,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="run folders, results of `harness load`, JSON files of pytest-benchmark, CSV files of locust, or folders of these",
     )
-    reporting = _action(actions, "report", _report, "judge the nights again, and write their page")
+    reporting = _action(actions, "report", _report, "judge the nights again, and write the page")
     add_outputs(reporting)
     metrics = _action(actions, "openmetrics", _openmetrics, "write figures, verdicts and error budgets for Prometheus")
-    metrics.add_argument("--last", action="store_true", help="only the last night, without times, as a scrape wants it")
+    metrics.add_argument("--last", action="store_true", help="only the last night, without timestamps, for scraping")
     metrics.add_argument("--out", type=Path, default=STDOUT, metavar="FILE", help="(default: standard output)")
     pruning = _action(actions, "prune", _prune, "remove old nights")
     pruning.add_argument("--older-than", type=_days_ago, required=True, metavar="DAYS", help="such as 90d")
@@ -75,11 +75,11 @@ def _action(
 
 
 def _add_since(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--since", type=_time, metavar="WHEN", help="only nights since then: a date (UTC), or such as 30d")
+    parser.add_argument("--since", type=_time, metavar="WHEN", help="only nights since a date (UTC), or an age such as 30d")
 
 
 def _time(text: str) -> datetime:
-    """A date, a date and time (UTC if it does not say), or so many days ago."""
+    """A date, a date and time (UTC by default), or a number of days ago."""
     if re.fullmatch(r"\d+d", text):
         return _days_ago(text)
     try:
@@ -107,7 +107,7 @@ def _list(arguments: argparse.Namespace) -> None:
     if nights:
         print_nights(nights, database.runs(drill=arguments.drill, since=arguments.since), console)
     else:
-        console.print(f"No night in {database.name} is like that.", markup=False, soft_wrap=True)
+        console.print(f"No matching night in {database.name}.", markup=False, soft_wrap=True)
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -121,7 +121,7 @@ def _show(arguments: argparse.Namespace) -> None:
 def _export(arguments: argparse.Namespace) -> None:
     check_name(arguments.file)
     count = export(HistoryDatabase.open(arguments.history), arguments.file, drill=arguments.drill, since=arguments.since)
-    print(f"{_runs(count)} are in {arguments.file}.")
+    print(f"Wrote {_runs(count)} to {arguments.file}.")
 
 
 def _import(arguments: argparse.Namespace) -> None:
@@ -129,13 +129,13 @@ def _import(arguments: argparse.Namespace) -> None:
     done = take_in(HistoryDatabase.open(arguments.history, create=True), found)
     for remark in dict.fromkeys(remark for part in found for remark in part.remarks):
         print(f"note: {remark}.")
-    print(f"{_runs(done.runs)} taken in, of {done.nights} night{'' if done.nights == 1 else 's'}.")
+    print(f"Imported {_runs(done.runs)} of {done.nights} night{'' if done.nights == 1 else 's'}.")
     if done.known:
-        print(f"{_runs(done.known)} {'was' if done.known == 1 else 'were'} known already; nothing is taken in twice.")
+        print(f"Skipped {_runs(done.known)} imported earlier.")
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    """Returns the exit code that the last night came to, so that a gate can use what was imported."""
+    """Return the exit code of the last night, so that CI can gate on imported results."""
     console = output_console(arguments)
     nightly = judged(HistoryDatabase.open(arguments.history), objective=arguments.objective, calibrated=True)
     write_outputs(nightly, arguments, RUNS, console)

@@ -1,4 +1,4 @@
-"""Where the history is, as `harness nightly` and `harness history` are told."""
+"""The options of `harness nightly` and `harness history` that say where the history is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def add_history(parser: argparse.ArgumentParser) -> None:
         "--history",
         default=str(RUNS / HISTORY),
         metavar="FILE|URL",
-        help=f"SQLite's file, or postgresql://user@host/name (default: {RUNS / HISTORY})",
+        help=f"an SQLite file, or postgresql://user@host/name (default: {RUNS / HISTORY})",
     )
 
 

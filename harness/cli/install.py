@@ -1,4 +1,4 @@
-"""Install the program of a foreign system, for those that no package of theirs holds."""
+"""Install a foreign system that has no package, such as etcd or Cassandra."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from harness.run import catalog
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Which."""
-    parser.add_argument("system", metavar="SYSTEM", help="such as etcd")
+    """Which system."""
+    parser.add_argument("system", metavar="SYSTEM", help="etcd or cassandra")
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Install, and print where it is."""
+    """Install it, and print where it is."""
     print(catalog.find_installable(arguments.system).install())
     return 0

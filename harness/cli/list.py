@@ -13,7 +13,7 @@ from harness.run.catalog import Entry
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Print everything there is, one line each."""
+    """Print one line for each."""
     console = new_console()
     for noun, entries in (
         ("drills", catalog.drill_entries()),

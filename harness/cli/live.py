@@ -1,4 +1,4 @@
-"""A run as it goes, in the terminal: how far the load is, what is broken right now, what the service does about it."""
+"""Shows a run's progress in the terminal: the load so far, the active faults, and how the service responds."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from workloads.load.generator import Progress as LoadProgress
 
 
 class Live:
-    """An observer that draws one line while a run goes, where the console is a terminal; elsewhere it is silent."""
+    """An observer that draws one line during a run if the console is a terminal; otherwise it is silent."""
 
     def __init__(self, console: Console, order: RunSpec, place: str = "") -> None:
-        """`place` is where the run stands in a series, such as "[3/22] about 50 s left"."""
+        """`place` is the run's place in a series, such as "[3/22] about 50 s left"."""
         self._order = order
         self._place = place
         self._active: dict[str, str] = {}

@@ -44,14 +44,14 @@ _INTERRUPTED = 130
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Make the load, print and write what it came to. Ctrl-C ends it with what was measured so far."""
+    """Make the load, then print and write the result. Ctrl-C ends it with what was measured so far."""
     slos = [SLO.parse(text) for text in arguments.slos]
     if any(slo.metric in ("recovery", "convergence") for slo in slos):
-        raise UsageError("--slo recovery, convergence: there are no faults here to recover from. Use a drill.")
+        raise UsageError("--slo recovery, convergence: a load has no faults to recover from. Use a drill.")
     if any(slo.of_steps for slo in slos):
-        raise UsageError("--slo of steps (goodput, stall, …): what is loaded is not known to train. Use a drill.")
+        raise UsageError("--slo of steps (goodput, stall, …): a load has no training steps. Use a drill.")
     if any(slo.of_reads for slo in slos):
-        raise UsageError("--slo staleness, versions_behind: what is loaded is not known to be reads and writes. Use a drill.")
+        raise UsageError("--slo staleness, versions_behind: a load has no reads and writes of registers. Use a drill.")
     if arguments.find_max and (not slos or arguments.shape):
         raise UsageError("--find-max needs at least one --slo, such as --slo 'p99 < 100ms', and no --shape.")
     task = _task(arguments)
@@ -81,7 +81,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json_file is not None:
         put(encode(result), arguments.json_file)
     print_load(result, console, report)
-    write_load_report(result, report)  # last: it takes a second, and the result need not wait for it
+    write_load_report(result, report)  # last: it takes a second, and the result should not wait
     return _INTERRUPTED if measured.interrupted else EXIT_CODES[result.verdict]
 
 
@@ -112,7 +112,7 @@ def _shape(text: str | None) -> Shape | None:
     try:
         return None if text is None else msgspec.json.decode(text, type=Shape)
     except msgspec.DecodeError as error:
-        raise UsageError(f'--shape {text}: {error}. Such as {{"type":"Ramp","start":0,"end":2}}.') from error
+        raise UsageError(f'--shape {text}: {error}. For example {{"type":"Ramp","start":0,"end":2}}.') from error
 
 
 def _find_max(
@@ -123,7 +123,7 @@ def _find_max(
     progress: LoadProgress,
     console: Console,
 ) -> Measured | None:
-    """The measurement of the best step, or of the last one if none held; each step goes into `tried`."""
+    """The measurement of the best step, or of the last one if none held; appends each step to `tried`."""
     best: Measured | None = None
     last: Measured | None = None
     needed = max((samples_needed(slo.percentile) for slo in slos if slo.percentile is not None), default=1)
@@ -147,7 +147,7 @@ def _find_max(
             tried.append(step)
             console.print(step_line(step), soft_wrap=True)
             if best is None and not step.availability:
-                break  # nothing works: that is no matter of the rate
+                break  # nothing works: the rate is not the problem
     except KeyboardInterrupt:
         kept = best or last
         return None if kept is None else dataclasses.replace(kept, interrupted=True)
@@ -161,7 +161,7 @@ def _step(rate: float, measured: Measured, slos: Sequence[SLO]) -> LoadStep:
     if counted.late:
         outcome = "generator"
     elif outcome == "held" and not steady(measured.half, counted.since(measured.half)):
-        outcome, why = "unsteady", "the queue grew all the while"
+        outcome, why = "unsteady", "the queue kept growing"
     metrics = metrics_of(counted)
     return LoadStep(
         rate_per_s=rate,
@@ -195,7 +195,7 @@ def _result(
     if search is not None:
         why = search.why if verdict == "pass" or why in search.why else f"{search.why}. {why}"
     if measured.interrupted and verdict != "fail":
-        verdict, why = "unknown", "interrupted; this is what was measured until then"
+        verdict, why = "unknown", "interrupted; these are the figures so far"
     best = None if search is None else search.rate_per_s
     return LoadResult(
         url=arguments.url,

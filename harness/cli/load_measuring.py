@@ -1,4 +1,4 @@
-"""One load, watched as it goes: its counts, its state at half time, and a series of intervals for the page."""
+"""Runs one load and observes it: its counts, its state at half time, and a series of intervals for the page."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from workloads.load.engine import Engine, EngineTask, Snapshot
 
 _POLL_S: Final = 0.05
 _INTERVALS: Final = 240
-"""As many as a page shows well."""
+"""As many as fit on a page."""
 _SHORTEST_S: Final = 0.25
 
 Watch = Callable[[Snapshot, Snapshot], None]
-"""Called with what was counted so far, and with that of the last interval."""
+"""Called with the counts so far, and with those of the last interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a load came to; `interrupted` if Ctrl-C ended it."""
+    """A load's measurements; `interrupted` if Ctrl-C ended it."""
 
     whole: Snapshot
     half: Snapshot
@@ -31,7 +31,7 @@ class Measured:
 
 
 def measure(task: EngineTask, processes: int, watch: Watch) -> Measured:
-    """Make the whole load. Ctrl-C ends it, with what was counted until then; its processes are gone when this returns."""
+    """Make the whole load. Ctrl-C ends it with the counts so far. Its processes have ended when this returns."""
     with Engine(task, processes=processes) as engine:
         last = half = whole = engine.snapshot()
         series: list[Interval] = []
@@ -56,7 +56,7 @@ def measure(task: EngineTask, processes: int, watch: Watch) -> Measured:
 
 
 def _interval(before: Snapshot, after: Snapshot, part: Snapshot) -> list[Interval]:
-    """What ended between two snapshots. After the load's end there is no more time to put it into: then nothing."""
+    """The calls that ended between two snapshots, as one interval; none if no time passed, as after the load's end."""
     if part.seconds <= 0:
         return []
     failed = part.failed + part.wrong

@@ -12,16 +12,16 @@ from typing import Final
 _TIMES: Final = {"": 1.0, "k": 1e3, "M": 1e6}
 _SECONDS: Final = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NOT_REPEATED: Final = ("url", "seed", "json_file", "runs")
-"""What the line that repeats a load writes in its own way, or leaves out."""
+"""Options that the line repeating a load writes differently, or leaves out."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The request, the load, the SLOs, and where the result goes."""
+    """The request, the load, the SLOs, and where to put the result."""
     _options(parser)
 
 
 def command_line(arguments: argparse.Namespace, seed: int) -> str:
-    """The command that repeats a load, quoted for a shell: every option that was not left at its default, and the seed."""
+    """The command that repeats a load, quoted for a shell: every option that differs from its default, and the seed."""
     words = ["harness", "load", arguments.url]
     for action in _options(argparse.ArgumentParser()):
         value = getattr(arguments, action.dest)
@@ -38,30 +38,49 @@ def command_line(arguments: argparse.Namespace, seed: int) -> str:
 def _options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     add = parser.add_argument
     return [
-        add("url", metavar="URL", help="such as http://127.0.0.1:8000/predict"),
-        add("--rate", type=rate, default=1000.0, metavar="N", help="calls a second, such as 500 or 10k (1000)"),
+        add("url", metavar="URL", help="for example http://127.0.0.1:8000/predict"),
+        add("--rate", type=rate, default=1000.0, metavar="N", help="calls a second, such as 500 or 10k (default: 1000)"),
         add("--arrivals", choices=("constant", "poisson"), default="poisson"),
         add("--shape", metavar="JSON", help='how the rate changes: {"type":"Spikes","peak":4,"every_s":5,"for_s":1}'),
         add(
-            "--seconds", type=duration, default=10.0, metavar="S", help="how long, such as 30 or 1m; of --find-max, a step (10)"
+            "--seconds",
+            type=duration,
+            default=10.0,
+            metavar="S",
+            help="length, such as 30 or 1m; with --find-max, of a step (default: 10)",
         ),
-        add("--warm-up", type=_warm_up, default=1.0, metavar="S", help="load before that, which is not counted (1)"),
-        add("--connections", type=whole, default=16, metavar="N", help="(16)"),
-        add("--depth", type=whole, default=1, metavar="N", help="requests under way on a connection (1)"),
-        add("--processes", type=whole, default=1, metavar="N", help="that make the load (1)"),
-        add("--method", metavar="WORD", help="GET, or POST if there is a body"),
-        add("--header", dest="headers", action="append", default=[], metavar="'NAME: VALUE'"),
+        add("--warm-up", type=_warm_up, default=1.0, metavar="S", help="load before that, not counted (default: 1)"),
+        add("--connections", type=whole, default=16, metavar="N", help="open connections (default: 16)"),
+        add("--depth", type=whole, default=1, metavar="N", help="requests in flight on a connection (default: 1)"),
+        add("--processes", type=whole, default=1, metavar="N", help="processes that make the load (default: 1)"),
+        add("--method", metavar="WORD", help="(default: GET, or POST if there is a body)"),
+        add(
+            "--header", dest="headers", action="append", default=[], metavar="'NAME: VALUE'", help="may be given several times"
+        ),
         add("--body", metavar="TEXT", help="sent as application/json if it is JSON, unless a --header says otherwise"),
-        add("--body-file", type=Path, metavar="FILE"),
+        add("--body-file", type=Path, metavar="FILE", help="the same, from a file"),
         add("--bodies", type=Path, metavar="FILE", help="one body a line, sent in turn"),
-        add("--expect", metavar="TEXT", help="what a right answer's body begins with; without it any 2xx is right"),
-        add("--slo", dest="slos", action="append", default=[], metavar="TEXT", help="such as 'p99 < 100ms'"),
-        add("--timeout-ms", type=above, default=1000.0, metavar="MS", help="(1000)"),
-        add("--find-max", action="store_true", help="find the highest rate that holds every --slo, from --rate on"),
-        add("--allow-remote", action="store_true", help="load a machine other than this one"),
-        add("--seed", type=int, metavar="N"),
-        add("--json", dest="json_file", type=Path, metavar="FILE", help="write the result there, - for standard output"),
-        add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where the result and its page are kept (runs)"),
+        add("--expect", metavar="TEXT", help="how a correct answer's body begins (default: any 2xx is correct)"),
+        add(
+            "--slo",
+            dest="slos",
+            action="append",
+            default=[],
+            metavar="TEXT",
+            help="such as 'p99 < 100ms'; may be given several times",
+        ),
+        add("--timeout-ms", type=above, default=1000.0, metavar="MS", help="give a call up after this (default: 1000)"),
+        add("--find-max", action="store_true", help="find the highest rate that meets every --slo, starting at --rate"),
+        add("--allow-remote", action="store_true", help="allow a target on another machine"),
+        add("--seed", type=int, metavar="N", help="repeat a load: the seed determines the arrivals"),
+        add("--json", dest="json_file", type=Path, metavar="FILE", help="write the result as JSON; - is standard output"),
+        add(
+            "--runs",
+            type=Path,
+            default=Path("runs"),
+            metavar="DIR",
+            help="where to keep the result and its page (default: runs)",
+        ),
     ]
 
 
@@ -80,7 +99,7 @@ def above(text: str) -> float:
 
 
 def rate(text: str) -> float:
-    """Calls a second: a number above 0, with k or M for thousands or millions, with /s or without."""
+    """Calls a second: a number above 0, optionally with k or M for thousands or millions, and with /s."""
     found = re.fullmatch(r"(.+?)([kM]?)(?:/s)?", text)
     value = _number(found[1]) * _TIMES[found[2]] if found else math.nan
     if not 0 < value < math.inf:

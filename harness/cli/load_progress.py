@@ -1,4 +1,4 @@
-"""A load as it goes, on one line of the terminal."""
+"""Shows a load's progress on one line of the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workloads.load.engine import Snapshot
 
 
 class LoadProgress:
-    """Draws a line if the console is a terminal; elsewhere it is silent."""
+    """Draws a line if the console is a terminal; otherwise it is silent."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -35,13 +35,13 @@ class LoadProgress:
         self._progress.stop()
 
     def begin(self, rate_per_s: float, seconds: float) -> None:
-        """A load of so long begins; the last one's line goes."""
+        """A load of `seconds` begins; its line replaces the last one's."""
         if self._task is not None:
             self._progress.remove_task(self._task)
         self._task = self._progress.add_task(f"{rate_per_s:,.0f}/s", total=seconds, figures="warming up")
 
     def show(self, whole: Snapshot, part: Snapshot) -> None:
-        """What was counted so far, and in the last interval."""
+        """Show the counts so far, and those of the last interval."""
         if self._task is None:
             return
         latency = part.latency

@@ -1,4 +1,4 @@
-"""The command line. What it prints and how it exits is stable: people script against it."""
+"""The command line. Its output and exit codes are stable: people script against them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ exit codes:
 def main() -> NoReturn:
     """The `harness` command."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a mark that a terminal cannot show is no error
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a character that the terminal cannot show is not an error
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out one command line; returns its exit code. Errors are one line on standard error."""
+    """Run one command line and return its exit code. Errors are one line on standard error."""
     found = commands()
     asked = found.get(arguments[0]) if arguments else None
     roots.add(Path.cwd())
@@ -43,13 +43,13 @@ def run(arguments: Sequence[str]) -> int:
         print(f"{mark}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has been heard
-        print("interrupted: everything that was started has been ended", file=sys.stderr)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough
+        print("interrupted: everything that was started has been stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+    except BrokenPipeError:  # the reader of our output is gone, as with `head`
         return _unread()
     except SystemExit as error:
-        if isinstance(error.__context__, BrokenPipeError):  # what rich makes of it
+        if isinstance(error.__context__, BrokenPipeError):  # rich turns it into this
             return _unread()
         raise
     except Exception:
@@ -59,14 +59,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _unread() -> int:
-    """The exit code of a program that SIGPIPE ended: the verdict was not read, so it is none of the verdicts' codes."""
+    """The exit code of a program killed by SIGPIPE: the verdict was not read, so it is not one of the verdicts' codes."""
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.close()
     return 128 + signal.SIGPIPE
 
 
 class _Parser(argparse.ArgumentParser):
-    """Errors are one line, as everywhere else."""
+    """A parser whose errors are one line, as everywhere else."""
 
     def error(self, message: str) -> NoReturn:
         print(f"error: {message}. See `{self.prog} --help`.", file=sys.stderr)
@@ -77,14 +77,14 @@ def _version() -> str:
     try:
         return metadata.version("distributed-ml-harness")
     except metadata.PackageNotFoundError:
-        return "of a checkout that is not installed"
+        return "(checkout, not installed)"
 
 
 def _parser(found: dict[str, Command], asked: Command | None) -> argparse.ArgumentParser:
-    """Every command, and the options of the one that is asked for: the others' modules are not imported."""
+    """A parser with every command, and the options of the one asked for: the others' modules are not imported."""
     harness = _Parser(
         prog="harness",
-        description="Drills for distributed ML systems: start one, put load on it, break it, and judge what it did.",
+        description="Benchmarks and fault-injection drills for distributed ML systems.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""Change a system's code in small ways, one at a time, and list the changes that simulation does not notice."""
+"""Make small changes to a system's code, one at a time, and list those that simulation does not notice."""
 
 from __future__ import annotations
 
@@ -25,24 +25,30 @@ from harness.simulation.seed_run import why_not
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Which system, how many mutants, and what is to notice them."""
+    """Which system, how many mutants, and which drills should notice them."""
     parser.add_argument("system", metavar="SYSTEM", help="a package or module of systems, such as quorum")
     parser.add_argument(
-        "--file", dest="files", action="append", metavar="NAME", help="only this file of it, such as protocol.py"
+        "--file", dest="files", action="append", metavar="NAME", help="only this file of the system, such as protocol.py"
     )
     parser.add_argument(
-        "--drill", dest="drills", action="append", metavar="NAME", help="simulate this; else all drills of the system"
+        "--drill",
+        dest="drills",
+        action="append",
+        metavar="NAME",
+        help="simulate this drill (default: all drills of the system)",
     )
-    parser.add_argument("--mutants", type=whole, default=50, metavar="N", help="draw so many of all mutants (50)")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the draw (1)")
-    parser.add_argument("--seeds", type=whole, default=5, metavar="N", help="simulate each drill with the seeds 1 to N (5)")
+    parser.add_argument("--mutants", type=whole, default=50, metavar="N", help="number of mutants to draw (default: 50)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of the draw (default: 1)")
     parser.add_argument(
-        "--json", dest="json_file", type=Path, metavar="FILE", help="write what became of each; - is standard output"
+        "--seeds", type=whole, default=5, metavar="N", help="simulate each drill with seeds 1 to N (default: 5)"
+    )
+    parser.add_argument(
+        "--json", dest="json_file", type=Path, metavar="FILE", help="write each mutant's fate as JSON; - is standard output"
     )
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """A mutant and what became of it: an entry of what `--json` writes."""
+    """A mutant and its fate: an entry of what `--json` writes."""
 
     file: str
     line: int
@@ -51,12 +57,12 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     after: str
     fate: Fate
     drill: str
-    """That noticed it; empty if none did."""
+    """The drill that noticed it; empty if none did."""
     seconds: float
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Try the mutants. 0 if all were noticed, 1 if some were not: a person has to read those, as some change nothing."""
+    """Try the mutants. 0 if all were noticed, 1 if some survived: read those, as some change nothing."""
     if arguments.json_file is not None:
         check_writable(arguments.json_file)
     console = new_console(stderr=arguments.json_file == STDOUT)
@@ -86,12 +92,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _leave_out(killer: Killer, drills: int, console: Console) -> None:
-    """What is not well with the right code says nothing of a mutant."""
+    """Leave out drills that fail with the correct code: they say nothing about a mutant."""
     left_out = killer.measure()
     for drill, why in left_out.items():
-        console.print(f"?  {drill} is left out: it is not well with the right code ({why})", markup=False, soft_wrap=True)
+        console.print(f"?  {drill} is left out: it does not pass with the correct code ({why})", markup=False, soft_wrap=True)
     if len(left_out) == drills:
-        raise UsageError("No drill is left that is well with the right code, so nothing would notice a change.")
+        raise UsageError("No drill passes with the correct code, so nothing would notice a change.")
 
 
 def _files(system: str, names: Sequence[str] | None) -> list[Path]:
@@ -106,7 +112,7 @@ def _files(system: str, names: Sequence[str] | None) -> list[Path]:
 
 
 def _drills(system: str) -> list[str]:
-    """The drills of a system that can be simulated and are expected to pass."""
+    """The drills of a system that can be simulated and should pass."""
     chosen = []
     for name in catalog.drill_files():
         try:

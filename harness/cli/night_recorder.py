@@ -1,4 +1,4 @@
-"""Runs one night of a suite and records it in the history, whatever ends it."""
+"""Runs one night of a suite and records it in the history, however it ends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from results.record.suite import Unfinished
 
 @dataclass(frozen=True, kw_only=True)
 class NightOrder:
-    """What a night is to run."""
+    """What a night should run."""
 
     suite: str | None
     drills: Sequence[NamedDrill]
@@ -54,7 +54,7 @@ class NightRun:
 
 
 def record_night(order: NightOrder, database: HistoryDatabase, console: Console) -> NightRun:
-    """Run a night. Each run is recorded as it begins and ends; whatever ends the night early, it broke off."""
+    """Run a night, recording each run as it begins and ends. A night that ends early is recorded as broken off."""
     runs = planned_runs(order.drills, order.repeats, order.seed, order.plane)
     minutes = order.simulate_minutes or 0.0
     simulated = [named for named in order.drills if why_not(named.drill) is None] if minutes else []
@@ -70,10 +70,10 @@ def record_night(order: NightOrder, database: HistoryDatabase, console: Console)
         interrupted, results = series.interrupted, series.results
         for place, named in enumerate(() if interrupted else simulated, start=len(runs)):
             _simulate(named, place, minutes / len(simulated), recording, order.runs, console)
-    except (FaultError, NodeDown) as error:  # no run has a result: the night is complete all the same
+    except (FaultError, NodeDown) as error:  # no run has a result, but the night is complete
         console.print(f"? unknown: {error}", style="yellow", markup=False, soft_wrap=True)
     except BaseException as error:
-        with suppress(HarnessError):  # what went wrong first is what there is to say
+        with suppress(HarnessError):  # report the first error, not this one
             recording.break_off("interrupted" if isinstance(error, KeyboardInterrupt) else str(error))
         raise
     if interrupted:
@@ -85,7 +85,7 @@ def record_night(order: NightOrder, database: HistoryDatabase, console: Console)
 
 
 def _simulate(named: NamedDrill, place: int, minutes: float, recording: Recording, runs: Path, console: Console) -> None:
-    """Simulate a drill with new seeds, and record the first that failed, or how many held, as one run of the night."""
+    """Simulate a drill with new seeds, and record the first failure, or how many held, as one run of the night."""
     tally, began_utc = Tally(named=named), datetime.now(UTC)
     name, first = f"{named.name} (simulated)", new_seed()
     run = recording.begin_run(
@@ -138,7 +138,7 @@ class _Keeper:
 def _say(name: str, database: HistoryDatabase, console: Console) -> None:
     runs = database.runs(night=name)
     counted = sum(run.counted for run in runs)
-    line = f"Night {name} is in {database.name}: {len(runs)} runs, {counted} of which count when nights are compared."
+    line = f"Night {name} is in {database.name}: {len(runs)} runs, of which {counted} count when nights are compared."
     console.print(f"\n{line}", markup=False, soft_wrap=True)
     for run in runs:
         if not run.counted:

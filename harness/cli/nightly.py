@@ -21,34 +21,34 @@ _CALIBRATION_NIGHTS = 12
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The suite, how often it is run, and where it is recorded."""
-    parser.add_argument("suite", nargs="?", metavar="SUITE", help="a folder of drills, such as quorum; else all drills")
+    """The suite, how often to run it, and where to record it."""
+    parser.add_argument("suite", nargs="?", metavar="SUITE", help="a folder of drills, such as quorum (default: all drills)")
     parser.add_argument(
-        "--repeats", type=whole, default=3, metavar="N", help="run the suite N times, every other time backwards (default: 3)"
+        "--repeats", type=whole, default=3, metavar="N", help="run the suite N times, in alternating order (default: 3)"
     )
     parser.add_argument(
         "--seed",
         type=int,
         default=1,
         metavar="N",
-        help="of the first repeat; the next one's is N+1, … (default: 1, so that every night makes the same calls and faults)",
+        help="seed of the first repeat; the next uses N+1, … (default: 1, so that every night makes the same calls and faults)",
     )
     parser.add_argument(
         "--simulate-minutes",
         type=above,
         metavar="M",
-        help="then simulate its drills for so long, with seeds that are new each night",
+        help="then simulate its drills for M minutes, with new seeds each night",
     )
     parser.add_argument(
         "--calibrate",
         action="store_true",
-        help="measure how noisy this machine is, and how often a change is seen in it: nights in a row with the same code",
+        help="run nights in a row with the same code, to measure this machine's noise and the rate of false alarms",
     )
     parser.add_argument(
         "--nights",
         type=whole,
         metavar="N",
-        help=f"with --calibrate: so many, at least {FEWEST} (default: {_CALIBRATION_NIGHTS})",
+        help=f"with --calibrate: how many, at least {FEWEST} (default: {_CALIBRATION_NIGHTS})",
     )
     add_history(parser)
     add_fault_plane(parser)
@@ -57,15 +57,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Run and record a night, then judge it beside the earlier ones.
+    """Run and record a night, then compare it with the earlier ones.
 
-    1 if a run showed wrong behaviour; 3 if a figure got worse or an SLO was missed; 4 if that cannot be told; 0 if nothing
-    moved for the worse.
+    1 if a run showed wrong behaviour; 3 if a figure got worse or an SLO was missed; 4 if that is unknown; 0 if nothing got
+    worse.
     """
     _check(arguments)
     console = output_console(arguments)
     drills, lacking = runnable(arguments.suite, console, nightly=True)
-    database = HistoryDatabase.open(arguments.history, create=True)  # what is wrong with it is said before anything runs
+    database = HistoryDatabase.open(arguments.history, create=True)  # fails now, before anything runs
     order = NightOrder(
         suite=arguments.suite,
         drills=drills,
@@ -88,13 +88,13 @@ def _check(arguments: argparse.Namespace) -> None:
     """Raise `UsageError` if options do not go together."""
     if not arguments.calibrate:
         if arguments.nights is not None:
-            raise UsageError("--nights is for --calibrate. Without it, one night is recorded.")
+            raise UsageError("--nights needs --calibrate. Without it, harness nightly records one night.")
         return
     if arguments.nights is not None and arguments.nights < FEWEST:
-        raise UsageError(f"--nights {arguments.nights}: fewer than {FEWEST} tell nothing. Ask for more.")
+        raise UsageError(f"--nights {arguments.nights}: fewer than {FEWEST} show nothing. Ask for more.")
     written = ("page", "json_file", "markdown", "junit", "simulate_minutes")
     if any(getattr(arguments, name) is not None for name in written):
         raise UsageError(
-            "--calibrate is no night to be judged: leave --page, --json, --markdown, --junit and --simulate-minutes out."
-            " Later nights' reports tell what it measured."
+            "--calibrate does not judge a night: leave out --page, --json, --markdown, --junit and --simulate-minutes."
+            " Later nights' reports show what it measured."
         )

@@ -1,4 +1,4 @@
-"""What `harness nightly` and `harness history report` write: the page, and whatever else is asked for."""
+"""What `harness nightly` and `harness history report` write: the page, and other formats on request."""
 
 from __future__ import annotations
 
@@ -24,31 +24,30 @@ from results.trends.slo_budget import OBJECTIVE
 PAGE: Final = "nightly.html"
 """The name of the page, in the folder of runs."""
 _STEP_SUMMARY: Final = "GITHUB_STEP_SUMMARY"
-"""In a job of GitHub Actions, the file that its summary is appended to."""
+"""In a GitHub Actions job, the file to append the job's summary to."""
 
 
 def add_outputs(parser: argparse.ArgumentParser) -> None:
-    """What is written, where it goes, and by which objective error budgets are counted."""
-    parser.add_argument("--page", type=Path, metavar="FILE", help=f"write the page there (default: {RUNS / PAGE})")
+    """What to write and where, and the objective of error budgets."""
+    parser.add_argument("--page", type=Path, metavar="FILE", help=f"where to write the page (default: {RUNS / PAGE})")
     parser.add_argument(
-        "--json", dest="json_file", type=Path, metavar="FILE", help="write what moved there; - is standard output"
+        "--json", dest="json_file", type=Path, metavar="FILE", help="write what moved as JSON; - is standard output"
     )
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="the same for a comment or a chat; - is standard output")
-    parser.add_argument("--junit", type=Path, metavar="FILE", help="the same as JUnit's XML, for CI systems")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="the same as Markdown, for a comment or a chat; - is standard output"
+    )
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="the same as JUnit XML, for CI systems")
     parser.add_argument(
         "--objective",
         type=_share,
         default=OBJECTIVE,
         metavar="SHARE",
-        help=f"how many of the runs should meet an SLO; the rest is its error budget (default: {OBJECTIVE})",
+        help=f"share of the runs that should meet an SLO; the rest is its error budget (default: {OBJECTIVE})",
     )
 
 
 def output_console(arguments: argparse.Namespace) -> Console:
-    """Where to print, after a look whether what is asked for can be written: standard output, unless a file goes there.
-
-    Raises `UsageError`.
-    """
+    """Where to print: standard output, unless a file goes there. Raises `UsageError` if an output file cannot be written."""
     files = [file for file in (arguments.json_file, arguments.markdown, arguments.junit) if file is not None]
     if files.count(STDOUT) > 1:
         raise UsageError("Only one of --json, --markdown and --junit can go to standard output. Give the others a file.")
@@ -58,7 +57,7 @@ def output_console(arguments: argparse.Namespace) -> Console:
 
 
 def write_outputs(nightly: Nightly, arguments: argparse.Namespace, runs: Path, console: Console) -> None:
-    """Write everything that is asked for, and print the night."""
+    """Write everything asked for, and print the night."""
     page = arguments.page or runs / PAGE
     write_nightly_page(nightly, page)
     print_nightly(nightly, page, console)

@@ -1,4 +1,4 @@
-"""How far a series of drills is, and how much longer it may take."""
+"""Progress of a series of drills, and an estimate of the time left."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 _FIRST_OVERHEAD_S: Final = 2.0
-"""Starting, final calls and stopping of a drill, before any was measured."""
+"""Time to start a drill, make its final calls and stop it, until one has been measured."""
 
 
 class Pace:
-    """Drills of known load, one after another. The time left is their loads', and for each what the others took besides."""
+    """Drills of known length in sequence. The time left is that of their loads, plus the mean overhead of the drills so far."""
 
     def __init__(self, loads_s: Sequence[float], clock: Callable[[], float] = time.monotonic) -> None:
         self._loads_s = loads_s
@@ -21,7 +21,7 @@ class Pace:
         self._begun_s = clock()
 
     def next_done(self) -> None:
-        """One more drill is over, however it ended."""
+        """A drill has ended, in whatever way."""
         now_s = self._clock()
         self._overhead_s += max(now_s - self._begun_s - self._loads_s[self._done], 0.0)
         self._done += 1
@@ -29,7 +29,7 @@ class Pace:
 
     @property
     def left_s(self) -> float:
-        """An estimate of the time until all are over, from the start of the next."""
+        """An estimate of the time from the start of the next drill until all are over."""
         overhead_s = self._overhead_s / self._done if self._done else _FIRST_OVERHEAD_S
         return sum(self._loads_s[self._done :]) + overhead_s * (len(self._loads_s) - self._done)
 

@@ -1,8 +1,8 @@
-"""The commands that there are: every public module of this folder that defines `execute(arguments)`.
+"""Finds the commands: every public module of this folder that defines `execute(arguments)`.
 
 A command's module has the command's name. The first line of its docstring is its line in `harness --help`;
-`add_options(parser)`, if it has one, adds its options. Modules are found by parsing them, not by importing them,
-so that `harness --help` does not wait for what the commands need.
+`add_options(parser)`, if present, adds its options. Modules are parsed, not imported, so that `harness --help`
+does not wait for the commands' imports.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Command:
             add_options(parser)
 
     def execute(self, arguments: argparse.Namespace) -> int:
-        """Carry the command out; returns the exit code."""
+        """Run the command and return the exit code."""
         return int(self._module().execute(arguments))
 
     def _module(self) -> ModuleType:

@@ -1,4 +1,4 @@
-"""Write one self-contained HTML page of one or more runs, the newest if none is named."""
+"""Write one self-contained HTML page about one or more runs, the newest by default."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from results.record.store import latest
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Which runs, and where the page goes."""
-    parser.add_argument("runs", nargs="*", metavar="RUN", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
+    parser.add_argument("runs", nargs="*", metavar="RUN", type=Path, help="a run's folder (default: the newest)")
+    parser.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE", help="(default: report.html)")
 
 
 def execute(arguments: argparse.Namespace) -> int:

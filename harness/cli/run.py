@@ -1,4 +1,4 @@
-"""Run a suite of drills, the default suite if none is named, and write its report."""
+"""Run a suite of drills (the default suite, unless you name one) and write its report."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from results.report.terminal import print_suite
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The suite, and how it is run."""
+    """The suite, and how to run it."""
     parser.add_argument("suite", nargs="?", metavar="SUITE", help="a folder of drills, such as quorum")
     add_run_options(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Run every drill of a suite, then write one report. 0 if each ended as its drill expects."""
+    """Run every drill of a suite, then write one report; 0 if each run ended as its drill expects."""
     console = console_for(arguments)
     able, lacking = runnable(arguments.suite, console, nightly=False)
     series = run_all(able, arguments, suite_exit_code, not_run=lacking)

@@ -7,29 +7,34 @@ from pathlib import Path
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Seed, fault plane, and where the result and the runs go."""
+    """Seed, fault plane, and where to put the result and the runs."""
     parser.add_argument(
-        "--seed", type=int, metavar="N", help="repeat a run: calls, arrivals, fault times and targets follow from it"
+        "--seed", type=int, metavar="N", help="repeat a run: the seed determines calls, arrivals, fault times and targets"
     )
     add_fault_plane(parser)
     parser.add_argument(
-        "--json", dest="json_file", type=Path, metavar="FILE", help="write the results there; - is standard output"
+        "--json", dest="json_file", type=Path, metavar="FILE", help="write the results as JSON; - is standard output"
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Changes of a drill."""
+    """Changes to a drill."""
     parser.add_argument(
-        "--set", dest="settings", action="append", default=[], metavar="FIELD=VALUE", help="change the drill: load.rate=1000"
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change the drill, such as load.rate=1000",
     )
 
 
 def add_fault_plane(parser: argparse.ArgumentParser) -> None:
-    """What the links go through."""
+    """The server that every link goes through."""
     parser.add_argument(
         "--fault-plane",
         choices=("embedded", "toxiproxy"),
         default="embedded",
-        help="toxiproxy: at TOXIPROXY_URL, on PATH, or installed by `harness toxiproxy install`",
+        help="embedded (default), or the real Toxiproxy at TOXIPROXY_URL, on PATH, or from `harness toxiproxy install`",
     )

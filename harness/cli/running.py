@@ -1,4 +1,4 @@
-"""Several drills, one after another, as `harness run` and `harness drill` run them."""
+"""Runs several drills in sequence, for `harness run` and `harness drill`."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from workloads.load.arrivals import expected
 INTERRUPTED: Final = 130
 
 ExitCode = Callable[[Sequence[Result]], int]
-"""The exit code that results come to, by the rules of one command."""
+"""The exit code for some results, by the rules of one command."""
 
 
 class Keeper(Protocol):
-    """Keeps what becomes of each run, somewhere besides the folder of runs."""
+    """Records each run's outcome, in addition to the folder of runs."""
 
     def begins(self, place: int) -> None:
-        """The run of this place in the series begins."""
+        """The run at this place in the series begins."""
 
     def ended(self, done: CompletedRun) -> None:
         """It has a result."""
 
     def failed(self, error: HarnessError) -> None:
-        """It broke off, and has none."""
+        """It broke off without a result."""
 
 
 class Unkept:
@@ -60,7 +60,7 @@ class Unkept:
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedRun:
-    """A run that has a result. Its history is on the disk: a night's would fill the memory."""
+    """A run that has a result. Its history stays on disk: a night's would fill the memory."""
 
     run_dir: Path
     result: Result
@@ -68,7 +68,7 @@ class FinishedRun:
 
 @dataclass(kw_only=True)
 class Series:
-    """What became of the drills that were asked for."""
+    """The outcome of the drills asked for."""
 
     exit_code_of: ExitCode
     finished: list[FinishedRun] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Series:
 
     @property
     def exit_code(self) -> int:
-        """That of the results; if they are all as they should be, that of whatever broke off."""
+        """That of the results or, if these are all as expected, that of runs that broke off."""
         if self.interrupted:
             return INTERRUPTED
         return self.exit_code_of(self.results) or max((error.exit_code for error in self.broken), default=0)
@@ -102,9 +102,9 @@ def run_all(
     schedule: Path | None = None,
     not_run: Sequence[Unfinished] = (),
 ) -> Series:
-    """Run drills in turn, with the options of `add_run_options`. Each is reported, and written as JSON, as it ends.
+    """Run drills in sequence, with the options of `add_run_options`; report each, and write it as JSON, as it ends.
 
-    Ctrl-C ends the series; what is finished is in it. Raises the error of a drill that breaks off if there is no other.
+    Ctrl-C ends the series, which then holds the finished runs. If the only drill breaks off, raises its error.
     """
     seed = secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed
     if arguments.json_file is not None:
@@ -132,9 +132,9 @@ def run_orders(
     not_run: Sequence[Unfinished] = (),
     brief: bool = False,
 ) -> Series:
-    """The same of runs that are specified already. A keeper hears of each as it begins and ends.
+    """The same for runs already specified. The keeper is called as each begins and ends.
 
-    `brief`: of a run that ended as it should, one line is printed.
+    `brief`: print only one line for a run that ended as expected.
     """
     pace = Pace([order.drill.load.seconds for order in orders])
     series = Series(exit_code_of=exit_code_of, unfinished=list(not_run))
@@ -144,7 +144,7 @@ def run_orders(
             done = _run_one(order, runs, console, pace, brief=brief)
             series.finished.append(FinishedRun(run_dir=done.run_dir, result=done.result))
             keeper.ended(done)
-        except (FaultError, NodeDown) as error:  # this one has no verdict; that says nothing about the others
+        except (FaultError, NodeDown) as error:  # no verdict; the other drills still run
             keeper.failed(error)
             if len(orders) == 1:
                 raise
@@ -183,7 +183,7 @@ def _run_one(order: RunSpec, runs: Path, console: Console, pace: Pace, *, brief:
 
 
 def say_caveats(name: str, drill: Drill, console: Console) -> None:
-    """What the drill's system promises less with these settings."""
+    """Print which guarantees the drill's system gives up with these settings."""
     for line in drill.system.caveats() if isinstance(drill.system, HasCaveats) else ():
         console.print(f"! {name}: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""Seeds of a drill on simulated machines: many of them counted, and one of them shown as any other run is."""
+"""Runs seeds of a drill on simulated machines: counts many of them, or shows one as a run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from results.report.sequence_page import SEQUENCE, write_sequence_page
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What the seeds of one drill came to: an entry of what `--json` writes."""
+    """The results of one drill's seeds: an entry of what `--json` writes."""
 
     drill: str
     seeds: int
@@ -41,14 +41,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float
     verdict: RunVerdict
     failed: tuple[Outcome, ...]
-    """Those that did not pass."""
+    """Seeds that did not pass."""
     broken: tuple[str, ...]
     """Why seeds have no verdict."""
 
 
 @dataclass(kw_only=True)
 class Tally:
-    """What the seeds of one drill came to so far."""
+    """The results of one drill's seeds so far."""
 
     named: NamedDrill
     go_on: bool = False
@@ -61,7 +61,7 @@ class Tally:
 
     @property
     def wrong(self) -> list[Outcome]:
-        """Those of the failed that are not merely unknown."""
+        """Failed seeds, without those that are merely unknown."""
         return [one for one in self.failed if one.verdict in ("fail", "slo")]
 
     @property
@@ -92,12 +92,12 @@ class Tally:
 
     @property
     def summary_line(self) -> str:
-        """How many held, and of the others why not."""
+        """How many held, and why the first of the others did not."""
         undecided = [f"seed {one.seed}: {one.why}" for one in self.failed] + self.broken
         return f"{self.counts}; {undecided[0]}" if undecided else self.counts
 
     def add(self, task: Task, reply: Reply) -> bool:
-        """Count a seed; whether to go on."""
+        """Count a seed, and return whether to go on."""
         self.cpu_s += reply.cpu_s
         if reply.outcome is None:
             self.broken.append(f"seed {task.seed}: {reply.error}")
@@ -124,7 +124,7 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Replayed:
-    """A seed with everything recorded, kept as a drill's run is kept."""
+    """A seed with everything recorded, stored like a run."""
 
     run_dir: Path
     page: Path
@@ -134,12 +134,12 @@ class Replayed:
 
 
 def new_seed() -> int:
-    """One that has hardly been run before."""
+    """A random seed, almost certainly a new one."""
     return secrets.randbits(SEED_BITS)
 
 
 def fresh_seeds(minutes: float, first: int) -> Iterator[int]:
-    """The seeds from `first` on, for so long."""
+    """The seeds from `first` on, for that long."""
     until_s = time.monotonic() + minutes * 60
     return itertools.takewhile(lambda _: time.monotonic() < until_s, itertools.count(first))
 
@@ -149,7 +149,7 @@ def tasks(named: NamedDrill, seeds: Iterator[int], settings: Sequence[str]) -> I
 
 
 def count_seeds(tally: Tally, seeds: Iterator[int], settings: Sequence[str], jobs: int) -> None:
-    """Simulate seeds in so many processes, until they are all done or one says to stop."""
+    """Simulate seeds in `jobs` processes, until all are done or the tally says to stop."""
     run_to_its_end(sweep(tasks(tally.named, seeds, settings), jobs, tally.add))
 
 

@@ -29,17 +29,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=whole,
         default=3,
         metavar="N",
-        help="try a schedule up to N times before it counts as one that does not fail (3)",
+        help="try a schedule up to N times before it counts as passing (default: 3)",
     )
-    parser.add_argument("--minutes", type=above, default=15.0, metavar="M", help="when to stop; Ctrl-C stops as well (15)")
+    parser.add_argument(
+        "--minutes", type=above, default=15.0, metavar="M", help="time limit (default: 15); Ctrl-C also stops the search"
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Search, and keep the best schedule so far in the run's folder, however the search ends."""
+    """Search, keeping the best schedule so far in the run's folder, however the search ends."""
     console = Console(soft_wrap=True, highlight=False, markup=False)
     failed = Failed.of(arguments.run)
     file = arguments.run / MINIMAL
-    console.print(f"{failed.order.name}, seed {failed.order.seed}: what is enough for {' or '.join(sorted(failed.how))}?")
+    console.print(
+        f"{failed.order.name}, seed {failed.order.seed}: looking for the least that causes {' or '.join(sorted(failed.how))}"
+    )
     ended = 0
     with TemporaryDirectory() as scratch:
         shrinking = Shrinking(

@@ -37,30 +37,35 @@ _SEEDS = 100
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Which drills, how many seeds."""
+    """Which drills, and how many seeds."""
     parser.add_argument("names", nargs="+", metavar="DRILL", help="a drill's name, such as quorum/isolated, or its file")
     many = parser.add_mutually_exclusive_group()
-    many.add_argument("--seeds", type=whole, metavar="N", help=f"of each drill, the seeds 1 to N ({_SEEDS})")
-    many.add_argument("--minutes", type=float, metavar="M", help="for so long, seeds that have not been run before")
-    many.add_argument("--seed", type=int, metavar="S", help="only this one, as it was: what it did is kept and shown")
-    parser.add_argument("--swarm", type=Path, metavar="FILE", help="with --seed: what it adds, from a run's swarm.json")
+    many.add_argument("--seeds", type=whole, metavar="N", help=f"run seeds 1 to N of each drill (default: {_SEEDS})")
+    many.add_argument("--minutes", type=float, metavar="M", help="run new seeds for M minutes")
+    many.add_argument("--seed", type=int, metavar="S", help="repeat this seed exactly, keep it as a run and show it")
+    parser.add_argument("--swarm", type=Path, metavar="FILE", help="with --seed: what the seed adds, from a run's swarm.json")
     parser.add_argument(
-        "--shrink", dest="shrink_s", type=float, default=60.0, metavar="S", help="make a failing seed smaller for so long (60)"
+        "--shrink",
+        dest="shrink_s",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="shrink a failing seed for up to S seconds (default: 60)",
     )
-    parser.add_argument("--jobs", type=whole, metavar="K", help="so many processes at once (one a CPU)")
+    parser.add_argument("--jobs", type=whole, metavar="K", help="number of processes (default: one for each CPU)")
     parser.add_argument("--go-on", action="store_true", help="go on after the first seed of a drill that fails")
-    parser.add_argument("--twice", action="store_true", help="run each seed twice and compare all that happened")
+    parser.add_argument("--twice", action="store_true", help="run each seed twice and compare everything that happened")
     add_settings(parser)
     parser.add_argument(
-        "--json", dest="json_file", type=Path, metavar="FILE", help="write what each seed came to there; - is standard output"
+        "--json", dest="json_file", type=Path, metavar="FILE", help="write the results as JSON; - is standard output"
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Simulate. The exit code is that of the gravest verdict of any seed."""
+    """Simulate; the exit code is that of the gravest verdict of any seed."""
     if arguments.swarm is not None and arguments.seed is None:
-        raise UsageError("--swarm says what one seed adds. Name the seed: --seed S.")
+        raise UsageError("--swarm belongs to one seed. Name the seed: --seed S.")
     drills = [_found(name, arguments.settings) for name in arguments.names]
     if arguments.json_file is not None:
         check_writable(arguments.json_file)
@@ -112,7 +117,7 @@ def _seeds(arguments: argparse.Namespace, drills: int) -> Iterator[int]:
 
 
 def _print(tally: Tally, wall_s: float, arguments: argparse.Namespace, console: Console) -> None:
-    """A line for a drill that held, all there is about the first seed of one that did not."""
+    """Print a line for a drill that held; otherwise everything about the first seed that failed."""
     name = tally.named.name
     if not tally.seeds and not tally.broken:
         told = f"? unknown: {name}: no seed was run. Give it more --minutes, or --seeds N."
@@ -122,7 +127,7 @@ def _print(tally: Tally, wall_s: float, arguments: argparse.Namespace, console: 
         console.print(f"? unknown: {name}: {line}", style="yellow", markup=False, soft_wrap=True, highlight=False)
     if wrong := tally.wrong:
         others = ", ".join(str(one.seed) for one in wrong[1:11])
-        told = f"✘ {name}: {tally.counts}" + (f"; those that failed besides this one: {others}" if others else "")
+        told = f"✘ {name}: {tally.counts}" + (f"; also failed: {others}" if others else "")
         console.print(told, style="red", markup=False, soft_wrap=True, highlight=False)
         _replay(tally.named, wrong[0].seed, arguments, console, _shrunk(tally.named, wrong[0], arguments, console))
         return
@@ -138,11 +143,11 @@ def _print(tally: Tally, wall_s: float, arguments: argparse.Namespace, console: 
 
 
 def _shrunk(named: NamedDrill, outcome: Outcome, arguments: argparse.Namespace, console: Console) -> Swarm:
-    """The least that the failing seed has to add to the drill to fail, as far as that is found in a short time."""
+    """The least that the failing seed must add to the drill to fail, as far as the time limit allows."""
     drawn = Swarm.of(named.drill, outcome.seed)
     found = shrink(named.name, named.drill, outcome.seed, drawn, outcome.found, arguments.shrink_s)
     before, after = len(drawn.disturbances), len(found.swarm.disturbances)
-    told = f"Seed {outcome.seed} in {found.runs} runs made smaller: {after} of {before} disturbances are left"
+    told = f"Shrank seed {outcome.seed} in {found.runs} runs: {after} of {before} disturbances are left"
     console.print(told, markup=False, highlight=False)
     return found.swarm
 
@@ -150,7 +155,7 @@ def _shrunk(named: NamedDrill, outcome: Outcome, arguments: argparse.Namespace, 
 def _replay(
     named: NamedDrill, seed: int, arguments: argparse.Namespace, console: Console, swarm: Swarm | None = None
 ) -> RunVerdict:
-    """Run a seed with everything recorded, keep it as a drill's run is kept, and show it. Returns its verdict."""
+    """Run a seed with everything recorded, store it like a run, show it, and return its verdict."""
     file = arguments.swarm
     if swarm is None and file is not None:
         swarm = kept = read_swarm(file)

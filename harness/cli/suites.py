@@ -12,9 +12,9 @@ from results.record.suite import Unfinished
 
 
 def runnable(suite: str | None, console: Console, *, nightly: bool) -> tuple[list[NamedDrill], list[Unfinished]]:
-    """The drills of a suite, or of all, that can run here, and those that cannot; each of these is printed with the reason.
+    """The drills of a suite, or of all suites, that can run here, and those that cannot, for which it prints the reasons.
 
-    `nightly`: drills that take minutes are among all drills. Raises `UsageError` if none can run here.
+    `nightly`: without a suite, include drills that take minutes. Raises `UsageError` if none can run here.
     """
     names = catalog.drill_names(suite) if suite else list(catalog.drill_files())
     drills = [named for name in names if not (named := catalog.find_drill(name)).drill.nightly or suite or nightly]

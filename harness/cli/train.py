@@ -1,4 +1,4 @@
-"""Break your own torch.distributed script while it trains, and see how it comes back."""
+"""Inject faults into your own torch.distributed script while it trains, and measure how it recovers."""
 
 from __future__ import annotations
 
@@ -37,33 +37,39 @@ _RUNS: Final = "train"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Which faults, and the command after `--`."""
+    """The faults, and the command after `--`."""
     parser.usage = "harness train [--fault 'Kill(\"rank1\").at_step(120)'] [--slo 'goodput >= 90%%'] -- torchrun … train.py …"
     parser.add_argument(
         "--fault", dest="faults", action="append", default=[], metavar="FAULT",
         help="as in a drill: 'Kill(\"rank1\").at_step(120)', 'Latency(\"rank0>rank1\", delay_ms=50).between(5, 10)'",
     )  # fmt: skip
     parser.add_argument("--slo", dest="slos", action="append", default=[], metavar="SLO", help="such as 'goodput >= 90%%'")
-    parser.add_argument("--seed", type=int, metavar="N", help="repeat a run: times and targets that are drawn follow from it")
-    parser.add_argument("--start-timeout", type=_seconds, default=START_S, metavar="S", help="until the first step (120)")
+    parser.add_argument("--seed", type=int, metavar="N", help="repeat a run: the seed determines drawn times and targets")
     parser.add_argument(
-        "--stall", type=_seconds, default=STALL_S, metavar="S", help="end it after so long without a step (120)"
+        "--start-timeout", type=_seconds, default=START_S, metavar="S", help="seconds until the first step (default: 120)"
     )
-    parser.add_argument("--limit", type=_seconds, default=LIMIT_S, metavar="S", help="end it after so long in any case (3600)")
+    parser.add_argument(
+        "--stall",
+        type=_seconds,
+        default=STALL_S,
+        metavar="S",
+        help="stop after this many seconds without a step (default: 120)",
+    )
+    parser.add_argument(
+        "--limit", type=_seconds, default=LIMIT_S, metavar="S", help="stop after this many seconds in any case (default: 3600)"
+    )
     add_fault_plane(parser)
     parser.add_argument(
-        "--json", dest="json_file", type=Path, metavar="FILE", help="write the result there, - for standard output"
+        "--json", dest="json_file", type=Path, metavar="FILE", help="write the result as JSON; - is standard output"
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
-    parser.add_argument("command_line", nargs="*", metavar="-- COMMAND", help="what starts the training")
+    parser.add_argument("command_line", nargs="*", metavar="-- COMMAND", help="the command that starts the training")
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Run the script under faults. The exit code is that of the verdict."""
+    """Run the script under faults; the exit code is the verdict's."""
     if not arguments.command_line:
-        raise UsageError(
-            "harness train needs the command that starts the training, after --: harness train -- torchrun train.py"
-        )
+        raise UsageError("harness train needs a command after --, such as: harness train -- torchrun train.py")
     for text in arguments.slos:
         SLO.parse_training(text)
     spec = ScriptSpec(
@@ -93,14 +99,14 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 class _Watcher:
-    """Tells of windows as they begin and end, if somebody looks on."""
+    """Prints windows as they begin and end, if the console is a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def on_window(self, record: FaultWindow) -> None:
         if self._console.is_terminal:
-            what = "begins" if record.healed_s is None else "is over"
+            what = "begins" if record.healed_s is None else "ends"
             hit = " ".join(record.targets)
             self._console.print(f"{record.label} {record.text} on {hit} {what}", style="magenta", highlight=False)
 

@@ -1,4 +1,4 @@
-"""What commands write, and what is said if that fails."""
+"""Writes the commands' output files, with one clear line if that fails."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ STDOUT: Final = Path("-")
 
 
 def report(run_dirs: Sequence[Path], out: Path) -> Path:
-    """Write the page of some runs of drills, of one load, or of one training script; returns where."""
+    """Write the page of some runs of drills, of one load, or of one training script, and return its path."""
     others = [run_dir for run_dir in run_dirs if any((run_dir / name).is_file() for name in (LOAD_RESULT, TRAIN_RESULT))]
     if others and len(run_dirs) > 1:
-        raise UsageError(f"{others[0]} is no run of a drill and has a page of its own. Ask for its report by itself.")
+        raise UsageError(f"{others[0]} is not a run of a drill and needs its own page. Ask for its report alone.")
     if not others:
         write_report(run_dirs, out)
     elif (others[0] / LOAD_RESULT).is_file():
@@ -43,13 +43,13 @@ def _write_train_report(run_dir: Path, out: Path) -> None:
 
 
 def check_writable(file: Path) -> None:
-    """Empty a file that is to be written later: better fail now than after the runs, and an old one is not taken for new."""
+    """Truncate a file that is written later: better fail now than after the runs, and an old file cannot pass for a new one."""
     if file != STDOUT:
         put(b"", file)
 
 
 def put(text: bytes, file: Path) -> None:
-    """Write a text into a file, or to standard output if the file is `-`."""
+    """Write text to a file, or to standard output if the file is `-`."""
     if file == STDOUT:
         sys.stdout.write(text.decode())
         sys.stdout.flush()

@@ -228,7 +228,7 @@ def test_a_checkout_that_is_not_installed_works(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(metadata, "version", missing)
     with pytest.raises(SystemExit, match="0"):
         run(["--version"])
-    assert capsys.readouterr().out == "harness of a checkout that is not installed\n"
+    assert capsys.readouterr().out == "harness (checkout, not installed)\n"
 
 
 def test_output_into_a_pipe_that_closes(folder: Path) -> None:

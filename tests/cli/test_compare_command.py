@@ -40,12 +40,12 @@ def made_pairs(factor: float, *, wrong_at: int = -2, counted: bool = True) -> Ca
 @pytest.mark.parametrize(
     ("pairs", "code", "said"),
     [
-        (made_pairs(1.1), 3, "B is worse than A, by 9 pairs: p50."),
+        (made_pairs(1.1), 3, "B is worse than A, after 9 pairs: p50."),
         (made_pairs(0.9), 0, "B is no worse than A, and better in some, as far as 10 pairs can tell."),
         (made_pairs(1.0), 0, "B is no worse than A, as far as"),
         (made_pairs(1.0, wrong_at=2), 1, "B: linearizable: a stale read"),
         (made_pairs(1.0, wrong_at=-1), 1, "Wrong behaviour"),
-        (made_pairs(1.0, counted=False), 4, "It cannot be told: only 0 pairs count; 11 do not."),
+        (made_pairs(1.0, counted=False), 4, "Unknown: only 0 pairs count; 11 do not."),
     ],
 )
 def test_the_exit_code_says_what_the_pairs_say(
@@ -87,7 +87,7 @@ def test_an_interrupted_comparison_says_what_it_knows(
         (("as-is", "load.rate=5", "--drill", "quorum/helthy"), "Did you mean 'quorum/healthy'?"),
         (("as-is", "load.rate=5", "--drill", "quorum/healthy", "--pairs", "5"), "fewer than 8 cannot show any difference"),
         (("embedded", "http://127.0.0.1:1/", "--drill", "quorum/healthy"), "these cannot be compared"),
-        (("http://127.0.0.1:1/", "http://127.0.0.1:1/", "--drill", "quorum/healthy"), "leave --drill out"),
+        (("http://127.0.0.1:1/", "http://127.0.0.1:1/", "--drill", "quorum/healthy"), "--drill does not apply to URLs"),
         (("as-is", "load.rat=5", "--drill", "quorum/healthy"), "load.rat"),
     ],
 )

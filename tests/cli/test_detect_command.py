@@ -99,7 +99,7 @@ def test_runs_of_other_code_are_not_used(folder: Path) -> None:
     harness(folder, "detect", "--bug", "crashes")
     (folder / "systems" / "parrot.py").write_text(SYSTEM + "# changed\n")
     done = harness(folder, "detect", "--bug", "crashes")
-    assert "1 matrix was made with other code or on another machine, and is not used" in done.stdout
+    assert "Ignoring 1 matrix from other code or another machine" in done.stdout
     assert len(list(folder.glob("runs/detect/*/trials.jsonl"))) == 2
 
 
@@ -118,7 +118,7 @@ def test_an_interrupted_matrix_goes_on_where_it_stopped(folder: Path) -> None:
     assert nothing_left(folder)
     made = len(trials(folder))
     done = harness(folder, "detect", "parrot", "--seeds", "2", "--bug", "crashes")
-    assert f"{made} of 4 runs were made earlier, with the same code on the same machine" in done.stdout
+    assert f"{made} of 4 runs exist already, from the same code on the same machine" in done.stdout
     assert {(bug, seed) for bug, seed, _ in trials(folder)} == {(bug, seed) for bug in (None, "crashes") for seed in (1, 2)}
     assert len(trials(folder)) > made
 

@@ -65,4 +65,4 @@ def test_it_is_said_what_the_limit_was() -> None:
     for outcome, limit in limits.items():
         ended = found(list(steps(server(3000, outcome), 1000)))
         assert ended.limit == limit
-        assert (limit or "cannot be told") in ended.why
+        assert (limit or "undecided") in ended.why

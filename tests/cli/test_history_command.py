@@ -39,7 +39,7 @@ def test_list_and_its_filters(folder: Path, capsys: pytest.CaptureFixture[str]) 
     run(["history", "list", "--since", "2026-03-02"])
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == ["20260302T020000Z"]
     run(["history", "list", "--since", "0d"])
-    assert capsys.readouterr().out == "No night in runs/history.sqlite is like that.\n"
+    assert capsys.readouterr().out == "No matching night in runs/history.sqlite.\n"
 
 
 def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,7 +54,7 @@ def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("out.parquet", "out.csv", "out.json"):
         assert run(["history", "export", name]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == "2 runs are in out.parquet."
+    assert capsys.readouterr().out.splitlines()[0] == "Wrote 2 runs to out.parquet."
     parquet, csv = pd.read_parquet("out.parquet"), pd.read_csv("out.csv")
     rows = json.loads(Path("out.json").read_text())
     assert list(parquet.columns) == list(csv.columns) == list(rows[0])

@@ -247,7 +247,7 @@ def test_an_interrupt_ends_it_with_what_was_measured(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, "")
-    assert "interrupted; this is what was measured until then" in out
+    assert "interrupted; these are the figures so far" in out
     assert decode((tmp_path / "out.json").read_bytes(), "out.json").verdict == "unknown"
     assert family
     assert not psutil.wait_procs(family, timeout=30)[1]

@@ -152,4 +152,4 @@ def test_nothing_to_heal_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setattr(leftovers, "sweep", list)
     monkeypatch.delenv("TOXIPROXY_URL", raising=False)
     assert heal.execute(argparse.Namespace()) == 0
-    assert capsys.readouterr().out == "nothing to heal: no process, no control group is left of any run\n"
+    assert capsys.readouterr().out == "nothing to heal: found no process, no control group of any run\n"

@@ -109,9 +109,9 @@ def test_too_few_nights_say_so(database: HistoryDatabase) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--nights", "9"), "--nights is for --calibrate"),
-        (("--calibrate", "--nights", "7"), "fewer than 8 tell nothing"),
-        (("--calibrate", "--page", "x.html"), "leave --page, --json, --markdown, --junit and --simulate-minutes out"),
+        (("--nights", "9"), "--nights needs --calibrate"),
+        (("--calibrate", "--nights", "7"), "fewer than 8 show nothing"),
+        (("--calibrate", "--page", "x.html"), "leave out --page, --json, --markdown, --junit and --simulate-minutes"),
     ],
 )
 def test_options_that_do_not_go_together_are_one_line(

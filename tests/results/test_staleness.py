@@ -125,7 +125,7 @@ def test_which_staleness_must_be_said() -> None:
 
 def test_a_load_knows_no_reads(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["load", "http://127.0.0.1:9", "--slo", "staleness p99 < 1s"]) == 2
-    assert "not known to be reads and writes" in capsys.readouterr().err
+    assert "a load has no reads and writes of registers" in capsys.readouterr().err
 
 
 def test_of_a_training_whose_workers_make_updates_of_their_own_these_are_measured() -> None:

@@ -107,7 +107,7 @@ def test_it_is_interrupted_amid_every_fault(tmp_path: Path, request: pytest.Fixt
         for _ in range(times):
             run.send_signal(signal.SIGINT)
         _, said = run.communicate(timeout=60)
-        assert said == "interrupted: everything that was started has been ended\n"
+        assert said == "interrupted: everything that was started has been stopped\n"
         assert run.returncode == 130
         assert_nothing_is_left(tmp_path, ports, plane)
 
@@ -118,7 +118,7 @@ def test_it_is_interrupted_as_it_starts(tmp_path: Path, server: int) -> None:
         until(lambda: proxies(server))  # amid the making of links
         run.send_signal(signal.SIGINT)
         _, said = run.communicate(timeout=60)
-        assert (run.returncode, said) == (130, "interrupted: everything that was started has been ended\n")
+        assert (run.returncode, said) == (130, "interrupted: everything that was started has been stopped\n")
         assert_nothing_is_left(tmp_path, set(), server)
 
 

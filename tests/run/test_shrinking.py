@@ -223,7 +223,7 @@ drill = Drill(
 def test_a_missed_slo_is_shrunk_to_the_window_that_misses_it(tmp_path: Path, slow_drill: Path) -> None:
     done = harness(tmp_path, "shrink", str(slow_drill), "--repeats", "1")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert done.stdout.startswith("slow, seed 5: what is enough for max < 1s?\n")
+    assert done.stdout.startswith("slow, seed 5: looking for the least that causes max < 1s\n")
     assert "\n1 of 3 windows is enough: failed in 1 of 1 runs of it" in done.stdout
     [window] = json.loads((slow_drill / MINIMAL).read_text())["windows"]
     assert (window["label"], window["nodes"]) == ("w1", ["n2"])
@@ -322,6 +322,6 @@ drill = Drill(
     [run] = (tmp_path / "runs" / "stale").iterdir()
     shrunk = harness(tmp_path, "shrink", str(run), "--repeats", "2", "--minutes", "1.5")
     assert shrunk.returncode == 0, shrunk.stdout + shrunk.stderr
-    assert "what is enough for linearizable?" in shrunk.stdout
+    assert "looking for the least that causes linearizable" in shrunk.stdout
     windows = json.loads((run / MINIMAL).read_text())["windows"]
     assert len(windows) <= 1  # a pause shows it as well, and a busy machine may show it without any fault

@@ -144,7 +144,7 @@ def test_a_pause_is_seen_and_ends(train: Callable[..., Trained]) -> None:
 @pytest.mark.parametrize(
     ("options", "command", "code", "said"),
     [
-        ((), (), 2, "needs the command that starts the training, after --"),
+        ((), (), 2, "needs a command after --"),
         ((), ("no-such-torchrun",), 2, "There is no program 'no-such-torchrun' on PATH"),
         (("--slo", "godput >= 90%"), FAKE, 2, "did you mean 'goodput'"),
         (("--fault", "Kill(rank1)"), FAKE, 2, "does not say when"),
