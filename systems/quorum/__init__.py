@@ -24,9 +24,9 @@ _COMPACT_AT_KIB: Final = (3, 1024)
 
 @dataclass(frozen=True, kw_only=True)
 class Quorum:
-    """Reads and writes of quorums with read repair (ABD): linearizable, and acknowledged means on disk at a write quorum.
+    """Quorum reads and writes with read repair (ABD): linearizable; acknowledged means on disk at a write quorum.
 
-    Nodes `n1`, `n2`, … coordinate for the clients that ask them. What other settings promise less is told by `caveats`.
+    Nodes `n1`, `n2`, … coordinate for the clients that ask them. `caveats` says what other settings do not promise.
     """
 
     bugs: ClassVar = BUGS
@@ -34,32 +34,32 @@ class Quorum:
     replicas: int = 3
     """How many nodes hold a key."""
     read: int = 2
-    """How many replicas a read, and a write looking for its version, waits for."""
+    """How many replicas a read, and a write that chooses its version, wait for."""
     write: int = 2
     """How many replicas have a value on disk before it is acknowledged."""
     size: int | None = None
-    """How many nodes there are; as many as replicas, if it is not said."""
+    """How many nodes there are; None: as many as replicas."""
     sloppy: bool = False
     """Whether other nodes stand in for replicas that do not answer: they keep values for those, and count for quorums."""
     hedge_ms: float | None = None
-    """A read asks as many replicas as it needs, and the others after this long; if it is not said, all at once."""
+    """A read asks only as many replicas as it needs, and the others after this long; None: all at once."""
     memory: bool = False
     """Whether entries are kept in memory only: acknowledged then means in the memory of a write quorum."""
     request_read: int | None = None
     request_write: int | None = None
-    """Sizes of quorums that clients ask for with each request; if they are not said, the nodes' own."""
+    """Quorum sizes that clients ask for with each request; None: the nodes' own."""
     hinted_handoff: bool = True
-    """Whether a coordinator keeps what a replica missed, and gives it to that when it is back."""
+    """Whether a coordinator keeps writes that a replica missed, and delivers them when it is back."""
     repair_every_s: float | None = 1.0
-    """How often a node compares what it holds with a peer; never, if None."""
+    """How often a node compares its entries with those of a peer; None: never."""
     tombstone_grace_s: float | None = None
-    """How long a tombstone is kept at least. It is dropped once everyone has it; never, if None."""
+    """How long a tombstone is kept at least. It is dropped once every replica has it; None: never."""
     compact_at_kib: int = 1024
-    """A replica's log is written anew, without what is out of date, when it has grown to this."""
+    """A replica's log is compacted when it has grown to this."""
     cluster: str = "quorum"
-    """Nodes of different clusters answer each other nothing, and do not start on each other's data."""
+    """Nodes do not answer nodes of another cluster, and do not start on its data."""
     bug: str | None = None
-    """The name of a known bug that the nodes have."""
+    """The name of a known bug in the nodes."""
 
     def __post_init__(self) -> None:
         sizes = {"read": self.read, "write": self.write, "request_read": self.request_read, "request_write": self.request_write}
@@ -86,19 +86,19 @@ class Quorum:
 
     @property
     def withstands(self) -> frozenset[Harm]:
-        """Power that fails everywhere at once leaves nothing of what is in memory only; the rest is survived."""
+        """What the store survives. Entries kept only in memory do not survive a power loss of all nodes at once."""
         always: frozenset[Harm] = frozenset({"wrong clock"})
         return always if self.memory else always | {"power loss", "failed sync", "full disk", "flipped bit"}
 
     @property
     def unpromised(self) -> frozenset[str]:
-        """The checks that these settings give no reason to expect to hold."""
+        """The checks that these settings do not promise to pass."""
         if self.sloppy or self.read_size + self.write_size <= self.replicas:
             return frozenset({"linearizable", "nothing_lost"})
         return frozenset()
 
     def caveats(self) -> Sequence[str]:
-        """What these settings promise less, a line each."""
+        """What these settings do not promise, a line each."""
         told = []
         if self.read_size + self.write_size <= self.replicas:
             told.append(
@@ -118,7 +118,7 @@ class Quorum:
 
     @property
     def read_size(self) -> int:
-        """The size of the read quorums that clients get."""
+        """The size of the read quorums that clients' requests get."""
         return self.request_read or self.read
 
     @property
@@ -153,7 +153,7 @@ class Quorum:
         return QuorumClient(index, list(entries.items()), read=self.request_read, write=self.request_write)
 
     def varied(self, random: Random) -> Quorum:
-        """Logs that are compacted all the time, or never; and other sizes of quorums, if these are ordinary ones."""
+        """Logs that are compacted all the time, or never; and other quorum sizes, if these are the default ones."""
         replicas, read, write = random.choice(_SIZES)
         as_usual = replace(self, replicas=3, read=2, write=2, compact_at_kib=1024, bug=None)
         same = random.random() < 0.7 or as_usual != Quorum()
@@ -166,7 +166,7 @@ class Quorum:
         )
 
     def cores(self) -> Sequence[Sequence[str]]:
-        """As many as a quorum of any key needs."""
+        """Sets of nodes that are large enough for a quorum of any key."""
         names = self.entries()
         size = len(names) - self.replicas + max(self.read, self.write, self.replicas // 2 + 1)
         return [[names[(first + place) % len(names)] for place in range(size)] for first in range(len(names))]

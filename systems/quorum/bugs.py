@@ -1,4 +1,4 @@
-"""The quorum store's known bugs. Each breaks one rule of the correct protocol, which the code asks for by its name."""
+"""The quorum store's known bugs. Each breaks one of the correct protocol's `Rules`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.model.bug import Bug, BugCatalog
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """The rules that a correct node keeps. A bug breaks the one that is False."""
+    """The named rules that a correct node keeps. A bug breaks those that are False."""
 
     reads_ask_quorum: bool = True
     writes_ask_quorum: bool = True
@@ -21,40 +21,40 @@ class Rules:
     versions_unique: bool = True
     replicas_count_once: bool = True
     timeouts_are_unknown: bool = True
-    """A write that may yet take effect is not reported as failed."""
+    """A write that may still take effect is not reported as failed."""
     logged_before_answer: bool = True
     synced_before_answer: bool = True
     failed_syncs_are_final: bool = True
-    """After a failed sync, a sync that succeeds says nothing about the data of the first."""
+    """After a failed sync, a successful one says nothing about the first one's data."""
     damage_is_amnesia: bool = True
-    """A replica that finds its log damaged answers nothing until it has relearned from the others what it may have known."""
+    """A replica with a damaged log answers nothing until it has relearned from the others what it may have known."""
     compaction_keeps_all: bool = True
-    """A log that is written anew holds what arrived just then, too."""
+    """A compacted log also holds what arrived during compaction."""
     newest_kept: bool = True
     """A replica does not replace an entry by an older one."""
     quorums_meet: bool = True
     errors_tolerated: bool = True
-    """A replica that does not do what it is asked is one that does not answer: the others may still make a quorum."""
+    """A replica that refuses a request counts as one that does not answer: the others may still form a quorum."""
     starts_counted: bool = True
     requests_name_quorums: bool = True
-    """A request that names sizes of quorums gets them."""
+    """A request that names quorum sizes gets them."""
     hedges: bool = True
     deletes_leave_tombstone: bool = True
     tombstones_wait: bool = True
-    """A tombstone is dropped when everyone has it and nothing older is left anywhere."""
+    """A tombstone is dropped only when every replica has it and nothing older is left anywhere."""
     misses_kept: bool = True
-    """What a replica missed is kept for it."""
+    """Writes that a replica missed are kept for it."""
     kept_until_taken: bool = True
-    """What is kept for a replica is forgotten when that has it on its disk."""
+    """What is kept for a replica is forgotten only when the replica has it on its disk."""
     kept_as_written: bool = True
-    """What was kept for a replica is given to it under its own version."""
+    """What was kept for a replica is delivered under its original version."""
     repairs_differences: bool = True
-    """Replicas compare what they hold, and take what they lack."""
+    """Replicas compare their entries, and copy what they lack."""
     successors_agreed: bool = True
-    """Replicas agree on what a compare-and-set puts after a version."""
+    """Replicas agree on the successor that a compare-and-set gives a version."""
     majority_is_more_than_half: bool = True
     proposals_adopted: bool = True
-    """Whoever is told of a proposal that was accepted proposes that."""
+    """A proposer that learns of an accepted proposal adopts it."""
 
 
 CORRECT: Final = Rules()

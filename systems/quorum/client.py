@@ -1,4 +1,4 @@
-"""How load reaches the quorum store."""
+"""The client through which load reaches the quorum store."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from systems.quorum.messages import KEY_PATH, CompareAndSet, Compared, Got, NotD
 _SURELY_NOT: Final = frozenset({400, 405, 413, 414, 501, 503})
 
 _CALLS_AWAY: Final = 10
-"""Calls that must go well elsewhere before a client tries its home node again."""
+"""How many calls must succeed elsewhere before a client tries its home node again."""
 
 
 class QuorumClient:
-    """Asks one node, and from then on the next one when that did not answer, or answered that it had no quorum.
+    """Asks one node, and moves on to the next one if that did not answer, or had no quorum.
 
-    After some calls that went well elsewhere it tries its home again, so that the load spreads again after a fault.
-    A change is sent once. A read has no effect, so it is asked of the other nodes as well while there is time.
+    After some successful calls elsewhere it returns to its home node, so that the load is spread again after a fault. A change
+    is sent only once. A read has no side effect, so it is retried on the other nodes.
     """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]], *, read: int | None, write: int | None) -> None:
-        """With each request it asks for these sizes of quorums, if any."""
+        """`read` and `write` are the quorum sizes to ask for with each request; None: the nodes' own."""
         sizes = [f"{name}={size}" for name, size in (("read", read), ("write", write)) if size is not None]
         self._query = f"?{'&'.join(sizes)}" if sizes else ""
         self._home = HomeNode(home, entries, calls_away=_CALLS_AWAY)

@@ -1,23 +1,25 @@
 """Compare-and-set beside plain reads and writes, as a pure state machine like those of `protocol`.
 
-A register that is read and written through quorums cannot compare and set: that solves consensus for any number of processes,
-and reads and writes do not, not even for two of them, if one may fail (M. Herlihy, "Wait-Free Synchronization", TOPLAS 13(1),
-1991). Of two coordinators that read the same value and write, each can miss the other. So replicas decide by single-decree
-Paxos (L. Lamport, "Paxos Made Simple", 2001) what the one *successor* of a version is. After that it is an entry as any other.
+A register that is read and written through quorums cannot implement compare-and-set: that solves consensus for any number of
+processes, while reads and writes do not solve it even for two processes of which one may fail (M. Herlihy, "Wait-Free
+Synchronization", TOPLAS 13(1), 1991). Two coordinators that read the same value and then write can miss each other. So replicas
+decide by single-decree Paxos (L. Lamport, "Paxos Made Simple", 2001) which entry is the one *successor* of a version. After
+that it is an entry like any other.
 
-A version's successor comes right after it: before every version that a write will choose, for that has a higher counter. So a
-write need not know of a compare-and-set under way. If it is not over when that begins, it counts as later and overwrites what
-is decided; if it is over, the query of the compare-and-set is told of it. All of one key is linearizable, in the order of the
-versions, with reads and writes as quick as they were. The idea is that of M. Burke, A. Cheng, W. Lloyd, "Gryff: Unifying
-Consensus and Shared Registers", NSDI 2020, section 4 (carstamps), decided by Paxos as in D. Rystsov, "CASPaxos", 2018.
+A version's successor comes right after it, before every version that a write will choose, since that has a higher counter. So a
+write need not know about a concurrent compare-and-set. If the write is not over when that begins, it is ordered later and
+overwrites what is decided; if it is over, the compare-and-set's query sees it. All operations on a key are linearizable, in the
+order of versions, and reads and writes are as fast as before. The idea is that of M. Burke, A. Cheng, W. Lloyd, "Gryff:
+Unifying Consensus and Shared Registers", NSDI 2020, section 4 (carstamps), decided by Paxos as in D. Rystsov, "CASPaxos", 2018.
 
-    query     what is the newest entry? If its value is not the expected one, finish as a read does.
-    prepare   give it to all, and have a majority promise a ballot for its successor, and tell what they accepted.
-    accept    propose what was accepted in the highest ballot, or one's own, and have a majority accept it.
-    store     as a write does.
+    query     find the newest entry. If its value is not the expected one, finish like a read.
+    prepare   send it to all replicas; a majority promises a ballot for its successor, and reports what it has accepted.
+    accept    propose what was accepted in the highest ballot, or one's own entry; a majority accepts it.
+    store     like a write.
 
-Whoever finds the proposal of another one finishes it, and begins again. A replica that holds something newer than the version
-takes no part any more, and forgets what it accepted: what needs a majority then cannot be decided without those who know.
+A coordinator that finds another one's proposal finishes it, and starts over. A replica that holds something newer than the
+version takes no further part, and forgets what it accepted: since a decision needs a majority, it cannot be made without
+replicas that still know.
 """
 
 from __future__ import annotations
@@ -31,17 +33,17 @@ from systems.quorum.messages import Accept, Ballot, Entry, Prepare, Query, Store
 from systems.quorum.protocol import Coordinator, Done, Operation, Outcome, Phase, bare
 
 MOST_ATTEMPTS: Final = 12
-"""Ballots and beginnings of one compare-and-set."""
+"""The most ballots and restarts of one compare-and-set."""
 _OUTRUN: Final = f"outrun by others {MOST_ATTEMPTS} times"
 
 
 def comparing(coordinator: Coordinator, key: str, expected: str | None, new: str | None) -> Operation:
-    """Put the new value there if the expected one is there; None stands for no value."""
+    """Set a key to the new value if it holds the expected one; None stands for no value."""
     return _CompareAndSet(coordinator, key, expected, new)
 
 
 class _Ballots(Phase):
-    """A phase that a replica may refuse, too."""
+    """A phase that replicas may also refuse."""
 
     def __init__(self, request: Prepare | Accept, coordinator: Coordinator, pause: int = 0) -> None:
         replicas = coordinator.placement.homes(request.key)
@@ -49,16 +51,16 @@ class _Ballots(Phase):
         super().__init__(request, replicas, self.majority, coordinator.rules)
         self.pause = pause
         self.accepted: tuple[Ballot, Entry] | None = None
-        """What was accepted in the highest ballot, of what the promises tell."""
+        """The proposal that was accepted in the highest ballot, among those that promises report."""
         self.promised: Ballot = request.ballot
-        """The highest ballot that a replica named as it refused."""
+        """The highest ballot that a refusal names."""
         self.newer: Entry | None = None
-        """What a replica holds that refused because it is newer; the oldest of several."""
+        """The newer entry of a replica that refused because of it; the oldest of several."""
         self._refused: set[str] = set()
         self._most_refused = len(replicas) - self.majority
 
     def refused(self, replica: str, entry: Entry, base: Version) -> bool:
-        """Take a refusal; whether there can be no majority any more."""
+        """Count a refusal; returns whether a majority has become impossible."""
         self._refused.add(replica)
         if entry.version > base:
             self.newer = min(self.newer or entry, entry, key=lambda each: each.version)
@@ -74,11 +76,11 @@ class _CompareAndSet:
         self._expected = expected
         self._new = new
         self._id = self._ballot(0)
-        """Its first ballot names it: in the proposal, and in the entry if that is decided."""
+        """Its first ballot, which identifies it in its proposal, and in the entry if that is decided."""
         self._proposed = False
-        """Whether its own proposal may be decided yet, or may have been."""
+        """Whether its own proposal may have been decided, or may still be."""
         self._helping = False
-        """Whether it stores what another one proposed."""
+        """Whether it stores another coordinator's proposal."""
         self._base = Entry()
         self._attempts = 0
         self.phase = coordinator.query(key, coordinator.read)
@@ -137,7 +139,7 @@ class _CompareAndSet:
     def _balloted(self, phase: _Ballots, request: Prepare | Accept, replica: str, entry: Entry) -> None:
         base, successor = self._base.version, entry.successor
         if entry.version < base or (entry.version == base and successor is None):
-            return  # it did not do what it was asked
+            return  # the replica did not carry out the request
         if entry.version == base and successor is not None and isinstance(request, Prepare):
             if successor.promised == request.ballot:
                 self._promised(phase, request.ballot, replica, entry, successor)
@@ -159,7 +161,7 @@ class _CompareAndSet:
             self.phase = _Ballots(Accept(self._key, self._base, ballot, proposal), self._coordinator)
 
     def _refused(self, phase: _Ballots) -> None:
-        """No majority: a higher ballot was promised, or there is something newer, the successor or what was written later."""
+        """There is no majority: a higher ballot was promised, or there is a newer entry, the successor or a later write."""
         if phase.newer is None:
             self._prepare(self._base, phase.promised.round)
         elif not self._proposed:
@@ -173,7 +175,7 @@ class _CompareAndSet:
         self.phase = self._coordinator.store(self._key, proposal, self._coordinator.write)
         self._helping = proposal.decided_for != self._id
         if self._helping:
-            self._proposed = False  # another one was decided, so its own never is
+            self._proposed = False  # another proposal was decided, so its own never is
 
     def _begin_again(self) -> None:
         self._helping = False
@@ -189,13 +191,13 @@ class _CompareAndSet:
 
     def _own(self) -> Entry:
         version = self._base.version
-        if version == Version():  # nothing tells its successors apart from those of another key's life: the proposer does
+        if version == Version():  # nothing else tells its successors from those of an earlier life of the key
             version = Version(0, self._id.proposer, self._id.start, self._id.number)
         return Entry(msgspec.structs.replace(version, step=version.step + 1), self._new, self._id)
 
 
 def _follows(version: Version, newer: Version) -> bool:
-    """Whether the newer one is the successor of a version, and not a later one."""
+    """Whether the newer version is the direct successor of the other."""
     if version == Version():
         return newer.counter == 0 and newer.step == 1
     return newer == msgspec.structs.replace(version, step=version.step + 1)

@@ -1,4 +1,4 @@
-"""What holds at any moment over all replicas at once: no version of a key ever stands for two values."""
+"""The invariant over all replicas at any moment: no version of a key ever stands for two values."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from systems.quorum.messages import Entry, Version
 
 
 class OneValueAVersion:
-    """See the module. It remembers all that it has seen, for the other value may be gone from where it was.
+    """Checks the invariant. It remembers everything it has seen, since the other value may be gone by now.
 
-    A history of reads shows that only if both values are read.
+    A history shows a violation only if both values are read.
     """
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, Version], tuple[str, str | None]] = {}
         self._last: dict[str, dict[str, Entry]] = {}
-        """What each node showed last: it need not be looked at twice."""
+        """What each node showed last, which need not be checked again."""
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         for name, state in states.items():

@@ -1,4 +1,4 @@
-"""What travels between clients and nodes, and between nodes, as JSON."""
+"""The JSON messages between clients and nodes, and between nodes."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from typing import Final
 import msgspec
 
 KEY_PATH: Final = "/kv/"
-"""What clients ask: GET, PUT, DELETE and POST of this and a key."""
+"""The clients' path, followed by a key: GET, PUT, DELETE and POST."""
 
 REPLICA_PATH: Final = "/replica"
-"""What nodes ask each other for clients: POST of several requests at once. A GET tells all that a node holds."""
+"""The path for requests between nodes on behalf of clients: POST sends several at once. GET returns all that a node holds."""
 
 RANGES_PATH: Final = "/repair/ranges"
 ENTRIES_PATH: Final = "/repair/entries"
-"""What nodes ask each other to find out in what they differ."""
+"""The paths by which nodes find out where they differ."""
 
 MAX_KEY_BYTES: Final = 1024
 MAX_VALUE_BYTES: Final = 1024 * 1024
 
 
 class Version(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
-    """The order of changes to a key: by counter, then by writer. No clock takes part."""
+    """The order of changes to a key: by counter, then by writer. It depends on no clock."""
 
     counter: int = 0
     writer: str = ""
     start: int = 0
-    """The writer's start, each another number; with `number` it makes every version one write's alone: see `Versions`."""
+    """The number of the writer's start; with `number` it makes every version unique to one write: see `Versions`."""
     number: int = 0
     step: int = 0
-    """How many compare-and-sets in a row have changed what the write with the other four wrote: see `comparing`."""
+    """How many successive compare-and-sets have changed what the write with the other four fields wrote: see `comparing`."""
 
 
 class Ballot(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
-    """One attempt to decide what comes after a version. No two attempts have the same one."""
+    """One attempt to decide the successor of a version. No two attempts have the same ballot."""
 
     round: int = 0
     proposer: str = ""
@@ -42,30 +42,30 @@ class Ballot(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A value and its version; a value of None is a tombstone. The default is what every key holds before its first write."""
+    """A value and its version; a value of None is a tombstone. The default is every key's entry before its first write."""
 
     version: Version = Version()
     value: str | None = None
     decided_for: Ballot | None = None
-    """Of a value that a compare-and-set put here: the first ballot of the one that did."""
+    """For a value that a compare-and-set wrote: the first ballot of that compare-and-set."""
     floor: int = 0
-    """Of a key that a replica does not hold: the highest counter of those that it dropped. A new version must be above it."""
+    """For a key that a replica does not hold: the highest counter of all that it dropped. A new version must be above it."""
     successor: Successor | None = None
-    """How far a replica is with deciding what a compare-and-set puts after this version; None if nobody has asked."""
+    """The replica's state in deciding this version's successor; None if no compare-and-set has asked."""
 
 
 class Successor(msgspec.Struct, frozen=True, omit_defaults=True):
     """A replica's part in deciding the one successor of the version that it holds, by single-decree Paxos."""
 
     promised: Ballot
-    """It takes no part in lower ballots any more."""
+    """It no longer takes part in lower ballots."""
     accepted: Ballot | None = None
     proposal: Entry | None = None
-    """What it accepted, in the ballot `accepted`."""
+    """The entry that it accepted, in the ballot `accepted`."""
 
 
 class Query(msgspec.Struct, frozen=True, tag=True):
-    """What do you hold of this key?"""
+    """What do you hold for this key?"""
 
     key: str
 
@@ -95,7 +95,7 @@ class Accept(msgspec.Struct, frozen=True, tag=True):
 
 
 class Keep(msgspec.Struct, frozen=True, tag=True):
-    """Keep this for a replica that is away, and give it to it when it is back; answer when it is on your disk."""
+    """Keep this for a replica that is away, and deliver it when it is back; answer when it is on your disk."""
 
     key: str
     entry: Entry
@@ -103,21 +103,21 @@ class Keep(msgspec.Struct, frozen=True, tag=True):
 
 
 class Settled(msgspec.Struct, frozen=True, tag=True):
-    """Do you hold and keep nothing of the key that is older than this? The answer has that version if so, and else none."""
+    """Is everything that you hold or keep for the key at least this new? The answer has this version if so, else none."""
 
     key: str
     version: Version
 
 
 class Drop(msgspec.Struct, frozen=True, tag=True):
-    """Forget a tombstone, for everyone has it, and nothing older of its key is left anywhere."""
+    """Forget a tombstone: every replica has it, and nothing older for its key is left anywhere."""
 
     key: str
     version: Version
 
 
 ReplicaRequest = Query | Store | Prepare | Accept | Keep | Settled | Drop
-"""What a node is asked by another one. It answers with the entry that it then holds, or keeps."""
+"""A request between nodes. The answer is the entry that the node then holds, or keeps."""
 
 
 class Put(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,20 +134,20 @@ class CompareAndSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Got(msgspec.Struct, frozen=True):
-    """The answer to a GET, a PUT or a DELETE: what was read, null for the others."""
+    """The answer to a GET, a PUT or a DELETE: the value that was read; null for the others."""
 
     value: str | None
 
 
 class Compared(msgspec.Struct, frozen=True):
-    """The answer to a compare-and-set: whether the value was as expected and is now the new one; and what it was if not."""
+    """The answer to a compare-and-set: whether the value was replaced; if not, `value` is what it was."""
 
     swapped: bool
     value: str | None
 
 
 class NotDone(msgspec.Struct, frozen=True):
-    """The answer to a request that was not carried out, or of which that is not known."""
+    """The answer to a request that was not carried out, or may not have been."""
 
     outcome: str
     error: str

@@ -6,9 +6,9 @@ DELETE /kv/KEY                        the same
 POST /kv/KEY {"expected": …, "value": …}   compare and set, null for no value:
                                       200 {"swapped": …, "value": …}; 501 if that is not promised
 
-What has no effect for want of a quorum is 503; what may have one, or get one yet, is 504.
+A request that had no quorum and certainly no effect is 503; one that may have had an effect, or may still have it, is 504.
 
-`?read=1&write=3` gives a request sizes of quorums of its own. A key has up to 1024 bytes, a value up to 1 MiB.
+`?read=1&write=3` gives a request its own quorum sizes. A key has up to 1024 bytes, a value up to 1 MiB.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ from systems.quorum.storage import Storage
 from systems.quorum.upkeep import Digests, Upkeep
 
 RECOVER_AGAIN_S: Final = 0.02
-"""How long a replica with a damaged log waits before it asks again those that have not told what they hold."""
+"""How long a replica with a damaged log waits before it asks again the nodes that have not answered."""
 
 _OF_NODES: Final = frozenset({REPLICA_PATH, RANGES_PATH, ENTRIES_PATH})
-"""What only nodes of the same cluster ask, each naming the one that it means."""
+"""Paths that are only for nodes of the same cluster; such a request names its recipient."""
 
 _REQUESTS: Final = msgspec.json.Decoder(list[ReplicaRequest])
 
@@ -80,7 +80,7 @@ class Config(msgspec.Struct, frozen=True):
 
     @property
     def compares(self) -> bool:
-        """Whether compare-and-set is promised. It needs quorums that meet, and a store that forgets no version."""
+        """Whether compare-and-set is promised. It needs quorums that overlap, and a store that forgets no version."""
         return self.read + self.write > self.replicas and not self.sloppy and self.tombstone_grace_s is None
 
 
@@ -93,7 +93,7 @@ class Refused(Exception):
 
 
 class Server:
-    """Carries operations out, its own replica among those it asks."""
+    """Carries operations out on a key's replicas, which may include its own."""
 
     def __init__(self, node: NodeContext, config: Config) -> None:
         rules = BUGS.variant(config.bug)
@@ -153,7 +153,7 @@ class Server:
         node.report_unsettled(self._unsettled)
 
     def handle(self, batch: RequestBatch) -> None:
-        """Answer the requests of one read, each when it is done."""
+        """Answer the requests of one batch, each when it is done."""
         waiting = [message for message in batch.messages if not message.answer]
         left = len(waiting)
 
@@ -189,23 +189,23 @@ class Server:
             answered(Response(400, f"bad request body: {error}".encode()))
 
     async def maintain(self) -> None:
-        """Go on for ever: once the replica knows what it held, keep it and the others up to date."""
+        """Run forever: recover the replica, then keep it and the others up to date."""
         await self._recover()
         await self._upkeep.run(self._digests)
 
     async def _recover(self) -> None:
-        """Return when the replica knows what it may have known before its log was damaged.
+        """Return when the replica knows everything that it may have known before its log was damaged.
 
-        It may have been part of any write quorum, and of any majority that promised or accepted a ballot. So many others that
-        each of those has a member among them tell all they hold; and that when every phase is over that may count an answer
-        which this replica gave before.
+        It may have been part of any write quorum, and of any majority that promised or accepted a ballot. So it collects the
+        entries of enough other nodes that each such quorum has a member among them, and only after every phase is over that may
+        count an earlier answer of this replica.
         """
         others: dict[str, list[Held]] = {}
         may_miss = max(0, min(self._config.write, self._config.replicas // 2 + 1) - 2)
         if self._storage.damaged:
             await asyncio.sleep(PHASE_TIMEOUT_S)
         while self._storage.damaged:
-            for name in [peer for peer in self._peers if peer not in others]:  # a set has another order in each process
+            for name in [peer for peer in self._peers if peer not in others]:  # not a set: its order varies
                 entries = await self._peers[name].entries()
                 if entries is not None:
                     others[name] = entries
@@ -224,7 +224,7 @@ class Server:
         return Replica(self._rules, peers=tuple(self._peers))
 
     def _told(self, request: Request) -> Response:
-        """What another node asks for to repair itself."""
+        """The answer to a request by which another node repairs itself."""
         if self._storage.damaged:
             return Response(503, b"its log is damaged")
         match request.method, request.path:
@@ -244,7 +244,7 @@ class Server:
         return Response(404, b"there are GET, PUT, DELETE and POST of /kv/KEY; see systems/quorum/node.py")
 
     def _answer(self, requests: list[ReplicaRequest], answered: Callable[[Response], None]) -> None:
-        """All of them together, when the last one is done."""
+        """Answer all requests together, when the last one is done."""
         for request in requests:
             if isinstance(request, Keep) and request.home not in self._peers:
                 raise Refused(400, f"{self._name} keeps nothing for {request.home!r}, which is none of its peers")
@@ -283,7 +283,7 @@ class Server:
         raise Refused(405, f"{request.method} of a key means nothing here; there are GET, PUT, DELETE and POST")
 
     def _size(self, query: Mapping[str, str], name: str) -> int | None:
-        """The size of quorum that a request asks for."""
+        """The quorum size that a request asks for; None if it does not."""
         text = query.get(name)
         if text is None or not self._rules.requests_name_quorums:
             return None

@@ -1,4 +1,4 @@
-"""Carries operations out: who is asked when, and when patience ends."""
+"""Carries operations out: which node is asked when, and when a phase times out."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from systems.quorum.messages import Entry, Query, ReplicaRequest, Store
 from systems.quorum.protocol import Operation, Outcome, Phase
 
 PHASE_TIMEOUT_S: Final = 0.35
-"""How long a phase waits for its quorum. Two phases are over well before a client gives up."""
+"""How long a phase waits for its quorum. Two phases are over well before a client times out."""
 
 ASK_AGAIN_S: Final = 0.12
-"""A replica that has not answered after this long is asked a second time: its connection may have died under the first.
+"""A replica that has not answered after this long is asked again, since its connection may have died during the first request.
 
-In a sloppy system its stand-in is asked then, too.
+In a sloppy system its stand-in is then asked, too.
 """
 
 _PATIENCE_S: Final = 1.2
-"""An operation of many phases begins none after this long."""
+"""An operation with many phases begins no new one after this long."""
 
 _PAUSE_S: Final = 0.004
 _LONGEST_PAUSE_S: Final = 0.1
@@ -35,14 +35,14 @@ Ask = Callable[[str, ReplicaRequest, Answered], None]
 
 
 class Missed(Protocol):
-    """Hears of replicas that did not say that they have an entry."""
+    """Is called for each replica that did not confirm an entry."""
 
     def missed(self, home: str, key: str, entry: Entry) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operations:
-    """What operations are carried out with."""
+    """Carries operations out."""
 
     ask: Ask
     is_silent: Callable[[str], bool]
@@ -50,10 +50,10 @@ class Operations:
     random: Random
     rules: Rules
     hedge_s: float | None = None
-    """A read asks no more replicas than it needs, and the others after this long; None: all at once."""
+    """A read asks only as many replicas as it needs, and the others after this long; None: all at once."""
 
     def carry_out(self, operation: Operation, done: Callable[[Outcome], None]) -> None:
-        """Begin an operation; `done` is called once."""
+        """Start an operation; `done` is called once, with its outcome."""
         _Run(self, operation, done).next_phase()
 
 
@@ -108,7 +108,7 @@ class _Run:
 
 
 class _Asking:
-    """One phase, from the first question until all have answered or time is over; the operation may be further by then."""
+    """One phase, until all replicas have answered or it times out; the operation may be further by then."""
 
     __slots__ = ("_left", "_loop", "_phase", "_run", "_timers", "_with")
 
@@ -131,7 +131,7 @@ class _Asking:
             self._timers.append(later(hedge_s, self._hedge))
 
     def _ask(self, replicas: Sequence[str]) -> None:
-        for replica in reversed(replicas):  # this node comes first among them, and its disk may block the loop
+        for replica in reversed(replicas):  # this node is first among them, and its disk may block the loop
             self._with.ask(replica, self._phase.request, partial(self._answered, replica))
         if any(map(self._with.is_silent, replicas)):
             self._ask_stand_ins()

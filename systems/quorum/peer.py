@@ -1,4 +1,4 @@
-"""Another node, as this one reaches it over its link. What is asked in one turn of the loop travels together."""
+"""The connection to another node. Requests of one turn of the loop are sent together."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from systems.quorum.messages import (
 from systems.quorum.replica import Held, Part
 
 MAX_IN_FLIGHT: Final = 64
-"""HTTP requests to a peer at a time; what is more is not sent, as if the network had lost it."""
+"""The most concurrent HTTP requests to a peer; further ones are not sent, as if the network had lost them."""
 
 SILENT_AFTER: Final = 4
 MAX_IN_FLIGHT_SILENT: Final = 8
-"""A peer without an answer to so many requests in a row is asked by fewer at a time, until it answers.
+"""A peer that has not answered `SILENT_AFTER` consecutive requests gets fewer at a time until it answers.
 
-Each request to a peer that is cut off holds a connection until its time is over: they must not gather by the hundred.
+Each request to a partitioned peer holds a connection until it times out: they must not pile up by the hundred.
 """
 
 _MOST_TOGETHER: Final = 256
 _MOST_BYTES_TOGETHER: Final = 4 * 1024 * 1024
-"""An HTTP request with more would keep the others waiting."""
+"""A larger HTTP request would keep the others waiting."""
 
 Answered = Callable[[Entry | None], None]
-"""Takes what the replica then holds, or None if no answer came: the request may have been carried out all the same."""
+"""Takes the entry that the replica then holds, or None if there was no answer: the request may still have been carried out."""
 
 _ANSWERS: Final = msgspec.json.Decoder(list[Entry | None])
 _ENCODER: Final = msgspec.json.Encoder()
@@ -55,7 +55,7 @@ class _Asked(NamedTuple):
 
 
 class Peer:
-    """Asks one peer, over few connections if it does not answer."""
+    """Asks one peer, over fewer connections if it does not answer."""
 
     def __init__(self, peer: Owner, address: Address, timeout_s: float) -> None:
         self._client = HttpClient(address)
@@ -67,22 +67,22 @@ class Peer:
 
     @property
     def silent(self) -> bool:
-        """Whether it has not answered for a while."""
+        """Whether the peer has not answered for a while."""
         return self._unanswered >= SILENT_AFTER
 
     @property
     def outstanding(self) -> int:
-        """HTTP requests without an answer."""
+        """How many HTTP requests have no answer yet."""
         return len(self._exchanges)
 
     def ask(self, request: ReplicaRequest, answered: Answered) -> None:
-        """Ask at the end of this turn of the loop; `answered` is called once, and never at once."""
+        """Ask at the end of this turn of the loop; `answered` is called once, never from this call."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._send)
         self._waiting.append(_Asked(request, answered))
 
     async def entries(self) -> list[Held] | None:
-        """All that the peer holds, or None if it does not answer, or does not know. In as many parts as it says it takes."""
+        """Everything that the peer holds, fetched in as many parts as it asks for; None if it does not answer or know."""
         of, found = 1, list[Held]()
         part = 0
         while part < of:
@@ -95,17 +95,17 @@ class Peer:
         return found
 
     async def entries_of(self, keys: Sequence[str]) -> list[Held]:
-        """What the peer holds of some keys; nothing if it does not answer."""
+        """The peer's entries of some keys; empty if it does not answer."""
         body = await self._request("POST", ENTRIES_PATH, msgspec.json.encode(keys))
         return [] if body is None else msgspec.json.decode(body, type=list[Held])
 
     async def ranges(self, asker: str, prefixes: Sequence[str]) -> list[Range] | None:
-        """The peer's digests of what it holds together with the asker, of these ranges."""
+        """The peer's digests of these ranges, over the keys that it shares with the asker; None if it does not answer."""
         body = await self._request("POST", RANGES_PATH, msgspec.json.encode((asker, prefixes)))
         return None if body is None else msgspec.json.decode(body, type=list[Range])
 
     def _send(self) -> None:
-        """What changes nothing goes by itself, so that it need not wait until the rest is on a disk."""
+        """Send reads separately, so that they need not wait until writes are on the disk."""
         asked, self._waiting = self._waiting, []
         reading = [each for each in asked if isinstance(each.request, Query | Settled)]
         writing = [each for each in asked if not isinstance(each.request, Query | Settled)]
@@ -115,7 +115,7 @@ class Peer:
                     each.answered(None)
                 continue
             task = asyncio.get_running_loop().create_task(self._exchange(together))
-            self._exchanges.add(task)  # the loop itself holds tasks weakly
+            self._exchanges.add(task)  # the loop holds only weak references to tasks
             task.add_done_callback(self._exchanges.discard)
 
     async def _exchange(self, asked: Sequence[_Asked]) -> None:
@@ -135,7 +135,7 @@ class Peer:
 
 
 def _parts(asked: Sequence[_Asked]) -> Iterator[Sequence[_Asked]]:
-    """In the same order, none of them too large."""
+    """The requests in order, split into parts that are not too large."""
     part: list[_Asked] = []
     part_bytes = 0
     for each in asked:
@@ -150,6 +150,6 @@ def _parts(asked: Sequence[_Asked]) -> Iterator[Sequence[_Asked]]:
 
 
 def _size(request: ReplicaRequest) -> int:
-    """About how many bytes its values have."""
+    """The approximate size of a request's values in bytes."""
     size = len(request.entry.value or "") if isinstance(request, Store | Prepare | Accept | Keep) else 0
     return size + (len(request.proposal.value or "") if isinstance(request, Accept) else 0)

@@ -13,10 +13,10 @@ _KEYS_REMEMBERED: Final = 1 << 16
 
 
 class Placement:
-    """A key's homes are the first nodes of its preference list; the others stand in for those, in the list's order."""
+    """A key's homes are the first nodes of its preference list; the others stand in for them, in the list's order."""
 
     def __init__(self, me: str, names: Sequence[str], replicas: int) -> None:
-        """`names` are all nodes, in the same order on each; `me` comes first among the homes of a key, as the nearest."""
+        """`names` are all nodes; `me`, this node, comes first among a key's homes, as the nearest."""
         self.names = tuple(sorted(names, key=lambda name: name != me))
         self._me = me
         self._replicas = replicas
@@ -32,7 +32,7 @@ class Placement:
         return () if self._replicas == len(self.names) else self._of(key)[1]
 
     def first(self, key: str) -> str:
-        """The one home that does what only one has to do. The same on each node."""
+        """The one home, the same on every node, that does work which only one home should do."""
         return self._rendezvous.owner(key)
 
     def _look_up(self, key: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

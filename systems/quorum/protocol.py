@@ -3,16 +3,16 @@
 Attiya, Bar-Noy, Dolev, "Sharing Memory Robustly in Message-Passing Systems", JACM 42(1), 1995, for one writer; Lynch,
 Shvartsman, "Robust Emulation of Shared Memory Using Dynamic Quorum-Acknowledged Broadcasts", FTCS 1997, for many.
 
-An operation has up to two phases. *Query*: ask the key's replicas what they hold of it, and wait for a read quorum. *Store*:
-give them an entry, and wait until a write quorum has it on disk. A write stores its value under a version above all that it
-was told of; a delete does the same with a tombstone; a read stores the newest entry that it was told of before it answers, so
-that no later read sees an older one. Any read quorum meets any write quorum, so a query after a finished store is told of it.
+An operation has up to two phases. *Query*: ask the key's replicas what they hold, and wait for a read quorum. *Store*: send
+them an entry, and wait until a write quorum has it on disk. A write stores its value under a version above all those reported;
+a delete does the same with a tombstone; a read stores the newest reported entry before it answers, so that no later read sees
+an older one. Any read quorum overlaps any write quorum, so a query after a completed store sees it.
 
-If quorums need not meet (read + write <= replicas), a read answers with the newest of what it was told, and stores nothing:
-that is what such a system promises. If it is *sloppy*, nodes that stand in for those that do not answer count as well.
+If quorums need not overlap (read + write <= replicas), a read answers with the newest reported entry and stores nothing: such a
+system promises no more. If it is *sloppy*, nodes that stand in for those that do not answer count as well.
 
-To run an operation, send `phase.request` to each of `phase.first()` and later to all of `phase.unanswered()`, hand every answer
-to `answered`, and call `timed_out` when patience ends; then ask for the next phase, until there is an `outcome`.
+To run an operation, send `phase.request` to each of `phase.first()` and later to all of `phase.unanswered()`, pass every answer
+to `answered`, and call `timed_out` when the phase times out; continue with the next `phase` until there is an `outcome`.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ class Done:
 
     value: str | None = None
     swapped: bool = True
-    """Of a compare-and-set: whether it found what it expected. If not, `value` is what it found."""
+    """For a compare-and-set: whether it found the expected value. If not, `value` is what it found."""
 
 
 Outcome = Done | Failed | Unknown
 
 
 class Versions:
-    """The versions that one start of one writer gives to its writes: above what it is told of, and never one twice.
+    """Gives the writes of one start of one writer their versions: above all reported ones, and never the same one twice.
 
-    Two values under one version would both count as the newest, on different replicas, for ever. Writes that go on at once
-    may be told the same counter; their numbers differ. Numbers begin again at each start, and a write that the last start
-    sent to few replicas may be unknown to the quorum that this start asks, so that its counter comes up again; the starts,
-    which are counted on the disk before the first version is given, keep these apart.
+    Two values under one version would both count as the newest, on different replicas, forever. Concurrent writes may be told
+    the same counter, but their numbers differ. Numbers begin again at each start, and the quorum that this start asks may not
+    know a write that the previous start sent to few replicas, so that its counter may be used again; the number of the start,
+    which is on the disk before the first version is given, distinguishes the two.
     """
 
     def __init__(self, writer: str, start: int, *, rules: Rules = CORRECT, clock_us: Callable[[], int] = int) -> None:
-        """`clock_us` is asked by a known-bad variant only."""
+        """`clock_us` is used only by a known bug."""
         self.writer = writer
         self.start = start
         self._rules = rules
@@ -56,23 +56,23 @@ class Versions:
         self._number = 0
 
     def above(self, counter: int) -> Version:
-        """A new version above all those with this counter."""
+        """A new version above all versions with this counter."""
         number = self.next_number()
         if not self._rules.versions_ignore_clocks:
             counter = self._clock_us()
         return Version(counter + 1, self.writer, self.start, number)
 
     def next_number(self) -> int:
-        """One that this start has not used before."""
+        """A number that this start has not used before."""
         self._number += self._rules.versions_unique
         return self._number
 
 
 class Phase:
-    """One request to a key's replicas, and who has answered it. A quorum counts replicas, not answers."""
+    """One request to a key's replicas, and the answers to it. A quorum counts replicas, not answers."""
 
     pause = 0
-    """How often the operation was outrun before: it waits a while before it asks again, the longer the more often."""
+    """How often the operation was outrun by others: the more often, the longer it waits before it asks again."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Phase:
         self.newest = Entry()
         """The entry with the highest version among the answers."""
         self.floor = 0
-        """The highest counter that an answer names, be it of what was dropped."""
+        """The highest counter in any answer, including those of dropped keys."""
         self._replicas = replicas
         self._stand_ins = stand_ins
         self._need = need
@@ -94,18 +94,18 @@ class Phase:
         self._answers: list[tuple[str, Version]] = []
 
     def first(self) -> Sequence[str]:
-        """Those that are asked first, if the others are asked only when one of these is late: as many as are needed."""
+        """The replicas to ask first if reads are hedged: as many as are needed."""
         return self._replicas[: self._need]
 
     def unanswered(self) -> list[str]:
-        """The replicas that are to be asked, or asked again."""
+        """The replicas to ask, or to ask again."""
         if not self._answers or not self._rules.replicas_count_once:
             return list(self._replicas)
         answered = {replica for replica, _ in self._answers}
         return [replica for replica in self._replicas if replica not in answered]
 
     def stood_in(self) -> list[tuple[str, ReplicaRequest]]:
-        """Who may be asked in place of those that have not answered, and what."""
+        """The stand-ins for replicas that have not answered, each with its request."""
         asked: list[tuple[str, ReplicaRequest]] = []
         for home, other in zip(self.unanswered(), self._stand_ins, strict=False):
             request = self.request
@@ -113,7 +113,7 @@ class Phase:
         return asked
 
     def count(self, replica: str, entry: Entry) -> bool:
-        """Take an answer; whether there is a quorum now."""
+        """Count an answer; returns whether there is a quorum now."""
         if not self._rules.replicas_count_once or all(replica != other for other, _ in self._answers):
             self._answers.append((replica, entry.version))
             if entry.version > self.newest.version:
@@ -122,7 +122,7 @@ class Phase:
         return len(self._answers) >= self._need
 
     def holders_of_newest(self) -> int:
-        """How many of those that answered hold exactly the newest version."""
+        """How many of the replicas that answered hold exactly the newest version."""
         return sum(version == self.newest.version for _, version in self._answers)
 
     def __str__(self) -> str:
@@ -132,20 +132,20 @@ class Phase:
 
 
 class Operation(Protocol):
-    """A read, a write or a compare-and-set under way."""
+    """A read, a write or a compare-and-set in progress."""
 
     phase: Phase
     outcome: Outcome | None
 
     def answered(self, phase: Phase, replica: str, entry: Entry) -> None:
-        """A replica answered a phase's request; answers to earlier phases, and after the outcome, change nothing."""
+        """A replica answered a phase's request. Answers to earlier phases, or after the outcome, are ignored."""
 
     def timed_out(self, phase: Phase) -> None:
-        """No quorum came in time; changes nothing if it has come meanwhile."""
+        """The phase timed out. Ignored if it has got its quorum meanwhile."""
 
 
 class Homes(Protocol):
-    """Which nodes hold a key, and which stand in for them."""
+    """Tells which nodes hold a key, and which stand in for them."""
 
     def homes(self, key: str) -> Sequence[str]: ...
 
@@ -158,7 +158,7 @@ class Coordinator:
 
     placement: Homes
     read: int
-    """How many replicas make a read quorum, unless a request says otherwise."""
+    """The size of a read quorum, unless a request names its own."""
     write: int
     versions: Versions
     sloppy: bool = False
@@ -189,7 +189,7 @@ class Coordinator:
 
 
 def bare(entry: Entry) -> Entry:
-    """An entry as it is given to others: without what one replica alone knows."""
+    """An entry without what concerns only one replica, to send to others."""
     if entry.successor is None and not entry.floor:
         return entry
     return Entry(entry.version, entry.value, entry.decided_for)
@@ -215,11 +215,11 @@ class _Read:
 
     def timed_out(self, phase: Phase) -> None:
         if phase is self.phase and self.outcome is None:
-            self.outcome = Failed(str(phase))  # a value that was written back was written by someone: that is no effect
+            self.outcome = Failed(str(phase))  # writing back a value that was already written has no effect
 
     def _must_write_back(self, query: Phase) -> bool:
-        # Not if a write quorum answered with that very version. Replicas tell only what is on their disks and never go
-        # back, so every later read quorum meets one that holds it or a newer one: all that storing it would bring about.
+        # Not if a write quorum answered with that very version. Replicas report only what is on their disks and never go
+        # back, so every later read quorum overlaps one that holds it or a newer one: all that storing it would achieve.
         rules = self._coordinator.rules
         held = query.holders_of_newest() >= self._write
         return self._stores and rules.reads_write_back and rules.reads_ask_quorum and not held
@@ -248,7 +248,7 @@ class _Write:
     def timed_out(self, phase: Phase) -> None:
         if phase is not self.phase or self.outcome is not None:
             return
-        # Until the store phase no replica was told of the value. After that, one replica that has it is enough: a later read
-        # may find it there and write it back, however late.
+        # Before the store phase, no replica knows the value. After that, one replica that has it is enough: a later read may
+        # find it there and write it back, at any time.
         surely_not = isinstance(phase.request, Query) or not self._coordinator.rules.timeouts_are_unknown
         self.outcome = Failed(str(phase)) if surely_not else Unknown(str(phase))

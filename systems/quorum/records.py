@@ -14,5 +14,5 @@ def encode_entries(held: Sequence[Held]) -> bytes:
 
 
 def decode_entries(records: Iterable[bytes]) -> list[Held]:
-    """The entries of all records, in their order."""
+    """The entries of all records, in order."""
     return [held for record in records for held in msgspec.json.decode(record, type=list[Held])]

@@ -1,4 +1,4 @@
-"""What a replica holds, and what becomes of it when it is asked something. No I/O here: see `storage`."""
+"""What a replica holds, and how requests change it. Pure, without I/O: see `storage`."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from systems.quorum.bugs import CORRECT, Rules
 from systems.quorum.messages import Accept, Drop, Entry, Keep, Prepare, ReplicaRequest, Store, Successor, Version
 
 MOST_KEPT: Final = 100_000
-"""Entries that a node keeps for one other node. It takes no more: whoever asks it to counts it as one that does not answer."""
+"""The most entries that a node keeps for one other node. It refuses more, which counts as not answering."""
 
 PART_BYTES: Final = 4 * 1024 * 1024
-"""About how much is told at once of all that a replica holds."""
+"""The approximate size of each part in which a replica sends everything that it holds."""
 _ABOUT_BYTES: Final = 150
-"""Of an entry without its value."""
+"""The approximate size of an entry without its value."""
 
 _NEVER: Final = Version()
 
 
 class Held(NamedTuple):
-    """A key's entry: this replica's own, or with `home` one that it keeps for another one until that has it, too.
+    """A key's entry: this replica's own or, with `home`, one that it keeps for another replica until that has it.
 
-    An entry without a version is none: that of a key that was dropped tells by its floor how far the key's counter had come.
+    An entry without a version stands for none; that of a dropped key has the highest counter that the key reached as its floor.
     """
 
     key: str
@@ -35,14 +35,14 @@ class Held(NamedTuple):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Some of what a replica holds, or nothing and how many parts it takes, if it was asked for fewer."""
+    """One part of what a replica holds; or, if it was asked for too few parts, none of it and how many parts are needed."""
 
     of: int
     held: list[Held]
 
 
 class Release(NamedTuple):
-    """A peer has what was kept for it, so it need not be kept any longer."""
+    """A peer has what was kept for it, so it need not be kept any more."""
 
     key: str
     version: Version
@@ -50,7 +50,7 @@ class Release(NamedTuple):
 
 
 class Replica:
-    """The newest entry of each key, as it is on this replica's disk: what it tells of must outlast its death."""
+    """The newest entry of each key on this replica's disk: whatever it reports must survive a crash."""
 
     def __init__(self, rules: Rules = CORRECT, *, peers: Sequence[str] = ()) -> None:
         self._rules = rules
@@ -58,22 +58,22 @@ class Replica:
         self._kept: Hints[Entry] = Hints(peers, most=MOST_KEPT, keep_s=float("inf"))
         self._peers = peers
         self._absent = Entry()
-        """What it tells of a key that it does not hold."""
+        """What it reports for a key that it does not hold."""
 
     def entry(self, key: str) -> Entry:
         return self._entries.get(key, self._absent)
 
     def newest(self, key: str) -> Entry:
-        """Of its own and of what it keeps for others."""
+        """The newest entry of a key, its own or one that it keeps for another replica."""
         return max((self.entry(key), *self._kept_of(key)), key=lambda entry: entry.version)
 
     def holds_older(self, key: str, version: Version) -> bool:
-        """Whether it holds or keeps something of a key that is older than this."""
+        """Whether it holds or keeps an entry of a key that is older than this."""
         held = self.entry(key)
         return (not _is_none(held) and held.version < version) or any(kept.version < version for kept in self._kept_of(key))
 
     def after(self, request: ReplicaRequest | Release, held: Entry) -> Held | None:
-        """What has to be on the disk before this can be answered, by one who holds this of the key; None if nothing."""
+        """What must be on the disk before a request can be answered, given the entry held for its key; None if nothing."""
         match request:
             case Store() | Prepare() | Accept():
                 taken = self._taken(request, held)
@@ -89,7 +89,7 @@ class Replica:
         return None
 
     def logged(self, held: Held) -> None:
-        """Something has come to be on the disk."""
+        """Something is now on the disk."""
         key, entry, home = held
         if home:
             self._kept.drop(home, key)
@@ -102,7 +102,7 @@ class Replica:
             self._entries[key] = entry
 
     def merge(self, held: Held) -> None:
-        """What another replica holds. Of one version both may have promised and accepted: neither is to be forgotten."""
+        """Merge another replica's entry. For one version, both may have promised and accepted: neither may be forgotten."""
         key, entry, home = held
         if home:
             return
@@ -117,7 +117,7 @@ class Replica:
         return self._kept.count(home) < MOST_KEPT
 
     def kept_for(self, home: str, count: int) -> list[Hint[Entry]]:
-        """The first entries that a peer is to be given."""
+        """The oldest entries that are kept for a peer."""
         return self._kept.oldest(home, count)
 
     def kept(self) -> int:
@@ -126,17 +126,17 @@ class Replica:
 
     @property
     def by_key(self) -> Mapping[str, Entry]:
-        """What it holds itself."""
+        """The entries that it holds itself."""
         return self._entries
 
     def entries(self) -> list[Held]:
-        """All that it holds and keeps, as a log that is written anew begins with it."""
+        """Everything that it holds and keeps, for the first record of a compacted log."""
         floor = [Held("", self._absent)] if self._absent.floor else []
         kept = [Held(hint.key, hint.what, peer) for peer in self._peers for hint in self._kept.oldest(peer, MOST_KEPT)]
         return floor + [Held(key, entry) for key, entry in self._entries.items()] + kept
 
     def part(self, number: int, of: int) -> Part:
-        """The entries of one part of its keys, by their hashes. Each key is in one part, whatever comes in between."""
+        """The entries of one part of its keys, by hash. A key's part does not depend on changes in between."""
         entries = self.entries()
         needed = 1 + sum(len(held.entry.value or "") + _ABOUT_BYTES for held in entries) // PART_BYTES
         if needed > of:
@@ -173,6 +173,6 @@ def _is_none(entry: Entry) -> bool:
 
 
 def _both(one: Successor, other: Successor) -> Successor:
-    """The higher promise of two, and what was accepted in the higher ballot."""
+    """The higher promise of two, and the proposal that was accepted in the higher ballot."""
     last = max(one, other, key=lambda each: (each.accepted is not None, each.accepted or each.promised))
     return Successor(max(one.promised, other.promised), last.accepted, last.proposal)

@@ -1,4 +1,4 @@
-"""A replica on its disk: it answers when what it answers is synced, many entries with one sync (group commit)."""
+"""A replica on its disk: it answers once its answer is synced, many entries with one sync (group commit)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMPACT_AT_BYTES: Final = 1024 * 1024
 """A longer log is replaced by one record with the newest entry of each key, unless those alone are half as long."""
 
 _DRAWN_BITS: Final = 48
-"""So many bits of a start number are drawn where the last one is lost, below one that puts it above all counted ones."""
+"""How many random bits a start number has if the count is lost; a bit above them makes it larger than any counted one."""
 
 _NAMELESS: Final = Owner("quorum", "")
 
@@ -31,7 +31,7 @@ Answered = Callable[[Entry | None], None]
 
 
 class Records(Protocol):
-    """Where entries are written down."""
+    """Where entries are stored."""
 
     size_bytes: int
 
@@ -45,7 +45,7 @@ class Records(Protocol):
 
 
 class NoRecords:
-    """Nowhere: what a node in memory had is lost at each start, and is to be had from the others."""
+    """Stores nothing: a node in memory loses its entries at each restart, and gets them from the others."""
 
     size_bytes = 0
 
@@ -63,10 +63,10 @@ class NoRecords:
 
 
 class Storage:
-    """A replica that lasts. `start` counts how often it was opened, this time included, and no number comes twice.
+    """A durable replica. `start` counts how often it was opened, including this time, and never repeats.
 
-    If the count is lost or damaged, the number is drawn anew with `random`: two versions under one number would be one
-    version with two values, and no other node knows the last number, for what was written under it may have reached none.
+    If the count is lost or damaged, `start` is drawn with `random`: a repeated number could give one version two values, and no
+    other node knows the last number, since nothing that was written under it may have reached one.
     """
 
     def __init__(
@@ -81,10 +81,10 @@ class Storage:
         memory: bool = False,
         compact_at_bytes: int = COMPACT_AT_BYTES,
     ) -> None:
-        """Read back what was held; if that cannot be known, `damaged` says why, and nothing is answered until `restore`.
+        """Load what is on the disk; if that is damaged, `damaged` says why, and nothing is answered until `restore`.
 
-        Raises `OtherNode` if the folder is not the owner's: what is in it is another replica's, which would count twice.
-        `memory`: entries are not written down.
+        Raises `OtherNode` if the folder belongs to another node: its replica would count twice. With `memory`, entries are not
+        written to the disk.
         """
         self._disk = disk
         self._log = log
@@ -92,7 +92,7 @@ class Storage:
         self.replica = replica or Replica(rules)
         self.damaged: str | None = None
         self.changed: dict[str, None] = {}
-        """Keys whose entries have changed, in order; whoever wants to know takes them out."""
+        """Keys whose entries have changed, in order; the consumer removes them."""
         self._waiting: list[tuple[ReplicaRequest | Release, Answered]] = []
         self._compact_at_bytes = self._least_bytes = compact_at_bytes
         self._file: Records = NoRecords() if memory else RecordLog(disk, name=LOG, mark=MARK, sync=self._sync)
@@ -103,9 +103,9 @@ class Storage:
         disk.replace(STARTS, encode_line(b"%d" % self.start))
 
     def ask(self, request: ReplicaRequest | Release, answered: Answered) -> None:
-        """What the replica holds when it has done what was asked; None if the disk did not take it, or is damaged.
+        """Carry a request out; `answered` gets what the replica then holds, or None if writing failed or the log is damaged.
 
-        `answered` is called at once if nothing has to be written.
+        It is called at once if nothing has to be written.
         """
         replica = self.replica
         if self.damaged is not None:
@@ -125,26 +125,26 @@ class Storage:
         else:
             if not self._waiting:
                 loop = asyncio.get_running_loop()
-                # After all else that has arrived in this turn of the loop, and after its requests to others have left.
+                # After everything else that arrived in this turn of the loop, and after its requests to others have left.
                 loop.call_soon(lambda: loop.call_soon(lambda: loop.call_soon(self._commit)))
             self._waiting.append((request, answered))
 
     async def answer(self, request: ReplicaRequest) -> Entry | None:
-        """The same, for one who waits."""
+        """Carry a request out, and await the answer of `ask`."""
         done: asyncio.Future[Entry | None] = asyncio.get_running_loop().create_future()
         self.ask(request, lambda entry: None if done.done() else done.set_result(entry))
         return await done
 
     def entries(self) -> list[Held] | None:
-        """All that the replica holds; None if that is not known."""
+        """Everything that the replica holds; None if the log is damaged."""
         return None if self.damaged else self.replica.entries()
 
     def by_key(self) -> Mapping[str, Entry] | None:
-        """What the replica holds itself, as it is, to be looked at only."""
+        """The entries that the replica holds itself, read-only; None if the log is damaged."""
         return None if self.damaged else self.replica.by_key
 
     def restore(self, replica: Replica) -> None:
-        """Hold what the others hold, in place of a damaged log. Raises `OSError` if the disk does not take it."""
+        """Replace a damaged log by what the others hold. Raises `OSError` if writing fails."""
         self._file.replace(encode_entries(replica.entries()))
         self.replica, self.damaged = replica, None
         self.changed.update(dict.fromkeys(held.key for held in replica.entries()))
@@ -155,7 +155,7 @@ class Storage:
     def _next_start(self, random: Random) -> int:
         data = self._disk.read(STARTS)
         if data is None and not self.damaged and not self.replica.entries():
-            return 1  # the first one, for all that was ever stored here came after its number was
+            return 1  # the first start: its number is stored before anything else
         count = None if data is None else decode_line(data)
         if count is not None:
             return int(count) + self._rules.starts_counted
@@ -165,7 +165,7 @@ class Storage:
 
     def _load(self) -> None:
         try:
-            log = self._file.load(existed=self._disk.read(STARTS) is not None)  # which is written after the log
+            log = self._file.load(existed=self._disk.read(STARTS) is not None)  # written after the log
             records, torn_bytes = log.records, log.torn_bytes
         except Damaged as damage:
             if self._rules.damage_is_amnesia:
@@ -193,7 +193,7 @@ class Storage:
         try:
             self._write(batch)
         except OSError as error:
-            # What is on the disk now is not known, and a later sync that succeeds would not tell. Replacing it all would.
+            # What is on the disk now is unknown, and a later successful sync would not show it. So replace the whole log.
             self._compact_at_bytes = 0
             self._log(f"the disk did not take {len(batch)} entries: {error}")
             written = False
@@ -203,7 +203,7 @@ class Storage:
             answered(self._told(request) if written else None)
 
     def _changes(self, requests: Sequence[ReplicaRequest | Release]) -> list[Held]:
-        """What they change when they are done one after another: the last state of each key."""
+        """What requests change when carried out in order: the last state of each key."""
         own: dict[str, Held] = {}
         kept: dict[tuple[str, str], Held] = {}
         for request in requests:

@@ -1,4 +1,4 @@
-"""What a node does beside what it is asked: it hands over what it kept for others, repairs itself, and drops tombstones."""
+"""A node's background work: it delivers what it kept for others, repairs itself, and drops tombstones."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from systems.quorum.replica import Release
 from systems.quorum.storage import Storage
 
 LOOK_EVERY_S: Final = 0.1
-"""How often it looks whether there is something to do."""
+"""How often a node looks for work."""
 
 _HANDED_OVER_AT_ONCE: Final = 128
 _KEYS_AT_ONCE: Final = 64
 _RANGES_AT_ONCE: Final = 64
 _FOLDED_AT_ONCE: Final = 128
-"""Keys whose digests are brought up to date before requests get their turn."""
+"""How many keys' digests are updated before requests get their turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upkeep:
-    """Of one node. Its parts are asked in turn, so that only one of them is under way."""
+    """One node's background work. Its parts take turns, so that only one of them runs at a time."""
 
     name: str
     storage: Storage
@@ -49,12 +49,12 @@ class Upkeep:
     tombstone_grace_s: float | None
 
     def missed(self, home: str, key: str, entry: Entry) -> None:
-        """A replica did not say that it has an entry: keep that for it."""
+        """A replica did not confirm an entry: keep it for that replica."""
         if home != self.name and self.hinted_handoff and self.rules.misses_kept:
             self.storage.ask(Keep(key, entry, home), _ignore)
 
     async def run(self, digests: Digests) -> None:
-        """Go on for ever."""
+        """Run forever."""
         tombstones = Tombstones(self)
         repairs = cycle(self.peers)
         repair_at_s = self.clock()
@@ -72,7 +72,7 @@ class Upkeep:
                 tombstones.drop_old(self.tombstone_grace_s)
 
     def _hand_over(self, name: str) -> None:
-        """Give a peer what was kept for it; if it has not answered for a while, only one entry, to see if it is back."""
+        """Send a peer what was kept for it; if it has not answered for a while, only one entry, to see whether it is back."""
         for hint in self.storage.replica.kept_for(name, 1 if self.peers[name].silent else _HANDED_OVER_AT_ONCE):
             entry = hint.what
             if not self.rules.kept_as_written:
@@ -86,9 +86,9 @@ class Upkeep:
             self.storage.ask(Release(hint.key, hint.what.version, name), _ignore)
 
     async def _repair(self, name: str, digests: Digests) -> None:
-        """Take from a peer what it holds of the keys that both are to hold, and what is newer than here.
+        """Copy from a peer the entries of shared keys that are newer than here.
 
-        Nothing is given to the peer, which does the same: what is taken is as new as the answer to a question.
+        Nothing is pushed to the peer, which does the same itself.
         """
         if not self.rules.repairs_differences:
             return
@@ -110,7 +110,7 @@ class Upkeep:
 
 
 class Digests:
-    """Merkle trees of the versions that a node holds, one for each peer: of the keys that both are to hold."""
+    """Merkle trees of the versions that a node holds, one for each peer, over the keys that both are responsible for."""
 
     def __init__(self, name: str, storage: Storage, placement: Placement) -> None:
         self._name = name
@@ -118,20 +118,20 @@ class Digests:
         self._placement = placement
         peers = [peer for peer in placement.names if peer != name]
         one = MerkleTree()
-        whole = len(placement.homes("")) == len(placement.names)  # then each pair of nodes is to hold the same keys
+        whole = len(placement.homes("")) == len(placement.names)  # then all nodes share all keys
         self._trees = {peer: one if whole else MerkleTree() for peer in peers}
 
     def shared_with(self, peer: str) -> MerkleTree:
-        """Raises `KeyError` if there is no such peer."""
+        """The tree of the keys shared with a peer. Raises `KeyError` if there is no such peer."""
         return self._trees[peer]
 
     def ranges(self, peer: str, prefixes: Sequence[str]) -> list[Range]:
-        """What a peer is told when it asks. Raises `KeyError` if there is no such peer."""
+        """The digests of ranges for a peer. Raises `KeyError` if there is no such peer."""
         tree = self._trees[peer]
         return [tree.range(prefix) for prefix in prefixes]
 
     async def fold(self, seen: Callable[[str, Entry], None]) -> None:
-        """Bring the trees up to date, and tell of each entry that has changed."""
+        """Update the trees, and call `seen` for each entry that has changed."""
         changed = self._storage.changed
         while changed:
             for _ in range(min(len(changed), _FOLDED_AT_ONCE)):
@@ -150,14 +150,14 @@ class Digests:
 
 
 class Tombstones:
-    """The tombstones that this node is to have dropped everywhere: it is the first home of their keys.
+    """The tombstones that this node is responsible for dropping everywhere: it is the first home of their keys.
 
-    A tombstone may be dropped when all homes hold it, so that no older entry can come back from one of them, and no node
-    keeps an older entry for another one. A home may drop it later than the others, or the message may be lost: then it gives
-    the tombstone to the others again, by its reads or repairs, and all is done once more. A write in between chooses a version
-    above it, for what has been dropped is remembered by its counter (`Entry.floor`).
+    A tombstone may be dropped when all homes hold it, so that no older entry can come back from one of them, and no node keeps
+    an older entry for another one. A home may drop it later than the others, or the message may be lost: then reads or repairs
+    give the tombstone to the others again, and it is dropped once more. A write in between chooses a version above it, since
+    the counter of dropped keys is remembered (`Entry.floor`).
 
-    What this rests upon: nothing older is still under way after the grace period, be it a message or an operation.
+    This assumes that no older message or operation is still in flight after the grace period.
     """
 
     def __init__(self, upkeep: Upkeep) -> None:
@@ -174,7 +174,7 @@ class Tombstones:
             self._since_s.pop(key, None)
 
     def drop_old(self, grace_s: float) -> None:
-        """Ask of each tombstone that is old enough whether it may be dropped; it is asked again later if not."""
+        """Try to drop each tombstone that is old enough; if it cannot be dropped yet, try again later."""
         now_s = self._upkeep.clock()
         for key, (version, since_s) in list(self._since_s.items()):
             if now_s - since_s >= grace_s:
@@ -203,4 +203,4 @@ class Tombstones:
 
 
 def _ignore(answer: Entry | None) -> None:
-    """Whatever comes of it, it is done again if need be."""
+    """Ignore the answer: what failed is done again if necessary."""
