@@ -1,16 +1,16 @@
-"""Drills as pytest tests: every drill file is one test, and its figures land in pytest-benchmark's.
+"""Drills as pytest tests: every drill file is one test, and its figures go to pytest-benchmark.
 
     pytest drills/                                    all of them
     pytest drills/serving/replica_crash.py            one
     pytest drills/ --benchmark-json=FILE              p50, p99, p99.9 and recovery under "stats", all figures under "extra_info"
     pytest drills/ --benchmark-autosave --benchmark-compare --benchmark-compare-fail=p99:10%
 
-The "rounds" that pytest-benchmark shows are the run's calls: the latencies that were recorded are replayed to it through a
-timer that reads them, so that its statistics and comparisons are of latency, not of how long a drill was told to last.
+The "rounds" that pytest-benchmark shows are the run's calls: a timer replays the recorded latencies to it, so that its
+statistics and comparisons are about latency, not about the configured length of a drill.
 
-pytest loads this plugin in every test run of its environment, and most have nothing to do with drills. So it is a module by
-itself, and imports none of our packages, whose names (`results`, `systems`, …) a project may use for its own, before it has
-found a drill.
+pytest loads this plugin in every test run of its environment, and most have nothing to do with drills. So it is a stand-alone
+module, and until it has found a drill it imports none of our packages, whose names (`results`, `systems`, …) a project may use
+for its own.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from typing import Any
 import pytest
 
 FIGURES = ("p50", "p99", "p99.9", "recovery")
-"""What `harness.pytest_plugin.figures` adds to pytest-benchmark's statistics."""
+"""The figures that `harness.pytest_plugin.figures` adds to pytest-benchmark's statistics."""
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     group = parser.getgroup("drills")
-    group.addoption("--drill-seed", type=int, metavar="N", help="the seed of every drill (default: a new one each)")
-    group.addoption("--drill-runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
-    group.addoption("--fault-plane", choices=("embedded", "toxiproxy"), default="embedded", help="what the links go through")
+    group.addoption("--drill-seed", type=int, metavar="N", help="seed of every drill (default: a new one for each)")
+    group.addoption("--drill-runs", type=Path, default=Path("runs"), metavar="DIR", help="where to keep runs (default: runs)")
+    group.addoption("--fault-plane", choices=("embedded", "toxiproxy"), default="embedded", help="server for the links")
     pluginmanager.register(_Gates(parser), "drill_gates")
 
 
 class _Gates:
-    """Has `--benchmark-compare-fail` take the drills' own figures too, from when pytest-benchmark has added that option."""
+    """Makes `--benchmark-compare-fail` accept the drills' figures too, once pytest-benchmark has added that option."""
 
     def __init__(self, parser: pytest.Parser) -> None:
         self._group = parser.getgroup("benchmark")
         self._done = False
 
     def pytest_plugin_registered(self) -> None:
-        """Called once for every plugin, those before this one included; pytest-benchmark may come before or after us."""
+        """Called once for every plugin, including earlier ones; pytest-benchmark may be loaded before or after us."""
         for option in self._group.options:
             if "--benchmark-compare-fail" in option.names() and not self._done:
                 self._done = True
@@ -49,7 +49,7 @@ class _Gates:
 
 
 def _gate_parser(theirs: Callable[[str], object]) -> Callable[[str], object]:
-    """The parser of pytest-benchmark's gates, which leaves those on a drill's own figures to us."""
+    """A parser of pytest-benchmark's gates that handles those on a drill's figures itself."""
 
     def parse_compare_fail(text: str) -> object:
         if text.partition(":")[0] not in FIGURES:
@@ -63,7 +63,7 @@ def _gate_parser(theirs: Callable[[str], object]) -> Callable[[str], object]:
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_benchmark_group_stats() -> Generator[None, list[tuple[str | None, list[dict[str, Any]]]], Any]:
-    """After pytest-benchmark's tables, one for each of the drills' own figures."""
+    """Add a table for each of the drills' figures after pytest-benchmark's own."""
     groups = yield
     if not any(figure in row for _, rows in groups for row in rows for figure in FIGURES):
         return groups
@@ -73,17 +73,17 @@ def pytest_benchmark_group_stats() -> Generator[None, list[tuple[str | None, lis
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "nightly: takes minutes; left out with -m 'not nightly'")
+    config.addinivalue_line("markers", "nightly: takes minutes; excluded with -m 'not nightly'")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(
     file_path: Path, parent: pytest.Collector
 ) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
-    """Drill files in a folder called "drills" are drills, and nothing else that other plugins take them for."""
+    """Collect drill files in a folder called "drills" as drills, and as nothing else."""
     collected = yield
     config = parent.config
-    # Without a configuration file pytest guesses the root from what it is asked to run, which may lie below "drills".
+    # Without a configuration file pytest guesses the root from its arguments, which may be below "drills".
     inside = (
         file_path.relative_to(config.rootpath) if config.inipath and file_path.is_relative_to(config.rootpath) else file_path
     )
@@ -102,5 +102,5 @@ def pytest_collect_file(
 
 
 def _may_be_drill(file: Path, inside: Path) -> bool:
-    """Whether a file is Python, in a folder "drills", and uses the harness at all; other projects have such folders too."""
+    """Whether a file is Python, in a folder "drills", and mentions the harness; other projects have such folders too."""
     return inside.suffix == ".py" and "drills" in inside.parts[:-1] and b"harness" in file.read_bytes()

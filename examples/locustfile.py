@@ -1,6 +1,7 @@
 """An ordinary locust user against Serving: `harness ui --locustfile examples/locustfile.py`.
 
-Closed loop: each user waits for its answer before it asks again. Or by itself: `locust -f examples/locustfile.py --host URL`.
+Closed loop: each user waits for its answer before it sends the next request. Stand-alone: `locust -f examples/locustfile.py
+--host URL`.
 """
 
 from __future__ import annotations

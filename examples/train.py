@@ -1,8 +1,8 @@
-"""A training script that knows nothing of the harness: DistributedDataParallel with torchrun, as the tutorials have it.
+"""A training script that knows nothing of the harness: DistributedDataParallel with torchrun, as in the tutorials.
 
     torchrun --nproc-per-node 2 train.py --epochs 5
 
-It saves a snapshot after every epoch and takes up where the last one was saved, so that torchrun can start it again.
+It saves a snapshot after every epoch and resumes from the last one, so that torchrun can restart it.
 """
 
 import argparse

@@ -2,7 +2,8 @@
 
     torchrun --nproc-per-node 2 train_transformers.py --steps 200     needs: pip install transformers accelerate
 
-It learns which of two texts a line is from, made up here, so that nothing is downloaded. A checkpoint every 20 steps.
+It learns from which of two texts a line comes. The texts are generated here, so nothing is downloaded. It saves a checkpoint
+every 20 steps.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""What runs inside the processes of a torch.distributed script while `harness train` breaks it.
+"""The hook inside the processes of a torch.distributed script under `harness train`.
 
 `import torch` calls `autoload` in every process (entry point group `torch.backends`, torch 2.5 and later). It returns at once
-unless `harness train` started the process. Otherwise gloo's connections and the rendezvous store's are led over links of the
-fault plane, and every step of an optimizer is written down; the script is not edited and need not know.
+unless `harness train` started the process. Otherwise it routes the connections of gloo and of the rendezvous store over links
+of the fault plane, and records every optimizer step; the script needs no changes.
 
-Every program that imports torch in an environment with this project loads this module. So the package imports nothing but the
-standard library and torch, none of our other packages, whose names a project may use for its own.
+Every program that imports torch in an environment with this project loads this module. So the package imports only the
+standard library and torch, and none of our other packages, whose names a project may use for its own.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from __future__ import annotations
 import os
 
 FOLDER = "HARNESS_TRAIN"
-"""The environment variable that names the folder which the harness and the ranks share."""
+"""The environment variable that names the folder shared by the harness and the ranks."""
 
 
 def autoload() -> None:
-    """Hook into torch if `harness train` runs this process. Never raises: a script must not fail for want of its faults."""
+    """Hook into torch if `harness train` runs this process. Never raises: a script must not fail because the hook does."""
     folder = os.environ.get(FOLDER)
     if not folder:
         return
@@ -28,4 +28,4 @@ def autoload() -> None:
     except Exception as error:
         import sys
 
-        print(f"torch_drills: no faults on links and no steps from this process: {error!r}", file=sys.stderr)
+        print(f"torch_drills: this process has no link faults and records no steps: {error!r}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Run a script with the hook where torch does not load it by itself: before 2.5, or with TORCH_DEVICE_BACKEND_AUTOLOAD=0.
+"""Run a script with the hook if torch does not load it: before 2.5, or with TORCH_DEVICE_BACKEND_AUTOLOAD=0.
 
 torchrun --nproc-per-node 2 -m torch_drills train.py --epochs 3
 """
@@ -9,13 +9,13 @@ import runpy
 import sys
 from pathlib import Path
 
-import torch  # noqa: F401 - what is hooked into
+import torch  # noqa: F401 - the hook needs it loaded
 
 import torch_drills
 
 
 def main() -> None:
-    """Become the script that the first argument names."""
+    """Run the script that the first argument names, in this process."""
     if len(sys.argv) < 2:
         sys.exit("usage: python -m torch_drills SCRIPT [ARGUMENT...]")
     torch_drills.autoload()

@@ -1,7 +1,7 @@
-"""A few bytes that say whether two models are the same, taken from a few of their parameters in some microseconds.
+"""A short fingerprint of a model, taken from a few of its parameters in microseconds.
 
-A script that was restarted counts its steps anew, and where it took up again is its own business. The parameters tell: what it
-begins with is what it had after some step before, bit for bit.
+A restarted script counts its steps from zero, and decides by itself where to resume. Its parameters show where that is: bit for
+bit, they are those after some earlier step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 
 _TENSORS: Final = 8
 _NUMBERS: Final = 8
-"""Of each of those tensors."""
+"""Taken from each of those tensors."""
 
 
 class Fingerprint:
@@ -27,7 +27,7 @@ class Fingerprint:
         self._views: list[torch.Tensor] = []
 
     def take(self) -> str:
-        """The fingerprint now. Waits for the device if the parameters are on one."""
+        """The current fingerprint. Waits for the device if the parameters are on one."""
         at = [one.data_ptr() for one in self._parameters]
         if at != self._at:  # the first time, or the parameters were replaced
             self._at, self._views = at, [_first_numbers(one.detach()) for one in self._parameters]
@@ -38,7 +38,7 @@ class Fingerprint:
 
 
 def _some(parameters: list[torch.Tensor]) -> list[torch.Tensor]:
-    """A few, spread evenly, the last one among them: what is nearest to the loss changes soonest."""
+    """A few, evenly spaced, including the last: the parameters nearest to the loss change first."""
     step = max(1, -(-len(parameters) // _TENSORS))
     return parameters[::-1][::step]
 

@@ -1,7 +1,8 @@
-"""Steps at which a rank waits for the harness, so that a fault that is to begin at a step begins at that step.
+"""Gates: steps at which a rank waits for the harness, so that a fault by step begins at exactly that step.
 
-A small model does a step in two milliseconds; without a gate it would be some steps further before a signal or a toxic reaches
-it. The harness is told by the journal, and tells by files: `PID.gates` by whom to be waited where, `passed-STEP` to go on.
+A small model does a step in two milliseconds; without a gate it would be some steps further before a signal or a toxic reached
+it. Ranks report through the journal. The harness answers with files: `PID.gates` lists where a process waits, `passed-STEP`
+lets it continue.
 """
 
 from __future__ import annotations
@@ -13,22 +14,22 @@ from pathlib import Path
 from typing import Final
 
 GATED: Final = "gated"
-"""A file of this name is there if any rank is to wait at all."""
+"""A file of this name exists if any rank has to wait."""
 
 _LONGEST_S: Final = 5.0
-"""A rank goes on after this, whatever the harness does."""
+"""A rank continues after this, whatever the harness does."""
 _LOOK_AGAIN_S: Final = 0.0005
 
 
 class Gates:
-    """The gates of this process. Its steps are counted from its own first one, 0."""
+    """The gates of this process. Its steps count from its own first one, 0."""
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
         self._steps: dict[int, int] = {}
 
     def ask(self) -> None:
-        """Learn where to wait, after the journal has said with which parameters this process begins."""
+        """Read where to wait. Call it after the journal has recorded the parameters with which this process begins."""
         if (self._folder / GATED).exists():
             file = self._folder / f"{os.getpid()}.gates"
             _wait_for(file)
@@ -36,7 +37,7 @@ class Gates:
                 self._steps = {int(own): step for own, step in json.loads(file.read_text()).items()}
 
     def wait(self, done: int) -> None:
-        """Wait, if that many steps are done and this is a gate."""
+        """Wait if there is a gate after `done` steps."""
         step = self._steps.get(done)
         if step is not None:
             _wait_for(self._folder / f"passed-{step}")

@@ -1,4 +1,4 @@
-"""Hooks into torch: what makes gloo's groups, what connects to the rendezvous store, and what optimizers do."""
+"""Hooks into torch: the creation of gloo groups, connections to the rendezvous store, and optimizer steps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from torch_drills.step_journal import StepJournal
 from torch_drills.store import LinkStore
 
 _THREADS: Final = 2
-"""As many as torch gives gloo."""
+"""Torch's own default for gloo."""
 
 _installed: list[Hook] = []
 
@@ -32,7 +32,7 @@ def install(folder: str) -> None:
 
 
 class Hook:
-    """What one process has been hooked with."""
+    """The hooks of one process."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder

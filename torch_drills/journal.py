@@ -1,6 +1,6 @@
-"""What a rank's process writes down: a line of JSON for each thing, in a file of its own, in the folder that the harness reads.
+"""The journal of a rank's process: one JSON line for each event, in a separate file in the folder that the harness reads.
 
-Lines are appended with one write each and not synced: the kernel has them when the process is killed.
+Each line is appended with one write and not synced: the kernel has it even if the process is killed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class Journal:
-    """The journal of whichever process this is: one that was forked begins its own."""
+    """The journal of the current process; a forked process begins its own."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -20,7 +20,7 @@ class Journal:
         self._file = -1
 
     def write(self, kind: str, **fields: object) -> None:
-        """Append a line: `kind`, when, and what else there is to say."""
+        """Append a line with `kind`, the pid, the time and `fields`."""
         pid = os.getpid()
         if pid != self._pid:
             path = Path(self._folder) / f"{pid}.jsonl"

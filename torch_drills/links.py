@@ -1,7 +1,7 @@
-"""The links of the fault plane, as a rank uses them: the harness makes them, a rank says where each is to lead.
+"""The links of the fault plane, as a rank uses them: the harness makes them, a rank sets where each leads.
 
-Gloo joins each pair of ranks by one connection, which the one with the higher address dials. Ranks listen on addresses that
-fall as ranks rise, so that it is always the lower rank, and the link is called `rank0>rank1`.
+Gloo connects each pair of ranks once, and the one with the higher address dials. Listen addresses fall as ranks rise, so that
+the lower rank always dials, and the link is called `rank0>rank1`.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _TIMEOUT_S: Final = 10.0
 
 
 def host_of(rank: int) -> str:
-    """Where a rank listens for gloo."""
+    """The host on which a rank listens for gloo."""
     return f"127.0.1.{_TOP - rank}"
 
 
 def rank_at(host: str) -> int | None:
-    """The rank that listens there, None if none of ours does."""
+    """The rank that listens on `host`, None if none of ours does."""
     net, _, last = host.rpartition(".")
     return _TOP - int(last) if net == "127.0.1" and _TOP - MOST_RANKS < int(last) <= _TOP else None
 
@@ -50,9 +50,9 @@ class Links:
     """The links from one rank."""
 
     def __init__(self, folder: str, journal: Journal, rank: int, world: int) -> None:
-        """Waits until the harness has made them. Raises `TimeoutError` if it does not, `ValueError` for too many ranks."""
+        """Wait until the harness has made the links. Raises `TimeoutError` if it does not, `ValueError` for too many ranks."""
         if world > MOST_RANKS:
-            raise ValueError(f"{world} ranks; links are made for {MOST_RANKS} at most")
+            raise ValueError(f"{world} ranks; links exist for {MOST_RANKS} at most")
         self.rank = rank
         self._led: dict[str, Address] = {}
         journal.write("joining", rank=rank, world=world)
@@ -65,18 +65,18 @@ class Links:
         self._listens = {name: _address(at) for name, at in found["links"].items()}
 
     def to_rank(self, at: Address) -> Address | None:
-        """Where to dial in place of another rank's address; None if it dials us, or is no rank of ours."""
+        """The address to dial instead of another rank's; None if that rank dials us, or is not one of ours."""
         peer, own = rank_at(at[0]), host_of(self.rank)
         if peer is None or not dials(own, at[0]):
             return None
         return self._lead(f"rank{self.rank}>rank{peer}", at)
 
     def to_store(self, at: Address) -> Address | None:
-        """Where to dial in place of the rendezvous store's address."""
+        """The address to dial instead of the rendezvous store's."""
         return self._lead(f"rank{self.rank}>{STORE}", at)
 
     def _lead(self, link: str, to: Address) -> Address | None:
-        """Have a link lead to an address; where the link itself listens."""
+        """Point a link at an address, and return where the link itself listens."""
         if link not in self._listens:
             return None
         if self._led.get(link) != to:

@@ -1,4 +1,4 @@
-"""The steps of a script, as its optimizer makes them."""
+"""Records the steps of a script's optimizer."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from torch_drills.journal import Journal
 
 
 class StepJournal:
-    """Writes down when each step began and ended, and what the model was after it.
+    """Records when each step began and ended, and the model's fingerprint after it.
 
-    A step is one call of one optimizer's `step`. If a script has several, those of the first are counted, until another one is
-    called twice without it. A step begins when the one before has ended; the first, when the optimizer is called.
+    A step is one call of an optimizer's `step`. With several optimizers, the first one counts, until another is called twice
+    without it. A step begins when the previous one ends; the first begins when the optimizer is called.
     """
 
     def __init__(self, journal: Journal, gates: Gates) -> None:
@@ -76,4 +76,4 @@ class StepJournal:
 
     def _break(self, error: Exception) -> None:
         self._broken = True
-        print(f"torch_drills: no more steps are counted: {error!r}", file=sys.stderr)
+        print(f"torch_drills: no longer counting steps: {error!r}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""A store between gloo and the real one that leads each dialler to the link it is to use."""
+"""A store between gloo and the real store that redirects each dialler to its link."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch_drills.addresses import Address, address, is_address, moved
 
 
 class LinkStore(Store):
-    """Passes everything on to another store, and on the way replaces the addresses that gloo processes tell one another.
+    """Forwards everything to another store, replacing the addresses that gloo processes announce to each other.
 
-    `published` hears where this process listens. `route` is asked where to dial in place of an address that is read; None
-    leaves it as it is. Keep a reference to the store for as long as a process group uses it: torch does not.
+    `published` is called with this process's own listen address. `route` returns the address to dial instead of one that was
+    read; None leaves it unchanged. Keep a reference to the store for as long as a process group uses it: torch does not.
     """
 
     def __init__(
@@ -58,5 +58,5 @@ class LinkStore(Store):
         self._inner.set_timeout(timeout)
 
     def has_extended_api(self) -> bool:
-        """No: what torch would append or queue there, this store would not see."""
+        """False, since this store would not see what torch appends or queues through the extended API."""
         return False

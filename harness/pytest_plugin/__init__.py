@@ -1,1 +1,1 @@
-"""What the pytest plugin `pytest_drills` makes of drill files once it has found one."""
+"""The part of the pytest plugin `pytest_drills` that is imported once a drill file is found."""

@@ -1,4 +1,4 @@
-"""Drill files as pytest collects them; see `pytest_drills`."""
+"""Drill files as pytest items; see `pytest_drills`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from results.report.terminal import summary
 
 
 class VerdictError(Exception):
-    """A drill that did not end as it should; its text is what there is to read."""
+    """A drill that did not end as expected; its text is the report for the terminal."""
 
 
 class DrillFile(pytest.File):
@@ -46,7 +46,7 @@ class DrillFile(pytest.File):
 
         item = DrillItem.from_parent(self, name=self.path.stem, callobj=drill)
         item.add_marker(pytest.mark.benchmark(timer=replay, group=named.name.split("/")[0]))
-        if named.drill.nightly and not self.session.isinitpath(self.path):  # one that is named is to be run
+        if named.drill.nightly and not self.session.isinitpath(self.path):  # a drill named on the command line runs
             item.add_marker(pytest.mark.nightly)
         yield item
 
@@ -55,14 +55,14 @@ class DrillItem(pytest.Function):
     """One drill as a test."""
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
-        """The verdict, not a traceback."""
+        """Show the verdict, not a traceback."""
         if isinstance(excinfo.value, VerdictError | HarnessError):
             return _Shown(str(excinfo.value), str(self.path))
         return super().repr_failure(excinfo, *args, **kwargs)
 
 
 class _Shown(TerminalRepr):
-    """A text for the report, its first line for the summary."""
+    """A text for the report; its first line is for the summary."""
 
     def __init__(self, text: str, path: str) -> None:
         self._text = text
@@ -86,7 +86,7 @@ def _run(named: NamedDrill, config: pytest.Config) -> CompletedRun:
 
 
 def _record(done: CompletedRun, benchmark: BenchmarkFixture, replay: _Replay) -> None:
-    """Hand the run's figures to pytest-benchmark."""
+    """Pass the run's figures to pytest-benchmark."""
     result, kept = done.result, measured_of(done.result, done.history, done.run_dir, repeat=1)
     benchmark.extra_info.update(asdict(result.metrics))
     benchmark.extra_info.update(seed=result.seed, verdict=result.verdict, rerun=result.rerun)
@@ -103,12 +103,12 @@ def _record(done: CompletedRun, benchmark: BenchmarkFixture, replay: _Replay) ->
     replay.durations_s = ((answered["done_ns"] - answered["due_ns"]) / 1e9).tolist()
     if replay.durations_s:
         benchmark.pedantic(lambda: None, rounds=len(replay.durations_s), iterations=1)  # type: ignore[no-untyped-call]
-        if benchmark.stats is not None:  # it is with --benchmark-disable
+        if benchmark.stats is not None:  # None with --benchmark-disable
             add_figures(benchmark.stats.stats, result.metrics)
 
 
 class _Replay:
-    """A timer whose readings, taken in pairs, lie one recorded duration apart."""
+    """A timer whose readings, taken in pairs, are one recorded duration apart."""
 
     __name__ = "recorded latencies"
 

@@ -1,4 +1,4 @@
-"""`harness ui`: a drill's system, running until it is told to stop, behind locust's own web UI with a Faults tab."""
+"""`harness ui`: runs a drill's system behind locust's web UI, extended with a Faults tab, until it is stopped."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _GRACE_S: Final = 8.0
 
 
 def ui_command(arguments: argparse.Namespace) -> int:
-    """Start the system and locust; ends with locust, with Ctrl-C or with SIGTERM, and then everything ends."""
+    """Start the system and locust. When locust ends, or on Ctrl-C or SIGTERM, stop everything."""
     if importlib.util.find_spec("locust") is None:
         raise UsageError("harness ui needs locust, which is not installed: pip install 'distributed-ml-harness[ui]'")
     named = catalog.find_drill(arguments.drill, arguments.settings)
@@ -44,14 +44,14 @@ def ui_command(arguments: argparse.Namespace) -> int:
         kind = type(named.drill.workload).__name__
         raise UsageError(
             f"{named.name}: its workload {kind} has no `exchanges` (see `workloads.load.exchanges.HasExchanges`), so the engine"
-            " cannot load this system. Add them, give --locustfile, or use a serving drill."
+            " cannot load this system. Add them, pass --locustfile, or use a serving drill."
         )
     if arguments.locustfile and not arguments.locustfile.is_file():
-        raise UsageError(f"--locustfile {arguments.locustfile}: there is no such file.")
+        raise UsageError(f"--locustfile {arguments.locustfile}: no such file.")
     if not arguments.locustfile and (message := too_much(arguments.users, arguments.per_user)):
         raise UsageError(f"--users {arguments.users}: {message}")
     if arguments.worker and arguments.master:
-        raise UsageError("--worker and --master: a process is one of them.")
+        raise UsageError("--worker and --master: a process can be only one of them.")
     seed = secrets.randbits(SEED_BITS) if arguments.seed is None else arguments.seed
     if arguments.worker:
         target = target_of(arguments.worker, allow_remote=False)
@@ -65,7 +65,7 @@ def ui_command(arguments: argparse.Namespace) -> int:
 
 
 def _first(error: BaseException) -> BaseException:
-    """Of a group's errors the first that is the harness's own, else the first."""
+    """The first of a group's errors that is the harness's own, else the first."""
     while isinstance(error, BaseExceptionGroup):
         ours, _ = error.split(HarnessError)
         error = (ours or error).exceptions[0]
@@ -73,7 +73,7 @@ def _first(error: BaseException) -> BaseException:
 
 
 async def _on_sigterm(running: object) -> int:
-    """SIGTERM ends it as Ctrl-C does."""
+    """Make SIGTERM act like Ctrl-C."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, os.kill, os.getpid(), signal.SIGINT)
     code: int = await running  # type: ignore[misc]
     return code
@@ -149,7 +149,7 @@ def _locust_arguments(arguments: argparse.Namespace, entry: Address) -> list[str
 
 
 async def _locust(setup: Setup) -> int:
-    """Run locust in a process of its own, which ends with this one; returns its exit code."""
+    """Run locust in a child process, which ends with this one, and return its exit code."""
     async with _started(setup) as process:
         return await process.wait()
 

@@ -1,4 +1,4 @@
-"""What the Faults tab shows and does: the running system's state, and faults that are injected and healed by hand."""
+"""The API behind the Faults tab: the running system's state, and faults to inject and heal by hand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _EVENTS: Final = 50
 
 
 class Inject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A fault by its class's name, its fields but the target, a selector, and for how long at most."""
+    """A request to inject: the fault's class name, its fields except the target, a selector, and the maximum duration."""
 
     fault: str
     target: str
@@ -40,13 +40,13 @@ class Inject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Heal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A window by its label, or all of them."""
+    """A request to heal: one window by its label, or all windows."""
 
     label: str | None = None
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """A parameter of a fault; `default` is JSON, None if the parameter must be given."""
+    """A parameter of a fault; `default` is JSON, None if the parameter is required."""
 
     name: str
     kind: str
@@ -54,7 +54,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FaultKind(msgspec.Struct, frozen=True, kw_only=True):
-    """A fault that this system can be given, and its parameters."""
+    """A fault that applies to this system, and its parameters."""
 
     name: str
     title: str
@@ -77,15 +77,15 @@ class LinkState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WindowState(msgspec.Struct, frozen=True, kw_only=True):
-    """A window: "waiting", "begins", "holds", "heals" or "over". `acted` is its verdict: whether it was seen to act."""
+    """A window in state "waiting", "begins", "holds", "heals" or "over". `acted` says whether it was seen to act."""
 
     label: str
     text: str
     targets: str
     from_ms: float | None
-    """When it began, in milliseconds since 1970; None before."""
+    """When it began, in milliseconds since 1970; None before that."""
     to_ms: float | None
-    """When it was healed; None before."""
+    """When it was healed; None before that."""
     state: str
     seconds: float
     acted: bool | None
@@ -93,7 +93,7 @@ class WindowState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """A window that began, as charts show it: times in milliseconds since 1970, what was done to whom, what was seen of it."""
+    """A window that began, for charts: times in milliseconds since 1970, the fault and its targets, and the evidence."""
 
     from_ms: float
     to_ms: float | None
@@ -109,7 +109,7 @@ class EventLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the tab shows."""
+    """Everything the tab shows."""
 
     title: str
     nodes: tuple[NodeState, ...]
@@ -123,7 +123,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(kw_only=True)
 class _Held:
-    """A window that was begun here."""
+    """A window begun from the tab."""
 
     planned: PlannedWindow
     start_ns: int
@@ -136,7 +136,7 @@ class _Held:
 
 
 class Control:
-    """Answers the Faults tab of one running system. Windows run as tasks of `tasks`, which heals them when it is cancelled."""
+    """Serves the Faults tab of one running system. Windows run as tasks of `tasks`; cancelling it heals them."""
 
     def __init__(
         self,
@@ -154,9 +154,9 @@ class Control:
         self._random = cluster.random("ui")
 
     async def answer(self, request: Request) -> Response:
-        """One request of the tab."""
+        """Answer one request of the tab."""
         if not hmac.compare_digest(request.headers.get(SECRET_HEADER, "").encode(), self._secret.encode()):
-            return Response(403, b"this is for the web UI alone")
+            return Response(403, b"only the web UI may call this")
         try:
             match request.method, request.path:
                 case "GET", "/state":
@@ -180,9 +180,9 @@ class Control:
     def _inject(self, asked: Inject) -> str:
         kinds = {kind.__name__: kind for kind in self._kinds}
         if asked.fault not in kinds:
-            raise UsageError(f"There is no fault {asked.fault!r} for this system. See `harness list`.")
+            raise UsageError(f"No fault {asked.fault!r} applies to this system. See `harness list`.")
         if not 0 < asked.seconds <= _LONGEST_S:
-            raise UsageError(f"seconds: {asked.seconds:g} is not between 0 and {_LONGEST_S:g}, a day.")
+            raise UsageError(f"seconds: {asked.seconds:g} is not between 0 and {_LONGEST_S:g} (a day).")
         fault = msgspec.convert({**asked.fields, "target": asked.target}, kinds[asked.fault])
         check_fault(fault, self._drill.system, namespaces=self._drill.namespaces)
         label = f"m{len(self._held)}"
@@ -195,7 +195,7 @@ class Control:
         return label
 
     def _run_schedule(self) -> list[str]:
-        """The drill's own windows, from now on."""
+        """Begin the drill's own windows, starting now."""
         labels = []
         for planned in self._schedule:
             label = f"m{len(self._held)}"
@@ -203,12 +203,12 @@ class Control:
             self._begin(replace(planned, label=label, targets=targets))
             labels.append(label)
         if not labels:
-            raise UsageError("This drill has no faults in its schedule. Inject one by hand.")
+            raise UsageError("This drill schedules no faults. Inject one by hand.")
         return labels
 
     def _heal(self, label: str | None) -> list[str]:
         if label is not None and label not in self._held:
-            raise UsageError(f"There is no window {label!r}.")
+            raise UsageError(f"No window {label!r}.")
         healing = [name for name, held in self._held.items() if not held.done and label in (None, name)]
         for name in healing:
             self._held[name].over.set()
@@ -252,7 +252,7 @@ class Control:
         )
 
     def _in_use(self, kind: type[Fault]) -> bool:
-        """Whether some node uses what this fault disturbs: one that no node uses shows no fault."""
+        """Whether some node uses what this fault disturbs; otherwise the fault would show nothing."""
         match kind.uses:
             case "files":
                 folders = [self._cluster.disks.folder(name) for name in self._cluster.nodes]
@@ -265,7 +265,7 @@ class Control:
 
     def _reads_clock(self, name: str) -> bool:
         try:
-            return self._cluster.clocks.reads(name) != 0  # None: a foreign program, of which that is not known
+            return self._cluster.clocks.reads(name) != 0  # None: unknown, for a foreign program
         except FaultError:
             return False
 
@@ -303,7 +303,7 @@ class Control:
 
 
 def fault_kinds(drill: Drill) -> list[type[Fault]]:
-    """The faults that make sense in a drill's system with some target."""
+    """The faults that apply to a drill's system, for some target."""
     return [
         kind
         for kind in catalog.fault_classes()
@@ -315,7 +315,7 @@ def fault_kinds(drill: Drill) -> list[type[Fault]]:
 
 
 def _has_target(kind: type[Fault], drill: Drill) -> bool:
-    """Whether a fault of this kind passes the drill's check with some target; one that needs parameters is taken to."""
+    """Whether a fault of this kind passes the drill's check for some target; assumed if it has required parameters."""
     for target in (*selector.WORDS, *(node.name for node in drill.system.nodes())):
         try:
             check_fault(kind(target=target), drill.system, namespaces=drill.namespaces)
@@ -345,7 +345,7 @@ def _holds(held: _Held) -> bool:
 
 
 def _hit(held: _Held) -> list[str]:
-    """The nodes and links that a window acts on, as far as that is known."""
+    """The nodes and links that a window acts on, as far as known."""
     if held.planned.targets is None:
         return list(held.seen.targets) if held.seen else []
     if held.planned.window.fault.aims_at == "links":
@@ -382,5 +382,5 @@ def _state_of(held: _Held, now_ns: int) -> WindowState:
 
 
 def _unix_ms(start_ns: int, at_s: float | None) -> float | None:
-    """Seconds after a time of the monotonic clock, as people and charts have them."""
+    """Seconds after a monotonic time, converted to milliseconds since 1970, for people and charts."""
     return None if at_s is None else (time.time_ns() - (time.monotonic_ns() - start_ns)) / 1e6 + at_s * 1e3

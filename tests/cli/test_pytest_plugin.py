@@ -193,7 +193,7 @@ def test_a_drills_own_figures_are_in_pytest_benchmarks_tables_json_and_gates(tmp
     assert re.search(r"same.* - p99.9 cannot be compared: it was not measured in the saved run", said)
     wrong = pytest_in(tmp_path, "--benchmark-compare-fail=p99:soon")
     assert wrong.returncode == 4
-    assert "such as p99:10% or recovery:0.05, in seconds" in wrong.stderr
+    assert "expected p99:10%, or recovery:0.05 in seconds" in wrong.stderr
 
     database = HistoryDatabase.open(tmp_path / "history.sqlite", create=True)
     take_in(database, found_in([tmp_path / ".benchmarks"]))

@@ -50,7 +50,7 @@ def test_moving_changes_the_address_and_nothing_else(host: str, port: int) -> No
 @given(st.binary(max_size=300))
 def test_what_does_not_tell_an_address_is_left_alone(value: bytes) -> None:
     if not is_address("0/1", value):
-        with pytest.raises(ValueError, match="do not tell where a gloo process listens"):
+        with pytest.raises(ValueError, match="not an IPv4 listen address of gloo"):
             address(value)
 
 
