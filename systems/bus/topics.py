@@ -30,6 +30,7 @@ from systems.bus.messages import (
     Take,
     Taken,
 )
+from systems.parts.sessions import Latest, Sessions
 
 MAX_PRODUCERS: Final = 4096
 
@@ -59,15 +60,9 @@ class Partition(msgspec.Struct):
         return self.first + len(self.messages)
 
 
-class _Producer(msgspec.Struct, array_like=True):
-    sequence: int = 0
-    partition: int = 0
-    offset: int = 0
-
-
 class _Kept(msgspec.Struct):
     topics: dict[str, list[Partition]]
-    producers: list[tuple[int, _Producer]]
+    producers: list[tuple[int, Latest[Appended]]]
     settled: list[int]
 
 
@@ -79,8 +74,7 @@ class Topics:
         self._groups = tuple(groups)
         self._rules = rules
         self._topics: dict[str, list[Partition]] = {}
-        self._producers: dict[int, _Producer] = {}
-        """The one used last comes last."""
+        self._producers: Sessions[Appended] = Sessions(MAX_PRODUCERS)
         self._settled: dict[int, None] = {}
         """Leases, the one that was settled last comes last."""
 
@@ -88,9 +82,7 @@ class Topics:
         """Carry out the command of the entry at an index."""
         match _DECODE(data):
             case Register():
-                self._producers[index] = _Producer()
-                if len(self._producers) > MAX_PRODUCERS:
-                    del self._producers[next(iter(self._producers))]
+                self._producers.begin(index, Appended(0, 0))
                 return Registered(index)
             case Append() as append:
                 return self._append(append)
@@ -119,26 +111,25 @@ class Topics:
         if not self._rules.places_in_snapshot:
             fresh = {group: Place() for group in self._groups}
             topics = {name: [Partition(fresh, one.first, one.messages) for one in parts] for name, parts in topics.items()}
-        return msgspec.json.encode(_Kept(topics, list(self._producers.items()), list(self._settled))).decode()
+        return msgspec.json.encode(_Kept(topics, self._producers.kept(), list(self._settled))).decode()
 
     def restore(self, data: str) -> None:
         kept = msgspec.json.decode(data, type=_Kept)
-        self._topics, self._producers = kept.topics, dict(kept.producers)
+        self._topics, self._producers = kept.topics, Sessions(MAX_PRODUCERS, kept.producers)
         self._settled = dict.fromkeys(kept.settled)
 
     # ------------------------------------------------------------------------------------------------------------ commands
 
     def _append(self, append: Append) -> Outcome:
-        producer = self._producers.pop(append.producer, None)
-        if producer is None:
-            return Forgotten()
-        self._producers[append.producer] = producer
-        if self._rules.retries_recognized and append.sequence <= producer.sequence:
-            return Appended(producer.partition, producer.offset) if append.sequence == producer.sequence else Forgotten()
+        done = self._producers.once(
+            append.producer, append.sequence, lambda: self._taken(append), recognized=self._rules.retries_recognized
+        )
+        return Forgotten() if done is None else done.answer
+
+    def _taken(self, append: Append) -> Appended:
         number = self._partition_of(append)
         partition = self._of(append.topic)[number]
         partition.messages.append(append.message)
-        producer.sequence, producer.partition, producer.offset = append.sequence, number, partition.end - 1
         return Appended(number, partition.end - 1)
 
     def _take(self, lease: int, topic: str, group: str, most: int) -> Outcome:

@@ -1,10 +1,4 @@
-"""The state machine: a map from keys to values, and the sessions by which retried commands are recognized.
-
-Sessions are those of Ongaro's thesis, section 6.3: a client opens a session and numbers its commands in it. The last command of
-each session is remembered with its answer, so that a retry gets the answer and is not carried out again. The number of sessions
-is bounded: the least recently used is dropped, in the order of the log and so identically on all nodes. A command of a dropped
-session is refused.
-"""
+"""The state machine: a map from keys to values, and the sessions by which retried commands are recognized."""
 
 from __future__ import annotations
 
@@ -12,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from systems.parts.sessions import Latest, Sessions
 from systems.raft.messages import Command, CompareAndSet, Delete, OpenSession, Operation, Session, Swapped, Write
 from systems.raft.rules import CORRECT, Rules
 
@@ -29,15 +24,13 @@ class Expired(msgspec.Struct, frozen=True, tag=True):
 Answer = Done | Swapped | Session | Expired
 
 
-class _Remembered(msgspec.Struct, array_like=True):
-    sequence: int
-    swapped: bool | None
-    """The answer of a compare-and-set; None for other commands."""
+Swap = bool | None
+"""The answer of a compare-and-set; None for other commands."""
 
 
 class _Kept(msgspec.Struct):
     values: dict[str, str]
-    sessions: list[tuple[int, _Remembered]]
+    sessions: list[tuple[int, Latest[Swap]]]
 
 
 class KeyValues:
@@ -47,8 +40,7 @@ class KeyValues:
         self._rules = rules
         self._max_sessions = max_sessions
         self._values: dict[str, str] = {}
-        self._sessions: dict[int, _Remembered] = {}
-        """The most recently used session is last."""
+        self._sessions: Sessions[Swap] = Sessions(max_sessions)
 
     def get(self, key: str) -> str | None:
         return self._values.get(key)
@@ -57,30 +49,26 @@ class KeyValues:
         """Carry out the command of the entry at an index."""
         command = _DECODE(data)
         if isinstance(command.do, OpenSession):
-            self._sessions[index] = _Remembered(0, None)
-            if len(self._sessions) > self._max_sessions:
-                del self._sessions[next(iter(self._sessions))]
+            self._sessions.begin(index, None)
             return Session(index)
         if not command.session:
-            return self._carry_out(command.do)
-        session = self._sessions.pop(command.session, None)
-        if session is None:
-            return Expired()
-        self._sessions[command.session] = session
-        if self._rules.retries_recognized and command.sequence <= session.sequence:
-            return _answer(session.swapped) if command.sequence == session.sequence else Expired()
-        answer = self._carry_out(command.do)
-        session.sequence, session.swapped = command.sequence, answer.swapped if isinstance(answer, Swapped) else None
-        return answer
+            return _answer(self._carry_out(command.do))
+        done = self._sessions.once(
+            command.session,
+            command.sequence,
+            lambda: self._carry_out(command.do),
+            recognized=self._rules.retries_recognized,
+        )
+        return Expired() if done is None else _answer(done.answer)
 
     def snapshot(self) -> str:
-        return msgspec.json.encode(_Kept(self._values, list(self._sessions.items()))).decode()
+        return msgspec.json.encode(_Kept(self._values, self._sessions.kept())).decode()
 
     def restore(self, data: str) -> None:
         kept = msgspec.json.decode(data, type=_Kept)
-        self._values, self._sessions = kept.values, dict(kept.sessions)
+        self._values, self._sessions = kept.values, Sessions(self._max_sessions, kept.sessions)
 
-    def _carry_out(self, do: Operation) -> Answer:
+    def _carry_out(self, do: Operation) -> Swap:
         match do:
             case Write(key, value):
                 self._values[key] = value
@@ -88,17 +76,17 @@ class KeyValues:
                 self._values.pop(key, None)
             case CompareAndSet(key, expected, new):
                 if self._values.get(key) != expected:
-                    return Swapped(False)
+                    return False
                 if new is None:
                     self._values.pop(key, None)
                 else:
                     self._values[key] = new
-                return Swapped(True)
-        return Done()
+                return True
+        return None
 
 
 _DECODE: Final = msgspec.json.Decoder(Command).decode
 
 
-def _answer(swapped: bool | None) -> Answer:
+def _answer(swapped: Swap) -> Answer:
     return Done() if swapped is None else Swapped(swapped)

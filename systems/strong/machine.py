@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from systems.parts.sessions import Sessions
 from systems.strong.bugs import CORRECT, Rules
-from systems.strong.messages import CompareAndSet, Entry, Latest, OpenSession, Operation, Position, Result, Snapshot, Write
+from systems.strong.messages import CompareAndSet, Entry, OpenSession, Operation, Position, Result, Snapshot, Write
 
 MOST_SESSIONS: Final = 10_000
 """More are not remembered: the one that was not used for longest is forgotten, and its next command refused."""
@@ -14,8 +15,7 @@ MOST_SESSIONS: Final = 10_000
 class Machine:
     """A key-value store that executes entries one after another: the same ones come to the same on every replica.
 
-    A command that comes again, because its client did not hear of it, is not executed again; it has the result that it
-    had. After D. Ongaro, "Consensus: Bridging Theory and Practice", 2014, section 6.3.
+    A command that comes again, because its client did not hear of it, is not executed again; it has the result that it had.
     """
 
     def __init__(self, snapshot: Snapshot | None = None, rules: Rules = CORRECT) -> None:
@@ -23,7 +23,7 @@ class Machine:
         self.applied = of.index
         """The index of the last entry that was executed."""
         self._values = dict(of.values)
-        self._sessions = dict(of.sessions)
+        self._sessions = Sessions(MOST_SESSIONS, of.sessions.items())
         self._rules = rules
 
     def read(self, key: str) -> str | None:
@@ -34,16 +34,17 @@ class Machine:
         self.applied += 1
         command = entry.command
         if isinstance(command.operation, OpenSession):
-            return self._opened()
+            self._sessions.begin(self.applied, Result())
+            return Result(session=self.applied)
         if not command.session:
             return self._carry_out(command.operation)
-        latest = self._sessions.pop(command.session, None)
-        if latest is None:
-            return Result(done=False, forgotten=True)
-        if command.number > latest.number or not self._rules.retries_done_once:
-            latest = Latest(command.number, self._carry_out(command.operation))
-        self._sessions[command.session] = latest
-        return latest.result if command.number == latest.number else Result(done=False, forgotten=True)
+        done = self._sessions.once(
+            command.session,
+            command.number,
+            lambda: self._carry_out(command.operation),
+            recognized=self._rules.retries_done_once,
+        )
+        return Result(done=False, forgotten=True) if done is None else done.answer
 
     def would_change(self, operation: CompareAndSet) -> bool:
         """Whether it would find what it expects, now."""
@@ -51,13 +52,7 @@ class Machine:
 
     def snapshot(self, ends: list[Position]) -> Snapshot:
         """What it has come to, after entries with these ends of epochs."""
-        return Snapshot(index=self.applied, ends=ends, values=dict(self._values), sessions=dict(self._sessions))
-
-    def _opened(self) -> Result:
-        if len(self._sessions) >= MOST_SESSIONS:
-            del self._sessions[next(iter(self._sessions))]
-        self._sessions[self.applied] = Latest(0, Result())
-        return Result(session=self.applied)
+        return Snapshot(index=self.applied, ends=ends, values=dict(self._values), sessions=dict(self._sessions.kept()))
 
     def _carry_out(self, operation: Operation) -> Result:
         match operation:

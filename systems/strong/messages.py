@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from systems.parts.sessions import Latest
+
 KEY_PATH: Final = "/kv/"
 """What clients ask: GET, PUT, POST and DELETE of this and a key."""
 
@@ -102,13 +104,6 @@ class Position(msgspec.Struct, frozen=True, order=True, array_like=True):
     index: int
 
 
-class Latest(msgspec.Struct, frozen=True, array_like=True):
-    """The last command of a session that was executed."""
-
-    number: int
-    result: Result
-
-
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What all entries up to an index came to."""
 
@@ -116,7 +111,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     ends: list[Position] = []
     """The last position of each epoch, in place of those entries."""
     values: dict[str, str] = {}
-    sessions: dict[int, Latest] = {}
+    sessions: dict[int, Latest[Result]] = {}
     """The one that was used last comes last."""
 
 

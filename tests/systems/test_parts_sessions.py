@@ -1,0 +1,58 @@
+"""Sessions: a command is carried out once, and those used last are kept."""
+
+from __future__ import annotations
+
+import msgspec
+
+from systems.parts.sessions import Latest, Sessions
+
+
+class Counted:
+    """Sessions whose commands count how often they were carried out."""
+
+    def __init__(self, most: int, kept: list[tuple[int, Latest[int]]] | None = None) -> None:
+        self.done = 0
+        self.sessions: Sessions[int] = Sessions(most, kept or [])
+
+    def once(self, session: int, number: int, *, recognized: bool = True) -> int | None:
+        latest = self.sessions.once(session, number, self._do, recognized=recognized)
+        return None if latest is None else latest.answer
+
+    def _do(self) -> int:
+        self.done += 1
+        return self.done
+
+
+def test_a_command_that_comes_again_has_its_answer_and_an_earlier_one_has_none() -> None:
+    counted = Counted(2)
+    counted.sessions.begin(7, 0)
+    assert [counted.once(7, number) for number in (1, 1, 2, 2, 1, 4)] == [1, 1, 2, 2, None, 3]
+    assert counted.done == 3
+
+
+def test_the_session_that_was_not_used_for_longest_is_forgotten_first() -> None:
+    counted = Counted(2)
+    counted.sessions.begin(1, 0)
+    counted.sessions.begin(2, 0)
+    counted.once(1, 1)
+    counted.sessions.begin(3, 0)
+    assert [counted.once(session, 1) for session in (1, 2, 3)] == [1, None, 2]
+
+
+def test_what_a_snapshot_holds_goes_on_in_the_same_order() -> None:
+    counted = Counted(2)
+    for session in (1, 2):
+        counted.sessions.begin(session, 0)
+    counted.once(1, 5)
+    stored = msgspec.json.encode(counted.sessions.kept())
+    assert stored == b"[[2,[0,0]],[1,[5,1]]]"
+    again = Counted(2, msgspec.json.decode(stored, type=list[tuple[int, Latest[int]]]))
+    again.sessions.begin(3, 0)
+    assert [again.once(session, 5) for session in (1, 2)] == [1, None]
+    assert again.done == 0
+
+
+def test_a_bug_that_does_not_recognize_them_does_them_again() -> None:
+    counted = Counted(2)
+    counted.sessions.begin(1, 0)
+    assert [counted.once(1, 2, recognized=False) for _ in range(3)] == [1, 2, 3]
