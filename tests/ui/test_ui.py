@@ -51,7 +51,7 @@ def test_bad_input_is_answered_in_a_line(ui: Served) -> None:
     headers = {"X-Harness-Token": ui.token()}
     for body, said in [
         ('{"fault": "Pause", "target": "r9", "seconds": 1}', "No node or link called 'r9'"),
-        ('{"fault": "Pulse", "target": "r1", "seconds": 1}', "There is no fault 'Pulse'"),
+        ('{"fault": "Pulse", "target": "r1", "seconds": 1}', "No fault 'Pulse' applies"),
         ('{"fault": "Pause", "target": "r1", "seconds": -1}', "seconds: -1"),
         ('{"fault": "Pause"', "truncated"),
     ]:
