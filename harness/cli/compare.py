@@ -1,4 +1,4 @@
-"""Run two systems in turn and say which is better, or what can be excluded."""
+"""Run two systems in turn and say which is better, or which differences can be excluded."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def _options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     return [
         add("url", metavar="URL", help="for example http://127.0.0.1:8000/predict"),
         add("--rate", type=rate, default=1000.0, metavar="N", help="calls a second, such as 500 or 10k (default: 1000)"),
-        add("--arrivals", choices=("constant", "poisson"), default="poisson"),
+        add("--arrivals", choices=("constant", "poisson"), default="poisson", help="when calls are due (default: poisson)"),
         add("--shape", metavar="JSON", help='how the rate changes: {"type":"Spikes","peak":4,"every_s":5,"for_s":1}'),
         add(
             "--seconds",

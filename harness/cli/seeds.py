@@ -33,10 +33,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     drill: str
     seeds: int
-    """How many came to a verdict, "unknown" included."""
+    """How many reached a verdict, "unknown" included."""
     held: int
     unknown: int
-    """How many could not be judged, those that came to no verdict at all included."""
+    """How many could not be judged, including those without any verdict."""
     simulated_s: float
     cpu_s: float
     verdict: RunVerdict
