@@ -1,4 +1,4 @@
-"""Calls of some kinds, and what their values say: what the checkers of queues, sets, counters, locks and ids share."""
+"""Select calls and read their values: shared parts of the checkers of queues, sets, counters, locks and ids."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LARGEST: Final = 1 << 62
 
 
 def calls(history: History, kinds: Collection[str], outcomes: Collection[str] = ("ok",)) -> pd.DataFrame:
-    """The calls of these kinds that ended so; the index still names the operation, texts are plain objects."""
+    """The calls of these kinds with these outcomes. The index is still the operation's row; texts are plain objects."""
     ops = history.ops
     chosen = ops["kind"].isin(list(kinds)).to_numpy(dtype=bool) & ops["outcome"].isin(list(outcomes)).to_numpy(dtype=bool)
     return ops[_COLUMNS][chosen]
@@ -34,24 +34,24 @@ def has(history: History, *kinds: str) -> bool:
 
 
 def on_keys_with(ops: pd.DataFrame, kinds: Collection[str], other: str) -> pd.Series[bool]:
-    """The calls of these kinds, and those of the other kind on the same keys."""
+    """A mask of the calls of these kinds, and of calls of the other kind on the same keys."""
     own = ops["kind"].isin(list(kinds))
     return own | ((ops["kind"] == other) & ops["key"].isin(ops["key"][own].unique()))
 
 
 def ends_ns(found: pd.DataFrame) -> Integers:
-    """By when each call has certainly taken effect: `NEVER` if its outcome is unknown."""
+    """The time by which each call has certainly taken effect: `NEVER` if its outcome is unknown."""
     return np.where((found["outcome"] == "ok").to_numpy(dtype=bool), found["done_ns"].to_numpy(), NEVER)
 
 
 def codes(values: pd.Series) -> tuple[Integers, list[str]]:
-    """Texts as numbers from 0 up, and the texts in that order; null is one of them, "null"."""
+    """Texts as numbers from 0 up, and the distinct texts in that order; null counts as the text "null"."""
     numbers, names = pd.factorize(values, use_na_sentinel=False)
     return numbers.astype(np.int64), ["null" if pd.isna(name) else str(name) for name in names]
 
 
 class NotNumbers(Exception):
-    """A value that should be a whole number of at most 62 bits: `op` is where."""
+    """A value that should be a whole number of at most 62 bits but is not; `op` is its row."""
 
     def __init__(self, op: int, kind: str, value: object) -> None:
         super().__init__(f"op {op}, a {kind}, has the value {value if isinstance(value, str) else 'null'}, not a whole number")
@@ -59,7 +59,7 @@ class NotNumbers(Exception):
 
 
 def whole_numbers(found: pd.DataFrame) -> Integers:
-    """The values as integers. Raises `NotNumbers` naming the first call whose value is none, or has more than 62 bits."""
+    """The values as integers. Raises `NotNumbers` naming the first call whose value is not one, or has more than 62 bits."""
     numbers = np.zeros(len(found), dtype=np.int64)
     for at, text in enumerate(found["value"].array):
         try:
@@ -73,13 +73,13 @@ def whole_numbers(found: pd.DataFrame) -> Integers:
 
 
 class NotArrays(Exception):
-    """A value that should be a JSON array."""
+    """A value that should be a JSON array but is not."""
 
 
 def elements(found: pd.DataFrame) -> tuple[Integers, Integers, list[str]]:
-    """What is in each call's JSON array: the call's position, the place in its array, and the element's text.
+    """The elements of all calls' JSON arrays: the call's position, the place in its array, and the element's text.
 
-    A null value is an empty array. Raises `NotArrays` naming the first call whose value is no array.
+    A null value is an empty array. Raises `NotArrays` naming the first call whose value is not an array.
     """
     arrays = [_array(found, at, text) for at, text in enumerate(found["value"].array)]
     lengths = np.array([len(array) for array in arrays], dtype=np.int64)
@@ -103,5 +103,5 @@ def _text(element: object) -> str:
 
 
 def rows(found: pd.DataFrame, chosen: Booleans | Integers, most: int = 10) -> tuple[int, ...]:
-    """The names of the chosen operations, in order; only the first ones if there are many."""
+    """The rows of the chosen operations, in order; only the first `most`."""
     return tuple(sorted({int(row) for row in found.index[chosen][:most]}))

@@ -1,9 +1,9 @@
 """Causal order of the calls of sessions, as vector clocks.
 
-Each client is a column: its calls in session order are numbered from 1 up, and a call's clock holds for each column how
-many of its calls come before it in causal order, itself included. A write of unknown outcome is in no such column, since
-the calls of its client do not follow it. If it was read, it gets a place in a column of its own, which it shares with
-others that are in causal order with it.
+Each client is a column. Its calls in session order are numbered from 1 up, and a call's clock holds, for each column, how many
+of the column's calls come before it in causal order, itself included. A write of unknown outcome is in no client's column,
+because its client's later calls do not follow it. If it was read, it is in an extra column, which it shares with other such
+writes that are in causal order with it.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from harness.checkers._sessions import Sessions
 from harness.checkers._timeline import NONE, Booleans, Integers, Timeline
 
 MOST_CELLS: Final = 500_000_000
-"""Calls times columns: two gigabytes."""
+"""The limit on calls times columns: two gigabytes."""
 
 
 class TooMany(Exception):
-    """More calls and columns than there is memory for."""
+    """More calls and columns than fit into memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clocks:
-    """Vector clocks, a row a call. `column` and `number` say where a call itself is; `NONE` if it is in no column."""
+    """Vector clocks, one row per call. `column` and `number` are a call's own place; `column` is `NONE` if it has none."""
 
     clock: npt.NDArray[np.int32]
     column: Integers
     number: Integers
 
     def before(self, one: Integers, other: Integers) -> Booleans:
-        """Whether each call of `one` comes before its counterpart in causal order, or is it."""
+        """Whether each call of `one` comes before its counterpart in causal order, or is the same call."""
         found: Booleans = self.clock[other, self.column[one]] >= self.number[one]
         return found
 
@@ -86,7 +86,7 @@ def _fits(size: int, width: int) -> None:
 
 
 def _topological(found: Sessions) -> list[int] | None:
-    """The calls in an order that keeps causal order, Kahn's algorithm; None if there is none."""
+    """The calls in a causal order, by Kahn's algorithm; None if there is none."""
     source, target = found.edges()
     waiting = np.bincount(target, minlength=len(found.row)).tolist()
     sorted_ = np.argsort(source, kind="stable")
@@ -105,7 +105,7 @@ def _topological(found: Sessions) -> list[int] | None:
 
 
 def latest_known(found: Sessions, order: Clocks, reads: Integers) -> tuple[Integers, Integers]:
-    """For each read the last write of its key in each column that comes before it: pairs of places in `reads` and of writes."""
+    """The last write of each read's key in each column before it, as pairs: the place in `reads`, and the write."""
     writes = np.flatnonzero(found.write & (order.column != NONE))
     columns = order.clock.shape[1]
     timeline = Timeline(order.column[writes] * len(found.keys) + found.key[writes], order.number[writes])

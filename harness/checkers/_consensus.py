@@ -1,4 +1,4 @@
-"""Logs of nodes, played back from the events that the nodes emitted."""
+"""Logs of nodes, replayed from the events that the nodes emitted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Told = node_events.Told[ConsensusEvent]
 
 
 def told(history: History, *kinds: type[ConsensusEvent]) -> list[Told]:
-    """The events of these kinds in the order of time. Raises `BrokenEvent` naming the first that is malformed."""
+    """The events of these kinds by time. Raises `BrokenEvent` naming the first malformed one."""
     return node_events.told(history, {name: kind for name, kind in KINDS.items() if kind in kinds})
 
 
@@ -25,7 +25,7 @@ def emitted(history: History, kinds: Sequence[str]) -> bool:
 
 
 MISSING = -1
-"""The term of an entry that is not there."""
+"""The term of a missing entry."""
 
 
 class Log:
@@ -37,10 +37,10 @@ class Log:
         self._last = 0
 
     def play(self, event: ConsensusEvent) -> None:
-        """Change the log as an event tells; leave it if it tells of something else."""
+        """Apply an event to the log; events of other kinds change nothing."""
         match event:
             case Appended(index=index, entry_term=term):
-                if index > self._last + 1:  # what was cut off must not come back in the hole
+                if index > self._last + 1:  # truncated entries must not reappear in the gap
                     self._terms = {at: held for at, held in self._terms.items() if at <= self._last}
                 self._terms[index] = term
                 self._last = index
@@ -51,7 +51,7 @@ class Log:
                 self._base = self._last = index
 
     def term(self, index: int) -> int | None:
-        """The term of the entry at an index: 0 before the first, `MISSING` for none, None if a snapshot holds it."""
+        """The term of the entry at an index: 0 before the first, `MISSING` if there is none, None if a snapshot holds it."""
         if index == 0:
             return 0
         if index > self._last:

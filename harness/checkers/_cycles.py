@@ -10,8 +10,8 @@ from harness.checkers._timeline import Booleans, Integers
 
 
 def components(nodes: int, source: Integers, target: Integers) -> tuple[int, Integers]:
-    """How many strongly connected components there are, and for each node its own one's number. O(nodes + edges)."""
-    # Imported here: it takes a quarter of a second, and most commands check nothing.
+    """The number of strongly connected components, and each node's component. O(nodes + edges)."""
+    # Imported here because it takes a quarter of a second, and most commands check nothing.
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -21,7 +21,7 @@ def components(nodes: int, source: Integers, target: Integers) -> tuple[int, Int
 
 
 def on_cycles(nodes: int, source: Integers, target: Integers) -> Booleans:
-    """For each node whether it lies on a cycle. O(nodes + edges)."""
+    """A mask of the nodes that lie on a cycle. O(nodes + edges)."""
     _, component = components(nodes, source, target)
     cyclic: Booleans = np.bincount(component, minlength=nodes)[component] > 1
     cyclic[source[source == target]] = True
@@ -29,7 +29,7 @@ def on_cycles(nodes: int, source: Integers, target: Integers) -> Booleans:
 
 
 def first_cycle(nodes: int, source: Integers, target: Integers) -> tuple[list[int], int] | None:
-    """A shortest cycle through the first node that lies on one, and how many nodes do; None if none does."""
+    """A shortest cycle through the first node on any cycle, and how many nodes are on cycles; None if there is no cycle."""
     cyclic = on_cycles(nodes, source, target)
     if not cyclic.any():
         return None
@@ -37,7 +37,7 @@ def first_cycle(nodes: int, source: Integers, target: Integers) -> tuple[list[in
 
 
 def shortest_cycle(start: int, source: Integers, target: Integers, among: Booleans) -> list[int]:
-    """A shortest cycle through a node, as the nodes in order from `start`; the node must lie on one, within `among`."""
+    """A shortest cycle through `start`, as nodes in order. `start` must lie on a cycle within `among`."""
     inside = among[source] & among[target]
     source, target = source[inside], target[inside]
     order = np.argsort(source, kind="stable")

@@ -1,12 +1,12 @@
-"""The search for one order of all sessions' calls in which each read finds the latest write of its key.
+"""Search for one order of all sessions' calls in which each read finds the latest write of its key.
 
-Three rules keep it small, all of which hold because values are written once. A read whose write is the latest is taken at
-once: it changes nothing for others. A write may follow only when nothing is left that has to read what it replaces. A write
-that nothing reads is taken as soon as it may follow. What is left open is which write comes next, and which writes are
-there already says all about a state, so no state is looked at twice.
+Three rules keep the search small. They hold because each value is written once. A read whose write is the latest is placed at
+once, because it does not affect others. A write may be placed only when no remaining call has to read the value that it
+replaces. A write that nothing reads is placed as soon as it may be. Only the choice of the next write remains open. The set of
+placed writes determines the state, so no state is visited twice.
 
-The search of `linearizable` cannot do this: there, calls are intervals of one time, and keys are judged one by one. Here only
-the calls of one client are in order, and an order has to hold for all keys at once.
+The search of `linearizable` does not fit here: it treats calls as intervals in real time and judges keys one by one. Here only
+the calls of one client are ordered, and an order has to hold for all keys at once.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from harness.checkers._sessions import INITIAL, Sessions
 from harness.checkers._timeline import NONE, Integers
 
 MOST_STEPS: Final = 3_000_000
-"""So many times a client's next call is looked at before the search gives up: some seconds."""
+"""How often a client's next call is examined before the search gives up: some seconds."""
 
 
 class GivenUp(Exception):
-    """The search is not over within the bound."""
+    """The search did not end within the bound."""
 
 
 class Interleaving:
-    """A search; `sent` says in which order writes are tried first."""
+    """One search; `sent` is the order in which to try writes."""
 
     def __init__(self, found: Sessions, sent: Integers) -> None:
         read_from = set(found.source[found.source >= 0].tolist())
@@ -52,10 +52,10 @@ class Interleaving:
         self._furthest = 0
         self._steps = 0
         self.stuck: list[int] = []
-        """The calls that could not come next when most calls were in order."""
+        """The calls that could not come next at the furthest point of the search."""
 
     def exists(self) -> bool:
-        """Whether there is such an order. Raises `GivenUp` if that was not found out within the bound."""
+        """Whether there is such an order. Raises `GivenUp` if the bound is reached first."""
         self._take_what_is_free()
         seen: set[tuple[int, ...]] = set()
         open_ = [(len(self._trail), self._choices())]
@@ -81,7 +81,7 @@ class Interleaving:
         return sum(self._next) == self._total
 
     def _choices(self) -> list[int]:
-        """The writes that may come next, the one sent first last."""
+        """The writes that may come next, the earliest sent last."""
         heads = [self._calls[client][at] for client, at in enumerate(self._next) if at < len(self._calls[client])]
         heads += [call for call, before in self._floating if not self._done[call] and (before == NONE or self._done[before])]
         return sorted((call for call in heads if self._may_follow(call)), key=lambda call: -self._sent[call])

@@ -1,4 +1,4 @@
-"""Messages that were sent and received, as the checkers of delivery look at them."""
+"""Messages sent and received: shared parts of the checkers of delivery."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from harness.model.vocabulary import ACK, POLL, RECEIVES, SENDS
 
 @dataclass(frozen=True, kw_only=True)
 class Messages:
-    """A row a message sent, and a row a message received.
+    """One row per message sent, and one row per message received.
 
     `sends`: `op`, `client`, `topic`, `key`, `message`, `ok`, `sent_ns`, `ends_ns` (`NEVER` if the outcome is unknown);
     failed sends are left out. `receipts`: `op`, `client`, `topic`, `key` (the subscription), `message`, `place` (in its
-    poll), `sent_ns`, `done_ns`. `answers`: a row an answered `receive` or `poll`: `client`, `topic`, `key`, `phase`,
+    poll), `sent_ns`, `done_ns`. `answers`: one row per answered `receive` or `poll`: `client`, `topic`, `key`, `phase`,
     `sent_ns`, `empty`.
     """
 
@@ -31,7 +31,7 @@ class Messages:
 
 
 def messages(history: History) -> Messages:
-    """The messages of a history. Raises `NotArrays` if a poll's value is no JSON array."""
+    """The messages of a history. Raises `NotArrays` if a poll's value is not a JSON array."""
     sends = calls(history, SENDS, ("ok", "unknown"))
     sends = sends.assign(ok=(sends["outcome"] == "ok").to_numpy(dtype=bool), ends_ns=ends_ns(sends))
     sends = sends.rename(columns={"value": "message"}).reset_index(names="op")
@@ -57,24 +57,24 @@ def _with_topic(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def delivers(history: History) -> bool:
-    """Whether messages were received from something that only delivers: an `enqueue`d queue is `linearizable`'s to judge."""
+    """Whether messages were received by `receive` or `poll`; `linearizable` judges queues with `enqueue` and `dequeue`."""
     return has(history, "receive", POLL)
 
 
 def numbered(found: pd.DataFrame, by: Sequence[str], order: str) -> pd.DataFrame:
-    """With a column `nth`: the row's number among those that agree in `by`, counted from 0 in that order."""
+    """Add a column `nth`: the row's number among the rows equal in `by`, from 0 by `order`."""
     found = found.sort_values(order, kind="stable")
     return found.assign(nth=found.groupby(list(by), dropna=False, sort=False).cumcount())
 
 
 def lost(history: History, found: Messages) -> Verdict:
-    """Whether each acknowledged message was received by every subscription of its topic."""
+    """The verdict on whether every subscription received each acknowledged message of its topic."""
     acked = found.sends[found.sends["ok"]]
     if acked.empty:
         return Verdict(valid=None, why="no send was acknowledged, so nothing could be lost")
     deaf = sorted(set(acked["topic"]) - set(found.answers["topic"]))
     if deaf:
-        return Verdict(valid=None, why=f"no receive was answered of {listed(deaf)}")
+        return Verdict(valid=None, why=f"no receive from {listed(deaf)} was answered")
     due = found.answers[["topic", "key"]].drop_duplicates().rename(columns={"key": "subscription"})
     due = due.merge(numbered(acked, ["topic", "message"], "ends_ns"), on="topic")
     received = found.receipts.groupby(["key", "message"], sort=False).size().rename("received").reset_index()
@@ -105,20 +105,20 @@ def lost(history: History, found: Messages) -> Verdict:
         )
     return Verdict(
         valid=None,
-        why=f"{count(len(missing), 'message')} not received, and may still come: to tell, receive in the end until the"
+        why=f"{count(len(missing), 'message')} not received, and may still come: to decide, receive at the end until the"
         f" answer is empty; {_first(missing)}",
     )
 
 
 def _first(found: pd.DataFrame) -> str:
     row = found.iloc[0]
-    return f"{row['message']} (op {row['op']}) for one"
+    return f"such as {row['message']} (op {row['op']})"
 
 
 def _drained_ns(answers: pd.DataFrame) -> dict[str, int]:
-    """Since when each subscription is known to be empty: each client that received in the last phase ended with nothing.
+    """The time since which each subscription is known to be empty: every client's last receive in the last phase was empty.
 
-    Subscriptions with a client that ended with a message are not in it.
+    Subscriptions with a client whose last receive brought a message are left out.
     """
     final = answers["phase"] == "final"
     last = answers[(final | ~answers["key"].isin(answers["key"][final])).to_numpy(dtype=bool)]
@@ -128,7 +128,7 @@ def _drained_ns(answers: pd.DataFrame) -> dict[str, int]:
 
 
 def _swallowed(history: History) -> dict[str, float]:
-    """How many messages of each subscription receives of unknown outcome may have taken along; none if messages are acked."""
+    """How many messages of each subscription may have gone to receives of unknown outcome; none if messages are acked."""
     if has(history, ACK):
         return {}
     dark = calls(history, RECEIVES, ("unknown",))

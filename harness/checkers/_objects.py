@@ -1,4 +1,4 @@
-"""Objects of any kind, one a key: whether some order of their calls explains what was answered."""
+"""Judge objects of any kind, one per key: does some order of the calls explain the answers?"""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from harness.checkers._zones import Integers
 from harness.model.object_model import Call, Model
 
 _MOST_TOLD: Final = 12
-"""Of more calls than these, which could not be made fewer, the last are told."""
+"""If a contradiction needs more calls than this, only the last ones are listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """What the search found about one key: a contradiction, or why it cannot tell; neither if there is an order."""
+    """The search's result for one key: a contradiction, or why it is undecided; neither if there is an order."""
 
     explored: int
     by_ns: int | None = None
-    """When a contradiction was there for the first time."""
+    """The first time at which there is a contradiction."""
     tell: Callable[[], Found] | None = None
-    """Looks for the fewest calls that show it, which takes a while."""
+    """Finds the fewest calls that show the contradiction, which takes a while."""
     undecided: str | None = None
 
 
 def judge(ops: pd.DataFrame, key: str, rows: Integers, model: Model, most_explored: int) -> Judged:
-    """Judge the calls of one key, given as rows of `history.ops` that did not fail; at most so many configurations."""
+    """Judge the calls of one key, given as rows of `history.ops` that did not fail, within `most_explored` configurations."""
     part = ops.iloc[rows]
     kinds, kind = _kinds(part, model)
     try:
@@ -63,7 +63,7 @@ def judge(ops: pd.DataFrame, key: str, rows: Integers, model: Model, most_explor
 
 
 def _kinds(part: pd.DataFrame, model: Model) -> tuple[list[Call], Numbers]:
-    """The calls that differ to the model, and for each row which of them it is."""
+    """The calls that the model can tell apart, and which of them each row is."""
     alike = getattr(model, "clients_alike", False)
     answered = (part["outcome"] == "ok").to_numpy(dtype=bool)
     codes = [pd.factorize(part[column])[0] for column in ("kind", "value")] + [answered]

@@ -1,4 +1,4 @@
-"""Which predictions are the ones that the model gave beforehand: what several checkers ask."""
+"""Compare predictions with those that the model gave beforehand, for several checkers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 TOLERANCE: Final = 1e-3
-"""Scores this close are the same answer: arithmetic on a batch sums in another order than on a single image."""
+"""Scores this close count as equal: arithmetic on a batch sums in another order than on a single image."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -21,7 +21,7 @@ class _Prediction(msgspec.Struct):
 
 
 def judged(ops: pd.DataFrame) -> tuple[Rows, Rows, Rows]:
-    """The rows of answered predictions; of them those that are wrong, and those without a right answer to compare with."""
+    """The rows of answered predictions, of wrong ones, and of those without an expected answer to compare with."""
     answered = np.flatnonzero(((ops["kind"] == "predict") & (ops["outcome"] == "ok")).to_numpy(dtype=bool))
     if not len(answered):
         return answered, answered, answered
@@ -30,7 +30,7 @@ def judged(ops: pd.DataFrame) -> tuple[Rows, Rows, Rows]:
 
 
 def _compared(values: pd.Series[str], expected: pd.Series[str]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Which answers are right and which can be judged at all. Each distinct pair of texts is decoded once."""
+    """Masks of the right answers and of those that can be judged at all. Each distinct pair of texts is decoded once."""
     value_codes, value_texts = pd.factorize(values, use_na_sentinel=False)
     expected_codes, expected_texts = pd.factorize(expected, use_na_sentinel=False)
     answers, models = [_decoded(text) for text in value_texts], [_decoded(text) for text in expected_texts]

@@ -1,4 +1,4 @@
-"""Registers that are read and written, no value twice: their contradictions, told in sentences. See `_zones`."""
+"""Contradictions in sentences, of registers whose written values are unique. See `_zones`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.checkers._zones import INITIAL, Booleans, Calls, Contradiction, Int
 
 
 class Found(NamedTuple):
-    """A contradiction: the time by which it was there, its sentence, the rows of `history.ops` that show it."""
+    """A contradiction: the time by which it exists, its sentence, and the rows of `history.ops` that show it."""
 
     by_ns: int
     why: str
@@ -21,7 +21,7 @@ class Found(NamedTuple):
 
 
 def contradictions(ops: pd.DataFrame, found: Registers) -> tuple[list[Found], list[str]]:
-    """Contradictions of registers to which no value was written twice, the earliest among them; and all keys that have one."""
+    """Contradictions of registers with unique written values, including the earliest; and all keys that have one."""
     calls = found.calls
     unwritten, early = found.unwritten(), found.early()
     judged = ~(unwritten | early)
@@ -44,8 +44,8 @@ def contradictions(ops: pd.DataFrame, found: Registers) -> tuple[list[Found], li
 class Registers:
     """The calls that count, their rows in `history.ops`, and the keys' names.
 
-    Left out are failed calls, reads of unknown outcome, and calls of other kinds than "read" and "write". `write_of` tells
-    for each cluster the position of a write of its value, `INITIAL` if there is none; `null` whether its value is null.
+    Failed calls, reads of unknown outcome, and calls of other kinds than "read" and "write" are left out. `write_of` is, for
+    each cluster, the position of a write of its value, `INITIAL` if there is none; `null` is whether its value is null.
     """
 
     calls: Calls
@@ -57,19 +57,19 @@ class Registers:
     """The times by rank, in nanoseconds; the first has rank 1."""
 
     def unwritten(self) -> Booleans:
-        """For each call whether it read what no call that may have had an effect wrote."""
+        """A mask of the reads of a value that no call that may have taken effect wrote."""
         unwritten: Booleans = (self.write_of == INITIAL) & ~self.null
         return np.take(unwritten, self.calls.cluster)
 
     def early(self) -> Booleans:
-        """For each call whether it read, and was done, before the write of its value was sent."""
+        """A mask of the reads that were done before the write of their value was sent."""
         write = self.write_of[self.calls.cluster]
         early: Booleans = (write != INITIAL) & (self.calls.done < self.calls.sent[write])
         return early
 
 
 def registers(ops: pd.DataFrame, rows: Integers) -> Registers:
-    """The calls in these rows of `history.ops`, no value of a key written twice."""
+    """The calls in these rows of `history.ops`; the values written to a key must be unique."""
     kind, outcome = ops["kind"].iloc[rows], ops["outcome"].iloc[rows]
     write, read = ((kind == name).to_numpy(dtype=bool) for name in ("write", "read"))
     ok, unknown = ((outcome == name).to_numpy(dtype=bool) for name in ("ok", "unknown"))
@@ -102,7 +102,7 @@ def _first(calls: Calls, chosen: Booleans) -> int:
 
 
 class _Story:
-    """The sentences about calls, which are named by their position among the calls that count."""
+    """Sentences about calls, given by their position among the calls that count."""
 
     def __init__(self, ops: pd.DataFrame, registers: Registers) -> None:
         self._ops = ops
@@ -125,7 +125,7 @@ class _Story:
         return self._found(int(self._registers.calls.done[read]), why, [self._row(read), self._row(write)])
 
     def contradiction(self, by: int, calls: Contradiction, positions: Integers) -> Found:
-        """`positions` are those of the calls among which the contradiction was found."""
+        """`positions` are the positions of the calls among which the contradiction was found."""
         four = [calls.older, calls.newer_sent, calls.newer_done, calls.read]
         older, newer_sent, newer_done, read = (INITIAL if call == INITIAL else int(positions[call]) for call in four)
         why = f"{self._key(read)}: {self._read(read)} after {self._past(newer_done)}"

@@ -1,10 +1,9 @@
-"""Reads and writes of registers in the order of their clients: what the checkers of weaker consistency than linearizability
-share.
+"""Reads and writes of registers by client: shared parts of the checkers of consistency weaker than linearizability.
 
-A client is a session. The calls that count are answered reads, and writes that were acknowledged or have an unknown
-outcome. A client's calls are in *session order*; a write of unknown outcome comes after those before it, and nothing comes
-after it, as it may take effect at any time. A write comes before the reads of its value. Both together, transitively, are
-*causal order*.
+A client is a session. The calls that count are answered reads, and writes that were acknowledged or have an unknown outcome. A
+client's calls are in *session order*. A write of unknown outcome comes after the client's earlier calls, but no call comes
+after it, because it may take effect at any time. A write comes before the reads of its value. The transitive closure of both
+is *causal order*.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ from harness.model.verdict import Verdict
 from harness.model.vocabulary import READ, WRITE
 
 INITIAL: Final = -1
-"""The source of a read that found what a key holds before its first write."""
+"""The source of a read that found a key's initial value."""
 THIN_AIR: Final = -2
-"""The source of a read that found what no call can have written by then."""
+"""The source of a read that found a value that no call can have written by then."""
 
 MOST_OPS: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sessions:
-    """The calls that count, client by client in session order. All fields but the last three have a position a call."""
+    """The calls that count, client by client in session order. All fields but the last three have one position per call."""
 
     row: Integers
     """Its place in `history.ops`."""
@@ -41,25 +40,25 @@ class Sessions:
     key: Integers
     write: Booleans
     chained: Booleans
-    """Whether calls of its client come after it: not so for a write of unknown outcome."""
+    """Whether its client's later calls come after it; False for a write of unknown outcome."""
     before: Integers
     """The call before it in session order, `NONE` for the first."""
     source: Integers
-    """For a read the write that it read from, or `INITIAL` or `THIN_AIR`; `NONE` for a write."""
+    """For a read, the write that it read from, or `INITIAL` or `THIN_AIR`; `NONE` for a write."""
     keys: list[str]
     clients: int
     undecided: str | None
     """Why some keys were left out."""
 
     def edges(self) -> tuple[Integers, Integers]:
-        """Session order, and writes before the reads of their values."""
+        """The edges of session order, and from writes to the reads of their values."""
         later = np.flatnonzero(self.before != NONE)
         reads = np.flatnonzero(~self.write & (self.source >= 0))
         return np.concatenate([self.before[later], self.source[reads]]), np.concatenate([later, reads])
 
 
 class Overlapping(Exception):
-    """A client has two calls under way at a time, so its calls have no order."""
+    """A client has two calls in flight at once, so its calls have no order."""
 
 
 def sessions(history: History) -> Sessions:
@@ -97,7 +96,7 @@ def sessions(history: History) -> Sessions:
 
 
 def _left_out(ops: pd.DataFrame, key: Integers, names: pd.Index) -> tuple[Booleans, str | None]:
-    """Which keys it is not known of which write a read saw, and why of the first."""
+    """A mask of the keys whose reads cannot be attributed to one write, and the reason for the first of them."""
     effect = (ops["outcome"] != "failed").to_numpy(dtype=bool)
     write = (ops["kind"] == WRITE).to_numpy(dtype=bool) & effect
     other = effect & ~ops["kind"].isin([READ, WRITE]).to_numpy(dtype=bool)
@@ -126,7 +125,7 @@ def _refuse_overlaps(ops: pd.DataFrame, row: Integers, client: Integers, sent: I
         name = ops["client"].iloc[row[at]]
         raise Overlapping(
             f"client {name} sent op {row[at + 1]} before op {row[at]} was done: a session makes one call at a time, so give"
-            " each session a client number of its own"
+            " each session its own client number"
         )
 
 
@@ -146,7 +145,7 @@ def _sources(values: pd.Series, key: Integers, write: Booleans, sent: Integers, 
 
 
 def parts(found: Sessions) -> list[Sessions]:
-    """The sessions in parts that have no key in common: each can be judged by itself."""
+    """The sessions split into parts without common keys, each of which can be judged by itself."""
     group = _connected(found)
     pieces = []
     ends = np.cumsum(np.bincount(group))
@@ -172,7 +171,7 @@ def parts(found: Sessions) -> list[Sessions]:
 
 
 def _connected(found: Sessions) -> Integers:
-    """For each call the number of its part: clients and keys are connected by calls."""
+    """The number of each call's part: calls connect clients and keys."""
     leader = list(range(found.clients + len(found.keys)))
 
     def root(at: int) -> int:
@@ -193,14 +192,14 @@ def _connected(found: Sessions) -> Integers:
 # -------------------------------------------------------------------------------------------------------------- verdicts
 
 Requirement = Callable[[Sessions], tuple[Integers, Integers]]
-"""Which writes must be older than what which reads found, as pairs: positions of writes, and of reads of the same keys."""
+"""Pairs of positions, of a write and of a read of the same key: the write must not be newer than the value that was read."""
 
 
 def judged(history: History, promise: str, requirement: Requirement) -> Verdict:
-    """The verdict if each read must find what is not older than some writes.
+    """The verdict if no read may find a value older than the writes that `requirement` names.
 
-    The history is valid if there is an order of all calls that keeps causal order, and in which every write that is required
-    comes before the one that was read, or is that one. Such an order exists exactly if these constraints have no cycle.
+    The history is valid if there is an order of all calls that keeps causal order and in which each required write comes before
+    the write that was read, or is the same write. Such an order exists exactly if these constraints have no cycle.
     """
     try:
         found = sessions(history)
@@ -221,30 +220,30 @@ def judged(history: History, promise: str, requirement: Requirement) -> Verdict:
 
 
 class Story:
-    """Verdicts on sessions, which name the calls."""
+    """Verdicts on sessions, with sentences that name the calls."""
 
     def __init__(self, history: History, found: Sessions) -> None:
         self._ops = history.ops
         self._sessions = found
 
     def thin_air(self) -> Verdict | None:
-        """What was read and cannot have been written; or that nothing was read. None if there is more to judge."""
+        """The verdict if an impossible value was read, or if nothing was read; None if there is more to judge."""
         found = self._sessions
         strange = np.flatnonzero(found.source == THIN_AIR)
         if strange.size:
-            why = f"{count(strange.size, 'read')} of what was never written, or not yet: {self.call(int(strange[0]))}"
+            why = f"{count(strange.size, 'read')} of a value never written, or not yet: {self.call(int(strange[0]))}"
             return Verdict(valid=False, why=why, ops=self.rows(strange[:1].tolist()))
         if found.write.all():
             return Verdict(valid=None, why=found.undecided or "no read was answered, so nothing could show what clients see")
         return None
 
     def initial(self, promise: str, number: int, older: int, read: int) -> Verdict:
-        """A read of the initial value where a write must be seen."""
+        """The verdict on reads of the initial value that must see a write."""
         why = f"{count(number, 'read')} not {promise}: {self.call(read)}, though it must see {self.call(older)}"
         return Verdict(valid=False, why=why, ops=self.rows([older, read]))
 
     def cycle(self, promise: str, cycle: list[int], number: int) -> Verdict:
-        """Calls that cannot be ordered."""
+        """The verdict on calls that cannot be ordered."""
         told = ", then ".join(self.call(at) for at in cycle[:6])
         more = "" if len(cycle) <= 6 else f", and {len(cycle) - 6:,} more"
         why = f"not {promise}: {count(number, 'call')} cannot be ordered; {told}{more}, then the first again"
@@ -252,7 +251,7 @@ class Story:
         return Verdict(valid=False, why=why, ops=self.rows([*cycle[:MOST_OPS], *readers]))
 
     def valid(self, promise: str) -> Verdict:
-        """Nothing against it; unknown if keys were left out."""
+        """The verdict if nothing was wrong; unknown if keys were left out."""
         found = self._sessions
         if found.undecided is not None:
             return Verdict(valid=None, why=found.undecided)
@@ -282,7 +281,7 @@ def latest(found: Sessions, chosen: Booleans, of_client: Integers, of_key: Integ
 
 
 def seen_writes(found: Sessions, reads: Integers) -> Integers:
-    """For each read, and each client (shaped reads x clients), the last write of that client that the reader had read before.
+    """For each read and each client (shaped reads x clients): the last write of that client that the reader had read before.
 
     Calls are in session order, client by client, so the last write is the one with the highest position; `NONE` if none.
     """
@@ -291,7 +290,7 @@ def seen_writes(found: Sessions, reads: Integers) -> Integers:
     seen[sourced + 1, found.client[found.source[sourced]]] = found.source[sourced]
     for client in range(found.clients):
         begin, end = np.searchsorted(found.client, [client, client + 1])
-        seen[begin] = NONE  # what the client before read last
+        seen[begin] = NONE  # this row belongs to the previous client's last read
         if begin < end:
             seen[begin:end] = np.maximum.accumulate(seen[begin:end], axis=0)
     return seen[reads].astype(np.int64)

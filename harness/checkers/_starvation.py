@@ -1,7 +1,7 @@
-"""How long the machine kept a run's processes from running: what checkers ask whose verdict depends on time.
+"""How long a run's processes had to wait for a CPU, for checkers whose verdict depends on time.
 
-A process that is ready to run and waits for a CPU does nothing, through no fault of the system's. So a system that was too late
-is judged by the time that its processes had, not by the time that went by.
+A runnable process that waits for a CPU does nothing, through no fault of the system. So a system that was too late is judged by
+the CPU time available to its processes, not by wall time.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import pandas as pd
 from harness.model.history import History
 
 STARVED_SHARE: Final = 0.5
-"""A process that waited for more than this share of the time that it was given was starved."""
+"""A process that waited for more than this share of the time was starved."""
 
 DISTURBED_SHARE: Final = 0.25
-"""A missed SLO says little of the system if a process of the run waited for more than this share, and others had the CPU."""
+"""A missed SLO says little about the system if a process of the run waited for a CPU for more than this share of the time."""
 
 _WITHHELD: Final = "SlowCpu"
-"""The fault that keeps its targets from running, which is no fault of the machine's."""
+"""The fault that keeps its targets from running; waiting because of it does not count."""
 
 _CLIENT_SIDE: Final = {"": "the machine", "client": "the load generator", "fault-plane": "the fault plane"}
 
 
 class Starvation(NamedTuple):
-    """The process that waited longest for a CPU in a stretch of time, and how long; "" if nothing was recorded."""
+    """The process that waited longest for a CPU in an interval, and how long; "" if nothing was recorded."""
 
     name: str
     waited_ns: int
@@ -36,9 +36,9 @@ class Starvation(NamedTuple):
 
 
 def starvation(history: History, from_ns: int, to_ns: int) -> Starvation:
-    """Which of the run's processes, the load generator and the fault plane among them, waited longest between two times.
+    """The process of the run, load generator and fault plane included, that waited longest between two times.
 
-    Of the machine itself what counts is what its hypervisor took (steal). Between two looks the waiting is spread evenly.
+    The machine itself counts with the time that its hypervisor took (steal). Waiting is interpolated linearly between looks.
     """
     found = Starvation("", 0)
     usage = history.usage[history.usage["waited_ns"].notna()]
@@ -52,7 +52,7 @@ def starvation(history: History, from_ns: int, to_ns: int) -> Starvation:
 
 
 def starved(history: History, from_ns: int, to_ns: int) -> str | None:
-    """That a process was starved between two times, as part of a sentence; None if none was."""
+    """Say, as part of a sentence, that a process was starved between two times; None if none was."""
     most = starvation(history, from_ns, to_ns)
     if most.waited_ns <= STARVED_SHARE * (to_ns - from_ns):
         return None
@@ -60,9 +60,10 @@ def starved(history: History, from_ns: int, to_ns: int) -> str | None:
 
 
 def disturbed(history: History, from_ns: int, to_ns: int) -> str | None:
-    """That others on the machine held up the run between two times, as part of a sentence; None if they did not.
+    """Say, as part of a sentence, that other processes held up the run between two times; None if they did not.
 
-    A system whose own processes take the CPU from each other is slow by itself: others must have used at least half as much.
+    A system whose own processes compete for the CPU is slow by itself, so others must have used at least half as much CPU time
+    as the longest wait.
     """
     most = starvation(history, from_ns, to_ns)
     ran_ns = {True: 0, False: 0}
@@ -82,7 +83,7 @@ def _waited_ns(looks: pd.DataFrame, from_ns: int, to_ns: int) -> int:
 
 
 def _grown_ns(looks: pd.DataFrame, column: str, from_ns: int, to_ns: int) -> int:
-    """By how much a sum that is known at some times grew between two others."""
+    """The growth between two times of a sum that is known at other times."""
     if to_ns <= from_ns:
         return 0
     at, total = looks["at_ns"].to_numpy(dtype=np.int64), looks[column].to_numpy(dtype=np.int64)
@@ -91,7 +92,7 @@ def _grown_ns(looks: pd.DataFrame, column: str, from_ns: int, to_ns: int) -> int
 
 
 def _withheld(windows: pd.DataFrame, node: str, to_ns: int) -> list[tuple[int, int]]:
-    """When a fault kept this node from running: begin and end; it lasts until `to_ns` if it was never healed."""
+    """The intervals during which a fault kept this node from running, until `to_ns` if it was never healed."""
     hit = windows[(windows["fault"] == _WITHHELD).fillna(False) & windows["injected_ns"].notna()]
     ends_ns = hit["healed_ns"].fillna(to_ns).tolist()
     rows = zip(hit["targets"].tolist(), hit["injected_ns"].tolist(), ends_ns, strict=True)

@@ -1,4 +1,4 @@
-"""The steps of a training, as its checkers look at them."""
+"""The steps of a training: shared parts of its checkers."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from harness.model.history import CONTROL, History
 
 
 def done(history: History) -> pd.DataFrame:
-    """The steps that ranks have done."""
+    """The steps that ranks have completed."""
     steps = history.steps
     return steps[(steps["node"] != CONTROL) & steps["done_ns"].notna()]
 
 
 def control(history: History) -> pd.DataFrame:
-    """The steps of the undisturbed training, by their number."""
+    """The steps of the undisturbed training, by step number."""
     return history.steps[history.steps["node"] == CONTROL].set_index("step")
 
 
 def undisturbed(history: History, steps: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """For each of these steps, what the control's parameters were after it, and whether there is a control for it."""
+    """For each of these steps, the control's parameters after it, and whether the control has this step."""
     theirs = history.steps[history.steps["node"] == CONTROL]
     on = ["generation", "step"] if (theirs["generation"] > 0).any() else ["step"]
     found = steps[on].merge(theirs[[*on, "parameters"]], on=on, how="left", indicator=True, validate="many_to_one")
@@ -28,9 +28,9 @@ def undisturbed(history: History, steps: pd.DataFrame) -> tuple[pd.Series, pd.Se
 
 
 def stand(history: History, steps: pd.DataFrame) -> pd.Series:
-    """Whether each of these steps is one that the training has gone on from: those of the last group that did it.
+    """A mask of the steps that stand, from which the training went on: those of the last group that did them.
 
-    If generations have a control of their own, that says which of them stand.
+    If each generation has its own control, the control says which of them stand.
     """
     theirs = history.steps[history.steps["node"] == CONTROL]
     if (theirs["generation"] > 0).any():
@@ -47,5 +47,5 @@ def trains(history: History) -> bool:
 
 
 def at(row: pd.Series) -> str:
-    """Where and when a step was done: "rank1 at 2.31 s, generation 4"."""
+    """The place and time of a step: "rank1 at 2.31 s, generation 4"."""
     return f"{row['node']} at {row['done_ns'] / 1e9:.2f} s, generation {row['generation']}"

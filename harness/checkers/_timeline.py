@@ -1,4 +1,4 @@
-"""Questions about what came before what, answered for all calls at once in O(n log n)."""
+"""Queries about the order of events in time, answered for all calls at once in O(n log n)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NONE: Final = -1
 
 
 class Timeline:
-    """Points, each with a group and a time; groups are numbered from 0 up. Groups are laid end to end on one line of time."""
+    """Points, each with a group and a time; groups are numbered from 0. Groups are laid end to end on one time line."""
 
     def __init__(self, group: Integers, time: Integers) -> None:
         self._times = np.unique(time)
@@ -25,9 +25,9 @@ class Timeline:
         self._group = group[self._order]
 
     def greatest_before(self, value: Integers, group: Integers, time: Integers, *, touching: bool = False) -> Integers:
-        """For each (group, time) asked the position of a point of that group with the greatest value; `NONE` if there is none.
+        """For each queried (group, time), the position of an earlier point of that group with the greatest value, or `NONE`.
 
-        Only points that are strictly earlier count; with `touching` also those of the same time.
+        With `touching`, points of the same time count as earlier.
         """
         _, rank = np.unique(value[self._order], return_inverse=True)
         height = self._group * (len(rank) + 1) + rank  # a later group is above every earlier one
@@ -40,7 +40,7 @@ class Timeline:
         return answer
 
     def sum_before(self, value: Integers, group: Integers, time: Integers, *, touching: bool = False) -> Integers:
-        """For each (group, time) asked the sum of the values of that group's earlier points."""
+        """For each queried (group, time), the sum of the values of that group's earlier points."""
         sums = np.concatenate([[0], np.cumsum(value[self._order])])
         end = self._end(group, time, touching=touching)
         begin = np.searchsorted(self._line, group * self._span, side="left")
@@ -48,7 +48,7 @@ class Timeline:
         return total
 
     def first_from(self, group: Integers, time: Integers) -> Integers:
-        """For each (group, time) asked the position of that group's first point at or after that time; `NONE` if none."""
+        """For each queried (group, time), the position of that group's first point at or after that time, or `NONE`."""
         end = self._end(group, time, touching=False)
         answer = np.full(len(group), NONE)
         inside = np.flatnonzero(end < len(self._line))
@@ -57,13 +57,13 @@ class Timeline:
         return answer
 
     def _end(self, group: Integers, time: Integers, *, touching: bool) -> Integers:
-        """How many points on the line come before each (group, time) asked."""
+        """How many points on the line come before each queried (group, time)."""
         moment = group * self._span + np.searchsorted(self._times, time, side="right" if touching else "left")
         end: Integers = np.searchsorted(self._line, moment, side="left")
         return end
 
     def _last(self, group: Integers, time: Integers, *, touching: bool) -> Integers:
-        """The place on the line of each group's last point before the time asked; `NONE` if it has none."""
+        """The place on the line of each group's last point before the queried time, or `NONE`."""
         last = self._end(group, time, touching=touching) - 1
         if not len(self._group):
             return np.full(len(group), NONE)

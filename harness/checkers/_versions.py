@@ -1,9 +1,9 @@
-"""Whether what a replica answered can be explained by at most two changes of its version, in O(n).
+"""Decide in O(n) whether at most two changes of a replica's version explain its answers.
 
-Each answer was made at some moment between the sending of its call and its coming, by the version that was in force then.
-With the changes at t1 <= t2, an answer of the first version was sent by t1, one of the last came at t2 or later, and one of the
-version between was sent by t2 and came at t1 or later. So for given versions it is known how early and how late t1 and t2 can
-be, and whether there is room for the rest. Times that touch are concurrent.
+Each answer was computed at some moment between its call's sending and the answer's arrival, by the version active then. With
+changes at t1 <= t2, each call answered by the first version was sent by t1; each answer of the last version arrived at t2 or
+later; each call answered by the version in between was sent by t2, and its answer arrived at t1 or later. So for given versions
+the bounds of t1 and t2 are known. Times that touch are concurrent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Integers = npt.NDArray[np.int64]
 
 
 def contradiction(models: Integers, sent_ns: Integers, done_ns: Integers) -> tuple[int, ...] | None:
-    """Answers that show that a version changed more than twice, as positions; None if two changes explain all answers.
+    """Positions of answers that show more than two changes of version; None if two changes explain all answers.
 
     `models` numbers the version of each answer.
     """
@@ -36,19 +36,19 @@ def contradiction(models: Integers, sent_ns: Integers, done_ns: Integers) -> tup
 
 
 def _between(outer: Integers, inner: Integers, sent_ns: Integers, done_ns: Integers) -> tuple[int, ...] | None:
-    """Three answers that show that one version was not in force just once, amid the other; None if it may have been."""
+    """Three answers that show that `inner` was not active in one interval amid `outer`; None if it may have been."""
     first, last = _edges(inner, sent_ns, done_ns)
     torn = outer[(sent_ns[outer] > done_ns[first]) & (done_ns[outer] < sent_ns[last])]
     return (first, int(torn[0]), last) if len(torn) else None
 
 
 def _in_turn(one: Integers, two: Integers, three: Integers, *, sent_ns: Integers, done_ns: Integers) -> bool:
-    """Whether three versions can have been in force one after another."""
+    """Whether three versions can have been active one after another."""
     begun = int(sent_ns[one].max())
     ended = int(done_ns[three].min())
     return begun <= int(done_ns[two].min()) and int(sent_ns[two].max()) <= ended and begun <= ended
 
 
 def _edges(rows: Integers, sent_ns: Integers, done_ns: Integers) -> tuple[int, int]:
-    """The answer that came first, and the one that was asked for last."""
+    """The answer that arrived first, and the answer whose call was sent last."""
     return int(rows[np.argmin(done_ns[rows])]), int(rows[np.argmax(sent_ns[rows])])

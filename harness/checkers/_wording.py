@@ -14,11 +14,11 @@ def count(number: int, noun: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """The names, separated by commas; from the eleventh on only how many more there are."""
+    """The names, separated by commas; beyond `MOST_NAMES` only how many more there are."""
     shown = ", ".join(names[:MOST_NAMES])
     return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES:,} more"
 
 
 def quoted(value: object) -> str:
-    """A register's value as a sentence names it; null is what a key holds before its first write."""
+    """A register's value as a sentence names it; null, the initial value of a key, is "nothing"."""
     return "nothing" if not isinstance(value, str) else value

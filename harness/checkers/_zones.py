@@ -29,14 +29,14 @@ BEFORE_ALL = 0
 """The time at which every key held its initial value; every call's times are later."""
 
 INITIAL = -1
-"""Stands for the write of the initial value, which no call made."""
+"""The position of the imaginary write of the initial value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calls:
-    """Reads and writes, a position a call. Times are ranks from 1 up: equal times have equal ranks.
+    """Reads and writes, one position per call. Times are ranks from 1 up: equal times have equal ranks.
 
-    `cluster` numbers the values of each key, from 0 without gaps. `end` is later than every time; it is the `done` of a write
+    `cluster` numbers the values of each key, from 0 without gaps. `end` is later than every time, and is the `done` of a write
     of unknown outcome, which may still take effect.
     """
 
@@ -75,10 +75,10 @@ class Contradiction:
 
 
 class Zones:
-    """The clusters of some calls, ready to be asked whether they contradict each other by a given time.
+    """The clusters of some calls, prepared for queries about contradictions by a given time.
 
-    Each cluster has exactly one write that was sent before any read of the value was done, or consists of reads of the
-    initial value alone.
+    Each cluster has exactly one write, sent before any read of the value was done, or consists only of reads of the initial
+    value.
     """
 
     def __init__(self, calls: Calls) -> None:
@@ -103,10 +103,10 @@ class Zones:
         self._begin = np.searchsorted(self._line_done, np.arange(clusters) * self._span)
 
     def conflicts(self, by: int, clusters: Integers | None = None) -> Integers:
-        """Pairs of clusters that contradict each other, shaped (n, 2), from the reads done by then; empty if none do.
+        """Pairs of clusters that contradict each other, shaped (n, 2), by the reads done by then; empty if there are none.
 
-        The first of a pair has the earlier `first_done`. Of every key that has a contradiction at least one pair is found.
-        With `clusters` only these are looked at.
+        The first of a pair has the earlier `first_done`. Every key with a contradiction has at least one pair. With `clusters`,
+        only these are examined.
         """
         chosen = np.arange(len(self._write)) if clusters is None else clusters
         first_done, last_sent = self._zones(by, chosen)
@@ -130,13 +130,13 @@ class Zones:
         return found
 
     def keys(self, pairs: Integers) -> Integers:
-        """The keys on which pairs of clusters are."""
+        """The keys of pairs of clusters."""
         return np.unique(self._key[pairs.ravel()])
 
     def earliest(self, pairs: Integers) -> tuple[int, Contradiction]:
-        """The first time by which some calls contradict each other, and those calls; `pairs` tells which keys ever do.
+        """The first time by which some calls contradict each other, and those calls; `pairs` are the contradictions at the end.
 
-        Once a contradiction is there it stays, whatever comes later, so the time is found by bisection.
+        A contradiction stays, whatever comes later, so bisection finds the time.
         """
         clusters = np.flatnonzero(np.isin(self._key, self.keys(pairs)))
         early, late = BEFORE_ALL, self.calls.end
@@ -161,7 +161,7 @@ class Zones:
         return line + first_done, line + last_sent
 
     def _contradiction(self, by: int, one: int, other: int) -> Contradiction:
-        """The fewest calls that show why two clusters contradict each other, from the reads done by then."""
+        """The fewest calls that show why two clusters contradict each other, by the reads done by then."""
 
         def ordered(before: int, after: int) -> list[tuple[int, int]]:
             return [
@@ -180,7 +180,7 @@ class Zones:
         return Contradiction(older=older, newer_sent=newer_sent, newer_done=newer_done, read=read)
 
     def _telling(self, cluster: int, by: int) -> set[int]:
-        """The calls of a cluster that can show most: its write, its earliest done and its latest sent read."""
+        """The most telling calls of a cluster: its write, its earliest done read and its latest sent read."""
         begin = int(self._begin[cluster])
         end = int(np.searchsorted(self._line_done, cluster * self._span + by, side="right"))
         telling = {int(self._write[cluster])}

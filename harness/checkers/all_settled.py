@@ -1,4 +1,4 @@
-"""Whether every node came to rest when nothing was asked of it any more."""
+"""Check that every node becomes idle once it gets no more requests."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from harness.model.verdict import Verdict
 
 
 def all_settled(history: History) -> Verdict:
-    """When all is over and healed, no node has work under way, or leaves out of service what is well again.
+    """When everything is over and healed, no node has pending work or keeps a healthy peer out of service.
 
-    A node says itself what that is, by `NodeContext.report_unsettled`, as counts that come to nothing. Judged is the last
-    look at each node, which is some seconds after the last call if something is left until then; what is left and has
-    become less since the load was over is being worked off, and does not count. Faults of this kind stay unseen otherwise:
-    a counter of requests under way that misses a cancelled one, say, makes a node turn requests away some hours later.
-    Unknown if no node said anything in the end.
+    Each node reports this itself, through `NodeContext.report_unsettled`, as counts that must return to 0. The last look at
+    each node is judged, some seconds after the last call if something is left until then. A count that has gone down since
+    the load ended does not matter: the node is still working it off. Such bugs are easy to miss otherwise: for example, an
+    in-flight counter that misses a cancelled request makes a node reject requests some hours later. Unknown if no node
+    reported anything at the end.
     """
     return unsettled(looks_of(history.usage))
 
 
 def unsettled(looks: Sequence[Look]) -> Verdict:
-    """The same, of the looks themselves."""
+    """The same, judged from the looks themselves."""
     told = [(look, _counts(look.unsettled)) for look in looks if look.unsettled is not None]
     ends = [(look, left) for look, left in told if look.moment == "end"]
     before = {look.pid: left for look, left in told if look.moment == "over"}
     if not ends:
-        return Verdict(valid=None, why="no node said in the end what it still had under way")
+        return Verdict(valid=None, why="no node reported its pending work at the end")
     stuck, working = [], []
     for look, left in ends:
         first = before.get(look.pid, {})
@@ -43,7 +43,7 @@ def unsettled(looks: Sequence[Look]) -> Verdict:
         return Verdict(valid=False, why="; ".join(stuck))
     if working:
         return Verdict(valid=True, why=f"nothing is stuck, and some work is not done yet: {'; '.join(working)}")
-    return Verdict(valid=True, why=f"{count(len(ends), 'node')} had nothing under way and nothing out of service in the end")
+    return Verdict(valid=True, why=f"{count(len(ends), 'node')} had nothing pending and nothing out of service at the end")
 
 
 def _told(left: dict[str, int]) -> str:
@@ -55,6 +55,6 @@ def _counts(text: str) -> dict[str, int]:
 
 
 def applies(history: History) -> bool:
-    """Whether a node said what it had under way in the end."""
+    """Whether a node reported its pending work at the end."""
     usage = history.usage
     return bool(((usage["moment"] == "end") & usage["unsettled"].notna()).any())

@@ -1,4 +1,4 @@
-"""Whether every acknowledged message was received, and not again once it had been dealt with."""
+"""Check that every acknowledged message is received, and not again after it was acked."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ KINDS: Final = (*SENDS, *RECEIVES, ACK)
 
 
 def at_least_once(history: History) -> Verdict:
-    """Every acknowledged message is received, and again only as long as no client has acked it.
+    """Every acknowledged message is received, and redelivered only until a client acks it.
 
-    The milder promise beside `no_lost_messages` and `no_duplicates`: a message may come again until an `ack` of it was
-    answered; a `receive` or `poll` that is sent after that must not bring it. Of messages that were sent more than once it
-    is not known which one comes again, so only whether they are lost is judged. Kinds and spelling:
-    `harness.model.vocabulary`. O(n log n).
+    A weaker promise than `no_lost_messages` and `no_duplicates` together: a message may come again until an `ack` of it was
+    answered; a `receive` or `poll` sent after that must not bring it. Messages sent more than once are judged only for loss,
+    because it is unknown which of them comes again. Kinds and spelling: `harness.model.vocabulary`. O(n log n).
     """
     try:
         found = messages(history)

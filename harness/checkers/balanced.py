@@ -1,4 +1,4 @@
-"""Whether no node had to answer much more than its share."""
+"""Check that no node has to answer much more than its share."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from harness.model.verdict import Checker, Verdict
 
 MOST: Final = 1.5
 _CALLS: Final = 200
-"""With fewer, what looks like a burden may be chance."""
+"""With fewer calls, an imbalance may be chance."""
 
 
 def balanced(history: History) -> Verdict:
     """In the last third of the load no member answers more than 1.5 times its share of the calls, by weight.
 
-    Members and weights are those of the last `planned` event that changed them (`harness.model.partition_events`). Unknown if
-    not everything was where it is to be after that before the last third began, or with fewer than 200 calls in it.
-    `balanced_within` has another bound.
+    Members and weights come from the last `planned` event that changed them (`harness.model.partition_events`). Unknown if the
+    partitions had not settled after that before the last third began, or if it has fewer than 200 calls. `balanced_within`
+    takes another bound.
     """
     return _judged(history, MOST)
 
@@ -29,7 +29,7 @@ def balanced(history: History) -> Verdict:
 def balanced_within(most: float) -> Checker:
     """The same check with another bound, in multiples of a member's share."""
     if not most > 1:
-        raise UsageError(f"balanced_within({most!r}): a bound above 1, such as 1.25.")
+        raise UsageError(f"balanced_within({most!r}): must be above 1, such as 1.25.")
 
     def balanced(history: History) -> Verdict:
         return _judged(history, most)
@@ -50,7 +50,7 @@ def _judged(history: History, most: float) -> Verdict:
     first_ns, last_ns = int(load["sent_ns"].min()), int(load["sent_ns"].max())
     from_ns = last_ns - (last_ns - first_ns) // 3
     if not any(plans[-1].at_ns <= each.at_ns <= from_ns for each in settled):
-        return Verdict(valid=None, why="not everything was where it is to be before the last third of the load")
+        return Verdict(valid=None, why="the partitions had not settled before the last third of the load")
     weights = plans[-1].event.members
     after = load[(load["sent_ns"] >= from_ns) & (load["outcome"] == "ok")]
     answered = after["node"].value_counts()
@@ -66,5 +66,5 @@ def _judged(history: History, most: float) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Whether a partitioned store told that everything was where it is to be."""
+    """Whether a partitioned store reported that its partitions had settled."""
     return {"planned", "settled"} <= set(history.events["kind"].unique())

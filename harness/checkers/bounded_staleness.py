@@ -1,4 +1,4 @@
-"""Whether no gradient was computed with parameters that were older than promised."""
+"""Check that no gradient is computed from parameters older than promised."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from harness.model.verdict import Verdict
 def bounded_staleness(history: History) -> Verdict:
     """A worker begins an update only if it is at most as many clocks ahead of the slowest worker as its system promises.
 
-    A worker's clock is the number of its updates that were applied since it joined; it joins with the clock of the slowest. The
-    clocks are counted anew from the record, for each term: which worker's gradient each step is, and with the parameters of
-    which step it was computed. A gradient of a worker that was left out meanwhile is wrong as well. (Ho et al., "More Effective
-    Distributed ML via a Stale Synchronous Parallel Parameter Server", NIPS 2013.) Unknown if nothing was promised, or no update
-    was made by one of two workers and more: alone, everybody is the slowest.
+    A worker's clock is the number of its updates applied since it joined; it joins with the slowest worker's clock. The
+    checker recounts the clocks from the record, for each term: whose gradient each step applied, and from which step's
+    parameters it was computed. A gradient of a worker that was removed meanwhile is wrong, too. (Ho et al., "More Effective
+    Distributed ML via a Stale Synchronous Parallel Parameter Server", NIPS 2013.) Unknown if no bound was promised, or if
+    there never were two workers: alone, a worker is always the slowest.
     """
     updates = done(history)
     updates = updates[updates["computed_at"].notna().to_numpy(dtype=bool)]
@@ -47,12 +47,12 @@ def bounded_staleness(history: History) -> Verdict:
                 if ahead > row["staleness_bound"]:
                     wrong.append(
                         f"step {row['step']} ({at(row)}) is of {row['worker']}, which began it {count(ahead, 'clock')} ahead of"
-                        f" the slowest, and may be {row['staleness_bound']}"
+                        f" the slowest; at most {row['staleness_bound']} are allowed"
                     )
     if wrong:
         return Verdict(valid=False, why=f"{count(len(wrong), 'update')} of {len(bounded):,}: {listed(wrong)}")
     if not judged:
-        return Verdict(valid=None, why="no update was made by one of two workers or more")
+        return Verdict(valid=None, why="no update was made while there were two workers")
     return Verdict(valid=True, why=f"{count(judged, 'update')}, begun at most {count(furthest, 'clock')} ahead of the slowest")
 
 
@@ -63,25 +63,25 @@ class _Term:
     moves: list[Told[Membership]]
     clocks: dict[str, int] = field(default_factory=dict)
     joined: dict[str, int] = field(default_factory=dict)
-    """Before which step each of them joined."""
+    """The step before which each of them joined."""
     past: dict[int, dict[str, int]] = field(default_factory=dict)
     """The clocks before each step."""
 
     def ahead(self, row: pd.Series) -> int | str | None:
-        """How many clocks a step's worker was ahead when it began; None if it was alone; or why it should not have begun."""
+        """How many clocks a step's worker was ahead when it began, None if it was alone, or why it should not have begun."""
         step, worker, began = int(row["step"]), row["worker"], int(row["computed_at"])
         self._move(step)
         clocks = self.past.get(began)
         if began > step or clocks is None:
-            return f"computed with the parameters after {began} steps, which there were not"
+            return f"computed with the parameters after {began} steps, which did not exist"
         if worker not in self.clocks or self.joined[worker] > began:
-            return f"which was left out after it had begun, with the parameters after {began} steps"
+            return f"which was removed after it had begun, with the parameters after {began} steps"
         if len(clocks) < 2:
             return None
         return clocks.get(worker, self.clocks[worker]) - min(clocks.values())
 
     def count(self, row: pd.Series) -> None:
-        """The step is done."""
+        """Count a step that was done."""
         worker = row["worker"]
         self.clocks[worker] = self.clocks.get(worker, 0) + 1
 

@@ -1,4 +1,4 @@
-"""Whether any call was done at all."""
+"""Check that any call succeeded at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.model.verdict import Verdict
 def calls_done(history: History) -> Verdict:
     """At least one call of the load was done; otherwise unknown, with the most frequent reasons.
 
-    A load of which nothing succeeds says nothing about the system: it may be down, and the client may be broken.
+    If no call succeeds, the load says nothing about the system: it may be down, or the client may be broken.
     """
     load = history.load
     if load.empty:
@@ -26,5 +26,5 @@ def calls_done(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """If calls of a load were recorded."""
+    """Whether calls of a load were recorded."""
     return not history.load.empty

@@ -1,4 +1,4 @@
-"""Whether what clients see respects cause and effect."""
+"""Check that what clients see respects cause and effect."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ KINDS: Final = (READ, WRITE)
 
 
 def causal(history: History) -> Verdict:
-    """No client reads a value that it can know, by what it and others did and read before, to have been replaced.
+    """No client reads a value that, by what it and others did and read before, it can know to have been replaced.
 
-    Of `read` and `write` calls on registers whose values differ; a client is a session that makes one call at a time. One
+    Judges `read` and `write` calls on registers whose values differ; a client is a session that makes one call at a time. One
     call comes before another in causal order if it was made earlier by the same client, or if it wrote what the other one
     read, or through others in between. Time does not count. A history is causally consistent exactly if it has none of four
     bad patterns:
@@ -31,7 +31,8 @@ def causal(history: History) -> Verdict:
     - WriteCOInitRead: a read of the initial value after a write of the key;
     - WriteCORead: a read of a value after another write of the key that itself comes after the one that was read.
 
-    Writes that neither comes before the other may be read in any order, even to and fro: `causal_convergence` asks for more.
+    Writes of which neither comes before the other may be read in any order, even alternately: `causal_convergence` asks for
+    more.
 
     O(n · clients · log n), and as much memory: unknown beyond two gigabytes. The patterns are those of A. Bouajjani, C. Enea,
     R. Guerraoui, J. Hamza, "On Verifying Causal Consistency", POPL 2017 (there called CC).
@@ -78,5 +79,5 @@ def replaced(found: Sessions, order: Clocks, story: Story) -> Verdict | None:
 
 
 def applies(history: History) -> bool:
-    """Never by itself: `linearizable` is chosen for registers, and is more."""
+    """Never by itself: `linearizable` is chosen for registers, and checks more."""
     return False

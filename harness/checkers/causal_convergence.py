@@ -1,4 +1,4 @@
-"""Whether what clients see respects cause and effect, and one order of all writes."""
+"""Check that what clients see respects cause and effect, and one order of all writes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ KINDS: Final = (READ, WRITE)
 
 
 def causal_convergence(history: History) -> Verdict:
-    """As `causal`; besides, there is one order of all writes by which each read finds the latest write that it knows of.
+    """Like `causal`; also, there is one order of all writes by which each read finds the latest write that it knows of.
 
-    It is what stores promise whose replicas agree in the end about which of two concurrent writes is the newer one. To the
-    four bad patterns of `causal` comes CyclicCF: a cycle of causal order and of "was read, so it is the newer one": if a
-    write comes before a read in causal order, and the read found another write of the key, then the other one is newer. It
-    includes `read_your_writes`, `monotonic_reads`, `monotonic_writes` and `writes_follow_reads`.
+    This is the promise of stores whose replicas eventually agree on which of two concurrent writes is the newer one. It adds
+    a fifth bad pattern, CyclicCF: a cycle of causal order and of "was read, so it is the newer one": if a write comes before
+    a read in causal order, and the read found another write of the key, then the other one is newer. The check includes
+    `read_your_writes`, `monotonic_reads`, `monotonic_writes` and `writes_follow_reads`.
 
     O(n · clients · log n), and as much memory: unknown beyond two gigabytes. The patterns are those of A. Bouajjani, C. Enea,
     R. Guerraoui, J. Hamza, "On Verifying Causal Consistency", POPL 2017 (there called CCv).
@@ -54,5 +54,5 @@ def causal_convergence(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Never by itself: `linearizable` is chosen for registers, and is more."""
+    """Never by itself: `linearizable` is chosen for registers, and checks more."""
     return False

@@ -1,4 +1,4 @@
-"""Whether a training resumed from the newest checkpoint that it could, and told why if it was not the newest."""
+"""Check that a training resumed from the newest checkpoint it could, and said why it refused a newer one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from harness.model.verdict import Verdict
 
 
 def checkpoints_valid(history: History) -> Verdict:
-    """Whoever resumes does so from the newest checkpoint that was saved, or a later one, and is told of each that is refused.
+    """A training resumes from the newest checkpoint that was saved, or a later one, and reports each one that it refuses.
 
-    A rank that holds no state, with no other one that does, resumes: from step 0 if nothing was saved. It is wrong to resume
-    from an older checkpoint, or the beginning, while a newer one was saved, was not refused, and its steps were not taken
-    back. A checkpoint is saved from when the training says so; one that was made just before a kill may be later than any
-    of these. Unknown if nobody resumed after a checkpoint had been saved.
+    A rank resumes if neither it nor any other rank holds state, from step 0 if nothing was saved. It is wrong to resume from
+    an older checkpoint, or the beginning, while a newer one was saved and not refused, and its steps were not taken back. A
+    checkpoint counts as saved once the training says so; one that was made just before a kill may be later than any of
+    these. Unknown if no rank resumed after a checkpoint had been saved.
     """
     try:
         events = told(history, Resumed, Saved, CheckpointRefused, TakenBack)

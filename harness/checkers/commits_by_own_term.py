@@ -1,4 +1,4 @@
-"""Whether leaders committed entries of earlier terms only together with one of their own."""
+"""Check that leaders commit entries of earlier terms only together with one of their own."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from harness.model.verdict import Verdict
 def commits_by_own_term(history: History) -> Verdict:
     """No leader applies an entry of an earlier term before it knows an entry of its own term to be committed.
 
-    Of `leader`, `committed` and `applied` events, see `harness.model.consensus_events`; a node tells of all entries that it
-    finds committed at once before it applies the first of them. An entry of an earlier term that is on a majority may yet
-    be overwritten, so it must not be committed by counting its copies. That it is seldom overwritten is no excuse: O(n), and it
-    needs no such luck. The rule is Raft's: D. Ongaro, J. Ousterhout, "In Search of an Understandable Consensus Algorithm",
+    Judges `leader`, `committed` and `applied` events (`harness.model.consensus_events`); a node reports all entries that it
+    finds committed together before it applies the first of them. An entry of an earlier term that is on a majority may still
+    be overwritten, so it must not be committed by counting its copies. This finds the bug even if the entry happens not to be
+    overwritten. O(n). The rule is Raft's: D. Ongaro, J. Ousterhout, "In Search of an Understandable Consensus Algorithm",
     USENIX ATC 2014, section 5.4.2 and figure 8.
     """
     try:
@@ -49,5 +49,5 @@ def commits_by_own_term(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Whether nodes told who leads, and what is committed and applied."""
+    """Whether nodes reported leaders and what is committed and applied."""
     return emitted(history, ["leader", "committed", "applied"])

@@ -1,4 +1,4 @@
-"""Whether nodes kept the entries that they knew to be committed."""
+"""Check that nodes keep the entries that they know to be committed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from harness.model.verdict import Verdict
 def committed_entries_stay(history: History) -> Verdict:
     """No node replaces an entry of its log that it knows to be committed.
 
-    Of `committed` and `appended` events, see `harness.model.consensus_events`; entries are told apart by their terms. A node
-    that loses such an entry may get it back a moment later, and nothing else shows it; but if others die in that moment it is
-    lost. O(n). It follows from the properties of Raft: D. Ongaro, J. Ousterhout, "In Search of an Understandable Consensus
-    Algorithm", USENIX ATC 2014, figure 3.
+    Judges `committed` and `appended` events (`harness.model.consensus_events`); entries are told apart by their terms. A node
+    that loses such an entry may get it back a moment later, and nothing else shows it; but if others die in that moment, the
+    entry is lost. O(n). It follows from the properties of Raft: D. Ongaro, J. Ousterhout, "In Search of an Understandable
+    Consensus Algorithm", USENIX ATC 2014, figure 3.
     """
     try:
         events = told(history, Committed, Appended)
@@ -39,5 +39,5 @@ def committed_entries_stay(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Whether nodes told what is in their logs, and what is committed."""
+    """Whether nodes reported what is in their logs, and what is committed."""
     return emitted(history, ["committed", "appended"])

@@ -1,4 +1,4 @@
-"""Whether all clients and replicas see the same in the end."""
+"""Check that all clients and replicas see the same at the end."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harness.model.vocabulary import ADD, INCREMENT, READ, WRITE
 
 
 def converges(history: History) -> Verdict:
-    """After healing, the last reads of a key agree, whichever replica answered and whoever asked.
+    """After healing, the last reads of a key agree, whichever replica answered and whichever client asked.
 
-    Of `read` calls of phase "final" that were sent after every acknowledged call of another kind on their key was done: the
-    last one of each reader. A reader is the node that answered, or the client if not all answers name their nodes. Sets are
-    compared by their elements, in any order. If readers differ though a change of the key has an unknown outcome, the
-    verdict is unknown: it may have taken effect between two reads. Unknown, too, if no key has two readers.
+    Judges `read` calls of phase "final" that were sent after every acknowledged call of another kind on their key was done:
+    the last one of each reader. A reader is the node that answered, or the client if not all answers name their nodes. Sets
+    are compared by their elements, in any order. If readers differ but a change of the key has an unknown outcome, the
+    verdict is unknown: the change may have taken effect between two reads. Unknown, too, if no key has two readers.
 
     O(n log n). It is the convergence of eventual consistency: W. Vogels, "Eventually consistent", CACM 52(1), 2009.
     """

@@ -1,4 +1,4 @@
-"""Whether a model whose bits flipped was found out, and soon gave no wrong answers any more."""
+"""Check that flipped bits in a model are noticed, and soon cause no more wrong answers."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _EVER: Final = np.iinfo(np.int64).max
 
 
 def corruption_contained(history: History) -> Verdict:
-    """Wrong predictions come only from nodes whose bits were flipped, after that, and none was sent more than a second later.
+    """Wrong predictions come only from nodes whose bits had been flipped, and none is sent more than a second after that.
 
-    Right is the label and, within 0.001, the score that the model gave beforehand, as for `predictions_correct`. Silent
-    corruption cannot be prevented, and clients that get its first wrong answers cannot tell; that no others follow
-    is what health checks are for. It was not contained either if a node gave wrong answers until the fault was healed, and
-    right ones after that. A fault that was not seen to act accounts for nothing. Time for which the machine kept a process of
-    the run waiting for a CPU does not count; if wrong answers came late only by that, it is unknown. Unknown as well if no
-    answer was wrong: nothing was tested.
+    An answer is right if it has the label and, within 0.001, the score that the model gave beforehand, as for
+    `predictions_correct`. Silent corruption cannot be prevented, and clients that get the first wrong answers cannot notice;
+    health checks are there to stop any more from following. The corruption was not contained either if a node gave wrong
+    answers until the fault was healed, and right ones after that. A fault that was not seen to act excuses nothing. Time for
+    which the machine kept a process of the run waiting for a CPU does not count; if wrong answers came late only because of
+    that, the verdict is unknown. Unknown as well if no answer was wrong: nothing was tested.
     """
     flips = _flips(history.windows)
     answered, wrong, unjudged = judged(history.ops)

@@ -1,4 +1,4 @@
-"""Whether a rank of a training that computes wrongly, or whose memory changed, was named, and only that one."""
+"""Check that a rank of a training that computes wrongly, or whose memory changed, is named, and no other rank."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ class _Flip(msgspec.Struct):
 def corruption_named(history: History) -> Verdict:
     """Each rank whose bits were flipped is named within 40 steps, no other rank is, and all steps after that are right.
 
-    Right is, bit for bit, what the parameters are in an undisturbed training. Steps that were done wrongly after the first flip
-    and before the naming are no fault if they were done again. A flip of an activation may change nothing: if all steps
-    are right, nobody has to be named for it. Unknown if no bit was flipped, if the record ends too early, or without a control.
+    A step is right if its parameters are, bit for bit, those of an undisturbed training. Steps that were done wrongly after
+    the first flip and before the naming are allowed if they were done again. A flip of an activation may change nothing: if
+    all steps are right, no rank has to be named for it. Unknown if no bit was flipped, if the record ends too early, or
+    without a control.
     """
     steps, expected = done(history), control(history)
     try:

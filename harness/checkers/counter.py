@@ -1,4 +1,4 @@
-"""Whether counters show what was added to them."""
+"""Check that counters show what was added to them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ KINDS: Final = (INCREMENT, DECREMENT)
 def counter(history: History) -> Verdict:
     """Each read of a counter lies between the least and the greatest sum that the calls before it allow.
 
-    Of `increment`, `decrement` and `read` calls on keys that are incremented or decremented; a counter begins at 0. An
-    increment that was acknowledged before the read was sent counts. One that was sent before the read was done, and is not
-    acknowledged by then or of unknown outcome, may count or not. A failed one does not. Calls whose times touch are
-    concurrent. Every read is judged by itself: that one read has counted an increment and a later one has not is for
-    `linearizable` to find.
+    Judges `increment`, `decrement` and `read` calls on keys that are incremented or decremented; a counter begins at 0. An
+    increment that was acknowledged before the read was sent counts. One that was sent before the read was done, and was not
+    acknowledged by then or has an unknown outcome, may or may not count. A failed one does not. Calls whose times touch are
+    concurrent. Every read is judged by itself: `linearizable` finds cases where a read counted an increment and a later one
+    did not.
 
     O(n log n). After Jepsen's checker "counter".
     """

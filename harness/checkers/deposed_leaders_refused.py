@@ -1,4 +1,4 @@
-"""Whether leaders whose time was over were refused."""
+"""Check that deposed leaders are refused."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from harness.model.verdict import Verdict
 
 
 def deposed_leaders_refused(history: History) -> Verdict:
-    """No node obeys the leader of a term after that of a later one, its own restarts included; and one was seen to be refused.
+    """No node obeys a leader after it has obeyed one of a later term, even across its own restarts; and one was refused.
 
-    Of `obeys` and `refused` events, see `harness.model.consensus_events`. A leader that stood still, or was cut off, goes on
-    when it wakes up as if it still led. What stops it is that the others know of a later term: fencing. Unknown if
-    none was refused, since nothing was shown then. O(n). After M. Kleppmann, "How to do distributed locking", 2016.
+    Judges `obeys` and `refused` events (`harness.model.consensus_events`). A leader that was stopped or cut off goes on when
+    it wakes up as if it still led. What stops it is that the others know of a later term: fencing. Unknown if none was
+    refused, since nothing was tested then. O(n). After M. Kleppmann, "How to do distributed locking", 2016.
     """
     try:
         events = told(history, Obeys, Refused)
@@ -39,5 +39,5 @@ def deposed_leaders_refused(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Whether nodes told of leaders that they refused."""
+    """Whether nodes reported of leaders that they refused."""
     return emitted(history, ["obeys", "refused"])

@@ -1,4 +1,4 @@
-"""Whether every key behaved like a register, however many of them a call asked for."""
+"""Check that every key behaves like a register, also when a call asks for several."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ KINDS: Final = (MULTI_GET, SCAN)
 
 
 def each_key_linearizable(history: History) -> Verdict:
-    """A call that reads several keys is a read of each of them, at some moment of its own; then as `linearizable`.
+    """A call that reads several keys counts as a read of each, at a moment of its own; otherwise like `linearizable`.
 
     `multi_get` has a JSON array of keys as its key and answers a JSON object of what it found; a key that is missing there, or
-    null, held nothing. `scan` has `[low, high]`, high null for no end, and answers the keys from low to before high that
-    hold something: every other key of the history in that range held nothing. No snapshot of several keys is promised or asked.
+    null, held nothing. `scan` has `[low, high]`, with high null for no end, and answers those keys from low up to, but not
+    including, high that hold something: every other key of the history in that range held nothing. No snapshot of several
+    keys is promised or required.
     """
     ops = history.ops
     several = ops[ops["kind"].isin(KINDS)]
@@ -48,7 +49,7 @@ def each_key_linearizable(history: History) -> Verdict:
 
 
 def _found(kind: str, key: str, value: str, known: list[str]) -> dict[str, str | None]:
-    """What a call showed of each key. Raises `msgspec.DecodeError` if that cannot be read."""
+    """What a call showed of each key. Raises `msgspec.DecodeError` if that cannot be decoded."""
     values = msgspec.json.decode(value, type=dict[str, str | None])
     if kind == MULTI_GET:
         return {each: values.get(each) for each in msgspec.json.decode(key, type=list[str])}

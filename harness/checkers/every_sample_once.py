@@ -1,4 +1,4 @@
-"""Whether a training used every sample once an epoch."""
+"""Check that a training uses every sample once per epoch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from harness.model.verdict import Verdict
 def every_sample_once(history: History) -> Verdict:
     """Every sample that was due by the last step went into one step, and no sample into two, whatever failed in between.
 
-    A step is one group's: of the last group that has done it. What went into it is what all its ranks contributed, also those
-    that did not live to see its end. Which samples are due comes from the undisturbed training. An epoch's samples are its own:
-    the same sample in the next epoch is another use. If each rank has batches of its own, they may be applied in any order: a
-    batch is then not missed while it is the last one that its rank was given.
+    A step belongs to the last group that did it. It uses what all ranks of the group contributed, also those that did not
+    live to see its end. Which samples are due is taken from the undisturbed training. Each epoch is judged by itself: the
+    same sample in the next epoch is another use. If each rank has its own batches, they may be applied in any order: a batch
+    is then not missed while it is the last one that its rank was given.
     """
     steps, expected = done(history), control(history)["samples"].dropna()
     if steps.empty:
@@ -42,7 +42,7 @@ def every_sample_once(history: History) -> Verdict:
 
 
 def _under_way(begun: pd.DataFrame) -> list[int]:
-    """The batches that ranks were given last, of those that are given any."""
+    """The batch that each rank was given last, for ranks that are given batches."""
     last = begun[begun["generation"] == begun["generation"].max()]
     given = last[last["batch"].notna() & last["worker"].isna()].sort_values("begun_ns", kind="stable")
     return [int(batch) for batch in given.groupby("node")["batch"].last()]

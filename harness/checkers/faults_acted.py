@@ -1,4 +1,4 @@
-"""Whether the faults of a run really happened."""
+"""Check that the faults of a run really happened."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from harness.model.verdict import Verdict
 
 
 def faults_acted(history: History) -> Verdict:
-    """Every planned fault was seen to act, on calls; otherwise the run shows nothing about it and is unknown.
+    """Every planned fault was seen to act while there were calls; otherwise the run shows nothing about it: unknown.
 
     A window counts as acted only if evidence from outside the system says so (`acted` is True), if it was injected and healed,
-    and if a call of the load was due or under way while it held. A fault that did not act, or of which nothing is known, never
-    makes the system wrong, so the verdict is never invalid.
+    and if a call of the load was due or in progress while it held. A fault that did not act, or about which nothing is known,
+    never makes the system wrong, so the verdict is never invalid.
     """
     windows = history.fault_windows
     if not windows:

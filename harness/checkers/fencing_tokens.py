@@ -1,4 +1,4 @@
-"""Whether the tokens that come with a lock grow."""
+"""Check that the tokens that come with a lock grow."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ KINDS: Final = (ACQUIRE,)
 
 
 def fencing_tokens(history: History) -> Verdict:
-    """Each time a lock is acquired its token is greater than all before, so that a store can refuse an old holder.
+    """Each time a lock is acquired, its token is greater than all before, so that a store can refuse an old holder.
 
-    Of answered `acquire` calls whose value is a whole number; each lock by itself. An acquire that was sent after another was
-    answered has the greater token, and no token is given out twice. O(n log n). After M. Kleppmann, "How to do distributed
-    locking", 2016.
+    Judges answered `acquire` calls whose value is a whole number; each lock by itself. An acquire that was sent after another
+    was answered has the greater token, and no token is given out twice. O(n log n). After M. Kleppmann, "How to do
+    distributed locking", 2016.
     """
     found = _tokens(history)
     if len(found) < 2:
@@ -52,7 +52,7 @@ def fencing_tokens(history: History) -> Verdict:
 
 
 def _tokens(history: History) -> pd.DataFrame:
-    """The acquires that came with something."""
+    """The acquires that were answered with a value."""
     found = calls(history, [ACQUIRE])
     return found[(found["value"] != REFUSED).fillna(False).to_numpy(dtype=bool)]
 

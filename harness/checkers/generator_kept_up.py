@@ -1,4 +1,4 @@
-"""Whether the load generator sent its calls when it should have."""
+"""Check that the load generator sent its calls when it should have."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _ADVICE: Final = "the machine is too busy for this load; lower the rate or use m
 
 
 def generator_kept_up(history: History) -> Verdict:
-    """At most 1% of the calls left more than 50 ms late by the generator's own fault; otherwise unknown.
+    """At most 1% of the calls left more than 50 ms late because of the generator itself; otherwise unknown.
 
-    The lateness of a call is `sent_ns - ready_ns`, over the operations of the load, the final calls left out. Waiting
-    for a free client is the system's slowness, not the generator's, and is not counted. Of the calls that could have been sent
+    The lateness of a call is `sent_ns - ready_ns`, over the operations of the load, without the final calls. Waiting for a
+    free client is the system's slowness, not the generator's, and does not count. Of the calls that could have been sent
     while a fault held, at most 10% may be late: a generator that pauses just then shows nothing of what the fault does.
     """
     load = history.load

@@ -1,4 +1,4 @@
-"""Whether a drill was stopped by its guard."""
+"""Check that the drill was not stopped by its guard."""
 
 from __future__ import annotations
 

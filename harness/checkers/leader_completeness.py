@@ -1,4 +1,4 @@
-"""Whether every leader has what was committed before its time."""
+"""Check that every new leader has all entries committed in earlier terms."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from harness.model.verdict import Verdict
 def leader_completeness(history: History) -> Verdict:
     """An entry that was committed in one term is in the log of the leader of every later term when it becomes the leader.
 
-    Of `leader`, `committed`, `appended`, `truncated` and `installed` events, see `harness.model.consensus_events`. An entry
-    is the same if index and term are. The term of a `committed` event is the node's own: the entry was committed in it or
-    before. What is before a snapshot's end counts as there. O(n + leaders · committed entries). The property is Raft's: D.
-    Ongaro, J. Ousterhout, "In Search of an Understandable Consensus Algorithm", USENIX ATC 2014, figure 3.
+    Judges `leader`, `committed`, `appended`, `truncated` and `installed` events (`harness.model.consensus_events`). Two
+    entries are the same if their index and term are. The term of a `committed` event is the node's own: the entry was
+    committed in it or before. What is before a snapshot's end counts as present. O(n + leaders · committed entries). The
+    property is Raft's: D. Ongaro, J. Ousterhout, "In Search of an Understandable Consensus Algorithm", USENIX ATC 2014,
+    figure 3.
     """
     try:
         events = told(history, Leader, Committed, Appended, Truncated, Installed)
@@ -55,5 +56,5 @@ def leader_completeness(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Whether nodes told who leads, what is in their logs and what is committed."""
+    """Whether nodes reported who leads, what is in their logs and what is committed."""
     return emitted(history, ["leader", "appended", "committed"])

@@ -1,4 +1,4 @@
-"""Whether leaders that nothing was done to went on leading."""
+"""Check that a leader keeps leading while no fault hits it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _HANDS_OVER: Final = "HandOver"
 def leader_undisturbed(history: History) -> Verdict:
     """Leadership changes only when a fault hits the leader, or when it is handed over.
 
-    Of `leader` events, see `harness.model.consensus_events`, from the load's begin on. A fault that hits others must not make
-    a leader that a majority hears step down: a node that was cut off and comes back with a later term would, if it raises its
-    term without asking. Unknown if the machine let a process of the run wait for its CPU at such a change: then the leader
-    was late itself. O(leaders · windows). The property is the aim of pre-vote: D. Ongaro, "Consensus: Bridging Theory and
-    Practice", Stanford 2014, section 9.6.
+    Judges `leader` events (`harness.model.consensus_events`) from the beginning of the load. A fault that hits other nodes
+    must not make a leader step down that a majority hears: a node that was cut off and comes back with a later term would
+    cause that if it raised its term without asking. Unknown if the machine kept a process of the run waiting for its CPU at
+    such a change: then the leader was late itself. O(leaders · windows). The property is the aim of pre-vote: D. Ongaro,
+    "Consensus: Bridging Theory and Practice", Stanford 2014, section 9.6.
     """
     try:
         events = told(history, Leader)
@@ -59,5 +59,5 @@ def _accounts_for(window: FaultWindow, before: str, after: str, at_ns: int) -> b
 
 
 def applies(history: History) -> bool:
-    """Whether nodes told who leads, and windows tell what was done to whom."""
+    """Whether nodes reported who leads, and windows tell what was done to whom."""
     return emitted(history, ["leader"]) and not history.windows.empty

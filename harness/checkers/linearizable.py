@@ -1,4 +1,4 @@
-"""Whether every object behaved like one that does one thing at a time."""
+"""Check that every object behaves as if it did one thing at a time."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ _CALLS_AT_ONCE: Final = 500_000
 def linearizable(history: History) -> Verdict:
     """Each call of an object seems to take effect at one moment between its call and its answer.
 
-    Objects are judged one by one, each key being one (the whole is linearizable if each object is: M. Herlihy and J. Wing,
-    "Linearizability", ACM TOPLAS 12(3), 1990, section 3.1). What an object is follows from the kinds of its calls: a model of
-    `harness.model.objects` that knows them all. `linearizable_as` judges by a model of your choice.
+    Each key is an object, judged by itself (the whole is linearizable if each object is: M. Herlihy and J. Wing,
+    "Linearizability", ACM TOPLAS 12(3), 1990, section 3.1). What an object is follows from the kinds of its calls: the model
+    in `harness.model.objects` that knows them all. `linearizable_as` judges by a model of your choice.
 
     A failed call had no effect. A call of unknown outcome takes effect at any time after it was sent, or never. Calls whose
     times touch are concurrent.
 
-    Registers that are read and written, no value twice, are judged in O(n log n): `harness.checkers._zones`. For all else an
-    order is searched for (J. Wing and C. Gong, "Testing and Verifying Concurrent Objects", JPDC 17, 1993), return by return,
-    with the memory of configurations already met (G. Lowe, "Testing for linearizability", Concurrency and Computation 29(4),
-    2017): exponential in the number of calls in flight at worst. So it looks at no more than 20 million configurations a key
-    and 60 million in all (500,000 and 1.5 million where the compiled search is missing), and keeps at most 256 MB of them;
-    beyond that the verdict is unknown and tells how far it came.
+    Registers that are read and written, with no value written twice, are judged in O(n log n): `harness.checkers._zones`. For
+    everything else an order is searched for (J. Wing and C. Gong, "Testing and Verifying Concurrent Objects", JPDC 17, 1993),
+    return by return, remembering the configurations already seen (G. Lowe, "Testing for linearizability", Concurrency and
+    Computation 29(4), 2017): at worst exponential in the number of calls in flight. So the search covers at most 20 million
+    configurations per key and 60 million in all (500,000 and 1.5 million without the compiled search), and keeps at most
+    256 MB of them; beyond that the verdict is unknown and says how far the search got.
 
-    An invalid verdict tells the contradiction that was there first, whatever came later: all that was done before it has an
-    order. `ops` are the calls it consists of, none of which can be left out.
+    An invalid verdict names the first contradiction: everything done before it has an order. `ops` are the calls that it
+    consists of, none of which can be left out.
     """
     return _verdict(history, None)
 
 
 def linearizable_as(model: Model) -> Checker:
-    """The same check, with all keys judged by this model. Calls of kinds that it does not know are left alone."""
+    """The same check, with all keys judged by this model. Calls of kinds that it does not know are ignored."""
 
     def linearizable(history: History) -> Verdict:
         return _verdict(history, model)
@@ -111,7 +111,7 @@ def _verdict(history: History, model: Model | None) -> Verdict:
 
 
 class _Parts:
-    """The calls that count, in parts of about so many that memory holds what is computed of them: all calls of some keys."""
+    """The calls that count, in parts small enough for memory: each holds all calls of some keys."""
 
     def __init__(self, ops: pd.DataFrame, counts: Booleans) -> None:
         self.counts = counts

@@ -1,4 +1,4 @@
-"""Whether an outage stays where it is: users of the regions that no fault hit are served as before."""
+"""Check that an outage stays in its region: users of other regions are served as before."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LEAST_CALLS: Final = 100
 
 
 def locals_unharmed(history: History) -> Verdict:
-    """Of the calls of clients whose own region no fault hit, 99% are done while any fault holds.
+    """While any fault holds, 99% of the calls succeed whose client's own region no fault hit.
 
-    A region is what stands before the first "-" in a node's name. A client's own region is the one that gave most of its
-    answers before the first fault; one that was not answered by then is left out. A region is hit if one of its nodes is a
+    A region is the part of a node's name before the first "-". A client's own region is the one that gave most of its
+    answers before the first fault; a client without an answer by then is left out. A region is hit if one of its nodes is a
     target, or a link that one of them opens. Unknown if there are fewer than 100 such calls, or if calls fail while the
     machine starves the run's processes.
 
-    It is what a bulkhead is for: M. Nygard, "Release It!", 2nd edition, 2018, chapter 5. O(n).
+    This is the purpose of a bulkhead: M. Nygard, "Release It!", 2nd edition, 2018, chapter 5. O(n).
     """
     windows = history.windows.dropna(subset=["injected_ns"])
     if windows.empty:

@@ -1,4 +1,4 @@
-"""Whether replicated logs are the same up to every entry that they share."""
+"""Check that two logs that share an entry are the same up to it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from harness.model.verdict import Verdict
 
 
 def log_matching(history: History) -> Verdict:
-    """If two logs, whenever, have an entry of the same index and term, they have that entry and all before it in common.
+    """If two logs ever have an entry with the same index and term, they have that entry and all before it in common.
 
-    Of `appended`, `truncated` and `installed` events, see `harness.model.consensus_events`. It is enough that of all
-    entries with the same index and term the text is the same, and the term of the entry before: the rest follows by
-    induction. What is before a snapshot's end is taken to be right. O(n). The property is Raft's: D. Ongaro, J. Ousterhout,
-    "In Search of an Understandable Consensus Algorithm", USENIX ATC 2014, figure 3.
+    Judges `appended`, `truncated` and `installed` events (`harness.model.consensus_events`). It is enough that all entries
+    with the same index and term have the same text, and the same term in the entry before: the rest follows by induction.
+    What is before a snapshot's end is taken to be right. O(n). The property is Raft's: D. Ongaro, J. Ousterhout, "In Search of
+    an Understandable Consensus Algorithm", USENIX ATC 2014, figure 3.
     """
     try:
         events = told(history, Appended, Truncated, Installed)
@@ -52,5 +52,5 @@ def _entry(term: int) -> str:
 
 
 def applies(history: History) -> bool:
-    """Whether nodes told what is in their logs."""
+    """Whether nodes reported what is in their logs."""
     return emitted(history, ["appended"])

@@ -1,4 +1,4 @@
-"""Whether a training learns as well as one that exchanges every bit."""
+"""Check that a training learns as well as one that exchanges every bit."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _LAST: Final = 4
 
 
 def loss_parity(history: History) -> Verdict:
-    """In the last quarter of the steps the loss has come down by at least 90% of what the undisturbed training's has.
+    """In the last quarter of the steps the loss has dropped by at least 90% as much as in the undisturbed training.
 
-    Gradients that are compressed, or averaged in another order, change bits; they may not change what is learned. Both losses
-    are of the same samples, step by step. What has come down is compared, because a share of a loss that is nearly 0 is noise.
-    Unknown with fewer than 40 steps, or while the control itself has not lost half of its first loss: what learns nothing looks
-    like what learns until then. `loss_parity_within` has other bounds.
+    Gradients that are compressed, or averaged in another order, change bits; they must not change what is learned. Both
+    losses are of the same samples, step by step. The drops are compared, because a share of a loss that is nearly 0 is noise.
+    Unknown with fewer than 40 steps, or while the control's own loss has not halved: until then a training that learns
+    nothing looks like one that learns. `loss_parity_within` takes other bounds.
     """
     return _judged(history, SHARE, LEARNT)
 
@@ -34,7 +34,8 @@ def loss_parity(history: History) -> Verdict:
 def loss_parity_within(share: float, *, learnt: float = LEARNT) -> Checker:
     """The same check with other bounds.
 
-    `share` of the control's gain may be missing; it is unknown while the control has not lost `learnt` of its first loss.
+    `share` of the control's gain may be missing; the verdict is unknown while the control has not lost `learnt` of its first
+    loss.
     """
     if not (0 < share < 1 and 0 < learnt < 1):
         raise UsageError(f"loss_parity_within({share!r}, learnt={learnt!r}): shares between 0 and 1, such as 0.05 and 0.5.")

@@ -1,4 +1,4 @@
-"""Whether numbers never go down."""
+"""Check that numbers never go down."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ KINDS: Final = (GENERATE,)
 def monotonic(history: History) -> Verdict:
     """No call gets a smaller number than a call that was answered before it was sent.
 
-    Of answered `read` and `generate` calls, whose values are whole numbers; each key by itself. Calls whose times overlap
-    or touch may be answered in any order. It suits what may only grow: timestamps, versions, offsets, counters without
+    Judges answered `read` and `generate` calls, whose values are whole numbers; each key by itself. Calls whose times overlap
+    or touch may be answered in any order. Use it for what may only grow: timestamps, versions, offsets, counters without
     subtraction. O(n log n). After Jepsen's test "monotonic".
     """
     found = calls(history, [READ, GENERATE])
@@ -55,5 +55,5 @@ def judges(ops: pd.DataFrame) -> pd.Series[bool]:
 
 
 def applies(history: History) -> bool:
-    """Never by itself: whether numbers may go down is not to be seen in a history."""
+    """Never by itself: a history does not show whether numbers may go down."""
     return False

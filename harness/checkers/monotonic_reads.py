@@ -1,4 +1,4 @@
-"""Whether clients never read something older than they have read."""
+"""Check that clients never read something older than they have read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ KINDS: Final = (READ, WRITE)
 def monotonic_reads(history: History) -> Verdict:
     """A client that has read a value of a key reads that value or a newer one, never an older one.
 
-    Of `read` and `write` calls on registers whose values differ; a client is a session that makes one call at a time. Newer
-    and older are not taken from the clock: there must be one order of all calls, the same for everybody, that keeps each
+    Judges `read` and `write` calls on registers whose values differ; a client is a session that makes one call at a time. Newer
+    and older are not taken from the clock: there must be one order of all calls, the same for all clients, that keeps each
     client's order, has each write before the reads of its value, and has what a client read first before what it reads
     later.
 
@@ -38,5 +38,5 @@ def _read_before(found: Sessions) -> tuple[Integers, Integers]:
 
 
 def applies(history: History) -> bool:
-    """Never by itself: `linearizable` is chosen for registers, and is more."""
+    """Never by itself: `linearizable` is chosen for registers, and checks more."""
     return False

@@ -1,4 +1,4 @@
-"""Whether a client's writes are seen in the order in which it made them."""
+"""Check that a client's writes are seen in the order in which it made them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ KINDS: Final = (READ, WRITE)
 
 
 def monotonic_writes(history: History) -> Verdict:
-    """A client that has read one write sees, of any key, all that the same writer had written before it, or what is newer.
+    """A client that has read one write sees, for any key, what the same writer wrote before it, or something newer.
 
-    Of `read` and `write` calls on registers whose values differ; a client is a session that makes one call at a time. Only
-    acknowledged writes must be seen. There must be one order of all calls, the same for everybody, that keeps each client's
-    order, has each write before the reads of its value, and has what must be seen before what is read. That one key's
-    values are read the wrong way round is for `monotonic_reads`. It is seen through a reader, so a reader that goes to and
-    fro between replicas may break it without the writer's doing.
+    Judges `read` and `write` calls on registers whose values differ; a client is a session that makes one call at a time. Only
+    acknowledged writes must be seen. There must be one order of all calls, the same for all clients, that keeps each client's
+    order, has each write before the reads of its value, and has what must be seen before what is read. Values of one key
+    that are read the wrong way round are for `monotonic_reads` to find. It is observed through a reader, so a reader that
+    switches between replicas may break it although the writer did nothing wrong.
 
     O(n · clients · log n). It is one of the session guarantees: D. Terry et al., "Session Guarantees for Weakly Consistent
     Replicated Data", PDIS 1994; as constraints on an order: R. Biswas, C. Enea, "On the Complexity of Checking
@@ -40,5 +40,5 @@ def _written_before(found: Sessions) -> tuple[Integers, Integers]:
 
 
 def applies(history: History) -> bool:
-    """Never by itself: `linearizable` is chosen for registers, and is more."""
+    """Never by itself: `linearizable` is chosen for registers, and checks more."""
     return False

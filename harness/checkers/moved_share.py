@@ -1,4 +1,4 @@
-"""Whether no more moved than has to when members came and went, and all that was planned."""
+"""Check that a change of members moves all that was planned and no more than necessary."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _DEVIATIONS: Final = 3.0
 
 
 def moved_share(history: History) -> Verdict:
-    """A change of members moves about the least share of all copies that it can, and each copy is as large as what it copies.
+    """A change of members moves about as few copies as possible, and each copy is as large as its source.
 
-    Of `planned`, `copied` and `settled` events, see `harness.model.partition_events`. Of c copies, an ideal share p moves p·c
-    on average; hashing scatters that like c draws, so up to three standard deviations and one copy more are allowed. A copy may
-    differ by 35% and 4 KiB from what its source said that it has, for what is written meanwhile. Unknown if no plan with a
-    change of members was carried out to its end.
+    Judges `planned`, `copied` and `settled` events (`harness.model.partition_events`). Of c copies, an ideal share p moves p·c
+    on average; hashing scatters that like c draws, so up to three standard deviations and one copy more are allowed. A copy
+    may differ by 35% and 4 KiB from the size that its source reported, for what is written meanwhile. Unknown if no plan with
+    a change of members was carried out to its end.
     """
     try:
         plans = [each for each in told(history, {"planned": Planned}) if each.event.why == "members" and each.event.ideal != 0]

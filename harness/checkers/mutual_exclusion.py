@@ -1,4 +1,4 @@
-"""Whether a lock is held by one client at a time."""
+"""Check that at most one client holds a lock at a time."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ KINDS: Final = (ACQUIRE, RELEASE)
 def mutual_exclusion(history: History) -> Verdict:
     """No two clients hold a lock at the same time.
 
-    Of `acquire` and `release` calls. A client certainly holds the lock from the answer to its `acquire` until it sends its
+    Judges `acquire` and `release` calls. A client certainly holds the lock from the answer to its `acquire` until it sends its
     next `release` of it, or for good if it never does. A release that failed or was refused (`false`) changes nothing, one
     of unknown outcome may have ended the holding as soon as it was sent, and an acquire of unknown outcome proves nothing.
-    Locks are not reentrant: a client that holds one does not get it again. A lock that expires by itself is judged all the
-    same, since its holder does not know: what makes that harmless is `fencing_tokens`.
+    Locks are not reentrant: a client that holds one does not get it again. A lock that expires by itself is judged in the
+    same way, since its holder does not know: `fencing_tokens` make that harmless.
 
     O(n log n). The anomaly is described in M. Kleppmann, "How to do distributed locking", 2016.
     """

@@ -1,4 +1,4 @@
-"""Whether no message was received more often than it was sent."""
+"""Check that no message was received more often than it was sent."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def no_duplicates(history: History) -> Verdict:
     """Each subscription receives a message at most as often as it was sent, and not before it was sent.
 
     Kinds and spelling: `harness.model.vocabulary`. A send of unknown outcome may have sent the message, once; a failed one has
-    not, so receiving its message is wrong as well. That nothing is missing is `no_lost_messages`; the two together are delivery
-    exactly once. O(n log n). After Jepsen's checker "total-queue".
+    not, so receiving its message is wrong as well. `no_lost_messages` checks that nothing is missing; the two together are
+    exactly-once delivery. O(n log n). After Jepsen's checker "total-queue".
     """
     try:
         found = messages(history)
@@ -49,7 +49,7 @@ def no_duplicates(history: History) -> Verdict:
 
 
 def _paired(found: Messages) -> pd.DataFrame:
-    """Each receipt beside the send it is matched with: the first of a message with its first sending, and so on."""
+    """Each receipt with the send that it is matched with: a message's first receipt with its first send, and so on."""
     sends = numbered(found.sends, ["topic", "message"], "sent_ns")[["topic", "message", "nth", "sent_ns"]]
     receipts = numbered(found.receipts, ["key", "message"], "done_ns")
     pairs = receipts.merge(sends, on=["topic", "message", "nth"], how="left", suffixes=("", "_send"))

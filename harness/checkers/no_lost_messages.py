@@ -1,4 +1,4 @@
-"""Whether every acknowledged message was received."""
+"""Check that every acknowledged message was received."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ KINDS: Final = (*SENDS, *RECEIVES)
 
 
 def no_lost_messages(history: History) -> Verdict:
-    """Every message whose sending was acknowledged is received by each subscription of its topic.
+    """Every message whose send was acknowledged is received by each subscription of its topic.
 
-    Kinds and spelling: `harness.model.vocabulary`. A message that was acknowledged n times must be received n times. One
-    that is missing is lost if the subscription was drained: of the clients that received in the phase "final" (in all of
-    the history, if none did) each ended with an empty answer, which it asked for after the message was acknowledged. Else
-    it may still come, and the verdict is unknown. A `receive` of unknown outcome may have taken a message along, a `poll`
+    Kinds and spelling: `harness.model.vocabulary`. A message that was acknowledged n times must be received n times. A
+    missing one is lost if the subscription was drained: each client that received in the phase "final" (in all of the
+    history, if none did) ended with an empty answer, which it asked for after the message was acknowledged. Otherwise the
+    message may still come, and the verdict is unknown. A `receive` of unknown outcome may have consumed a message, a `poll`
     any number; not so if there are `ack` calls, since what was not acked comes again.
 
     O(n log n). After Jepsen's checker "total-queue".

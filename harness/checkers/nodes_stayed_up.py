@@ -1,4 +1,4 @@
-"""Whether every node lived through the run but for the faults that ended it."""
+"""Check that no node died except by a fault."""
 
 from __future__ import annotations
 

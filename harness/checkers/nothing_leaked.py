@@ -1,4 +1,4 @@
-"""Whether the nodes hold no more in the end than they can have a use for."""
+"""Check that the nodes hold no more resources at the end than they can use."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from harness.model.system import CLIENT
 from harness.model.verdict import Verdict
 
 ALLOWANCE: Final = 16
-"""So many of each kind a node may have more than soon after its start: what it opens or begins when it is first needed, and
-health checks that are under way. A leak grows with the load, and passes this in any drill that has the traffic to show it."""
+"""How many more of each kind a node may have than soon after its start: what it opens when first needed, and health checks in
+progress. A leak grows with the load, and exceeds this in any drill with enough traffic to show it."""
 
 
 def nothing_leaked(history: History) -> Verdict:
-    """When all is over and healed, no node has lost track of connections, or has files, tasks or requests that pile up.
+    """When everything is over and healed, no node has lost track of connections, or has files, tasks or requests piling up.
 
-    Two looks at the same process are compared: soon after its start and in the end, which may be some seconds after the
-    last call if there still is something to find. A node may have 16 more than at its start of each of these: sockets that
-    it neither accepted, nor uses, nor keeps idle; other open files; idle connections, by address, beyond the most that were
-    ever in use at once; requests to others that are under way; tasks. Sockets of a node that opens its connections by other
-    means than this project's clients are not judged. Unknown if a node could not be looked at, or still works off what was
-    asked of it.
+    Two looks at the same process are compared: soon after its start and at the end, which may be some seconds after the last
+    call if there is still something to find. A node may have 16 more than at its start of each of these: sockets that it
+    neither accepted, nor uses, nor keeps idle; other open files; idle connections, by address, beyond the most that were ever
+    in use at once; requests to others in progress; tasks. Sockets of a node that opens its connections by other means than
+    this project's clients are not judged. Unknown if a node could not be looked at, or is still working on what it was asked.
     """
     return leaked(looks_of(history.usage))
 

@@ -1,4 +1,4 @@
-"""Whether acknowledged writes are still there when everything has healed."""
+"""Check that acknowledged writes are still there after everything has healed."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Flags = npt.NDArray[np.bool_]
 
 
 def nothing_lost(history: History) -> Verdict:
-    """After healing, no key reads as something older than a write that was acknowledged on it.
+    """After healing, no read of a key shows something older than an acknowledged write of it.
 
     Each answered read of phase "final" shows its key's value v at that time. An acknowledged write w of the key is lost if w
     was sent after v had been written, and was done before that read was sent: then w is the newer one, and gone. v had been
     written when its own write was done, or when some read had found it. A v whose write has an unknown outcome, and which no
-    one had read, may have taken effect at any time, so nothing is lost by it. A null v is older than every write, unless null
+    call had read, may have taken effect at any time, so it shows no loss. A null v is older than every write, unless null
     was written or the key deleted. A v that was never written makes the history invalid as well. Keys that are also changed by
     other calls, such as compare-and-set, are not judged: unknown, if nothing is found on the others. O(n log n) for n calls.
     """

@@ -1,4 +1,4 @@
-"""Whether a training has one history, whatever was done again."""
+"""Check that a training has one history, even where steps were done again."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from harness.model.verdict import Verdict
 
 
 def one_history(history: History) -> Verdict:
-    """No two ranks have ever done the same step differently, in whatever group, at whatever time.
+    """No two ranks ever did the same step differently, in any group, at any time.
 
     After a failure steps may be done again, and a rank that was cut off may come back with steps of its own. That is harmless
-    if they are the same steps. If they are not, there are two histories: a part of the ranks went on alone, an old coordinator
-    still had its followers, or what was done again had other samples.
+    if they are the same steps. If they are not, there are two histories: some ranks went on alone, an old coordinator still
+    had its followers, or the repeated steps used other samples.
     """
     steps = done(history)
     if steps.empty:

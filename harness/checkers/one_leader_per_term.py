@@ -1,4 +1,4 @@
-"""Whether each term had one leader at most."""
+"""Check that each term has at most one leader."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.model.verdict import Verdict
 def one_leader_per_term(history: History) -> Verdict:
     """No two nodes become leader in the same term.
 
-    Of `leader` events, see `harness.model.consensus_events`. O(n). The property is Raft's election safety: D. Ongaro,
+    Judges `leader` events, see `harness.model.consensus_events`. O(n). The property is Raft's election safety: D. Ongaro,
     J. Ousterhout, "In Search of an Understandable Consensus Algorithm", USENIX ATC 2014, figure 3.
     """
     try:
@@ -32,5 +32,5 @@ def one_leader_per_term(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Whether nodes told who leads."""
+    """Whether nodes reported who leads."""
     return emitted(history, ["leader"])

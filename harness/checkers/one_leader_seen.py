@@ -1,4 +1,4 @@
-"""Whether clients saw one leader a term."""
+"""Check that clients see one leader per term."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class _Seen(msgspec.Struct, frozen=True):
 def one_leader_seen(history: History) -> Verdict:
     """No two answers to "who leads?" name different leaders of one term.
 
-    Of answered `leader` calls, whose value is `{"leader": "n1", "term": 3}`; each key is a group of its own, and a null
-    leader says that none is known. It looks from outside: two leaders of a term that no client asked about stay unseen,
-    which `one_leader_per_term` finds if nodes tell. That an old leader is still named is not wrong. O(n). The property is
+    Judges answered `leader` calls, whose value is `{"leader": "n1", "term": 3}`; each key is a group of its own, and a null
+    leader says that none is known. It looks from outside: two leaders of a term that no client asked about stay unseen;
+    `one_leader_per_term` finds those if nodes report them. It is not wrong to name an old leader. O(n). The property is
     election safety: D. Ongaro, J. Ousterhout, "In Search of an Understandable Consensus Algorithm", USENIX ATC 2014, figure
     3.
     """

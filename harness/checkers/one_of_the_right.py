@@ -1,4 +1,4 @@
-"""Whether each answer is one of those that are right, the best one again at the end."""
+"""Check that each answer is one of the right ones, and the best one again at the end."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MOST_OPS: Final = 10
 
 
 def one_of_the_right(history: History) -> Verdict:
-    """Every answer is one of those that were right, and every final call, made when all was healed, was answered.
+    """Every answer is one of the right ones, and every final call, made after everything was healed, was answered.
 
-    `expected` is a JSON array of right answers, the best one first; what comes after it is what a system may fall back on.
-    Answers are compared as JSON values: 1.0 is 1, and is not true. Says how many were the best. Unknown if nothing was
-    answered, if calls of the same kind came without right answers to compare with, or if final calls were not answered while
-    the machine starved the run's processes.
+    `expected` is a JSON array of right answers, the best one first; the others are what a system may fall back on. Answers
+    are compared as JSON values: 1.0 is 1, and is not true. The verdict says how many were the best. Unknown if nothing was
+    answered, if calls of the same kind have no right answers to compare with, or if final calls were not answered while the
+    machine starved the run's processes.
     """
     told = judges(history.ops)
     ops = history.ops[told]

@@ -1,4 +1,4 @@
-"""Whether a key had one owner at a time."""
+"""Check that a key had one owner at a time."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _KINDS: Final[Mapping[str, type[Served | ToldMap]]] = {"served": Served, "map": 
 
 
 def one_owner(history: History) -> Verdict:
-    """No two nodes answer for a key in one epoch, and an epoch stands for one map.
+    """No two nodes answer for a key in one epoch, and each epoch has one map.
 
-    Of `served` and `map` events, see `harness.model.partition_events`. The keeper of the map never goes back to an earlier
-    epoch. A node that answers under an old epoch, because it has not heard of the newer one, is none that answers in the new
-    one: whether its answer is stale is for `linearizable` to say. O(n).
+    Judges `served` and `map` events (`harness.model.partition_events`). The keeper of the map never goes back to an earlier
+    epoch. A node that answers under an old epoch, because it has not heard of the newer one, does not count as answering in
+    the new one: whether its answer is stale is for `linearizable` to say. O(n).
     """
     try:
         events: list[_Told] = told(history, _KINDS)
@@ -60,5 +60,5 @@ def one_owner(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Whether nodes told for which keys they answered."""
+    """Whether nodes reported for which keys they answered."""
     return bool((history.events["kind"] == "served").any())

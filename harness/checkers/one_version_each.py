@@ -1,4 +1,4 @@
-"""Whether each answer is wholly one version's, and no replica goes to and fro between versions."""
+"""Check that each answer is wholly one version's, and that no replica switches back and forth between versions."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class _Prediction(msgspec.Struct, frozen=True):
 
 
 def one_version_each(history: History) -> Verdict:
-    """Every answer is the one that the version it names gives, and a replica's version changes at most twice: there and back.
+    """Every answer is what the version that it names gives, and a replica changes its version at most twice: there and back.
 
-    An answer was made at some moment between the sending of its call and its coming. A replica is wrong if no two changes
+    An answer was made at some moment between the sending and the answer of its call. A replica is wrong if no two changes
     explain all its answers, whatever those moments were (`harness.checkers._versions`). O(n) for n answers.
 
     `value` is `{"label": 7, "score": 0.998, "model": "1a2b3c4d"}`; `expected` has the right answer by the version's name:
-    `{"1a2b3c4d": {"label": 7, "score": 0.998}, …}`. Unknown if nothing was answered, if right answers do not come by
-    version, or if answers of several versions do not tell which node gave them.
+    `{"1a2b3c4d": {"label": 7, "score": 0.998}, …}`. Unknown if nothing was answered, if the right answers are not given by
+    version, or if answers of several versions do not say which node gave them.
     """
     ops = history.ops[(history.ops["kind"] == "predict") & (history.ops["outcome"] == "ok")]
     if ops.empty:
@@ -74,7 +74,7 @@ def one_version_each(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Whether right answers come by version."""
+    """Whether the right answers are given by version."""
     predictions = history.ops[history.ops["kind"] == "predict"]
     return any(bool(_expected(text)) for text in predictions["expected"].unique())
 

@@ -1,4 +1,4 @@
-"""Whether messages of one key are received in the order in which they were sent."""
+"""Check that messages with the same key are received in the order in which they were sent."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ KINDS: Final = (*SENDS, *RECEIVES)
 
 
 def per_key_order(history: History) -> Verdict:
-    """Of two messages with the same order key the one sent first is received first, in each subscription.
+    """Of two messages with the same order key, the one sent first is received first in each subscription.
 
     Kinds and spelling: `harness.model.vocabulary`; the key of the send is the order key. One message was sent first if its
     send was acknowledged before the other's was sent. One was received first if it came in a call that was answered before
-    every call that brought the other was sent, or further ahead in the same poll, which alone brought the other. Calls
-    whose times touch are concurrent. Messages that were sent twice are left out; the verdict is then unknown unless others
-    are out of order.
+    every call that brought the other was sent, or earlier in the same poll, if only that brought the other. Calls whose
+    times touch are concurrent. Messages that were sent twice are left out; the verdict is then unknown unless others are out
+    of order.
 
     O(n log n).
     """
@@ -57,7 +57,7 @@ def per_key_order(history: History) -> Verdict:
 
 
 def _received(found: Messages) -> pd.DataFrame:
-    """A row a message and subscription: by when it was received (`done_ns`), and not before what (`sent_ns`).
+    """One row per message and subscription: by when it was received (`done_ns`), and after when (`sent_ns`).
 
     `poll` is the operation that brought it and `place` its place in it, `NONE` if it was received more than once.
     """

@@ -1,4 +1,4 @@
-"""Whether a model's answers are the ones the model gives."""
+"""Check that predictions are what the model really computes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MOST_OPS: Final = 10
 def predictions_correct(history: History) -> Verdict:
     """Every answered prediction has the label and, within 0.001, the score that the model gave beforehand.
 
-    Both `value` and `expected` are JSON texts such as `{"label": 7, "score": 0.9981}`. An answer that does not read as
-    one is wrong. An operation whose `expected` is null or does not read cannot be judged.
+    Both `value` and `expected` are JSON texts such as `{"label": 7, "score": 0.9981}`. An answer that cannot be parsed as
+    one is wrong. An operation whose `expected` is null or cannot be parsed cannot be judged.
     """
     ops = history.ops
     answered, wrong, unjudged = judged(ops)

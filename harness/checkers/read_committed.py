@@ -1,4 +1,4 @@
-"""Whether transactions read only what was committed."""
+"""Check that transactions read only what was committed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ KINDS: Final = (KIND,)
 def read_committed(history: History) -> Verdict:
     """Transactions read only what others had committed, and their writes do not interleave.
 
-    As `serializable`, but of the cycles only those without anti-dependencies count (G0, G1c), beside reads of what was aborted
-    (G1a), overwritten by its own transaction (G1b) or never written: A. Adya's PL-2, "Weak Consistency", MIT, 1999. Lists
-    that were read with orders that contradict each other are invalid as well. O(n log n).
+    Like `serializable`, but only cycles without anti-dependencies count (G0, G1c), besides reads of what was aborted (G1a),
+    overwritten by its own transaction (G1b) or never written: A. Adya's PL-2, "Weak Consistency", MIT, 1999. Lists that were
+    read in contradictory orders are invalid as well. O(n log n).
     """
     return levels.judge(history, levels.READ_COMMITTED)
 
 
 def applies(history: History) -> bool:
-    """Never by itself, because serializable tells more: ask for it by name."""
+    """Never by itself, because `serializable` finds more: ask for it by name."""
     return False

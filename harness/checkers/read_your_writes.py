@@ -1,4 +1,4 @@
-"""Whether clients see their own writes."""
+"""Check that clients see their own writes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ KINDS: Final = (READ, WRITE)
 def read_your_writes(history: History) -> Verdict:
     """A client that has written to a key reads that value or a newer one, never an older one.
 
-    Of `read` and `write` calls on registers whose values differ; a client is a session that makes one call at a time. Its own
-    acknowledged writes count. Newer and older are not taken from the clock: there must be one order of all calls, the same
-    for everybody, that keeps each client's order, has each write before the reads of its value, and has the client's own
+    Judges `read` and `write` calls on registers whose values differ; a client is a session that makes one call at a time. Its
+    own acknowledged writes count. Newer and older are not taken from the clock: there must be one order of all calls, the
+    same for all clients, that keeps each client's order, has each write before the reads of its value, and has the client's own
     writes before what it reads. Whether replicas agree about time does not matter.
 
     O(n log n). It is one of the session guarantees: D. Terry et al., "Session Guarantees for Weakly Consistent Replicated
@@ -37,5 +37,5 @@ def _own(found: Sessions) -> tuple[Integers, Integers]:
 
 
 def applies(history: History) -> bool:
-    """Never by itself: `linearizable` is chosen for registers, and is more."""
+    """Never by itself: `linearizable` is chosen for registers, and checks more."""
     return False

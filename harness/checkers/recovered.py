@@ -1,4 +1,4 @@
-"""Whether a training got going again after every fault, and with all its ranks."""
+"""Check that a training got going again after every fault, with all its ranks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ GRACE_NS: Final = 2_000_000_000
 
 
 def recovered(history: History) -> Verdict:
-    """When all faults are healed, every rank that trained before the first one trains again, all in one group.
+    """After all faults are healed, every rank that trained before the first fault trains again, all in one group.
 
-    A training that has lost a rank for good goes on and looks well, only slower; after the last loss it stands still. This
-    looks at the last group. Unknown if ranks are missing and the record ends within two seconds of the last fault's healing, or
-    others on the machine kept a process of the run from running since then. Ranks that take the CPU from each other are no
-    excuse.
+    A training that has lost a rank for good goes on and looks healthy, only slower; after the last loss it stands still. This
+    checks the last group. Unknown if ranks are missing and the record ends within two seconds of the last fault's healing, or
+    other programs on the machine have kept a process of the run from running since then. Ranks that take the CPU from each
+    other are no excuse.
     """
     steps, windows = done(history), history.windows.dropna(subset=["injected_ns"])
     if windows.empty or windows["healed_ns"].isna().any():

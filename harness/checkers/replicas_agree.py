@@ -1,4 +1,4 @@
-"""Whether the ranks of a training hold the same parameters."""
+"""Check that the ranks of a training hold the same parameters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def replicas_agree(history: History) -> Verdict:
     """After each step all ranks of a group hold the same parameters, bit for bit.
 
     Data-parallel ranks apply the same sum to the same parameters. Once two differ, they train two models whose gradients are
-    added all the same, and nothing fails. Unknown if no step was done by two ranks of a group.
+    still added up, and nothing fails. Unknown if no step was done by two ranks of a group.
     """
     steps = done(history)
     groups = steps.groupby(["generation", "step"])["parameters"]

@@ -1,4 +1,4 @@
-"""Whether what faults took out of service came back into service."""
+"""Check that what faults took out of service comes back into service."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ LEAST_ALONE: Final = 20
 
 
 def replicas_return(history: History) -> Verdict:
-    """Every node that answered calls before the first fault answers calls again when all faults are healed.
+    """Every node that answered calls before the first fault answers calls again after all faults are healed.
 
-    A service can lose one node after another for good and look well until the last one goes. This looks at the load's end,
-    from a second after the last fault was healed: every node has to give a tenth of the answers then that its share before the
-    first fault would come to, and at least one. If a single node gave all answers before the first fault, it led or stood
-    alone: then it is enough that some node answers. Unknown if too little was asked to tell, and if a node stays away while the
-    generator itself was too late, or while the machine let one of the run's processes wait for a CPU for more than half of the
-    time since healing.
+    A service can lose one node after another for good and look healthy until the last one goes. This checks the end of the
+    load, from a second after the last fault was healed: every node has to give at least a tenth of the answers that its share
+    before the first fault would amount to, and at least one. If a single node gave all answers before the first fault, it led
+    or was alone: then it is enough that some node answers. Unknown if there were too few calls to judge, and if a node stays
+    away while the generator itself was too late, or while the machine kept one of the run's processes waiting for a CPU for
+    more than half of the time since healing.
     """
     windows = history.windows.dropna(subset=["injected_ns"])
     if windows.empty or windows["healed_ns"].isna().any():
@@ -81,5 +81,5 @@ def _hardly(given: int, shares: pd.Series[float], node: str) -> str:
 
 
 def applies(history: History) -> bool:
-    """Whether answers tell who gave them, and faults were healed."""
+    """Whether answers name the node that gave them, and faults were healed."""
     return bool((history.load["node"] != "").any()) and bool(history.windows["healed_ns"].notna().any())

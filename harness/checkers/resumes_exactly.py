@@ -1,4 +1,4 @@
-"""Whether a training that resumes from a checkpoint does again exactly what it had done."""
+"""Check that a training resumed from a checkpoint repeats exactly what it had done."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harness.model.verdict import Verdict
 
 
 def resumes_exactly(history: History) -> Verdict:
-    """If ranks resume from a checkpoint, and as the same ranks had gone on from there before, the steps come to the same bits.
+    """If ranks resume from a checkpoint from which the same ranks had gone on before, the steps give the same bits.
 
-    So the checkpoint holds all that the next step depends on: parameters, the optimizer's momentum, what compression has left
-    over, random numbers, the place in the data. This can be asked of trainings whose bits depend on who the ranks are, too.
-    What is compared is a group all of whose members have told that they `resumed` with a step, and an earlier one of the same
-    members that had done that step and the one before. Unknown if there is no such pair.
+    So the checkpoint holds everything that the next step depends on: parameters, the optimizer's momentum, the residue of
+    compression, random numbers, the place in the data. This can also be asked of trainings whose bits depend on which ranks
+    take part. It compares a group all of whose members reported that they `resumed` with a step, and an earlier group of the
+    same members that had done that step and the one before. Unknown if there is no such pair.
     """
     try:
         resumed = _resumed(history)
@@ -54,7 +54,7 @@ def _first_difference(before: pd.DataFrame, again: pd.DataFrame, common: list[in
 
 
 def _resumed(history: History) -> dict[int, tuple[int, frozenset[str]]]:
-    """By generation, the step that its members resumed with, and who they are. The very first start is none."""
+    """By generation, the step that its members resumed with, and who they are. The very first start does not count."""
     found: dict[int, tuple[int, set[str]]] = {}
     for _, node, event in told(history, Resumed):
         if event.step:

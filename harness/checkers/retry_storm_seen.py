@@ -1,4 +1,4 @@
-"""Whether clients asked again so often that a drill about a retry storm has had one."""
+"""Check that clients retried often enough for a drill about a retry storm to have had one."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ _SECOND_NS: Final = 1_000_000_000
 
 
 def retry_storm_seen(history: History) -> Verdict:
-    """In some second of the load, the clients made one and a half attempts a call or more; otherwise unknown.
+    """In some second of the load, the clients made at least one and a half attempts per call; otherwise unknown.
 
-    A system that rides out a storm is only put to the test by one. That none came is not the system's fault, so this is never
-    invalid.
+    Only a storm tests whether a system rides one out. It is not the system's fault if none came, so this is never invalid.
     """
     load = history.load
     rows = zip((load["sent_ns"] // _SECOND_NS).tolist(), load["attempts"].tolist(), strict=True)
@@ -40,5 +39,5 @@ def retry_storm_seen(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Where clients asked again."""
+    """Whether clients retried."""
     return bool((history.load["attempts"] > 1).any())

@@ -1,4 +1,4 @@
-"""Whether a training came, bit for bit, to what it comes to undisturbed."""
+"""Check that a training ends up, bit for bit, where it does undisturbed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from harness.model.verdict import Verdict
 
 
 def same_parameters(history: History) -> Verdict:
-    """After each step the parameters are bit for bit those of the same training without faults, on whatever rank.
+    """After each step the parameters on every rank are, bit for bit, those of the same training without faults.
 
     The control is a training from the same seed that nothing disturbed. A sample that was skipped or used twice, a gradient
     that came late, a step that was lost with its optimizer's state: each changes bits, and the bits of all steps that follow.
-    An asynchronous training has no order that two runs share: its control is the recorded updates, done again one by one.
+    An asynchronous training has no order that two runs share: its control repeats the recorded updates one by one.
     """
     steps = done(history)
     if steps.empty:

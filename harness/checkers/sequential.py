@@ -1,4 +1,4 @@
-"""Whether all clients' calls fit into one order."""
+"""Check that all clients' calls fit into one order."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ PROMISE: Final = "sequentially consistent"
 
 
 def sequential(history: History) -> Verdict:
-    """There is one order of all calls that keeps each client's order, in which each read finds the latest write of its key.
+    """There is one order of all calls that keeps each client's order and in which each read finds its key's latest write.
 
-    As `linearizable`, but for time: a read may be stale, as long as it is so consistently. Of `read` and `write` calls on
-    registers whose values differ; a client is a session that makes one call at a time. Keys cannot be judged one by one.
+    Like `linearizable`, but without real time: a read may be stale, as long as it is so consistently. Judges `read` and
+    `write` calls on registers whose values differ; a client is a session that makes one call at a time. Keys cannot be
+    judged one by one.
 
     The problem is NP-complete (P. B. Gibbons, E. Korach, "Testing Shared Memories", SIAM Journal on Computing 26(4), 1997),
-    so what decides quickly comes first: what is not `causal_convergence` is not sequential, and what is `linearizable` is.
-    What is left is searched for an order, for some seconds; beyond that the verdict is unknown. The definition is L.
-    Lamport's, "How to Make a Multiprocessor Computer That Correctly Executes Multiprocess Programs", IEEE Transactions on
-    Computers C-28(9), 1979.
+    so the quick tests come first: what is not `causal_convergence` is not sequential, and what is `linearizable` is. For the
+    rest, an order is searched for during some seconds; beyond that the verdict is unknown. The definition is L. Lamport's,
+    "How to Make a Multiprocessor Computer That Correctly Executes Multiprocess Programs", IEEE Transactions on Computers
+    C-28(9), 1979.
     """
     weaker = causal_convergence(history)
     if weaker.valid is False:
@@ -62,12 +63,12 @@ def sequential(history: History) -> Verdict:
 
 
 def _apart(history: History, found: Sessions) -> bool:
-    """Whether no client's calls touch in time: those that do are concurrent to `linearizable`, and in order here."""
+    """Whether no client's calls touch in time: `linearizable` takes those that do as concurrent; here they are in order."""
     sent, done = history.ops["sent_ns"].to_numpy()[found.row], history.ops["done_ns"].to_numpy()[found.row]
     later = found.before != NONE
     return bool((done[found.before[later]] < sent[later]).all())
 
 
 def applies(history: History) -> bool:
-    """Never by itself: `linearizable` is chosen for registers, and is more."""
+    """Never by itself: `linearizable` is chosen for registers, and checks more."""
     return False

@@ -1,4 +1,4 @@
-"""Whether all transactions could have run one after another."""
+"""Check that all transactions could have run one after another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def serializable(history: History) -> Verdict:
     unless the other keys contradict themselves. A failed transaction had no effect; one of unknown outcome had one if another
     transaction read what it wrote, and its own reads say nothing.
 
-    An invalid verdict tells what no order explains: an aborted or intermediate read (G1a, G1b), a lost update, or the gravest
+    An invalid verdict says what no order explains: an aborted or intermediate read (G1a, G1b), a lost update, or the gravest
     cycle of dependencies: G0, G1c, G-single, G2-item (A. Adya, "Weak Consistency", MIT, 1999). They are inferred as in
     K. Kingsbury and P. Alvaro, "Elle: Inferring Isolation Anomalies from Experimental Observations", VLDB 14(3), 2020. Lists
     show the order of their elements: O(n log n) for n operations in all, and exact. Registers do not: see

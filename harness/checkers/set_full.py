@@ -1,4 +1,4 @@
-"""Whether sets keep what was added to them."""
+"""Check that sets keep what was added to them."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ KINDS: Final = (ADD, REMOVE)
 def set_full(history: History) -> Verdict:
     """Elements of a set stay in it once they are known to be there, and only what was added is in it.
 
-    Of `add`, `remove` and `read` calls on keys that are added to; a read answers all elements as a JSON array. An element
+    Judges `add`, `remove` and `read` calls on keys that are added to; a read answers all elements as a JSON array. An element
     is known from when its add was acknowledged or a read had shown it, whichever was sooner. It is
 
     - **lost** if a read that was sent after that lacks it, and no read that shows it was done after that read was sent;
-    - **stale** if a read that was sent after that lacks it, and it is seen again: allowed, and told with how long;
+    - **stale** if a read that was sent after that lacks it, and it is seen again: allowed, and reported with its duration;
     - **resurrected** if a read shows it that was sent after a remove of it was acknowledged;
     - **unexpected** if a read shows it that was done before any add of it was sent, or of which every add had failed;
     - **duplicated** if a read shows it twice.
 
     Lost, resurrected, unexpected and duplicated elements make a history invalid; an acknowledged one that no read could
     have shown afterwards makes it unknown. An element that is removed counts as there until its first remove was sent, and
-    as gone only if all its adds were acknowledged before that. Calls whose times touch are concurrent. That reads agree
-    with one order of all calls is for `linearizable` to find.
+    as gone only if all its adds were acknowledged before that. Calls whose times touch are concurrent. Whether the reads
+    agree with one order of all calls is for `linearizable` to judge.
 
     O(m log m) for m elements in all reads together. After Jepsen's checker "set-full".
     """
@@ -67,7 +67,7 @@ def set_full(history: History) -> Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class _Elements:
-    """A position an element of a set; times in ns, `NEVER` for what did not happen."""
+    """One position per element of a set; times in ns, `NEVER` for what did not happen."""
 
     names: pd.DataFrame
     known_ns: Integers

@@ -1,4 +1,4 @@
-"""Whether each start of a node had a number of its own."""
+"""Check that each start of a node has its own number."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class _Started(msgspec.Struct, frozen=True):
 
 
 def starts_differ(history: History) -> Verdict:
-    """No node starts twice under one number.
+    """No node starts twice under the same number.
 
-    Of events of kind "numbered", whose detail is `{"start": 3}`: a node emits one each time that it has read its disk, with the
-    number that what it writes from then on is known by. If a number comes twice, two things may bear one name; which calls see
-    that depends on which replicas are asked, and few do. Unknown if no node told of a start. O(n).
+    Judges events of kind "numbered", whose detail is `{"start": 3}`: a node emits one each time it has read its disk, with the
+    number by which it names what it writes from then on. If a number comes twice, two things may have the same name; whether
+    a call sees that depends on which replicas are asked, and few do. Unknown if no node reported a start. O(n).
     """
     try:
         starts = told(history, {_KIND: _Started})
@@ -45,5 +45,5 @@ def starts_differ(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Whether nodes told of their starts."""
+    """Whether nodes reported their starts."""
     return bool((history.events["kind"] == _KIND).any())

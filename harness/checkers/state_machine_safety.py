@@ -1,4 +1,4 @@
-"""Whether all state machines execute the same entries."""
+"""Check that all state machines execute the same entries."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from harness.model.verdict import Verdict
 
 
 def state_machine_safety(history: History) -> Verdict:
-    """No two different entries are applied at the same index, or committed there, by whichever nodes.
+    """No two different entries are applied or committed at the same index, by any nodes.
 
-    Of `applied` events, whose entries are told apart by their texts, and `committed` ones, by their terms; see
-    `harness.model.consensus_events`. O(n). The property is Raft's: D. Ongaro, J. Ousterhout, "In Search of an Understandable
-    Consensus Algorithm", USENIX ATC 2014, figure 3.
+    Judges `applied` events, whose entries are told apart by their texts, and `committed` ones, by their terms
+    (`harness.model.consensus_events`). O(n). The property is Raft's: D. Ongaro, J. Ousterhout, "In Search of an
+    Understandable Consensus Algorithm", USENIX ATC 2014, figure 3.
     """
     try:
         events = told(history, Applied, Committed)
@@ -44,5 +44,5 @@ def state_machine_safety(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Whether nodes told what they applied, or what is committed."""
+    """Whether nodes reported what they applied, or what is committed."""
     return emitted(history, ["applied"]) or emitted(history, ["committed"])

@@ -1,4 +1,4 @@
-"""Whether all transactions could have run one after another, each between its call and its answer."""
+"""Check that all transactions could have run one after another, each between its call and its answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS: Final = (KIND,)
 def strict_serializable(history: History) -> Verdict:
     """All transactions could have run one after another, each at a moment between its call and its answer.
 
-    As `serializable`, and a transaction that was done before another was sent comes before it; those whose times touch are
+    Like `serializable`, and a transaction that was done before another was sent comes before it; those whose times touch are
     concurrent. One of unknown outcome may take effect at any time after it was sent. (Also called strong serializability;
     linearizability of transactions: M. Herlihy and J. Wing, ACM TOPLAS 12(3), 1990.) O(n log n) for lists.
     """

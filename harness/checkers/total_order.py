@@ -1,4 +1,4 @@
-"""Whether all subscriptions receive the messages in one order."""
+"""Check that all subscriptions receive the messages in one order."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def total_order(history: History) -> Verdict:
     """There is one order of all messages of a topic in which every subscription receives those that it receives.
 
     Kinds and spelling: `harness.model.vocabulary`. A subscription has received one message before another if the first came
-    in a call that was answered before every call that brought the second was sent, or further ahead in a poll that brought
-    both, if no other call brought either. Calls whose times touch are concurrent. Messages are told apart by their texts:
-    one that was sent twice should not be. Unknown if no topic has two subscriptions.
+    in a call that was answered before every call that brought the second was sent, or earlier in a poll that brought both,
+    if no other call brought either. Calls whose times touch are concurrent. Messages are told apart by their texts, so none
+    should be sent twice. Unknown if no topic has two subscriptions.
 
-    The orders of all subscriptions together must have no cycle, which strongly connected components tell: O(n log n). It is
-    total order broadcast: X. Défago, A. Schiper, P. Urbán, "Total order broadcast and multicast algorithms", ACM Computing
-    Surveys 36(4), 2004.
+    The orders of all subscriptions together must have no cycle, which their strongly connected components show: O(n log n).
+    This is total order broadcast: X. Défago, A. Schiper, P. Urbán, "Total order broadcast and multicast algorithms", ACM
+    Computing Surveys 36(4), 2004.
     """
     try:
         receipts = messages(history).receipts
@@ -60,9 +60,9 @@ def total_order(history: History) -> Verdict:
 
 
 def _orders(receipts: pd.DataFrame, names: int) -> tuple[int, Integers, Integers]:
-    """A graph in which a path leads from one message to another if a subscription received the one first.
+    """A graph with a path from one message to another if a subscription received the first one first.
 
-    Nodes are the messages and, so that there are few edges, the moments of each subscription, linked in order.
+    Its nodes are the messages and, to need few edges, the moments of each subscription, linked in order.
     """
     groups = receipts.groupby(["key", "number"], sort=False)
     each = groups.agg(sent=("sent_ns", "min"), done=("done_ns", "min"), often=("op", "size")).reset_index()
@@ -96,5 +96,5 @@ def _within_polls(receipts: pd.DataFrame, each: pd.DataFrame) -> tuple[Integers,
 
 
 def applies(history: History) -> bool:
-    """Never by itself: whether subscriptions are to agree about the order is not to be seen in a history."""
+    """Never by itself: a history does not show whether subscriptions must agree about the order."""
     return False

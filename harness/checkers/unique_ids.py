@@ -1,4 +1,4 @@
-"""Whether ids that were handed out are unique."""
+"""Check that ids that were handed out are unique."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ KINDS: Final = (GENERATE,)
 def unique_ids(history: History) -> Verdict:
     """No id is handed out twice.
 
-    Of `generate` calls; each key is a namespace of its own, and ids are compared as texts. A call without an answer got no id,
-    as far as a client can tell. O(n). It is the check of Maelstrom's workload "unique-ids".
+    Judges `generate` calls; each key is a namespace of its own, and ids are compared as texts. A call without an answer got no
+    id, as far as a client can tell. O(n). The same as the check of Maelstrom's workload "unique-ids".
     """
     found = calls(history, [GENERATE])
     found = found[found["value"].notna().to_numpy(dtype=bool)]

@@ -1,4 +1,4 @@
-"""Whether nodes kept to their terms and votes."""
+"""Check that nodes keep their terms and votes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from harness.model.verdict import Verdict
 
 
 def vows_kept(history: History) -> Verdict:
-    """No node goes back to an earlier term, or votes for two candidates in one, also when it is started again.
+    """No node goes back to an earlier term, or votes for two candidates in one, even across restarts.
 
-    Of `vowed` events, see `harness.model.consensus_events`: a node tells of them when they are on its disk, and what it finds
-    there at a start. That a vote is forgotten is as wrong as that it is given twice: the next candidate of the term would get
-    it. O(n). Election safety rests on it: D. Ongaro, J. Ousterhout, "In Search of an Understandable Consensus Algorithm",
+    Judges `vowed` events (`harness.model.consensus_events`): a node reports a term and vote when they are on its disk, and
+    what it finds there at a start. Forgetting a vote is as wrong as giving it twice: the next candidate of the term would get
+    it. O(n). Election safety depends on it: D. Ongaro, J. Ousterhout, "In Search of an Understandable Consensus Algorithm",
     USENIX ATC 2014, section 5.2 and figure 2.
     """
     try:
@@ -42,5 +42,5 @@ def vows_kept(history: History) -> Verdict:
 
 
 def applies(history: History) -> bool:
-    """Whether nodes told of their terms and votes."""
+    """Whether nodes reported their terms and votes."""
     return emitted(history, ["vowed"])

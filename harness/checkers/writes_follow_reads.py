@@ -1,4 +1,4 @@
-"""Whether a write is seen only together with what its writer had read."""
+"""Check that a write is seen only together with what its writer had read."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ KINDS: Final = (READ, WRITE)
 
 
 def writes_follow_reads(history: History) -> Verdict:
-    """A client that has read a write sees, of any key, what its writer had read last before it wrote, or what is newer.
+    """A client that has read a write sees, for any key, what its writer had last read before writing, or something newer.
 
-    An answer is not seen without its question. Of each writer the latest write that the client has read counts. Of `read` and
-    `write` calls on registers whose values differ; a client is a session that makes one call at a time. There must be one order
-    of all calls, the same for everybody, that keeps each client's order, has each write before the reads of its value, and has
-    what must be seen before what is read. It is seen through a reader, so a reader that goes to and fro between replicas may
-    break it without the writer's doing.
+    An answer is not seen without its question. The latest write that the client has read of each writer counts. Judges `read`
+    and `write` calls on registers whose values differ; a client is a session that makes one call at a time. There must be one
+    order of all calls, the same for all clients, that keeps each client's order, has each write before the reads of its
+    value, and has what must be seen before what is read. It is observed through a reader, so a reader that switches between
+    replicas may break it although the writer did nothing wrong.
 
     O(n · clients · log n). It is one of the session guarantees: D. Terry et al., "Session Guarantees for Weakly Consistent
     Replicated Data", PDIS 1994; as constraints on an order: R. Biswas, C. Enea, "On the Complexity of Checking
@@ -41,5 +41,5 @@ def _read_by_the_writer(found: Sessions) -> tuple[Integers, Integers]:
 
 
 def applies(history: History) -> bool:
-    """Never by itself: `linearizable` is chosen for registers, and is more."""
+    """Never by itself: `linearizable` is chosen for registers, and checks more."""
     return False

@@ -24,7 +24,7 @@ def judged(*rows: Row) -> tuple[bool | None, str]:
 
 def test_nodes_that_came_to_rest_are_told() -> None:
     valid, why = judged(look("start", {"operations": 9}), look("end", {}), look("end", {}, "n2", 8), look("end", None, "n3", 9))
-    assert (valid, why) == (True, "2 nodes had nothing under way and nothing out of service in the end")
+    assert (valid, why) == (True, "2 nodes had nothing pending and nothing out of service at the end")
 
 
 def test_what_is_left_is_told_by_node() -> None:

@@ -138,7 +138,7 @@ def test_a_node_with_too_much_is_found_by_the_bound_that_is_asked_for() -> None:
     assert balanced_within(1.2)(uneven).valid is False
     assert balanced(told(planned(1, 0, 0.0), SETTLED, calls=answered(n1=310, n2=90))).valid is False
     assert balanced_within(1.2).__name__ == "balanced"
-    with pytest.raises(UsageError, match="a bound above 1"):
+    with pytest.raises(UsageError, match="must be above 1"):
         balanced_within(1.0)
 
 

@@ -46,7 +46,7 @@ def test_an_update_begun_one_clock_too_far_ahead_is_found() -> None:
     why = invalid(bounded_staleness(history(TWO_WORKERS, bound=0)))
     assert why.startswith("2 updates of 4: step 1 (master at 0.00 s, generation 1) is of worker1, which began it 1 clock ahead")
     early = TWO_WORKERS.replace("step 3 worker1 batch 3 from 3", "step 3 worker1 batch 3 from 2")  # worker2's had not come
-    assert "began it 2 clocks ahead of the slowest, and may be 1" in invalid(bounded_staleness(history(early)))
+    assert "began it 2 clocks ahead of the slowest; at most 1 are allowed" in invalid(bounded_staleness(history(early)))
 
 
 def test_how_late_an_update_comes_does_not_matter_but_when_it_was_begun() -> None:
@@ -73,14 +73,14 @@ def test_a_worker_that_was_left_out_is_not_the_slowest_and_joins_beside_it() -> 
 
 def test_a_gradient_of_a_worker_that_was_left_out_meanwhile_is_found() -> None:
     transcript = TWO_WORKERS + "left g1 worker2 4\ndone g1 step 4 worker2 batch 4 from 3 a4"
-    assert "worker2, which was left out after it had begun" in invalid(bounded_staleness(history(transcript)))
+    assert "worker2, which was removed after it had begun" in invalid(bounded_staleness(history(transcript)))
     back = transcript.replace("left g1 worker2 4", "left g1 worker2 4\njoined g1 worker2 4")
-    assert "worker2, which was left out after it had begun" in invalid(bounded_staleness(history(back)))
+    assert "worker2, which was removed after it had begun" in invalid(bounded_staleness(history(back)))
 
 
 def test_parameters_of_which_there_were_none_yet_are_found() -> None:
     transcript = TWO_WORKERS.replace("batch 3 from 3", "batch 3 from 4")
-    assert "computed with the parameters after 4 steps, which there were not" in invalid(bounded_staleness(history(transcript)))
+    assert "computed with the parameters after 4 steps, which did not exist" in invalid(bounded_staleness(history(transcript)))
 
 
 def test_each_term_has_its_own_clocks() -> None:

@@ -71,7 +71,7 @@ def test_node_that_is_down_and_a_foreign_program_are_hit_as_well(tmp_path: Path)
 def test_nothing_to_flip_is_said_with_what_there_is(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
-            with pytest.raises(FaultError, match=r"n1 has not 1 bits in files that match '\*\.wal'; it has no file"):
+            with pytest.raises(FaultError, match=r"n1 has fewer than 1 bits in files that match '\*\.wal'; it has no file"):
                 await FlipBits("n1", file="*.wal").inject(stage.cluster, stage.targets("n1"))
             await stage.ask("n1", "/replace?file=f&text=a")
             with pytest.raises(FaultError, match=r"it has f$"):

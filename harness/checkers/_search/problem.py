@@ -1,4 +1,4 @@
-"""What is asked of the search: calls as numbers, in the order in which they came and returned."""
+"""The input of the search: calls as numbers, in the order in which they were made and returned."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Numbers = npt.NDArray[np.int32]
 OBSERVES: Final = 1
 OVERWRITES: Final = 2
 NEVER: Final = 2**31 - 1
-"""When a call returns that had no answer: it may take effect at any time after it was sent, or never."""
+"""The return time of an unanswered call, which may take effect at any time after it was sent, or never."""
 
 NO_STATE: Final = -1
-"""As an expected state: whatever the state is. As what is left: the call is refused."""
+"""As an expected state: any state. As the state left: the call is refused."""
 NO_CHANGE: Final = -2
 NO_RULE: Final = -3
-"""As what a call leaves: the model must be asked."""
+"""As the state left: the model must be asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Calls of one object. Times are ranks: every call and every return has one of its own; touching calls overlap.
+    """Calls of one object. Times are distinct ranks of calls and returns; touching calls overlap.
 
-    A kind is a number for calls that are equal to the model. States are numbers, too; `initial` is 0.
+    A kind is a number for calls that are equal to the model. States are numbers, too; the initial state is 0.
     """
 
     called: Numbers
@@ -39,25 +39,25 @@ class Problem:
     rules: Numbers
     """By kind: expected state, left state, otherwise left, whether it must differ, and flags. See `Rule`."""
     step: Callable[[int, int], int]
-    """State and kind to the state after it, or `NO_STATE` if refused; asked for kinds without a rule."""
+    """Maps a state and a kind to the next state, or to `NO_STATE` if refused; used for kinds without a rule."""
     slot: Numbers
-    """Where a call's bit is; calls that are never in flight together may share one."""
+    """The place of a call's bit; calls that are never in flight together may share one."""
     slots: int
     order: Numbers
-    """The calls in the order in which they came."""
+    """The calls in the order in which they were made."""
     stages: Numbers
     """The answered calls in the order in which they returned."""
     horizon: Numbers
-    """By position in `order`: the earliest return of the answered calls from there on that overwrite."""
+    """By position in `order`: the earliest return of any overwriting answered call from there on."""
     supplied: Numbers
     """By call: the last position in `order`, up to the call's return, of a call that leaves the state that it expects.
 
-    `NEVER` if the call does not have to find one certain state; -1 if none leaves it.
+    `NEVER` if the call does not need one particular state; -1 if no call leaves it.
     """
 
 
 def problem(kinds: Sequence[Call], kind: Numbers, sent: npt.ArrayLike, done: npt.ArrayLike, model: Model) -> Problem:
-    """Calls as the search wants them: call i is `kinds[kind[i]]`, and was sent and done at these times.
+    """Build the search's input: call i is `kinds[kind[i]]`, and was sent and done at these times.
 
     Raises `ValueError` if the model finds a call's value malformed.
     """
@@ -93,14 +93,14 @@ def problem(kinds: Sequence[Call], kind: Numbers, sent: npt.ArrayLike, done: npt
 
 
 class States:
-    """States of a model as numbers, as they are met."""
+    """States of a model, numbered as they are first seen."""
 
     def __init__(self, model: Model, kinds: list[Call]) -> None:
         self._model = model
         self._kinds = kinds
         self._number: dict[State, int] = {model.initial: 0}
         self._state: list[State] = [model.initial]
-        # Asked once: to ask whether something keeps to a protocol takes longer than a rule.
+        # Checked once, because isinstance with a protocol takes longer than a rule.
         self._ruled = model if isinstance(model, Ruled) else None
         self._observed = model if isinstance(model, Observed) else None
         self._overwritten = model if isinstance(model, Overwritten) else None
@@ -131,7 +131,7 @@ class States:
 
 
 def _merged(kind: Numbers, rules: Numbers) -> tuple[Numbers, Numbers]:
-    """Kinds that have the same rule are one."""
+    """Merge kinds that have the same rule."""
     if (rules[:, 1] == NO_RULE).any():
         return kind, rules
     distinct, number = np.unique(rules, axis=0, return_inverse=True)

@@ -1,4 +1,4 @@
-"""How hard to look for an order: quickly at first, then with more and more configurations kept, up to a bound."""
+"""Decide how hard to search for an order: quickly at first, then keeping more and more configurations, up to a bound."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.checkers._search.problem import Problem
 from harness.checkers._search.search import EXPLAINED, GIVEN_UP, NO_ORDER, Effort, Found, search
 
 COMPILED: bool
-"""Whether the compiled search is there: it is not if there was no compiler where the harness was installed."""
+"""Whether the compiled search exists: it does not if there was no compiler when the harness was installed."""
 try:
     from harness.checkers._search._compiled import search as _compiled_search
 
@@ -20,7 +20,7 @@ except ImportError:
 Core = Callable[[Problem, Effort], Found]
 
 ROUNDS: Final = ((16, 1, 2), (64, 2, 1), (512, 1, 2), (4096, 2, 1))
-"""How many configurations are kept after each return, and what makes one better than another: see `Effort`."""
+"""How many configurations to keep after each return, and how to rank them: see `Effort`."""
 
 
 def compiled(problem: Problem, effort: Effort) -> Found:
@@ -32,16 +32,16 @@ def compiled(problem: Problem, effort: Effort) -> Found:
 
 CORE: Final[Core] = compiled if COMPILED else search
 MOST_EXPLORED: Final = 20_000_000 if COMPILED else 500_000
-"""How many configurations are looked at before a history is given up; about 20 seconds' worth."""
+"""How many configurations to explore before giving up; about 20 seconds' worth."""
 
 
 class Decision(NamedTuple):
-    """What was found."""
+    """The result of the search."""
 
     has_order: bool | None
     """None: given up."""
     explained: int
-    """How many calls have returned, in the order of their returns, until no order was left, or none was found."""
+    """How many calls, in the order of their returns, had an order before none was left or the search gave up."""
     explored: int
 
 
@@ -59,5 +59,5 @@ def decide(problem: Problem, most_explored: int = MOST_EXPLORED, core: Core = CO
 
 
 def has_none(problem: Problem, most_explored: int, core: Core = CORE) -> bool:
-    """Whether there is surely no order, as far as that can be told by looking at so many configurations."""
+    """Whether there is certainly no order; False if exploring `most_explored` configurations does not show it."""
     return core(problem, Effort(most_explored, most_explored, 1, 2)).outcome == NO_ORDER

@@ -1,4 +1,4 @@
-"""The search for an order of calls that explains what was answered, in Python. `_compiled.c` is the same, compiled."""
+"""The search for an order of calls that explains the answers, in Python. `_compiled.c` is the same in C."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.checkers._search.problem import (
 )
 
 COMPARED: Final = 64
-"""With how many others of its state a configuration is compared to see whether one outdoes it."""
+"""How many others of the same state a configuration is compared with, to see whether one dominates it."""
 
 EXPLAINED: Final = 1
 NO_ORDER: Final = 0
@@ -25,10 +25,10 @@ GIVEN_UP: Final = 2
 
 
 class Configuration(NamedTuple):
-    """What may have happened by a moment: the object's state, and two sets of calls in flight, a bit a slot.
+    """One possibility at a moment: the object's state, and two sets of calls in flight, one bit per slot.
 
-    `met` are the calls that have taken effect. Those of them that are `free` did so without changing anything, so it can still
-    be decided that they did not.
+    `met` are the calls that have taken effect. The `free` ones among them did so without changing anything, so it is still
+    possible to decide that they did not.
     """
 
     state: int
@@ -37,8 +37,8 @@ class Configuration(NamedTuple):
 
 
 class Effort(NamedTuple):
-    """How hard to search: the most configurations to go on with, the most to look at, and what makes one better than another:
-    few calls spent, few calls owed."""
+    """How hard to search: the most configurations to keep, the most to explore, and the weights that rank them: few calls
+    spent, few calls owed."""
 
     width: int
     limit: int
@@ -47,19 +47,19 @@ class Effort(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What came of a search."""
+    """The result of a search."""
 
     outcome: int
     explained: int
-    """How many calls have returned, in the order of their returns, until none of the configurations was left."""
+    """How many calls, in the order of their returns, were explained before no configuration was left."""
     explored: int
-    """How many configurations were looked at."""
+    """How many configurations were explored."""
     widest: int
-    """The most that were there at a time."""
+    """The most configurations kept at a time."""
 
 
 class _TooMany(Exception):
-    """More configurations than may be looked at."""
+    """The limit on explored configurations is reached."""
 
 
 def search(problem: Problem, effort: Effort) -> Found:
@@ -150,7 +150,7 @@ class _Search:
         return self._settle(state, met, free, calls)
 
     def _settle(self, state: int, met: int, free: int, calls: list[int]) -> Configuration:
-        """Calls that change nothing take effect at once."""
+        """Let calls that change nothing take effect at once."""
         for call in calls:
             bit = self._bit[call]
             if not met & bit and self._step(state, self._kind[call]) == state:
@@ -160,9 +160,9 @@ class _Search:
         return Configuration(state, met, free)
 
     def _want(self, position: int) -> None:
-        """What the calls in flight want that no call to come can bring about in time.
+        """Find the states that calls in flight need and that no later call can produce in time.
 
-        A row a state: the state, the observers that wait for it, the others, and the calls that leave it.
+        One row per state: the state, the observers that wait for it, the other calls that do, and the calls that leave it.
         """
         wants: dict[int, list[int]] = {}
         for call in self._pending:
@@ -176,7 +176,7 @@ class _Search:
         self._wants = list(wants.values())
 
     def _hopeless(self, state: int, met: int, free: int) -> bool:
-        """Whether some call in flight can no longer get the state that it was answered from."""
+        """Whether some call in flight can no longer find the state that its answer requires."""
         for wanted, observing, changing, leaving in self._wants:
             left = (state == wanted) + (leaving & (~met | free)).bit_count()
             if (changing & ~met).bit_count() > left or (observing & ~met and not left):
@@ -184,7 +184,7 @@ class _Search:
         return False
 
     def _used_later(self, x: int, position: int) -> bool:
-        """Whether a call that has yet to come may use what x leaves."""
+        """Whether a later call may use the state that x leaves."""
         if not self._rules[self._kind[x]][4] & OVERWRITES:
             return True
         left, horizon = self._step(0, self._kind[x]), self._horizon[position]
@@ -208,7 +208,7 @@ class _Search:
         return False
 
     def _past(self, start: Configuration, x: int, later: bool) -> Iterator[Configuration]:
-        """Every configuration in which call `x`, the next to return, is met."""
+        """Every configuration in which call `x`, the next to return, has taken effect."""
         if self._hopeless(*start):
             return
         state, met, free = start
@@ -269,7 +269,7 @@ class _Search:
                     todo.append((reached, starving))
 
     def _undominated(self, configurations: dict[Configuration, None]) -> list[Configuration]:
-        """Those that no other outdoes."""
+        """The configurations that no other dominates."""
         ranked = sorted(configurations, key=lambda found: (found.state, -found.free.bit_count(), -found.met.bit_count()))
         kept: list[Configuration] = []
         group = 0
@@ -284,7 +284,7 @@ class _Search:
         return kept
 
     def _score(self, found: Configuration) -> int:
-        """How little is left to choose from: the lower, the better."""
+        """The rank of a configuration: the lower, the better."""
         spent = (found.met & ~found.free & ~self._observers).bit_count()
         owed = sum(not found.met & self._bit[call] for call in self._pending)
         return self._effort.spent_weight * spent + self._effort.owed_weight * owed

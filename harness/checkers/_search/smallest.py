@@ -1,7 +1,7 @@
-"""The fewest calls that no order explains, of a history that has none.
+"""Find the fewest calls that no order explains, in a history that has no order.
 
-A call that is left out may still have happened: one that only looked is forgotten, and of any other it is assumed that it may
-have taken effect at any time after it was sent, or never. What is left therefore has no order whatever the calls left out did.
+A call that is left out may still have happened: a read is dropped, and any other call is assumed to take effect at any time
+after it was sent, or never. So the remaining calls have no order, whatever the others did.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.checkers._search.rounds import decide, has_none
 from harness.model.object_model import Call, Model, Observed, Refused, Rule, Ruled, State
 
 _TRIAL: Final = 20_000
-"""How many configurations one trial looks at."""
+"""How many configurations one trial explores."""
 _TRIALS: Final = 400
 _FIRST_WINDOW: Final = 4
 
@@ -39,7 +39,7 @@ class Calls:
         return len(self.kind)
 
     def problem(self, model: Model) -> Problem:
-        """What is asked of the search. Raises `ValueError` if the model finds a call's value malformed."""
+        """The input of the search. Raises `ValueError` if the model finds a call's value malformed."""
         return problem(self.kinds, self.kind, self.sent_ns, self.done_ns, model)
 
     def is_answered(self) -> npt.NDArray[np.bool_]:
@@ -47,7 +47,7 @@ class Calls:
 
 
 def observing(model: Model, calls: Sequence[Call]) -> npt.NDArray[np.bool_]:
-    """For each call whether the model knows that it changes nothing."""
+    """A mask of the calls that, by the model, change nothing."""
     if isinstance(model, Ruled):
         return np.array([model.rule(call).observes for call in calls], dtype=bool)
     if isinstance(model, Observed):
@@ -56,10 +56,10 @@ def observing(model: Model, calls: Sequence[Call]) -> npt.NDArray[np.bool_]:
 
 
 def first_contradiction(calls: Calls, model: Model, asked: Problem, explained: int) -> int:
-    """The call with whose return there is no order for the first time.
+    """The call whose return is the first after which there is no order.
 
-    The search ends earlier if it sees that a call in flight can never be answered as it was: that call had been sent when
-    `explained` calls had returned. Once there is no order there never is one again, so the return is found by bisection.
+    The search ends earlier if it sees that a call in flight can never get its answer: that call had been sent when `explained`
+    calls had returned. Once there is no order, there never is one again, so bisection finds the return.
     """
     stages = asked.stages
     in_flight = asked.called[stages] < asked.returned[stages[explained]]
@@ -75,7 +75,7 @@ def first_contradiction(calls: Calls, model: Model, asked: Problem, explained: i
 
 
 def _until(calls: Calls, model: Model, until_ns: np.int64) -> Problem:
-    """What is known at a time: later answers have not come, later calls have not been sent."""
+    """The calls as known at a time: later answers have not come, later calls have not been sent."""
     over = calls.done_ns <= until_ns
     changes = ~observing(model, calls.kinds)[calls.kind]
     chosen = (calls.sent_ns <= until_ns) & (over | changes)
@@ -87,7 +87,7 @@ def _until(calls: Calls, model: Model, until_ns: np.int64) -> Problem:
 def smallest(calls: Calls, model: Model, last: int) -> list[int]:
     """Positions of calls that have no order, in the order in which they were done, the last being `last`.
 
-    Up to its return there must be an order, and with it none. None of the calls can be left out, unless finding that out would
+    There must be an order up to the return of `last`, and none after it. No call can be left out, unless finding that out would
     take too long.
     """
     until = calls.done_ns[last]
@@ -121,7 +121,7 @@ class _Trials:
         self.left = _TRIALS
 
     def contradict(self, kept: list[int], from_anywhere: bool) -> bool:
-        """Whether these calls surely have no order; `from_anywhere`: whatever the state was when the first of them was sent."""
+        """Whether these calls certainly have no order; `from_anywhere`: whatever the state before the first of them."""
         self.left -= 1
         if not from_anywhere or not isinstance(self._model, Ruled):
             return has_none(self._problem(kept, self._known, self._model), _TRIAL)
@@ -147,7 +147,7 @@ class _Other(Enum):
 
 
 class _Started:
-    """A model of an object that has been used before."""
+    """A model of an object that starts in a given state."""
 
     def __init__(self, model: Ruled, initial: State) -> None:
         self._model = model

@@ -1,1 +1,1 @@
-"""Transactions over lists and registers: what they depend on, and whether an isolation level explains them."""
+"""Transactions over lists and registers: their dependencies, and whether an isolation level explains them."""

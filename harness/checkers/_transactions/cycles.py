@@ -1,4 +1,4 @@
-"""The cycle that a verdict tells: the gravest kind there is, short, in words."""
+"""Find the cycle that a verdict shows: of the gravest kind that exists, short, and in words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAMES: Final = {
 _REAL_TIME: Final = "-realtime"
 _SHORT: Final[dict[Kind, DependencyKind]] = {Kind.WW: "ww", Kind.WR: "wr", Kind.RW: "rw", Kind.RT: "rt"}
 _TRIED: Final = 20
-"""In so many tangles, the smallest, a cycle is looked for."""
+"""How many tangles, the smallest first, are searched for a cycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Cycle:
 
 
 def gravest_cycle(graph: Graph, edges: list[Edge], rows: list[int], lists: set[Key]) -> Cycle | None:
-    """A cycle of the gravest kind: G0, G1c, G-single, then all others, and those that real time alone closes last."""
+    """A cycle of the gravest kind: G0, G1c, G-single, then all others; last, those closed only by real time."""
     kind = graph.kind
     inside, rw = kind == Kind.INSIDE, kind == Kind.RW
     for real_time in (False, True):
@@ -71,7 +71,7 @@ def _after_joint(graph: Graph, chosen: Booleans) -> Booleans:
 
 
 def _told(edges: list[Edge], rows: list[int], lists: set[Key], cycle: list[int]) -> Cycle:
-    """Edges that meet in joints become one, and a transaction's own edge none."""
+    """Merge edges that meet in joints, and drop edges inside a transaction."""
     steps = [edge for edge in cycle if edge < len(edges)]
     first = next(place for place, edge in enumerate(steps) if edges[edge].source < len(rows))
     found, kinds = [], []
@@ -101,7 +101,7 @@ def _phenomenon(kinds: list[Kind]) -> str:
 
 
 def _words(kind: Kind, is_list: bool, source: int, target: int, key: Key, before: Element, after: Element) -> str:
-    """What joins two transactions."""
+    """The dependency between two transactions, in words."""
     wrote = "appended" if is_list else "wrote"
     match kind:
         case Kind.WW:

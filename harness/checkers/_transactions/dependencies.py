@@ -1,4 +1,4 @@
-"""Which transaction must come before which, and what no order can explain (Adya's dependencies and direct phenomena)."""
+"""Dependencies between transactions, and phenomena that no order can explain (Adya's dependencies and direct phenomena)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from harness.checkers._transactions.observations import KeyRecord, Observations,
 from harness.checkers._transactions.reading import Element, Key, Scalar
 
 _FEW: Final = 1000
-"""Up to so many pairs of readers and writers are joined directly, more through a node of their own."""
+"""Up to this many pairs of readers and writers are joined directly, more through a joint."""
 
 
 class Kind(IntEnum):
     """Why one transaction comes before another."""
 
     WW = 0
-    """It wrote the version before."""
+    """It wrote the version that the other's write replaced."""
     WR = 1
-    """It wrote what the other read."""
+    """It wrote the version that the other read."""
     RW = 2
-    """It read what the other overwrote."""
+    """It read the version that the other overwrote."""
     RT = 3
     """It was done before the other was sent."""
     INSIDE = 4
@@ -31,7 +31,7 @@ class Kind(IntEnum):
 
 
 class Edge(NamedTuple):
-    """A dependency. `before` is the value at the source, `after` that at the target."""
+    """A dependency. `before` is the value at the source, `after` the value at the target."""
 
     kind: Kind
     source: int
@@ -43,7 +43,7 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unordered:
-    """Writers of a key whose order no read tells: each with the value and the transactions that read it."""
+    """Writers of a key whose order no read reveals: each with its value and the transactions that read it."""
 
     key: Key
     writers: tuple[int, ...]
@@ -53,10 +53,10 @@ class Unordered:
 
 @dataclass(slots=True)
 class Dependencies:
-    """A graph over committed transactions, numbered from 0; numbers from `len(rows)` on are joints that many edges share."""
+    """A graph over committed transactions, numbered from 0; numbers from `len(rows)` on are joints shared by many edges."""
 
     rows: list[int]
-    """By number: the transaction's row in the history."""
+    """Each transaction's row in the history."""
     edges: list[Edge] = field(default_factory=list)
     joints: int = 0
     unordered: list[Unordered] = field(default_factory=list)
@@ -72,9 +72,10 @@ class Dependencies:
 
 
 def dependencies(seen: Observations) -> Dependencies:
-    """Dependencies that hold in every order which explains the reads; a key of which that is not known is left out.
+    """The dependencies that hold in every order that explains the reads; ambiguous keys are left out.
 
-    A transaction of unknown outcome is committed if another read what it wrote; else it is left out, as a failed one is.
+    A transaction of unknown outcome counts as committed if another one read its write; otherwise it is left out, like a failed
+    one.
     """
     for key, record in seen.keys.items():
         if record.is_list and record.is_register:
@@ -96,7 +97,7 @@ def dependencies(seen: Observations) -> Dependencies:
 
 
 def _observed(seen: Observations) -> set[int]:
-    """Transactions of unknown outcome that took effect, because something they wrote was read."""
+    """Transactions of unknown outcome that took effect, because one of their writes was read."""
     rows: set[int] = set()
     for record in seen.keys.values():
         if record.ambiguous:
@@ -186,7 +187,7 @@ def _of_register(found: Dependencies, number: dict[int, int], key: Key, record: 
 def _all_before(
     found: Dependencies, key: Key, readers: Sequence[int], seen: Element, writers: Sequence[tuple[int, Element]]
 ) -> None:
-    """Each of these readers saw a version that all of these writers come after."""
+    """Add dependencies from each of these readers to each of these writers, which all wrote later versions."""
     readers = list(dict.fromkeys(readers))
     own = {writer for writer, _ in writers}
     direct = readers if len(readers) * len(writers) <= _FEW else [reader for reader in readers if reader in own][:1]
@@ -204,7 +205,7 @@ def _all_before(
 
 
 def _lost_updates(found: Dependencies, number: dict[int, int], key: Key, record: KeyRecord) -> None:
-    """Two transactions that read one version of a key and both wrote the next: one of them did not see the other."""
+    """Find transactions that read the same version of a key and both wrote the next one without seeing the other's write."""
     writing = {writer.row for writer in record.writers.values()}
     updaters: dict[tuple[Element, int], dict[int, None]] = defaultdict(dict)
     for read in record.reads:

@@ -1,4 +1,4 @@
-"""Dependencies as a graph of moments, in which a cycle means that an isolation level was broken."""
+"""Dependencies as a graph of moments, in which a cycle means that an isolation level was violated."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Booleans = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
 
 _STARTS: Final = 200
-"""From so many nodes of a tangle the shortest cycle is looked for."""
+"""From how many nodes of a tangle to search for the shortest cycle."""
 
 
 class Graph:
     """Directed edges between moments.
 
-    With `split`, each transaction is two moments, when it took its snapshot and when it committed, and an anti-dependency
-    goes from a snapshot to a commit, all others from a commit to a snapshot. A cycle is then one without two adjacent
-    anti-dependencies, which is what snapshot isolation rules out. Without it each transaction is one moment, and any cycle
-    rules out a serial order. Source: A. Cerone and A. Gotsman, "Analysing Snapshot Isolation", PODC 2016, theorem 4.1.
+    With `split`, each transaction is two moments: when it took its snapshot, and when it committed. An anti-dependency goes
+    from a snapshot to a commit, all other dependencies from a commit to a snapshot. Every cycle then has no two adjacent
+    anti-dependencies, which is what snapshot isolation rules out. Without `split`, each transaction is one moment, and any
+    cycle rules out a serial order. Source: A. Cerone and A. Gotsman, "Analysing Snapshot Isolation", PODC 2016, theorem 4.1.
 
-    `transactions` of the nodes given are transactions, the others, up to `nodes`, joints.
+    The first `transactions` nodes are transactions; the others, up to `nodes`, are joints.
     """
 
     def __init__(self, transactions: int, nodes: int, source: Integers, target: Integers, kind: Integers, split: bool) -> None:
@@ -43,15 +43,15 @@ class Graph:
         self.moments = 2 * nodes if split else nodes
 
     def begin(self, transaction: int) -> int:
-        """The moment at which it reads."""
+        """The moment at which a transaction reads."""
         return transaction
 
     def end(self, transaction: int) -> int:
-        """The moment at which its writes are there."""
+        """The moment at which its writes become visible."""
         return transaction + self.nodes if self.split else transaction
 
     def tangles(self, chosen: Booleans | None = None) -> list[Integers]:
-        """The sets of moments that lie on cycles together, the smallest first; only by the chosen edges, if given."""
+        """The sets of moments that lie on common cycles, the smallest first; only through the chosen edges, if given."""
         source, target = (self.source, self.target) if chosen is None else (self.source[chosen], self.target[chosen])
         return tangles(self.moments, source, target)
 
@@ -71,7 +71,7 @@ class Graph:
         return best
 
     def cycle_with_one(self, tangle: Integers, special: Booleans, chosen: Booleans) -> list[int]:
-        """The edges of a cycle of the chosen edges and one of the special ones, which comes first; none, if none was found."""
+        """The edges of a cycle of chosen edges and one special edge, which comes first; empty if none was found."""
         within = np.zeros(self.moments, dtype=bool)
         within[tangle] = True
         inside = within[self.source] & within[self.target]
@@ -106,7 +106,7 @@ def _adjacency(edges: Integers, source: Integers, target: Integers) -> dict[int,
 def _path(
     onward: dict[int, list[int]], target: Sequence[int] | Integers, start: int, goal: int, at_most: int | None
 ) -> list[int]:
-    """The edges of a shortest path of at least one edge; none if there is none, or none of at most so many edges."""
+    """The edges of a shortest path of at least one edge; empty if there is none with at most `at_most` edges."""
     came: dict[int, int] = {}
     came_from: dict[int, int] = {}
     waiting = deque([(start, 0)])

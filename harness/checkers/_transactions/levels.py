@@ -1,4 +1,4 @@
-"""What each isolation level forbids, and the verdict on a history of transactions."""
+"""The phenomena that each isolation level forbids, and the verdict on a history of transactions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.model.history import History
 from harness.model.verdict import Verdict
 
 _NO_ORDER: Final = ("unwritten", "G1a", "G1b", "duplicate", "incompatible")
-"""What even the weakest level forbids, whatever the order, the gravest first."""
+"""The phenomena that even the weakest level forbids, in any order, the gravest first."""
 _TOLD: Final = {
     "unwritten": "a value out of nowhere",
     "G1a": "G1a, an aborted read",
@@ -36,13 +36,13 @@ _MOST_OPS: Final = 12
 class Level:
     """An isolation level, by the cycles that it forbids.
 
-    `anti`: anti-dependencies count. `split`: not if two of them are adjacent. `real_time`: what was done before another
-    transaction was sent comes before it.
+    `anti`: anti-dependencies count. `split`: cycles with two adjacent ones are allowed. `real_time`: a transaction that was
+    done before another was sent comes before it.
     """
 
     name: str
     order: str
-    """What a valid history has: "one serial order"."""
+    """The order that a valid history has: "one serial order"."""
     forbids: tuple[str, ...]
     anti: bool
     split: bool = False
@@ -61,7 +61,7 @@ STRICT_SERIALIZABLE: Final = Level(
 
 
 def judge(history: History, level: Level) -> Verdict:
-    """Whether the level explains all transactions of a history."""
+    """The verdict on whether the level explains all transactions of a history."""
     try:
         seen = observe(history.ops)
     except NotATransaction as error:
@@ -73,7 +73,7 @@ def judge(history: History, level: Level) -> Verdict:
     found = dependencies(seen)
     for phenomenon in level.forbids:
         if oddities := found.phenomena[phenomenon]:
-            more = f" (and {count(len(oddities) - 1, 'more')})".replace("mores", "more") if len(oddities) > 1 else ""
+            more = f" (and {len(oddities) - 1:,} more)" if len(oddities) > 1 else ""
             return Verdict(
                 valid=False,
                 why=f"not {level.name}: {_TOLD[phenomenon]}: {oddities[0].why}{more}",
@@ -112,10 +112,10 @@ def judge(history: History, level: Level) -> Verdict:
 
 
 def _ordered(found: Dependencies, ops: pd.DataFrame, level: Level) -> tuple[list[Edge], Ordered]:
-    """An order of the writes, and the edges it was looked for with.
+    """An order of the writes, and the edges used to find it.
 
-    If reads do not tell the order of the writes, one that follows real time is looked for first: it is found much sooner,
-    and most databases have one, whatever they promise.
+    If reads do not reveal the order of the writes, an order that follows real time is tried first: it is found much sooner, and
+    most databases have one, whatever they promise.
     """
     edges, ends = _relevant(found, level), _ends(ops, found.rows)
     ranks = ends.argsort(kind="stable").argsort()
@@ -142,14 +142,14 @@ def _relevant(found: Dependencies, level: Level) -> list[Edge]:
 
 
 def _ends(ops: pd.DataFrame, rows: list[int]) -> Integers:
-    """When each was done; never, if that is not known."""
+    """When each transaction was done; the largest time if that is not known."""
     chosen = ops.loc[rows]
     done = (chosen["outcome"] == "ok").to_numpy(dtype=bool)
     return np.where(done, chosen["done_ns"].to_numpy(), np.iinfo(np.int64).max)
 
 
 def _follow_real_time(edges: list[Edge], found: Dependencies, ops: pd.DataFrame, ends: Integers) -> int:
-    """Who was done before another was sent comes before it: through a chain of joints, one for each end."""
+    """Order each transaction before those sent after it was done, through a chain of joints, one for each end."""
     known = np.flatnonzero(ends < np.iinfo(np.int64).max)
     by_end = known[np.argsort(ends[known], kind="stable")]
     first = len(found.rows) + found.joints

@@ -1,4 +1,4 @@
-"""What the transactions of a history did to each key, and what they saw of it."""
+"""What the transactions of a history wrote to each key, and what they read."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from harness.checkers._transactions.reading import Element, Key, Operation, Scal
 
 
 class Writer(NamedTuple):
-    """Who wrote a value: the row, and whether it was that transaction's last write to the key."""
+    """The writer of a value: its row, and whether this was that transaction's last write to the key."""
 
     row: int
     last: bool
 
 
 class Read(NamedTuple):
-    """A read that another transaction's write decides: `seen` is the last element of a list or the register's value.
+    """A read of another transaction's write: `seen` is the last element of a list, or the register's value.
 
-    `length` is that of a list; 0 for a register.
+    `length` is the list's length; 0 for a register.
     """
 
     row: int
@@ -38,15 +38,15 @@ class Oddity(NamedTuple):
 
 @dataclass(slots=True)
 class KeyRecord:
-    """What happened to one key. `writers` holds the writes of transactions that were done or may have been."""
+    """One key's record. `writers` holds the writes of transactions that took effect or may have."""
 
     writers: dict[Scalar, Writer] = field(default_factory=dict)
     failed: dict[Scalar, int] = field(default_factory=dict)
     reads: list[Read] = field(default_factory=list)
     order: list[Scalar] = field(default_factory=list)
-    """Of a list: the longest that was read."""
+    """The longest list that was read."""
     order_row: int = -1
-    """Who read that."""
+    """The row of the transaction that read it."""
     is_list: bool = False
     is_register: bool = False
     ambiguous: str = ""
@@ -55,11 +55,11 @@ class KeyRecord:
 
 @dataclass(slots=True)
 class Observations:
-    """All keys' records, the transactions that took part, and what is wrong whatever the order."""
+    """All keys' records, the transactions involved, and what is wrong in any order."""
 
     keys: dict[Key, KeyRecord] = field(default_factory=lambda: defaultdict(KeyRecord))
     answered: set[int] = field(default_factory=set)
-    """Rows of transactions that were done."""
+    """Rows of answered transactions."""
     unknown: set[int] = field(default_factory=set)
     internal: list[Oddity] = field(default_factory=list)
     incompatible: list[Oddity] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Observations:
 
 
 def observe(ops: pd.DataFrame) -> Observations:
-    """Go through the transactions of a history once. Raises `NotATransaction` for a value that is none."""
+    """Go through the transactions of a history once. Raises `NotATransaction` for a malformed value."""
     seen = Observations()
     for row, outcome, operations in transactions(ops):
         if outcome == "ok":
@@ -102,9 +102,10 @@ def _writes(seen: Observations, row: int, outcome: str, operations: list[Operati
 
 @dataclass(slots=True)
 class _View:
-    """What a transaction must find at a key by what it has read and written there itself.
+    """What a transaction must find at a key, given its own earlier reads and writes.
 
-    Before it has read a list, it knows only what it has appended: `own`. After that `state` is all: None if nothing is there.
+    Before it has read a list, it knows only the elements that it has appended: `own`. After that, `state` is the whole value:
+    None if nothing is there.
     """
 
     known: bool = False
@@ -138,7 +139,7 @@ def _read(seen: Observations, row: int, key: Key, view: _View, value: Element | 
     found = None if value == [] else value
     if view.known:
         if found != view.state:
-            why = f"op {row} should find {key} = {text(view.state)} by what it read and wrote itself, and read {text(found)}"
+            why = f"op {row} should find {key} = {text(view.state)} by its own reads and writes, but read {text(found)}"
             seen.internal.append(Oddity(why, (row,)))
     elif view.own and not (isinstance(found, list) and found[-len(view.own) :] == view.own):
         why = f"op {row} appended {text(view.own)} to {key} itself, then read {text(found)} there"
@@ -151,7 +152,7 @@ def _read(seen: Observations, row: int, key: Key, view: _View, value: Element | 
     if isinstance(found, list) and not _extends(record, row, found):
         why = (
             f"op {record.order_row} read {key} = {text(record.order)} and op {row} read {text(found)}:"
-            " neither is how the other began"
+            " neither is a prefix of the other"
         )
         seen.incompatible.append(Oddity(why, tuple(sorted({record.order_row, row}))))
     elif not view.wrote:
@@ -173,7 +174,7 @@ _SHOWN: Final = 8
 
 
 def text(value: object) -> str:
-    """A value as a sentence names it; of a long list the end, which is where two differ."""
+    """A value as a sentence names it; for a long list its end, where two lists differ."""
     if value is None:
         return "nothing"
     if not isinstance(value, list):

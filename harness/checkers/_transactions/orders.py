@@ -1,11 +1,11 @@
-"""Whether the writes of each key can be put in an order with which no cycle is left.
+"""Decide whether the writes of each key can be ordered so that no cycle is left.
 
-For lists the reads tell the order of all elements but those that no one read; for registers they tell little. What is left open
-is settled in three steps, of which the first is enough for nearly all histories: take the order in which the transactions
-ended, as far as the known dependencies allow, and see whether that leaves a cycle; if it does, infer within the tangle which
-orders are impossible (R. Biswas and C. Enea, "On the Complexity of Checking Transactional Consistency", OOPSLA 2019);
-if that decides nothing more, try both orders of a pair, within a bound. The problem is NP-complete (C. Papadimitriou, "The
-Serializability of Concurrent Database Updates", JACM 26(4), 1979), so the bound may be reached.
+For lists, the reads reveal the order of all elements that were read; for registers they reveal little. The rest is settled in
+three steps, of which the first suffices for nearly all histories: take the order in which the transactions ended, as far as the
+known dependencies allow, and see whether that leaves a cycle; if it does, infer within the tangle which orders are impossible
+(R. Biswas and C. Enea, "On the Complexity of Checking Transactional Consistency", OOPSLA 2019); if that decides nothing more,
+try both orders of a pair, within a bound. The problem is NP-complete (C. Papadimitriou, "The Serializability of Concurrent
+Database Updates", JACM 26(4), 1979), so the bound may be reached.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _ENDS_AND_KIND: Final = tuple(Edge._fields.index(name) for name in ("source", "t
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """What became of it. `possible`: whether there is an order; None if the bound was reached."""
+    """The result. `possible`: whether there is an order; None if the bound was reached."""
 
     possible: bool | None
     graph: Graph
-    """Of what is known."""
+    """The graph of the known dependencies."""
     edges: list[Edge]
     tangle: Integers
     """The moments for which there is no order, or none was found."""
 
 
 def order(dependencies: Dependencies, edges: list[Edge], joints: int, ended: Integers, split: bool) -> Ordered:
-    """Look for an order of the writes that leaves no cycle in the graph of these edges, which grow by what is inferred.
+    """Look for an order of the writes that leaves no cycle in the graph of these edges. Appends inferred edges to `edges`.
 
     `ended` ranks the transactions by their ends, for a first guess.
     """
@@ -86,7 +86,7 @@ def _searched(
     left: list[Integers],
     budget: Budget,
 ) -> Ordered:
-    """Try both orders of pairs, in what is left of the tangles and then in ever more around them."""
+    """Try both orders of pairs, in the remaining tangles and then in ever larger parts around them."""
     for _ in range(_ROUNDS):
         assumed: set[Pair] = set()
         for moments in left:
@@ -114,7 +114,7 @@ def _put(edges: list[Edge], unordered: list[Unordered], pairs: set[Pair]) -> Non
 
 
 def _left_over(graph: Graph, edges: list[Edge], unordered: list[Unordered], place: list[int]) -> list[Integers]:
-    """The tangles that are left when all writers follow the order of their places."""
+    """The tangles that remain when all writers follow the order of their places."""
     if not unordered:
         return []
     tried = edges.copy()
@@ -134,7 +134,8 @@ def _graph(transactions: int, nodes: int, edges: list[Edge], split: bool) -> tup
 
 
 def _topological(graph: Graph, ended: Sequence[int] | Integers) -> list[int]:
-    """By moment its place in an order of all, close to that in which the transactions ended; commits as early as they can."""
+    """Each moment's place in a topological order close to the order in which transactions ended, with commits as early as
+    possible."""
     waiting_for = np.bincount(graph.target, minlength=graph.moments).tolist()
     by_source = np.argsort(graph.source, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(graph.source, minlength=graph.moments))]).tolist()

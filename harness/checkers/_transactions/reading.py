@@ -1,9 +1,9 @@
-"""Transactions as a history holds them: calls of kind "txn" whose value is a JSON list of operations on keys.
+"""Read transactions from a history: calls of kind "txn" whose value is a JSON list of operations on keys.
 
     [["append", "x", 3], ["r", "x", [1, 2, 3]], ["w", "y", 7], ["r", "z", null]]
 
-"append" puts an element at the end of a list, "w" overwrites a register, and "r" reads either: the whole list or the value;
-null is a key to which nothing was written yet. A key is a text or a whole number; an element or value is a text or a number.
+"append" adds an element at the end of a list, "w" overwrites a register, and "r" reads either: the whole list or the value;
+null means that nothing was written yet. A key is a text or a whole number; an element or value is a text or a number.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class NotATransaction(ValueError):
 def transactions(ops: pd.DataFrame) -> Iterator[tuple[int, str, list[Operation]]]:
     """Row, outcome and operations of each transaction, in the order of the history.
 
-    Raises `NotATransaction`, naming the call, if a value that counts is not of the form above. What a failed call
-    asked for counts too: someone may have read it.
+    Raises `NotATransaction`, naming the call, if a value that counts does not have the form above. The value of a failed call
+    counts too, because a read may have returned it.
     """
     chosen = ops[(ops["kind"] == KIND).to_numpy(dtype=bool)]
     for row, outcome, value in zip(chosen.index, chosen["outcome"], chosen["value"], strict=True):
         if not isinstance(value, str):
             if outcome == "ok":
-                raise NotATransaction(f"op {row} was answered, and its value is null")
+                raise NotATransaction(f"op {row} was answered, but its value is null")
             continue
         try:
             operations = _DECODER.decode(value)

@@ -1,4 +1,4 @@
-"""Transactions that a first guess left in cycles: which orders of their writes are possible."""
+"""Find the possible orders of writes among transactions that a first guess left in cycles."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _DEPTH: Final = 400
 """How many pairs' orders a search may assume at once."""
 
 Pair = tuple[int, int, int]
-"""Number of the key, and of two of its writers: the one that comes first, and the other."""
+"""The number of a key, and of two of its writers: first the earlier one."""
 
 
 class TooEntangled(Exception):
-    """More transactions depend on each other than can be told apart within the bound."""
+    """Too many transactions depend on each other to find their order within the bound."""
 
 
 class _Impossible(Exception):
-    """What was assumed leaves a cycle."""
+    """The assumed orders leave a cycle."""
 
 
 @dataclass(slots=True)
 class Budget:
-    """How much may still be looked at, in pairs and moments: about half a microsecond each."""
+    """How many pairs and moments may still be examined, at about half a microsecond each."""
 
     left: int = 40_000_000
 
@@ -43,7 +43,7 @@ class Budget:
 
 
 class _Open(NamedTuple):
-    """Two writers that are in no order yet: their moments, and as sets of bits those of their readers."""
+    """Two writers without an order yet: their moments, and their readers' moments as bit sets."""
 
     key: int
     one: int
@@ -58,7 +58,7 @@ class _Open(NamedTuple):
 
 @dataclass(slots=True)
 class _State:
-    """Edges by moment, and which pairs are in order and which are not."""
+    """Edges by moment, the pairs without an order, and the pairs whose order is decided."""
 
     onward: list[list[int]]
     open: list[_Open]
@@ -69,7 +69,7 @@ class _State:
 
 
 class Tangle:
-    """A part of a graph of what is known; moments have numbers of their own in it."""
+    """A part of the graph of known dependencies; its moments are renumbered."""
 
     def __init__(
         self, graph: Graph, unordered: list[Unordered], moments: Integers, settled: set[Pair], place: list[int], budget: Budget
@@ -97,7 +97,7 @@ class Tangle:
         self._known = _State(onward, self._pairs(inside, settled, place))
 
     def _pairs(self, inside: set[int], settled: set[Pair], place: list[int]) -> list[_Open]:
-        """The pairs of writers that are not settled, each in the order of their places."""
+        """The unsettled pairs of writers, each in the order of their places."""
         graph = self._graph
         found: list[_Open] = []
         for number, key in enumerate(self._keys):
@@ -125,7 +125,7 @@ class Tangle:
         return found
 
     def infer(self) -> set[Pair] | None:
-        """The pairs that can be in one order only and are not in it yet; None if one can be in none."""
+        """The unordered pairs for which only one order is possible; None if for some pair neither is."""
         try:
             self._saturate(self._known)
         except _Impossible:
@@ -133,7 +133,7 @@ class Tangle:
         return self._known.decided
 
     def search(self) -> set[Pair] | None:
-        """An order of all pairs, near that of the moments' places; None if there is none.
+        """An order of all pairs, close to the order of the moments' places; None if there is none.
 
         Raises `TooEntangled` when the bound is reached.
         """
@@ -161,7 +161,7 @@ class Tangle:
         raise _Impossible
 
     def _saturate(self, state: _State) -> None:
-        """Put all pairs in order that can be in one only, until nothing changes; raises `_Impossible` for a cycle."""
+        """Order all pairs for which only one order is possible, until nothing changes. Raises `_Impossible` for a cycle."""
         changed = True
         while changed:
             self._budget.spend(len(state.open) + len(state.onward))
@@ -198,7 +198,7 @@ class Tangle:
 
 
 def _reach(onward: list[list[int]]) -> list[int]:
-    """By node a set of bits: the nodes that it reaches. Raises `_Impossible` if there is a cycle."""
+    """For each node, the bit set of the nodes that it reaches. Raises `_Impossible` if there is a cycle."""
     waiting = [0] * len(onward)
     for targets in onward:
         for target in targets:
