@@ -8,11 +8,11 @@ import msgspec
 import pandas as pd
 
 MOMENTS: Final = ("start", "over", "end")
-"""When it is looked at what a node holds; at the load's moments it is only looked at what the machine gives it."""
+"""When what a node holds is looked at; during the load, only what the machine gives it is."""
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """One of them; see `harness.model.history`."""
+    """One look; see `harness.model.history`."""
 
     node: str
     pid: int

@@ -29,7 +29,7 @@ def nothing_leaked(history: History) -> Verdict:
 
 
 def leaked(looks: Sequence[Look]) -> Verdict:
-    """The same, of the looks themselves."""
+    """The same, judged from the looks themselves."""
     ends = [look for look in looks if look.moment == "end"]
     if not ends:
         return Verdict(valid=None, why="what the nodes held in the end was not recorded")
@@ -53,7 +53,7 @@ _WORK: Final = ("requests under way", "tasks")
 
 
 def _whole(look: Look) -> bool:
-    """Whether the kernel told what it holds, and the node itself did."""
+    """Whether both the kernel and the node itself reported what it holds."""
     return look.descriptors is not None and look.tasks is not None
 
 
@@ -79,7 +79,7 @@ def _counts(look: Look) -> dict[str, int]:
 
 
 def _piled_up(start: Look, end: Look, over: Look | None) -> str | None:
-    """What is too much, but for work that has become less since all was over."""
+    """What is too much, except work that has become less since everything was over."""
     before, at_first = _counts(start), {} if over is None else _counts(over)
     fewer = {what for what in _WORK if _counts(end)[what] < at_first.get(what, 0)}
     more = {what: now - before[what] for what, now in _counts(end).items() if what not in fewer}
@@ -88,5 +88,5 @@ def _piled_up(start: Look, end: Look, over: Look | None) -> str | None:
 
 
 def applies(history: History) -> bool:
-    """Whether it was recorded what the nodes held in the end."""
+    """Whether it was recorded what the nodes held at the end."""
     return bool((history.usage["moment"] == "end").any())
