@@ -161,12 +161,7 @@ class Storage:
             self._present = self._next()
         self._number += 1
         data, name = encode_line(msgspec.json.encode(_Record(self._number, held, dict(notes)))), _name(self._present)
-        try:
-            self._disk.append(name, data)
-        except OSError:
-            if self._present not in self._lengths:
-                self._present = self._next()  # its name may not be on the disk
-            raise
+        self._disk.append(name, data)
         segment, self._lengths[self._present] = self._present, self._lengths.get(self._present, 0) + len(data)
         if self._rules.synced_before_answer:
             try:
