@@ -21,6 +21,8 @@ class Disk:
         """Use a folder, which is created if missing, or other file operations."""
         self._files: FileOperations = Files(at) if isinstance(at, Path) else at
         self._lengths: dict[str, int] = {}
+        self._torn: set[str] = set()
+        """Files to which a part of a failed append may have been written. It must be cut off before anything is appended."""
         self._unnamed: set[str] = set()
         """Files whose names may not be durable yet: the folder is synced before anything is appended to them."""
 
@@ -44,10 +46,13 @@ class Disk:
         """Write at a file's end, creating it if it is missing. Not durable until `sync`."""
         if name not in self._lengths:
             self._open(_checked(name))
+        if name in self._torn:
+            self._cut(name)
         try:
             self._files.append(name, data)
         except OSError:
-            self._files.truncate(name, self._lengths[name])  # a part may have been written, and must not be appended to
+            self._torn.add(name)
+            self._cut(name)
             raise
         self._lengths[name] += len(data)
 
@@ -59,13 +64,18 @@ class Disk:
     def replace(self, name: str, data: bytes) -> None:
         """Replace a whole file atomically. The new one is durable when this returns."""
         partial = _checked(name) + PARTIAL
-        self._lengths.pop(name, None)
         self._files.truncate(partial, 0)
         self._files.append(partial, data)
         self._files.sync(partial)
+        self._lengths.pop(name, None)
+        self._torn.discard(name)
         self._unnamed.add(name)
         self._files.rename(partial, name)
         self._sync_folder()
+
+    def _cut(self, name: str) -> None:
+        self._files.truncate(name, self._lengths[name])
+        self._torn.discard(name)
 
     def _open(self, name: str) -> None:
         length = self._files.size(name)

@@ -122,6 +122,35 @@ def test_append_that_failed_half_way_leaves_nothing_behind(tmp_path: Path) -> No
     assert disk.read("log") == b"older"
 
 
+class _ShortWritesThatStay(_ShortWrites):
+    """So full that nothing can be cut off either, as long as it is said so."""
+
+    failing = True
+
+    def truncate(self, name: str, length: int) -> None:
+        if self.failing and name == "log" and length:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), name)
+        super().truncate(name, length)
+
+    def sync(self, name: str) -> None:
+        if self.failing and name.endswith(PARTIAL):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), name)
+        super().sync(name)
+
+
+def test_what_could_not_be_cut_off_is_before_anything_is_appended(tmp_path: Path) -> None:
+    files = _ShortWritesThatStay(tmp_path)
+    disk = Disk(files)
+    disk.append("log", OLD)
+    for act, data in ((disk.append, NEW), (disk.replace, b"x"), (disk.append, b"er")):
+        with pytest.raises(OSError, match="Input/output error"):
+            act("log", data)
+    assert disk.read("log") == OLD + HALF
+    files.failing = False
+    disk.append("log", b"er")
+    assert disk.read("log") == b"older"
+
+
 class _FailingFolder(Files):
     """The folder cannot be synced as long as it is said so."""
 
