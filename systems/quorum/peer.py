@@ -42,6 +42,10 @@ _MOST_TOGETHER: Final = 256
 _MOST_BYTES_TOGETHER: Final = 4 * 1024 * 1024
 """A larger HTTP request would keep the others waiting."""
 
+_READS: Final = (Query, Settled)
+_ENTRIES: Final = (Store, Prepare, Accept, Keep)
+"""Requests that carry an entry."""
+
 Answered = Callable[[Entry | None], None]
 """Takes the entry that the replica then holds, or None if there was no answer: the request may still have been carried out."""
 
@@ -107,8 +111,8 @@ class Peer:
     def _send(self) -> None:
         """Send reads separately, so that they need not wait until writes are on the disk."""
         asked, self._waiting = self._waiting, []
-        reading = [each for each in asked if isinstance(each.request, Query | Settled)]
-        writing = [each for each in asked if not isinstance(each.request, Query | Settled)]
+        reading = [each for each in asked if isinstance(each.request, _READS)]
+        writing = [each for each in asked if not isinstance(each.request, _READS)]
         for together in (*_parts(reading), *_parts(writing)):
             if len(self._exchanges) >= (MAX_IN_FLIGHT_SILENT if self.silent else MAX_IN_FLIGHT):
                 for each in together:
@@ -151,5 +155,5 @@ def _parts(asked: Sequence[_Asked]) -> Iterator[Sequence[_Asked]]:
 
 def _size(request: ReplicaRequest) -> int:
     """The approximate size of a request's values in bytes."""
-    size = len(request.entry.value or "") if isinstance(request, Store | Prepare | Accept | Keep) else 0
+    size = len(request.entry.value or "") if isinstance(request, _ENTRIES) else 0
     return size + (len(request.proposal.value or "") if isinstance(request, Accept) else 0)
