@@ -58,15 +58,33 @@ class Fields(msgspec.Struct, frozen=True):
     version: str
 
 
+class _Found:
+    """What httptools finds in a head: it calls these methods."""
+
+    def __init__(self) -> None:
+        self.url = b""
+        self.relevant: dict[bytes, bytes] = {}
+        """The headers that parsers look at, names in lower case; several values of one name are joined by commas."""
+        self.complete = False
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name in _RELEVANT:
+            self.relevant[name] = value if name not in self.relevant else self.relevant[name] + b"," + value
+
+    def on_headers_complete(self) -> None:
+        self.complete = True
+
+
 class HeadReader(Generic[ParserT]):
     """Feeds a head to httptools and collects the results. `kind` is httptools' parser for requests or for responses."""
 
     def __init__(self, kind: type[ParserT]) -> None:
-        self.url = b""
-        self.relevant: dict[bytes, bytes] = {}
-        """The headers that parsers use, names in lower case; several values of one name are joined by commas."""
-        self.complete = False
-        self.parser: ParserT = kind(self)
+        self.found = _Found()  # not itself: a reader and a parser that hold each other are garbage that only `gc` frees
+        self.parser: ParserT = kind(self.found)
         self._fed_bytes = 0
 
     def feed(self, data: bytes) -> None:
@@ -83,7 +101,7 @@ class HeadReader(Generic[ParserT]):
         if len(head) > MAX_HEAD_BYTES:
             raise _long_head()
         self.feed(head)
-        if not self.complete or head.count(b"\n") != head.count(b"\r\n"):
+        if not self.found.complete or head.count(b"\n") != head.count(b"\r\n"):
             raise Malformed("a head whose lines do not end with CRLF")
 
     def feed_start(self, start: bytes) -> None:
@@ -92,12 +110,12 @@ class HeadReader(Generic[ParserT]):
             raise _long_head()
         self.feed(start[self._fed_bytes :])
         self._fed_bytes = len(start)
-        if self.complete:
+        if self.found.complete:
             raise Malformed("a head whose lines do not end with CRLF")
 
     def fields(self) -> Fields:
         """The headers' information about body and connection. httptools has refused contradictions."""
-        get = self.relevant.get
+        get = self.found.relevant.get
         length, encodings, options = get(b"content-length"), get(b"transfer-encoding"), get(b"connection")
         version = self.parser.get_http_version()
         if version not in _VERSIONS:
@@ -113,19 +131,6 @@ class HeadReader(Generic[ParserT]):
             keep_alive,
             version,
         )
-
-    # httptools calls these
-
-    def on_url(self, url: bytes) -> None:
-        self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        if name in _RELEVANT:
-            self.relevant[name] = value if name not in self.relevant else self.relevant[name] + b"," + value
-
-    def on_headers_complete(self) -> None:
-        self.complete = True
 
 
 def headers_of(head: bytes) -> list[tuple[str, str]]:

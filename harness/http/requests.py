@@ -177,12 +177,12 @@ def _parse(text: bytes) -> RequestHead:
     reader.feed_whole(text)
     method = reader.parser.get_method().decode("latin-1")
     fields = reader.fields()
-    timeout = reader.relevant.get(b"timeout-ms")
+    timeout = reader.found.relevant.get(b"timeout-ms")
     try:
         timeout_ms = None if timeout is None else deadlines.timeout_ms(timeout)
     except ValueError as error:
         raise Malformed(str(error)) from error
-    path = reader.url.partition(b"?")[0].decode("latin-1")
+    path = reader.found.url.partition(b"?")[0].decode("latin-1")
     path = unquote(path) if "%" in path else path
     return RequestHead(
         method=method,
@@ -191,8 +191,8 @@ def _parse(text: bytes) -> RequestHead:
         body_bytes=CHUNKED if fields.chunked else fields.length or 0,
         keep_alive=fields.keep_alive and fields.version == "1.1" and method != "CONNECT",
         timeout_ms=timeout_ms,
-        target=reader.url,
+        target=reader.found.url,
         text=text,
-        expects_continue=reader.relevant.get(b"expect", b"").lower() == b"100-continue",
+        expects_continue=reader.found.relevant.get(b"expect", b"").lower() == b"100-continue",
         version=fields.version,
     )
