@@ -26,13 +26,12 @@ _INSTANT_S: Final = 1e-9
 
 
 class Callback(msgspec.Struct):
-    """What is to run: asyncio's `Handle` and `TimerHandle`, but cheaper to make, for one is made for each callback of a run."""
+    """What is to run: asyncio's `Handle`, but cheaper to make, for one is made for each callback of a run."""
 
     what: Callable[..., object] | None
+    """None if it was cancelled."""
     args: tuple[Any, ...]
     context: Context
-    when_s: float = 0.0
-    """A timer's time."""
 
     def cancel(self) -> None:
         self.what, self.args = None, ()
@@ -40,8 +39,22 @@ class Callback(msgspec.Struct):
     def cancelled(self) -> bool:
         return self.what is None
 
+
+class Timer(Callback):
+    """A callback that is due at a time: asyncio's `TimerHandle`."""
+
+    when_s: float
+    order: int
+    loop: HostLoop
+
     def when(self) -> float:
         return self.when_s
+
+    def ring(self) -> None:
+        """It is due."""
+        loop = self.loop
+        if self.what is not None and not loop.dead:
+            loop._wake(self, more=True)
 
 
 class HostDied(SystemExit):
@@ -148,27 +161,27 @@ class HostLoop(asyncio.AbstractEventLoop):
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> Callback:
-        return self.call_at(self.time() + delay, callback, *args, context=context)
+    ) -> Timer:
+        return self._timer(self.time() + delay, callback, args, context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> Callback:
-        handle = Callback(callback, args, copy_context() if context is None else context, when)
-        self.world.timer(when, self._due, handle)
-        return handle
+    ) -> Timer:
+        return self._timer(when, callback, args, context)
+
+    def _timer(self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None) -> Timer:
+        world = self.world
+        timer = Timer(callback, args, copy_context() if context is None else context, when, next(world.order), self)
+        world.set_timer(timer)
+        return timer
 
     def deliver(self, callback: Callable[..., object], *args: Any) -> None:
         """Something has come from outside: as `call_soon`, from the world's side, and without a context of its own."""
         if not self.dead:
             self._wake(Callback(callback, args, self.host.context))
 
-    def _due(self, handle: Callback) -> None:
-        if handle.what is not None and not self.dead:
-            self._wake(handle)
-
-    def _wake(self, handle: Callback) -> None:
-        """Run a handle now, if the host has nothing else to do."""
+    def _wake(self, handle: Callback, *, more: bool = False) -> None:
+        """Run a handle now, if the host has nothing else to do. `more`: see `_turn`; not if the caller goes on at this time."""
         self._ready.append(handle)
         if self._queued or self._stopped:
             return
@@ -177,7 +190,7 @@ class HostLoop(asyncio.AbstractEventLoop):
         if self._local_s > world.now or world.turning is not None:
             world.at(self._local_s, self._turn)
         else:
-            self._turn(False)  # whoever wakes it goes on at this time
+            self._turn(more)
 
     def _turn(self, more: bool = True) -> None:
         """What is ready now, and not what becomes ready meanwhile, as a turn of asyncio's loop.

@@ -55,10 +55,17 @@ Entry = tuple[float, int, Act, tuple[Any, ...]]
 """When, in which order among those of the same time, what, and with which arguments."""
 
 
-class Cancellable(Protocol):
-    """A timer."""
+class Timer(Protocol):
+    """What rings at a time, in the `order` that it took from the world."""
 
-    def cancelled(self) -> bool: ...
+    when_s: float
+    order: int
+
+    @property
+    def what(self) -> object | None:
+        """None if it was cancelled."""
+
+    def ring(self) -> None: ...
 
 
 class World:
@@ -79,7 +86,7 @@ class World:
         self.order = count()
         self._next: Entry | None = None
         """One entry beside the heap, which is likely to be what happens next."""
-        self._later: dict[float, list[Entry]] = {}
+        self._later: dict[float, list[Timer]] = {}
         """Timers that are not due soon, by the sixteenth of a second in which they are."""
         self._begun: list[asyncio.Task[Any]] = []
         """Tasks of hosts that may be dead. They are held until they are over, so that no dead host's coroutine is closed while
@@ -130,27 +137,25 @@ class World:
         self.now = when
         return True
 
-    def timer(self, when: float, act: Callable[[Any], object], timer: Cancellable) -> None:
-        """Hand a timer over at a time, or now if that is past, unless it is cancelled before."""
+    def set_timer(self, timer: Timer) -> None:
+        """Have a timer ring at its time, or now if that is past, unless it is cancelled before."""
+        when = timer.when_s
         later = self._later.get(when // _SOON_S)
         if later is not None:
-            later.append((when, next(self.order), act, (timer,)))
-            return
-        now = self.now
-        entry = (when if when > now else now, next(self.order), act, (timer,))
-        if when < now + 2 * _SOON_S:
-            heappush(self.heap, entry)
-            return
-        part = min(when, _NEVER_S) // _SOON_S
-        if part not in self._later:
-            self._later[part] = []
-            heappush(self.heap, (part * _SOON_S, -1, self._draw_near, (part,)))  # before all else that happens then
-        self._later[part].append(entry)
+            later.append(timer)
+        elif when < self.now + 2 * _SOON_S:
+            heappush(self.heap, (when if when > self.now else self.now, timer.order, timer.ring, ()))
+        else:
+            part = min(when, _NEVER_S) // _SOON_S
+            if part not in self._later:
+                self._later[part] = []
+                heappush(self.heap, (part * _SOON_S, -1, self._draw_near, (part,)))  # before all else that happens then
+            self._later[part].append(timer)
 
     def _draw_near(self, part: float) -> None:
-        for entry in self._later.pop(part):
-            if not entry[3][0].cancelled():
-                heappush(self.heap, entry)
+        for timer in self._later.pop(part):
+            if timer.what is not None:
+                heappush(self.heap, (timer.when_s, timer.order, timer.ring, ()))
 
     def hold_task(self, task: asyncio.Task[Any]) -> None:
         """Hold a task until it is over, though its host may die."""
