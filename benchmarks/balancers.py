@@ -35,10 +35,10 @@ BALANCER: Final = "balancer"
 REPLICAS: Final = "replicas"
 _START_S: Final = 30.0
 
-# What HAProxy can do about a replica that dies or is slow, with the numbers that ours has. A POST whose connection ends is sent
-# again (`retry-on`), to another replica each time (`redispatch 1`); it fits the buffer that this needs. Requests that fail in a
-# row take a replica down before its checks do (`observe`). `random(2)` is two choices, which keep away from a slow replica;
-# `leastconn` would all run to a dead one, which has no connections.
+# Everything HAProxy can do about a replica that dies or is slow, with the same numbers as ours. A POST whose connection breaks
+# is sent again (`retry-on`), to another replica each time (`redispatch 1`); it fits into the buffer that this needs. Several
+# failed requests in a row take a replica down before its checks do (`observe`). `random(2)` takes the better of two choices,
+# which avoids a slow replica; `leastconn` would send everything to a dead one, because that has no connections.
 _HAPROXY: Final = f"""
 global
   nbthread 1
@@ -63,7 +63,7 @@ backend replicas
 
 @dataclass
 class Running:
-    """A system that answers: where, and which processes do which part."""
+    """A system that answers requests: its address, and which processes do which part."""
 
     address: Address
     pids: dict[str, list[int]] = field(default_factory=dict)
@@ -116,7 +116,7 @@ class Direct(Running):
 
 @contextlib.asynccontextmanager
 async def direct(replicas: int, balancer: str, folder: Path, cache: int = 0) -> AsyncIterator[Direct]:
-    """Replicas that a balancer calls directly: ours, or HAProxy with one thread. `cache`: answers that a replica remembers."""
+    """Replicas that a balancer calls directly: ours, or HAProxy with one thread. A replica remembers up to `cache` answers."""
     system = Serving(replicas=replicas, cache=cache)
     system.prepare()
     with reserved(replicas + 1) as ports:

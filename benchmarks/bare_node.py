@@ -1,4 +1,4 @@
-"""A node that only answers that it is there: what a process forked after the warden's imports costs by itself."""
+"""A node that does nothing but answer that it is there: shows what a process forked after the warden's imports costs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from harness.node.context import NodeContext
 
 
 async def main(node: NodeContext) -> None:
-    """Answer until told to end."""
+    """Answer until the node is told to end."""
     await node.serve(answer)
 
 

@@ -1,8 +1,9 @@
-"""How long the check for linearizability takes beside Porcupine, on the same histories, in turn.
+"""Compares how long our check for linearizability and Porcupine take on the same histories, in turn.
 
-`python benchmarks/beside_porcupine.py` prints a line a kind of history: the median seconds of both, and the median of the
-ratios, history by history. Seconds are those on CPUs, so that others on the machine do not count. Porcupine's own input is read
-before its seconds begin (`benchmarks/porcupine`, built with Go). It judges keys in parallel; its CPUs' seconds are summed.
+`python benchmarks/beside_porcupine.py` prints one line for each kind of history: the median seconds of both, and the median of
+the ratios of each history. These are seconds of CPU time, so that other programs on the machine do not count. Porcupine
+(`benchmarks/porcupine`, built with Go) has read its input before its time starts. It judges keys in parallel; the time of all
+its CPUs is added up.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ COLUMNS: Final = ["client", "key", "kind", "value", "sent_ns", "done_ns"]
 
 
 def compared_and_set(clients: int, ops: int, seed: int, *, values: int, stale: bool) -> History:
-    """What one atomic register answers to reads, writes and compare-and-sets of so few values that each comes again and again.
+    """A history of one atomic register: reads, writes and compare-and-sets of only a few values, so that each recurs often.
 
     Operation i takes effect at `i * STEP_NS`, at a random point of its time in flight. With `stale`, one of the last reads
-    finds a value that was not there for long before and after it.
+    finds a value that the register did not hold for a long time before and after it.
     """
     random = np.random.default_rng(seed)
     state, rows, seen = "", [], [""]
@@ -71,7 +72,7 @@ def compared_and_set(clients: int, ops: int, seed: int, *, values: int, stale: b
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """Some histories of one kind, by seed."""
+    """A kind of history, made from a seed."""
 
     name: str
     make: Callable[[int], History]
@@ -83,11 +84,11 @@ def _registers(keys: int, ops: int, seed: int) -> History:
 
 
 def kinds() -> Iterator[Kind]:
-    """Those that are compared."""
+    """The kinds that are compared."""
     yield Kind(name="1,000,000 reads and writes, 50 clients, 1,000 keys", make=partial(_registers, 1000, OPS))
     yield Kind(name="10,000 reads and writes, 50 clients, one key", make=partial(_registers, 1, 10_000))
     for clients, values, stale in product((10, 50), (5, 100), (False, True)):
-        if values == 100 or not stale:  # of five values, each is there all the time
+        if values == 100 or not stale:  # each of only five values is there all the time
             yield Kind(
                 name=f"10,000 with compare-and-set, {clients} clients, {values} values{', a stale read' if stale else ''}",
                 make=partial(compared_and_set, clients, 10_000, values=values, stale=stale),
@@ -98,10 +99,10 @@ def kinds() -> Iterator[Kind]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--histories", type=int, default=5, metavar="N", help="of each kind (5)")
-    parser.add_argument("--limit", type=int, default=20, metavar="SECONDS", help="after which Porcupine gives up (20)")
-    parser.add_argument("--ops", type=int, default=OPS, metavar="N", help="leave out kinds of histories of more calls")
+    parser.add_argument("--limit", type=int, default=20, metavar="SECONDS", help="when Porcupine gives up (20)")
+    parser.add_argument("--ops", type=int, default=OPS, metavar="N", help="leave out histories with more calls than this")
     asked = parser.parse_args()
-    linearizable(recorded(2, ops=100))  # what is imported at the first call counts for nothing
+    linearizable(recorded(2, ops=100))  # so that what the first call imports does not count
     with TemporaryDirectory() as scratch:
         program = _built(Path(scratch))
         for kind in kinds():
@@ -126,7 +127,7 @@ def _compare(kind: Kind, histories: int, program: Path, limit_s: int) -> None:
 
 
 class _Side:
-    """How long one of the two took."""
+    """How long one of the two took for each history."""
 
     def __init__(self) -> None:
         self.took_s: list[float] = []
@@ -142,7 +143,7 @@ class _Side:
 
 
 def _porcupine(history: History, program: Path, limit_s: int) -> tuple[str, float]:
-    """Its verdict, and the seconds on CPUs."""
+    """Its verdict, and the CPU seconds that it took."""
     columns = history.ops[COLUMNS].copy()
     columns["value"] = columns["value"].fillna("-")
     swapped = columns["kind"] == "cas"

@@ -1,8 +1,8 @@
-"""What a group of requests costs the balancer and the replicas, by its size: `python benchmarks/bursts.py`.
+"""How much a group of requests costs the balancer and the replicas, depending on its size: `python benchmarks/bursts.py`.
 
-Bursts of a fixed shape follow each other, each sent when the one before has been answered. So groups are as large as they are,
-however busy the machine is with other work, and the processor time of a request can be compared from one day to the next. Under
-open-loop load it cannot: on a busy machine requests wait, and travel in larger and cheaper groups.
+Bursts of a fixed shape follow each other, each sent when the one before has been answered. So the size of the groups does not
+depend on how busy the machine is otherwise, and the processor time of a request can be compared from one day to the next. Under
+open-loop load it cannot: on a busy machine requests wait, and then travel in larger and cheaper groups.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ANSWER: Final = b"HTTP/1.1 200 "
 
 
 def burst(running: Running, shape: tuple[int, ...], seconds: float) -> int:
-    """Bursts for so long; how many requests they were."""
+    """Send bursts for this many seconds; returns how many requests that were."""
     requests = [exchange.request for exchange in exchanges(running.address, 100)]
     sockets = [socket.create_connection(running.address) for _ in shape]
     asked, until_s = 0, time.monotonic() + seconds
@@ -45,7 +45,7 @@ def burst(running: Running, shape: tuple[int, ...], seconds: float) -> int:
 
 
 def _read(connection: socket.socket, count: int) -> None:
-    """So many answers, and all of the last one: they are JSON objects without another inside."""
+    """Read this many answers to the end; each is a JSON object with no other inside it."""
     received = b""
     while not (received.count(_ANSWER) == count and received.endswith(b"}")):
         more = connection.recv(1 << 16)

@@ -1,7 +1,7 @@
-"""How much memory and time it takes to judge a large history from a parquet file, by step.
+"""Measures how much memory and time it takes to judge a large history from a parquet file.
 
-`python benchmarks/check_memory.py` prints a line a step: seconds, and the peak resident memory of the whole process, in MB.
-`--ops` and `--keys` say how large the history is; `--checker` what it is judged for.
+`python benchmarks/check_memory.py` prints a line for each step: seconds, and the peak resident memory of the whole process, in
+MB. `--ops` and `--keys` set how large the history is, `--checker` which checker judges it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CLIENTS: Final = 50
 
 
 def write(path: Path, ops: int, keys: int) -> None:
-    """What an atomic store answers, half of the calls writes of values of their own."""
+    """Write the history of an atomic store; half of the calls are writes, each of a value of its own."""
     random = np.random.default_rng(1)
     number = np.arange(ops)
     key, writes = random.integers(0, keys, ops), random.random(ops) < 0.5
@@ -46,8 +46,8 @@ def write(path: Path, ops: int, keys: int) -> None:
 
 
 def timed(name: str, work: Callable[[], object]) -> object:
-    """Do the work and print how long it took, and the most memory that the process had meanwhile."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    """Do the work, and print how long it took and how much memory the process had at most meanwhile."""
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     begun_s = time.monotonic()
     result = work()
     took_s = time.monotonic() - begun_s
@@ -79,7 +79,7 @@ def main() -> None:
         write(path, arguments.ops, arguments.keys)
         print(f"{arguments.ops:,} operations on {arguments.keys:,} keys, {path.stat().st_size / 1e6:,.0f} MB of parquet")
         again = [sys.executable, __file__, "--judge", str(path), "--checker", arguments.checker]
-        subprocess.run(again, check=True)  # a process that has not made the history
+        subprocess.run(again, check=True)  # in a process that did not make the history
 
 
 if __name__ == "__main__":

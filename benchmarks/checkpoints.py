@@ -1,10 +1,11 @@
-"""What becomes of a checkpoint in which one bit has flipped: ours, torch.save and torch.distributed.checkpoint, same tensors.
+"""Whether a flipped bit in a checkpoint is noticed: by ours, torch.save and torch.distributed.checkpoint, with the same
+tensors.
 
-`python benchmarks/checkpoints.py` saves a trained model with its optimizer three ways, flips one bit of a file, loads, and does
-so again at other places: `--places` of them evenly over all files, and of ours each byte of the manifest and of the headers as
-well. It prints how many flips were found (an error, or an older checkpoint in its place), and how many came back as another
-number without a word. torch.load is called with weights_only=True. The last line is what saving costs training: for how long
-copy and checksum hold it up, with a checkpoint every `--every` steps.
+`python benchmarks/checkpoints.py` saves a trained model with its optimizer in these three ways, flips one bit of a file, loads
+it, and repeats that at other places: at `--places` of them, spread evenly over all files, and in our format also in each byte
+of the manifest and of the headers. It prints how many flips were found (there was an error, or an older checkpoint was loaded
+instead), and how many silently changed a number. torch.load is called with weights_only=True. The last line says what saving
+costs a training: for how long the copy and the checksum hold it up, with a checkpoint every `--every` steps.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _STEP: Final = 20
 
 
 class Ours:
-    """Two ranks' parts, and an older checkpoint beside them."""
+    """The parts of two ranks, and an older checkpoint beside them."""
 
     name = "systems/parts/checkpoint"
 
@@ -50,13 +51,13 @@ class Ours:
         self.files = [file for file in sorted(folder.iterdir()) if file.name.startswith(newest)]
 
     def load(self) -> Tensors | None:
-        """None: it was found out, and the older one is used."""
+        """None if the damage was noticed, so that the older checkpoint is used."""
         found = self._checkpoints.newest()
         return None if found is None or found.step != _STEP else found.tensors
 
 
 class TorchSave:
-    """One file."""
+    """A single file."""
 
     name = "torch.save, torch.load"
 
@@ -70,7 +71,7 @@ class TorchSave:
 
 
 class Distributed:
-    """One rank's file, and the metadata."""
+    """The file of one rank, and the metadata."""
 
     name = "torch.distributed.checkpoint"
 
@@ -79,7 +80,7 @@ class Distributed:
         self._like = {name: torch.empty_like(tensor) for name, tensor in tensors.items()}
         save_distributed(dict(tensors), checkpoint_id=folder, no_dist=True)
         self.files = [file for file in sorted(folder.iterdir()) if file.suffix == ".distcp"]
-        # not .metadata: it is a pickle, and what a flipped bit of that would execute is not ours to try
+        # not .metadata: it is a pickle, and with a flipped bit in it, loading could execute anything
 
     def load(self) -> Tensors | None:
         load_distributed(self._like, checkpoint_id=self._folder, no_dist=True)
@@ -87,7 +88,7 @@ class Distributed:
 
 
 def flips(files: list[Path], places: int) -> Iterator[tuple[Path, int]]:
-    """Bits to be flipped, one at a time: in each byte of what is no tensor, as far as it is known, and evenly over all."""
+    """Bits to be flipped, one at a time: in each byte that is known to be no tensor's, and spread evenly over all files."""
     for file in files:
         size = file.stat().st_size
         with file.open("rb") as content:
@@ -99,10 +100,10 @@ def flips(files: list[Path], places: int) -> Iterator[tuple[Path, int]]:
 
 
 def outcome(load: Callable[[], Tensors | None], right: Tensors) -> str:
-    """What came of one flip."""
+    """What loading with one flipped bit led to."""
     try:
         found = load()
-    except (CheckpointError, Exception) as error:  # whatever a library makes of it
+    except (CheckpointError, Exception) as error:  # libraries raise whatever they like
         return "refused" if isinstance(error, CheckpointError) else "error"
     except BaseException as error:  # torch's CheckpointException is one
         if isinstance(error, KeyboardInterrupt | SystemExit):
@@ -115,7 +116,7 @@ def outcome(load: Callable[[], Tensors | None], right: Tensors) -> str:
 
 
 def stall(trainer: Trainer, folder: Path, every: int, saves: int) -> str:
-    """What the copies hold a training up, in words."""
+    """For how long saving checkpoints holds up a training, in words."""
     rows = torch.empty(trainer.order.shards, trainer.row)
     saver = Saver(
         Checkpoints(Disk(folder), trainer.identity(), Schedule(every=every)),
@@ -144,7 +145,7 @@ def stall(trainer: Trainer, folder: Path, every: int, saves: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--places", type=int, default=400, help="so many bits, evenly over the files, besides the dense part")
+    parser.add_argument("--places", type=int, default=400, help="bits to flip, evenly over the files, besides the dense part")
     parser.add_argument("--every", type=int, default=20, help="steps from one checkpoint to the next")
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Takes a share of one core away, as a browser tab does: `python benchmarks/disturbance.py SHARE`, until its parent ends."""
+"""Keeps a share of one core busy, as a browser tab does, until its parent ends: `python benchmarks/disturbance.py SHARE`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def disturbed(share: float) -> Iterator[None]:
-    """A process beside this one that uses so much of one core while this holds; none if it is 0."""
+    """Have a process beside this one use this share of one core meanwhile; none is started if it is 0."""
     if share == 0:
         yield
         return
@@ -25,7 +25,7 @@ def disturbed(share: float) -> Iterator[None]:
 
 
 def disturb(share: float) -> None:
-    """Compute whenever less than this share of the time was computed so far, and so catch up on what others took."""
+    """Compute whenever it did so for less than this share of the time so far; so it catches up after others had the core."""
     parent, from_s = os.getppid(), time.monotonic()
     while os.getppid() == parent:
         while time.process_time() < share * (time.monotonic() - from_s):

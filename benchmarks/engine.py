@@ -1,14 +1,14 @@
-"""What a call costs the load engine, beside wrk and locust's FastHttpUser (`python benchmarks/engine.py`).
+"""How much a call costs the load engine, compared with wrk and locust's FastHttpUser (`python benchmarks/engine.py`).
 
 All load the same server in turn, from one process with 16 connections, one request under way on each. Calls per second of the
-generator's own processor time compare even where the machine is busy; the server, in a process of its own, is cheaper than any
+generator's own processor time can be compared even on a busy machine; the server, in a process of its own, is cheaper than any
 of them. wrk is closed loop and checks nothing; the engine and locust time each call and look at its answer.
 
-`--workers 1 2 4` compares numbers of the engine's processes, with as many server processes on one port: how many calls a second
-all make together, how many per CPU-second, and how many cores a million a second would take. With `--namespaces` (as root) each
-of these processes lives in a network namespace, as if on a machine of its own, and so do the servers together.
+`--workers 1 2 4` compares different numbers of engine processes, with as many server processes on one port: how many calls a
+second they make together, how many per CPU-second, and how many cores a million a second would take. With `--namespaces` (as
+root) each of these processes lives in a network namespace, as if on a machine of its own, and so do the servers together.
 
-`--memory-s 600` is one run of 100,000 calls a second that takes so long, and prints the engine's memory meanwhile.
+`--memory-s 600` makes 100,000 calls a second for that long, and prints the engine's memory meanwhile.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Machines:
         self.host = made.address("server")
 
     def start(self, name: str, do: Callable[[], T]) -> T:
-        """Do it in a namespace: a process that this starts lives there."""
+        """Call `do` in a namespace: a process that it starts lives there."""
         descriptor = os.open(self._made.namespace(name), os.O_RDONLY | os.O_CLOEXEC)
         try:
             return namespaces.within(descriptor, do)
@@ -117,7 +117,7 @@ class SpreadEngine(Engine):
 
 @contextmanager
 def opened(processes: int, apart: bool) -> Iterator[Machines | None]:
-    """Namespaces for so many processes of the engine, or none."""
+    """Namespaces for this many processes of the engine; None unless they are to be `apart`."""
     if not apart:
         yield None
         return
@@ -128,7 +128,7 @@ def opened(processes: int, apart: bool) -> Iterator[Machines | None]:
 
 @contextmanager
 def serving(processes: int = 1, machines: Machines | None = None) -> Iterator[tuple[str, int]]:
-    """So many server processes that share a port; the kernel spreads the connections over them."""
+    """Run this many server processes on one port; the kernel spreads the connections over them."""
     host = machines.host if machines else "127.0.0.1"
     started: list[subprocess.Popen[bytes]] = []
     port = 0
@@ -159,7 +159,7 @@ def load(
     processes: int = 1,
     machines: Machines | None = None,
 ) -> Snapshot:
-    """The engine for a while; of a rate that is too high, what it made of it."""
+    """Run the engine for a while and return what it did, which is less than asked for if the rate is too high."""
     asked = Load(rate=rate, seconds=seconds, clients=CONNECTIONS * processes, arrivals=arrivals, timeout_ms=300)
     task = EngineTask(address=address, exchanges=[REQUEST], load=asked, seed=1, depth=depth)
     with SpreadEngine(task, processes, machines) if machines else Engine(task, processes) as engine:
@@ -189,7 +189,7 @@ def locust(address: tuple[str, int]) -> Figure:
 
 
 def recording_ns() -> float:
-    """What recording costs a call: counted by runs of 16, worked off every 10,000 calls into three histograms."""
+    """What recording a call costs: calls are counted in runs of 16, and put into three histograms every 10,000 calls."""
     fd = os.memfd_create("page")
     os.ftruncate(fd, PAGE_BYTES)
     tally = Tally(Page(fd))
@@ -209,9 +209,9 @@ def recording_ns() -> float:
 
 
 def scaling(workers: list[int], rounds: int, apart: bool) -> None:
-    """What the engine's processes make together, as a table in Markdown: the medians of some rounds in turn.
+    """Print how many calls the engine's processes make together, as a table in Markdown: medians of several rounds, in turn.
 
-    `apart`: each in a network namespace of its own.
+    With `apart`, each process is in a network namespace of its own.
     """
     found: dict[int, list[tuple[float, float]]] = {count: [] for count in workers}
     for _ in range(rounds):
@@ -229,7 +229,7 @@ def scaling(workers: list[int], rounds: int, apart: bool) -> None:
 
 
 def memory(address: tuple[str, int], seconds: float) -> None:
-    """A long run at full rate; a line every tenth of it."""
+    """A long run at full rate, with a line after every tenth of it."""
     asked = Load(rate=100_000, seconds=seconds, clients=CONNECTIONS, arrivals="poisson", timeout_ms=1000)
     with Engine(EngineTask(address=address, exchanges=[REQUEST], load=asked, seed=1, depth=16)) as engine:
         engine.start()
@@ -246,7 +246,7 @@ def memory(address: tuple[str, int], seconds: float) -> None:
 
 
 def _largest_mib() -> float:
-    """The most that any process had which this one started, and that has ended."""
+    """The most memory that any process had that this one started and that has ended."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
@@ -281,8 +281,8 @@ def main(rounds: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--memory-s", type=float, help="only the long run")
-    parser.add_argument("--workers", type=int, nargs="+", help="only these numbers of processes, beside each other")
+    parser.add_argument("--memory-s", type=float, help="do only the long run")
+    parser.add_argument("--workers", type=int, nargs="+", help="only compare these numbers of processes")
     parser.add_argument("--namespaces", action="store_true", help="with --workers: each in a network namespace of its own")
     options = parser.parse_args()
     if options.namespaces and not options.workers:

@@ -1,10 +1,11 @@
-"""A replica is killed under steady load, ours beside HAProxy: requests lost, latency in the second after it, CPU and memory.
+"""Kills replicas under steady load, behind our balancer and HAProxy: requests lost, latency right afterwards, CPU and memory.
 
 `python benchmarks/failover.py` kills replicas one after another and starts each again; the balancers take turns, with the same
-replicas, engine and rate. Printed are requests lost per SIGKILL, and the p99 of the second after it beside that of the clean
-seconds before it. `--slow-and-crash` is one minute with a replica that is slow all along and another one killed in the middle,
-and prints the availability. A second is of the calls that ended in it, known to within 0.1 s; latency counts from when a call
-was due. Latencies mean little where others use the processor; how much they used is printed.
+replicas, engine and rate. It prints how many requests were lost per SIGKILL, and the p99 of the second after it beside that of
+the clean seconds before it. `--slow-and-crash` runs for one minute with a replica that is slow all the time and another one
+that is killed in the middle, and prints the availability. A call belongs to the second in which it ended, known to within
+0.1 s; latency counts from when a call was due. Latencies mean little if other programs use the processor; how much they used is
+printed.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _LONGEST_S: Final = 3600.0
 
 @dataclass
 class Figures:
-    """What came of one balancer."""
+    """What was measured of one balancer."""
 
     runs: list[Snapshot] = field(default_factory=list)
     clean: list[Snapshot] = field(default_factory=list)
@@ -54,7 +55,7 @@ class Figures:
 
 
 def p99_ms(snapshots: Iterable[Snapshot]) -> float:
-    """Over all their calls."""
+    """The p99 of all their calls together."""
     merged = Histogram()
     for snapshot in snapshots:
         merged.merge(snapshot.latency)
@@ -62,7 +63,7 @@ def p99_ms(snapshots: Iterable[Snapshot]) -> float:
 
 
 async def kills(running: Direct, engine: Engine, options: argparse.Namespace, figures: Figures) -> None:
-    """Clean seconds, a SIGKILL, the second after it, the return; for one replica after another."""
+    """For one replica after another: clean seconds, a SIGKILL, the second after it, and its return."""
     for number in range(options.kills):
         name = running.replicas[number % len(running.replicas)]
         begun = engine.snapshot()
@@ -78,7 +79,7 @@ async def kills(running: Direct, engine: Engine, options: argparse.Namespace, fi
 
 
 async def slow_and_crash(running: Direct, options: argparse.Namespace) -> None:
-    """One replica is slow from the beginning to the end, another one is killed in the middle."""
+    """One replica is slow from beginning to end, another one is killed in the middle."""
     slow, killed, *_ = running.replicas
     async with _slowed(running, slow, options.slow_share):
         await asyncio.sleep(options.seconds / 2)
@@ -106,7 +107,7 @@ async def _slowed(running: Direct, name: str, share: float) -> AsyncIterator[Non
 
 
 async def measure(balancer: str, options: argparse.Namespace) -> tuple[Figures, str]:
-    """One round of one balancer; its figures, and its processor time and memory in words."""
+    """One round of one balancer: its figures, and its processor time and memory in words."""
     figures = Figures()
     with tempfile.TemporaryDirectory() as scratch:
         async with direct(options.replicas, balancer, Path(scratch)) as running:
@@ -134,7 +135,7 @@ async def measure(balancer: str, options: argparse.Namespace) -> tuple[Figures, 
 
 
 def lost(runs: Iterable[Snapshot]) -> tuple[str, int]:
-    """How calls ended that did not end well, in words, and how many."""
+    """How the calls ended that did not succeed, in words, and how many they were."""
     runs = list(runs)
     failed, wrong, unknown = (sum(getattr(run, name) for run in runs) for name in ("failed", "wrong", "unknown"))
     late = ", ENGINE LATE" if any(run.late for run in runs) else ""
@@ -161,7 +162,7 @@ def line(figures: Figures, options: argparse.Namespace) -> str:
 
 
 def _busy_s() -> float:
-    """Processor time of everything on this machine; what others use disturbs the latencies."""
+    """Processor time of everything on this machine; what other programs use disturbs the latencies."""
     times = psutil.cpu_times()
     return float(times.user + times.nice + times.system + times.irq + times.softirq)
 

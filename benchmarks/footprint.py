@@ -18,19 +18,19 @@ from systems.serving import Serving
 
 
 def peak_mib(pids: Iterable[int]) -> float:
-    """The most that the largest of these processes has had resident (VmHWM)."""
+    """The most memory that the largest of these processes ever had resident (VmHWM)."""
     found = [re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text()) for pid in pids]
     return max(int(match[1]) / 1024 for match in found if match)
 
 
 def own_and_shared_mib(pids: Iterable[int]) -> tuple[float, float]:
-    """Medians: what only this process has (USS), and that with its share of what it has with others (PSS)."""
+    """Medians: the memory that a process has to itself (USS), and that plus its part of what it shares with others (PSS)."""
     infos = [psutil.Process(pid).memory_full_info() for pid in pids]
     return statistics.median(info.uss for info in infos) / 2**20, statistics.median(info.pss for info in infos) / 2**20
 
 
 async def bare_node_mib() -> tuple[float, float]:
-    """USS of an idle node, forked like a replica after the import of torch; RSS of the process with that import."""
+    """USS of an idle node, forked like a replica after the import of torch, and RSS of the process that did the import."""
     with tempfile.TemporaryDirectory() as scratch, reserved(1) as (port,):
         folder = Path(scratch)
         spec = NodeSpec(

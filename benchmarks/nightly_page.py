@@ -1,9 +1,9 @@
-"""A history of 1,000 nights, 100 drills and 10 figures each: its database's size, and the time and size of its page.
+"""The size of a database of 1,000 nights with 100 drills of 10 figures each, and the size of its page and how long that takes.
 
     python benchmarks/nightly_page.py [--nights 1000] [--drills 100]
 
-The nights are made up (seed 1) and taken in as an import is. Checks, SLOs and histograms are of the usual size. A user waits
-for the wall time; what it is more than the CPU time, others on the machine took.
+The nights are made up (seed 1) and recorded the way an import is. Checks, SLOs and histograms have the usual size. The wall
+time is how long a user waits; whatever it exceeds the CPU time by went to other programs on the machine.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def timed(name: str, limit: str = "") -> Iterator[None]:
 
 
 def found(nights: int, drills: int) -> Iterator[Found]:
-    """Each night with a run of each drill; one run of fifty is unknown, one of two hundred misses an SLO."""
+    """Each night with a run of each drill; one run in fifty is unknown, and one in two hundred misses an SLO."""
     random = np.random.default_rng(1)
     histograms = [histogram_of(np.rint(random.lognormal(15, 0.5, 1400)).astype(np.int64)) for _ in range(20)]
     levels = np.array([level for _, level in FIGURES])

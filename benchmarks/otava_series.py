@@ -1,6 +1,7 @@
-"""Apache Otava over many series: run by the interpreter of its own environment, which has nothing of ours.
+"""Runs Apache Otava over many series, with the interpreter of its own environment, in which nothing of ours is installed.
 
-JSON on standard input: {"series": [[...], ...], "p": 0.001}; on standard output: the indices of the changes in each.
+It reads JSON from standard input, {"series": [[...], ...], "p": 0.001}, and writes the indices of the changes in each series to
+standard output.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 
 
 def main() -> None:
-    """Its default window of 50, and the given p (its default is 0.001)."""
+    """Use Otava's default window of 50, and the given p (its default is 0.001)."""
     from otava.analysis import compute_change_points  # type: ignore[import-not-found,unused-ignore]
 
     asked = json.load(sys.stdin)

@@ -1,17 +1,18 @@
-"""The parameter server's wire against torch.distributed's two ways to do the same, and what its modes converge to.
+"""Compares the parameter server's wire with two ways to do the same in torch.distributed, and its modes with each other.
 
 `python benchmarks/parameter_server.py` prints two tables.
 
-*Wire*: steps a second of synchronous training, four workers and a master, the same model, data and arithmetic (so the same
-bits, which is checked): over this project's HTTP, as the system runs it but with no proxy in between; over gloo's broadcast and
-gather; and over torch's RPC (TensorPipe). Each is started anew for each round, and rounds take turns; the first steps are left
-out. Ours checks every message, deals shards by pull, and has a standby; the others stop for good when a worker does.
+*Wire*: steps per second of synchronous training with four workers and a master, and the same model, data and arithmetic (so the
+same bits, which is checked): over this project's HTTP, as the system runs it but with no proxy in between; over gloo's
+broadcast and gather; and over torch's RPC (TensorPipe). Each is started anew for each round, and they take turns; the first
+steps are left out. Ours checks every message, gives a worker a shard when it asks for one, and has a standby; the others stop
+for good when a worker does.
 
-*Modes*: the loss and how good the model is on what it never saw (for `digits`, the share that is read right; for `text`, nats a
-character), after as many samples, and after as much time with one of the workers ten times as slow; of several seeds. The rules
-are the system's own (`protocol`, `updates`, `weighing`) and so are gradients, but time is counted, not measured: a shard takes
-8 to 12 ms, and ten times that on the slow worker. So it is the same on every machine. The last line is what becomes of a
-training whose updates each have the whole rate, however stale they are.
+*Modes*: the loss, and how good the model is on data it never saw (for `digits`, the share that is recognized correctly; for
+`text`, nats per character): after the same number of samples, and after the same time with one of the workers ten times as
+slow; for several seeds. The rules are the system's own (`protocol`, `updates`, `weighing`) and so are the gradients, but time
+is counted, not measured: a shard takes 8 to 12 ms, and ten times that on the slow worker. So the result is the same on every
+machine. The last line shows a training in which every update has the full learning rate, however stale it is.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from parameter_server_wires import WIRES, Timed
 _ROUNDS: Final = 5
 _STEPS: Final = 120
 _WARM_UP: Final = 25
-"""By then all nodes have started; ours begins with more than half of its workers."""
+"""After this many steps all nodes have started; ours begins with more than half of its workers."""
 
 _SEEDS: Final = 3
 

@@ -1,4 +1,4 @@
-"""The parameter server's modes in counted time: its own rules and real gradients, and workers of a speed that is given."""
+"""The parameter server's modes in counted time: its own rules and real gradients, but workers of a given speed."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from systems.training.trainer import Trainer
 _SHARD_S: Final = 0.01
 _LOOK_S: Final = 0.001
 _VARIES: Final = 0.2
-"""A shard takes up to so much more or less than usual."""
+"""A shard takes up to this share more or less than usual."""
 
 _LAST: Final = 25
-"""The loss is the mean over so many batches."""
+"""The loss is the mean over this many batches, the last ones."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +49,19 @@ MODES: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class CameTo:
-    """What a training came to."""
+    """The result of a training."""
 
     loss: float
     quality: float
     behind: int
-    """The 99th percentile of how many updates came between a gradient's parameters and its own."""
+    """The 99th percentile of how many other updates came between the parameters of a gradient and its own update."""
     batches: float
-    """Of the model's size."""
+    """In batches of the model's size."""
 
 
 @dataclass(frozen=True)
 class _Speeds:
-    """How long a worker takes for a shard, in counted seconds: about 10 ms, and the first one `slow` times that."""
+    """How long a worker takes for a shard, in counted seconds: about 10 ms, or `slow` times that for the first worker."""
 
     workers: int
     slow: float
@@ -101,13 +101,13 @@ def train(
     batches: float = float("inf"),
     until_s: float = float("inf"),
 ) -> CameTo:
-    """Train with workers of which the first is so many times slower, for so many batches, or so many counted seconds."""
+    """Train for this many batches or counted seconds, with workers of which the first is `slow` times slower."""
     speeds = _Speeds(workers, slow, random.Random(seed))
     return (_rounds if mode.rounds else _updates)(mode, model, speeds, seed, batches, until_s)
 
 
 def _rounds(mode: Mode, model: str, speeds: _Speeds, seed: int, batches: float, until_s: float) -> CameTo:
-    """One batch after another; a gradient is real and the same whoever computes it, so it is computed once."""
+    """One batch after another; gradients are real, but do not depend on the worker, so each is computed only once."""
     trainer = Trainer(model, seed)
     rows = torch.empty(trainer.order.shards, trainer.row)
     losses: list[float] = []
@@ -123,7 +123,7 @@ def _rounds(mode: Mode, model: str, speeds: _Speeds, seed: int, batches: float, 
 
 
 def _round_done_s(mode: Mode, trainer: Trainer, speeds: _Speeds, free_s: dict[str, float], now_s: float) -> float:
-    """When a step that begins now is done; `free_s` is when each worker comes back from what it has."""
+    """When a step that begins now will be done; `free_s` is when each worker is done with what it has."""
     names = speeds.names
     step: Round[None] = Round(step=trainer.step, shards=trainer.order.shards, workers=names, present=names, rules=mode.rules)
     events, tasks, seen = _Events(), dict[str, list[int]](), set[str]()

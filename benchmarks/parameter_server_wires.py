@@ -1,6 +1,6 @@
-"""Three ways to send parameters out and gradients back: HTTP as the parameter server does it, gloo's collectives, torch's RPC.
+"""Three ways to send parameters out and gradients back: HTTP like the parameter server, gloo's collectives, and torch's RPC.
 
-Every process is forked from one that has imported torch, and ended when the steps are done.
+Every process is forked from one that has imported torch, and is ended when the steps are done.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import torch
-import torch._dynamo  # the optimizer imports it, for seconds: once, before processes are forked
+import torch._dynamo  # the optimizer imports it, which takes seconds: once, before forking
 import torch.distributed as dist
 import uvloop
 from torch.distributed import rpc
@@ -37,7 +37,7 @@ _PROCESSES: Final = multiprocessing.get_context("fork")
 
 @dataclass(frozen=True, kw_only=True)
 class Timed:
-    """When each step was done, in seconds, and the parameters after the last."""
+    """When each step was done, in seconds, and the parameters after the last one."""
 
     ends_s: list[float]
     parameters: str
@@ -47,7 +47,7 @@ class Timed:
 
 
 def over_http(folder: Path, model: str, workers: int, steps: int) -> Timed:
-    """The system's own nodes, each linked to the others without a proxy."""
+    """The system's own nodes, connected to each other without a proxy."""
     nodes = ParameterServer(workers=workers, model=model, step_ms=0, checkpoint_every=10**6).nodes()
     ports = dict(zip((node.name for node in nodes), _free_ports(len(nodes)), strict=True))
     with _running([(_serve, (node, ports, folder)) for node in nodes]) as processes:
@@ -77,7 +77,7 @@ def _serve(node: Node, ports: Mapping[str, int], folder: Path) -> None:
 
 
 def over_gloo(folder: Path, model: str, workers: int, steps: int) -> Timed:
-    """Parameters by `broadcast`, gradients of equal parts of the shards by `gather`."""
+    """Parameters go out by `broadcast`, gradients of equal parts of the shards come back by `gather`."""
     return _led(_gloo, folder, model, workers, steps)
 
 
@@ -110,7 +110,7 @@ def _gloo(told: Connection | None, rank: int, folder: Path, model: str, workers:
 
 
 def over_rpc(folder: Path, model: str, workers: int, steps: int) -> Timed:
-    """The master calls each worker with the parameters; what it returns are the gradients."""
+    """The master calls each worker with the parameters, and it returns the gradients."""
     return _led(_rpc, folder, model, workers, steps)
 
 
@@ -118,7 +118,7 @@ _called: dict[str, Trainer] = {}
 
 
 def _gradients(flat: torch.Tensor, step: int, place: int, workers: int) -> torch.Tensor:
-    """What the master has a worker do."""
+    """What the master has a worker compute."""
     trainer = _called["trainer"]
     mine = _part(place, workers, trainer)
     _take(trainer, flat, step)
@@ -153,7 +153,7 @@ def _part(place: int, workers: int, trainer: Trainer) -> range:
 
 
 def _ordered(parts: list[torch.Tensor], workers: int, trainer: Trainer) -> list[torch.Tensor]:
-    """The rows of all shards in their order."""
+    """The rows of all shards, in the order of the shards."""
     return [parts[shard % workers][shard // workers] for shard in range(trainer.order.shards)]
 
 
@@ -164,7 +164,7 @@ def _flat(trainer: Trainer) -> torch.Tensor:
 
 
 def _take(trainer: Trainer, flat: torch.Tensor, step: int) -> None:
-    """Have a trainer compute gradients of a step, at these parameters."""
+    """Have a trainer compute the gradients of a step at these parameters."""
     at = 0
     with torch.no_grad():
         for group in trainer.optimizer.param_groups:
@@ -176,7 +176,7 @@ def _take(trainer: Trainer, flat: torch.Tensor, step: int) -> None:
 
 
 def _led(run: Callable[..., None], folder: Path, model: str, workers: int, steps: int) -> Timed:
-    """What the master, rank 0, says when all steps are done."""
+    """What the master, rank 0, reports when all steps are done."""
     hears, tells = _PROCESSES.Pipe(duplex=False)
     settings = (folder, model, workers, steps)
     with _running([(run, (tells if rank == 0 else None, rank, *settings)) for rank in range(workers + 1)]):
@@ -194,7 +194,7 @@ def _start(run: Callable[..., None], arguments: tuple[object, ...]) -> None:
 
 @contextlib.contextmanager
 def _running(programs: list[tuple[Callable[..., None], tuple[object, ...]]]) -> Iterator[list[ForkProcess]]:
-    """So many processes, ended at the end."""
+    """One process for each program; they are killed at the end."""
     processes = [_PROCESSES.Process(target=_start, args=program, daemon=True) for program in programs]
     for process in processes:
         process.start()

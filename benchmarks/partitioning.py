@@ -1,8 +1,8 @@
-"""Ways to divide keys beside uhashring: look-ups, changes, balance, what moves, and memory.
+"""Compares our ways to divide keys with uhashring: look-ups, changes, balance, how many keys move, and memory.
 
     python benchmarks/partitioning.py [--rounds 5]
 
-Times are processor time, the least of several rounds, ours and uhashring's in turn. Needs `pip install -e '.[benchmark]'`.
+Times are processor time: the least of several rounds, with ours and uhashring's in turn. Needs `pip install -e '.[benchmark]'`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def cpu_s(work: Callable[[], object]) -> float:
 
 
 def in_turn(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The least processor time of each."""
+    """The least processor time of each, in several rounds."""
     least = dict.fromkeys(works, math.inf)
     for _ in range(rounds):
         for name, work in works.items():
@@ -116,7 +116,7 @@ def changes(nodes: int, rounds: int) -> Table:
 
 
 def balance() -> Table:
-    """The fullest node over the mean with 40,000 keys, over 20 sets of names: 8 nodes and then 9; and what a join moves."""
+    """The fullest node relative to the mean, and what a join moves: 40,000 keys, 8 nodes and then 9, over 20 sets of names."""
     table = Table("", "max/mean, mean", "p95", "moved × N", "memory, KiB", title="8 → 9 nodes, 40,000 keys")
     theirs = [_their_counts(run, size) for run in range(20) for size in (8, 9)]
     table.add_row("uhashring", *_told(theirs), "", f"{_memory(lambda: HashRing(nodes=list(members(9).names))):,.0f}")
@@ -163,7 +163,7 @@ def _told(counts: Sequence[np.ndarray]) -> tuple[str, str]:
 
 
 def _memory(make: Callable[[], object]) -> float:
-    """What is allocated and kept, in KiB."""
+    """The memory that is allocated and kept, in KiB."""
     tracemalloc.start()
     kept = make()
     held = tracemalloc.get_traced_memory()[0]

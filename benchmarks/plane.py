@@ -1,10 +1,10 @@
-"""The embedded fault plane beside the real Toxiproxy: same machine, same connections, rounds in turn, ratios printed.
+"""Compares the embedded fault plane with the real Toxiproxy: on one machine, with the same connections, in turn; prints ratios.
 
     python benchmarks/plane.py [--rounds N] [--only requests,bulk,idle,latency,proxies,memory]
 
-The real server is taken from TOXIPROXY_SERVER, from PATH (`toxiproxy-server`), or from Go's bin folder.
-A ratio above 1 in `requests`, `per CPU-second` and `bulk` means that the embedded one does more; in `added`,
-`error` and `asleep`, below 1 means that it adds less.
+The real server is taken from TOXIPROXY_SERVER, from PATH (`toxiproxy-server`), or from Go's bin folder. A ratio above 1 in
+`requests/s`, `requests/CPU-s` and `MB/s` means that the embedded plane does more; one below 1 in `added`, `error` and `asleep`
+means that it adds less.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Plane:
         return msgspec.json.decode(content) if content else None
 
     def proxy(self, name: str, upstream_port: int) -> int:
-        """Make a proxy; its port."""
+        """Make a proxy and return its port."""
         made = self.call("POST", "/proxies", {"name": name, "listen": "127.0.0.1:0", "upstream": f"127.0.0.1:{upstream_port}"})
         return int(made["listen"].rpartition(":")[2])  # type: ignore[index]
 
@@ -90,7 +90,7 @@ class Plane:
 
 
 def real_server() -> str | None:
-    """The real Toxiproxy's server, if it is installed."""
+    """The path of the real Toxiproxy's server, if it is installed."""
     go_bin = Path(os.environ.get("GOPATH", Path.home() / "go")) / "bin" / "server"
     found = os.environ.get("TOXIPROXY_SERVER") or shutil.which("toxiproxy-server")
     return found or (str(go_bin) if go_bin.exists() else None)
@@ -113,7 +113,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def planes() -> Iterator[tuple[list[Plane], int, int]]:
-    """The embedded plane and, if it is installed, the real one; the ports of an echo server and of an endless source."""
+    """The embedded plane and, if installed, the real one; and the ports of an echo server and of an endless source."""
     with contextlib.ExitStack() as stack:
         upstream = stack.enter_context(process([sys.executable, "-c", ECHO], stdout=subprocess.PIPE))
         assert upstream.stdout
@@ -144,7 +144,7 @@ def _answers(port: int) -> bool:
 
 
 class Pinger(asyncio.Protocol):
-    """Sends a message, waits for it to come back, sends it again."""
+    """Sends a message, waits for it to come back, and sends it again."""
 
     def __init__(self, pause_s: float = 0.0) -> None:
         self.rounds_s: list[float] = []
@@ -174,7 +174,7 @@ class Pinger(asyncio.Protocol):
 
 
 async def ping(port: int, connections: int, seconds: float, pause_s: float = 0.0) -> list[float]:
-    """Round trips of so many connections, each with one message in flight or a pause before the next, in seconds."""
+    """Round trip times in seconds, of connections that have one message in flight each, with a pause before the next one."""
     loop = asyncio.get_running_loop()
     pingers = [(await loop.create_connection(lambda: Pinger(pause_s), "127.0.0.1", port))[1] for _ in range(connections)]
     await asyncio.sleep(0.1)
@@ -188,7 +188,7 @@ async def ping(port: int, connections: int, seconds: float, pause_s: float = 0.0
 
 
 def download(port: int, megabytes: int) -> float:
-    """MB/s of one connection from the endless source."""
+    """How many MB/s one connection gets from the endless source."""
     buffer = bytearray(1 << 18)
     with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
         sock.sendall(b"go")
@@ -250,10 +250,10 @@ def idle(running: list[Plane], ports: dict[str, int], rounds: int, direct_port: 
 
 
 def latency(running: list[Plane], ports: dict[str, int], rounds: int) -> None:
-    """What a round trip takes beyond the delay asked for, on one stream of a proxy.
+    """How much longer a round trip takes than the delay asked for, which is on one direction of a proxy.
 
-    `error`: both ends poll (see `polled`), so that it is the proxy's own, of both its directions. It must not be below 0.
-    `asleep`: the client and the upstream sleep as they wait, and their waking counts, as it does for a user.
+    `error`: both ends poll (see `polled`), so this is due to the proxy alone, in both directions. It must not be below 0.
+    `asleep`: client and upstream sleep while they wait, and the time they need to wake up counts, as it does for a user.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         polled_ports = {plane.name: plane.proxy("polled", listener.getsockname()[1]) for plane in running}

@@ -1,9 +1,9 @@
-"""Whether a real slow-down is found on this machine, and none where there is none: 10 ms in the write path of the quorum store.
+"""Whether a real slow-down is found on this machine, and none if there is none: 10 ms in the write path of the quorum store.
 
-`python benchmarks/planted_delay.py` commits the delay in a scratch checkout of HEAD, and prints what became of
-- `harness compare` of the code with itself, and of the code with the delay;
-- five nights of the short suite `store` of `examples/nights` in one history, and a sixth with the delay.
-It takes about ten minutes. The checkout is removed in the end; `--keep DIR` keeps the history and the nights' pages.
+`python benchmarks/planted_delay.py` commits the delay in a scratch checkout of HEAD, and prints the result of
+- `harness compare` of the code with itself, and with the code that has the delay;
+- five nights of the short suite `store` of `examples/nights` in one history, and a sixth one with the delay.
+It takes about ten minutes. The checkout is removed at the end; `--keep DIR` keeps the history and the nights' pages.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Ended:
 
 
 class Checkout:
-    """HEAD in a folder of its own, to which the delay can be committed."""
+    """HEAD checked out in a folder of its own, where the delay can be committed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -82,7 +82,7 @@ class Checkout:
 
 @contextmanager
 def checkout() -> Iterator[Checkout]:
-    """HEAD of this repository; what is not committed is not in it."""
+    """HEAD of this repository, without uncommitted changes."""
     with TemporaryDirectory(prefix="harness-planted-") as scratch:
         folder = Path(scratch) / "code"
         _git(ROOT, "worktree", "add", "--detach", "--quiet", str(folder), "HEAD")

@@ -1,6 +1,6 @@
-"""Round trips through a proxy whose two ends are one process that polls, so that what they take is the proxy's.
+"""Round trips through a proxy with one polling process at both its ends, so that the time they take is the proxy's alone.
 
-An end that sleeps is late by its own waking, up to some hundreds of microseconds, which says nothing about the proxy.
+An end that sleeps needs time to wake up, up to some hundreds of microseconds, which says nothing about the proxy.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 _POLLED_S: Final = 0.0005
-"""How long before bytes are due this process stops sleeping. It must sleep at times: a real-time process that never does
-is held up by the kernel."""
+"""This process stops sleeping this long before bytes are due. It must sleep sometimes: the kernel holds up a real-time process
+that never does."""
 _PATIENCE_S: Final = 10.0
 
 
@@ -23,20 +23,21 @@ class _Pair:
     client: socket.socket
     upstream: socket.socket
     flying: bool = False
-    """Whether its message is on the way, and not waiting to be sent."""
+    """Whether its message is on the way, rather than waiting to be sent."""
     at_upstream: bool = False
-    """Whether the message on the way is past the upstream."""
+    """Whether the message on the way has passed the upstream."""
     sent_s: float = 0.0
     due_s: float = 0.0
-    """When something is next to be done for it."""
+    """When the next thing is to be done for it."""
 
 
 def round_trips(
     port: int, listener: socket.socket, message: bytes, connections: int, seconds: float, delay_s: float
 ) -> list[float]:
-    """Seconds that `message` took to `listener` and back through the proxy at `port`, which holds it `delay_s` on the way back.
+    """Seconds that `message` took to `listener` and back through the proxy at `port`, which delays the way back by `delay_s`.
 
-    Each connection has one message in flight, and begins anew `delay_s` after it came. Raises `TimeoutError` if one is lost.
+    Each connection has one message in flight, and sends it again `delay_s` after it came back. Raises `TimeoutError` if one is
+    lost.
     """
     pairs = []
     for number in range(connections):
@@ -89,6 +90,6 @@ def _came(pair: _Pair, end: socket.socket, message: bytes) -> bool:
         if time.perf_counter() - pair.sent_s > _PATIENCE_S:
             raise TimeoutError(f"a message of {len(message)} bytes did not come through within {_PATIENCE_S:g} s") from None
         return False
-    if received != message:  # one segment on loopback: it comes whole or not at all
+    if received != message:  # it is one segment on loopback: it comes whole or not at all
         raise ConnectionError(f"{len(received)} of {len(message)} bytes came through; the proxy has cut or closed the stream")
     return True

@@ -1,7 +1,8 @@
-"""Where the processor time of a system's processes goes, by stage: what the kernel does for them, and what they do themselves.
+"""How the processor time of a system's processes divides into stages, both in the kernel and in the processes themselves.
 
-Linux' perf samples while a process is on a processor, and tells kernel from library. It cannot look into Python, so py-spy
-samples beside it: of what the interpreter used, each stage gets the share that its functions have in py-spy's samples.
+Linux's perf samples a process while it is on a processor, and tells the kernel and the libraries apart. It cannot look into
+Python, so py-spy samples at the same time: the time of the interpreter is divided among the stages in proportion to py-spy's
+samples of their functions.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ SYSCALLS: Final = {
     "read": r"sys_(read|readv|recvfrom|recvmsg)\b",
     "wake-ups and context switches": r"sys_(epoll_p?wait2?|timerfd_settime)\b|schedule",
 }
-"""Stages of the kernel's work, by a function on the way to it."""
+"""Stages of the kernel's work, by a function on the stack."""
 
 LIBRARIES: Final = {
     "parse": r"harness/http/_compiled|httptools",
@@ -28,7 +29,7 @@ LIBRARIES: Final = {
     "forward": r"torch|mkl|gomp",
     "event loop": r"uvloop",
 }
-"""Stages of compiled code, by its file. All other libraries are taken to work for the interpreter."""
+"""Stages of compiled code, by its file. All other libraries count as the interpreter."""
 
 FUNCTIONS: Final = {
     "parse": r"http/(requests|responses|framing|plain)\.py|ResponseParser",
@@ -40,7 +41,7 @@ FUNCTIONS: Final = {
     "pace and count": r"load/engine/",
     "event loop": r"asyncio/",
 }
-"""Stages of Python code, by the file or function that is innermost: the first that fits."""
+"""Stages of Python code, by the file or function of the innermost frame that matches any of them."""
 
 KERNEL_REST: Final = "interrupts, page faults"
 PYTHON_REST: Final = "other Python"
@@ -54,11 +55,11 @@ ORDER: Final = (
 
 
 class MissingTool(Exception):
-    """What is needed is not installed; says how to get it."""
+    """A tool that is needed is not installed; the message says how to install it."""
 
 
 def profile(parts: Mapping[str, Sequence[int]], seconds: float) -> dict[str, dict[str, float]]:
-    """Of each part of a system, given as its processes' PIDs: the share of its processor time that each stage had.
+    """For each part of a system, given as the PIDs of its processes, the share of its processor time that each stage took.
 
     Raises `MissingTool`.
     """
@@ -70,7 +71,7 @@ def profile(parts: Mapping[str, Sequence[int]], seconds: float) -> dict[str, dic
             targets = ",".join(map(str, pids))
             sampling.append([perf, "record", "-q", "-g", "-F", "997", "-o", str(folder / f"{part}.perf"), "-p", targets])
             sampling[-1] += ["--", "sleep", f"{seconds:g}"]
-            for pid in pids[:3]:  # py-spy stops a process for each sample: not all of them
+            for pid in pids[:3]:  # not all, as py-spy stops a process for each sample
                 file = str(folder / f"{part}.{pid}.raw")
                 sampling.append(
                     [spy, "record", "--gil", "-r", "100", "-d", f"{seconds:.0f}", "-f", "raw", "-o", file, "-p", str(pid)]
@@ -97,7 +98,7 @@ def _stages(perf: str, folder: Path, part: str) -> dict[str, float]:
 
 
 def _stacks(script: str) -> Iterator[list[tuple[str, str]]]:
-    """Function and file of each frame, the innermost first."""
+    """The function and file of each frame, innermost first."""
     for sample in script.split("\n\n"):
         frames = [match.groups() for match in re.finditer(r"^\s*[0-9a-f]+ (.*) \((.*)\)$", sample, re.MULTILINE)]
         if frames:
@@ -112,7 +113,7 @@ def _native_stage(frames: list[tuple[str, str]]) -> str:
 
 
 def _python_stage(frames: list[str]) -> str:
-    """Of the innermost frame that belongs to any stage."""
+    """The stage of the innermost frame that belongs to any."""
     for frame in reversed(frames):
         for stage, pattern in FUNCTIONS.items():
             if re.search(pattern, frame):
@@ -121,7 +122,7 @@ def _python_stage(frames: list[str]) -> str:
 
 
 def table(shares: Mapping[str, Mapping[str, float]], us_a_request: Mapping[str, float]) -> str:
-    """A table in Markdown: microseconds a request, a row for each stage and a column for each part."""
+    """A table in Markdown of microseconds per request, with a row for each stage and a column for each part."""
     parts = list(shares)
     rows = [["µs a request", *parts, "all"]]
     for stage in ORDER:

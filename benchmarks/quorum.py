@@ -1,11 +1,11 @@
-"""What the quorum store costs: calls a second, latency from the due time, and processor time of generator and nodes.
+"""How fast the quorum store is: calls per second, latency from the due time, and processor time of generator and nodes.
 
-`python benchmarks/quorum.py` asks three nodes that keep entries in memory for 5,000 reads and writes a second, the generator
-on the same machine. `--durable` keeps them on disk. Reads are hedged (`--hedge-ms 0`: they ask all replicas at once).
-`--table` goes over nodes (each has every key, majorities), keys and value sizes, one after another, and prints Markdown. If
-others use the processor, latencies say little: read the processor time a call.
+`python benchmarks/quorum.py` asks three nodes that keep entries in memory for 5,000 reads and writes a second, with the
+generator on the same machine. `--durable` keeps them on disk. Reads are hedged (`--hedge-ms 0`: they ask all replicas at once).
+`--table` varies the number of nodes (each has every key, with majorities), the number of keys and the size of values, one after
+another, and prints Markdown. If other programs use the processor, latencies say little: look at the processor time per call.
 
-Half of the calls are reads. There is no fault plane: nodes call each other directly. Every read's answer is looked at.
+Half of the calls are reads. There is no fault plane: nodes call each other directly. The answer to every read is checked.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ TABLE: Final = (
     + [(3, keys, 10) for keys in (10_000, 100_000, 1_000_000)]
     + [(3, 1000, size) for size in (1000, 100_000, 1_000_000)]
 )
-"""Nodes, keys, and bytes of a value."""
+"""Number of nodes, number of keys, and bytes of a value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What came of one load."""
+    """What one load measured."""
 
     done_per_s: float
     p50_ms: float
@@ -61,13 +61,13 @@ class Figures:
     late: bool
     generator_us: float
     nodes_us: float
-    """Processor time of a call, in microseconds, of all nodes together."""
+    """Processor time per call, in microseconds, of all nodes together."""
     node_mib: float
     """Resident memory of the largest node."""
 
 
 class RunningStore:
-    """A store that runs, and its processes."""
+    """A running store and its processes."""
 
     def __init__(self, addresses: dict[str, Address], pids: list[int]) -> None:
         self.addresses = addresses
@@ -80,7 +80,7 @@ class RunningStore:
         return float(max(psutil.Process(pid).memory_info().rss for pid in self.pids)) / 2**20
 
     async def fill(self, keys: int, value: str) -> None:
-        """Have every node hold every key, as if it had been written long ago."""
+        """Give every key to every node, as if it had been written long ago."""
         together = max(1, min(1000, _PREPARED_AT_ONCE_BYTES // (len(value) + 100)))
         stores = [Store(f"k{number}", Entry(Version(1, "n1", 1, number + 1), value)) for number in range(keys)]
         for name, address in self.addresses.items():
@@ -133,7 +133,7 @@ async def _answering(address: Address) -> None:
 
 
 def exchanges(address: Address, keys: int, value: str, seed: int) -> Iterator[Exchange]:
-    """Reads and writes of keys drawn evenly."""
+    """Reads and writes of keys that are drawn with equal chances."""
     drawn = random.Random(seed)
     host = f"{address[0]}:{address[1]}"
     body = msgspec.json.encode(Put(value))
@@ -146,7 +146,7 @@ def exchanges(address: Address, keys: int, value: str, seed: int) -> Iterator[Ex
 
 
 async def measure(nodes: int, keys: int, value_bytes: int, options: argparse.Namespace) -> Figures:
-    """Start a store, fill it, load each node with its share of the rate, and stop it."""
+    """Start a store, fill it, put its share of the load on each node, and stop the store."""
     value = "x" * value_bytes
     with tempfile.TemporaryDirectory() as scratch:
         opened = running(nodes, Path(scratch), memory=not options.durable, hedge_ms=options.hedge_ms)
@@ -228,8 +228,8 @@ if __name__ == "__main__":
     parser.add_argument("--value-bytes", type=int, default=DEFAULT[2])
     parser.add_argument("--connections", type=int, default=8, help="to each node")
     parser.add_argument("--depth", type=int, default=16, help="requests under way on a connection")
-    parser.add_argument("--most-mb", type=float, default=20, help="MB of values a second, at most: large ones are rarer")
+    parser.add_argument("--most-mb", type=float, default=20, help="most MB of values a second: large ones get fewer calls")
     parser.add_argument("--hedge-ms", type=float, default=10)
     parser.add_argument("--durable", action="store_true", help="entries on disk, synced")
-    parser.add_argument("--table", action="store_true", help="over nodes, keys and value sizes")
+    parser.add_argument("--table", action="store_true", help="vary nodes, keys and value sizes")
     asyncio.run(main(parser.parse_args()))

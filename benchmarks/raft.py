@@ -1,12 +1,13 @@
-"""Our Raft store beside etcd 3.6: how soon writes go on when the leader is killed, and what a durable write costs.
+"""Compares our Raft store with etcd 3.6: how soon writes go on after the leader is killed, and what a durable write costs.
 
 `python benchmarks/raft.py [--kills 20] [--rounds 5]` runs both in turn on real processes, three nodes each, with the same
-timers (heartbeats every 100 ms, elections from 1 s on), the same calls, links through the same fault plane, and every write
-synced by a majority before it is acknowledged. etcd is asked through its JSON gateway, which costs it more than gRPC would.
+timers (heartbeats every 100 ms, elections after 1 s or more), the same calls, links through the same fault plane, and every
+write synced by a majority before it is acknowledged. etcd is called through its JSON gateway, which costs it more than gRPC
+would.
 
-Printed are, for each, the time from the leader's death to the end of the first write that was sent after it, and acknowledged
-writes per second of the nodes' CPU time under 64 clients; and the ratios of ours to etcd's. A second of CPU time is as long on
-a busy machine; the time to an election is not.
+It prints for each the time from the leader's death to the end of the first write that was sent after it, and acknowledged
+writes per second of the nodes' CPU time under 64 clients; and the ratios of ours to etcd's. On a busy machine, CPU time can
+still be compared; the time to an election cannot.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ SYSTEMS: Final[dict[str, System]] = {
 
 
 def failover_s(system: System, seed: int, runs: Path) -> float | None:
-    """From the leader's death to the end of the first write that was sent after it; None if there was none."""
+    """Seconds from the leader's death to the end of the first write that was sent after it; None if there was none."""
     drill = Drill(
         system=system,
         workload=Registers(keys=100, writes=1.0),
@@ -58,7 +59,7 @@ def failover_s(system: System, seed: int, runs: Path) -> float | None:
 
 
 def writes_per_cpu_s(system: System, seed: int, rate: float, seconds: float, runs: Path) -> tuple[float, float]:
-    """Acknowledged writes per second of CPU time of all nodes, and per second."""
+    """Acknowledged writes per second of CPU time of all nodes, and per second of real time."""
     drill = Drill(
         system=system,
         workload=Registers(keys=1000, writes=1.0),
@@ -82,9 +83,9 @@ def _cpu_s(history: History) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=20, help="leaders killed of each")
-    parser.add_argument("--rounds", type=int, default=5, help="loads of writes on each")
-    parser.add_argument("--rate", type=float, default=400.0, help="writes asked for a second")
+    parser.add_argument("--kills", type=int, default=20, help="how many leaders of each are killed")
+    parser.add_argument("--rounds", type=int, default=5, help="how many loads of writes each gets")
+    parser.add_argument("--rate", type=float, default=400.0, help="writes per second that are asked for")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long each load lasts")
     options = parser.parse_args()
     lacking = SYSTEMS["etcd"].missing() if isinstance(SYSTEMS["etcd"], Etcd) else None

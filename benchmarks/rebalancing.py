@@ -1,9 +1,9 @@
-"""A partitioned store that grows from one node to two and to three, under load: how fast it moves, and what clients see of it.
+"""A partitioned store grows from one node to two and to three, under load: how fast data moves, and what clients notice of it.
 
     python benchmarks/rebalancing.py [--megabytes 200] [--rate 100] [--rate-mb 16] [--method consistent]
 
-The store holds so many megabytes. Foreground calls, half of them writes, are open loop: latency counts from when one was due.
-First nothing moves, then n2 joins, then n3; in the end every key is read and compared with the last value acknowledged.
+The store holds the given megabytes. Foreground calls, half of them writes, are open loop: latency counts from when one was due.
+At first nothing moves, then n2 joins, then n3; at the end every key is read and compared with the last acknowledged value.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ CLIENTS = 16
 
 @dataclass
 class Foreground:
-    """Calls on a schedule, and what became of them."""
+    """Calls on a schedule, and how they ended."""
 
     clients: Sequence[Client]
     keys: Sequence[str]
     rate: float
     latencies_ms: list[tuple[float, float]] = field(default_factory=list)
-    """When each was due, and how long after that it was answered."""
+    """When each call was due, and how long after that it was answered."""
     failed: int = 0
     acknowledged: dict[str, str] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
-    """Keys of which a write's fate is not known."""
+    """Keys with a write that may or may not have been done."""
 
     async def run(self, stop: asyncio.Event) -> None:
         random, begun_s = Random(1), time.monotonic()
@@ -108,7 +108,7 @@ async def fill(clients: Sequence[Client], keys: Sequence[str]) -> None:
 
 
 async def settled(coordinator: Address, member: str) -> None:
-    """Return when a member has all that it is meant to have."""
+    """Return when a member has all the data that it should have."""
     client = HttpClient(coordinator)
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -122,7 +122,7 @@ async def settled(coordinator: Address, member: str) -> None:
 
 
 async def lost(clients: Sequence[Client], keys: Sequence[str], foreground: Foreground) -> int:
-    """How many keys do not have the value that was acknowledged last."""
+    """How many keys do not have the value of the last acknowledged write."""
     left, gone = [key for key in keys if key not in foreground.unknown], []
 
     async def use(client: Client) -> None:
@@ -139,7 +139,7 @@ async def lost(clients: Sequence[Client], keys: Sequence[str], foreground: Foreg
 
 
 def copied_bytes(cluster: Cluster, node: str) -> int:
-    """What a node has copied, as it told itself."""
+    """How many bytes a node has copied, as it reported."""
     lines = cluster.events_file(node).read_text().splitlines() if cluster.events_file(node).exists() else []
     told = [msgspec.json.decode(line, type=tuple[int, str, dict[str, object]]) for line in lines]
     return sum(int(str(detail["taken_bytes"])) for _, kind, detail in told if kind == "copied")
@@ -185,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=int, default=200)
     parser.add_argument("--rate", type=float, default=100.0, help="foreground calls a second")
-    parser.add_argument("--rate-mb", type=float, default=16.0, help="what a node copies at most, in MB a second")
+    parser.add_argument("--rate-mb", type=float, default=16.0, help="how much a node copies at most, in MB per second")
     parser.add_argument("--method", default="consistent")
     with tempfile.TemporaryDirectory() as folder:
         Console().print(asyncio.run(measure(parser.parse_args(), Path(folder))))

@@ -1,10 +1,11 @@
-"""Serving end to end: engine -> balancer -> replicas, every answer verified; beside HAProxy in front of the same replicas.
+"""Serving end to end: engine -> balancer -> replicas, with every answer verified; also with HAProxy in place of our balancer.
 
-`python benchmarks/serving.py --rate 100000 --depth 16 --seconds 60` asks for a rate and prints what came of it: done a second,
-latency from the due time, and processor time of each part. `--balancers ours haproxy` takes turns, `--rounds` times each;
-`--plane` puts every link through the embedded fault plane (ours only). `--cache 2000` has the replicas remember answers: then
-what is measured is everything but the model. `--disturb 0.33` measures again while a process beside it takes a third of one
-core. `--profile` prints where each microsecond went. `--overload 2` looks for the most that is done, and asks for twice that.
+`python benchmarks/serving.py --rate 100000 --depth 16 --seconds 60` asks for a rate and prints what it got: requests done per
+second, latency from the due time, and processor time of each part. `--balancers ours haproxy` measures both in turn, `--rounds`
+times each; `--plane` puts every link through the embedded fault plane (only with ours). `--cache 2000` lets the replicas
+remember answers, so that everything but the model is measured. `--disturb 0.33` measures again while another process takes a
+third of one core. `--profile` prints where each microsecond went. `--overload 2` looks for the highest rate that is done, and
+then asks for twice that.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from workloads.load.engine import Engine, EngineTask, Snapshot
 
 @contextlib.asynccontextmanager
 async def through_the_plane(replicas: int, folder: Path) -> AsyncIterator[Running]:
-    """The same with a proxy on every link, the clients' included."""
+    """Ours, with a proxy on every link, including the clients'."""
     system = Serving(replicas=replicas)
     system.prepare()
     async with Cluster.opened(system, folder, seed=1, plane="embedded") as cluster:
@@ -49,9 +50,9 @@ Shares = dict[str, dict[str, float]]
 async def measure(
     running: Running, options: argparse.Namespace, rate: float | None = None
 ) -> tuple[Snapshot, dict[str, float], Shares]:
-    """Load on a running system; what came of it, and the seconds of processor time of each part, per second of load.
+    """Load a running system, and return how that went, and the processor seconds of each part per second of load.
 
-    The shares of the stages in it are left out unless they are asked for.
+    The shares of the stages in these seconds are empty unless `--profile` asks for them.
     """
     load = Load(rate=rate or options.rate, seconds=options.seconds, clients=options.connections, timeout_ms=options.timeout_ms)
     task = EngineTask(
@@ -90,19 +91,19 @@ def line(name: str, snapshot: Snapshot, cpu: dict[str, float]) -> str:
 
 
 def costs(snapshot: Snapshot, cpu: dict[str, float]) -> dict[str, float]:
-    """Microseconds of processor time a request, of each part."""
+    """Microseconds of processor time per request, for each part."""
     return {part: used / max(snapshot.ok / snapshot.seconds, 1) * 1e6 for part, used in cpu.items()}
 
 
 def cores(us_a_request: dict[str, float]) -> str:
-    """What a million requests a second would take, if each cost what it does here."""
+    """How many cores a million requests a second would need, if each cost as much as here, in words."""
     parts = ", ".join(f"{part} {us:.1f}" for part, us in us_a_request.items())
     return f"1,000,000/s at this cost: {sum(us_a_request.values()):.1f} cores ({parts})"
 
 
 def apart(engine: list[int], system: list[int]) -> None:
-    """Give the load engine a core that the system does not use. Else what is refused would cost the system what it costs the
-    engine to ask for it, and to read the refusal, which clients do on machines of their own."""
+    """Give the load engine a core that the system does not use. Otherwise refused requests would also cost the system the time
+    that the engine needs to send them and to read the refusals, which real clients spend on machines of their own."""
     first, *others = sorted(os.sched_getaffinity(0))
     for pid in system if others else []:
         os.sched_setaffinity(pid, others)
@@ -111,10 +112,10 @@ def apart(engine: list[int], system: list[int]) -> None:
 
 
 async def overload(running: Running, options: argparse.Namespace) -> None:
-    """The most that is done of a growing rate, then what is done of a multiple of it.
+    """Raise the rate to the highest one that is done, then ask for a multiple of it.
 
-    The rate counts as done if its p99 is below a second and nearly all was answered. If not even the first one does, it is
-    halved until one does.
+    A rate counts as done if its p99 is below a second and nearly all requests were answered. If not even the first one is, it
+    is halved until one is.
     """
     capacity, rate = 0.0, options.rate
     while True:
@@ -189,14 +190,14 @@ if __name__ == "__main__":
     parser.add_argument("--timeout-ms", type=float, default=5000)
     parser.add_argument("--balancers", nargs="+", choices=["ours", "haproxy"], default=["ours"])
     parser.add_argument(
-        "--cache", type=int, default=0, help="answers that each replica remembers; 0: every one is a forward pass"
+        "--cache", type=int, default=0, help="how many answers each replica remembers; with 0, each takes a forward pass"
     )
-    parser.add_argument("--disturb", type=float, default=0.0, help="measure again while so much of one core is taken")
+    parser.add_argument("--disturb", type=float, default=0.0, help="measure again while this share of one core is taken")
     parser.add_argument(
         "--overload",
         type=float,
         default=0.0,
-        help="raise the rate from --rate on until it is not done; then ask for so many times that",
+        help="raise the rate, from --rate on, as long as it is done; then ask for this many times that",
     )
     parser.add_argument("--profile", action="store_true", help="microseconds a request by stage; needs perf and py-spy")
     parser.add_argument("--plane", action="store_true")

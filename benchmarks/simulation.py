@@ -1,9 +1,9 @@
-"""How fast simulation is: simulated seconds a second, seeds a minute, and what more processes bring.
+"""How fast simulation is: simulated seconds per second, seeds per minute, and how much more processes help.
 
     python benchmarks/simulation.py [--seeds 40]
 
-Times are of the CPU (`time.process_time` of each process) where one process is measured, so that other programs on the machine
-do not count, and of the wall where several are. Beside each is what one real run of the same drill takes: its load's time.
+If one process is measured, times are CPU times (`time.process_time`), so that other programs on the machine do not count; if
+several are, they are wall times. Beside them is how long a real run of the same drill takes: the time of its load.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DRILLS = ("quorum/healthy", "featured/slow_features", "serving/slow_replica")
 
 
 def calm(name: str) -> None:
-    """A drill as it is, once to warm up and three times measured."""
+    """A drill as it is, run once to warm up and then three times to measure."""
     drill = catalog.find_drill(name).drill
     run_seed(name, drill, 1, swarm=PLAIN)
     gc.collect()
@@ -41,7 +41,7 @@ def calm(name: str) -> None:
 
 
 def swarms(name: str, seeds: int) -> None:
-    """Whole seeds, with all that they add, judged."""
+    """Whole seeds, with all the faults that they add, and judged."""
     drill = catalog.find_drill(name).drill
     begun_s, simulated_s = time.process_time(), 0.0
     for seed in range(1, seeds + 1):
@@ -51,7 +51,7 @@ def swarms(name: str, seeds: int) -> None:
 
 
 def jobs(name: str, seeds: int, workers: int) -> None:
-    """The same seeds in several processes; the time to start them counts."""
+    """The same seeds in several processes; the time to start these counts."""
     done: list[Reply] = []
 
     def count(task: Task, reply: Reply) -> bool:

@@ -1,8 +1,8 @@
-"""What a circuit breaker costs a call, beside pybreaker and purgatory, and where the three behave differently.
+"""How much a circuit breaker adds to a call, compared with pybreaker and purgatory, and where the three behave differently.
 
 `pip install -e '.[benchmark]'`, then `pytest -p no:locust benchmarks/test_breaker.py -s` prints calls per second of processor
 time: closed (plain and in coroutines) and open, the three in turn over several rounds, and ratios of the medians. Each is used
-as its documentation does. pybreaker's own coroutines need Tornado; there its context manager stands around the `await`.
+the way its documentation shows. pybreaker's own coroutines need Tornado; so its context manager is put around the `await`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ NAMES = ("ours", "pybreaker", "purgatory")
 
 
 def work() -> None:
-    """What is called: nothing."""
+    """The call, which does nothing."""
 
 
 async def work_async() -> None:
-    """The same in a coroutine."""
+    """The same as a coroutine."""
 
 
 def ours() -> Breaker:

@@ -1,7 +1,7 @@
-"""How long the check for linearizability takes for a million operations, and how much memory.
+"""How much time and memory the check for linearizability takes for a million operations.
 
-`pytest benchmarks/test_linearizable.py` prints a line a case: seconds, operations a second, and peak memory.
-`benchmarks/beside_porcupine.py` compares with another checker.
+`pytest benchmarks/test_linearizable.py` prints a line for each case: seconds, operations per second, and peak memory.
+`benchmarks/beside_porcupine.py` compares the check with another one.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from harness.model.verdict import Verdict
 OPS = 1_000_000
 CLIENTS = 50
 STEP_NS = 1000
-"""Between two operations' effects."""
+"""The time between the effects of two operations."""
 
 
 def recorded(keys: int, stale_at: float | None = None, ops: int = OPS, seed: int = 1) -> History:
-    """What an atomic store answers to clients who keep `CLIENTS` calls in flight, half of them writes.
+    """The history of an atomic store whose clients keep `CLIENTS` calls in flight, half of them writes.
 
     Operation i takes effect at `i * STEP_NS`, at a random point of its time in flight. With `stale_at`, a read after that
-    share of the history finds the value of fifty writes of its key before.
+    share of the history finds the value that its key had fifty writes earlier.
     """
     random = np.random.default_rng(seed)
     number = np.arange(ops)
@@ -57,7 +57,7 @@ def recorded(keys: int, stale_at: float | None = None, ops: int = OPS, seed: int
 
 
 def seen(key: npt.NDArray[np.int64], write: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """For each operation the last write of its key so far, itself included; -1 where there is none."""
+    """For each operation the last write of its key so far, possibly itself; -1 if there is none."""
     order = np.argsort(key, kind="stable")
     first_of_key = np.searchsorted(key[order], key[order])
     last_write = np.maximum.accumulate(np.where(write[order], np.arange(len(key)), -1))
@@ -67,7 +67,7 @@ def seen(key: npt.NDArray[np.int64], write: npt.NDArray[np.bool_]) -> npt.NDArra
 
 
 def peak_allocated(history: History) -> int:
-    """The most bytes that one check holds at once beside the history, as `tracemalloc` counts numpy's and Python's."""
+    """The most bytes that one check holds at once besides the history, of numpy's and Python's memory (by `tracemalloc`)."""
     tracemalloc.start()
     try:
         linearizable(history)
@@ -77,10 +77,10 @@ def peak_allocated(history: History) -> int:
 
 
 def peak_resident(history: History) -> int | None:
-    """The most resident bytes of the whole process, history and libraries included, during a check; None but on Linux."""
+    """The most resident bytes of the whole process, history and libraries included, during a check; None if not on Linux."""
     if sys.platform != "linux":
         return None
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     linearizable(history)
     status = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))

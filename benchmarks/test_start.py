@@ -1,7 +1,7 @@
-"""How long a system of three nodes takes to start: from nothing to every node, link and the load generator answering.
+"""How long a system of three nodes takes to start, until every node, every link and the load generator answers.
 
 `pytest -p no:locust benchmarks/test_start.py -s` prints seconds of wall time and of processor time for each fault plane. The
-harness itself is running already; the nodes do without PyTorch.
+harness itself is already running; the nodes do not use PyTorch.
 """
 
 from __future__ import annotations
@@ -50,6 +50,6 @@ def test_three_nodes(benchmark: BenchmarkFixture, tmp_path: Path, plane: PlaneKi
 
 
 def _used_s() -> float:
-    """Processor time of this process and of those that it has waited for."""
+    """Processor time of this process and of the children that it has waited for."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system

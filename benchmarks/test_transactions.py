@@ -1,7 +1,7 @@
-"""How long the isolation levels take for a hundred thousand transactions on lists, and how much memory.
+"""How much time and memory it takes to check a hundred thousand transactions on lists for each isolation level.
 
-`pytest benchmarks/test_transactions.py` prints a line a level: seconds, those on the CPU among them, transactions a second, and
-the peak memory of the process.
+`pytest benchmarks/test_transactions.py` prints a line for each level: seconds, how many of them on the CPU, transactions per
+second, and the peak memory of the process.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ CLIENTS = 20
 KEYS = 50
 """How many lists are in use at once."""
 LENGTH = 100
-"""How long a list grows before another takes its place."""
+"""How long a list becomes before another one takes its place."""
 STEP_NS = 1000
 
 LEVELS: dict[str, Checker] = {checker.__name__: checker for checker in (serializable, strict_serializable, snapshot_isolation)}
 
 
 def recorded(transactions: int = TRANSACTIONS, *, skewed: bool = False) -> History:
-    """What a strictly serializable store answers to transactions of one to five appends and reads of whole lists.
+    """The history of a strictly serializable store, with transactions of one to five appends and reads of whole lists.
 
-    With `skewed`, one transaction near the end misses the last append of another whose other append it saw.
+    With `skewed`, one transaction near the end misses the last append of another transaction, of which it saw another append.
     """
     random = Random(1)
     store: dict[int, list[int]] = {}
@@ -73,11 +73,11 @@ def row(number: int, operations: list[list[object]], sent_ns: int, done_ns: int)
 
 
 def peak_resident(checker: Checker, history: History) -> int | None:
-    """The most resident bytes of the whole process, history and libraries included, during a check; None but on Linux."""
+    """The most resident bytes of the whole process, history and libraries included, during a check; None if not on Linux."""
     if sys.platform != "linux":
         checker(history)
         return None
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     checker(history)
     status = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))

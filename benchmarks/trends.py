@@ -1,12 +1,12 @@
-"""How often nights and pairs are found to differ that do not, and how often planted changes are found, beside other tools.
+"""How often nights and pairs give a false alarm, and how often planted changes are found, compared with other tools.
 
 `python benchmarks/trends.py` prints the table of `docs/statistics.md`. All series are made by
-`tests/helpers/simulated_nights.py` from the seeds that are printed. No threshold was chosen on these: what was tuned was tuned
-on the seeds 101 to 112.
+`tests/helpers/simulated_nights.py` from the seeds that are printed. No threshold was chosen with these seeds: all tuning was
+done with the seeds 101 to 112.
 
-Apache Otava is asked if it is installed in an environment of its own, since it needs other versions than we do:
+Apache Otava is included if it is installed, in an environment of its own, as it needs other versions than we do:
 `python -m venv OTAVA && OTAVA/bin/pip install apache-otava`, then `--otava OTAVA/bin/python`. `--tigerbeetle FILE` names
-`tests/tigerbeetle_test.py` of its source, which holds a public series of TigerBeetle.
+`tests/tigerbeetle_test.py` of Otava's source, which holds a public series of TigerBeetle.
 """
 
 from __future__ import annotations
@@ -47,30 +47,30 @@ SEEDS: Final = {
     "young": 2_027,
 }
 RECORDED: Final = Path(__file__).parent / "data" / "same_code_runs.json"
-"""Runs of `quorum/healthy` with one code, one after another, on a machine of two cores that others used as well."""
+"""Runs of `quorum/healthy` with the same code, one after another, on a machine of two cores that others used as well."""
 
 _YEAR: Final = 365
 _RUNS: Final = 5
 _BEFORE: Final = 60
 _AFTER: Final = 5
 _GATE: Final = 1.05
-"""pytest-benchmark's `--benchmark-compare-fail=mean:5%`: the mean of these runs against that of the last ones."""
+"""pytest-benchmark's `--benchmark-compare-fail=mean:5%`: compares the mean of these runs with that of the last ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planted:
-    """A metric with its noise, and a change of it by night since the change."""
+    """A metric with its noise, and how it changes from a certain night on."""
 
     what: str
     metric: Metric
     level: float
     noise: Noise
     changed: Callable[[Array, Array], Array]
-    """New values from the old ones and the number of nights since, from 1."""
+    """Makes new values from the old ones and the number of the night since the change, which begins at 1."""
     linear: bool = False
 
     def values(self, nights: int, random: np.random.Generator) -> Array:
-        """Nights × runs without the change."""
+        """Values without the change, nights × runs."""
         made = relative(self.noise, (1, nights, _RUNS), random)[0]
         if self.metric.name == "availability":
             values: Array = 1 - self.level * np.exp(made)
@@ -135,7 +135,7 @@ Rows = Iterator[tuple[str, str]]
 
 
 def _nights(count: int) -> Rows:
-    """A year of nights without a change, each looked at."""
+    """A year of nights without a change, judged after each night."""
     yield f"A/A, {count:,} series judged every night of a year, seed {SEEDS['nights']}:", ""
     for name, noise in KINDS.items():
         values = 10 * np.exp(relative(noise, (count, _YEAR, _RUNS), np.random.default_rng(SEEDS["nights"])))
@@ -151,7 +151,7 @@ def _nights(count: int) -> Rows:
 
 
 def _planted_nights(trials: int) -> Rows:
-    """Each change in one series of a hundred, 60 nights before it and five after."""
+    """Each change in one series of a hundred, with 60 nights before it and five after."""
     yield (
         f"planted after {_BEFORE} nights, {_AFTER} nights later, among 100 series, seed {SEEDS['planted']}:",
         "found; night within ±1",
@@ -180,7 +180,7 @@ def _with_change(planted: Planted, random: np.random.Generator) -> Series:
 
 
 def _young(count: int) -> Rows:
-    """Histories of a few nights of a small suite, each of them looked at in the morning: that is when a jump is told."""
+    """Histories of a few nights of a small suite, judged every morning, which is when jumps are reported."""
     fewest, most = 6, 15
     yield (
         f"{count} suites of two drills, judged every morning of nights {fewest} to {most}, seed {SEEDS['young']}:",
@@ -201,7 +201,7 @@ def _young(count: int) -> Rows:
 
 
 def _pairs(comparisons: int, trials: int) -> Rows:
-    """`harness compare` in ten pairs at most: all five metrics at once."""
+    """`harness compare` with at most ten pairs, of all five metrics at once."""
     random = np.random.default_rng(SEEDS["pairs"])
     same = [_compared(None, random) for _ in range(comparisons)]
     yield (
@@ -236,7 +236,7 @@ def _compared(planted: Planted | None, random: np.random.Generator) -> tuple[Loo
 
 
 def _recorded(comparisons: int) -> Rows:
-    """The same code again and again on a real, noisy machine, dealt out as pairs."""
+    """Runs of the same code on a real, noisy machine, arranged in pairs."""
     if not RECORDED.is_file():
         yield f"A/A of recorded runs: there is no {RECORDED.name}", "skipped"
         return
@@ -277,7 +277,7 @@ def _recorded(comparisons: int) -> Rows:
 
 
 def _rivals(otava: str | None) -> Rows:
-    """The same series through other rules: false alarms in a year, and a change of 5% after five nights."""
+    """The same series judged by other rules: false alarms in a year, and a change of 5% after five nights."""
     count, trials = 100, 200
     random = np.random.default_rng(SEEDS["rivals"])
     yield f"one series of a hundred, p50, seed {SEEDS['rivals']}: false alarms a series-year; +5% found", ""
@@ -355,7 +355,7 @@ def _public(file: Path | None, otava: str | None) -> Rows:
 
 
 def _speed() -> Rows:
-    """The largest history that is planned for."""
+    """How long the largest history takes that we plan for."""
     values = 10 * np.exp(relative(KINDS["quiet"], (1000, 1000, 1), np.random.default_rng(SEEDS["speed"])))
     series = [series_of(one, drill=f"d/{at}") for at, one in enumerate(values)]
     began = time.perf_counter()
