@@ -16,7 +16,7 @@ from systems.parameter_server.messages import Buffer, Pull, Push, Work, checksum
 from systems.parameter_server.parameters import parameters_of, rows_of
 from systems.parameter_server.protocol import Contribution, Outcome, Round
 from systems.parameter_server.saving import Saving
-from systems.parameter_server.term import LOOK_S, WAIT_S, Changes, Settings
+from systems.parameter_server.term import LOOK_S, Changes, Settings, until_work
 from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.sampler import Use
 from systems.training.bugs import load
@@ -55,19 +55,15 @@ class Leading:
 
     async def pull(self, pull: Pull) -> bytes | None:
         """The work for a worker, as soon as there is some; None if the term has ended, or nothing came up for a while."""
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + WAIT_S
-        while not self._ended and (now_s := loop.time()) < until_s:
-            if now_s < self._opens_s:
-                await self._changes.wait(self._opens_s - now_s)
-                continue
-            seen = (pull.term, pull.seen) == (self.term, self._round.step)
-            shards = self._round.deal(pull.worker, seen=seen, now_s=now_s, pushing=pull.pushing if seen else ())
-            self._change_if_complete()
-            if shards is not None:
-                return self._work(shards)
-            await self._changes.wait(LOOK_S)
-        return None
+        return await until_work(self._changes, lambda: self._ended, lambda now_s: self._look(pull, now_s))
+
+    def _look(self, pull: Pull, now_s: float) -> bytes | float:
+        if now_s < self._opens_s:
+            return self._opens_s - now_s
+        seen = (pull.term, pull.seen) == (self.term, self._round.step)
+        shards = self._round.deal(pull.worker, seen=seen, now_s=now_s, pushing=pull.pushing if seen else ())
+        self._change_if_complete()
+        return LOOK_S if shards is None else self._work(shards)
 
     def push(self, push: Push, data: Buffer) -> Outcome:
         """Take gradients. Raises `Damaged` if they are none of this model."""

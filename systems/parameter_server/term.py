@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,3 +53,18 @@ class Changes:
                 await self._changed.wait()
         except TimeoutError:
             return
+
+
+async def until_work(changes: Changes, ended: Callable[[], bool], look: Callable[[float], bytes | float]) -> bytes | None:
+    """The work that `look` finds, as soon as there is some; None if the term has ended, or after `WAIT_S`.
+
+    `look` is given the time, and returns work or for how many seconds it need not look again unless something changes.
+    """
+    clock = asyncio.get_running_loop().time
+    until_s = clock() + WAIT_S
+    while not ended() and (now_s := clock()) < until_s:
+        found = look(now_s)
+        if isinstance(found, bytes):
+            return found
+        await changes.wait(found)
+    return None

@@ -14,7 +14,7 @@ from systems.parameter_server.messages import Buffer, Pull, Push, Work, pack
 from systems.parameter_server.parameters import at_batch, parameters_of, rows_of
 from systems.parameter_server.protocol import Outcome
 from systems.parameter_server.saving import Saving
-from systems.parameter_server.term import CHECKPOINTS, LOOK_S, WAIT_S, Changes, Settings
+from systems.parameter_server.term import CHECKPOINTS, LOOK_S, WAIT_S, Changes, Settings, until_work
 from systems.parameter_server.updates import Task, Updates, Used
 from systems.parameter_server.weighing import apply_update, update_trainer, weight
 from systems.parts.checkpoint.store import Checkpoint, Checkpoints, Schedule
@@ -68,20 +68,19 @@ class Updating:
 
     async def pull(self, pull: Pull) -> bytes | None:
         """The work for a worker, as soon as there is some; None if the term has ended, or nothing came up for a while."""
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + WAIT_S
-        while not self._ended and (now_s := loop.time()) < until_s:
-            opens_s = self._opens_s.get(pull.worker, now_s)
-            if now_s < opens_s:
-                self._updates.hear(pull.worker, now_s)
-                await self._changes.wait(min(opens_s - now_s, LOOK_S))
-            elif (task := self._updates.pull(pull.worker, now_s)) is not None:
-                self._opens_s[pull.worker] = now_s + self._settings.step_s
-                self._given_ns[pull.worker] = time.monotonic_ns()
-                return self._work(task)
-            else:
-                await self._changes.wait(LOOK_S)
-        return None
+        return await until_work(self._changes, lambda: self._ended, lambda now_s: self._look(pull, now_s))
+
+    def _look(self, pull: Pull, now_s: float) -> bytes | float:
+        opens_s = self._opens_s.get(pull.worker, now_s)
+        if now_s < opens_s:
+            self._updates.hear(pull.worker, now_s)
+            return min(opens_s - now_s, LOOK_S)
+        task = self._updates.pull(pull.worker, now_s)
+        if task is None:
+            return LOOK_S
+        self._opens_s[pull.worker] = now_s + self._settings.step_s
+        self._given_ns[pull.worker] = time.monotonic_ns()
+        return self._work(task)
 
     def push(self, push: Push, data: Buffer) -> Outcome:
         """Apply a gradient, if it is to be. Raises `Damaged` if it is none of this model."""
