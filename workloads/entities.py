@@ -1,4 +1,4 @@
-"""Features of entities, by their ids: read and written one by one, read several at once and range by range."""
+"""Features of entities by id: read and written one at a time, read several at once, and read by ranges."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from workloads.registers import FINAL_READS
 MANY: Final = 5
 """How many entities a multi-get asks for."""
 SPAN: Final = 8
-"""How many ids a scan goes over."""
+"""How many ids a scan covers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entities:
-    """Writes, deletes, multi-gets and scans have these shares of all calls; the rest are reads. Every written value is its own.
+    """Writes, deletes, multi-gets and scans have these shares of all calls; the rest are reads. No value is written twice.
 
-    Ids are `e000`, `e001`, …, so that neighbours lie together in ranges. `hot` is the share of calls that go to the first id,
-    beyond its even share; `low` that of calls that go to the first tenth of all ids.
+    Ids are `e000`, `e001`, …, so that neighbours are next to each other in ranges. `hot` is the share of calls that go to the
+    first id, on top of its even share; `low` the share of calls that go to the first tenth of all ids.
     """
 
     entities: int = 40
@@ -38,12 +38,12 @@ class Entities:
 
     def __post_init__(self) -> None:
         if not 1 <= self.entities <= 1000:
-            raise UsageError(f"Entities(entities={self.entities!r}): a whole number from 1 to 1000.")
+            raise UsageError(f"Entities(entities={self.entities!r}): must be a whole number from 1 to 1000.")
         for kinds in (("writes", "deletes", "multi_gets", "scans"), ("hot", "low")):
             shares = [getattr(self, kind) for kind in kinds]
             if not (min(shares) >= 0 and sum(shares) <= 1):
                 told = ", ".join(f"{kind}={share!r}" for kind, share in zip(kinds, shares, strict=True))
-                raise UsageError(f"Entities({told}): shares of calls, together at most 1.")
+                raise UsageError(f"Entities({told}): must be shares of calls, together at most 1.")
 
     def calls(self, random: Random) -> Iterator[Call]:
         kinds = ("write", "delete", "multi_get", "scan", "read")

@@ -1,4 +1,4 @@
-"""Predictions: images of handwritten digits, each with the model's own answer beside it."""
+"""Predictions: images of handwritten digits, each with the model's own answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages that producers publish and the consumers of several groups receive, each message another one."""
+"""Messages that producers publish and the consumers of several groups receive; no message is published twice."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from harness.model.system import Call
 
 @dataclass(frozen=True, kw_only=True)
 class Publications:
-    """Publishes to `topic`, each message under one of `keys` keys; `publishes` is their share, the rest receive for the groups.
+    """Publishes to `topic`, each message with one of `keys` keys; `publishes` is their share, the other calls are receives.
 
-    In the end consumers of every group receive so often that nothing is left.
+    At the end, consumers of every group receive until nothing is left.
     """
 
     groups: Sequence[str] = ("billing", "shipping")
-    """They should be those of the system."""
+    """Should be the system's groups."""
     topic: str = "orders"
     keys: int = 6
     publishes: float = 0.25
     final_receives: int = 150
-    """Of each group, at the end: more than can be left, and some more for each client, to find that nothing is."""
+    """Receives per group at the end: more than can be left, and some more for each client to find nothing left."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "groups", tuple(self.groups))  # from JSON it comes as a list
+        object.__setattr__(self, "groups", tuple(self.groups))  # a list if it comes from JSON
         if self.keys < 1 or self.final_receives < 1:
             raise UsageError(
-                f"Publications(keys={self.keys!r}, final_receives={self.final_receives!r}): whole numbers, at least 1."
+                f"Publications(keys={self.keys!r}, final_receives={self.final_receives!r}): must be whole numbers, at least 1."
             )
         if not self.groups:
-            raise UsageError("Publications(groups=[]): at least one group.")
+            raise UsageError("Publications(groups=[]): there must be at least one group.")
         if not 0 < self.publishes < 1:
-            raise UsageError(f"Publications(publishes={self.publishes!r}): the share of calls that publish, between 0 and 1.")
+            raise UsageError(f"Publications(publishes={self.publishes!r}): must be a share of all calls, between 0 and 1.")
 
     def calls(self, random: Random) -> Iterator[Call]:
         for number in count(1):

@@ -1,4 +1,4 @@
-"""Registers, every value that is given to them its own, so that a history of them can be judged exactly."""
+"""Registers to which no value is written twice, so that a history of them can be judged exactly."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from harness.model.errors import UsageError
 from harness.model.system import Call
 
 FINAL_READS: Final = 3
-"""How often each key is read at the end: clients take these calls in turn, so that replicas which disagree are found out."""
+"""How often each key is read at the end: clients take these calls in turn, so that replicas that disagree are found."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Registers:
-    """Calls of `keys` registers, drawn evenly: shares of writes, compare-and-sets and deletes; the rest are reads.
+    """Calls on `keys` registers, drawn evenly: shares of writes, compare-and-sets and deletes; the rest are reads.
 
     Kinds and values are those of `harness.model.objects.register`. A compare-and-set expects what the last call that changed
-    its register would leave there, so it often finds it, unless that call failed or another one came in between. Of `rivals`
-    in a row all expect the same, and one at most finds it.
+    its register would leave there, so it often succeeds, unless that call failed or another one came in between. `rivals`
+    compare-and-sets in a row expect the same value, so at most one of them succeeds.
     """
 
     keys: int = 20
@@ -34,23 +34,23 @@ class Registers:
 
     def __post_init__(self) -> None:
         if self.keys < 1:
-            raise UsageError(f"Registers(keys={self.keys!r}): a whole number of keys, at least one.")
+            raise UsageError(f"Registers(keys={self.keys!r}): must be a whole number of keys, at least 1.")
         if self.rivals < 1:
-            raise UsageError(f"Registers(rivals={self.rivals!r}): a whole number of compare-and-sets, at least one.")
+            raise UsageError(f"Registers(rivals={self.rivals!r}): must be a whole number of compare-and-sets, at least 1.")
         if not 0 <= self.writes <= 1:
-            raise UsageError(f"Registers(writes={self.writes!r}): the share of writes, between 0 and 1.")
+            raise UsageError(f"Registers(writes={self.writes!r}): must be the share of writes, between 0 and 1.")
         shares = (self.writes, self.compare_and_sets, self.deletes)
         if not (min(shares) >= 0 and sum(shares) <= 1):
             raise UsageError(
                 f"Registers(writes={self.writes!r}, compare_and_sets={self.compare_and_sets!r}, deletes={self.deletes!r}):"
-                " shares of calls, together at most 1."
+                " must be shares of calls, together at most 1."
             )
 
     def calls(self, random: Random) -> Iterator[Call]:
         left: dict[str, str | None] = {}
-        """What each register holds if every call was carried out, in this order; of rivals, the first one."""
+        """What each register holds if every call was carried out in this order; of rivals, only the first."""
         rivals: dict[str, tuple[str | None, int]] = {}
-        """What the rivals of now expect, and how many there were."""
+        """What the current rivals expect, and how many there have been."""
         for number in count(1):
             key, drawn = f"r{random.randrange(self.keys)}", random.random()
             if drawn < self.writes:
@@ -71,7 +71,7 @@ class Registers:
 
     def varied(self, random: Random) -> Registers:
         """Fewer keys: more happens to each."""
-        if self.compare_and_sets or self.deletes:  # an order of such calls is searched for, which many of one key make hard
+        if self.compare_and_sets or self.deletes:  # an order is searched for, which is hard for many such calls on one key
             return replace(self, keys=random.choice((min(6, self.keys), self.keys)))
         return replace(self, keys=random.choice((1, min(2, self.keys), min(6, self.keys), self.keys)))
 

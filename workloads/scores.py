@@ -1,4 +1,4 @@
-"""Scores of users, each with the answers that are right beside it."""
+"""Scores of users, each with its right answers."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from systems.featured.messages import AVERAGE, features_of, score_of
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """How does this user score? Drawn evenly from `users`; right is the exact score, or the average one if it says so.
+    """How does this user score? Drawn evenly from `users`. The exact score is right, and the average if labelled a fallback.
 
-    At the end each user is asked for once more, and only the exact score will do.
+    At the end each user's score is asked for once more, and only the exact one is right.
     """
 
     users: int = 30
     exact: bool = False
-    """Only the exact score will do, all along."""
+    """Whether only the exact score is right from the beginning."""
 
     def __post_init__(self) -> None:
         if self.users < 1:
-            raise UsageError(f"Scores(users={self.users!r}): a whole number of users, at least one.")
+            raise UsageError(f"Scores(users={self.users!r}): must be a whole number of users, at least 1.")
 
     def calls(self, random: Random) -> Iterator[Call]:
         fallback = () if self.exact else (Score(score_of(AVERAGE), "fallback"),)

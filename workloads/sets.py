@@ -1,4 +1,4 @@
-"""Sets that grow: every element is added once, so that a history of them tells which ones a store has lost."""
+"""Sets that grow: every element is added once, so that a history of them shows which ones a store has lost."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from harness.model.errors import UsageError
 from harness.model.system import Call
 
 FINAL_READS: Final = 3
-"""How often each set is read at the end: clients take these calls in turn, so that replicas which disagree are found out."""
+"""How often each set is read at the end: clients take these calls in turn, so that replicas that disagree are found."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sets:
-    """Calls of `keys` sets, drawn evenly: the share `adds` adds an element, the rest reads all elements."""
+    """Calls on `keys` sets, drawn evenly: the share `adds` of them add an element, the rest read all elements."""
 
     keys: int = 10
     adds: float = 0.5
 
     def __post_init__(self) -> None:
         if self.keys < 1:
-            raise UsageError(f"Sets(keys={self.keys!r}): a whole number of keys, at least one.")
+            raise UsageError(f"Sets(keys={self.keys!r}): must be a whole number of keys, at least 1.")
         if not 0 <= self.adds <= 1:
-            raise UsageError(f"Sets(adds={self.adds!r}): the share of adds, between 0 and 1.")
+            raise UsageError(f"Sets(adds={self.adds!r}): must be the share of adds, between 0 and 1.")
 
     def calls(self, random: Random) -> Iterator[Call]:
         for number in count(1):

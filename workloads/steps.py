@@ -1,4 +1,4 @@
-"""Steps: somebody watches a training and asks, again and again, for the next step that is done."""
+"""Steps: someone watches a training and keeps asking for the next step that is done."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.model.system import Call
 
 @dataclass(frozen=True, kw_only=True)
 class Steps:
-    """When will the next step be done? A call's latency is how long that took; the answer is the step and its parameters."""
+    """When will the next step be done? A call's latency is how long that took; the answer names the step and its parameters."""
 
     def calls(self, random: Random) -> Iterator[Call]:
         while True:

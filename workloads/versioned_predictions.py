@@ -1,4 +1,4 @@
-"""Predictions while the model is replaced: each image with the answers of both versions beside it."""
+"""Predictions while the model is replaced: each image with the answers of both versions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from systems.serving import artifacts
 
 @dataclass(frozen=True, kw_only=True)
 class VersionedPredictions:
-    """Which digit is in this image? As `Predictions`; the right answers are by the fingerprint of the version."""
+    """Which digit is in this image? Like `Predictions`, with the right answers by the version's fingerprint."""
 
     def calls(self, random: Random) -> Iterator[Call]:
         """Endless. Raises `UsageError` if `Serving` has not prepared the images."""

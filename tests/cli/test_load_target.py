@@ -31,6 +31,9 @@ def test_a_remote_address_needs_leave() -> None:
         "http://",
         "http://u:p@localhost/",
         "http://localhost:99999/",
+        "http://localhost:0/",
+        "http://a..b/",
+        f"http://{'a' * 64}.test/",
         "http://localhost/é",
     ],
 )

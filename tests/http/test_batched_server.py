@@ -303,4 +303,4 @@ def test_an_invalid_timeout_is_refused_with_the_reason() -> None:
 
     answer = asyncio.run(scenario())
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n")
-    assert b"bad request: timeout-ms is 'soon'; it is a whole number of milliseconds" in answer
+    assert b"bad request: timeout-ms is 'soon'; it must be a whole number of milliseconds" in answer

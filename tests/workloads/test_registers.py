@@ -75,16 +75,16 @@ def test_it_travels_to_another_process() -> None:
 
 @pytest.mark.parametrize("keys", [0, -1])
 def test_it_needs_a_key(keys: int) -> None:
-    with pytest.raises(UsageError, match=rf"Registers\(keys={keys}\): .* at least one"):
+    with pytest.raises(UsageError, match=rf"Registers\(keys={keys}\): .* at least 1"):
         Registers(keys=keys)
 
 
 def test_shares_are_at_most_1_together() -> None:
-    with pytest.raises(UsageError, match=r"compare_and_sets=0\.5, deletes=0\.2\): shares of calls, together at most 1"):
+    with pytest.raises(UsageError, match=r"compare_and_sets=0\.5, deletes=0\.2\): must be shares of calls, together at most 1"):
         Registers(writes=0.4, compare_and_sets=0.5, deletes=0.2)
 
 
 @pytest.mark.parametrize("writes", [-0.1, 1.1, float("nan")])
 def test_the_share_of_writes_is_between_0_and_1(writes: float) -> None:
-    with pytest.raises(UsageError, match=r"Registers\(writes=.*\): the share of writes, between 0 and 1"):
+    with pytest.raises(UsageError, match=r"Registers\(writes=.*\): must be the share of writes, between 0 and 1"):
         Registers(writes=writes)

@@ -24,7 +24,7 @@ def test_every_element_is_added_once_and_every_set_is_read_in_the_end() -> None:
     assert [call.key for call in sets.final_calls()] == [key for key in ("s0", "s1", "s2") for _ in range(FINAL_READS)]
 
 
-@pytest.mark.parametrize(("keys", "adds", "why"), [(0, 0.5, "at least one"), (1, 1.5, "between 0 and 1")])
+@pytest.mark.parametrize(("keys", "adds", "why"), [(0, 0.5, "at least 1"), (1, 1.5, "between 0 and 1")])
 def test_what_makes_no_sense_is_refused(keys: int, adds: float, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         Sets(keys=keys, adds=adds)

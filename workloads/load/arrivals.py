@@ -1,8 +1,8 @@
-"""When calls fall due: fixed before the run, so that nothing a system does can change what it is asked.
+"""When calls fall due: fixed before the run, so that nothing the system does can change its load.
 
-A rate that changes is drawn by inverting its integral (Çinlar, "Introduction to Stochastic Processes", 1975, 4.7): a process of
-rate one is drawn, and its times are mapped to those by which the integral of the rate has grown as much. This is exact for any
-rate; thinning would throw draws away, and steps would blur.
+A changing rate is drawn by inverting its integral (Çinlar, "Introduction to Stochastic Processes", 1975, 4.7): a process of
+rate one is drawn, and its times are mapped to those at which the integral of the rate reaches them. This is exact for any rate;
+thinning would waste draws, and fixed time steps would blur the times.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def due_ns(load: Load, random: Random | np.random.Generator) -> NDArray[np.int64
 
 
 def blocks(load: Load, random: Random | np.random.Generator, size: int = BLOCK) -> Iterator[NDArray[np.int64]]:
-    """The same times, `size` or fewer at once, drawn when they are asked for: what a long load needs no memory for."""
+    """The same times, at most `size` at once, drawn when they are needed, so that a long load needs no memory for them."""
     if isinstance(load.shape, Replay):
         times = _recorded_ns(load.shape, load.seconds)
         yield from (times[at : at + size] for at in range(0, len(times), size))
@@ -47,7 +47,7 @@ def blocks(load: Load, random: Random | np.random.Generator, size: int = BLOCK) 
 
 
 def expected(load: Load) -> float:
-    """How many calls a load makes: exact for constant arrivals and for a replay, the mean for Poisson's."""
+    """How many calls a load makes: exact for constant arrivals and for a replay, the mean for Poisson arrivals."""
     if isinstance(load.shape, Replay):
         return float(len(_recorded_ns(load.shape, load.seconds)))
     return _curve(load).total * load.rate
@@ -74,12 +74,12 @@ def _poisson(total: float, size: int, random: np.random.Generator) -> Iterator[F
 
 
 class _Curve(Protocol):
-    """A rate in multiples of the load's; its integral over the load is `total`."""
+    """A rate in multiples of the load's rate; its integral over the load is `total`."""
 
     total: float
 
     def inverse(self, area: Floats) -> Floats:
-        """The seconds by which the integral has grown to each `area`."""
+        """The seconds at which the integral reaches each `area`."""
 
 
 def _curve(load: Load) -> _Curve:
@@ -114,7 +114,9 @@ class _Piecewise:
         self.total = float(self._area[last] + (self._from[last] + self._slope[last] * into_s / 2) * into_s)
 
     def inverse(self, area: Floats) -> Floats:
-        line = np.searchsorted(self._area, area, "right") - 1  # of lines without area the last: when the rate is on again
+        line = (
+            np.searchsorted(self._area, area, "right") - 1
+        )  # the last of several lines without area: when the rate is on again
         rest, rate = area - self._area[line], self._from[line]
         divisor = rate + np.sqrt(np.maximum(rate * rate + 2 * self._slope[line] * rest, 0))
         into_s = np.divide(2 * rest, divisor, out=np.zeros_like(rest), where=divisor > 0)
@@ -123,7 +125,7 @@ class _Piecewise:
 
 
 class _Sine:
-    """1 + amplitude * sin: its integral has no inverse in closed form, so it is found by halving, to the last bit."""
+    """1 + amplitude * sin: its integral has no inverse in closed form, so it is inverted by bisection, to the last bit."""
 
     def __init__(self, shape: Diurnal, seconds: float) -> None:
         self._amplitude, self._turn_s = shape.amplitude, shape.period_s / (2 * math.pi)
@@ -135,7 +137,7 @@ class _Sine:
         return area
 
     def inverse(self, area: Floats) -> Floats:
-        # The integral lies between t and t + 2 * amplitude * turn, which encloses the time at which it reaches an area.
+        # The integral lies between t and t + 2 * amplitude * turn, which bounds the time at which it reaches an area.
         low, high = np.maximum(area - 2 * self._amplitude * self._turn_s, 0), np.minimum(area, self._seconds)
         for _ in range(64):
             middle = (low + high) / 2

@@ -1,4 +1,4 @@
-"""Workloads whose requests can be prepared beforehand, as the load engine wants them."""
+"""Workloads whose requests can be prepared beforehand, as the load engine needs them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workloads.load.engine.task import Exchange
 
 @runtime_checkable
 class HasExchanges(Protocol):
-    """A workload that is plain HTTP/1.1, each request with what a right answer to it begins with."""
+    """A workload of plain HTTP/1.1 requests, each with what a right answer begins with."""
 
     def exchanges(self, entry: Address) -> Sequence[Exchange]:
-        """Every request, to be sent in turn to an entry node at this address."""
+        """All requests, to be sent in turn to an entry node at this address."""

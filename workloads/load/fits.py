@@ -1,4 +1,4 @@
-"""Whether this machine can hold a load, by an estimate that is said when it cannot."""
+"""Whether a load fits into this machine, by an estimate that the error message gives."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from workloads.load.arrivals import expected
 from workloads.load.engine.task import EngineTask
 
 _WAITING_CALL_BYTES: Final = 10
-"""What a call that is due and not sent takes in the engine: its due time, 8 bytes, in blocks. All of them may have to wait."""
+"""The memory that a call takes in the engine while it is due and not sent: its due time, 8 bytes, in blocks."""
 _RECORDED_CALL_BYTES: Final = 2_000
-"""What a call of a drill takes: the call, its row in the log, and again as the history is read."""
+"""The memory that a drill's call takes: the call, its row in the log, and again when the history is read."""
 _PROCESS_BYTES: Final = 60_000_000
-"""What a process of the engine takes before it does anything."""
+"""The memory that a process of the engine takes before it does anything."""
 _SHARE: Final = 0.8
 """How much of the free memory a load may take."""
 _OWN_DESCRIPTORS: Final = 32
@@ -27,7 +27,7 @@ _CGROUP: Final = Path("/sys/fs/cgroup")
 
 
 def check_engine(task: EngineTask, processes: int) -> None:
-    """Raise `UsageError` if the engine's load does not fit into this machine."""
+    """Raise `UsageError` if the engine's load does not fit into this machine: memory, open files and ports."""
     calls = expected(task.load) + task.load.rate * task.warm_up_s
     requests = sum(len(exchange.request) for exchange in task.exchanges)
     _check_memory(
@@ -40,7 +40,7 @@ def check_engine(task: EngineTask, processes: int) -> None:
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if descriptors != resource.RLIM_INFINITY and each + _OWN_DESCRIPTORS > descriptors:
         raise UsageError(
-            f"{task.load.clients:,} connections are {each:,} a process, which may have {descriptors:,} files open"
+            f"{task.load.clients:,} connections are {each:,} per process, which may have at most {descriptors:,} open files"
             " (`ulimit -Hn`). Use fewer connections, or more processes."
         )
     if (ports := _ports()) < task.load.clients:
@@ -51,18 +51,18 @@ def check_engine(task: EngineTask, processes: int) -> None:
 
 
 def check_drill(load: Load) -> None:
-    """Raise `UsageError` if a drill's load, which is kept call by call, does not fit into this machine's memory."""
+    """Raise `UsageError` if a drill's load, every call of which is recorded, does not fit into this machine's memory."""
     calls = expected(load)
     what = f"{calls:,.0f} calls, each of them recorded, about {_RECORDED_CALL_BYTES / 1e3:g} KB each"
     _check_memory(calls * _RECORDED_CALL_BYTES, what, "Lower load.rate or load.seconds.")
 
 
 def free_bytes() -> int:
-    """The memory that may still be used: of the machine, or of the control group this runs in if that allows less."""
+    """The memory that may still be used: the machine's, or that of this process's control group if it allows less."""
     free = int(psutil.virtual_memory().available)
     try:
         limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
-    except OSError:  # no control groups of version 2, or the root of them: no limit
+    except OSError:  # no control groups of version 2, or their root: no limit
         return free
     return free if limit == "max" else min(free, max(int(limit) - int(used), 0))
 

@@ -1,8 +1,9 @@
-"""The load generator: a process of its own that makes the calls on time and logs what became of them.
+"""The load generator: a separate process that makes the calls on time and logs how they ended.
 
-`POST /start` with the monotonic time to begin at; `GET /progress` while it runs; `POST /final` for the calls after everything
-is healed; `POST /save` writes the log. The reader of the log computes latency from `due_ns`, so that a system that stands
-still cannot hide the calls that queued up meanwhile (coordinated omission; Tene, "How NOT to Measure Latency", 2013).
+`POST /prepare` with a `Task` comes first, then `POST /start` with the monotonic time to begin at; `GET /progress` says how far
+it is; `POST /stop` ends the load early; `POST /final` makes the calls after everything is healed; `POST /save` writes the log.
+The reader of the log computes latency from `due_ns`, so that a system that stops cannot hide the calls that queued up
+meanwhile (coordinated omission; Tene, "How NOT to Measure Latency", 2013).
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ from workloads.load.oplog import OpLog
 
 OPLOG: Final = "ops.msgpack"
 FINAL_CALLS_DEADLINE_S: Final = 10.0
-"""How long final calls are asked again before their failure is what is logged."""
+"""How long failed final calls are retried."""
 _FINAL_PAUSE_S: Final = 0.05
 _QUEUED: Final = "not sent: every client was busy until the load ended"
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What to generate."""
+    """The load to generate."""
 
     system: Described
     workload: Described
@@ -50,7 +51,7 @@ class Begin(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the load is. The latencies are of the calls answered since the last question, empty if there were none."""
+    """How far the load is. The latencies are those of the calls that ended since the last `GET /progress`."""
 
     due: int
     ok: int
@@ -61,7 +62,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Generator:
-    """One load, made by as many clients as it has. A client takes the next call when it is free, and waits until it is due."""
+    """One load, made by its clients. A client takes the next call when it is free, and waits until the call is due."""
 
     def __init__(self, node: NodeContext, task: Task) -> None:
         self._node = node
@@ -85,7 +86,7 @@ class Generator:
         self.finished = False
 
     def start(self, start_ns: int) -> None:
-        """Begin at a time to come."""
+        """Begin at a time in the future."""
         self._pacer = self._node.pacer()
         self._due = [start_ns + at_ns for at_ns in self._due]
         self._node.settle()
@@ -98,7 +99,7 @@ class Generator:
         return Progress(due=due, finished=self.finished, latencies_ms=recent, **self._counts)
 
     async def final(self) -> int:
-        """Make the workload's final calls, each until it is answered or the deadline is over; returns how many there were."""
+        """Make the workload's final calls, each until it succeeds or the deadline is over; returns how many there were."""
         calls = list(self._workload.final_calls()) if isinstance(self._workload, HasFinalCalls) else []
         give_up_s = self._node.clock() + FINAL_CALLS_DEADLINE_S
 
@@ -123,7 +124,7 @@ class Generator:
             await client.close()
 
     async def stop(self) -> None:
-        """Make no more calls; returns when those under way are over."""
+        """Make no more calls; returns when those in progress are over."""
         self._stopped = True
         if self._running is not None and not self.finished:
             self._pacer.wake_all()
@@ -132,7 +133,7 @@ class Generator:
     async def _run(self, start_ns: int) -> None:
         pacer = self._pacer
         end_ns = start_ns + round(self._load.seconds * 1e9)
-        # Calls that queued up behind a slow system are still sent for as long as one call may take; then they are given up.
+        # Calls that queued up behind a slow system are still sent for one more timeout; after that they are given up.
         last_ns = end_ns + round(self._load.timeout_ms * 1e6)
         async with asyncio.TaskGroup() as clients:
             for index in range(len(self._clients)):
@@ -170,7 +171,7 @@ class Generator:
             outcome, error = "failed", str(reason)
         except TimeoutError:
             outcome, error = "unknown", f"no answer within {self._load.timeout_ms:g} ms"
-        except Exception as reason:  # whatever else went wrong, the call may have had its effect
+        except Exception as reason:  # whatever went wrong, the call may have taken effect
             outcome, error = "unknown", f"{type(reason).__name__}: {reason}{_where(reason)}"
         times_ns = (due, due if ready is None else ready, sent, self._now_ns())
         self._record(call, phase, index, answer, outcome, error, times_ns)
@@ -206,7 +207,7 @@ class Generator:
 
 
 def _where(error: Exception) -> str:
-    """Where in the client's own file an error was raised, unless it is one of those that networks make."""
+    """Where in the client's own file an error was raised, unless it is a network error."""
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)][1:]
     if isinstance(error, OSError | TransportError) or not frames:
         return ""
@@ -224,7 +225,7 @@ async def main(node: NodeContext) -> None:
             case "POST", "/prepare":
                 try:
                     generator = Generator(node, request.decode(Task))
-                except Exception as error:  # code of the user's: a system, a workload
+                except Exception as error:  # the user's code: a system, a workload
                     traceback.print_exc()
                     return Response(422, f"{type(error).__name__}: {error}".encode())
                 return Response.json({})

@@ -1,4 +1,4 @@
-"""The op log as the generator writes it: columns, not rows; read back as the history's `ops` frame."""
+"""The op log as the generator writes it, by columns; read back as the history's `ops` frame."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class OpLog(msgspec.Struct, kw_only=True):
-    """One entry a call in every column; see `harness.model.history` for what each means. Times are of the monotonic clock."""
+    """One entry per call in every column; `harness.model.history` says what each means. Times are of the monotonic clock."""
 
     phase: list[str] = []
     client: list[int] = []
@@ -62,7 +62,7 @@ class OpLog(msgspec.Struct, kw_only=True):
 
 
 def read_oplog(data: bytes, start_ns: int) -> pd.DataFrame:
-    """The `ops` frame of a history, its times counted from `start_ns`, its rows in order of their due time."""
+    """The `ops` frame of a history, with times counted from `start_ns` and rows in the order of their due times."""
     import pandas as pd  # only the harness reads logs; the generator stays small
 
     log = msgspec.msgpack.decode(data, type=OpLog)

@@ -1,4 +1,4 @@
-"""What `harness load` sends, and to where: a URL, resolved once and checked, and requests as they go on the wire."""
+"""What `harness load` sends, and where to: a URL, resolved once and checked, and requests as bytes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from harness.model.errors import UsageError
 from harness.model.system import Address
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-"""What methods and headers' names are made of (RFC 9110, 5.6.2)."""
+"""The characters of methods and header names (RFC 9110, 5.6.2)."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """A URL taken apart. `address` is numeric: what was checked is what is connected to."""
+    """A parsed URL. `address` is numeric, so that the address that was checked is the one connected to."""
 
     address: Address
     host: str
@@ -29,21 +29,25 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def target_of(url: str, *, allow_remote: bool) -> Target:
-    """Resolve a URL. Raises `UsageError` if it is not a URL, or leads to another machine without leave."""
+    """Resolve a URL. Raises `UsageError` if it is not a URL, or leads to another machine without permission."""
     try:
         parts = urlsplit(url)
-        port = parts.port or 80
+        port = 80 if parts.port is None else parts.port
     except ValueError as error:
         raise UsageError(f"{url!r} is not a URL: {error}.") from error
     if parts.scheme != "http" or not parts.hostname or parts.username is not None:
-        raise UsageError(f"{url!r}: expected http://HOST[:PORT]/PATH; TLS and passwords in URLs are not spoken here.")
+        raise UsageError(f"{url!r}: expected http://HOST[:PORT]/PATH; TLS and passwords in URLs are not supported.")
+    if port == 0:
+        raise UsageError(f"{url!r}: no server listens on port 0.")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not all("!" <= char <= "~" for char in path + parts.netloc):
-        raise UsageError(f"{url!r}: only visible ASCII characters may stand in it; write others as %XX.")
+        raise UsageError(f"{url!r}: may contain only visible ASCII characters; write others as %XX.")
     try:
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise UsageError(f"Cannot find {parts.hostname!r}: {error.strerror}.") from error
+    except UnicodeError as error:  # a label of the name is empty or longer than 63 characters
+        raise UsageError(f"Cannot find {parts.hostname!r}: it is not a host name.") from error
     addresses = [(str(one[4][0]), port) for one in found]
     local = [one for one in addresses if ipaddress.ip_address(one[0].partition("%")[0]).is_loopback]
     if not local and not allow_remote:
@@ -54,8 +58,8 @@ def target_of(url: str, *, allow_remote: bool) -> Target:
 
 
 def request_bytes(target: Target, method: str, headers: Sequence[str], body: bytes | None) -> bytes:
-    """One HTTP/1.1 request. `headers` are "Name: value"; a Host among them replaces the target's, and a body that is a JSON
-    object or array is sent as such unless a Content-Type among them says otherwise."""
+    """One HTTP/1.1 request. `headers` are "Name: value"; a Host among them replaces the target's. A body that is a JSON object
+    or array is sent as JSON unless there is a Content-Type among them."""
     if not _TOKEN.fullmatch(method):
         raise UsageError(f"--method {method!r}: expected a word such as GET or POST.")
     given: dict[str, str] = {}
@@ -66,7 +70,7 @@ def request_bytes(target: Target, method: str, headers: Sequence[str], body: byt
         given[name] = value.strip()
     names = {name.lower() for name in given}
     if names & {"content-length", "transfer-encoding", "connection"}:
-        raise UsageError("--header: Content-Length, Transfer-Encoding and Connection follow from the request. Leave them out.")
+        raise UsageError("--header: Content-Length, Transfer-Encoding and Connection are set automatically. Leave them out.")
     host = next((value for name, value in given.items() if name.lower() == "host"), target.host)
     others = [(name, _utf8(value)) for name, value in given.items() if name.lower() != "host"]
     if body and "content-type" not in names and _is_json(body):
@@ -75,12 +79,12 @@ def request_bytes(target: Target, method: str, headers: Sequence[str], body: byt
 
 
 def _utf8(text: str) -> str:
-    """Text whose characters are the bytes of another's UTF-8, as header values are encoded."""
+    """The text's UTF-8 bytes as Latin-1 characters, as which header values are encoded."""
     return text.encode("utf-8").decode("latin-1")
 
 
 def _is_json(body: bytes) -> bool:
-    """Whether a body is a JSON object or array; a mere number or word may be anything."""
+    """Whether a body is a JSON object or array; a single number or word may be anything."""
     try:
         return isinstance(msgspec.json.decode(body), dict | list)
     except msgspec.DecodeError:
@@ -88,9 +92,9 @@ def _is_json(body: bytes) -> bool:
 
 
 def bodies_of(text: str | None, body_file: Path | None, bodies: Path | None) -> list[bytes | None]:
-    """The bodies that were asked for, sent in turn: a text, a file, each line of a file, or none."""
+    """The bodies to send in turn: a text, a file, each line of a file, or none."""
     if sum(one is not None for one in (text, body_file, bodies)) > 1:
-        raise UsageError("--body, --body-file and --bodies say the same thing. Give one of them.")
+        raise UsageError("--body, --body-file and --bodies exclude each other. Give one of them.")
     if text is not None:
         return [text.encode()]
     file = body_file or bodies
@@ -102,5 +106,5 @@ def bodies_of(text: str | None, body_file: Path | None, bodies: Path | None) -> 
         raise UsageError(f"Cannot read {file}: {error.strerror}.") from error
     lines: list[bytes | None] = [content] if body_file else [line for line in content.splitlines() if line]
     if not lines:
-        raise UsageError(f"{file} has no line with a body in it.")
+        raise UsageError(f"{file} has no line that is not empty.")
     return lines

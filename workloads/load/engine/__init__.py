@@ -1,4 +1,4 @@
-"""The load engine: open-loop HTTP/1.1 load from processes of its own, fast enough to be no part of what it measures."""
+"""The load engine: open-loop HTTP/1.1 load from its own processes, fast enough not to affect what it measures."""
 
 from workloads.load.engine.engine import Engine
 from workloads.load.engine.snapshot import Snapshot

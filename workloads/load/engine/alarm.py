@@ -1,4 +1,4 @@
-"""Waking up to the microsecond: Python's epoll waits in whole milliseconds, a kernel timer in it does not (Linux timerfd)."""
+"""Wake an epoll to the microsecond, by a kernel timer in it (Linux timerfd): Python's epoll waits for whole milliseconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ITIMERSPEC: Final = struct.Struct("@4l")
 
 
 class Alarm:
-    """One timer in an epoll, which it wakes once each time it is set."""
+    """A timer in an epoll, which it wakes once each time it is set."""
 
     def __init__(self, epoll: select.epoll) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -26,7 +26,7 @@ class Alarm:
         self._at_ns = 0
 
     def set(self, at_ns: int) -> None:
-        """Wake the epoll at a time of the monotonic clock instead of what was set before."""
+        """Wake the epoll at this time of the monotonic clock instead of the time set before."""
         if at_ns != self._at_ns:
             self._at_ns = at_ns
             content = _ITIMERSPEC.pack(0, 0, *divmod(at_ns, 1_000_000_000))

@@ -1,4 +1,4 @@
-"""A worker's connections: opened, free for the next call or not, given up in time, opened anew."""
+"""A worker's connections: opened, free for the next call or not, given up after a timeout, reopened."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _now = time.monotonic_ns
 
 
 class Connection:
-    """A socket with its calls under way, oldest first."""
+    """A socket with its calls in progress, oldest first."""
 
     __slots__ = ("open", "parser", "runs", "since_ns", "socket", "unsent", "which")
 
@@ -30,14 +30,14 @@ class Connection:
         self.open = False
         self.since_ns = _now()
         self.which: list[int] = []
-        """Which exchange each call is."""
+        """Which exchange each call uses."""
         self.runs: deque[tuple[Times, int]] = deque()
         """The calls that were sent together: when each was due, and when they were sent."""
         self.parser = ResponseParser()
         self.unsent = b""
 
     def take(self, count: int) -> Iterator[tuple[Times, int]]:
-        """So many of the oldest calls are no longer under way: their runs, the last one perhaps in part."""
+        """Remove the `count` oldest calls, which are over; yields their runs, of the last one perhaps only a part."""
         runs = self.runs
         while count:
             dues, sent_ns = runs.popleft()
@@ -49,19 +49,19 @@ class Connection:
 
 
 class Connections:
-    """`count` connections to one server, kept up. `free` ones have room for a call, the next to be used first."""
+    """`count` connections to one server, kept open. `free` ones have room for a call, the next to be used first."""
 
     def __init__(self, epoll: select.epoll, tally: Tally, address: Address, count: int, depth: int, timeout_ns: int) -> None:
         self._epoll, self._tally, self._address = epoll, tally, address
         self._depth, self._timeout_ns = depth, timeout_ns
         self.free: deque[Connection] = deque()
         self.free_ns = 0
-        """Since when there has been a free one without a break."""
+        """Since when there has always been a free one."""
         self.refused = ""
         """Why the last attempt to connect failed."""
         self._by_fd: dict[int, Connection] = {}
         self._retries: deque[int] = deque()
-        """When each attempt that failed did."""
+        """When each failed attempt failed."""
         for _ in range(count):
             self._connect()
 
@@ -74,7 +74,7 @@ class Connections:
 
     @property
     def unreachable(self) -> bool:
-        """Whether there is no connection and none on the way."""
+        """Whether there is no connection and none being opened."""
         return not self._by_fd
 
     @property
@@ -82,7 +82,7 @@ class Connections:
         return any(connection.which for connection in self._by_fd.values())
 
     def connected(self, connection: Connection) -> None:
-        """The kernel has decided about an attempt to connect."""
+        """The kernel has finished an attempt to connect."""
         if code := connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._give_up(connection, os.strerror(code))
             return
@@ -91,7 +91,7 @@ class Connections:
         self.give(connection)
 
     def give(self, connection: Connection) -> None:
-        """A connection has room again. It is not free yet."""
+        """A connection that was not free has room again."""
         if not self.free:
             self.free_ns = _now()
         self.free.append(connection)
@@ -105,7 +105,7 @@ class Connections:
                 self.free.rotate(-1)
 
     def unsent(self, connection: Connection, rest: bytes) -> None:
-        """The kernel has no room for the rest of what is to be sent."""
+        """The kernel has no room for the rest of what should be sent."""
         connection.unsent = rest
         self._epoll.modify(connection.socket, select.EPOLLIN | select.EPOLLOUT)
 
@@ -124,7 +124,7 @@ class Connections:
                 self.give(connection)
 
     def lose(self, connection: Connection, why: str, others_why: str = "", example: str = "") -> None:
-        """Give its calls up as unknown, those after the first for a reason of their own, and connect anew."""
+        """Give its calls up as unknown, those after the first for another reason if there is one, and reconnect."""
         now = _now()
         first = min(1, len(connection.which))
         for count, text in ((first, why), (len(connection.which) - first, others_why or why)):
@@ -134,7 +134,7 @@ class Connections:
         self._connect()
 
     def sweep(self, now: int) -> None:
-        """What has not come in time is given up, what could not be opened is tried again."""
+        """Give up what has not come in time, and retry what could not be opened."""
         while self._retries and now - self._retries[0] > _RETRY_NS:
             self._retries.popleft()
             self._connect()
@@ -146,7 +146,7 @@ class Connections:
                 self.lose(
                     connection,
                     "no answer in time",
-                    "given up with its connection, on which an earlier call had no answer in time",
+                    "given up with its connection, because an earlier call on it had no answer in time",
                 )
 
     def _connect(self) -> None:

@@ -18,16 +18,18 @@ from workloads.load.engine.snapshot import PAGE_BYTES, Page, Snapshot, Spent
 from workloads.load.engine.task import EngineTask, Order, Prepare, SetRate, Start, Stop, encoded
 
 _AHEAD_NS: Final = 20_000_000
-"""So far ahead orders that carry a time are sent, that every process has them by then."""
+"""How far ahead orders that carry a time are sent, so that every process has them by then."""
 _POLL_S: Final = 0.02
 
 
 class Engine:
-    """Load from `processes` processes of its own, which end with this one. Use it as a context manager."""
+    """Load from `processes` separate processes, which end with this one. Use it as a context manager."""
 
     def __init__(self, task: EngineTask, processes: int = 1) -> None:
         if processes < 1 or processes > task.load.clients:
-            raise UsageError(f"Engine(processes={processes}): from 1 to the number of connections, {task.load.clients}.")
+            raise UsageError(
+                f"Engine(processes={processes}): must be from 1 to the number of connections, {task.load.clients}."
+            )
         self._task, self._count = task, processes
         self._workers: list[subprocess.Popen[bytes]] = []
         self._pages: list[Page] = []
@@ -47,7 +49,7 @@ class Engine:
         self._end()
 
     def start(self) -> None:
-        """Wait for every process to be connected, then begin at the same moment in all."""
+        """Wait for every process to be connected, then start all at the same moment."""
         for worker in self._workers:
             if worker.stdout is None or worker.stdout.readline() != b"ready\n":
                 raise RuntimeError("a process of the load engine ended before it was ready; its error is above")
@@ -58,7 +60,7 @@ class Engine:
             self._order(worker, Start(at_ns))
 
     def set_rate(self, rate_per_s: float) -> None:
-        """Change the rate of all processes together, from now on; what was due before is still sent."""
+        """Change the total rate of all processes from now on; what was due before is still sent."""
         if not 0 < rate_per_s < float("inf"):
             raise UsageError(f"set_rate({rate_per_s!r}): must be a number above 0.")
         if isinstance(self._task.load.shape, Replay):
@@ -69,11 +71,11 @@ class Engine:
 
     @property
     def pids(self) -> list[int]:
-        """The processes that make the load, also those that have ended."""
+        """The processes that make the load, including those that have ended."""
         return [worker.pid for worker in self._workers]
 
     def snapshot(self) -> Snapshot:
-        """What has been counted, at most 0.1 s old."""
+        """What has been counted so far, at most 0.1 s old."""
         now_ns = time.monotonic_ns()
         pages = [page.read() for page in self._pages]
         merged_histograms = [Histogram() for _ in pages[0].histograms]
@@ -122,7 +124,7 @@ class Engine:
         return snapshot
 
     def stop(self) -> Snapshot:
-        """Nothing falls due any more; wait for the calls that did."""
+        """Let no more calls fall due; wait for those that did."""
         now_ns = time.monotonic_ns()
         self._end_ns = min(self._end_ns, now_ns)
         for worker in self._workers:
@@ -145,7 +147,7 @@ class Engine:
 
     def _order(self, worker: subprocess.Popen[bytes], order: Order) -> None:
         if worker.stdin is not None:
-            with suppress(BrokenPipeError):  # `start` and `wait` say whether it ended too early
+            with suppress(BrokenPipeError):  # `start` and `wait` report a process that ended too early
                 worker.stdin.write(encoded(order))
                 worker.stdin.flush()
 

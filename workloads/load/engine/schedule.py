@@ -1,4 +1,4 @@
-"""When one worker's calls fall due: every n-th arrival, drawn in blocks, so that any length fits."""
+"""When one worker's calls fall due: every n-th arrival, drawn in blocks, so that the load can have any length."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workloads.load.arrivals import blocks
 
 NEVER_NS: Final = 1 << 62
 Times: TypeAlias = "array[int]"
-"""Times in ns of the monotonic clock, ascending, 64 bits each: cut and joined without a thought for the single one."""
+"""Times in ns of the monotonic clock, ascending, 64 bits each: cut and joined without touching single ones."""
 _SIZE: Final = 1024
 """Calls of one worker drawn at a time. Few, because nothing is sent meanwhile."""
 
@@ -25,7 +25,7 @@ _SIZE: Final = 1024
 class Schedule:
     """Due times of worker `number` of `workers`, in ns of the monotonic clock, ascending. All workers draw the same times.
 
-    The warm-up is a load of its own, at the load's rate without its shape.
+    The warm-up is a separate load, at the load's rate without its shape.
     """
 
     def __init__(self, load: Load, warm_up_s: float, seed: int, number: int, workers: int) -> None:
@@ -47,18 +47,18 @@ class Schedule:
         self._draw_anew(at_ns)
 
     def set_rate(self, rate: float, at_ns: int) -> None:
-        """Another rate from a time on, a shape's multiples of it. What was due before stays due."""
+        """Change the rate, which a shape multiplies, from a time on. What was due before stays due."""
         self._cut_off(at_ns)
         self._load = dataclasses.replace(self._load, rate=rate)
         self._draw_anew(max(at_ns, self._last_ns + 1))
 
     def stop(self, at_ns: int) -> None:
-        """Nothing falls due from a time on."""
+        """Let nothing fall due from a time on."""
         self._cut_off(at_ns)
         self.end_ns = min(self.end_ns, at_ns)
 
     def take(self, most: int, now_ns: int) -> Times:
-        """The oldest calls that are due, `most` at most: as many due times."""
+        """The due times of the oldest calls that are due, at most `most`."""
         first, dues = self._at, self._dues
         last = bisect_right(dues, now_ns, first, min(first + most, len(dues)))
         taken = dues[first:last]
@@ -69,15 +69,15 @@ class Schedule:
         return taken
 
     def gathered(self, by_ns: int, least: int) -> int:
-        """When the last call falls due that does by a time, if there are at least so many by then; else 0.
+        """The due time of the last call due by `by_ns`, if there are at least `least` by then; otherwise 0.
 
-        Calls that have yet to be drawn are not counted.
+        Calls that have yet to be drawn do not count.
         """
         last = bisect_right(self._dues, by_ns, self._at)
         return self._dues[last - 1] if last - self._at >= least else 0
 
     def waiting(self, now_ns: int) -> int:
-        """How many counted calls are due and not taken. Whole blocks are counted by their length: a backlog may be long."""
+        """How many counted calls are due and not taken. Whole blocks count by their length, because a backlog may be long."""
         self._draw_until(now_ns)
         from_ns, count = self.counted_from_ns, 0
         if (at := self._at) < len(self._dues):
@@ -101,7 +101,7 @@ class Schedule:
             (self._from_ns, self.counted_from_ns, None),
             (self.counted_from_ns, self.end_ns, self._load.shape),
         ):
-            # A shape is drawn from its own beginning, whatever of it is past.
+            # A shape is drawn from its own beginning, however much of it is past.
             origin_ns = from_ns if shape is not None else max(from_ns, at_ns)
             if origin_ns >= to_ns or at_ns >= to_ns:
                 continue

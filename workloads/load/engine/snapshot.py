@@ -17,7 +17,7 @@ LATE_MS: Final = 50.0
 LATE_SHARE: Final = 0.01
 """The same limits as in `harness.checkers.generator_kept_up`."""
 _NEGLIGIBLE_S: Final = 0.1
-"""So little lost time does not matter, even if it is over 1% of a short load."""
+"""Less lost time than this does not matter, even if it is over 1% of a short load."""
 
 _FIELDS: Final = 16
 _VERSION, _COUNTS, _CPU, _FINISHED, _FAILURES, _STARVED, _BUSY, _QUEUED, _SATURATED, _BLOCKED = (
@@ -42,18 +42,18 @@ _TRY_S: Final = 0.0002
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Cumulative since the start; calls that fell due in the warm-up are left out.
+    """Totals since the start; calls that fell due in the warm-up are left out.
 
-    `due` calls had fallen due, `sent` of them had left. Each ends once: `ok`, `failed` (surely not done, or another status than
-    2xx), `wrong` (2xx with a body that was not expected), `unknown` (no answer in time, or the connection was lost after
-    sending). `latency` counts from the due time and `service` from sending, over ok, wrong and unknown calls; `unanswered` are
-    the latencies of the unknown calls alone, for which the time they were waited for is a lower bound.
+    `due` calls had fallen due, and `sent` of them had left. Each call ends once: `ok`, `failed` (surely not done, or with a
+    status other than 2xx), `wrong` (2xx with an unexpected body), `unknown` (no answer in time, or the connection was lost
+    after sending). `latency` counts from the due time and `service` from sending, over ok, wrong and unknown calls;
+    `unanswered` holds the latencies of the unknown calls alone, which are lower bounds: how long the engine waited.
 
     The rest is about the engine itself. `send_lag` is how long a call that was due and had a free slot waited to be sent;
-    `read_lag` is how long an answer may have lain in the kernel before the engine read it. Of its processes, the mean:
-    `starved_s`, when they did not get the processor while something was due or under way; `busy_s`, when they had work, of
-    which they waited for a processor for `queued_s`; `saturated_s` and `blocked_s`, see `workloads.load.engine.usage.Usage`.
-    `cpu_s` is what all of them used since the start.
+    `read_lag` is how long an answer may have been in the kernel before the engine read it. These are means over its
+    processes: `starved_s`, how long they did not get a CPU while something was due or in progress; `busy_s`, how long they
+    had work, including `queued_s` of waiting for a CPU; `saturated_s` and `blocked_s`, see
+    `workloads.load.engine.usage.Usage`. `cpu_s` is the CPU time that all of them used since the start.
     """
 
     at_ns: int
@@ -80,15 +80,15 @@ class Snapshot:
 
     @property
     def late(self) -> bool:
-        """Whether this was not the load that was asked for, by the engine's fault: it did not get the processor for over 1%
-        of the time, or over 1% of the calls left more than 50 ms late with a slot free for them, or it was saturated."""
+        """Whether the engine failed to make the load that was asked for: it did not get a CPU for over 1% of the time, or
+        over 1% of the calls left more than 50 ms late although a slot was free for them, or it was saturated."""
         lagging = self.send_lag.above(LATE_MS * 1e6) > LATE_SHARE * max(self.send_lag.count, 1)
         return lagging or self._matters(self.starved_s) or self.saturated
 
     @property
     def saturated(self) -> bool:
-        """Whether calls were held up for over 1% of the time because the engine had no time to spare, and no longer than that
-        because the server did not answer: after a pause of the server, the engine is busy catching up."""
+        """Whether calls were held up for over 1% of the time because the engine was fully busy, and not for as long because
+        the server did not answer: after a pause of the server, the engine is busy catching up."""
         return self._matters(self.saturated_s) and self.saturated_s > self.blocked_s
 
     def _matters(self, seconds: float) -> bool:
@@ -113,7 +113,7 @@ class Snapshot:
 class Counts(NamedTuple):
     """What one worker has counted.
 
-    `calls` are due, sent, ok, failed, wrong, unknown; `histograms` are in the order of `Page`.
+    `calls` holds due, sent, ok, failed, wrong, unknown; `histograms` are in the order of `Page`.
     """
 
     calls: list[int]
@@ -135,7 +135,7 @@ class Spent(NamedTuple):
 
 
 class Page:
-    """One worker's counts in memory that its parent maps as well. The version is odd while the worker writes."""
+    """One worker's counts in memory shared with its parent. The version is odd while the worker writes."""
 
     def __init__(self, fd: int) -> None:
         self._memory = mmap.mmap(fd, PAGE_BYTES)

@@ -1,4 +1,4 @@
-"""What a worker counts: kept as plain numbers while it sends, worked off together ten times a second."""
+"""What a worker counts: kept as plain numbers while it sends, processed together ten times a second."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from workloads.load.engine.snapshot import Page, Spent
 from workloads.load.engine.usage import Usage
 
 OK, FAILED, WRONG, UNKNOWN = 2, 3, 4, 5
-"""How a call ended, and its place among a page's counts."""
+"""How a call ended, which is also its index in a page's counts."""
 OUTCOMES: Final[dict[int, Literal["failed", "wrong", "unknown"]]] = {FAILED: "failed", WRONG: "wrong", UNKNOWN: "unknown"}
 _REASONS: Final = 20
 _REASON_LETTERS: Final = 200
 
 
 class Tally:
-    """Counts calls that fell due from `counted_from_ns` on, into a page."""
+    """Counts calls that fell due from `counted_from_ns` on, and writes the counts to a page."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
@@ -36,7 +36,7 @@ class Tally:
         self._counts = [0, 0, 0, 0, 0, 0]
         self._never_left = 0
         self._reasons: dict[str, list[int]] = {}
-        """By reason, the outcome of its calls, and how many they are."""
+        """By reason, the outcome of its calls, and their number."""
         self._examples: dict[str, str] = {}
 
     def begin(self, counted_from_ns: int) -> None:
@@ -45,12 +45,12 @@ class Tally:
         self.usage.begin(time.monotonic_ns())
 
     def left(self, dues: Times, sent_ns: int, free_ns: int) -> None:
-        """Calls were sent; since `free_ns` there had been a slot free for them."""
+        """Calls were sent; a slot had been free for them since `free_ns`."""
         self._left.dues.append(dues)
         self._left.runs += (len(dues), sent_ns, free_ns)
 
     def ended(self, outcome: int, dues: Times, sent_ns: int, now_ns: int, reason: str = "", example: str = "") -> None:
-        """Calls that were sent together ended in the same way; `reason` says why, unless they are OK."""
+        """Calls that were sent together ended the same way; `reason` says why, unless they are OK."""
         ended = self._ended.get(outcome)
         if ended is None:
             ended = self._ended[outcome] = _Runs()
@@ -60,21 +60,21 @@ class Tally:
             self._note(outcome, reason, dues, example)
 
     def never_left(self, dues: Times, reason: str) -> None:
-        """Calls that surely did not reach the server: failed."""
+        """Calls surely did not reach the server: they failed."""
         self._never_left += self._counted(dues)
         self._note(FAILED, reason, dues, "")
 
     def read(self, answers: int, now_ns: int, lag_ns: int) -> None:
-        """Answers were received that may have lain in the kernel for so long."""
+        """Answers were received that may have been in the kernel for `lag_ns`."""
         if answers and now_ns >= self.counted_from_ns:
             self._read += (answers, lag_ns)
 
     def lacks_example(self, reason: str) -> bool:
-        """Whether an example is still wanted of calls that end for this reason."""
+        """Whether an example of calls that end for this reason is still wanted."""
         return reason not in self._examples and len(self._examples) < _REASONS
 
     def flush(self, waiting: int, finished: bool) -> None:
-        """Write all of it to the page. `waiting` calls are due and have not left."""
+        """Write everything to the page. `waiting` calls are due and have not left."""
         self._page.begin()
         answers, lags = np.array(self._read, np.int64).reshape(-1, 2).T
         self._page.read_lag.record(lags, answers)
@@ -120,18 +120,18 @@ class Tally:
 
 
 class _Runs:
-    """Runs of calls: when each call was due; how many are in each run, and two times of it."""
+    """Runs of calls: when each call was due, and for each run its number of calls and two times."""
 
     def __init__(self) -> None:
         self.dues: list[Times] = []
         self.runs: list[int] = []
 
     def counted(self, from_ns: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Of each call that fell due from then on, when it was due, and the two times of its run."""
+        """For each call that fell due from `from_ns` on, its due time and the two times of its run."""
         sizes, *times = np.array(self.runs, np.int64).reshape(-1, 3).T
         dues = np.frombuffer(b"".join(self.dues), np.int64)
         first, second = (np.repeat(column, sizes) for column in times)
-        if dues.min(initial=from_ns) >= from_ns:  # as nearly always, and to pick would take longer than all the rest
+        if dues.min(initial=from_ns) >= from_ns:  # nearly always so, and picking would take longer than all the rest
             return dues, first, second
         picked = dues >= from_ns
         return dues[picked], first[picked], second[picked]

@@ -1,4 +1,4 @@
-"""What the engine is asked for, and what its parent and its workers say to each other."""
+"""What the engine is asked to do, and the messages between its parent and its workers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from harness.model.load import Load
 from harness.model.system import Address
 
 LENGTH: Final = struct.Struct("<I")
-"""Goes before every message on a worker's standard input."""
+"""Precedes every message on a worker's standard input."""
 
 
 class Exchange(msgspec.Struct, frozen=True):
-    """One prepared request: the bytes as they go on the wire, and what a right answer's body begins with.
+    """One prepared request: the bytes as sent, and what the body of a right answer begins with.
 
-    Without `expected` any 2xx answer is right.
+    Without `expected`, any 2xx answer is right.
     """
 
     request: bytes
@@ -26,10 +26,10 @@ class Exchange(msgspec.Struct, frozen=True):
 
 
 class EngineTask(msgspec.Struct, frozen=True, kw_only=True):
-    """Load on one HTTP/1.1 server. `load.clients` are connections, each with up to `depth` requests under way at a time.
+    """Load on one HTTP/1.1 server. `load.clients` is the number of connections, each with up to `depth` requests in flight.
 
     The exchanges are sent in turn. What falls due within the first `warm_up_s` is sent at the load's rate and not counted;
-    `load.seconds`, and its shape, begin after it. Raises `UsageError` for a value that cannot be.
+    `load.seconds` and the load's shape begin after it. Raises `UsageError` for an impossible value.
     """
 
     address: Address
@@ -43,7 +43,9 @@ class EngineTask(msgspec.Struct, frozen=True, kw_only=True):
         if not self.exchanges:
             raise UsageError("EngineTask(exchanges=[]): nothing to send. Give at least one exchange.")
         if self.depth < 1:
-            raise UsageError(f"EngineTask(depth={self.depth}): must be at least 1, the requests under way on a connection.")
+            raise UsageError(
+                f"EngineTask(depth={self.depth}): must be at least 1, the number of requests in flight on a connection."
+            )
         if not 0 <= self.warm_up_s < float("inf"):
             raise UsageError(f"EngineTask(warm_up_s={self.warm_up_s!r}): must be a number of seconds, 0 or more.")
 
@@ -63,14 +65,14 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
 
 
 class SetRate(msgspec.Struct, frozen=True, tag="rate"):
-    """A new rate of all workers together, from a time on."""
+    """A new total rate of all workers, from a time on."""
 
     rate: float
     at_ns: int
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
-    """Nothing falls due from a time on; what was due is still sent and waited for."""
+    """Nothing falls due from a time on; what was due before is still sent and waited for."""
 
     at_ns: int
 

@@ -1,4 +1,4 @@
-"""What a worker does with its time, and so whether it was the worker or the server that held calls up."""
+"""How a worker spends its time, which shows whether the worker or the server held calls up."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable
 from typing import Final
 
 IDLE_SHARE: Final = 0.05
-"""A worker that is idle for less than this has no time to spare."""
+"""A worker that is idle for a smaller share than this is fully busy."""
 _BACKLOG_NS: Final = 1_000_000
-"""So late, the oldest call that has not left counts as held up."""
+"""The oldest call that has not left counts as held up if it is later than this."""
 
 
 class RunQueue:
-    """How long this thread has waited for a processor though it had work (Linux, proc(5), `/proc/[pid]/schedstat`)."""
+    """How long this thread has waited for a CPU although it had work (Linux, proc(5), `/proc/[pid]/schedstat`)."""
 
     def __init__(self) -> None:
         try:
             self._fd: int | None = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # a kernel that does not count it: then it is not known, and taken for none
+        except OSError:  # a kernel that does not count it: unknown, and taken as 0
             self._fd = None
 
     def waited_ns(self) -> int:
@@ -27,14 +27,14 @@ class RunQueue:
 
 
 class Usage:
-    """Counts from `begin` on. An interval in which calls were held up at its end is blamed on the side that was busy in it.
+    """Counts from `begin` on. An interval at whose end calls were held up is blamed on the side that was busy in it.
 
     A worker without idle time is `saturated`: calls wait for it. One that is idle while calls wait for a free connection is
-    `blocked`: they wait for answers of the server, or for more connections. To wait for a processor is not to be idle.
+    `blocked`: they wait for the server's answers, or for more connections. Waiting for a CPU does not count as idle.
     """
 
     def __init__(self, waited_ns: Callable[[], int] | None = None) -> None:
-        """`waited_ns` is how long this thread has waited for a processor so far; asked of the kernel if not given."""
+        """`waited_ns` returns how long this thread has waited for a CPU so far; by default the kernel is asked."""
         self.busy_ns = 0
         self.queued_ns = 0
         self.saturated_ns = 0
@@ -50,14 +50,14 @@ class Usage:
         self._from_ns, self._waited_ns = now_ns, self._ask()
 
     def idle(self, ns: int) -> None:
-        """Nothing was done for so long: the wait for something to do, or a look that found nothing."""
+        """Nothing was done for `ns`: the wait for something to do, or a look that found nothing."""
         self._idle_ns += ns
 
     def interval(self, now_ns: int, next_due_ns: int) -> None:
-        """An interval ends; the oldest call that has not left was, or will be, due at `next_due_ns`."""
+        """End an interval; the oldest call that has not left was, or will be, due at `next_due_ns`."""
         spent_ns, waited_ns = now_ns - self._from_ns, self._ask()
         queued_ns = min(waited_ns - self._waited_ns, spent_ns)
-        idle_ns = max(min(self._idle_ns, spent_ns) - queued_ns, 0)  # who is woken late was meant to be idle until then
+        idle_ns = max(min(self._idle_ns, spent_ns) - queued_ns, 0)  # a worker woken late was meant to be idle until then
         self.busy_ns += spent_ns - idle_ns
         self.queued_ns += queued_ns
         if now_ns - next_due_ns > _BACKLOG_NS:

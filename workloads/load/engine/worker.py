@@ -25,19 +25,19 @@ from workloads.load.engine.task import LENGTH, Order, Prepare, SetRate, Start, S
 _FLUSH_NS: Final = 100_000_000
 _SWEEP_NS: Final = 5_000_000
 _SPIN_NS: Final = 60_000
-"""So long before a call is due the worker is awake: what the kernel wakes late would be sent late."""
+"""How long before a call is due the worker is awake: if the kernel woke it late, it would send late."""
 _GATHER_NS: Final = 250_000
 _GATHERED: Final = 3
-"""When so many calls fall due within that time, they leave together, and nothing stays awake between them: above some 10,000 a
-second a worker would never sleep, and take the processor from the server that it measures. What leaves late counts as late."""
+"""If this many calls fall due within that time, they leave together, and the worker sleeps until then: otherwise it would never
+sleep above some 10,000 calls a second, and take the CPU from the server that it measures. What leaves late counts as late."""
 _GATHER_MANY_NS: Final = 500_000
 _GATHERED_MANY: Final = 32
-"""When so many do within twice the time, above some 60,000 a second, all of them leave together: half as many wake-ups, here
-and in the server, at a rate at which nearly all that a call costs are wake-ups."""
+"""If this many fall due within twice that time, above some 60,000 a second, all of them leave together: that halves the
+wake-ups, here and in the server, at a rate where wake-ups are nearly the whole cost of a call."""
 _STARVED_NS: Final = 10_000_000
-"""A worker that comes back so much later than it meant to did not get the processor."""
+"""A worker that wakes up this much later than it meant to did not get a CPU."""
 _AT_ONCE_NS: Final = 20_000
-"""A poll that takes longer had to wait for what it returns."""
+"""A poll that takes longer than this had to wait for what it returns."""
 _GIVEN_UP_AT_ONCE: Final = 1024
 _CONNECT_NS: Final = 2_000_000_000
 _RECEIVED_BYTES: Final = 1 << 18
@@ -67,7 +67,7 @@ class Worker:
         self._connections = Connections(self._epoll, self._tally, task.address, share, task.depth, self._timeout_ns)
         self._free = self._connections.free
         self._gather_ns = 0
-        """Until when nothing is sent, because more will fall due."""
+        """Until when nothing is sent, because more calls will fall due."""
         self._received = memoryview(bytearray(_RECEIVED_BYTES))
         self._orders = b""
         self._parent = os.getppid()
@@ -75,7 +75,7 @@ class Worker:
         self._polled_ns = self._came_ns = _now()
 
     def run(self) -> None:
-        """Connect, say so, and carry out what the parent orders until all calls have ended."""
+        """Connect, say so, and carry out the parent's orders until all calls have ended."""
         limit_ns = _now() + min(self._timeout_ns, _CONNECT_NS)
         while self._connections.connecting and _now() < limit_ns:
             self._poll(0.01)
@@ -104,7 +104,7 @@ class Worker:
             worked = self._poll(wait_ns / 1e9) or worked
 
     def _measure(self, now: int) -> None:
-        """The end of an interval: it counts if all of it lay within the load."""
+        """End an interval, which counts if all of it was within the load."""
         if self._schedule.counted_from_ns <= now <= self._schedule.end_ns:
             self._tally.usage.interval(now, self._schedule.next_ns)
         elif now < self._schedule.counted_from_ns:
@@ -135,7 +135,7 @@ class Worker:
         return self._schedule.next_ns == NEVER_NS and not self._connections.under_way
 
     def _dispatch(self, now: int) -> bool:
-        """Send what is due, as far as connections are free; whether there was anything to do."""
+        """Send what is due, as far as connections are free. Returns whether there was anything to do."""
         worked = False
         if now < self._gather_ns:
             return worked
@@ -172,7 +172,7 @@ class Worker:
         self._connections.sent(connection)
 
     def _poll(self, seconds: float) -> bool:
-        """Wait for at most so long, and do what has come; whether there was anything to do."""
+        """Wait for at most `seconds`, and handle what has come. Returns whether there was anything to do."""
         if seconds:
             before_ns = _now()
             events = self._epoll.poll(seconds)
@@ -182,7 +182,7 @@ class Worker:
             events = self._epoll.poll(0)
             now = _now()
             self._waited_ns = 0
-        # What made the poll return at once may have come at any time since the last one did.
+        # If the poll returned at once, its events may have come at any time since the last poll.
         self._came_ns = self._polled_ns if self._waited_ns < _AT_ONCE_NS else now
         self._polled_ns = now
         worked = False
@@ -227,7 +227,7 @@ class Worker:
             self._connections.give(connection)
 
     def _take_responses(self, connection: Connection, data: bytes, now: int) -> bool:
-        """Count the responses that are whole with this data, which is empty if the connection has ended. Whether it ends."""
+        """Count the responses completed by this data, which is empty if the connection has ended. Returns whether it ends."""
         parser, closes = connection.parser, not data
         parser.feed(data)
         count = right = 0 if self._any_bodiless else parser.take_right(connection.which, self._expected)
@@ -255,11 +255,11 @@ class Worker:
                 if not head.keep_alive:
                     closes = True
                     break
-        finally:  # what came before a response that cannot be read has ended as well
+        finally:  # the calls answered before an unreadable response have ended as well
             self._count(connection, count - right, OK, now)
             del connection.which[:count]
         if not connection.which and parser.unread_bytes and not closes:
-            raise Malformed("more came than was asked for")
+            raise Malformed("more data came than was asked for")
         return closes
 
     def _count(self, connection: Connection, calls: int, outcome: int, now: int, reason: str = "", example: str = "") -> None:
@@ -288,8 +288,8 @@ class Worker:
 
 
 def _turns(kinds: int, number: int, workers: int, depth: int) -> list[int]:
-    """Which exchange each call of a worker is: a round, after which it begins anew, and so much of the next that any `depth`
-    calls in a row are one slice."""
+    """Which exchange each call of a worker uses: one round, which then repeats, and enough of the next that any `depth` calls
+    in a row are one slice."""
     round_ = [(number + turn * workers) % kinds for turn in range(kinds // math.gcd(kinds, workers))]
     return [round_[turn % len(round_)] for turn in range(len(round_) + depth - 1)]
 

@@ -1,1 +1,1 @@
-"""Locust's web UI, runners and distribution in front of the load engine and of a system that `harness ui` started."""
+"""Locust's web UI, runners and distribution in front of the load engine and a system started by `harness ui`."""

@@ -1,8 +1,8 @@
-"""The Faults tab: a page of its own inside locust's, its requests handed on to `harness ui`, and who may make them.
+"""The Faults tab: a page inside locust's, whose requests are passed on to `harness ui`, and who may make them.
 
 Locust lets any site read its answers (it sends `Access-Control-Allow-Origin: *`) and acts on any site's forms. Here every
-request must name this very host (so that no foreign name leads here, "DNS rebinding"), none from another origin is answered,
-no answer may be read by another origin, and whatever acts on faults must carry the token that stands in the page.
+request must name this host (against DNS rebinding), requests from other origins are refused, no other origin may read an
+answer, and requests that act on faults must carry the token that is in the page.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _TIMEOUT_S: Final = 30.0
 
 class Judged(msgspec.Struct, frozen=True):
     """How one of the drill's SLOs stands under the load so far; `ok` is None while that is undecided, and if the generator
-    was late, not the system."""
+    itself was late."""
 
     slo: str
     ok: bool | None
 
 
 class FaultsTab:
-    """Adds the tab to locust's web UI. Without a system that `harness ui` runs here there is no tab, only the guard."""
+    """Adds the tab to locust's web UI. If `harness ui` runs no system here there is no tab, only the guard."""
 
     def __init__(self, setup: Setup, load: EngineLoad | None) -> None:
         self._setup, self._load = setup, load
@@ -49,7 +49,9 @@ class FaultsTab:
         self._allowed = {f"{host}:{web_ui.port}" for host in ("127.0.0.1", "localhost")}
         app = web_ui.app
         app.before_request(self._guard)
-        app.after_request_funcs.setdefault(None, []).insert(0, self._close)  # the first one runs last, after locust's CORS
+        app.after_request_funcs.setdefault(None, []).insert(
+            0, self._close
+        )  # the first in the list runs last, after locust's CORS
         if self._setup.control is None:
             return
         web_ui.template_args["extended_tabs"] = [{"title": "Faults", "key": "faults"}]
@@ -75,7 +77,7 @@ class FaultsTab:
     def _close(self, response: Response) -> Response:
         for name in [name for name, _ in response.headers if name.startswith("Access-Control-")]:
             del response.headers[name]
-        response.headers["X-Frame-Options"] = "DENY"  # no site can have this page clicked unseen
+        response.headers["X-Frame-Options"] = "DENY"  # no site can put this page into an invisible frame to be clicked
         shown = response.mimetype in ("text/html", "text/javascript", "application/javascript")
         if response.status_code != 200 or not shown or request.path.startswith("/faults/"):
             return response
@@ -98,7 +100,7 @@ class FaultsTab:
         return Response(msgspec.json.encode(self._windows()), mimetype="application/json")
 
     def _windows(self) -> list[Mark]:
-        """The fault windows so far, the oldest first; none if `harness ui` does not answer."""
+        """The fault windows so far, oldest first; none if `harness ui` does not answer."""
         answer = self._ask("GET", "/marks", b"")
         return msgspec.json.decode(answer.get_data(), type=list[Mark]) if answer.status_code == 200 else []
 
@@ -112,7 +114,7 @@ class FaultsTab:
 
     def _slos(self) -> Response:
         counted = self._load.counted if self._load is not None else None
-        if counted is not None:  # calls under way are not lost, so those that ended are what the service is judged by
+        if counted is not None:  # calls in progress are not lost, so only those that ended are judged
             counted = dataclasses.replace(counted, due=counted.ok + counted.failed + counted.wrong + counted.unknown)
         if counted is None:
             found = []
@@ -129,8 +131,8 @@ class FaultsTab:
         return self._ask("POST", f"/{action}", request.get_data())
 
     def _ask(self, method: str, path: str, body: bytes) -> Response:
-        """Hand a request on to `harness ui`."""
-        assert self._setup.control is not None  # noqa: S101 - else there are no routes
+        """Pass a request on to `harness ui`."""
+        assert self._setup.control is not None  # noqa: S101 - otherwise there are no routes
         connection = http.client.HTTPConnection(*self._setup.control, timeout=_TIMEOUT_S)
         try:
             connection.request(method, path, body, {"X-Harness-Secret": self._setup.secret})

@@ -1,4 +1,4 @@
-"""Locust's users as the engine's rate: a runner that counts users, and the engine that runs as many calls a second."""
+"""Locust's users as the engine's rate: a runner that counts users, and an engine that makes calls at their rate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workloads.load.locust.statistics import merge
 
 MERGE_S: Final = 0.5
 _WITHOUT_END_S: Final = 1e6
-"""An engine's load has an end; this one is later than anyone waits for."""
+"""An engine's load has an end; this one is later than anyone will wait."""
 
 
 class EngineLoad:
@@ -34,9 +34,9 @@ class EngineLoad:
         self._method, self._name = line.split(" ")[:2]
 
     def set_users(self, users: int) -> None:
-        """So many users from now on; none ends the load and waits for the calls under way.
+        """Have `users` users from now on; 0 ends the load and waits for the calls in progress.
 
-        In a greenlet of its own: locust may kill the caller's in the middle, when it is told to stop while users are spawned.
+        This runs in its own greenlet, because locust may kill the caller's halfway if it has to stop while users are spawned.
         """
         gevent.spawn(self._set_users, users).get()
 
@@ -60,12 +60,14 @@ class EngineLoad:
 
     @property
     def counted(self) -> Snapshot | None:
-        """What the current load, or the last one, has come to; None before the first."""
+        """What the current or last load has counted; None before the first."""
         return self._merged
 
     def _begin(self, rate: float) -> None:
         load = dataclasses.replace(self._setup.load, rate=rate, seconds=_WITHOUT_END_S, shape=None)
-        seed = self._setup.seed + max(self._environment.runner.worker_index, 0)  # or all workers would send at the same moments
+        seed = self._setup.seed + max(
+            self._environment.runner.worker_index, 0
+        )  # otherwise all workers would send at the same moments
         task = EngineTask(
             address=self._setup.entry, exchanges=list(self._setup.exchanges), load=load, seed=seed,
             depth=self._setup.depth,
@@ -107,7 +109,7 @@ class EngineLoad:
 
 
 class _CountsUsers:
-    """The part of a runner that locust gives its users to: here they are but a number."""
+    """The part of a runner to which locust gives its users: here they are only a number."""
 
     load: EngineLoad
 
@@ -144,4 +146,4 @@ class EngineRunner(_CountsUsers, LocalRunner):  # type: ignore[misc]  # locust's
 
 
 class EngineWorkerRunner(_CountsUsers, WorkerRunner):  # type: ignore[misc]
-    """One of locust's workers: a share of the users, so of the rate; its statistics go to the master as they are."""
+    """One of locust's workers: a share of the users, and so of the rate; its statistics go to the master unchanged."""

@@ -1,4 +1,4 @@
-"""What is changed in locust's own pages: the load is in requests a second, and reports show the fault windows."""
+"""Changes to locust's own pages: the load is in requests per second, and reports show the fault windows."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     from_ms: float
     to_ms: float | None
     text: str
-    """What was done to whom."""
+    """The fault and its target."""
     seen: str
     """Whether it was seen to act, and what was seen."""
 
 
 def in_requests(text: str, per_user: float) -> str:
-    """Locust's page or code with its words for users replaced: here one user is so many requests a second, and nothing else."""
+    """Locust's page or code with its words for users replaced: here one user is just `per_user` requests per second."""
     unit = "requests/s" if per_user == 1 else f"units of {per_user:g} requests/s"
     words = {
         "Number of users (peak concurrency)": f"Rate, in {unit}",
@@ -41,7 +41,7 @@ def in_requests(text: str, per_user: float) -> str:
 
 
 def with_marks(report: str, windows: list[Mark]) -> str:
-    """Locust's report with the fault windows: marked on its charts, those that still hold until now, and in a table below."""
+    """Locust's report with the fault windows, marked on its charts (open ones until now) and in a table below."""
     if not windows:
         return report
     now_ms = time.time() * 1e3

@@ -1,4 +1,4 @@
-"""What `harness ui` tells the process that runs locust, as the first message on its standard input."""
+"""What `harness ui` sends to the process that runs locust, as the first message on its standard input."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from harness.model.system import Address
 from workloads.load.engine.task import Exchange
 
 LENGTH: Final = struct.Struct("<I")
-"""Goes before the message. The standard input stays open as long as `harness ui` lives."""
+"""Precedes the message. The standard input stays open as long as `harness ui` lives."""
 
 MAX_RATE_PER_S: Final = 1e6
-"""More than the engine makes; a higher rate would only fill the memory with calls that are due, 8 bytes each."""
+"""More than the engine can make; a higher rate would only fill the memory with calls that are due, 8 bytes each."""
 
 
 def too_much(users: float, per_user: float) -> str:
-    """What is wrong with so many users, in a line; empty if nothing is."""
+    """What is wrong with this number of users, in one line; empty if nothing is."""
     rate = users * per_user
     if rate <= MAX_RATE_PER_S:
         return ""

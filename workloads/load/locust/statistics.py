@@ -1,4 +1,4 @@
-"""What the engine counted, merged into locust's statistics: whole intervals at once, nothing rounded to two digits."""
+"""Merge the engine's counts into locust's statistics: whole intervals at once, without rounding to two digits."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _WINDOW_S: Final = 3
 
 
 def configure() -> None:
-    """Chart p50, p99 and p99.9 over the last seconds, and keep three digits of the latencies of locust's own users too."""
+    """Chart p50, p99 and p99.9 over the last seconds, and keep three digits of the latencies of locust's own users, too."""
     stats.PERCENTILES_TO_CHART = [0.5, 0.99, 0.999]
     stats.PERCENTILES_TO_STATISTICS = [0.99, 0.999]
-    stats.CURRENT_RESPONSE_TIME_PERCENTILE_WINDOW = _WINDOW_S  # of locust's ten a fault's beginning would be a slope
+    stats.CURRENT_RESPONSE_TIME_PERCENTILE_WINDOW = _WINDOW_S  # with locust's ten, a fault's beginning would look like a slope
     stats.bucket_response_time = three_digits
 
 
@@ -32,8 +32,8 @@ def three_digits(response_time_ms: float) -> float:
 def merge(into: RequestStats, method: str, name: str, counted: Snapshot) -> None:
     """Add an interval of the engine's counts to locust's statistics, its total and the entry of this method and name.
 
-    Every count ends where locust's own users' would: failed, wrong and unknown calls are failures. Calls that failed before
-    they were answered have no latency, as locust's "None" response times. Latencies count from when a call was due.
+    Every count goes where those of locust's own users would: failed, wrong and unknown calls are failures. Calls that failed
+    before they were answered have no latency, like locust's "None" response times. Latencies count from a call's due time.
     """
     if ended := counted.ok + counted.failed + counted.wrong + counted.unknown:
         entry = StatsEntry(into, name, method)
@@ -62,7 +62,7 @@ def merge(into: RequestStats, method: str, name: str, counted: Snapshot) -> None
 
 
 def by_ms(histogram: Histogram) -> dict[float, int]:
-    """How many calls took how long: the histogram's own slots, each by the greatest latency in it, so within 0.1%."""
+    """How many calls took how long: the histogram's slots, each with its greatest latency, so exact to 0.1%."""
     slots = np.flatnonzero(histogram.counts)
     counts = histogram.counts[slots].tolist()
     ends_ns = Histogram.greatest_ns(slots).tolist()
