@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.cluster.cgroups import CpuGroup
 from harness.cluster.limits import Limits
+from harness.model.errors import FaultError
 
 
 class CpuQuotas:
@@ -20,21 +21,30 @@ class CpuQuotas:
         self._groups: dict[int, CpuGroup] = {}
 
     def take(self, pid: int, label: str, share: float) -> CpuGroup:
-        """Limit a process for a window. Raises `OSError` and changes nothing if this machine does not allow it."""
-        group = self._groups.get(pid) or CpuGroup.create(pid, self._remove_at_end)
-        self._groups[pid] = group
+        """Limit a process for a window. Raises `FaultError` and changes nothing if this machine does not allow it."""
         try:
-            group.limit(self._limits.take(pid, label, share, before=math.inf))
-        except OSError:
-            self.release(label)
-            raise
+            group = self._groups.get(pid) or CpuGroup.create(pid, self._remove_at_end)
+            self._groups[pid] = group
+            try:
+                group.limit(self._limits.take(pid, label, share, before=math.inf))
+            except OSError:
+                self._release(label)
+                raise
+        except OSError as error:
+            raise FaultError(error.strerror or str(error)) from error
         return group
 
     def release(self, label: str) -> None:
         """End a window's limits. A process that no window limits any more goes back to its old group.
 
-        Raises `OSError` if that fails for a process, after ending the limits of the others.
+        Raises `FaultError` if that fails for a process, after ending the limits of the others.
         """
+        try:
+            self._release(label)
+        except OSError as error:
+            raise FaultError(f"the control group could not be removed: {error}") from error
+
+    def _release(self, label: str) -> None:
         failed: OSError | None = None
         for pid, share in self._limits.release(label).items():
             try:

@@ -143,25 +143,16 @@ class NodeProcesses:
     # ---------------------------------------------------------------------------------------------------------- limits
 
     def limit(self, name: str, which: int, label: str, limit: int) -> None:
-        try:
-            self._limits.take(self.pid(name), which, label, limit)
-        except psutil.Error as error:
-            raise FaultError(str(error)) from error
+        self._limits.take(self.pid(name), which, label, limit)
 
     def limit_of(self, name: str, which: int) -> float:
-        try:
-            return limit_of(self.pid(name), which)
-        except psutil.Error as error:
-            raise FaultError(str(error)) from error
+        return limit_of(self.pid(name), which)
 
     def unlimit(self, label: str) -> None:
         self._limits.release(label)
 
     def limit_cpu(self, name: str, label: str, share: float) -> None:
-        try:
-            self._groups[name] = self._quotas.take(self.pid(name), label, share)
-        except OSError as error:
-            raise FaultError(error.strerror or str(error)) from error
+        self._groups[name] = self._quotas.take(self.pid(name), label, share)
 
     def throttled(self, name: str) -> int:
         return self._groups[name].throttled()
@@ -170,10 +161,7 @@ class NodeProcesses:
         return cpu_s_of(self.pid(name))
 
     def unlimit_cpu(self, label: str) -> None:
-        try:
-            self._quotas.release(label)
-        except OSError as error:
-            raise FaultError(f"the control group could not be removed: {error}") from error
+        self._quotas.release(label)
 
     # ------------------------------------------------------------------------------------------------- answers and logs
 

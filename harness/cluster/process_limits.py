@@ -9,6 +9,7 @@ import resource
 import psutil
 
 from harness.cluster.limits import Limits
+from harness.model.errors import FaultError
 
 
 class ProcessLimits:
@@ -20,15 +21,16 @@ class ProcessLimits:
     def take(self, pid: int, which: int, label: str, limit: int) -> None:
         """Limit a process for a window; `which` is one of `resource`'s RLIMIT_ names.
 
-        Raises `psutil.Error` and changes nothing if the process has ended or may not be limited.
+        Raises `FaultError` if the process has ended or may not be limited, after ending what else the window limits.
         """
-        process = psutil.Process(pid)
-        soft, _ = process.rlimit(which)
         try:
+            process = psutil.Process(pid)
+            soft, _ = process.rlimit(which)
             _set(process, which, self._limits.take((process, which), label, limit, before=_number(soft)))
-        except psutil.Error:
-            self._limits.release(label)
-            raise
+        except psutil.Error as error:
+            with contextlib.suppress(psutil.Error):  # this process, the last of the window's, could not be limited at all
+                self.release(label)
+            raise FaultError(str(error)) from error
 
     def release(self, label: str) -> None:
         """End a window's limits, if their processes still run. Raises `psutil.AccessDenied`."""
@@ -38,8 +40,11 @@ class ProcessLimits:
 
 
 def limit_of(pid: int, which: int) -> float:
-    """A process's soft limit, infinity if it has none. Raises `psutil.Error` if it has ended."""
-    return _number(psutil.Process(pid).rlimit(which)[0])
+    """A process's soft limit, infinity if it has none. Raises `FaultError` if it has ended."""
+    try:
+        return _number(psutil.Process(pid).rlimit(which)[0])
+    except psutil.Error as error:
+        raise FaultError(str(error)) from error
 
 
 def cpu_s_of(pid: int) -> float:

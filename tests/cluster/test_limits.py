@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import resource
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 from harness.cluster.cgroups import CpuGroup
 from harness.cluster.cpu_quotas import CpuQuotas
 from harness.cluster.limits import Limits
+from harness.cluster.process_limits import ProcessLimits
+from harness.model.errors import FaultError
 
 _LABELS = ("w0", "w1", "w2")
 
@@ -67,7 +71,30 @@ def test_a_cpu_limit_that_cannot_be_ended_does_not_keep_the_others_of_its_window
     for pid in groups:
         quotas.take(pid, "w0", 0.5)
 
-    with pytest.raises(OSError, match="busy"):
+    with pytest.raises(FaultError, match=r"the control group could not be removed: .*busy"):
         quotas.release("w0")
 
     assert groups[2].dissolved
+
+
+def test_a_process_that_cannot_be_limited_ends_what_else_its_window_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    soft = {1: 1024, 2: 1024}
+
+    class Process:
+        def __init__(self, pid: int) -> None:
+            self.pid = pid
+
+        def rlimit(self, which: int, limits: tuple[int, int] | None = None) -> tuple[int, int]:
+            if limits is not None and self.pid == 2:
+                raise psutil.AccessDenied(self.pid)
+            if limits is not None:
+                soft[self.pid] = limits[0]
+            return soft[self.pid], 4096
+
+    monkeypatch.setattr(psutil, "Process", Process)
+    limits = ProcessLimits()
+    limits.take(1, resource.RLIMIT_NOFILE, "w0", 50)
+    assert soft[1] == 50
+    with pytest.raises(FaultError, match="pid=2"):
+        limits.take(2, resource.RLIMIT_NOFILE, "w0", 50)
+    assert soft == {1: 1024, 2: 1024}
