@@ -1,4 +1,4 @@
-"""Bus: publish and subscribe over a replicated log, each message delivered to every group, in the order of its key."""
+"""Bus: publish and subscribe over a replicated log, which delivers each message to every group, in order for each key."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ __all__ = ["BUGS", "Bus"]
 
 @dataclass(frozen=True, kw_only=True)
 class Bus:
-    """Topics with partitions, replicated by Raft: acknowledged means on disk at a majority, taken once, and due to every group.
+    """Topics with partitions, replicated by Raft. An acknowledged message is on disk at a majority, once, and due to every
+    group.
 
-    Nodes `n1`, `n2`, … hold everything; the leader carries out what clients ask. A message goes to every one of the `groups`,
+    Nodes `n1`, `n2`, … hold everything; the leader carries out what clients ask for. A message goes to each of the `groups`,
     whose consumers share the work: each message is leased to one of them, and to another one if it is not settled in time.
     """
 
@@ -30,16 +31,16 @@ class Bus:
 
     replicas: int = 3
     partitions: int = 4
-    """Of each topic. Messages of one key are in one partition, and so in order."""
+    """How many each topic has. Messages of one key are in one partition, and so in order."""
     groups: Sequence[str] = ("billing", "shipping")
-    """Who is due every message, from the first one on."""
+    """Each group gets every message, from the first one on."""
     lease_ms: int = 1000
     """How long a consumer has to settle a message before another one gets it."""
     election_ms: int = 400
     heartbeat_ms: int = 50
     compact_at_kib: int = 256
     cluster: str = "bus"
-    """Nodes of different clusters take no messages from each other, and no folder of each other's."""
+    """Nodes refuse messages from nodes of another cluster, and folders that belong to it."""
     bug: str | None = None
     """The name of a known bug that the nodes have."""
 
@@ -78,11 +79,11 @@ class Bus:
         return BusClient(index, list(entries.items()))
 
     async def leader(self, addresses: Mapping[str, Address]) -> str:
-        """The node that leads."""
+        """The name of the node that leads."""
         return await self._raft().leader(addresses)
 
     def varied(self, random: Random) -> Bus:
-        """One partition, or many; snapshots all the time, or hardly ever."""
+        """One partition or more; very frequent or rare snapshots."""
         return replace(self, partitions=random.choice((1, 2, 4, 16)), compact_at_kib=random.choice((4, 256)))
 
     def cores(self) -> Sequence[Sequence[str]]:
@@ -90,7 +91,7 @@ class Bus:
         return self._raft().cores()
 
     def invariant(self) -> Invariant:
-        """Raft's: what is the same in every log is the same in every bus."""
+        """Raft's invariant: if the logs are the same, so are the buses that they lead to."""
         return self._raft().invariant()
 
     def _raft(self) -> Raft:

@@ -15,19 +15,19 @@ class Rules:
     """The rules that a correct node keeps. A bug breaks the one that is False."""
 
     group: GroupRules = field(default=CORRECT_GROUP)
-    """Those of the group that replicates the bus."""
+    """The rules of the group that replicates the bus."""
     retries_recognized: bool = True
-    """A message that its producer sends again is taken once."""
+    """A message that its producer sends again is added only once."""
     partitioned_by_key: bool = True
     """Messages of one key go to one partition, where they keep their order."""
     leases_exclude: bool = True
-    """What one consumer has leased no other gets."""
+    """Messages that one consumer has leased go to no other."""
     leases_expire: bool = True
-    """What a consumer does not settle is delivered again."""
+    """Messages that a consumer does not settle are delivered again."""
     settled_when_dealt_with: bool = True
-    """Messages are settled when their consumer says so, and not when they are handed out."""
+    """Messages are settled when their consumer says so, rather than when they are handed out."""
     late_settling_refused: bool = True
-    """A consumer whose lease has expired settles nothing: the messages are another's now."""
+    """A consumer whose lease has expired settles nothing: another one may have the messages now."""
     kept_for_every_group: bool = True
     """A message is kept until all groups have settled it."""
     places_in_snapshot: bool = True

@@ -25,15 +25,15 @@ from systems.bus.messages import (
 from systems.raft.finding import LeaderFinder, told
 
 TAKE_S: Final = 0.8
-"""So long a consumer tries to get something. Then it surely has nothing: what it may have leased unknowingly will expire."""
+"""A consumer tries to get a message for this long, and then certainly has none: a lease that it may have unknowingly expires."""
 
 _LOOK_AGAIN_S: Final = 0.02
 
 
 class BusClient:
-    """Publishes with a producer's number, so that it may send again and be taken once; receives one message and settles it.
+    """Publishes as a numbered producer, so that a message sent again is added only once; receives one message and settles it.
 
-    A message counts as received when its lease was found to hold as it was settled: then no other consumer gets it.
+    A message counts as received if its lease still held when it was settled: then no other consumer gets it.
     """
 
     def __init__(self, index: int, entries: Sequence[tuple[str, Address]]) -> None:
@@ -84,7 +84,7 @@ class BusClient:
         return Answer(taken.messages[0], name)
 
     async def _take(self, topic: str, group: str) -> tuple[str, Taken]:
-        """A message, or none if there is none. Waits while other consumers have all there are."""
+        """Lease a message; the answer has none if there is none. Waits while other consumers have leased all."""
         path = f"{TOPICS_PATH}{quote(topic, safe='')}/{quote(group, safe='')}"
         while True:
             name, response = await self._finder.ask("POST", path, msgspec.json.encode(Poll(most=1)))

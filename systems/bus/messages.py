@@ -1,4 +1,4 @@
-"""What travels between clients and nodes of the bus, as JSON; and what a command is in the log."""
+"""The messages between clients and nodes of the bus, as JSON; and the commands in the log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 TOPICS_PATH: Final = "/topics/"
-"""POST of this and a topic publishes; of this, a topic, "/" and a group takes messages."""
+"""POST to this and a topic publishes a message; to this, a topic, "/" and a group, it takes messages."""
 PRODUCERS_PATH: Final = "/producers"
 LEASES_PATH: Final = "/leases"
 
@@ -17,11 +17,11 @@ MAX_MESSAGE_BYTES: Final = 1024 * 1024
 
 
 class Register(msgspec.Struct, frozen=True, tag=True):
-    """A producer begins; its number is the index of this entry."""
+    """A new producer, whose number is the index of this entry."""
 
 
 class Append(msgspec.Struct, frozen=True, tag=True):
-    """A message, as the `sequence`-th of its producer."""
+    """Add a message, the one with number `sequence` of its producer."""
 
     topic: str
     key: str
@@ -31,7 +31,7 @@ class Append(msgspec.Struct, frozen=True, tag=True):
 
 
 class Take(msgspec.Struct, frozen=True, tag=True):
-    """Lease the next messages of a partition, at most so many, to a consumer of a group."""
+    """Lease the next messages of a partition, at most `most`, to a consumer of a group."""
 
     topic: str
     group: str
@@ -39,7 +39,7 @@ class Take(msgspec.Struct, frozen=True, tag=True):
 
 
 class Settle(msgspec.Struct, frozen=True, tag=True):
-    """What was leased has been dealt with."""
+    """The leased messages have been dealt with."""
 
     topic: str
     group: str
@@ -47,7 +47,7 @@ class Settle(msgspec.Struct, frozen=True, tag=True):
 
 
 class Expire(msgspec.Struct, frozen=True, tag=True):
-    """What was leased has been with its consumer for too long: others may have it."""
+    """The consumer has had the leased messages for too long: others may have them."""
 
     topic: str
     group: str
@@ -60,7 +60,7 @@ Command = Register | Append | Take | Settle | Expire
 
 
 class Publish(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of POST /topics/TOPIC. One that comes again, with the same producer and sequence, is taken once."""
+    """Body of POST /topics/TOPIC. A message that comes again, with the same producer and sequence, is added only once."""
 
     key: str = ""
     """Messages of one key stay in order."""
@@ -73,7 +73,7 @@ class Poll(msgspec.Struct, frozen=True, kw_only=True):
     """Body of POST /topics/TOPIC/GROUP."""
 
     most: int = 1
-    """Messages."""
+    """The most messages to lease."""
 
 
 class Ack(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,18 +92,18 @@ class Registered(msgspec.Struct, frozen=True, tag=True):
 
 
 class Appended(msgspec.Struct, frozen=True, tag=True):
-    """The message is in the log, for good."""
+    """The message is committed."""
 
     partition: int
     offset: int
 
 
 class Forgotten(msgspec.Struct, frozen=True, tag=True):
-    """The producer is not known any more, or has gone on to later messages: whether this one was taken is not known."""
+    """The producer is no longer known, or has gone on to later messages: it is unknown whether this one was added."""
 
 
 class Taken(msgspec.Struct, frozen=True, tag=True):
-    """What was leased. No messages and not `busy`: there are none. `busy`: other consumers have all there are."""
+    """The leased messages. If there are none, `busy` tells whether that is because other consumers have leased them all."""
 
     lease: int
     messages: list[str]

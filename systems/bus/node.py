@@ -1,14 +1,14 @@
-"""One node of the bus: a part in the group that replicates it, and its HTTP.
+"""One node of the bus: a member of the group that replicates it, and its HTTP interface.
 
 POST /producers                        200 {"producer": n}
 POST /topics/TOPIC {"key": …, "message": …, "producer": n, "sequence": m}
-                                       200 when it is committed; 410: the producer is forgotten
+                                       200 when it is committed; 410 if the producer is forgotten
 POST /topics/TOPIC/GROUP {"most": n}   200 {"lease": n, "messages": […], "busy": false}
 POST /leases {"topic": …, "group": …, "lease": n}
                                        200 {"held": …}: whether the lease still held, and its messages are settled
 GET, POST /raft                        as in `systems.raft.node`
 
-503: it surely has no effect, and "leader" says who to ask, if that is known; 504: it may have one.
+503: it certainly has no effect, and "leader" says whom to ask, if that is known; 504: it may have one.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Config(msgspec.Struct, frozen=True):
 
 
 class Server:
-    """Carries out what clients ask, through the group; the leader also ends leases that were held for too long."""
+    """Carries out what clients ask for through the group; the leader also ends leases that were held for too long."""
 
     def __init__(self, node: NodeContext, config: Config) -> None:
         self._rules = BUGS.variant(config.bug)
@@ -76,7 +76,7 @@ class Server:
         self._lease_s = config.lease_ms / 1e3
         self._topics = Topics(config.partitions, config.groups, self._rules)
         self._seen: dict[tuple[str, str, int], float] = {}
-        """Since when this node, as the leader, has known of a lease. A new leader gives each its whole time anew."""
+        """Since when this node, as the leader, has known each lease. A new leader starts the time of each lease again."""
         self._started: set[asyncio.Future[Outcome]] = set()
         self.replica: Replica[Outcome] = Replica(
             node,
@@ -93,7 +93,7 @@ class Server:
         return await carried_out(self._answer(request), self._patience_s)
 
     async def expire_leases(self) -> None:
-        """Look for leases to end, until cancelled."""
+        """End leases that have expired, until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_S)
             if not self.replica.leads:
@@ -107,7 +107,7 @@ class Server:
                         async with asyncio.timeout(self._patience_s):
                             await self._propose(held[key])
                     except (NotLeading, Unknown, TimeoutError):
-                        break  # whoever leads then will see it
+                        break  # the next leader will end it
 
     async def _answer(self, request: Request) -> Response:
         match request.method, request.path:
@@ -150,7 +150,7 @@ class Server:
     def _forget(self, proposed: asyncio.Future[Outcome]) -> None:
         self._started.discard(proposed)
         if not proposed.cancelled():
-            proposed.exception()  # looked at, or the loop would complain
+            proposed.exception()  # retrieved, or the loop would complain
 
 
 async def main(node: NodeContext) -> None:

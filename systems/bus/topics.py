@@ -1,10 +1,11 @@
-"""The bus as a state machine: topics of partitions, and for each group how far it has come in each. No I/O, no time.
+"""The bus as a state machine: topics with partitions, and how far each group has come in each of them. No I/O, no time.
 
-A message goes to the partition that its key hashes to, so those of one key keep their order. Consumers of a group share its
-partitions: what one has leased no other gets, and what follows in the partition waits, until it is settled or has expired.
-Then it is delivered again, so each message is delivered at least once. A message that every group has settled is forgotten.
+A message goes to the partition that its key hashes to, so messages of one key keep their order. Consumers of a group share its
+partitions: no other consumer gets what one has leased, and the rest of the partition waits, until the lease is settled or
+expires. If it expires, its messages are delivered again, so each message is delivered at least once. A message that every group
+has settled is forgotten.
 
-A producer numbers its messages, so that one that is sent again is taken once (as Kafka's idempotent producer, KIP-98).
+A producer numbers its messages, so that one that it sends again is added only once (like Kafka's idempotent producer, KIP-98).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from systems.parts.sessions import Latest, Sessions
 MAX_PRODUCERS: Final = 4096
 
 MAX_SETTLED: Final = 16_384
-"""So many settled leases are remembered, the latest, so that a consumer that asks again is told the same."""
+"""This many settled leases are remembered, the latest ones, so that a consumer that asks again gets the same answer."""
 
 
 class Place(msgspec.Struct):
@@ -44,12 +45,12 @@ class Place(msgspec.Struct):
     settled: int = 0
     """The offset of the first message that is not settled."""
     lease: int | None = None
-    """What has leased the messages up to `leased`."""
+    """The lease that holds the messages up to `leased`."""
     leased: int = 0
 
 
 class Partition(msgspec.Struct):
-    """Messages in order, the first of them at offset `first`; and each group's place."""
+    """Messages in order, the first of them at offset `first`; and how far each group has come."""
 
     groups: dict[str, Place]
     first: int = 0
@@ -67,7 +68,7 @@ class _Kept(msgspec.Struct):
 
 
 class Topics:
-    """See the module. Every topic has so many partitions and these groups."""
+    """See the module. Every topic has the same number of partitions, and the same groups."""
 
     def __init__(self, partitions: int, groups: Sequence[str], rules: Rules = CORRECT) -> None:
         self._partitions = partitions
@@ -76,7 +77,7 @@ class Topics:
         self._topics: dict[str, list[Partition]] = {}
         self._producers: Sessions[Appended] = Sessions(MAX_PRODUCERS)
         self._settled: dict[int, None] = {}
-        """Leases, the one that was settled last comes last."""
+        """Settled leases, the latest one last."""
 
     def apply(self, index: int, data: str) -> Outcome:
         """Carry out the command of the entry at an index."""
@@ -96,14 +97,14 @@ class Topics:
                 assert_never(unreachable)
 
     def leases(self) -> Iterator[Expire]:
-        """For each lease that is held, what would end it."""
+        """For each lease that is held, the command that ends it."""
         for topic, partitions in self._topics.items():
             for group in self._groups:
                 held = {partition.groups[group].lease for partition in partitions} - {None}
                 yield from (Expire(topic, group, lease) for lease in sorted(lease for lease in held if lease is not None))
 
     def unsettled(self) -> int:
-        """Messages that some group has yet to settle."""
+        """How many messages have not been settled by every group."""
         return sum(partition.end - partition.first for partitions in self._topics.values() for partition in partitions)
 
     def snapshot(self) -> str:
@@ -149,7 +150,7 @@ class Topics:
         return Taken(lease, messages)
 
     def _end(self, topic: str, group: str, lease: int, *, settled: bool) -> bool:
-        """End a lease; whether there was one."""
+        """End a lease; returns whether it was held, or settled before."""
         places = [
             (partition, partition.groups[group]) for partition in self._topics.get(topic, ()) if group in partition.groups
         ]

@@ -22,24 +22,24 @@ _FEATURES = "features"
 BREAKER: Final = BreakerSettings(
     failure_rate=0.5, slow_rate=0.5, slow_s=0.2, window_s=0.4, least_calls=6, open_s=0.5, probes=2, probe_expires_s=1.0
 )
-"""The window is short: what went well before the trouble began counts against opening for as long as the window is."""
+"""The window is short, because calls that succeeded before the trouble began delay opening for as long as they are in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Featured:
-    """Scores from a user's features, which one service holds; if it fails or is slow, scores from average features.
+    """Scores from a user's features, which one service holds; scores from average features if that fails or is slow.
 
-    Each replica `r1`, `r2`, … asks the service `features` through a circuit breaker of its own, and an answer says what it was
-    made from. Clients go to the replicas in turn.
+    Each replica `r1`, `r2`, … asks the service `features` through a circuit breaker of its own, and an answer says which
+    features it was made from. Clients use the replicas in turn.
     """
 
     bugs: ClassVar = BUGS
 
     replicas: int = 3
     workers: int = 8
-    """So many requests each replica works on at once, as a pool of threads or connections would."""
+    """Each replica works on this many requests at once, like a pool of threads or connections."""
     breaker: BreakerSettings = BREAKER
-    """When a replica asks the feature service no more."""
+    """When a replica stops asking the feature service."""
     bug: str | None = None
     """The name of a known bug that the replicas have."""
 

@@ -13,12 +13,12 @@ from systems.parts.breaker_bugs import NeverCloses, NeverOpens, OpensAtOnce
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """The class of the breakers, and the source that a score from average features names."""
+    """The class of the circuit breakers, and which source a score from average features names."""
 
     breaker: type[Breaker] = Breaker
     fallback_source: Source = "fallback"
     exact_is_kept: bool = True
-    """Whoever asks for an exact score gets that or none."""
+    """A client that asks for an exact score gets an exact one or none."""
 
 
 CORRECT: Final = Variant()

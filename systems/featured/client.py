@@ -15,11 +15,11 @@ EXACT: Final = "score exactly"
 """A call of this kind is refused rather than answered from average features."""
 
 _TIMEOUT_S: Final = 60.0
-"""A last resort: the load gives a call up long before."""
+"""A last resort: the load gives up a call long before this."""
 
 
 class Score(msgspec.Struct, frozen=True):
-    """A score as it stands in histories: `{"score":0.512,"source":"features"}`."""
+    """A score the way histories record it: `{"score":0.512,"source":"features"}`."""
 
     score: float
     source: Source
@@ -43,7 +43,7 @@ class ScoreClient:
         try:
             reply = response.decode(ScoreReply)
         except msgspec.MsgspecError:
-            return Answer(text)  # a checker finds it wrong
+            return Answer(text)  # a checker will find that it is wrong
         return Answer(msgspec.json.encode(Score(reply.score, reply.source)).decode(), reply.node)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What travels between clients, replicas and the feature service, as JSON; and the arithmetic that both ends share."""
+"""The messages between clients, replicas and the feature service, as JSON; and the arithmetic that both ends share."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ Source = Literal["features", "fallback"]
 FEATURES: Final = 8
 WEIGHTS: Final = (0.9, -0.4, 0.3, 0.7, -0.2, 0.5, -0.6, 0.1)
 AVERAGE: Final = (0.5,) * FEATURES
-"""What a replica takes for the features of a user that it cannot ask for."""
+"""The features that a replica uses for a user whose own it cannot get."""
 
 SCORE_DECIMALS: Final = 6
 
 
 class ScoreRequest(msgspec.Struct, frozen=True):
-    """Body of `POST /score`. With `exact`, a score from average features is refused rather than given."""
+    """Body of `POST /score`. With `exact`, the request is refused rather than answered from average features."""
 
     user: str
     exact: bool = False
 
 
 class ScoreReply(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer to `POST /score`: the score, what it was made from, and the replica's name."""
+    """Answer to `POST /score`: the score, which features it was made from, and the replica's name."""
 
     score: float
     source: Source

@@ -1,7 +1,7 @@
 """A replica node: asks the feature service for a user's features, through a circuit breaker, and scores them.
 
 `POST /score` (see `messages`), `GET /status`: its breaker. It works on a few requests at once, as a pool of threads or
-connections would: a request that waits for features holds one of them, so waiting is what spreads.
+connections would. A request that waits for features holds one of them, and so other requests wait as well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from systems.featured.messages import AVERAGE, FeaturesReply, ScoreReply, ScoreR
 from systems.parts.breaker import Breaker, Settings
 
 FEATURES_TIMEOUT_S: Final = 0.25
-"""Far above what the feature service needs; below what a client waits."""
+"""Far longer than the feature service needs, but shorter than a client waits."""
 
 
 class Config(msgspec.Struct, frozen=True):

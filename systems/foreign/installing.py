@@ -1,4 +1,4 @@
-"""How foreign programs get here that no package of the system's own holds: built once, and kept in the cache folder."""
+"""Installs foreign programs that the operating system has no package of: they are built once and kept in the cache folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def built_by_go(module: Path, target: Path) -> Path:
 
 
 def tool(name: str, hint: str) -> str:
-    """The path of a program that installing takes. Raises `UsageError` if there is none on PATH."""
+    """The path of a program that is needed for installing. Raises `UsageError` if it is not on PATH."""
     path = shutil.which(name)
     if path is None:
         raise UsageError(f"Installing this takes `{name}`, which is not on PATH. {hint}")

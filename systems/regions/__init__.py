@@ -1,4 +1,4 @@
-"""Regions: the same predictions served in several regions, each of which helps the others out."""
+"""Regions: the same predictions are served in several regions, which help each other out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["BUGS", "Regions"]
 
 @dataclass(frozen=True, kw_only=True)
 class Regions:
-    """Serving in several regions: users go to the nearest, which passes on what it cannot answer while others have room.
+    """Serving in several regions: users go to the nearest one, which passes on what it cannot answer if others have room.
 
     A region `eu` is an edge of that name, which clients talk to, a balancer `eu-balancer`, and replicas `eu-r1`, `eu-r2`, …,
     as in `Serving`. Distances are faults on links: `Latency("eu>us", delay_ms=40)`. Faults choose among the replicas; edges
@@ -30,11 +30,11 @@ class Regions:
 
     regions: Sequence[str] = ("eu", "us", "asia")
     replicas: int = 2
-    """In each region."""
+    """How many replicas each region has."""
     guests: int = 16
-    """A region works on so many requests of other regions' users at once, and refuses more, so that its own are served."""
+    """A region works on this many requests of other regions' users at once, and refuses more, so that its own are served."""
     service_ms: float | None = None
-    """What a replica takes for each request, one after another; None: no longer than the model needs."""
+    """How long a replica takes for each request, one after another; None: no longer than the model needs."""
     bug: str | None = None
     """The name of a known bug that the edges have."""
 

@@ -12,21 +12,21 @@ from systems.parts.breaker_bugs import NeverCloses, NeverOpens
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What a correct edge keeps to. A bug breaks the one that differs."""
+    """The rules that a correct edge keeps. A bug breaks the one that differs."""
 
     breaker: type[Breaker] = Breaker
     travels: bool = True
-    """What home cannot answer is asked of another region."""
+    """Requests that the home region cannot answer go to another region."""
     one_region_only: bool = False
-    """Only one other region is asked, though there are more."""
+    """Only one other region is asked, even if there are more."""
     nearest_first: bool = True
     travels_once: bool = True
     """A request that came from another region goes no further."""
     guests_limited: bool = True
     guests_always_leave: bool = True
-    """A guest's place is free again whatever became of its request."""
+    """A guest's place becomes free again, however its request ends."""
     refusals_are_answers: bool = True
-    """That a region is full says nothing against it: it is no failure that its breaker counts."""
+    """A full region is not a broken one: its breaker does not count this as a failure."""
 
 
 BUGS: Final = BugCatalog(

@@ -1,4 +1,4 @@
-"""How users reach the nearest region, and another one if it is gone, as names that are looked up anew would send them."""
+"""How users reach the nearest region, and another one if it is gone, as if they looked up its name again."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from harness.model.system import Address, Answer, Call, CallFailed
 from systems.serving.client import PredictClient
 
 PATIENCE_S: Final = 0.9
-"""After so long without an answer the next region is asked: longer than an edge needs to ask two regions."""
+"""The next region is asked after this long without an answer, which is longer than an edge needs to ask two regions."""
 
 _FIRST_AWAY: Final = 10
 _LONGEST_AWAY: Final = 80
 
 
 class RegionClient:
-    """Asks its home region. If that does not answer, the next one, and stays there for some calls before it tries home again.
+    """Asks its home region. If that does not answer, it asks the next one, and stays with it for some calls before trying home.
 
-    Each try that fails doubles how many calls it stays away. A prediction has no effect, so it may be asked twice.
+    Each failed try doubles for how many calls it stays away. A prediction has no effect, so it is safe to ask for it twice.
     """
 
     def __init__(self, folder: Path, home: int, entries: Sequence[tuple[str, Address]]) -> None:
@@ -29,7 +29,7 @@ class RegionClient:
         ordered = [*entries[first:], *entries[:first]]
         self._edges = [PredictClient(folder, address) for _, address in ordered]
         self._away = 0
-        """Calls to come that go elsewhere at once."""
+        """How many of the next calls go elsewhere at once."""
         self._stay = _FIRST_AWAY
 
     async def invoke(self, call: Call) -> Answer:

@@ -1,4 +1,4 @@
-"""The edge of one region: answers its users from its own balancer if that can, else from another region.
+"""The edge of one region: answers its users through its own balancer if possible, or else through another region.
 
 `POST /predict` as in `systems.serving.messages`; with the header `from-region`, for a user of another region.
 `GET /status`: where it would send requests, and how many guests it has.
@@ -42,7 +42,7 @@ class RouteStatus(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     breaker: State
     distance_ms: float | None
-    """None while its first answer is awaited."""
+    """None until its first answer."""
 
 
 class EdgeStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +53,7 @@ class EdgeStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotServed(Exception):
-    """A region answered that it cannot answer."""
+    """A region answered that it cannot serve the request."""
 
 
 class Edge:
@@ -103,7 +103,7 @@ class Edge:
             self._guests.leave(answered=answered)
 
     async def _asked(self, body: bytes, tried: list[str]) -> Response:
-        """The first answer of a region that was not `tried`; 503 if none has one."""
+        """The answer of the first region that has one and was not `tried`; 503 if there is none."""
         why = "no region is left to ask"
         while (way := self._routes.choose(tried)) is not None:
             tried.append(way.name)
@@ -114,7 +114,7 @@ class Edge:
         return Response(503, why.encode())
 
     async def _ask(self, way: Route, body: bytes) -> Response:
-        """What a region answered. Raises `NotServed` if it is full, and `TransportError` if it did not answer."""
+        """The answer of a region. Raises `NotServed` if it refused, and `TransportError` if it did not answer."""
         permit = way.breaker.allow()
         if permit is None:
             raise NotServed("its breaker is open")

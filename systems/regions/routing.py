@@ -1,8 +1,8 @@
-"""Where a region sends a request: home first, then the nearest other region that is well; and whom it lets in. No I/O, no time.
+"""Where a region sends a request: home first, then the nearest other healthy region; and whom it lets in. No I/O, no time.
 
-Failover without a limit moves an outage from region to region: what one has lost is too much for the next. So each region
-lets in only so many of the others' requests at once, a bulkhead (Nygard, "Release It!", 2nd edition, 2018, chapter 5), and a
-request travels once at most.
+Failover without a limit spreads an outage from region to region: the load that one can no longer serve is too much for the
+next. So each region lets in only a limited number of the others' requests at once, a bulkhead (Nygard, "Release It!", 2nd
+edition, 2018, chapter 5), and a request is passed on at most once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from systems.parts.breaker import Breaker
 from systems.regions.bugs import Rules
 
 _NEWEST: Final = 0.2
-"""How much the newest answer counts in a region's distance."""
+"""The weight of the newest answer in a region's distance."""
 
 
 class Route:
@@ -25,11 +25,11 @@ class Route:
         self.name = name
         self.breaker = breaker
         self.distance_s = 0.0
-        """How long its answers take, smoothed. At first 0, so that it is tried, and then, until its first answer, infinite."""
+        """How long its answers take, smoothed. First 0, so that it is tried, and after that infinite until its first answer."""
         self._answered = False
 
     def asked(self) -> None:
-        """One request is enough to find out how far away it is."""
+        """It has been sent a request; one is enough to find out how far away it is."""
         if not self._answered:
             self.distance_s = math.inf
 
@@ -47,7 +47,7 @@ class Routes:
         self._rules = rules
 
     def choose(self, tried: Collection[str]) -> Route | None:
-        """Where to send a request that was sent to `tried` before; None if there is nowhere left."""
+        """Where to send a request that was sent to `tried` before; None if no region is left."""
         if self.home.name not in tried and self.home.breaker.ready:
             return self.home
         if not self._rules.travels or (self._rules.one_region_only and len(set(tried) - {self.home.name}) > 0):
@@ -58,7 +58,7 @@ class Routes:
 
 
 class Guests:
-    """How many requests of other regions' users are worked on."""
+    """Limits how many requests of other regions' users are worked on."""
 
     def __init__(self, most: int, rules: Rules) -> None:
         self._most = most
@@ -66,7 +66,7 @@ class Guests:
         self.inside = 0
 
     def enter(self) -> bool:
-        """Let one in, if there is room."""
+        """Let one in if there is room; returns whether there was."""
         if self._rules.guests_limited and self.inside >= self._most:
             return False
         self.inside += 1

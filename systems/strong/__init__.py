@@ -1,4 +1,4 @@
-"""Strong: a key-value store with one primary at a time, whose backups have a write before it is acknowledged."""
+"""Strong: a key-value store with one primary at a time, in which backups have each write before it is acknowledged."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _ELECTION_MS: Final = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Strong:
-    """One primary, backups that have every write before it is acknowledged, and epochs that fence deposed primaries off.
+    """One primary, backups that have every write before it is acknowledged, and epochs that fence off deposed primaries.
 
-    Replicas `n1`, `n2`, … hold the data. Who of them is the primary, and of which epoch, is kept by a Raft group of
-    nodes of their own, `k1`, `k2`, …: see `protocol` and `lease`. Linearizable, and acknowledged means on the disks of all that
-    are in sync, which is a majority at least, or of a majority.
+    Replicas `n1`, `n2`, … hold the data. Which of them is the primary, and of which epoch, is kept by a Raft group of separate
+    nodes, `k1`, `k2`, …: see `protocol` and `lease`. The store is linearizable, and an acknowledged write is on the disks of
+    all replicas that are in sync, which are at least a majority, or of any majority.
     """
 
     bugs: ClassVar = BUGS
@@ -44,9 +44,9 @@ class Strong:
     """Who has a write on disk before it is acknowledged: all that are in sync, or any majority."""
     keepers: int = 3
     compact_at_kib: int = 1024
-    """A replica's log is written anew, with a snapshot in place of what was executed, when it has grown to this."""
+    """A replica's log is rewritten when it has grown to this size, with a snapshot in place of the executed entries."""
     cluster: str = "strong"
-    """Replicas and keepers of other clusters are refused, and so is their data."""
+    """Replicas and keepers of another cluster are refused, and so is their data."""
     bug: str | None = None
     """The name of a known bug that the replicas have."""
 
@@ -102,7 +102,7 @@ class Strong:
         return StrongClient(index, list(entries.items()))
 
     async def leader(self, addresses: Mapping[str, Address]) -> str:
-        """The primary of the latest epoch that is known to any replica. Raises `TransportError` if there is none."""
+        """The primary of the latest epoch that any replica knows. Raises `TransportError` if there is none."""
         found = await asyncio.gather(*(_status(addresses[name]) for name in self.entries()))
         serving = [status for status in found if status is not None and status.serves]
         if not serving:
@@ -110,7 +110,7 @@ class Strong:
         return max(serving, key=lambda status: status.epoch).name
 
     def varied(self, random: Random) -> Strong:
-        """Acknowledged by all in sync or by a majority; logs that are written anew all the time, or never; more replicas."""
+        """Writes are acknowledged by all in sync or by a majority; logs are rewritten very often or never; more replicas."""
         return replace(
             self,
             replicas=self.replicas if random.random() < 0.7 else random.choice((3, 4, 5)),
@@ -119,7 +119,7 @@ class Strong:
         )
 
     def cores(self) -> Sequence[Sequence[str]]:
-        """A majority of the replicas, and one of the keepers."""
+        """A majority of the replicas together with a majority of the keepers."""
         replicas, keepers = _majorities(self.entries()), _majorities(self._keepers())
         return [[*one, *keepers[number % len(keepers)]] for number, one in enumerate(replicas)]
 

@@ -16,16 +16,16 @@ from systems.strong.messages import KEY_PATH, REDIRECT_HEADER, SESSIONS_PATH, Co
 
 _ATTEMPT_TIMEOUT_S: Final = 0.35
 _PATIENCE_S: Final = 0.9
-"""A call is asked again, of one node after another, for so long."""
+"""A call is sent again, to one node after another, for this long."""
 
 _PAUSE_S: Final = 0.03
 _LONGEST_PAUSE_S: Final = 0.12
 
 
 class StrongClient:
-    """Asks the primary, whoever that is, until it is answered or its patience ends; the one node it knows, if it knows one.
+    """Asks the primary, whichever node that is, or the only node that it knows, until it gets an answer or its time is up.
 
-    It opens a session before its first command, and counts its commands, so that one which is sent again is done once.
+    It opens a session before its first command, and numbers its commands, so that one that is sent again is executed only once.
     """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]]) -> None:
@@ -61,9 +61,9 @@ class StrongClient:
     async def _asked(
         self, until_s: float, method: str, path: str, body: bytes, *, harmless: bool = False
     ) -> tuple[str, Response]:
-        """The answer, and whose it is.
+        """The answer, and the name of the node that gave it.
 
-        Raises `CallFailed` if the request surely had no effect, or is `harmless`, and `TransportError` if it may have one.
+        Raises `CallFailed` if the request certainly has no effect, or is `harmless`, and `TransportError` if it may have one.
         """
         loop, pause_s = asyncio.get_running_loop(), _PAUSE_S
         maybe, failed = False, set[str]()

@@ -1,4 +1,4 @@
-"""How a replica becomes the primary and stays it: it claims the next epoch when a lease is over, and renews its own."""
+"""How a replica becomes the primary and remains it: it claims the next epoch when a lease is over, and renews its own lease."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from systems.strong.telling import Teller
 
 TICK_S: Final = 0.03
 PATIENCE_S: Final = 0.15
-"""A lease that is over is taken over from after a random part of this, so that seldom two try at once."""
+"""After a lease is over, a replica waits for a random part of this before it takes over, so that two rarely try at once."""
 
 FIRST_AFTER_S: Final = 1.0
-"""In a new cluster, the first replica is the first primary if it starts in time."""
+"""In a new cluster, the first replica becomes the first primary if it starts within this time."""
 
 GIVES_WAY_S: Final = 0.5
-"""One that could not do what a primary does leaves it to the others for so long."""
+"""A replica that could not do what a primary must do leaves it to the others for this long."""
 
 TAKEOVER_S: Final = 1.0
 FENCE_TIMEOUT_S: Final = 0.5
 SILENT_AFTER_S: Final = 0.25
-"""For a known bug: a primary that was silent for so long is taken for dead."""
+"""For a known bug: a primary that was silent for this long is considered dead."""
 
 
 class Election:
-    """One replica's part in it: whether it is the primary, and who is if it is not."""
+    """One replica's part in elections: whether it is the primary, and which replica is if it is not."""
 
     def __init__(
         self,
@@ -52,11 +52,11 @@ class Election:
         all_in_sync: bool,
         rules: Rules,
     ) -> None:
-        """`peers` are the other replicas; `replicas` are all, in the order in which each of them knows them."""
+        """`peers` are the other replicas; `replicas` are all of them, in an order that is the same for each."""
         self.reign: Reign | None = None
         """Its epoch as the primary; None while it is not the primary."""
         self.informed = storage.replica.ready
-        """Whether it knows an epoch that is not earlier than any that it has ever promised to obey."""
+        """Whether it knows an epoch that is at least as late as every epoch that it has ever promised to obey."""
         self._node = node
         self._name = node.name
         self._keeper = keeper
@@ -81,15 +81,15 @@ class Election:
 
     @property
     def holds_lease(self) -> bool:
-        """Whether no other replica can be the primary now, if the clocks are right."""
+        """Whether no other replica can be the primary now, provided that the clocks are right."""
         return self._lease.holds(self._now_s())
 
     def heard(self, configuration: Configuration) -> None:
-        """This version is, or was, in force."""
+        """Take note that this version is, or was, in force."""
         self._watch.heard(configuration, self._now_s())
 
     def heard_from_primary(self) -> None:
-        """A primary that is obeyed has sent something for the log."""
+        """Take note that a primary that this replica obeys has sent something for the log."""
         self._heard_s = self._now_s()
 
     def step_down(self, why: str) -> None:
@@ -103,14 +103,14 @@ class Election:
         self._patience_s = self._drawn_patience_s()
 
     async def keep(self) -> None:
-        """Renew the lease, or take over from one whose lease is over; until the node ends."""
+        """Renew the lease, or take over from a primary whose lease is over, until the node ends."""
         while True:
             try:
                 await self._keep()
             except KeeperUnreachable as silence:
                 if self.reign is None:
                     self._node.log(f"{silence}: who is the primary is not known")
-            except OSError as error:  # nothing was promised, so it may be tried again
+            except OSError as error:  # nothing was promised, so it can be tried again
                 self._node.log(f"the disk did not take which epoch to obey: {error}")
                 await asyncio.sleep(GIVES_WAY_S)
             await asyncio.sleep(TICK_S)
@@ -163,12 +163,12 @@ class Election:
         return self._watch.over(now_s, self._patience_s)
 
     async def _look(self, now_s: float) -> None:
-        """Ask the keepers who is the primary; be the first one if there was none."""
+        """Ask the keepers which replica is the primary; become the first one if there was none."""
         found = await self._keeper.read()
         if found is not None:
             self.heard(found)
             return
-        # Nothing was ever acknowledged, so an empty log lacks nothing.
+        # Nothing was ever acknowledged, so nothing is missing from an empty log.
         self._storage.promise(0, ready=True)
         self._replica.ready = self.informed = True
         if now_s >= self._first_at_s:
@@ -221,7 +221,7 @@ class Election:
         self.reign.begin()
 
     async def _adopt(self, configuration: Configuration) -> bool:
-        """Have a majority obey no earlier epoch, and take over the log that knows most; whether that came about in time."""
+        """Have a majority obey no earlier epoch, and take over the most complete log; returns whether that was done in time."""
         replica = self._replica
         takeover = Takeover(self._name, replica, self._replicas, rules=self._rules)
         request = msgspec.json.encode(Fence(cluster=self._cluster, configuration=configuration, ends=replica.log.ends()))

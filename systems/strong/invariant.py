@@ -1,4 +1,4 @@
-"""What holds at any moment over all replicas at once: an epoch has one primary, and none lacks what others acknowledged."""
+"""What holds at any time for all replicas together: an epoch has one primary, and none lacks what others acknowledged."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from systems.strong.replica import Replica
 
 
 class Shown(NamedTuple):
-    """What a replica shows. Whoever looks must not change it."""
+    """What a replica shows of itself. It must not be changed."""
 
     epoch: int
-    """Of which it is the primary; 0 if it is not."""
+    """The epoch of which it is the primary; 0 if it is not one."""
     begin: int
     """The index of that epoch's first entry."""
     replica: Replica
 
 
 class NothingForgotten:
-    """See the module. It remembers all that was acknowledged, for it may be gone from where it was."""
+    """See the module. It remembers all that was acknowledged, because that may disappear from a replica later."""
 
     def __init__(self) -> None:
         self._keepers = RaftSafety()
         self._primaries: dict[int, str] = {}
         self._acknowledged: list[tuple[int, Entry]] = []
-        """By index, less one: of the epoch of the primary that was the first to acknowledge it."""
+        """For each index, less one, the epoch of the primary that was the first to acknowledge it."""
         self._checked: dict[str, tuple[Replica, int]] = {}
-        """Up to which index what a replica takes for acknowledged is known to be that."""
+        """For each replica, up to which index it is known to be right about what is acknowledged."""
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         shown_by = {name: state for name, state in states.items() if isinstance(state, Shown)}
@@ -48,7 +48,7 @@ class NothingForgotten:
         return f"epoch {shown.epoch} has two primaries: {first}, and {name}" if first != name else None
 
     def _forgotten(self, name: str, shown: Shown) -> str | None:
-        """What a new primary lacks of what earlier ones acknowledged."""
+        """What a new primary lacks of the entries that earlier ones acknowledged."""
         log = shown.replica.log
         for index, (epoch, entry) in enumerate(self._acknowledged[log.base :], start=log.base + 1):
             if epoch < shown.epoch and (index > log.last.index or log.entry(index) != entry):
@@ -57,7 +57,7 @@ class NothingForgotten:
         return None
 
     def _other_entry(self, name: str, shown: Shown) -> str | None:
-        """What a replica takes for acknowledged, and is not what was."""
+        """Which entry a replica wrongly considers acknowledged."""
         replica = shown.replica
         of, checked = self._checked.get(name, (replica, 0))
         begin = max(checked if of is replica else 0, replica.log.base)

@@ -1,4 +1,4 @@
-"""Where the configuration is kept: one small value that is put in place of another, atomically."""
+"""Where the configuration is kept: one small value that is replaced atomically."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ _ASK_AGAIN_S: Final = 0.02
 
 
 def keepers_of(cluster: str) -> str:
-    """The cluster that the keepers of a cluster of replicas are."""
+    """The name of the cluster that is made up of the keepers of a cluster of replicas."""
     return f"{cluster}/keepers"
 
 
 class KeeperUnreachable(Exception):
-    """No keeper answered in time. What was asked may have been done, or may be done yet."""
+    """No keeper answered in time. The request may have been carried out, or may still be."""
 
 
 class EpochKeeper(Protocol):
-    """A linearizable register with compare-and-set, which outlives what it is asked by."""
+    """A linearizable register with compare-and-set, which outlives the replicas that use it."""
 
     async def read(self) -> Configuration | None:
-        """The configuration in force, None if there never was one. Raises `KeeperUnreachable`."""
+        """The configuration in force; None if there never was one. Raises `KeeperUnreachable`."""
 
     async def replace(self, expected: Configuration | None, by: Configuration) -> bool:
-        """Put one in place of another; False if that one is not in force. Raises `KeeperUnreachable`."""
+        """Replace one configuration by another; False if the first is not in force. Raises `KeeperUnreachable`."""
 
 
 class RaftKeeper:
     """A key of a Raft group's key-value store.
 
-    A compare-and-set is sent once to one node that may carry it out, and again only if it surely was not. So it may be carried
-    out after `KeeperUnreachable` was raised, and never twice: each configuration has a version, and comes to be in force once.
+    A compare-and-set is sent to one node that may carry it out, and sent again only if it certainly was not carried out. So it
+    may be carried out after `KeeperUnreachable` was raised, but never twice: each configuration has a version, and comes into
+    force only once.
     """
 
     def __init__(self, cluster: str, keepers: Mapping[str, Address]) -> None:

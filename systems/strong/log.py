@@ -1,9 +1,9 @@
 """A replica's log: entries by index, and where each epoch ends. No I/O here: see `storage`.
 
-An epoch has one primary, which puts entries after those it has. So two logs that both have an entry of the same epoch at the
-same index are the same up to there, and where two logs part follows from the ends of their epochs alone, in one exchange, as
-with Kafka's leader epochs: KIP-101, "Alter Replication Protocol to use Leader Epoch rather than High Watermark for
-Truncation", 2017.
+An epoch has one primary, which adds entries after those it has. So two logs that both have an entry of the same epoch at the
+same index are the same up to there. Where two logs begin to differ can be told from the ends of their epochs alone, in one
+exchange, as with Kafka's leader epochs: KIP-101, "Alter Replication Protocol to use Leader Epoch rather than High Watermark
+for Truncation", 2017.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ NOTHING: Final = Position(0, 0)
 
 
 class Log:
-    """Entries from index 1 on. The first ones may be gone: what they came to is in a snapshot."""
+    """Entries from index 1 on. The first ones may be gone: their result is in a snapshot."""
 
     def __init__(self, ends: Sequence[Position] = (), entries: Sequence[Entry] = ()) -> None:
-        """One that continues after a snapshot with these ends of epochs."""
+        """A log that continues after a snapshot with these ends of epochs."""
         self.base = ends[-1].index if ends else 0
-        """Up to this index entries are gone."""
+        """Entries up to this index are gone."""
         self._ends = list(ends)
         self._entries: list[Entry] = []
         self.put(self.base, entries)
@@ -52,20 +52,20 @@ class Log:
         return position.index <= self.last.index and self.position(position.index) == position
 
     def entry(self, index: int) -> Entry:
-        """Raises `IndexError` if it is gone, or not there."""
+        """The entry at an index. Raises `IndexError` if it is gone, or not there yet."""
         if index <= self.base:
             raise IndexError(f"entry {index} is gone; the first is {self.base + 1}")
         return self._entries[index - self.base - 1]
 
     def after(self, index: int, most: int | None = None) -> list[Entry]:
-        """The entries after an index, so many at most. Raises `IndexError` if the first of them is gone."""
+        """The entries after an index, at most this many. Raises `IndexError` if the first of them is gone."""
         if index < self.base:
             raise IndexError(f"entry {index + 1} is gone; the first is {self.base + 1}")
         begin = index - self.base
         return self._entries[begin : None if most is None else begin + most]
 
     def put(self, after: int, entries: Sequence[Entry]) -> None:
-        """These come after that index, in place of all that came there. Raises `IndexError` if that is gone."""
+        """Put these entries after that index, in place of all that followed it. Raises `IndexError` if that is gone."""
         if not self.base <= after <= self.last.index:
             raise IndexError(f"entries after {after} do not fit a log of {self.base + 1} to {self.last.index}")
         if after < self.last.index:
@@ -79,12 +79,12 @@ class Log:
         self._entries += entries
 
     def forget(self, until: int) -> None:
-        """Entries up to an index may go."""
+        """Drop the entries up to an index."""
         if until > self.base:
             del self._entries[: until - self.base]
             self.base = until
 
     def common(self, ends: Sequence[Position]) -> int:
-        """Up to which index it is the same as a log whose epochs end there."""
+        """Up to which index this log is the same as another one, whose epochs end there."""
         theirs = {end.epoch: end.index for end in ends}
         return next((min(end.index, theirs[end.epoch]) for end in reversed(self._ends) if end.epoch in theirs), 0)

@@ -1,4 +1,4 @@
-"""What the commands of the log come to: values by key, and of each session its last command's result."""
+"""The state that the commands of the log lead to: values by key, and the result of each session's last command."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from systems.strong.bugs import CORRECT, Rules
 from systems.strong.messages import CompareAndSet, Entry, OpenSession, Operation, Position, Result, Snapshot, Write
 
 MOST_SESSIONS: Final = 10_000
-"""More are not remembered: the one that was not used for longest is forgotten, and its next command refused."""
+"""At most this many are remembered: the one that was not used for longest is forgotten, and its next command refused."""
 
 
 class Machine:
-    """A key-value store that executes entries one after another: the same ones come to the same on every replica.
+    """A key-value store that executes entries one after another: the same entries lead to the same state on every replica.
 
-    A command that comes again, because its client did not hear of it, is not executed again; it has the result that it had.
+    A command that comes again, because its client got no answer, is not executed again; its result is the same as before.
     """
 
     def __init__(self, snapshot: Snapshot | None = None, rules: Rules = CORRECT) -> None:
@@ -47,11 +47,11 @@ class Machine:
         return Result(done=False, forgotten=True) if done is None else done.answer
 
     def would_change(self, operation: CompareAndSet) -> bool:
-        """Whether it would find what it expects, now."""
+        """Whether the command would find the value that it expects now."""
         return self.read(operation.key) == operation.expected
 
     def snapshot(self, ends: list[Position]) -> Snapshot:
-        """What it has come to, after entries with these ends of epochs."""
+        """The state, after entries with these ends of epochs."""
         return Snapshot(index=self.applied, ends=ends, values=dict(self._values), sessions=dict(self._sessions.kept()))
 
     def _carry_out(self, operation: Operation) -> Result:
