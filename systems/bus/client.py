@@ -25,7 +25,7 @@ from systems.bus.messages import (
 from systems.raft.finding import LeaderFinder, told
 
 TAKE_S: Final = 0.8
-"""A consumer tries to get a message for this long, and then certainly has none: a lease that it may have unknowingly expires."""
+"""A consumer tries to get a message for this long, and then certainly has none: a lease it does not know of will expire."""
 
 _LOOK_AGAIN_S: Final = 0.02
 
