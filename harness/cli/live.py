@@ -8,8 +8,9 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import TaskID
 
+from harness.cli.console import progress_line
 from harness.model.fault_window import FaultWindow
 from harness.run.schedule import PlannedWindow
 from harness.run.spec import RunSpec
@@ -24,15 +25,7 @@ class Live:
         self._order = order
         self._place = place
         self._active: dict[str, str] = {}
-        self._progress = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} s"),
-            TextColumn("{task.fields[figures]}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._progress = progress_line(console)
         self._task: TaskID | None = None
 
     def __enter__(self) -> Live:

@@ -6,8 +6,9 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import TaskID
 
+from harness.cli.console import progress_line
 from results.report.phrasing import milliseconds
 from workloads.load.engine import Snapshot
 
@@ -16,15 +17,7 @@ class LoadProgress:
     """Draws a line if the console is a terminal; otherwise it is silent."""
 
     def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} s"),
-            TextColumn("{task.fields[figures]}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._progress = progress_line(console)
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:

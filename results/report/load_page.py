@@ -10,7 +10,7 @@ from results.record.load_result import LoadResult
 from results.report import page_sections
 from results.report.assets import write_page
 from results.report.page import Page, RunView, compressed, render_page
-from results.report.page_sections import Column, Row, Table
+from results.report.page_sections import Column, Row, Table, of_calls
 from results.report.phrasing import Mark, mark_of, milliseconds, share
 
 _WORDS: dict[str, tuple[Mark, str]] = {
@@ -44,7 +44,7 @@ def _view(result: LoadResult) -> RunView:
         word=word,
         sentence=f"{result.why[:1].upper()}{result.why[1:]}.",
         rerun=result.rerun,
-        figures=_figures(result),
+        figures=[*of_calls(result.metrics), ("generator busy", f"{result.busy_share:.0%}")],
         checks=_NOTHING,
         slos=Table(columns=(Column(name="objective", tight=True, code=True), Column(name="found")), rows=tuple(slos)),
         errors=page_sections.failures(result.failures),
@@ -61,20 +61,6 @@ def _view(result: LoadResult) -> RunView:
         aria=f"Latency and rate of the load over time. {result.why}",
         p999=True,
     )
-
-
-def _figures(result: LoadResult) -> list[tuple[str, str]]:
-    metrics = result.metrics
-    return [
-        ("calls", f"{metrics.requests:,}"),
-        ("rate", f"{metrics.rate_per_s:,.0f}/s"),
-        ("p50", milliseconds(metrics.p50_ms)),
-        ("p99", milliseconds(metrics.p99_ms)),
-        ("p99.9", milliseconds(metrics.p999_ms)),
-        ("slowest", milliseconds(metrics.max_ms)),
-        ("available", share(metrics.availability)),
-        ("generator busy", f"{result.busy_share:.0%}"),
-    ]
 
 
 def _latencies(result: LoadResult) -> Table:

@@ -13,6 +13,7 @@ import pandas as pd
 from harness.model import consensus_events, partition_events, training_events
 from harness.model.history import History
 from results.analysis.failures import FailureGroup
+from results.analysis.metrics import Metrics
 from results.analysis.recovery import Recovery
 from results.record.result import CheckResult, Judged, Result
 from results.record.train_result import TrainResult
@@ -117,7 +118,11 @@ def overview(results: Sequence[Result], anchors: Sequence[str]) -> Table:
 
 def figures(result: Result) -> list[tuple[str, str]]:
     """The key figures, each with its name."""
-    metrics = result.metrics
+    return [*of_calls(result.metrics), ("recovery", recovery(result.metrics))]
+
+
+def of_calls(metrics: Metrics) -> list[tuple[str, str]]:
+    """The key figures of calls, each with its name."""
     return [
         ("calls", f"{metrics.requests:,}"),
         ("rate", f"{metrics.rate_per_s:,.0f}/s"),
@@ -126,7 +131,6 @@ def figures(result: Result) -> list[tuple[str, str]]:
         ("p99.9", milliseconds(metrics.p999_ms)),
         ("slowest", milliseconds(metrics.max_ms)),
         ("available", share(metrics.availability)),
-        ("recovery", recovery(metrics)),
     ]
 
 

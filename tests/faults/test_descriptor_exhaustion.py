@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faults.descriptor_exhaustion import DescriptorExhaustion, limit_that_leaves
-from faults.kill import Kill
 from harness.cluster.process_limits import limit_of
 from harness.http.client import HttpClient
 from harness.model.errors import FaultError, UsageError
@@ -66,40 +65,6 @@ def test_node_that_opens_nothing_has_not_run_out(tmp_path: Path) -> None:
             _, healed = await stage.during(DescriptorExhaustion("n1", spare=50), "n1", lambda: stage.ask("n1", "/"))
             assert healed.acted is False
             assert " descriptors open" in healed.text
-
-    asyncio.run(scene())
-
-
-def test_of_overlapping_windows_the_stricter_holds(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with Stage.opened(tmp_path) as stage:
-            first, second = stage.targets("n1", label="w0"), stage.targets("n1", label="w1")
-            before = _limit(stage)
-            strict, lax = DescriptorExhaustion("n1"), DescriptorExhaustion("n1", spare=100)
-            began = await strict.inject(stage.cluster, first)
-            tight = _limit(stage)
-            began_too = await lax.inject(stage.cluster, second)
-            assert _limit(stage) == tight
-            await strict.heal(stage.cluster, first, began)
-            assert tight < _limit(stage) < before
-            await lax.heal(stage.cluster, second, began_too)
-            assert _limit(stage) == before
-
-    asyncio.run(scene())
-
-
-def test_node_killed_meanwhile_comes_back_without_a_limit(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with Stage.opened(tmp_path) as stage:
-            before = _limit(stage)
-            exhaustion, kill = DescriptorExhaustion("n1"), Kill("n1")
-            exhausted, killed = stage.targets("n1", label="w0"), stage.targets("n1", label="w1")
-            began = await exhaustion.inject(stage.cluster, exhausted)
-            injected = await kill.inject(stage.cluster, killed)
-            await kill.heal(stage.cluster, killed, injected)
-            healed = await exhaustion.heal(stage.cluster, exhausted, began)
-            assert "until it ended" in healed.text
-            assert _limit(stage) == before
 
     asyncio.run(scene())
 

@@ -102,40 +102,6 @@ def test_refusals_show_in_the_log_where_the_room_is_not_used_up(tmp_path: Path) 
     asyncio.run(scene())
 
 
-def test_of_overlapping_windows_the_stricter_holds(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with Stage.opened(tmp_path) as stage:
-            first, second = stage.targets("n1", label="w0"), stage.targets("n1", label="w1")
-            before = _limit(stage)
-            strict, lax = MemoryPressure("n1"), MemoryPressure("n1", headroom_mib=1024)
-            began = await strict.inject(stage.cluster, first)
-            tight = _limit(stage)
-            began_too = await lax.inject(stage.cluster, second)
-            assert _limit(stage) == tight
-            await strict.heal(stage.cluster, first, began)
-            assert tight < _limit(stage) < before
-            await lax.heal(stage.cluster, second, began_too)
-            assert _limit(stage) == before
-
-    asyncio.run(scene())
-
-
-def test_node_killed_meanwhile_comes_back_without_a_limit(tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with Stage.opened(tmp_path) as stage:
-            before = _limit(stage)
-            pressure, kill = MemoryPressure("n1"), Kill("n1")
-            pressed, killed = stage.targets("n1", label="w0"), stage.targets("n1", label="w1")
-            began = await pressure.inject(stage.cluster, pressed)
-            injected = await kill.inject(stage.cluster, killed)
-            await kill.heal(stage.cluster, killed, injected)
-            healed = await pressure.heal(stage.cluster, pressed, began)
-            assert "until it ended" in healed.text
-            assert _limit(stage) == before
-
-    asyncio.run(scene())
-
-
 def test_node_that_is_down_is_not_pressed(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
