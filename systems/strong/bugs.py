@@ -16,51 +16,51 @@ class Rules:
     backups_waited_for: bool = True
     majority_is_more_than_half: bool = True
     keepers_say_who_is_in_sync: bool = True
-    """A primary goes on without a backup only when the keepers have taken it out."""
+    """A primary goes on without a backup only after the keepers have removed it."""
     in_sync_when_caught_up: bool = True
     """A replica is in sync only when it has every acknowledged entry."""
     executed_when_acknowledged: bool = True
-    """What a read may find is acknowledged."""
+    """A read finds only what is acknowledged."""
     timeouts_are_unknown: bool = True
     """A write that may yet take effect is not reported as failed."""
     errors_tolerated: bool = True
-    """A backup that fails does not make a write fail that others have."""
+    """A write that other replicas have does not fail because one backup did."""
 
     # epochs
     earlier_epochs_refused: bool = True
     fences_bind: bool = True
-    """A replica that has told a new primary what it has takes nothing from earlier ones any more."""
+    """A replica that has told a new primary what it has no longer accepts anything from earlier ones."""
     epochs_kept: bool = True
-    """A replica that is started again still obeys no earlier epoch than before."""
+    """A replica that is started again obeys no earlier epoch than it did before."""
     only_in_sync_promoted: bool = True
     best_log_taken_over: bool = True
-    """A new primary takes over the log that knows most, not its own."""
+    """A new primary takes over the most complete log, rather than its own."""
     served_when_established: bool = True
-    """A new primary answers when it knows what earlier ones have acknowledged."""
+    """A new primary does not answer until it knows what earlier ones acknowledged."""
 
     # leases
     reads_need_lease: bool = True
     leases_waited_out: bool = True
-    """A lease that is in force is not taken over from, even if its holder seems to be dead."""
+    """Nobody takes over from a holder whose lease is in force, even if it seems to be dead."""
     leases_ignore_wall_clock: bool = True
 
     # logs
     tails_compared: bool = True
-    """A backup does not take its own entries for the primary's because there are as many."""
+    """A backup does not mistake its own entries for the primary's because they are as many."""
     all_pieces_sent: bool = True
-    """A backup that lacks many entries is sent them piece by piece, from the first one on."""
+    """A backup that lacks many entries gets them in pieces, beginning with the first one."""
 
     # disks
     synced_before_answer: bool = True
     damage_is_amnesia: bool = True
-    """A replica that finds its log damaged counts for nothing until a primary has completed it."""
+    """A replica that finds its log damaged does not count until a primary has completed it."""
     sessions_kept: bool = True
-    """A log that is written anew has the sessions, too."""
+    """A log that is rewritten contains the sessions, too."""
 
     # commands
     retries_done_once: bool = True
     compared_in_order: bool = True
-    """A compare-and-set compares when it is executed, after all that came before it in the log."""
+    """A compare-and-set compares when it is executed, after everything that is before it in the log."""
 
 
 CORRECT: Final = Rules()

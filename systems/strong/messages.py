@@ -1,4 +1,4 @@
-"""What travels between clients and replicas, among replicas, and between them and the keepers, as JSON."""
+"""The messages between clients and replicas, among replicas, and between them and the keepers, as JSON."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ import msgspec
 from systems.parts.sessions import Latest
 
 KEY_PATH: Final = "/kv/"
-"""What clients ask: GET, PUT, POST and DELETE of this and a key."""
+"""Clients send GET, PUT, POST and DELETE to this and a key."""
 
 SESSIONS_PATH: Final = "/sessions"
-"""Where clients open a session, by a POST."""
+"""Clients open a session with a POST to this."""
 
 REPLICA_PATH: Final = "/replica"
-"""What replicas ask each other."""
+"""Replicas send each other requests here."""
 
 STATUS_PATH: Final = "/status"
 
 REDIRECT_HEADER: Final = "redirect"
-"""A client that can ask the primary itself says so."""
+"""By this a client says that it can ask the primary itself."""
 
 FORWARDED_HEADER: Final = "forwarded"
-"""Names the backup that asks on a client's behalf. Such a request is not passed on again."""
+"""Names the backup that asks on behalf of a client. Such a request is not passed on again."""
 
 
 class Configuration(msgspec.Struct, frozen=True):
-    """Who is the primary, as the keepers have it. Each change has the next version; each primary has an epoch of its own."""
+    """Which replica is the primary, according to the keepers. Each change has the next version, each primary its own epoch."""
 
     version: int
     epoch: int
     primary: str
     in_sync: tuple[str, ...]
-    """The replicas that have every acknowledged write, if all of them are waited for; see `protocol`."""
+    """The replicas that have every acknowledged write, if writes wait for all of them; see `protocol`."""
     used: bool = False
     """Whether anything may have been acknowledged.
 
-    Until then no disk lacks anything, whatever became of it. A primary sets it when those that are to acknowledge its first
-    entry have it: so they had asked the keepers before, and a majority of all replicas knows that it lacks nothing.
+    Until then no disk lacks anything, whatever happened to it. A primary sets this when the replicas that are to acknowledge
+    its first entry have it: so they asked the keepers before, and a majority of all replicas knows that it lacks nothing.
     """
 
 
@@ -50,7 +50,7 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
 
 
 class OpenSession(msgspec.Struct, frozen=True, tag=True):
-    """A new session, which is called by the index of this entry."""
+    """A new session, whose number is the index of this entry."""
 
 
 class Write(msgspec.Struct, frozen=True, tag=True):
@@ -61,7 +61,7 @@ class Write(msgspec.Struct, frozen=True, tag=True):
 
 
 class CompareAndSet(msgspec.Struct, frozen=True, tag=True):
-    """As `Write`, if the key holds what is expected."""
+    """Like `Write`, if the key holds the expected value."""
 
     key: str
     expected: str | None
@@ -72,7 +72,7 @@ Operation = Begin | OpenSession | Write | CompareAndSet
 
 
 class Command(msgspec.Struct, frozen=True):
-    """An operation, as often as it is asked for: `number` counts those of a session; session 0 stands for none."""
+    """An operation, which may be sent more than once: `number` counts those of a session; session 0 stands for none."""
 
     operation: Operation
     session: int = 0
@@ -80,36 +80,36 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """What a log has at an index: a command, and the epoch whose primary put it there."""
+    """An entry of a log: a command, and the epoch whose primary put it there."""
 
     epoch: int
     command: Command
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of a command."""
+    """The result of a command."""
 
     done: bool = True
     """False for a compare-and-set that found another value."""
     session: int = 0
     """The session that was opened."""
     forgotten: bool = False
-    """Nothing was done, for the session is too old to be known, or has gone on to later commands."""
+    """Nothing was done, because the session is too old to be known, or has gone on to later commands."""
 
 
 class Position(msgspec.Struct, frozen=True, order=True, array_like=True):
-    """An entry of a log. They are ordered as logs are: the one whose last position is greater knows more."""
+    """The position of an entry in a log. Of two logs, the one whose last position is greater is more complete."""
 
     epoch: int
     index: int
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What all entries up to an index came to."""
+    """The state that all entries up to an index lead to."""
 
     index: int = 0
     ends: list[Position] = []
-    """The last position of each epoch, in place of those entries."""
+    """The last position of each epoch among those entries."""
     values: dict[str, str] = {}
     sessions: dict[int, Latest[Result]] = {}
     """The one that was used last comes last."""
@@ -119,7 +119,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Append(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """From a primary: these entries come after that position; what you have beyond it and differs is void."""
+    """From a primary: these entries come after that position; entries of yours after it that differ are void."""
 
     cluster: str
     configuration: Configuration
@@ -132,7 +132,7 @@ class Append(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Install(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """From a primary: this in place of your whole log."""
+    """From a primary: replace your whole log by this."""
 
     cluster: str
     configuration: Configuration
@@ -142,7 +142,7 @@ class Install(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Fence(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """From one who is to be primary: take nothing from earlier ones any more, and tell what you have beyond my log."""
+    """From the next primary: accept nothing from earlier ones any more, and tell me what you have beyond my log."""
 
     cluster: str
     configuration: Configuration
@@ -153,7 +153,7 @@ ReplicaRequest = Append | Install | Fence
 
 
 class Matched(msgspec.Struct, frozen=True, tag=True):
-    """All up to this index is on the disk, and the same as the primary's."""
+    """Everything up to this index is on the disk, and the same as the primary's."""
 
     index: int
 
@@ -165,11 +165,11 @@ class Diverged(msgspec.Struct, frozen=True, tag=True):
 
 
 class Fenced(msgspec.Struct, frozen=True, tag=True):
-    """No earlier epoch is obeyed any more. What this log has beyond the other one, if it knows more."""
+    """No earlier epoch is obeyed any more. Holds what this log has beyond the other one, if it is more complete."""
 
     last: Position
     common: int = 0
-    """Up to this index both are the same."""
+    """Both logs are the same up to this index."""
     snapshot: Snapshot | None = None
     """Comes before the entries, if they do not begin after `common`."""
     entries: list[Entry] = []
@@ -182,7 +182,7 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
 
 
 class NotReady(msgspec.Struct, frozen=True, tag=True):
-    """Nothing can be said now: its disk does not take it, or it does not yet know what it had lost."""
+    """The replica cannot answer now: its disk fails, or it does not yet know what it had lost."""
 
     why: str
 
@@ -224,23 +224,23 @@ class Got(msgspec.Struct, frozen=True):
 
 
 class NotDone(msgspec.Struct, frozen=True):
-    """The answer to a request that was not carried out, or of which that is not known."""
+    """The answer to a request that was not carried out, or may not have been."""
 
     outcome: str
     error: str
     primary: str = ""
-    """Who is to be asked instead, if that is known."""
+    """The node to ask instead, if that is known."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replica says of itself."""
+    """What a replica says about itself."""
 
     name: str
     serves: bool
     """Whether it is a primary that has been able to commit something in its epoch."""
     epoch: int
-    """The latest one it knows."""
+    """The latest epoch that it knows."""
     primary: str
-    """Who that epoch's primary is, as far as it knows."""
+    """The primary of that epoch, as far as it knows."""
     last: Position
     committed: int

@@ -11,8 +11,8 @@ POST /replica                            between replicas
 
 A backup asks the primary on the client's behalf; with the header "redirect: 1" it answers 421 instead, and says who that is.
 
-421: another one is the primary; 503: not now. Both surely have no effect. 504: it may have its effect, or may have it yet.
-413: the key or the value is too long. 410: the session is not known any more.
+421: another one is the primary; 503: not now. Both certainly have no effect. 504: it may have had its effect, or may have it
+yet. 413: the key or the value is too long. 410: the session is no longer known.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ from systems.strong.storage import Storage
 from systems.strong.telling import Teller
 
 WRITE_TIMEOUT_S: Final = 0.3
-"""How long a command waits to be acknowledged. Then its client asks again, which is done once all the same."""
+"""How long a command waits to be acknowledged. After that its client asks again; it is still executed only once."""
 
 MOST_KEY_BYTES: Final = 1024
 MOST_VALUE_BYTES: Final = 1024 * 1024
@@ -118,7 +118,7 @@ class Server:
         node.report_unsettled(self._unsettled)
 
     async def keep(self) -> None:
-        """Be the primary whenever it can be; until the node ends."""
+        """Be the primary whenever possible, until the node ends."""
         await self._election.keep()
 
     # ---------------------------------------------------------------------------------------------------- requests
@@ -176,7 +176,7 @@ class Server:
         return _response(outcome)
 
     async def _forward(self, request: Request, key: str) -> Response:
-        """Ask the primary on a client's behalf, and answer what it answers."""
+        """Ask the primary on behalf of a client, and pass on its answer."""
         known = self._election.known
         if known is None or known.primary == self._name:
             return self._not_primary()
@@ -220,7 +220,7 @@ class Server:
         return Response.json(self._answer(request))
 
     def _answer(self, request: ReplicaRequest) -> ReplicaAnswer:
-        """All of it in one turn of the loop, so that nothing comes in between."""
+        """Do all of it in one turn of the event loop, so that nothing comes in between."""
         configuration, replica = request.configuration, self._replica
         if not self._election.informed:
             return NotReady("it lost what it had promised, and has not asked the keepers yet")
@@ -284,7 +284,7 @@ class Server:
 
 
 def _too_long(operation: Operation) -> int | None:
-    """How many bytes a value has, if that is too many."""
+    """The size of a value in bytes, if it is too large."""
     value = operation.value if isinstance(operation, Write | CompareAndSet) else None
     size = len((value or "").encode())
     return size if size > MOST_VALUE_BYTES else None

@@ -1,21 +1,21 @@
 """The primary's side of replication as a pure state machine, without I/O or a clock: who has what, and what is acknowledged.
 
-Primary and backups whose roles a service outside of them keeps: W. Lin, M. Yang, L. Zhang, L. Zhou, "PacificA: Replication in
-Log-Based Distributed Storage Systems", MSR-TR-2008-25, and Kafka's replicas that are in sync. The keepers hold one small
-value, the configuration: the epoch, its primary, and the replicas in sync. Who puts itself there as the primary of the next
-epoch is the only one of that epoch.
+A service outside the replicas keeps which of them is the primary and which are backups, as in W. Lin, M. Yang, L. Zhang, L.
+Zhou, "PacificA: Replication in Log-Based Distributed Storage Systems", MSR-TR-2008-25, and with Kafka's in-sync replicas. The
+keepers hold one small value, the configuration: the epoch, its primary, and the replicas in sync. The replica that enters
+itself as the primary of the next epoch is the only one of that epoch.
 
 *Acknowledged by all* in sync: an entry is acknowledged when each of them has it on its disk. A backup that falls behind is
-taken out of the configuration, and only when the keepers have that are entries acknowledged without it; never are fewer left
-than a majority. One that has caught up is put in again, and waited for from when that is asked for. So each
-replica in sync has every acknowledged entry, and any of them can be the next primary, by itself.
+removed from the configuration, and entries are acknowledged without it only after the keepers have stored that; there are
+always at least a majority left. A backup that has caught up is added again, and is waited for from the moment at which this is
+requested. So each replica in sync has every acknowledged entry, and any of them can be the next primary on its own.
 
-*Acknowledged by a majority* of all replicas: who is to be the next primary first asks a majority what they have, and takes over
-the log that knows most. Each of them promises to obey no earlier epoch any more, so what they tell stays all that there is.
+*Acknowledged by a majority* of all replicas: the next primary first asks a majority what they have, and takes over the most
+complete log. Each of them promises to obey no earlier epoch any more, so nothing can be added to what they answer.
 
-Either way only an entry of the primary's own epoch is acknowledged by counting, and all before it along with it: an earlier one
-may be on a majority of disks and yet be replaced by a log with a later last epoch (D. Ongaro, J. Ousterhout, "In Search of an
-Understandable Consensus Algorithm", USENIX ATC 2014, section 5.4.2). Each epoch begins with an entry for that.
+In both cases only an entry of the primary's own epoch is acknowledged by counting, and all entries before it along with it: an
+earlier one may be on a majority of disks and still be replaced by a log with a later last epoch (D. Ongaro, J. Ousterhout, "In
+Search of an Understandable Consensus Algorithm", USENIX ATC 2014, section 5.4.2). That is why each epoch begins with an entry.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from systems.strong.messages import (
 from systems.strong.replica import Replica, Restore, Take
 
 LAGS_AFTER_S: Final = 0.4
-"""A backup that has not had the whole log for so long is not in sync."""
+"""A backup that has not had the whole log for this long is not in sync."""
 
 ALONE_AFTER_S: Final = 1.2
 ALONE_AFTER_SENT: Final = 2
-"""A primary that has not heard from a majority for so long, and has sent that often, gives way to one that may. The time
-alone says nothing: the primary itself may have stood still."""
+"""A primary that has not heard from a majority for this long, and has sent this often, gives way to one that may. The time
+alone proves nothing: the primary itself may have been stopped."""
 
 _MOST_ENTRIES: Final = 50
 """Of one request to a backup."""
@@ -55,17 +55,17 @@ class _Backup:
     """What a primary knows of a backup. Times are seconds."""
 
     next_after: int
-    """What it is sent next comes after this index."""
+    """The next entries to send it are those after this index."""
     answered_s: float
     caught_up_s: float
-    """When it was last sent something that made its log the whole one."""
+    """When it was last sent something that completed its log."""
     matched: int = 0
-    """Up to this index, its log is known to be the same, and on its disk."""
+    """Its log is known to be the same, and on its disk, up to this index."""
     sent_s: float = 0.0
     sent_last: int = 0
     """How long the log was then."""
     unanswered: int = 0
-    """How often it was sent something since it last answered."""
+    """How many requests it was sent since it last answered."""
     skipped: int = 0
 
 
@@ -94,7 +94,7 @@ class Primary:
         self._all_in_sync = all_in_sync
         self._rules = rules
         self._asked_for: set[str] = set()
-        """Who is in sync if something that was asked of the keepers, and not answered, has come about."""
+        """Who is in sync if the keepers have done what they were asked for and have not answered yet."""
         self._backups = {
             other: _Backup(replica.log.last.index, now_s, now_s - LAGS_AFTER_S / 2) for other in replicas if other != name
         }
@@ -105,13 +105,13 @@ class Primary:
 
     @property
     def established(self) -> bool:
-        """Whether all that earlier epochs acknowledged is known to be acknowledged, and executed."""
+        """Whether everything that earlier epochs acknowledged is known to be acknowledged, and is executed."""
         return self.replica.committed >= self.begin or not self._rules.served_when_established
 
     # ------------------------------------------------------------------------------------------------------- backups
 
     def send(self, other: str, now_s: float) -> Append | Install:
-        """What a backup is to be sent now."""
+        """The request that a backup is to be sent now."""
         backup, log = self._backups[other], self.replica.log
         backup.sent_s, backup.sent_last = now_s, log.last.index
         backup.unanswered += 1
@@ -134,7 +134,7 @@ class Primary:
         )
 
     def answered(self, other: str, answer: ReplicaAnswer) -> bool:
-        """Take the answer to what was sent last; whether the epoch goes on."""
+        """Take the answer to the last request; returns whether the epoch goes on."""
         backup = self._backups[other]
         match answer:
             case Refused(epoch):
@@ -142,7 +142,7 @@ class Primary:
             case NotReady():
                 return True
             case Matched(index):
-                backup.matched = backup.next_after = index  # which may be less than it was: it has lost its log
+                backup.matched = backup.next_after = index  # may be less than before, if it has lost its log
                 backup.skipped = 0
                 if index >= backup.sent_last:
                     backup.caught_up_s = backup.sent_s
@@ -154,7 +154,7 @@ class Primary:
         return True
 
     def has_more_for(self, other: str) -> bool:
-        """Whether a backup lacks something that it was not sent yet."""
+        """Whether a backup lacks something that it has not been sent yet."""
         return self._backups[other].next_after < self.replica.log.last.index
 
     def is_alone(self, now_s: float) -> bool:
@@ -168,7 +168,7 @@ class Primary:
     # -------------------------------------------------------------------------------------------------------- commits
 
     def committable(self, now_s: float) -> int:
-        """Up to which index entries are acknowledged, by what is known now."""
+        """Up to which index entries are acknowledged, as far as is known now."""
         return self._counted(now_s) if self.configuration.used else self.replica.committed
 
     def _counted(self, now_s: float) -> int:
@@ -181,7 +181,7 @@ class Primary:
         return index if index >= self.begin else self.replica.committed
 
     def _matched(self, other: str) -> int:
-        # A primary's own log is on its disk before anybody is sent it.
+        # A primary's own log is on its disk before it is sent to anybody.
         return self.replica.log.last.index if other == self._name else self._backups[other].matched
 
     def _waited_for(self, now_s: float) -> set[str]:
@@ -192,9 +192,9 @@ class Primary:
     # -------------------------------------------------------------------------------------------------- configuration
 
     def next_configuration(self, now_s: float) -> Configuration:
-        """What to ask the keepers for in place of `configuration`: the same with those that are in sync now.
+        """The configuration to ask the keepers for in place of `configuration`: the same with those that are in sync now.
 
-        From here on they are waited for as well, until `kept` tells what came of it.
+        From now on entries wait for those as well, until `kept` tells how that ended.
         """
         members = self.configuration.in_sync
         if self._all_in_sync:
@@ -214,7 +214,7 @@ class Primary:
         return self._all_in_sync and len(fresh) >= self.majority and set(fresh) != set(self.configuration.in_sync)
 
     def kept(self, configuration: Configuration) -> bool:
-        """The keepers have this version; whether it is of this epoch. Nothing else that was asked for can come about now."""
+        """The keepers have this version; returns whether it is of this epoch. No earlier request to them can succeed now."""
         if configuration.epoch != self.configuration.epoch:
             return False
         if configuration.version > self.configuration.version:
@@ -229,7 +229,7 @@ class Primary:
         return not self.configuration.used and self._counted(now_s) >= self.begin
 
     def _fresh(self, now_s: float) -> list[str]:
-        """The replicas that have the whole log, or had it a moment ago."""
+        """The replicas that have the whole log, or had it recently."""
 
         def is_fresh(other: str) -> bool:
             if other == self._name:
@@ -246,7 +246,7 @@ class Primary:
 
 
 class Takeover:
-    """One who is to be primary asks what others have, before its epoch begins."""
+    """The next primary asks the others what they have, before its epoch begins."""
 
     def __init__(self, name: str, replica: Replica, replicas: Sequence[str], *, rules: Rules = CORRECT) -> None:
         self._own = replica.log.last
@@ -262,7 +262,7 @@ class Takeover:
         return len(self._answers) >= self._need
 
     def adopted(self) -> Take | Restore | None:
-        """What is to be put into the own log, so that all is in it that may have been acknowledged."""
+        """What to put into its own log, so that it contains everything that may have been acknowledged."""
         best = max(self._answers.values(), key=lambda answer: answer.last)
         if best.last <= self._own or not self._rules.best_log_taken_over:
             return None
@@ -272,7 +272,7 @@ class Takeover:
 
 
 def first(primary: str, replicas: Sequence[str]) -> Configuration:
-    """The first configuration of all."""
+    """The very first configuration."""
     return Configuration(1, 1, primary, tuple(replicas))
 
 
@@ -282,5 +282,5 @@ def claimed(by: str, after: Configuration) -> Configuration:
 
 
 def may_claim(name: str, after: Configuration, *, ready: bool, all_in_sync: bool, rules: Rules = CORRECT) -> bool:
-    """Whether a replica has all that a primary must have, or can ask for it."""
+    """Whether a replica has everything that a primary must have, or can ask for it."""
     return ready and (not all_in_sync or name in after.in_sync or not rules.only_in_sync_promoted)

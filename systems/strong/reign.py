@@ -1,4 +1,4 @@
-"""A primary at work, for one epoch: it gathers commands, sends its backups what they lack, and says what is acknowledged."""
+"""A primary at work for one epoch: it collects commands, sends backups what they lack, and reports what is acknowledged."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Reign:
         over: Callable[[str], None],
         rules: Rules,
     ) -> None:
-        """`over` is told why the epoch cannot go on; it has to call `end`."""
+        """`over` is called with the reason if the epoch cannot go on; it has to call `end`."""
         self.primary = primary
         self._replica = primary.replica
         self._backups = backups
@@ -70,7 +70,7 @@ class Reign:
         self._tasks = [asyncio.create_task(self._feed(name)) for name in self._backups]
 
     def end(self, why: str) -> None:
-        """What was not acknowledged may still come to be, by the next primary."""
+        """End the epoch. What was not acknowledged may still be, by the next primary."""
         for task in self._tasks:
             task.cancel()
         gathered = [future for _, future in self._gathered if future is not None]
@@ -84,13 +84,13 @@ class Reign:
         return len(self._waiting) + len(self._gathered)
 
     async def carry_out(self, command: Command) -> Outcome:
-        """Return when the command is acknowledged, or the epoch is over."""
+        """Carry out a command; returns when it is acknowledged, or the epoch is over."""
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._gather(command, outcome)
         return await outcome
 
     def advance(self) -> None:
-        """Execute and answer what is acknowledged, by what is known now."""
+        """Execute and answer the commands that are known to be acknowledged now."""
         before = self._replica.committed
         executed = self._replica.commit(self.primary.committable(self._clock()))
         self._results.update(executed)
@@ -106,7 +106,7 @@ class Reign:
         self._gathered.append((command, outcome))
 
     def _flush(self) -> None:
-        """Blocks the loop for one sync."""
+        """Write the collected entries; this blocks the event loop for one sync."""
         gathered, self._gathered = self._gathered, []
         if not gathered:
             return
@@ -119,7 +119,7 @@ class Reign:
         try:
             self._teller.take(replica, written)
         except OSError as error:
-            # The entries may be on this disk, and were sent to no other. Whether they come to be is for the next primary.
+            # The entries may be on this disk, and were sent to no other replica. The next primary decides whether they last.
             self._over(f"its disk did not take {len(entries)} entries: {error}")
             return
         if not self._rules.executed_when_acknowledged:
@@ -137,7 +137,7 @@ class Reign:
         return msgspec.structs.replace(command, operation=Write(operation.key, operation.value))
 
     async def _feed(self, name: str) -> None:
-        """Send one backup what it lacks, one request after another, and an empty one when it lacks nothing."""
+        """Send one backup what it lacks, one request after another, or an empty request if it lacks nothing."""
         client, more, failed = self._backups[name], self._more[name], False
         while True:
             more.clear()
@@ -162,7 +162,7 @@ class Reign:
 
 
 async def ask(client: HttpClient, request: bytes, timeout_s: float) -> ReplicaAnswer | None:
-    """A replica's answer, None if there was none: the request may have been carried out all the same."""
+    """A replica's answer; None if there was none, in which case the request may have been carried out anyway."""
     try:
         response = await client.request("POST", REPLICA_PATH, request, timeout_s=timeout_s)
     except TransportError:

@@ -1,7 +1,7 @@
-"""What a replica knows, and how it answers primaries. No I/O here: what an answer promises has to be on the disk first.
+"""What a replica knows, and how it answers primaries. No I/O here: what an answer promises must be on the disk first.
 
-To answer a request, make `Replica.promise` last if the request's epoch is later than `epoch`, then ask `beyond` or `place`. If
-that says what is to be written, write it, hand it to `took` or `restored`, and answer what it says.
+To answer a request, store `Replica.promise` durably if the request's epoch is later than `epoch`, then call `beyond` or
+`place`. If that returns what to write, write it, pass it to `took` or `restored`, and answer what that returns.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from systems.strong.messages import (
 )
 
 KEPT_ENTRIES: Final = 128
-"""So many executed entries are kept when a log is compacted, for replicas that missed only those."""
+"""This many executed entries are kept when a log is compacted, for replicas that missed only those."""
 
 
 @dataclass(frozen=True)
 class Take:
-    """Entries to be put after an index of the log; those that are there already have been left out."""
+    """Entries to put after an index of the log; those that are already there are left out."""
 
     after: int
     entries: list[Entry]
@@ -43,7 +43,7 @@ class Take:
 
 @dataclass(frozen=True)
 class Restore:
-    """A snapshot to be put in place of the whole log."""
+    """A snapshot to put in place of the whole log."""
 
     snapshot: Snapshot
     entries: list[Entry]
@@ -51,7 +51,7 @@ class Restore:
 
 
 class Replica:
-    """A log, what its acknowledged part came to, and which epoch is obeyed."""
+    """A log, the state that its acknowledged part leads to, and which epoch is obeyed."""
 
     def __init__(
         self,
@@ -62,7 +62,8 @@ class Replica:
         ready: bool = True,
         rules: Rules = CORRECT,
     ) -> None:
-        """As they were kept. One that is not `ready` has lost something, and may not say what it acknowledged."""
+        """The arguments are as they were stored. A replica that is not `ready` has lost something, and must not say what it
+        acknowledged."""
         self._rules = rules
         self.epoch = epoch
         """No primary of an earlier one is obeyed."""
@@ -76,7 +77,7 @@ class Replica:
         self.epoch = max(self.epoch, epoch)
 
     def place(self, request: Append | Install) -> Take | Restore | Diverged | Refused:
-        """What to write before it is answered, or the answer if that is nothing."""
+        """What to write before the request is answered; the answer itself if there is nothing to write."""
         if self._is_earlier(request):
             return Refused(self.epoch)
         if isinstance(request, Install):
@@ -90,7 +91,7 @@ class Replica:
         return Take(after, entries, Matched(matched))
 
     def beyond(self, request: Fence) -> Fenced | NotReady | Refused:
-        """What to answer: all that this log has beyond the other one, if it knows more."""
+        """The answer: everything that this log has beyond the other one, if this one is more complete."""
         if self._is_earlier(request):
             return Refused(self.epoch)
         if not self.ready:
@@ -121,21 +122,21 @@ class Replica:
         return not self.ready and request.established and matched >= request.committed
 
     def commit(self, index: int) -> list[tuple[int, Result]]:
-        """All entries up to an index are acknowledged; executes them. Returns the result of each, by its index."""
+        """Take note that all entries up to an index are acknowledged, and execute them. Returns their results by index."""
         self.committed = max(self.committed, min(index, self.log.last.index))
         return self.execute(self.committed)
 
     def execute(self, until: int) -> list[tuple[int, Result]]:
-        """Executes entries that were not."""
+        """Execute the entries that were not executed yet."""
         machine = self.machine
         return [(index, machine.apply(self.log.entry(index))) for index in range(machine.applied + 1, until + 1)]
 
     def snapshot(self) -> Snapshot:
-        """What the executed entries came to."""
+        """The state that the executed entries led to."""
         return self.machine.snapshot(self.log.ends(self.machine.applied))
 
     def forget(self) -> None:
-        """Let executed entries go that nobody is likely to ask for."""
+        """Drop executed entries that nobody is likely to ask for."""
         self.log.forget(self.machine.applied - KEPT_ENTRIES)
 
     def _restore(self, snapshot: Snapshot, entries: list[Entry]) -> None:
@@ -150,5 +151,5 @@ class Replica:
         return self.log.has(previous) if self._rules.tails_compared else previous.index <= self.log.last.index
 
     def _is_there(self, position: Position) -> bool:
-        # A late request may hold less than the log, so what is there must not be cut off for not being in the request.
+        # A late request may contain less than the log, so entries must not be removed only because it does not have them.
         return self.log.has(position) if self._rules.tails_compared else position.index <= self.log.last.index

@@ -34,7 +34,7 @@ class _Checkpoint(msgspec.Struct, frozen=True, tag=True):
 
 
 class _Batch(msgspec.Struct, frozen=True, tag=True):
-    """Each further one: entries in place of all that came after an index."""
+    """Each further record: entries in place of all those after an index."""
 
     after: int
     entries: list[Entry]
@@ -44,7 +44,7 @@ _decode = msgspec.json.Decoder(_Checkpoint | _Batch).decode
 
 
 class Storage:
-    """Keeps what a `Replica` is to write. What a method has returned for lasts; if one raises `OSError`, it may last or not."""
+    """Stores what a `Replica` writes. It is durable when the method has returned; if it raises `OSError`, it may be or not."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Storage:
         compact_at_bytes: int,
         rules: Rules = CORRECT,
     ) -> None:
-        """Read back what was kept. Raises `OtherNode`."""
+        """Read back what was stored. Raises `OtherNode`."""
         self._disk = disk
         self._log = log
         self._rules = rules
@@ -68,24 +68,24 @@ class Storage:
             self._write_promise(self._promised)  # from now on the folder says whose it is
 
     def promise(self, epoch: int, *, ready: bool) -> None:
-        """Keep that no earlier epoch is obeyed, and whether all that was acknowledged is known here."""
+        """Store that no earlier epoch is obeyed, and whether everything that was acknowledged is known here."""
         kept = self._promised
         asked = msgspec.structs.replace(kept, epoch=max(epoch, kept.epoch) if self._rules.epochs_kept else 0, ready=ready)
         if asked != kept:
             self._write_promise(asked)
 
     def check(self) -> None:
-        """Raises `OSError` if the disk takes nothing now."""
+        """Raises `OSError` if the disk cannot be written now."""
         self._write_promise(self._promised)
 
     def take(self, replica: Replica, written: Take) -> None:
-        """Keep entries, in place of all that the log had there. Raises `OSError`."""
+        """Store entries, in place of all that the log had there. Raises `OSError`."""
         data = msgspec.json.encode(_Batch(written.after, written.entries))
         if self._file.size_bytes + len(data) <= self._compact_at_bytes:
             try:
                 self._file.append(data)
             except OSError:
-                self._compact_at_bytes = 0  # what the file has now is not known, so nothing may be put after it
+                self._compact_at_bytes = 0  # it is unknown what the file contains now, so nothing may be added
                 raise
             return
         applied = replica.machine.applied
@@ -94,7 +94,7 @@ class Storage:
         replica.forget()
 
     def restore(self, written: Restore) -> None:
-        """Keep a snapshot and what comes after it, in place of all. Raises `OSError`."""
+        """Store a snapshot and the entries after it, in place of everything. Raises `OSError`."""
         self._write_anew(_Checkpoint(written.snapshot, written.entries))
 
     def _write_anew(self, checkpoint: _Checkpoint) -> None:
@@ -113,7 +113,7 @@ class Storage:
         if text is None:
             if data is not None:
                 self._log("what was promised is damaged: nothing is said of this log until a primary has completed it")
-            # A disk with nothing on it is a new one, or one whose content is lost. It cannot be told from here.
+            # An empty disk is either new, or has lost its content. There is no way to tell which.
             return _Promise(cluster=cluster, name=name, epoch=0, ready=False)
         promised = msgspec.json.decode(text, type=_Promise)
         Owner(cluster, name).check(Owner(promised.cluster, promised.name))
@@ -138,7 +138,7 @@ class Storage:
                 snapshot, entries = record.snapshot, list(record.entries)
             else:
                 entries[record.after - snapshot.index :] = record.entries
-        # What was read may be in the kernel's memory only, and what is answered from now on must last.
+        # What was read may be only in the kernel's memory, but answers from now on must be based on durable data.
         self._write_anew(_Checkpoint(snapshot, entries))
         return Replica(snapshot=snapshot, entries=entries, epoch=promised.epoch, ready=promised.ready, rules=self._rules)
 

@@ -1,4 +1,4 @@
-"""What a replica writes to its disk, told as events of the history: see `harness.model.consensus_events`."""
+"""Reports what a replica writes to its disk as events of the history: see `harness.model.consensus_events`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GROUP: Final = "replicas"
 
 
 class Teller:
-    """Writes by way of a storage, and tells what has happened as soon as it lasts."""
+    """Writes to a storage, and reports what has happened as soon as it is durable."""
 
     def __init__(self, storage: Storage, tell: Tell) -> None:
         self._storage = storage
@@ -44,7 +44,7 @@ class Teller:
         self._tell("leader", Leader(group=GROUP, term=epoch))
 
     def obeys(self, epoch: int) -> None:
-        """It does what the primary of this epoch asks."""
+        """Report that it obeys the primary of this epoch."""
         if epoch != self._obeyed:
             self._obeyed = epoch
             self._tell("obeys", Obeys(group=GROUP, term=epoch))
@@ -53,7 +53,7 @@ class Teller:
         self._tell("refused", Refused(group=GROUP, term=epoch, obeyed=obeyed))
 
     def take(self, replica: Replica, written: Take) -> None:
-        """Keep entries, and put them into the replica's log. Raises `OSError`."""
+        """Store entries, and put them into the replica's log. Raises `OSError`."""
         if not written.entries:
             return
         last = replica.log.last.index
@@ -64,7 +64,7 @@ class Teller:
         self._appended(written.after, written.entries)
 
     def restore(self, replica: Replica, written: Restore) -> None:
-        """Keep a snapshot and entries, in place of all that the replica has. Raises `OSError`."""
+        """Store a snapshot and entries, in place of everything that the replica has. Raises `OSError`."""
         self._storage.restore(written)
         replica.restored(written)
         snapshot = written.snapshot
@@ -73,7 +73,7 @@ class Teller:
         self._appended(snapshot.index, written.entries)
 
     def committed(self, replica: Replica, before: int, executed: Sequence[tuple[int, Result]]) -> None:
-        """All up to `replica.committed` is known to be acknowledged, and was up to `before` already."""
+        """Report that everything up to `replica.committed` is acknowledged; up to `before` it was already."""
         log, term = replica.log, replica.epoch
         for index in range(before + 1, replica.committed + 1):
             self._tell("committed", Committed(group=GROUP, index=index, entry_term=log.position(index).epoch, term=term))
