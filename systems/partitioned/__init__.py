@@ -1,4 +1,4 @@
-"""Partitioned: a key-value store whose keys are divided among nodes that come and go while it runs."""
+"""Partitioned: a key-value store whose keys are divided among nodes that join and leave while it runs."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ COORDINATOR: Final = "coordinator"
 _ASK_S: Final = 0.5
 _ASK_AGAIN_S: Final = 0.1
 _ASKED_FOR_S: Final = 4.0
-"""How long a coordinator that does not answer is asked to change its members."""
+"""For how long a change of members is asked for if the coordinator does not answer."""
 
 _HASHING: Final[tuple[Method, ...]] = ("consistent", "bounded", "slots", "rendezvous", "jump", "multi-probe")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Partitioned:
-    """Each key is linearizable, and stays so while partitions move from node to node by epochs of a map.
+    """Each key is linearizable, also while partitions move from node to node, which a map with epochs controls.
 
     Of the nodes `n1`, `n2`, … the first `members` hold keys from the beginning; `spares` more can join. A coordinator keeps the
-    map; reads and writes go on without it.
+    map; reads and writes work without it.
     """
 
     bugs: ClassVar = BUGS
@@ -52,27 +52,27 @@ class Partitioned:
     """How partitions are divided among nodes: a way of `systems.parts.partitioning`."""
     replicas: int = 1
     partitions: int = 64
-    """How many equal parts of all hashes there are. Of ranges there is one more than `boundaries`."""
+    """Into how many equal parts the hashes are divided. With the method "range" there is one part more than `boundaries`."""
     boundaries: tuple[str, ...] = ()
-    """Where ranges of keys are cut, with the method "range"."""
+    """The keys between ranges, with the method "range"."""
     weights: tuple[float, ...] = ()
-    """Of the nodes in order; all have 1 if none is given."""
+    """The weights of the nodes in order; each has 1 if none is given."""
     zones: int = 0
-    """Nodes lie in so many zones in turn; 0: in none. Replicas of a key are in different ones."""
+    """Nodes are in this many zones, in turn; 0: in none. Replicas of a key are in different zones."""
     balance: bool = False
-    """Whether partitions move, and ranges are cut, because of what is asked of them."""
+    """Whether partitions move, and ranges are cut, because of their load."""
     bound: float = BOUND
-    """The most load that a node is to have, in multiples of its share."""
+    """The most load that a node should have, in multiples of its share."""
     moves_at_once: int = 4
-    """Partitions that move at a time."""
+    """How many partitions move at a time."""
     batch_kib: int = 256
-    """A copy comes in parts of about so much."""
+    """A copy is sent in parts of about this size."""
     rate_mb_per_s: float = 64.0
-    """What a node copies at most."""
+    """The highest rate at which a node copies."""
     segment_kib: int = 1024
-    """How long a segment of a node's log gets."""
+    """The size of a segment of a node's log."""
     cluster: str = "partitioned"
-    """Nodes of different clusters answer each other nothing, and do not start on each other's data."""
+    """Nodes do not answer nodes of another cluster, and do not start with its data."""
     bug: str | None = None
     """The name of a known bug that the system has."""
 
@@ -138,7 +138,7 @@ class Partitioned:
         return PartitionedClient(index, list(entries.items()), COORDINATOR, BUGS.variant(self.bug))
 
     def varied(self, random: Random) -> Partitioned:
-        """Other methods and numbers of partitions; copies in small parts; logs that are cleaned up all the time."""
+        """Other methods and numbers of partitions; copies in small parts; logs that are cleaned up very often."""
         hashing = self.method in _HASHING and not self.zones and not self.weights and not self.balance
         return replace(
             self,
@@ -151,7 +151,7 @@ class Partitioned:
         )
 
     def cores(self) -> Sequence[Sequence[str]]:
-        """All nodes, without the coordinator."""
+        """All nodes except the coordinator."""
         return [self._names()]
 
     def invariant(self) -> Invariant:
@@ -191,7 +191,7 @@ class Partitioned:
 
 
 async def _asked(addresses: Mapping[str, Address], change: Change) -> str | None:
-    """Have the coordinator change its members, asking again as long as it does not answer; why it would not, or did not."""
+    """Have the coordinator change its members, asking again while it does not answer. Returns why it refused or failed."""
     client, clock = HttpClient(addresses[COORDINATOR]), asyncio.get_running_loop().time
     until_s, why, again = clock() + _ASKED_FOR_S, "", False
     try:

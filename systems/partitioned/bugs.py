@@ -31,39 +31,39 @@ def _all_of_it(low: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What a correct store runs with. A bug has one part of it wrong."""
+    """The parts that a correct store runs with. A bug has one of them wrong."""
 
     position: Callable[[PartitionMap, str, str], str] = _position
-    """Where a key lies, for a node."""
+    """The position of a key, for a node."""
     place: Place = placed
-    """Where partitions are meant to be."""
+    """Where partitions should be."""
     leaders: Callable[[Partition], tuple[str, ...]] = _first_owner
-    """Who answers clients for a partition."""
+    """The node that answers clients for a partition."""
     lets_go: Callable[[Partition, str], bool] = _lets_go
-    """Whether a node may forget what it holds of a partition."""
+    """Whether a node may discard what it holds of a partition."""
     copied_after: Callable[[str], str] = _all_of_it
     """The position after which a copy begins; "": with the partition."""
     cut: Callable[[KeyRange, Mapping[str, float]], str | None] = split_point
     """Where a range is cut that is hot, by the load of its keys."""
     both_groups_take_part: bool = True
-    """As long as a partition moves, an operation needs a majority of its old and of its new owners."""
+    """While a partition moves, an operation needs a majority of its old owners and one of its new owners."""
     epochs_checked: bool = True
     """A node answers for a partition only under the epoch that it knows."""
     copies_are_fenced: bool = True
     """An owner hands a copy out only after it has taken over the map in which the move began."""
     tombstones_move: bool = True
     newest_kept: bool = True
-    """What is copied does not replace what is newer."""
+    """A copied entry does not replace a newer one."""
     checksums_checked: bool = True
     synced_before_answer: bool = True
     noted_with_what_was_copied: bool = True
     """How far a copy is, is noted together with what was copied, not before."""
     maps_last: bool = True
-    """A node has a map on its disk before it goes by it."""
+    """A node has a map on its disk before it uses it."""
     decisions_last: bool = True
     """The coordinator has a map on its disk before it tells anyone."""
     maps_refreshed: bool = True
-    """A client gets another map when it is told that its own is old."""
+    """A client gets a newer map when it is told that its own is old."""
 
 
 CORRECT: Final = Rules()

@@ -1,4 +1,4 @@
-"""How load reaches the partitioned store: a client keeps a map, and asks the node that answers for a key by it."""
+"""How load reaches the partitioned store: a client keeps a map, and asks the node that answers for a key according to it."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from systems.partitioned.messages import (
 from systems.partitioned.partition_map import PartitionMap
 
 PATIENCE_S: Final = 0.9
-"""How long a call is tried that has had no effect yet. A load gives a call up soon after."""
+"""For how long a call is tried that has had no effect yet. The load gives up a call soon after that."""
 READ_S: Final = 0.4
-"""A read that has had no answer for so long is asked again, by a new map."""
+"""A read that has had no answer for this long is sent again, with a new map."""
 WRITE_S: Final = 60.0
-"""Only an end to waiting if nothing else ends it."""
+"""A last resort, in case nothing else ends the waiting."""
 MAP_S: Final = 0.15
 PAUSE_S: Final = 0.01
 LONGEST_PAUSE_S: Final = 0.08
-"""Between two tries of a call: each pause is twice the one before, up to this."""
+"""The longest pause between two tries of a call: each is twice as long as the one before, up to this."""
 SCAN_LIMIT: Final = 1000
 
 
 class PartitionedClient:
-    """Asks the first owner of a key, by the map that it has.
+    """Asks the first owner of a key, according to the map that it has.
 
-    Told that it has to ask another node, it gets a newer map, of whoever has one, and tries again. A write that may have had
-    its effect is never sent again.
+    If it is told to ask another node, it gets a newer map from a node that has one, and tries again. A write that may have had
+    an effect is never sent again.
     """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]], coordinator: str, rules: Rules = CORRECT) -> None:
@@ -84,7 +84,7 @@ class PartitionedClient:
 
     @staticmethod
     def _lasts(patience: asyncio.Timeout) -> None:
-        """Not to be ended from here: it may have its effect."""
+        """Cannot be ended from here, since it may have an effect."""
         patience.reschedule(None)
 
     # --------------------------------------------------------------------------------------------------------- calls
@@ -121,7 +121,7 @@ class PartitionedClient:
         raise CallFailed(why)
 
     async def _many(self, keys: Sequence[str]) -> Answer:
-        """All of them, each node asked for its own at once. A JSON object."""
+        """The values of all keys as a JSON object; each node is asked for its own, all at once."""
         values: dict[str, str | None] = {}
 
         async def ask(name: str, mine: list[str]) -> None:
@@ -151,7 +151,7 @@ class PartitionedClient:
         return Answer(msgspec.json.encode(values).decode())
 
     async def _scanned(self, low: str, high: str | None) -> Answer:
-        """The keys of a range with their values, one node after another. A JSON object."""
+        """The keys of a range with their values as a JSON object; one node is asked after another."""
         values: dict[str, str] = {}
         at: str | None = low
         while at is not None:
@@ -187,11 +187,11 @@ class PartitionedClient:
         return name if name in self._nodes else None
 
     def _heard(self, epoch: int) -> None:
-        """A node goes by this epoch."""
+        """Take note that a node uses this epoch."""
         self._behind = self._rules.maps_refreshed and self._map is not None and epoch > self._map.epoch
 
     async def _refresh(self) -> None:
-        """Get a newer map: of the coordinator, and if it does not answer of the others in turn."""
+        """Get a newer map, from the coordinator or, if that does not answer, from the nodes in turn."""
         if self._map is not None and not self._rules.maps_refreshed:
             return
         self._behind = False
@@ -210,7 +210,7 @@ class PartitionedClient:
                 return
 
     def _in_turn(self) -> Iterable[str]:
-        """The coordinator, and then two others, each time other ones."""
+        """The coordinator and then two nodes, different ones each time."""
         others = [name for name in self._nodes if name != self._coordinator]
         self._turn += 1
         first = [self._coordinator] if self._coordinator in self._nodes else []

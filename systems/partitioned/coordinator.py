@@ -1,11 +1,11 @@
-"""The keeper of the map: it knows who is a member, has partitions moved, and tells every node which epoch it is.
+"""Keeps the map: knows which nodes are members, has partitions moved, and tells every node the current epoch.
 
 GET /map                       the map
-POST /members {"join": {"name": "n4"}} or {"leave": "n2"}   200 with the map's epoch; 400: it makes no sense
+POST /members {"join": {"name": "n4"}} or {"leave": "n2"}   200 with the map's epoch; 400 if it makes no sense
 POST /split, /merge {"at": …}  cut a partition in two at a key, or join two that meet there
 
-What it decides is decided by pure functions from the map and what it sees (`moving`, `placing`), and is on its disk before
-anyone is told: `Keeper` is all that would have to be replaced for several coordinators with one log among them.
+Pure functions make its decisions from the map and from what it sees (`moving`, `placing`), and each is on its disk before
+anyone is told. To have several coordinators with a common log, only `Keeper` would have to be replaced.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from systems.parts.partitioning.members import Member
 from systems.parts.partitioning.ranges import KeyRange
 
 BEAT_S: Final = 0.05
-"""How often every node is told the epoch, and asked how it is."""
+"""How often every node is told the epoch and asked for its state."""
 ANSWER_S: Final = 0.3
 SUSPECT_S: Final = 0.6
-"""A node that has not answered for so long seems to be down."""
+"""A node that has not answered for this long is considered down."""
 REST_S: Final = 0.2
-"""After a move was rolled back, its partition is left alone for so long."""
+"""After a move was rolled back, its partition is left alone for this long."""
 BALANCE_S: Final = 0.5
-"""Loads are looked at so often, and compared over that time."""
+"""Loads are looked at once in this time, and compared over it."""
 LEAST_LOAD_PER_S: Final = 40.0
-"""With less than that in all, nothing is moved because of load."""
+"""With a smaller load than this in all, nothing is moved because of it."""
 _LOOKS: Final = 4
-"""A load is the mean of so many looks."""
+"""A load is the mean of this many looks."""
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -63,20 +63,20 @@ class Config(msgspec.Struct, frozen=True):
 
 
 class Keeper(Protocol):
-    """Where the map lies. Of two that ask for one epoch, `decide` lets one have it."""
+    """Where the map is kept. If two ask for the same epoch, `decide` lets only one have it."""
 
     @property
     def map(self) -> PartitionMap: ...
 
     async def decide(self, newer: PartitionMap) -> bool:
-        """Make this the map. False if it could not be made to last: then nothing has changed."""
+        """Make this the map. False if it could not be stored durably: then nothing has changed."""
 
 
 class OneDisk:
     """The map on the disk of one coordinator."""
 
     def __init__(self, node: NodeContext, owner: Owner, first: Callable[[], PartitionMap], rules: Rules) -> None:
-        """Raises `OtherNode` if it is the disk of another one."""
+        """Raises `OtherNode` if the disk belongs to another node."""
         self._node = node
         self._owner = owner
         owner.check_disk(node.disk)
@@ -96,7 +96,7 @@ class OneDisk:
 
 
 class Coordinator:
-    """Asks all nodes again and again how they are, and makes the next map of it."""
+    """Asks all nodes again and again for their state, and makes the next map from that."""
 
     def __init__(self, node: NodeContext, config: Config) -> None:
         self._node = node
@@ -143,7 +143,7 @@ class Coordinator:
         return Response(404, b"there are GET /map, POST /members, POST /split and POST /merge")
 
     async def keep(self) -> None:
-        """Beat after beat, for ever."""
+        """Make one beat after another, for ever."""
         if self._map.epoch == 1:
             await self._keeper.decide(self._map)
             self._tell(None)
@@ -172,7 +172,7 @@ class Coordinator:
             self._statuses.pop(name, None)
 
     async def _tell_all(self, before: PartitionMap) -> None:
-        """Tell the nodes of a new map: first those that had something which others get, so that they come to an end with it."""
+        """Tell the nodes of a new map: first those that others take over from, so that they can finish what is under way."""
         after = self._map
         giving = {
             old.owners[0]
@@ -200,7 +200,7 @@ class Coordinator:
     # ------------------------------------------------------------------------------------------------------- changes
 
     async def _advance(self) -> None:
-        """Whatever is due."""
+        """Make every change that is due."""
         async with self._changing:
             before = self._map
             after = advanced(before, self._seen(), self._config.moves_at_once)
@@ -239,7 +239,7 @@ class Coordinator:
     # ---------------------------------------------------------------------------------------------------------- load
 
     async def _balance(self) -> None:
-        """Have partitions moved, or cut a range in two, because of what is asked of them."""
+        """Have partitions moved, or cut a range in two, because of their load."""
         rates = self._loads.rates(self._map)
         if not self._map.settled or sum(rates.values()) < LEAST_LOAD_PER_S:
             return
@@ -255,7 +255,7 @@ class Coordinator:
             await self._split(hot, rates)
 
     async def _split(self, hot: Partition, rates: dict[str, float]) -> None:
-        """Cut a range where both halves have most nearly the same load, and give the second one away."""
+        """Cut a range where both halves come closest to having the same load, and give away the second one."""
         owner = hot.owners[0]
         try:
             response = await self._clients[owner].request(
@@ -283,7 +283,7 @@ class Coordinator:
     # ---------------------------------------------------------------------------------------------------------- told
 
     def _tell(self, before: PartitionMap | None, why: str = "members") -> None:
-        """Have the new map in the history, and what is to move because of it."""
+        """Report the new map to the history, and what has to move because of it."""
         now = self._map
         changed = [
             [one.low, one.epoch, list(one.owners), list(one.target)]
@@ -301,14 +301,14 @@ class Coordinator:
 
 
 class Loads:
-    """How many requests a second each partition has, from what nodes count."""
+    """How many requests per second each partition gets, from the counts of the nodes."""
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, int], dict[str, int]] = {}
         self._looks: list[dict[str, float]] = []
 
     def look(self, statuses: dict[str, Status], over_s: float) -> None:
-        """Take what has been counted in the last so many seconds."""
+        """Take in the counts, which grew for `over_s` seconds since the last look."""
         found: dict[str, float] = {}
         for name, status in statuses.items():
             before = self._last.get((name, status.start))
@@ -319,11 +319,11 @@ class Loads:
         self._looks = [*self._looks, found][-_LOOKS:]
 
     def begin_anew(self) -> None:
-        """What was seen until now is of another division."""
+        """Forget what was seen until now, which belongs to another division of the keys."""
         self._looks = []
 
     def rates(self, now: PartitionMap) -> dict[str, float]:
-        """Requests a second by partition; nothing until there is enough to go by."""
+        """Requests per second by partition; empty until there is enough to tell."""
         if len(self._looks) < _LOOKS:
             return {}
         lows: Sequence[str] = [one.low for one in now.partitions]

@@ -1,4 +1,4 @@
-"""Which nodes hold which keys: a map with a number, its epoch. A value, without I/O; `moving` says how one follows another."""
+"""Which nodes hold which keys: a map with a number, its epoch. A value without I/O; `moving` makes the next one from it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ SEPARATOR: Final = ":"
 
 
 class Partition(msgspec.Struct, frozen=True):
-    """The keys whose positions are from `low` on to before the next partition's `low`, and who holds them."""
+    """The keys with positions from `low` on, up to the next partition's `low`, and the nodes that hold them."""
 
     low: str
     epoch: int
-    """When this entry last changed. Nodes name it whenever they speak of a key, so that they know that they mean the same."""
+    """The epoch in which this entry last changed. Requests about a key name it, so that both nodes mean the same entry."""
     owners: tuple[str, ...]
     """The replicas. The first one answers clients."""
     placed: tuple[str, ...]
-    """Where the replicas are meant to be. If these are other nodes than the owners, the partition has yet to move."""
+    """Where the replicas should be. If these are other nodes than the owners, the partition has yet to move."""
     target: tuple[str, ...] = ()
-    """Who is about to become the owners; empty if it does not move."""
+    """The nodes that are about to become the owners; empty if it does not move."""
     move: int = 0
-    """The epoch in which its move began, which stands for the move; 0 if it does not move."""
+    """The epoch in which its move began, which identifies the move; 0 if it does not move."""
 
     @property
     def arriving(self) -> tuple[str, ...]:
-        """Who needs a copy before the move is over."""
+        """The nodes that need a copy before the move is over."""
         return tuple(name for name in self.target if name not in self.owners)
 
     @property
@@ -43,17 +43,17 @@ class Partition(msgspec.Struct, frozen=True):
 
 
 class PartitionMap(msgspec.Struct, frozen=True, dict=True):
-    """All keys, cut into partitions without a gap, in the order of their positions."""
+    """All keys, divided into partitions without gaps, in the order of their positions."""
 
     epoch: int
     method: Method
     replicas: int
     members: tuple[Member, ...]
-    """The nodes that are to hold keys, in the order in which they joined."""
+    """The nodes that should hold keys, in the order in which they joined."""
     partitions: tuple[Partition, ...]
 
     def position(self, key: str) -> str:
-        """Where a key lies in the order that is cut: at itself for ranges, else at its hash."""
+        """The position of a key in the order that is divided: the key itself for ranges, else its hash."""
         return position(self.method, key)
 
     def partition_at(self, place: str) -> Partition:
@@ -88,7 +88,7 @@ class PartitionMap(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def settled(self) -> bool:
-        """Whether every partition is where it is meant to be."""
+        """Whether every partition is where it should be."""
         return all(one.is_placed for one in self.partitions)
 
     @cached_property
@@ -97,7 +97,7 @@ class PartitionMap(msgspec.Struct, frozen=True, dict=True):
 
 
 def position(method: Method, key: str) -> str:
-    """The place of a key in the order that partitions cut. No two keys have the same."""
+    """The position of a key in the order that partitions divide. No two keys have the same one."""
     return key if method == "range" else f"{key_hash(key):016x}{SEPARATOR}{key}"
 
 
@@ -107,7 +107,7 @@ def key_at(method: Method, place: str) -> str:
 
 
 def even_lows(count: int) -> list[str]:
-    """Where so many partitions of equal size begin, among hashes."""
+    """The positions at which this many partitions of equal size begin, if keys are divided by hash."""
     return ["", *(f"{(number << BITS) // count:016x}" for number in range(1, count))]
 
 
