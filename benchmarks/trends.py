@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--tigerbeetle", type=Path, metavar="FILE", help="Otava's tests/tigerbeetle_test.py")
     parser.add_argument("--series", type=int, default=1000, metavar="N", help="of a year without a change (1000)")
     parser.add_argument("--comparisons", type=int, default=1000, metavar="N", help="of a system with itself (1000)")
-    parser.add_argument("--suites", type=int, default=200, metavar="N", help="of a few nights, of each kind (200)")
+    parser.add_argument("--suites", type=int, default=1000, metavar="N", help="of a few nights, of each kind (1000)")
     parser.add_argument("--planted", type=int, default=200, metavar="N", help="of each change (200)")
     asked = parser.parse_args()
     for rows in (
