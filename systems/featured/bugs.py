@@ -33,7 +33,7 @@ BUGS: Final = BugCatalog(
     ),
     Bug(
         "exact-or-not",
-        "a score from average features goes to clients that asked for an exact one",
+        "clients that asked for an exact score get one from average features",
         Variant(exact_is_kept=False),
         caught_by=("featured/features_fail_exactly", "one_of_the_right"),
     ),
@@ -51,7 +51,7 @@ BUGS: Final = BugCatalog(
     ),
     Bug(
         "no-breaker",
-        "every request waits for the feature service, however long that has been down",
+        "every request waits for the feature service, no matter how long it has been down",
         Variant(breaker=NeverOpens),
         caught_by=("featured/slow_features", "availability >= 99.9%"),
     ),
