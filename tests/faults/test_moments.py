@@ -115,7 +115,7 @@ def test_a_node_dies_just_when_it_has_done_so_much_of_a_write(tmp_path: Path, it
             window, answer = await store.put_at(item, "x")
             assert isinstance(answer, TransportError)  # it was never acknowledged
             assert window.acted, window.evidence
-            assert window.evidence.startswith(f"began as n1 was at: {item.moment.event}")
+            assert window.evidence.startswith(f"began as n1 reached: {item.moment.event}")
             assert len(await store.holders("x") - {"n1"}) in holders
             assert isinstance(await store.put("y"), Response)  # it is back
 
@@ -239,7 +239,7 @@ def test_a_schedule_keeps_its_moments(tmp_path: Path) -> None:
         (lambda: Kill("n1").when(), "say one thing that the node does"),
         (lambda: Kill("n1").when(sent="/a", heard="/b"), "say one thing that the node does"),
         (lambda: Kill("n1").when(sent="/a", nth=0), "needs nth >= 1"),
-        (lambda: Kill("n1").when(sent="/a", for_s=0), "at least 0.001"),
+        (lambda: Kill("n1").when(sent="/a", for_s=0), "needs for_s >= 0.001"),
         (lambda: Kill("n1").when(sent="/" * 65), "Shorten it"),
         (lambda: Kill("n1").when(sent="/a", from_s=-1), "needs from_s >= 0"),
         (lambda: Partition("n1>n2").when(sent="/a"), 'name the node: at="n1"'),

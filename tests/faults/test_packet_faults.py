@@ -232,7 +232,7 @@ def test_a_drill_on_machines_refuses_faults_on_proxies(fault: Fault) -> None:
 
 
 def test_absurd_attributes_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"RateLimit\(kbit_per_s=0\): from 8 to 10,000,000 kbit a second"):
+    with pytest.raises(UsageError, match=r"RateLimit\(kbit_per_s=0\): must be from 8 to 10,000,000"):
         RateLimit("one", kbit_per_s=0)
     with pytest.raises(UsageError, match=r"RateLimit\(kbit_per_s=nan\)"):
         RateLimit("one", kbit_per_s=float("nan"))

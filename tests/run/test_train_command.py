@@ -150,11 +150,11 @@ def test_a_pause_is_seen_and_ends(train: Callable[..., Trained]) -> None:
         (("--fault", "Kill(rank1)"), FAKE, 2, "does not say when"),
         ((), (sys.executable, "-c", "print('nothing')"), 2, "was a rank that imported torch with the hook"),
         ((), (sys.executable, "-c", "raise SystemExit(3)"), 4, "ended with exit code 3 before its first step"),
-        ((), (sys.executable, "-c", "exit('bind: EADDRINUSE, address already in use')"), 2, "is taken"),
+        ((), (sys.executable, "-c", "exit('bind: EADDRINUSE, address already in use')"), 2, "is in use"),
         ((), (*FAKE, "2", "9", "silent"), 2, "ended without a step of any torch.optim optimizer"),
         ((), (*FAKE, "2", "9", "alone"), 2, "steps without torch.distributed"),
         ((), (*FAKE, "65", "9"), 2, "has 65 ranks; `harness train` takes 64 at most"),
-        (("--start-timeout", "3"), (*FAKE, "2", "9", "deaf"), 4, "rank0 of 2 ranks never appeared; rank1 waits"),
+        (("--start-timeout", "3"), (*FAKE, "2", "9", "deaf"), 4, "rank0 of 2 ranks never appeared; rank1 did"),
         (("--fault", 'Kill("rank7").at_step(1)'), (*FAKE, "2", "9"), 2, "There is no 'rank7': the script has 2 ranks"),
         (("--fault", 'Stall("rank1>rank0").at_step(1)'), (*FAKE, "2", "9"), 2, "Use 'rank0>rank1'"),
         (("--fault", 'Stall("rank0>rank1").at_step(1)'), (*FAKE, "2", "9", "nccl"), 2, "the script's backend is 'nccl'"),
@@ -236,4 +236,4 @@ def test_a_port_that_is_taken_is_named(train: Callable[..., Trained]) -> None:
         torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={port}", EXAMPLE)
         run = train(command=torchrun)
     assert run.code == 2, run.said
-    assert "is taken" in run.said
+    assert "is in use" in run.said
