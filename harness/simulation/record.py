@@ -10,7 +10,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, cast
+from operator import itemgetter
+from typing import Final
 
 import msgspec
 import pandas as pd
@@ -92,7 +93,7 @@ class SimulatedRun:
         self._drill = drill
         self._windows = windows
         self._seed = seed
-        self._events: list[dict[str, object]] = []
+        self._events: list[tuple[int, str, str, str]] = []
         self._usage: list[Usage] = []
         self._recorded: Recorded | None = None
         self.cluster = SimulatedCluster(self.world, drill.system, self._note)
@@ -178,7 +179,7 @@ class SimulatedRun:
             self.world.note("invariant", "", why)
 
     def _note(self, node: str, kind: str, detail: str) -> None:
-        self._events.append({"at_ns": self.world.monotonic_ns, "node": node, "kind": kind, "detail": detail})
+        self._events.append((self.world.monotonic_ns, node, kind, detail))
 
     # --------------------------------------------------------------------------------------------------------------- looks
 
@@ -229,12 +230,14 @@ class SimulatedRun:
             for name, counters in (await self.cluster.links.counters()).items()
         ]
         told = [
-            {"at_ns": at_ns, "node": name, "kind": kind, "detail": detail}
+            (at_ns, name, kind, detail)
             for name in self.cluster.nodes
             for at_ns, kind, detail in self.cluster.hosts[name].events
         ]
-        events = sorted([*self._events, *told], key=lambda event: cast(int, event["at_ns"]))
-        events = [event | {"at_ns": cast(int, event["at_ns"]) - start_ns} for event in events]
+        events: list[dict[str, object]] = [
+            {"at_ns": at_ns - start_ns, "node": node, "kind": kind, "detail": detail}
+            for at_ns, node, kind, detail in sorted([*self._events, *told], key=itemgetter(0))
+        ]
         usage = [msgspec.to_builtins(look) | {"at_ns": look.at_ns - start_ns} for look in self._usage]
         return History.of(ops, [row_of(record) for record in records], events, links, usage=usage)
 
