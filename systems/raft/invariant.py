@@ -112,8 +112,9 @@ class RaftSafety:
         index = log.last_index
         while index > log.base_index and not (index <= looked_index and log.term(looked_index) == looked_term):
             entry, before = log.entry(index), log.term(index - 1)
-            held = self._entries.setdefault((index, entry.term), _Held(name, fingerprint(entry), before))
-            if held.text != fingerprint(entry):
+            text = fingerprint(entry)
+            held = self._entries.setdefault((index, entry.term), _Held(name, text, before))
+            if held.text != text:
                 return f"two entries of index {index}, term {entry.term}: on {held.node}, and on {name}"
             committed = self._committed.get(index)
             if committed is not None and index <= self._known.get(name, 0) and committed.entry_term != entry.term:
