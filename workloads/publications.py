@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 
@@ -23,6 +23,8 @@ class Publications:
     topic: str = "orders"
     keys: int = 6
     publishes: float = 0.25
+    polls: bool = False
+    """Whether consumers take several messages at once, with `poll`, rather than one, with `receive`."""
     final_receives: int = 150
     """Receives per group at the end: more than can be left, and some more for each client to find nothing left."""
 
@@ -37,12 +39,20 @@ class Publications:
         if not 0 < self.publishes < 1:
             raise UsageError(f"Publications(publishes={self.publishes!r}): must be a share of all calls, between 0 and 1.")
 
+    def varied(self, random: Random) -> Publications:
+        """One message at a time, or several."""
+        return replace(self, polls=random.random() < 0.5)
+
     def calls(self, random: Random) -> Iterator[Call]:
         for number in count(1):
             if random.random() < self.publishes:
                 yield Call("publish", f"{self.topic}/k{random.randrange(self.keys)}", str(number))
             else:
-                yield Call("receive", f"{self.topic}/{random.choice(self.groups)}")
+                yield Call(self._kind, f"{self.topic}/{random.choice(self.groups)}")
 
     def final_calls(self) -> Iterable[Call]:
-        return [Call("receive", f"{self.topic}/{group}") for _ in range(self.final_receives) for group in self.groups]
+        return [Call(self._kind, f"{self.topic}/{group}") for _ in range(self.final_receives) for group in self.groups]
+
+    @property
+    def _kind(self) -> str:
+        return "poll" if self.polls else "receive"

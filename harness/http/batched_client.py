@@ -27,11 +27,19 @@ class BatchedHttpClient:
     def __init__(self, address: Address) -> None:
         self.address = address
         self._pool: ConnectionPool[_Connection] = self.POOL(_Connection, address)
+        self.requests = 0
+        """How many were asked for so far …"""
+        self.awaited = 0
+        """… and how many are in exchanges that are not over …"""
+        self.given_up = 0
+        """… or were cancelled."""
 
     async def exchange(self, requests: bytes, count: int, *, timeout_s: float) -> tuple[Sequence[ReceivedResponse], str | None]:
         """Send `count` encoded requests. Returns their responses in order and, if some are missing, why."""
         connection = None
         until_s = asyncio.get_running_loop().time() + timeout_s
+        self.requests += count
+        self.awaited += count
         try:
             connection = self._pool.take_idle()
             if connection is None:
@@ -43,6 +51,9 @@ class BatchedHttpClient:
             await connection.exchange(requests, count, until_s)
             if watched.armed:
                 _pass(watched, Event.HEARD, requests)
+        except asyncio.CancelledError:
+            self.given_up += count
+            raise
         except TimeoutError:
             why = f"no {'answer' if connection else 'connection'} within {timeout_s:g} s"
         except TransportError as error:
@@ -50,6 +61,7 @@ class BatchedHttpClient:
         else:
             return connection.responses, None
         finally:  # also if it is cancelled, even just after the last response has come
+            self.awaited -= count
             if connection is not None:
                 self._pool.give_back(connection)
         return ([] if connection is None else connection.responses), why

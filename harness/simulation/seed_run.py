@@ -13,6 +13,7 @@ from harness.checkers.corruption_contained import corruption_contained
 from harness.checkers.deposed_leaders_refused import deposed_leaders_refused
 from harness.checkers.faults_acted import faults_acted
 from harness.checkers.leader_undisturbed import leader_undisturbed
+from harness.checkers.locals_unharmed import locals_unharmed
 from harness.checkers.replicas_return import replicas_return
 from harness.checkers.retry_storm_seen import retry_storm_seen
 from harness.model.drill import Drill
@@ -38,6 +39,7 @@ OF_THE_FAULTS: Final[tuple[Checker, ...]] = (
     deposed_leaders_refused,
     balanced,
     leader_undisturbed,
+    locals_unharmed,
 )
 """Checks that ask what became of the drill's own faults: nothing can be said of that where others come in between."""
 

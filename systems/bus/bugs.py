@@ -26,6 +26,8 @@ class Rules:
     """Messages that a consumer does not settle are delivered again."""
     settled_when_dealt_with: bool = True
     """Messages are settled when their consumer says so, rather than when they are handed out."""
+    leases_settled_whole: bool = True
+    """A consumer that settles a lease settles all messages in it."""
     late_settling_refused: bool = True
     """A consumer whose lease has expired settles nothing: another one may have the messages now."""
     kept_for_every_group: bool = True
@@ -80,6 +82,12 @@ BUGS: Final = BugCatalog(
         "a consumer whose lease has expired settles messages that another consumer has now",
         Rules(late_settling_refused=False),
         caught_by=("bus/consumers_slow", "no_lost_messages"),
+    ),
+    Bug(
+        "settles-the-first",
+        "of the messages that a consumer took together, the first is settled, and the rest is delivered again",
+        Rules(leases_settled_whole=False),
+        caught_by=("bus/polled", "no_duplicates"),
     ),
     Bug(
         "one-group-is-enough",

@@ -27,13 +27,17 @@ from systems.raft.finding import LeaderFinder, told
 TAKE_S: Final = 0.8
 """A consumer tries to get a message for this long, and then certainly has none: a lease it does not know of will expire."""
 
+POLL_MOST: Final = 5
+"""A `poll` takes up to so many messages."""
+
 _LOOK_AGAIN_S: Final = 0.02
 
 
 class BusClient:
-    """Publishes as a numbered producer, so that a message sent again is added only once; receives one message and settles it.
+    """Publishes as a numbered producer, so that a message sent again is added only once; receives messages and settles them.
 
-    A message counts as received if its lease still held when it was settled: then no other consumer gets it.
+    `receive` takes one message; `poll` takes several and gives them as a JSON array. Messages count as received if their lease
+    still held when it was settled: then no other consumer gets them.
     """
 
     def __init__(self, index: int, entries: Sequence[tuple[str, Address]]) -> None:
@@ -51,8 +55,12 @@ class BusClient:
             case "publish" if call.value is not None:
                 return Answer(None, await self._publish(topic, rest, call.value))
             case "receive" if rest:
-                return await self._receive(topic, rest)
-        raise CallFailed(f'there are publish of "topic/key" and receive of "topic/group"; this call is {call}')
+                name, messages = await self._receive(topic, rest, 1)
+                return Answer(messages[0] if messages else None, name)
+            case "poll" if rest:
+                name, messages = await self._receive(topic, rest, POLL_MOST)
+                return Answer(msgspec.json.encode(messages).decode(), name)
+        raise CallFailed(f'there are publish of "topic/key", receive and poll of "topic/group"; this call is {call}')
 
     async def close(self) -> None:
         self._finder.close()
@@ -69,25 +77,25 @@ class BusClient:
             raise TransportError(told(name, response))
         return name
 
-    async def _receive(self, topic: str, group: str) -> Answer:
+    async def _receive(self, topic: str, group: str, most: int) -> tuple[str, list[str]]:
         try:
             async with asyncio.timeout(TAKE_S):
-                name, taken = await self._take(topic, group)
+                name, taken = await self._take(topic, group, most)
         except TimeoutError:
             raise CallFailed(f"nothing was leased within {TAKE_S:g} s") from None
         if not taken.messages:
-            return Answer(None, name)
+            return name, []
         ack = msgspec.json.encode(Ack(topic=topic, group=group, lease=taken.lease))
         name, response = await self._finder.ask("POST", LEASES_PATH, ack)
         if not response.decode(Settled).held:
-            raise CallFailed(f"{name}: the lease had expired, and the message is delivered again")
-        return Answer(taken.messages[0], name)
+            raise CallFailed(f"{name}: the lease had expired, and what was leased is delivered again")
+        return name, taken.messages
 
-    async def _take(self, topic: str, group: str) -> tuple[str, Taken]:
-        """Lease a message; the answer has none if there is none. Waits while other consumers have leased all."""
+    async def _take(self, topic: str, group: str, most: int) -> tuple[str, Taken]:
+        """Lease messages; the answer has none if there are none. Waits while other consumers have leased all."""
         path = f"{TOPICS_PATH}{quote(topic, safe='')}/{quote(group, safe='')}"
         while True:
-            name, response = await self._finder.ask("POST", path, msgspec.json.encode(Poll(most=1)))
+            name, response = await self._finder.ask("POST", path, msgspec.json.encode(Poll(most=most)))
             taken = response.decode(Taken)
             if not taken.busy:
                 return name, taken

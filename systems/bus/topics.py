@@ -170,7 +170,7 @@ class Topics:
             del self._settled[next(iter(self._settled))]
 
     def _settle(self, partition: Partition, place: Place) -> None:
-        place.settled = place.leased
+        place.settled = place.leased if self._rules.leases_settled_whole else min(place.leased, place.settled + 1)
         reached = [one.settled for one in partition.groups.values()]
         done = (min(reached) if self._rules.kept_for_every_group else max(reached)) - partition.first
         if done > 0:

@@ -1,4 +1,4 @@
-"""Featured's known bugs: three wrong circuit breakers, and answers that are not what they say or what was asked for."""
+"""Featured's known bugs: wrong circuit breakers, and answers that are not what they say or what was asked for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from harness.model.bug import Bug, BugCatalog
 from systems.featured.messages import Source
 from systems.parts.breaker import Breaker
-from systems.parts.breaker_bugs import NeverCloses, NeverOpens, OpensAtOnce
+from systems.parts.breaker_bugs import BlamesForCancels, NeverCloses, NeverOpens, OpensAtOnce, SeesNoFailures, SeesNoSlowness
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,24 @@ BUGS: Final = BugCatalog(
         "a breaker that opened stays open for good",
         Variant(breaker=NeverCloses),
         caught_by=("featured/slow_features", "one_of_the_right"),
+    ),
+    Bug(
+        "errors-are-answers",
+        "a breaker takes an error that the feature service answers for an answer",
+        Variant(breaker=SeesNoFailures),
+        caught_by=("featured/features_fail_slowly", "p50 < 50ms"),
+    ),
+    Bug(
+        "slow-is-fine",
+        "a breaker opens for failures only, however slow the answers are",
+        Variant(breaker=SeesNoSlowness),
+        caught_by=("featured/features_nearly_too_slow", "p50 < 50ms"),
+    ),
+    Bug(
+        "cancel-is-failure",
+        "a client that gives up counts as a failure of the feature service",
+        Variant(breaker=BlamesForCancels),
+        caught_by=("featured/clients_hang_up", "availability >= 60%"),
     ),
     Bug(
         "no-breaker",

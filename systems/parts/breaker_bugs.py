@@ -56,3 +56,10 @@ class SeesNoSlowness(Breaker):
 
     def done(self, permit: Permit, *, failed: bool, duration_s: float | None, slow_s: float) -> None:
         super().done(permit, failed=failed, duration_s=0.0, slow_s=slow_s)
+
+
+class BlamesForCancels(Breaker):
+    """To it, a call that its caller gave up has failed."""
+
+    def dropped(self, permit: Permit) -> None:
+        self.done(permit, failed=True, duration_s=None, slow_s=0.0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.model.errors import UsageError
+from harness.model.simulated import Invariant
 from harness.model.system import Address, Client, Node
 from systems.regions.bugs import BUGS
 from systems.regions.client import RegionClient
@@ -57,6 +58,10 @@ class Regions:
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return RegionClient(artifacts.folder(), index, list(entries.items()))
+
+    def invariant(self) -> Invariant:
+        """Of the balancer of each region."""
+        return self._inner().invariant()
 
     def missing(self) -> str | None:
         return self._inner().missing()

@@ -13,10 +13,12 @@ import msgspec
 from harness import roots
 from harness.http.deadlines import LONGEST_MS
 from harness.model.errors import HarnessError, UsageError
+from harness.model.simulated import Invariant
 from harness.model.system import Address, Client, Node
 from systems.serving import artifacts
 from systems.serving.bugs import BUGS
 from systems.serving.client import PredictClient
+from systems.serving.invariant import BalancersKeepTheirRules
 from systems.serving.settings import STRATEGIES, Settings
 
 __all__ = ["BUGS", "Serving", "Settings"]
@@ -89,6 +91,7 @@ class Serving:
             given,
             strategy=random.choice(STRATEGIES),
             ejection_ms=random.choice((given.ejection_ms, 0.0, 50.0, 1000.0)),
+            longest_ejection_ms=random.choice((given.longest_ejection_ms, 500.0)),
             slow_start_ms=random.choice((given.slow_start_ms, 0.0, 2000.0)),
             retry_ratio=random.choice((given.retry_ratio, 0.0, 1.0, None)),
             overload_ms=random.choice((given.overload_ms, given.overload_ms, None)),
@@ -101,6 +104,9 @@ class Serving:
             settings=settings,
             cache=random.choice((1, 8, self.cache)) if self.cache else 0,
         )
+
+    def invariant(self) -> Invariant:
+        return BalancersKeepTheirRules()
 
     def missing(self) -> str | None:
         library = artifacts.missing_library()

@@ -17,7 +17,7 @@ from harness.http.message import Response
 from harness.http.writing import encode_response
 from harness.node.context import NodeContext
 from systems.serving.bugs import BUGS
-from systems.serving.coalescing import Gatherer
+from systems.serving.invariant import Shown
 from systems.serving.messages import BalancerStatus
 from systems.serving.settings import Settings
 
@@ -76,7 +76,18 @@ async def main(node: NodeContext) -> None:
         else:
             batch.finish()
 
-    gatherer = Gatherer(dispatcher.predict, node.log, (settings.gather_ms or 0) / 1e3)
+    gatherer = kinds.gatherer(dispatcher.predict, node.log, (settings.gather_ms or 0) / 1e3)
+    node.show(
+        lambda: Shown(
+            now_s=clock(),
+            settings=settings,
+            pool=pool,
+            dispatcher=dispatcher,
+            admission=admission,
+            retry_budget=retry_budget,
+            checker=checker,
+        )
+    )
     node.report_unsettled(
         lambda: {
             "requests admitted": dispatcher.outstanding,

@@ -74,6 +74,10 @@ class Breakers:
         else:
             self._not_closed.add(name)
 
+    def probing(self, name: str) -> int:
+        """Probes whose end is awaited, by the time that was told last."""
+        return self._breakers[name].probing if name in self._breakers else 0
+
     def state(self, name: str, now_s: float) -> State | None:
         """The state of a replica's breaker; None if breakers are switched off."""
         if name not in self._breakers:

@@ -10,6 +10,7 @@ from harness.model.rollout import Rollout
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
 from systems.serving.artifacts import STALE_WEIGHTS, WEIGHTS
+from systems.serving.coalescing import Gatherer
 from systems.serving.dispatch import Dispatcher
 from systems.serving.health import HealthChecker
 from systems.serving.known_bad import balancer_parts, rollouts
@@ -25,6 +26,7 @@ class Variant:
     retry_budget: type[RetryBudget] = RetryBudget
     checker: type[HealthChecker] = HealthChecker
     dispatcher: type[Dispatcher] = Dispatcher
+    gatherer: type[Gatherer] = Gatherer
     replica: str = "systems.serving.replica"
     """The replica's module by name, so that importing this one does not import PyTorch …"""
     limited_replica: str = "systems.serving.limited_replica"
@@ -146,6 +148,24 @@ BUGS: Final = BugCatalog(
         caught_by=("serving/healthy", "predictions_correct"),
     ),
     Bug(
+        "checks-in-turn",
+        "replicas are checked one after another, so that those that hang delay the news of the others",
+        Variant(checker=balancer_parts.ChecksInTurn),
+        caught_by=("serving/back_beside_the_frozen", "availability >= 98.5%"),
+    ),
+    Bug(
+        "limit-stays-cut",
+        "how many requests are let in falls when all are late, and never rises again",
+        Variant(admission=balancer_parts.LimitStaysCut),
+        caught_by=("serving/slow_after_a_freeze", "availability >= 70%"),
+    ),
+    Bug(
+        "one-cancels-all",
+        "a client that gives up ends the requests of all others that came in the same moment",
+        Variant(gatherer=balancer_parts.OneCancelsAll),
+        caught_by=("serving/clients_hang_up", "availability >= 88%"),
+    ),
+    Bug(
         "no-timeout",
         "a request waits for its replica for ever",
         Variant(dispatcher=balancer_parts.NoTimeout),
@@ -186,6 +206,12 @@ BUGS: Final = BugCatalog(
         "a replica works on requests whose deadline has passed",
         Variant(limited_replica="systems.serving.known_bad.heedless_replica"),
         caught_by=("serving/deadlines", "availability >= 55%"),
+    ),
+    Bug(
+        "deadline-blamed",
+        "a replica that could not answer within the little time that a client gives counts as failed",
+        Variant(dispatcher=balancer_parts.DeadlineBlamed),
+        caught_by=("serving/hasty_clients", "availability >= 70%"),
     ),
     Bug(
         "deadline-restarts",

@@ -95,6 +95,11 @@ class Gatherer:
         """How many groups have not been answered yet."""
         return len(self._groups) + len(self._tasks)
 
+    @staticmethod
+    def has_no_use(batches: Sequence[RequestBatch]) -> bool:
+        """Whether no client waits for a group any more, by the batches that are in it."""
+        return all(batch.given_up for batch in batches)
+
     def close(self) -> None:
         """Close the alarm."""
         if self._alarm is not None:
@@ -109,17 +114,16 @@ class Gatherer:
             self._alarm.ring_in(self._gather_s)
 
     def _begin(self, group: _Group, deadline: Deadline | None) -> None:
-        batches = group.batches
         self._rate.count(len(group.messages))
         task = self._loop.create_task(self._forwarded(group, deadline))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
         def given_up() -> None:
-            if all(batch.given_up for batch in batches):
+            if self.has_no_use(group.batches):
                 task.cancel()
 
-        for batch in batches:
+        for batch in group.batches:
             batch.on_given_up = given_up
 
     async def _forwarded(self, group: _Group, deadline: Deadline | None) -> None:

@@ -20,6 +20,7 @@ from systems.serving.policy import Pool
 _LATER: Final = (("retry-after", "1"),)
 _OVERLOADED: Final = encode_response(Response(503, b"overloaded: more requests are under way than may be", _LATER))
 _START: Final = request_start("POST", "/predict", host="replica")
+_NO_TIME_LEFT: Final = 504
 _LEAST_S: Final = 0.001
 """The shortest time that the header can express. A nearer deadline counts as passed."""
 
@@ -54,8 +55,8 @@ class Dispatcher:
     """How long one replica may take: this is what a frozen one costs. A healthy one needs far less."""
 
     FAIR_S: ClassVar[float] = 0.1
-    """A replica that had less time than this, because a deadline was near, has not failed: otherwise clients with short
-    deadlines would take healthy replicas down."""
+    """A replica that had less time than this, because a deadline was near, has not failed if it ran out of time, or says itself
+    (504) that it would: otherwise clients with short deadlines would take healthy replicas down."""
 
     FAILURE: ClassVar[int] = 500
     """An answer with this status or higher is a failure of the replica, and the request is sent elsewhere."""
@@ -77,6 +78,8 @@ class Dispatcher:
         self._clock = asyncio.get_running_loop().time
         self._outstanding = 0
         self._hedge_s = hedge_s
+        self.admitted = 0
+        """Requests that were let in so far."""
         self.hedges = 0
         """How many requests were sent to a second replica before the first had answered."""
 
@@ -84,6 +87,20 @@ class Dispatcher:
     def outstanding(self) -> int:
         """How many admitted requests have no answer yet."""
         return self._outstanding
+
+    @property
+    def sent(self) -> int:
+        """How often requests were sent to replicas so far."""
+        return sum(client.requests for client in self._clients.values())
+
+    def awaited(self, name: str) -> int:
+        """Requests that were sent to this replica, as far as its connections wait for answers."""
+        return self._clients[name].awaited
+
+    def ended(self, name: str) -> int:
+        """Requests to this replica that were answered, or failed, and not given up before."""
+        client = self._clients[name]
+        return client.requests - client.awaited - client.given_up
 
     async def predict(self, messages: Sequence[Message], deadline: Deadline | None = None) -> None:
         """Answer the messages with a replica's answers; 504 if the deadline passed, 503 if no replica answered or too many
@@ -94,6 +111,7 @@ class Dispatcher:
         if not admitted:
             return
         self._outstanding += len(admitted)
+        self.admitted += len(admitted)
         self._retry_budget.earn(len(admitted), self._clock())
         try:
             await self.ask(admitted, (), deadline)
@@ -170,7 +188,8 @@ class Dispatcher:
             self._pool.abandoned(name, len(messages), permit)
             raise
         now_s = self._clock()
-        cut_short = deadline is not None and try_s < self.FAIR_S and deadline.at_s - now_s < _LEAST_S
+        hasty = deadline is not None and try_s < self.FAIR_S
+        cut_short = deadline is not None and hasty and deadline.at_s - now_s < _LEAST_S
         if not cut_short:
             self._admission.answered(now_s - asked_s, now_s, len(answers))
         left_open = list(messages[len(answers) :])
@@ -181,9 +200,11 @@ class Dispatcher:
                 why = f"answered {answer.status}"
                 left_open.append(message)
         why = why or ""
+        refusals = [answer for answer in answers if answer.head.status >= self.FAILURE]
+        no_time_left = hasty and len(refusals) == len(left_open) and all(one.head.status == _NO_TIME_LEFT for one in refusals)
         if len(messages) > len(left_open):
             self._pool.answered(name, now_s, len(messages) - len(left_open), None if left_open else permit)
-        if cut_short and left_open:
+        if (cut_short or no_time_left) and left_open:
             self._pool.abandoned(name, len(left_open), permit)
         elif left_open and self._pool.failed(name, why, now_s, len(left_open), permit):
             self._log(f"{name} is down: its requests fail, the last one so: {why}")

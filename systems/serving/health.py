@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Final
@@ -28,6 +29,10 @@ class HealthChecker:
         self._log = log
         self._random = random
         self._clock = asyncio.get_running_loop().time
+        self.passed: Counter[str] = Counter()
+        """Good checks of each replica so far …"""
+        self.failed: Counter[str] = Counter()
+        """… and others."""
         self._up_once = {name: asyncio.Event() for name in clients}
 
     async def run(self) -> None:
@@ -53,6 +58,7 @@ class HealthChecker:
         await asyncio.sleep(self._random.uniform(0, INTERVAL_S))  # not all replicas at the same moment
         while True:
             why = await self.check(name)
+            (self.passed if why is None else self.failed)[name] += 1
             if why is None:
                 if self._pool.check_passed(name, self._clock()):
                     self._log(f"{name} is up again")

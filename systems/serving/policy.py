@@ -98,6 +98,15 @@ class Pool:
     def is_up(self, name: str) -> bool:
         return self._replicas[name].up
 
+    @property
+    def replicas(self) -> list[Replica]:
+        """What is known of each, in the order they were named."""
+        return list(self._replicas.values())
+
+    def probing(self, name: str) -> int:
+        """Probes of this replica's breaker whose end is awaited."""
+        return self._breakers.probing(name)
+
     def outstanding(self) -> int:
         """How many requests were sent and have no answer yet, over all replicas."""
         return sum(replica.outstanding for replica in self._replicas.values())

@@ -41,15 +41,16 @@ HEADER = "timeout-ms"
 class Replica:
     """Notes what it is told of time, and answers, or never does."""
 
-    def __init__(self, *, answers: bool) -> None:
+    def __init__(self, *, answers: bool, status: int = 200) -> None:
         self.told: list[str | None] = []
         self._answers = answers
+        self._status = status
 
     async def handle(self, request: Request) -> Response:
         self.told.append(request.headers.get(HEADER))
         if not self._answers:
             await asyncio.Event().wait()
-        return Response(200, b"an answer")
+        return Response(self._status, b"an answer")
 
 
 @contextlib.asynccontextmanager
@@ -137,6 +138,20 @@ def test_hasty_clients_do_not_take_a_replica_down_and_patient_ones_do() -> None:
 
     assert asyncio.run(scenario(20)) == (0, True)
     assert asyncio.run(scenario(400)) == (1, False)
+
+
+def test_a_replica_that_had_too_little_time_and_says_so_has_not_failed() -> None:
+    async def scenario(timeout_ms: int) -> tuple[int, bool]:
+        replicas = Replica(answers=True, status=504), Replica(answers=True, status=504)
+        async with dispatching(*replicas) as (dispatcher, pool), asyncio.timeout(60):
+            for _ in range(FALL_REQUESTS):
+                await ask(dispatcher, b"image", deadline=within(timeout_ms))
+            seen = pool.status(0.0)
+            assert sum(replica.outstanding for replica in seen) == 0
+            return sum(replica.failed for replica in seen), all(replica.up for replica in seen)
+
+    assert asyncio.run(scenario(80)) == (0, True)
+    assert asyncio.run(scenario(60_000)) == (2 * FALL_REQUESTS, False)
 
 
 def test_a_retry_is_told_less() -> None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from harness.http.batched_client import BatchedHttpClient
+from harness.http.batched_server import RequestBatch
 from harness.http.deadlines import Deadline
 from harness.http.pool import Connection, ConnectionPool, account
 from harness.http.requests import Message
@@ -16,6 +17,7 @@ from systems.parts.breaker import Permit
 from systems.parts.breaker_bugs import NeverCloses, NeverOpens, SeesNoFailures, SeesNoSlowness, UnboundedProbes
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
+from systems.serving.coalescing import Gatherer
 from systems.serving.dispatch import Dispatcher, Failure
 from systems.serving.health import CHECK_TIMEOUT_S, HealthChecker
 from systems.serving.policy import Pool, Replica
@@ -96,6 +98,33 @@ class DeadChecker(HealthChecker):
     async def check(self, name: str) -> str | None:
         response = await self._clients[name].request("GET", "/healthz", timeout_s=CHECK_TIMEOUT_S)
         return None if response.status == 200 else f"answered {response.status}"
+
+
+class ChecksInTurn(HealthChecker):
+    @cached_property
+    def _turn(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
+    async def check(self, name: str) -> str | None:
+        async with self._turn:
+            return await super().check(name)
+
+
+class LimitStaysCut(Admission):
+    def _adjust(self, overload_s: float) -> None:
+        before = self._limit
+        super()._adjust(overload_s)
+        self._limit = min(before, self._limit)
+
+
+class OneCancelsAll(Gatherer):
+    @staticmethod
+    def has_no_use(batches: Sequence[RequestBatch]) -> bool:
+        return any(batch.given_up for batch in batches)
+
+
+class DeadlineBlamed(Dispatcher):
+    FAIR_S = 0.0
 
 
 class SwappedAnswers(Dispatcher):

@@ -1,0 +1,187 @@
+"""What holds at any moment of a balancer: its counts are those of its connections, and it keeps the rules of its settings.
+
+A history shows what a client got. It does not show a count that is off for a second, a retry that was not paid for, or a
+replica that was left out too soon, too long or for too little, as long as other replicas make up for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from systems.parts.retry_budget import KEPT_S, RetryBudget
+from systems.serving.admission import LEAST, Admission
+from systems.serving.dispatch import Dispatcher
+from systems.serving.ejection import FALL_REQUESTS
+from systems.serving.health import HealthChecker
+from systems.serving.policy import FALL_CHECKS, RISE_CHECKS, Pool, Replica
+from systems.serving.settings import Settings
+
+_ROUGHLY: Final = 1.01
+"""What is computed here from looks every few milliseconds may be off by so much."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What a balancer shows of itself."""
+
+    now_s: float
+    settings: Settings
+    pool: Pool
+    dispatcher: Dispatcher
+    admission: Admission
+    retry_budget: RetryBudget
+    checker: HealthChecker
+
+
+class BalancersKeepTheirRules:
+    """Of each balancer that shows itself (`Shown`):
+
+    - As many requests are outstanding at a replica as its connections wait for, and no breaker waits for more probes. What
+      was given up is not held against a replica.
+    - Requests are sent no more often than they were admitted and retries were paid for. The budget for retries is never
+      overdrawn, and never above what the requests of late have earned.
+    - A replica is ejected after enough failures in a row, for as long as the settings say, and not up before that. No more are
+      ejected at once than may be, and not the last one that is up.
+    - Otherwise it goes down after enough failed checks in a row. It comes up again after enough good ones.
+    - It always lets a few requests in.
+    """
+
+    def __init__(self) -> None:
+        self._watches: dict[str, _Balancer] = {}
+
+    def broken(self, states: Mapping[str, object]) -> str | None:
+        for name, state in states.items():
+            if not isinstance(state, Shown):
+                continue
+            watch = self._watches.get(name)
+            if watch is None or watch.pool is not state.pool:  # it was started again
+                watch = self._watches[name] = _Balancer(state)
+            if (why := next(watch.look(state), None)) is not None:
+                return f"{name}: {why}"
+        return None
+
+
+class _Balancer:
+    def __init__(self, first: Shown) -> None:
+        self.pool = first.pool
+        self._earned = 0.0
+        """What requests have earned, as far as it is still worth something."""
+        self._admitted = 0
+        self._earned_s = first.now_s
+        self._replicas = {one.name: _Seen(one, first) for one in first.pool.replicas}
+
+    def look(self, shown: Shown) -> Iterator[str]:
+        """What is wrong by now."""
+        yield from self._counts(shown)
+        yield from self._budget(shown)
+        limit = shown.admission.limit
+        if limit is not None and limit < LEAST:
+            yield f"it lets {limit} requests in at once, and {LEAST} are the fewest"
+        were_up = {name for name, seen in self._replicas.items() if seen.up}
+        for one in shown.pool.replicas:
+            yield from self._replicas[one.name].look(one, shown, others_up=bool(were_up - {one.name}))
+        ejected = [name for name, seen in self._replicas.items() if seen.until_s > shown.now_s]
+        most = shown.settings.most_left_out(len(self._replicas))
+        if len(ejected) > most:
+            yield f"{', '.join(ejected)} are ejected at once, and {most} may be"
+
+    @staticmethod
+    def _counts(shown: Shown) -> Iterator[str]:
+        for one in shown.pool.replicas:
+            awaited = shown.dispatcher.awaited(one.name)
+            if one.outstanding != awaited:
+                yield f"{one.outstanding} requests count as outstanding at {one.name}, and it waits for {awaited}"
+            if (told := one.answered + one.failed) > (ended := shown.dispatcher.ended(one.name)):
+                yield f"{told} requests count as answered or failed at {one.name}, and {ended} were"
+            if (probes := shown.pool.probing(one.name)) > awaited:
+                yield f"the breaker of {one.name} waits for {probes} probes, and {awaited} requests are under way there"
+
+    def _budget(self, shown: Shown) -> Iterator[str]:
+        dispatcher, budget, ratio = shown.dispatcher, shown.retry_budget, shown.settings.retry_ratio
+        paid = dispatcher.admitted + budget.spent
+        if dispatcher.sent > paid:
+            yield (
+                f"{dispatcher.sent} requests were sent to replicas for {dispatcher.admitted} that were admitted, and"
+                f" {budget.spent} retries were paid for"
+            )
+        if ratio is None:
+            return
+        if (admitted := dispatcher.admitted - self._admitted) > 0:
+            kept = math.exp(-(shown.now_s - self._earned_s) / KEPT_S)
+            self._earned = self._earned * kept + ratio * admitted
+            self._earned_s, self._admitted = shown.now_s, dispatcher.admitted
+        most = self._earned + shown.settings.retries_per_s * KEPT_S
+        if not -1e-6 <= budget.balance <= most * _ROUGHLY + 1:
+            yield f"{budget.balance:.1f} retries are in the budget, and what was earned of late is {most:.1f}"
+
+
+class _Seen:
+    """One replica, as it was at the last look.
+
+    How much came in a row is not seen, but how much there can have been at most: all since the look before the last one at
+    which the opposite had come.
+    """
+
+    def __init__(self, one: Replica, shown: Shown) -> None:
+        self.up = one.up
+        self.until_s = -math.inf
+        """When the last ejection ends."""
+        self._ejected_for_s = 0.0
+        self._up_after_s = self._up_by_s = -math.inf
+        """It came up the last time between these two looks."""
+        self._looked_s = shown.now_s
+        self._answered, self._failed, self._ejections = one.answered, one.failed, one.ejections
+        self._good, self._bad = shown.checker.passed[one.name], shown.checker.failed[one.name]
+        self._failed_from = self._bad_from = self._good_from = 0
+
+    def look(self, one: Replica, shown: Shown, *, others_up: bool) -> Iterator[str]:
+        good, bad = shown.checker.passed[one.name], shown.checker.failed[one.name]
+        came_up, went_down = one.up and not self.up, self.up and not one.up
+        if one.ejections > self._ejections:
+            yield from self._ejected(one, shown, others_up=others_up)
+        elif went_down and bad - self._bad_from < FALL_CHECKS:
+            yield f"{one.name} went down after {bad - self._bad_from} failed checks in a row, and {FALL_CHECKS} are due"
+        if came_up:
+            if shown.now_s < self.until_s:
+                yield f"{one.name} is up {self.until_s - shown.now_s:.3f} s before the end of its ejection"
+            if good - self._good_from < RISE_CHECKS:
+                yield f"{one.name} came up after {good - self._good_from} good checks in a row, and {RISE_CHECKS} are due"
+            self._up_after_s, self._up_by_s = self._looked_s, shown.now_s
+        # What ends a row may have come after what is judged above, so it counts from now on.
+        if one.answered > self._answered or came_up:
+            self._failed_from = self._failed
+        if good > self._good:
+            self._bad_from = self._bad
+        if bad > self._bad or went_down or one.ejections > self._ejections:
+            self._good_from = self._good
+        self.up, self._looked_s = one.up, shown.now_s
+        self._answered, self._failed, self._ejections, self._good, self._bad = (
+            one.answered,
+            one.failed,
+            one.ejections,
+            good,
+            bad,
+        )
+
+    def _ejected(self, one: Replica, shown: Shown, *, others_up: bool) -> Iterator[str]:
+        settings, until_s = shown.settings, one.ejection.until_s
+        if one.failed - self._failed_from < FALL_REQUESTS:
+            in_row = one.failed - self._failed_from
+            yield f"{one.name} was ejected after {in_row} failures in a row, and {FALL_REQUESTS} are due"
+        if not others_up and not any(other.up for other in shown.pool.replicas):
+            yield f"{one.name} was ejected, and it was the last one that was up"
+        if until_s is None or not self.up:
+            return  # it came up between two looks
+        longest_s, first_s = settings.longest_ejection_ms / 1e3, settings.ejection_ms / 1e3
+        least_s, most_s = until_s - shown.now_s, until_s - self._looked_s
+        if least_s > longest_s:
+            yield f"{one.name} is ejected for another {least_s:.3f} s, and {longest_s:g} s is the longest"
+        if self._looked_s - self._up_by_s > longest_s and least_s > first_s:
+            yield f"{one.name} is ejected for {least_s:.3f} s, and had been well for so long that {first_s:g} s are due"
+        doubled_s = min(longest_s, 2 * self._ejected_for_s)
+        if shown.now_s - self._up_after_s < longest_s and most_s * _ROUGHLY < doubled_s:
+            yield f"{one.name} is ejected again for {most_s:.3f} s, and twice the last time, {doubled_s:.3f} s, is due"
+        self._ejected_for_s, self.until_s = min(longest_s, max(least_s, 0.0)), until_s

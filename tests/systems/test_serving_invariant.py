@@ -1,0 +1,263 @@
+"""What no balancer may show at any moment, and what a correct one may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+
+from systems.parts.retry_budget import RetryBudget
+from systems.serving.admission import LEAST, Admission
+from systems.serving.dispatch import Dispatcher
+from systems.serving.ejection import FALL_REQUESTS
+from systems.serving.health import HealthChecker
+from systems.serving.invariant import BalancersKeepTheirRules, Shown
+from systems.serving.policy import FALL_CHECKS, RISE_CHECKS, Pool
+from systems.serving.settings import Settings
+
+SETTINGS = Settings(ejection_ms=300, longest_ejection_ms=1000, retry_ratio=0.2, retries_per_s=1)
+LOOK_S = 0.01
+
+
+@dataclass
+class Sent:
+    """As much of a dispatcher as is looked at."""
+
+    admitted: int = 0
+    sent: int = 0
+    waits_for: dict[str, int] = field(default_factory=dict)
+
+    ended_at: dict[str, int] = field(default_factory=dict)
+
+    def awaited(self, name: str) -> int:
+        return self.waits_for.get(name, 0)
+
+    def ended(self, name: str) -> int:
+        return self.ended_at.get(name, 1000)
+
+
+@dataclass
+class Checked:
+    passed: dict[str, int]
+    failed: dict[str, int]
+
+
+class Balancer:
+    """Parts of a balancer, which are told what happens; after each step it is looked at."""
+
+    def __init__(self, *names: str, pool: type[Pool] = Pool) -> None:
+        self.now_s = 100.0
+        self.pool = pool(names, SETTINGS)
+        self.sent = Sent()
+        self.admission = Admission(0.1)
+        self.budget = RetryBudget(SETTINGS.retry_ratio, SETTINGS.retries_per_s)
+        self.checked = Checked(dict.fromkeys(names, 0), dict.fromkeys(names, 0))
+        self._invariant = BalancersKeepTheirRules()
+
+    def look(self, after_s: float = LOOK_S) -> str | None:
+        self.now_s += after_s
+        shown = Shown(
+            now_s=self.now_s,
+            settings=SETTINGS,
+            pool=self.pool,
+            dispatcher=cast(Dispatcher, self.sent),
+            admission=self.admission,
+            retry_budget=self.budget,
+            checker=cast(HealthChecker, self.checked),
+        )
+        return self._invariant.broken({"balancer": shown, "r1": object()})
+
+    def fails(self, name: str, times: int) -> None:
+        for _ in range(times):
+            self.pool.failed(name, "why", self.now_s)
+
+    def check(self, name: str, *, good: bool, times: int = 1) -> None:
+        for _ in range(times):
+            (self.checked.passed if good else self.checked.failed)[name] += 1
+            if good:
+                self.pool.check_passed(name, self.now_s)
+            else:
+                self.pool.check_failed(name, "why", self.now_s)
+
+
+def looked_at(*names: str, pool: type[Pool] = Pool) -> Balancer:
+    """A balancer that has just started."""
+    balancer = Balancer(*names, pool=pool)
+    assert balancer.look() is None
+    return balancer
+
+
+def test_a_replica_that_fails_and_returns_breaks_nothing() -> None:
+    balancer = looked_at("r1", "r2")
+    for lasts_s in (0.3, 0.6, 1.0, 1.0):
+        balancer.fails("r1", FALL_REQUESTS)
+        assert balancer.look() is None
+        balancer.check("r1", good=True, times=RISE_CHECKS)
+        assert balancer.look(lasts_s) is None
+        assert not balancer.pool.is_up("r1")
+        balancer.check("r1", good=True)
+        assert balancer.look() is None
+        assert balancer.pool.is_up("r1")
+    assert balancer.look(5.0) is None
+    balancer.fails("r1", FALL_REQUESTS)
+    assert balancer.look() is None
+
+
+def test_an_answer_soon_after_an_ejection_says_nothing_of_the_failures_before_it() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.fails("r1", FALL_REQUESTS - 1)
+    assert balancer.look() is None
+    balancer.fails("r1", 1)
+    balancer.pool.answered("r1", balancer.now_s)
+    assert balancer.look() is None
+
+
+def test_an_ejection_after_too_few_failures_in_a_row() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.fails("r1", FALL_REQUESTS - 1)
+    assert balancer.look() is None
+    for replica in balancer.pool.replicas:
+        replica.answered += 1  # and the failures before it are not forgotten
+    assert balancer.look() is None
+    balancer.fails("r1", 1)
+    assert "ejected after 1 failures in a row" in (balancer.look() or "")
+
+
+@pytest.mark.parametrize(
+    ("until_s", "told"), [(5.0, "and 1 s is the longest"), (0.9, "0.3 s are due"), (-1.0, None), (0.29, None)]
+)
+def test_an_ejection_that_is_too_long(until_s: float, told: str | None) -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.fails("r1", FALL_REQUESTS)
+    balancer.pool.replicas[0].ejection.until_s = balancer.now_s + until_s
+    why = balancer.look()
+    assert why is None if told is None else told in (why or "")
+
+
+def test_a_second_ejection_that_is_no_longer_than_the_first() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.fails("r1", FALL_REQUESTS)
+    assert balancer.look() is None
+    balancer.now_s += 0.4
+    balancer.check("r1", good=True, times=RISE_CHECKS)
+    assert balancer.look() is None
+    balancer.pool.replicas[0].ejection.count = 0
+    balancer.fails("r1", FALL_REQUESTS)
+    assert "twice the last time" in (balancer.look() or "")
+
+
+def test_a_return_before_the_end_of_an_ejection() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.fails("r1", FALL_REQUESTS)
+    assert balancer.look() is None
+    balancer.pool.replicas[0].ejection.until_s = None
+    balancer.check("r1", good=True, times=RISE_CHECKS)
+    assert "before the end of its ejection" in (balancer.look() or "")
+
+
+class EjectsAll(Pool):
+    def may_eject(self, name: str, now_s: float) -> bool:
+        return True
+
+
+def test_more_are_ejected_than_may_be() -> None:
+    balancer = looked_at("r1", "r2", "r3", pool=EjectsAll)
+    balancer.fails("r1", FALL_REQUESTS)
+    assert balancer.look() is None
+    balancer.fails("r2", FALL_REQUESTS)
+    assert "r1, r2 are ejected at once, and 1 may be" in (balancer.look() or "")
+
+
+def test_the_last_one_is_ejected() -> None:
+    balancer = looked_at("r1", "r2", pool=EjectsAll)
+    balancer.check("r2", good=False, times=FALL_CHECKS)
+    assert balancer.look() is None
+    balancer.fails("r1", FALL_REQUESTS)
+    assert "the last one that was up" in (balancer.look() or "")
+
+
+def test_checks_take_a_replica_down_and_bring_it_up_by_so_many_in_a_row() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.check("r1", good=False, times=FALL_CHECKS)
+    assert balancer.look() is None
+    balancer.check("r1", good=True, times=RISE_CHECKS)
+    assert balancer.look() is None
+    balancer.check("r1", good=False, times=FALL_CHECKS - 1)
+    assert balancer.look() is None
+    balancer.check("r1", good=True)
+    assert balancer.look() is None
+    balancer.pool.replicas[0].failed_checks = FALL_CHECKS - 1
+    balancer.check("r1", good=False)
+    assert "went down after 1 failed checks in a row" in (balancer.look() or "")
+
+
+def test_what_came_before_the_first_look_counts_as_well() -> None:
+    balancer = Balancer("r1", "r2")
+    balancer.check("r1", good=False)
+    balancer.fails("r2", 1)
+    assert balancer.look() is None
+    balancer.check("r1", good=False, times=FALL_CHECKS - 1)
+    assert balancer.look() is None
+    assert not balancer.pool.is_up("r1")
+    balancer.check("r1", good=True, times=RISE_CHECKS)
+    assert balancer.look() is None
+    balancer.fails("r2", FALL_REQUESTS - 1)
+    assert balancer.look() is None
+    assert not balancer.pool.is_up("r2")
+
+
+def test_a_replica_comes_up_after_one_good_check() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.check("r1", good=False, times=FALL_CHECKS)
+    assert balancer.look() is None
+    balancer.pool.replicas[0].good_checks = RISE_CHECKS - 1
+    balancer.check("r1", good=True)
+    assert "came up after 1 good checks in a row" in (balancer.look() or "")
+
+
+def test_what_is_outstanding_is_what_connections_wait_for() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.pool.sent("r1", balancer.now_s, 3)
+    balancer.sent.waits_for["r1"] = 3
+    assert balancer.look() is None
+    balancer.sent.waits_for["r1"] = 2
+    assert "3 requests count as outstanding at r1, and it waits for 2" in (balancer.look() or "")
+
+
+def test_what_was_given_up_is_not_held_against_a_replica() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.sent.ended_at["r1"] = 1
+    balancer.fails("r1", 1)
+    assert balancer.look() is None
+    balancer.fails("r1", 1)
+    assert "2 requests count as answered or failed at r1, and 1 were" in (balancer.look() or "")
+
+
+def test_retries_are_paid_for_out_of_what_was_earned() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.sent.admitted = 100
+    balancer.budget.earn(100, balancer.now_s)
+    balancer.sent.sent = 100 + balancer.budget.spend(20, balancer.now_s)
+    assert balancer.look() is None
+    balancer.sent.sent += 1
+    assert "121 requests were sent to replicas for 100 that were admitted, and 20 retries" in (balancer.look() or "")
+
+
+def test_a_budget_holds_no_more_than_was_earned_of_late() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.budget.earn(60, balancer.now_s)
+    assert "in the budget" in (balancer.look() or "")
+
+
+def test_a_budget_is_not_overdrawn() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.budget.spend(10, balancer.now_s)
+    balancer.budget._balance = -0.5
+    assert "-0.5 retries are in the budget" in (balancer.look() or "")
+
+
+def test_a_few_requests_are_always_let_in() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.admission._limit = float(LEAST - 1)
+    assert "7 requests in at once, and 8 are the fewest" in (balancer.look() or "")
