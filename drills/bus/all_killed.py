@@ -1,4 +1,4 @@
-"""All nodes die at once and start from their disks, with snapshots all the time."""
+"""All nodes are killed at once while they take snapshots all the time, and recover from their disks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of the leader come late, and producers send again what was taken: no message is taken twice."""
+"""The leader's answers come late, so producers send messages again: no message is taken twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers to consumers are lost on their way: what they had leased goes to others."""
+"""Answers to consumers are lost on their way: the messages that they had leased go to other consumers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Consumers are slower than their leases are long: who is too late settles nothing."""
+"""Consumers take longer than their leases: a consumer whose lease has expired settles nothing."""
 
 from __future__ import annotations
 

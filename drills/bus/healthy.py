@@ -1,4 +1,4 @@
-"""Messages of several keys to two groups, and nothing goes wrong: each is received once, in the order of its key."""
+"""Messages of several keys go to two groups, without faults: each is received once, in the order of its key."""
 
 from __future__ import annotations
 

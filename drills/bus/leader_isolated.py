@@ -1,4 +1,4 @@
-"""The leader is cut off from the others, and from its clients a moment later: what it alone has was not acknowledged."""
+"""The leader is cut off from the others, then from its clients: it has acknowledged nothing that it alone has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The leader dies with messages under way, which are sent again: none is lost, and none is taken twice."""
+"""The leader is killed with messages under way, which producers send again: none is lost, and none is taken twice."""
 
 from __future__ import annotations
 

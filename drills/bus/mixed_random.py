@@ -1,4 +1,4 @@
-"""Whatever comes: kills, freezes, partitions and slow links, at random times."""
+"""Nodes are killed, frozen and partitioned, and links are slow, at random times."""
 
 from __future__ import annotations
 

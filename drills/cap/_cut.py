@@ -1,6 +1,6 @@
-"""One partition for every store: the drills of this folder differ in the system alone, so that the report compares them.
+"""One partition for every store: the drills in this folder differ only in the system, so that the report compares them.
 
-Each client is bound to one node, as users near one data centre are, so both sides of the partition are asked all the while.
+Each client is bound to one node, like users near one data centre, so both sides of the partition always get requests.
 """
 
 from __future__ import annotations

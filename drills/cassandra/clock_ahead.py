@@ -1,4 +1,4 @@
-"""A Cassandra node's clock runs ahead: what others write later must be caught being lost, though a quorum acknowledged it."""
+"""A Cassandra node's clock runs ahead: the drill must catch the loss of later writes that a quorum acknowledged."""
 
 from __future__ import annotations
 

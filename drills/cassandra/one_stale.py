@@ -1,4 +1,4 @@
-"""At ONE a Cassandra node that is cut off answers by what it holds: it must be caught serving what is out of date."""
+"""A Cassandra node that is cut off answers reads at ONE from what it holds: the drill must catch it serving stale values."""
 
 from __future__ import annotations
 

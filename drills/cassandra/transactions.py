@@ -1,4 +1,4 @@
-"""One of three Cassandra nodes is cut off: lightweight transactions stay linearizable, whatever the clocks say."""
+"""One of three Cassandra nodes is cut off: lightweight transactions stay linearizable, even if clocks disagree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clocks are wrong, run fast, and jump back and forth, as the seed has it."""
+"""Clocks are wrong, run fast, and jump back and forth, as the seed decides."""
 
 from __future__ import annotations
 

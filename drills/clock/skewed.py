@@ -1,4 +1,4 @@
-"""Two nodes' clocks are wrong, one fast and one slow; a store that trusts clocks loses writes."""
+"""One node's clock is fast and another's is slow; a store that trusts clocks loses writes."""
 
 from __future__ import annotations
 

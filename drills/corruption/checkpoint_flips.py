@@ -1,4 +1,4 @@
-"""A bit of what is about to be saved flips in memory, and then all ranks are killed: that checkpoint is not resumed from."""
+"""A bit flips in memory just before a checkpoint is saved, then all ranks are killed: they resume from an older checkpoint."""
 
 from __future__ import annotations
 

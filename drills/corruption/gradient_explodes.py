@@ -1,4 +1,4 @@
-"""The highest bit of a number in each gradient of a rank flips: the length of the gradient, or an audit, gives it away."""
+"""The highest bit of a number flips in each gradient of a rank: the gradient's length, or an audit, reveals it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rank gets one bit of each layer's output wrong, whichever it is: it is named, and what it spoilt is done again."""
+"""A rank gets one bit of one layer's output wrong, whichever layer: it is named, and the spoilt steps are repeated."""
 
 from __future__ import annotations
 

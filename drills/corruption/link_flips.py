@@ -1,4 +1,4 @@
-"""A link between two ranks flips bits of what it carries: no gradient counts that did not arrive as it was sent."""
+"""A link between two ranks flips bits: no rank uses a gradient that did not arrive as it was sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bit of a rank's parameters flips between steps, then of another's momentum: both are named and given the right state."""
+"""A bit flips in a rank's parameters between steps, later in another's momentum: both are named and get the right state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The coordinator is killed just as it writes down who computes wrongly, and later another rank: the right one is left out."""
+"""The coordinator is killed as it records which rank computes wrongly, and later another rank: the right one is excluded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rank gets one low bit of each gradient wrong: audits name it, it is left out, and what it spoilt is done again."""
+"""A rank gets one low bit of each gradient wrong: audits name it, it is excluded, and the spoilt steps are repeated."""
 
 from __future__ import annotations
 

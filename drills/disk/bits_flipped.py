@@ -1,4 +1,4 @@
-"""One of the two replicas that have the newest writes finds its log damaged; it must not go on with what it can still read."""
+"""One of the two replicas with the newest writes finds its log damaged; it must not go on with what is still readable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A majority's disks are full for a while: writes are refused and reads go on, and nothing half-written stays behind."""
+"""The disks of a majority are full for a while: writes are refused, reads go on, and nothing half-written stays behind."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The power fails in all machines at once, then in one in the middle of a write; what was acknowledged was synced.
+"""All machines lose power at once, then one in the middle of a write: everything acknowledged was synced.
 
-Disks that take their time over a sync make sure that a write is under way when it happens.
+Slow syncs make sure that a write is under way at that moment.
 """
 
 from __future__ import annotations

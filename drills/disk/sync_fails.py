@@ -1,4 +1,4 @@
-"""No disk takes what is synced to it, and then the power fails: nothing that was said to be stored may be gone."""
+"""Syncs fail on all disks, and then the power fails: nothing that was acknowledged may be lost."""
 
 from __future__ import annotations
 

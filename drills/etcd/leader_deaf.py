@@ -1,4 +1,4 @@
-"""The leader of three etcd members hears the others no more, while they still hear it: it steps down."""
+"""The leader of three etcd members no longer hears the others, which still hear it: it steps down."""
 
 from __future__ import annotations
 

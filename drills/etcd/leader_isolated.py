@@ -1,4 +1,4 @@
-"""The leader of three etcd members is alone, clients included: the others elect another one, and nothing is lost or stale."""
+"""The leader of three etcd members is cut off, also from clients: the others elect a new one, and nothing is lost or stale."""
 
 from __future__ import annotations
 

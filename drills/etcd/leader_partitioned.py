@@ -1,4 +1,4 @@
-"""The leader of three etcd members is cut off while clients still reach it: it serves nothing that is out of date."""
+"""The leader of three etcd members is cut off while clients still reach it: it serves nothing stale."""
 
 from __future__ import annotations
 

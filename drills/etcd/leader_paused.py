@@ -1,4 +1,4 @@
-"""The leader of three etcd members stands still and wakes up as a leader of the past: it serves nothing that is out of date."""
+"""The leader of three etcd members is paused, and wakes up as a former leader: it serves nothing stale."""
 
 from __future__ import annotations
 

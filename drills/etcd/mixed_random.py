@@ -1,4 +1,4 @@
-"""Five random faults hit three etcd members, all killed at once among them: whatever comes, all stays linearizable."""
+"""Five random faults hit three etcd members, including a kill of all at once: all stays linearizable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads that etcd answers without asking its leader: a member that is cut off must be caught serving what is out of date."""
+"""An etcd member that is cut off answers serializable reads, without the leader: the drill must catch it serving stale data."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A replica is down for longer than hints are kept, and than tombstones are if all replicas have had them.
+"""A replica is down for longer than its peers keep hints, and longer than they keep tombstones that all replicas have had.
 
-Anti-entropy has to bring what was written and deleted meanwhile, and what was deleted must not come back.
+Anti-entropy has to bring it the writes and deletes that it missed, and deleted keys must not come back.
 """
 
 from __future__ import annotations

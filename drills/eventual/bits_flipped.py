@@ -1,6 +1,6 @@
-"""A replica finds its log damaged while it has writes that no other one has: it keeps these, and learns all else anew.
+"""A replica finds its log damaged while it alone has some writes: it keeps these, and learns everything else anew.
 
-It counts its writes under a new name from then on, or the others would take its next ones for some that they know.
+From then on it counts its writes under a new name; otherwise the others would mistake its next writes for known ones.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Clocks are wrong, and last-writer-wins loses writes that were acknowledged: what is known of it must be found out.
+"""Clocks are wrong, and last-writer-wins loses acknowledged writes: the drill must find this known weakness.
 
-Replicas are told late, so a write through the slow clock does not know of an earlier one through the fast clock, and loses.
+A partition delays replication, so a write with the slow clock does not know of an earlier one with the fast clock, and loses.
 """
 
 from __future__ import annotations

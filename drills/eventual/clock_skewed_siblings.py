@@ -1,4 +1,4 @@
-"""The clocks are as wrong as where last-writer-wins loses writes; with siblings no clock takes part, and nothing is lost."""
+"""Clocks are as wrong as in eventual/clock_skewed; siblings do not depend on clocks, so nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys are written and deleted on both sides of a partition: in the end, each is as the last of its calls left it."""
+"""Keys are written and deleted on both sides of a partition: in the end, each is as its last call left it."""
 
 from __future__ import annotations
 

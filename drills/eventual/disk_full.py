@@ -1,4 +1,4 @@
-"""A replica's disk is full for a while, then it dies: it refuses writes, and nothing that it refused can be read."""
+"""A replica's disk is full for a while, then it dies: it refuses writes, and no read finds a refused one."""
 
 from __future__ import annotations
 

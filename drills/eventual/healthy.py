@@ -1,4 +1,4 @@
-"""Reads and writes of three replicas, with nothing going wrong: they are hardly behind, and agree in the end."""
+"""Clients read and write three replicas, without faults: the replicas hardly lag, and agree in the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes die in the middle of writes: between two logs, with one peer told, with a client not answered, as a log is replaced."""
+"""Nodes die in mid-write: between two logs, with one peer informed, before the answer, and while a log is replaced."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A replica is cut off; another one dies while it has hints for it, and delivers them when both are back.
 
-There is no anti-entropy and no read repair, so that nothing else brings what a hint was left for.
+Anti-entropy and read repair are off, so only hints can bring the missed writes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One node after another is killed, frozen, slowed, cut off or partitioned, as the seed has it."""
+"""One node after another is killed, frozen, slowed, cut off or partitioned, as the seed decides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One replica is heard by the others and hears nothing of them: what it is told is told again when it hears."""
+"""The others hear one replica, but it does not hear them: they send their writes again until it does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One of three replicas is cut off from the other two while clients still reach it: all go on, and agree when it is back."""
+"""One of three replicas is cut off from the others while clients still reach it: all go on, and agree when it is back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One replica loses power in the middle of a write, then all at once: what was acknowledged was synced."""
+"""One replica loses power in the middle of a write, later all lose it at once: everything acknowledged was synced."""
 
 from __future__ import annotations
 

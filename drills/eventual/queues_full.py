@@ -1,4 +1,4 @@
-"""Two replicas are cut off from each other, and have room for few writes that the other has not: then they refuse more."""
+"""Two replicas are cut off from each other, with short queues for each other's writes: with full queues they refuse writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replicas that were cut off in turn are repaired by reads: every read brings all replicas up to date."""
+"""Replicas are cut off in turn, then repaired by reads: every read brings all replicas up to date."""
 
 from __future__ import annotations
 

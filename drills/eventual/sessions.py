@@ -1,4 +1,4 @@
-"""Clients have to move to replicas that lag behind: each still reads its own writes, and never goes back, or is refused."""
+"""Clients move to replicas that lag: each still reads its own writes and never older values, or is refused."""
 
 from __future__ import annotations
 

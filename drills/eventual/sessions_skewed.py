@@ -1,4 +1,4 @@
-"""Clients move between nodes whose clocks differ by seconds: what they write comes after what they have read all the same."""
+"""Clients move between nodes whose clocks differ by seconds: their writes are still ordered after what they have read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many clients add to few sets at once, on both sides of a partition: concurrent values are kept side by side, none is lost."""
+"""Many clients add to a few sets at once on both sides of a partition: concurrent values stay side by side; none is lost."""
 
 from __future__ import annotations
 

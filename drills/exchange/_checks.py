@@ -1,4 +1,4 @@
-"""What every training is judged by whose bits depend on who its ranks are."""
+"""The checks of trainings whose bits depend on which ranks there are."""
 
 from __future__ import annotations
 

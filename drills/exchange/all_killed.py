@@ -1,4 +1,4 @@
-"""All ranks are killed and resume: with the residuals of the checkpoint they do the same steps again, bit for bit."""
+"""All ranks are killed and resume: with the residuals of the checkpoint they repeat the same steps bit for bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rank of an all-reduce is killed: whoever held the sum has it applied everywhere, and all hold the same bits."""
+"""A rank of an all-reduce is killed: if any other rank holds the sum, all apply it, and all hold the same bits."""
 
 from __future__ import annotations
 

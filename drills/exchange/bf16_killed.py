@@ -1,4 +1,4 @@
-"""A rank is killed while gradients travel in half the bytes: the others go on from the step that they hold."""
+"""A rank is killed while gradients travel as bfloat16: the others go on from the step that they hold."""
 
 from __future__ import annotations
 

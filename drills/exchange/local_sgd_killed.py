@@ -1,4 +1,4 @@
-"""A rank is killed between two outer steps: the round is done again, and it is sent the momentum when it comes back."""
+"""A rank is killed between two outer steps: the others repeat the round, and send it the momentum when it comes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rank is killed while gradients travel as signs: its residual is lost, the others' are not, and the loss comes down."""
+"""A rank is killed while gradients travel as signs: only its own residual is lost, and the loss falls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rank is killed while gradients travel as products of thin matrices: it is sent these when it comes back."""
+"""A rank is killed while gradients travel as products of thin matrices: it gets these when it comes back."""
 
 from __future__ import annotations
 

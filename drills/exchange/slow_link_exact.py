@@ -1,4 +1,4 @@
-"""A link between two ranks carries 700 kB/s: an exact exchange takes a second over it, and it is not taken for a cut one."""
+"""A link between two ranks carries 700 kB/s: an exact exchange takes a second over it, and is not mistaken for a cut link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A link between two ranks carries 500 kB/s, a tenth of what it should: every step of an all-reduce waits for it."""
+"""A link between two ranks carries 500 kB/s, a tenth of its normal rate: every step of an all-reduce waits for it."""
 
 from __future__ import annotations
 

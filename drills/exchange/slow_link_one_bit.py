@@ -1,4 +1,4 @@
-"""A link between two ranks carries 500 kB/s, a tenth of what it should: gradients of one bit a number hardly notice."""
+"""A link between two ranks carries 500 kB/s, a tenth of its normal rate: training with one-bit gradients hardly slows down."""
 
 from __future__ import annotations
 

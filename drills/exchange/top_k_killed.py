@@ -1,4 +1,4 @@
-"""A rank is killed while a hundredth of the gradients travels: its residual is lost, and the loss comes down all the same."""
+"""A rank is killed while a hundredth of each gradient travels: its residual is lost, and the loss still falls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service that every replica depends on answers nothing but errors for a while: quick ones, which no time-out sees."""
+"""The service that every replica depends on answers only errors for a while: quick ones, which no timeout catches."""
 
 from __future__ import annotations
 

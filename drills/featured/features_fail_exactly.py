@@ -1,4 +1,4 @@
-"""Clients want exact scores or none, and the service behind them answers every third request with an error."""
+"""Clients accept only exact scores, and the service behind them answers every third request with an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service that every replica depends on is gone for a while: scores from average features meanwhile, said to be."""
+"""The service that every replica depends on is down for a while: replicas use average features meanwhile, and say so."""
 
 from __future__ import annotations
 

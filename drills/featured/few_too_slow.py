@@ -1,4 +1,4 @@
-"""One in fifty of the replicas' calls to the feature service takes too long: those fail, and no breaker opens for them."""
+"""One in fifty of the replicas' calls to the feature service takes too long: those fail, and no breaker opens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service that every replica depends on becomes too slow: breakers keep that from spreading, and close again after it."""
+"""The service that every replica depends on becomes too slow: breakers stop this from spreading, and close again afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A replica is cut off and loses its connections; for two seconds more it takes no new ones."""
+"""A replica is cut off and loses its connections; for two more seconds it accepts no new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A replica is cut off and loses its connections; new ones take their time, and requests must not."""
+"""A replica is cut off and loses its connections; new ones take long to open, and requests must not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A replica dies, and its connections do not say so: what waits on them must not wait for ever."""
+"""A replica dies without closing its connections: requests that wait on them must not wait for ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every link to a replica has a heavy tail: the slowest of those asked decide, so a quorum must not wait for all."""
+"""Every link to a replica has a heavy-tailed latency: the slowest replica asked decides, so a quorum must not wait for all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The line to one replica is thin, and all connections share it: the others take over what it cannot carry."""
+"""All connections to one replica share a line with little bandwidth: the others take over what it cannot carry."""
 
 from __future__ import annotations
 

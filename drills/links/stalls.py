@@ -1,4 +1,4 @@
-"""All links lose some packets, and stand still until these are sent again."""
+"""All links lose some packets, and stall until these are sent again."""
 
 from __future__ import annotations
 

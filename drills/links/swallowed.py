@@ -1,4 +1,4 @@
-"""A replica's links swallow everything, its death included: it is killed meanwhile, and no peer is told."""
+"""A replica's links swallow everything: it is killed meanwhile, and its peers get no sign of that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One of three machines is not heard any more, while it hears the others and clients still reach it."""
+"""The others no longer hear one of three machines, while it hears them and clients still reach it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One of three machines sends and is sent 100 kbit a second at most, so what it is asked queues up, and some of it is lost."""
+"""One of three machines sends and receives at most 100 kbit/s, so requests to it queue up, and some of them are lost."""
 
 from __future__ import annotations
 

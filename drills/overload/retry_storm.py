@@ -1,4 +1,4 @@
-"""The balancer loses most of its CPU while clients ask again and again: the storm must not outlast its cause."""
+"""The balancer loses most of its CPU while clients retry again and again: the retry storm must not outlast its cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every replica answers later and later: more is under way at once, and nothing may be lost for it."""
+"""Every replica answers more and more slowly: more requests are under way at once, and none may be lost."""
 
 from __future__ import annotations
 

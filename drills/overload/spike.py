@@ -1,4 +1,4 @@
-"""A hundred times the load for a second: what queues up in the spike is worked off, and goodput returns."""
+"""The load rises a hundredfold for a second: the queue of the spike drains, and goodput returns."""
 
 from __future__ import annotations
 

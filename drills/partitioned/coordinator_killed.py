@@ -1,4 +1,4 @@
-"""The coordinator dies with a move under way, and again as it puts the next map on its disk; reads and writes go on."""
+"""The coordinator dies during a move, and again as it writes the next map to its disk; reads and writes go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The disk of the node that joins is full for a while: its moves are rolled back, and made later."""
+"""The disk of the node that joins is full for a while: its moves are rolled back, and done later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A quarter of all calls goes to one key: its node gives other partitions away, until none has much more than its share."""
+"""A quarter of all calls goes to one key: its node gives away other partitions, until no node has much more than its share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Most calls go to a tenth of all keys, which lie in one range: it is cut where both halves have the same load."""
+"""Most calls go to a tenth of all keys, which lie in one range: it is cut into halves of equal load."""
 
 from __future__ import annotations
 

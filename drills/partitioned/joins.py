@@ -1,4 +1,4 @@
-"""A fourth node joins under load: a quarter of all partitions moves to it, and no call shows it."""
+"""A fourth node joins under load: a quarter of all partitions moves to it, and clients notice nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ drill = Drill(
     system=Partitioned(members=3, spares=1),
     workload=Registers(keys=60, writes=0.5, deletes=0.05),
     load=Load(rate=300, clients=20, seconds=5),
-    # The coordinator is slow to hear that a copy is whole, so a move stays open for long enough to be written to meanwhile.
+    # The coordinator hears late that a copy is complete, so a move stays open long enough for writes to arrive meanwhile.
     faults=[Join("n4").between(1, 4), Latency("coordinator>n4", delay_ms=60).between(0.5, 4.8)],
     checks=[linearizable, nothing_lost, one_owner, moved_share],
     slos=["p99 < 500ms", "availability >= 99%"],

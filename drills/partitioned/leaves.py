@@ -1,4 +1,4 @@
-"""A node leaves under load, and is turned off when it holds nothing any more: no call does."""
+"""A node leaves under load, and is turned off when it holds nothing any more: clients notice nothing."""
 
 from __future__ import annotations
 

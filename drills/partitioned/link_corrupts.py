@@ -1,4 +1,4 @@
-"""The links between old and new owners flip bits: what is copied, and what both are told, is checked."""
+"""The links between old and new owners flip bits: copies, and writes to both owners, have checksums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No byte passes between an old and a new owner for a while in the middle of the moves."""
+"""The links between an old and a new owner carry no byte for a while in the middle of the moves."""
 
 from __future__ import annotations
 

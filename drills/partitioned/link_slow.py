@@ -1,4 +1,4 @@
-"""What the new owner copies from an old one comes late, long after what was written meanwhile."""
+"""Copies from an old owner reach the new one late, long after newer writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The coordinator is away when an owner dies: started again, that one knows by itself what it has to answer for."""
+"""An owner dies while the coordinator is away: when it is back, it knows by itself what it has to answer for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An owner does not hear of the move in which it is the old one: nothing is copied until it does."""
+"""An old owner does not hear of a move: nothing is copied until it does."""
 
 from __future__ import annotations
 

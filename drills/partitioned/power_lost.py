@@ -1,4 +1,4 @@
-"""The node that joined loses power just as it has got its partitions, with all that it had not synced."""
+"""A node that joined loses power, with all that it has not synced, just as it has received its partitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The node that copies partitions dies in the middle of a copy, twice, and goes on where it was, or begins anew."""
+"""The node that copies partitions dies twice in the middle of a copy, and continues where it was, or starts again."""
 
 from __future__ import annotations
 

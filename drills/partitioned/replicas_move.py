@@ -1,4 +1,4 @@
-"""Three replicas of each key: one misses writes and deletions, then another one leaves, and its copies are made of the rest."""
+"""One of three replicas misses writes and deletes, then another one leaves, and its copies come from the others."""
 
 from __future__ import annotations
 

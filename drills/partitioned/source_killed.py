@@ -1,4 +1,4 @@
-"""The node that hands partitions out dies in the middle of a copy, twice."""
+"""The node that hands partitions out dies twice in the middle of a copy."""
 
 from __future__ import annotations
 

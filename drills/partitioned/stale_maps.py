@@ -1,4 +1,4 @@
-"""An owner that the coordinator does not reach learns from its peers that all three replicas have moved away."""
+"""An owner that the coordinator cannot reach learns from its peers that all three replicas have moved away."""
 
 from __future__ import annotations
 

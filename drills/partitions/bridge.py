@@ -1,4 +1,4 @@
-"""Five replicas fall apart into two pairs; one replica reaches both pairs, and both need it."""
+"""Five replicas are split into two pairs; the fifth replica reaches both pairs, and both need it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Four replicas fall apart into two pairs: neither is a majority, and both must refuse."""
+"""Four replicas are split into two pairs: neither is a majority, and both must refuse."""
 
 from __future__ import annotations
 

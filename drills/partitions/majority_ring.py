@@ -1,4 +1,4 @@
-"""Each of five replicas reaches two others: everybody has a majority, and no two have the same."""
+"""Each of five replicas reaches two others: each has a majority, and no two have the same one."""
 
 from __future__ import annotations
 

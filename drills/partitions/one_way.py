@@ -1,4 +1,4 @@
-"""One of three replicas hears no other node for a while, and then another is heard by none."""
+"""One of three replicas hears no other node for a while; then no node hears another of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replicas are frozen, cut off and slow at rates of their own, two or three things at a time; then there is quiet."""
+"""Replicas are frozen, cut off and slow, each fault at its own rate, two or three at a time; then all faults end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's standby lags and is promoted: it must be caught without commits that the primary had acknowledged."""
+"""PostgreSQL's standby lags and is promoted: the drill must catch the loss of commits that the primary had acknowledged."""
 
 from __future__ import annotations
 

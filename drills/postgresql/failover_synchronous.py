@@ -1,4 +1,4 @@
-"""The same failover of PostgreSQL, and commits that wait for the standby: nothing is lost or out of date."""
+"""PostgreSQL fails over, and commits wait for the standby: nothing is lost or stale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's primary is killed and comes back with all that it had acknowledged, with nobody promoted."""
+"""PostgreSQL's primary is killed, without a failover, and comes back with all that it had acknowledged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL fails over though its primary lives on: as each of the two waits for a standby, neither acknowledges anything."""
+"""PostgreSQL fails over though its primary still runs: both wait for a standby, so neither acknowledges anything."""
 
 from __future__ import annotations
 

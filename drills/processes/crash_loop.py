@@ -1,4 +1,4 @@
-"""All replicas crash again and again, each started again at once: what was acknowledged must survive every time."""
+"""All replicas crash again and again, and restart at once: what was acknowledged must survive every time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A node dies, and of those that its clients turn to one can accept no new connection: they ask the next."""
+"""A node dies, and one that its clients turn to can accept no new connection: they ask the next one."""
 
 from __future__ import annotations
 

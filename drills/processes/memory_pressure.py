@@ -1,4 +1,4 @@
-"""One of three replicas may hardly grow while more and more clients connect to it: the store goes on."""
+"""One of three replicas can get hardly more memory while more and more clients connect to it: the store goes on."""
 
 from __future__ import annotations
 

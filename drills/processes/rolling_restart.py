@@ -1,4 +1,4 @@
-"""One replica after another is told to end and comes back, as in a deployment: no request may be lost."""
+"""One replica after another is terminated and restarted, as in a deployment: no request may be lost."""
 
 from __future__ import annotations
 

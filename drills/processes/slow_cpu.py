@@ -1,4 +1,4 @@
-"""One of three replicas gets 5% of a CPU: it answers, slowly, and the quorum need not wait for it."""
+"""One of three replicas gets 5% of a CPU: it answers slowly, and the quorum need not wait for it."""
 
 from __future__ import annotations
 

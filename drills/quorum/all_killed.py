@@ -1,4 +1,4 @@
-"""All replicas are killed at once; whatever was acknowledged must come back from their disks."""
+"""All replicas are killed at once; everything acknowledged must come back from their disks."""
 
 from __future__ import annotations
 

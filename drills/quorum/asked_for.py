@@ -1,4 +1,4 @@
-"""A store of single replicas, whose clients ask for quorums that meet with each request, and get what these promise."""
+"""The store's default is a single replica; clients ask for overlapping quorums with each request, and get their guarantees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compare-and-sets, writes, deletes and reads of few keys at once, while coordinators die as they decide."""
+"""Clients compare-and-set, write, delete and read a few keys at once, while coordinators die as they decide."""
 
 from __future__ import annotations
 

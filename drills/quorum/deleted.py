@@ -1,4 +1,4 @@
-"""Keys are deleted while replicas are cut off in turn, and one that missed a delete is given what was kept for it."""
+"""Keys are deleted while replicas are cut off in turn, and one that missed a delete receives the writes kept for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Five replicas of which a write waits for four and a read for two: with one away all goes on, with two away only reads do."""
+"""Of five replicas a write waits for four and a read for two: without one, all goes on; without two, only reads do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One node after another hears nothing for half a second while every link is slow: calls are caught in all their phases."""
+"""One node after another hears nothing for half a second, and every link is slow: calls are interrupted in all their phases."""
 
 from __future__ import annotations
 

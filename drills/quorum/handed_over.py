@@ -1,6 +1,6 @@
-"""The majority moves: with one replica cut off a second one dies and comes back, then the third one is cut off instead.
+"""The majority changes: one replica is cut off, a second one dies and comes back, then the third is cut off instead.
 
-What the two had acknowledged is then with the one that died, or nowhere. Logs are small, and are written anew all the while.
+Then only the replica that died can still have what the first majority acknowledged. Logs are small, and compacted all the time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads and writes of three replicas, with nothing going wrong."""
+"""Clients read and write three replicas, without faults."""
 
 from __future__ import annotations
 

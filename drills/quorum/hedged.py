@@ -1,4 +1,4 @@
-"""Reads ask no more replicas than they need, one of which is slow: the third one is asked before that is felt."""
+"""Reads ask only as many replicas as they need, one of which is slow: they ask the third one before clients notice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replicas whose logs are small write them anew all the time, and die or lose power just as the new log takes its place."""
+"""Replicas with small logs compact them all the time, and die or lose power just as the new log replaces the old one."""
 
 from __future__ import annotations
 

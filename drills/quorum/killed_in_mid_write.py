@@ -1,4 +1,4 @@
-"""Coordinators die in the middle of writes: with the question sent, one replica told, all told and the client not answered."""
+"""Coordinators die in mid-write: after asking for versions, with one replica informed, and with all informed but no answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two of three replicas are killed: the third must refuse, not lie, until they are back."""
+"""Two of three replicas are killed: until they are back, the third must refuse rather than answer wrongly."""
 
 from __future__ import annotations
 

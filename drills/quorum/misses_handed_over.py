@@ -1,4 +1,4 @@
-"""One replica is cut off; when it is back, it is given what it missed before clients read of it alone."""
+"""One replica is cut off; when it is back, it receives what it missed before clients read from it alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads and writes of a single replica, one of three cut off: what they promise less is seen, as stale reads."""
+"""Clients read and write a single replica while one of three is cut off: the weaker guarantee shows as stale reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Five replicas of which a write waits for two and a read for four: the two that have a write are slow, then one is killed."""
+"""Of five replicas a write waits for two and a read for four: the two that have a write are slow, then one is killed."""
 
 from __future__ import annotations
 

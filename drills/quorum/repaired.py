@@ -1,4 +1,4 @@
-"""One replica after another misses what the others take, nobody keeps it for them, and all find out what they lack."""
+"""One replica after another misses writes, which no node keeps for it, and all find out what they lack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Five nodes in two parts, both reached by clients: whoever is there stands in, so both go on, and agree when all is healed."""
+"""Five nodes are split in two, and clients reach both parts: stand-ins let both go on, and all agree after the partition."""
 
 from __future__ import annotations
 

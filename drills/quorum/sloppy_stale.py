@@ -1,4 +1,4 @@
-"""The same two parts, asked for more than quorums of stand-ins promise: the newest value is in the other part."""
+"""Five nodes are split in two, and quorums of stand-ins are checked for more than they promise: reads miss newer values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one node sends to the two others takes 60 ms longer, so that its writes are known here and not yet there."""
+"""What one node sends to the other two takes 60 ms longer, so they learn of its writes later than it does."""
 
 from __future__ import annotations
 

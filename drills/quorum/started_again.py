@@ -1,4 +1,4 @@
-"""Nodes die again and again, also as they write, and come back under a number that no start of theirs had before."""
+"""Nodes die again and again, also in mid-write, and restart under a number that no earlier start of theirs had."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys are deleted while one replica is cut off for longer than tombstones are kept at least; it must not bring them back."""
+"""Keys are deleted while one replica is cut off for longer than tombstones are kept; it must not bring the keys back."""
 
 from __future__ import annotations
 

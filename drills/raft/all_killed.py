@@ -1,4 +1,4 @@
-"""All nodes are killed at once, and once more: whatever was acknowledged, and each vow, must come back from their disks."""
+"""All nodes are killed at once, twice: everything acknowledged, and each vow, must come back from their disks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One of the two nodes that have the newest entries finds its log damaged; it must not go on with what it can still read."""
+"""One of the two nodes with the newest entries finds its log damaged; it must not go on with what is still readable."""
 
 from __future__ import annotations
 

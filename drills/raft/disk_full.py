@@ -1,4 +1,4 @@
-"""A disk takes nothing for a while: its node keeps still, the others go on, and nothing half-written stays behind."""
+"""A disk is full for a while: its node stays silent, the others go on, and nothing half-written stays behind."""
 
 from __future__ import annotations
 

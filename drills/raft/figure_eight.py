@@ -1,4 +1,4 @@
-"""The leader dies when one follower has entries that the other lacks: the next one has some of an old term to commit."""
+"""The leader dies when one follower has entries that the other lacks: the next leader has to commit entries of an old term."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Five nodes of which any three suffice: the leader and another one are cut off together, then two are killed."""
+"""Five nodes need any three: the leader and another one are cut off together, then two are killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever leads is cut off from the others again and again, each time for as long as an election takes."""
+"""The current leader is cut off from the others again and again, each time for as long as an election takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A leader that is cut off is asked to take in two nodes on its side at once: the three would be a majority of five."""
+"""A leader that is cut off is asked to add two nodes on its side at once: the three would be a majority of five."""
 
 from __future__ import annotations
 

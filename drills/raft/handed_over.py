@@ -1,4 +1,4 @@
-"""Each node comes to lead in turn because the one before lets it."""
+"""Each node becomes the leader in turn because the one before hands leadership over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads, writes, compare-and-sets and deletes of three nodes, with nothing going wrong."""
+"""Clients read, write, compare-and-set and delete on three nodes, without faults."""
 
 from __future__ import annotations
 

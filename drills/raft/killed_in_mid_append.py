@@ -1,4 +1,4 @@
-"""Nodes die before a sync, after it, and with the answers to clients ready to go, which then ask again."""
+"""Nodes die before a sync, after it, and just before they answer clients, which then ask again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cut-off leader had sent arrives when the link is mended, just as its successor dies: nobody may take it any more."""
+"""What a cut-off leader had sent arrives after the partition, just as its successor dies: no node may accept it."""
 
 from __future__ import annotations
 

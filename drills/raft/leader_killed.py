@@ -1,4 +1,4 @@
-"""The leader is killed: another one is elected, has all that was acknowledged, and the first one follows when it is back."""
+"""The leader is killed: another one takes over with all that was acknowledged, and the first one follows when it is back."""
 
 from __future__ import annotations
 

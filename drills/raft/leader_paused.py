@@ -1,4 +1,4 @@
-"""The leader stands still, another one is elected, and the first one wakes up: it must not answer for the group."""
+"""The leader is paused, another one is elected, and the first one wakes up: it must not answer for the group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leaders read by lease. One is cut off from the others while its wall clock runs ten times too slow, which must not matter."""
+"""Leaders read by lease; one is cut off while its wall clock runs ten times too slow, which must not matter."""
 
 from __future__ import annotations
 

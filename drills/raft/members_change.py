@@ -1,4 +1,4 @@
-"""A voter leaves, the leader leaves, and a node that was none joins, one after another and under load."""
+"""A voter leaves, then the leader leaves, then a new node joins, all under load."""
 
 from __future__ import annotations
 

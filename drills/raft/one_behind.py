@@ -1,4 +1,4 @@
-"""A node that was cut off comes back just as the leader dies: it lacks what was acknowledged, and must not be elected."""
+"""A node that was cut off comes back just as the leader dies: it lacks acknowledged entries, and must not be elected."""
 
 from __future__ import annotations
 

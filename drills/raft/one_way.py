@@ -1,4 +1,4 @@
-"""The leader hears nothing from the others, which hear it: it has to notice, or nothing is ever committed again."""
+"""The leader hears nothing from the others, which hear it: it must step down, or nothing is ever committed again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The power fails in all machines at once, then in one in the middle of a write; what was acknowledged was synced."""
+"""All machines lose power at once, then one in the middle of a write: everything acknowledged was synced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All links are slow, and leaders are cut off and killed: entries are known here and not yet there."""
+"""All links are slow, and leaders are cut off and killed: some nodes have entries that others do not have yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Snapshots of many pieces go to nodes that were away, while links are cut and slow, and while the leader changes midway."""
+"""Snapshots go in many pieces to nodes that were away, while links are cut and slow, and while the leader changes midway."""
 
 from __future__ import annotations
 

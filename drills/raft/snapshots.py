@@ -1,4 +1,4 @@
-"""Logs are short, and become snapshots all the time: a node that was away is given one, and nodes start from their own."""
+"""Short logs become snapshots all the time: a node that was away receives one, and nodes start from their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The leader is cut off from the others while most clients only read, and go on asking it."""
+"""The leader is cut off from the others while most clients only read, and continue to ask it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real redis-server's clock jumps an hour back and forth, and then runs fast: what it answers is right all the same."""
+"""A real redis-server's clock jumps an hour back and forth, and then runs fast: its answers are still right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same failover of Redis, and writes that WAIT for the replica: none that was acknowledged is lost."""
+"""Redis fails over while its replica lags, and writes WAIT for the replica: no acknowledged write is lost."""
 
 from __future__ import annotations
 

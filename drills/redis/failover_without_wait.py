@@ -1,4 +1,4 @@
-"""Redis fails over while its replica lags: it must be caught losing writes that it had acknowledged."""
+"""Redis fails over while its replica lags: the drill must catch the loss of acknowledged writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Redis that keeps nothing on disk is killed: it must be caught losing writes that it had acknowledged."""
+"""A Redis that keeps nothing on disk is killed: the drill must catch the loss of acknowledged writes."""
 
 from __future__ import annotations
 

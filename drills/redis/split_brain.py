@@ -1,4 +1,4 @@
-"""Redis fails over though its master lives on: of two that acknowledge writes one must be caught losing them."""
+"""Redis fails over though its master still runs: both acknowledge writes, and the drill must catch one of them losing some."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WAIT does not make Redis linearizable: reads must be caught that saw a write which the failover undid."""
+"""WAIT does not make Redis linearizable: the drill must catch reads of a write that the failover undid."""
 
 from __future__ import annotations
 

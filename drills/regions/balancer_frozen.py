@@ -1,4 +1,4 @@
-"""A region's balancer freezes: after a moment its users are sent elsewhere at once, and come home when it thaws."""
+"""A region's balancer freezes: after a moment its users go elsewhere at once, and come home when it thaws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A region loses its replicas, and the ways to the others too: its users are told so at once, and nobody else notices."""
+"""A region loses its replicas and its links to the others: its users get errors at once, and no other users notice."""
 
 from __future__ import annotations
 

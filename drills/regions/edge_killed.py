@@ -1,4 +1,4 @@
-"""The edge of a region dies: its users find another region by themselves, and their own again when it is back."""
+"""The edge of a region dies: its users find another region by themselves, and return to their own when it is back."""
 
 from __future__ import annotations
 

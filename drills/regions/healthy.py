@@ -1,4 +1,4 @@
-"""Three regions, each with its own users, and nothing goes wrong."""
+"""Three regions serve their own users, without faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A region is lost at the hour of most load: the others help within their spare room, and their own users notice nothing."""
+"""A region is lost at peak load: the others help within their spare capacity, and their own users notice nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All regions are asked for more than they can answer: each works at its own limit, and does not chase its users around."""
+"""All regions get more requests than they can answer: each works at its own limit, and does not send its users around."""
 
 from __future__ import annotations
 

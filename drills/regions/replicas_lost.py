@@ -1,4 +1,4 @@
-"""A region loses all its replicas: its users are answered by the nearest other one, and at home again afterwards."""
+"""A region loses all its replicas: the nearest other one answers its users, and their own again afterwards."""
 
 from __future__ import annotations
 

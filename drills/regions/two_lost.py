@@ -1,4 +1,4 @@
-"""Two of three regions lose all their replicas: the third, however far, answers for them."""
+"""Two of three regions lose all their replicas: the third answers for them, however far away it is."""
 
 from __future__ import annotations
 

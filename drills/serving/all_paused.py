@@ -1,4 +1,4 @@
-"""All replicas stand still for a second, then go on as if nothing had been; so must the service."""
+"""All replicas are paused for a second, then go on as if nothing had happened; so must the service."""
 
 from __future__ import annotations
 

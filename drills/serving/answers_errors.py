@@ -1,4 +1,4 @@
-"""One of three replicas answers nothing but errors, quickly, so that a balancer which likes quick answers would like it."""
+"""One of three replicas answers only errors, quickly enough to attract a balancer that prefers quick answers."""
 
 from __future__ import annotations
 

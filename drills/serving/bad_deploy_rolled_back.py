@@ -1,4 +1,4 @@
-"""The new version sees wrong digits: its first replica is found out before it is asked, and goes back to the old version."""
+"""The new version recognizes digits wrongly: verification finds its first replica before users do, and rolls it back."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Bits of a replica's weights flip while it is paused, with a cache: what it predicts before its repair is never remembered.
+"""Bits flip in the weights of a paused replica with a cache: the cache keeps no prediction from before its repair.
 
-The pause lets predictions and a health check gather, so that they come in one batch: the check finds the damage and has it
-repaired, and the answers beside it were made with the damaged weights. The balancer asks in turn: if it chose the less busy of
-two replicas, little would gather.
+The pause lets predictions and a health check queue up, so that they form one batch: the check finds the damage and has it
+repaired, but the predictions beside it come from the damaged weights. The balancer asks replicas in turn: if it chose the less
+busy of two, little would queue up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""No failed request takes a replica out of service and no breaker does: health checks have to find the one that froze."""
+"""Neither failed requests nor breakers take replicas out of service: health checks have to find the frozen one."""
 
 from __future__ import annotations
 

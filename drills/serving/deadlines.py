@@ -1,4 +1,4 @@
-"""A freeze fills the replicas' queues. Deadlines travel with the requests, so that the queues are not worked off in vain."""
+"""A freeze fills the replicas' queues; deadlines travel with the requests, so no replica works on expired ones."""
 
 from __future__ import annotations
 

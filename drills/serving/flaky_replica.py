@@ -1,7 +1,7 @@
-"""One of two replicas fails every other request, never two in a row: its breaker spares the budget for retries.
+"""One of two replicas fails every other request, never two in a row: its breaker saves the retry budget.
 
-On a busy machine several of its failures may come in one group, which ejects it; ejections last no time here, so that only a
-breaker leaves it out.
+On a busy machine several of its failures may come together, which ejects it; ejections last no time here, so that only a
+breaker can exclude it.
 """
 
 from __future__ import annotations

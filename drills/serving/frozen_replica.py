@@ -1,4 +1,4 @@
-"""One of three replicas stands still for a second and a half: its connections stay open, and nothing comes back."""
+"""One of three replicas freezes for a second and a half: its connections stay open, and nothing comes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions from three replicas, with nothing going wrong."""
+"""Three replicas make predictions, without faults."""
 
 from __future__ import annotations
 

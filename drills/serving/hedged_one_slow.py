@@ -1,4 +1,4 @@
-"""One of three replicas is slow all the time: a hedge to another one keeps the tail short, one to the same would not."""
+"""One of three replicas is always slow: a hedge to another replica keeps the tail short; one to the same would not."""
 
 from __future__ import annotations
 

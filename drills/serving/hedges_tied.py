@@ -1,6 +1,6 @@
-"""Each request is asked of two replicas at once, so that answers tie: the balancer loses no connection by the one it lets go.
+"""Each request goes to two replicas at once, so that answers tie: the balancer leaks no connection when it cancels one.
 
-The same delay on all links has both answers arrive in the same moment.
+All links have the same delay, so both answers arrive at the same moment.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Replicas die with a batch in hand: read, or predicted and not answered. Each request is sent once more, elsewhere."""
+"""Replicas die with a batch read, or predicted but not answered: the balancer sends each request once more, elsewhere."""
 
 from __future__ import annotations
 

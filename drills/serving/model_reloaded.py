@@ -1,4 +1,4 @@
-"""The replicas take a new version of the model while they answer, and remember answers: none may be the old version's then."""
+"""Replicas with caches load a new model version while they answer: none then serves a cached answer of the old version."""
 
 from __future__ import annotations
 

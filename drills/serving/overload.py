@@ -1,4 +1,4 @@
-"""Twice as much is asked as the replicas can answer: the excess is turned away at once, and goodput stays what it was."""
+"""Clients send twice as much as the replicas can answer: the excess is refused at once, and goodput does not fall."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One of three replicas is cut off: its connections hang. What was sent there is asked elsewhere.
+"""One of three replicas is cut off, so its connections hang: the balancer retries those requests elsewhere.
 
-In turn, so that a third of the requests meets it: two choices would hardly send it any. Without breakers, which would leave it
-out as well: here ejection and health checks are put to the test.
+The balancer asks replicas in turn, so that a third of the requests goes to this one: choosing the less busy of two would send
+it hardly any. It has no breakers, which would exclude the replica as well: this drill tests ejection and health checks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A second's freeze fills the replicas' queues. The balancer's retries must not keep them full when it is over."""
+"""A freeze of a second fills the replicas' queues: the balancer's retries must not keep them full afterwards."""
 
 from __future__ import annotations
 

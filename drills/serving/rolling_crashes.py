@@ -1,4 +1,4 @@
-"""Every replica is killed once, one after another: each must be back in service before the next one goes."""
+"""Every replica is killed once, one after another: each must be back in service before the next one dies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new version of the model goes onto one replica after another under load: no request fails, no answer is a mix."""
+"""Replicas get a new model version one after another under load: no request fails, and no answer mixes versions."""
 
 from __future__ import annotations
 

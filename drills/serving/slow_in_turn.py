@@ -1,6 +1,6 @@
-"""Replicas are asked in turn and one is ten times slower for a while: its breaker sends it a few requests, not every other one.
+"""Replicas are asked in turn and one is ten times slower for a while: its breaker lets only a few requests through to it.
 
-It is opened for a short time only, so that its probes are many: they must be bounded.
+The breaker opens only for a short time, so it probes often: the probes must be bounded.
 """
 
 from __future__ import annotations

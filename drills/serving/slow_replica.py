@@ -1,4 +1,4 @@
-"""Everything that goes to one of three replicas takes 80 ms longer, many times the usual: the less busy ones get most of it."""
+"""Requests to one of three replicas take 80 ms longer, many times the usual: the less busy ones get most of them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Bits of one of three replicas' weights flip under load, silently: its deep check finds it, and it loads a verified copy.
+"""Bits flip silently in one replica's weights under load: its deep check finds this, and it loads a verified copy.
 
-Three times, because a check may come before any client has asked that replica for a prediction.
+They flip three times, because a check may come before any client has asked that replica for a prediction.
 """
 
 from __future__ import annotations

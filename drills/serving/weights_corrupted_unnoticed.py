@@ -1,4 +1,4 @@
-"""Bits of one replica's weights flip, and no health check looks at the model: clients get wrong predictions until the end."""
+"""Bits flip in one replica's weights, and no health check looks at the model: clients get wrong predictions until the end."""
 
 from __future__ import annotations
 

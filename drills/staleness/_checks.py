@@ -1,4 +1,4 @@
-"""What the drills of the modes without rounds are judged by."""
+"""The checks of the drills whose modes have no rounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker gets a tenth of a processor: what asynchronous training learns meanwhile is what as many samples are worth."""
+"""A worker gets a tenth of a CPU: asynchronous training still learns as much as that many samples should teach it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The master stalls again and again for less than a second: what is pushed again is applied once."""
+"""The master stalls again and again for less than a second: it applies a gradient that is pushed again only once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers are killed, one after another, and come back: the batch that each had goes to another one."""
+"""Workers are killed, one after another, and come back: another worker gets the batch that each one had."""
 
 from __future__ import annotations
 

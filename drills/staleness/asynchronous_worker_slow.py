@@ -1,4 +1,4 @@
-"""A worker gets a tenth of a processor, and each gradient is applied as it comes: only that worker is slow."""
+"""A worker gets a tenth of a CPU, and each gradient is applied as it comes: only that worker is slow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The master is killed under bounded staleness: the standby goes on from the newest checkpoint and its open batches."""
+"""The master is killed under bounded staleness: the standby resumes the newest checkpoint with its open batches."""
 
 from __future__ import annotations
 

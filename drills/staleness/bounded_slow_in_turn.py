@@ -1,4 +1,4 @@
-"""Each worker in turn is slow for less time than the bound allows for: only its own share of the work is lost."""
+"""Each worker in turn is slow for less time than the bound allows: only its own share of the work is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker is frozen for four seconds under bounded staleness: the others wait for it for a second, then go on without it."""
+"""A worker is frozen for four seconds under bounded staleness: the others wait a second for it, then go on without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker gets a tenth of a processor under bounded staleness: the others get as far ahead as allowed, and no further."""
+"""A worker gets a tenth of a CPU under bounded staleness: the others get as far ahead as allowed, and no further."""
 
 from __future__ import annotations
 

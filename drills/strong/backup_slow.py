@@ -1,4 +1,4 @@
-"""What the primary sends to one backup takes 80 ms longer, of which the majority of the others knows nothing."""
+"""What the primary sends to one backup takes 80 ms longer: the majority of the others does not notice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The primary stands still; the others go on, and start again just before it wakes up. They obey no earlier epoch."""
+"""The primary is paused; the others go on, and restart just before it wakes up: they must not obey its old epoch."""
 
 from __future__ import annotations
 

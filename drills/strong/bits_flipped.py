@@ -1,4 +1,4 @@
-"""A replica that has what was acknowledged finds its log damaged: it must not lead, nor vouch for it."""
+"""A replica that has acknowledged writes finds its log damaged: it must neither lead nor vouch for it."""
 
 from __future__ import annotations
 

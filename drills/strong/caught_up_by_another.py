@@ -1,4 +1,4 @@
-"""A backup missed what one primary wrote, and is sent it by the next one; then it is the only one left."""
+"""A backup missed one primary's writes, and the next one sends them to it; then it is the only one left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The primary is cut off, its clock is set back and the others' ahead: its lease must not seem longer, nor theirs over."""
+"""The primary is cut off, its clock is behind and the others' ahead: its lease must not seem longer, nor theirs over."""
 
 from __future__ import annotations
 

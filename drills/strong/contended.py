@@ -1,4 +1,4 @@
-"""Many compare and set the same two keys at once, over slow links."""
+"""Many clients compare-and-set the same two keys at once, over slow links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The primary reaches the keepers and its clients, and none of its backups: it gives way to one that reaches a majority."""
+"""The primary reaches the keepers and its clients but no backup: it gives way to a replica that reaches a majority."""
 
 from __future__ import annotations
 

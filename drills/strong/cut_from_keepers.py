@@ -1,4 +1,4 @@
-"""The primary does not reach the keepers, nor hears from its backups, which still take what it sends: they have to refuse."""
+"""The primary neither reaches the keepers nor hears its backups, which still receive what it sends: they have to refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The primary's disk is full: it gives way to one whose disk is not."""
+"""The primary's disk is full: it gives way to a replica whose disk is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The primary is killed, and the next one is killed when the first one is back: the first one's log must be right by then."""
+"""The primary is killed and comes back, then its successor is killed: by then the first one's log must be right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads, writes, compare-and-sets and deletes, with nothing going wrong."""
+"""Clients read, write, compare-and-set and delete, without faults."""
 
 from __future__ import annotations
 

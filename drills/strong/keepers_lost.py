@@ -1,4 +1,4 @@
-"""Two of three keepers are killed, then a backup: it cannot be taken out, so nothing is acknowledged until one is back."""
+"""Two of three keepers die, then a backup: it cannot be removed, so nothing is acknowledged until one keeper is back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replicas whose logs are small write them anew all the time, and die in the middle of answers and of syncs."""
+"""Replicas with small logs compact them all the time, and die in the middle of answers and of syncs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A primary dies with one backup told of a write, and then the other replicas, each in the middle of a sync."""
+"""A primary dies after it sent a write to one backup, then the other replicas, each in the middle of a sync."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backup is cut off until it is taken out; then the primary and the other one die, and it is the only one left."""
+"""A backup is cut off until it is removed; then the primary and the other backup die, and it is the only one left."""
 
 from __future__ import annotations
 

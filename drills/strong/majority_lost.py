@@ -14,7 +14,7 @@ drill = Drill(
     system=Strong(replicas=3),
     workload=Registers(keys=100, writes=0.5),
     load=Load(rate=150, clients=40, seconds=9),
-    # If n1 was not the primary at first, it is likely to be when the others are killed again.
+    # If n1 was not the primary at first, it probably is when the others are killed again.
     faults=[Kill("n2 n3").between(1.2, 3.2), Kill("n2 n3").between(5, 7)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 40%", "recovery < 3s"],

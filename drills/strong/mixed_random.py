@@ -1,4 +1,4 @@
-"""One replica after another is killed, frozen, slowed or cut off, as the seed has it."""
+"""One replica after another is killed, frozen, slowed or cut off, as the seed decides."""
 
 from __future__ import annotations
 

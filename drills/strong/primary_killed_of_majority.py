@@ -1,4 +1,4 @@
-"""The primary is killed; the backup that knows most stands still, so the other one is the next, and has to ask it first."""
+"""The primary is killed while the most complete backup is paused: the other one comes next, and has to ask it first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The primary is cut off from backups and keepers, and clients still reach it."""
+"""The primary is cut off from backups and keepers while clients still reach it."""
 
 from __future__ import annotations
 

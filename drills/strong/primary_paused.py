@@ -1,6 +1,6 @@
-"""The primary stands still beyond its lease, and goes on as if nothing had happened: the backups refuse its epoch.
+"""The primary is paused beyond its lease, and goes on as if nothing had happened: the backups refuse its epoch.
 
-Nothing else can tell it: it does not reach the keepers, and nobody reaches it but clients, each of whom knows one node.
+Only they can tell it: it does not reach the keepers, and only clients reach it, each of which knows one node.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A backup was cut off, and is sent what it missed over a slow link when the primary and the other one die."""
+"""A backup that was cut off is catching up over a slow link when the primary and the other backup die."""
 
 from __future__ import annotations
 

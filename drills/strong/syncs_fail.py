@@ -1,4 +1,4 @@
-"""Syncs of the primary fail, then those of its successors, and what they should have written is gone when power is."""
+"""Syncs of the primary fail, then those of its successors, and a power failure erases what they failed to sync."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new primary has asked a majority what they have just as the old one wakes up and asks them to take what it has."""
+"""A new primary has asked a majority what they have, just as the old one wakes up and sends them more entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every drill of a training is judged by."""
+"""The checks of every drill of a training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All ranks are killed at once: no rank is left that holds the state, and training resumes from the newest checkpoint."""
+"""All ranks are killed at once, so no rank holds the state: training resumes from the newest checkpoint."""
 
 from __future__ import annotations
 

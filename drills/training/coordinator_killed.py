@@ -1,4 +1,4 @@
-"""The coordinator is killed, and while it is gone a rank as well: nothing moves until it is back, and nothing is lost."""
+"""The coordinator is killed, and while it is gone a rank as well: training waits until it is back, and nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rank is killed at its twenty-fifth all-gather, just as it begins: the others go on without it, and no bit is different."""
+"""A rank is killed just as its twenty-fifth all-gather begins: the others go on without it, and no bit differs."""
 
 from __future__ import annotations
 

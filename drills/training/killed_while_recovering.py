@@ -1,4 +1,4 @@
-"""A rank is killed, and another one while the rest regroups: the one that is left goes on from the step that it holds."""
+"""A rank is killed, and another one while the rest regroups: the last one goes on from the step that it holds."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A rank is killed as its part of a checkpoint takes its name, then the coordinator as the manifest does, then everybody.
+"""A rank is killed as it renames its part of a checkpoint, then the coordinator as it renames the manifest, then all.
 
-Whatever was left half saved, training resumes from a checkpoint that is whole.
+Whatever is left half saved, training resumes from a complete checkpoint.
 """
 
 from __future__ import annotations

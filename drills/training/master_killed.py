@@ -1,4 +1,4 @@
-"""The master of a parameter server is killed: the standby takes over from the newest checkpoint, and no bit is different."""
+"""The master of a parameter server is killed: the standby takes over from the newest checkpoint, and no bit differs."""
 
 from __future__ import annotations
 

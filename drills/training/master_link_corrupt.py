@@ -1,4 +1,4 @@
-"""A link between a worker and the master flips bits in most of what it carries: nothing is taken that has one flipped."""
+"""A link between a worker and the master flips bits in most of its messages: neither accepts a corrupted one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The master of a parameter server is frozen for four seconds and replaced: when it wakes, its term is over, and it knows."""
+"""The master of a parameter server is frozen for four seconds and replaced: when it wakes, it learns that its term is over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The master of a parameter server stalls again and again for less than a second: what is pushed again counts once."""
+"""The master of a parameter server stalls again and again for less than a second: gradients pushed again count once."""
 
 from __future__ import annotations
 

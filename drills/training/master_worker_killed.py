@@ -1,4 +1,4 @@
-"""Workers of a parameter server are killed, one after another, and come back: others compute their shards within a second."""
+"""Workers of a parameter server are killed in turn, and come back: others compute their shards within a second."""
 
 from __future__ import annotations
 

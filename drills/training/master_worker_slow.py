@@ -1,4 +1,4 @@
-"""A worker of a parameter server gets a tenth of a processor: others compute what it would be late with."""
+"""A worker of a parameter server gets a tenth of a CPU: others compute the shards that it would be late with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ranks are killed at random times, six times in ten seconds, and come back: whatever comes together, no bit is different."""
+"""Ranks are killed at random times, six times in ten seconds, and come back: whatever coincides, no bit differs."""
 
 from __future__ import annotations
 

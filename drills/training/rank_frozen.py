@@ -1,4 +1,4 @@
-"""A rank is frozen for five seconds: the others go on without it within a second, and when it wakes its gradient is refused."""
+"""A rank is frozen for five seconds: the others go on without it within a second, and refuse its gradient when it wakes."""
 
 from __future__ import annotations
 

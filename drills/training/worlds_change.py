@@ -1,4 +1,4 @@
-"""Four ranks become two, four, three and four again while they train: the bits do not depend on how many there are."""
+"""Four ranks become two, four, three and four again while they train: the bits do not depend on their number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Majority reads and writes of four: neither pair is a majority, and both refuse until they meet again."""
+"""A store of four nodes uses majority quorums: neither half is a majority, so both refuse until the partition heals."""
 
 from __future__ import annotations
 

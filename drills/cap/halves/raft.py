@@ -1,4 +1,4 @@
-"""One leader at a time: neither pair is a majority, and both refuse until they meet again, and no read is ever stale."""
+"""Raft has four nodes: neither half is a majority, so both refuse until the partition heals, and no read is stale."""
 
 from __future__ import annotations
 

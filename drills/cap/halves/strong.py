@@ -1,4 +1,4 @@
-"""One primary with synchronous backups, and keepers of the epoch on one side: neither pair is a majority, and both refuse."""
+"""A primary has synchronous backups, and one half has the keepers: neither half is a majority, so both refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each node answers alone: every call is done on either side, reads are old, and all agree soon after the partition."""
+"""Each node answers alone: both sides answer every call, reads are stale, and all nodes agree soon after the partition."""
 
 from __future__ import annotations
 

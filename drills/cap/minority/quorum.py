@@ -1,4 +1,4 @@
-"""Majority reads and writes: the side with a majority goes on, the other refuses, and no read is ever stale."""
+"""A store uses majority quorums: the majority goes on, the minority refuses, and no read is stale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One leader at a time: a majority goes on, led anew if it must be, the other side refuses, and no read is ever stale."""
+"""Raft has one leader at a time: the majority goes on, with a new leader if needed, the minority refuses; no read is stale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One primary with synchronous backups: one side has a primary, the other refuses, and no read is ever stale."""
+"""A primary has synchronous backups: one side has a primary, the other refuses, and no read is stale."""
 
 from __future__ import annotations
 
