@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -91,6 +92,20 @@ def test_a_body_that_was_not_expected_is_wrong() -> None:
     with serving(always(OK)) as address:
         snapshot = run(address, expected=(b"no",))
     assert (snapshot.ok, snapshot.wrong) == (0, 200)
+
+
+def test_failures_for_more_reasons_than_are_listed_are_counted() -> None:
+    statuses = itertools.cycle(range(400, 500))
+
+    def answer(client: socket.socket, count: int) -> bool:
+        for _ in range(count):
+            client.sendall(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % next(statuses))
+        return True
+
+    with serving(answer) as address:
+        snapshot = run(address)
+    assert "other reasons" in reasons(snapshot)
+    assert sum(reasons(snapshot).values()) == snapshot.failed == 200
 
 
 def test_another_status_is_failed() -> None:

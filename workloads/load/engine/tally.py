@@ -9,7 +9,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from results.analysis.failures import FailureGroup
+from results.analysis.failures import OTHER_REASONS, FailureGroup
 from workloads.load.engine.schedule import NEVER_NS, Times
 from workloads.load.engine.snapshot import Page, Spent
 from workloads.load.engine.usage import Usage
@@ -35,8 +35,8 @@ class Tally:
         self._read: list[int] = []
         self._counts = [0, 0, 0, 0, 0, 0]
         self._never_left = 0
-        self._reasons: dict[str, list[int]] = {}
-        """By reason, the outcome of its calls, and their number."""
+        self._reasons: dict[tuple[int, str], int] = {}
+        """By outcome and reason, the number of calls."""
         self._examples: dict[str, str] = {}
 
     def begin(self, counted_from_ns: int) -> None:
@@ -101,19 +101,17 @@ class Tally:
     def _failures(self) -> list[FailureGroup]:
         return [
             FailureGroup(outcome=OUTCOMES[outcome], reason=reason, calls=calls, example=self._examples.get(reason, ""))
-            for reason, (outcome, calls) in self._reasons.items()
+            for (outcome, reason), calls in self._reasons.items()
             if calls
         ]
 
     def _note(self, outcome: int, reason: str, dues: Times, example: str) -> None:
         reason = reason[:_REASON_LETTERS]
-        if reason not in self._reasons:
-            if len(self._reasons) >= _REASONS:
-                return
-            self._reasons[reason] = [outcome, 0]
+        if (outcome, reason) not in self._reasons and len(self._reasons) >= _REASONS:
+            reason, example = OTHER_REASONS, ""
         if example and reason not in self._examples:
             self._examples[reason] = example
-        self._reasons[reason][1] += self._counted(dues)
+        self._reasons[outcome, reason] = self._reasons.get((outcome, reason), 0) + self._counted(dues)
 
     def _counted(self, dues: Times) -> int:
         return len(dues) - bisect_left(dues, self.counted_from_ns)
