@@ -56,7 +56,7 @@ def moved_share(history: History) -> Verdict:
     moved = listed([f"{plan.event.moves / plan.event.copies:.1%}{_ideal(plan.event)}" for plan in done])
     return Verdict(
         valid=True,
-        why=f"{count(len(done), 'change')} of members moved {moved} of all copies; "
+        why=f"{count(len(done), 'change')} of members moved {moved} of all copies;"
         f" what was copied is {taken_bytes:,} bytes of {sum(copy.event.of_bytes for copy in copies):,}",
     )
 

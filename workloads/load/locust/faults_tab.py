@@ -138,7 +138,7 @@ class FaultsTab:
             connection.request(method, path, body, {"X-Harness-Secret": self._setup.secret})
             answer = connection.getresponse()
             return Response(answer.read(), answer.status, mimetype=answer.getheader("content-type", "text/plain"))
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             return Response(f"harness ui does not answer: {error}\n", 502, mimetype="text/plain")
         finally:
             connection.close()
