@@ -21,14 +21,14 @@ _COMPACT_AT_KIB: Final = (2, 1024)
 
 @dataclass(frozen=True, kw_only=True)
 class Eventual:
-    """Each node answers alone, from its own replica of every key; writes reach the others afterwards.
+    """Each node answers alone, from its own replica of every key; writes reach the other nodes afterwards.
 
-    An acknowledged write is on one node's disk, in two files. It is on all disks soon after: by asynchronous replication, by
+    An acknowledged write is on one node's disk, in two files. It reaches all disks soon after: by asynchronous replication, by
     hints for a replica that is away, by read repair, and by anti-entropy between Merkle trees. Damage to one of the two files,
-    a death, a power failure lose nothing; a node that dies for good takes with it what it alone had.
+    a crash, or a power failure loses nothing; if a node's disk is lost for good, so is what only that node had.
 
-    Which of two concurrent writes counts is up to `resolve`. By "last-writer-wins" one of them is lost, and if clocks are
-    wrong also one that was written later. By "siblings" both are there, and the next client that reads both writes over both.
+    `resolve` decides between two concurrent writes. With "last-writer-wins" one of them is lost, and with wrong clocks also a
+    write that is later. With "siblings" both are kept, and the next client that has read both replaces both by its write.
     """
 
     bugs: ClassVar = BUGS
@@ -36,28 +36,28 @@ class Eventual:
     replicas: int = 3
     resolve: Literal["last-writer-wins", "siblings"] = "last-writer-wins"
     sessions: bool = False
-    """Whether clients carry along what they have seen: they then read their own writes, and nothing older than they have read.
-    A node that lacks that asks the others, and refuses if it does not come."""
+    """Whether clients send along what they have seen: they then read their own writes, and nothing older than they have read.
+    A node that lacks what a client has seen asks the others, and refuses if it does not get it."""
     repaired_reads: float = 0.1
-    """The share of reads after which all replicas are asked, and brought up to date."""
+    """The share of reads after which the node asks all replicas, and brings them up to date."""
     anti_entropy_s: float | None = 0.5
     """How often a replica compares itself with another one; None: never."""
     keys_per_s: float = 5000.0
-    """At most so many keys a second are repaired by that."""
+    """Anti-entropy repairs at most this many keys a second."""
     hints: int = 10_000
-    """At most so many writes wait for a peer. A write for which no peer's queue has room is refused."""
+    """At most this many writes wait for a peer. A node refuses a write for which no peer's queue has room."""
     hints_s: float = 60.0
     """How long a write waits for a peer that is away."""
     grace_s: float = 10.0
     """How long a tombstone is kept after all replicas have had it."""
     compact_at_kib: int = 1024
-    """A log is written anew, without what is out of date, when it has grown to this."""
+    """The size at which a log is compacted."""
     agree_within_s: float = 1.5
-    """After the last write, with nothing wrong any more, all replicas agree within this time."""
+    """All replicas agree within this time after the last write and the last fault."""
     cluster: str = "eventual"
-    """Nodes of another cluster are not talked to, and their data not read."""
+    """A node neither talks to nodes of another cluster, nor reads their data."""
     bug: str | None = None
-    """The name of a known bug that the nodes have."""
+    """The known bug that the nodes have, by its name."""
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
@@ -116,7 +116,7 @@ class Eventual:
         return EventualClient(index, list(entries.items()), siblings=self.resolve == "siblings", session=session)
 
     def varied(self, random: Random) -> Eventual:
-        """Logs that are compacted all the time, or never; other numbers of replicas; all reads repaired, or none."""
+        """Vary the number of replicas, the share of repaired reads, and whether logs are compacted all the time or never."""
         return replace(
             self,
             replicas=self.replicas if self.anti_entropy_s is None or random.random() < 0.8 else random.choice((2, 3, 5)),

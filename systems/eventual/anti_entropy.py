@@ -1,7 +1,7 @@
-"""Anti-entropy: replicas compare their Merkle trees in turn, and tell each other what the other one lacks.
+"""Anti-entropy: replicas compare their Merkle trees in turn, and send each other what the other one lacks.
 
-It finds whatever replication and read repair have missed: hints that were too old, a disk that was lost, a write whose node
-died for good. After G. DeCandia et al., "Dynamo: Amazon's Highly Available Key-value Store", SOSP 2007, section 4.7.
+It finds what replication and read repair have missed: hints that expired, a lost disk, a write whose node died for good.
+After G. DeCandia et al., "Dynamo: Amazon's Highly Available Key-value Store", SOSP 2007, section 4.7.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class AntiEntropy:
     """Makes this replica and others agree."""
 
     def __init__(self, replica: Replica, storage: Storage, clock: Callable[[], float], *, keys_per_s: float) -> None:
-        """`keys_per_s`: at most so many keys are repaired, so that repair leaves room for what clients ask."""
+        """Repairs at most `keys_per_s` keys a second, so that repair leaves capacity for clients."""
         self._replica = replica
         self._storage = storage
         self._clock = clock
         self._pause_s = KEYS_AT_ONCE / keys_per_s
 
     async def agree_with(self, peer: Peer) -> bool:
-        """Compare with a peer and repair both sides; False if it stopped answering, or a disk did not take it."""
+        """Compare with a peer and repair both sides; False if the peer stops answering, or a disk fails."""
         asking = [""]
         while asking:
             now, asking = asking[:RANGES_AT_ONCE], asking[RANGES_AT_ONCE:]
@@ -49,7 +49,7 @@ class AntiEntropy:
         return await self.tell_of_tombstones(peer)
 
     async def repair(self, peer: Peer, keys: Sequence[str]) -> bool:
-        """Both hold the same of these keys in the end, unless they are written meanwhile."""
+        """Make both hold the same states of these keys, unless the keys are written meanwhile."""
         theirs = await peer.states(keys)
         if theirs is None:
             return False
@@ -63,7 +63,7 @@ class AntiEntropy:
         return given and (not left or await self.repair(peer, left))
 
     async def give(self, peer: Peer, states: Sequence[tuple[str, State]]) -> bool:
-        """Tell a peer of states that it lacks; whether it has them now."""
+        """Send a peer the states that it lacks; whether it has them now."""
         while states:
             now = states[: fitting([state for _, state in states])]
             if not await peer.store(now, fresh=False):
@@ -75,6 +75,6 @@ class AntiEntropy:
         return True
 
     async def tell_of_tombstones(self, peer: Peer) -> bool:
-        """Of those that the peer is not known to have had: they cannot be forgotten before."""
+        """Send a peer the tombstones that it may not have had: until it has, they cannot be dropped."""
         keys = self._replica.graves.untold(peer.name, KEYS_AT_ONCE)
         return await self.give(peer, [(key, state) for key in keys if (state := self._replica.state(key)) is not None])

@@ -1,4 +1,4 @@
-"""How load reaches the eventual store."""
+"""The client of the eventual store."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from systems.parts.home_node import HomeNode
 from systems.parts.version_vectors import merged
 
 _CALLS_AWAY: Final = 3
-"""Calls that must go well elsewhere before a client tries its home node again."""
+"""The number of calls that must succeed elsewhere before a client tries its home node again."""
 
 
 class Session:
-    """What a client has seen, to be sent along: it then reads nothing older, and what it writes is newer.
+    """What a client has seen and sends along, so that it reads nothing older, and writes something newer.
 
-    Of each key its context; and the highest timestamp of all, so that under last-writer-wins a write comes after everything
-    that its client has read, whatever the clock of the node that takes it.
+    It holds the context of each key, and the highest timestamp of all keys. With that, a write under last-writer-wins is
+    ordered after everything that its client has read, even if the clock of the node that accepts it is behind.
     """
 
     def __init__(self) -> None:
@@ -31,25 +31,25 @@ class Session:
         self._latest = Context()
 
     def seen(self, key: str) -> Context:
-        """What a read of a key must not be older than."""
+        """The context that a read of a key must include."""
         return self._contexts.get(key, Context())
 
     def latest(self) -> Context:
-        """What a write must be newer than."""
+        """The context that a write must be newer than."""
         return self._latest
 
     def saw(self, key: str, context: Context) -> None:
-        """An answer told of this."""
+        """Take note of the context of an answer."""
         before = self.seen(key)
         self._contexts[key] = Context(max(before.stamp, context.stamp), merged(before.dots, context.dots))
         self._latest = Context(stamp=max(self._latest.stamp, context.stamp))
 
 
 class EventualClient:
-    """Asks one node, and from then on the next one when that did not answer, or refused.
+    """Asks one node, and switches to the next one if that does not answer, or refuses.
 
-    After some calls that went well elsewhere it tries its home again, so that the load spreads again after a fault. A write
-    is sent once. A read has no effect, so it is asked of the other nodes as well while there is time.
+    After some calls that succeeded elsewhere it tries its home node again, so that the load spreads again after a fault. It
+    sends a write once. A read has no effect, so the client tries it on other nodes as well while there is time.
     """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]], *, siblings: bool, session: Session | None) -> None:
@@ -77,7 +77,7 @@ class EventualClient:
         self._home.close()
 
     async def _add(self, key: str, value: str) -> str:
-        """Read a set, add to it, and write it back over what was read: two that do so at once leave two sets, side by side."""
+        """Read a set, add to it, and replace what was read: two clients that do so at once leave two sets, side by side."""
         got, _ = await self._read(key)
         elements = [*_elements(got.values), value]
         body = Put(msgspec.json.encode(elements).decode(), got.context)
@@ -122,7 +122,7 @@ def _told(name: str, response: Response) -> str:
 
 
 def _elements(values: Sequence[str]) -> list[str]:
-    """What is in any of several sets, in order."""
+    """The union of several sets, in order."""
     return list(dict.fromkeys(element for value in values for element in msgspec.json.decode(value, type=list[str])))
 
 

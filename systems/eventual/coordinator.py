@@ -1,4 +1,4 @@
-"""Carries out what clients ask."""
+"""Carries out the requests of clients."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from systems.eventual.replica import Replica
 from systems.eventual.storage import Arrival, Storage, Write
 
 MOST_REPAIRS: Final = 64
-"""Read repairs at a time; a read beyond that is not followed by one."""
+"""At most this many read repairs run at once; further reads are not followed by one."""
 
 MOST_SIBLINGS: Final = 64
-"""So many values of a key stand side by side, at most: a client that writes without reading would add to them for ever."""
+"""A key has at most this many concurrent values: a client that writes without reading would add to them for ever."""
 
 
 class _NotThere(Exception):
-    """What a session has seen is not to be found."""
+    """No replica that answers has what a session has seen."""
 
 
 class Coordinator:
-    """Answers from this node's own replica, and asks others only for what a session has seen and this replica has not."""
+    """Answers from this node's own replica, and asks others only for what a session has seen and this replica lacks."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Coordinator:
         *,
         repaired_reads: float,
     ) -> None:
-        """`repaired_reads`: the share of reads after which all replicas are asked, and those that lack something are told."""
+        """`repaired_reads`: the share of reads after which it asks all replicas, and sends them what they lack."""
         self._replica = replica
         self._storage = storage
         self._peers = peers
@@ -49,7 +49,7 @@ class Coordinator:
         return len(self._repairing)
 
     async def read(self, key: str, seen: Context) -> Got | NotDone:
-        """What this replica holds; with a context, not less than what that has seen."""
+        """What this replica holds; at least what the context has seen."""
         state = self._replica.state(key)
         if not self.has_seen(state, seen):
             try:
@@ -61,7 +61,7 @@ class Coordinator:
         return Got(self._replica.resolution.values(state), self._replica.resolution.context(state))
 
     async def write(self, key: str, value: str | None, seen: Context) -> Done | NotDone:
-        """Acknowledged when it is on this node's disk, twice, and before any other replica is told."""
+        """Acknowledge a write when it is on this node's disk, twice, and before any other replica has it."""
         resolution = self._replica.resolution
         held = self._replica.state(key)
         if len(resolution.values(held)) >= MOST_SIBLINGS and seen != resolution.context(held):
@@ -82,7 +82,7 @@ class Coordinator:
         return self._replica.resolution.covers(state, seen)
 
     async def repair(self, key: str) -> None:
-        """Have all replicas that answer hold what any of them holds of a key."""
+        """Bring all replicas that answer up to date on a key."""
         found = await asyncio.gather(*(peer.states([key]) for peer in self._peers))
         states = [None if answer is None else answer[0] for answer in found]
         await self.take(key, states)
@@ -97,16 +97,16 @@ class Coordinator:
             )
 
     async def take(self, key: str, states: Sequence[State | None]) -> None:
-        """Hold what other replicas hold of a key."""
+        """Merge the states that other replicas hold of a key."""
         arrivals = [Arrival(key, state, fresh=False) for state in states if state is not None]
         if arrivals:
             await self._storage.change(arrivals)
 
     async def _learned(self, key: str, seen: Context) -> State | None:
-        """Ask the others for a key until what a session has seen of it is among the answers, or until all have answered.
+        """Ask the others for a key until the answers include what a session has seen, or until all have answered.
 
-        If none of all replicas holds it, it was a tombstone, and all have had it and forgotten it: what is there is not older.
-        Raises `_NotThere` if that is not known. The answers are held here, too, if the disk takes them.
+        If no replica has it, the session saw a tombstone that all replicas have had and dropped: what is there is not older.
+        Raises `_NotThere` if that is not known. This replica stores the answers, too, unless its disk fails.
         """
         asking = [asyncio.ensure_future(peer.states([key])) for peer in self._peers]
         answers = 0

@@ -1,13 +1,13 @@
 """A replica's two logs on its disk.
 
-`entries` has every key's state. `outbox` has once more what this node's clients wrote, until other replicas have it: it tells
-after a restart what these are still to be told, and it is a second copy, in another file, of what no other replica may have. It
-holds the newest state of each of its keys, also if that has come from another replica. So each log stands in for the other one
-if it is damaged:
+`entries` has every key's state. `outbox` has a copy of what this node's clients wrote, until other replicas have it: after a
+restart it shows what these still lack, and it is a second copy, in another file, of what perhaps no other replica has. It
+holds the newest state of each of its keys, even if that came from another replica. So each log replaces the other one if that
+is damaged:
 
-- Without `outbox`, all keys are to be told to all peers once more.
-- Without `entries`, the outbox is what is held, and all else is to be learned from the peers. What can still be read of the
-  damaged log is not trusted: an old value in it may have been deleted since, and its tombstone forgotten everywhere.
+- Without `outbox`, the node sends all keys to all peers once more.
+- Without `entries`, the node holds what is in the outbox, and learns everything else from its peers. It does not trust what is
+  still readable of the damaged log: an old value in it may have been deleted since, and its tombstone dropped everywhere.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ States = dict[str, State]
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What the files told."""
+    """What the files contain."""
 
     held: States
     waiting: Sequence[str]
-    """Keys that other replicas are yet to be told of."""
+    """Keys that other replicas still lack."""
     damaged: bool
-    """Whether more was held than that."""
+    """Whether the node held more than that."""
 
 
 class Files:
@@ -48,14 +48,14 @@ class Files:
         self._outbox = RecordLog(disk, name=OUTBOX, mark="outbox.mark", sync=self.sync)
         self._least_bytes = self._entries_bytes = self._outbox_bytes = compact_at_bytes
         self._copied: set[str] = set()
-        """Keys of which something is in the outbox's file."""
+        """The keys in the outbox's file."""
         self._trusted = False
 
     def sync(self, name: str) -> None:
         self._disk.sync(name)
 
     def load(self, *, existed: bool) -> Found:
-        """What is held; `existed` says that there must be something. `write_anew` before anything is written."""
+        """What the files hold; with `existed`, they must exist. Call `write_anew` before the first write."""
         entries, outbox = self._read(self._entries, existed), self._read(self._outbox, existed)
         copies = decode_changes(self._outbox.readable()) if outbox is None else outbox
         if entries is None:
@@ -66,7 +66,7 @@ class Files:
         return Found(held=held, waiting=waiting, damaged=False)
 
     def write_anew(self, held: Mapping[str, State], waiting: Collection[str]) -> None:
-        """Replace both logs. Raises `OSError`; then `write` does it."""
+        """Replace both logs. Raises `OSError`; then the next `write` replaces them."""
         self._trusted = False
         copies = {key: state for key, state in held.items() if key in waiting}
         self._outbox.replace(encode_changes(copies))
@@ -82,10 +82,10 @@ class Files:
         held: Callable[[], States],
         waiting: Callable[[], Collection[str]],
     ) -> None:
-        """These changes last when this returns; `own` are the keys that clients of this node wrote. Blocks for two syncs.
+        """Make changes durable; `own` are the keys that clients of this node wrote. Blocks for two syncs.
 
-        `held` and `waiting`: all else that is on the disk, and what of it is in the outbox, if the logs are to be written anew.
-        Raises `NothingWritten` if the files are as they were, another `OSError` if it is not known what they are.
+        `held` and `waiting` give what else is on the disk, and its keys that are in the outbox, for rewriting the logs. Raises
+        `NothingWritten` if the files did not change, another `OSError` if their contents are unknown.
         """
         if not self._trusted or self._entries.size_bytes > self._entries_bytes or self._outbox.size_bytes > self._outbox_bytes:
             self.write_anew(_there({**held(), **changes}), {*waiting(), *own})
@@ -104,7 +104,7 @@ class Files:
                 raise OSError(str(error)) from error
             raise
         except OSError:
-            self._trusted = False  # a later sync that succeeds would not tell what this one left: replacing it all does
+            self._trusted = False  # a later successful sync would not prove what this one wrote: replacing both logs does
             raise
 
     def _read(self, log: RecordLog, existed: bool) -> dict[str, State | None] | None:
@@ -114,7 +114,7 @@ class Files:
             self._log(f"{damage}")
             return None
         if found.torn_bytes:
-            self._log(f"{found.torn_bytes} bytes at a log's end were torn by a crash and are cut off")
+            self._log(f"cut off {found.torn_bytes} bytes at a log's end that a crash tore")
         return decode_changes(found.records)
 
 

@@ -1,14 +1,14 @@
-"""Tombstones, and when they may be forgotten. Pure.
+"""Tombstones, and when a node may drop them. Pure.
 
-A tombstone that one replica forgets while another one still holds the deleted value comes to nothing: the value comes back. So
-each node keeps it until
+If one replica drops a tombstone while another one still holds the deleted value, the value comes back. So each node keeps it
+until
 
 1. every other replica has had it on its disk, and
 2. a grace period has passed since the last one said so, by this node's own monotonic clock.
 
-The second is for messages: one that was composed by a replica before it had the tombstone may still be on its way with the
-deleted value. Each `Store` names a window of time that its receiver told the sender before; one whose window is older than the
-grace period is refused, and sent again as things are now. No two clocks are compared.
+The grace period is for messages: one that a replica composed before it had the tombstone may still be on its way with the
+deleted value. Each `Store` names a window of time that its receiver told the sender before. The receiver refuses a `Store`
+whose window is older than the grace period, and the sender sends its current states instead. No two clocks are compared.
 """
 
 from __future__ import annotations
@@ -43,28 +43,28 @@ class Graves:
         self._graves[key] = _Grave(state, now_s)
 
     def opened(self, key: str) -> None:
-        """It is not any more: the key was written again, or the tombstone is gone."""
+        """A key's state is no longer a tombstone: the key was written again, or the tombstone was dropped."""
         self._graves.pop(key, None)
 
     def had(self, peer: str, key: str, state: State, now_s: float) -> None:
-        """A replica has this state of a key, or one that includes it, or nothing at all of the key."""
+        """A replica has this state of a key, or one that includes it, or does not hold the key at all."""
         grave = self._graves.get(key)
         if grave is not None and grave.state == state:
             grave.since_s = grave.since_s if peer in grave.had_by else now_s
             grave.had_by.add(peer)
 
     def untold(self, peer: str, count: int) -> list[str]:
-        """Keys of tombstones that a peer is not known to have had. O(tombstones)."""
+        """Keys of tombstones that a peer may not have had. O(tombstones)."""
         return [key for key, grave in self._graves.items() if peer not in grave.had_by][:count]
 
     def forgettable(self, now_s: float) -> list[str]:
-        """Keys whose tombstones are needed no more. O(tombstones)."""
+        """Keys whose tombstones are no longer needed. O(tombstones)."""
         return [
             key for key, grave in self._graves.items() if grave.had_by >= self._peers and now_s - grave.since_s > self._grace_s
         ]
 
     def window(self, now_s: float) -> int:
-        """The window of time it is: half a grace period long."""
+        """The current window of time; a window is half a grace period long."""
         return math.floor(now_s / (self._grace_s / 2))
 
     def in_time(self, window: int, now_s: float) -> bool:

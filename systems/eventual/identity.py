@@ -1,4 +1,4 @@
-"""Whose disk this is, and under which name its node counts its writes: a file of one line, with a checksum."""
+"""The node that owns a disk, and the name under which it counts its writes: a file of one line, with a checksum."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from systems.parts.record_log import decode_line, encode_line
 IDENTITY: Final = "identity"
 
 _DRAWN_BITS: Final = 48
-"""So many bits of a life's number are drawn if the last one is not known, below one that puts it above all counted ones."""
+"""If the last life's number is unknown, this many bits are drawn, below a bit that puts the number above all counted ones."""
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A node on its disk. A life ends when what the node had counted in it is lost; a restart does not end it."""
+    """A node on its disk. A life ends when the node loses its count of writes; a restart does not end it."""
 
     cluster: str
     node: str
     life: int = 0
     learning: bool = False
-    """Whether it has yet to learn from the other replicas what it has lost."""
+    """Whether it still has to learn from the other replicas what it lost."""
 
     @property
     def actor(self) -> str:
@@ -33,7 +33,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 def find(disk: Disk, cluster: str, node: str) -> Identity | None:
-    """Who this disk belongs to; None if it does not say. Raises `OtherNode`."""
+    """The owner of this disk; None if the disk does not name one. Raises `OtherNode` if it is another node."""
     data = disk.read(IDENTITY)
     text = None if data is None else decode_line(data)
     if text is None:
@@ -44,11 +44,11 @@ def find(disk: Disk, cluster: str, node: str) -> Identity | None:
 
 
 def next_life(found: Identity | None, cluster: str, node: str, random: Random) -> Identity:
-    """Another life of a node that has lost what it had counted; if the last one is not known either, a number is drawn."""
+    """The next life of a node that has lost its count; its number is drawn if the last one is unknown."""
     life = found.life + 1 if found is not None else 1 << _DRAWN_BITS | random.getrandbits(_DRAWN_BITS)
     return Identity(cluster, node, life)
 
 
 def keep(disk: Disk, identity: Identity) -> None:
-    """Write it down, before anything is counted. Raises `OSError`."""
+    """Store the identity; call this before anything is counted. Raises `OSError`."""
     disk.replace(IDENTITY, encode_line(msgspec.json.encode(identity)))

@@ -1,4 +1,4 @@
-"""What holds at any moment over all replicas at once: no version of a key ever stands for two values."""
+"""The invariant of all replicas together: no version of a key ever stands for two values."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import cast
 
 
 class OneValueAVersion:
-    """See the module. It remembers all that it has seen, for the other value may be gone from where it was.
+    """See the module. It remembers every value that it has seen, because its replica may have replaced it since.
 
-    Replicas that hold two values under one version take each other's for their own, and never agree.
+    Replicas that hold two values under one version mistake each other's value for their own, and never agree.
     """
 
     def __init__(self) -> None:

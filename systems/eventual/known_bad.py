@@ -1,4 +1,4 @@
-"""The broken parts of the eventual store's known bugs. Each differs from the correct one by as little as makes it wrong."""
+"""The broken parts of the eventual store's known bugs. Each differs from the correct part by as little as possible."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from systems.parts.hybrid_clock import HybridClock, Timestamp
 
 
 class DeafClock(HybridClock):
-    """A hybrid clock that does not advance on what it receives is a wall clock."""
+    """A hybrid clock that does not advance when it receives a later timestamp: a wall clock."""
 
     def observe(self, stamp: Timestamp) -> None:
         pass
 
 
 class OneSiblingKept(KeepSiblings):
-    """Of values that were written concurrently, one is kept."""
+    """Keeps only one of several concurrent values."""
 
     def merged(self, held: State | None, other: State) -> State:
         both = msgspec.json.decode(super().merged(held, other), type=Siblings[str])
@@ -41,7 +41,7 @@ class OneSiblingKept(KeepSiblings):
 
 
 class UnseenReplaced(KeepSiblings):
-    """A write replaces all that is held where it arrives, whatever its client had seen."""
+    """A write replaces everything that the node holds, whatever its client has seen."""
 
     def written(self, held: State | None, value: str | None, seen: Context) -> State:
         siblings = Siblings[str]() if held is None else msgspec.json.decode(held, type=Siblings[str])
@@ -53,14 +53,14 @@ class UnseenReplaced(KeepSiblings):
 
 
 class LastArrivalWins(Replica):
-    """Replication without versions: what was sent last is what is held."""
+    """Replication without versions: a replica keeps whatever arrives last."""
 
     def arrived(self, held: State | None, state: State, *, fresh: bool) -> State | None:
         return state
 
 
 class RepairOverwrites(Replica):
-    """What comes by repair replaces what is held, also if that is newer."""
+    """Repair replaces what the replica holds, even if that is newer."""
 
     def arrived(self, held: State | None, state: State, *, fresh: bool) -> State | None:
         return super().arrived(held if fresh else None, state, fresh=fresh)
@@ -74,7 +74,7 @@ class SkipsDeleted(Replica):
 
 
 class TreeOfFirstStates(Replica):
-    """A key's entry in the Merkle tree stays what it was at first."""
+    """A key's entry in the Merkle tree never changes."""
 
     def __init__(self, *parts: object, **more: object) -> None:
         super().__init__(*parts, **more)  # type: ignore[arg-type]
@@ -87,7 +87,7 @@ class TreeOfFirstStates(Replica):
 
 
 class ForgetsEarly(Graves):
-    """Tombstones are kept for a time, whoever has yet to hear of them."""
+    """Drops tombstones after a time, even if some replicas have not had them."""
 
     def forgettable(self, now_s: float) -> list[str]:
         return [key for key, grave in self._graves.items() if now_s - grave.since_s > self._grace_s]
@@ -97,7 +97,7 @@ class ForgetsEarly(Graves):
 
 
 class DropsOnReconnect(Replicator):
-    """What waits for a peer is dropped when the connection to it fails."""
+    """Drops all hints for a peer when the connection to it fails."""
 
     def failed(self, peer: Peer, hints: list[Hint[State]]) -> None:
         for hint in self._outbox.oldest(peer.name, 1_000_000):
@@ -105,7 +105,7 @@ class DropsOnReconnect(Replicator):
 
 
 class ReplaysHints(Replicator):
-    """A hint is replayed as a new write of the value that it was left for."""
+    """Replays a hint as a new write of its value."""
 
     async def hand_over(self, peer: Peer, hints: list[Hint[State]]) -> bool:
         resolution = self._replica.resolution
@@ -120,7 +120,7 @@ class ReplaysHints(Replicator):
 
 
 class AcknowledgesWithoutRoom(Outbox):
-    """A write is acknowledged also if no queue has room for it."""
+    """Accepts a write even if no queue has room for it."""
 
     def has_room(self, key: str, beside: Collection[str] = ()) -> bool:
         return True
@@ -137,7 +137,7 @@ class SessionsHop(Coordinator):
 
 
 class RepairsByWriting(Coordinator):
-    """Read repair writes what another replica had, which may be old by now, as a new value."""
+    """Read repair writes what another replica held, which may be old by now, as a new value."""
 
     async def repair(self, key: str) -> None:
         for answer in await asyncio.gather(*(peer.states([key]) for peer in self._peers)):
@@ -150,7 +150,7 @@ class RepairsByWriting(Coordinator):
 
 
 class NoTombstones(Storage):
-    """A deleted key is removed."""
+    """A delete removes the key."""
 
     def _apply(self, change: Change, states: Changed) -> State | None:
         made = super()._apply(change, states)
@@ -160,28 +160,28 @@ class NoTombstones(Storage):
 
 
 class ShowsFailed(Storage):
-    """A write that the disk did not take can be read all the same."""
+    """Shows a write that the disk refused."""
 
     def settle(self, outcome: Outcome, news: Changed, own: Iterable[str]) -> None:
         self.install(news, own)
 
 
 class InMemory(Storage):
-    """What was written is acknowledged when it is in memory."""
+    """Acknowledges a write when it is in memory."""
 
     def _write(self, news: Changed, own: Iterable[str]) -> Outcome:
         return "done"
 
 
 class NotSynced(Files):
-    """What was written is acknowledged before it is synced."""
+    """Acknowledges a write before it is synced."""
 
     def sync(self, name: str) -> None:
         pass
 
 
 class ForgetsHints(Files):
-    """What other replicas were yet to be told is not known after a restart."""
+    """Forgets all hints at a restart."""
 
     def load(self, *, existed: bool) -> Found:
         found = super().load(existed=existed)
@@ -189,7 +189,7 @@ class ForgetsHints(Files):
 
 
 class SkipsDamaged(Files):
-    """What cannot be read of a damaged log is skipped, and the node goes on as if nothing had been there."""
+    """Skips the damaged part of a log, and goes on as if nothing had been there."""
 
     def load(self, *, existed: bool) -> Found:
         found = super().load(existed=existed)
@@ -197,5 +197,5 @@ class SkipsDamaged(Files):
             return found
         readable = decode_changes(self._entries.readable())
         held = {key: state for key, state in readable.items() if state is not None}
-        self._log(f"what cannot be read of {ENTRIES} is skipped")
+        self._log(f"skipped the damaged part of {ENTRIES}")
         return Found(held=held, waiting=(), damaged=False)

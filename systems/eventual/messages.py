@@ -1,4 +1,4 @@
-"""What travels between clients and nodes, and between nodes, as JSON.
+"""The messages between clients and nodes, and between nodes, as JSON.
 
 The state of a key, `State`, is opaque here: bytes of JSON that only `resolution` looks into.
 """
@@ -14,29 +14,29 @@ from systems.parts.hybrid_clock import Timestamp
 from systems.parts.merkle import Range
 
 State = bytes
-"""What is held of a key, encoded. Equal bytes are equal states."""
+"""The state of a key, encoded. Equal bytes are equal states."""
 
 KEY_PATH: Final = "/kv/"
-"""What clients ask: GET, PUT and DELETE of this and a key."""
+"""Clients send GET, PUT and DELETE to this and a key."""
 
 CONTEXT_HEADER: Final = "context"
-"""Where a GET and a DELETE have their context."""
+"""The header in which a GET and a DELETE have their context."""
 
 STORE_PATH: Final = "/replica/store"
 STATES_PATH: Final = "/replica/states"
 RANGES_PATH: Final = "/replica/ranges"
-"""What nodes ask each other."""
+"""Nodes send each other requests to these."""
 
 MOST_KEY_BYTES: Final = 1024
 MOST_VALUE_BYTES: Final = 1 << 20
 MOST_BATCH_BYTES: Final = 1 << 22
-"""A message between nodes with many states ends with the one that reaches this."""
+"""A message between nodes ends with the state that brings it to this size."""
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What somebody has seen of a key: the timestamp of the last writer, or all writes that are in the values or behind them.
+    """What a client has seen of a key: the timestamp of the last writer, or all writes that its values include or replace.
 
-    Clients hand back unchanged what they were given.
+    Clients send back unchanged what they received.
     """
 
     stamp: Timestamp = Timestamp()
@@ -51,7 +51,7 @@ class Put(msgspec.Struct, frozen=True):
 
 
 class Got(msgspec.Struct, frozen=True):
-    """The answer to a GET: no value of a key never written, or deleted; several if they were written concurrently."""
+    """The answer to a GET: no value if the key was deleted or never written; several if they were written concurrently."""
 
     values: list[str]
     context: Context
@@ -64,14 +64,14 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class NotDone(msgspec.Struct, frozen=True):
-    """The answer to a request that was not carried out, or of which that is not known."""
+    """The answer to a request that was not carried out, or may not have been."""
 
     outcome: str
     error: str
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True):
-    """A key and what is held of it, as it travels."""
+    """A key and its state, as they travel."""
 
     key: str
     raw: msgspec.Raw
@@ -94,9 +94,9 @@ class Store(msgspec.Struct, frozen=True):
 
     held: list[Held]
     window: int
-    """What the receiver's last answer told; see `graves`."""
+    """The window in the receiver's last answer; see `graves`."""
     fresh: bool = True
-    """Whether they are news. What is not, such as an old tombstone, is no reason to hold a key of which nothing is held."""
+    """Whether the states are new. A state that is not, such as an old tombstone, does not add a key that is not held."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -107,19 +107,19 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class AskStates(msgspec.Struct, frozen=True):
-    """What do you hold of these keys? The answer may leave out the last ones: see `fitting`."""
+    """Asks for the states of these keys. The answer may leave out the last ones: see `fitting`."""
 
     keys: list[str]
 
 
 class AskRanges(msgspec.Struct, frozen=True):
-    """What does your Merkle tree hold in these ranges?"""
+    """Asks for these ranges of the Merkle tree."""
 
     prefixes: list[str]
 
 
 def fitting(states: Sequence[State | None]) -> int:
-    """How many of these, from the first one on, one message takes: at least one, if there is any."""
+    """How many of these states, from the first one on, fit into one message: at least one, if there is any."""
     total_bytes = 0
     for number, state in enumerate(states, start=1):
         total_bytes += len(state or b"")

@@ -1,8 +1,8 @@
-"""One node of the eventual store: a replica of every key that answers its clients by itself and tells the others afterwards.
+"""One node of the eventual store: a replica of every key that answers its clients alone and sends writes on afterwards.
 
 GET /kv/KEY                       200 {"values": […], "context": …}: none, one, or several that were written concurrently
 PUT /kv/KEY {"value": "…"}        200 {"context": …} when this node has it on its disk; 503: surely no effect; 504: may have one
-DELETE /kv/KEY                    the same
+DELETE /kv/KEY                    like PUT
 POST /replica/store, states, ranges    between nodes
 
 A `context`, from an earlier answer, says what the client has seen: in the header "context" of a GET or DELETE, in the body of
@@ -49,10 +49,10 @@ from systems.parts.hybrid_clock import TooFarAhead
 from systems.parts.owner import Owner, refusing_other_data
 
 HOUSEKEEPING_S: Final = 0.25
-"""How often it is looked for hints that are too old and tombstones that are needed no more."""
+"""How often a node looks for hints that are too old and tombstones that are no longer needed."""
 
 RELEARN_S: Final = 2.0
-"""So long, at most, a node whose entries were damaged refuses to be read. After that an old answer is better than none."""
+"""A node whose entries were damaged refuses reads for at most this long. After that an old answer is better than none."""
 
 RELEARN_AGAIN_S: Final = 0.05
 
@@ -73,7 +73,7 @@ class Config(msgspec.Struct, frozen=True):
 
 
 class Server:
-    """A node's parts, put together, and what it answers."""
+    """Puts a node's parts together, and answers its requests."""
 
     def __init__(self, node: NodeContext, config: Config) -> None:
         parts = BUGS.variant(config.bug)
@@ -116,7 +116,7 @@ class Server:
             self._asked -= 1
 
     async def run(self) -> None:
-        """All that a node does by itself, until it is cancelled."""
+        """Do everything that a node does without being asked, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for peer in self._peers:
                 tasks.create_task(self._replicator.tell(peer))
@@ -190,11 +190,11 @@ class Server:
 
     @property
     def _refuses(self) -> bool:
-        """Whether it knows too little to be asked: until one peer has told what it holds, or for so long."""
+        """Whether it knows too little to answer: until it has learned what one peer holds, or `RELEARN_S` have passed."""
         return len(self._unlearned) == len(self._peers) > 0 and self._node.clock() < self._refuses_until_s
 
     async def _relearn(self) -> None:
-        """Have all peers tell what they hold if its own entries were damaged: any may be the only one that has a write."""
+        """If its own entries were damaged, learn what every peer holds: any of them may be the only one that has a write."""
         while self._unlearned:
             for peer in self._peers:
                 if peer.name in self._unlearned and await self._anti_entropy.agree_with(peer):
@@ -205,7 +205,7 @@ class Server:
             try:
                 identity.keep(self._node.disk, self._whose)
             except OSError as error:
-                self._node.log(f"that it has learned is not on the disk, so it will learn once more after a restart: {error}")
+                self._node.log(f"cannot store that it has relearned, so it will relearn after a restart: {error}")
 
     async def _keep_agreeing(self, every_s: float) -> None:
         while True:
@@ -218,12 +218,12 @@ class Server:
             await asyncio.sleep(HOUSEKEEPING_S)
             now_s = self._node.clock()
             if dropped := self._outbox.expire(now_s):
-                self._node.log(f"{dropped} hints were too old, and are left to anti-entropy")
+                self._node.log(f"dropped {dropped} hints that were too old; anti-entropy replaces them")
             if keys := self._replica.graves.forgettable(now_s):
                 await self._storage.change([Forget(key) for key in keys])
 
     def _versions(self) -> list[tuple[str, str, str | None]]:
-        """Key, version and value of all that is held."""
+        """Key, version and value of everything that the replica holds."""
         versions = self._replica.resolution.versions
         return [(key, version, value) for key, state in self._replica.states() for version, value in versions(state)]
 

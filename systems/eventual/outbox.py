@@ -1,9 +1,9 @@
-"""What this node's clients have written and other replicas have yet to be told. Pure.
+"""The writes of this node's clients that other replicas still lack. Pure.
 
-Replication is asynchronous: a write is acknowledged when this node has it on its disk, and waits here, one hint for each peer,
-until that peer has it too. While no other replica has it, nothing drops it: if no queue has room the write is refused, which is
-how a client learns that it is too fast. As soon as one has it, hints for the others may be dropped, being too old or too many;
-anti-entropy tells them.
+Replication is asynchronous: a node acknowledges a write when it is on its disk, and keeps one hint for each peer here until
+that peer has it, too. While no other replica has it, nothing drops it: if no queue has room, the node refuses the write, which
+is how a client learns that it is too fast. As soon as one replica has it, hints for the others may be dropped because they are
+too old or too many; anti-entropy brings them the write.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from systems.parts.hints import Hint, Hints
 
 
 class Outbox:
-    """Hints for each peer, and an event for each that says that there are some."""
+    """Hints for each peer, and an event for each peer that is set while there are some."""
 
     def __init__(self, peers: Sequence[str], *, most: int, keep_s: float) -> None:
         self._peers = peers
@@ -25,35 +25,35 @@ class Outbox:
         self.waiting = {peer: asyncio.Event() for peer in peers}
 
     def has_room(self, key: str, beside: Collection[str] = ()) -> bool:
-        """Whether a write of this key, with those that are to be left beside it, can be left for at least one peer."""
+        """Whether a write of this key, together with those of the keys `beside`, fits into at least one peer's queue."""
         if not self._peers or key in beside:
             return True
         return any(self._hints.count(peer) + len(beside) < self._most or self._hints.waits(peer, key) for peer in self._peers)
 
     def leave(self, key: str, state: State, now_s: float, *, again: bool = False) -> None:
-        """A write is to be told to all peers, as far as there is room; `again`: as it was before a restart."""
+        """Leave a hint for each peer that has room; `again`: it was there before a restart."""
         for peer in self._peers:
             if self._hints.leave(peer, key, state, now_s, again=again):
                 self.waiting[peer].set()
 
     def oldest(self, peer: str, count: int) -> list[Hint[State]]:
-        """What to tell a peer first."""
+        """The oldest hints for a peer."""
         hints = self._hints.oldest(peer, count)
         if not hints:
             self.waiting[peer].clear()
         return hints
 
     def delivered(self, peer: str, hint: Hint[State], now_s: float) -> None:
-        """A peer has it on its disk."""
+        """A peer has the hint's write on its disk."""
         self._hints.delivered(peer, hint, now_s)
 
     def expire(self, now_s: float) -> int:
-        """Drop hints that are too old, except for what no other replica has; how many."""
+        """Drop hints that are too old, except for writes that no other replica has; how many."""
         dropped = self._hints.expire(now_s, spare=lambda key: all(self._hints.waits(peer, key) for peer in self._peers))
         return sum(len(keys) for keys in dropped.values())
 
     def keys(self) -> set[str]:
-        """Of which something waits."""
+        """The keys that have hints."""
         return {hint.key for peer in self._peers for hint in self._hints.oldest(peer, self._hints.count(peer))}
 
     def count(self) -> int:

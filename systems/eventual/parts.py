@@ -1,4 +1,4 @@
-"""What a node is made of, so that a known bug can replace one part."""
+"""The parts of a node, so that a known bug can replace one of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from systems.parts.hybrid_clock import HybridClock
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The correct ones."""
+    """The classes of a node's parts. The defaults are correct."""
 
     clock: type[HybridClock] = HybridClock
     last_writer_wins: type[LastWriterWins] = LastWriterWins

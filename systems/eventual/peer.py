@@ -27,16 +27,16 @@ from systems.parts.merkle import Range
 from systems.parts.owner import Owner
 
 ANSWER_S: Final = 0.35
-"""How long a peer's answer is waited for."""
+"""How long a node waits for a peer's answer."""
 
 MOST_IN_FLIGHT: Final = 32
-"""Questions to a peer at a time; what is more is not asked, as if the network had lost it."""
+"""At most this many requests to a peer at a time; further ones are not sent, as if the network had lost them."""
 
 T = TypeVar("T")
 
 
 class Peer:
-    """Asks one peer. Each answer is None if none came, or none of any use; what was asked may have been done all the same."""
+    """Sends requests to one peer. An answer is None if no usable one came; the peer may still have carried the request out."""
 
     def __init__(self, cluster: str, name: str, address: Address) -> None:
         self.name = name
@@ -46,9 +46,9 @@ class Peer:
         self._window = 0
 
     async def store(self, states: Sequence[tuple[str, State]], *, fresh: bool) -> bool:
-        """Whether the peer has all of these on its disk, or what includes them."""
+        """Whether the peer has all of these states, or ones that include them, on its disk."""
         held = [Held.of(key, state) for key, state in states]
-        for _ in range(2):  # the first answer may be which window it is
+        for _ in range(2):  # the first answer may only tell the current window
             stored = await self._ask(STORE_PATH, Store(held, self._window, fresh), Stored)
             if stored is None or stored.done:
                 break
@@ -58,14 +58,14 @@ class Peer:
         return stored is not None and stored.done
 
     async def states(self, keys: Sequence[str]) -> list[State | None] | None:
-        """What the peer holds of these keys, of the first ones if it is too much for one message."""
+        """What the peer holds of these keys; only of the first ones if they do not fit into one message."""
         found = await self._ask(STATES_PATH, AskStates(list(keys)), HeldList)
         if not found or [held.key for held in found] != list(keys)[: len(found)]:
             return None
         return [held.state for held in found]
 
     async def ranges(self, prefixes: Sequence[str]) -> list[Range] | None:
-        """What its tree holds in these ranges."""
+        """These ranges of the peer's Merkle tree."""
         return await self._ask(RANGES_PATH, AskRanges(list(prefixes)), Ranges)
 
     async def _ask(self, path: str, question: object, kind: type[T]) -> T | None:

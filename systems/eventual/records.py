@@ -10,12 +10,12 @@ from systems.eventual.messages import Held, HeldList, State
 
 
 def encode_changes(changes: Mapping[str, State | None]) -> bytes:
-    """One record. None: the key is held no more."""
+    """One record of some changes. None: the key was removed."""
     return msgspec.json.encode([Held.of(key, state) for key, state in changes.items()])
 
 
 def decode_changes(records: Iterable[bytes]) -> dict[str, State | None]:
-    """What is left of many, the last state of each key."""
+    """The last state of each key in some records."""
     found: dict[str, State | None] = {}
     for record in records:
         for held in msgspec.json.decode(record, type=HeldList):

@@ -1,4 +1,4 @@
-"""What a replica holds, in memory: states by key, the Merkle tree over them, tombstones. Pure: see `storage` for its disk."""
+"""A replica in memory: states by key, the Merkle tree over them, and tombstones. Pure: see `storage` for its disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from systems.parts.merkle import MerkleTree
 
 
 class Replica:
-    """The state of each key, as it is on this replica's disk: what it tells of must outlast its death."""
+    """The state of each key, as it is on this replica's disk: what it shows must survive a crash."""
 
     def __init__(self, resolution: Resolution, graves: Graves) -> None:
         self.resolution = resolution
@@ -26,13 +26,13 @@ class Replica:
         return list(self._states.items())
 
     def arrived(self, held: State | None, state: State, *, fresh: bool) -> State | None:
-        """What a key's state becomes by one that another replica sent. See `Store.fresh`."""
+        """The state of a key after merging one that another replica sent. See `Store.fresh`."""
         if held is None and not fresh and not self.resolution.values(state):
             return None
         return self.resolution.merged(held, state)
 
     def put(self, key: str, state: State | None, now_s: float) -> None:
-        """A state has come to be on the disk, or a key's to be gone. O(log n)."""
+        """A key's state is now on the disk, or removed from it. O(log n)."""
         if state is None:
             self._states.pop(key, None)
         else:
@@ -49,7 +49,7 @@ class Replica:
         self.tree.update(key, state)
 
     def differing(self, keys: Iterable[str], others: Iterable[State | None]) -> list[tuple[str, State]]:
-        """Of what this replica holds, what another one, which holds these, has not."""
+        """The states of these keys that this replica holds and another one, which holds `others`, lacks."""
         found = []
         for key, other in zip(keys, others, strict=True):
             held = self.state(key)

@@ -1,4 +1,4 @@
-"""Tells each peer what it has yet to be told, in batches, one after another; again and again if it does not answer."""
+"""Sends each peer the writes that it lacks, in batches, one after another; again and again if it does not answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from systems.parts.hints import Hint
 BATCH: Final = 128
 
 AGAIN_S: Final = 0.1
-"""How long a peer that did not answer is left alone."""
+"""How long to wait before trying a peer again that did not answer."""
 
 
 class Replicator:
@@ -27,7 +27,7 @@ class Replicator:
         self._clock = clock
 
     async def tell(self, peer: Peer) -> None:
-        """For ever: whatever waits for this peer."""
+        """Send a peer all its hints, until cancelled."""
         while True:
             hints = self._outbox.oldest(peer.name, BATCH)
             if not hints:
@@ -37,7 +37,7 @@ class Replicator:
                 await asyncio.sleep(AGAIN_S)
 
     async def hand_over(self, peer: Peer, hints: list[Hint[State]]) -> bool:
-        """Whether a peer has taken all that is held of these keys now, which may be more than when the hints were left."""
+        """Send a peer the current states of these keys, which may be newer than the hints; whether it has stored them."""
         hints = hints[: fitting([self._replica.state(hint.key) for hint in hints])]
         states = [(hint.key, state) for hint in hints if (state := self._replica.state(hint.key)) is not None]
         if states and not await peer.store(states, fresh=True):
@@ -50,4 +50,4 @@ class Replicator:
         return True
 
     def failed(self, peer: Peer, hints: list[Hint[State]]) -> None:
-        """A peer has not taken these: they stay."""
+        """A peer has not stored these hints: they stay."""

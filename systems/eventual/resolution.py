@@ -1,4 +1,4 @@
-"""The two ways in which concurrent writes of a key are resolved. Pure: a state and what happens to it give another state."""
+"""The two ways to resolve concurrent writes of a key. Pure: a state and what happens to it give another state."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from systems.parts.version_vectors import covers
 
 
 class Resolution(Protocol):
-    """What a key's state means. None is the state of a key never written."""
+    """The meaning of a key's state. None is the state of a key that was never written."""
 
     def check(self, seen: Context) -> None:
-        """Raises `TooFarAhead` if a context that came from outside is not to be believed."""
+        """Raises `TooFarAhead` if the context that a client or node sent is not credible."""
 
     def heard(self, state: State) -> None:
         """Take note of a state that was merged, or read back from disk."""
 
     def written(self, held: State | None, value: str | None, seen: Context) -> State:
-        """The state after a write by a client that has seen this; None deletes."""
+        """The state after a write by a client that has seen this context; None deletes."""
 
     def merged(self, held: State | None, other: State) -> State:
-        """The state of a replica that learns of another one's. Commutative, associative, idempotent."""
+        """The state of a replica after it has learned another one's. Commutative, associative, idempotent."""
 
     def values(self, state: State | None) -> list[str]:
         """The values of a key; none if it was deleted."""
 
     def context(self, state: State | None) -> Context:
-        """What one has seen who has seen this state."""
+        """The context of a client that has seen this state."""
 
     def covers(self, state: State | None, seen: Context) -> bool:
-        """Whether a state includes all that somebody has seen."""
+        """Whether a state includes everything that a client has seen."""
 
     def versions(self, state: State) -> list[tuple[str, str | None]]:
-        """Each write that is in a state, by a name of its own, with its value."""
+        """Each write in a state: a name of its own, and its value."""
 
 
 class Latest(msgspec.Struct, frozen=True, array_like=True):
@@ -51,11 +51,11 @@ _NEVER: Final = Latest(Timestamp(), None)
 
 
 class LastWriterWins:
-    """The write with the highest timestamp replaces all others, also those that its client had not seen.
+    """The write with the highest timestamp replaces all others, even those that its client had not seen.
 
-    Timestamps are of hybrid logical clocks: a client that carries them along never loses a write to one that it had seen,
-    whatever the clocks say. Of two clients that know nothing of each other, one may lose what it was told is stored: the one
-    that wrote through the slower clock, even if it wrote later.
+    Timestamps come from hybrid logical clocks: a client that sends them along never loses a write to an earlier one that it
+    had seen, even if clocks are wrong. Of two clients that know nothing of each other, one may lose an acknowledged write:
+    the one that wrote with the slower clock, even if it wrote later.
     """
 
     def __init__(self, clock: HybridClock) -> None:
@@ -90,10 +90,10 @@ class LastWriterWins:
 
 
 class KeepSiblings:
-    """A write replaces what its client had seen; values written concurrently stay side by side. No clock takes part."""
+    """A write replaces what its client had seen; concurrent values stay side by side. No clock takes part."""
 
     def __init__(self, actor: str) -> None:
-        """`actor` is this node in version vectors, under a new name after each loss of what it had counted."""
+        """`actor` is this node's name in version vectors, a new one after each loss of its count."""
         self._actor = actor
 
     def check(self, seen: Context) -> None:

@@ -1,4 +1,4 @@
-"""A replica on its disk: a change is done when it is synced, many changes with one sync (group commit)."""
+"""A replica on its disk: a change is done when it is synced; many changes share one sync (group commit)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from systems.eventual.replica import Replica
 from systems.parts.record_log import NothingWritten
 
 Outcome = Literal["done", "full", "refused", "unknown"]
-"""It is on the disk; it surely never will be, as too much waits for the peers, or as the disk is full; it may come to light
-after a restart."""
+"""The change is on the disk; it certainly never will be, because the peers' queues are full or the disk refused it; or it may
+appear after a restart."""
 
 
 @dataclass(frozen=True)
 class Write:
-    """A client's write, by what it has seen; None deletes."""
+    """A client's write, with what the client has seen; None deletes."""
 
     key: str
     value: str | None
@@ -38,7 +38,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Forget:
-    """A tombstone that is needed no more."""
+    """A tombstone that is no longer needed."""
 
     key: str
 
@@ -48,7 +48,7 @@ Changed = dict[str, State | None]
 
 
 class Storage:
-    """Carries changes out, those that arrive in one turn of the loop together and in their order."""
+    """Carries changes out; those that arrive in one turn of the event loop together, in order of arrival."""
 
     def __init__(
         self, replica: Replica, outbox: Outbox, files: Files, *, clock: Callable[[], float], log: Callable[[str], None]
@@ -61,7 +61,7 @@ class Storage:
         self._waiting: list[tuple[Sequence[Change], asyncio.Future[tuple[Outcome, Changed]]]] = []
 
     async def change(self, changes: Sequence[Change]) -> tuple[Outcome, Changed]:
-        """What became of some changes, and the states they made of their keys."""
+        """Carry out some changes; the outcome, and the resulting states of their keys."""
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._commit)  # after everything else that has arrived in this turn of the loop
@@ -70,7 +70,7 @@ class Storage:
         return await done
 
     def _commit(self) -> None:
-        """Blocks the loop for the syncs."""
+        """Commit everything that is waiting. Blocks the event loop for the syncs."""
         waiting, self._waiting = self._waiting, []
         states: Changed = {}
         own: dict[str, None] = {}
@@ -90,7 +90,7 @@ class Storage:
                 done.set_result(("full", {}) if states_made is None else (outcome, states_made))
 
     def _apply(self, change: Change, states: Changed) -> State | None:
-        """What a change makes of its key, after those before it."""
+        """The state of a change's key after it and those before it."""
         held = states[change.key] if change.key in states else self._replica.state(change.key)
         match change:
             case Write(key, value, seen):
@@ -105,20 +105,20 @@ class Storage:
         try:
             self._files.write(news, set(own), self._held, self._outbox.keys)
         except NothingWritten as error:
-            self._log(f"the disk did not take {len(news)} changes: {error}")
+            self._log(f"the disk refused {len(news)} changes: {error}")
             return "refused"
         except OSError as error:
-            self._log(f"it is not known whether the disk took {len(news)} changes: {error}")
+            self._log(f"unknown whether the disk stored {len(news)} changes: {error}")
             return "unknown"
         return "done"
 
     def settle(self, outcome: Outcome, news: Changed, own: Iterable[str]) -> None:
-        """What the disk did not take never was."""
+        """Show the changes only if the disk stored them."""
         if outcome == "done":
             self.install(news, own)
 
     def install(self, news: Changed, own: Iterable[str]) -> None:
-        """What has come to be on the disk can be seen, and is told to the other replicas if it was written here."""
+        """Show the changes that are on the disk, and leave hints of those that clients of this node made."""
         now_s = self._clock()
         for key, state in news.items():
             self._replica.put(key, state, now_s)
