@@ -163,7 +163,7 @@ BUGS: Final = BugCatalog(
         "one-cancels-all",
         "a client that gives up ends the requests of all others that came in the same moment",
         Variant(gatherer=balancer_parts.OneCancelsAll),
-        caught_by=("serving/clients_hang_up", "availability >= 88%"),
+        caught_by=("serving/clients_hang_up", "availability >= 86%"),
     ),
     Bug(
         "no-timeout",
@@ -211,7 +211,7 @@ BUGS: Final = BugCatalog(
         "deadline-blamed",
         "a replica that could not answer within the little time that a client gives counts as failed",
         Variant(dispatcher=balancer_parts.DeadlineBlamed),
-        caught_by=("serving/hasty_clients", "availability >= 70%"),
+        caught_by=("serving/hasty_clients", "availability >= 65%"),
     ),
     Bug(
         "deadline-restarts",
