@@ -32,7 +32,7 @@ from harness.run.spec import RunSpec
 from systems.training import Training
 from workloads.steps import Steps
 
-_FAULTS: Final[Mapping[str, tuple[Fault, float]]] = {
+FAULTS: Final[Mapping[str, tuple[Fault, float]]] = {
     "rank killed": (Kill("one"), 0.5),
     "rank frozen": (Pause("one"), 2.0),
     "link cut": (Isolate("rank0>rank1"), 2.0),
@@ -70,6 +70,16 @@ def phases_ms(history: History) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_PHASES))
 
 
+def bit_equal(history: History) -> str:
+    """Whether all steps of all ranks came to the parameters of an undisturbed training, in a word."""
+    return {True: "yes", False: "NO", None: "unknown"}[same_parameters(history).valid]
+
+
+def load() -> str:
+    """What else the machine is doing, to be added to a headline."""
+    return f" (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors)"
+
+
 def stalls(history: History) -> str:
     """What the copies for checkpoints cost, in words."""
     done = history.steps[(history.steps["node"] != CONTROL) & history.steps["done_ns"].notna()]
@@ -86,19 +96,18 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=20, help="how often each is done")
     parser.add_argument("--step-ms", type=float, default=25.0, help="a step begins no sooner than this after the one before")
     options = parser.parse_args()
-    print(f"{options.faults} of each, 3 ranks, a step at least every {options.step_ms:g} ms, load {os.getloadavg()[0]:.1f}")
+    print(f"{options.faults} of each, 3 ranks, a step at least every {options.step_ms:g} ms{load()}")
     print(f"{'ms after the fault':20}" + "".join(f"{phase:>26}" for phase in _PHASES) + "   bit-equal")
     with tempfile.TemporaryDirectory() as runs:
-        for name, (fault, lasts_s) in _FAULTS.items():
+        for name, (fault, lasts_s) in FAULTS.items():
             history = recorded(fault, lasts_s, options.faults, options.step_ms, Path(runs))
             phases = phases_ms(history)
             told = [
                 " / ".join(f"{value:.0f}" for value in np.percentile(phases[phase], [50, 99, 100], method="higher"))
                 for phase in _PHASES
             ]
-            equal = {True: "yes", False: "NO", None: "unknown"}[same_parameters(history).valid]
             told_of_stalls = stalls(history)
-            print(f"{name:20}" + "".join(f"{text:>26}" for text in told) + f"   {equal}", flush=True)
+            print(f"{name:20}" + "".join(f"{text:>26}" for text in told) + f"   {bit_equal(history)}", flush=True)
     print(told_of_stalls)
 
 

@@ -11,14 +11,13 @@ from typing import ClassVar, Final
 from harness.model.errors import UsageError, hint
 from harness.model.history import CONTROL
 from harness.model.system import Address, Client, Node, Trained
-from systems.training import control, exchange, records
+from systems.training import control, exchange, model_names, records
 from systems.training.bugs import BUGS
 from systems.training.client import StepClient
 
 __all__ = ["BUGS", "Training"]
 
 COORDINATOR: Final = "coordinator"
-MODELS: Final = tuple(sorted(file.stem for file in (Path(__file__).parent / "models").glob("[a-z]*.py")))
 _NEEDS: Final = ("torch", "sklearn", "safetensors")
 _MOST_RANKS: Final = 12
 _DEVICES: Final = ("cpu", "cuda")
@@ -38,7 +37,7 @@ class Training:
 
     ranks: int = 3
     model: str = "digits"
-    """What is trained; see `systems/training/models`."""
+    """What is trained, "digits" or "dense(963)"; see `systems/training/models`."""
     seed: int = 1
     device: str = "cpu"
     """Where the ranks compute: "cpu", or "cuda", the first GPU for all of them; gloo exchanges copies on the CPU either way."""
@@ -66,8 +65,7 @@ class Training:
             )
         if self.device not in _DEVICES:
             raise UsageError(f"Training(device={self.device!r}): there is no such device. {hint(self.device, _DEVICES)}")
-        if self.model not in MODELS:
-            raise UsageError(f"Training(model={self.model!r}): there is no such model. {hint(self.model, MODELS)}")
+        model_names.parsed(self.model)
         method = exchange.method(self.exchange)
         if self.step_ms < 0 or self.checkpoint_every < 1 or self.checkpoints_kept < 1:
             raise UsageError(
@@ -164,7 +162,8 @@ class Training:
         return f"Training needs {', '.join(lacks)}, not installed: pip install 'distributed-ml-harness[training]'"
 
     def preload(self) -> Sequence[str]:
-        return ["torch", "torch._dynamo", f"systems.training.models.{self.model}"]  # the optimizer imports the second
+        model, _ = model_names.parsed(self.model)
+        return ["torch", "torch._dynamo", f"systems.training.models.{model}"]  # the optimizer imports the second
 
 
 def _no_gpu() -> str | None:

@@ -6,10 +6,12 @@ Parts are named, not imported: listing bugs needs no PyTorch.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 
 from harness.model.bug import Bug, BugCatalog
+from harness.node.context import NodeContext
 from systems.training.exchange import Method
 from systems.training.membership import Limits
 
@@ -34,6 +36,8 @@ class Parts:
     exchange: str = ""
     """A function that is given the method of exchange and returns one that is wrong."""
     limits: Limits = Limits()  # noqa: RUF009 - frozen
+    clock: Callable[[NodeContext], float] = NodeContext.clock
+    """What the coordinator measures silence by."""
 
     def changed(self, method: Method) -> Method:
         """The method of exchange that a rank uses in place of the correct one."""
@@ -190,6 +194,12 @@ BUGS: Final = BugCatalog(
         "ranks drop what compression leaves out of a gradient, instead of adding it to the next: there is no error feedback",
         Parts(exchange=f"{_EXCHANGES}:ForgetsResidual"),
         caught_by=("exchange/powersgd_killed", "loss_parity"),
+    ),
+    Bug(
+        "wall-clock",
+        "the coordinator measures a rank's silence by the wall clock, which may jump back",
+        Parts(clock=NodeContext.time),
+        caught_by=("training/clock_jumps", "max < 1.5s"),
     ),
     Bug(
         "own-uncompressed",

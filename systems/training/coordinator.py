@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -84,7 +86,9 @@ class Coordinator:
         self._generation = int(node.disk.read(_GENERATION) or 0)
         stored = node.disk.read(_GROUP)
         group = msgspec.json.decode(stored, type=Group) if stored else None
-        self._membership = Membership(config.ranks, BUGS.variant(config.bug).limits, node.clock(), group)
+        parts = BUGS.variant(config.bug)
+        self._now_s: Callable[[], float] = partial(parts.clock, node)
+        self._membership = Membership(config.ranks, parts.limits, self._now_s(), group)
         self._distrust = Distrust(node.disk, config.ranks)
         self._found: Finding | None = None
         self._woken = asyncio.Event()
@@ -96,7 +100,7 @@ class Coordinator:
     async def handle(self, request: Request) -> Response:
         match request.method, request.path:
             case "POST", path if path == BEAT:
-                self._membership.beat(request.decode(Beat), self._node.clock())
+                self._membership.beat(request.decode(Beat), self._now_s())
                 self._woken.set()
                 return Response()
             case "POST", path if path == WATCH:
@@ -147,7 +151,7 @@ class Coordinator:
                 async with asyncio.timeout(_LOOK_S):
                     await self._woken.wait()
             self._woken.clear()
-            now_s = self._node.clock()
+            now_s = self._now_s()
             if self._found is not None:
                 await self._leave_out(self._found)
             elif cause := self._membership.cause(now_s):
@@ -159,7 +163,7 @@ class Coordinator:
                     if await self._reaches_all(name):
                         await self._regroup(Cause(why="can be taken in", about=(name,)))
                         break
-                look_outside_s = self._node.clock() + _TAKE_IN_S
+                look_outside_s = self._now_s() + _TAKE_IN_S
 
     async def _leave_out(self, found: Finding) -> None:
         """Go on without ranks that compute wrongly, from before the first step that may be wrong by them."""
@@ -203,7 +207,7 @@ class Coordinator:
         self._node.disk.replace(_GROUP, msgspec.json.encode(group))
         form = msgspec.json.encode(Form(generation=group.generation, members=members, limits=self._distrust.limits(members)))
         told = await asyncio.gather(*(self._ask(name, FORM, form, _ANSWER_S) for name in members))
-        self._membership.formed(group, self._node.clock())
+        self._membership.formed(group, self._now_s())
         unanswered = tuple(name for name, answer in zip(members, told, strict=True) if answer is None)
         self._note(events.Formed(generation=self._generation, members=members, unanswered=unanswered))
 
@@ -211,13 +215,13 @@ class Coordinator:
         """What each rank says that has left its group, in the order of ranks. Who is not heard any more is not waited for."""
         asked: dict[str, asyncio.Task[Response | None]] = {}
         async with asyncio.TaskGroup() as asking:
-            heard = [name for name in self._membership.ranks if not self._membership.silent(name, self._node.clock())]
+            heard = [name for name in self._membership.ranks if not self._membership.silent(name, self._now_s())]
             for number, name in enumerate(self._membership.ranks):
                 reach = tuple(other for other in self._membership.ranks[number + 1 :] if other in heard)
                 body = Prepare(generation=self._generation, reach=reach)
                 asked[name] = asking.create_task(self._ask(name, PREPARE, msgspec.json.encode(body), _ANSWER_S))
             while waited := [name for name in asked if not asked[name].done()]:
-                if all(self._membership.silent(name, self._node.clock()) for name in waited):
+                if all(self._membership.silent(name, self._now_s()) for name in waited):
                     for name in waited:
                         asked[name].cancel()
                     break

@@ -14,7 +14,8 @@ from harness.model.errors import UsageError
 from harness.node.disk import Disk
 from systems.parts.checkpoint.store import Checkpoints, Schedule, part_of
 from systems.parts.sampler import key, shards_of
-from systems.training.models import NAMES, task
+from systems.training.model_names import NAMES
+from systems.training.models import task
 from systems.training.trainer import Applied, Trainer
 
 
@@ -113,8 +114,28 @@ def test_seeds_and_models_are_jobs_of_their_own() -> None:
     assert Trainer("digits", 1).identity() == identities[0]
 
 
+def test_a_model_may_come_in_sizes() -> None:
+    small, usual = Trainer("dense(69)", 1), Trainer("dense", 1)
+    assert (small.row, usual.row) == (10_015 + 1, 100_327 + 1)
+    assert small.identity() != usual.identity()
+    step([small])
+    assert small.step == 1
+
+
+@pytest.mark.parametrize("text", ["digits(3)", "text(64)"])
+def test_a_size_of_a_model_that_has_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="comes in one size"):
+        Trainer(text, 1)
+
+
+@pytest.mark.parametrize("text", ["dense(", "dense(x)", "dense(0)", "dense()", "dense(-1)"])
+def test_a_size_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="A size is a whole number above 0"):
+        Trainer(text, 1)
+
+
 def test_a_model_that_is_not_there_is_named() -> None:
-    with pytest.raises(UsageError, match="no model called 'digit' to train"):
+    with pytest.raises(UsageError, match="model='digit': there is no such model"):
         Trainer("digit", 1)
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
-from typing import Final, Protocol, cast
+import inspect
+from typing import Protocol, cast
 
 import torch
 from torch import nn
 
-from harness.model.errors import UsageError, hint
-
-NAMES: Final = sorted(file.stem for file in Path(__file__).parent.glob("[a-z]*.py"))
+from harness.model.errors import UsageError
+from systems.training.model_names import parsed
 
 
 class Task(Protocol):
@@ -42,8 +41,12 @@ class Task(Protocol):
         """How good a trained model is on samples that it never saw, and of what that is the measure."""
 
 
-def task(name: str) -> Task:
-    """The task of that name. Raises `UsageError` if there is none."""
-    if name not in NAMES:
-        raise UsageError(f"There is no model called {name!r} to train. {hint(name, NAMES)}")
-    return cast(Task, importlib.import_module(f"{__name__}.{name}").Task())
+def task(text: str) -> Task:
+    """The task of that name, and of that size if it has one in brackets. Raises `UsageError` if there is none."""
+    name, size = parsed(text)
+    kind = importlib.import_module(f"{__name__}.{name}").Task
+    if size is None:
+        return cast(Task, kind())
+    if not inspect.signature(kind).parameters:
+        raise UsageError(f"The model {name!r} comes in one size: {text!r} is not one. Use {name!r}.")
+    return cast(Task, kind(size))

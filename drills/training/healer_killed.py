@@ -1,0 +1,20 @@
+"""A rank comes back, and the one that gives it the state is killed as it begins to: a third one gives it."""
+
+from __future__ import annotations
+
+from drills.training._checks import CHECKS
+from faults.kill import Kill
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.training import Training
+from workloads.steps import Steps
+
+drill = Drill(
+    system=Training(ranks=3),
+    workload=Steps(),
+    load=Load(rate=40, clients=60, seconds=9, timeout_ms=2500),
+    faults=[Kill("rank2").between(1.5, 2.5), Kill("rank0").when(collective="broadcast", from_s=1.6, for_s=1)],
+    checks=CHECKS,
+    slos=["availability >= 99%", "max < 2s"],
+    nightly=True,
+)
