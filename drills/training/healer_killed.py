@@ -13,7 +13,7 @@ drill = Drill(
     system=Training(ranks=3),
     workload=Steps(),
     load=Load(rate=40, clients=60, seconds=9, timeout_ms=2500),
-    faults=[Kill("rank2").between(1.5, 2.5), Kill("rank0").when(collective="broadcast", from_s=1.6, for_s=1)],
+    faults=[Kill("rank0").between(1.5, 2.5), Kill("rank1").when(collective="broadcast", from_s=1.6, for_s=1)],
     checks=CHECKS,
     slos=["availability >= 99%", "max < 2s"],
     nightly=True,

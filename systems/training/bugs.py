@@ -196,6 +196,12 @@ BUGS: Final = BugCatalog(
         caught_by=("exchange/powersgd_killed", "loss_parity"),
     ),
     Bug(
+        "healed-early",
+        "a rank counts as healed as soon as it is told the step, before the parameters have come",
+        Parts(worker=f"{_WORKERS}:HealedEarly"),
+        caught_by=("training/healer_killed", "same_parameters"),
+    ),
+    Bug(
         "wall-clock",
         "the coordinator measures a rank's silence by the wall clock, which may jump back",
         Parts(clock=NodeContext.time),

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from systems.parts.gloo.group import Group
-from systems.parts.sampler import Order, Use, shards_of
+from systems.parts.sampler import Ledger, LedgerState, Order, Use, shards_of
 from systems.training.carrier import Carrier
 from systems.training.messages import NO_STATE, Form
 from systems.training.worker import Worker
@@ -107,6 +107,17 @@ class StatesNotCompared(Worker):
     def _agree(self, form: Form, group: Group) -> None:
         if any(step == NO_STATE for step, _ in self._held(group)):
             super()._agree(form, group)
+
+
+class HealedEarly(Worker):
+    """The step comes first, and then the parameters."""
+
+    def _agree(self, form: Form, group: Group) -> None:
+        furthest, _ = max(self._held(group))
+        if furthest > self.step:
+            self._trainer.ledger = Ledger(LedgerState(furthest, self._trainer.ledger.state.sha256))
+            self._has_state = True
+        super()._agree(form, group)
 
 
 class CountsAllWaiting(Worker):
