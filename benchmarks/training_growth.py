@@ -23,6 +23,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from training import load, phases_ms
+from training_ours import Unjudged
 from training_plot import drawn
 
 from faults.kill import Kill
@@ -32,7 +33,6 @@ from harness.model.load import Load
 from harness.run.runner import run
 from harness.run.spec import RunSpec
 from results.analysis.step_measures import measure_steps
-from systems.training import Training
 from workloads.steps import Steps
 
 _EXCHANGES: Final = ("allreduce", "exact")
@@ -62,22 +62,12 @@ class Cost:
     recovery_ms: float
 
 
-class _Unjudged(Training):
-    """Without an undisturbed training to compare with: for ten million parameters that takes longer than all else."""
-
-    def prepare(self) -> None:
-        pass
-
-    def control(self, steps: int) -> list[dict[str, object]]:
-        return []
-
-
 def cost(exchange: str, ranks: int, parameters: int, runs: Path) -> Cost:
     """Train some seconds, and kill a rank once, well before the middle."""
     seconds = _SECONDS[moved_bytes(exchange, ranks, parameters) > _MUCH_BYTES]
     killed_s = 0.4 * seconds
     drill = Drill(
-        system=_Unjudged(
+        system=Unjudged(
             ranks=ranks, model=f"dense({HIDDEN[parameters]})", exchange=exchange, step_ms=0, checkpoint_every=10_000
         ),
         workload=Steps(),

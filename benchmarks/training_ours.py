@@ -82,3 +82,16 @@ def goodput_of(history: History, seconds: float) -> Goodput:
     done_ns = done.groupby("step")["done_ns"].min().to_numpy(dtype=np.int64)
     injected = history.windows["injected_ns"].dropna()
     return goodput(done_ns[done_ns >= begins_ns], int(injected.min()) if len(injected) else None, seconds)
+
+
+class Unjudged(Training):
+    """Without an undisturbed training to compare with: for ten million parameters that takes longer than all else.
+
+    It is not in `training_growth`, which is `__main__` when it runs: the load's process could not import it from there.
+    """
+
+    def prepare(self) -> None:
+        pass
+
+    def control(self, steps: int) -> list[dict[str, object]]:
+        return []

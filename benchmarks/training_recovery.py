@@ -127,20 +127,32 @@ def freeze(options: argparse.Namespace, folder: Path) -> None:
     print(f"ours: bit-equal: {same}; with gloo's own time-out torchrun waits {default_pg_timeout.total_seconds():,.0f} s first")
 
 
+def random_kills(seconds: float, mean_s: float, seed: int) -> list[tuple[float, int]]:
+    """When which rank is killed: a Poisson process, given how many kills come; not two within a second.
+
+    Raises `SystemExit` if so many do not fit.
+    """
+    random = np.random.default_rng(seed)
+    number = round((seconds - _FIRST_KILL_S) / mean_s)
+    free_s = seconds - _FIRST_KILL_S - number * _LEAST_APART_S
+    if number < 1 or free_s <= 0:
+        most = int(seconds - _FIRST_KILL_S)
+        raise SystemExit(f"--seconds {seconds:g} --mean-s {mean_s:g} comes to {number} kills; 1 to {most} fit.")
+    times = _FIRST_KILL_S + np.sort(random.uniform(0, free_s, number)) + np.arange(number) * _LEAST_APART_S
+    return [(float(at_s), int(random.integers(3))) for at_s in times]
+
+
 def goodput(options: argparse.Namespace, folder: Path) -> None:
     """Print what is done under kills at the same times."""
-    random = np.random.default_rng(options.seed)
-    apart = np.maximum(random.exponential(options.mean_s, 1000), _LEAST_APART_S)
-    times = _FIRST_KILL_S + np.concatenate([[0.0], np.cumsum(apart)])
-    kills = [(float(at), int(random.integers(3))) for at in times[times < options.seconds - 1]]
-    mean_s = (options.seconds - _FIRST_KILL_S) / len(kills)
+    kills = random_kills(options.seconds, options.mean_s, options.seed)
     clean = goodput_of(killed_at([], options.seconds, options.step_ms, folder), options.seconds)
     ours = goodput_of(killed_at(kills, options.seconds, options.step_ms, folder), options.seconds)
     rows = {"ours, no kills": clean, "ours": ours}
     for peer in peers():
         with running(peer, folder / f"goodput {peer.name}", step_ms=options.step_ms, limit_s=_LIMIT_S) as job:
             rows[peer.name] = goodput_under(job, kills, options.seconds)
-    print(f"\n{len(kills)} kills in {options.seconds:g} s, one in {mean_s:.1f} s on average" + load())
+    told = f"\n{len(kills)} kills in {options.seconds:g} s, after {_FIRST_KILL_S:g} s one in {options.mean_s:g} s on average"
+    print(told + load())
     print(f"{'':26}{'steps':>10}{'step ms':>10}{'goodput':>10}{'of clean':>10}{'ours / it':>12}")
     for name, row in rows.items():
         of_clean = f"{row.steps / clean.steps:>10.2f}"
@@ -184,7 +196,7 @@ def main() -> None:
     )
     parser.add_argument("--freezes", type=int, default=1, help="of torchrun, of which each takes most of a minute (default: 1)")
     parser.add_argument("--seconds", type=float, default=25.0, help="under random kills (default: 25)")
-    parser.add_argument("--mean-s", type=float, default=6.0, help="from one kill to the next on average (default: 6)")
+    parser.add_argument("--mean-s", type=float, default=5.0, help="from one kill to the next on average (default: 5)")
     parser.add_argument("--step-ms", type=float, default=25.0, help="a step begins no sooner than this after the one before")
     parser.add_argument("--limit-s", type=float, default=500.0, help="no part is begun after this (default: 500)")
     parser.add_argument("--seed", type=int, default=1, help="of the times of kills")
