@@ -1,7 +1,7 @@
-"""The copy that an arriving node makes of a partition, as a pure state machine: from where, how far, and whether it is whole.
+"""The copy that an arriving node makes of a partition, as a pure state machine: its sources, its progress, its completion.
 
-How far it is lies among the notes of the node's storage, in the same record as what was copied. So a node that was killed goes
-on where it was, and nowhere else.
+The node's storage keeps the progress as a note, in the same record as the copied entries. So a node that was killed continues
+exactly where it was.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from systems.partitioned.storage import size_of
 
 
 class _Progress(msgspec.Struct, frozen=True, array_like=True):
-    """How far the copy from one owner is."""
+    """The progress of the copy from one owner."""
 
     after: str = ""
     done: bool = False
@@ -42,11 +42,11 @@ class Copy:
 
     @property
     def whole(self) -> bool:
-        """Whether it has been copied from a majority of the owners."""
+        """Whether the copies from a majority of the owners are complete."""
         return sum(one.done for one in self._progress.values()) >= majority(self._sources)
 
     def sources(self) -> list[str]:
-        """The owners from which there is something to copy yet, those that are furthest first."""
+        """The owners whose copies are incomplete, the most advanced first."""
         left = [name for name in self._sources if not self._progress[name].done]
         return sorted(left, key=lambda name: self._progress[name].after, reverse=True)
 
@@ -54,7 +54,7 @@ class Copy:
         return PullRequest(self.low, self.move, self._progress[source].after, limit_bytes)
 
     def with_part(self, source: str, part: Pulled) -> tuple[str, str]:
-        """The note that goes with a part of the copy, and its text."""
+        """The name and the text of the note to store with a part of the copy."""
         before = self._progress[source]
         after = _Progress(
             after=part.held[-1].place if part.held else before.after,
@@ -65,16 +65,16 @@ class Copy:
         return self.note(source), msgspec.json.encode(after).decode()
 
     def took(self, source: str, text: str) -> None:
-        """That part and its note are on the disk."""
+        """A part and its note are on the disk."""
         self._progress[source] = msgspec.json.decode(text, type=_Progress)
 
     def measured(self) -> tuple[int, int]:
-        """How many bytes it took, and how many the owners said that the partition has: on average over those that are done."""
+        """The bytes copied, and the partition's size in bytes according to its owners: averages over completed copies."""
         done = [one for one in self._progress.values() if one.done]
         return sum(one.taken_bytes for one in done) // len(done), sum(one.of_bytes for one in done) // len(done)
 
 
 def move_of(note: str) -> tuple[str, int]:
-    """The partition and the move that a note belongs to."""
+    """The partition and the move of a note."""
     low, move, _ = note.rsplit("|", 2)
     return low, int(move)

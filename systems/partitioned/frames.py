@@ -14,9 +14,9 @@ _SEAL_BYTES: Final = 16
 
 
 def lines(file: bytes) -> tuple[list[bytes], int]:
-    """The texts of a file of lines with checksums, and how many bytes at its end are no whole line, because a crash tore it.
+    """The texts of a file of lines with checksums, and the number of bytes at its end that a crash left as a torn line.
 
-    Raises `Damaged` if something comes after a line that is not whole: each is written when the one before it is synced.
+    Raises `Damaged` if anything follows a line that is not whole: each line is written after the one before it is synced.
     """
     found: list[bytes] = []
     at = 0
@@ -33,13 +33,13 @@ def lines(file: bytes) -> tuple[list[bytes], int]:
 
 
 def sealed(body: bytes) -> bytes:
-    """A message with its checksum before it."""
+    """A message behind its checksum."""
     return b"%016x" % xxhash.xxh3_64_intdigest(body) + body
 
 
 def unsealed(message: bytes, *, checked: bool = True) -> bytes:
-    """The message again. Raises `Damaged` if it is not what was sent."""
+    """The message without its checksum. Raises `Damaged` if it is not what was sent."""
     body = message[_SEAL_BYTES:]
     if checked and message[:_SEAL_BYTES] != b"%016x" % xxhash.xxh3_64_intdigest(body):
-        raise Damaged("its checksum does not fit")
+        raise Damaged("its checksum does not match")
     return body

@@ -1,4 +1,4 @@
-"""What holds at any moment over all nodes at once: one map an epoch, and what was acknowledged is with its owners."""
+"""The invariants of all nodes together: each epoch has one map, and the owners have what was acknowledged."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from systems.partitioned.storage import Storage
 
 
 class OneOwnerWhoHasIt:
-    """Of what the nodes and the coordinator show.
+    """Invariants of what the nodes and the coordinator show.
 
     - No epoch stands for two maps.
-    - Nobody goes back to an earlier map, not even by dying.
-    - Every partition has as many distinct owners as there are replicas, and is meant to be with members only, in different
-      zones.
-    - What was acknowledged is held by a majority of the owners in the coordinator's map. A node that does not run is taken to
-      have it: what was acknowledged is on its disk, or another check finds out.
+    - No node goes back to an earlier map, not even after a crash.
+    - Every partition has as many distinct owners as there are replicas, and is placed only with members, in different zones.
+    - A majority of the owners in the coordinator's map has what was acknowledged. A node that is down is assumed to have it:
+      it is on its disk, or another check finds out.
     """
 
     def __init__(self) -> None:
@@ -55,14 +54,14 @@ class OneOwnerWhoHasIt:
         for one in found.partitions:
             owners = self._maps.setdefault((one.epoch, one.low), (*one.owners, "then", *one.target))
             if owners != (*one.owners, "then", *one.target):
-                return f"by the map of {name} the partition from {one.low!r} has two lists of owners in epoch {one.epoch}"
+                return f"with the map of {name} the partition from {one.low!r} has two lists of owners in epoch {one.epoch}"
             if len(set(one.owners)) != found.replicas or len(set(one.placed)) != found.replicas:
-                return f"the partition from {one.low!r} has owners {one.owners} in epoch {one.epoch}: no {found.replicas} nodes"
+                return f"the partition from {one.low!r} has owners {one.owners} in epoch {one.epoch}, not {found.replicas}"
             zones = {member.zone for member in found.members if member.zone and member.name in one.placed}
             if found.members[0].zone and len(zones) < found.replicas:
-                return f"the partition from {one.low!r} is meant to be with {one.placed}, not all of them in other zones"
+                return f"the partition from {one.low!r} is placed with {one.placed}, which are not all in different zones"
             if not set(one.placed) <= set(found.names):
-                return f"the partition from {one.low!r} is meant to be with {one.placed}, of whom not all are members"
+                return f"the partition from {one.low!r} is placed with {one.placed}, not all of which are members"
         return None
 
     def _ownerless(self, newest: PartitionMap, shown: Mapping[str, Mapping[str, object]]) -> str | None:

@@ -1,4 +1,4 @@
-"""Wrong parts of a partitioned store, for its known bugs."""
+"""The broken parts of the partitioned store's known bugs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from systems.parts.partitioning.ranges import KeyRange
 
 
 def salted_position(now: PartitionMap, key: str, node: str) -> str:
-    """A hash that differs between processes, as that of Python's texts does."""
+    """A hash that differs between processes, like Python's hash of strings."""
     return f"{key_hash(node + key):016x}:{key}" if now.method != "range" else position(now.method, key)
 
 
@@ -26,7 +26,7 @@ def placed_modulo(before: PartitionMap, members: tuple[Member, ...]) -> list[Own
 
 
 def placed_with_ghosts(before: PartitionMap, members: tuple[Member, ...]) -> list[Owners]:
-    """Whoever leaves keeps every other one of its partitions."""
+    """A node that leaves keeps every other one of its partitions."""
     after, gone = placed(before, members), set(before.names) - {member.name for member in members}
     return [
         one.placed if number % 2 == 0 and set(one.placed) & gone else owners
@@ -51,7 +51,7 @@ def lets_go_at_once(partition: Partition, node: str) -> bool:
 
 
 def after_the_first(low: str) -> str:
-    """The partition's own beginning, at which a key may lie."""
+    """The beginning of the partition, where a key may be."""
     return low
 
 

@@ -1,4 +1,4 @@
-"""The map that a node goes by. It never goes back to an earlier one, whatever happens to the node."""
+"""The map that a node uses. The node never goes back to an earlier one, even after a crash."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILE: Final = "map"
 
 
 class KnownMap:
-    """A map, and the file that it lies in."""
+    """A map and its file."""
 
     def __init__(self, disk: Disk, log: Callable[[str], None], rules: Rules) -> None:
         self._disk = disk
@@ -24,23 +24,23 @@ class KnownMap:
         self._rules = rules
         self.map: PartitionMap | None = None
         self.failing = False
-        """Whether the disk did not take the last map that came."""
+        """Whether the disk refused the last map that arrived."""
 
     @property
     def epoch(self) -> int:
         return self.map.epoch if self.map else 0
 
     def open(self) -> None:
-        """Read it back. Raises `Damaged` if it is not what it was."""
+        """Read the map from the disk. Raises `Damaged` if it is not what was written."""
         self.map = read_map(self._disk)
 
     def install(self, newer: PartitionMap) -> bool:
-        """Go by this map from now on, and after a death as well; whether the disk took it."""
+        """Use this map from now on, also after a crash; whether the disk stored it."""
         if self._rules.maps_last:
             try:
                 write_map(self._disk, newer)
             except OSError as error:
-                self._log(f"the disk did not take the map of epoch {newer.epoch}: {error}")
+                self._log(f"the disk refused the map of epoch {newer.epoch}: {error}")
                 self.failing = True
                 return False
         self.failing, self.map = False, newer
@@ -48,7 +48,7 @@ class KnownMap:
 
 
 def read_map(disk: Disk) -> PartitionMap | None:
-    """The map that lies on a disk. Raises `Damaged` if there is one that is not what it was."""
+    """The map on a disk; None if there is none. Raises `Damaged` if it is not what was written."""
     data = disk.read(FILE)
     if data is None:
         return None
@@ -59,5 +59,5 @@ def read_map(disk: Disk) -> PartitionMap | None:
 
 
 def write_map(disk: Disk, newer: PartitionMap) -> None:
-    """Put it on the disk. Raises `OSError` if that did not take it."""
+    """Store a map on the disk. Raises `OSError` if the disk fails."""
     disk.replace(FILE, encode_line(msgspec.json.encode(newer)))

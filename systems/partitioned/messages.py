@@ -1,4 +1,4 @@
-"""What travels between clients, nodes and the coordinator, as JSON."""
+"""The messages between clients, nodes and the coordinator, as JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from systems.partitioned.partition_map import PartitionMap
 from systems.parts.partitioning.members import Member
 
 KEY_PATH: Final = "/kv/"
-"""What clients ask: GET, PUT and DELETE of this and a key."""
+"""Clients send GET, PUT and DELETE to this and a key."""
 MANY_PATH: Final = "/many"
 SCAN_PATH: Final = "/scan"
 MAP_PATH: Final = "/map"
@@ -23,11 +23,11 @@ MERGE_PATH: Final = "/merge"
 HOT_PATH: Final = "/hot"
 
 MISDIRECTED: Final = 421
-"""The status of a refusal by a node that is not asked for a key, by the map that it knows."""
+"""The status with which a node refuses a key that is another node's by the map that it knows."""
 
 
 class Version(msgspec.Struct, frozen=True, order=True, array_like=True):
-    """The order of writes to a key: by counter, then by writer. `start` and `number` make each one write's alone."""
+    """The order of writes to a key: by counter, then by writer. `start` and `number` make each version unique."""
 
     counter: int = 0
     writer: str = ""
@@ -43,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True):
-    """What a node holds at a position."""
+    """An entry that a node holds at a position."""
 
     place: str
     entry: Entry
@@ -53,15 +53,15 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Query(msgspec.Struct, frozen=True, tag=True):
-    """What do you hold here?"""
+    """Asks what a node holds at a position."""
 
     place: str
     epoch: int
-    """That of the partition."""
+    """The epoch of the partition."""
 
 
 class Store(msgspec.Struct, frozen=True, tag=True):
-    """Hold this, unless you hold something newer; answer when it is on your disk."""
+    """Tells a node to hold this entry, unless it holds a newer one, and to answer when it is on its disk."""
 
     place: str
     entry: Entry
@@ -69,7 +69,7 @@ class Store(msgspec.Struct, frozen=True, tag=True):
 
 
 class Places(msgspec.Struct, frozen=True, tag=True):
-    """Which positions from `low` to before `high`, all of one partition, do you hold something at?"""
+    """Asks at which positions from `low` to before `high`, all of one partition, a node holds something."""
 
     low: str
     high: str | None
@@ -78,19 +78,19 @@ class Places(msgspec.Struct, frozen=True, tag=True):
 
 
 ReplicaRequest = Query | Store | Places
-"""What a replica is asked. It answers the first two with the entry that it then holds."""
+"""Requests to a replica. It answers the first two with the entry that it then holds."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """The answer of a node that does not mean the same partition, or is not the one to ask."""
+    """The answer of a node that knows the partition under another epoch, or is not the node to ask."""
 
     epoch: int
-    """Of the map that it goes by."""
+    """The epoch of the map that the node uses."""
     why: str
 
 
 class PullRequest(msgspec.Struct, frozen=True):
-    """Hand out the next part of a partition that moves, after this position."""
+    """Asks for the next part of a moving partition, after this position."""
 
     low: str
     move: int
@@ -103,13 +103,13 @@ class Pulled(msgspec.Struct, frozen=True):
 
     held: list[Held]
     done: bool
-    """Whether nothing comes after it."""
+    """Whether this is the last part."""
     of_bytes: int | None = None
-    """With the first part: how much the whole partition is."""
+    """The size of the whole partition; with the first part only."""
 
 
 class Beat(msgspec.Struct, frozen=True):
-    """The coordinator says which epoch it is; with the map, if the node did not know it."""
+    """Tells the coordinator's epoch, with the map if the node did not know it."""
 
     epoch: int
     map: PartitionMap | None = None
@@ -120,11 +120,11 @@ class Status(msgspec.Struct, frozen=True):
 
     epoch: int
     copied: list[tuple[str, int]] = []
-    """The moves, by partition, of which it has its copy."""
+    """The moves, by partition, whose copies the node has completed."""
     failing: bool = False
-    """Its disk does not take what it is given."""
+    """Whether its disk fails."""
     loads: dict[str, int] = {}
-    """By partition, how many requests of clients it has answered since its start."""
+    """By partition, the number of client requests answered since the node's start."""
     start: int = 0
 
 
@@ -142,24 +142,24 @@ class Got(msgspec.Struct, frozen=True):
 
     value: str | None
     epoch: int
-    """Of the map that the node goes by."""
+    """The epoch of the map that the node uses."""
 
 
 class GetMany(msgspec.Struct, frozen=True):
-    """Several keys at once."""
+    """Asks for several keys at once."""
 
     keys: list[str]
 
 
 class GotMany(msgspec.Struct, frozen=True):
-    """What there is under each key; those that are missing here have to be asked for again."""
+    """The value of each key; the client has to ask again for keys that are missing here."""
 
     values: dict[str, str | None]
     epoch: int
 
 
 class Scan(msgspec.Struct, frozen=True):
-    """All keys from `low` to before `high`."""
+    """Asks for all keys from `low` to before `high`."""
 
     low: str
     high: str | None
@@ -167,7 +167,7 @@ class Scan(msgspec.Struct, frozen=True):
 
 
 class Scanned(msgspec.Struct, frozen=True):
-    """What there is, in the order of keys, up to before `until`: where to go on. None if that was all."""
+    """The values in the order of keys, up to before `until`, where the client continues; None: that was all."""
 
     values: dict[str, str]
     until: str | None
@@ -175,25 +175,25 @@ class Scanned(msgspec.Struct, frozen=True):
 
 
 class NotDone(msgspec.Struct, frozen=True):
-    """The answer to a request that was not carried out, or of which that is not known."""
+    """The answer to a request that was not carried out, or may not have been."""
 
     error: str
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A node joins, or leaves: one of the two."""
+    """A node that joins, or one that leaves; exactly one of the two."""
 
     join: Member | None = None
     leave: str | None = None
 
 
 class At(msgspec.Struct, frozen=True):
-    """Where to split or merge."""
+    """The position at which to split or merge."""
 
     at: str
 
 
 class Hot(msgspec.Struct, frozen=True):
-    """How many requests each key of a partition had, of those that were asked for lately."""
+    """The number of requests for each recently used key of a partition."""
 
     counts: dict[str, int]

@@ -1,40 +1,40 @@
-"""How one map follows another: the move protocol as pure functions, without I/O or time.
+"""The move protocol: how one map follows another, as pure functions without I/O or time.
 
-A partition moves from its owners A to others, B, by way of an epoch in which it has both:
+A partition moves from its owners A to others, B, through an epoch in which it has both:
 
     held by A  ──begin──>  held by A and B  ──finish──>  held by B
                                   └────────roll back────>  held by A
 
-Every operation is one of quorums (see `protocol`): held by A, it needs a majority of A; held by A and B, a majority of each.
-A node takes part only if it has the partition under the very epoch that it is asked in, and never goes back to an earlier one:
-it has the map on its disk before it answers under it. As soon as the move has begun, each arriving node copies the partition
-from a majority of A, whose nodes hand nothing out before they have taken over the map in which the move began. When all have
-their copy, the coordinator finishes the move.
+Every operation needs quorums (see `protocol`): a majority of A while A holds the partition; a majority of each while A and B
+do. A node takes part only if it knows the partition under exactly the epoch of the request, and never goes back to an earlier
+epoch: it has the map on its disk before it answers under it. As soon as the move begins, each arriving node copies the
+partition from a majority of A, whose nodes hand nothing out before they have installed the map in which the move began. When
+all arriving nodes have their copies, the coordinator finishes the move.
 
 Why no acknowledged write is lost, and no read is stale:
 
-1. Two epochs that follow each other share a group of which both need a majority: A at the beginning of a move and when it is
-   rolled back, B when it finishes. So whatever one of them has stored, the other one's operations find, in either order; it
-   does no harm that nodes learn of an epoch at different times.
-2. Epochs that share no group, that of A alone and that of B alone, are never both in use. The copy was read from a majority of
-   A, none of which takes part in the epoch of A alone any more. So no operation of that epoch can end after the copy was read,
-   for it needs one of them; and what had ended before is on a majority of A, and so in the copy of each arriving node. Members
-   of A that stay in B need no copy: if k nodes are replaced, what a majority of A holds, at least a majority less k of those
-   that stay hold, and with the k copies that is a majority of B.
-3. By induction, when an epoch begins, no operation can end in any epoch that shares no group with it: such an epoch lies
-   before the last move that finished, and was shut out by 2.
-4. A copy never replaces what is newer: entries have versions, and a node keeps the newest. What a node still has from an
-   earlier time is older than what it is sent, deletions included, which are entries like any other.
-5. A map is on the coordinator's disk before anyone is told of it, so that no epoch stands for two maps. If the coordinator
-   dies, nothing moves on, and everything goes on being answered; started again, it goes on from its map.
+1. Two consecutive epochs share a group of which both need a majority: A when a move begins and when it is rolled back, B when
+   it finishes. So the operations of each find what the other has stored, in either order; it does no harm if nodes learn of an
+   epoch at different times.
+2. Two epochs that share no group, that of A alone and that of B alone, are never both in use. The copy was read from a majority
+   of A, and none of these nodes takes part in the epoch of A alone any more. So no operation of that epoch can complete after
+   the copy was read, because it needs one of them; and what completed before is on a majority of A, and so in the copy of each
+   arriving node. Members of A that stay in B need no copy: if k nodes are replaced, then at least a majority less k of those
+   that stay hold what a majority of A holds, and with the k copies that is a majority of B.
+3. By induction, when an epoch begins, no operation can complete in any epoch that shares no group with it: such an epoch lies
+   before the last finished move, and 2 rules it out.
+4. A copy never replaces anything newer: entries have versions, and a node keeps the newest. What a node still has from an
+   earlier time is older than what it receives, including deletes, which are entries like any other.
+5. A map is on the coordinator's disk before any node learns of it, so no epoch stands for two maps. If the coordinator dies,
+   moves stop, and nodes keep answering clients; after a restart it continues from its map.
 
-One node answers clients for a key in an epoch: the first of the owners. That another one becomes the first, because that one
-seems to be dead, is an epoch of the same groups. So it may be a mistake, and is safe all the same.
+In each epoch one node answers clients for a key: the first of the owners. If that node seems to be dead, another one becomes
+the first in an epoch of the same groups. So a wrong suspicion is safe.
 
-The steps from joint majorities to the new ones are those of D. Ongaro and J. Ousterhout, "In Search of an Understandable
-Consensus Algorithm", USENIX ATC 2014, section 6; registers that outlive a change of their replicas are those of N. Lynch and
-A. Shvartsman, "RAMBO", DISC 2002. The hand-over of one of many partitions under load is that of G. DeCandia et al., "Dynamo",
-SOSP 2007, section 6.2.
+The steps from joint majorities to the new ones follow D. Ongaro and J. Ousterhout, "In Search of an Understandable Consensus
+Algorithm", USENIX ATC 2014, section 6; registers that survive a change of their replicas follow N. Lynch and A. Shvartsman,
+"RAMBO", DISC 2002. The hand-over of one of many partitions under load follows G. DeCandia et al., "Dynamo", SOSP 2007, section
+6.2.
 """
 
 from __future__ import annotations
@@ -54,22 +54,22 @@ Owners = tuple[str, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What the coordinator knows of the nodes at the moment."""
+    """What the coordinator currently knows of the nodes."""
 
     down: frozenset[str] = frozenset()
-    """Who has not answered for a while."""
+    """Nodes that have not answered for a while."""
     failing: frozenset[str] = frozenset()
-    """Whose disk does not take what it is given."""
+    """Nodes whose disks fail."""
     copied: Mapping[tuple[str, int], frozenset[str]] = field(default_factory=dict)
-    """By partition and move, who has its copy."""
+    """By partition and move, the nodes that have a complete copy."""
     resting: frozenset[str] = frozenset()
-    """Partitions whose move was rolled back just now."""
+    """Partitions whose moves were just rolled back."""
 
 
 def first_map(
     method: Method, members: Sequence[Member], replicas: int, partitions: int, boundaries: Sequence[str], place: Place = placed
 ) -> PartitionMap:
-    """The map of epoch 1. Raises `UsageError` if it cannot be made of these members."""
+    """The map of epoch 1. Raises `UsageError` if there is none with these members."""
     lows = ["", *boundaries] if method == "range" else even_lows(partitions)
     if list(lows) != sorted(set(lows)):
         raise UsageError(f"Boundaries {tuple(boundaries)!r}: each must be above the one before it, and none is empty.")
@@ -85,13 +85,13 @@ def first_map(
 
 
 def joined(before: PartitionMap, member: Member, place: Place = placed) -> PartitionMap:
-    """With one more member. Raises `UsageError` if it is one already."""
+    """A map with one more member. Raises `UsageError` if the node already is one."""
     Members(before.members).added(member)
     return _replaced_members(before, (*before.members, member), place)
 
 
 def left(before: PartitionMap, name: str, place: Place = placed) -> PartitionMap:
-    """Without a member. Raises `UsageError` if there is none of that name, or too few are left."""
+    """A map without a member. Raises `UsageError` if there is none of that name, or too few remain."""
     if name not in before.names:
         raise UsageError(f"There is no member {name!r} that could leave. {hint(name, before.names)}")
     return _replaced_members(before, tuple(one for one in before.members if one.name != name), place)
@@ -104,9 +104,9 @@ def _replaced_members(before: PartitionMap, members: tuple[Member, ...], place: 
 
 
 def advanced(before: PartitionMap, seen: Seen, at_once: int) -> PartitionMap | None:
-    """The next map: every move that is done is finished, every one that cannot go on is rolled back, and others begin.
+    """The next map: it finishes completed moves, rolls back those that cannot go on, and begins others.
 
-    At most `at_once` partitions move at a time. None if nothing is to be done.
+    At most `at_once` partitions move at a time. None if there is nothing to do.
     """
     epoch = before.epoch + 1
     partitions = [_ended(one, epoch, seen) for one in before.partitions]
@@ -120,7 +120,7 @@ def advanced(before: PartitionMap, seen: Seen, at_once: int) -> PartitionMap | N
 
 
 def _ended(one: Partition, epoch: int, seen: Seen) -> Partition:
-    """A partition whose move is finished or rolled back, if it is time for that."""
+    """A partition after its move, if that is complete or cannot go on; otherwise the same partition."""
     if not one.target:
         return one
     if set(one.arriving) <= seen.copied.get((one.low, one.move), frozenset()):
@@ -144,13 +144,13 @@ def _may_begin(one: Partition, seen: Seen) -> bool:
 
 
 def _led(one: Partition, epoch: int, down: frozenset[str]) -> Partition:
-    """With an owner in front that answers, preferably the one that is meant to be there."""
+    """A partition whose first owner answers, preferably the one that is placed first."""
     wanted = one.target or one.placed
 
     def rank(name: str) -> tuple[bool, int]:
         return name in down, wanted.index(name) if name in wanted else len(wanted)
 
-    if one.target and one.owners[0] not in down:  # as long as it moves, the old owner goes on
+    if one.target and one.owners[0] not in down:  # while it moves, the old owner keeps answering
         return one
     owners = tuple(sorted(one.owners, key=rank))
     if owners[0] == one.owners[0]:
@@ -159,9 +159,9 @@ def _led(one: Partition, epoch: int, down: frozenset[str]) -> Partition:
 
 
 def split(before: PartitionMap, at: str, second: Owners | None = None) -> PartitionMap:
-    """Cut the partition that holds the position `at` in two there; the second one is meant to be with `second`.
+    """Cut the partition that contains the position `at` in two there, and place the second part with `second`.
 
-    Raises `UsageError` if it moves at the moment, or begins there already.
+    Raises `UsageError` if the partition is moving, or already begins there.
     """
     number = before.number_at(at)
     cut, epoch = before.partitions[number], before.epoch + 1
@@ -177,9 +177,9 @@ def split(before: PartitionMap, at: str, second: Owners | None = None) -> Partit
 
 
 def merged(before: PartitionMap, at: str) -> PartitionMap:
-    """Join the partition that begins with `at` to the one before it.
+    """Merge the partition that begins with `at` into the one before it.
 
-    Raises `UsageError` unless both have the same owners and do not move.
+    Raises `UsageError` unless both have the same owners and neither is moving.
     """
     number = before.number_at(at)
     second = before.partitions[number]

@@ -1,10 +1,10 @@
-"""One node of the partitioned store: it holds partitions, and answers clients for those of which it is the first owner.
+"""One node of the partitioned store: it holds partitions, and answers clients for those whose first owner it is.
 
 GET, PUT, DELETE /kv/KEY       200 {"value": …, "epoch": …}; PUT {"value": "…"}
-                               421: ask another node, by the map of the epoch that it names; 503: surely no effect; 504: perhaps
-POST /many {"keys": […]}       200 {"values": {…}}, without those that are another node's
-POST /scan {"low": …}          200 {"values": {…}, "until": …}: the keys of a range, as far as they are this node's
-GET /map                       the map that it goes by
+                               421: ask another node, by the map of the named epoch; 503: certainly no effect; 504: perhaps
+POST /many {"keys": […]}       200 {"values": {…}}, without keys of other nodes
+POST /scan {"low": …}          200 {"values": {…}, "until": …}: the keys of a range that are on this node
+GET /map                       the map that the node uses
 POST /replica, /pull, /beat    among nodes and the coordinator
 """
 
@@ -58,11 +58,11 @@ from systems.parts.outcomes import Failed, Unknown
 from systems.parts.owner import Owner, refusing_other_data
 
 AGREED_S: Final = 0.005
-"""A pause after two nodes have told each other of their maps, should the disk of one of them not take it."""
+"""A pause after two nodes have exchanged maps, in case the disk of one of them fails."""
 OPEN_AGAIN_S: Final = 0.05
 HOT_KEYS: Final = 4096
 _OF_NODES: Final = frozenset({REPLICA_PATH, PULL_PATH, BEAT_PATH, MAP_PATH})
-"""What nodes and the coordinator of one cluster ask, each naming the one that it means."""
+"""Paths of requests between nodes and the coordinator of one cluster; each request names its receiver."""
 _REPLICA_REQUEST: Final = cast("type[ReplicaRequest]", ReplicaRequest)
 
 
@@ -98,7 +98,7 @@ class Server:
         self._start = 0
         self._agreeing: dict[str, asyncio.Future[None]] = {}
         self._leaving: PartitionMap | None = None
-        """The map that it is about to go by: no operation begins on what is another's there."""
+        """The map that the node is about to install: no operation begins on a partition that another node leads there."""
         self._loads: Counter[str] = Counter()
         self._hot: Counter[str] = Counter()
         self._served: dict[str, int] = {}
@@ -107,7 +107,7 @@ class Server:
         node.report_unsettled(self._unsettled)
 
     async def open(self) -> None:
-        """Read back what was held; until then everything is refused."""
+        """Read what the node held; until then it refuses everything."""
         while True:
             try:
                 self._owner.claim(self._node.disk)
@@ -117,19 +117,19 @@ class Server:
                 self._node.disk.replace("starts", b"%d" % self._start)
                 break
             except OSError as error:
-                self._node.log(f"the disk did not take what was read from it: {error}")
+                self._node.log(f"the disk failed while the node reopened its files: {error}")
                 await asyncio.sleep(OPEN_AGAIN_S)
         self._versions = Versions(self._name, self._start)
         self._went_on()
 
     async def handle(self, request: Request) -> Response:
         if not self._start:
-            return _not_done(503, "it has not read back yet what it held")
+            return _not_done(503, "the node is still reading its disk")
         if request.method == "POST" and request.path in _OF_NODES:
             return self._owner.misdirected(request.headers) or await self._answer_node(request)
         key = request.path.removeprefix(KEY_PATH) if request.path.startswith(KEY_PATH) else ""
         if self._known.map is None:
-            return _not_done(503, "it has no map yet")
+            return _not_done(503, "the node has no map yet")
         match request.method, request.path:
             case "GET", "/map":
                 return Response.json(self._known.map)
@@ -172,7 +172,7 @@ class Server:
             case Unknown(why):
                 return _not_done(504, why)
             case None:
-                raise AssertionError("carried out, and without an outcome")
+                raise AssertionError("carried out without an outcome")
 
     async def _get_many(self, request: GetMany) -> Response:
         values: dict[str, str | None] = {}
@@ -192,11 +192,9 @@ class Server:
         return Response.json(GotMany(values, self._map.epoch))
 
     async def _scan(self, request: Scan) -> Response:
-        """The first keys of the range that are this node's, as far as its partition goes."""
+        """The first keys of the range that are in this node's partition."""
         if self._map.method != "range":
-            return Response(
-                400, f"the keys lie in the order of their hashes: a store by {self._map.method} cannot scan".encode()
-            )
+            return Response(400, f"keys are in the order of their hashes: a store by {self._map.method} cannot scan".encode())
         partition = self._mine(request.low)
         if partition is None:
             return self._misdirected(request.low)
@@ -221,7 +219,7 @@ class Server:
         return Response.json(Scanned(values, until, self._map.epoch))
 
     async def _read(self, place: str) -> Operation | None:
-        """A read that is over; None if the position is another node's. It begins under the map that there is by then."""
+        """A completed read; None if the position is another node's by the map at its beginning."""
         partition = self._mine(place)
         if partition is None:
             return None
@@ -230,7 +228,7 @@ class Server:
         return operation
 
     async def _ask_places(self, name: str, asked: Places) -> list[str] | None:
-        if name == self._name:  # as if it were asked by another: a newer map may have come meanwhile
+        if name == self._name:  # check as for another node's request: a newer map may have arrived meanwhile
             return None if self._replica.refused(asked.low, asked.epoch) else self._replica.places(asked)
         told = await self._peers[name].ask(REPLICA_PATH, asked, list[str], ANSWER_S)
         return told if isinstance(told, list) else None
@@ -250,7 +248,7 @@ class Server:
     # ----------------------------------------------------------------------------------------------- among the nodes
 
     async def _agree(self, name: str, refusal: Refusal) -> None:
-        """Bring whoever is behind, this node or the other one, to the newer map. One exchange with a node at a time."""
+        """Bring the node that is behind, this one or the other, to the newer map. One exchange with a node at a time."""
         if self._known.map is None or name == self._name or refusal.epoch == self._known.epoch:
             return
         if name not in self._agreeing:
@@ -266,13 +264,13 @@ class Server:
         del self._agreeing[name]
 
     def _exchange(self, offered: Beat) -> Response:
-        """Take another node's map if it is newer; tell it this one's if that is newer."""
+        """Install another node's map if it is newer; answer with this node's map if that is newer."""
         if offered.map is not None:
             self._install(offered.map)
         return answer(Beat(self._known.epoch, self._known.map if self._known.epoch > offered.epoch else None))
 
     async def _answer_node(self, request: Request) -> Response:
-        """What another node, or the coordinator, asks."""
+        """Answer another node or the coordinator."""
         checked = self._rules.checksums_checked
         try:
             match request.path:
@@ -291,7 +289,7 @@ class Server:
         if isinstance(request, Places):
             return answer(self._replica.refused(request.low, request.epoch) or self._replica.places(request))
         told = await self._replica.answer(request)
-        return Response(507, b"the disk did not take it") if told is None else answer(told)
+        return Response(507, b"the disk failed") if told is None else answer(told)
 
     async def _beat(self, beat: Beat) -> Response:
         if beat.map is not None and beat.map.epoch > self._known.epoch:
@@ -313,7 +311,7 @@ class Server:
 
     @property
     def _map(self) -> PartitionMap:
-        assert self._known.map is not None  # noqa: S101 - who asks has seen to it
+        assert self._known.map is not None  # noqa: S101 - callers have checked
         return self._known.map
 
     def _position(self, key: str) -> str:
@@ -328,7 +326,7 @@ class Server:
         return partition if serves else None
 
     def _install(self, newer: PartitionMap) -> None:
-        """Go by another map from now on, if it is newer and the disk takes it."""
+        """Use another map from now on, if it is newer and the disk stores it."""
         if newer.epoch <= self._known.epoch:
             return
         before = self._known.map
@@ -338,7 +336,7 @@ class Server:
         self._went_on(before)
 
     def _went_on(self, before: PartitionMap | None = None) -> None:
-        """Let go of what is others', and copy what arrives."""
+        """Discard what belongs to other nodes, and copy what arrives."""
         now = self._known.map
         if now is None:
             return

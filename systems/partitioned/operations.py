@@ -1,4 +1,4 @@
-"""Carries operations out at the owners of their partitions: who is asked when, what a newer map changes, when patience ends."""
+"""Carries operations out at the owners of their partitions: whom to ask when, what a newer map changes, and when to give up."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from systems.partitioned.protocol import Operation, Phase
 from systems.partitioned.replica import Replica
 
 OPERATION_S: Final = 0.6
-"""How long an operation looks for its majorities. It is over before a client gives up."""
+"""How long an operation tries to get its majorities. It ends before a client gives up."""
 ASK_AGAIN_S: Final = 0.12
-"""A node that has not answered after this long is asked a second time."""
+"""After this long without an answer, a node is asked a second time."""
 ANSWER_S: Final = 0.3
-"""How long another node's answer is waited for while a client waits."""
+"""How long to wait for another node's answer while a client waits."""
 DRAIN_S: Final = 0.15
-"""How long a node that is told that a partition is another's lets operations of that partition come to their end."""
+"""How long a node that loses a partition to another lets operations of that partition finish."""
 
 Agree = Callable[[str, Refusal], Awaitable[None]]
-"""Brings this node and one that refused it to the same map."""
+"""Brings this node, and one that refused its request, to the same map."""
 
 
 class Operations:
@@ -46,11 +46,11 @@ class Operations:
 
     @property
     def questions(self) -> int:
-        """How many other nodes have yet to answer; an operation may be over before they do."""
+        """The number of unanswered requests to other nodes; an operation may end before they answer."""
         return len(self._asking)
 
     async def carry_out(self, operation: Operation) -> None:
-        """Return when there is an outcome. What was asked is not called back: it may still be stored."""
+        """Return when there is an outcome. Requests that were sent are not cancelled: nodes may still store what they carry."""
         changed = self._running[operation] = asyncio.Event()
         clock, loop = self._clock, asyncio.get_running_loop()
         until_s = clock() + OPERATION_S
@@ -65,7 +65,7 @@ class Operations:
                 for name in names:
                     if name != self._name:
                         self._start_task(self._ask(operation, phase, name, changed))
-                if self._name in names:  # most often that is all there is to do
+                if self._name in names:  # usually that is all there is to do
                     await self._ask(operation, phase, self._name, changed)
                 if not operation.over() and operation.phase is phase and not changed.is_set():
                     waking = loop.call_later(max(0.0, min(ASK_AGAIN_S, until_s - clock())), changed.set)
@@ -75,7 +75,7 @@ class Operations:
             del self._running[operation]
 
     def go_by(self, newer: PartitionMap) -> None:
-        """Go on with each operation under a newer map, or give it up if it is another node's there."""
+        """Continue each operation under a newer map, or give it up if it belongs to another node there."""
         if not self._rules.epochs_checked:
             return
         for operation, changed in list(self._running.items()):
@@ -88,7 +88,7 @@ class Operations:
                 changed.set()
 
     async def drained(self, coming: PartitionMap) -> None:
-        """Return when no operation is under way on what is another node's in the map that comes, or patience ends."""
+        """Return when no operation is under way on partitions of other nodes in the coming map, or after `DRAIN_S`."""
         until_s = self._clock() + DRAIN_S
         while self._clock() < until_s and any(coming.partition_at(one.place).owners[0] != self._name for one in self._running):
             await asyncio.sleep(0.002)

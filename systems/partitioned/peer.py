@@ -1,4 +1,4 @@
-"""Another node, as one reaches it over its link; whatever is said carries a checksum."""
+"""Another node, reached over its link; all requests and answers carry checksums."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ T = TypeVar("T")
 MAX_IN_FLIGHT: Final = 128
 SILENT_AFTER: Final = 4
 MAX_IN_FLIGHT_SILENT: Final = 8
-"""A node without an answer to so many requests in a row is asked by fewer at a time, until it answers."""
+"""After `SILENT_AFTER` unanswered requests in a row, fewer requests may be in flight until the node answers."""
 
 REFUSED: Final = 409
 BAD: Final = Response(400, b"damaged on its way")
 
 
 class Peer:
-    """Asks one node, over few connections if it does not answer."""
+    """Sends requests to one node, over few connections if it does not answer."""
 
     def __init__(self, peer: Owner, address: Address, *, checked: bool = True) -> None:
         self._client = HttpClient(address)
@@ -35,7 +35,7 @@ class Peer:
         self._unanswered = 0
 
     async def ask(self, path: str, request: object, kind: type[T], timeout_s: float) -> T | Refusal | None:
-        """The answer, or why it was refused; None if none came: what was asked may have been done all the same."""
+        """The answer, or a refusal; None if neither came: the node may still have carried the request out."""
         if self._in_flight >= (MAX_IN_FLIGHT if self._unanswered < SILENT_AFTER else MAX_IN_FLIGHT_SILENT):
             return None
         self._in_flight += 1
@@ -61,7 +61,7 @@ class Peer:
 
 
 def read(request: Request, kind: type[T], *, checked: bool = True) -> T:
-    """What was asked. Raises `Damaged` if it changed on its way."""
+    """The content of a request. Raises `Damaged` if it changed on its way."""
     try:
         return msgspec.json.decode(unsealed(request.body, checked=checked), type=kind)
     except msgspec.MsgspecError as error:
@@ -69,6 +69,6 @@ def read(request: Request, kind: type[T], *, checked: bool = True) -> T:
 
 
 def answer(value: object) -> Response:
-    """What a node or the coordinator is told; a refusal has a status of its own."""
+    """The response to a node or the coordinator; a refusal has a status of its own."""
     status = REFUSED if isinstance(value, Refusal) else 200
     return Response(status, sealed(msgspec.json.encode(value)), (("content-type", "application/json"),))

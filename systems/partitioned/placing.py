@@ -1,4 +1,4 @@
-"""Where partitions are meant to be: by the methods of `systems.parts.partitioning`, and by load. Pure."""
+"""Where to place partitions: by the methods of `systems.parts.partitioning`, and by load. Pure."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from systems.parts.partitioning.slots import HashSlots
 
 Owners = tuple[str, ...]
 Place = Callable[[PartitionMap, tuple[Member, ...]], list[Owners]]
-"""Where each partition of a map is meant to be with these members."""
+"""Places each partition of a map with these members."""
 
 BOUND: Final = 1.25
-"""The most that a node may have, in multiples of its share by weight, of partitions or of load."""
+"""The most partitions, or load, that a node may have, in multiples of its share by weight."""
 _WORTH_IT: Final = 0.98
-"""What is moved because of load has to bring the fullest node down to this share of what it has."""
+"""A move because of load has to reduce the load of the fullest node to this share or less."""
 
 
 def placed(before: PartitionMap, members: tuple[Member, ...]) -> list[Owners]:
-    """Where each partition is meant to be once these are the members, by the map's method.
+    """The owners at which the map's method places each partition with these members.
 
     Raises `UsageError` if there are fewer members, or zones, than replicas.
     """
@@ -64,7 +64,7 @@ def _placement(method: Method, members: tuple[Member, ...]) -> HashPlacement:
 
 
 def _first(name: str, placement: HashPlacement, key: str, count: int) -> Owners:
-    """A node that was chosen, and for further replicas those that are next in the key's preference."""
+    """A chosen node, followed by the next ones in the key's order of preference for further replicas."""
     members = placement.members
     chosen = members.number(name)
     rest = (number for number in placement.preference(key_hash(key)) if number != chosen)
@@ -83,12 +83,12 @@ def _ranges(before: PartitionMap, members: tuple[Member, ...]) -> list[Owners]:
 
 
 def rebalanced(before: PartitionMap, loads: Mapping[str, float], bound: float = BOUND) -> PartitionMap | None:
-    """The same map with partitions meant to be elsewhere, so that no node has more than `bound` times its share of the load.
+    """The same map with some partitions placed elsewhere, so that no node has more than `bound` times its share of the load.
 
-    `loads` is by partition. A node that has too much gives away whatever brings it and who takes it furthest down, as long as
-    that is worth it; None if nothing is to be done. A partition that is too much alone stays, and others make room for it.
-    The bound is that of consistent hashing with bounded loads (`systems.parts.partitioning.bounded`), for keys that are not
-    alike.
+    `loads` is by partition. A node that has too much gives away the partition, and to the node, that lower the load of the
+    fuller of the two most, as long as that is worth it; None if there is nothing to do. A partition that alone exceeds the
+    bound stays, and its node gives others away. The bound is that of consistent hashing with bounded loads
+    (`systems.parts.partitioning.bounded`), for keys with unequal loads.
     """
     placed_now = {one.low: one.placed for one in before.partitions}
     changed: dict[str, Owners] = {}
@@ -127,18 +127,18 @@ def _factors(before: PartitionMap, owners: Mapping[str, Owners], loads: Mapping[
 
 
 def _handed(before: PartitionMap, owners: Owners, taker: str) -> Owners:
-    """The replicas with another first one: who was the first goes, unless the other one was among them."""
+    """The replicas with another first one: the old first one goes, unless the new one was among them."""
     if taker in owners:
         return (taker, *(name for name in owners if name != taker))
     kept = [taker, *owners[1:]]
     zones = {member.name: member.zone for member in before.members}
-    if zones[taker]:  # whoever is in the taker's zone makes room, and the old first one may stay
+    if zones[taker]:  # the replica in the taker's zone makes room, and the old first one may stay
         kept = [taker, *(name for name in owners if zones.get(name) != zones[taker])]
     return tuple(kept[: len(owners)])
 
 
 def _with(before: PartitionMap, changed: Mapping[str, Owners]) -> PartitionMap:
-    """The map of the next epoch, with partitions meant to be elsewhere."""
+    """The map of the next epoch, with some partitions placed elsewhere."""
     return msgspec.structs.replace(
         before,
         epoch=before.epoch + 1,
@@ -149,7 +149,7 @@ def _with(before: PartitionMap, changed: Mapping[str, Owners]) -> PartitionMap:
 
 
 def hottest(before: PartitionMap, loads: Mapping[str, float], bound: float = BOUND) -> Partition | None:
-    """The range with the most load of the node that has most, if that is more than `bound` times its share."""
+    """The range with the most load on the fullest node, if that has more than `bound` times its share."""
     factors = _factors(before, {one.low: one.placed for one in before.partitions}, loads)
     if before.method != "range" or not factors:
         return None
@@ -159,6 +159,6 @@ def hottest(before: PartitionMap, loads: Mapping[str, float], bound: float = BOU
 
 
 def coolest(before: PartitionMap, loads: Mapping[str, float], besides: Sequence[str]) -> str | None:
-    """The member with the least load for its weight, not one of `besides`; None if there is no other."""
+    """The member with the least load for its weight, other than `besides`; None if there is no other."""
     factors = _factors(before, {one.low: one.placed for one in before.partitions}, loads)
     return min((name for name in factors if name not in besides), key=lambda name: (factors[name], name), default=None)

@@ -2,11 +2,11 @@
 
 As in `systems.quorum`: query a majority for the newest version, then store on a majority (ABD; Attiya, Bar-Noy, Dolev, "Sharing
 Memory Robustly in Message-Passing Systems", JACM 42(1), 1995; Lynch, Shvartsman, FTCS 1997). While a partition moves there are
-two groups of nodes, and each phase needs a majority of both. If the partition has another epoch in the middle of an operation,
-its phase begins anew among the nodes of that epoch; a write keeps the version that it has chosen, or it would be two writes.
+two groups of nodes, and each phase needs a majority of both. If the partition gets another epoch in the middle of an operation,
+the phase starts again among the nodes of that epoch; a write keeps its chosen version, or it would become two writes.
 
-To run an operation, send `phase.request` to each of `phase.unanswered()`, now and perhaps again, hand every answer to
-`answered`, tell `moved` of another epoch, and call `gave_up` if patience ends, until there is an `outcome`.
+To run an operation until it has an `outcome`: send `phase.request` to each of `phase.unanswered()`, perhaps repeatedly, pass
+every answer to `answered` and every newer epoch to `moved`, and call `gave_up` after a timeout.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ Outcome = Done | Failed | Unknown
 
 
 def groups_of(partition: Partition, rules: Rules = CORRECT) -> tuple[tuple[str, ...], ...]:
-    """The groups of nodes of each of which an operation needs a majority."""
+    """The groups of nodes; an operation needs a majority of each."""
     both = partition.target and rules.both_groups_take_part
     return (partition.owners, partition.target) if both else (partition.owners,)
 
 
 class Versions:
-    """The versions that one start of one node gives to its writes: above what it is told of, and never one twice."""
+    """The versions that one start of one node gives to its writes: above the counters it is given, and each only once."""
 
     def __init__(self, writer: str, start: int) -> None:
         self._writer = writer
@@ -50,7 +50,7 @@ class Versions:
 
 
 class Phase:
-    """One request to all nodes of some groups, and who has answered it."""
+    """One request to all nodes of some groups, and the nodes that have answered it."""
 
     def __init__(self, request: Query | Store, groups: Sequence[Sequence[str]]) -> None:
         self.request = request
@@ -60,11 +60,11 @@ class Phase:
         self._versions: dict[str, Version] = {}
 
     def unanswered(self) -> list[str]:
-        """The nodes that are to be asked, or asked again."""
+        """The nodes to ask, or to ask again."""
         return [name for name in dict.fromkeys(name for group in self._groups for name in group) if name not in self._versions]
 
     def count(self, name: str, entry: Entry) -> bool:
-        """Take an answer; whether there is a majority of each group now."""
+        """Count an answer; whether a majority of each group has answered now."""
         if name in self.unanswered():
             self._versions[name] = entry.version
             self.newest = max(self.newest, entry, key=lambda held: held.version)
@@ -80,11 +80,11 @@ class Phase:
     def __str__(self) -> str:
         needed = " and ".join(f"{majority(group)} of {', '.join(group)}" for group in self._groups)
         answered = ", ".join(sorted(self._versions)) or "none"
-        return f"{type(self.request).__name__.lower()}: needs {needed}; answers of: {answered}"
+        return f"{type(self.request).__name__.lower()}: needs {needed}; answers from: {answered}"
 
 
 class Operation:
-    """A read, or a write of a value or of none, under way."""
+    """A read, a write or a delete that is under way."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Operation:
         value: str | None = None,
         rules: Rules = CORRECT,
     ) -> None:
-        """A write if it is given `versions`, else a read."""
+        """A write if `versions` are given, otherwise a read; a write of None deletes."""
         self.place = place
         self.outcome: Outcome | None = None
         self.epoch = partition.epoch
@@ -117,12 +117,12 @@ class Operation:
         elif self._versions is not None:
             self._store(Entry(self._versions.above(phase.newest.version.counter), self._value))
         elif phase.newest_is_held():
-            self.outcome = Done(phase.newest.value)  # storing it would bring about no more
+            self.outcome = Done(phase.newest.value)  # a majority has it already
         else:
             self._store(phase.newest)
 
     def moved(self, partition: Partition) -> None:
-        """The partition has a newer epoch now: the phase begins anew there."""
+        """The partition has a newer epoch now: the phase starts again there."""
         if self.outcome is not None or partition.epoch == self.epoch:
             return
         self.epoch, self._groups = partition.epoch, groups_of(partition, self._rules)
@@ -132,7 +132,7 @@ class Operation:
             self.phase = Phase(Query(self.place, self.epoch), self._groups)
 
     def gave_up(self, why: str = "") -> None:
-        """No majority came in time, or it is another node's now; changes nothing if there is an outcome."""
+        """No majority answered in time, or another node leads now; changes nothing if there is an outcome."""
         if self.outcome is None:
             told = f"{self.phase}{f'; {why}' if why else ''}"
             effect = self._chosen is not None and self._versions is not None

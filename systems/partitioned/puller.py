@@ -1,4 +1,4 @@
-"""Copies of partitions that arrive, made in the background: a few at a time, at a limited rate, until each is whole."""
+"""Copies arriving partitions in the background: a few at a time, at a limited rate, until each copy is complete."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from systems.partitioned.storage import Storage, size_of
 
 ANSWER_S: Final = 0.5
 AGAIN_S: Final = 0.02
-"""A pause before owners that did not answer are asked again."""
+"""A pause before asking owners again that did not answer."""
 _MIB: Final = 1 << 20
 
 
 class Limiter:
-    """Lets so many bytes a second through, on average; what was not used up is not saved."""
+    """Limits the average rate of bytes; unused capacity is not saved."""
 
     def __init__(self, clock: NodeContext, mb_per_s: float) -> None:
         self._clock = clock.clock
@@ -30,11 +30,11 @@ class Limiter:
         self._free_at_s = 0.0
 
     def count(self, size_bytes: int) -> None:
-        """So many bytes went through."""
+        """This many bytes were transferred."""
         self._free_at_s = max(self._free_at_s, self._clock()) + size_bytes / self._bytes_per_s
 
     async def free(self) -> None:
-        """Return when all bytes up to now have had their time."""
+        """Return when the bytes so far have taken as long as the rate requires."""
         if (wait_s := self._free_at_s - self._clock()) > 0:
             await asyncio.sleep(wait_s)
 
@@ -65,7 +65,7 @@ class Puller:
         return len(self._tasks)
 
     def whole(self) -> list[tuple[str, int]]:
-        """The moves of which this node has its copy."""
+        """The moves whose copies this node has completed."""
         return [which for which, copy in self._copies.items() if copy.whole]
 
     def go_by(self, now: PartitionMap) -> None:
@@ -87,7 +87,7 @@ class Puller:
             self._node.log(f"the copy of {which} ended: {error!r}")
 
     async def _make(self, copy: Copy) -> None:
-        """Return when it is whole."""
+        """Return when the copy is complete."""
         await self._forget_notes()
         while not copy.whole:
             took = False
@@ -101,7 +101,7 @@ class Puller:
         self._node.event("copied", {"low": copy.low, "move": copy.move, "taken_bytes": taken_bytes, "of_bytes": of_bytes})
 
     async def _take_part(self, copy: Copy, source: str) -> bool:
-        """Have the next part from an owner on the disk; whether that was done."""
+        """Get the next part from an owner and store it; whether that succeeded."""
         await self._limiter.free()
         part = await self._peers[source].ask(PULL_PATH, copy.request(source, self._batch_bytes), Pulled, ANSWER_S)
         if not isinstance(part, Pulled):
@@ -120,7 +120,7 @@ class Puller:
         return True
 
     async def _forget_notes(self) -> None:
-        """Notes of moves that are over."""
+        """Remove the notes of moves that are over."""
         old = [note for note in self._storage.notes if move_of(note) not in self._copies]
         if old:
             await self._storage.put([], dict.fromkeys(old))

@@ -1,4 +1,4 @@
-"""What a node does as a replica: it answers for what it holds, under the epochs it knows, and hands out what moves away."""
+"""A node as a replica: it answers for what it holds, under the epochs it knows, and hands out partitions that move away."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from systems.partitioned.storage import Storage, size_of
 
 
 class Replica:
-    """Answers whoever carries out an operation, which may be this node, and whoever copies a partition."""
+    """Answers nodes that carry out operations, perhaps this one, and nodes that copy partitions."""
 
     def __init__(self, storage: Storage, known: KnownMap, rules: Rules) -> None:
         self._storage = storage
@@ -17,26 +17,26 @@ class Replica:
         self._rules = rules
 
     async def answer(self, request: Query | Store) -> Entry | Refusal | None:
-        """What this node holds when it has done what was asked; None if its disk did not take it."""
+        """Carry out a request, and return what this node then holds; None if its disk fails."""
         refusal = self.refused(request.place, request.epoch)
         if refusal is not None:
             return refusal
         if isinstance(request, Store) and not await self._storage.put([Held(request.place, request.entry)]):
             return None
-        # Writing took its time. What is stored under an epoch that is over does no harm; but it must not count.
+        # The epoch may have ended during the write. What was stored does no harm then, but must not count.
         return self.refused(request.place, request.epoch) or self._storage.entry(request.place)
 
     def refused(self, place: str, epoch: int) -> Refusal | None:
-        """Why nothing is done about a request for a position, which is made under an epoch of its partition."""
+        """Why this node refuses a request for a position under an epoch of its partition; None if it does not."""
         now = self._known.map
         if now is None:
-            return Refusal(0, "it has no map yet")
+            return Refusal(0, "the node has no map yet")
         if self._rules.epochs_checked and now.partition_at(place).epoch != epoch:
-            return Refusal(now.epoch, "its partition has another epoch")
+            return Refusal(now.epoch, "the partition has another epoch here")
         return None
 
     def places(self, asked: Places) -> list[str]:
-        """The positions at which it holds something, whatever the epoch."""
+        """The positions at which this node holds something, in any epoch."""
         places: list[str] = []
         for held in self._storage.between(asked.low, asked.high):
             places.append(held.place)
@@ -45,15 +45,15 @@ class Replica:
         return places
 
     def hand_out(self, request: PullRequest) -> Pulled | Refusal:
-        """The next part of a partition that moves away from here."""
+        """The next part of a partition that moves away from this node."""
         now = self._known.map
         if now is None:
-            return Refusal(0, "here it does not move")
+            return Refusal(0, "the partition is not moving here")
         number = now.number_at(request.low)
         partition = now.partitions[number]
         fenced = partition.low == request.low and partition.move == request.move
         if self._rules.copies_are_fenced and not fenced:
-            return Refusal(now.epoch, "here it does not move")
+            return Refusal(now.epoch, "the partition is not moving here")
         high, of_bytes = now.high_of(number), None
         if not request.after:
             of_bytes = sum(size_of(held) for held in self._storage.between(partition.low, high) if self._moves(held))

@@ -1,4 +1,4 @@
-"""Where a scan reads: the first positions of a range at which the owners hold something."""
+"""The positions that a scan reads: the first ones of a range at which the owners hold something."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from systems.partitioned.messages import Places
 from systems.partitioned.partition_map import Partition
 
 AskPlaces = Callable[[str, Places], Awaitable[list[str] | None]]
-"""Asks a node, which may be this one, for the positions at which it holds something; None if it did not say."""
+"""Asks a node, which may be this one, for the positions at which it holds something; None if it did not answer."""
 
 
 async def first_places(partition: Partition, low: str, high: str | None, limit: int, ask: AskPlaces) -> list[str] | None:
-    """The first positions at which any of a majority of each group holds something; None if no majority said.
+    """The first positions at which any node of a majority of each group holds something; None if no majority answered.
 
-    What was acknowledged is among them. If there are more than `limit`, there is one more than that: where to go on.
+    They include everything acknowledged. If there are more than `limit`, one more is returned: the position to continue at.
     """
     asked = Places(low, high, limit + 1, partition.epoch)
     found: set[str] = set()
@@ -24,7 +24,7 @@ async def first_places(partition: Partition, low: str, high: str | None, limit: 
         told = [places for places in answers if places is not None]
         if len(told) * 2 <= len(group):
             return None
-        # Each list may end early: what lies beyond the end of the shortest full one is not known of its node.
+        # A full list may end early: nothing is known of its node beyond the end, so go only up to the earliest end.
         ends = [places[-1] for places in told if len(places) > limit]
         found |= {place for places in told for place in places if not ends or place <= min(ends)}
     return sorted(found)[: limit + 1]

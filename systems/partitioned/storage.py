@@ -1,11 +1,12 @@
-"""What a node holds, in memory and on its disk: a log in segments, many entries with one sync (group commit).
+"""What a node holds, in memory and on its disk: a log in segments; many entries share one sync (group commit).
 
-A segment is appended to until it is long; when little of it is still in use, what is goes into the present segment, and it is
-emptied (as in M. Rosenblum and J. Ousterhout, "The Design and Implementation of a Log-Structured File System", ACM TOCS 10(1),
-1992). So a copy of some megabytes, and room for it when it has moved away, costs neither long pauses nor twice the disk.
+The node appends to a segment until that is long; when little of a segment is still in use, it copies that into the present
+segment, and empties the old one (as in M. Rosenblum and J. Ousterhout, "The Design and Implementation of a Log-Structured File
+System", ACM TOCS 10(1), 1992). So storing a copy of some megabytes, and reclaiming its space after it has moved away, needs
+neither long pauses nor twice the disk.
 
-Beside entries there are notes, short texts by name, which are written in the same record as entries: what is noted of a copy
-is on the disk if, and only if, the entries are.
+Besides entries there are notes, short texts by name, written in the same record as entries: a note about a copy is on the disk
+if, and only if, the copied entries are.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from systems.partitioned.messages import Entry, Held
 
 SEGMENT_BYTES: Final = 1 << 20
 _OVERHEAD_BYTES: Final = 48
-"""What an entry takes besides its position and its value, about."""
+"""The approximate size of an entry without its position and its value."""
 _SLACK_BYTES: Final = 1 << 16
-"""So much may be out of date before anything is cleaned up."""
+"""This much may be out of date before the node cleans a segment."""
 
 
 class _Record(msgspec.Struct, array_like=True):
@@ -41,7 +42,7 @@ class _Slot(NamedTuple):
 
 
 class Storage:
-    """Entries by position, and notes. Nothing is answered before `opened`."""
+    """Entries by position, and notes. The node answers nothing before `opened`."""
 
     def __init__(self, disk: Disk, log: Callable[[str], None], *, rules: Rules = CORRECT, segment_bytes: int = SEGMENT_BYTES):
         self._disk = disk
@@ -50,9 +51,9 @@ class Storage:
         self._segment_bytes = segment_bytes
         self._slots: SortedDict[str, _Slot] = SortedDict()
         self._places: dict[int, set[str]] = {}
-        """By segment, which positions' entries it has."""
+        """By segment, the positions of the entries in it."""
         self._lengths: dict[int, int] = {}
-        """Of the segments that hold anything."""
+        """By segment, its length in bytes; only of segments that hold anything."""
         self._present = 0
         self._number = 0
         self._waiting: list[tuple[Sequence[Held], Mapping[str, str | None], asyncio.Future[bool]]] = []
@@ -60,12 +61,12 @@ class Storage:
         self.held_bytes = 0
         self.opened = False
         self.failing = False
-        """Whether the disk did not take what it was last given."""
+        """Whether the last write to the disk failed."""
 
     def open(self) -> None:
-        """Read back what was held. Raises `OSError` if the disk does not take it anew, `Damaged` if it is not what it was.
+        """Read the log, and rewrite it. Raises `OSError` if the disk fails, `Damaged` if the log is not what was written.
 
-        What was read may be in the kernel's memory only, and the last life may have seen a sync fail. So all is written anew.
+        The data read may be only in the kernel's memory, because a sync may have failed before the restart: hence the rewrite.
         """
         self._slots, self._places, self._lengths, self.held_bytes = SortedDict(), {}, {}, 0
         newest: dict[str, Entry] = {}
@@ -74,7 +75,7 @@ class Storage:
         for name in old:
             records, torn_bytes = lines(self._disk.read(name) or b"")
             if torn_bytes:
-                self._log(f"the last {torn_bytes} bytes of {name} were torn by a crash and are cut off")
+                self._log(f"cut off the last {torn_bytes} bytes of {name}, which a crash tore")
             for record in (msgspec.json.decode(data, type=_Record) for data in records):
                 self._number = max(self._number, record.number)
                 for held in record.held:
@@ -102,7 +103,7 @@ class Storage:
         return slot.entry if slot else Entry()
 
     async def put(self, held: Sequence[Held], notes: Mapping[str, str | None] | None = None) -> bool:
-        """Hold these unless what is there is newer; whether that is on the disk now."""
+        """Store these entries, except where newer ones exist; whether they are on the disk now."""
         if not notes and all(map(self._has, held)):
             return True
         loop = asyncio.get_running_loop()
@@ -113,15 +114,15 @@ class Storage:
         return await done
 
     def between(self, low: str, high: str | None, after: str = "") -> Iterator[Held]:
-        """What is held from `low` to before `high`, in order, after a position; nothing may be changed meanwhile."""
+        """The entries from `low` to before `high`, in order, after a position; nothing may change meanwhile."""
         begin, at_it = (after, False) if after else (low, True)
         for place in self._slots.irange(begin, high, inclusive=(at_it, False)):
             yield Held(place, self._slots[place].entry)
 
     def forget(self, low: str, high: str | None) -> int:
-        """Let go of what is held from `low` to before `high`; returns how much that was, in entries.
+        """Discard the entries from `low` to before `high`; returns their number.
 
-        It may come back with the next start, and does no harm: it is older than all that is written where it belongs.
+        They may come back at the next start, which does no harm: what their new owners have is newer.
         """
         places = list(self._slots.irange(low, high, inclusive=(True, False)))
         for place in places:
@@ -132,7 +133,7 @@ class Storage:
         return self._rules.newest_kept and held.entry.version <= self.entry(held.place).version
 
     def _commit(self) -> None:
-        """Blocks the loop for one sync."""
+        """Commit everything that is waiting. Blocks the event loop for one sync."""
         waiting, self._waiting = self._waiting, []
         newest: dict[str, Held] = {}
         notes: dict[str, str | None] = {}
@@ -147,7 +148,7 @@ class Storage:
             try:
                 self._write(list(newest.values()), notes)
             except OSError as error:
-                self._log(f"the disk did not take {len(newest)} entries: {error}")
+                self._log(f"the disk refused {len(newest)} entries: {error}")
                 written = False
             self.failing = not written
             self._clean()
@@ -156,7 +157,7 @@ class Storage:
                 done.set_result(written)
 
     def _write(self, held: list[Held], notes: Mapping[str, str | None]) -> None:
-        """Append one record, and hold what is in it. Raises `OSError` if the disk did not take it."""
+        """Append one record, and hold its entries. Raises `OSError` if the disk fails."""
         if self._lengths.get(self._present, 0) >= self._segment_bytes:
             self._present = self._next()
         self._number += 1
@@ -167,7 +168,7 @@ class Storage:
             try:
                 self._disk.sync(name)
             except OSError:
-                self._present = self._next()  # what is in that segment now is not known, and a later sync would not tell
+                self._present = self._next()  # the segment's contents are unknown now, and a later sync would not prove them
                 raise
         for note, text in notes.items():
             if text is None:
@@ -195,7 +196,7 @@ class Storage:
         self.held_bytes -= size_of(Held(place, slot.entry))
 
     def _clean(self) -> None:
-        """Empty one segment of which little is in use, if much is out of date in all of them."""
+        """Empty the segment with the least in use, if much is out of date in total."""
         if sum(self._lengths.values()) <= 2 * self.held_bytes + _SLACK_BYTES:
             return
         closed = [number for number in self._lengths if number != self._present]
@@ -208,7 +209,7 @@ class Storage:
             self._write(kept, dict(self.notes))
             self._disk.replace(_name(worst), b"")
         except OSError as error:
-            self._log(f"segment {worst} could not be cleaned up: {error}")
+            self._log(f"cannot clean segment {worst}: {error}")
             return
         del self._lengths[worst]
         self._places.pop(worst, None)
@@ -223,7 +224,7 @@ def _name(segment: int) -> str:
 
 
 def _parts(held: Sequence[Held], limit_bytes: int) -> Iterator[list[Held]]:
-    """All of them in parts of about so many bytes; one empty part if there are none, for the notes."""
+    """All of them in parts of about `limit_bytes`; one empty part, for the notes, if there are none."""
     part: list[Held] = []
     bytes_so_far = 0
     for one in held:

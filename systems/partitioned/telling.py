@@ -1,4 +1,4 @@
-"""What the coordinator tells of a plan, for checkers and for the report."""
+"""What the coordinator reports of a plan, for checkers and for the report."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def told_members(before: PartitionMap | None, now: PartitionMap, why: str) -> di
 
 
 def moves(before: PartitionMap, now: PartitionMap) -> int:
-    """How many copies of partitions are to be with a node that was not to have them."""
+    """The number of copies of partitions that are newly placed with a node."""
     return sum(len(set(one.placed) - set(before.partition_at(one.low).placed)) for one in now.partitions)
 
 
 def ideal(before: PartitionMap, now: PartitionMap) -> float:
-    """The share of all copies that has to move at least, for each member to have its share by weight."""
+    """The least share of all copies that has to move to give each member its share by weight."""
     total_before = sum(member.weight for member in before.members)
     total_now = sum(member.weight for member in now.members)
     had = {member.name: member.weight / total_before for member in before.members}
