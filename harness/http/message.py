@@ -1,7 +1,7 @@
 """HTTP/1.1 requests and responses, and the errors of a request that gets no response.
 
 The errors distinguish requests that certainly had no effect (`Unreachable`) from requests that may have had one (`Broken`,
-`TimedOut`).
+`BadAnswer`, `TimedOut`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ Headers = Sequence[tuple[str, str]]
 
 JSON: Final[Headers] = (("content-type", "application/json"),)
 """The headers of a plain JSON response."""
+
+
+_UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding JSON raises. msgspec passes on Python's own errors for invalid UTF-8, and for too deep nesting."""
 
 
 @cache
@@ -45,6 +49,10 @@ class BadBody(msgspec.ValidationError):
     """A request's body that is not what the handler expects."""
 
 
+class BadAnswer(Broken, msgspec.ValidationError):
+    """A response whose body is not what was asked for, such as one damaged on its way: the request may have taken effect."""
+
+
 class Request(msgspec.Struct, frozen=True):
     """One request as a handler sees it: header names are in lower case, the path is decoded and without its query."""
 
@@ -58,7 +66,7 @@ class Request(msgspec.Struct, frozen=True):
         """The JSON body as `kind`. Raises `BadBody` if it is not one; the server then answers 400 with the reason."""
         try:
             decoded: T = _decoder(cast(Hashable, kind)).decode(self.body)
-        except msgspec.MsgspecError as error:
+        except _UNDECODABLE as error:
             raise BadBody(str(error)) from error
         return decoded
 
@@ -75,6 +83,9 @@ class Response(msgspec.Struct, frozen=True):
         return cls(status, msgspec.json.encode(value), JSON)
 
     def decode(self, kind: type[T]) -> T:
-        """The JSON body as `kind`. Raises `msgspec.ValidationError` if it is not one."""
-        decoded: T = _decoder(cast(Hashable, kind)).decode(self.body)
+        """The JSON body as `kind`. Raises `BadAnswer` if it is not one."""
+        try:
+            decoded: T = _decoder(cast(Hashable, kind)).decode(self.body)
+        except _UNDECODABLE as error:
+            raise BadAnswer(f"the answer's body is not the one asked for: {error}") from error
         return decoded

@@ -90,11 +90,11 @@ class EventualClient:
         seen = self._session.seen(key) if self._session else Context()
         try:
             name, response = await self._request("GET", key, b"", seen)
+            if response.status != 200:
+                raise CallFailed(_told(name, response))
+            got = response.decode(Got)
         except TransportError as error:
             raise CallFailed(str(error)) from error
-        if response.status != 200:
-            raise CallFailed(_told(name, response))
-        got = response.decode(Got)
         if self._session:
             self._session.saw(key, got.context)
         return got, name

@@ -244,7 +244,7 @@ def _resolution(node: NodeContext, config: Config, parts: Parts, actor: str) -> 
 
 def _header(request: Request) -> Context:
     text = request.headers.get(CONTEXT_HEADER)
-    return Context() if text is None else msgspec.json.decode(text, type=Context)
+    return Context() if text is None else Request("", "", body=text.encode()).decode(Context)
 
 
 def _answered(outcome: Got | Done | NotDone) -> Response:

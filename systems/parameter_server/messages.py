@@ -131,5 +131,5 @@ def unpack(message: bytes, kind: type[T], *, checked: bool = True) -> tuple[T, m
         raise Damaged("the message does not match its checksum")
     try:
         return msgspec.json.decode(body[_LENGTH_BYTES:begins], type=kind), data
-    except msgspec.MsgspecError as error:
+    except ValueError as error:  # of msgspec, or of Python for invalid UTF-8
         raise Damaged(f"the message's head cannot be read: {error}") from error

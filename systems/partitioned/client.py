@@ -99,6 +99,7 @@ class PartitionedClient:
                     response = await self._nodes[name].request(
                         method, KEY_PATH + quote(key, safe=""), body, timeout_s=timeout_s
                     )
+                    got = response.decode(Got) if response.status == 200 else None
                 except Unreachable as error:
                     why = f"{name}: {error}"
                 except TransportError as error:
@@ -106,8 +107,7 @@ class PartitionedClient:
                         raise type(error)(f"{name}: {error}") from error
                     why = f"{name}: {error}"
                 else:
-                    if response.status == 200:
-                        got = response.decode(Got)
+                    if got is not None:
                         self._heard(got.epoch)
                         return Answer(got.value, name)
                     why = _told(name, response)
@@ -129,10 +129,10 @@ class PartitionedClient:
                 response = await self._nodes[name].request(
                     "POST", MANY_PATH, msgspec.json.encode(GetMany(mine)), timeout_s=READ_S
                 )
+                got = response.decode(GotMany) if response.status == 200 else None
             except TransportError:
                 return
-            if response.status == 200:
-                got = response.decode(GotMany)
+            if got is not None:
                 values.update(got.values)
                 self._heard(got.epoch)
 
@@ -161,10 +161,10 @@ class PartitionedClient:
                     response = await self._nodes[name].request(
                         "POST", SCAN_PATH, msgspec.json.encode(Scan(at, high, SCAN_LIMIT)), timeout_s=READ_S
                     )
+                    scanned = response.decode(Scanned) if response.status == 200 else None
                 except TransportError:
-                    response = Response(503)
-                if response.status == 200:
-                    scanned = response.decode(Scanned)
+                    response, scanned = Response(503), None
+                if scanned is not None:
                     values |= scanned.values
                     at = scanned.until
                     continue

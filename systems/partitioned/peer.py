@@ -53,7 +53,7 @@ class Peer:
         try:
             told = unsealed(response.body, checked=self._checked)
             return msgspec.json.decode(told, type=kind) if response.status == 200 else msgspec.json.decode(told, type=Refusal)
-        except (Damaged, msgspec.MsgspecError):
+        except (Damaged, ValueError):  # of msgspec, or of Python for invalid UTF-8
             return None
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ def read(request: Request, kind: type[T], *, checked: bool = True) -> T:
     """The content of a request. Raises `Damaged` if it changed on its way."""
     try:
         return msgspec.json.decode(unsealed(request.body, checked=checked), type=kind)
-    except msgspec.MsgspecError as error:
+    except ValueError as error:  # of msgspec, or of Python for invalid UTF-8
         raise Damaged(str(error)) from error
 
 

@@ -27,6 +27,9 @@ class Quorum:
     """Quorum reads and writes with read repair (ABD): linearizable; acknowledged means on disk at a write quorum.
 
     Nodes `n1`, `n2`, … coordinate for the clients that ask them. `caveats` says what other settings do not promise.
+
+    Messages carry no checksum of their own. If a link flips bits, a message that cannot be read counts as lost, and one that
+    still can be read may put another value into the store.
     """
 
     bugs: ClassVar = BUGS

@@ -74,11 +74,11 @@ class QuorumClient:
     async def _read_once(self, key: str) -> Answer:
         try:
             name, response = await self._request("GET", key, b"")
+            if response.status != 200:
+                raise CallFailed(_told(name, response))
+            return Answer(response.decode(Got).value, name)
         except TransportError as error:
             raise CallFailed(str(error)) from error
-        if response.status != 200:
-            raise CallFailed(_told(name, response))
-        return Answer(response.decode(Got).value, name)
 
     async def _request(self, method: str, key: str, body: bytes) -> tuple[str, Response]:
         return await self._home.request(method, KEY_PATH + quote(key, safe="") + self._query, body)

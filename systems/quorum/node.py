@@ -59,8 +59,6 @@ RECOVER_AGAIN_S: Final = 0.02
 _OF_NODES: Final = frozenset({REPLICA_PATH, RANGES_PATH, ENTRIES_PATH})
 """Paths that are only for nodes of the same cluster; such a request names its recipient."""
 
-_REQUESTS: Final = msgspec.json.Decoder(list[ReplicaRequest])
-
 
 class Config(msgspec.Struct, frozen=True):
     """A node's settings: see `systems.quorum.Quorum`."""
@@ -180,7 +178,7 @@ class Server:
             elif request.path in _OF_NODES and (elsewhere := self._owner.misdirected(request.headers)) is not None:
                 answered(elsewhere)
             elif request.method == "POST" and request.path == REPLICA_PATH:
-                self._answer(_REQUESTS.decode(request.body), answered)
+                self._answer(request.decode(list[ReplicaRequest]), answered)
             else:
                 answered(self._told(request))
         except Refused as refused:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -46,10 +46,11 @@ _READS: Final = (Query, Settled)
 _ENTRIES: Final = (Store, Prepare, Accept, Keep)
 """Requests that carry an entry."""
 
+T = TypeVar("T")
+
 Answered = Callable[[Entry | None], None]
 """Takes the entry that the replica then holds, or None if there was no answer: the request may still have been carried out."""
 
-_ANSWERS: Final = msgspec.json.Decoder(list[Entry | None])
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -90,23 +91,20 @@ class Peer:
         of, found = 1, list[Held]()
         part = 0
         while part < of:
-            body = await self._request("GET", f"{REPLICA_PATH}?part={part}&of={of}", b"")
-            if body is None:
+            told = await self._request("GET", f"{REPLICA_PATH}?part={part}&of={of}", b"", Part)
+            if told is None:
                 return None
-            told = msgspec.json.decode(body, type=Part)
             found += told.held
             of, part = (of, part + 1) if told.of <= of else (told.of, 0)
         return found
 
     async def entries_of(self, keys: Sequence[str]) -> list[Held]:
         """The peer's entries of some keys; empty if it does not answer."""
-        body = await self._request("POST", ENTRIES_PATH, msgspec.json.encode(keys))
-        return [] if body is None else msgspec.json.decode(body, type=list[Held])
+        return await self._request("POST", ENTRIES_PATH, msgspec.json.encode(keys), list[Held]) or []
 
     async def ranges(self, asker: str, prefixes: Sequence[str]) -> list[Range] | None:
         """The peer's digests of these ranges, over the keys that it shares with the asker; None if it does not answer."""
-        body = await self._request("POST", RANGES_PATH, msgspec.json.encode((asker, prefixes)))
-        return None if body is None else msgspec.json.decode(body, type=list[Range])
+        return await self._request("POST", RANGES_PATH, msgspec.json.encode((asker, prefixes)), list[Range])
 
     def _send(self) -> None:
         """Send reads separately, so that they need not wait until writes are on the disk."""
@@ -123,19 +121,23 @@ class Peer:
             task.add_done_callback(self._exchanges.discard)
 
     async def _exchange(self, asked: Sequence[_Asked]) -> None:
-        body = await self._request("POST", REPLICA_PATH, _ENCODER.encode([each.request for each in asked]))
-        answers = [None] * len(asked) if body is None else _ANSWERS.decode(body)
+        body = _ENCODER.encode([each.request for each in asked])
+        answers = await self._request("POST", REPLICA_PATH, body, list[Entry | None])
+        if answers is None or len(answers) != len(asked):
+            answers = [None] * len(asked)
         for each, answer in zip(asked, answers, strict=True):
             each.answered(answer)
 
-    async def _request(self, method: str, path: str, body: bytes) -> bytes | None:
+    async def _request(self, method: str, path: str, body: bytes, kind: type[T]) -> T | None:
+        """The answer; None if there was none, or it was a refusal or cannot be decoded."""
         try:
             response = await self._client.request(method, path, body, timeout_s=self._timeout_s, headers=self._headers)
+            answer = response.decode(kind) if response.status == 200 else None
         except TransportError:
             self._unanswered += 1
             return None
         self._unanswered = 0
-        return response.body if response.status == 200 else None
+        return answer
 
 
 def _parts(asked: Sequence[_Asked]) -> Iterator[Sequence[_Asked]]:

@@ -34,6 +34,9 @@ class Raft:
     """Raft: one leader, a replicated log, reads that a majority confirms. Acknowledged means on disk at a majority.
 
     Nodes `n1`, `n2`, … are the group's members; `spares` more nodes run and can become members. Clients ask the leader.
+
+    Messages carry no checksum of their own. If a link flips bits, a message that cannot be read counts as lost, and one that
+    still can be read may make the replicas differ.
     """
 
     bugs: ClassVar = BUGS

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from harness.http.client import HttpClient
-from harness.http.message import Response, TransportError
+from harness.http.message import BadAnswer, Response, TransportError
 from harness.model.system import Address
 from systems.raft.messages import LEADER_PATH, MEMBERS_PATH, RAFT_PATH, Change, HandOver, NotDone, Status
 
@@ -64,7 +64,12 @@ async def _all(addresses: Mapping[str, Address]) -> list[Status]:
 
 async def _status(address: Address) -> Status | None:
     response = await _request(address, "GET", RAFT_PATH, b"", _ASK_S)
-    return response.decode(Status) if isinstance(response, Response) and response.status == 200 else None
+    if not isinstance(response, Response) or response.status != 200:
+        return None
+    try:
+        return response.decode(Status)
+    except BadAnswer:
+        return None
 
 
 async def _ask(address: Address, path: str, body: Change | HandOver) -> str | None:
@@ -76,7 +81,7 @@ async def _ask(address: Address, path: str, body: Change | HandOver) -> str | No
         return None
     try:
         return response.decode(NotDone).error
-    except msgspec.MsgspecError:
+    except BadAnswer:
         return f"status {response.status}"
 
 

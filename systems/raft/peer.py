@@ -47,17 +47,17 @@ class Peer:
             body = msgspec.json.encode(Batch(self._cluster, self._name, messages))
             try:
                 response = await self._client.request("POST", RAFT_PATH, body, timeout_s=self._timeout_s)
+                received = response.decode(list[Message]) if response.status == 200 else []
             except TransportError:
                 self.take()  # messages that queued behind a failed request are stale
                 continue
-            if response.status == 200:
-                for message in msgspec.json.decode(response.body, type=list[Message]):
-                    receive(message)
+            for message in received:
+                receive(message)
 
     async def tell(self) -> Told | None:
         """What the node tells one whose disk was damaged; None if it does not answer, or does not know itself."""
         try:
             response = await self._client.request("GET", RAFT_PATH, timeout_s=self._timeout_s)
+            return response.decode(Status).told if response.status == 200 else None
         except TransportError:
             return None
-        return response.decode(Status).told if response.status == 200 else None

@@ -31,7 +31,8 @@ class Serving:
     """Replicated predictions: two choices, health checks, ejection, budgeted retries on another replica, load shedding.
 
     The balancer asks the less busy of two random replicas among `r1`, `r2`, …, leaves out those that do not answer, and asks
-    another one if one fails. Faults choose among the replicas; they hit the balancer only if it is named.
+    another one if one fails. Faults choose among the replicas; they hit the balancer only if it is named. Answers carry no
+    checksum: a link that flips bits can change them.
     """
 
     bugs: ClassVar = BUGS

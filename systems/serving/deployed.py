@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from harness.http.client import HttpClient
-from harness.http.message import TransportError
+from harness.http.message import BadAnswer, TransportError
 from harness.model.errors import UsageError, hint
 from harness.model.rollout import Rollout
 from harness.model.system import Address, Client
@@ -83,10 +83,10 @@ class DeployedServing(Serving):
                     await asyncio.sleep(_AGAIN_S)
         except TimeoutError:
             why = f"not in service within {VERIFY_S:g} s"
+        except BadAnswer as error:
+            why = f"gave an invalid answer: {error}"
         except TransportError as error:
             why = str(error)
-        except msgspec.MsgspecError as error:
-            why = f"gave an invalid answer: {error}"
         finally:
             replica.close()
             balancer.close()

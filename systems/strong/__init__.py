@@ -34,6 +34,9 @@ class Strong:
     Replicas `n1`, `n2`, … hold the data. Which of them is the primary, and of which epoch, is kept by a Raft group of separate
     nodes, `k1`, `k2`, …: see `protocol` and `lease`. The store is linearizable, and an acknowledged write is on the disks of
     all replicas that are in sync, which are at least a majority, or of any majority.
+
+    Messages carry no checksum of their own. If a link flips bits, a message that cannot be read counts as lost, and one that
+    still can be read may put another value into the store.
     """
 
     bugs: ClassVar = BUGS
@@ -139,8 +142,8 @@ async def _status(address: Address) -> Status | None:
     client = HttpClient(address)
     try:
         response = await client.request("GET", STATUS_PATH, timeout_s=_STATUS_TIMEOUT_S)
+        return response.decode(Status) if response.status == 200 else None
     except TransportError:
         return None
     finally:
         client.close()
-    return response.decode(Status) if response.status == 200 else None

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import msgspec
 
 from harness.http.client import HttpClient
-from harness.http.message import Response, TransportError, Unreachable
+from harness.http.message import BadAnswer, Response, TransportError, Unreachable
 from harness.model.system import Address
 from systems.parts.owner import MISDIRECTED, Owner
 from systems.raft.messages import KEY_PATH, Got, NotDone, Post, Swapped
@@ -29,7 +29,7 @@ def keepers_of(cluster: str) -> str:
 
 
 class KeeperUnreachable(Exception):
-    """No keeper answered in time. The request may have been carried out, or may still be."""
+    """No keeper answered in time, or not so that it can be read. The request may have been carried out, or may still be."""
 
 
 class EpochKeeper(Protocol):
@@ -59,13 +59,19 @@ class RaftKeeper:
 
     async def read(self) -> Configuration | None:
         response = await self._asked("GET", b"", harmless=True)
-        value = response.decode(Got).value
-        return None if value is None else msgspec.json.decode(value, type=Configuration)
+        try:
+            value = response.decode(Got).value
+            return None if value is None else msgspec.json.decode(value, type=Configuration)
+        except msgspec.MsgspecError as error:
+            raise KeeperUnreachable(f"what a keeper told cannot be read: {error}") from error
 
     async def replace(self, expected: Configuration | None, by: Configuration) -> bool:
         body = Post(expected=None if expected is None else _text(expected), new=_text(by))
         response = await self._asked("POST", msgspec.json.encode(body), harmless=False)
-        return response.decode(Swapped).swapped
+        try:
+            return response.decode(Swapped).swapped
+        except BadAnswer as error:
+            raise KeeperUnreachable(str(error)) from error
 
     async def _asked(self, method: str, body: bytes, *, harmless: bool) -> Response:
         clock, why = asyncio.get_running_loop().time, "no keeper leads"

@@ -68,9 +68,9 @@ WRITE_TIMEOUT_S: Final = 0.3
 MOST_KEY_BYTES: Final = 1024
 MOST_VALUE_BYTES: Final = 1024 * 1024
 
-_ROUTES: Final = b'there are GET, PUT {"value": "..."}, POST {"expected": ..., "value": ...} and DELETE of /kv/KEY'
+_REQUEST: Final = cast("type[ReplicaRequest]", ReplicaRequest)
 
-_decode_request = msgspec.json.Decoder(ReplicaRequest).decode
+_ROUTES: Final = b'there are GET, PUT {"value": "..."}, POST {"expected": ..., "value": ...} and DELETE of /kv/KEY'
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -129,7 +129,7 @@ class Server:
             return Response(413, b"a key has at most %d bytes; this one has %d" % (MOST_KEY_BYTES, len(key.encode())))
         match request.method:
             case "POST" if request.path == REPLICA_PATH:
-                return self._replicate(_decode_request(request.body))
+                return self._replicate(request.decode(_REQUEST))
             case "GET" if request.path == STATUS_PATH:
                 return Response.json(self._status())
             case "POST" if request.path == SESSIONS_PATH:

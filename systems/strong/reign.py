@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -31,7 +31,7 @@ from systems.strong.telling import Teller
 APPEND_TIMEOUT_S: Final = 0.5
 HEARTBEAT_S: Final = 0.1
 
-_decode_answer = msgspec.json.Decoder(ReplicaAnswer).decode
+_ANSWER: Final = cast("type[ReplicaAnswer]", ReplicaAnswer)
 
 
 Outcome = Result | Failed | Unknown
@@ -165,9 +165,9 @@ async def ask(client: HttpClient, request: bytes, timeout_s: float) -> ReplicaAn
     """A replica's answer; None if there was none, in which case the request may have been carried out anyway."""
     try:
         response = await client.request("POST", REPLICA_PATH, request, timeout_s=timeout_s)
+        return response.decode(_ANSWER) if response.status == 200 else None
     except TransportError:
         return None
-    return _decode_answer(response.body) if response.status == 200 else None
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

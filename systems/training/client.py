@@ -49,9 +49,9 @@ class StepClient:
 async def _next_step(client: HttpClient) -> Stepped | None:
     try:
         response = await client.request("GET", STEP, timeout_s=_TIMEOUT_S)
+        return response.decode(Stepped) if response.status == 200 else None
     except TransportError:
         return None
-    return response.decode(Stepped) if response.status == 200 else None
 
 
 async def _first(asking: set[asyncio.Task[Stepped | None]], timeout_s: float | None) -> Stepped | None:

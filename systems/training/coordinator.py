@@ -17,12 +17,12 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from harness.http.client import HttpClient
-from harness.http.message import Request, Response, TransportError
+from harness.http.message import BadAnswer, Request, Response, TransportError
 from harness.model import training_events as events
 from harness.node.context import NodeContext
 from systems.parts.checkpoint.store import Checkpoints, Schedule, withdraw
@@ -51,6 +51,8 @@ from systems.training.messages import (
     Written,
 )
 from systems.training.records import Records
+
+T = TypeVar("T")
 
 _LOOK_S: Final = 0.02
 """How often the coordinator looks whether the group goes well."""
@@ -213,13 +215,13 @@ class Coordinator:
 
     async def _prepare(self) -> dict[str, Prepared]:
         """What each rank says that has left its group, in the order of ranks. Who is not heard any more is not waited for."""
-        asked: dict[str, asyncio.Task[Response | None]] = {}
+        asked: dict[str, asyncio.Task[Prepared | None]] = {}
         async with asyncio.TaskGroup() as asking:
             heard = [name for name in self._membership.ranks if not self._membership.silent(name, self._now_s())]
             for number, name in enumerate(self._membership.ranks):
                 reach = tuple(other for other in self._membership.ranks[number + 1 :] if other in heard)
                 body = Prepare(generation=self._generation, reach=reach)
-                asked[name] = asking.create_task(self._ask(name, PREPARE, msgspec.json.encode(body), _ANSWER_S))
+                asked[name] = asking.create_task(self._prepared(name, body))
             while waited := [name for name in asked if not asked[name].done()]:
                 if all(self._membership.silent(name, self._now_s()) for name in waited):
                     for name in waited:
@@ -227,7 +229,11 @@ class Coordinator:
                     break
                 await asyncio.wait([asked[name] for name in waited], timeout=_LOOK_S)
         answers = {name: None if task.cancelled() else task.result() for name, task in asked.items()}
-        return {name: answer.decode(Prepared) for name, answer in answers.items() if answer is not None}
+        return {name: answer for name, answer in answers.items() if answer is not None}
+
+    async def _prepared(self, name: str, prepare: Prepare) -> Prepared | None:
+        answer = await self._ask(name, PREPARE, msgspec.json.encode(prepare), _ANSWER_S)
+        return None if answer is None else _decoded(answer, Prepared)
 
     async def _reaches_all(self, name: str) -> bool:
         """Whether a rank outside and all members of the group reach each other; the one with the lower number tries."""
@@ -240,7 +246,8 @@ class Coordinator:
 
     async def _reaches(self, name: str, others: tuple[str, ...]) -> bool:
         answer = await self._ask(name, REACH, msgspec.json.encode(Reach(others=others)), _ANSWER_S)
-        return answer is not None and set(answer.decode(Reach).others) == set(others)
+        reach = None if answer is None else _decoded(answer, Reach)
+        return reach is not None and set(reach.others) == set(others)
 
     async def _ask(self, name: str, path: str, body: bytes, timeout_s: float) -> Response | None:
         """A rank's answer; None if there was none, or it was a refusal."""
@@ -281,6 +288,14 @@ class Coordinator:
     def _note(self, event: events.TrainingEvent) -> None:
         self._node.log(f"{events.kind_of(event)}: {events.sentence(event)}")
         self._records.event(event)
+
+
+def _decoded(answer: Response, kind: type[T]) -> T | None:
+    """What a rank answered; None if it cannot be read, as if there were no answer."""
+    try:
+        return answer.decode(kind)
+    except BadAnswer:
+        return None
 
 
 async def main(node: NodeContext) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 from torch._C._distributed_c10d import Store
 
+from harness.http.message import BadAnswer, Response
 from systems.training.messages import STORE, Got, Put
 from torch_drills.addresses import Address
 
@@ -32,28 +33,32 @@ class Rendezvous(Store):
 
     def set(self, key: str, value: str | bytes) -> None:
         data = value.encode() if isinstance(value, str) else bytes(value)
-        self._request("POST", STORE, msgspec.json.encode(Put(key=key, value=data)))
+        self._request("POST", STORE, msgspec.json.encode(Put(key=key, value=data)), bytes)
 
     def get(self, key: str) -> bytes:
         if key not in self._known:
-            answer = self._request("GET", f"{STORE}?key={quote(key, safe='')}", b"")
-            self._known[key] = msgspec.json.decode(answer, type=Got).value
+            self._known[key] = self._request("GET", f"{STORE}?key={quote(key, safe='')}", b"", _value)
         return self._known[key]
 
     def wait(self, keys: list[str], timeout: timedelta | None = None) -> None:
         for key in keys:
             self.get(key)
 
-    def _request(self, method: str, path: str, body: bytes) -> bytes:
+    def _request(self, method: str, path: str, body: bytes, read: Callable[[bytes], bytes]) -> bytes:
         while not self._over():
             connection = http.client.HTTPConnection(*self._coordinator, timeout=_TRY_S)
             try:
                 connection.request(method, path, body)
                 response = connection.getresponse()
                 if response.status == http.client.OK:
-                    return response.read()
-            except (OSError, http.client.HTTPException):
-                continue  # an entry that is not there yet, or a coordinator
+                    return read(response.read())
+            except (OSError, BadAnswer, http.client.HTTPException):
+                continue  # an entry or a coordinator that is not there yet, or a damaged answer
             finally:
                 connection.close()
         raise RuntimeError(f"gave up {method} {path}: the group is not to be formed any more")
+
+
+def _value(answer: bytes) -> bytes:
+    """The value in an answer. Raises `BadAnswer` if it cannot be read."""
+    return Response(body=answer).decode(Got).value
