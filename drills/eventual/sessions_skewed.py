@@ -1,8 +1,13 @@
-"""Clients move between nodes whose clocks differ by seconds: their writes are still ordered after what they have read."""
+"""Clients move between nodes whose clocks differ by seconds: their writes are still ordered after what they have read.
+
+What the node with the fast clock takes is told late, so the next node cannot have heard of it but from the client.
+"""
 
 from __future__ import annotations
 
 from faults.clock_skew import ClockSkew
+from faults.latency import Latency
+from faults.partition import Partition
 from harness.checkers.converges import converges
 from harness.checkers.monotonic_reads import monotonic_reads
 from harness.checkers.read_your_writes import read_your_writes
@@ -18,6 +23,9 @@ drill = Drill(
     faults=[
         ClockSkew("n1", by_ms=2000).between(0.5, 5.5),
         ClockSkew("n2", by_ms=-2000).between(0.6, 5.4),
+        Latency("n1>n2", delay_ms=200).between(0.5, 5.2),
+        Latency("n1>n3", delay_ms=200).between(0.5, 5.2),
+        Partition("client>n1").flapping(1.5, 5, on_s=0.3, off_s=0.4),
     ],
     checks=[read_your_writes, monotonic_reads, converges],
     slos=["p50 < 50ms", "availability >= 99%"],

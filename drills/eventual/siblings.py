@@ -12,7 +12,7 @@ from workloads.sets import Sets
 
 drill = Drill(
     system=Eventual(resolve="siblings"),
-    workload=Sets(keys=8, adds=0.5),
+    workload=Sets(keys=4, adds=0.5),
     load=Load(rate=150, clients=20, seconds=5),
     faults=[Partition("one").between(1, 3)],
     checks=[set_full, converges],

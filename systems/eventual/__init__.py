@@ -12,7 +12,7 @@ from harness.model.simulated import Harm, Invariant
 from harness.model.system import Address, Client, Node
 from systems.eventual.bugs import BUGS
 from systems.eventual.client import EventualClient, Session
-from systems.eventual.invariant import OneValueAVersion
+from systems.eventual.invariant import EventualSafety
 
 __all__ = ["BUGS", "Eventual"]
 
@@ -132,4 +132,4 @@ class Eventual:
         return [[name] for name in self.entries()]
 
     def invariant(self) -> Invariant:
-        return OneValueAVersion()
+        return EventualSafety()

@@ -9,7 +9,7 @@ from harness.model.errors import UsageError
 from systems.eventual import Eventual
 from systems.eventual.client import Session
 from systems.eventual.graves import Graves
-from systems.eventual.invariant import OneValueAVersion
+from systems.eventual.invariant import EventualSafety
 from systems.eventual.messages import MOST_BATCH_BYTES, Context, fitting
 from systems.eventual.outbox import Outbox
 from systems.eventual.replica import Replica
@@ -154,10 +154,19 @@ def test_a_message_has_at_least_one_state_and_not_many_large_ones() -> None:
 
 
 def test_one_version_with_two_values_is_noticed_also_if_the_first_is_gone() -> None:
-    invariant = OneValueAVersion()
+    invariant = EventualSafety()
     assert invariant.broken({"n1": [("k", "1 of n1", "a")], "n2": []}) is None
     assert invariant.broken({"n1": [], "n2": [("k", "1 of n1", "b")]}) == (
         "version 1 of n1 of key k stands for two values: a on n1, and b on n2"
+    )
+
+
+def test_a_value_beside_one_whose_client_had_seen_it_is_noticed_and_concurrent_ones_are_right() -> None:
+    first, second, third = ("s", "1 of n1", '["a"]'), ("s", "1 of n2", '["b"]'), ("s", "2 of n1", '["a","c"]')
+    invariant = EventualSafety()
+    assert invariant.broken({"n1": [first, second], "n2": [second, third]}) is None
+    assert invariant.broken({"n1": [first, third], "n2": []}) == (
+        "n1 holds ['a'] of key s, 1 of n1, beside ['a', 'c'], 2 of n1, whose client had seen it"
     )
 
 
