@@ -1,7 +1,11 @@
-"""Of five replicas a write waits for four and a read for two: without one, all goes on; without two, only reads do."""
+"""Of five replicas a write waits for four and a read for two: without one, all goes on; without two, only reads do.
+
+Before that two of them know of the writes of one long before the others do.
+"""
 
 from __future__ import annotations
 
+from faults.latency import Latency
 from faults.partition import Isolate
 from faults.pause import Pause
 from harness.checkers.linearizable import linearizable
@@ -14,9 +18,15 @@ from workloads.registers import Registers
 
 drill = Drill(
     system=Quorum(replicas=5, read=2, write=4),
-    workload=Registers(keys=6, writes=0.4),
-    load=Load(rate=150, clients=60, seconds=8),
-    faults=[Isolate("n5").between(1, 4.5), Pause("n4").between(2.5, 3.5)],
+    workload=Registers(keys=4, writes=0.3),
+    load=Load(rate=200, clients=60, seconds=9),
+    faults=[
+        Latency("n1>n3", delay_ms=60).between(0.5, 2.5),
+        Latency("n1>n4", delay_ms=60).between(0.5, 2.5),
+        Latency("n1>n5", delay_ms=60).between(0.5, 2.5),
+        Isolate("n5").between(2.8, 6),
+        Pause("n4").between(4, 5),
+    ],
     checks=[linearizable, nothing_lost, replicas_return],
     slos=["p50 < 60ms", "availability >= 90%", "recovery < 3s"],
     nightly=True,

@@ -42,6 +42,8 @@ class Rules:
     deletes_leave_tombstone: bool = True
     tombstones_wait: bool = True
     """A tombstone is dropped only when every replica has it and nothing older is left anywhere."""
+    dropped_counters_kept: bool = True
+    """A write chooses a version above those of tombstones that were dropped, for a replica may have one yet."""
     misses_kept: bool = True
     """Writes that a replica missed are kept for it."""
     kept_until_taken: bool = True
@@ -55,6 +57,8 @@ class Rules:
     majority_is_more_than_half: bool = True
     proposals_adopted: bool = True
     """A proposer that learns of an accepted proposal adopts it."""
+    proposals_leave_doubt: bool = True
+    """A compare-and-set whose proposal may yet be decided, by others, is not reported as failed."""
 
 
 CORRECT: Final = Rules()
@@ -227,6 +231,18 @@ BUGS: Final = BugCatalog(
         "cas-ignores-accepted",
         "a compare-and-set proposes its own value even if replicas have already accepted another one",
         Rules(proposals_adopted=False),
-        caught_by=("quorum/compared_and_set", "linearizable"),
+        caught_by=("quorum/compared_and_cut", "linearizable"),
+    ),
+    Bug(
+        "cas-timeout-failed",
+        "a compare-and-set that was not decided in time is reported as failed, and others finish it",
+        Rules(proposals_leave_doubt=False),
+        caught_by=("quorum/compared_and_cut", "linearizable"),
+    ),
+    Bug(
+        "counters-dropped",
+        "versions begin anew after a tombstone was dropped, below one that a replica still has",
+        Rules(dropped_counters_kept=False),
+        caught_by=("quorum/tombstones_missed", "linearizable"),
     ),
 )

@@ -104,7 +104,8 @@ class _CompareAndSet:
             self._give_up(str(phase))
 
     def _give_up(self, why: str) -> None:
-        self.outcome = Unknown(why) if self._proposed else Failed(why)
+        in_doubt = self._proposed and self._coordinator.rules.proposals_leave_doubt
+        self.outcome = Unknown(why) if in_doubt else Failed(why)
 
     def _queried(self, query: Phase) -> None:
         newest, coordinator = bare(query.newest), self._coordinator

@@ -118,7 +118,8 @@ class Phase:
             self._answers.append((replica, entry.version))
             if entry.version > self.newest.version:
                 self.newest = entry
-            self.floor = max(self.floor, entry.floor, entry.version.counter)
+            dropped = entry.floor if self._rules.dropped_counters_kept else 0
+            self.floor = max(self.floor, dropped, entry.version.counter)
         return len(self._answers) >= self._need
 
     def holders_of_newest(self) -> int:
