@@ -13,7 +13,7 @@ from workloads.registers import Registers
 drill = Drill(
     system=Strong(replicas=3),
     workload=Registers(keys=100, writes=0.5),
-    load=Load(rate=150, clients=40, seconds=6),
+    load=Load(rate=150, clients=60, seconds=6, sticky=True),
     faults=[Kill("k2 k3").between(1.5, 4), Kill("n2").between(1.7, 3.8)],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 30%", "recovery < 3s"],

@@ -1,10 +1,9 @@
-"""A backup that was cut off is catching up over a slow link when the primary and the other backup die."""
+"""A backup that was down is catching up piece by piece over a slow link when the primary and the other backup die."""
 
 from __future__ import annotations
 
 from faults.kill import Kill
 from faults.latency import Latency
-from faults.partition import Isolate
 from harness.checkers.linearizable import linearizable
 from harness.checkers.nothing_lost import nothing_lost
 from harness.model.drill import Drill
@@ -16,7 +15,11 @@ drill = Drill(
     system=Strong(replicas=3),
     workload=Registers(keys=100, writes=0.6),
     load=Load(rate=200, clients=40, seconds=6.5),
-    faults=[Isolate("n3").between(0.8, 2.4), Latency("n1>n3", delay_ms=100).between(2.3, 4), Kill("n1 n2").between(2.95, 4.4)],
+    faults=[
+        Kill("n3").between(0.8, 2.4),
+        Latency("n1>n3", delay_ms=60).between(0.7, 6),
+        Kill("n1 n2").when(received="/replica", nth=5, at="n3", from_s=2.4, for_s=1.5),
+    ],
     checks=[linearizable, nothing_lost],
     slos=["availability >= 40%", "recovery < 3s"],
     nightly=True,
