@@ -1,9 +1,13 @@
-"""One of the two nodes with the newest entries finds its log damaged; it must not go on with what is still readable."""
+"""One of the two nodes with the newest entries finds its log damaged; it must not go on with what is still readable.
+
+The other one is slow to ask for votes when it is back, so the node that lacks these entries asks first.
+"""
 
 from __future__ import annotations
 
 from faults.flip_bits import FlipBits
 from faults.kill import Kill
+from faults.latency import Latency
 from faults.partition import Isolate
 from harness.checkers.leader_completeness import leader_completeness
 from harness.checkers.linearizable import linearizable
@@ -24,6 +28,8 @@ drill = Drill(
         Kill("n1").between(2.2, 2.9),
         FlipBits("n1", file="raft.log", bits=2000).between(2.4, 2.8),
         Isolate("n2").between(2.6, 4.4),
+        Latency("n2>n1", delay_ms=900).between(4.2, 6.4),
+        Latency("n2>n3", delay_ms=900).between(4.2, 6.4),
     ],
     checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety],
     slos=["availability >= 30%"],

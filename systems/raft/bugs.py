@@ -46,6 +46,12 @@ BUGS: Final = BugCatalog(
         caught_by=("raft/rejoining", "leader_undisturbed"),
     ),
     Bug(
+        "pre-votes-freely",
+        "a node that hears its leader tells others that it would vote for them",
+        Rules(pre_votes_need_silence=False),
+        caught_by=("raft/leader_unheard", "leader_undisturbed"),
+    ),
+    Bug(
         "deaf-leader",
         "a leader that no longer hears a majority does not step down",
         Rules(leader_needs_to_be_heard=False),
@@ -91,6 +97,12 @@ BUGS: Final = BugCatalog(
         "skip-damaged",
         "a node skips the damaged part of its log and goes on",
         Rules(damage_is_amnesia=False),
+        caught_by=("raft/bits_flipped", "linearizable"),
+    ),
+    Bug(
+        "damaged-votes",
+        "a node that has lost its log votes before it has caught up",
+        Rules(damaged_catch_up_first=False),
         caught_by=("raft/bits_flipped", "linearizable"),
     ),
     Bug(

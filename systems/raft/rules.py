@@ -21,6 +21,8 @@ class Rules:
     """A vote goes only to a candidate whose log is at least as up to date as the voter's (§5.4.1)."""
     asks_before_campaigning: bool = True
     """A node raises its term only if a majority would vote for it: pre-vote (thesis 9.6)."""
+    pre_votes_need_silence: bool = True
+    """A node that hears its leader would vote for nobody else, and says so (thesis 4.2.3)."""
     leader_needs_to_be_heard: bool = True
     """A leader that hears no majority for an election timeout steps down: check-quorum (thesis 6.2)."""
     term_kept: bool = True
@@ -42,6 +44,8 @@ class Rules:
     synced_before_answer: bool = True
     damage_is_amnesia: bool = True
     """A node with a damaged log votes, and reports its state, only when it can no longer break a forgotten promise."""
+    damaged_catch_up_first: bool = True
+    """Such a node votes again only when its log is as long as it may have been."""
     entries_known_by_term: bool = True
     """A proposal was carried out only if its own entry was applied, not any entry at that index."""
 

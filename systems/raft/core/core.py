@@ -288,6 +288,8 @@ class Core:
         (thesis 4.2.3)."""
         if isinstance(message, Vote) and message.transfer:
             return False
+        if isinstance(message, PreVote) and not self.state.rules.pre_votes_need_silence:
+            return False
         return self.leading is not None or self.state.leader_lives()
 
     def _takes_old(self, message: Message) -> bool:
@@ -320,7 +322,8 @@ class Core:
     def _recall(self) -> None:
         """A node that had lost its log votes again once its log holds everything that it may have acknowledged."""
         state = self.state
-        if state.vows.votes_from is not None and state.last >= state.vows.votes_from:
+        votes_from = state.vows.votes_from
+        if votes_from is not None and (state.last >= votes_from or not state.rules.damaged_catch_up_first):
             state.vows = Vows(state.vows.term, state.vows.vote)
 
     def _as_leader(self, now_ms: int) -> Leader:
