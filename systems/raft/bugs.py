@@ -103,7 +103,7 @@ BUGS: Final = BugCatalog(
         "damaged-votes",
         "a node that has lost its log votes before it has caught up",
         Rules(damaged_catch_up_first=False),
-        caught_by=("raft/bits_flipped", "linearizable"),
+        caught_by=("raft/bits_flipped", "leader_completeness"),
     ),
     Bug(
         "any-entry",
