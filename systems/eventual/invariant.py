@@ -49,7 +49,7 @@ class EventualSafety:
 
 
 def _elements(value: str) -> list[str]:
-    """The elements of a set as its client wrote it. The last one is the one it added: a value that holds it was written later."""
+    """The elements of a set as its client wrote it, the one that it added last: a value that holds that was written later."""
     try:
         return msgspec.json.decode(value, type=list[str])
     except msgspec.MsgspecError:
