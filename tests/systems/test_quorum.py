@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -89,3 +90,8 @@ def test_a_bug_that_is_misspelt_is_guessed() -> None:
         Quorum(bug="read-on")
     with pytest.raises(UsageError, match=r"There are: read-one, "):
         Quorum(bug="zzz")
+
+
+def test_a_varied_system_keeps_the_replicas_that_a_drill_may_name() -> None:
+    assert all(Quorum(replicas=5, read=2, write=4).varied(Random(seed)).replicas >= 5 for seed in range(50))
+    assert {Quorum().varied(Random(seed)).replicas for seed in range(50)} == {3, 4, 5}
