@@ -6,6 +6,10 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
+from typing import Self
+
+import msgspec
 
 from harness.model.errors import UsageError
 from harness.model.system import Node
@@ -28,6 +32,12 @@ class LimitedServing(Serving):
             raise UsageError(
                 f"LimitedServing(cache={self.cache}): its replicas work on every request. Serving(cache=…) has a cache."
             )
+
+    def varied(self, random: Random) -> Self:
+        """As `Serving`, but retries and admission stay limited as they are: nothing else bounds the queues of its replicas."""
+        varied, given = super().varied(random), self.settings
+        limits = {"retry_ratio": given.retry_ratio, "overload_ms": given.overload_ms}
+        return dataclasses.replace(varied, settings=msgspec.structs.replace(varied.settings, **limits))
 
     def nodes(self) -> Sequence[Node]:
         return [
