@@ -1,4 +1,4 @@
-"""Installs foreign programs that the operating system has no package of: they are built once and kept in the cache folder."""
+"""Installs foreign programs for which the operating system has no package: builds them once and keeps them in the cache."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from harness.model.errors import HarnessError, UsageError
 
 
 def built_by_go(module: Path, target: Path) -> Path:
-    """Build the Go module in a folder; returns `target`, which is there only when it is complete.
+    """Build the Go module in a folder; returns `target`, which exists only when it is complete.
 
-    Raises `UsageError` if Go is missing, `HarnessError` with what Go said if it fails.
+    Raises `UsageError` if Go is missing, `HarnessError` with Go's output if it fails.
     """
     wanted = re.search(r"^go (\S+)$", (module / "go.mod").read_text(), re.MULTILINE)
     go = tool("go", f"Install Go{f' {wanted[1]} or newer' if wanted else ''}.")
@@ -29,15 +29,15 @@ def built_by_go(module: Path, target: Path) -> Path:
 
 
 def tool(name: str, hint: str) -> str:
-    """The path of a program that is needed for installing. Raises `UsageError` if it is not on PATH."""
+    """The path of a program needed for installing. Raises `UsageError` if it is not on PATH."""
     path = shutil.which(name)
     if path is None:
-        raise UsageError(f"Installing this takes `{name}`, which is not on PATH. {hint}")
+        raise UsageError(f"Installing this needs `{name}`, which is not on PATH. {hint}")
     return path
 
 
 def carry_out(command: Sequence[str], folder: Path) -> None:
-    """Run a program in a folder. Raises `HarnessError` with the end of what it said if it fails."""
+    """Run a program in a folder. Raises `HarnessError` with the end of its output if it fails."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = " ".join((done.stderr or done.stdout).split())

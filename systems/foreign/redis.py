@@ -20,12 +20,12 @@ SERVER: Final = "redis-server"
 
 @dataclass(frozen=True, kw_only=True)
 class Redis:
-    """One redis-server from PATH, asked through its own client library; it syncs every write, or keeps nothing on disk."""
+    """One redis-server from PATH, with its own client library; it syncs every write, or keeps nothing on disk."""
 
     fsync: bool = True
-    """Whether a write is on disk before it is acknowledged; without, nothing is ever written to disk."""
+    """Whether a write is on disk before it is acknowledged; if not, nothing is ever written to disk."""
     fake_clock: bool = False
-    """Whether its clock can be made wrong (ClockSkew, ClockJump, ClockDrift), which makes it slower."""
+    """Whether faults can change its clock (ClockSkew, ClockJump, ClockDrift), which makes it slower."""
 
     def nodes(self) -> Sequence[Node]:
         persistence = ("--appendonly", "yes", "--appendfsync", "always") if self.fsync else ("--appendonly", "no")
@@ -49,7 +49,7 @@ class Redis:
         return None
 
     async def probe(self, address: Address) -> None:
-        """Returns when the server answers PING, which it does when it has read what it had on disk."""
+        """Return when the server answers PING, after it has loaded its data from disk."""
         from redis.exceptions import RedisError
 
         connection = connected_to(address)
@@ -61,7 +61,7 @@ class Redis:
             await connection.aclose()
 
     async def time_ns(self, address: Address) -> int:
-        """What the server's clock shows, to the microsecond."""
+        """The server's clock, to the microsecond."""
         from redis.exceptions import RedisError
 
         connection = connected_to(address)
@@ -75,7 +75,7 @@ class Redis:
 
 
 class RedisClient:
-    """One connection, opened anew after an error; nothing is retried behind the load's back."""
+    """One connection, reopened after an error; it retries nothing on its own."""
 
     def __init__(self, address: Address) -> None:
         self._redis = connected_to(address)
@@ -84,14 +84,14 @@ class RedisClient:
         from redis.exceptions import BusyLoadingError, ResponseError
 
         if call.kind not in ("read", "write") or (call.kind == "write" and call.value is None):
-            raise CallFailed(f"Redis' keys are read, or written with a value; this call is {call}")
+            raise CallFailed(f"Redis takes reads, and writes with a value; this call is {call}")
         await self._connect()
         try:
             if call.kind == "read":
                 value = await self._redis.get(call.key)
                 return Answer(None if value is None else str(value), _NODE)
             await self._redis.set(call.key, str(call.value))
-        except (BusyLoadingError, ResponseError) as error:  # the server refused it, and has done nothing
+        except (BusyLoadingError, ResponseError) as error:  # the server refused it, so it had no effect
             raise CallFailed(str(error)) from error
         return Answer(None, _NODE)
 
@@ -99,7 +99,7 @@ class RedisClient:
         await self._redis.aclose()
 
     async def _connect(self) -> None:
-        """Open the connection if it is not open. If that fails, the call was surely not sent."""
+        """Open the connection if it is not open. If that fails, the call was certainly not sent."""
         from redis.exceptions import RedisError
 
         try:
@@ -111,7 +111,7 @@ class RedisClient:
 
 
 def connected_to(address: Address) -> RedisConnection:
-    """A connection that is opened when it is first used, and never sends anything twice."""
+    """A connection that opens at its first use, and never sends anything twice."""
     from redis.asyncio import Redis as Connection
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff

@@ -1,4 +1,4 @@
-"""Redis with a replica: writes that `WAIT` for it or do not, and a failover that somebody outside decides on."""
+"""Redis with a replica: writes that `WAIT` for it or do not, and a failover that the harness starts."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 _NAMES: Final = ("n1", "n2")
 _PROMPT: Final = ("--repl-diskless-sync-delay", "0", "--repl-timeout", "5")
-"""A replica that comes back is not kept waiting for others that might."""
+"""A master does not let a replica that comes back wait for others that might."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicatedRedis:
-    """Two redis-servers, the second one following the first at first; clients ask the one that says that it is the master.
+    """Two redis-servers, the second one initially a replica of the first; clients ask the one that says it is the master.
 
     Every write is on the master's disk before it is acknowledged. Redis replicates asynchronously: an acknowledged write may
-    be lost with the master. With `wait_ms` a write counts as done only when the replica has it as well, which Redis' `WAIT`
-    tells. That makes Redis no linearizable store: others read a write before the replica has it.
+    be lost with the master. With `wait_ms` a write counts as done only when the replica has it, too, according to Redis'
+    `WAIT`. That does not make Redis linearizable: others read a write before the replica has it.
     """
 
     wait_ms: int = 0
-    """How long a write waits for the replica, 0 for not at all. If that has not got it by then, its fate is unknown."""
+    """How long a write waits for the replica; 0: not at all. If the replica does not have it by then, its fate is unknown."""
 
     def __post_init__(self) -> None:
         if self.wait_ms < 0:
@@ -74,7 +74,7 @@ class ReplicatedRedis:
             await server.aclose()
 
     async def leader(self, addresses: Mapping[str, Address]) -> str:
-        """The master. Raises `ConnectionError` if no server says that it is, or if both do."""
+        """The master. Raises `ConnectionError` if no server says that it is the master, or if both do."""
         masters = []
         for name, address in addresses.items():
             with contextlib.suppress(OSError):  # it does not answer
@@ -90,7 +90,7 @@ class NotReplicated(Exception):
 
 
 class ReplicatedRedisClient:
-    """Asks one server, and from then on the other one when that was not the master, or did not answer."""
+    """Asks one server, and switches to the other one if that is not the master, or does not answer."""
 
     def __init__(self, entries: Sequence[tuple[str, Address]], *, wait_ms: int) -> None:
         self._entries = entries
@@ -100,14 +100,14 @@ class ReplicatedRedisClient:
 
     async def invoke(self, call: Call) -> Answer:
         if call.kind not in ("read", "write") or (call.kind == "write" and call.value is None):
-            raise CallFailed(f"Redis' keys are read, or written with a value; this call is {call}")
+            raise CallFailed(f"Redis takes reads, and writes with a value; this call is {call}")
         name, server = await self._master()
         done = False
         try:
             answer, replicas = await self._carried_out(call, name, server)
             done = True
         finally:
-            if not done:  # also if the call was given up from outside
+            if not done:  # also if the caller gave up
                 await self._leave()
         if not replicas:
             raise NotReplicated(f"{name} has it; no replica within {self._wait_ms} ms")
@@ -118,7 +118,7 @@ class ReplicatedRedisClient:
             await self._server.aclose()
 
     async def _carried_out(self, call: Call, name: str, server: RedisConnection) -> tuple[Answer, int]:
-        """The answer, and how many replicas are known to have what was written, at least one if that does not matter."""
+        """The answer, and the number of replicas that have acknowledged the write; 1 if the call does not wait for them."""
         from redis.exceptions import RedisError, ResponseError
 
         try:
@@ -133,7 +133,7 @@ class ReplicatedRedisClient:
             raise (CallFailed if call.kind == "read" else ConnectionError)(f"{name}: {error}") from error
 
     async def _master(self) -> tuple[str, RedisConnection]:
-        """A connection to a server that says that it is the master. Raises `CallFailed` if this one does not."""
+        """A connection to the current server if it says that it is the master. Raises `CallFailed` if it does not."""
         from redis.exceptions import RedisError
 
         name, address = self._entries[self._at]
@@ -149,7 +149,7 @@ class ReplicatedRedisClient:
                 if not known:
                     await self._leave()
             if not known:
-                raise CallFailed(f"{name} is no master, but a {role}")
+                raise CallFailed(f"{name} is not a master, but a {role}")
         return name, self._server
 
     async def _leave(self) -> None:

@@ -1,7 +1,7 @@
-"""What a replicated redis-server is told before each start: whom it follows.
+"""Configures a replicated redis-server before each start: which master it replicates.
 
-The second server follows the first one when both are new. Later a server follows whoever says that it is the master. If none
-does, it goes on as it was, which its configuration file tells: `CONFIG REWRITE` writes it there.
+When both servers are new, the second one replicates the first. Later a server replicates the one that says it is the master.
+If none does, it keeps its role from its configuration file, where `CONFIG REWRITE` stores it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ANSWER_S: Final = 0.5
 
 
 def setup(spec: NodeSpec) -> Sequence[str]:
-    """Write down whom it follows, if that is to change; no arguments are needed."""
+    """Write the master to the configuration if it changes; returns no arguments, because none are needed."""
     file = Path("redis.conf")
     kept = file.read_text().splitlines() if file.exists() else []
     for name, (host, port) in sorted(spec.peers.items()):
@@ -30,7 +30,7 @@ def setup(spec: NodeSpec) -> Sequence[str]:
 
 
 def is_master(address: Address) -> bool:
-    """Whether a server says so; one that does not answer does not."""
+    """Whether a server says that it is the master; False if it does not answer."""
     try:
         with socket.create_connection(address, timeout=_ANSWER_S) as connection:
             connection.settimeout(_ANSWER_S)

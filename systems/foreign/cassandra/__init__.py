@@ -1,4 +1,4 @@
-"""Cassandra 5.0: three nodes that each hold all keys, each pair of them with links of its own."""
+"""Cassandra 5.0: three nodes that each hold all keys, with separate links between each pair."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from systems.foreign.cassandra.schema import make
 
 _NAMES: Final = ("n1", "n2", "n3")
 _STARTS_WITHIN_S: Final = 110.0
-"""Three of them start at once: most of a minute on two cores that have other work as well."""
+"""Three nodes start at once, which takes most of a minute on two busy cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cassandra:
     """Three nodes, each key on all of them; each client asks one node, which asks as many as the consistency level says.
 
-    `ONE` promises that all nodes agree some day. `QUORUM` reads what a quorum has acknowledged, and of two values the one of
-    the later clock wins. With `transactions` writes go through Paxos, and reads at `SERIAL` do: linearizable.
+    `ONE` promises that all nodes agree eventually. `QUORUM` reads what a quorum has acknowledged, and the value with the later
+    timestamp wins. With `transactions`, writes go through Paxos, and so do reads at `SERIAL`: the store is linearizable.
     """
 
     consistency: Literal["ONE", "QUORUM"] = "QUORUM"
     transactions: bool = False
     """Lightweight transactions: `IF`, and reads at `SERIAL`."""
     fake_clock: bool = False
-    """Whether n1's clock can be made wrong, which makes it slower."""
+    """Whether faults can change n1's clock, which makes it slower."""
     heap_mb: int = 384
 
     def __post_init__(self) -> None:
         if self.consistency not in ("ONE", "QUORUM"):
-            raise UsageError(f"Cassandra(consistency={self.consistency!r}): no such level here. Use 'ONE' or 'QUORUM'.")
+            raise UsageError(f"Cassandra(consistency={self.consistency!r}): no such level. Use 'ONE' or 'QUORUM'.")
 
     def nodes(self) -> Sequence[Node]:
         return [self._node(name, tuple(peer for peer in _NAMES if peer != name)) for name in _NAMES]
@@ -74,14 +74,14 @@ class Cassandra:
         if shutil.which("java") is None:
             return "Cassandra needs Java 11 or 17, which is not on PATH: apt install default-jre-headless"
         if not server.installed().exists():
-            return "Cassandra 5.0 is not installed here: harness install cassandra (takes Maven, a JDK and half a minute)"
+            return "Cassandra 5.0 is not installed: harness install cassandra (needs Maven, a JDK and half a minute)"
         return None
 
     def install(self) -> Path:
         return server.install()
 
     async def probe(self, address: Address) -> None:
-        """Returns when a quorum answers through the node; the table is made by then."""
+        """Return when a quorum answers through the node; the table exists by then."""
         node = await CqlConnection.opened(address)
         try:
             await make(node)
@@ -89,7 +89,7 @@ class Cassandra:
             node.close()
 
     async def time_ns(self, address: Address) -> int:
-        """What the node's clock shows, to the millisecond."""
+        """The node's clock, to the millisecond."""
         node = await CqlConnection.opened(address)
         try:
             [[milliseconds]] = await node.ask("SELECT toUnixTimestamp(now()) FROM system.local", "ONE")

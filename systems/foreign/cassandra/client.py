@@ -1,4 +1,4 @@
-"""How load reaches Cassandra: each client at one node, and at the next one when that did not answer."""
+"""The client of Cassandra: it asks one node, and the next one if that does not answer."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from systems.foreign.cassandra.cql import CqlConnection, quoted
 from systems.foreign.cassandra.schema import TABLE
 
 _REFUSED: Final = frozenset({"InvalidRequest", "OverloadedErrorMessage", "IsBootstrappingErrorMessage"})
-"""The driver's exceptions by which a node says that it has not begun."""
+"""The driver's exceptions for a request that the node has not begun."""
 
 _TOO_FEW: Final = "Unavailable"
-"""That too few replicas live. A node finds that out before it begins, but in a transaction also when that is decided."""
+"""Too few replicas are alive. A node notices this before it begins, but in a transaction also after it was decided."""
 
 
 class CassandraClient:
-    """Asks one node, and from then on the next one when that did not answer, or answered with an error.
+    """Asks one node, and switches to the next one if that does not answer, or answers with an error.
 
-    Nothing is sent twice.
+    It sends nothing twice.
     """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]], *, consistency: str, transactions: bool) -> None:
@@ -39,12 +39,12 @@ class CassandraClient:
             rows = await self._asked(node, name, statement, call)
             done = True
         finally:
-            if not done:  # also if the call was given up from outside
+            if not done:  # also if the caller gave up
                 self._leave()
         if call.kind == "read":
             value = rows[0][0] if rows else None
             return Answer(None if value is None else str(value), name)
-        if not self._transactions or rows[0][0]:  # a transaction's first column tells whether it was applied
+        if not self._transactions or rows[0][0]:  # a transaction's first column shows whether it was applied
             return Answer(None, name)
         if call.kind == "write" or call.value is None:
             raise CallFailed(f"{name}: the value is there already")
@@ -66,8 +66,7 @@ class CassandraClient:
             old, new = ("null" if text is None else quoted(text) for text in msgspec.json.decode(call.value))
             return f"UPDATE {TABLE} SET value = {new} WHERE key = {key} IF value = {old}"  # noqa: S608 - quoted
         raise CallFailed(
-            "Cassandra's registers are read, written with a value, or, with transactions, compared and set;"
-            f" this call is {call}"
+            f"Cassandra takes reads, writes with a value and, with transactions, compare-and-sets; this call is {call}"
         )
 
     async def _asked(self, node: CqlConnection, name: str, statement: str, call: Call) -> Sequence[Sequence[object]]:

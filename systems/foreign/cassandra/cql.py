@@ -1,7 +1,7 @@
 """One connection to a Cassandra node: the native protocol, version 4, in the codec of Cassandra's own Python driver.
 
-The driver's sessions find other nodes by themselves, past the links, and ask again by themselves. Here each question is
-asked once, of the node that the connection leads to.
+The driver's sessions discover other nodes, bypassing the links, and retry on their own. This connection sends each statement
+once, to its own node.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _HEADER: Final = struct.Struct(">BBhBi")
 
 
 class CqlConnection:
-    """Questions and answers, one after another."""
+    """A connection that carries one statement at a time."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -26,7 +26,7 @@ class CqlConnection:
 
     @classmethod
     async def opened(cls, address: Address) -> CqlConnection:
-        """Connect and begin to speak. Raises `OSError` if that fails."""
+        """Connect, and start the protocol. Raises `OSError` if that fails."""
         from cassandra.protocol import StartupMessage
 
         reader, writer = await asyncio.open_connection(*address)
@@ -68,5 +68,5 @@ class CqlConnection:
 
 
 def quoted(text: str) -> str:
-    """A text as CQL writes it."""
+    """A string as a CQL literal."""
     return "'" + text.replace("'", "''") + "'"

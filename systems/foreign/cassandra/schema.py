@@ -15,14 +15,14 @@ _STATEMENTS: Final = (
 
 
 async def make(node: CqlConnection) -> None:
-    """Return when a quorum knows the table. Raises `ConnectionError` if it does not know it yet."""
+    """Create the table; return when a quorum knows it. Raises `ConnectionError` if it does not know it yet."""
     [[tokens]] = await node.ask("SELECT tokens FROM system.local", "ONE")
-    if first_token() in {str(token) for token in cast(Iterable[object], tokens)}:  # so no two nodes make it at once
+    if first_token() in {str(token) for token in cast(Iterable[object], tokens)}:  # so that only one node creates it
         for statement in _STATEMENTS:
             await node.ask(statement, "ONE")
     await node.ask(f"SELECT value FROM {TABLE} WHERE key = 'a'", "QUORUM")  # noqa: S608 - a constant
 
 
 def first_token() -> str:
-    """The token of the first node, the lowest there is."""
+    """The token of the first node, which is the lowest."""
     return str(-(2**63))

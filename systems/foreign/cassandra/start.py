@@ -1,4 +1,4 @@
-"""What a Cassandra node is told before each start: its configuration file."""
+"""Configures a Cassandra node before each start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TIMEOUT: Final = "800ms"
 
 
 def setup(spec: NodeSpec) -> Sequence[str]:
-    """Write `cassandra.yaml`; no arguments are needed. JSON is YAML."""
+    """Write `cassandra.yaml`, as JSON, which is YAML; returns no arguments, because none are needed."""
     names = sorted([spec.name, *spec.peers])
     ports = {peer: port for peer, (_, port) in spec.peers.items()} | {spec.name: spec.internal_port}
     step = 2**64 // len(names)
@@ -25,7 +25,7 @@ def setup(spec: NodeSpec) -> Sequence[str]:
         "num_tokens": 1,
         "initial_token": str(_TOKENS + step * names.index(spec.name)),
         "auto_bootstrap": False,
-        "endpoint_snitch": "RackInferringSnitch",  # at ONE a node answers by what it holds itself
+        "endpoint_snitch": "RackInferringSnitch",  # at ONE a node answers from its own data
         "dynamic_snitch": False,
         "seed_provider": [
             {

@@ -1,4 +1,4 @@
-"""etcd 3.6: three members, each pair of them with links of its own."""
+"""etcd 3.6: three members, with separate links between each pair."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from systems.foreign.etcd.client import EtcdClient
 from systems.foreign.etcd.status import leading, status
 
 _SUFFIX: Final = ".etcd"
-"""Names of members, as they tell each other, end so."""
+"""The members' names among themselves end with this."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Etcd:
-    """etcd's own server, asked through its JSON gateway: linearizable, and acknowledged means on disk at a majority."""
+    """etcd's own server, through its JSON gateway: linearizable; what is acknowledged is on the disks of a majority."""
 
     members: int = 3
     serializable_reads: bool = False
-    """Whether a read is answered by the member that is asked, from what it knows; that may be old."""
+    """Whether a member answers reads from what it has itself, which may be stale."""
     heartbeat_ms: int = 100
     election_ms: int = 1000
-    """How long a member waits for its leader before it stands for election, at least; twice as long at most."""
+    """The least time that a member waits for its leader before it stands for election; the most is twice that."""
 
     def __post_init__(self) -> None:
         if self.members < 1:
             raise UsageError(f"Etcd(members={self.members!r}): a whole number of members, at least one.")
         if not 0 < 5 * self.heartbeat_ms <= self.election_ms:
             raise UsageError(
-                f"Etcd(heartbeat_ms={self.heartbeat_ms!r}, election_ms={self.election_ms!r}): etcd wants election_ms to be at"
+                f"Etcd(heartbeat_ms={self.heartbeat_ms!r}, election_ms={self.election_ms!r}): etcd needs election_ms to be at"
                 " least five times heartbeat_ms."
             )
 
@@ -65,15 +65,15 @@ class Etcd:
     def missing(self) -> str | None:
         if server.installed().exists():
             return None
-        return "etcd 3.6 is not installed here: harness install etcd (takes Go and about a minute)"
+        return "etcd 3.6 is not installed: harness install etcd (needs Go and about a minute)"
 
     def install(self) -> Path:
         return server.install()
 
     async def probe(self, address: Address) -> None:
-        """Returns when the member answers and knows a leader."""
+        """Return when the member answers and knows a leader."""
         if not (await status(address)).leader:
-            raise ConnectionError("it knows no leader yet")
+            raise ConnectionError("the member knows no leader yet")
 
     async def leader(self, addresses: Mapping[str, Address]) -> str:
         return await leading(addresses)

@@ -1,4 +1,4 @@
-"""How load reaches etcd: its JSON gateway, `/v3/kv/…`, over the one HTTP client."""
+"""The client of etcd: it uses the JSON gateway, `/v3/kv/…`, through the harness's HTTP client."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from harness.model.system import Address, Answer, Call, CallFailed
 from systems.parts.home_node import HomeNode
 
 _CALLS_AWAY: Final = 10
-"""So many calls must go well at another member before the first one is asked again."""
+"""The number of calls that must succeed at another member before a client tries its first one again."""
 
 _REFUSED: Final = frozenset({3, 8})
-"""gRPC's codes INVALID_ARGUMENT and RESOURCE_EXHAUSTED: etcd did nothing. After any other it may have."""
+"""gRPC's codes INVALID_ARGUMENT and RESOURCE_EXHAUSTED: the request had no effect. With any other code it may have had one."""
 
 
 class _Range(msgspec.Struct):
@@ -49,7 +49,7 @@ class _Operation(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class _Transaction(msgspec.Struct):
-    """If a key is as compared, the operations are carried out."""
+    """etcd carries the operations out if the comparison holds."""
 
     compare: list[_HasValue | _IsNotThere]
     success: list[_Operation]
@@ -75,7 +75,7 @@ class _Error(msgspec.Struct):
 class EtcdClient:
     """Asks one member, and others while that one does not answer, or answers with an error.
 
-    What changes a key is sent once. A read has no effect, so it is asked of the other members as well while there is time.
+    It sends a request that changes a key once. A read has no effect, so it tries other members as well while there is time.
     """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]], *, serializable_reads: bool) -> None:
@@ -94,7 +94,7 @@ class EtcdClient:
             return Answer(None, name)
         if call.kind == "cas" and call.value is not None:
             return await self._swap(key, *msgspec.json.decode(call.value, type=tuple[str | None, str | None]))
-        raise CallFailed(f"etcd's keys are read, written with a value, compared and set, or deleted; this call is {call}")
+        raise CallFailed(f"etcd takes reads, writes with a value, compare-and-sets and deletes; this call is {call}")
 
     async def close(self) -> None:
         self._members.close()
@@ -115,7 +115,7 @@ class EtcdClient:
         return Answer(base64.b64decode(found[0].value).decode() if found else None, name)
 
     async def _ask(self, what: str, request: msgspec.Struct) -> tuple[str, bytes]:
-        """Which member answered, and what. Raises `CallFailed` if nothing was done, else `TransportError`."""
+        """The member that answered, and its answer. Raises `CallFailed` if there was no effect, otherwise `TransportError`."""
         name, response = await self._members.request("POST", f"/v3/kv/{what}", msgspec.json.encode(request))
         if response.status != 200:
             told = _told(response.body)

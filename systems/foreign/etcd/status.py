@@ -1,4 +1,4 @@
-"""What a member of an etcd cluster says of itself, and what the members together say of who leads."""
+"""The status of a member of an etcd cluster, and the leader according to all members."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, rename={"term": "raftTerm"}):
-    """A member's answer; numbers are texts, as 64-bit numbers are in Protobuf's JSON."""
+    """A member's answer; numbers are strings, as Protobuf's JSON has 64-bit numbers."""
 
     header: _Header
     leader: str = ""
-    """The id of the member that leads, empty if this one knows none."""
+    """The id of the leader; empty if this member knows none."""
     term: str = "0"
 
 
@@ -45,7 +45,7 @@ async def status(address: Address) -> Status:
 
 
 async def leading(addresses: Mapping[str, Address]) -> str:
-    """The member that leads, by those that know of the newest term. Raises `FaultError` if none is known to."""
+    """The leader according to the members with the newest term. Raises `FaultError` if no member knows one."""
     asked = await asyncio.gather(*map(status, addresses.values()), return_exceptions=True)
     answers = {name: found for name, found in zip(addresses, asked, strict=True) if isinstance(found, Status)}
     leaders = [(int(answer.term), answer.leader) for answer in answers.values() if answer.leader not in ("", "0")]
@@ -55,4 +55,4 @@ async def leading(addresses: Mapping[str, Address]) -> str:
     for name, answer in answers.items():
         if answer.header.member_id == leader:
             return name
-    raise FaultError("the member that is said to lead does not answer")
+    raise FaultError("the leader, according to the members, does not answer")

@@ -1,4 +1,4 @@
-"""PostgreSQL: a primary, a standby that it streams to, and a failover that somebody outside decides on."""
+"""PostgreSQL: a primary, a standby that it streams to, and a failover that the harness starts."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from systems.foreign.postgresql.client import PostgresqlClient, asked
 
 _NAMES: Final = ("n1", "n2")
 _STARTS_WITHIN_S: Final = 90.0
-"""The standby begins as a copy of the primary, which has to be made first."""
+"""The standby begins as a copy of the primary, which has to be created first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Postgresql:
-    """Two servers, the second one the first one's standby at first; clients ask the one that takes writes.
+    """Two servers, the second one initially the standby of the first; clients ask the one that accepts writes.
 
-    Every commit is on the primary's disk before it is acknowledged. With `synchronous` it is on the standby's as well: then
-    a failover loses nothing that was acknowledged, and while the standby is away no write is.
+    Every commit is on the primary's disk before it is acknowledged. With `synchronous` it is on the standby's disk as well:
+    then a failover loses nothing acknowledged, but the primary acknowledges no writes while the standby is away.
     """
 
     synchronous: bool = True
-    """Whether a commit waits for the standby: `synchronous_standby_names = '*'`, or no such name."""
+    """Whether a commit waits for the standby: `synchronous_standby_names` is '*', or empty."""
 
     def nodes(self) -> Sequence[Node]:
         settings = {
@@ -36,7 +36,7 @@ class Postgresql:
             "unix_socket_directories": "",
             "synchronous_commit": "on",
             "synchronous_standby_names": "*" if self.synchronous else "",
-            "wal_retrieve_retry_interval": "100ms",  # a standby that lost its primary looks for it again so soon
+            "wal_retrieve_retry_interval": "100ms",  # how soon a standby that lost its primary looks for it again
             "wal_keep_size": "64MB",
             "shared_buffers": "16MB",
             "max_connections": "60",
@@ -76,12 +76,12 @@ class Postgresql:
         return not await asked(address, "SELECT pg_is_in_recovery()")
 
     async def promote(self, address: Address) -> None:
-        """`pg_promote()`. The standby has then replayed all that it had received."""
+        """`pg_promote()`. By then the standby has replayed everything that it received."""
         if not await asked(address, "SELECT pg_promote(true, 5)"):
-            raise ConnectionError("it was not promoted within 5 s")
+            raise ConnectionError("the server was not promoted within 5 s")
 
     async def leader(self, addresses: Mapping[str, Address]) -> str:
-        """The primary, of two the one of the newest timeline. Raises `ConnectionError` if none says that it is."""
+        """The primary; of two, the one with the newest timeline. Raises `ConnectionError` if there is none."""
         timelines: dict[str, str] = {}
         for name, address in addresses.items():
             with contextlib.suppress(OSError):  # it does not answer
@@ -89,5 +89,5 @@ class Postgresql:
                     segment = str(await asked(address, "SELECT pg_walfile_name(pg_current_wal_lsn())"))
                     timelines[name] = segment[:8]
         if not timelines:
-            raise ConnectionError("no server says that it takes writes")
+            raise ConnectionError("no server says that it accepts writes")
         return max(timelines, key=timelines.__getitem__)

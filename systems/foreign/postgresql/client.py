@@ -1,4 +1,4 @@
-"""How load reaches PostgreSQL: by asyncpg, at the server that takes writes."""
+"""The client of PostgreSQL: it uses asyncpg, and asks the server that accepts writes."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _READ: Final = "SELECT value FROM registers WHERE key = $1"
 _WRITE: Final = "INSERT INTO registers VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
 _OPERATOR: Final = "57"
-"""The class of SQL states of servers that are shut down or crash: whether a commit was carried out is not known then."""
+"""The class of SQL states of servers that shut down or crash: the fate of a commit is unknown then."""
 
 
 class NotReplicated(Exception):
-    """The primary has a commit and says that the standby may not: it was told to wait no longer."""
+    """The primary has a commit, but the standby may not: the primary was told to stop waiting for it."""
 
 
 class PostgresqlClient:
-    """Asks one server, and from then on the other one when that takes no writes, or did not answer."""
+    """Asks one server, and switches to the other one if that accepts no writes, or does not answer."""
 
     def __init__(self, entries: Sequence[tuple[str, Address]]) -> None:
         self._entries = entries
@@ -40,14 +40,14 @@ class PostgresqlClient:
 
     async def invoke(self, call: Call) -> Answer:
         if call.kind not in ("read", "write") or (call.kind == "write" and call.value is None):
-            raise CallFailed(f"PostgreSQL's registers are read, or written with a value; this call is {call}")
+            raise CallFailed(f"PostgreSQL takes reads, and writes with a value; this call is {call}")
         name, server = await self._primary()
         done = False
         try:
             answer = await self._carried_out(call, name, server)
             done = True
         finally:
-            if not done:  # also if the call was given up from outside
+            if not done:  # also if the caller gave up
                 self._leave()
         if self._warned:
             raise NotReplicated(f"{name}: {self._warned}")
@@ -72,7 +72,7 @@ class PostgresqlClient:
         return Answer(None, name)
 
     async def _primary(self) -> tuple[str, Connection[Record]]:
-        """A connection to a server that takes writes. Raises `CallFailed` if this one does not."""
+        """A connection to the current server if it accepts writes. Raises `CallFailed` if it does not."""
         from asyncpg import InterfaceError, PostgresError
 
         name, address = self._entries[self._at]
@@ -103,7 +103,7 @@ class PostgresqlClient:
 
 
 async def connected_to(address: Address) -> Connection[Record]:
-    """A connection; nothing is sent twice. Raises what connecting raises."""
+    """A connection, which sends nothing twice. Raises what `asyncpg.connect` raises."""
     import asyncpg
 
     host, port = address
@@ -111,7 +111,7 @@ async def connected_to(address: Address) -> Connection[Record]:
 
 
 async def asked(address: Address, question: str) -> object:
-    """The answer to a question, on a connection of its own. Raises `ConnectionError` if there is none."""
+    """The result of a query on a separate connection. Raises `ConnectionError` if there is none."""
     from asyncpg import InterfaceError, PostgresError
 
     try:
@@ -125,10 +125,10 @@ async def asked(address: Address, question: str) -> object:
 
 
 async def _uncancelled(server: Connection[Record], question: Coroutine[object, object, T]) -> T:
-    """Ask. If that is given up the connection is cut, and the server is not asked to cancel.
+    """Run a query. If the caller gives up, cut the connection instead of asking the server to cancel.
 
-    asyncpg would ask it to. A commit that waits for a standby then waits no longer, and is seen by others though a failover
-    may undo it: this client does not want to bring about what it is to find.
+    asyncpg would ask the server to cancel. A commit that waits for a standby would then stop waiting, and others would see it
+    although a failover may undo it: this client must not cause the anomaly that it looks for.
     """
     asking = asyncio.ensure_future(question)
     try:
@@ -137,4 +137,4 @@ async def _uncancelled(server: Connection[Record], question: Coroutine[object, o
         if not asking.done():
             server.terminate()
             await asyncio.wait([asking])
-            asking.exception()  # it is that the connection was cut
+            asking.exception()  # retrieve the exception: the connection was cut

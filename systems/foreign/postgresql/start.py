@@ -1,4 +1,4 @@
-"""What happens before each start of a PostgreSQL server: it is made, or made a copy of the primary, or left as it is."""
+"""Prepares a PostgreSQL server before each start: creates it, copies it from the primary, or leaves it as it is."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _AGAIN_S: Final = 0.1
 
 
 def setup(spec: NodeSpec) -> Sequence[str]:
-    """Prepare the folder `cluster`; no arguments are needed.
+    """Prepare the folder `cluster`; returns no arguments, because none are needed.
 
-    At first the first node is made, and the other one is its copy. A server that starts again while another one is the
-    primary becomes a copy of that one: what it alone had is gone, as after `pg_rewind`. Else it goes on as what it was.
+    Initially the first node is created, and the other one is its copy. A server that restarts while another one is the
+    primary becomes a copy of that one: what only it had is lost, as after `pg_rewind`. Otherwise it keeps its role.
     """
     programs.not_as_root()
     found = programs.folder()
     if found is None:
-        sys.exit("PostgreSQL's programs are gone")
+        sys.exit("PostgreSQL's programs are no longer there")
     [(peer, address)] = spec.peers.items()
     if spec.start:
         if _is_primary(found, address):
@@ -44,7 +44,7 @@ def setup(spec: NodeSpec) -> Sequence[str]:
 
 
 def _make(found: Path) -> None:
-    """Make the files, and have them on the disk: else the first recovery after a crash writes them all, and takes its time."""
+    """Create the files and sync them to disk: otherwise the first recovery after a crash writes them all, which takes long."""
     options = ("-U", _USER, "-A", "trust", "-E", "UTF8", "--locale", "C", "--wal-segsize", "1")
     subprocess.run([found / "initdb", "-D", _CLUSTER, *options], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([found / "postgres", "--single", "-D", _CLUSTER, "postgres"], input=_TABLE.encode(), check=True)
@@ -58,7 +58,7 @@ def _copy(found: Path, name: str, address: Address) -> None:
 
 
 def _is_primary(found: Path, address: Address) -> bool:
-    """Whether a server says that it takes writes; one that does not answer does not."""
+    """Whether a server says that it accepts writes; False if it does not answer."""
     question = (found / "psql", "-d", f"{_primary(address)} dbname=postgres", "-Atc", "SELECT pg_is_in_recovery()")
     return subprocess.run(question, check=False, capture_output=True).stdout == b"f\n"
 
