@@ -27,25 +27,25 @@ _SHARDS: Final = 12
 class ParameterServer:
     """Training with a `master`, its `standby`, and workers `worker1`, `worker2`, ….
 
-    Parameters go out, gradients come back. In the synchronous mode these are of virtual shards of one batch; the master adds
-    them in the order of the shards, applies the sum and sends the parameters out again. In the other modes each worker computes
-    batches of its own, and each gradient is applied as it comes. A worker that is lost costs a second at most; a master that is
-    lost is replaced by the standby, from the newest checkpoint. More than half of the workers have to be there. Faults choose
-    among the workers; the servers are hit only if they are named.
+    Parameters go out, gradients come back. In the synchronous mode the gradients are of virtual shards of one batch; the master
+    adds them in the order of the shards, applies the sum and sends the parameters out again. In the other modes each worker
+    computes its own batches, and the master applies each gradient as it comes. Losing a worker costs a second at most; if the
+    master is lost, the standby resumes from the newest checkpoint. More than half of the workers have to be there. Faults
+    choose among the workers; they hit the servers only by name.
     """
 
     workers: int = 3
     mode: str = SYNCHRONOUS
     """"synchronous"; "bounded": no worker is more than `staleness` clocks ahead of the slowest; or "asynchronous"."""
     staleness: int | None = None
-    """For the bounded mode: how many clocks, that is updates, a worker may be ahead of the slowest one."""
+    """For the bounded mode: the number of clocks (updates) that a worker may be ahead of the slowest one."""
     model: str = "digits"
-    """What is trained; see `systems/training/models`."""
+    """The model to train; see `systems/training/models`."""
     seed: int = 1
     step_ms: float = 40.0
-    """A step, or a worker's next batch, begins no sooner than this after the one before; 0: as soon as it can."""
+    """The least time from the beginning of a step, or of a worker's batch, to that of the next; 0: no pause."""
     checkpoint_every: int = 20
-    """Steps from one checkpoint to the next."""
+    """The number of steps from one checkpoint to the next."""
     checkpoints_kept: int = 2
     bug: str | None = None
     """The name of a known bug; see `systems/parameter_server/bugs.py`."""
@@ -72,11 +72,11 @@ class ParameterServer:
         self._training()
 
     def _parts(self) -> int:
-        """How many batches of workers' own have the samples of one of the synchronous mode."""
+        """The number of workers' batches that have as many samples as one batch of the synchronous mode."""
         return 1 if self.mode == SYNCHRONOUS else parts_of(self.workers, _SHARDS)
 
     def _training(self) -> Training:
-        """The same job without a master, whose control is this one's: bits do not depend on who computes what."""
+        """The same job without a master; it has the same control, because bits do not depend on which node computes what."""
         return Training(
             ranks=self.workers,
             model=self.model,
@@ -129,7 +129,7 @@ class ParameterServer:
         return self._training().control(steps)
 
     def replay(self, history: History) -> list[dict[str, object]] | None:
-        """In the modes without rounds: the updates of the history, done again in their order, which takes about as long."""
+        """In the modes without rounds: repeat the updates of the history in their order, which takes about as long."""
         if self.mode == SYNCHRONOUS:
             return None
         return replay.control(history, self.model, self.seed, self._parts(), self._losses)

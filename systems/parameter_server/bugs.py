@@ -1,4 +1,4 @@
-"""The known bugs of the parameter server. Each breaks one rule of the correct one, or replaces one part of it."""
+"""The known bugs of the parameter server. Each breaks one rule, or replaces one part, of the correct server."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ class Limits:
     """How long is too long, in seconds."""
 
     overdue_s: float = 0.2
-    """From a shard's being dealt to its gradient: then another worker gets it as well, and the first answer counts."""
+    """From dealing a shard to its gradient: after that another worker gets the shard as well, and the first answer counts."""
     slow: float = 2.0
-    """It gets it already when this one took so many times as long as any other shard of the step …"""
+    """Another worker gets the shard already after this many times the longest time of any other shard of the step …"""
     least_s: float = 0.02
-    """… and so long at least."""
+    """… but not before this."""
     silent_s: float = 1.0
-    """Without a beat of the master: then the other server stands for election."""
+    """Without a beat from the master: after that the other server stands for election."""
     heard_s: float = 0.6
-    """A worker that had work from its master within this time promises itself to no other."""
+    """A worker that got work from its master within this time promises itself to no other server."""
     gone_s: float = 1.0
-    """Without a word of a worker, in the modes without rounds: then it is left out, and its batch is another worker's."""
+    """Without a request from a worker, in the modes without rounds: after that another worker gets its batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """The rules that a correct server or worker keeps, and the trainer it works with, as "module:name"."""
+    """The rules that a correct server or worker keeps, and its trainer, as "module:name"."""
 
     trainer: str = "systems.training.trainer:Trainer"
     limits: Limits = Limits()
@@ -40,37 +40,37 @@ class Rules:
     steps_compared: bool = True
     """A gradient counts in the step that it was computed for and in no other."""
     digests_checked: bool = True
-    """What does not match its checksum is not used."""
+    """Data that does not match its checksum is not used."""
     terms_compared: bool = True
-    """A worker takes work only from the master that it promised itself to last; a master with an older term gives up."""
+    """A worker takes work only from the master that it last promised itself to; a master with an older term gives up."""
     shards_dealt_again: bool = True
-    """A step takes all shards: those of a worker that does not answer are computed by another."""
+    """A step takes all shards: another worker computes those of one that does not answer."""
     samples_weigh_alike: bool = True
-    """The mean is over samples, however many of them a worker computed."""
+    """The mean is over samples, no matter how many of them each worker computed."""
 
     # Of the modes without rounds:
     staleness_checked: bool = True
     """A worker that is too far ahead of the slowest gets no work."""
     clocks_count_applied: bool = True
-    """A clock counts updates that were applied, and not what is under way."""
+    """A clock counts updates that were applied, not the one under way."""
     gone_are_left_out: bool = True
-    """A worker that is gone is not the slowest any more."""
+    """A worker that is gone no longer counts as the slowest."""
     batches_given_again: bool = True
     """The batch of a worker that is gone is given to another one."""
     tasks_compared: bool = True
-    """A gradient counts if its batch is, right then, that worker's, with those parameters."""
+    """A gradient counts only while its batch belongs to that worker, with those parameters."""
     updates_count_once: bool = True
     """A gradient that is pushed again, because its answer was lost, is not applied again."""
     parameters_replaced: bool = True
     """A gradient is computed with the parameters that came with its batch."""
     updates_weigh_whole: bool = True
-    """An update is the mean over its own batch: there is nothing that workers would share."""
+    """An update is the mean over its own batch, not divided among workers."""
     staleness_weighed: bool = True
     """The rate of an update is divided by its staleness."""
     rate_shared: bool = True
-    """Workers whose batches make one of the model's share its rate."""
+    """Workers whose batches together make one batch of the model share its learning rate."""
     open_batches_saved: bool = True
-    """A checkpoint says which batches were given and not applied yet."""
+    """A checkpoint records the batches that were given out and not applied yet."""
 
 
 CORRECT: Final = Rules()

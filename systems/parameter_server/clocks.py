@@ -1,12 +1,12 @@
-"""How far workers are, and who may go on: stale-synchronous parallel.
+"""The progress of workers, and which of them may go on: stale-synchronous parallel.
 
 After Ho et al., "More Effective Distributed ML via a Stale Synchronous Parallel Parameter Server", NIPS 2013. A worker's clock
-counts its updates that were applied. A worker that is more than `bound` clocks ahead of the slowest gets no work, so every
-gradient is computed with all updates of all workers but the last `bound` clocks'. Updates are applied as they come, so it may
-see newer ones as well.
+counts its applied updates. A worker that is more than `bound` clocks ahead of the slowest gets no work, so every gradient is
+computed with the updates of all workers except perhaps those of the last `bound` clocks. Updates are applied as they come, so
+it may include newer ones as well.
 
-A worker that is silent for too long is left out, else it would stop all others; when it comes back it begins with the clock of
-the slowest.
+A worker that is silent for too long is left out; otherwise it would stop all others. When it comes back it begins with the
+clock of the slowest.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Clocks:
     """The workers of one term. Times are seconds of any monotonic clock."""
 
     def __init__(self, bound: int | None, rules: Rules = CORRECT) -> None:
-        """`bound` is None if every worker may go on as far as it likes."""
+        """`bound` is None if workers may be any number of clocks ahead."""
         self._bound = bound
         self._rules = rules
         self._clocks: dict[str, int] = {}
@@ -28,7 +28,7 @@ class Clocks:
         return worker in self._clocks
 
     def hear(self, worker: str, now_s: float) -> bool:
-        """A worker is there; whether it was not before."""
+        """A worker was heard; whether it is new."""
         self._heard_s[worker] = now_s
         if worker in self._clocks:
             return False
@@ -50,7 +50,7 @@ class Clocks:
             self._clocks[worker] += 1
 
     def may_go_on(self, worker: str, under_way: frozenset[str]) -> bool:
-        """Whether a worker may have work now; `under_way` are those that have some."""
+        """Whether a worker may have work now; `under_way` are the workers that have some."""
         if self._bound is None or not self._rules.staleness_checked:
             return True
         counted = frozenset[str]() if self._rules.clocks_count_applied else under_way

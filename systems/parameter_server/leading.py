@@ -1,4 +1,4 @@
-"""A master's term: step after step from the newest checkpoint on, until another master has a higher term."""
+"""A master's term: step after step from the newest checkpoint, until another master has a higher term."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class Leading:
         self._opens_s = asyncio.get_running_loop().time()
 
     def end(self) -> None:
-        """Do nothing any more: the term is over."""
+        """Stop all work: the term is over."""
         self._ended = True
         self._changes.tell()
 
     # ------------------------------------------------------------------------------------------------------- requests
 
     async def pull(self, pull: Pull) -> bytes | None:
-        """The work for a worker, as soon as there is some; None if the term has ended, or nothing came up for a while."""
+        """The work for a worker, as soon as there is some; None if the term ends, or nothing comes up for a while."""
         return await until_work(self._changes, lambda: self._ended, lambda now_s: self._look(pull, now_s))
 
     def _look(self, pull: Pull, now_s: float) -> bytes | float:
@@ -66,7 +66,7 @@ class Leading:
         return LOOK_S if shards is None else self._work(shards)
 
     def push(self, push: Push, data: Buffer) -> Outcome:
-        """Take gradients. Raises `Damaged` if they are none of this model."""
+        """Take gradients. Raises `Damaged` if they do not fit this model."""
         rows, now_s = rows_of(data, len(push.shards), self._trainer.row), asyncio.get_running_loop().time()
         outcome = Outcome.LATE
         for shard, row in zip(push.shards, rows, strict=True):

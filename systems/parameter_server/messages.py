@@ -1,7 +1,7 @@
-"""What servers and workers say to each other over HTTP: JSON, and tensors as bytes behind it, under a checksum.
+"""The messages between servers and workers over HTTP: JSON, followed by tensors as bytes, under a checksum.
 
-The checksum is XXH3 of 128 bits. It finds what a network, a proxy or a memory does to a message by accident. A forger is not
-stopped by it: that takes a key.
+The checksum is XXH3 of 128 bits. It finds accidental changes by a network, a proxy or memory. It does not stop a forger: that
+takes a key.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from systems.parts.sampler import Use
 PULL, PUSH, ALIVE, BEAT, PROMISE, STATUS = "/pull", "/push", "/alive", "/beat", "/promise", "/status"
 
 NOTHING_SEEN: Final = -1
-"""The step of a worker that had no work in this term yet."""
+"""The step of a worker that has had no work in this term yet."""
 
 T = TypeVar("T")
 
@@ -24,74 +24,74 @@ Buffer: TypeAlias = bytes | memoryview
 
 
 class Pull(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker to a server: give me the parameters, and shards to compute. Asking again gives the same shards."""
+    """A worker asks a server for the parameters, and for shards to compute. Asking again gives the same shards."""
 
     worker: str
     promised: int
-    """The highest term that it knows of. A master of a lower one is none any more."""
+    """The highest term that the worker knows. A master with a lower term is no longer the master."""
     term: int
-    """The term of the last work that it had from this server …"""
+    """The term of the last work from this server …"""
     seen: int
     """… and its step."""
     pushing: tuple[int, ...] = ()
-    """Shards of that step that it has computed: they are under way."""
+    """Shards of that step that the worker has computed and is pushing."""
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """The master to a worker, before the parameters: compute these shards of a batch, or none."""
+    """The master tells a worker to compute these shards of a batch, or none; the parameters follow."""
 
     term: int
     step: int
-    """How many steps the parameters are the result of."""
+    """The number of steps in the parameters."""
     batch: int
-    """Which batch of the data; in the synchronous mode that of the step."""
+    """The batch of the data; in the synchronous mode that of the step."""
     shards: tuple[int, ...]
     whole: bool
-    """Whether the shards' gradients are to be pushed as one sum."""
+    """Whether to push the shards' gradients as one sum."""
     progress: msgspec.Raw
-    """What goes with the parameters for a trainer that is to compute this batch."""
+    """The trainer's progress that belongs to the parameters, for computing this batch."""
     loss: float
-    """What the step before came to; 0 if it was another master's."""
+    """The loss of the previous step; 0 if another master did it."""
     gradient_norm: float
 
 
 class Push(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker to the master, before the gradients and losses of shards. Pushing it again changes nothing."""
+    """A worker sends the master gradients and losses of shards, which follow. Pushing them again changes nothing."""
 
     worker: str
     term: int
     step: int
-    """How many steps the parameters were the result of that it was computed with."""
+    """The number of steps in the parameters with which the gradients were computed."""
     batch: int
     shards: tuple[int, ...]
     whole: bool
-    """Whether what follows is the sum over the shards; else it is one after another."""
+    """Whether one sum over the shards follows; otherwise one gradient after another does."""
     uses: list[Use]
-    """The samples that it computed."""
+    """The samples of the gradients."""
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker to its master, while it computes for long: it is there."""
+    """A worker tells its master that it is alive during a long computation."""
 
     worker: str
     term: int
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
-    """The master to the other server, ten times a second: it leads."""
+    """The master tells the other server ten times a second that it leads."""
 
     term: int
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """A server to a worker: will you take work from me in this term, and from none with a lower one any more?"""
+    """A server asks a worker to take work from it in this term, and from no master with a lower term any more."""
 
     server: str
     term: int
 
 
 class Promised(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker's answer, and what a server says of itself: the highest term it knows, and whose that is."""
+    """A worker's answer, and a server's status: the highest term that it knows, and the server of that term."""
 
     granted: bool
     term: int
@@ -105,11 +105,11 @@ class Damaged(Exception):
 _CHECKSUM_BYTES: Final = xxhash.xxh3_128().digest_size
 _LENGTH_BYTES: Final = 4
 _ALIGNED_BYTES: Final = 8
-"""The data begins at a multiple of this, so that tensors can be read where they lie."""
+"""The data begins at a multiple of this, so that tensors can be read in place."""
 
 
 def checksum_of(data: Buffer) -> bytes:
-    """What `pack` needs to know of its data: worth keeping, if the same is sent to several."""
+    """The checksum of data, for `pack`; keep it if you send the same data to several nodes."""
     return xxhash.xxh3_128_digest(data)
 
 
@@ -123,7 +123,7 @@ def pack(head: msgspec.Struct, data: Buffer = b"", checksum: bytes | None = None
 
 
 def unpack(message: bytes, kind: type[T], *, checked: bool = True) -> tuple[T, memoryview]:
-    """Head and data of what `pack` gave. Raises `Damaged` if a byte differs; not `checked`, if the head cannot be read."""
+    """Head and data of a message of `pack`. Raises `Damaged` if a byte differs; if not `checked`, if the head is unreadable."""
     body = memoryview(message)[_CHECKSUM_BYTES:]
     begins = _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES], "big")
     data = body[begins:]
@@ -132,4 +132,4 @@ def unpack(message: bytes, kind: type[T], *, checked: bool = True) -> tuple[T, m
     try:
         return msgspec.json.decode(body[_LENGTH_BYTES:begins], type=kind), data
     except ValueError as error:  # of msgspec, or of Python for invalid UTF-8
-        raise Damaged(f"the message's head cannot be read: {error}") from error
+        raise Damaged(f"the message's head is unreadable: {error}") from error

@@ -1,4 +1,4 @@
-"""What travels of a trainer's state: the parameters to the workers, gradients back. The optimizer stays with the master."""
+"""The part of a trainer's state that travels: parameters to the workers, gradients back. The master keeps the optimizer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def parameters_of(trainer: Trainer) -> bytes:
 
 
 def take_parameters(trainer: Trainer, data: Buffer, progress: msgspec.Raw) -> None:
-    """Have a trainer compute gradients at these parameters. Raises `Damaged` if they have another length than its own."""
+    """Set a trainer's parameters, to compute gradients with them. Raises `Damaged` if their length is not its own."""
     own = _model(trainer)
     ends = list(accumulate(tensor.nbytes for tensor in own.values()))
     if len(data) != ends[-1]:
@@ -44,17 +44,17 @@ def row_bytes(rows: torch.Tensor) -> memoryview:
 
 
 def rows_of(data: Buffer, rows: int, numbers: int) -> torch.Tensor:
-    """So many rows that `row_bytes` gave; not a copy, so only to be read. Raises `Damaged` if they have another length."""
+    """The rows from `row_bytes`; not a copy, so only for reading. Raises `Damaged` if they have another length."""
     wanted = rows * numbers * torch.float32.itemsize
     if len(data) != wanted:
         raise Damaged(f"gradients of {len(data):,} bytes, not {wanted:,}: {rows:,} rows of {numbers:,} numbers")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that they cannot be written to: they are only added up, and a copy takes time
+        warnings.simplefilter("ignore")  # it warns that they are read-only: they are only added up, and a copy takes time
         return torch.frombuffer(data, dtype=torch.float32).view(rows, numbers)
 
 
 def whole(rows: Iterable[torch.Tensor], numbers: int) -> torch.Tensor:
-    """The gradient of a batch: its shards' rows, added in their order."""
+    """The gradient of a batch: the rows of its shards, added in order."""
     total = torch.zeros(numbers)
     for row in rows:
         total += row
@@ -62,5 +62,5 @@ def whole(rows: Iterable[torch.Tensor], numbers: int) -> torch.Tensor:
 
 
 def at_batch(batch: int) -> msgspec.Raw:
-    """What a trainer's progress has to be for it to compute a batch, whatever was done before."""
+    """The progress with which a trainer computes a given batch next."""
     return msgspec.Raw(msgspec.json.encode(LedgerState(batch, "")))

@@ -1,12 +1,12 @@
-"""The rules of the parameter server, without any I/O: who computes what in a step, what counts, and whom a worker obeys.
+"""The rules of the parameter server, without I/O: which worker computes what, what counts, and which master a worker obeys.
 
-A step is a work queue of virtual shards. Whoever pulls gets a fair part of those that are left; a shard whose gradient is
-overdue goes to another worker as well, and the first answer counts (the backup tasks of Dean and Ghemawat, "MapReduce", OSDI
-2004, section 3.6). So a worker that is lost, frozen or slow costs the step a fraction of a second and nothing else.
+A step is a work queue of virtual shards. A worker that pulls gets a fair part of the remaining shards; a shard whose gradient
+is overdue goes to another worker as well, and the first answer counts (the backup tasks of Dean and Ghemawat, "MapReduce",
+OSDI 2004, section 3.6). So a worker that is lost, frozen or slow costs the step only a fraction of a second.
 
 A master leads a term. It needs the promises of more than half of the workers, each of which then refuses lower terms; and a
-step is done only if more than half of the workers took part in it after it began. Two majorities have a worker in common, so
-no step of an older master begins and ends after a newer one was elected.
+step is complete only if more than half of the workers took part in it after it began. Two majorities have a worker in common,
+so no step of an older master begins and completes after a newer master was elected.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ T = TypeVar("T")
 
 
 def majority(workers: int) -> int:
-    """More than half of so many."""
+    """The smallest number that is more than half of `workers`."""
     return workers // 2 + 1
 
 
 class Outcome(enum.Enum):
-    """What became of a push."""
+    """The result of a push."""
 
     HELD = enum.auto()
     AGAIN = enum.auto()
-    """The shard had come before, from this worker or another: nothing changes."""
+    """The shard's gradient has come before, from this worker or another: nothing changes."""
     LATE = enum.auto()
-    """It is of another step."""
+    """The gradient is of another step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contribution(Generic[T]):
-    """A shard's gradient, and who computed it."""
+    """A shard's gradient, and the worker that computed it."""
 
     shard: int
     worker: str
@@ -60,7 +60,7 @@ class Round(Generic[T]):
     def __init__(
         self, *, step: int, shards: int, workers: Sequence[str], present: Collection[str], rules: Rules = CORRECT
     ) -> None:
-        """`present` are the workers that are expected to pull: those that took part in the step before."""
+        """`present` are the workers that should pull: the ones that took part in the previous step."""
         self.step = step
         self._shards = range(shards)
         self._enough = majority(len(workers))
@@ -75,7 +75,7 @@ class Round(Generic[T]):
 
     @property
     def took_part(self) -> frozenset[str]:
-        """The workers that have been heard after the step began."""
+        """The workers that were heard after the step began."""
         return frozenset(self._heard)
 
     @property
@@ -84,13 +84,13 @@ class Round(Generic[T]):
         return len(self._held) + len(self._left_out) >= len(self._shards) and len(self._heard) >= self._enough
 
     def contributions(self) -> list[Contribution[T]]:
-        """What has come, in the order of the shards."""
+        """The contributions so far, in the order of the shards."""
         return sorted(self._held, key=lambda held: held.shard)
 
     def deal(self, worker: str, *, seen: bool, now_s: float, pushing: Collection[int] = ()) -> tuple[int, ...] | None:
-        """What a worker that pulls is to compute; () if that is nothing, None if it has `seen` that and is to wait.
+        """The shards for a worker that pulls; () for none, None if it has `seen` that and has to wait.
 
-        What it is `pushing` is on its way, and it need not do that again.
+        The shards that it is `pushing` are on their way, and it need not compute them again.
         """
         if seen:
             self._heard.add(worker)
@@ -105,7 +105,7 @@ class Round(Generic[T]):
         return tuple(mine) if mine or not seen else None
 
     def push(self, worker: str, step: int, shard: int, value: T, *, now_s: float) -> Outcome:
-        """Take a shard's gradient, if it is one of this step and the first of its shard."""
+        """Take a shard's gradient, if it is of this step and the first of its shard."""
         if self._rules.steps_compared and step != self.step:
             return Outcome.LATE
         self._heard.add(worker)
@@ -123,7 +123,7 @@ class Round(Generic[T]):
 
     def _overdue(self, now_s: float) -> list[int]:
         limits = self._rules.limits
-        usual_s = max(self._took_s, default=limits.overdue_s)  # since it was dealt: the last of a worker's shards counts
+        usual_s = max(self._took_s, default=limits.overdue_s)  # since dealing, to the last of its shards
         limit_s = min(limits.overdue_s, max(limits.slow * usual_s, limits.least_s))
         found = [shard for shard in self._missing() if now_s - self._dealt[shard].at_s >= limit_s]
         if not self._rules.shards_dealt_again:
@@ -133,14 +133,14 @@ class Round(Generic[T]):
 
 
 class Promise(msgspec.Struct, frozen=True):
-    """Whom a worker has promised itself to; what it keeps on its disk."""
+    """The server that a worker has promised itself to, as the worker keeps it on its disk."""
 
     term: int = 0
     server: str = ""
 
 
 class Promises:
-    """Whom a worker obeys. Whoever calls puts `kept` on the disk before it acts on what was answered."""
+    """The master that a worker obeys. Callers store `kept` on the disk before they act on an answer."""
 
     def __init__(self, kept: Promise, rules: Rules = CORRECT) -> None:
         self.kept = kept
@@ -148,7 +148,7 @@ class Promises:
         self._heard_s = -math.inf
 
     def ask(self, term: int, server: str, now_s: float) -> bool:
-        """Whether it promises itself to a server that wants to lead a term: not while it hears its master."""
+        """Whether the worker promises itself to a server that wants to lead a term: not while it hears its master."""
         if Promise(term, server) == self.kept:
             return True
         if term <= self.kept.term or now_s - self._heard_s < self._rules.limits.heard_s:
@@ -157,11 +157,11 @@ class Promises:
         return True
 
     def obeys(self, term: int, server: str) -> bool:
-        """Whether it works for this master; a higher term than it knew means that others have promised themselves."""
+        """Whether the worker obeys this master; a higher term than it knew means that others have promised themselves."""
         if term > self.kept.term:
             self.kept = Promise(term, server)
         return not self._rules.terms_compared or Promise(term, server) == self.kept
 
     def heard(self, now_s: float) -> None:
-        """It had work from its master."""
+        """The worker got work from its master."""
         self._heard_s = now_s

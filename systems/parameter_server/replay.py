@@ -1,8 +1,8 @@
-"""The control of the modes without rounds: the updates that a master recorded, done again by one process in their order.
+"""The control of the modes without rounds: one process repeats the updates that a master recorded, in their order.
 
-Which gradient is applied when depends on which worker is how fast, so no two runs have the same parameters. But an update is a
-function of its batch and of the parameters that it was computed with, and both are recorded. So all parameters can be computed
-anew from the record; if a run's differ, then something was applied that the record does not tell of, or otherwise than it says.
+The order of gradients depends on the speed of each worker, so no two runs have the same parameters. But an update is a function
+of its batch and of the parameters it was computed with, and both are recorded. So all parameters can be computed again from the
+record; if a run's parameters differ, something was applied that the record does not contain, or not in the way that it says.
 
     python -m harness.launch systems.parameter_server.replay MODEL SEED < ASKED > DONE
 """
@@ -24,7 +24,7 @@ from harness.model.training_events import Resumed, told
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """An update: the `step`-th of a term, with which batch's gradient, computed with the parameters after how many."""
+    """The update `step` of a term: its batch, and the number of updates in the parameters it was computed with."""
 
     step: int
     batch: int
@@ -32,7 +32,7 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
-    """A term: after which step of which other one it began, and what it did from there on."""
+    """A term: the term and the step from which it began, and its own updates."""
 
     term: int
     parent: int = 0
@@ -41,23 +41,23 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be replayed, a term after its parent, and how many batches' samples are wanted."""
+    """The terms to replay, each after its parent, and the number of batches whose samples are wanted."""
 
     terms: list[Lineage]
     batches: int
     parts: int
-    """How many batches make one of the model's."""
+    """The number of batches that make one batch of the model."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """The digests of the parameters after each update of each term, up to one that cannot be done, and each batch's samples."""
+    """The parameters' digests after each update of each term, up to an impossible one, and the samples of each batch."""
 
     parameters: dict[int, list[str]]
     samples: list[str]
 
 
 def lineages(history: History) -> list[Lineage]:
-    """The terms that have done something, in their order, with what they began from: their updates up to the first gap."""
+    """The terms that have updates, in order, with what they began from, and their updates up to the first gap."""
     steps = history.steps
     updates = steps[(steps["computed_at"].notna() & steps["done_ns"].notna()).to_numpy(dtype=bool)].sort_values("step")
     parents = {
@@ -76,7 +76,7 @@ def lineages(history: History) -> list[Lineage]:
 
 
 def standing(terms: Sequence[Lineage]) -> dict[int, int]:
-    """Which term each step is of, as far as no later term has begun from before it."""
+    """The term of each step that stands, because no later term began from before it."""
     by_term = {lineage.term: lineage for lineage in terms}
     found: dict[int, int] = {}
     lineage = terms[-1] if terms else None
@@ -90,10 +90,10 @@ def standing(terms: Sequence[Lineage]) -> dict[int, int]:
 def control(
     history: History, model: str, seed: int, parts: int, undisturbed: Callable[[int], Sequence[float]]
 ) -> list[dict[str, object]]:
-    """The rows of the control. Raises `HarnessError` if the record cannot be done again.
+    """The rows of the control. Raises `HarnessError` if the record cannot be replayed.
 
-    `undisturbed` gives the losses of so many batches of the synchronous training, each of as many samples as `parts` updates:
-    that is what a step that stands is compared with.
+    `undisturbed` gives the losses of a number of batches of the synchronous training, each with the samples of `parts` updates;
+    steps that stand are compared with them.
     """
     terms = lineages(history)
     stands = standing(terms)
@@ -103,7 +103,7 @@ def control(
 
 
 def rows(terms: Sequence[Lineage], done: Done, losses: Sequence[float], parts: int) -> list[dict[str, object]]:
-    """The rows of the control, from what the replay came to and from the losses of the synchronous training's batches."""
+    """The rows of the control, from the result of the replay and the losses of the synchronous training's batches."""
     stands = standing(terms)
     found: list[dict[str, object]] = []
     for lineage in terms:
@@ -129,14 +129,14 @@ def _run(asked: Asked, model: str, seed: int) -> Done:
         env=roots.environment(), input=msgspec.json.encode(asked), capture_output=True, check=False,
     )  # fmt: skip
     if made.returncode != 0:
-        last = (made.stderr.decode(errors="replace").strip().splitlines() or ["(it said nothing)"])[-1]
-        raise HarnessError(f"The updates of the training could not be done again: {last}")
+        last = (made.stderr.decode(errors="replace").strip().splitlines() or ["(no output)"])[-1]
+        raise HarnessError(f"Cannot replay the updates of the training: {last}")
     return msgspec.json.decode(made.stdout, type=Done)
 
 
 def replayed(asked: Asked, model: str, seed: int) -> Done:
-    """Do all terms' updates again. Needs PyTorch, and one thread of it."""
-    import torch  # the harness itself does without it
+    """Repeat all updates of all terms. Needs PyTorch, with one thread."""
+    import torch  # the harness itself works without it
 
     from systems.parameter_server.parameters import at_batch, parameters_of, take_parameters, whole
     from systems.parameter_server.weighing import apply_update, update_trainer, weight
@@ -160,7 +160,7 @@ def replayed(asked: Asked, model: str, seed: int) -> Done:
         found = digests.setdefault(lineage.term, [])
         for update in lineage.updates:
             if update.computed_at not in held:
-                break  # there were none yet, or they are of before the term: it cannot have been so
+                break  # the record is wrong: these parameters did not exist yet, or are from before the term
             take_parameters(worker, held[update.computed_at], at_batch(update.batch))
             worker.contribute(shards, rows)
             behind = update.step - update.computed_at
@@ -179,7 +179,7 @@ def replayed(asked: Asked, model: str, seed: int) -> Done:
 
 
 def _last_uses(updates: Iterable[Recorded]) -> Mapping[int, int]:
-    """Of each step's parameters that a gradient was computed with: the last update that did."""
+    """For each step whose parameters were used for gradients: the last update that used them."""
     return {update.computed_at: update.step for update in updates}
 
 

@@ -1,4 +1,4 @@
-"""The master's checkpoints: of everything, in the background, one at a time."""
+"""The master's checkpoints: complete, in the background, one at a time."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from systems.training.trainer import Trainer
 
 
 class Saving:
-    """Saves a trainer's state whenever that is due. `told` hears what came of it, in the saver's thread too."""
+    """Saves a trainer's state whenever that is due. Calls `told` with the results, also from the saver's thread."""
 
     def __init__(self, term: int, checkpoints: Checkpoints, told: Callable[[Saved | NotSaved], None]) -> None:
         self._term = term
         self._checkpoints = checkpoints
         self._told = told
         self._progress: dict[int, msgspec.Raw] = {}
-        """What goes with the tensors, by step: a save may still be under way when the next one is due, and refused."""
+        """The trainer's progress, by step: a save may still be under way when the next one is due and refused."""
         self._saver = Saver(checkpoints, written=self._written, failed=self._failed)
 
     def step_done(self, trainer: Trainer, progress: msgspec.Raw) -> float:
-        """Begin a checkpoint if one is due, with its `progress`; returns how many seconds that held the training up."""
+        """Begin a checkpoint if one is due, with its `progress`; returns for how many seconds the training stalled."""
         if not self._checkpoints.schedule.due(trainer.step):
             return 0.0
         self._progress[trainer.step] = progress
         return self._saver.save(trainer.step, 0, 1, trainer.tensors())
 
     def close(self) -> None:
-        """Finish what was begun."""
+        """Finish the checkpoint that is under way."""
         self._saver.close()
 
     def _written(self, step: int, world: int, shard: Shard) -> None:

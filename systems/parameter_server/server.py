@@ -1,10 +1,10 @@
-"""A server: the master, which holds the parameters and applies the steps, or the standby, which takes over when it is gone.
+"""A server: the master, which holds the parameters and applies the steps, or the standby, which takes over from it.
 
 POST /pull     from workers: parameters out, with shards to compute; answered when there is something new
 POST /push     from workers: a gradient
-POST /alive    from workers: they are there, and compute
+POST /alive    from workers: they are alive and computing
 POST /beat     from the other server: it leads
-GET  /status   which term this server knows of, and whether it leads it
+GET  /status   the term that this server knows, and whether it leads it
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ _BEAT_S: Final = 0.1
 _ANSWER_S: Final = 0.3
 _LOOK_S: Final = 0.02
 _FIRST_S: Final = 10.0
-"""The standby gives the master so long to be there at the very first."""
+"""The standby gives the first master this long to appear."""
 
 _AGAIN_S: Final = 0.3
-"""A server that was not elected stands again within twice this time."""
+"""A server that was not elected stands for election again within twice this time."""
 
 _NOT_LEADING: Final = 409
 _TERM: Final = "term"
@@ -63,7 +63,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The node's settings."""
 
     first: bool
-    """Whether it is the master at the very first."""
+    """Whether this server is the first master."""
     others: tuple[str, ...]
     workers: tuple[str, ...]
     model: str
@@ -72,10 +72,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint_every: int
     checkpoints_kept: int
     rounds: bool
-    """Whether all workers compute parts of one batch after another; else each computes batches of its own."""
+    """Whether all workers compute parts of the same batch; otherwise each computes its own batches."""
     staleness: int | None = None
     parts: int = 1
-    """How many of workers' own batches make one of the model's."""
+    """The number of workers' batches that make one batch of the model."""
     bug: str | None = None
 
 
@@ -149,7 +149,7 @@ class Server:
         return Response()
 
     def _know(self, term: int) -> None:
-        """A term that is higher than its own ends a master."""
+        """Take note of a term; one that is higher than its own ends this server's leadership."""
         if term > self._term:
             if self._leading is not None and self._rules.terms_compared:
                 self._leading.end()
@@ -213,7 +213,7 @@ class Server:
 
 
 async def _tell(client: HttpClient, term: int) -> None:
-    """Tell another server for ever that this one leads."""
+    """Tell another server repeatedly that this one leads, until cancelled."""
     while True:
         with contextlib.suppress(TransportError):  # it may be gone, and come back
             await client.request("POST", BEAT, pack(Beat(term=term)), timeout_s=_ANSWER_S)
@@ -221,7 +221,7 @@ async def _tell(client: HttpClient, term: int) -> None:
 
 
 async def _ask(client: HttpClient, path: str, message: bytes) -> Promised | None:
-    """A worker's answer; None if there was none that is sound."""
+    """A worker's answer; None if no valid one came."""
     try:
         response = await client.request("POST", path, message, timeout_s=_ANSWER_S)
         return unpack(response.body, Promised)[0] if response.status == 200 else None
@@ -233,7 +233,8 @@ async def main(node: NodeContext) -> None:
     """Run one server."""
     torch.set_num_threads(1)
     config = node.config(Config)
-    # The first trainer of a process imports and reads for long. A term that began with that would end before its first beat.
+    # The first trainer of a process spends long importing and reading. A term that began with this would end before its first
+    # beat.
     load(BUGS.variant(config.bug).trainer, Trainer)(config.model, config.seed)
     server = Server(node, config)
     async with asyncio.TaskGroup() as tasks:

@@ -1,4 +1,4 @@
-"""What a master's term is made of in every mode: its settings, and waiting for something to change."""
+"""The parts of a master's term in every mode: its settings, and waiting for changes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from systems.parameter_server.bugs import Rules
 
 CHECKPOINTS: Final = "checkpoints"
 LOOK_S: Final = 0.01
-"""How often a pull that waits looks whether a worker is overdue."""
+"""How often a waiting pull looks whether a worker is overdue."""
 
 WAIT_S: Final = 0.5
-"""A pull waits so long and no longer, so that its worker knows that the master is there."""
+"""A pull waits at most this long, so that its worker knows that the master is alive."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a master needs to know."""
+    """The settings of a master."""
 
     name: str
     workers: Sequence[str]
@@ -29,14 +29,14 @@ class Settings:
     checkpoint_every: int
     checkpoints_kept: int
     staleness: int | None
-    """How many clocks a worker may be ahead of the slowest; None: any number."""
+    """The number of clocks that a worker may be ahead of the slowest; None: any number."""
     parts: int
-    """How many of workers' own batches make one of the model's."""
+    """The number of workers' batches that make one batch of the model."""
     rules: Rules
 
 
 class Changes:
-    """Wakes all that wait when something has changed."""
+    """Wakes all waiting tasks when something changes."""
 
     def __init__(self) -> None:
         self._changed = asyncio.Event()
@@ -47,7 +47,7 @@ class Changes:
         changed.set()
 
     async def wait(self, timeout_s: float) -> None:
-        """Wait for a change, for so long at most."""
+        """Wait for a change, for `timeout_s` at most."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._changed.wait()
@@ -56,9 +56,9 @@ class Changes:
 
 
 async def until_work(changes: Changes, ended: Callable[[], bool], look: Callable[[float], bytes | float]) -> bytes | None:
-    """The work that `look` finds, as soon as there is some; None if the term has ended, or after `WAIT_S`.
+    """The work that `look` finds, as soon as there is some; None if the term ends, or after `WAIT_S`.
 
-    `look` is given the time, and returns work or for how many seconds it need not look again unless something changes.
+    `look` takes the time, and returns work, or the seconds until it has to look again even if nothing changes.
     """
     clock = asyncio.get_running_loop().time
     until_s = clock() + WAIT_S

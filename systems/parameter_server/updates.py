@@ -1,8 +1,8 @@
-"""The rules of the modes without rounds: which worker computes which batch, and which gradient is applied.
+"""The rules of the modes without rounds: which worker computes which batch, and which gradients count.
 
-A gradient is applied as soon as it comes; recorded is how many updates its parameters held ("Hogwild", Niu et al., NIPS
-2011; "Downpour SGD", Dean et al., NIPS 2012). It is that of one batch of the data, computed by one worker; each batch is one
-worker's at a time, and is given to another one only when that worker is gone. So every batch is applied once, in whatever
+The master applies a gradient as soon as it comes, and records how many updates its parameters held ("Hogwild", Niu et al., NIPS
+2011; "Downpour SGD", Dean et al., NIPS 2012). A gradient is of one batch of the data, computed by one worker; each batch
+belongs to one worker at a time, and goes to another one only when that worker is gone. So every batch is applied once, in any
 order.
 """
 
@@ -19,12 +19,12 @@ from systems.parameter_server.protocol import Outcome
 
 
 def parts_of(workers: int, shards: int) -> int:
-    """How many parts a batch of so many shards is split into, one for a worker; fewer if they would not be equal."""
+    """The number of equal parts of a batch with `shards` shards: one for each worker, or fewer if that does not divide."""
     return max(parts for parts in range(1, workers + 1) if shards % parts == 0)
 
 
 class Used(msgspec.Struct, frozen=True, kw_only=True):
-    """Which batches were applied: all before `next` but those that are `open`."""
+    """The batches that were applied: all before `next` except the `open` ones."""
 
     next: int = 0
     open: tuple[int, ...] = ()
@@ -33,7 +33,7 @@ class Used(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A batch that a worker is to compute, and how many updates its parameters hold."""
+    """A batch for a worker to compute, and the number of updates in its parameters."""
 
     batch: int
     version: int
@@ -51,11 +51,11 @@ class Updates:
         rules: Rules = CORRECT,
         moved: Callable[[str, bool], None] = lambda worker, present: None,
     ) -> None:
-        """Go on after `version` updates that used these batches. `moved` hears who comes to take part, and who is left out."""
+        """Continue after `version` updates that used these batches. Calls `moved` for workers that join or are left out."""
         self.version = version
         self._next = used.next
         self._waiting = list(used.open)
-        """Batches to be given before any new one, in ascending order."""
+        """Batches to give out before any new one, in ascending order."""
         self._given: dict[str, Task] = {}
         self._last: dict[str, Task] = {}
         self._clocks = Clocks(bound, rules)
@@ -64,20 +64,20 @@ class Updates:
 
     @property
     def used(self) -> Used:
-        """Which batches were applied so far."""
+        """The batches applied so far."""
         if not self._rules.open_batches_saved:
             return Used(next=self._next)
         return Used(next=self._next, open=tuple(sorted([*self._waiting, *(task.batch for task in self._given.values())])))
 
     def hear(self, worker: str, now_s: float) -> None:
-        """A worker is there."""
+        """A worker was heard."""
         if self._clocks.hear(worker, now_s):
             self._moved(worker, True)
 
     def pull(self, worker: str, now_s: float) -> Task | None:
-        """What a worker is to compute with the parameters as they are; None if it has to wait for slower ones.
+        """The batch for a worker to compute with the current parameters; None if it has to wait for slower workers.
 
-        Asking again gives the same batch, with newer parameters: what the first answer gave is refused from then on.
+        Asking again gives the same batch with newer parameters; a gradient for the first answer is refused from then on.
         """
         self.hear(worker, now_s)
         self._leave_out(self._clocks.silent(now_s))
@@ -91,7 +91,7 @@ class Updates:
         return self._given[worker]
 
     def push(self, worker: str, task: Task, now_s: float) -> Outcome:
-        """Whether a gradient is to be applied: if `HELD`, at once, as the update number `version` from before this call."""
+        """Whether to apply a gradient: if `HELD`, at once, as update number `version` from before this call."""
         self.hear(worker, now_s)
         if self._given.get(worker) == task:
             del self._given[worker]

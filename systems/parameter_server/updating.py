@@ -1,4 +1,4 @@
-"""A master's term in the modes without rounds: every gradient is applied as it comes, from the newest checkpoint on."""
+"""A master's term in the modes without rounds: from the newest checkpoint, it applies every gradient as it comes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from systems.training.trainer import Applied, Trainer
 
 
 class Progress(LedgerState, frozen=True):
-    """What goes with a checkpoint's tensors."""
+    """The trainer's progress in a checkpoint, beside the tensors."""
 
     used: Used = Used()
 
 
 class Updating:
-    """One term. Each has checkpoints of its own: two terms that go on from one checkpoint come to different parameters."""
+    """One term. Each has its own checkpoints: two terms that resume the same checkpoint reach different parameters."""
 
     def __init__(self, term: int, settings: Settings, node: NodeContext, records: Records) -> None:
         self.term = term
@@ -43,7 +43,7 @@ class Updating:
         self._ended = False
         self._changes = Changes()
         self._opens_s: dict[str, float] = {}
-        """From when on a worker gets its next batch."""
+        """By worker, the earliest time for its next batch."""
         self._given_ns: dict[str, int] = {}
         used = self._resume()
         self._updates = Updates(used, self._trainer.step, bound=settings.staleness, rules=settings.rules, moved=self._moved)
@@ -52,7 +52,7 @@ class Updating:
         self._saving = Saving(term, self._of_term(term), records.event)
 
     def end(self) -> None:
-        """Do nothing any more: the term is over."""
+        """Stop all work: the term is over."""
         self._ended = True
         self._changes.tell()
 
@@ -67,7 +67,7 @@ class Updating:
     # ------------------------------------------------------------------------------------------------------- requests
 
     async def pull(self, pull: Pull) -> bytes | None:
-        """The work for a worker, as soon as there is some; None if the term has ended, or nothing came up for a while."""
+        """The work for a worker, as soon as there is some; None if the term ends, or nothing comes up for a while."""
         return await until_work(self._changes, lambda: self._ended, lambda now_s: self._look(pull, now_s))
 
     def _look(self, pull: Pull, now_s: float) -> bytes | float:
@@ -83,7 +83,7 @@ class Updating:
         return self._work(task)
 
     def push(self, push: Push, data: Buffer) -> Outcome:
-        """Apply a gradient, if it is to be. Raises `Damaged` if it is none of this model."""
+        """Apply a gradient if it counts. Raises `Damaged` if it does not fit this model."""
         (row,) = rows_of(data, 1, self._trainer.row)
         task, version = Task(batch=push.batch, version=push.step), self._updates.version
         outcome = Outcome.LATE
@@ -98,7 +98,7 @@ class Updating:
         return outcome
 
     def alive(self, worker: str) -> None:
-        """A worker says that it is there."""
+        """A worker says that it is alive."""
         self._updates.hear(worker, asyncio.get_running_loop().time())
 
     def _work(self, task: Task) -> bytes:
@@ -163,7 +163,7 @@ class Updating:
         return Checkpoints(self._node.shared(f"{CHECKPOINTS}-{term}"), self._trainer.identity(), schedule)
 
     def _resume(self) -> Used:
-        """Go on from the newest sound checkpoint of the highest term that has one; returns the batches used by then."""
+        """Resume the newest sound checkpoint of the highest term that has one; returns the batches used by then."""
         parent, found = self._newest()
         if found is None:
             self._records.event(Resumed(generation=self.term, step=0))

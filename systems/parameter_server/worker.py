@@ -1,8 +1,8 @@
-"""A worker: pulls parameters and shards from whoever leads, pushes each shard's gradient, and promises itself to new masters.
+"""A worker: pulls parameters and shards from the master, pushes gradients, and promises itself to new masters.
 
 POST /promise  from a server that wants to lead
-GET  /step     the next step that is done, as soon as the worker has the parameters after it
-GET  /status   whom it obeys
+GET  /step     the next completed step, as soon as the worker has the parameters after it
+GET  /status   the master that it obeys
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ from systems.training.trainer import Trainer
 _PULL_S: Final = 1.0
 _PUSH_S: Final = 0.4
 _AGAIN_S: Final = 0.03
-"""How long a worker waits before it asks a server again that did not answer, or does not lead."""
+"""How long a worker waits before it asks a server again that did not answer, or is not the master."""
 
 _TOGETHER_S: Final = 0.01
-"""Gradients that are computed within this time travel together."""
+"""Gradients computed within this time travel together."""
 
 _ALIVE_S: Final = 0.2
-"""A worker that computes for longer says that it is there."""
+"""A worker that computes for longer tells its master that it is alive."""
 
 _PROMISE: Final = "promise"
 
@@ -68,24 +68,24 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     seed: int
     parts: int = 1
-    """How many of the worker's batches make one of the model's."""
+    """The number of the worker's batches that make one batch of the model."""
     bug: str | None = None
 
 
 @dataclass(frozen=True)
 class _UnderWay:
-    """Shards that are being pushed."""
+    """Shards that the worker is pushing."""
 
     shards: tuple[int, ...] = ()
     push: asyncio.Task[bool] | None = None
 
     async def answered(self) -> bool:
-        """Wait for the answer; whether more of the work is wanted."""
+        """Wait for the answer; whether the master wants more of the work."""
         return self.push is None or await self.push
 
 
 class Worker:
-    """Works for one master at a time, and asks all servers which it is."""
+    """Works for one master at a time, and asks all servers which of them that is."""
 
     def __init__(self, node: NodeContext, config: Config) -> None:
         self._node = node
@@ -133,7 +133,7 @@ class Worker:
     # ----------------------------------------------------------------------------------------------------------- work
 
     async def work_for(self, server: str) -> None:
-        """Do for ever what a server asks for while it is the master."""
+        """Do the work of a server while it is the master, until cancelled."""
         client, term, seen, under_way = HttpClient(self._node.peers[server]), 0, NOTHING_SEEN, _UnderWay()
         while True:
             pulled = await self._pull(client, term, seen, under_way.shards)
@@ -172,7 +172,7 @@ class Worker:
         return obeys
 
     def _take(self, work: Work, parameters: Buffer) -> None:
-        """Hold the parameters of a step; that they have come means that the steps before are done."""
+        """Take the parameters of a step; their arrival means that all earlier steps are done."""
         term, step = self._at
         if (term, step) == (work.term, work.step) and not work.whole:
             return
@@ -210,9 +210,9 @@ class Worker:
         told.set_result(Stepped(node=self._node.name, generation=work.term, step=step, parameters=digest))
 
     async def _compute(self, client: HttpClient, server: str, work: Work) -> _UnderWay:
-        """Compute the shards as long as they are wanted, and push what was computed within a short time together.
+        """Compute shards while they are wanted, and push together what was computed within a short time.
 
-        The last of it is still under way when this returns, so that the next pull need not wait for its answer.
+        The last push is still under way when this returns, so that the next pull need not wait for its answer.
         """
         left, under_way = list(work.shards), _UnderWay()
         while left and await under_way.answered():
@@ -225,25 +225,25 @@ class Worker:
                 done.append(left.pop(0))
             push = self._push(client, server, work, done, rows[: len(done)])
             under_way = _UnderWay(tuple(done), asyncio.create_task(push))
-            await asyncio.sleep(0)  # it leaves while the next ones are computed
+            await asyncio.sleep(0)  # the push leaves while the next ones are computed
         return under_way
 
     async def _compute_whole(self, client: HttpClient, server: str, work: Work) -> bool:
-        """Compute all shards of a batch, and push their sum; whether it was taken."""
+        """Compute all shards of a batch, and push their sum; whether the master accepted it."""
         rows = torch.empty(len(work.shards), self._trainer.row)
         heard_s = self._node.clock()
         for place, shard in enumerate(work.shards):
             if not self._obeys(work.term, server):
                 return False
             self._trainer.contribute([shard], rows[place : place + 1])
-            await asyncio.sleep(0)  # a batch takes long: there may be something to answer
+            await asyncio.sleep(0)  # a batch takes long: let the loop answer requests
             if self._node.clock() - heard_s >= _ALIVE_S:
                 await _say_alive(client, Alive(worker=self._node.name, term=work.term))
                 heard_s = self._node.clock()
         return await self._push(client, server, work, work.shards, whole(rows, self._trainer.row))
 
     async def _push(self, client: HttpClient, server: str, work: Work, shards: Sequence[int], rows: torch.Tensor) -> bool:
-        """Push gradients until that is answered; whether more of the work is wanted."""
+        """Push gradients until the master answers; whether it wants more of the work."""
         push = Push(
             worker=self._node.name,
             term=work.term,
@@ -257,7 +257,7 @@ class Worker:
         while self._obeys(work.term, server):
             try:
                 response = await client.request("POST", PUSH, message, timeout_s=_PUSH_S)
-            except TransportError:  # it may have come all the same: it counts once
+            except TransportError:  # the master may have it anyway: it counts once
                 await asyncio.sleep(_AGAIN_S)
                 continue
             if response.status != 400:
@@ -267,7 +267,7 @@ class Worker:
 
 
 async def _say_alive(client: HttpClient, alive: Alive) -> None:
-    with contextlib.suppress(TransportError):  # the push that follows says the same
+    with contextlib.suppress(TransportError):  # the following push says the same
         await client.request("POST", ALIVE, pack(alive), timeout_s=_PUSH_S)
 
 
