@@ -18,7 +18,7 @@ from harness.node.disk import Disk
 from systems.parts.record_log import decode_line, encode_line
 
 OWNER: Final = "owner"
-"""The file that names the folder's owner."""
+"""The file that names the folder's owner, in two copies: one that is damaged can be restored from the other."""
 
 CLUSTER_HEADER: Final = "cluster"
 NODE_HEADER: Final = "node"
@@ -30,6 +30,10 @@ MISDIRECTED: Final = 421
 
 class OtherNode(Exception):
     """The folder holds the data of another node, or of a node of another cluster."""
+
+
+class UnknownOwner(OtherNode):
+    """The note of the folder's owner is damaged: its data may be another node's."""
 
 
 class Owner(msgspec.Struct, frozen=True, array_like=True):
@@ -49,17 +53,25 @@ class Owner(msgspec.Struct, frozen=True, array_like=True):
             )
 
     def check_disk(self, disk: Disk) -> bool:
-        """Whether the folder names its owner. Raises `OtherNode` if it belongs to another node."""
+        """Whether the folder names its owner. Raises `OtherNode` if it belongs to another node, or to one that is not known."""
         data = disk.read(OWNER)
-        text = None if data is None else decode_line(data)
-        if text is not None:
-            self.check(msgspec.json.decode(text, type=Owner))
-        return text is not None
+        if data is None:
+            return False
+        half = len(data) // 2
+        text = decode_line(data[:half]) or decode_line(data[half:]) or decode_line(data)
+        if text is None:
+            raise UnknownOwner(
+                f"this is {self}, and the file {OWNER!r}, which says whose data this folder holds, is damaged: delete that file"
+                f" if the data is this node's, or start on an empty folder"
+            )
+        self.check(msgspec.json.decode(text, type=Owner))
+        return True
 
     def claim(self, disk: Disk) -> None:
-        """Make this node the folder's owner if it has none. Raises `OtherNode`, and `OSError`."""
-        if not self.check_disk(disk):
-            disk.replace(OWNER, encode_line(msgspec.json.encode(self)))
+        """Make this node the folder's owner if it has none, and mend a damaged copy. Raises `OtherNode`, and `OSError`."""
+        note = 2 * encode_line(msgspec.json.encode(self))
+        if not self.check_disk(disk) or disk.read(OWNER) != note:
+            disk.replace(OWNER, note)
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:

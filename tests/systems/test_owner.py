@@ -19,7 +19,8 @@ from harness.node.disk import Disk
 from systems.bus import Bus
 from systems.eventual import Eventual
 from systems.partitioned import Partitioned
-from systems.parts.owner import OWNER, OtherNode, Owner
+from systems.parts.owner import OWNER, OtherNode, Owner, UnknownOwner
+from systems.parts.record_log import encode_line
 from systems.quorum import Quorum
 from systems.raft import Raft
 from systems.strong import Strong
@@ -37,11 +38,38 @@ def test_a_folder_belongs_to_the_node_that_was_first_started_on_it() -> None:
     mine.claim(disk)
 
 
-def test_a_damaged_note_of_the_owner_is_written_anew() -> None:
+def test_a_folder_whose_owner_is_not_known_any_more_is_refused_and_left_alone() -> None:
+    for damaged in (b'0badbeef ["c","n2"]\n', b"", b'0badbeef ["c","n1"]\n0badbeef ["c","n1"]\n'):
+        disk = Disk(MemoryFiles())
+        disk.replace(OWNER, damaged)
+        with pytest.raises(
+            UnknownOwner, match=r"this is n1 of cluster 'c', and the file 'owner', .*, is damaged: delete that file if"
+        ):
+            Owner("c", "n1").claim(disk)
+        assert disk.read(OWNER) == damaged
+
+
+def test_one_damaged_byte_of_the_note_of_the_owner_is_mended() -> None:
     disk = Disk(MemoryFiles())
-    disk.replace(OWNER, b'0badbeef ["c","n2"]\n')
+    mine = Owner("c", "n1")
+    mine.claim(disk)
+    note = disk.read(OWNER)
+    assert note is not None
+    for at in range(len(note)):
+        disk.replace(OWNER, note[:at] + bytes([note[at] ^ 0x10]) + note[at + 1 :])
+        with pytest.raises(OtherNode, match="data of n1 of cluster 'c', and this is n2"):
+            Owner("c", "n2").claim(disk)
+        mine.claim(disk)
+        assert disk.read(OWNER) == note
+
+
+def test_a_note_of_one_copy_is_read_and_completed() -> None:
+    disk = Disk(MemoryFiles())
+    disk.replace(OWNER, encode_line(b'["c","n1"]'))
+    with pytest.raises(OtherNode, match="data of n1"):
+        Owner("c", "n2").claim(disk)
     Owner("c", "n1").claim(disk)
-    assert Owner("c", "n1").check_disk(disk)
+    assert disk.read(OWNER) == 2 * encode_line(b'["c","n1"]')
 
 
 @pytest.mark.parametrize(
