@@ -18,7 +18,7 @@ from harness.node.files import Files
 from systems.parts.checkpoint.manifest import Identity, Shard
 from systems.parts.checkpoint.refusals import NoValidCheckpoint, OtherJob
 from systems.parts.checkpoint.saver import Saver
-from systems.parts.checkpoint.store import Checkpoints, Schedule, digest_of, part_of, withdraw
+from systems.parts.checkpoint.store import Checkpoints, Schedule, Tensors, digest_of, part_of, withdraw
 
 IDENTITY = Identity(model="two layers", data="digits", seed=7, shards=12, batch=96)
 SCHEDULE = Schedule(every=10, keep=2)
@@ -249,6 +249,51 @@ def test_training_goes_on_with_an_alarm_while_the_disk_fails(tmp_path: Path, ope
     job.save(30)
     assert loaded(Disk(tmp_path)) == 30
     job.saver.close()
+
+
+class WrongFiles(Files):
+    """Real files under an adapter that has a fault of its own."""
+
+    wrong = False
+
+    def append(self, name: str, data: bytes) -> None:
+        if self.wrong:
+            raise ValueError("I/O operation on closed file")
+        super().append(name, data)
+
+
+def test_an_unexpected_error_of_one_save_is_told_and_the_next_save_is_done(tmp_path: Path) -> None:
+    files = WrongFiles(tmp_path)
+    job = Job(files)
+    files.wrong = True
+    job.save(10)
+    assert job.alarms == ["10: ValueError: I/O operation on closed file"]
+    files.wrong = False
+    job.save(20)
+    assert loaded(Disk(tmp_path)) == 20
+    job.saver.close()
+
+
+def test_a_save_whose_copy_failed_is_not_waited_for(tmp_path: Path) -> None:
+    def copied(tensors: Tensors) -> None:
+        if len(alarms) == 0:
+            alarms.append("copied")
+            raise RuntimeError("the copy is not what it should be")
+
+    alarms: list[str] = []
+    written: list[int] = []
+    saver = Saver(
+        opened(Disk(Files(tmp_path))),
+        written=lambda step, world, shard: written.append(step),
+        failed=lambda step, why: alarms.append(why),
+        copied=copied,
+    )
+    with pytest.raises(RuntimeError, match="the copy is not"):
+        saver.save(10, 0, 1, state_at(10))
+    assert saver.wait(0)
+    saver.save(20, 0, 1, state_at(20))
+    saver.close()
+    assert (written, alarms) == ([20], ["copied"])
 
 
 class SlowFiles(Files):

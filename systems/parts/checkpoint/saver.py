@@ -20,9 +20,9 @@ NOTHING: Final[Tensors] = MappingProxyType({})
 class Saver:
     """Saves one rank's part. The training waits only while the part is copied, never for the disk.
 
-    `written(step, world, shard)` is called when the part is on the disk, `failed(step, why)` if it will not be: the disk
-    refused it, or the previous save is still running. `copied(tensors)` is called with each copy before it is written. `copied`
-    runs in `save`, `written` in the saver's own thread, `failed` in either.
+    `written(step, world, shard)` is called when the part is on the disk, `failed(step, why)` if it will not be, for example
+    because the disk refused it or the previous save is still running. `copied(tensors)` is called with each copy before it is
+    written. `copied` runs in `save`, `written` in the saver's own thread, `failed` in either.
     """
 
     def __init__(
@@ -53,8 +53,9 @@ class Saver:
         if not self._idle.is_set():
             self._failed(step, "the save before it is not done yet")
             return time.perf_counter() - begun_s
+        copies = self._copy({**part_of(tensors, rank, world), **own})
         self._idle.clear()
-        self._work.put((step, rank, world, self._copy({**part_of(tensors, rank, world), **own})))
+        self._work.put((step, rank, world, copies))
         return time.perf_counter() - begun_s
 
     def wait(self, timeout_s: float) -> bool:
@@ -82,10 +83,10 @@ class Saver:
         while (work := self._work.get()) is not None:
             step, rank, world, tensors = work
             try:
-                shard = self._checkpoints.write_shard(step, rank, world, tensors)
+                self._written(step, world, self._checkpoints.write_shard(step, rank, world, tensors))
             except OSError as error:
                 self._failed(step, error.strerror or str(error))
-            else:
-                self._written(step, world, shard)
+            except Exception as error:  # this save's failure, and not that of all later ones
+                self._failed(step, f"{type(error).__name__}: {error}")
             finally:
                 self._idle.set()
