@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributed import HashStore  # type: ignore[attr-defined]  # its stubs leave it out
 
+from systems.parts.gloo import front as front_module
 from systems.parts.gloo.abort import abort
 from systems.parts.gloo.connections import connections, quiet_s
 from systems.parts.gloo.front import Front
@@ -199,6 +202,48 @@ def test_http_and_gloo_share_a_port() -> None:
                 dialler.shutdown(socket.SHUT_WR)
                 assert accepted.recv(1) == b""
     front.close()
+
+
+@pytest.mark.parametrize("sent", [b"", b"GE", b"\7\0"])
+def test_a_connection_that_does_not_show_what_it_is_is_closed(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front_module, "_FIRST_S", 0.05)
+    front = Front(("127.0.0.1", 0), socket.socket.close)
+    with socket.create_server(("127.0.0.1", 0)) as gloo:
+        front.gloo = gloo.getsockname()
+        with socket.create_connection(("127.0.0.1", front.port), timeout=DEADLINE_S) as dialler:
+            dialler.sendall(sent)
+            with contextlib.suppress(ConnectionResetError):  # what it sent was not read
+                assert dialler.recv(1) == b""
+    front.close()
+
+
+def test_a_connection_that_has_shown_what_it_is_may_be_silent() -> None:
+    http: SimpleQueue[socket.socket] = SimpleQueue()
+    front = Front(("127.0.0.1", 0), http.put)
+    with socket.create_connection(("127.0.0.1", front.port)) as asker:
+        asker.sendall(b"GET ")
+        with http.get(timeout=DEADLINE_S) as given:
+            assert not any(given.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16))
+            assert given.getblocking()
+    front.close()
+
+
+def test_a_descriptor_that_is_another_thing_by_now_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    duplicated, duplicate = [], os.dup
+
+    def another_thing(_: int) -> int:
+        duplicated.append(duplicate(null))
+        return duplicated[-1]
+
+    null = os.open(os.devnull, os.O_RDONLY)
+    with socket.create_server(("127.0.0.1", 0)):
+        monkeypatch.setattr(os, "dup", another_thing)
+        assert list(connections(lambda *_: True)) == []
+    os.close(null)
+    assert duplicated
+    for descriptor in duplicated:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
 
 
 def test_gloo_that_does_not_listen_yet_is_refused() -> None:

@@ -46,8 +46,13 @@ def _sockets() -> Iterator[socket.socket]:
         try:
             if not str((_DESCRIPTORS / entry).readlink()).startswith("socket:"):
                 continue
-            found = socket.socket(fileno=os.dup(int(entry)))
+            duplicate = os.dup(int(entry))
         except OSError:  # closed meanwhile
+            continue
+        try:
+            found = socket.socket(fileno=duplicate)
+        except OSError:  # closed meanwhile, and its number was given to something else
+            os.close(duplicate)
             continue
         if found.family == socket.AF_INET and found.type == socket.SOCK_STREAM:
             yield found

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -17,6 +18,9 @@ from typing import Final
 from torch_drills.addresses import Address
 
 _HTTP: Final = (b"GET ", b"POST", b"PUT ", b"HEAD")
+_FIRST_S: Final = 30
+"""A connection that has not sent its first bytes after this long is closed."""
+
 _AT_ONCE_BYTES: Final = 1 << 20
 _BACKLOG: Final = 256
 
@@ -48,11 +52,13 @@ class Front:
     def _lead(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             stack.enter_context(connection)
+            _wait_at_most(connection, _FIRST_S)
             first = connection.recv(len(_HTTP[0]), socket.MSG_PEEK | socket.MSG_WAITALL)
+            _wait_at_most(connection, 0)
             if first in _HTTP:
                 stack.pop_all()
                 self._http(connection)
-            elif first and self.gloo is not None:
+            elif len(first) == len(_HTTP[0]) and self.gloo is not None:
                 behind = stack.enter_context(socket.create_connection(self.gloo))
                 for end in (connection, behind):
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -60,6 +66,12 @@ class Front:
                 back.start()
                 _move(connection, behind)
                 back.join()
+
+
+def _wait_at_most(connection: socket.socket, seconds: float) -> None:
+    """Let `recv` give up after this long; 0: never. Python's own timeout would make `splice` non-blocking too."""
+    whole = int(seconds)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", whole, int((seconds - whole) * 1e6)))
 
 
 def _move(source: socket.socket, target: socket.socket) -> None:
