@@ -27,13 +27,19 @@ _CALIBRATED_POINTS: Final = 100_000
 def judged(
     database: HistoryDatabase, *, last: str | None = None, objective: float = OBJECTIVE, calibrated: bool = False
 ) -> Nightly:
-    """Judge all nights of a history, or those up to `last`, as on the morning after it.
+    """Judge all nights of a history, or those up to the one called `last`, as on the morning after it.
 
-    `calibrated`: also measure how often the judgement raises false alarms. Raises `UsageError` if no night is over.
+    `calibrated`: also measure how often the judgement raises false alarms. Raises `UsageError` if no night is
+    over, or `last` is not.
     """
     nights = nights_of(database)
     if last is not None:
-        nights = nights[: 1 + next(place for place, night in enumerate(nights) if night.name == last)]
+        places = {night.name: place for place, night in enumerate(nights)}
+        if last not in places:
+            night = database.night(last)
+            why = "it was made to calibrate" if night.source == CALIBRATION else f"it is {night.state}"
+            raise UsageError(f"Night {last} of {database.name} cannot be judged: {why}. Name one that is over.")
+        nights = nights[: 1 + places[last]]
     if not nights:
         raise UsageError(f"No night in {database.name} is over yet. Record one with `harness nightly`, or import one.")
     names = {night.name for night in nights}

@@ -13,7 +13,7 @@ import pytest
 from harness.model.errors import UsageError
 from results.record.nights.database import BROKE_OFF, HistoryDatabase
 from results.record.nights.recording import Recording
-from results.trends.recorded import series_of
+from results.trends.recorded import judged, series_of
 from tests.helpers.nights import FIRST, begin, measured, plan, record
 
 
@@ -27,6 +27,18 @@ def test_what_is_recorded_is_read_back(where: str) -> None:
     assert (run.night, run.drill, run.state, run.verdict, run.counted) == (night.name, "quorum/healthy", "ended", "pass", True)
     assert run.slos == with_slo.slos
     assert database.figures_of(run.id) == {"p99": 7.25, "rate": 250.0}
+
+
+def test_a_night_that_is_not_over_is_not_judged(where: str) -> None:
+    database = HistoryDatabase.open(where, create=True)
+    record(database, plan(), [measured()])
+    under_way = Recording(database, plan(day=1))
+    told = f"Night {under_way.name} of .* cannot be judged: it is begun. Name one that is over."
+    with pytest.raises(UsageError, match=told):
+        judged(database, last=under_way.name)
+    with pytest.raises(UsageError, match="No night called 'x'"):
+        judged(database, last="x")
+    assert [night.name for night in judged(database).nights] == ["20260301T020000Z"]
 
 
 def test_nights_become_series(where: str) -> None:
