@@ -21,7 +21,7 @@ from systems.parts.partitioning.jump import Jump
 from systems.parts.partitioning.members import Member, Members
 from systems.parts.partitioning.multi_probe import multi_probe
 from systems.parts.partitioning.placement import HashPlacement
-from systems.parts.partitioning.plan import plan
+from systems.parts.partitioning.plan import Move, plan
 from systems.parts.partitioning.ranges import KeyRange, Ranges, hot_ranges, split_point
 from systems.parts.partitioning.rendezvous import Rendezvous
 from systems.parts.partitioning.slots import HashSlots
@@ -127,6 +127,15 @@ def test_alike_keys_spread_as_any_others(make: Make, kind: str) -> None:
     evenly = np.bincount(placement.owners_of([f"{number}/{number * number}" for number in range(4000)]), minlength=8)
     found = np.bincount(placement.owners_of(STRIDES[kind]), minlength=8)
     assert abs(found - evenly).max() < 8 * np.sqrt(4000 / 8)  # the same arcs, and what chance does
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3])
+def test_a_plan_can_have_very_few_samples(samples: int) -> None:
+    placement = Rendezvous(Members.named("a"))
+    moved = plan(placement, placement.with_members(Members.named("b")), samples=samples)
+    assert moved.moves == (Move("a", "b", 1.0),)
+    with pytest.raises(ValueError, match=r"plan\(samples=0\): must be at least 1"):
+        plan(placement, placement, samples=0)
 
 
 @each_of_all

@@ -34,8 +34,14 @@ class Plan:
 
 
 def plan(before: HashPlacement, after: HashPlacement, samples: int = SAMPLES) -> Plan:
-    """What moves between two placements, measured at evenly spaced hashes: shares are accurate to about 1 / `samples`."""
-    hashes = (np.arange(samples, dtype=np.uint64) * np.uint64((1 << BITS) // samples)) + np.uint64((1 << BITS) // samples // 2)
+    """What moves between two placements, measured at evenly spaced hashes: shares are accurate to about 1 / `samples`.
+
+    Raises `ValueError` unless `samples` is at least 1.
+    """
+    if samples < 1:
+        raise ValueError(f"plan(samples={samples}): must be at least 1")
+    apart = (1 << BITS) // samples  # 2^64 itself, which no uint64 holds, if there is one sample
+    hashes = np.arange(samples, dtype=np.uint64) * np.uint64(apart % (1 << BITS)) + np.uint64(apart // 2)
     old, new = before.numbers_of(hashes), after.numbers_of(hashes)
     names, then = np.array(before.members.names), np.array(after.members.names)
     moved = names[old] != then[new]
