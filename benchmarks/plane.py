@@ -187,15 +187,24 @@ async def ping(port: int, connections: int, seconds: float, pause_s: float = 0.0
     return [taken for pinger in pingers for taken in pinger.rounds_s]
 
 
+def receive(sock: socket.socket, count: int, buffer: bytearray | None = None) -> None:
+    """Receive at least so many bytes. Raises `ConnectionError` if the connection ends before."""
+    buffer = buffer or bytearray(1024)
+    left = count
+    while left > 0:
+        received = sock.recv_into(buffer)
+        if not received:
+            raise ConnectionError(f"the proxy ended the connection; {left:,} of {count:,} bytes were still to come")
+        left -= received
+
+
 def download(port: int, megabytes: int) -> float:
     """How many MB/s one connection gets from the endless source."""
-    buffer = bytearray(1 << 18)
+    buffer = bytearray(1 << 18)  # outside what is measured
     with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
         sock.sendall(b"go")
-        left = megabytes * 1_000_000
         begun = time.perf_counter()
-        while left > 0:
-            left -= sock.recv_into(buffer)
+        receive(sock, megabytes * 1_000_000, buffer)
         return megabytes / (time.perf_counter() - begun)
 
 
@@ -296,9 +305,7 @@ def proxies(running: list[Plane], _: int, echo_port: int) -> None:
         for sock in sockets:
             sock.sendall(MESSAGE)
         for sock in sockets:
-            received = b""
-            while len(received) < len(MESSAGE):
-                received += sock.recv(1024)
+            receive(sock, len(MESSAGE))
         used_s = time.perf_counter() - begun
         figures = {"made ms": made_s * 1e3, "all used once ms": used_s * 1e3, "RSS MB": plane.rss_mb()}
         for sock in sockets:
