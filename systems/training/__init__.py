@@ -1,4 +1,4 @@
-"""Training: data-parallel ranks that go on, bit for bit, when one of them is lost."""
+"""Training: data-parallel ranks that continue, bit for bit, when one of them is lost."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ _NEEDS: Final = ("torch", "sklearn", "safetensors")
 _MOST_RANKS: Final = 12
 _DEVICES: Final = ("cpu", "cuda")
 _CONTROL_STEPS: Final = 100
-"""So many steps of the control are made before a run; what is missing then, after it."""
+"""This many steps of the control are computed before a run; missing ones after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Ranks `rank0`, `rank1`, … that train one model, and a coordinator that decides which of them are the group.
+    """Ranks `rank0`, `rank1`, … that train one model, and a coordinator that decides which of them form the group.
 
-    A rank that is killed, frozen or cut off is left out within a second, the others go on from the step that they hold, and it
-    is taken in again when it can be. The parameters after each step are, bit for bit, those of a training that nothing
-    disturbed, if gradients are exchanged exactly; what other methods promise is said in their files. Faults choose among the
-    ranks; the coordinator is hit only where it is named.
+    A rank that is killed, frozen or cut off is excluded within a second, the others continue from the step that they hold, and
+    the group takes it in again as soon as possible. If gradients are exchanged exactly, the parameters after each step equal
+    those of an undisturbed training bit for bit; the files of the other methods say what these promise. Faults choose among
+    the ranks; they hit the coordinator only by name.
     """
 
     ranks: int = 3
     model: str = "digits"
-    """What is trained, "digits" or "dense(963)"; see `systems/training/models`."""
+    """The model to train, such as "digits" or "dense(963)"; see `systems/training/models`."""
     seed: int = 1
     device: str = "cpu"
-    """Where the ranks compute: "cpu", or "cuda", the first GPU for all of them; gloo exchanges copies on the CPU either way."""
+    """The ranks' device: "cpu", or "cuda", the first GPU for all of them; gloo always exchanges copies on the CPU."""
     exchange: str = "exact"
-    """How the ranks' gradients become one: "allreduce", "one-bit", "top-k(share=0.02)", …; see `systems/training/exchange`."""
+    """How ranks combine gradients: "allreduce", "one-bit", "top-k(share=0.02)", …; see `systems/training/exchange`."""
     step_ms: float = 25.0
-    """A step begins no sooner than this after the one before; 0: as soon as it can. It leaves time for those that watch."""
+    """The least time from the beginning of a step to that of the next, so that clients can follow; 0: no pause."""
     checkpoint_every: int = 20
-    """Steps from one checkpoint to the next."""
+    """The number of steps from one checkpoint to the next."""
     checkpoints_kept: int = 2
     audit_every: int = 0
-    """Every how many steps one shard is computed by another rank as well; 0: what ranks compute is taken for right.
+    """Every this many steps another rank computes one shard as well; 0: never, and ranks trust each other's results.
 
-    With it all that ranks exchange and hold is under checksums; see `systems/training/guard.py`.
+    Unless it is 0, checksums cover everything that ranks exchange and hold; see `systems/training/guard.py`.
     """
     bug: str | None = None
     """The name of a known bug; see `systems/training/bugs.py`."""
@@ -130,9 +130,9 @@ class Training:
         return max(records.steps_done(data[node.name]) for node in self.nodes())
 
     def control(self, steps: int) -> list[dict[str, object]]:
-        """As an undisturbed training of this model and seed goes, exchanged exactly, with any number of ranks.
+        """The undisturbed training of this model and seed, with exact exchange; it is the same for any number of ranks.
 
-        If a step takes several batches, a row is that many steps of the control: their samples, their mean loss.
+        If a step takes several batches, a row is that many steps of the control, with their samples and their mean loss.
         """
         batches = exchange.method(self.exchange).batches
         made = control.steps(self.model, self.seed, self.device, steps * batches)
@@ -150,7 +150,7 @@ class Training:
         ]
 
     def prepare(self) -> None:
-        """Make the control, where that has not been done: a few seconds, once a machine."""
+        """Compute the control unless this machine has it already; takes a few seconds."""
         if (lacks := self.missing()) is not None:
             raise UsageError(lacks)
         control.steps(self.model, self.seed, self.device, _CONTROL_STEPS * exchange.method(self.exchange).batches)
@@ -167,6 +167,6 @@ class Training:
 
 
 def _no_gpu() -> str | None:
-    import torch  # the harness itself does without it
+    import torch  # the harness itself works without it
 
     return None if torch.cuda.is_available() else "Training(device='cuda') needs a GPU: torch sees none here. Use device='cpu'."

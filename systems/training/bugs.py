@@ -1,4 +1,4 @@
-"""The known bugs of training. Each replaces one part of a correct rank, or of the coordinator, by one that is wrong.
+"""The known bugs of training. Each replaces one part of a correct rank, or of the coordinator, by a broken one.
 
 Parts are named, not imported: listing bugs needs no PyTorch.
 """
@@ -26,18 +26,18 @@ _WORKERS: Final = "systems.training.known_bad.workers"
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What a correct training is made of; classes as "module:name"."""
+    """The parts of a training; classes as "module:name". The defaults are correct."""
 
     trainer: str = ""
-    """"" for the one that the method of exchange has."""
+    """"" for the trainer of the method of exchange."""
     worker: str = "systems.training.worker:Worker"
     guard: str = "systems.training.guard:Guard"
     checkpoints: str = "systems.parts.checkpoint.store:Checkpoints"
     exchange: str = ""
-    """A function that is given the method of exchange and returns one that is wrong."""
+    """A function that takes the method of exchange and returns a broken one."""
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     clock: Callable[[NodeContext], float] = NodeContext.clock
-    """What the coordinator measures silence by."""
+    """The clock with which the coordinator measures silence."""
 
     def changed(self, method: Method) -> Method:
         """The method of exchange that a rank uses in place of the correct one."""
@@ -48,7 +48,7 @@ class Parts:
 
 
 def load(named: str, kind: type[T]) -> type[T]:
-    """The class that "module:name" names, which is `kind` or made from it."""
+    """The class that "module:name" names, which is `kind` or a subclass."""
     module, _, name = named.partition(":")
     found = getattr(importlib.import_module(module), name)
     assert issubclass(found, kind)  # noqa: S101 - named in this file
@@ -197,13 +197,13 @@ BUGS: Final = BugCatalog(
     ),
     Bug(
         "healed-early",
-        "a rank counts as healed as soon as it is told the step, before the parameters have come",
+        "a rank counts as healed as soon as it knows the step, before it has the parameters",
         Parts(worker=f"{_WORKERS}:HealedEarly"),
         caught_by=("training/healer_killed", "same_parameters"),
     ),
     Bug(
         "wall-clock",
-        "the coordinator measures a rank's silence by the wall clock, which may jump back",
+        "the coordinator measures a rank's silence with the wall clock, which may jump back",
         Parts(clock=NodeContext.time),
         caught_by=("training/clock_jumps", "max < 1.5s"),
     ),

@@ -1,4 +1,4 @@
-"""Carries what a method of exchange asks for over a group."""
+"""Carries the messages of a method of exchange over a group."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from systems.training.exchange import Array, Combined, Combining, Gather, Sum
 
 
 class Carrier:
-    """The members of one generation, as a method sees them. Its buffers are used again in each step."""
+    """The members of one generation, as a method sees them. It reuses its buffers in each step."""
 
     def __init__(
         self,
@@ -19,14 +19,14 @@ class Carrier:
         gather: Callable[[torch.Tensor, torch.Tensor], None],
         add: Callable[[torch.Tensor], None],
     ) -> None:
-        """`gather` and `add` are as `Group.gather` and `Group.sum`."""
+        """`gather` and `add` work like `Group.gather` and `Group.sum`."""
         self._world = world
         self._gather = gather
         self._add = add
         self._buffers: dict[tuple[torch.Size, torch.dtype], torch.Tensor] = {}
 
     def carry(self, combining: Combining) -> Combined:
-        """Do all that is asked for, and return what the method comes to. Raises what `gather` and `add` raise."""
+        """Carry out everything the method asks for, and return its result. Raises what `gather` and `add` raise."""
         answer: Array | None = None
         while True:
             try:

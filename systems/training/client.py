@@ -1,4 +1,4 @@
-"""How load reaches a training: each call asks for the next step that is done."""
+"""The client of a training: each call waits for the next completed step."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from systems.training.messages import STEP, Stepped
 
 _TIMEOUT_S: Final = 60.0
 _NEXT_S: Final = 0.2
-"""A rank that has done no step after this long may be one that is not in the group: another one is asked as well."""
+"""A rank that completes no step for this long may be outside the group: the client asks another one as well."""
 
 
 class StepClient:
-    """Asks one rank for its next step, and the others as well when that takes long; the first answer counts.
+    """Asks one rank for its next step, and the others as well if that takes long; the first answer counts.
 
-    A call has no effect, so one that no rank answers has surely failed.
+    A call has no effect, so one that no rank answers has certainly failed.
     """
 
     def __init__(self, home: int, entries: Mapping[str, Address]) -> None:
@@ -55,7 +55,7 @@ async def _next_step(client: HttpClient) -> Stepped | None:
 
 
 async def _first(asking: set[asyncio.Task[Stepped | None]], timeout_s: float | None) -> Stepped | None:
-    """The first answer that is one; those that are none leave the set. None if there is no answer yet, or will be none."""
+    """The first valid answer; others are removed from the set. None if there is none yet, or never will be."""
     loop = asyncio.get_running_loop()
     until_s = None if timeout_s is None else loop.time() + timeout_s
     while asking:

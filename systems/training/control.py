@@ -1,7 +1,7 @@
-"""The control: what the parameters are after each step of a training that nothing disturbed, kept from one run to the next.
+"""The control: the parameters after each step of an undisturbed training, kept from one run to the next.
 
-It is made once a machine, and made longer where a run came further, by one process that computes all shards in turn. What it is
-made by (this code, the libraries, the processor) is part of the folder's name, so that it is never out of date.
+One process computes it once on each machine, all shards in turn, and extends it if a run has more steps. The folder's name
+depends on everything that determines it (this code, the libraries, the processor), so it is never out of date.
 
     python -m harness.launch systems.training.control FOLDER MODEL SEED DEVICE STEPS
 """
@@ -37,24 +37,24 @@ _LIBRARIES: Final = ("torch", "numpy", "scikit-learn")
 _STATE: Final = "state"
 _DIGESTS: Final = "digests.json"
 _AT_ONCE: Final = 100
-"""It is made longer by so many steps, so that a run that comes a little further finds them made."""
+"""The control grows by this many steps at a time, so that a slightly longer run finds them ready."""
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):
-    """So much of an undisturbed training."""
+    """The first steps of an undisturbed training."""
 
     parameters: list[str]
     """A digest of the parameters after each step."""
     losses: list[float]
     """The mean loss of each step's samples."""
     samples: list[str]
-    """What each step has used, as it stands in a history."""
+    """The samples of each step, in the format of a history."""
     state_sha256: str
-    """Of the file that holds the state after the last step."""
+    """The SHA-256 of the file with the state after the last step."""
 
 
 def steps(model: str, seed: int, device: str, number: int) -> Control:
-    """At least the first so many steps. Raises `HarnessError` if they cannot be made."""
+    """At least the first `number` steps. Raises `HarnessError` if they cannot be computed."""
     folder = cache_dir() / "training" / f"{model}-{seed}-{device}-{_key()}"
     found = _read(Disk(folder))
     if found is not None and len(found.parameters) >= number:
@@ -66,14 +66,14 @@ def steps(model: str, seed: int, device: str, number: int) -> Control:
     )  # fmt: skip
     found = _read(Disk(folder))
     if made.returncode != 0 or found is None or len(found.parameters) < number:
-        last = (made.stderr.strip().splitlines() or ["(it said nothing)"])[-1]
-        raise HarnessError(f"The control of {model} could not be trained for {wanted} steps: {last}")
+        last = (made.stderr.strip().splitlines() or ["(no output)"])[-1]
+        raise HarnessError(f"Cannot train the control of {model} for {wanted} steps: {last}")
     return found
 
 
 @lru_cache(maxsize=1)
 def _key() -> str:
-    """All that the bits depend on besides model and seed, in 16 hexadecimal digits."""
+    """A digest of everything that the bits depend on besides model and seed, in 16 hexadecimal digits."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
     for pattern in _SOURCES:
@@ -85,7 +85,7 @@ def _key() -> str:
 
 
 def _processor() -> str:
-    """What the processor can do: libraries choose their kernels by it."""
+    """The processor's features, by which libraries choose their kernels."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -102,8 +102,8 @@ def _read(disk: Disk) -> Control | None:
 
 
 def _make(disk: Disk, model: str, seed: int, device: str, number: int) -> None:
-    """Go on from what there is, up to so many steps."""
-    import torch  # the harness itself does without it
+    """Extend the control to `number` steps."""
+    import torch  # the harness itself works without it
 
     from systems.training.records import samples_text
     from systems.training.trainer import Trainer
@@ -131,7 +131,7 @@ def _make(disk: Disk, model: str, seed: int, device: str, number: int) -> None:
 
 
 def main(folder: Path, model: str, seed: int, device: str, number: int) -> None:
-    """Make a control in a folder, unless another process has done so meanwhile."""
+    """Compute a control in a folder, unless another process has done so meanwhile."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

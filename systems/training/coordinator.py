@@ -1,14 +1,14 @@
-"""The coordinator: decides who is in the group, lets its members find each other, and completes checkpoints.
+"""The coordinator: decides which ranks form the group, lets its members find each other, and completes checkpoints.
 
-POST /beat, /watch      from ranks: they live; the second is never answered, its connection's end tells that a rank is gone
-POST /store             {"key", "value"}: an address that a gloo process is found at
-GET  /store?key=…       that address, as soon as it is there
+POST /beat, /watch      from ranks: they are alive; /watch gets no answer: the end of its connection shows that a rank is gone
+POST /store             {"key", "value"}: the address of a gloo process
+GET  /store?key=…       that address, as soon as it is known
 POST /written           from ranks: a part of a checkpoint is on the disk
 POST /accuse            from ranks: a member of the group computes wrongly
 GET  /status            the group
 
-No training happens here, and it goes on without a coordinator for as long as no rank is lost. Generations and the group are on
-disk before they are used, so one that was started again neither reuses a number nor disturbs a group that goes well.
+The coordinator does not train, and training continues without it as long as no rank is lost. Generations and the group are on
+disk before they are used, so after a restart it neither reuses a number nor disturbs a healthy group.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ from systems.training.records import Records
 T = TypeVar("T")
 
 _LOOK_S: Final = 0.02
-"""How often the coordinator looks whether the group goes well."""
+"""How often the coordinator checks the group."""
 
 _ANSWER_S: Final = 2.0
-"""A rank that is heard has so long to leave its group: it may be in the middle of a long step."""
+"""A rank that is heard has this long to leave its group: it may be in the middle of a long step."""
 
 _TAKE_IN_S: Final = 0.25
-"""How often it is tried to take in ranks that wait outside."""
+"""How often the coordinator tries to take in ranks that wait outside."""
 
 _GENERATION: Final = "generation"
 _GROUP: Final = "group"
@@ -144,9 +144,9 @@ class Coordinator:
     # ----------------------------------------------------------------------------------------------------------- groups
 
     async def decide(self) -> None:
-        """Keep a group going for as long as there are ranks."""
+        """Form groups for as long as there are ranks."""
         look_outside_s = 0.0
-        if (found := self._distrust.finding) is not None:  # it may be that the coordinator died before it had told
+        if (found := self._distrust.finding) is not None:  # the coordinator may have died before it reported the finding
             self._name(found)
         while True:
             with contextlib.suppress(TimeoutError):
@@ -168,7 +168,7 @@ class Coordinator:
                 look_outside_s = self._now_s() + _TAKE_IN_S
 
     async def _leave_out(self, found: Finding) -> None:
-        """Go on without ranks that compute wrongly, from before the first step that may be wrong by them."""
+        """Exclude ranks that compute wrongly, and continue from before the first step that they may have spoilt."""
         self._found = None
         self._name(found)
         why = "computes wrongly" if found.since is not None else "held another state"
@@ -179,7 +179,7 @@ class Coordinator:
             self._note(events.Named(generation=self._generation, rank=name, by=found.by, why=found.why))
 
     def _withdraw(self) -> None:
-        """Have no checkpoint used that may have wrong steps in it. If the disk fails, the next group tries again."""
+        """Withdraw all checkpoints that may contain wrong steps. If the disk fails, the next group tries again."""
         if (after := self._distrust.to_withdraw) is None:
             return
         try:
@@ -192,7 +192,7 @@ class Coordinator:
             self._note(events.TakenBack(generation=self._generation, step=after, withdrawn=tuple(steps)))
 
     async def _regroup(self, cause: Cause) -> None:
-        """Have everybody leave the group, and form the next one of those that answer and reach one another."""
+        """Tell all ranks to leave the group, and form the next one of the ranks that answer and reach each other."""
         self._note(events.Decided(generation=self._generation, about=cause.about, why=cause.why))
         self._withdraw()
         self._generation += 1
@@ -214,7 +214,7 @@ class Coordinator:
         self._note(events.Formed(generation=self._generation, members=members, unanswered=unanswered))
 
     async def _prepare(self) -> dict[str, Prepared]:
-        """What each rank says that has left its group, in the order of ranks. Who is not heard any more is not waited for."""
+        """The answers of the ranks that have left their group, in the order of ranks. Does not wait for silent ranks."""
         asked: dict[str, asyncio.Task[Prepared | None]] = {}
         async with asyncio.TaskGroup() as asking:
             heard = [name for name in self._membership.ranks if not self._membership.silent(name, self._now_s())]
@@ -236,7 +236,7 @@ class Coordinator:
         return None if answer is None else _decoded(answer, Prepared)
 
     async def _reaches_all(self, name: str) -> bool:
-        """Whether a rank outside and all members of the group reach each other; the one with the lower number tries."""
+        """Whether a rank outside and all members of the group reach each other; of two, the one with the lower number tries."""
         group, ranks = self._membership.group, self._membership.ranks
         assert group is not None  # noqa: S101 - only a complete group takes a rank in
         later = tuple(member for member in group.members if ranks.index(member) > ranks.index(name))
@@ -250,7 +250,7 @@ class Coordinator:
         return reach is not None and set(reach.others) == set(others)
 
     async def _ask(self, name: str, path: str, body: bytes, timeout_s: float) -> Response | None:
-        """A rank's answer; None if there was none, or it was a refusal."""
+        """A rank's answer; None if it did not answer, or refused."""
         try:
             response = await self._ranks[name].request("POST", path, body, timeout_s=timeout_s)
         except TransportError:
@@ -260,7 +260,7 @@ class Coordinator:
     # ------------------------------------------------------------------------------------------------------ checkpoints
 
     def _written(self, written: Written) -> None:
-        """Complete a checkpoint with the last of its parts. One whose parts never come is overwritten by a later one."""
+        """Complete a checkpoint with its last part. A later checkpoint overwrites one whose parts never come."""
         for known in [known for known in self._parts if known[0] < written.step]:
             del self._parts[known]
         parts = self._parts.setdefault((written.step, written.generation), {})

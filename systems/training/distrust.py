@@ -1,4 +1,4 @@
-"""Which ranks and which states are not to be trusted any more, as the coordinator keeps it on its disk."""
+"""The ranks and states that are no longer trusted, as the coordinator keeps them on its disk."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from systems.training.messages import NO_STATE, Accused
 _FILE: Final = "distrusted"
 
 _ONCE: Final = 1
-"""So often a rank's memory may change by itself before it is left out for good. One that computes wrongly is at once."""
+"""How often a rank's memory may change by itself before it is excluded for good. Computing wrongly excludes it at once."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Ranks that all others of their group say are wrong."""
+    """Ranks that all other members of their group call wrong."""
 
     names: tuple[str, ...]
     by: tuple[str, ...]
     why: str
     since: int | None
-    """The first step that may be wrong by them; None: none is."""
+    """The first step that they may have spoilt; None: none."""
 
 
 class _Kept(msgspec.Struct, kw_only=True):
@@ -37,7 +37,7 @@ class _Kept(msgspec.Struct, kw_only=True):
 
 
 class Distrust:
-    """What members have said of one another, and what follows from it. It is on the disk before it counts."""
+    """The accusations of members, and their consequences. They are on the disk before they count."""
 
     def __init__(self, disk: Disk, ranks: Collection[str]) -> None:
         self._disk = disk
@@ -49,9 +49,9 @@ class Distrust:
         self._found_in = 0
 
     def accused(self, said: Accused, group: Group | None) -> Finding | None:
-        """A member has said that others are wrong. What is found, once all the rest of their group has said the same.
+        """Note that a member calls others wrong. Returns the finding once all the rest of their group has said the same.
 
-        There is one finding a generation, which it ends.
+        A generation has at most one finding, which ends it.
         """
         if group is None or said.generation != group.generation or said.generation == self._found_in:
             return None
@@ -85,38 +85,38 @@ class Distrust:
         self._write()
 
     def without(self, names: Iterable[str]) -> list[str]:
-        """Those of some ranks that may be in a group."""
+        """The ranks among `names` that may be in a group."""
         return [name for name in names if name not in self._kept.out]
 
     def limits(self, members: Iterable[str]) -> dict[str, int]:
-        """How many steps the state of a member may be the result of, for those of whom not every state is trusted."""
+        """The latest trusted step of each member whose later states are not trusted."""
         return {name: self._kept.limits[name] for name in members if name in self._kept.limits}
 
     def void(self, generation: int, step: int) -> bool:
-        """Whether a checkpoint that was begun in this generation may have wrong steps in it."""
+        """Whether a checkpoint begun in this generation may contain wrong steps."""
         return any(generation <= other and step > since for other, since in self._kept.voids)
 
     @property
     def finding(self) -> Finding | None:
-        """The last finding, until a group has trained without those that it names."""
+        """The last finding, until a group has trained without the ranks that it names."""
         return self._kept.finding
 
     @property
     def to_withdraw(self) -> int | None:
-        """Checkpoints of more steps than this are to be withdrawn; None: none are."""
+        """Checkpoints with more steps than this have to be withdrawn; None: none."""
         return self._kept.withdraw
 
     def withdrawn(self) -> None:
-        """They are."""
+        """The checkpoints have been withdrawn."""
         self._kept.withdraw = None
         self._write()
 
     def pending(self, group: Group | None) -> bool:
-        """Whether members of a group have not been known to hold a state that can be trusted."""
+        """Whether some members of a group are not known to hold a trusted state."""
         return group is not None and any(name in self._kept.limits for name in group.members)
 
     def settled(self, group: Group | None) -> None:
-        """All members of a group have come to hold the same state, within their limits."""
+        """All members of a group hold the same state, within their limits."""
         for name in group.members if group else ():
             self._kept.limits.pop(name, None)
         self._kept.finding = None

@@ -1,9 +1,8 @@
-"""The guard of a step: that what was sent has arrived, that all hold the same state, and that gradients were computed right.
+"""The guard of a step: it checks that messages arrived intact, that all hold the same state, and that gradients are right.
 
-Every step, all members tell each other checksums: of the state that they had after the last step and of the one that they hold
-now, of each gradient before it was sent, and of all gradients as they have arrived. Every `audit_every` steps one gradient is
-computed by another member as well. A gradient that is far too long, or not a number, is computed again by two others. All is
-compared before the step is applied.
+In every step, all members exchange checksums: of their states after the last step and now, of each gradient before it was sent,
+and of all gradients as they arrived. Every `audit_every` steps another member computes one gradient as well. Two others
+recompute a gradient that is far too long, or not a number. The members compare all of this before they apply the step.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from systems.training.judgement import Audit, Wrong, audit_of, judged_claims, ju
 from systems.training.trainer import Trainer
 
 _TRIES: Final = 3
-"""So often gradients are gathered that do not arrive as they were sent."""
+"""How often to gather gradients that do not arrive as they were sent."""
 
 _NONE: Final = -1
 """No checksum, no shard."""
@@ -32,7 +31,7 @@ class Named(RuntimeError):
     """Members have computed wrongly; the step was not applied."""
 
     def __init__(self, ranks: frozenset[int], why: str, since: int | None) -> None:
-        """By their places in the group. `since` is the first step that may be wrong by them; None: none is."""
+        """`ranks` are places in the group. `since` is the first step that they may have spoilt; None: none."""
         super().__init__(why)
         self.ranks = ranks
         self.why = why
@@ -40,17 +39,17 @@ class Named(RuntimeError):
 
 
 class Undecided(RuntimeError):
-    """Members contradict each other, and it cannot be told who is wrong; the step was not applied."""
+    """Members contradict each other, and which of them are wrong is unknown; the step was not applied."""
 
     def __init__(self, why: str, *, of_states: bool) -> None:
-        """Whether the states that they hold differ, so that none of them can be gone on from."""
+        """`of_states`: whether their states differ, so that training cannot continue from any of them."""
         super().__init__(why)
         self.of_states = of_states
 
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """A group, as one of its members sees it."""
+    """A group from the view of one member."""
 
     generation: int
     members: Sequence[str]
@@ -60,12 +59,12 @@ class Session:
     gather: Callable[[torch.Tensor, torch.Tensor], None]
     exchange: Callable[[list[int]], list[list[int]]]
     told: Callable[[TrainingEvent], None]
-    """Something happened."""
+    """Called with each event."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """What a member tells of a step, as it goes over the wire: numbers, of which the last is a checksum of the others."""
+    """A member's statement about a step, as it travels: numbers, of which the last is a checksum of the others."""
 
     left: int
     held: int
@@ -75,23 +74,23 @@ class Statement:
     sent: tuple[int, ...]
 
     def numbers(self, room: int) -> list[int]:
-        """With room for the checksums of so many gradients."""
+        """The statement as numbers, with room for the checksums of `room` gradients."""
         sent = [*self.sent, *[_NONE] * (room - len(self.sent))]
         told = [self.left, self.held, self.arrived, self.audited, self.outlier, *sent]
         return [*told, checksums.of_numbers(told)]
 
     @classmethod
     def of(cls, numbers: list[int], shards: int) -> Statement:
-        """Raises `RuntimeError` if they are not what was sent."""
+        """The statement from its numbers. Raises `RuntimeError` if they are not what was sent."""
         *told, checksum = numbers
         if checksums.of_numbers(told) != checksum:
-            raise RuntimeError("what a member tells of its step did not arrive as it was sent")
+            raise RuntimeError("a member's statement about its step did not arrive as it was sent")
         left, held, arrived, audited, outlier, *sent = told
         return cls(left=left, held=held, arrived=arrived, audited=audited, outlier=outlier, sent=tuple(sent[:shards]))
 
 
 class Guard:
-    """One rank's. `begins` is called before a step, `gather` in it in place of the group's own, `ends` when it is applied."""
+    """One rank's guard. Call `begins` before a step, `gather` in it instead of the group's own, `ends` when it is applied."""
 
     def __init__(self, trainer: Trainer, audit_every: int) -> None:
         self._trainer = trainer
@@ -100,7 +99,7 @@ class Guard:
         self._clean: dict[str, int] = {}
 
     def joins(self, members: Sequence[str]) -> None:
-        """A group begins, all of whose members hold the same state."""
+        """A group begins; all its members hold the same state."""
         for name in members:
             self._clean.setdefault(name, self._trainer.step)
         self.ends()
@@ -112,9 +111,9 @@ class Guard:
         self._left = self._state()
 
     def gather(self, session: Session, part: torch.Tensor, whole: torch.Tensor) -> None:
-        """As `Group.gather`: whole[r] becomes member r's part. Returns only if all of it is as it should be.
+        """Like `Group.gather`: whole[r] becomes member r's part. Returns only if everything is right.
 
-        Raises `Named`, or `Undecided`; and `RuntimeError` if it does not arrive.
+        Raises `Named` or `Undecided`, and `RuntimeError` if gradients do not arrive.
         """
         audit = audit_of(self._trainer.step, self._every, session.dealt)
         audited = self._compute(audit.shard) if audit is not None and audit.auditor == session.rank else _NONE
@@ -138,7 +137,7 @@ class Guard:
         return checksums.of_tensors(self._trainer.tensors())
 
     def _sum(self, row: torch.Tensor) -> int:
-        """The checksum of a gradient, and of the loss that goes with it."""
+        """The checksum of a gradient and its loss."""
         return checksums.of_tensor(row)
 
     def _compute(self, shard: int) -> int:
@@ -148,7 +147,7 @@ class Guard:
         return self._sum(row[0])
 
     def _stated(self, session: Session, whole: torch.Tensor, sent: tuple[int, ...], audited: int) -> list[Statement]:
-        """What every member tells, this one too."""
+        """The statements of all members, including this one's."""
         rows = [row for rank, shards in enumerate(session.dealt) for row in whole[rank][: len(shards)]]
         owned = [shard for shards in session.dealt for shard in shards]
         outlier = self._outlier([_length(row) for row in rows])
@@ -173,7 +172,7 @@ class Guard:
             raise Named(wrong.ranks, f"{wrong.why}, found at step {self._trainer.step}", None)
 
     def _arrived(self, session: Session, statements: Sequence[Statement]) -> bool:
-        """Whether every member has got what every other one has sent."""
+        """Whether every member has received what every other one sent."""
         right = checksums.of_numbers([checksum for one in statements for checksum in one.sent])
         amiss = [name for name, one in zip(session.members, statements, strict=True) if one.arrived != right]
         if amiss:
@@ -182,14 +181,14 @@ class Guard:
         return not amiss
 
     def _suspects(self, session: Session, statements: Sequence[Statement], audit: Audit | None) -> list[int]:
-        """The shards that are to be computed again: what an audit contradicts, and what is far too long."""
+        """The shards to compute again: one that an audit contradicts, and one whose gradient is far too long."""
         found = {one.outlier for one in statements if one.outlier != _NONE}
         if audit is not None and statements[audit.auditor].audited != self._claim(session, statements, audit.shard):
             found.add(audit.shard)
         return sorted(found)
 
     def _judge_shard(self, session: Session, statements: Sequence[Statement], audit: Audit | None, shard: int) -> None:
-        """Have two members compute a shard again, none of them its owner if there are three."""
+        """Have two members compute a shard again; neither is its owner if there are at least three members."""
         world, owner = len(session.members), self._owner(session, shard)
         claims = {owner: [self._claim(session, statements, shard)]}
         if audit is not None and audit.shard == shard:
@@ -213,7 +212,7 @@ class Guard:
         return judged_claims(claims)
 
     def _since(self, names: Sequence[str]) -> int:
-        """The first step that may be wrong by members: the first since each was found to compute right."""
+        """The first step that members may have spoilt: the first since each was last found to compute right."""
         return min(self._clean[name] for name in names)
 
     def _outlier(self, lengths: Sequence[float]) -> int | None:
@@ -223,13 +222,13 @@ class Guard:
         return next(rank for rank, shards in enumerate(session.dealt) if shard in shards)
 
     def _claim(self, session: Session, statements: Sequence[Statement], shard: int) -> int:
-        """The checksum of a shard's gradient as its owner has sent it."""
+        """The checksum of a shard's gradient as its owner sent it."""
         owner = self._owner(session, shard)
         return statements[owner].sent[list(session.dealt[owner]).index(shard)]
 
 
 def _length(row: torch.Tensor) -> float:
-    """Of a gradient; infinite or NaN if a number in it is."""
+    """The length of a gradient; infinite or NaN if a number in it is."""
     values = row.numpy()
     with np.errstate(all="ignore"):
         return math.sqrt(float(np.dot(values, values)))

@@ -1,7 +1,7 @@
-"""Who has computed wrongly, from what the members of a group have said of a step. Pure.
+"""Decides which members computed wrongly, from the statements of a group about a step. Pure.
 
-A shard's gradient is a function of (seed, step, shard), and a step one of the step before, so right answers are equal in every
-bit. All members get the same answers and come to the same judgement.
+A shard's gradient is a function of (seed, step, shard), and a step is a function of the step before, so right answers are equal
+bit for bit. All members get the same answers and reach the same judgement.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 OUTLIER: Final = 1000.0
-"""A gradient so many times as long as the median of its step's is computed again. That alone names nobody."""
+"""A gradient this many times as long as the median of its step is computed again. That alone blames no member."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """A shard that is computed by two members: by places in the group, whose it is and who computes it as well."""
+    """A shard that two members compute: its owner and its auditor, by their places in the group."""
 
     shard: int
     owner: int
@@ -26,7 +26,7 @@ class Audit:
 
 @dataclass(frozen=True, kw_only=True)
 class Wrong:
-    """Members that are wrong, by their places in the group; none if it is known that somebody is and not who."""
+    """Members that are wrong, by their places in the group; empty if some are, but which ones is unknown."""
 
     ranks: frozenset[int]
     why: str
@@ -35,8 +35,8 @@ class Wrong:
 def audit_of(step: int, every: int, dealt: Sequence[Sequence[int]]) -> Audit | None:
     """The audit of a step; None if there is none.
 
-    Audits go round the members, so each is audited once in `every` steps a member, by each of the others in turn, and with each
-    of its shards in turn. `dealt` are the shards of each member.
+    Audits take turns: each member is audited once in `every` steps times the number of members, by each of the others in turn,
+    and for each of its shards in turn. `dealt` are the shards of each member.
     """
     world = len(dealt)
     if every < 1 or step % every or world < 2:
@@ -47,7 +47,7 @@ def audit_of(step: int, every: int, dealt: Sequence[Sequence[int]]) -> Audit | N
 
 
 def judged_states(left: Sequence[int], held: Sequence[int]) -> Wrong | None:
-    """From the checksums of the state that each member had after the last step, and has at the beginning of this one."""
+    """The judgement from the checksums of each member's state after the last step, and at the beginning of this one."""
     changed = frozenset(rank for rank, (before, now) in enumerate(zip(left, held, strict=True)) if before != now)
     if changed:
         return Wrong(ranks=changed, why="its parameters or its optimizer's state changed between two steps")
@@ -60,10 +60,10 @@ def judged_states(left: Sequence[int], held: Sequence[int]) -> Wrong | None:
 
 
 def judged_claims(claims: Mapping[int, Sequence[int]]) -> Wrong | None:
-    """From the checksums of one shard's gradient that members have come to, each once or more often.
+    """The judgement from the checksums of one shard's gradient that members computed, each once or more often.
 
-    Right is what most of them have come to, if those are at least two. Between two that contradict each other, it is the one
-    who contradicts itself.
+    What most of them computed is right, if they are at least two. Between two that contradict each other, the one that
+    contradicts itself is wrong.
     """
     by_value: dict[int, set[int]] = defaultdict(set)
     for rank, values in claims.items():
@@ -80,7 +80,7 @@ def judged_claims(claims: Mapping[int, Sequence[int]]) -> Wrong | None:
 
 
 def outlier_of(lengths: Sequence[float]) -> int | None:
-    """The place of the first gradient that is no number, or far longer than the others, from all gradients' lengths."""
+    """The place of the first gradient that is not a number, or far longer than the others, from all gradients' lengths."""
     finite = sorted(length for length in lengths if length < float("inf"))  # NaN is not
     median = finite[len(finite) // 2] if finite else 0.0
     limit = OUTLIER * median if median else float("inf")

@@ -1,4 +1,4 @@
-"""A rank's part of a round of local steps: its own optimizer goes on alone, and how far it has come is its contribution."""
+"""A rank's part of a round of local steps: its own optimizer works alone, and its progress is its contribution."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _ALONE: Final = 2**33
 
 
 class LocalTrainer(Trainer):
-    """A step is a round. Between rounds the parameters are everybody's; the inner optimizer's state is this rank's own."""
+    """A step is a round. Between rounds all ranks have the same parameters; the inner optimizer's state is this rank's own."""
 
     _inner: dict[str, Array] | None = None
-    """The inner optimizer's state after the round under way."""
+    """The inner optimizer's state after the current round."""
 
     def contribute(self, shards: Sequence[int], into: torch.Tensor, *, before_each: Callable[[], None] = lambda: None) -> None:
         """Do the inner steps of the next round with these shards' samples, and undo them again.
 
-        `into[0]` becomes the way from the last parameters to the first ones, times this rank's samples in the round, and the
-        sum of the losses; the other rows become 0. The samples of each shard are gone through in order.
+        `into[0]` becomes the first parameters minus the last ones, times the number of this rank's samples in the round,
+        followed by the sum of the losses; the other rows become 0. It takes the samples of each shard in order.
         """
         begun = [parameter.detach().clone() for parameter in self._parameters.values()]
         self._restore_optimizer({name: torch.from_numpy(array) for name, array in self.state.private.items()})
@@ -70,7 +70,7 @@ class LocalTrainer(Trainer):
                 parameter.copy_(value)
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Without the optimizer's."""
+        """The shared tensors, without the inner optimizer's."""
         return {name: tensor for name, tensor in super().tensors().items() if name not in self._optimizer_tensors()}
 
     def do(self, combined: Combined, uses: Sequence[Use] | None = None) -> Applied:

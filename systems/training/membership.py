@@ -1,8 +1,8 @@
-"""Who is in the group, and when that has to change. Pure: told what was heard and when, it says what is to be done.
+"""Which ranks are in the group, and when that has to change. Pure: from what was heard and when, it decides what to do.
 
-A group is the members of one generation. It ends as soon as one of them does not answer, leaves it, or waits in a collective
-for longer than a step can take; then all are asked to leave, and those that answer and reach one another form the next one. A
-rank that is outside and can be reached is taken in the same way. Generations are numbered, and no number is used twice.
+A group is the members of one generation. It ends as soon as a member does not answer, leaves it, or waits in a collective for
+longer than a step can take; then all members have to leave, and the ranks that answer and reach each other form the next
+group. A reachable rank outside is taken in the same way. Generations are numbered, and no number is used twice.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ class Limits:
     """How long is too long, in seconds."""
 
     silent_s: float = 0.5
-    """Without a beat: ranks send some twenty a second."""
+    """Without a beat; ranks send about twenty a second."""
     waiting_s: float = 0.6
-    """All together in one collective, all of them being alive, and nothing arrives at any: a link is cut."""
+    """With all members alive in one collective, and nothing arriving at any of them: a link is cut."""
     forming_s: float = 3.0
-    """From a group's formation until all its members train."""
+    """From forming a group until all its members train."""
     gather_s: float = 1.5
-    """From the first rank that is heard: for the others to come, before a group is formed without them."""
+    """From hearing the first rank until a group is formed without the missing ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A generation: its members in the order of their ranks, with the incarnation that each has joined as."""
+    """A generation: its members in the order of their ranks, with the incarnation of each when it joined."""
 
     generation: int
     members: tuple[str, ...]
@@ -41,7 +41,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """Why there has to be another group, and whose doing it is."""
+    """Why there has to be another group, and the ranks that cause it."""
 
     why: str
     about: tuple[str, ...]
@@ -58,7 +58,7 @@ class Membership:
     """What the coordinator knows of the ranks."""
 
     def __init__(self, ranks: Collection[str], limits: Limits, now_s: float, group: Group | None = None) -> None:
-        """`group` is the one that was formed before a coordinator's restart."""
+        """`group` is the group from before the coordinator's restart, if any."""
         self.ranks: Final = tuple(ranks)
         self.group = group
         self._limits = limits
@@ -80,11 +80,11 @@ class Membership:
             heard.gone = True
 
     def formed(self, group: Group, now_s: float) -> None:
-        """The members have been told."""
+        """A group was formed, and its members know."""
         self.group, self._since_s, self._complete = group, now_s, False
 
     def disbanded(self) -> None:
-        """No rank answers: what was heard before says nothing of who will come."""
+        """No rank answers: what was heard before does not show which ranks will come."""
         self.group, self._complete = None, False
         self._heard.clear()
 
@@ -96,7 +96,7 @@ class Membership:
         return heard is None or heard.gone or now_s - heard.at_s > self._limits.silent_s
 
     def cause(self, now_s: float) -> Cause | None:
-        """Why the group has to end now; None if it goes well."""
+        """Why the group has to end now; None if it is healthy."""
         if self.group is None:
             return self._first(now_s)
         for name in self.group.members:
@@ -112,7 +112,7 @@ class Membership:
         return None
 
     def outside(self, now_s: float) -> list[str]:
-        """The ranks that could be taken in: they are heard and wait."""
+        """The ranks that could be taken in: they send beats and wait outside."""
         members = self.group.members if self.group else ()
         return [name for name in self.ranks if name not in members and not self.silent(name, now_s)]
 
@@ -144,8 +144,8 @@ class Membership:
         return None
 
     def _all_wait(self) -> bool:
-        """Whether all members wait for one another: one that computes, however long, waits for no other."""
-        assert self.group is not None  # noqa: S101 - asked of a group only
+        """Whether all members wait for each other: a member that computes, however long, does not wait."""
+        assert self.group is not None  # noqa: S101 - called only with a group
         beats = [self._heard[name].beat for name in self.group.members if name in self._heard]
         return min((beat.waiting_s for beat in beats), default=0.0) > self._limits.waiting_s
 
@@ -159,10 +159,10 @@ class Membership:
 
 
 def choose(answers: Mapping[str, Prepared]) -> tuple[str, ...]:
-    """The members of the next group, in the order of `answers`: as many as can all reach one another.
+    """The members of the next group, in the order of `answers`: the largest set of ranks that all reach each other.
 
-    `answers` are in the order of ranks, and each says which of the later ones it reached. Among sets as large, one that holds
-    parameters is better than one that does not, and one that has come furthest best, so that the least is done again.
+    `answers` are in the order of ranks; each contains the later ranks that it reached. Among sets of the same size, one with
+    parameters comes before one without, and then the one that is furthest, so that the fewest steps are repeated.
     """
     names = list(answers)
     best: tuple[str, ...] = ()

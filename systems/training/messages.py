@@ -1,4 +1,4 @@
-"""What coordinator and ranks say to each other, as JSON over HTTP."""
+"""The messages between coordinator and ranks, as JSON over HTTP."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ NO_STATE: Final = -1
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
-    """A rank to the coordinator, some twenty times a second: that it lives, and how far it is."""
+    """A rank tells the coordinator about twenty times a second that it is alive, and its progress."""
 
     name: str
     incarnation: int
-    """Drawn at each start, so that a rank that came back is not taken for the one that was there."""
+    """Drawn at each start, so that a rank that came back is not mistaken for the one before."""
     generation: int
-    """The group that it works in, or worked in last."""
+    """The generation of its current or last group."""
     phase: Phase
     step: int
     waiting_s: float
-    """For how long it has been waiting in a collective and nothing has come from another rank; 0 if it is not waiting."""
+    """How long it has waited in a collective without anything arriving from another rank; 0 if it is not waiting."""
     error: str
     """Why it left the group; "" if it did not."""
 
 
 class Prepare(msgspec.Struct, frozen=True, kw_only=True):
-    """The coordinator to a rank: leave the group that you are in, for one of this generation is about to be formed."""
+    """The coordinator tells a rank to leave its group, because the group of this generation is about to be formed."""
 
     generation: int
     reach: tuple[str, ...]
-    """Those of the ranks that it would dial to try."""
+    """The ranks to try, among those that this rank dials."""
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """A rank's answer: it is in no group now."""
+    """A rank's answer: it has left its group."""
 
     incarnation: int
     step: int
@@ -51,35 +51,35 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):
-    """The coordinator to a member: these form the group of this generation, in the order of their ranks."""
+    """The coordinator tells a member which ranks form the group of this generation, in the order of their numbers."""
 
     generation: int
     members: tuple[str, ...]
     limits: dict[str, int] = {}
-    """How many steps a member's state may have been the result of, if later ones are not to be trusted; -1: no state is."""
+    """The latest trusted step of each member whose later states are not trusted; -1: none is trusted."""
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
-    """The coordinator to a rank: which of these do you reach? And the answer."""
+    """The coordinator asks a rank which of these ranks it reaches; also the answer."""
 
     others: tuple[str, ...]
 
 
 class Put(msgspec.Struct, frozen=True, kw_only=True):
-    """A member to the coordinator: an entry of the store by which gloo processes find each other."""
+    """A member sends the coordinator an entry of the store through which gloo processes find each other."""
 
     key: str
     value: bytes
 
 
 class Got(msgspec.Struct, frozen=True, kw_only=True):
-    """The entry that was asked for."""
+    """The requested entry."""
 
     value: bytes
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """A rank to the coordinator: its part of a checkpoint is on the disk."""
+    """A rank tells the coordinator that its part of a checkpoint is on the disk."""
 
     generation: int
     step: int
@@ -88,22 +88,22 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     identity: Identity
     progress: msgspec.Raw
     state: str
-    """The checksum of the whole state, of which this is a part."""
+    """The checksum of the whole state."""
 
 
 class Accused(msgspec.Struct, frozen=True, kw_only=True):
-    """A member to the coordinator: others of the group compute wrongly."""
+    """A member tells the coordinator that others of the group compute wrongly."""
 
     generation: int
     by: str
     names: tuple[str, ...]
     why: str
     since: int | None
-    """The first step that may be wrong by them; None: none is."""
+    """The first step that they may have spoilt; None: none."""
 
 
 class Stepped(msgspec.Struct, frozen=True, kw_only=True):
-    """A rank's answer: a step that it has just done, and the digest of the parameters after it."""
+    """A rank's answer: the step that it has just done, and the digest of the parameters after it."""
 
     node: str
     generation: int
@@ -112,7 +112,7 @@ class Stepped(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The coordinator's answer: who is in the group."""
+    """The coordinator's answer: the members of the group."""
 
     generation: int
     members: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Names of models: one file a model in `models`, and its size in brackets if it has one, such as "dense(963)"."""
+"""Names of models: a file in `models`, followed by a size in parentheses if it has one, such as "dense(963)"."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIZE: Final = re.compile(r"\(([1-9]\d*)\)")
 def parsed(text: str) -> tuple[str, int | None]:
     """A model's name, and its size if one is given. Imports no PyTorch.
 
-    Raises `UsageError` if there is no such model, or what stands in brackets is no size.
+    Raises `UsageError` if there is no such model, or the text in parentheses is not a size.
     """
     name, bracket, _ = text.partition("(")
     if name not in NAMES:
@@ -25,5 +25,5 @@ def parsed(text: str) -> tuple[str, int | None]:
         return name, None
     size = _SIZE.fullmatch(text.removeprefix(name))
     if size is None:
-        raise UsageError(f"model={text!r}: A size is a whole number above 0, as in 'dense(963)'.")
+        raise UsageError(f"model={text!r}: a size is a whole number above 0, as in 'dense(963)'.")
     return name, int(size[1])

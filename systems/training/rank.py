@@ -1,10 +1,10 @@
-"""A rank: a thread that trains, and beside it a node that says how it goes and does what the coordinator asks.
+"""A rank: a thread that trains, and a node that reports its progress and does what the coordinator asks.
 
-POST /prepare {"generation"}          leave the group; answered when the training stands still
+POST /prepare {"generation"}          leave the group; answered when the training has stopped
 POST /form {"generation", "members"}  join the group of that generation
 POST /reach {"others"}                which of these other ranks answer over the links to them
-GET  /step                            the next step that is done, as soon as it is
-GET  /status                          how far it is
+GET  /step                            the next step, as soon as it is done
+GET  /status                          the rank's progress
 
 Gloo's connections and these requests come in over the same links (`systems.parts.gloo.front`).
 """
@@ -58,13 +58,13 @@ from systems.training.worker import Calls, Worker
 _BEAT_S: Final = 0.05
 _ANSWER_S: Final = 1.0
 _REACH_S: Final = 0.15
-"""A rank that does not answer over a link after this long is not reached."""
+"""A rank that does not answer over a link within this time is not reached."""
 
 _AGAIN_S: Final = 0.02
-"""How often a training that is to stand still, and waits on a connection, has its connections shut."""
+"""How often to close the connections of a training that has to stop, and waits on one."""
 
 _SWITCH_S: Final = 0.001
-"""How long one of this process's threads computes while another one waits; a fifth of Python's default."""
+"""How long one thread of this process runs while another one waits; a fifth of Python's default."""
 
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rank:
-    """What a rank does besides training."""
+    """Everything that a rank does besides training."""
 
     def __init__(self, node: NodeContext, config: Config, front: Front) -> None:
         loop = asyncio.get_running_loop()
@@ -149,10 +149,10 @@ class Rank:
         return Response.json(Prepared(incarnation=self._incarnation, step=self.worker.step, reached=reached))
 
     async def _reach(self, others: tuple[str, ...]) -> tuple[str, ...]:
-        """Those that answer over the link to them."""
+        """The ranks among `others` that answer over their links."""
 
         async def reaches(name: str) -> bool:
-            client = HttpClient(self._later[name])  # a new connection: those that there were may have been shut with gloo's
+            client = HttpClient(self._later[name])  # a new connection: closing gloo's may have closed the existing ones
             try:
                 response = await client.request("GET", STATUS, timeout_s=_REACH_S)
             except TransportError:
@@ -167,14 +167,14 @@ class Rank:
     # --------------------------------------------------------------------------------------------------- the coordinator
 
     async def beat(self) -> None:
-        """Tell the coordinator for ever that this rank lives."""
+        """Tell the coordinator repeatedly that this rank is alive, until cancelled."""
         while True:
             with contextlib.suppress(TransportError):  # it may be gone, and come back
                 await self._coordinator.request("POST", BEAT, msgspec.json.encode(self._beat()), timeout_s=_ANSWER_S)
             await asyncio.sleep(_BEAT_S)
 
     async def watch(self) -> None:
-        """Hold a connection to the coordinator, whose end tells it that this process is gone."""
+        """Hold a connection to the coordinator; its end shows that this process is gone."""
         while True:
             with contextlib.suppress(TransportError):
                 await self._coordinator.request("POST", WATCH, msgspec.json.encode(self._beat()), timeout_s=3600)
@@ -208,7 +208,7 @@ class Rank:
         task.add_done_callback(self._telling.discard)
 
     async def _told(self, path: str, body: bytes) -> None:
-        with contextlib.suppress(TransportError):  # this checkpoint does not come about; what was wrong will be found again
+        with contextlib.suppress(TransportError):  # this checkpoint fails; a wrong member will be found again
             await self._coordinator.request("POST", path, body, timeout_s=_ANSWER_S)
 
 

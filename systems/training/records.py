@@ -1,6 +1,6 @@
-"""What a node of a training writes down for the run's judgement: a line of JSON for each thing that happened.
+"""The records by which a node of a training is judged: a line of JSON for each event.
 
-A line is written as it happens and is not synced: the kernel has it when the process is killed. Times are of the monotonic
+A node writes each line at once and does not sync it: the kernel has it if the process is killed. Times are of the monotonic
 clock.
 """
 
@@ -21,11 +21,11 @@ from systems.parts.sampler import Use
 
 FILE: Final = "records.jsonl"
 _END_BYTES: Final = 1 << 16
-"""Some hundred records: more than a node writes between two steps."""
+"""A few hundred records: more than a node writes between two steps."""
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun", omit_defaults=True):
-    """A rank has begun a step: it is about to contribute these samples."""
+    """A rank has begun a step, to which it is about to contribute these samples."""
 
     node: str
     generation: int
@@ -34,11 +34,11 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun", omit_default
     uses: list[tuple[int, int]]
     """(epoch, sample) of each."""
     batch: int | None = None
-    """Which batch of the data that is, if steps do not take them in order."""
+    """The batch of the data, if steps do not take batches in order."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done", omit_defaults=True):
-    """A rank has done a step: it holds the sum of all contributions and has applied it."""
+    """A rank has done a step: it has applied the sum of all contributions."""
 
     node: str
     generation: int
@@ -46,24 +46,24 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done", omit_defaults=
     begun_ns: int
     at_ns: int
     collective_ns: int
-    """How long it waited for the others' contributions and its own to be exchanged."""
+    """How long the exchange of contributions took."""
     stalled_ns: int
-    """How long it was held up after that by the copy for a checkpoint."""
+    """How long the copy for a checkpoint stalled the rank after that."""
     loss: float | None
-    """None stands for what is no finite number, as JSON cannot say it otherwise."""
+    """None stands for a number that is not finite, which JSON does not have."""
     gradient_norm: float | None
     parameters: str
     """A digest of the parameters after the step."""
     worker: str | None = None
-    """Whose gradient it was, if it was one worker's …"""
+    """The worker that computed the gradient, if it was a single one …"""
     computed_at: int | None = None
-    """… and of how many steps its parameters were the result."""
+    """… and the number of steps in the parameters that it used."""
     staleness_bound: int | None = None
-    """How many clocks that worker may be ahead of the slowest."""
+    """The number of clocks that the worker may be ahead of the slowest."""
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True, tag="happened", omit_defaults=True):
-    """Something else that a node saw or did."""
+    """Another event at a node."""
 
     node: str
     at_ns: int
@@ -76,14 +76,14 @@ Record = Begun | Done | Happened
 
 
 class Records:
-    """One node's, appended to those of its earlier starts."""
+    """The records of one node, appended to those of its earlier starts."""
 
     def __init__(self, folder: Path, node: str) -> None:
         self._node = node
         self._file = os.open(folder / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def begun(self, generation: int, step: int, uses: Sequence[Use], at_ns: int | None = None, batch: int | None = None) -> int:
-        """A step has begun, now or at a time before; returns when."""
+        """A step has begun, now or at an earlier time; returns that time."""
         at_ns = time.monotonic_ns() if at_ns is None else at_ns
         used = [(use.epoch, use.sample) for use in uses]
         self._write(Begun(node=self._node, generation=generation, step=step, at_ns=at_ns, uses=used, batch=batch))
@@ -94,12 +94,12 @@ class Records:
         self._write(done)
 
     def event(self, event: TrainingEvent) -> None:
-        """Something else has happened now."""
+        """Another event has happened now."""
         detail = msgspec.Raw(msgspec.json.encode(event))
         self._write(Happened(node=self._node, at_ns=time.monotonic_ns(), kind=kind_of(event), detail=detail))
 
     def refusals(self, generation: int, refused: Iterable[Refusal]) -> None:
-        """Checkpoints were found just now and are not used."""
+        """Checkpoints were found now and refused."""
         for one in refused:
             self.event(CheckpointRefused(generation=generation, step=one.step, file=one.file, why=one.why))
 
@@ -108,7 +108,7 @@ class Records:
 
 
 def read(folder: Path) -> list[Record]:
-    """All records of a node, in order. A last line that was cut off, by a full disk, is left out."""
+    """All records of a node, in order, without a last line that a full disk cut off."""
     file = folder / FILE
     lines = file.read_bytes().split(b"\n")[:-1] if file.is_file() else []
     decode = msgspec.json.Decoder(Record).decode
@@ -116,7 +116,7 @@ def read(folder: Path) -> list[Record]:
 
 
 def steps_done(folder: Path) -> int:
-    """How many steps a node has done, from the end of its records alone."""
+    """The number of steps that a node has done, from the end of its records alone."""
     try:
         with (folder / FILE).open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -174,5 +174,5 @@ def gathered(folders: Iterable[Path]) -> Trained:
 
 
 def samples_text(uses: Iterable[tuple[int, int]]) -> str:
-    """(epoch, sample) pairs as they stand in a history."""
+    """(epoch, sample) pairs in the format of a history."""
     return " ".join(f"{epoch}:{sample}" for epoch, sample in uses)

@@ -1,4 +1,4 @@
-"""The store by which gloo processes find each other: entries that the coordinator keeps, asked for over HTTP."""
+"""The store through which gloo processes find each other: the coordinator keeps its entries, and serves them over HTTP."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from systems.training.messages import STORE, Got, Put
 from torch_drills.addresses import Address
 
 _TRY_S: Final = 0.1
-"""How long one request waits, so that a rank that is to give up does so soon."""
+"""How long one request waits, so that a rank that has to give up does so soon."""
 
 
 class Rendezvous(Store):
-    """A store with what gloo uses of it: set, get, and wait, which all block the calling thread.
+    """A store with the methods that gloo uses: set, get and wait, which block the calling thread.
 
-    `over` says that waiting makes no sense any more. All raise `RuntimeError` if they end without success.
+    They give up when `over` returns true. All raise `RuntimeError` if they fail.
     """
 
     def __init__(self, coordinator: Address, over: Callable[[], bool]) -> None:
@@ -56,7 +56,7 @@ class Rendezvous(Store):
                 continue  # an entry or a coordinator that is not there yet, or a damaged answer
             finally:
                 connection.close()
-        raise RuntimeError(f"gave up {method} {path}: the group is not to be formed any more")
+        raise RuntimeError(f"gave up {method} {path}: the group will not be formed")
 
 
 def _value(answer: bytes) -> bytes:

@@ -1,15 +1,14 @@
-"""The arithmetic of training, with no communication in it: gradients of virtual shards, their ordered sum, a step, the state.
+"""The arithmetic of training, without communication: gradients of virtual shards, their ordered sum, a step, the state.
 
-Bits do not depend on which rank computes what. A shard is always computed by itself, never merged with another (a batch of
-another size gives other bits); its randomness is keyed by (seed, step, shard); and the shards' gradients are added in the order
-of the shards. All-reduce does not promise that: with three ranks and more, gloo's sums depend on where in the buffer a number
-lies.
+Bits do not depend on which rank computes what. A shard is always computed alone, never merged with another (a batch of another
+size gives different bits); its randomness is keyed by (seed, step, shard); and the shards' gradients are added in the order of
+the shards. All-reduce does not promise that: with three or more ranks, gloo's sums depend on a number's place in the buffer.
 
-That is the method `exact` (`systems/training/exchange`). With the others, a step is the mean that the ranks have come to, and
-the state holds, beside model and optimizer, what the method carries on.
+This is the method `exact` (`systems/training/exchange`). With the other methods, a step applies the mean that the ranks agreed
+on, and the state contains, besides model and optimizer, what the method carries over.
 
-On a GPU the gradients are computed there, with torch's deterministic algorithms, and added on the CPU in the same order, so
-the bits depend on the GPU's kind and on nothing else.
+With a GPU, gradients are computed on it, with torch's deterministic algorithms, and added on the CPU in the same order, so the
+bits depend only on the kind of GPU.
 """
 
 from __future__ import annotations
@@ -33,10 +32,10 @@ from systems.training.exchange.exact import Method as Exact
 from systems.training.models import Task, task
 
 _BEFORE: Final = 2**32
-"""Stands for the shard in the key of the first weights, which are drawn before any step."""
+"""Takes the place of the shard in the key of the initial weights, which are drawn before any step."""
 
 Computed = Callable[[str, Sequence[memoryview]], None]
-"""Told what was computed, or is kept, and where it lies; see `NodeContext.computed`."""
+"""Called with what was computed, or is kept, and its memory; see `NodeContext.computed`."""
 
 MODEL, _OPTIMIZER, SHARED = "model/", "optimizer/", "exchange/"
 _LENGTH_BYTES: Final = 8
@@ -44,26 +43,26 @@ _LENGTH_BYTES: Final = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Applied:
-    """What a step came to: the mean loss of its samples, and the length of its gradient."""
+    """The result of a step: the mean loss of its samples, and the length of its gradient."""
 
     loss: float
     gradient_norm: float
 
 
 class Trainer:
-    """One job's model, optimizer and data order, as any rank holds them."""
+    """The model, optimizer and data order of a job, which every rank holds."""
 
     def __init__(self, model: str, seed: int, device: str = "cpu", method: Method | None = None, *, parts: int = 1) -> None:
-        """A job at step 0 that computes on "cpu" or "cuda", and combines gradients by a method, `exact` if none is given.
+        """A job at step 0 that computes on "cpu" or "cuda", and combines gradients by `method`, or `exact`.
 
-        A step takes one of so many equal `parts` of the model's batch: a part of its samples, in a part of its shards.
+        A step takes one of `parts` equal parts of the model's batch: a part of its samples, in a part of its shards.
         Raises `UsageError` if there is no such model.
         """
         self.method: Method = method or Exact()
         self.state = State()
         self._device = torch.device(device)
         if self._device.type == "cuda":
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic with this alone
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
             torch.use_deterministic_algorithms(True)
         self.task: Task = task(model)
         self.task.to(self._device)
@@ -75,14 +74,14 @@ class Trainer:
         self.optimizer = self.task.optimizer(self._model)
         self._parameters = dict(self._model.named_parameters())
         self.row = sum(parameter.numel() for parameter in self._parameters.values()) + 1
-        """How many numbers a shard contributes: its gradient and, last, its loss."""
+        """The count of numbers that a shard contributes: its gradient and, last, its loss."""
         self._computed: Computed | None = None
         self._wanted: Callable[[], bool] = lambda: False
         self._listens = False
 
     @property
     def step(self) -> int:
-        """The next step; so many are done."""
+        """The next step, which is the number of completed ones."""
         return self.ledger.next_step
 
     def identity(self) -> Identity:
@@ -100,13 +99,13 @@ class Trainer:
         return [use for shard in shards for use in self.order.uses(self.step, shard)]
 
     def key(self, shard: int, place: int) -> int:
-        """The seed of a shard's randomness in the next step, whatever its place among those that one rank computes."""
+        """The seed of a shard's randomness in the next step, independent of its place among the shards of a rank."""
         return key(self.order.seed, self.step, shard)
 
     def contribute(self, shards: Sequence[int], into: torch.Tensor, *, before_each: Callable[[], None] = lambda: None) -> None:
-        """Compute shards of the next step: `into[i]` becomes the sum over the i-th shard's samples of gradient and loss.
+        """Compute shards of the next step: `into[i]` becomes the sum of gradient and loss over the i-th shard's samples.
 
-        `before_each` is called before each shard, and may raise to end this.
+        Calls `before_each` before each shard, which may raise to stop.
         """
         parameters = list(self._parameters.values())
         if self._wanted() and not self._listens:
@@ -120,28 +119,28 @@ class Trainer:
             self._tell("gradient", [row])
 
     def tell(self, computed: Computed, wanted: Callable[[], bool]) -> None:
-        """Tell of each gradient and of each layer's output, as soon as it is computed, and of what is kept (`keeps`).
+        """Report each gradient and each layer's output as soon as it is computed, and what is kept (`keeps`), to `computed`.
 
-        Only while it is `wanted`: it takes a tenth of a step's time.
+        It does so only while `wanted` returns true, because this takes a tenth of a step's time.
         """
         self._computed, self._wanted = computed, wanted
 
     def _listen(self) -> None:
-        """Have layers tell of their outputs."""
+        """Make layers report their outputs."""
         self._listens = True
         for module in self._model.modules():
             if not any(module.children()):
                 module.register_forward_hook(lambda _, __, output: self._tell("activation", [output]))
 
     def keeps(self) -> None:
-        """Tell of the parameters and the optimizer's state, which lie in memory from one step to the next."""
+        """Report the parameters and the optimizer's state, which stay in memory from one step to the next."""
         if self._wanted():
             self._tell("parameters", list(self._parameters.values()))
             states = [state for parameter in self._parameters.values() for state in self.optimizer.state[parameter].values()]
             self._tell("optimizer", [state for state in states if isinstance(state, torch.Tensor)])
 
     def copied(self, tensors: Tensors) -> None:
-        """Tell of a copy of tensors that is about to be written to a checkpoint."""
+        """Report a copy of tensors that is about to be written to a checkpoint."""
         self._tell("checkpoint", list(tensors.values()))
 
     def _tell(self, name: str, tensors: Sequence[torch.Tensor]) -> None:
@@ -154,15 +153,15 @@ class Trainer:
         generator.manual_seed(key)
 
     def given(self, rows: Array, rank: int, dealt: tuple[range, ...]) -> Given:
-        """What this rank brings to the next step, of whose members it is the one at `rank`."""
+        """The contribution to the next step of this rank, which is the member at place `rank`."""
         shapes = tuple(tuple(parameter.shape) for parameter in self._parameters.values())
         layout = Layout(shapes=shapes, seed=self.order.seed)
         return Given(rows=rows, rank=rank, dealt=dealt, layout=layout, state=self.state)
 
     def apply(self, rows: Sequence[torch.Tensor], uses: Sequence[Use] | None = None) -> Applied:
-        """Do the next step with the contributions of all its shards, in the order of the shards, and enter it in the ledger.
+        """Do the next step with the contributions of all its shards, in the order of the shards, and record it in the ledger.
 
-        `uses` are the samples that they were computed of, if that is not the step's own batch.
+        `uses` are the samples of the contributions, if they are not the step's own batch.
         """
         total = torch.zeros(self.row)
         for row in rows:
@@ -170,7 +169,7 @@ class Trainer:
         return self.do(Combined(total=total.numpy(), state=self.state), uses)
 
     def do(self, combined: Combined, uses: Sequence[Use] | None = None) -> Applied:
-        """Do the next step with what all members have come to, and enter it in the ledger."""
+        """Do the next step with the combined contributions of all members, and record it in the ledger."""
         mean = torch.from_numpy(combined.total) / self.order.batch
         self._update(mean[:-1])
         self.state = combined.state
@@ -184,12 +183,12 @@ class Trainer:
         self.optimizer.step()
 
     def _parts(self, numbers: torch.Tensor) -> list[torch.Tensor]:
-        """So many numbers as parameters have, in the parameters' shapes."""
+        """A row of numbers in the shapes of the parameters."""
         parts = torch.split(numbers, [parameter.numel() for parameter in self._parameters.values()])
         return [part.view_as(parameter) for part, parameter in zip(parts, self._parameters.values(), strict=True)]
 
     def quality(self) -> tuple[str, float]:
-        """How good the model is now; see `Task.quality`."""
+        """The quality of the model now; see `Task.quality`."""
         return self.task.quality(self._model)
 
     # ----------------------------------------------------------------------------------------------------------- state
@@ -200,27 +199,27 @@ class Trainer:
         return len(progress).to_bytes(_LENGTH_BYTES, "big") + progress + save(self.tensors())
 
     def decode(self, data: bytes) -> None:
-        """Take over the state that another rank's `encode` gave."""
+        """Take over the state from another rank's `encode`."""
         begins = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "big")
         self.restore(load(data[begins:]), msgspec.Raw(data[_LENGTH_BYTES:begins]))
 
     def parameters_digest(self) -> str:
-        """16 hexadecimal digits of the parameters' bits."""
+        """A digest of the parameters' bits, in 16 hexadecimal digits."""
         return digest_of(self._parameters)
 
     def digest(self) -> str:
-        """16 hexadecimal digits of all that the next step depends on."""
+        """A digest of everything that the next step depends on, in 16 hexadecimal digits."""
         return hashlib.sha256(f"{digest_of(self.tensors())} {self.ledger.state}".encode()).hexdigest()[:16]
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """What is the same at every rank: tensors of the model, the optimizer and the method, by name, on the CPU.
+        """The tensors that are the same at every rank: of the model, the optimizer and the method, by name, on the CPU.
 
-        From there they are the job's own, not copies.
+        If the job computes on the CPU they are its own, not copies.
         """
         return self._model_tensors() | self._optimizer_tensors() | _torch(SHARED, self.state.shared)
 
     def private_tensors(self, rank: str) -> dict[str, torch.Tensor]:
-        """What is this rank's own, under names that no other rank's have."""
+        """The tensors of this rank alone, under names that no other rank uses."""
         return _torch(f"{PRIVATE}{rank}/", self.state.private)
 
     def _model_tensors(self) -> dict[str, torch.Tensor]:
@@ -235,13 +234,13 @@ class Trainer:
         }
 
     def progress(self) -> msgspec.Raw:
-        """What goes with the tensors."""
+        """The job's progress, which belongs to the tensors."""
         return msgspec.Raw(msgspec.json.encode(self.ledger.state))
 
     def restore(self, tensors: Tensors, progress: msgspec.Raw) -> None:
-        """Go on from another rank's, or an earlier, state: exactly the next step comes next.
+        """Continue from the state of another rank, or an earlier one, with exactly the next step.
 
-        What was this rank's own is no part of that. It begins anew: what it had not sent was computed at other parameters.
+        This rank's own state is not part of it, and starts again: what it had not sent was computed with other parameters.
         """
         self._model.load_state_dict(
             {name.removeprefix(MODEL): tensor for name, tensor in tensors.items() if name.startswith(MODEL)}
@@ -260,7 +259,7 @@ class Trainer:
                 self.optimizer.state[parameter] = state
 
     def resume(self, checkpoint: Checkpoint, rank: str = "") -> None:
-        """Go on from a checkpoint, and from what was this rank's own when it was made."""
+        """Continue from a checkpoint, and from this rank's own state in it."""
         self.restore(checkpoint.tensors, checkpoint.progress)
         self.state = State(shared=self.state.shared, private=_numpy(checkpoint.tensors, f"{PRIVATE}{rank}/"))
 
@@ -270,5 +269,5 @@ def _torch(prefix: str, arrays: Mapping[str, Array]) -> dict[str, torch.Tensor]:
 
 
 def _numpy(tensors: Tensors, prefix: str) -> dict[str, Array]:
-    """Copies of the tensors whose names begin so."""
+    """Copies of the tensors whose names begin with `prefix`."""
     return {name.removeprefix(prefix): np.array(tensor.numpy()) for name, tensor in tensors.items() if name.startswith(prefix)}

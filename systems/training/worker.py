@@ -1,4 +1,4 @@
-"""The thread that trains: one group after another, and in each, step after step until the group ends."""
+"""The thread that trains: one group after another, and in each group step after step until it ends."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ from torch_drills.addresses import Address
 from torch_drills.store import LinkStore
 
 COLLECTIVE_S: Final = 20.0
-"""After so long gloo itself gives a collective up. The coordinator has ended the group long before, unless it is gone too."""
+"""After this, gloo itself gives up a collective. The coordinator ends the group long before, unless it is gone, too."""
 
 _LONG_S: Final = 0.3
-"""Waiting for less is usual."""
+"""Shorter waits are normal."""
 
 _REMEMBERED: Final = 8
-"""Of so many checkpoints that were begun last it is remembered what goes with them; one of them is being written."""
+"""The number of recent checkpoints whose progress is remembered; one of them is being written."""
 
 _ACCUSED_S: Final = 2.0
-"""So long the coordinator is waited for to end a group of which a member computes wrongly."""
+"""How long to wait for the coordinator to end a group in which a member computes wrongly."""
 
 _LOOK_S: Final = 0.01
 
 _DIGITS: Final = 15
-"""Of a digest, as many hexadecimal digits as a 64-bit integer holds."""
+"""The hexadecimal digits of a digest that fit into a 64-bit integer."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calls:
-    """What the worker tells; each is called from the worker's thread, or the saver's."""
+    """The worker's callbacks; it calls them from its own thread, or from the saver's."""
 
     stepped: Callable[[Stepped], None]
     written: Callable[[Written], None]
@@ -62,7 +62,7 @@ class Calls:
 
 @dataclass(frozen=True, kw_only=True)
 class _Agreed:
-    """A step whose sum this rank holds, and has not applied yet."""
+    """A step whose sum this rank holds but has not applied yet."""
 
     generation: int
     step: int
@@ -72,7 +72,7 @@ class _Agreed:
 
 
 class Worker:
-    """A rank's training. `run` is for a thread of its own; all else for others."""
+    """A rank's training. Call `run` in a separate thread, everything else from others."""
 
     def __init__(
         self,
@@ -114,19 +114,19 @@ class Worker:
 
     @property
     def step(self) -> int:
-        """The next step; `NO_STATE` before there is anything to train."""
+        """The next step; `NO_STATE` while there is nothing to train yet."""
         return self._trainer.step if self._has_state else NO_STATE
 
     def waiting_s(self) -> float:
-        """For how long it has been waiting in a collective without anything coming: over a slow link something does."""
+        """How long it has waited in a collective without anything arriving: over a slow link something does."""
         since_s = self._waits_since_s
         waited_s = 0.0 if since_s is None else time.monotonic() - since_s
         return waited_s if waited_s < _LONG_S else min(waited_s, self._links.quiet_s())
 
     def leave(self, generation: int) -> bool:
-        """Have it leave its group for good; False if it has promised itself to this generation, or a later one, before.
+        """Make it leave its group for good; False if it has already promised itself to this generation, or a later one.
 
-        It has left when `idle` is set. Call this again until then: a connection may have been made meanwhile.
+        It has left when `idle` is set. Call this again until then: a connection may have been opened meanwhile.
         """
         if generation < self._promised or generation <= self.generation:
             return False
@@ -135,7 +135,7 @@ class Worker:
         return True
 
     def join(self, form: Form) -> bool:
-        """Have it join the group of the generation that it left its last one for; False if that is another one."""
+        """Make it join the group of the generation for which it left its last group; False if this is another generation."""
         if form.generation != self._promised or form.generation <= self.generation:
             return False
         self.idle.clear()
@@ -147,7 +147,7 @@ class Worker:
     # ------------------------------------------------------------------------------------------------------ the thread
 
     def run(self) -> None:
-        """Train for ever. Raises whatever is not the loss of a member."""
+        """Train until the process ends. Raises any error except the loss of a member."""
         torch.set_num_threads(1)
         while True:
             form = self._forms.get()
@@ -230,7 +230,7 @@ class Worker:
         self._do(self._agreed, saved_by=group)
 
     def _do(self, agreed: _Agreed, *, saved_by: Group | None = None) -> None:
-        """Apply a sum, which is then part of the state, and of a checkpoint if that is due and the whole group does it."""
+        """Apply a sum to the state, and begin a checkpoint if one is due and the whole group applies the sum."""
         trainer = self._trainer
         applied = trainer.do(agreed.combined)
         self._agreed = None
@@ -257,10 +257,10 @@ class Worker:
         )
 
     def _settle(self, form: Form, group: Group) -> None:
-        """Do a step whose sum some member holds, and maybe one that is lost has done: it stands.
+        """Complete a step whose sum some member holds, because a lost member may have applied it: the step stands.
 
-        If done again without that one it would come to other bits, unless the method is repeatable. A rank applies a sum when
-        all hold it. So if one has applied it, all that are left from its group hold it.
+        Repeating it without that member would give other bits, unless the method is repeatable. A rank applies a sum only when
+        all hold it. So if one has applied it, all remaining members of its group hold it.
         """
         agreed, self._agreed = self._agreed, None
         if self._trainer.method.repeatable:
@@ -274,7 +274,7 @@ class Worker:
             self._records.event(events.StepSettled(generation=form.generation, step=furthest, of_generation=held))
 
     def _gather(self, form: Form, group: Group, dealt: tuple[range, ...], part: torch.Tensor, whole: torch.Tensor) -> None:
-        """`whole[r]` becomes member r's part; under the guard only if no member computes wrongly."""
+        """`whole[r]` becomes member r's part; with the guard, only if no member computes wrongly."""
         if self._guard is None:
             self._collective(lambda: group.gather(part, whole))
             return
@@ -297,7 +297,7 @@ class Worker:
             raise
 
     def _accuse(self, form: Form, named: Named) -> None:
-        """Have the coordinator end this group, and wait for that."""
+        """Ask the coordinator to end this group, and wait until it does."""
         names = tuple(form.members[rank] for rank in sorted(named.ranks))
         self._records.event(events.Accused(generation=form.generation, ranks=names, why=named.why))
         accused = Accused(generation=form.generation, by=self._name, names=names, why=named.why, since=named.since)
@@ -309,7 +309,7 @@ class Worker:
         raise named
 
     def _agree(self, form: Form, group: Group) -> None:
-        """Have all members hold the same state: the furthest that one of them has, else the newest checkpoint's."""
+        """Bring all members to the same state: the furthest that any of them holds, otherwise that of the newest checkpoint."""
         held = self._held(group)
         if all(step == NO_STATE for step, _ in held):
             self._resume(form)
@@ -335,7 +335,7 @@ class Worker:
                 raise RuntimeError(f"the state of step {furthest} did not arrive as it was sent")
 
     def _held(self, group: Group) -> list[tuple[int, int]]:
-        """What each member holds: its step, and a digest of all that the next one depends on."""
+        """The state of each member: its step, and a digest of everything that the next step depends on."""
         digest = int(self._trainer.digest()[:_DIGITS], 16) if self._has_state else 0
         return [(step, number) for step, number in self._collective(lambda: group.exchange([self.step, digest]))]
 
@@ -365,7 +365,7 @@ class Worker:
     # ------------------------------------------------------------------------------------------------------- the saver
 
     def _save(self, generation: int, group: Group) -> float:
-        """Begin a checkpoint of all steps so far; returns for how many seconds the training was held up by it."""
+        """Begin a checkpoint of all steps so far; returns for how many seconds that stalled the training."""
         step = self._trainer.step
         tensors = self._trainer.tensors()
         self._saving[step] = generation, self._trainer.progress(), digest_of(tensors)
@@ -393,5 +393,5 @@ class Worker:
 
 
 def _sentence(error: RuntimeError) -> str:
-    """What an error says, without the place in gloo's sources before it and the advice after it."""
+    """An error's message, without the place in gloo's sources before it and the advice after it."""
     return str(error).partition("\n")[0].rpartition("] ")[2].partition(". ")[0] or str(error)

@@ -130,7 +130,7 @@ def test_a_size_of_a_model_that_has_none_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["dense(", "dense(x)", "dense(0)", "dense()", "dense(-1)"])
 def test_a_size_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="A size is a whole number above 0"):
+    with pytest.raises(UsageError, match="a size is a whole number above 0"):
         Trainer(text, 1)
 
 
