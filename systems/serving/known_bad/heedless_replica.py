@@ -17,6 +17,6 @@ class Heedless(Server):
 
 
 async def main(node: NodeContext) -> None:
-    """As the limited replica."""
+    """Run it like the limited replica."""
     torch.set_num_threads(1)
     await node.serve_batches(Heedless(node, node.config(Config)).handle)

@@ -24,5 +24,5 @@ class PoisonedCache(Server):
 
 
 async def main(node: NodeContext) -> None:
-    """As the ordinary replica, without the draining."""
+    """Run it like the ordinary replica, without draining."""
     await serve_undrained(node, PoisonedCache)

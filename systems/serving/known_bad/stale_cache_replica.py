@@ -15,5 +15,5 @@ class StaleCache(Server):
 
 
 async def main(node: NodeContext) -> None:
-    """As the ordinary replica, without the draining."""
+    """Run it like the ordinary replica, without draining."""
     await serve_undrained(node, StaleCache)

@@ -14,5 +14,5 @@ class Unrepaired(Server):
 
 
 async def main(node: NodeContext) -> None:
-    """As the ordinary replica, without the draining."""
+    """Run it like the ordinary replica, without draining."""
     await serve_undrained(node, Unrepaired)

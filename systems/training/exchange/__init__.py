@@ -1,8 +1,8 @@
-"""How the ranks of a training come to one gradient: one file a method, found by its name.
+"""How the ranks of a training combine their gradients: one file for each method, found by its name.
 
-A method is a frozen value with its options as fields. `combine` is pure: it is given what this rank has computed and the state
-from the step before, yields what is to be sent, and is sent what came back, so that the same code runs over gloo and, in tests,
-without any network. It imports no PyTorch, so that a method can be checked before anything starts.
+A method is a frozen value with its options as fields. `combine` is pure: it takes what this rank has computed and the state of
+the previous step, yields what to send, and receives the answers, so that the same code runs over gloo and, in tests, without a
+network. It does not import PyTorch, so that a method can be validated before anything starts.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ NAMES: Final = sorted(file.stem.replace("_", "-") for file in Path(__file__).par
 
 @dataclass(frozen=True)
 class Gather:
-    """To be sent to all: the answer is every member's array, in the order of ranks. It is reused for the next of this shape."""
+    """Send an array to all: the answer is all members' arrays, in the order of ranks, reused for the next of this shape."""
 
     mine: Array
 
 
 @dataclass(frozen=True)
 class Sum:
-    """To be added up over all: the answer is the sum, the same bits at every member."""
+    """Add arrays up over all members: the answer is the sum, with the same bits at every member."""
 
     mine: Array
     half: bool = False
-    """Carried, and added, as bfloat16: half the bytes, three digits."""
+    """Carry and add as bfloat16: half the bytes, three digits."""
 
 
 Combining = Generator[Gather | Sum, Array, "Combined"]
@@ -47,39 +47,39 @@ Combining = Generator[Gather | Sum, Array, "Combined"]
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What a row of numbers is made of: the gradient of each parameter, one after another, and last the loss."""
+    """The layout of a row of numbers: the gradient of each parameter, one after another, and last the loss."""
 
     shapes: tuple[tuple[int, ...], ...]
     seed: int = 0
 
     @property
     def slices(self) -> list[slice]:
-        """Where each parameter lies in a row."""
+        """The place of each parameter in a row."""
         ends = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes)]).tolist()
         return [slice(begin, end) for begin, end in itertools.pairwise(ends)]
 
     @property
     def numbers(self) -> int:
-        """How many numbers the parameters are, the loss left out."""
+        """The count of numbers in the parameters, without the loss."""
         return sum(int(np.prod(shape)) for shape in self.shapes)
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What a method carries from one step to the next."""
+    """The state that a method carries from one step to the next."""
 
     shared: Mapping[str, Array] = field(default_factory=dict)
-    """The same at every member. It goes to a rank that is taken in."""
+    """The part that is the same at every member. The group sends it to a rank that it takes in."""
     private: Mapping[str, Array] = field(default_factory=dict)
-    """A rank's own: what it has computed and not sent yet. It is in checkpoints, and lost with the rank."""
+    """The part of this rank alone: what it has computed and not sent yet. Checkpoints contain it; a lost rank loses it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What one rank brings to a step."""
+    """One rank's contribution to a step."""
 
     rows: Array
-    """(most shards of a member, numbers + 1), float32: its shards' sums over samples, and zeros to fill it up."""
+    """(most shards of a member, numbers + 1), float32: its shards' sums over samples, padded with zeros."""
     rank: int
     dealt: tuple[range, ...]
     """The shards of each member, in the order of ranks."""
@@ -97,12 +97,12 @@ class Given:
 
 @dataclass(frozen=True, kw_only=True)
 class Combined:
-    """What all members come to."""
+    """The combined result of all members."""
 
     total: Array
-    """(numbers + 1), float32: the sum over all samples of the step, or what stands for it. The same bits at every member."""
+    """(numbers + 1), float32: the sum over all samples of the step, or its approximation. The same bits at every member."""
     state: State
-    """For the next step, once this one is done; until then the old one holds."""
+    """The state for the next step, once this one is done; until then the old state is valid."""
 
 
 class Method(Protocol):
@@ -110,21 +110,21 @@ class Method(Protocol):
 
     @property
     def repeatable(self) -> bool:
-        """Whether a step that is done again comes to the same bits, whoever the members are then.
+        """Whether repeating a step gives the same bits, even with other members.
 
-        If it does not, members make sure that all hold the sum before one of them applies it.
+        If not, members make sure that all hold the sum before any of them applies it.
         """
 
     @property
     def trainer(self) -> str:
-        """What computes rows, as "module:name"."""
+        """The trainer that computes rows, as "module:name"."""
 
     @property
     def batches(self) -> int:
-        """How many batches a step takes."""
+        """The number of batches in a step."""
 
     def combine(self, given: Given) -> Combining:
-        """Yield what is to be sent, be sent the answers, return what all come to. Nothing that was given is changed."""
+        """Yield what to send, receive the answers, return the combined result. Does not change `given`."""
 
 
 TRAINER: Final = "systems.training.trainer:Trainer"
@@ -134,9 +134,9 @@ _OPTION: Final = re.compile(r"\s*(\w+)\s*=\s*([-+.\deE]+)\s*")
 
 
 def method(text: str) -> Method:
-    """The method that a text names, such as "one-bit" or "top-k(share=0.02)".
+    """The method with this name and options, such as "one-bit" or "top-k(share=0.02)".
 
-    Raises `UsageError` if there is no such method, or it does not take such options.
+    Raises `UsageError` if there is no such method, or it does not have these options.
     """
     found = _TEXT.fullmatch(text)
     name, inside = (text, None) if found is None else (found[1], found[2])
@@ -158,7 +158,7 @@ def method(text: str) -> Method:
 
 
 def text_of(method: Method) -> str:
-    """A method with all its options, as `method` reads it."""
+    """A method with all its options, in the format that `method` reads."""
     name = type(method).__module__.rpartition(".")[2].replace("_", "-")
     options = ", ".join(f"{one.name}={getattr(method, one.name):g}" for one in dataclasses.fields(cast(Any, method)))
     return f"{name}({options})" if options else name

@@ -1,4 +1,4 @@
-"""Error feedback: what a rank could not send in one step it adds to the next one's gradient.
+"""Error feedback: a rank adds what it did not send in one step to the gradient of the next.
 
 Karimireddy et al., "Error Feedback Fixes SignSGD and other Gradient Compression Schemes", ICML 2019.
 """
@@ -15,7 +15,7 @@ RESIDUAL: Final = "residual"
 
 
 def with_residual(given: Given) -> Array:
-    """This rank's gradient, the loss left out, and what was not sent before; a new array."""
+    """This rank's gradient, without the loss, plus what it has not sent before; a new array."""
     gradient = given.total[:-1]
     if (residual := given.state.private.get(RESIDUAL)) is not None:
         gradient += residual
@@ -23,5 +23,5 @@ def with_residual(given: Given) -> Array:
 
 
 def keeping(given: Given, residual: Array) -> State:
-    """The state of the next step, in which this is to be sent as well."""
+    """The state of the next step, which sends this residual as well."""
     return State(shared=given.state.shared, private={RESIDUAL: residual.astype(np.float32)})

@@ -1,4 +1,4 @@
-"""The sum of all ranks' gradients by all-reduce, as PyTorch's DistributedDataParallel does it: the cheap exact numbers."""
+"""The sum of all ranks' gradients by all-reduce, like PyTorch's DistributedDataParallel: the cheap uncompressed method."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from systems.training.exchange import TRAINER, Combined, Combining, Given, Sum
 class Method:
     """Each rank adds its own shards' gradients; gloo adds the ranks' sums.
 
-    Promises that all ranks hold the same bits after each step. It does not promise which: the order of additions, and so the
-    last digits, depend on how many ranks there are. The loss goes as in the undisturbed training; the bits do not. Costs
-    about 2 x parameters x 4 bytes a step.
+    Promises that all ranks hold the same bits after each step, but not which bits: the order of additions, and so the last
+    digits, depend on the number of ranks. The loss falls as in the undisturbed training; the bits differ. Costs about
+    2 x parameters x 4 bytes a step.
     """
 
     repeatable: ClassVar[bool] = False

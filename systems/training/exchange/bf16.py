@@ -1,4 +1,4 @@
-"""An all-reduce of gradients that are rounded to bfloat16, as DDP's `bf16_compress_hook` does it: half the bytes."""
+"""An all-reduce of gradients rounded to bfloat16, like DDP's `bf16_compress_hook`: half the bytes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from systems.training.exchange import TRAINER, Array, Combined, Combining, Given
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """Sums are carried, and added, with the exponents of float32 and 8 bits of mantissa.
+    """Carries and adds numbers with the exponents of float32 and 8 bits of mantissa.
 
-    Promises that all ranks hold the same bits after each step. The loss travels as two such numbers, the second of which is
-    what the first leaves over.
+    Promises that all ranks hold the same bits after each step. The loss travels as two such numbers; the second is the
+    rounding error of the first.
     """
 
     repeatable: ClassVar[bool] = False
@@ -30,5 +30,5 @@ class Method:
 
 
 def rounded(numbers: Array) -> Array:
-    """float32 numbers with all but the first 16 bits cut off: what bfloat16 can hold."""
+    """float32 numbers with all but the first 16 bits cut off, as in bfloat16."""
     return (numbers.astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)

@@ -1,4 +1,4 @@
-"""Every shard's gradient to everybody, added in the order of the shards: bit for bit the same, whoever computed what."""
+"""Sends every shard's gradient to all ranks, which add them in the order of the shards: the same bits for any distribution."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from systems.training.exchange import TRAINER, Array, Combined, Combining, Gathe
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """Each rank sends its shards' gradients, never merged, and adds everybody's in the order of the shards.
+    """Each rank sends its shards' gradients, never merged, and adds those of all ranks in the order of the shards.
 
     Promises the bits of the undisturbed training, whatever happens to ranks. Costs shards x parameters x 4 bytes a step.
     """
@@ -29,6 +29,6 @@ class Method:
         return Combined(total=total, state=given.state)
 
     def rows(self, dealt: tuple[range, ...], gathered: Array) -> list[Array]:
-        """What all members have contributed, in the order of shards; `gathered[r][i]` is member r's i-th shard."""
+        """The contributions of all members, in the order of shards; `gathered[r][i]` is member r's i-th shard."""
         found = {shard: gathered[rank][place] for rank, shards in enumerate(dealt) for place, shard in enumerate(shards)}
         return [found[shard] for shard in sorted(found)]

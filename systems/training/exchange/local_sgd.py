@@ -1,4 +1,4 @@
-"""Several steps at each rank alone, then one together: the mean of how far all have come, with momentum.
+"""Several steps at each rank alone, then one step of all ranks: the mean of their progress, with momentum.
 
 Stich, "Local SGD Converges Fast and Communicates Little", ICLR 2019; the outer optimizer: Douillard et al., "DiLoCo:
 Distributed Low-Communication Training of Language Models", 2023.
@@ -21,16 +21,15 @@ _MOMENTUM = "momentum"
 class Method:
     """A step is a round: `batches` steps of each rank's own optimizer on its part of as many batches, then an all-reduce.
 
-    What is averaged, weighted by samples, is the way from the round's first parameters to each rank's last ones; Nesterov's
-    momentum makes a step of it. Promises that all ranks hold the same bits after each round. Inner optimizers' states are each
-    rank's own.
+    The ranks average, weighted by samples, the change of their parameters in the round, and make a step of it with Nesterov's
+    momentum. Promises that all ranks hold the same bits after each round. Each rank has its own inner optimizer's state.
     """
 
     batches: int = 8
     momentum: float = 0.0
-    """Of the outer step; DiLoCo has 0.9, with a rate of 0.7."""
+    """The momentum of the outer step; DiLoCo uses 0.9, with a rate of 0.7."""
     rate: float = 1.0
-    """Of the outer step."""
+    """The rate of the outer step."""
 
     repeatable: ClassVar[bool] = False
     trainer: ClassVar[str] = "systems.training.local:LocalTrainer"

@@ -19,9 +19,9 @@ from systems.training.exchange._residual import keeping, with_residual
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """Each number is sent as plus or minus the mean size of its block; what that leaves over is kept for the next step.
+    """Sends each number as plus or minus the mean magnitude of its block, and keeps the difference for the next step.
 
-    A block is at most so many numbers of one parameter. Promises that all ranks hold the same bits after each step: they add
+    A block is at most `block` numbers of one parameter. Promises that all ranks hold the same bits after each step: they add
     what all have sent in the order of ranks. Costs about parameters / 8 bytes from each rank to each other.
     """
 
@@ -50,7 +50,7 @@ class Method:
         return Combined(total=total, state=keeping(given, gradient - _plus_or_minus(signs, np.repeat(scales, sizes))))
 
     def scales(self, gradient: Array, begins: Array, sizes: Array) -> Array:
-        """The mean size of each block's numbers."""
+        """The mean magnitude of each block's numbers."""
         return (np.add.reduceat(np.abs(gradient), begins) / sizes).astype(np.float32)
 
     def _begins(self, layout: Layout) -> Array:
@@ -58,5 +58,5 @@ class Method:
 
 
 def _plus_or_minus(signs: Array, sizes: Array) -> Array:
-    """Numbers of these sizes, negative if their bit is 0."""
+    """Numbers of these magnitudes, negative if their bit is 0."""
     return np.where(np.unpackbits(signs, count=len(sizes)), sizes, -sizes)

@@ -17,14 +17,15 @@ from systems.training.exchange._residual import keeping, with_residual
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """One power iteration a step, from where the last one ended; what the product leaves over is kept for the next step.
+    """One power iteration a step, from where the last one ended; a rank keeps the error of the product for the next step.
 
     Two all-reduces: of the gradient times the right factor, and of it times the left one, made orthonormal in between. Biases,
-    and whatever would not become smaller, go as they are. Promises that all ranks hold the same bits after each step.
+    and everything that would not become smaller, travel uncompressed. Promises that all ranks hold the same bits after each
+    step.
     """
 
     rank: int = 2
-    """How many columns the thin matrices have."""
+    """The number of columns of the thin matrices."""
 
     repeatable: ClassVar[bool] = False
     trainer: ClassVar[str] = TRAINER
@@ -59,7 +60,7 @@ class Method:
         return Combined(total=total, state=State(shared=shared, private=keeping(given, residual).private))
 
     def _split(self, layout: Layout) -> tuple[list[slice], list[tuple[slice, tuple[int, int]]]]:
-        """The parameters that go as they are, and those that go as products, with the shapes of their matrices."""
+        """The parameters that travel uncompressed, and those that travel as products, with the shapes of their matrices."""
         whole: list[slice] = []
         thin: list[tuple[slice, tuple[int, int]]] = []
         for part, shape in zip(layout.slices, layout.shapes, strict=True):
@@ -71,7 +72,7 @@ class Method:
         return whole, thin
 
     def _rights(self, given: Given, shapes: list[tuple[int, int]]) -> list[Array]:
-        """The right factors of the step before, or what all begin with."""
+        """The right factors of the previous step, or the initial ones, which are the same at all ranks."""
         if known := given.state.shared:
             return [known[f"right{number}"] for number in range(len(shapes))]
         drawn = np.random.default_rng(given.layout.seed)
@@ -83,7 +84,7 @@ def _joined(parts: list[Array]) -> Array:
 
 
 def _parted(numbers: Array, shapes: list[tuple[int, ...]]) -> list[Array]:
-    """One array as arrays of these shapes, one after another; copies."""
+    """An array split into arrays of these shapes; copies."""
     found, at = [], 0
     for shape in shapes:
         size = int(np.prod(shape))

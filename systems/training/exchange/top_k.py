@@ -1,4 +1,4 @@
-"""The greatest numbers of each rank's gradient alone, with error feedback.
+"""Only the largest numbers of each rank's gradient, with error feedback.
 
 Aji and Heafield, "Sparse Communication for Distributed Gradient Descent", EMNLP 2017.
 """
@@ -17,13 +17,13 @@ from systems.training.exchange._residual import keeping, with_residual
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """Each rank sends its greatest numbers, 8 bytes each with their places; what it does not send it keeps for later steps.
+    """Each rank sends its largest numbers, 8 bytes each with their places, and keeps the others for later steps.
 
     Promises that all ranks hold the same bits after each step: they add what all have sent in the order of ranks.
     """
 
     share: float = 0.01
-    """How many of the numbers are sent."""
+    """The share of the numbers to send."""
 
     repeatable: ClassVar[bool] = False
     trainer: ClassVar[str] = TRAINER

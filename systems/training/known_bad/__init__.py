@@ -1,1 +1,1 @@
-"""Parts of a training that are wrong in one way each."""
+"""The broken parts of training's known bugs, each wrong in one way."""

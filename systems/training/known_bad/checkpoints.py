@@ -1,4 +1,4 @@
-"""Checkpoints that are wrong in one way each."""
+"""Broken checkpoints, each wrong in one way."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from systems.parts.checkpoint.store import Checkpoints, Tensors
 
 
 class CopyTrusted(Checkpoints):
-    """The files have hashes; what could be wrong with them?"""
+    """Trusts the hashes of the files alone."""
 
     def _check_state(self, manifest: Manifest, tensors: Tensors) -> None:
-        """Whatever they hold."""
+        """Accept any state."""
 
 
 class OldestUsed(Checkpoints):
-    """The first that is found."""
+    """Resumes from the first checkpoint found."""
 
     def _candidates(self, refused: list[Refusal]) -> Iterable[tuple[str, Manifest]]:
         return reversed(list(super()._candidates(refused)))

@@ -1,4 +1,4 @@
-"""Methods of exchange that are wrong in one way each, made from a correct one."""
+"""Broken methods of exchange, each wrong in one way, made from a correct one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from systems.training.exchange.exact import Method as Exact
 
 
 class Changed:
-    """A method of which something is different: what it is given, or what it comes to."""
+    """A method with a changed input or a changed result."""
 
     def __init__(self, method: Method) -> None:
         self.method = method
@@ -32,7 +32,7 @@ class Changed:
 
 
 class OldDivisor(Changed):
-    """The mean over the ranks of the first group that it was in."""
+    """Divides by the number of ranks of its first group."""
 
     _ranks_at_first = 0
 
@@ -42,7 +42,7 @@ class OldDivisor(Changed):
 
 
 class OldScale(OldDivisor):
-    """The gradient, not the loss, is divided by the number of ranks of the first group that it was in, for that of this one."""
+    """Divides the gradient, but not the loss, by the number of ranks of its first group instead of the current one."""
 
     def after(self, given: Given, combined: Combined) -> Combined:
         scaled = super().after(given, combined)
@@ -51,14 +51,14 @@ class OldScale(OldDivisor):
 
 
 class ForgetsResidual(Changed):
-    """Each step begins with nothing left over."""
+    """Begins each step without a residual."""
 
     def before(self, given: Given) -> Given:
         return replace(given, state=State(shared=given.state.shared))
 
 
 class OwnUncompressed(Changed):
-    """Of its own gradient a rank takes the whole, and keeps what it has not sent as well."""
+    """Uses its own gradient uncompressed, and keeps what it did not send as well."""
 
     def after(self, given: Given, combined: Combined) -> Combined:
         total = combined.total.copy()
@@ -67,7 +67,7 @@ class OwnUncompressed(Changed):
 
 
 class AveragesEarly(Changed):
-    """The mean of the ranks up to its own."""
+    """Takes the mean of the ranks up to its own."""
 
     def combine(self, given: Given) -> Combining:
         gathered = yield Gather(given.total)
@@ -79,17 +79,17 @@ class AveragesEarly(Changed):
 
 
 class RankOrderSums(Exact):
-    """Rank by rank, as they lie in the buffer."""
+    """Adds rank by rank, in the order of the buffer."""
 
     def __init__(self, method: Method) -> None:
-        """In place of the exact method."""
+        """Takes the place of the exact method."""
 
     def rows(self, dealt: tuple[range, ...], gathered: Array) -> list[Array]:
         return [gathered[rank][place] for rank, shards in enumerate(dealt) for place in range(len(shards))]
 
 
 class SignsReversed(Changed):
-    """The eight signs of a byte are read from its other end. For `one-bit`."""
+    """Reads the eight signs of a byte in the reverse order. For `one-bit`."""
 
     def combine(self, given: Given) -> Combining:
         combining = self.method.combine(given)
@@ -100,7 +100,7 @@ class SignsReversed(Changed):
 
 
 def _last(combining: Combining, answer: Array) -> Combined:
-    """What a method comes to with the answer to the one thing that it asks for."""
+    """The result of a method with the answer to its only request."""
     try:
         asked = combining.send(answer)
     except StopIteration as end:

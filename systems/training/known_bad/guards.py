@@ -1,4 +1,4 @@
-"""Guards that are wrong in one way each."""
+"""Broken guards, each wrong in one way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COMPARED_EVERY = 20
 
 
 class AuditorBlamed(Guard):
-    """Who finds fault is at fault."""
+    """Blames the auditor."""
 
     def _verdict(self, claims: dict[int, list[int]]) -> Wrong | None:
         wrong = super()._verdict(claims)
@@ -24,14 +24,14 @@ class AuditorBlamed(Guard):
 
 
 class GradientAccepted(Guard):
-    """A warning in the log."""
+    """Only records a suspicion."""
 
     def _judge_shard(self, session: Session, statements: Sequence[Statement], audit: Audit | None, shard: int) -> None:
         session.told(Suspected(generation=session.generation, step=self._trainer.step, shard=shard))
 
 
 class LengthConvicts(Guard):
-    """Nothing is computed again."""
+    """Blames a rank by the length of its gradient, without computing it again."""
 
     def _outlier(self, lengths: Sequence[float]) -> int | None:
         median = sorted(lengths)[len(lengths) // 2]
@@ -42,28 +42,28 @@ class LengthConvicts(Guard):
 
 
 class SpoiltStepsKept(Guard):
-    """What is done is done."""
+    """Keeps the steps that a rank has already spoilt."""
 
     def _since(self, names: Sequence[str]) -> int:
         return self._trainer.step
 
 
 class ChecksumOfTheLoss(Guard):
-    """A slice that begins where it should end."""
+    """Covers only the last number: its slice begins where it should end."""
 
     def _sum(self, row: torch.Tensor) -> int:
         return checksums.of_tensor(row[-1:])
 
 
 class ChangedGradientAccepted(Guard):
-    """TCP has a checksum of its own."""
+    """Relies on TCP's checksum."""
 
     def _arrived(self, session: Session, statements: Sequence[Statement]) -> bool:
         return True
 
 
 class StatesComparedLate(Guard):
-    """To save time."""
+    """Compares states only every twenty steps, to save time."""
 
     def _judge_states(self, session: Session, statements: Sequence[Statement]) -> None:
         if self._trainer.step % _COMPARED_EVERY == 0:

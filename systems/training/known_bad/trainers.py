@@ -1,4 +1,4 @@
-"""Trainers that are wrong in one way each."""
+"""Broken trainers, each wrong in one way."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from systems.training.trainer import SHARED, Trainer
 
 
 class RandomByPlace(Trainer):
-    """Another number of ranks, and each sample has other random numbers."""
+    """Gives each sample different random numbers if the number of ranks is different."""
 
     def key(self, shard: int, place: int) -> int:
         return key(self.order.seed, self.step, place)
 
 
 class ForgetsMomentum(Trainer):
-    """The state is the model's alone."""
+    """Has only the model in its state."""
 
     def tensors(self) -> dict[str, torch.Tensor]:
         return {name: tensor for name, tensor in super().tensors().items() if name.startswith("model/")}
 
 
 class ForgetsStep(Trainer):
-    """Trained parameters, and the data from its beginning."""
+    """Resumes trained parameters, but the data from its beginning."""
 
     def resume(self, checkpoint: Checkpoint, rank: str = "") -> None:
         super().resume(checkpoint, rank)
@@ -33,14 +33,14 @@ class ForgetsStep(Trainer):
 
 
 class ForgetsPrivate(Trainer):
-    """A checkpoint holds what all ranks share, and nothing that is one rank's own."""
+    """Saves only what all ranks share, and nothing of a single rank."""
 
     def private_tensors(self, rank: str) -> dict[str, torch.Tensor]:
         return {}
 
 
 class ForgetsShared(LocalTrainer):
-    """The state is the model's and the optimizer's; what the method of exchange carries on is neither sent nor saved."""
+    """Has model and optimizer in its state, but nothing of the method of exchange."""
 
     def tensors(self) -> dict[str, torch.Tensor]:
         return {name: tensor for name, tensor in super().tensors().items() if not name.startswith(SHARED)}

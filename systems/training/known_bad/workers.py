@@ -1,4 +1,4 @@
-"""Workers that are wrong in one way each."""
+"""Broken workers, each wrong in one way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from systems.training.worker import Worker
 
 
 class LostShards(Worker):
-    """Shards are dealt once, among the members of the first group."""
+    """Deals shards only once, among the members of the first group."""
 
     _first: tuple[str, ...] = ()
 
@@ -31,7 +31,7 @@ class LostShards(Worker):
 
 @dataclass(frozen=True, kw_only=True)
 class Shifted(Order):
-    """Step n uses what step n - `by` should."""
+    """Uses the data of step n - `by` in step n."""
 
     by: int
 
@@ -41,7 +41,7 @@ class Shifted(Order):
 
 @dataclass(frozen=True, kw_only=True)
 class OtherPermutation(Order):
-    """Epochs go through the samples as the next one should."""
+    """Uses the next epoch's order of samples."""
 
     def epoch(self, number: int) -> NDArray[np.int64]:
         return super().epoch(number + 1)
@@ -52,7 +52,7 @@ def _plain(order: Order) -> dict[str, int]:
 
 
 class OrderRestarts(Worker):
-    """The loader is made anew with the group, and begins at its beginning."""
+    """Creates a new loader with each group, which starts from the beginning."""
 
     def _agree(self, form: Form, group: Group) -> None:
         super()._agree(form, group)
@@ -60,7 +60,7 @@ class OrderRestarts(Worker):
 
 
 class NextPermutation(Worker):
-    """The epoch is counted up with each group but the first."""
+    """Increments the epoch with each group except the first."""
 
     def _agree(self, form: Form, group: Group) -> None:
         super()._agree(form, group)
@@ -69,7 +69,7 @@ class NextPermutation(Worker):
 
 
 class SkipsUnfinished(Worker):
-    """A step that has begun counts as done for the data."""
+    """Skips the data of every step that has begun."""
 
     def _agree(self, form: Form, group: Group) -> None:
         super()._agree(form, group)
@@ -78,7 +78,7 @@ class SkipsUnfinished(Worker):
 
 
 class AppliesAlone(Worker):
-    """Better some gradient than none."""
+    """Applies its own gradient if the exchange fails."""
 
     def _one_step(self, form: Form, group: Group, carrier: Carrier, dealt: tuple[range, ...], part: torch.Tensor) -> None:
         try:
@@ -89,7 +89,7 @@ class AppliesAlone(Worker):
 
 
 class RescaledRate(Worker):
-    """More ranks, larger steps; of a batch that stays as it is."""
+    """Scales the learning rate with the number of ranks, although the batch stays the same."""
 
     _world = 0
 
@@ -102,7 +102,7 @@ class RescaledRate(Worker):
 
 
 class StatesNotCompared(Worker):
-    """Only a rank that has nothing is sent anything."""
+    """Sends the state only to ranks that have none."""
 
     def _agree(self, form: Form, group: Group) -> None:
         if any(step == NO_STATE for step, _ in self._held(group)):
@@ -110,7 +110,7 @@ class StatesNotCompared(Worker):
 
 
 class HealedEarly(Worker):
-    """The step comes first, and then the parameters."""
+    """Reports the step before it has the parameters."""
 
     def _agree(self, form: Form, group: Group) -> None:
         furthest, _ = max(self._held(group))
@@ -121,7 +121,7 @@ class HealedEarly(Worker):
 
 
 class CountsAllWaiting(Worker):
-    """Also while something comes."""
+    """Counts all waiting, even while something arrives."""
 
     def waiting_s(self) -> float:
         since_s = self._waits_since_s

@@ -1,4 +1,4 @@
-"""What is trained: one file a task, found by its name. It says what the samples, the model, the optimizer and the loss are."""
+"""The tasks to train: one file each, found by its name. It defines the samples, the model, the optimizer and the loss."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from systems.training.model_names import parsed
 
 
 class Task(Protocol):
-    """Something to be trained. Two made from the same data behave alike, bit for bit."""
+    """A task to train. Two tasks made from the same data behave identically, bit for bit."""
 
     samples: int
-    """How many there are to train on; they are called 0, 1, …"""
+    """The number of training samples, which are numbered 0, 1, …"""
     batch: int
-    """Samples a step."""
+    """The number of samples in a step."""
     shards: int
-    """Virtual shards of a batch."""
+    """The number of virtual shards of a batch."""
 
     def data(self) -> str:
-        """A digest of the samples, those held out included."""
+        """A digest of the samples, including the held-out ones."""
 
     def to(self, device: torch.device) -> None:
-        """Keep the samples on a device, where models are to compute."""
+        """Move the samples to the device where models compute."""
 
     def model(self) -> nn.Module:
         """The untrained model, on the CPU; its first weights come from torch's own random numbers."""
@@ -38,11 +38,11 @@ class Task(Protocol):
         """The sum of the samples' losses."""
 
     def quality(self, model: nn.Module) -> tuple[str, float]:
-        """How good a trained model is on samples that it never saw, and of what that is the measure."""
+        """The name of a measure, and its value for a trained model on samples that it never saw."""
 
 
 def task(text: str) -> Task:
-    """The task of that name, and of that size if it has one in brackets. Raises `UsageError` if there is none."""
+    """The task of this name, and of the size in parentheses if there is one. Raises `UsageError` if there is no such task."""
     name, size = parsed(text)
     kind = importlib.import_module(f"{__name__}.{name}").Task
     if size is None:

@@ -1,4 +1,4 @@
-"""Dense layers on the digits, of any size: what a training costs as its model grows.
+"""Dense layers of any size on the digits, to show what a training costs as its model grows.
 
 `dense(963)` has a million parameters.
 """
@@ -16,7 +16,7 @@ _HIDDEN: Final = 281
 
 
 class Task(digits.Task):
-    """Two hidden layers of so many units: h^2 + 76 h + 10 parameters."""
+    """Two hidden layers of h units each: h^2 + 76 h + 10 parameters."""
 
     def __init__(self, hidden: int = _HIDDEN) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 SEEN: Final = 1437
-"""Images to train on; the other 360 are held out."""
+"""The number of training images; the other 360 are held out."""
 
 _SPLIT_SEED: Final = 20
 _BRIGHTEST: Final = 16.0
@@ -22,7 +22,7 @@ DROPOUT: Final = 0.1
 
 
 def _table() -> torch.Tensor:
-    """An image a row: 64 pixels and what it shows. Importing scikit-learn for it would take longer than all else here."""
+    """One image in each row: 64 pixels and its digit. Importing scikit-learn for this would take longer than all else."""
     package = find_spec("sklearn")
     if package is None or package.origin is None:
         raise ModuleNotFoundError("The digits come with scikit-learn: pip install 'distributed-ml-harness[training]'")
@@ -30,7 +30,7 @@ def _table() -> torch.Tensor:
 
 
 class Task:
-    """72,000 parameters, momentum, dropout; after 600 steps 98% of unseen digits are read right."""
+    """72,000 parameters, momentum, dropout; after 600 steps it recognizes 98% of unseen digits."""
 
     samples = SEEN
     batch = 96

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 WINDOW: Final = 64
-"""Characters that the model sees at once."""
+"""The number of characters that the model sees at once."""
 
 _WIDTH: Final = 96
 _HEADS: Final = 4
