@@ -1,4 +1,4 @@
-"""From a recorded run to the chart of its messages: those around what went wrong, and not more than can be looked at."""
+"""The chart of a recorded run's messages: those around the failure, and no more than fit on a page."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from results.record.result import Result
 from results.record.sequence import ChartedCall, HostEvent, SentMessage, SequenceChart
 
 _AROUND_S: Final = 0.05
-"""So much before the first and after the last of the operations that show what went wrong."""
+"""The chart begins this long before the first operation that shows the failure, and ends this long after the last one."""
 
 _LAST_S: Final = 2.0
-"""If no operations show it, so much of the run's end."""
+"""If no operation shows the failure, the chart covers this much of the run's end."""
 
 _MOST: Final = 4000
 _MOST_EVENTS: Final = 4000
 
 
 def chart(judged: Judged, result: Result) -> SequenceChart:
-    """The chart of a run that was recorded."""
+    """The chart of a recorded run."""
     start_s = judged.recorded.start_ns / 1e9
     ops = judged.recorded.history.ops
     shown = next((check.ops for check in judged.checks if check.valid is False and check.ops), ())
@@ -61,7 +61,7 @@ def chart(judged: Judged, result: Result) -> SequenceChart:
 
 
 def _about(messages: Sequence[Message], keys: Sequence[str]) -> list[Message]:
-    """The messages that name one of the keys, and what was next sent back on the same connection."""
+    """The messages that name one of the keys, and the next message back on the same connection."""
     named = re.compile("|".join(rf"(?<!\w){re.escape(key)}(?!\w)" for key in keys))
     kept, awaited = [], set[tuple[int, str]]()
     for message in messages:
@@ -86,7 +86,7 @@ def _sent(message: Message, start_s: float) -> SentMessage:
 
 
 def _calls(ops: pd.DataFrame, marked: pd.DataFrame, from_s: float, to_s: float) -> tuple[ChartedCall, ...]:
-    """The calls on the keys of those that are marked, as far as they overlap with the time that is shown."""
+    """The calls on the keys of the marked ones that overlap with the time shown."""
     near = ops[ops["key"].isin(marked["key"].unique()) & (ops["done_ns"] >= from_s * 1e9) & (ops["sent_ns"] <= to_s * 1e9)]
     plain = near.astype(object).where(near.notna(), "")
     return tuple(

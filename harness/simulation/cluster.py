@@ -1,4 +1,4 @@
-"""A simulated system, running: what faults, the runner and the history see of it. The simulator's `Environment`."""
+"""A running simulated system, as faults, the runner and the history see it: the simulator's `Environment`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from harness.simulation.world import BEGIN_S, EPOCH_S, World
 
 GENERATOR: Final = "workloads.load.generator"
 HARNESS: Final = "harness"
-"""The host on which the harness's own part of a run goes: windows, questions, what is looked at."""
+"""The host of the harness's own part of a run: windows, requests, looks at nodes."""
 
 _PORT: Final = 7000
 _DATA: Final = "data"
@@ -46,7 +46,7 @@ class SimulatedCluster:
         self.system = system
         self.nodes: dict[str, Node] = {node.name: node for node in system.nodes()}
         codes = {name: node.code for name, node in self.nodes.items() if node.code} | {CLIENT: GENERATOR}
-        # Now, and not when a node starts: importing is not what a simulation is about, and may do anything.
+        # Import now rather than when a node starts: imports are not part of the simulation, and may do anything.
         self._mains = {name: cast(NodeMain, importlib.import_module(code).main) for name, code in codes.items()}
         self.network = Network(world)
         self.network.spared = HARNESS
@@ -80,7 +80,7 @@ class SimulatedCluster:
         return stream(self.world.seed, component)
 
     def forget(self) -> None:
-        """Let go of what the hosts were doing when the run was over. Their logs and disks stay."""
+        """Release what the hosts were doing when the run ended. Their logs and disks stay."""
         for host in self.hosts.values():
             host.forget()
         self.world.forget()
@@ -95,7 +95,7 @@ class SimulatedCluster:
         return host
 
     def _main_of(self, name: str, starts: int) -> Main:
-        """What a node runs: its own code, on a machine of the simulator's."""
+        """A node's main: its own code, on a simulated machine."""
         node = Node(name=CLIENT, code=GENERATOR) if name == CLIENT else self.nodes[name]
         main, host = self._mains[name], self.hosts[name]
         entries = self.links.entries if name == CLIENT else {}
@@ -140,7 +140,7 @@ class SimulatedLinks:
             link.forget()
 
     def address(self, source: str, target: str) -> Address:
-        """Where `source` reaches `target`."""
+        """The address at which `source` reaches `target`."""
         return self._addresses[f"{source}>{target}"]
 
     @property

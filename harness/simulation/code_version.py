@@ -1,4 +1,4 @@
-"""Which code a seed was run with. Its schedule belongs to that: with other code the same seed is another schedule."""
+"""The version of the code that ran a seed: with other code the same seed gives another schedule."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from harness.run.definition import definition_of
 from harness.run.provenance import commit
 
 _PACKAGES: Final = ("faults", "harness", "systems", "workloads")
-"""Whose code decides what a seed does, besides that of the drill's own system and workload."""
+"""The packages whose code decides what a seed does, besides the drill's own system and workload."""
 
 
 class CodeVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A version of all the code that decides what a seed of a drill does."""
 
     commit: str
-    """Of the working directory, for people: "1a2b3c4d5e6f+" if it had changes; "" if it is not a repository."""
+    """The commit of the working directory, for people: "1a2b3c4d5e6f+" if it had changes; "" if it is not a repository."""
     digest: str
-    """Of the sources themselves, and of the drill."""
+    """The digest of the sources and of the drill."""
 
     @classmethod
     def of(cls, drill: Drill) -> CodeVersion:
-        """That of the code here and now."""
+        """The version of the current code."""
         digest = hashlib.sha256(definition_of(drill).encode())
         used = {type(part).__module__.partition(".")[0] for part in (drill.system, drill.workload)}
         for package in sorted({*_PACKAGES, *used}):
@@ -37,7 +37,7 @@ class CodeVersion(msgspec.Struct, frozen=True, kw_only=True):
         return cls(commit=commit(), digest=digest.hexdigest()[:16])
 
     def differs_from(self, now: CodeVersion) -> str | None:
-        """In one line, that what ran with this version need not do the same now; None if the code is the same."""
+        """A line that says that a run with this version may not repeat now; None if the code is the same."""
         if self.digest == now.digest:
             return None
         then_at, now_at = self.commit or "no commit", now.commit or "no commit"

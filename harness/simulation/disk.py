@@ -1,7 +1,7 @@
-"""A simulated host's files: in memory, each operation takes time and may be the last one that its host does.
+"""A simulated host's files, in memory: each operation takes time, and may be the last one of its host.
 
-What a process wrote outlives it, as the kernel's page cache does. What a loss of power leaves is decided by the fault
-`PowerLoss`, as in a real run, or by `lose_power` here, which knows more than that can know from outside (names, single bytes).
+What a process wrote survives it, like the kernel's page cache. What a power loss leaves is decided by the fault `PowerLoss`, as
+in a real run, or by `lose_power` here, which knows more than a fault can know from outside (names, single bytes).
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from harness.model.steering import PARTIAL
 from harness.simulation.loop import HostDied
 
 _OPERATION_S: Final = 0.00001
-"""What an operation takes that does not wait for the disk."""
+"""The duration of an operation that does not wait for the disk."""
 
 
 class MemoryFile:
-    """One file: its content, and what of it is on the disk. See `harness.model.environment.StoredFile`."""
+    """One file: its content, and the part of it that is on the disk. See `harness.model.environment.StoredFile`."""
 
     def __init__(self) -> None:
         self.data = bytearray()
         self.synced_bytes = 0
         self.synced: bytes | None = b""
-        """The content on the disk, if that is not the first `synced_bytes` of what is written now."""
+        """The content on the disk, unless that is the first `synced_bytes` of the current content."""
 
     def size(self) -> int:
         return len(self.data)
@@ -36,7 +36,7 @@ class MemoryFile:
         return bytes(self.data[offset : offset + length])
 
     def write_at(self, offset: int, data: bytes) -> None:
-        """As damage that happens on the disk itself."""
+        """Write like damage on the disk itself."""
         self.data[offset : offset + len(data)] = data
 
     def truncate(self, length: int) -> None:
@@ -56,7 +56,7 @@ class MemoryDisk:
 
     def __init__(self, random: Random) -> None:
         self.sync_s: tuple[float, float] = (0.0002, 0.001)
-        """How long a sync takes: from, to."""
+        """The duration of a sync: from, to."""
         self._random = random
         self._folders: dict[str, dict[str, MemoryFile]] = {}
         self._durable: dict[str, dict[str, MemoryFile]] = {}
@@ -65,7 +65,7 @@ class MemoryDisk:
         return self._folders.setdefault(name, {})
 
     def files(self, folder: str, pattern: str) -> Mapping[str, MemoryFile]:
-        """Those whose names match, sorted; not those half written."""
+        """The files whose names match, sorted, without half-written ones."""
         found = self.folder(folder)
         return {name: found[name] for name in sorted(found) if fnmatchcase(name, pattern) and not name.endswith(PARTIAL)}
 
@@ -76,7 +76,7 @@ class MemoryDisk:
         return self._random.uniform(*self.sync_s)
 
     def part_of(self, data: bytes) -> bytes:
-        """What a death in the middle of a write leaves of it."""
+        """The part of a write that remains if its process dies in the middle."""
         return data[: self._random.randint(0, len(data))]
 
     def lengths(self) -> list[tuple[str, int]]:
@@ -84,9 +84,9 @@ class MemoryDisk:
         return [(name, len(file.data)) for files in self._folders.values() for name, file in files.items()]
 
     def lose_power(self, holes: Mapping[str, Sequence[tuple[int, int]]]) -> str:
-        """Lose what was not synced: all of it, none, or a part; names likewise. Says what was lost.
+        """Lose what was not synced: all of it, none, or a part; names likewise. Returns what was lost, as text.
 
-        `holes`, by file, are from where to where syncs have failed: that is zeros, whatever was synced later.
+        `holes` are, by file, the ranges whose syncs failed: they become zeros, even if a later sync succeeded.
         """
         told = []
         for folder, files in self._folders.items():
@@ -115,7 +115,7 @@ class HostFiles:
     """The files of one folder in one life of a host; see `harness.node.files.FileOperations`."""
 
     def __init__(self, disk: MemoryDisk, folder: str, begin: Callable[[str, float], None]) -> None:
-        """`begin` is told of each operation and of how long it takes; it may raise `HostDied`."""
+        """Calls `begin` with each operation and its duration; it may raise `HostDied`."""
         self._disk = disk
         self._folder = folder
         self._begin = begin
@@ -132,7 +132,7 @@ class HostFiles:
         file = self._disk.folder(self._folder).get(name)
         if file is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-        return memoryview(file.data)  # pins its size, as it should: a file that is served from is replaced, never cut
+        return memoryview(file.data)  # deliberately pins its size: a file that is being served is replaced, never truncated
 
     def size(self, name: str) -> int | None:
         file = self._disk.folder(self._folder).get(name)

@@ -1,4 +1,4 @@
-"""What a simulation does to a system beyond its drill: one disturbance, as data, and how it is carried out."""
+"""Disturbances, which a simulation adds to a drill's own faults: as data, and how they are carried out."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ Kind = Literal[
 ]  # fmt: skip
 
 _FORGIVEN_S: Final = 0.5
-"""A node may end by itself until so long after its disk is well again: it may have been about to."""
+"""A node may end by itself until this long after its disk has recovered: it may have been about to."""
 
 _DEATH_S: Final = 0.03
-"""A death comes at any moment of so many seconds: in the middle of a write, a sync, a turn of the loop."""
+"""A node dies at any moment within this time: in the middle of a write, a sync, or a turn of the loop."""
 
 
 class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing done to a node, or between two, from `at_s` after the load's begin on, for `for_s`."""
+    """One fault at a node, or between two, from `at_s` after the beginning of the load, for `for_s`."""
 
     kind: Kind
     at_s: float
     for_s: float
     node: str
     other: str = ""
-    """The other end, of what is done between two hosts."""
+    """The other host, for a fault between two."""
     nth: int = 1
-    """At which send, sync or rename from then on it dies."""
+    """The number of the send, sync or rename, from then on, at which the node dies."""
 
     def __str__(self) -> str:
         what = f"{self.kind} #{self.nth}" if self.kind.startswith("die at") else self.kind
@@ -53,12 +53,12 @@ class Disturbances:
         self._cluster = cluster
         self._disturbances = disturbances
         self._damaged: dict[str, int] = {}
-        """How many disturbances each node's disk is under, or has just been."""
+        """The number of current or recent disturbances of each node's disk."""
         if disturbances:
             cluster.processes.forgiven = self._may_end
 
     async def carry_out(self, start_ns: int) -> None:
-        """All of them, each at its time; returns when the last one is over and every node is up."""
+        """Carry out all of them, each at its time; returns when the last one is over and every node is up."""
         async with asyncio.TaskGroup() as tasks:
             supervising = tasks.create_task(self._supervise())
             held = [tasks.create_task(self._hold(one, f"x{number}", start_ns)) for number, one in enumerate(self._disturbances)]
@@ -73,7 +73,7 @@ class Disturbances:
             return
         random = self._cluster.random(f"{label}/{one.kind}/{one.node}")
         self._cluster.world.note("disturbance", one.node, str(one))
-        with contextlib.suppress(FaultError, NodeDown):  # it is down already; or what it does is for its checks to judge
+        with contextlib.suppress(FaultError, NodeDown):  # it is down already; or the drill's checks judge what it does
             await self._how(one.kind)(one, label, random)
 
     def _how(self, kind: Kind) -> Callable[[Disturbance, str, Random], Awaitable[None]]:
@@ -104,7 +104,7 @@ class Disturbances:
         await processes.restart(one.node, label)
 
     async def _die_at(self, one: Disturbance, label: str, random: Random) -> None:
-        """If it never comes to it, nothing happens. It dies with its process alone, or with its machine."""
+        """Let a node die at an operation, with its machine or not; nothing happens if it never does that operation."""
         host, processes = self._cluster.hosts[one.node], self._cluster.processes
         operation, left = one.kind.removeprefix("die at "), one.nth
 
@@ -161,7 +161,7 @@ class Disturbances:
         self._damage(one.node, -1)
 
     async def _flip(self, one: Disturbance, label: str, random: Random) -> None:
-        """While the process is down, as damage is found at a start; a file that a process reads once is not looked at again."""
+        """Flip a bit while the process is down, because a process reads its files, and so finds damage, at its start."""
         processes = self._cluster.processes
         await processes.doom(one.node, label, random.uniform(0, _DEATH_S), power=False)
         files = {name: file for name, file in self._cluster.disks.files(one.node).items() if file.size()}
@@ -181,7 +181,7 @@ class Disturbances:
         await self._cluster.clocks.end_deviation(label, [one.node])
 
     def _may_end(self, name: str) -> bool:
-        """A node that is started on a failing disk may end, whether the drill or a disturbance has its disk fail."""
+        """Whether a node may end: it may if its disk fails, because of the drill or of a disturbance."""
         page = self._cluster.hosts[name].control
         return self._damaged.get(name, 0) > 0 or page[Setting.SYNC_FAILS] > 0 or page[Setting.NO_SPACE] > 0
 
@@ -189,7 +189,7 @@ class Disturbances:
         self._damaged[node] = self._damaged.get(node, 0) + by
 
     async def _supervise(self) -> None:
-        """A process that its failing disk has ended is started again, as under any supervisor."""
+        """Restart processes that ended because of a failing disk, like any supervisor."""
         processes = self._cluster.processes
         while True:
             for name in self._cluster.nodes:

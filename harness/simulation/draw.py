@@ -1,4 +1,4 @@
-"""Which disturbances a seed draws for a system. Some belong together: alone, each of them would seldom meet the others."""
+"""Draws a seed's disturbances for a system. Some come in groups, because they would seldom coincide by chance."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from harness.simulation.disturbance import Disturbance, Kind
 
 _FIRST_S: Final = 0.3
 _LAST_S: Final = 8.0
-"""When disturbances begin at the earliest, and at the latest: a longer load has quiet time after them."""
+"""The earliest and the latest beginning of disturbances: a longer load has quiet time after them."""
 
 _LOOPS: Final = 8
 
 Maker = Callable[[float, float], None]
-"""Adds what begins at a time and lasts about so long, both in seconds."""
+"""Adds disturbances that begin at a time and last about as long as given, both in seconds."""
 
 
 def draw(random: Random, drill: Drill) -> tuple[Disturbance, ...]:
@@ -48,12 +48,12 @@ class _Drawn:
         self._names = [node.name for node in nodes]
         self._replicas = [node.name for node in nodes if node.replica] or self._names
         self._victim = random.choice(_damaged_by(drill) or self._replicas)
-        """The one whose disk may be damaged: damage to more of them is more than any system can stand."""
+        """The only node whose disk may be damaged: no system can survive damage to more of them."""
         withstands: frozenset[Harm] = drill.system.withstands if isinstance(drill.system, Withstands) else frozenset()
         self._withstands = withstands
 
     def makers(self) -> list[Maker]:
-        """Of everything that the system is to withstand."""
+        """The makers for everything that the system must withstand."""
         makers: list[Maker] = [self.kill, self._pause, self._slow_cpu, self._isolate, self._cut_clients, self._crash_loop]
         makers += [self._die_at("send"), self._all_at_once("kill")]
         if len(self._names) > 1:
@@ -116,7 +116,7 @@ class _Drawn:
         return add
 
     def _crash_loop(self, at_s: float, for_s: float) -> None:
-        """It dies again soon after each start."""
+        """A node dies again soon after each start."""
         node = self._one()
         for _ in range(_LOOPS):
             self._add(
@@ -125,7 +125,7 @@ class _Drawn:
             at_s += self._random.uniform(0.15, 0.3)
 
     def _dies_young(self, at_s: float, for_s: float) -> None:
-        """It dies in one of the first things that it does with its disk after each start, each time without another peer."""
+        """A node dies in one of its first disk operations after each start, each time with another peer cut off."""
         node, peers = self._one(), self._replicas
         self._add("kill", at_s, 0.02, node)
         for number in range(_LOOPS):
@@ -135,7 +135,7 @@ class _Drawn:
                 self._add("cut", at_s, 0.2, node, peer)
 
     def _quorum_moves(self, at_s: float, for_s: float) -> None:
-        """What a quorum has taken in without one node is to be found without another, after one that took it in has died."""
+        """A quorum without one node stores data; another one must find it after a node that stored it has died."""
         holder = self._victim
         without, next_without = self._random.sample([name for name in self._replicas if name != holder], 2)
         self._add("isolate", at_s, for_s, without)
@@ -145,7 +145,7 @@ class _Drawn:
         if {"failed sync", "power loss"} <= self._withstands and self._random.random() < 0.4:
             begin_s = self._random.uniform(0, for_s)
             self._add("fail syncs", at_s + begin_s, for_s - begin_s, holder)
-            ways = ["power off"]  # what a failed sync should have written is missed only then
+            ways = ["power off"]  # only a power loss reveals what a failed sync did not write
         self._add(self._random.choice(ways), at_s + for_s, 0.05, holder)
         self._add("isolate", at_s + for_s + 0.001, 1.0, next_without)
 

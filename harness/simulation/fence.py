@@ -1,9 +1,8 @@
-"""The fence around a simulation: what would make a run depend on more than its seed raises, with the line that did it.
+"""The fence around a simulation: anything that would make a run depend on more than its seed raises, and names its line.
 
-Sockets, child processes and files that are written are seen by Python's audit hook (PEP 578), whoever opens them, C code
-included. Threads, clocks and random numbers have no audit events: the standard library's functions for them are replaced
-meanwhile.
-Reading files is allowed: programs are imported and models loaded.
+Python's audit hook (PEP 578) sees sockets, child processes and writes to files, even from C code. Threads, clocks and random
+numbers have no audit events: the fence replaces the standard library's functions for them meanwhile.
+Reading files is allowed, because nodes import modules and load models.
 """
 
 from __future__ import annotations
@@ -48,12 +47,12 @@ _hooked = False
 
 
 class Fenced(SimulationError):
-    """A node did something that no seed decides."""
+    """A node did something that the seed does not determine."""
 
 
 @contextmanager
 def fence() -> Iterator[None]:
-    """Hold to the fence whatever runs inside."""
+    """Put everything that runs inside behind the fence."""
     global _up
     _hook()
     _offences.clear()
@@ -89,7 +88,7 @@ def fence() -> Iterator[None]:
 
 
 def _hook() -> None:
-    """Audit hooks stay for good, so there is one, and it looks only while the fence is up."""
+    """Install the audit hook: hooks cannot be removed, so there is only one, which acts only while the fence is up."""
     global _hooked
     if not _hooked:
         _hooked = True
@@ -122,7 +121,7 @@ def _refuse(what: str) -> NoReturn:
 
 
 def take_offence() -> Fenced | None:
-    """The first thing that was refused since the last call, even if the code that did it went on."""
+    """The first refusal since the last call, even if the code went on after it."""
     first = _offences[0] if _offences else None
     _offences.clear()
     return first

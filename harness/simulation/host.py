@@ -1,4 +1,4 @@
-"""A simulated machine: its name and address, its disk, its processor, and the process that runs on it, if one does."""
+"""A simulated machine: its name and address, its disk, its processor, and the process that runs on it, if any."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ SIGTERM: Final = -15
 
 Main = Callable[[], Coroutine[Any, Any, None]]
 Exited = Callable[[str, int, int], None]
-"""Told of a process that ended: the host's name, its pid, its exit code."""
+"""Called with a process that ended: the host's name, its pid, its exit code."""
 
 
 class Host:
-    """One machine. It runs one process at a time: a life, with a loop of its own."""
+    """One machine. It runs one process at a time: a life, with its own loop."""
 
     def __init__(self, world: World, network: Sockets, number: int, name: str, address: Address) -> None:
         self.world = world
@@ -39,25 +39,25 @@ class Host:
         self.control = ControlPage(None, self._stops_itself)
         self.disk = MemoryDisk(world.random(f"{name}/disk"))
         self.callback_s = 0.00002
-        """How long each callback takes."""
+        """The duration of each callback."""
         self.threads = False
-        """Whether what it runs may use threads."""
+        """Whether its process may use threads."""
         self.ran_s = 0.0
-        """How long its processor has worked in this life."""
+        """The time that its processor has worked in this life."""
         self.loop: HostLoop | None = None
         self.pid = 0
         self.powered = True
-        """Whether the kernel answers: it does while a process is merely dead."""
+        """Whether the kernel answers: it does if only the process is dead."""
         self.dies_with_power = False
-        """Whether the next death of its process is that of its machine."""
+        """Whether the machine loses power when its process dies next."""
         self.log: list[str] = []
         self.events: list[tuple[int, str, str]] = []
-        """What its processes told of their work: when by the monotonic clock, what, and its details as JSON."""
+        """The events that its processes reported: the monotonic time, the kind, and the details as JSON."""
         self.context: Context = copy_context()
         self.counted: Callable[[str], bool] | None = None
-        """Told of each send, sync and rename, by its name; whether the host dies in it."""
+        """Called with the name of each send, sync and rename; returns whether the host dies in it."""
         self.shown: Callable[[], object] | None = None
-        """What the process shows of its state, if it does."""
+        """Returns the state that the process shows, if it shows any."""
         self.on_exit: Exited = lambda name, pid, code: None
         self._main: asyncio.Task[None] | None = None
         self._code: asyncio.Future[int] | None = None
@@ -84,15 +84,15 @@ class Host:
         return self.loop is not None
 
     def kill(self) -> None:
-        """As SIGKILL: the kernel resets or ends its connections."""
+        """Kill the process, like SIGKILL: the kernel resets or ends its connections."""
         self._end(SIGKILL)
 
     def cut_power(self) -> str:
-        """The machine is gone without a word to anyone, and what was not synced may be. Says what was lost."""
+        """Turn the machine off: it sends nothing, and unsynced data may be lost. Returns what was lost, as text."""
         self.powered = False
         self._end(SIGKILL)
         lost = self.disk.lose_power({tracked.name: tracked.holes for tracked in self.control.tracked()})
-        for name, length in self.disk.lengths():  # what is left is on the disk, and the page is to say so
+        for name, length in self.disk.lengths():  # what is left is on the disk: mark it as synced
             tracked = self.control.track(name, length)
             if tracked is not None:
                 tracked.replaced()
@@ -101,29 +101,29 @@ class Host:
         return lost
 
     def doom(self, within_s: float) -> None:
-        """Let its process die so many seconds from now: a blocking call that it is in then ends there."""
+        """Let its process die `within_s` seconds from now, even in the middle of a blocking call."""
         loop = self.loop
         if loop is not None:
             loop.dies_at_s = min(loop.dies_at_s, self.world.now + within_s)
             self.world.at(loop.dies_at_s, self._die_if, loop)
 
     def _die_if(self, loop: HostLoop) -> None:
-        """Unless that life is over already."""
+        """Kill the process unless that life is already over."""
         if self.loop is loop:
             self.died_by_itself()
 
     def terminate(self) -> None:
-        """As SIGTERM, which cancels the node's main task."""
+        """Cancel the node's main task, like SIGTERM."""
         if self.loop is not None and self._main is not None:
             self.loop.deliver(self._main.cancel)
 
     def _stops_itself(self) -> None:
-        """At a moment of its own work at which a fault is to begin."""
+        """Stop the process at the point of its own work at which a fault begins."""
         if self.loop is not None:
             self.loop.stop_running()
 
     def died_by_itself(self) -> None:
-        """A death that was announced has come."""
+        """The process has died as announced."""
         with_power, self.dies_with_power = self.dies_with_power, False
         if with_power:
             self.cut_power()
@@ -135,7 +135,7 @@ class Host:
         self._end(error.code if isinstance(error.code, int) else 1)
 
     def forget(self) -> None:
-        """Let go of whatever its process was doing, which is no longer heard to complain of its end."""
+        """Release what its process was doing, without reports of its end."""
         if self.loop is not None:
             self.loop.drop()
         self.loop = self._main = self.shown = None
@@ -163,7 +163,7 @@ class Host:
     # --------------------------------------------------------------------------------------------------------- counting
 
     def begin(self, operation: str, seconds: float) -> None:
-        """The process does something with its disk, which takes a while. Raises `HostDied` if it does not survive that."""
+        """The process begins a disk operation of this duration. Raises `HostDied` if it does not survive that."""
         loop = self.loop
         if loop is None:
             raise HostDied
@@ -173,13 +173,13 @@ class Host:
             self.world.note("disk", self.name, operation)
 
     def count(self, operation: str) -> None:
-        """Count an operation at which the process may be made to die."""
+        """Count an operation at which the process may have to die."""
         if self.counted is not None and self.loop is not None and self.counted(operation):
             self.loop.dies_at_s = self.loop.time()
             raise HostDied
 
     def complain(self, text: str) -> None:
-        """Something that its process did wrong goes into its log, as a traceback would."""
+        """Log something that its process did wrong, like a traceback."""
         self.log.append(f"{self.world.now - BEGIN_S:.3f} {self.name}: {text}")
         self.world.note("log", self.name, text)
 
@@ -188,7 +188,7 @@ class HostMachine:
     """The machine as a node sees it; see `harness.node.machine.Machine`."""
 
     def __init__(self, host: Host) -> None:
-        assert host.loop is not None  # noqa: S101 - made by the process that runs on it
+        assert host.loop is not None  # noqa: S101 - created by the process that runs on it
         self.control = host.control
         self.pid = host.pid
         self._host = host
@@ -207,7 +207,7 @@ class HostMachine:
         return SimulatedPacer(self._loop)
 
     def settle(self) -> None:
-        """Nothing is collected in a simulation while it runs."""
+        """Do nothing: the garbage collector is off during a simulation."""
 
     def show(self, state: Callable[[], object]) -> None:
         self._host.shown = state

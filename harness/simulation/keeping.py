@@ -1,4 +1,4 @@
-"""A simulated run on disk: a folder as that of any other run, with what the seed added beside it."""
+"""A simulated run on disk: a folder like that of any other run, and what the seed added."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ SWARM: Final = "swarm.json"
 
 
 class KeptSwarm(Swarm, frozen=True, kw_only=True):
-    """What a seed added, as it is kept."""
+    """What a seed added, as stored."""
 
     code: CodeVersion | None = None
-    """What the seed was run with; None in a file that was written by hand."""
+    """The code that ran the seed; None in a file written by hand."""
 
 
 def keep(named: NamedDrill, judged: Judged, runs: Path, again: Sequence[str], *, as_drawn: bool) -> tuple[Path, Result]:
     """Write a run's folder; returns it, and the result.
 
-    `again` is the command that repeats its seed; `as_drawn`, whether what the seed added is what it draws.
+    `again` is the command that repeats its seed; `as_drawn` says whether the swarm is the one that the seed draws.
     """
     started, outcome = datetime.now(UTC), judged.outcome
     run_dir = new_run_dir(runs, named.name, outcome.seed, started)
@@ -64,7 +64,7 @@ def keep(named: NamedDrill, judged: Judged, runs: Path, again: Sequence[str], *,
 
 
 def read_swarm(file: Path) -> KeptSwarm:
-    """What a seed added, from the file of a run. Raises `UsageError` if it is not one, or of code that added other things."""
+    """What a seed added, from the file of a run. Raises `UsageError` if it is unreadable, or from an incompatible version."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=KeptSwarm)
     except OSError as error:

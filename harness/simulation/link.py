@@ -1,4 +1,4 @@
-"""A link of the system under simulation: its toxics, what they counted, and the connections over it that stand."""
+"""A simulated link: its toxics, their counters, and its open connections."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DIRECTIONS: Final[tuple[Direction, Direction]] = ("upstream", "downstream")
 
 
 class NamedLink:
-    """The connections that one node opens to another one. Toxics act on them as those of a proxy between the two do."""
+    """The connections that one node opens to another. Toxics act on them like those of a proxy between the two."""
 
     def __init__(self, world: World, name: str) -> None:
         self.name = name
@@ -37,12 +37,12 @@ class NamedLink:
         return ByteCounter(), ByteCounter()
 
     def new_connection(self) -> tuple[ByteCounter, ByteCounter]:
-        """Count a connection; the byte counters of its two directions."""
+        """Count a connection; returns the byte counters of its two directions."""
         self._connections += 1
         return self._counters["upstream"], self._counters["downstream"]
 
     def opened(self, up: Wire, down: Wire) -> None:
-        """A connection stands: the toxics that there are act on it."""
+        """A connection is open: apply the present toxics to it."""
         self._open = [pair for pair in self._open if not (pair[0].sender.lost and pair[0].receiver.lost)]
         self._open.append((up, down))
         up.begin([toxic for toxic in self._toxics.values() if toxic.direction == "upstream"])
@@ -85,7 +85,7 @@ class NamedLink:
             wire.add(toxic)
 
     def remove_toxic(self, name: str) -> None:
-        """Take a toxic away; it is no error if it is not there."""
+        """Remove a toxic, if it is there."""
         toxic = self._toxics.pop(name, None)
         if toxic is not None:
             toxic.release_waiting()
@@ -93,7 +93,7 @@ class NamedLink:
                 wire.remove(toxic)
 
     def forget(self) -> None:
-        """Let go of every connection."""
+        """Release every connection."""
         self._open.clear()
 
     def hits(self) -> dict[str, int]:
@@ -101,7 +101,7 @@ class NamedLink:
         return {name: toxic.shared.hits for name, toxic in self._toxics.items() if toxic.shared.hits}
 
     def counters(self) -> LinkCounters:
-        """What went over it so far."""
+        """The traffic over this link so far."""
         received: dict[str, int] = {direction: counter.received for direction, counter in self._counters.items()}
         withheld: dict[str, int] = {direction: counter.withheld for direction, counter in self._counters.items()}
         sent = {direction: count - withheld[direction] for direction, count in received.items()}

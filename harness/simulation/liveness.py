@@ -1,6 +1,6 @@
-"""When the load is over and all is healed, a system has to answer, and a core of it has to answer alone.
+"""When the load is over and everything is healed, a system has to answer, and so does a core of it alone.
 
-Safety alone is kept by a system that is down for good; that it comes back is the other half of what it promises.
+A system that stays down for ever is safe, too; that it comes back is the other half of its promise.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from harness.model.system import Call, CallFailed, Client
 from harness.simulation.cluster import SimulatedCluster
 
 _SETTLE_S: Final = 1.0
-"""Between the death of those outside the core and the first question."""
+"""The time between killing the nodes outside the core and the first call."""
 
 _PATIENCE_S: Final = 5.0
-"""So long may it take until a question is answered, asked again whenever it failed."""
+"""The longest time for a call to succeed, with retries."""
 
 _ASK_AGAIN_S: Final = 0.05
 _CALL_S: Final = 2.0
@@ -27,7 +27,7 @@ _LABEL: Final = "core"
 
 
 async def unanswered(cluster: SimulatedCluster, drill: Drill) -> str | None:
-    """What no answer came to, None if all was answered. Leaves the nodes outside the core dead."""
+    """The call that got no answer, as text; None if all were answered. Leaves the nodes outside the core dead."""
     random = cluster.random("liveness")
     nodes = list(cluster.nodes)
     cores = drill.system.cores() if isinstance(drill.system, HasCores) else [nodes]

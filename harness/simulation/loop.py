@@ -1,8 +1,8 @@
 """The event loop of one life of a simulated host.
 
-What asyncio and uvloop promise holds: callbacks run in the order in which they were asked for, and what becomes ready in a
-turn runs in the next one. Each callback takes some time of the host's processor, so a host that has much to do falls behind,
-and what arrives meanwhile gathers. When the life ends the loop is dropped: nothing of it runs again, not even `finally`.
+It keeps the promises of asyncio and uvloop: callbacks run in the order in which they were scheduled, and what becomes ready in
+a turn runs in the next one. Each callback takes some time of the host's processor, so a busy host falls behind, and what
+arrives meanwhile queues up. When the life ends the loop is dropped: nothing in it runs again, not even `finally`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from harness.simulation.tasks import CountedFuture, CountedTask
 from harness.simulation.world import SimulationError, World
 
 _INSTANT_S: Final = 1e-9
-"""Tells what came after from what came before."""
+"""Separates an event from the one before it."""
 
 
 class Callback(msgspec.Struct):
-    """What is to run: asyncio's `Handle`, but cheaper to make, for one is made for each callback of a run."""
+    """A scheduled callback: like asyncio's `Handle`, but cheaper to create, because each callback of a run needs one."""
 
     what: Callable[..., object] | None
     """None if it was cancelled."""
@@ -41,7 +41,7 @@ class Callback(msgspec.Struct):
 
 
 class Timer(Callback):
-    """A callback that is due at a time: asyncio's `TimerHandle`."""
+    """A callback that is due at a time, like asyncio's `TimerHandle`."""
 
     when_s: float
     order: int
@@ -51,14 +51,14 @@ class Timer(Callback):
         return self.when_s
 
     def ring(self) -> None:
-        """It is due."""
+        """Run the callback, because it is due."""
         loop = self.loop
         if self.what is not None and not loop.dead:
             loop._wake(self, more=True)
 
 
 class HostDied(SystemExit):
-    """The host dies here. As `SystemExit`, asyncio's tasks let it pass, so that it ends the turn in which it is raised."""
+    """The host dies here. It is a `SystemExit`, which asyncio's tasks do not catch, so it ends the turn that raises it."""
 
 
 class Socket(Protocol):
@@ -68,15 +68,15 @@ class Socket(Protocol):
 
 
 class Sockets(Protocol):
-    """The network, as a loop and its host use it."""
+    """The network from the view of a loop and its host."""
 
     def listen(self, loop: HostLoop, address: Address, factory: Callable[[], asyncio.BaseProtocol]) -> object:
-        """Accept connections on an address. Raises `OSError` if that is taken."""
+        """Accept connections on an address. Raises `OSError` if it is in use."""
 
     async def connect(
         self, loop: HostLoop, address: Address, factory: Callable[[], asyncio.BaseProtocol]
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
-        """A connection to whoever listens there. Raises `OSError` if nobody does."""
+        """A connection to the process that listens there. Raises `OSError` if none does."""
 
     def gone(self, end: Socket) -> None:
         """A socket is closed."""
@@ -108,18 +108,18 @@ class Owner(Protocol):
         """Something went wrong that the process did not handle."""
 
     def count(self, operation: str) -> None:
-        """It does one of the operations in which it may be made to die. Raises `HostDied` if it does."""
+        """Count an operation in which the process may have to die. Raises `HostDied` if it does."""
 
 
 class HostLoop(asyncio.AbstractEventLoop):
-    """See the module. Its clock is the host's: it runs ahead of the world's while the host works or blocks."""
+    """See the module. Its clock is the host's, which runs ahead of the world's while the host works or blocks."""
 
     def __init__(self, world: World, host: Owner) -> None:
         self.world = world
         self.host = host
         self.dead = False
         self.dies_at_s = inf
-        """When a death that was announced comes; one that comes while the host blocks is felt there."""
+        """The time of an announced death; if the host blocks then, the blocking call raises."""
         self._local_s = world.now
         self._ready: deque[Callback] = deque()
         self._queued = False
@@ -134,7 +134,7 @@ class HostLoop(asyncio.AbstractEventLoop):
         return local if local > now else now
 
     def block(self, seconds: float) -> None:
-        """The host does nothing else for so long. Raises `HostDied` if it dies meanwhile."""
+        """Block the host for this long. Raises `HostDied` if it dies meanwhile."""
         until = self.time() + seconds
         if self.dead or until >= self.dies_at_s:
             self._local_s = min(until, self.dies_at_s)
@@ -176,7 +176,7 @@ class HostLoop(asyncio.AbstractEventLoop):
         return timer
 
     def deliver(self, callback: Callable[..., object], *args: Any) -> None:
-        """Something has come from outside: as `call_soon`, from the world's side, and without a context of its own."""
+        """Schedule a callback for something from outside: like `call_soon`, but from the world, and without its own context."""
         if not self.dead:
             self._wake(Callback(callback, args, self.host.context))
 
@@ -193,9 +193,9 @@ class HostLoop(asyncio.AbstractEventLoop):
             self._turn(more)
 
     def _turn(self, more: bool = True) -> None:
-        """What is ready now, and not what becomes ready meanwhile, as a turn of asyncio's loop.
+        """Run what is ready now, and not what becomes ready meanwhile, like a turn of asyncio's loop.
 
-        With `more`, the turns that follow as well, as long as nothing else happens in the world: time moves on inside.
+        With `more`, also run the following turns while nothing else happens in the world: time advances inside.
         """
         world, ready = self.world, self._ready
         if self.dead:
@@ -203,7 +203,7 @@ class HostLoop(asyncio.AbstractEventLoop):
         if self._stopped:
             self._queued = False
             return
-        if self._local_s > world.now:  # still busy with what was before
+        if self._local_s > world.now:  # still busy with earlier work
             world.at(self._local_s, self._turn)
             return
         host = self.host
@@ -252,16 +252,16 @@ class HostLoop(asyncio.AbstractEventLoop):
     # ------------------------------------------------------------------------------------------------------- from outside
 
     def stop_running(self) -> None:
-        """As SIGSTOP: nothing runs, and everything gathers.
+        """Stop, like SIGSTOP: nothing runs, and everything queues up.
 
-        A callback under way comes to its end. If the process dies before it goes on, nothing that it sends from now on arrives.
+        A callback under way finishes. If the process dies before it continues, nothing that it sends from now on arrives.
         """
         if not self._stopped:
             self._stopped, self._stopped_s = True, self.time()
             self._local_s = self._stopped_s + _INSTANT_S
 
     def go_on(self) -> None:
-        """As SIGCONT."""
+        """Continue, like SIGCONT."""
         self._stopped, self._stopped_s = False, inf
         if self._ready and not self._queued:
             self._queued = True
@@ -310,13 +310,13 @@ class HostLoop(asyncio.AbstractEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: object, func: Callable[..., object], *args: Any
     ) -> asyncio.Future[Any]:
-        """Only the harness's own host has threads. What they do takes no time."""
+        """Run a function at once; only the harness's own host may use threads. It takes no time."""
         if not self.host.threads:
             raise SimulationError(f"{self.host.name} runs {func!r} in a thread; nodes use none.")
         done = self.create_future()
         try:
             done.set_result(func(*args))
-        except Exception as error:  # it is the caller's, as it is with a thread
+        except Exception as error:  # raise it in the caller, as a thread does
             done.set_exception(error)
         return done
 

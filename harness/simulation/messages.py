@@ -1,4 +1,4 @@
-"""What was sent from host to host, for whoever looks at a run afterwards."""
+"""The messages from host to host, for looking at a run afterwards."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ _HEAD_BYTES: Final = 400
 
 
 class Message(msgspec.Struct, kw_only=True):
-    """One write to a connection. `arrived_s` is None for one that was lost, or had not come in the end."""
+    """One write to a connection. `arrived_s` is None if it was lost, or had not arrived when the run ended."""
 
     sent_s: float
     source: str
     target: str
     text: str
     connection: int
-    """On which connection; both directions have the same number."""
+    """The number of the connection, the same for both directions."""
     arrived_s: float | None = None
 
 
 def text_of(data: bytes) -> str:
-    """What a message says, as far as a person reads it: the first line, and a short body."""
+    """The readable part of a message: the first line, and a short body."""
     head, _, body = data[:_HEAD_BYTES].partition(b"\r\n\r\n")
     first = head.partition(b"\r\n")[0].decode(errors="replace")
     return f"{first} {body.decode(errors='replace')}".strip()
