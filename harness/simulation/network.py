@@ -1,8 +1,7 @@
-"""The simulated network: hosts, addresses, connections, and packets that come late, later, or not until a cut is healed.
+"""The simulated network: hosts, addresses, connections, and packets that arrive late, or only after a cut heals.
 
-A connection is TCP's: bytes come in order and complete, or the connection ends. What the network loses is sent again, so
-loss is delay. A cut holds what travels in one direction between two hosts; when it is healed, that comes after one more
-retransmission.
+A connection works like TCP: bytes arrive in order and complete, or the connection ends. Lost packets are sent again, so loss is
+delay. A cut holds what travels in one direction between two hosts; after it heals, this arrives after one more retransmission.
 """
 
 from __future__ import annotations
@@ -25,16 +24,16 @@ from harness.simulation.wire import Wire
 from harness.simulation.world import World
 
 _UNACKNOWLEDGED_S: Final = 0.2
-"""So long does TCP send on without being acknowledged; then it only sends the same again (its least timeout on Linux)."""
+"""TCP continues to send for this long without acknowledgements; then it only retransmits (its least timeout on Linux)."""
 
 _CONNECT_AGAIN_S: Final = (1.0, 3.0, 7.0, 15.0)
-"""When a packet that asks for a connection is sent again, after the first time (RFC 6298: one second, doubled)."""
+"""When a connection request is sent again, after the first time (RFC 6298: one second, doubled)."""
 
 _AGAIN_S: Final = 0.4
-"""At most so long after a cut has healed comes what it held: TCP had been doubling its timeout meanwhile."""
+"""What a cut held arrives at most this long after it heals: TCP has been doubling its timeout meanwhile."""
 
 Pair = tuple[str, str]
-"""From which host to which."""
+"""The sending and the receiving host."""
 
 
 class Server:
@@ -55,7 +54,7 @@ class Server:
         self._network.stop_listening(self._loop, self._address)
 
     async def wait_closed(self) -> None:
-        """Nothing is left to wait for."""
+        """Return at once: nothing is left to wait for."""
 
     async def serve_forever(self) -> None:
         try:
@@ -71,29 +70,29 @@ class Network:
         self.world = world
         self.messages: list[Message] = []
         self.delay_s: tuple[float, float] = (0.0001, 0.0004)
-        """How long a packet takes: from, to."""
+        """The delay of a packet: from, to."""
         self.late_share = 0.0
-        """The share of packets that come as late as if they had been lost once."""
+        """The share of packets that are late, as if they had been lost once."""
         self.spared = ""
         """A host whose packets are never late."""
         self.split_share = 0.02
-        """The share of writes that come in two pieces."""
+        """The share of writes that arrive in two pieces."""
         self.slow_s: dict[Pair, float] = {}
-        """How much longer packets take at most, between some hosts."""
+        """The largest additional delay of packets between some hosts."""
         self._random = world.random("network")
         self._draw = self._random.random
         self._hosts: dict[str, Host] = {}
         self._routes: dict[Address, tuple[Host, NamedLink | None]] = {}
         self._listening: dict[Address, tuple[HostLoop, Callable[[], asyncio.BaseProtocol]]] = {}
         self._ends: dict[HostLoop, dict[End, Wire]] = {}
-        """The open ends of each process, and the wire that each writes to."""
+        """The open ends of each process, and the wire to which each writes."""
         self.lost: dict[Pair, tuple[int, int]] = {}
-        """How many packets, and bytes, have met a cut."""
+        """The number of packets, and of bytes, that met a cut."""
         self.shapers: dict[tuple[str, CableEnd], Shaper] = {}
-        """The rate limits of hosts, each at one end of a host's cable."""
+        """The rate limits, each at one end of a host's cable."""
         self._cuts: dict[Pair, int] = {}
         self._unacknowledged: dict[Pair, list[float]] = {}
-        """From whom to whom nothing that is sent is acknowledged, and since when, once for each cut."""
+        """Pairs of hosts that get no acknowledgements for what they send, and since when, once for each cut."""
         self._held: dict[Pair, list[Callable[[], None]]] = {}
 
     # ----------------------------------------------------------------------------------------------------------- addresses
@@ -103,7 +102,7 @@ class Network:
         self._routes[host.address] = host, None
 
     def add_link(self, address: Address, link: NamedLink, target: Host) -> None:
-        """Let an address lead to a host, over a link on which toxics may be."""
+        """Let an address lead to a host, over a link that may have toxics."""
         self._routes[address] = target, link
 
     def listen(self, loop: HostLoop, address: Address, factory: Callable[[], asyncio.BaseProtocol]) -> Server:
@@ -119,9 +118,9 @@ class Network:
     # ------------------------------------------------------------------------------------------------------------------ cuts
 
     def cut(self, source: str, target: str, *, acknowledgements: bool = False) -> None:
-        """Let nothing through in this direction, until as many `mend` as `cut` have been called.
+        """Let nothing through in this direction, until `mend` has been called as often as `cut`.
 
-        With `acknowledgements`, these are lost as well: soon the other direction stops too, and no connection is made.
+        With `acknowledgements`, these are lost as well: soon the other direction stops, too, and no connection opens.
         """
         self._cuts[source, target] = self._cuts.get((source, target), 0) + 1
         if acknowledgements:
@@ -144,7 +143,7 @@ class Network:
             self.world.after(self._random.uniform(0, _AGAIN_S), again)
 
     def _holds(self, pair: Pair, size: int) -> bool:
-        """Whether so many bytes do not come through now, nor any packet of none."""
+        """Whether a packet of `size` bytes does not come through now; 0: a packet without data."""
         if pair in self._cuts:
             packets, lost = self.lost.get(pair, (0, 0))
             self.lost[pair] = packets + 1, lost + size
@@ -163,7 +162,7 @@ class Network:
         return found
 
     def sockets(self, loop: HostLoop) -> int:
-        """How many sockets a process has open, those that listen among them."""
+        """The number of open sockets of a process, including listening ones."""
         listening = sum(listener is loop for listener, _ in self._listening.values())
         return len(self._ends.get(loop, ())) + listening
 
@@ -176,7 +175,7 @@ class Network:
     async def connect(
         self, loop: HostLoop, address: Address, factory: Callable[[], asyncio.BaseProtocol]
     ) -> tuple[End, asyncio.BaseProtocol]:
-        """A connection to whoever listens there, as asyncio's `create_connection`."""
+        """A connection to the process that listens there, like asyncio's `create_connection`."""
         if address not in self._routes:
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"Connect call failed {address}")
         target, link = self._routes[address]
@@ -199,18 +198,18 @@ class Network:
     def _ask(
         self, loop: HostLoop, end: End, target: Host, link: NamedLink | None, joined: asyncio.Future[None], tries: int
     ) -> None:
-        """Send the packet that asks for a connection, again if nothing came of it."""
+        """Send the connection request, and again if it gets no answer."""
         if not loop.dead and not joined.done() and end not in self._ends.get(loop, {}):
             self._packet(self._host(loop), target, self._asked, loop, end, target, link, joined)
             if tries < len(_CONNECT_AGAIN_S):
                 self.world.after(_CONNECT_AGAIN_S[tries], self._ask, loop, end, target, link, joined, tries + 1)
 
     def _asked(self, loop: HostLoop, end: End, target: Host, link: NamedLink | None, joined: asyncio.Future[None]) -> None:
-        """The kernel there answers, whether its process runs or stands still."""
+        """Let the target's kernel answer, even if its process is stopped."""
         if loop.dead or not target.powered or end in self._ends.get(loop, {}):
             return
         if (loop.host.name, target.name) in self._unacknowledged:
-            return  # the answer is lost, so the packet comes again: see `_ask`
+            return  # the answer is lost, so the request comes again: see `_ask`
         if target.address not in self._listening:
             self._packet(
                 target,
@@ -256,19 +255,19 @@ class Network:
             self._ends.get(end.loop, {}).pop(end, None)
 
     def host_ended(self, loop: HostLoop) -> None:
-        """A process has ended; its kernel says so to the others, if it has power."""
+        """A process has ended; its kernel closes its connections, if it has power."""
         for address in [address for address, (listener, _) in self._listening.items() if listener is loop]:
             del self._listening[address]
         for end, wire in self._ends.pop(loop, {}).items():
             end.vanish()
             if self._host(loop).powered:
-                if self._random.random() < 0.3:  # as if something had been left unread
+                if self._random.random() < 0.3:  # as if data had been left unread
                     wire.send_reset()
                 else:
                     wire.send_end()
 
     def forget(self) -> None:
-        """Let go of every connection."""
+        """Release every connection."""
         self._listening.clear()
         self._ends.clear()
         self._held.clear()
@@ -317,10 +316,10 @@ class Network:
         self.world.at(wire.last_s, self._arrive, wire, None, self.world.now)
 
     def _arrive(self, wire: Wire, data: bytes | None, sent_s: float) -> None:
-        """Bytes, the end (b""), or a reset (None) come to the other host, unless they are held back on the way."""
+        """Let bytes, the end (b""), or a reset (None) arrive at the other host, unless a cut holds them."""
         sender = wire.sender
         if sender.loop.dead and sent_s > sender.loop.dies_at_s:
-            return  # its process did not live to send this
+            return  # its process died before it sent this
         if wire.backlog is not None:
             wire.backlog.append(data)
         elif self._cuts and self._holds(wire.pair, len(data or b"")):
@@ -330,7 +329,7 @@ class Network:
             self._hand_over(wire, data)
 
     def _flush(self, wire: Wire) -> None:
-        """What a cut held comes, unless there is another cut."""
+        """Deliver what a cut held, unless there is another cut."""
         if self._cuts and self._holds(wire.pair, sum(len(data or b"") for data in wire.backlog or ())):
             self._held.setdefault(wire.pair, []).append(lambda: self._flush(wire))
             return
@@ -348,11 +347,11 @@ class Network:
         elif receiver.receive(data):
             if wire.under_way:
                 wire.under_way.pop(0).arrived_s = self.world.now
-        elif wire.target.powered:  # nobody knows this connection there
+        elif wire.target.powered:  # the target does not know this connection
             self._packet(wire.target, wire.source, sender.receive_reset)
 
     def _packet(self, source: Host, target: Host, act: Callable[..., None], *args: Any) -> None:
-        """A packet outside of connections: held by cuts, in no order."""
+        """Carry a packet outside of connections: cuts hold it, and it has no order."""
         pair = source.name, target.name
         if self._cuts and self._holds(pair, 0):
             self._held.setdefault(pair, []).append(lambda: self._packet(source, target, act, *args))

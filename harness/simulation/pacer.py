@@ -19,7 +19,7 @@ class SimulatedPacer:
             return
         future = self._loop.create_future()
         self._sleepers[future] = None
-        timer = self._loop.call_at(at_ns / 1e9 + 1e-9, self._wake, future)  # not before it: a float is a little off
+        timer = self._loop.call_at(at_ns / 1e9 + 1e-9, self._wake, future)  # never too early: floats round
         try:
             await future
         finally:

@@ -1,4 +1,4 @@
-"""Faults on packets under simulation: what is lost between hosts, and what is slowed at a host's cable.
+"""Faults on packets in a simulation: losses between hosts, and rate limits at a host's cable.
 
 See `harness.model.environment.Packets`; the network itself holds and delays (`network`).
 """
@@ -16,15 +16,15 @@ _KIND: Final = "simulated"
 
 
 class SimulatedPackets:
-    """See the module. `hosts` are those that a fault may hit: "anyone" does not mean the harness's own host."""
+    """See the module. `hosts` are the possible targets of a fault: "anyone" does not include the harness's own host."""
 
     def __init__(self, network: Network, hosts: Sequence[str]) -> None:
         self._network = network
         self._hosts = hosts
         self._dropped: dict[str, list[tuple[list[Pair], Dropped]]] = {}
-        """By window, the pairs of hosts of each flow, and what had been lost of it before."""
+        """By window, the pairs of hosts of each flow, and its losses before the window."""
         self._limits: dict[str, dict[str, float]] = {}
-        """By host, what each window limits it to."""
+        """By host, the limit of each window."""
         self._shapers: dict[str, dict[CableEnd, Shaper]] = {}
 
     def drop(self, label: str, flows: Sequence[Flow]) -> None:
@@ -60,7 +60,7 @@ class SimulatedPackets:
         }
 
     def _shape(self, name: str) -> None:
-        """Have the strictest of a host's limits hold."""
+        """Apply the strictest of a host's limits."""
         limits = self._limits[name].values()
         shapers = self._shapers.setdefault(name, {end: Shaper() for end in ENDS})
         for end, shaper in shapers.items():
@@ -81,5 +81,5 @@ class SimulatedPackets:
 
 
 def _each(listed: Sequence[Sequence[Pair]]) -> list[Pair]:
-    """Every pair once, in their order."""
+    """Each pair once, in order."""
     return list(dict.fromkeys(pair for pairs in listed for pair in pairs))

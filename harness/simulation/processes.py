@@ -32,7 +32,7 @@ class SimulatedProcesses:
         main_of: Callable[[str, int], Main],
         note: Callable[[str, str, str], None],
     ) -> None:
-        """`main_of` gives a node's main, by name and number of earlier starts; `note` keeps an event of the history."""
+        """`main_of` gives a node's main, by name and number of earlier starts; `note` records an event of the history."""
         self._nodes = nodes
         self._hosts = hosts
         self._probe = probe
@@ -44,11 +44,11 @@ class SimulatedProcesses:
         self._limits: Limits[str] = Limits()
         self._callback_s: dict[str, float] = {}
         self._killed: set[int] = set()
-        """The processes that were meant to die, or may have been made to."""
+        """The processes that were killed, or may have been."""
         self._starting: set[str] = set()
         self._exits: dict[str, asyncio.Future[int]] = {}
         self.forgiven: Callable[[str], bool] = lambda name: False
-        """Whether a node that ends by itself is started again, because something was done to it that no fault window tells."""
+        """Whether to restart a node that ends by itself, because of a disturbance that is not a fault window."""
         for host in hosts.values():
             host.on_exit = self._exited
 
@@ -79,7 +79,7 @@ class SimulatedProcesses:
         return await exited
 
     async def doom(self, name: str, label: str, within_s: float, *, power: bool) -> None:
-        """Kill a node so many seconds from now, whatever it does then; with `power`, its machine is gone too.
+        """Kill a node `within_s` seconds from now, whatever it does then; with `power`, turn its machine off, too.
 
         Returns when it is dead.
         """
@@ -90,11 +90,11 @@ class SimulatedProcesses:
         await self._exits[name]
 
     def expect_death(self, name: str, label: str) -> None:
-        """A node is to die at a point of its own work: when it does, it was killed. `restart` ends that."""
+        """Count the next death of a node, at a point of its own work, as a kill, until `restart`."""
         self._down.take(name, label)
 
     async def death_within(self, name: str, seconds: float) -> bool:
-        """Wait for so long for a node's death."""
+        """Wait up to `seconds` for a node's death; whether it died."""
         if not self.runs(name):
             return True
         exited = self._exits[name]
@@ -123,7 +123,7 @@ class SimulatedProcesses:
             raise
 
     def forget(self) -> None:
-        """Let go of what waits for processes."""
+        """Release everything that waits for processes."""
         self._exits.clear()
 
     def is_starting(self, name: str) -> bool:
@@ -131,7 +131,7 @@ class SimulatedProcesses:
         return name in self._starting
 
     def held_down(self, name: str) -> bool:
-        """Whether a window means this node to be down."""
+        """Whether a window keeps this node down."""
         return self._down.holds(name)
 
     def configure(self, name: str, config: Mapping[str, object]) -> None:
@@ -156,7 +156,7 @@ class SimulatedProcesses:
         return last
 
     def wake(self, name: str) -> None:
-        """Have a node go on that has stopped itself, unless a window means it to be stopped."""
+        """Continue a node that has stopped itself, unless a window keeps it stopped."""
         loop = self._hosts[name].loop
         if loop is not None and not self._stopped.holds(name):
             loop.go_on()
@@ -182,14 +182,14 @@ class SimulatedProcesses:
         return math.inf
 
     def unlimit(self, label: str) -> None:
-        """Nothing is ever limited."""
+        """Do nothing, because nothing is ever limited."""
 
     def limit_cpu(self, name: str, label: str, share: float) -> None:
         self.pid(name)
         self._slow(name, self._limits.take(name, label, share, before=1.0))
 
     def throttled(self, name: str) -> int:
-        """How many milliseconds of its time it has worked: it waited for its share in each of them."""
+        """The number of milliseconds in which it has worked: it waited for its CPU share in each of them."""
         return int(self._hosts[name].ran_s * 1e3)
 
     def unlimit_cpu(self, label: str) -> None:
@@ -240,7 +240,7 @@ class SimulatedProcesses:
         raise NodeDown(f"{name} did not start: it ended with code {exited.result()}. Its log ends: {said}")
 
     def _exited(self, name: str, pid: int, code: int) -> None:
-        """From the world: not in the harness's own loop."""
+        """Handle the end of a process. The world calls this, outside the harness's own loop."""
         exited = self._exits[name]
         if not exited.done():
             exited.set_result(code)

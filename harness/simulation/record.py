@@ -1,4 +1,4 @@
-"""One simulated run of a drill, up to its history: as `harness.run.runner` does it, on simulated hosts."""
+"""One simulated run of a drill, up to its history: like `harness.run.runner`, but on simulated hosts."""
 
 from __future__ import annotations
 
@@ -47,30 +47,30 @@ from workloads.load.oplog import read_oplog
 
 _ANSWER_S: Final = 2.0
 _FIRST_S: Final = 0.5
-"""How long after the calls it is first looked at what the nodes hold. Nearly all have come to rest then."""
+"""How long after the calls to look first at what the nodes hold. By then nearly all are idle."""
 _AGAIN_S: Final = 0.5
 
 _OVERTIME_S: Final = 120.0
 """A run that is not over this long after its load is stuck."""
 
 _LOOK_S: Final = 0.01
-"""How often it is looked whether the invariant holds."""
+"""How often to check the invariant."""
 
 _DESCRIPTORS: Final = 8
-"""What every simulated process has open besides its sockets."""
+"""The number of open descriptors of every simulated process, besides its sockets."""
 
 
 @dataclass(kw_only=True)
 class Recorded:
-    """What was seen of one simulated run."""
+    """The record of one simulated run."""
 
     history: History
     cluster: SimulatedCluster
     start_ns: int
     broken: str | None = None
-    """Why the system's invariant did not hold, and when; None if it did, or there is none."""
+    """Why and when the system's invariant did not hold; None if it held, or there is none."""
     unanswered: str | None = None
-    """What was not answered when all was healed."""
+    """The call that got no answer after everything was healed, as text; None if all were answered."""
 
 
 class SimulatedRun:
@@ -85,7 +85,7 @@ class SimulatedRun:
         swarm: Swarm = PLAIN,
         record: bool = False,
     ) -> None:
-        """`swarm` is what the seed adds. With `record`, every event and message is kept."""
+        """`swarm` is what the seed adds. With `record`, it keeps every event and message."""
         self.world = World(seed, record=record)
         self._swarm = swarm
         self._invariant = drill.system.invariant() if isinstance(drill.system, HasInvariant) else None
@@ -99,7 +99,7 @@ class SimulatedRun:
         self.cluster = SimulatedCluster(self.world, drill.system, self._note)
 
     def carry_out(self) -> Recorded:
-        """Run it. Raises `HarnessError` if no verdict can be given."""
+        """Run the drill. Raises `HarnessError` if the run cannot be judged."""
         harness = self.cluster.hosts[HARNESS]
         harness.callback_s, harness.threads = 0.0, True
         begin_numbers()
@@ -113,7 +113,7 @@ class SimulatedRun:
                 self.cluster.forget()
         if (offence := take_offence()) is not None:
             raise offence
-        assert self._recorded is not None  # noqa: S101 - the world is over when it is
+        assert self._recorded is not None  # noqa: S101 - set before the world is over
         return self._recorded
 
     async def _whole(self) -> None:
@@ -155,13 +155,13 @@ class SimulatedRun:
         return Recorded(history=history, cluster=cluster, start_ns=start_ns, broken=self._broken, unanswered=missing)
 
     async def _all_up(self) -> None:
-        """Start whatever is still down."""
+        """Start the nodes that are still down."""
         processes = self.cluster.processes
         for name in self.cluster.nodes:
             while processes.is_starting(name):
                 await asyncio.sleep(_LOOK_S)
             if not processes.runs(name):
-                with contextlib.suppress(NodeDown):  # it is noted, for the check `nodes_stayed_up`
+                with contextlib.suppress(NodeDown):  # it is recorded for the check `nodes_stayed_up`
                     await processes.start(name)
 
     async def _watch_invariant(self) -> None:
@@ -184,12 +184,12 @@ class SimulatedRun:
     # --------------------------------------------------------------------------------------------------------------- looks
 
     async def _look(self, moment: str) -> list[Usage]:
-        """At what every process holds."""
+        """Look at what every process holds."""
         names = [name for name in (*self.cluster.nodes, CLIENT) if self.cluster.processes.runs(name)]
         return await asyncio.gather(*(self._held_by(name, moment) for name in names))
 
     async def _look_at_new(self) -> None:
-        """At processes soon after their start, as the load goes on."""
+        """Look at processes soon after their start, during the load."""
         while True:
             await self._look_once_at_new()
             await asyncio.sleep(LOOK_EVERY_S)
@@ -244,15 +244,15 @@ class SimulatedRun:
 
 @contextmanager
 def _still() -> Iterator[None]:
-    """Nothing is collected meanwhile, and nothing is said of coroutines that are dropped."""
+    """Turn off garbage collection, and warnings about dropped coroutines, inside."""
     was, hook = gc.isenabled(), sys.unraisablehook
     gc.disable()
     sys.unraisablehook = lambda _: None
     try:
         yield
     finally:
-        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # of coroutines that were never awaited
-            gc.collect()  # what the dead were doing goes now, when none of it can act any more
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # coroutines that were never awaited
+            gc.collect()  # collect what the dead were doing now, when none of it can act any more
         sys.unraisablehook = hook
         if was:
             gc.enable()

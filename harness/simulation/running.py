@@ -1,7 +1,7 @@
-"""Which loop runs now, as asyncio's functions tell it in a simulation.
+"""Replaces asyncio's functions for the running loop in a simulation.
 
-asyncio's own ask the kernel for the process's id each time, to notice a fork. A simulated run asks for its loop some hundred
-thousand times, so these calls would be an eighth of its time.
+asyncio's own functions ask the kernel for the process id each time, to notice a fork. A simulated run asks for its loop some
+hundred thousand times, so these calls would take an eighth of its time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.simulation.world import World
 
 @contextmanager
 def running_in(world: World) -> Iterator[None]:
-    """The loop that runs is the one that the world says, and outside of every turn there is none."""
+    """Make the world's current loop the running one inside; between turns there is none."""
 
     def get_running_loop() -> asyncio.AbstractEventLoop:
         if world.turning is None:

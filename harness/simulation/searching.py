@@ -1,4 +1,4 @@
-"""How many seeds, and how much time of one CPU, simulation takes to find a bug."""
+"""Measures how many seeds, and how much CPU time, simulation takes to find a bug."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from results.record.detection import Simulated
 
 
 def search(drill: str, bug: str | None, limit_s: float) -> Simulated:
-    """Simulate a drill of a system with a bug until a seed fails, or for so long; of the correct system for so long."""
+    """Simulate a drill for `limit_s`; with a bug, only until a seed fails."""
     settings = (f"system.bug={bug}",) if bug else ()
     lacks = why_not(catalog.find_drill(drill, settings).drill)
     if lacks is not None:

@@ -1,4 +1,4 @@
-"""One seed of a drill: what it adds, the run, and what its judges say."""
+"""One seed of a drill: what it adds, its run, and its verdict."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from results.record.result import CheckResult, LoadLimits, verdict_of
 
 INVARIANT: Final = "invariant"
 ANSWERS: Final = "answers_when_healed"
-"""The names of the two judges that only a simulation has."""
+"""The names of the two checks that only a simulation has."""
 
 OF_THE_FAULTS: Final[tuple[Checker, ...]] = (
     faults_acted,
@@ -41,35 +41,35 @@ OF_THE_FAULTS: Final[tuple[Checker, ...]] = (
     leader_undisturbed,
     locals_unharmed,
 )
-"""Checks that ask what became of the drill's own faults: nothing can be said of that where others come in between."""
+"""Checks of the effects of the drill's own faults, which cannot be judged if other faults interfere."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a seed came to."""
+    """The outcome of a seed."""
 
     drill: str
     seed: int
     verdict: RunVerdict
     plain: bool
-    """Whether it was the drill as it is; then SLOs were judged as well."""
+    """Whether the seed ran the drill unchanged; then SLOs were judged as well."""
     found: tuple[str, ...]
     """The checks that failed, and the SLOs that were missed."""
     why: str
     digest: int
-    """Stands for all that happened."""
+    """A digest of everything that happened."""
     steps: int
     simulated_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """A seed that was run, with all that there is to look at."""
+    """A judged seed, with everything that was recorded."""
 
     outcome: Outcome
     recorded: Recorded
     run: SimulatedRun
     drill: Drill
-    """The drill as the seed had it."""
+    """The drill as the seed changed it."""
     swarm: Swarm
     windows: tuple[PlannedWindow, ...]
     checks: tuple[CheckResult, ...]
@@ -90,7 +90,7 @@ def run_seed(name: str, drill: Drill, seed: int, *, swarm: Swarm | None = None, 
 def judge_run(
     name: str, drill: Drill, seed: int, swarm: Swarm, windows: Sequence[PlannedWindow], *, record: bool = False
 ) -> Judged:
-    """Run a drill as a seed has it, with these windows, and judge it."""
+    """Run a drill as the seed changed it, with these windows, and judge it."""
     run = SimulatedRun(drill, windows, seed, swarm=swarm, record=record)
     recorded = run.carry_out()
     checks = _checks(drill, swarm, recorded)
@@ -125,7 +125,7 @@ def judge_run(
 
 
 def _checks(drill: Drill, swarm: Swarm, recorded: Recorded) -> tuple[CheckResult, ...]:
-    """The drill's checks and those of every run; of a swarm, not those of what the drill's own faults did and when."""
+    """The drill's checks and those of every run; with a swarm, without the checks of the drill's own faults."""
     left_out = () if swarm.plain else tuple(one.__name__ for one in OF_THE_FAULTS)
     wanted = [one for one in (*drill.checks, *ALWAYS) if one.__name__ not in left_out]
     found = check(recorded.history, dict.fromkeys(wanted))

@@ -1,4 +1,4 @@
-"""A rate limit at one end of a simulated host's cable: a token bucket with a queue, as tc-tbf(8) is."""
+"""A rate limit at one end of a simulated host's cable: a token bucket with a queue, like tc-tbf(8)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ CableEnd = Literal["out", "in"]
 ENDS: Final[tuple[CableEnd, CableEnd]] = ("out", "in")
 
 _BURST_S: Final = 0.01
-"""What it sends within this time goes at once."""
+"""The burst, as the time that it takes at the limited rate; it passes at once."""
 
 _QUEUE_S: Final = 0.2
-"""What would wait for longer in the queue is lost."""
+"""Packets that would wait longer than this in the queue are lost."""
 
 _AGAIN_S: Final = 0.2
-"""What was lost is sent again after so long: TCP's least retransmission timeout on Linux."""
+"""Lost packets are sent again after this: TCP's least retransmission timeout on Linux."""
 
 
 class Shaper:
@@ -24,13 +24,13 @@ class Shaper:
         self.bytes_per_s = 0.0
         self.bytes = 0
         self.overlimits = 0
-        """How often something had to wait."""
+        """The number of packets that had to wait."""
         self.drops = 0
         self._free_s = 0.0
-        """When all that was sent so far has gone."""
+        """The time when everything sent so far has passed."""
 
     def passed_s(self, at_s: float, size: int) -> float:
-        """When so many bytes have gone that come to it at a time."""
+        """The time when `size` bytes have passed that arrive at `at_s`."""
         while self._free_s - at_s > _QUEUE_S:
             self.drops += 1
             at_s += _AGAIN_S

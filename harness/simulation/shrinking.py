@@ -1,7 +1,7 @@
-"""A failing seed made smaller: what it adds left out, made shorter, and made ordinary, as long as it still fails the same way.
+"""Makes a failing seed smaller: removes, shortens and simplifies what it adds, as long as it still fails in the same way.
 
-A simulated run repeats itself exactly, so one run settles whether something smaller still fails. First disturbances and the
-drill's own faults go, then calls, then what makes the network and the machines unlike others.
+A simulated run repeats exactly, so one run decides whether something smaller still fails. First it removes disturbances and the
+drill's own faults, then calls, then unusual properties of the network and the machines.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from harness.simulation.swarm import Conditions, Swarm
 
 _SHORTEST_S: Final = 0.02
 _QUIET_S: Final = 0.6
-"""A load is not cut closer than this after its last disturbance: what that did has to be asked for."""
+"""The load continues at least this long after its last disturbance, so that calls can reveal its effects."""
 
 
 @dataclass(kw_only=True)
 class Shrunk:
-    """The smallest that failed so far."""
+    """The smallest failing swarm so far."""
 
     swarm: Swarm
     runs: int = 0
 
 
 def shrink(name: str, drill: Drill, seed: int, swarm: Swarm, found: Iterable[str], limit_s: float) -> Shrunk:
-    """Make a seed's swarm smaller, for so long, as long as one of the checks that `found` it still does."""
+    """Make a seed's swarm smaller for up to `limit_s`, as long as one of the checks in `found` still fails."""
     wanted, smallest = set(found), Shrunk(swarm=swarm)
     until_s = time.monotonic() + limit_s
 
@@ -54,8 +54,8 @@ def shrink(name: str, drill: Drill, seed: int, swarm: Swarm, found: Iterable[str
 
 
 def _smaller(drill: Drill, swarm: Swarm, fails: Callable[[Swarm], bool]) -> Iterator[Swarm]:
-    """Each smaller than the one before, and seen to fail."""
-    if swarm.plain:  # its SLOs would go with its times: what is left of it is held to its checks
+    """Failing swarms, each smaller than the one before."""
+    if swarm.plain:  # shrinking changes the times, so judge only checks from here, not SLOs
         swarm = _with(swarm, plain=False)
         if not fails(swarm):
             return
@@ -93,7 +93,7 @@ def _halved(one: Disturbance) -> Iterator[Disturbance]:
 
 
 def _shorter_loads(drill: Drill, swarm: Swarm) -> Iterator[Swarm]:
-    """The load cut shorter and shorter, but for the drill's own windows and the disturbances."""
+    """Shorter and shorter loads, which still cover the drill's own windows and the disturbances."""
     least_s = max((one.at_s + one.for_s + _QUIET_S for one in swarm.disturbances), default=_QUIET_S)
     if swarm.windows:
         least_s = max([least_s, *(item.ends_s(drill.load.seconds) for item in drill.faults)])

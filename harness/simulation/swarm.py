@@ -1,7 +1,7 @@
-"""What a seed adds to a drill: how the network and the machines are, which settings the system has, and what else befalls it.
+"""What a seed adds to a drill: conditions of the network and the machines, settings of the system, and more faults.
 
 Each seed draws a subset of everything, and rates, after "Swarm Testing" (Groce et al., ISSTA 2012): runs that leave things out
-find what runs that do a little of everything do not.
+find bugs that runs with a little of everything miss.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from harness.simulation.disturbance import Disturbance
 from harness.simulation.draw import draw
 
 _PLAIN_SHARE: Final = 0.2
-"""Of the seeds, so many run the drill as it is, and are held to its SLOs too."""
+"""The share of seeds that run the drill unchanged, and are judged by its SLOs, too."""
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a simulated network and its machines are."""
+    """The conditions of a simulated network and its machines."""
 
     packet_ms: tuple[float, float] = (0.1, 0.4)
     late_share: float = 0.0
     split_share: float = 0.02
     slow_ms: dict[str, float] = {}
-    """Of pairs of hosts, "n1>n2", how much longer packets take at most."""
+    """By pair of hosts, "n1>n2", the largest additional delay of packets."""
     sync_ms: tuple[float, float] = (0.2, 1.0)
     callback_us: float = 20.0
 
     def apply(self, cluster: SimulatedCluster) -> None:
-        """Before any node starts."""
+        """Apply the conditions. Call this before any node starts."""
         network = cluster.network
         network.delay_s = (self.packet_ms[0] / 1e3, self.packet_ms[1] / 1e3)
         network.late_share, network.split_share = self.late_share, self.split_share
@@ -49,23 +49,23 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Swarm(msgspec.Struct, frozen=True, kw_only=True):
-    """What a seed adds to its drill. Nothing, if it is `plain`."""
+    """What a seed adds to its drill; nothing if it is `plain`."""
 
     plain: bool
     windows: bool = True
-    """Whether the drill's own faults happen. Changes of members do in any case: they are what such a drill is about."""
+    """Whether the drill's own faults happen. Changes of members always do, because they are the point of such a drill."""
     varied: bool = False
     """Whether settings of the system and of the workload are drawn as well."""
     load_share: float = 1.0
-    """Of the drill's calls, so many are made."""
+    """The share of the drill's calls that are made."""
     seconds: float | None = None
-    """How long the load lasts, if not as long as the drill's."""
+    """The duration of the load, if it differs from the drill's."""
     conditions: Conditions = Conditions()
     disturbances: tuple[Disturbance, ...] = ()
 
     @classmethod
     def of(cls, drill: Drill, seed: int) -> Swarm:
-        """The one that a seed draws for a drill."""
+        """The swarm that a seed draws for a drill."""
         random = stream(seed, "swarm")
         if random.random() < _PLAIN_SHARE:
             return cls(plain=True)
@@ -78,7 +78,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(swarm, conditions=conditions, disturbances=disturbances)
 
     def drill(self, drill: Drill, seed: int) -> Drill:
-        """The drill as this seed has it."""
+        """The drill as this seed changes it."""
         if self.plain:
             return drill
         random = stream(seed, "settings")

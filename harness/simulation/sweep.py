@@ -1,4 +1,4 @@
-"""Many seeds, in as many processes as asked for."""
+"""Runs many seeds in several processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Worker:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(cls, hash_seed: int = 0) -> AsyncIterator[Worker]:
-        """`hash_seed` decides the order of its sets of texts, which must not matter."""
+        """`hash_seed` decides the order of its sets of strings, which must not matter."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "harness.launch", "harness.simulation.worker",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE_BYTES,
@@ -41,7 +41,7 @@ class Worker:
             await process.wait()
 
     async def work(self, task: Task) -> Reply:
-        """Have a seed simulated. Raises `HarnessError` if the process has ended."""
+        """Simulate a seed in the process. Raises `HarnessError` if the process has ended."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None  # noqa: S101 - it was asked for
         assert stdout is not None  # noqa: S101 - it was asked for
@@ -53,7 +53,7 @@ class Worker:
 
 
 async def sweep(tasks: Iterator[Task], jobs: int, on_reply: Callable[[Task, Reply], bool]) -> None:
-    """Simulate tasks until there are none left, or `on_reply`, which is told of each, says no."""
+    """Simulate tasks until none are left, or `on_reply`, which is called with each reply, returns false."""
     going = True
 
     async def keep_working() -> None:
@@ -70,7 +70,7 @@ async def sweep(tasks: Iterator[Task], jobs: int, on_reply: Callable[[Task, Repl
 
 
 async def twice(task: Task) -> str | None:
-    """Simulate a task in two processes whose hashes differ. The first event in which they differ; None if there is none."""
+    """Simulate a task in two processes with different hash seeds. The first event that differs; None if there is none."""
     async with Worker.opened(1) as one, Worker.opened(2) as other:
         first, second = await asyncio.gather(one.work(task), other.work(task))
         if (first.outcome, first.error) == (second.outcome, second.error):

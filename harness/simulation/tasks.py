@@ -1,6 +1,6 @@
-"""Tasks and futures whose order in sets is that of their first use, not of their addresses.
+"""Tasks and futures that sets order by their first use instead of by their addresses.
 
-`asyncio.TaskGroup` and `asyncio.wait` keep sets of them and go over these: by address, two equal runs would differ.
+`asyncio.TaskGroup` and `asyncio.wait` iterate over sets of them: ordered by address, two equal runs would differ.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ _numbers = count(1)
 
 
 def begin_numbers() -> None:
-    """Count from 1 again: a new world."""
+    """Count from 1 again, for a new world."""
     global _numbers
     _numbers = count(1)
 
 
 class _Counted:
-    """With a number for a hash, given when it is first asked for."""
+    """Something with a number as its hash, assigned at the first use."""
 
     _number = 0
 
@@ -32,8 +32,8 @@ class _Counted:
 
 
 class CountedTask(_Counted, asyncio.Task[Any]):
-    """A task with a number for a hash."""
+    """A task with a number as its hash."""
 
 
 class CountedFuture(_Counted, asyncio.Future[Any]):
-    """A future with a number for a hash."""
+    """A future with a number as its hash."""

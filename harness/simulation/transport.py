@@ -1,6 +1,6 @@
 """One end of a simulated TCP connection, as asyncio's protocols see it.
 
-Bytes that arrive while the process is busy, stopped, or does not want to read gather in the kernel, and come in one read.
+Bytes that arrive while the process is busy, stopped, or not reading queue up in the kernel, and come in one read.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from typing import Any, Final, Protocol
 from harness.simulation.loop import HostLoop
 
 _HIGH_BYTES: Final = 256 * 1024
-"""So much may be on its way, or unread by the other end, before the writer is told to pause."""
+"""This much may be on its way, or unread by the other end, before the writer has to pause."""
 
 _LOW_BYTES: Final = 64 * 1024
 
 
 class Outgoing(Protocol):
-    """Where an end writes to."""
+    """The destination to which an end writes."""
 
     def send(self, data: bytes) -> None: ...
 
     def send_end(self) -> None:
-        """No more will be sent."""
+        """Say that no more will be sent."""
 
     def acknowledge(self, length: int) -> None:
-        """So much of what came from the other side has been read."""
+        """This end has read `length` bytes from the other side."""
 
 
 class End(asyncio.Transport):
@@ -50,17 +50,17 @@ class End(asyncio.Transport):
     # ---------------------------------------------------------------------------------------------------- from the network
 
     def join(self, out: Outgoing) -> None:
-        """Say where what is written goes."""
+        """Set the destination of writes."""
         self._out = out
 
     def open(self, protocol: asyncio.Protocol) -> None:
-        """The connection stands: the protocol is told, and then of what has come already."""
+        """The connection is open: tell the protocol, and pass on what has already arrived."""
         self._protocol = protocol
         protocol.connection_made(self)
         self._read_soon()
 
     def receive(self, data: bytes) -> bool:
-        """Bytes have come; False if there is no socket for them any more."""
+        """Bytes have arrived; False if the socket is gone."""
         if self.lost or self.loop.dead or (self._closing and self._protocol is None):
             return False
         self._unread.append(data)
@@ -79,7 +79,7 @@ class End(asyncio.Transport):
             self.loop.deliver(self._lose, ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
 
     def acknowledge(self, length: int) -> None:
-        """The other end has read so much."""
+        """The other end has read `length` bytes."""
         self._unacknowledged -= length
         if self._paused and self._unacknowledged <= _LOW_BYTES and not self.lost:
             self._paused = False
@@ -108,7 +108,7 @@ class End(asyncio.Transport):
         return self._closing or self.lost
 
     def close(self) -> None:
-        """What was written is sent before the end is."""
+        """Close the connection after everything written is sent."""
         if not self._closing and not self.lost:
             self._closing = True
             if self._out is not None:
@@ -132,7 +132,7 @@ class End(asyncio.Transport):
         return self._unacknowledged
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """The limits are the network's own."""
+        """Do nothing: the network has its own limits."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default

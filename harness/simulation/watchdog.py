@@ -1,4 +1,4 @@
-"""Notices code that never gives its loop back: virtual time stands still while the machine's goes on."""
+"""Notices code that never returns to its loop: virtual time stands still while real time passes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import NoReturn
 from harness.simulation.world import SimulationError, World
 
 STILL_S = 10.0
-"""So long without one callback's end, and it is taken to have none."""
+"""A callback that takes longer than this is considered endless."""
 
 
 class Stuck(SystemExit):
-    """Raised in the code that hangs. As `SystemExit`, no `except Exception` of that code keeps it."""
+    """Raised in the code that hangs. It is a `SystemExit`, so an `except Exception` in that code does not catch it."""
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """One direction of a simulated connection: from its sender, through the toxics of its link, to its receiver.
 
-The toxics are those of the embedded fault plane, and run here unchanged (`faults.plane.link`), on the world's clock. Without
-any, bytes go straight onto the network.
+The toxics are those of the embedded fault plane, and run here unchanged (`faults.plane.link`), with the world's clock. Without
+toxics, bytes go straight to the network.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class WorldClock:
 
     def at(self, due_ns: int, callback: Callable[[], None]) -> WorldTimer:
         timer = WorldTimer(callback)
-        self._world.at(due_ns / 1e9 + 1e-9, timer.ring)  # not before it: a float is a little off
+        self._world.at(due_ns / 1e9 + 1e-9, timer.ring)  # never too early: floats round
         return timer
 
 
 class WorldTimer:
-    """A callback to come, unless it is cancelled before."""
+    """A future callback that can be cancelled."""
 
     def __init__(self, callback: Callable[[], None]) -> None:
         self._callback: Callable[[], None] | None = callback
@@ -55,7 +55,7 @@ class Carrier(Protocol):
     world: World
 
     def record(self, wire: Wire, data: bytes) -> Message:
-        """Keep what is sent for whoever looks at the run afterwards."""
+        """Keep what is sent, for looking at the run afterwards."""
 
     def carry(self, wire: Wire, data: bytes, sent_s: float) -> None:
         """Take bytes to the other end."""
@@ -64,7 +64,7 @@ class Carrier(Protocol):
         """Tell the other end that no more will come."""
 
     def carry_reset(self, wire: Wire) -> None:
-        """Tell the other end that the connection is no more."""
+        """Tell the other end that the connection was reset."""
 
 
 class Wire:
@@ -86,19 +86,19 @@ class Wire:
         connection: int,
         seed: str,
     ) -> None:
-        """`ends` are those of the source and of the target; `connection` is a number that both directions have."""
+        """`ends` belong to the source and the target; `connection` is the number of the connection, for both directions."""
         self.sender, self.receiver = ends
         self.source = source
         self.target = target
         self.pair = source.name, target.name
         self.connection = connection
         self.last_s = 0.0
-        """When the last segment arrives: none overtakes another."""
+        """The arrival time of the last segment: none overtakes another."""
         self.write: Callable[[bytes], None] = self._write
         self.under_way: list[Message] = []
-        """What was recorded as sent and not as arrived, the oldest first."""
+        """Messages recorded as sent but not yet as arrived, the oldest first."""
         self.backlog: list[bytes | None] | None = None
-        """What a cut holds back on its way, the first first; None if nothing is held."""
+        """What a cut holds, in order; None if it holds nothing."""
         self._network = network
         self._counter = counter
         self._seed = seed
@@ -109,7 +109,7 @@ class Wire:
     # ------------------------------------------------------------------------------------------------------ from the sender
 
     def send(self, data: bytes) -> None:
-        """At the sender's own time, which may be ahead of the world's."""
+        """Send bytes at the sender's own time, which may be ahead of the world's."""
         network = self._network
         if network.world.happenings is not None:
             self.under_way.append(network.record(self, data))
@@ -123,7 +123,7 @@ class Wire:
         self._network.world.at(self.sender.loop.time(), self._end)
 
     def send_reset(self) -> None:
-        """The sender's kernel resets the connection: it is heard behind all that was sent, and past every toxic."""
+        """The sender's kernel resets the connection: the reset arrives after everything sent, and bypasses all toxics."""
         self._network.carry_reset(self)
 
     def acknowledge(self, length: int) -> None:
@@ -141,7 +141,7 @@ class Wire:
     # ---------------------------------------------------------------------------------------------------------- from toxics
 
     def begin(self, toxics: list[Toxic]) -> None:
-        """Put the toxics that the link has onto a new connection."""
+        """Apply the link's toxics to a new connection."""
         if toxics:
             self._plane_link().begin(toxics)
 
@@ -159,10 +159,10 @@ class Wire:
         return self._link
 
     def pause(self) -> None:
-        """The toxics hold as much as they have room for. The sender's kernel holds the rest."""
+        """The toxics are full: the sender's kernel holds the rest."""
 
     def resume(self) -> None:
-        """There is room again."""
+        """The toxics have room again."""
 
     def reset_at_close(self) -> None:
         self._resets = self.opposite._resets = True

@@ -1,4 +1,4 @@
-"""A process that simulates the seeds it is asked for: a `Task` a line on standard input, a `Reply` a line on its output."""
+"""A process that simulates seeds: it reads a `Task` from each line of its input, and writes a `Reply` to its output."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One seed of one drill."""
 
     drill: str
-    """Its name, or its file."""
+    """The name of the drill, or its file."""
     settings: tuple[str, ...] = ()
     seed: int
     record: bool = False
-    """Whether every event comes back as well."""
+    """Whether to return every event as well."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a task."""
+    """The result of a task."""
 
     seed: int
     cpu_s: float
@@ -36,7 +36,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     """Why there is no outcome."""
     trail: list[str] | None = None
-    """All that happened, if it was to be recorded."""
+    """Everything that happened, if the task asked for it."""
 
 
 def work(task: Task) -> Reply:
@@ -54,14 +54,14 @@ def work(task: Task) -> Reply:
 def main() -> None:
     """Work until standard input ends."""
     roots.add(Path.cwd())
-    out, sys.stdout = sys.stdout, sys.stderr  # whatever a system prints is not a reply
+    out, sys.stdout = sys.stdout, sys.stderr  # what a system prints must not look like a reply
     first = True
     for line in sys.stdin:
         task = msgspec.json.decode(line, type=Task)
         if first:
             prepare(catalog.find_drill(task.drill, task.settings).drill.system)
             gc.collect()
-            gc.freeze()  # what is loaded stays: only what a seed leaves is looked at after it
+            gc.freeze()  # collect only what seeds leave behind, not the loaded modules
             first = False
         out.write(msgspec.json.encode(work(task)).decode() + "\n")
         out.flush()

@@ -1,7 +1,7 @@
-"""The world: virtual time, and what is to happen in it.
+"""The world: virtual time, and its future events.
 
-One heap of events for all hosts, ordered by time and then by the order in which they were asked for. Nothing else moves time.
-Every event that matters goes into a digest, so that two runs can be compared; with `record`, each is kept as well.
+One heap of events for all hosts, ordered by time and then by the order of scheduling. Nothing else advances time. Every
+relevant event goes into a digest, so that two runs can be compared; with `record`, the world keeps each event as well.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from harness.model.errors import HarnessError
 from harness.model.seeds import stream
 
 EPOCH_S: Final = 1_700_000_000.0
-"""What right wall clocks show when the world begins."""
+"""The time on correct wall clocks when the world begins."""
 
 BEGIN_S: Final = 1000.0
-"""What the monotonic clock shows when the world begins: code that subtracts a little from it stays above 0."""
+"""The monotonic time when the world begins: code that subtracts a little from it stays above 0."""
 
 STEPS_PER_S: Final = 1_000_000
-"""More callbacks in a simulated second than this, summed up over the run, and something runs away."""
+"""If there are more callbacks than this in a simulated second, on average over the run, some code runs away."""
 
 _SOON_S: Final = 1 / 16
-"""Timers that are due much later wait outside the heap: most are cancelled before. A power of two: no product is rounded."""
+"""Timers due later than this wait outside the heap: most are cancelled before. A power of two, so that products are exact."""
 
 _NEVER_S: Final = 1e12
 _LOOK_EVERY: Final = 10_000
-"""After so many steps it is looked whether something runs away."""
+"""The number of steps between checks for code that runs away."""
 
 _BEGUN: Final = 512
-"""So many tasks may have begun before those that are over are let go."""
+"""When this many tasks have begun, the world releases the finished ones."""
 
 
 class SimulationError(HarnessError):
-    """The simulation cannot go on: what it ran did what no simulated node may do, or came to no end."""
+    """The simulation cannot continue: a node did something that simulated nodes must not do, or the run did not end."""
 
 
 class Happening(NamedTuple):
-    """One recorded event: what a host did or was sent at a time."""
+    """One recorded event: what a host did or received at a time."""
 
     at_s: float
     kind: str
@@ -52,11 +52,11 @@ class Happening(NamedTuple):
 
 Act = Callable[..., object]
 Entry = tuple[float, int, Act, tuple[Any, ...]]
-"""When, in which order among those of the same time, what, and with which arguments."""
+"""The time, the order among events of the same time, the function, and its arguments."""
 
 
 class Timer(Protocol):
-    """What rings at a time, in the `order` that it took from the world."""
+    """Something that rings at a time, in the `order` that the world assigned."""
 
     when_s: float
     order: int
@@ -75,32 +75,32 @@ class World:
         self.seed = seed
         self.now = BEGIN_S
         self.steps = 0
-        """Callbacks that were run, on all hosts."""
+        """The number of callbacks that ran on all hosts."""
         self.digest = 0
-        """Stands for all that has happened so far."""
+        """A digest of everything that has happened so far."""
         self.happenings: list[Happening] | None = [] if record else None
         self.trail: list[str] = []
-        """The same and everything else that the digest stands for, one line each, if it is recorded."""
+        """Everything that the digest covers, one line each, if it is recorded."""
         self.heap: list[Entry] = []
-        """What is to happen soon. Who adds to it takes the next `order`."""
+        """Events that are due soon. Code that adds one takes the next `order`."""
         self.order = count()
         self._next: Entry | None = None
-        """One entry beside the heap, which is likely to be what happens next."""
+        """One entry beside the heap, which is probably the next event."""
         self._later: dict[float, list[Timer]] = {}
-        """Timers that are not due soon, by the sixteenth of a second in which they are."""
+        """Timers that are not due soon, by the sixteenth of a second of their time."""
         self._begun: list[asyncio.Task[Any]] = []
-        """Tasks of hosts that may be dead. They are held until they are over, so that no dead host's coroutine is closed while
-        others run: its `finally` would run then."""
+        """Tasks of hosts that may be dead. The world holds them until they are over, so that no dead host's coroutine is closed
+        while others run: its `finally` would run then."""
         self._look_at_begun = _BEGUN
         self._loops: list[object] = []
         self._error: BaseException | None = None
         self._look_at_steps = _LOOK_EVERY
         self.over = False
-        """Set it, and `run` returns."""
+        """Set this to make `run` return."""
         self.turning: asyncio.AbstractEventLoop | None = None
-        """The loop that runs its callbacks now."""
+        """The loop whose callbacks run now."""
         self.entered: asyncio.AbstractEventLoop | None = None
-        """The last loop that did. C code of asyncio's takes it for the one that runs."""
+        """The last loop whose callbacks ran. asyncio's C code takes it for the running loop."""
         self._numbers = count(1)
 
     def random(self, component: str) -> Random:
@@ -108,7 +108,7 @@ class World:
         return stream(self.seed, component)
 
     def next_number(self) -> int:
-        """A number that comes once."""
+        """A unique number."""
         return next(self._numbers)
 
     @property
@@ -116,14 +116,14 @@ class World:
         return round(self.now * 1e9)
 
     def at(self, when: float, act: Act, *args: Any) -> None:
-        """Have something happen at a time, or now if that is past."""
+        """Schedule a call at a time, or now if that is past."""
         heappush(self.heap, (when if when > self.now else self.now, next(self.order), act, args))
 
     def after(self, seconds: float, act: Act, *args: Any) -> None:
         heappush(self.heap, (self.now + seconds, next(self.order), act, args))
 
     def at_next(self, when: float, act: Act) -> None:
-        """As `at`, for what is likely to happen next. The time is not past."""
+        """Like `at`, for what is probably the next event. The time must not be past."""
         entry = (when, next(self.order), act, ())
         if self._next is None:
             self._next = entry
@@ -131,14 +131,14 @@ class World:
             heappush(self.heap, entry)
 
     def skip_to(self, when: float) -> bool:
-        """Let it be that time already if nothing else is to happen before, or then; whether it is."""
+        """Advance to a time if no other event is due until then; whether it did."""
         if self._next is not None or self.over or (self.heap and self.heap[0][0] <= when):
             return False
         self.now = when
         return True
 
     def set_timer(self, timer: Timer) -> None:
-        """Have a timer ring at its time, or now if that is past, unless it is cancelled before."""
+        """Let a timer ring at its time, or now if that is past, unless it is cancelled before."""
         when = timer.when_s
         later = self._later.get(when // _SOON_S)
         if later is not None:
@@ -149,7 +149,7 @@ class World:
             part = min(when, _NEVER_S) // _SOON_S
             if part not in self._later:
                 self._later[part] = []
-                heappush(self.heap, (part * _SOON_S, -1, self._draw_near, (part,)))  # before all else that happens then
+                heappush(self.heap, (part * _SOON_S, -1, self._draw_near, (part,)))  # before all other events of that time
             self._later[part].append(timer)
 
     def _draw_near(self, part: float) -> None:
@@ -158,7 +158,7 @@ class World:
                 heappush(self.heap, (timer.when_s, timer.order, timer.ring, ()))
 
     def hold_task(self, task: asyncio.Task[Any]) -> None:
-        """Hold a task until it is over, though its host may die."""
+        """Hold a task until it is over, even if its host dies."""
         begun = self._begun
         begun.append(task)
         if len(begun) > self._look_at_begun:
@@ -166,32 +166,32 @@ class World:
             self._look_at_begun = max(_BEGUN, 2 * len(begun))
 
     def hold_loop(self, loop: object) -> None:
-        """Hold a loop to the end, though its host may die."""
+        """Hold a loop to the end, even if its host dies."""
         self._loops.append(loop)
 
     def note(self, kind: str, host: str, detail: str = "") -> None:
-        """Something happened that two equal runs have in common."""
+        """Record an event that two equal runs have in common."""
         self.mix(hash_text(kind), hash_text(host), hash_text(detail))
         if self.happenings is not None:
             self.happenings.append(Happening(self.now, kind, host, detail))
             self.trail[-1] = f"{self.now:.9f} {kind} {host} {detail}"
 
     def mix(self, *numbers: float) -> None:
-        """Take numbers, and the time, into the digest. Python hashes numbers the same in every process."""
+        """Add numbers, and the time, to the digest. Python's hashes of numbers are the same in every process."""
         self.digest = hash((self.digest, self.now, numbers))
         if self.happenings is not None:
             self.trail.append(f"{self.now:.9f} {numbers}")
 
     def fail(self, error: BaseException) -> None:
-        """End the simulation with an error, as soon as what runs now is over."""
+        """End the simulation with an error, as soon as the current callback returns."""
         if self._error is None:
             self._error = error
         self.over = True
 
     def run(self, until_s: float) -> None:
-        """Let things happen until it is `over`.
+        """Run events until the world is `over`.
 
-        Raises what went wrong, and `SimulationError` if there is no end to it.
+        Raises the error of `fail`, and `SimulationError` if the run does not end.
         """
         self.at(until_s, self._come_to_no_end)
         heap = self.heap
@@ -213,7 +213,7 @@ class World:
         raise SimulationError("Nothing is left to happen, and the run is not over: every host waits for another one.")
 
     def count_turn(self, host: int, number: int) -> None:
-        """A host runs so many callbacks now."""
+        """Count `number` callbacks that a host runs now."""
         self.digest = hash((self.digest, self.now, (host, number)))
         if self.happenings is not None:
             self.trail.append(f"{self.now:.9f} {(host, number)}")
@@ -225,7 +225,7 @@ class World:
                 self.fail(SimulationError(f"Some node runs away: {passed}."))
 
     def forget(self) -> None:
-        """Let go of everything: what is to happen, and what the dead were doing."""
+        """Release everything: future events, and what the dead were doing."""
         self._next = None
         self.heap.clear()
         self._later.clear()
@@ -234,5 +234,5 @@ class World:
 
 
 def hash_text(text: str) -> int:
-    """A number for a text, the same in every process, unlike `hash`."""
+    """A hash of a string that is the same in every process, unlike `hash`."""
     return zlib.crc32(text.encode())
