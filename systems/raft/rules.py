@@ -22,7 +22,7 @@ class Rules:
     asks_before_campaigning: bool = True
     """A node raises its term only if a majority would vote for it: pre-vote (thesis 9.6)."""
     pre_votes_need_silence: bool = True
-    """A node that hears its leader would vote for nobody else, and says so (thesis 4.2.3)."""
+    """A node that hears its leader would vote for no other node, and says so (thesis 4.2.3)."""
     leader_needs_to_be_heard: bool = True
     """A leader that hears no majority for an election timeout steps down: check-quorum (thesis 6.2)."""
     term_kept: bool = True

@@ -41,7 +41,7 @@ class Rules:
     # leases
     reads_need_lease: bool = True
     leases_waited_out: bool = True
-    """Nobody takes over from a holder whose lease is in force, even if it seems to be dead."""
+    """No replica takes over from a holder whose lease is in force, even if it seems to be dead."""
     leases_ignore_wall_clock: bool = True
 
     # logs

@@ -181,7 +181,7 @@ class Primary:
         return index if index >= self.begin else self.replica.committed
 
     def _matched(self, other: str) -> int:
-        # A primary's own log is on its disk before it is sent to anybody.
+        # A primary's own log is on its disk before it is sent to any replica.
         return self.replica.log.last.index if other == self._name else self._backups[other].matched
 
     def _waited_for(self, now_s: float) -> set[str]:

@@ -136,7 +136,7 @@ class Replica:
         return self.machine.snapshot(self.log.ends(self.machine.applied))
 
     def forget(self) -> None:
-        """Drop executed entries that nobody is likely to ask for."""
+        """Drop executed entries that replicas will hardly ask for."""
         self.log.forget(self.machine.applied - KEPT_ENTRIES)
 
     def _restore(self, snapshot: Snapshot, entries: list[Entry]) -> None:

@@ -86,7 +86,7 @@ PAIRS: dict[str, tuple[Checker, str, str]] = {
         "n1 appended 1 1 a\nn2 appended 1 1 a",
         "n1 appended 1 1 a\nn2 appended 1 1 b",
     ),
-    "a tail that a crash took, and that nobody missed": (
+    "a tail that a crash took, and that was not missed": (
         log_matching,
         "n1 appended 1 1 a\nn1 appended 2 1 b\nn1 truncated 2\nn1 appended 2 1 b\nn1 appended 3 1 c\nn2 appended 1 1 a\n"
         "n2 appended 2 1 b\nn2 appended 3 1 c",

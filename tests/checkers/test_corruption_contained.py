@@ -59,7 +59,7 @@ def test_says_how_many_from_where_and_for_how_long() -> None:
         pytest.param(asked("r2", LESS_SURE, 5900), id="at the end"),
         pytest.param(asked("r2", ONE, 900, 999), id="before the flip"),
         pytest.param(asked("r1", ONE, 1100), id="from another node"),
-        pytest.param(asked("", ONE, 1100), id="from nobody knows whom"),
+        pytest.param(asked("", ONE, 1100), id="from an unknown node"),
     ],
 )
 def test_refuses_what_the_flip_does_not_account_for(stray: str) -> None:

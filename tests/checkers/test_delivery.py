@@ -121,7 +121,7 @@ UNDECIDED: dict[str, tuple[Checker, str, str]] = {
         "c1 send q a 0..10 ok\nc2 receive q null 20..30 unknown\nc2 receive q null 40..50 ok",
         "brought no answer",
     ),
-    "nobody received": (no_lost_messages, "c1 send q a 0..10 ok", "no receive from q was answered"),
+    "no consumer received": (no_lost_messages, "c1 send q a 0..10 ok", "no receive from q was answered"),
     "a poll is no array": (no_duplicates, "c2 poll q a 10..30 ok", "not a JSON array"),
     "one subscription": (total_order, "c1 receive t/1 a 0..10 ok", "two subscriptions"),
     "a message was sent twice": (

@@ -63,7 +63,7 @@ LINEARIZABLE = {
         c2 write x 2    2..3  unknown
         c3 read  x 1    4..5  ok
     """,
-    "a failed write that nobody saw": """
+    "a failed write that no read saw": """
         c1 write x 1    0..1  ok
         c2 write x 2    2..3  failed
         c3 read  x 1    4..5  ok

@@ -192,7 +192,7 @@ LOST = {
         " found the older 1 (op 3)",
         (2, 3),
     ),
-    "nobody wrote what is there": (
+    "a value that no client wrote": (
         """
         c1 write x 1   0..10 ok
         c1 read  x 7  90..95 ok final

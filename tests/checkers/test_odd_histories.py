@@ -1,4 +1,4 @@
-"""Histories that nobody would make up, and that files hold all the same: every checker has a verdict on them."""
+"""Odd histories, as files may contain them: every checker has a verdict on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reserved ports: nobody else is given one, a server can listen on it, and connections are refused while none does."""
+"""Reserved ports: no other process gets one, a server can listen on it, and connections are refused while none does."""
 
 from __future__ import annotations
 

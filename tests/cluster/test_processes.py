@@ -100,7 +100,7 @@ def test_a_program_gets_what_it_would_without_the_harness(tmp_path: Path, monkey
 
 def test_a_signal_reaches_the_whole_group_and_none_where_nobody_runs(tmp_path: Path) -> None:
     async def scenario(processes: WardenClient) -> None:
-        processes.signal("p", signal.SIGKILL)  # nobody of that name
+        processes.signal("p", signal.SIGKILL)  # no process of that name
         await processes.start(spec(tmp_path, "sh", "-c", "sleep 600 & sleep 600; true"))
         await until_async(lambda: len(processes_in(tmp_path)) == 3)
         processes.signal("p", signal.SIGKILL)

@@ -110,7 +110,7 @@ async def took_s(doing: Awaitable[object]) -> float:
 
 
 async def nothing(cluster: Cluster) -> None:
-    """Nobody sends anything."""
+    """No bytes are sent."""
 
 
 def number(evidence: Evidence) -> int:

@@ -54,7 +54,7 @@ class Led(Echo):
 
     async def leader(self, addresses: Mapping[str, Address]) -> str:
         if self.broken:
-            raise Broken("nobody leads")
+            raise Broken("no node leads")
         return max(addresses)
 
 

@@ -31,7 +31,7 @@ def run_drill(drill: Drill, runs: Path, *, seed: int = 1, plane: PlaneKind = "em
 
 @contextlib.contextmanager
 def toxiproxy() -> Iterator[int]:
-    """A real Toxiproxy of somebody else's; its port."""
+    """The port of a real Toxiproxy that is not the harness's."""
     need_toxiproxy()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -50,7 +50,7 @@ def toxiproxy() -> Iterator[int]:
 
 
 def accepts(port: int) -> bool:
-    """Whether anybody accepts connections on a loopback port."""
+    """Whether a process accepts connections on a loopback port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -105,7 +105,7 @@ def harness_running(folder: Path, *arguments: str, **more: str) -> Iterator[subp
 
 
 def processes_in(folder: Path, name: str | None = None) -> list[psutil.Process]:
-    """Every process that works in a folder, or in one below: the nodes of its runs, and whoever runs them."""
+    """Every process whose working folder is this one or one below: the nodes of its runs, and the processes that run them."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):

@@ -45,7 +45,7 @@ def bound(machines: NetworkNamespaces, name: str, kind: socket.SocketKind) -> so
 
 
 def links() -> set[str]:
-    """The network interfaces that anybody sees outside of all namespaces."""
+    """The network interfaces outside of all namespaces."""
     return {path.name for path in Path("/sys/class/net").iterdir()}
 
 

@@ -222,7 +222,7 @@ class Group:
             self.settle(target)
 
     def deliver(self, *, to: Sequence[str] = (), limit: int = 1000) -> None:
-        """All that is on its way, to everybody or to some, and what that leads to, until nothing is."""
+        """Deliver all messages on their way, to all nodes or to some, and those that follow, until none is left."""
         for _ in range(limit):
             pairs = [pair for pair in self.sent if not to or pair[1] in to]
             if not pairs:

@@ -1,4 +1,4 @@
-"""Jumps after few nights: five nights and one are enough for what anybody would see."""
+"""Jumps after few nights: five nights and one are enough for an obvious jump."""
 
 from __future__ import annotations
 

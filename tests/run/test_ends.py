@@ -1,4 +1,4 @@
-"""However a run ends, nothing is left: no process, no port, no proxy on a Toxiproxy of somebody else's."""
+"""However a run ends, nothing is left: no process, no port, no proxy on a shared Toxiproxy."""
 
 from __future__ import annotations
 

@@ -73,13 +73,13 @@ class Noting(Fault):
         return Evidence(acted=True, text=f"{injected.readings['begun']} to {cast(Training, environment).done}")
 
 
-class Nobody:
+class Listener:
     def on_window(self, record: FaultWindow) -> None: ...
 
 
 def held(window: Window, training: Training) -> FaultWindow:
     planned = PlannedWindow(label="w0", window=window, targets=Targets(label="w0", nodes=("n0",), links=()))
-    return asyncio.run(hold(cast(Environment, training), planned, time.monotonic_ns(), Nobody(), asyncio.Event()))
+    return asyncio.run(hold(cast(Environment, training), planned, time.monotonic_ns(), Listener(), asyncio.Event()))
 
 
 def expanded(item: StepWindow) -> Window:

@@ -108,7 +108,7 @@ def test_what_is_leased_no_other_consumer_gets_until_it_expires() -> None:
     assert again.messages == ["m"]
     assert not world.settle(taken.lease), "too late: it is another's now"
     assert world.settle(again.lease)
-    assert world.settle(again.lease), "whoever asks again is told the same"
+    assert world.settle(again.lease), "asking again gives the same answer"
     assert world.take() == Taken(0, [])
 
 

@@ -175,7 +175,7 @@ def test_only_the_connections_that_are_gloos_are_shut() -> None:
             assert accepted.recv(1) == b"x"
             assert abort(lambda own, other: own == server.getsockname()) == 1
             assert client.recv(1) == b""
-            again = socket.create_connection(server.getsockname())  # whoever listens goes on
+            again = socket.create_connection(server.getsockname())  # the server still listens
             again.close()
 
 

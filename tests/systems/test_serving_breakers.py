@@ -1,4 +1,4 @@
-"""The replicas' circuit breakers as the pool uses them: who is left out, who is tried again, and that somebody is asked."""
+"""The replicas' circuit breakers in the pool: which replicas it excludes and tries again, and that it always asks one."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ STEPS = st.lists(
 
 @given(STEPS, st.sampled_from(["round-robin", "least-outstanding", "two-choices"]))
 def test_whatever_happens(steps: list[tuple[str, int, float]], strategy: str) -> None:
-    """None that is open is chosen while no other one is but closed; somebody is, where one is up; probes are bounded."""
+    """The pool chooses no open breaker while another is closed; it chooses some replica if one is up; probes are bounded."""
     pool = Pool(NAMES, msgspec.structs.replace(SETTINGS, strategy=strategy))
     now_s = 100.0
     out: list[tuple[str, Permit | None, str | None]] = []

@@ -1,4 +1,4 @@
-"""A deadline goes with the request: nobody asks, waits or works past it, and whoever asked is told."""
+"""A deadline travels with the request: no node sends, waits or works past it, and the client gets an answer."""
 
 from __future__ import annotations
 

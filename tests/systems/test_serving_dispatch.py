@@ -66,7 +66,7 @@ class Patient(Dispatcher):
 
 @contextlib.asynccontextmanager
 async def serving(manners: Mapping[str, str]) -> AsyncIterator[tuple[Dispatcher, Pool, dict[str, Replica], list[str]]]:
-    """A dispatcher in front of replicas; "gone" ones have a port on which nobody listens, "breaks" accept and close."""
+    """A dispatcher in front of replicas; "gone" ones have a port on which no process listens, "breaks" accept and close."""
     replicas = {name: Replica(name, manner) for name, manner in manners.items()}
     log: list[str] = []
     async with contextlib.AsyncExitStack() as stack:

@@ -20,7 +20,7 @@ LONG_S = 60.0
 
 
 class Patient(Dispatcher):
-    """Gives up on nobody in a test's time."""
+    """Gives up on no replica during a test."""
 
     TRY_TIMEOUT_S = LONG_S
 

@@ -215,7 +215,7 @@ async def system(folder: Path, ports: list[int], tmp_path: Path) -> AsyncIterato
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All nodes share one loop here, which a busy machine may hold up: nobody is taken for dead by that, or drains long."""
+    """All nodes share one loop here, which a busy machine may delay: no node may look dead, or drain for long, because of that."""
     monkeypatch.setattr(Dispatcher, "TRY_TIMEOUT_S", 10.0)
     monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 10.0)
     monkeypatch.setattr(replica, "QUIET_S", 0.0)

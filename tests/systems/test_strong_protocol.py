@@ -282,7 +282,7 @@ def test_only_who_has_all_that_was_acknowledged_may_be_primary() -> None:
 
 @pytest.mark.parametrize("fast", [1, 1 + DRIFT, 1 / (1 + DRIFT)])
 def test_a_lease_is_over_before_another_replica_takes_over(fast: float) -> None:
-    """Whoever learns of a version learns of it after it was sent; its clock may run faster, or slower."""
+    """A replica learns of a version after it was sent; its clock may run faster, or slower."""
     lease, watch = Lease(), Watch()
     lease.renewed(10)
     watch.heard(configuration(1), 10 * fast)

@@ -1,4 +1,4 @@
-"""The arithmetic of training: the same bits whoever computes what, and from whatever state it goes on."""
+"""The arithmetic of training: the same bits however shards are distributed, and from any state that it resumes."""
 
 from __future__ import annotations
 

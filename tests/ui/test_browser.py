@@ -16,7 +16,7 @@ pytest.importorskip("playwright", reason="playwright is not installed: pip insta
 from playwright.sync_api import Page, expect, sync_playwright
 
 SHOTS = os.environ.get("HARNESS_UI_SCREENSHOTS")
-"""A folder for pictures of each step, for whoever wants to look."""
+"""A folder for screenshots of each step, to look at."""
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_the_seed_decides_what_is_asked_and_when(tmp_path: Path) -> None:
 
 
 def test_a_frozen_system_cannot_hide_its_queue(tmp_path: Path) -> None:
-    """Calls fall due while nobody answers; their latency counts from then (coordinated omission)."""
+    """Calls are due while no node answers; their latency counts from then (coordinated omission)."""
     load = Load(rate=200, seconds=0.4, clients=1, arrivals="constant")
     ops, _ = generate(tmp_path, Moody(frozen_s=0.2), Keys(), load)
     assert set(ops["outcome"]) == {"ok"}

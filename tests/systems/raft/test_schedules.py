@@ -26,12 +26,12 @@ def misadventure(random: Random, steps: int, rules: Rules = CORRECT, *, checks: 
     timing = Timing(election_ms=100, heartbeat_ms=20, batch=batch, piece=piece, in_flight_bytes=in_flight_bytes)
     group = Group(*names, spare=["s1", "s2"], rules=rules, timing=timing, seed=random.randrange(1 << 30))
     group.checks = checks
-    everybody = [*names, "s1", "s2"]
+    all_names = [*names, "s1", "s2"]
     if random.random() < 0.7:
         group.elect(random.choice(names))
     weights = {act: random.choice((0, 1, 4)) for act in ACTS} | {"deliver": 40, "tick": 6, "start": 2, "heal": 1}
     for number, act in enumerate(random.choices(list(weights), list(weights.values()), k=steps)):
-        name = random.choice(everybody)
+        name = random.choice(all_names)
         node = group.nodes.get(name)
         pairs = list(group.sent)
         match act:
@@ -43,7 +43,7 @@ def misadventure(random: Random, steps: int, rules: Rules = CORRECT, *, checks: 
                 group.sent[random.choice(pairs)].clear()
                 group.sent = {pair: waiting for pair, waiting in group.sent.items() if waiting}
             case "tick":
-                group.tick(random.choice((5, 10, 40)), *random.sample(everybody, random.randint(1, len(everybody))))
+                group.tick(random.choice((5, 10, 40)), *random.sample(all_names, random.randint(1, len(all_names))))
             case "propose" | "read" | "members" | "hand over" if node is not None and node.core.leading is not None:
                 with contextlib.suppress(NotLeading, ValueError):  # it says why it cannot now
                     ask(group, name, act, number, random)
@@ -54,8 +54,8 @@ def misadventure(random: Random, steps: int, rules: Rules = CORRECT, *, checks: 
             case "lose disk" if node is None:
                 group.lose_disk(name)
             case "cut":
-                some = random.sample(everybody, random.randint(1, len(everybody) - 1))
-                group.partition(some, [one for one in everybody if one not in some])
+                some = random.sample(all_names, random.randint(1, len(all_names) - 1))
+                group.partition(some, [one for one in all_names if one not in some])
             case "heal":
                 group.heal()
             case "snapshot" if node is not None:
