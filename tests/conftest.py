@@ -1,4 +1,4 @@
-"""What all tests share: markers, settings of hypothesis, signals as they are at first, and transcripts to compare with."""
+"""What all tests share: markers, settings of hypothesis, default signal handlers, and transcripts to compare with."""
 
 from __future__ import annotations
 

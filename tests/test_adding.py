@@ -1,4 +1,4 @@
-"""docs/adding.md, done: its files are written where it says, and its drills run as it says."""
+"""docs/adding.md, carried out: its files work in the places that it names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/checkers.md is what the checkers of this tree make it."""
+"""docs/checkers.md is up to date with the checkers of this tree."""
 
 from __future__ import annotations
 

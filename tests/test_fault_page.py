@@ -1,4 +1,4 @@
-"""docs/faults.md is what the faults and drills of this tree make it."""
+"""docs/faults.md is up to date with the faults and drills of this tree."""
 
 from __future__ import annotations
 

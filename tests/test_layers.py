@@ -1,4 +1,4 @@
-"""Imports go one way. Whatever stands below does not know what stands above it, in annotations either."""
+"""Imports go one way: lower layers do not import higher ones, not even for annotations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for every checker in the folder."""
+"""Tests that every checker in the folder has to pass."""
 
 from __future__ import annotations
 

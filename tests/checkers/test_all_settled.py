@@ -1,4 +1,4 @@
-"""What a node says it still has under way in the end: nothing, something stuck, or work that becomes less."""
+"""What a node reports as unsettled at the end: nothing, something stuck, or work that decreases."""
 
 from __future__ import annotations
 

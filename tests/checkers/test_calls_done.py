@@ -1,4 +1,4 @@
-"""That a load of which nothing succeeded is never judged, and says why nothing did."""
+"""A load without a single successful call is never judged, and the verdict says why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replicated logs that keep, and that break, what Raft promises of them."""
+"""Replicated logs that keep Raft's promises, and logs that break them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replicas that agree in the end, and that do not."""
+"""Replicas that agree in the end, and replicas that do not."""
 
 from __future__ import annotations
 

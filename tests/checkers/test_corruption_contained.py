@@ -1,4 +1,4 @@
-"""Wrong answers that flipped bits account for, and those that they do not."""
+"""Wrong answers that flipped bits explain, and wrong answers that they do not."""
 
 from __future__ import annotations
 

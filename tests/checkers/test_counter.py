@@ -1,4 +1,4 @@
-"""Counters that show, and do not show, what was added to them."""
+"""Counters that show what was added to them, and counters that do not."""
 
 from __future__ import annotations
 

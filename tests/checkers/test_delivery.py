@@ -1,4 +1,4 @@
-"""Messages that are lost, come too often, or come in the wrong order."""
+"""Messages that are lost, duplicated, or out of order."""
 
 from __future__ import annotations
 

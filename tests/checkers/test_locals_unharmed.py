@@ -1,4 +1,4 @@
-"""An outage that is passed on from the region that it hit to the next one is found."""
+"""The checker finds an outage that spreads from one region to the next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a training learns as well as its control: what is accepted, what is not, and when it cannot be told."""
+"""Whether a training learns as well as its control: yes, no, or too little data to tell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leaks of connections, files, requests and tasks are found in two looks at a process; what a node may have is not one."""
+"""Two looks at a process find leaks of connections, files, requests and tasks, but not what a node may keep."""
 
 from __future__ import annotations
 

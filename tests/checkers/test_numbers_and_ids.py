@@ -1,4 +1,4 @@
-"""Ids that repeat, and numbers that go down."""
+"""Ids that repeat, and numbers that decrease."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of which several would be right, wrong ones, and final calls that were never answered."""
+"""Answers with several right values, wrong answers, and last calls that got no answer."""
 
 from __future__ import annotations
 

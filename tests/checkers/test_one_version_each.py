@@ -1,4 +1,4 @@
-"""Answers of one version, of the other, and of neither; replicas that go to and fro."""
+"""Answers of one version, of another, and of neither; replicas that switch back and forth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histories of partitioned stores that keep, and that break, what is promised of owners, moves, balance and several keys."""
+"""Histories of partitioned stores that keep, or break, the promises about owners, moves, balance and several keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether what is done again after a resumption is what was done before."""
+"""Whether the steps repeated after a resumption equal the original ones."""
 
 from __future__ import annotations
 

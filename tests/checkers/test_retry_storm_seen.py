@@ -1,4 +1,4 @@
-"""A storm is a second in which half as much again was asked; without one, nothing was put to the test."""
+"""A storm is a second with half as many requests again as due; without one, the drill tested nothing."""
 
 from __future__ import annotations
 

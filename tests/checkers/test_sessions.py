@@ -1,4 +1,4 @@
-"""What clients see, short of linearizability: session guarantees, causality, one order of all."""
+"""Guarantees weaker than linearizability: session guarantees, causality, one order of everything."""
 
 from __future__ import annotations
 

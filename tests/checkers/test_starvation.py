@@ -1,4 +1,4 @@
-"""On a machine that keeps processes from running, being late is unknown, and what time does not excuse is wrong as ever."""
+"""On a machine that starves processes, lateness is unknown, but what lateness does not excuse is still wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published anomalies of transactions, each with a twin in which it does not happen, and what is said of them."""
+"""Published anomalies of transactions, each beside a similar history without the anomaly, and their verdicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a system promises less with its settings is said before it is run."""
+"""Before a run, the harness says which guarantees a system gives up with its settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`harness check --model`: each key is judged as an object of a kind that the user names or writes."""
+"""`harness check --model`: it judges each key as an object of a kind that the user names or writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`harness detect` as a user sees it: what is caught, missed and not known, and how it goes on after it was stopped."""
+"""`harness detect` as a user sees it: caught, missed and unknown bugs, and how it resumes after a stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `harness load` sends, and that it goes to this machine unless leave is given."""
+"""What `harness load` sends, and that it sends to other machines only with permission."""
 
 from __future__ import annotations
 

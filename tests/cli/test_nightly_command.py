@@ -1,4 +1,4 @@
-"""`harness nightly` as it is used: what it records, whatever ends it."""
+"""`harness nightly` as a user runs it: what it records, however it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `harness nightly` and `harness history report` write besides their page, and where it goes."""
+"""What `harness nightly` and `harness history report` write besides their page, and where they write it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a series of drills is, and how long the rest will take."""
+"""The progress of a series of drills, and the time that the rest will take."""
 
 from __future__ import annotations
 

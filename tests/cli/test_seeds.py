@@ -1,4 +1,4 @@
-"""What many seeds of a drill come to, in counts."""
+"""The results of many seeds of a drill, in counts."""
 
 from __future__ import annotations
 

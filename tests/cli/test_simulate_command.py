@@ -1,4 +1,4 @@
-"""`harness simulate` as a user sees it: seeds that hold, the first that does not, its replay, and what cannot be simulated."""
+"""`harness simulate` as a user sees it: seeds that hold, the first failing seed, its replay, and what cannot be simulated."""
 
 from __future__ import annotations
 

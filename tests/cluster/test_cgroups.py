@@ -1,4 +1,4 @@
-"""Where control groups are found, by what the kernel says; what they do is tried in tests/faults/test_slow_cpu.py."""
+"""Where the kernel says that control groups are; tests/faults/test_slow_cpu.py tests what they do."""
 
 from __future__ import annotations
 

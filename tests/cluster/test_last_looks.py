@@ -1,4 +1,4 @@
-"""The last look at what processes hold: one if it is settled, else the first and the last."""
+"""The last look at what processes hold: one look if it is settled, otherwise the first and the last."""
 
 from __future__ import annotations
 

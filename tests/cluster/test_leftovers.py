@@ -1,4 +1,4 @@
-"""`harness heal`: what is left of runs is found by its mark, and put right; runs that go on are left alone."""
+"""`harness heal` finds what runs left behind by its mark, and cleans it up; it leaves current runs alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of the limits that windows ask for the strictest holds, in whatever order they begin and end."""
+"""Of the limits of several windows, the strictest applies, in whatever order windows begin and end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A log is followed line by line, however it is written."""
+"""The harness follows a log line by line, however it is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Machines of their own, by what sockets on them see: packets that are lost, lost one way, or late; and nothing is left."""
+"""Machines in namespaces, as sockets on them see them: packets lost, lost one way, or late; and nothing is left behind."""
 
 from __future__ import annotations
 

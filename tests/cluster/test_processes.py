@@ -1,4 +1,4 @@
-"""The warden: what it starts it reports on, signals and ends, and nothing gets away from it."""
+"""The warden: it reports, signals and ends the processes that it starts, and none escapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AnswerErrors: requests are answered 500 by the node's process, and its own code never sees them."""
+"""AnswerErrors: the node's process answers requests with 500, and the node's own code never sees them."""
 
 from __future__ import annotations
 

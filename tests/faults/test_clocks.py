@@ -1,4 +1,4 @@
-"""ClockSkew, ClockJump, ClockDrift: what the node's code reads, that only its wall clock is wrong, and that it is put right."""
+"""ClockSkew, ClockJump, ClockDrift: what node code reads; only the wall clock is wrong, and healing corrects it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CrashLoop: a node is killed again and again, each time a new process; never once more than the window lasts."""
+"""CrashLoop: it kills a node again and again, each time a new process, but never after the window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DescriptorExhaustion: a node can open nothing more, new connections included, and can again afterwards."""
+"""DescriptorExhaustion: a node can open nothing, not even connections, until the fault ends."""
 
 from __future__ import annotations
 

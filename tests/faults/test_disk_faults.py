@@ -1,4 +1,4 @@
-"""SyncFails, DiskFull, SlowDisk: the node's file operations fail or wait, as often as the evidence says, and then no more."""
+"""SyncFails, DiskFull, SlowDisk: file operations fail or wait, as often as the evidence says, and not after the fault."""
 
 from __future__ import annotations
 

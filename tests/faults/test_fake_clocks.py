@@ -1,4 +1,4 @@
-"""Clocks of a foreign program: what a real redis-server tells of its time, before, while and after they are wrong."""
+"""Clocks of a foreign program: the time that a real redis-server reports before, during and after a clock fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FlipBits: exactly so many bits of exactly those files, the same ones with the same seed, and they stay flipped."""
+"""FlipBits: it flips exactly the given number of bits in exactly these files, the same for a seed, and they stay flipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every fault on links puts right each link that it was on, not the first one alone."""
+"""Every fault on links heals all its links, not only the first one."""
 
 from __future__ import annotations
 

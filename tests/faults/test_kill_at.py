@@ -1,4 +1,4 @@
-"""KillAt: a node dies at the n-th line that it logs of a kind, and not at any other."""
+"""KillAt: a node dies at the n-th log line of a kind, and at no other."""
 
 from __future__ import annotations
 

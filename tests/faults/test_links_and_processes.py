@@ -1,4 +1,4 @@
-"""Kill, Pause, Latency, Isolate, Partition: each by what it does to real processes and bytes, on both fault planes."""
+"""Kill, Pause, Latency, Isolate, Partition: their effects on real processes and bytes, on both fault planes."""
 
 from __future__ import annotations
 

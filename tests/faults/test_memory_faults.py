@@ -1,4 +1,4 @@
-"""WrongGradient and FlipMemory: bits of what a node tells of flip as the fault says, and the node tells of each flip."""
+"""WrongGradient and FlipMemory: they flip bits of what a node reports, as specified, and the node reports each flip."""
 
 from __future__ import annotations
 

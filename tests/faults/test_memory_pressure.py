@@ -1,4 +1,4 @@
-"""MemoryPressure: a node cannot grow while it holds, and can again afterwards."""
+"""MemoryPressure: a node cannot grow during the fault, and can again afterwards."""
 
 from __future__ import annotations
 

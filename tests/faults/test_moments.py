@@ -1,4 +1,4 @@
-"""Faults that begin at a moment of a node's own work: what was done by then is done, and what comes after is not."""
+"""Faults that begin at a point of a node's own work: everything before it is done, and nothing after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The faults made of toxics that Toxiproxy lacks, each by what it does to connections through the embedded fault plane."""
+"""The faults made of toxics that Toxiproxy lacks: their effects on connections through the embedded fault plane."""
 
 from __future__ import annotations
 

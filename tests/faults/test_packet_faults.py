@@ -1,4 +1,4 @@
-"""Blackhole, CutPackets and RateLimit, by what nodes see of each other in a running cluster on machines of its own."""
+"""Blackhole, CutPackets and RateLimit: what nodes of a running cluster on separate machines see of each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Partitions, each by who reaches whom: every pair of nodes is asked, through the fault plane, before, during and after."""
+"""Partitions, by which nodes reach each other: every pair, through the fault plane, before, during and after."""
 
 from __future__ import annotations
 

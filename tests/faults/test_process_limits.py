@@ -1,4 +1,4 @@
-"""Faults that limit a process: what holds while windows overlap, and after a kill."""
+"""Faults that limit a process: which limits apply while windows overlap, and after a kill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Restart: a process ends when told to, and comes back; one that will not end is made to."""
+"""Restart: a process ends when asked to, and comes back; a process that does not end is killed."""
 
 from __future__ import annotations
 

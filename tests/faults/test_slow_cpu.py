@@ -1,4 +1,4 @@
-"""SlowCpu: a node that would use a whole CPU gets its share, and the machine is as before when that is over."""
+"""SlowCpu: a node that would use a whole CPU gets its share, and the machine is as before afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dispatcher of Serving and replicas that behave as they are told to, for tests."""
+"""A dispatcher of Serving, and replicas that behave as tests tell them to."""
 
 from __future__ import annotations
 

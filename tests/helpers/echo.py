@@ -1,4 +1,4 @@
-"""The smallest system that every part of the engine can be tried on: nodes that answer, and misbehave when told to."""
+"""The smallest system on which tests can try every part of the engine: nodes that answer, and misbehave on request."""
 
 from __future__ import annotations
 

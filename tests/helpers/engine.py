@@ -1,4 +1,4 @@
-"""How tests run drills: in this process, or as a user does, and what may be left when a run is over: nothing."""
+"""Runs drills for tests, in this process or as a user does, and checks that a finished run left nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A node that starts a process which gets away: in a session of its own, and alive when the node is not."""
+"""A node that starts a process which escapes: it has its own session, and outlives the node."""
 
 from __future__ import annotations
 

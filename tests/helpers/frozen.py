@@ -1,4 +1,4 @@
-"""A server in a process of its own, which answers at once and can be frozen."""
+"""A server in a separate process, which answers at once and can be frozen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What faults of disks and clocks are tried on: nodes that write, sync and read files, and tell the time, when asked to."""
+"""Nodes for testing faults of disks and clocks: they write, sync and read files, and tell the time, on request."""
 
 from __future__ import annotations
 

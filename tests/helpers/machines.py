@@ -1,4 +1,4 @@
-"""What tests of machines share: whether there can be any here, sockets inside of them, and what must not be left of them."""
+"""What tests of machines share: whether machines work here, sockets inside them, and checks that nothing is left."""
 
 from __future__ import annotations
 

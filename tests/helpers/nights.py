@@ -1,4 +1,4 @@
-"""Nights for tests of the history, made up."""
+"""Made-up nights for tests of the history."""
 
 from __future__ import annotations
 

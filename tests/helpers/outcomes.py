@@ -1,4 +1,4 @@
-"""Nights as a history holds them, made up."""
+"""Made-up nights, as a history holds them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests: made in a folder of its own, reached through a socket there, and gone with the tests."""
+"""A real PostgreSQL server for tests: created in a temporary folder, reached through a socket there, and removed afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Raft group of cores alone: messages go when they are told to, disks keep what was saved, all of it is written down."""
+"""A Raft group of cores alone: tests deliver its messages, disks keep what was saved, and everything is recorded."""
 
 from __future__ import annotations
 

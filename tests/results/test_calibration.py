@@ -1,4 +1,4 @@
-"""The false alarms that are measured on a history's own nights."""
+"""The measurement of false alarms on a history's own nights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The timeline of what contradicts a check: who is on it, in what order, and what is left out."""
+"""The timeline of operations that contradict a check: which appear, in what order, and which are left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convergence: until when reads showed what lay before a fault's healing."""
+"""Convergence: until when reads returned values from before a fault was healed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drawing of transactions that contradict each other, on its own and on a run's page."""
+"""The drawing of transactions that contradict each other, alone and on a run's page."""
 
 from __future__ import annotations
 

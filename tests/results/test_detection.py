@@ -1,4 +1,4 @@
-"""A detection matrix: its counts, its exit code, its file of trials, and what its page and the terminal say."""
+"""A detection matrix: its counts, its exit code, its file of trials, its page and its text on the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one run says of a bug, or of the correct system."""
+"""What one run shows about a bug, or about the correct system."""
 
 from __future__ import annotations
 

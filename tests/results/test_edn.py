@@ -1,4 +1,4 @@
-"""The reader of EDN: what it makes of each form, and what it says of what is none."""
+"""The reader of EDN: the value of each form, and its messages for invalid text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histories that others recorded as events: the same calls from each notation, and what is said of broken ones."""
+"""Histories that others recorded as events: the same calls from each notation, and the messages for broken ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The history that is kept as an example: real nights, in which nothing changed until a planted delay of the write path."""
+"""The example history: real nights without changes, until a planted delay of the write path."""
 
 from __future__ import annotations
 

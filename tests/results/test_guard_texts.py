@@ -1,4 +1,4 @@
-"""Guards: how they are written, and when they are passed."""
+"""Guards: their syntax, and when they trip."""
 
 from __future__ import annotations
 

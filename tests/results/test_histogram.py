@@ -1,4 +1,4 @@
-"""Histograms: how far off they may be, what merging means, and what other HdrHistogram tools make of them."""
+"""Histograms: their error bound, merging, and how other HdrHistogram tools read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histories from files of any kind, and what is said of files that hold none."""
+"""Histories from files of any kind, and the messages for files without one."""
 
 from __future__ import annotations
 

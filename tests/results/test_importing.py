@@ -1,4 +1,4 @@
-"""What the history of nights takes in from elsewhere: old runs, loads, pytest-benchmark, locust."""
+"""What the history of nights imports: old runs, loads, pytest-benchmark, locust."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SLOs judged: held, missed, or not to be told from so little."""
+"""Verdicts on SLOs: held, missed, or unknown because of too little data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judging nights: what is found in made-up histories, and what is left alone."""
+"""Judging nights: what it finds in made-up histories, and what it leaves alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which steps of a training stand, and what that makes of its goodput and recovery."""
+"""Which steps of a training stand, and the goodput and recovery that follow from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each figure means, on histories whose figures are known."""
+"""The meaning of each figure, on histories whose figures are known."""
 
 from __future__ import annotations
 

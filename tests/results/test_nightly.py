@@ -1,4 +1,4 @@
-"""What the nights come to: the exit code, and what is said of them in words."""
+"""The result of nights: the exit code and the text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nights' page in a browser: the keyboard goes through it, gaps tell their cause, and it is as wide as the window."""
+"""The nights' page in a browser: keyboard navigation works, gaps show their cause, and it fills the window's width."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nights in Markdown, JUnit's XML, JSON and OpenMetrics, each read back by a parser that is not ours."""
+"""The nights in Markdown, JUnit's XML, JSON and OpenMetrics, each read back by an independent parser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nights' page: what its compact data hold, and what stands in its text."""
+"""The nights' page: its compact data, and its text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A history of an older version is brought up to date, step by step, and keeps what it holds."""
+"""A history of an older version is migrated step by step, and loses nothing."""
 
 from __future__ import annotations
 

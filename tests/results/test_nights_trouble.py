@@ -1,4 +1,4 @@
-"""What is said, in one line, if a history cannot be used; and that nothing in it is lost."""
+"""The one-line messages if a history cannot be used; its data is never lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two systems in turn: what pairs show, and what they exclude."""
+"""Two systems in turn: what pairs of runs show, and what they exclude."""
 
 from __future__ import annotations
 

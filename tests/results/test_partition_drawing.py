@@ -1,4 +1,4 @@
-"""The page's picture of a partitioned store, from the maps that its keeper told of."""
+"""The page's picture of a partitioned store, from the maps of its coordinator."""
 
 from __future__ import annotations
 

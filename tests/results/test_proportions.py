@@ -1,4 +1,4 @@
-"""Wilson's interval: against scipy's, and where no formula is needed to know it."""
+"""Wilson's interval: compared with scipy's, and in cases that need no formula."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recovery: from a fault's start to sustained good service, or at least as long as was watched."""
+"""Recovery: from a fault's start to sustained good service, or at least as long as the run was watched."""
 
 from __future__ import annotations
 

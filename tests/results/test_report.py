@@ -1,4 +1,4 @@
-"""The page: what it says, what it cannot be made to run, how large it gets, and that a browser draws it."""
+"""The page: its text, that it cannot be made to run scripts, its size, and that a browser draws it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page in a browser: a suite of many runs opens at once, a link unfolds a run, a contradiction is zoomed to."""
+"""The page in a browser: many runs open at once, a link unfolds a run, and the page zooms to a contradiction."""
 
 from __future__ import annotations
 

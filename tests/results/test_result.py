@@ -1,4 +1,4 @@
-"""One verdict from many, and its way through JSON."""
+"""One verdict from many, and its JSON form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is drawn of a run: figures per slot that agree with all operations, and samples that are fair."""
+"""The data of a run's charts: figures per slot that agree with all operations, and fair samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Systems under the same faults are compared by what each side of a partition was given."""
+"""The comparison of systems under the same faults, by the answers on each side of a partition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SLO texts: what they mean, and how a wrong one is shown."""
+"""SLO texts: their meaning, and the messages for wrong ones."""
 
 from __future__ import annotations
 

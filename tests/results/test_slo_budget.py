@@ -1,4 +1,4 @@
-"""Error budgets over nights: what is left, what burns, and when it ends."""
+"""Error budgets over nights: what is left, how fast it burns, and when it ends."""
 
 from __future__ import annotations
 

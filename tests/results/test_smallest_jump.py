@@ -1,4 +1,4 @@
-"""How small a change the next night alone would show is known after five nights, and is true."""
+"""After five nights, the report states the smallest change that the next night alone would show, correctly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far behind reads are, and SLOs of that."""
+"""How stale reads are, and SLOs of staleness."""
 
 from __future__ import annotations
 

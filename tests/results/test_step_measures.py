@@ -1,4 +1,4 @@
-"""A training's goodput, its longest stall and the steps that it lost, and SLOs of them."""
+"""A training's goodput, longest stall and lost steps, and SLOs of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs on disk: what is written is read back, and what cannot be is said in one line."""
+"""Runs on disk: what is written is read back, and unreadable runs give a one-line message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the terminal shows, without colour and at 80 columns, and that what one copies is left whole."""
+"""The terminal's output, without colour and at 80 columns; commands to copy are never wrapped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A launcher and its ranks that say they train, in a few milliseconds: they write journals as the hook does, without torch.
+"""A fake launcher and fake ranks, which take milliseconds: they write journals like the hook, without torch.
 
 python fake_ranks.py RANKS STEPS [again] [orphans] [differ] [nccl] [unplaced] [alone] [silent] [deaf] [hang]
 """

@@ -1,4 +1,4 @@
-"""Finding the classes of a noun: what is imported, what is not, and what is said of a module that is broken."""
+"""Finding the classes of a noun: what is imported, what is not, and the message for a broken module."""
 
 from __future__ import annotations
 

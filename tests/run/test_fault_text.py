@@ -1,4 +1,4 @@
-"""Faults on the command line are written as in a drill, and are data."""
+"""Faults on the command line have the syntax of drills, but are data."""
 
 from __future__ import annotations
 

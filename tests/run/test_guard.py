@@ -1,4 +1,4 @@
-"""A guard stops a drill whose limit is passed: everything is healed, the load ends, and the run is unknown for that reason."""
+"""A guard stops a drill whose limit is exceeded: everything is healed, the load ends, and the run is unknown because of it."""
 
 from __future__ import annotations
 

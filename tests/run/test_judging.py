@@ -1,4 +1,4 @@
-"""From a history to a result: an SLO that is missed while others hold up the machine is unknown."""
+"""From a history to a result: a missed SLO is unknown if other processes slow the machine down."""
 
 from __future__ import annotations
 

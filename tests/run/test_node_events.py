@@ -1,4 +1,4 @@
-"""What nodes tell of their own work comes into the history, from real processes and from simulated ones."""
+"""Events that nodes report reach the history, from real processes and from simulated ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`harness compare` with real runs: 10 ms in the quorum store's writes are found, and nothing is where there is nothing."""
+"""`harness compare` with real runs: it finds 10 ms added to the quorum store's writes, and nothing if nothing was added."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recorded run judged once more comes to what it came to."""
+"""Judging a recorded run again gives the same result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole runs of a tiny system: what is concluded, above all where something goes wrong."""
+"""Whole runs of a tiny system and their verdicts, above all if something goes wrong."""
 
 from __future__ import annotations
 

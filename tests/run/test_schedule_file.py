@@ -1,4 +1,4 @@
-"""Schedules as files: written exactly, read back exactly, replayed whatever the seed, refused where they do not fit."""
+"""Schedules as files: written and read exactly, replayed with any seed, refused if they do not fit."""
 
 from __future__ import annotations
 

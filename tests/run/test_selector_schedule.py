@@ -1,4 +1,4 @@
-"""What a fault hits, and when: chosen from the seed alone, before the start."""
+"""The targets and times of faults: chosen from the seed alone, before the start."""
 
 from __future__ import annotations
 

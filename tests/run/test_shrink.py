@@ -1,4 +1,4 @@
-"""Delta debugging: what is found is enough to fail, and nothing in it can be left out."""
+"""Delta debugging: its result suffices to fail, and every part of it is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be compared, and that nothing is left of it."""
+"""What can be compared, and that a comparison leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults by the steps of a training: when they begin and end, and what is said if a step is never reached."""
+"""Faults by the steps of a training: when they begin and end, and the message for a step that is never reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`harness train`: what it says of scripts that survive, that do not, and that make no sense; and that nothing outlives it."""
+"""`harness train`: its results for scripts that survive, that fail, and that make no sense; and no process outlives it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One entry of the corpus: a seed that found a bug, with the least that it had to add for that."""
+"""One entry of the corpus: a seed that found a bug, and the least that it had to add."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seeds that once found something: with the bug they find it still, without it everything holds.
+"""Seeds that found a bug once: with the bug they still find it, without it everything holds.
 
 An entry belongs to the code that it was made with. One that no longer fails is made anew: run `harness simulate` on its drill
 and bug, and put what is left of a failing seed (its `swarm.json`) in its place.

@@ -1,4 +1,4 @@
-"""What a simulation must not do raises, with the line that did it; what never ends is ended, with its stack."""
+"""Forbidden acts in a simulation raise, with their line; endless code is ended, with its stack."""
 
 from __future__ import annotations
 

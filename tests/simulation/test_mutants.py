@@ -1,4 +1,4 @@
-"""Mutants: each is a small change of code that still compiles; and what simulation notices of them."""
+"""Mutants: small changes of the code that still compile, and whether simulation notices them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What seeds add: always the same for a seed, within what a system withstands, and enough to find what drills do not."""
+"""What seeds add: always the same for a seed, only what a system withstands, and enough to find what drills miss."""
 
 from __future__ import annotations
 

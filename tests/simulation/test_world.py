@@ -1,4 +1,4 @@
-"""The world's order: by time, then by who asked first, whether it is a timer that is due soon, later, or never."""
+"""The world's order: by time, then by scheduling, for timers that are due soon, later, or never."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bus as a state machine: what is taken once, what is delivered to whom and in which order, and what a snapshot holds."""
+"""The bus as a state machine: deduplication, delivery and its order, and the contents of a snapshot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cassandra: how its nodes are told of each other, and what its client makes of their answers."""
+"""Cassandra: how its nodes learn each other's addresses, and how its client reads their answers."""
 
 from __future__ import annotations
 

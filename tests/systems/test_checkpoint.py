@@ -1,4 +1,4 @@
-"""Checkpoints: what is loaded is what was saved, whatever happened to the disk in between."""
+"""Checkpoints: what is loaded is what was saved, even if the disk was damaged in between."""
 
 from __future__ import annotations
 

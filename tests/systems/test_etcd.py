@@ -1,4 +1,4 @@
-"""etcd: how its members are told of each other, what its client makes of its answers, and who leads."""
+"""etcd: how its members learn each other's addresses, how its client reads their answers, and how its leader is found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The eventual store's pure parts: how writes are resolved, when tombstones may be forgotten, what waits for whom."""
+"""The eventual store's pure parts: resolving writes, dropping tombstones, and queueing hints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Methods of exchange: all members come to the same, what is left out is kept, and what makes no sense is refused."""
+"""Methods of exchange: all members get the same result, residuals are kept, and invalid options are refused."""
 
 from __future__ import annotations
 

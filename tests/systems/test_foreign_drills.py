@@ -1,4 +1,4 @@
-"""Foreign programs under the harness: a setting that is safe passes, one that is known to be unsafe is caught."""
+"""Foreign programs under the harness: a safe setting passes, and an unsafe one is caught."""
 
 from __future__ import annotations
 

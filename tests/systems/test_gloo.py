@@ -1,4 +1,4 @@
-"""Gloo over links: who dials whom is read and changed, one port serves HTTP and gloo, and a blocked collective can be ended."""
+"""Gloo over links: addresses are read and replaced, one port serves HTTP and gloo, and a blocked collective can be ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hints for replicas that are away: one a key, bounded in number and in age, and a newer one is not lost to an older answer."""
+"""Hints for absent replicas: one for each key, bounded in number and age; a late answer does not remove a newer hint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Installing foreign programs: complete or not at all, and what is missing or went wrong is said."""
+"""Installing foreign programs: completely or not at all, with a message that says what is missing or failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The known bugs of all systems: each is described whole, and caught by the check of the drill that it names."""
+"""The known bugs of all systems: each has a complete description, and the check that it names catches it."""
 
 from __future__ import annotations
 

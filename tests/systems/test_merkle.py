@@ -1,4 +1,4 @@
-"""The Merkle tree against a plain comparison, what comparing costs, and that its shape does not depend on history."""
+"""The Merkle tree: compared with a plain comparison, its cost, and that its shape does not depend on history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose folder a node was started on, and whom a question is for."""
+"""The owner of a node's folder, and the receiver that a request names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parameter server as a system: its topology, what it refuses, and what travels of a trainer's state."""
+"""The parameter server as a system: its topology, what it refuses, and which parts of a trainer's state travel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of the parameter server: who computes what, what counts, and whom a worker obeys."""
+"""The rules of the parameter server: which worker computes what, what counts, and which master a worker obeys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replays: the updates that were recorded, done again, come to the parameters that there were."""
+"""Replays: repeating the recorded updates gives the same parameters."""
 
 from __future__ import annotations
 

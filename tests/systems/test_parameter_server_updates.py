@@ -1,4 +1,4 @@
-"""The rules of the modes without rounds: who may go on, which batch is whose, and which gradient is applied."""
+"""The rules of the modes without rounds: which workers may go on, which batch is whose, and which gradients count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an update weighs in the modes without rounds: with these rules a training learns, and without them it does not."""
+"""The weight of an update in the modes without rounds: with these rules a training learns, without them it does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL: a commit whose fate is told exactly, a standby that is a copy, and who is the primary."""
+"""PostgreSQL: the exact fate of a commit, a standby that is a copy, and which server is the primary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quorum store's client: which node it asks, and what it takes the answers for."""
+"""The quorum store's client: which node it asks, and how it reads the answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compare-and-set alone: who decides what comes after a version, ballot by ballot."""
+"""Compare-and-set alone: how ballots decide what follows a version."""
 
 from __future__ import annotations
 

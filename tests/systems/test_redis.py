@@ -1,4 +1,4 @@
-"""A real redis-server: what is kept, what its client takes for failed and for unknown."""
+"""A real redis-server: what it keeps, and which calls its client reports as failed or unknown."""
 
 from __future__ import annotations
 

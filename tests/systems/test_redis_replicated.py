@@ -1,4 +1,4 @@
-"""Redis with a replica: what its client tells of a write, and a failover that leaves one master."""
+"""Redis with a replica: what its client reports about a write, and a failover that leaves one master."""
 
 from __future__ import annotations
 

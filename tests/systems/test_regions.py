@@ -1,4 +1,4 @@
-"""Where a region sends its users' requests, and how many of other regions' it lets in."""
+"""Where a region sends its users' requests, and how many guests it admits."""
 
 from __future__ import annotations
 

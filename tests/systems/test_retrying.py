@@ -1,4 +1,4 @@
-"""Clients that ask again: how often, how long they wait, and what they say in the end."""
+"""Clients that retry: how often, how long they wait, and what they finally report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data order: every sample once an epoch, whatever becomes of the ranks."""
+"""The data order: every sample once an epoch, whatever happens to ranks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serving and Predictions as a drill sees them: topology, settings, calls; and nothing heavy where it must be light."""
+"""Serving and Predictions as a drill sees them: topology, settings, calls; and light modules import nothing heavy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Admission when several times as much is asked as can be done: what is let in is answered, and soon."""
+"""Admission under several times the capacity: admitted requests are answered soon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches: one pass a turn over all connections, and one batch's failure is no other's."""
+"""Batches: one pass a turn over all connections, and a failed batch affects no other."""
 
 from __future__ import annotations
 

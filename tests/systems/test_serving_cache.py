@@ -1,4 +1,4 @@
-"""A replica's cache: bounded, the same answers as without it, no other model's, and no part of health checks."""
+"""A replica's cache: bounded, transparent, never with another model's answers, and not used by health checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a request while replicas answer, refuse, break off, hang and are gone: on real connections."""
+"""The fate of a request while replicas answer, refuse, break off, hang and are gone: on real connections."""
 
 from __future__ import annotations
 

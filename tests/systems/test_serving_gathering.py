@@ -1,4 +1,4 @@
-"""What is gathered goes on in groups, and comes back to those who asked: on real connections."""
+"""Gathered requests travel in groups, and answers return to their clients: on real connections."""
 
 from __future__ import annotations
 

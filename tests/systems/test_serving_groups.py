@@ -1,4 +1,4 @@
-"""Requests that came together: how replicas are asked for them, again, and in good time a second one as well."""
+"""Groups of requests: how the dispatcher asks replicas, retries, and hedges in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What no balancer may show at any moment, and what a correct one may."""
+"""States that no balancer may show, and states that a correct one may."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Budget, admission, ejection and choice on their own: what holds whatever happens and whenever."""
+"""Budget, admission, ejection and choice alone: properties that hold in every order of events."""
 
 from __future__ import annotations
 

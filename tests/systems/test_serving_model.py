@@ -1,4 +1,4 @@
-"""The model, its training, and the folder that keeps both: right, repeatable, and made again where it is damaged."""
+"""The model, its training, and their folder: correct, repeatable, and rebuilt if damaged."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ async def system(folder: Path, ports: list[int], tmp_path: Path) -> AsyncIterato
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All nodes share one loop here, which a busy machine may delay: no node may look dead, or drain for long, because of that."""
+    """All nodes share one loop here, which a busy machine may delay: that must not look like a death, nor prolong draining."""
     monkeypatch.setattr(Dispatcher, "TRY_TIMEOUT_S", 10.0)
     monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 10.0)
     monkeypatch.setattr(replica, "QUIET_S", 0.0)

@@ -1,4 +1,4 @@
-"""Requests in the usual form are read without the JSON decoder, and to the same numbers; all others are left to it."""
+"""Requests in the usual form are read without the JSON decoder, with the same result; others use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which replica is next, which are up: the balancer's decisions, told what happened and asked what they are."""
+"""Which replica is next, and which are up: the balancer's decisions, from what happened."""
 
 from __future__ import annotations
 

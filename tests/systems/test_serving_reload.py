@@ -1,4 +1,4 @@
-"""A replica changes its model between two batches, and keeps the one it has where the next is no good."""
+"""A replica changes its model between two batches, and keeps its current one if the next is invalid."""
 
 from __future__ import annotations
 

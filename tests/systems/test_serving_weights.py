@@ -1,4 +1,4 @@
-"""A replica serves from its own file of the weights: bits flipped there change answers; its deep check finds and mends it."""
+"""A replica serves from its own weights file: bits flipped there change answers; its deep check finds and repairs that."""
 
 from __future__ import annotations
 

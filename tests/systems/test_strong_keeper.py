@@ -1,4 +1,4 @@
-"""Who may ask the keepers of a strong store's configuration: the replicas of their own cluster."""
+"""Only replicas of the same cluster may use the keepers of a strong store's configuration."""
 
 from __future__ import annotations
 

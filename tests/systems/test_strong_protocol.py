@@ -1,4 +1,4 @@
-"""The strong store's pure parts: logs that part and meet, what is acknowledged, leases, retries."""
+"""The strong store's pure parts: logs that diverge and converge, acknowledgements, leases, retries."""
 
 from __future__ import annotations
 

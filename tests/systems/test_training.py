@@ -1,4 +1,4 @@
-"""Training as a system: its topology, what it refuses, what it writes down, and the control that it is compared with."""
+"""Training as a system: its topology, what it refuses, its records, and its control."""
 
 from __future__ import annotations
 

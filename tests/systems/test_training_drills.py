@@ -1,4 +1,4 @@
-"""Drills of a training that must have seen what they are about, besides being passed: groups of so many, alarms, a name."""
+"""Drills of a training, which must not only pass but have seen what they test: group sizes, alarms, a name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard of a training: who is found to be wrong by what members have said, and what a wrong bit in each place comes to."""
+"""The guard of a training: which members it finds wrong, and the effect of a wrong bit in each place."""
 
 from __future__ import annotations
 

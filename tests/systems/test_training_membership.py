@@ -1,4 +1,4 @@
-"""Who is in the group, and when that changes: told what was heard and when."""
+"""Which ranks are in the group, and when that changes, from what was heard and when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs in a script's processes: nothing outside of a drill; in one, its steps are written down."""
+"""The hook in a script's processes: it does nothing outside a drill, and records steps in one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is changed in locust's own pages."""
+"""The changes to locust's own pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may act on `harness ui`, what its statistics are, and what is left when it ends."""
+"""Who may control `harness ui`, its statistics, and what is left when it ends."""
 
 from __future__ import annotations
 

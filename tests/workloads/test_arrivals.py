@@ -1,4 +1,4 @@
-"""When calls fall due: from the seed and the load alone."""
+"""When calls are due: from the seed and the load alone."""
 
 from __future__ import annotations
 

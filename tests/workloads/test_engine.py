@@ -1,4 +1,4 @@
-"""The load engine against small servers in this process: what it counts is what happened."""
+"""The load engine against small servers in this process: its counts match what happened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the load engine's workers let calls fall due: together exactly the load that was asked for."""
+"""When calls of the load engine's workers are due: together they make exactly the requested load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loads that a machine cannot hold are refused with the estimate."""
+"""Loads that exceed a machine's capacity are refused with the estimate."""
 
 from __future__ import annotations
 

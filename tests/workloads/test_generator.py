@@ -1,4 +1,4 @@
-"""The load generator by itself: every call is made once, on time or late by no fault of its own, and its fate is logged."""
+"""The load generator alone: it makes every call once, on time or late by no fault of its own, and records its fate."""
 
 from __future__ import annotations
 

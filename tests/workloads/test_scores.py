@@ -1,4 +1,4 @@
-"""Scores: which answers are right, with and without a fall-back."""
+"""Scores: which answers are right, with and without a fallback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the load engine says is true: of a server that was frozen, of its own rate, and of an engine that was starved."""
+"""What the load engine reports is true: about a frozen server, its own rate, and a starved engine."""
 
 from __future__ import annotations
 

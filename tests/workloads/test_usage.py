@@ -1,4 +1,4 @@
-"""Whether it is the load engine or the server that holds calls up."""
+"""Whether the load engine or the server delays calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes of the Raft store on real connections, inside this process: what clients are answered, and what is refused."""
+"""Nodes of the Raft store on real connections, inside this process: their answers and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A snapshot goes from the leader to a follower in pieces: what is lost, late or twice, who dies, who leads next."""
+"""A snapshot goes from the leader to a follower in pieces: lost, late or duplicate ones, deaths, changes of leaders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Raft core under random schedules: whatever is lost, late, twice or restarted, the safety properties hold."""
+"""The Raft core under random schedules: the safety properties hold despite lost, late and duplicate messages and restarts."""
 
 from __future__ import annotations
 

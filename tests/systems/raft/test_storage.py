@@ -1,4 +1,4 @@
-"""What a Raft node keeps on its disk: through restarts, crashes at every file operation, damage, and folders of others."""
+"""What a Raft node keeps on its disk: restarts, crashes at every file operation, damage, and folders of other nodes."""
 
 from __future__ import annotations
 
