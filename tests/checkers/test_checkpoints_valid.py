@@ -59,7 +59,7 @@ def told(text: str, trained: str = "rank0 g1 step 0 aa 0:1 at 0.5") -> History:
         f"{SAVED}; rank0 refused 20 a.json; rank0 resumed 10; coordinator saved 20; rank0 resumed 20",
     ],
 )
-def test_whoever_resumes_from_the_newest_that_can_be_used_is_right(events: str) -> None:
+def test_resuming_from_the_newest_usable_one_is_right(events: str) -> None:
     verdict = checkpoints_valid(told(events))
     assert verdict.valid is True, verdict.why
 
@@ -82,14 +82,14 @@ def test_whoever_resumes_from_the_newest_that_can_be_used_is_right(events: str) 
         ),
     ],
 )
-def test_whoever_resumes_from_an_older_one_is_wrong(events: str, why: str) -> None:
+def test_resuming_from_an_older_one_is_wrong(events: str, why: str) -> None:
     verdict = checkpoints_valid(told(events))
     assert verdict.valid is False
     assert why in verdict.why
 
 
 @pytest.mark.parametrize("events", ["", FIRST, SAVED, f"{FIRST}; {SAVED}"])
-def test_nobody_who_resumed_is_unknown(events: str) -> None:
+def test_no_resumption_is_unknown(events: str) -> None:
     assert checkpoints_valid(told(events)).valid is None
 
 

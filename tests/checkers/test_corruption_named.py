@@ -77,7 +77,7 @@ def test_a_rank_that_is_never_named_is_wrong_once_there_was_time_to_find_it() ->
     assert "rank1 was named 46 steps after its first flip, not within" in late.why
 
 
-def test_an_activation_that_changed_nothing_names_nobody() -> None:
+def test_an_activation_that_changed_nothing_names_no_rank() -> None:
     flip = (1.0, "rank1", "bit_flipped", '{"of":"activation"}')
     assert corruption_named(told(f"{CONTROL}\n{steps(50)}", flip)).valid is None
     assert corruption_named(told(f"{CONTROL}\n{steps(50, 'x{}')}", flip)).valid is False

@@ -75,7 +75,7 @@ def random_history(random: Random) -> list[Op]:
 
 
 def possible_sums(read: Op, ops: list[Op]) -> set[int]:
-    """Every sum that some choice among the increments that may count comes to."""
+    """Every sum of some choice among the increments that may count."""
     amounts = [(op, int(op.value or 1)) for op in ops if op.kind == "increment" and op.outcome != "failed"]
     certain = sum(amount for op, amount in amounts if op.ok and op.done < read.sent)
     optional = [amount for op, amount in amounts if not (op.ok and op.done < read.sent) and op.sent <= read.done]

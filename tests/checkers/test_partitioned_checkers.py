@@ -119,7 +119,7 @@ def test_what_was_not_carried_out_or_is_because_of_load_says_nothing() -> None:
 
 
 def answered(**calls: int) -> str:
-    """So many calls of each node in the last third of the load, which is a second long; before that n1 answered all."""
+    """This many calls to each node in the last third of the load, which is a second long; before that n1 answered all."""
     before = [f"c1 read x null {10 + at}..{11 + at} ok node=n1" for at in range(0, 600, 10)]
     nodes = [node for node, n in calls.items() for _ in range(n)]
     after = [f"c1 read x null {700 + 300 * at / len(nodes)}..1001 ok node={node}" for at, node in enumerate(nodes)]

@@ -1,4 +1,4 @@
-"""A storm is a second with half as many requests again as due; without one, the drill tested nothing."""
+"""A retry storm is a second with half as many requests again as calls; without one, the drill tested nothing."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_nothing_recorded_is_no_starvation() -> None:
 
 
 def ran(node: str, ran_s: float, pid: int) -> list[Row]:
-    """A process that ran for so long in four seconds and waited for two."""
+    """A process that ran for this long in four seconds and waited for two."""
     waited = looks(node, {0: 0, 4: 0 if node == "" else 2}, pid)
     return [row | {"ran_ns": round(at * S)} for row, at in zip(waited, (1, 1 + ran_s), strict=True)]
 

@@ -97,7 +97,7 @@ def test_groups_that_do_a_step_differently_are_two_histories() -> None:
     assert "step 1 was done in 2 ways" in invalid(one_history(history(transcript)))
 
 
-def test_a_rank_alone_has_nobody_to_agree_with() -> None:
+def test_a_rank_alone_has_no_other_to_agree_with() -> None:
     assert replicas_agree(history("rank0 g1 step 0 aa 0:1 at 1.0")).valid is None
     assert one_history(history("rank0 g1 step 0 aa 0:1 at 1.0")).valid is True
 

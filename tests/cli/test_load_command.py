@@ -98,7 +98,7 @@ def test_a_server_that_refuses_everything_is_no_pass_and_shows_why(
     assert result.metrics.p50_ms is None
 
 
-def test_nobody_listening_is_no_pass(load: Loads) -> None:
+def test_a_port_without_a_listener_is_no_pass(load: Loads) -> None:
     with reserved(1) as (port,):
         pass
     code, out, result = load.result_of(f"http://127.0.0.1:{port}/", *SHORT)
@@ -215,7 +215,7 @@ def test_a_search_ends_at_once_if_nothing_works(load: Loads) -> None:
         (("--seconds", "1m30s"), "'1m30s' is not a time above 0, such as 30, 1.5s, 500ms or 1m"),
     ],
 )
-def test_what_this_machine_cannot_hold_or_nobody_can_read_is_refused(
+def test_what_exceeds_this_machine_or_cannot_be_read_is_refused(
     load: Loads, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
 ) -> None:
     try:

@@ -14,7 +14,7 @@ from harness.simulation.worker import Reply, Task
 
 
 def reply(verdict: RunVerdict | None, seed: int) -> Reply:
-    """What a process answers about a seed; None: it came to no verdict at all."""
+    """A process's reply about a seed; None: it reached no verdict."""
     if verdict is None:
         return Reply(seed=seed, outcome=None, error="it broke", cpu_s=0.5)
     outcome = Outcome(

@@ -15,7 +15,7 @@ def row(node: str, moment: str, at_ns: int) -> Usage:
 
 
 def looks(settled_after: int, within_s: float) -> list[tuple[str, str, int]]:
-    """(node, moment, which look) of the rows, if all has settled after so many looks."""
+    """(node, moment, which look) of the rows, if everything has settled after this many looks."""
     seen = 0
 
     async def look() -> list[Usage]:

@@ -40,7 +40,7 @@ def test_strictest_limit_holds_and_the_last_one_to_go_puts_back_what_was_before(
         assert holding == {name: min([before, *of_thing.values()]) for name, of_thing in asked.items()}
 
 
-def test_what_was_before_is_asked_anew_when_nobody_limits_any_more() -> None:
+def test_the_earlier_limit_is_read_again_after_all_windows_have_ended() -> None:
     limits: Limits[str] = Limits()
     assert limits.take("a", "w0", 5, before=9) == 5
     assert limits.release("w0") == {"a": 9}

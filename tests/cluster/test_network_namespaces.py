@@ -57,7 +57,7 @@ def test_machines_reach_each_other_by_addresses_of_their_own(machines: NetworkNa
         assert seen == machines.address("a") != machines.address("b")
 
 
-def test_the_harness_reaches_machines_and_nobody_listens_on_the_harness_for_them(machines: NetworkNamespaces) -> None:
+def test_the_harness_reaches_machines_but_not_over_its_own_loopback(machines: NetworkNamespaces) -> None:
     with socket.socket() as outside, listener(machines, "b") as target:
         connect(outside, target)
         port = target.getsockname()[1]
@@ -65,7 +65,7 @@ def test_the_harness_reaches_machines_and_nobody_listens_on_the_harness_for_them
             assert loopback.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_a_port_that_nobody_listens_on_is_refused_and_a_lost_packet_is_not(machines: NetworkNamespaces) -> None:
+def test_a_port_without_a_listener_is_refused_and_a_lost_packet_is_not(machines: NetworkNamespaces) -> None:
     with listener(machines, "b") as target:
         dead = bound(machines, "b", socket.SOCK_STREAM)
         dead_address = dead.getsockname()
@@ -144,7 +144,7 @@ def test_a_drop_that_the_kernel_refuses_leaves_nothing(machines: NetworkNamespac
 
 
 def transfer(machines: NetworkNamespaces, size: int) -> float:
-    """Send so many bytes from a to b; returns how long it took, in seconds."""
+    """Send this many bytes from a to b; returns how long it took, in seconds."""
     near, far = pair(machines)
     with near, far:
         near.settimeout(PATIENCE_S)

@@ -23,7 +23,7 @@ def listener(port: int = 0, *, family: int = socket.AF_INET, host: str = HOST) -
     return server
 
 
-def test_reserved_ports_differ_and_are_given_to_nobody_else() -> None:
+def test_reserved_ports_differ_and_go_to_no_other_process() -> None:
     with reserved(200) as ports:
         assert len(set(ports)) == 200
         others = [listener() for _ in range(300)]

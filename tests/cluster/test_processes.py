@@ -98,7 +98,7 @@ def test_a_program_gets_what_it_would_without_the_harness(tmp_path: Path, monkey
     assert int(said(tmp_path, "signals").split()[1], 16) == 0
 
 
-def test_a_signal_reaches_the_whole_group_and_none_where_nobody_runs(tmp_path: Path) -> None:
+def test_a_signal_reaches_the_whole_group_and_none_without_processes(tmp_path: Path) -> None:
     async def scenario(processes: WardenClient) -> None:
         processes.signal("p", signal.SIGKILL)  # no process of that name
         await processes.start(spec(tmp_path, "sh", "-c", "sleep 600 & sleep 600; true"))
@@ -176,7 +176,7 @@ def test_modules_that_print_read_and_fail_as_they_are_imported_do_no_harm(
     assert "No module named 'no_such_module'" in log
 
 
-def test_the_death_of_the_warden_is_told_to_everybody_who_waits_or_asks_later(tmp_path: Path) -> None:
+def test_the_death_of_the_warden_reaches_all_that_wait_or_ask_later(tmp_path: Path) -> None:
     broken: list[HarnessError] = []
 
     async def scenario(processes: WardenClient) -> None:

@@ -124,7 +124,7 @@ def test_clock_of_a_node_that_starts_meanwhile_is_wrong_from_its_start(tmp_path:
     asyncio.run(scene())
 
 
-def test_clock_that_nobody_could_see_did_not_act(tmp_path: Path) -> None:
+def test_a_clock_that_no_process_could_see_did_not_act(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
             kill, others = Kill("n1"), stage.targets("n1", label="w1")

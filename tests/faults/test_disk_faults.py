@@ -86,7 +86,7 @@ def test_slow_disk_delays_each_read_and_sync_and_no_write(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("fault", [SyncFails("n1"), DiskFull("n1"), SlowDisk("n1")])
-def test_fault_of_a_disk_that_nobody_uses_did_not_act(tmp_path: Path, fault: Fault) -> None:
+def test_a_fault_of_an_unused_disk_did_not_act(tmp_path: Path, fault: Fault) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path, Keeper()) as stage:
             await write(stage, "a", synced=True)

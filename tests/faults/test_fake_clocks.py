@@ -123,7 +123,7 @@ def test_without_libfaketime_it_is_said_before_the_start(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("fault", [ClockSkew("n1"), ClockJump("one"), ClockDrift("all")], ids=repr)
-def test_foreign_program_whose_clock_nobody_prepared_is_refused(fault: Fault) -> None:
+def test_a_foreign_program_with_an_unprepared_clock_is_refused(fault: Fault) -> None:
     with pytest.raises(
         UsageError, match=r"n1 is a foreign program, whose clock the harness does not control\. Give the node fake_clock=True"
     ):

@@ -41,7 +41,7 @@ def test_node_dies_at_the_nth_occurrence(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
-def test_event_that_occurs_too_seldom_kills_nobody(tmp_path: Path) -> None:
+def test_an_event_that_occurs_too_seldom_kills_no_node(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
             before = stage.cluster.processes.pid("n1")

@@ -143,7 +143,7 @@ def test_a_cut_stops_bytes_in_exactly_the_directions_that_were_chosen(world: Wor
 
 
 @pytest.mark.parametrize("fault", [Isolate("n1"), Partition("n1"), Partition("n1", direction="in")])
-def test_a_cut_of_links_that_nobody_uses_has_not_acted(world: World, fault: Fault) -> None:
+def test_a_cut_of_unused_links_has_not_acted(world: World, fault: Fault) -> None:
     async def scenario(cluster: Cluster) -> None:
         hit = targets(cluster, "n1")
         await clients_reach(cluster)  # traffic before does not count

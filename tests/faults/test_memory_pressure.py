@@ -78,7 +78,7 @@ def test_node_may_use_its_headroom_up(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
-def test_room_that_was_never_used_up_pressed_nobody(tmp_path: Path) -> None:
+def test_memory_that_was_never_used_up_pressed_no_process(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
             said: list[str] = []

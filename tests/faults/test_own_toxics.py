@@ -158,7 +158,7 @@ def test_corrupt_bytes_of_one_stream_leaves_the_other(world: World) -> None:
     assert world.during(CorruptBytes("n1", rate=1, stream="upstream"), doing).acted is True
 
 
-def test_silent_drop_swallows_questions_and_tells_nobody(world: World) -> None:
+def test_silent_drop_swallows_requests_silently(world: World) -> None:
     async def doing(cluster: Cluster) -> None:
         with pytest.raises(TimedOut):
             await ask(HttpClient(cluster.links.entries["n1"]), "/lost", SILENT_S)

@@ -257,7 +257,7 @@ def test_a_whole_drill_on_machines(tmp_path: Path) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(("bug", "right"), [("null", True), ("read-one", False)])
-def test_a_machine_that_nobody_hears_tells_a_wrong_store_from_a_right_one(tmp_path: Path, bug: str, right: bool) -> None:
+def test_an_unheard_machine_tells_a_wrong_store_from_a_right_one(tmp_path: Path, bug: str, right: bool) -> None:
     need_hosts()
     drill = find_drill("machines/one_way", [f"system.bug={bug}"]).drill
     checks = {check.name: check.valid for check in run_drill(drill, tmp_path).result.checks}

@@ -79,7 +79,7 @@ def drawn(seed: int, component: str, names: str) -> list[str]:
 
 
 def bridged(seed: int, bridge: str, others: str) -> set[Pair]:
-    """Who reaches whom over a bridge between two halves, in the order that is drawn."""
+    """Which nodes reach each other over a bridge between two halves, in the drawn order."""
     order = drawn(seed, f"Bridge/{bridge}", others)
     middle = len(order) // 2
     sides = [*permutations(order[:middle], 2), *permutations(order[middle:], 2)]
@@ -87,7 +87,7 @@ def bridged(seed: int, bridge: str, others: str) -> set[Pair]:
 
 
 def ringed(seed: int, names: str) -> set[Pair]:
-    """Who reaches whom where each reaches its two neighbours in a ring, in the order that is drawn."""
+    """Which nodes reach each other if each reaches its two neighbours in a ring, in the drawn order."""
     ring = drawn(seed, "MajorityRing", names)
     neighbours = list(zip(ring, [*ring[1:], ring[0]], strict=True))
     return {*neighbours, *((other, one) for one, other in neighbours)}
@@ -153,7 +153,7 @@ def test_sides_of_a_partition(selector: str, sizes: tuple[int, int], tmp_path: P
 
 @pytest.mark.parametrize("direction", ["out", "in"])
 def test_one_way_cuts_stop_requests_one_way_and_answers_the_other(direction: Literal["out", "in"], tmp_path: Path) -> None:
-    """Neither side gets answers from the other; who hears the questions all the same tells which way is cut."""
+    """Neither side gets answers from the other; the side that still hears requests shows which way is cut."""
     fault = Partition("n1", direction=direction)
     asked = drill(2, fault)
     [planned] = plan(asked, 1)

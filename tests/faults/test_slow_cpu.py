@@ -123,7 +123,7 @@ def test_node_killed_meanwhile_comes_back_at_full_speed_and_leaves_no_group(tmp_
 
 
 @pytest.mark.usefixtures("control_groups")
-def test_group_goes_with_the_run_where_nobody_healed(tmp_path: Path) -> None:
+def test_the_group_goes_with_the_run_if_nothing_was_healed(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
             await SlowCpu("n1").inject(stage.cluster, stage.targets("n1"))

@@ -25,7 +25,7 @@ class Answer(NamedTuple):
 
 
 async def ask(dispatcher: Dispatcher, *bodies: bytes, deadline: Deadline | None = None) -> list[Answer]:
-    """Requests that came together, and what each was answered."""
+    """Send requests together; returns the answer to each."""
     messages = [Message(RequestHead("POST", "/predict"), body) for body in bodies]
     await dispatcher.predict(messages, deadline)
     answers = []
@@ -36,7 +36,7 @@ async def ask(dispatcher: Dispatcher, *bodies: bytes, deadline: Deadline | None 
 
 
 class Choosy:
-    """Pipelined replicas that do with each request what they are told to.
+    """Pipelined replicas that treat each request as the test says.
 
     "well": answer it; "error": answer 500; "late": answer it and all that follow after `LATE_S`; "silent": answer neither it
     nor what follows; "breaks": break the connection off.

@@ -24,7 +24,7 @@ def given(rows: Array, rank: int, world: int, layout: Layout, state: State | Non
 
 
 def exchanged(combining: Sequence[Combining]) -> list[Combined]:
-    """What each member comes to."""
+    """The result of each member."""
     answers: list[Array | None] = [None] * len(combining)
     while True:
         ends: list[Combined] = []

@@ -23,7 +23,7 @@ TOGETHER = 300
 
 @dataclass(frozen=True)
 class Effort:
-    """How many histories are judged, and how many of those that are not valid: each of them takes a call of its own."""
+    """How many histories to judge, and how many invalid ones: each of those takes a separate call."""
 
     histories: int
     singly: int

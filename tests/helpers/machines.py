@@ -50,7 +50,7 @@ def links() -> set[str]:
 
 
 def kept_by(namespace: str) -> list[str]:
-    """Who keeps a namespace, such as "net:[4026532177]", alive: a process that is in it, or that holds it open."""
+    """The process that keeps a namespace, such as "net:[4026532177]", alive: it is in it, or holds it open."""
     found = []
     for process in Path("/proc").iterdir():
         if process.name.isdigit():

@@ -53,7 +53,7 @@ def missed(*, seed: int = 1, why: str = f"{SLO}: observed 60ms", run_dir: str = 
 def night(
     number: int, *runs: RunOutcome, commit: str = "abc123", facts: dict[str, str] | None = None, broke_off: str = ""
 ) -> Night:
-    """The night so many days after the first."""
+    """The night this many days after the first."""
     began = FIRST_UTC + timedelta(days=number)
     return Night(
         name=f"{began:%Y-%m-%d}",
@@ -72,7 +72,7 @@ def nights(runs: Iterable[Iterable[RunOutcome]]) -> list[Night]:
 
 
 def figures(values: Iterable[float], *, name: str = "p50", unit: str = "ms", drill: str = DRILL, first: int = 0) -> Series:
-    """A metric of one run in each of so many nights, which begin with night number `first`."""
+    """A metric of one run in each of several nights, which begin with night number `first`."""
     points = []
     for number, value in enumerate(values, start=first):
         of = night(number)
@@ -82,7 +82,7 @@ def figures(values: Iterable[float], *, name: str = "p50", unit: str = "ms", dri
 
 
 def steady(count: int, level: float = 3.0) -> list[float]:
-    """So many values about a level, the same each time."""
+    """Values around a level, the same each time."""
     return [level * (1 + (number * 7 % 5 - 2) / 200) for number in range(count)]
 
 

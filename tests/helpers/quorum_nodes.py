@@ -28,7 +28,7 @@ async def never(request: Request) -> Response:
 
 
 class Nodes:
-    """Nodes n1 to n3 of one store, each with its own data; those that are not started refuse connections."""
+    """Nodes n1 to n3 of one store, each with its own data; nodes that are not started refuse connections."""
 
     def __init__(self, tmp_path: Path, ports: Sequence[int], config: dict[str, object]) -> None:
         self._tmp_path = tmp_path

@@ -163,7 +163,7 @@ class Group:
         return True
 
     def tick(self, ms: int, *names: str) -> None:
-        """So much time passes, in all nodes at once or in some alone first."""
+        """Let this much time pass, in all nodes at once or in some first."""
         self.now_ms += ms
         for name in names or tuple(self.nodes):
             if name in self.nodes:
@@ -261,7 +261,7 @@ class Group:
 
     @property
     def leader(self) -> str | None:
-        """Who leads the latest term."""
+        """The leader of the latest term."""
         leading = [node for node in self.nodes.values() if node.core.leading is not None]
         return max(leading, key=lambda node: node.core.term).name if leading else None
 

@@ -90,7 +90,7 @@ def until(series: Series, nights: int) -> Series:
 
 
 def relative(noise: Noise, shape: tuple[int, int, int], random: np.random.Generator) -> NDArray[np.float64]:
-    """Noise of so many series, nights and runs, as logarithms."""
+    """Noise for a number of series, nights and runs, as logarithms."""
     count, nights, _ = shape
     steps = random.normal(size=(count, nights)) * noise.night
     if np.isfinite(noise.degrees):

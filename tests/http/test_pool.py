@@ -53,7 +53,7 @@ def sockets() -> int:
 
 
 async def all_accounted_for(others: int) -> bool:
-    """Whether every socket, but for so many others, comes to be in use, idle, accepted or closed."""
+    """Whether every socket, except for this many others, is finally in use, idle, accepted or closed."""
     for _ in range(200):
         seen = account().seen()
         if sockets() - others == seen.accepted + seen.in_use + seen.idle:

@@ -259,7 +259,7 @@ def test_more_files_than_the_page_has_room_for_are_counted_and_kept_all_the_same
     assert disk.read("f1025") == b"a"
 
 
-def test_page_of_a_file_is_seen_by_whoever_maps_it_and_outlives_them(tmp_path: Path) -> None:
+def test_page_of_a_file_is_seen_by_all_that_map_it_and_outlives_them(tmp_path: Path) -> None:
     ours = ControlPage.create(tmp_path / "n1.control")
     theirs = ControlPage(tmp_path / "n1.control")
     ours[Setting.NO_SPACE] = 1

@@ -15,7 +15,7 @@ from harness.node.pacer import TimerPacer
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
-def test_nobody_is_woken_early_and_all_are_woken_in_order(run: object) -> None:
+def test_no_waiter_is_woken_early_and_all_are_woken_in_order(run: object) -> None:
     async def main() -> None:
         pacer, begin, woken = TimerPacer(), time.monotonic_ns(), list[int]()
 

@@ -103,7 +103,7 @@ def test_absurd_attributes_leave_the_server_alive(proxy: ProxyHandle, upstream: 
     assert proxy.server.call("GET", "/version").ok
 
 
-def test_a_toxic_can_be_removed_while_nobody_reads(proxy: ProxyHandle, upstream: Upstream) -> None:
+def test_a_toxic_can_be_removed_while_the_receiver_does_not_read(proxy: ProxyHandle, upstream: Upstream) -> None:
     client, server = upstream.pair(proxy)
     server.setblocking(False)
     for _ in range(3):
@@ -175,7 +175,7 @@ def test_reset_goes_on_past_a_proxy_that_cannot_listen(embedded: Server) -> None
     assert [(proxy["enabled"], proxy["toxics"]) for proxy in shown.values()] == [(False, []), (True, [])]
 
 
-def test_an_upstream_that_never_answers_the_dial_holds_nobody_else_up(embedded: Server, upstream: Upstream) -> None:
+def test_an_upstream_that_never_answers_the_dial_delays_no_other(embedded: Server, upstream: Upstream) -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
@@ -202,7 +202,7 @@ def test_a_reset_by_the_client_ends_the_connection(proxy: ProxyHandle, upstream:
     assert closed_how(server) in ("end", "reset")
 
 
-def test_a_sender_is_held_back_when_nobody_reads(proxy: ProxyHandle, upstream: Upstream) -> None:
+def test_a_sender_is_held_back_when_the_receiver_does_not_read(proxy: ProxyHandle, upstream: Upstream) -> None:
     client, server = upstream.pair(proxy)
     total = 64 * 1024 * 1024
     thread = threading.Thread(target=server.sendall, args=(bytes(total),))

@@ -69,7 +69,7 @@ def test_a_seed_repeats_corruption(upstream: Upstream) -> None:
     assert _corrupted(upstream) == first
 
 
-def test_blackhole_tells_nobody(proxy: ProxyHandle, upstream: Upstream) -> None:
+def test_blackhole_refuses_and_resets_nothing(proxy: ProxyHandle, upstream: Upstream) -> None:
     proxy.add("blackhole", "upstream")
     client, server = upstream.pair(proxy)
     client.sendall(b"lost")

@@ -50,7 +50,7 @@ def test_bad_options_are_usage_errors(arguments: tuple[str, ...]) -> None:
     assert "usage: python -m faults.plane" in done.stderr
 
 
-def test_it_ends_with_whoever_holds_its_standard_input() -> None:
+def test_it_ends_with_the_holder_of_its_standard_input() -> None:
     server = start_embedded("--until-eof", stdin=subprocess.PIPE)
     assert server.process.stdin is not None
     server.process.stdin.write("anything")
@@ -68,7 +68,7 @@ def test_standard_input_that_has_ended_already_ends_it() -> None:
     assert done.returncode == 0
 
 
-def test_it_ends_when_whoever_started_it_is_killed() -> None:
+def test_it_ends_when_its_parent_is_killed() -> None:
     starter = subprocess.Popen(
         [
             sys.executable,

@@ -200,7 +200,7 @@ def test_a_body_nested_without_end_is_refused(embedded: Server) -> None:
     assert (response.status_code, response.json()["error"]) == (400, "bad request body: exceeded max depth")
 
 
-def test_slow_requests_hold_nobody_up(embedded: Server) -> None:
+def test_slow_requests_delay_no_other(embedded: Server) -> None:
     slow = [socket.create_connection((embedded.host, embedded.port), timeout=PATIENCE_S) for _ in range(200)]
     for number, sock in enumerate(slow):
         sock.sendall(b"POST /proxies HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"[: 1 + number % 60])
@@ -223,7 +223,7 @@ def test_garbage_on_a_data_port_is_data(embedded: Server, upstream: Upstream) ->
     assert receive(server, len(garbage)) == garbage
 
 
-def test_a_thousand_silent_clients_hold_nobody_up(embedded: Server, upstream: Upstream) -> None:
+def test_a_thousand_silent_clients_delay_no_other(embedded: Server, upstream: Upstream) -> None:
     proxy = embedded.proxy(upstream.address)
     silent = [proxy.connect() for _ in range(300)]
     client = proxy.connect()

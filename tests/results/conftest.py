@@ -18,7 +18,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a history is to be made: a file, then the URL of an empty database."""
+    """Where to create a history: a file, then the URL of an empty database."""
     if request.param == "sqlite":
         return str(tmp_path / "runs" / "history.sqlite")
     server: Postgres = request.getfixturevalue("postgres")

@@ -61,7 +61,7 @@ def test_one_that_begins_with_the_first_parameters_begins_anew() -> None:
     assert len(standing(placed, 0)) == 2
 
 
-def test_one_that_begins_with_parameters_of_nobody_is_not_placed() -> None:
+def test_a_term_with_unknown_first_parameters_is_not_placed() -> None:
     placed = place([process(0, 1, 100, "m0", models(0, 5), world=1), process(0, 2, 900, "other", ["x"], world=1)])
     assert [one.start for one in placed] == [0, None]
 

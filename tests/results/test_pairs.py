@@ -18,7 +18,7 @@ UP = Subject(drill="d", metric=Metric(name="availability", unit="", better="high
 
 
 def looked(factor: float, *, noise: float = 0.01, seed: int = 1, pairs: int = 10, subject: Subject = P50) -> tuple[Look, int]:
-    """What pairs of one metric come to, and how many it took."""
+    """The result of pairs of one metric, and how many it took."""
     random, comparison = np.random.default_rng(seed), Comparison(pairs)
     while True:
         a, b = (100 * np.exp(random.normal(0, noise, 2))).tolist()

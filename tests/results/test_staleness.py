@@ -83,7 +83,7 @@ def judged(text: str, transcript: str) -> SLOResult:
 
 
 def many(stale: int) -> str:
-    """A thousand reads, so many of them 50 ms stale."""
+    """A thousand reads, this many of them 50 ms stale."""
     writes = "c1 write x 1 0..10 ok\nc1 write x 2 20..30 ok\n"
     return writes + "\n".join(f"c2 read x {1 if at < stale else 2} 80..{90 + at} ok" for at in range(1000))
 

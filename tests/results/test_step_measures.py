@@ -46,7 +46,7 @@ def test_half_the_time_at_a_standstill_is_half_the_goodput() -> None:
     assert measured.lost_steps == 0
 
 
-def test_a_step_counts_once_whoever_did_it_and_however_often() -> None:
+def test_a_step_counts_once_however_often_ranks_did_it() -> None:
     both = trained(
         steps_of("rank0", *steady(0, 20, 0)), steps_of("rank1", *steady(0, 20, 3)), steps_of("control", *steady(0, 90, 0))
     )

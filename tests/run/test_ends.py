@@ -153,7 +153,7 @@ def test_a_process_that_the_run_needs_is_killed(tmp_path: Path, victim: str, wha
 
 
 @pytest.mark.slow
-def test_a_toxiproxy_of_somebody_elses_is_killed(tmp_path: Path) -> None:
+def test_a_shared_toxiproxy_is_killed(tmp_path: Path) -> None:
     write_drill(tmp_path, "every", EVERY_FAULT)
     with toxiproxy() as port:
         with harness_running(tmp_path, *arguments(port), TOXIPROXY_URL=f"127.0.0.1:{port}") as run:

@@ -19,7 +19,7 @@ S = 1_000_000_000
 
 
 def usage(others_s: float) -> list[dict[str, object]]:
-    """Ten seconds, in which n1 ran for one and waited for six, and others ran for so long."""
+    """Ten seconds, in which n1 ran for one and waited for six, and others ran for this long."""
     looks = []
     for at_s, ran_s, waited_s, machine_s in ((0, 0.0, 0.0, 0.0), (10, 1.0, 6.0, 1.0 + others_s)):
         row = {"at_ns": at_s * S, "moment": "load"}

@@ -117,7 +117,7 @@ class Meddler(NullObserver):
             process.send_signal(self.number)
 
 
-def test_a_pause_that_somebody_ends_has_not_acted(tmp_path: Path) -> None:
+def test_a_pause_that_something_else_ends_has_not_acted(tmp_path: Path) -> None:
     paused = drill(Pause("n1").between(0.2, 0.6))
     order = RunSpec(name="t", title="t", drill=paused, seed=1)
     done = run(order, runs=tmp_path, observer=Meddler(tmp_path, signal.SIGCONT))
@@ -175,7 +175,9 @@ def test_windows_that_overlap_on_a_node(tmp_path: Path, overlap: str) -> None:
 
 
 @pytest.mark.parametrize("plane", ["embedded", "toxiproxy"])
-def test_ports_that_somebody_else_takes_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plane: PlaneKind) -> None:
+def test_ports_that_another_process_takes_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plane: PlaneKind
+) -> None:
     monkeypatch.setenv("TOXIPROXY_URL", "http://127.0.0.1:1")
     if plane == "toxiproxy":
         with pytest.raises(HarnessError, match=r"The fault plane at 127.0.0.1:1 does not answer") as error:

@@ -33,7 +33,7 @@ WINDOWS = 6
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
-    """Any run; what became of it is changed as each test needs it."""
+    """A run; each test changes its outcome as needed."""
     quick = Drill(system=Echo(), workload=Numbers(), load=Load(rate=50, seconds=0.5))
     return run_drill(quick, tmp_path_factory.mktemp("runs"))
 

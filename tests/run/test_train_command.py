@@ -28,7 +28,7 @@ EXAMPLE = str(ROOT / "examples" / "train.py")
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What one run of the command came to."""
+    """The result of one run of the command."""
 
     code: int
     said: str

@@ -25,7 +25,7 @@ SCHEDULE = Schedule(every=10, keep=2)
 
 
 def state_at(step: int) -> dict[str, torch.Tensor]:
-    """What a tiny job holds after so many steps: the model, the optimizer's momentum, the compression's error."""
+    """The state of a tiny job after this many steps: the model, the optimizer's momentum, the compression's error."""
     return {
         "model/weight": torch.full((2, 3), float(step)),
         "model/bias": torch.tensor([step + 0.5]),
@@ -297,7 +297,7 @@ def test_a_save_whose_copy_failed_is_not_waited_for(tmp_path: Path) -> None:
 
 
 class SlowFiles(Files):
-    """Real files whose syncs wait until they are let go."""
+    """Real files whose syncs wait until the test releases them."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)

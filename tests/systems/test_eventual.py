@@ -56,7 +56,7 @@ def test_a_context_from_a_clock_that_cannot_be_right_is_refused() -> None:
         last_writer("n1").check(Context(stamp=Timestamp(10**15, 0, "somebody")))
 
 
-def test_siblings_stay_until_somebody_who_has_seen_them_writes() -> None:
+def test_siblings_stay_until_a_client_that_has_seen_them_writes() -> None:
     one, two = KeepSiblings("n1"), KeepSiblings("n2")
     both = one.merged(one.written(None, "a", Context()), two.written(None, "b", Context()))
     assert one.values(both) == ["a", "b"]
@@ -85,7 +85,7 @@ def test_a_tombstone_is_kept_until_all_have_had_it_and_a_grace_period_is_over() 
     assert graves.forgettable(1_000) == []
 
 
-def test_whoever_was_away_has_yet_to_hear_of_a_newer_tombstone() -> None:
+def test_a_replica_that_was_away_still_has_to_hear_of_a_newer_tombstone() -> None:
     graves = Graves(["n2"], grace_s=10)
     graves.dug("k", b"first", 0)
     graves.had("n2", "k", b"first", 1)

@@ -48,7 +48,7 @@ class Node:
         self.storage = Storage(self.replica, self.outbox, files, clock=lambda: 0.0, log=self.said.append)
 
     def change(self, *changes: Change) -> list[Outcome]:
-        """What became of changes that arrive in one turn of the loop, each by itself."""
+        """The outcome of each of several changes that arrive in one turn of the loop."""
 
         async def together() -> list[Outcome]:
             return [outcome for outcome, _ in await asyncio.gather(*(self.storage.change([change]) for change in changes))]
@@ -151,7 +151,7 @@ def test_a_lost_file_is_noticed(lost: str) -> None:
 
 
 def test_a_death_soon_after_damage_was_found_does_not_hide_it() -> None:
-    """It counts its writes anew, and has yet to learn the rest, at every start until it has learned."""
+    """It counts its writes anew, and still has to relearn the rest, at every start until it has done so."""
     files = kept()
     before = files | {ENTRIES: b"x" + files[ENTRIES][1:]}
     for crash in crash_points(Node, before):

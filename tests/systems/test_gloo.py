@@ -148,7 +148,7 @@ def test_a_group_is_made_anew_after_one_that_ended() -> None:
             assert future.result(DEADLINE_S) == [[[0], [1]]] * 3
 
 
-def test_a_collective_that_waits_for_nobody_is_ended_from_another_thread() -> None:
+def test_a_collective_with_a_silent_member_is_ended_from_another_thread() -> None:
     joined = threading.Barrier(2)
 
     def work(member: Member) -> object:

@@ -94,7 +94,7 @@ def test_what_a_node_sends_names_the_one_that_it_means() -> None:
 
 
 class Started(Exception):
-    """A node has come to serve, and has said whose its folder is."""
+    """A node serves, and has marked its folder as its own."""
 
 
 class StartedOnly(NodeContext):
@@ -113,7 +113,7 @@ class StartedOnly(NodeContext):
 
 
 def start(node: Node, folder: Path, **config: object) -> None:
-    """Raises what its start comes to."""
+    """Raises the outcome of its start."""
     spec = NodeSpec(
         name=node.name, start=0, host=HOST, port=1, data=str(folder), log="", seed=1,
         peers=dict.fromkeys(node.peers, (HOST, 1)), config={**node.config, **config},

@@ -78,7 +78,7 @@ def test_gradients_of_another_length_are_refused() -> None:
 
 
 class SlowFirst(Checkpoints):
-    """Its first write waits until it is told to go on."""
+    """Its first write waits until the test lets it continue."""
 
     def __init__(self, *settings: object) -> None:
         super().__init__(*settings)  # type: ignore[arg-type]

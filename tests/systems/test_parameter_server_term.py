@@ -27,7 +27,7 @@ def test_work_is_handed_out_when_there_is_some_and_not_after_the_term() -> None:
     asyncio.run(scene())
 
 
-def test_a_change_wakes_whoever_waits_for_work_and_so_does_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_wakes_workers_that_wait_and_so_does_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(term, "WAIT_S", 60.0)
 
     async def scene() -> None:

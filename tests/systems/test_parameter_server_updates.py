@@ -60,7 +60,7 @@ def test_without_a_bound_a_worker_goes_on_for_ever() -> None:
     assert updates.version == 100
 
 
-def test_a_worker_that_is_alone_waits_for_nobody() -> None:
+def test_a_worker_that_is_alone_does_not_wait() -> None:
     updates = begun(0)
     for _ in range(5):
         update(updates, "worker1")
@@ -154,7 +154,7 @@ def test_open_batches_are_given_first_after_a_takeover() -> None:
     assert forgets.used == Used(next=1)
 
 
-def test_whoever_comes_and_goes_is_told() -> None:
+def test_workers_that_come_and_go_are_reported() -> None:
     moves: list[tuple[str, bool]] = []
     updates = Updates(Used(), 0, bound=1, moved=lambda worker, present: moves.append((worker, present)))
     task_of(updates, "worker1")

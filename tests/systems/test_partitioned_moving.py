@@ -183,7 +183,7 @@ def test_copies_are_made_of_a_majority_only() -> None:
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 3, 4, 5])
-def test_whoever_stays_and_whoever_has_a_copy_are_a_majority_that_holds_what_a_majority_held(replicas: int) -> None:
+def test_remaining_and_copied_owners_are_a_majority_that_holds_what_a_majority_held(replicas: int) -> None:
     """The counting of the argument in `moving`: k replaced, at least a majority less k stay and hold it, k copies hold it."""
     for replaced in range(replicas + 1):
         need = majority(range(replicas))  # type: ignore[arg-type]  # only how many they are counts

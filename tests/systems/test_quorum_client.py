@@ -32,7 +32,7 @@ UNKNOWN = answered(504, {"outcome": "unknown", "error": "some may have it"})
 
 
 def with_client(handlers: Sequence[Handler | None], scenario: Callable[[QuorumClient, list[str]], Coroutine[Any, Any, T]]) -> T:
-    """A client whose home is n1; None stands for a node that is not there. The list gathers who was asked what."""
+    """A client whose home is n1; None stands for a missing node. The list gathers the requests to each node."""
     asked: list[str] = []
 
     def noted(name: str, handler: Handler) -> Handler:

@@ -110,7 +110,7 @@ def test_what_was_accepted_is_finished_by_the_next_one() -> None:
     assert replicas.finish(gone, "n1", "n2") == Done(swapped=True)
 
 
-def test_whoever_ignores_what_was_accepted_gives_a_version_a_second_value() -> None:
+def test_ignoring_what_was_accepted_gives_a_version_a_second_value() -> None:
     replicas, gone = left_accepted()
     operation = comparing(coordinator("n3", BUGS.variant("cas-ignores-accepted")), "k", "old", "of n3")
     assert replicas.finish(operation, "n2", "n3") == Done(swapped=True)

@@ -27,7 +27,7 @@ N2 = Owner("quorum", "n2")
 
 
 async def asked(peer: Peer, count: int) -> list[Entry | None]:
-    """The answers to so many questions, each in a turn of its own, so that they do not travel together."""
+    """The answers to this many requests, each in a separate turn, so that they do not travel together."""
     answers: list[asyncio.Future[Entry | None]] = []
     for _ in range(count):
         answers.append(asyncio.get_running_loop().create_future())
@@ -158,7 +158,7 @@ async def until(true: Callable[[], Awaitable[bool]]) -> None:
 
 @pytest.mark.parametrize("config", [{"repair_every_s": None}, {"repair_every_s": 0.1, "hinted_handoff": False}])
 def test_a_node_that_is_back_gets_what_it_missed(tmp_path: Path, config: dict[str, object]) -> None:
-    """From those that kept it for it, or by comparing what it holds with them."""
+    """It gets it from the nodes that kept it, or by comparing contents with them."""
 
     async def scenario(nodes: Nodes) -> None:
         await nodes.start("n1", "n2")

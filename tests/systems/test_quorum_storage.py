@@ -170,7 +170,7 @@ def test_nothing_is_told_before_it_is_on_the_disk(tmp_path: Path) -> None:
     assert asyncio.run(ask_meanwhile()) == (Entry(), entry(1))
 
 
-def test_whoever_gives_up_waiting_spoils_nothing_for_the_others(tmp_path: Path) -> None:
+def test_a_waiter_that_gives_up_spoils_nothing_for_the_others(tmp_path: Path) -> None:
     storage = opened(tmp_path)
 
     async def give_up_one() -> Entry | None:

@@ -48,7 +48,7 @@ def with_servers(folder: Path, system: ReplicatedRedis, scenario: Callable[[Clus
 
 
 async def asking(cluster: Cluster, call: Call) -> Answer:
-    """What a new client is told, that goes on to the other server as long as a call has failed."""
+    """The answer to a new client, which switches to the other server while calls fail."""
     client = cluster.system.client(0, cluster.links.entries)
     try:
         while True:
@@ -142,7 +142,7 @@ def spec(folder: Path, name: str, start: int) -> NodeSpec:
         ("n2", 1, True, "replicaof 127.0.0.1 6\n", "replicaof 127.0.0.1 7\n"),
     ],
 )
-def test_a_server_follows_the_first_at_first_and_later_whoever_is_the_master(
+def test_a_server_follows_the_first_one_and_later_the_master(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     name: str, start: int, peer_is_master: bool, before: str | None, after: str,
 ) -> None:  # fmt: skip

@@ -133,7 +133,7 @@ def test_what_a_full_batch_cannot_take_is_refused_in_its_place() -> None:
     assert (after.status, after.body) == (200, b"9")
 
 
-def test_a_batch_that_nobody_waits_for_is_not_computed() -> None:
+def test_a_batch_that_no_client_waits_for_is_not_computed() -> None:
     passes: list[int] = []
 
     def model(images: Sequence[Sequence[float]]) -> list[Prediction]:

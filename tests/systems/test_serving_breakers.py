@@ -30,7 +30,7 @@ QUICK_S, LATE_S = 0.002, 0.1
 
 
 class Serving:
-    """A pool, and the time: calls that take so long and end so."""
+    """A pool and its clock, for calls with given durations and outcomes."""
 
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.pool = Pool(NAMES, settings)
@@ -123,7 +123,7 @@ def test_half_open_it_gets_its_probes_and_returns_when_they_go_well() -> None:
     assert serving.chosen() == set(NAMES)
 
 
-def test_a_probe_that_nobody_waits_for_any_more_frees_its_place() -> None:
+def test_an_abandoned_probe_frees_its_place() -> None:
     serving = Serving()
     serving.fail_every_other("r1")
     serving.now_s += 1
@@ -173,7 +173,7 @@ def test_a_retry_goes_to_one_whose_breaker_is_closed() -> None:
     assert serving.pool.choose(["r2", "r3"], serving.now_s) == "r1"
 
 
-def test_switched_off_nobody_is_left_out() -> None:
+def test_switched_off_breakers_exclude_no_replica() -> None:
     serving = Serving(msgspec.structs.replace(SETTINGS, breaker=None))
     serving.fail_every_other("r1")
     assert serving.chosen() == set(NAMES)

@@ -39,7 +39,7 @@ HEADER = "timeout-ms"
 
 
 class Replica:
-    """Notes what it is told of time, and answers, or never does."""
+    """Records the deadlines that it receives, and answers, or never does."""
 
     def __init__(self, *, answers: bool, status: int = 200) -> None:
         self.told: list[str | None] = []
@@ -102,7 +102,7 @@ def test_a_replica_is_told_what_is_left_and_no_more_than_the_try() -> None:
     asyncio.run(scenario())
 
 
-def test_nobody_is_asked_after_the_deadline() -> None:
+def test_no_replica_is_asked_after_the_deadline() -> None:
     async def scenario() -> None:
         replica = Replica(answers=True)
         async with dispatching(replica) as (dispatcher, _):
@@ -206,7 +206,7 @@ def test_a_batch_leaves_out_what_is_past_its_deadline() -> None:
 
 
 @pytest.mark.parametrize(("main", "late"), [(limited_replica.main, 504), (heedless_replica.main, 200)])
-def test_a_queue_is_not_worked_off_for_nobody(main: Main, late: int, folder: Path, tmp_path: Path) -> None:
+def test_a_queue_of_expired_requests_is_not_worked_off(main: Main, late: int, folder: Path, tmp_path: Path) -> None:
     """Ten requests of 50 ms each, which have 200 ms: the last ones' turn comes too late. One without a deadline waits."""
 
     body = msgspec.json.encode(PredictRequest(artifacts.digits(folder)[0].pixels))

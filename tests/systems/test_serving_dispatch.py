@@ -24,7 +24,7 @@ from tests.helpers.asking import Answer, ask
 
 
 class Replica:
-    """A replica that behaves as it is told to: "well", "error", "refuses", "bad request", "hangs", "breaks"."""
+    """A replica that behaves as the test says: "well", "error", "refuses", "bad request", "hangs", "breaks"."""
 
     def __init__(self, name: str, manner: str) -> None:
         self.name = name
@@ -128,7 +128,7 @@ def test_a_refused_request_is_not_the_replicas_failure() -> None:
     assert log == []
 
 
-def test_says_why_nobody_answered() -> None:
+def test_says_why_no_replica_answered() -> None:
     (response,), _, _ = predict({"r1": "error", "r2": "breaks"})
     assert response.status == 503
     assert response.body == (b"no replica answered (r1: answered 500; r2: the connection ended before the answer)")
@@ -155,7 +155,7 @@ def test_concurrent_requests_get_their_own_answers_while_replicas_fail() -> None
 
 
 @pytest.mark.slow
-def test_an_answer_that_comes_too_late_is_nobodys() -> None:
+def test_an_answer_that_comes_too_late_belongs_to_no_request() -> None:
     """A replica that answers after the try was given up: its answer must not be taken for the next request's."""
 
     async def scenario() -> list[bytes]:

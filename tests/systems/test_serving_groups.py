@@ -46,7 +46,7 @@ def group(
     retry_ratio: float | None = None,
     hedge_s: float | None = None,
 ) -> tuple[list[Answer], Batches, int]:
-    """Ask replicas, in turn, requests that came together: answers, the batches that reached replicas, the count of hedges."""
+    """Send requests together to replicas in turn; returns answers, the batches that reached replicas, the count of hedges."""
 
     async def scenario() -> tuple[list[Answer], Batches, int]:
         choosy = Choosy(*(f"r{number}" for number in range(1, replicas + 1)))
@@ -120,7 +120,7 @@ def test_no_second_replica_is_asked_where_the_first_is_quick() -> None:
     assert hedges == 0
 
 
-def test_the_first_answer_counts_whoever_gives_it() -> None:
+def test_the_first_answer_counts_from_any_replica() -> None:
     answers, batches, _ = group(lambda name, _: "late" if name == "r1" else "silent", 2, hedge_s=0.05)
     assert answers == [(200, b"0 at r1"), (200, b"1 at r1")]
     assert [name for name, _ in batches] == ["r1", "r2"]

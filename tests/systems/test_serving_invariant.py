@@ -44,7 +44,7 @@ class Checked:
 
 
 class Balancer:
-    """Parts of a balancer, which are told what happens; after each step it is looked at."""
+    """Parts of a balancer, with the invariant checked after each step."""
 
     def __init__(self, *names: str, pool: type[Pool] = Pool) -> None:
         self.now_s = 100.0

@@ -70,7 +70,7 @@ def test_a_retry_does_not_go_to_a_replica_whose_checks_fail() -> None:
     assert pool.choose(["r1"]) is None
 
 
-def test_says_when_nobody_is_up() -> None:
+def test_says_when_no_replica_is_up() -> None:
     pool = Pool(["r1", "r2"], IN_TURN)
     take_down(pool, "r1")
     take_down(pool, "r2")

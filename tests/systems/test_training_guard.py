@@ -49,7 +49,7 @@ def test_each_member_is_audited_once_a_round_by_each_other_one_in_turn_and_with_
     assert len({(audit.owner, audit.auditor) for audit in made}) == world * (world - 1)
 
 
-def test_nobody_audits_itself_and_none_is_made_unless_asked_for() -> None:
+def test_no_member_audits_itself_and_there_are_no_audits_unless_asked_for() -> None:
     assert audit_of(0, 1, dealt(1)) is None
     assert audit_of(0, 0, dealt(3)) is None
 
@@ -168,7 +168,7 @@ class Ranks:
         self.trainers[rank].tell(computed, lambda: True)
 
     def step(self) -> list[BaseException | None]:
-        """One step of all; what each came to."""
+        """One step of all"""
         ends: list[BaseException | None] = [None] * len(self.names)
         threads = [threading.Thread(target=self._one, args=(rank, ends)) for rank in range(len(self.names))]
         for thread in threads:
@@ -239,7 +239,7 @@ def _one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def named(ends: list[BaseException | None]) -> set[tuple[frozenset[int], int | None]]:
-    """What all have come to: whom they name, and since when."""
+    """The finding of all members: the ranks they name, and since when."""
     assert all(isinstance(end, Named) for end in ends), ends
     return {(end.ranks, end.since) for end in ends if isinstance(end, Named)}
 
@@ -287,7 +287,7 @@ def test_memory_that_changes_between_steps_is_named_before_the_next_is_applied(o
     assert {other.step for other in ranks.trainers} == {1}
 
 
-def test_what_changes_on_the_wire_is_sent_again_and_names_nobody() -> None:
+def test_what_changes_on_the_wire_is_sent_again_and_names_no_rank() -> None:
     ranks, times = Ranks(3, every=1), list[int]()
 
     def on_wire(to: int, whole: torch.Tensor) -> None:

@@ -128,7 +128,7 @@ def test_ranks_outside_are_those_that_are_heard() -> None:
     assert membership.outside(0.7) == []
 
 
-def test_when_nobody_answers_the_next_group_waits_for_ranks_to_come() -> None:
+def test_when_no_rank_answers_the_next_group_waits_for_ranks_to_come() -> None:
     membership = well()
     membership.disbanded()
     assert membership.cause(0.1) is None

@@ -126,7 +126,7 @@ def test_connections_that_close_are_replaced() -> None:
     assert snapshot.ok
 
 
-def test_nobody_there_is_failed() -> None:
+def test_calls_to_a_missing_server_fail() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
     snapshot = run(address)

@@ -56,7 +56,7 @@ def test_calls_without_an_answer_in_time_are_unknown(depth: int) -> None:
     assert (reasons(counted)["no answer in time"] < counted.unknown) is (depth > 1)
 
 
-def test_calls_that_nobody_is_free_for_fail_when_the_load_has_ended() -> None:
+def test_calls_without_a_free_client_fail_when_the_load_has_ended() -> None:
     with serving(lambda client, count: True) as address, Engine(task(address, timeout_ms=150)) as engine:
         engine.start()
         counted = engine.wait()

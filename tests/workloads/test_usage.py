@@ -19,7 +19,7 @@ MS = 1_000_000
         (60, 0, 0, 40, 0, 0),
     ],
 )
-def test_calls_that_wait_are_blamed_on_whoever_is_busy(
+def test_calls_that_wait_are_blamed_on_the_busy_side(
     idle_ms: int, queued_ms: int, late_ms: int, busy: int, saturated: int, blocked: int
 ) -> None:
     waited = [0]

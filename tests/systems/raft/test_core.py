@@ -34,7 +34,7 @@ def test_an_election_a_write_and_a_read(matches_transcript: Matches) -> None:
     matches_transcript("raft-election-write-read", group.transcript())
 
 
-def test_a_cut_off_leader_loses_what_nobody_else_has(matches_transcript: Matches) -> None:
+def test_a_cut_off_leader_loses_what_no_other_node_has(matches_transcript: Matches) -> None:
     group = elected()
     group.partition(["n1"], ["n2", "n3"])
     group.propose("n1", "lost")
@@ -54,7 +54,7 @@ def test_a_cut_off_leader_loses_what_nobody_else_has(matches_transcript: Matches
 
 
 def test_an_entry_of_an_old_term_is_not_committed_by_counting_its_copies(matches_transcript: Matches) -> None:
-    """Figure 8 of the paper, (a) to (c): n1's entry comes to be on three of five, and n5 may still overwrite it."""
+    """Figure 8 of the paper, (a) to (c): n1's entry reaches three of five nodes, and n5 may still overwrite it."""
     group = Group("n1", "n2", "n3", "n4", "n5", timing=replace(TIMING, batch=1))
     group.elect("n1")
     group.run(20)
@@ -115,7 +115,7 @@ def test_leadership_is_handed_over(matches_transcript: Matches) -> None:
 # --------------------------------------------------------------------------------------------------------------- elections
 
 
-def test_a_node_that_was_cut_off_unseats_nobody_when_it_comes_back() -> None:
+def test_a_node_that_was_cut_off_unseats_no_leader_when_it_comes_back() -> None:
     group = elected()
     group.partition(["n3"], ["n1", "n2"])
     group.run(2000)

@@ -48,7 +48,7 @@ def pieces_of(group: Group, leader: str = "n1") -> list[Install]:
 
 
 def begun(group: Group, pieces: int) -> None:
-    """n3 has so many pieces, and nothing but the next one is on its way to it."""
+    """n3 has this many pieces, and only the next one is on its way to it."""
     while not (waiting := pieces_of(group)) or waiting[0].offset < pieces * group.timing.piece:
         step(group)
     while not isinstance(group.sent["n1", "n3"][0], Install):
