@@ -180,7 +180,7 @@ def test_a_call_that_found_no_node_or_is_not_known_has_failed() -> None:
     with pytest.raises(CallFailed, match=r"n1: .*[Cc]onnect"):
         asyncio.run(client.invoke(Call("read", "k")))
     for call in (Call("cas", "k", '["1","2"]'), Call("predict", "k")):
-        with pytest.raises(CallFailed, match="are read, written"):
+        with pytest.raises(CallFailed, match="takes reads"):
             asyncio.run(client.invoke(call))
 
 

@@ -112,7 +112,7 @@ def test_after_any_other_error_a_writes_fate_is_unknown(body: bytes) -> None:
 
 
 def test_calls_that_it_does_not_know_have_failed() -> None:
-    with pytest.raises(CallFailed, match="read, written"):
+    with pytest.raises(CallFailed, match="etcd takes reads"):
         invoke(Call("predict", "k"), "http://127.0.0.1:1/")
 
 

@@ -50,7 +50,7 @@ def test_without_the_server_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
 
 
 def test_calls_that_it_does_not_know_have_failed() -> None:
-    with pytest.raises(CallFailed, match="read, or written"):
+    with pytest.raises(CallFailed, match="takes reads, and writes"):
         asyncio.run(PostgresqlClient([("n1", ("127.0.0.1", 1))]).invoke(Call("predict", "k")))
 
 

@@ -203,7 +203,7 @@ def test_a_refused_command_has_failed(tmp_path: Path) -> None:
 def test_a_call_that_redis_does_not_know_has_failed(tmp_path: Path) -> None:
     async def scenario(server: Server, client: RedisClient) -> None:
         for call in (Call("predict", "k"), Call("write", "k")):
-            with pytest.raises(CallFailed, match="read, or written with a value"):
+            with pytest.raises(CallFailed, match="takes reads, and writes with a value"):
                 await client.invoke(call)
 
     with_server(tmp_path, scenario)
