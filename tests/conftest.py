@@ -23,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Have no collection of garbage, in the middle of what a test times, go through all that thousands of tests are made of."""
+    """Keep garbage collections, which may fall into a timed part of a test, from traversing thousands of collected tests."""
     gc.collect()
     gc.freeze()
 
@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was skipped, by its reason: each reason says what would change that."""
+    """List skipped tests by reason; each reason says how to run them."""
     reasons = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", []))
     if reasons:
         terminalreporter.section("skipped")
@@ -62,7 +62,7 @@ def matches_transcript(request: pytest.FixtureRequest) -> Callable[[str, str], N
 
 @pytest.fixture
 def hangup_not_ignored() -> Iterator[None]:
-    """What this test starts hears SIGHUP, though the tests may run under nohup."""
+    """Processes that this test starts receive SIGHUP, even if the tests run under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)

@@ -25,7 +25,7 @@ def applying(transcript: str, windows: list[dict[str, object]] | None = None) ->
 
 @pytest.mark.parametrize("checker", catalog.checkers().values(), ids=catalog.checkers().keys())
 def test_an_empty_history_is_never_invalid(checker: Checker) -> None:
-    """With nothing recorded there is nothing to hold against the system; what a checker then says is one line."""
+    """An empty record shows no wrong behaviour; the checker then says so in one line."""
     verdict = checker(history(""))
     assert verdict.valid is not False
     assert verdict.why

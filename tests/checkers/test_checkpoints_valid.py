@@ -26,7 +26,7 @@ SAVED = "coordinator saved 10; coordinator saved 20"
 
 
 def told(text: str, trained: str = "rank0 g1 step 0 aa 0:1 at 0.5") -> History:
-    """What nodes told, such as "rank0 resumed 20; rank0 refused 20 a.json"; "-" is the step of a manifest that is not read."""
+    """Events of nodes, such as "rank0 resumed 20; rank0 refused 20 a.json"; "-" is the step of a manifest that is not read."""
     rows = []
     for number, line in enumerate(filter(None, map(str.strip, text.split(";")))):
         match line.split():

@@ -55,7 +55,7 @@ def emitted(events: list[Event]) -> History:
 
 
 def transcript(text: str) -> list[Event]:
-    """A line an event: "n1 appended 1 3 x"; the fields are those of the vocabulary, in its order."""
+    """One event a line: "n1 appended 1 3 x", with the fields of the vocabulary in its order."""
     events = []
     for line in text.splitlines():
         node, kind, *values = line.split()
@@ -164,7 +164,7 @@ def test_checkers_apply_where_nodes_tell_enough() -> None:
 
 
 def random_cluster(random: Random) -> list[Event]:
-    """Three nodes whose leaders copy their logs to others; what a mistake or two makes of it."""
+    """Three nodes whose leaders copy their logs to others, with a mistake or two."""
     logs: dict[str, list[tuple[int, str]]] = {name: [] for name in ("n1", "n2", "n3")}
     events: list[Event] = []
     careless = random.random() < 0.5
@@ -190,7 +190,7 @@ def random_cluster(random: Random) -> list[Event]:
 
 
 def copied(random: Random, logs: dict[str, list[tuple[int, str]]], leader: str, follower: str, careless: bool) -> list[Event]:
-    """The follower takes over the leader's log; carelessly, it leaves an entry as it is."""
+    """The follower takes over the leader's log; if careless, it leaves an entry unchanged."""
     events = []
     if random.random() < 0.15:
         if not logs[leader]:

@@ -179,7 +179,7 @@ def random_delivery(random: Random) -> list[Op]:
 
 
 def received(random: Random, client: int, name: str, arriving: list[str]) -> list[Op]:
-    """Calls that bring these messages in this order, and then nothing; all, or most of the time."""
+    """Calls that deliver these messages in this order, and then nothing; always, or most of the time."""
     ops: list[Op] = []
     now = random.randint(3, 9)
     left = list(arriving)
@@ -214,7 +214,7 @@ def parts(ops: list[Op]) -> tuple[list[Op], list[Op], list[str]]:
 
 
 def not_too_often(ops: list[Op]) -> bool | None:
-    """Whether each receipt can be given a sending of its own that it may come from."""
+    """Whether each receipt can be matched with a different sending."""
     sends, receives, _ = parts(ops)
     found = [(name, message, op.done) for op in receives if op.ok for name in [op.key] for message in brought(op)]
     if not found:
@@ -263,7 +263,7 @@ def not_after_ack(ops: list[Op]) -> bool | None:
 
 
 def certain_order(receives: list[Op], name: str) -> set[tuple[str, str]]:
-    """Which messages a subscription has surely received before which."""
+    """The pairs of messages that a subscription has certainly received in this order."""
     answers = [op for op in receives if op.ok and op.key == name]
     texts = {message for op in answers for message in brought(op)}
     found = set()

@@ -28,7 +28,7 @@ SHORT = Effort(width=3, limit=30, spent_weight=1, owed_weight=2)
 
 
 def recorded(histories: Sequence[Sequence[Op]]) -> History:
-    """Several histories as one, a key each."""
+    """Several histories as one, each with its own key."""
     rows = [(f"k{number}", op) for number, ops in enumerate(histories) for op in ops]
     return History.of(
         pd.DataFrame(

@@ -18,7 +18,7 @@ LONG_AGO = -1000
 
 
 def recorded(histories: list[list[Op]]) -> History:
-    """Several histories as one, a key each."""
+    """Several histories as one, each with its own key."""
     rows = [(f"k{number}", client, op) for number, ops in enumerate(histories) for client, op in enumerate(ops)]
     return History.of(
         pd.DataFrame(
@@ -85,7 +85,7 @@ def test_agrees_with_the_search_for_long() -> None:
 
 
 def test_both_verdicts_are_common_among_the_random_histories() -> None:
-    """Otherwise agreement would show little."""
+    """Otherwise agreement would prove little."""
     verdicts = [has_order(any_history(Random(seed))) for seed in range(2000)]
     assert 400 < sum(verdicts) < 1600
 

@@ -11,7 +11,7 @@ from tests.helpers.transcript import history
 
 
 def told(*, eu: str = "failed", us: str = "ok", calls: int = 120, targets: str = "eu-r1 eu-r2") -> History:
-    """Client 0 is of eu and client 1 of us; while the fault holds, their calls end like this."""
+    """Client 0 is in eu and client 1 in us; during the fault, their calls have these outcomes."""
     before = ["c0 predict 1 x 0..10 ok node=eu-r1", "c1 predict 1 x 0..10 ok node=us-r1"]
     during = [
         line

@@ -81,7 +81,7 @@ def random_locks(random: Random) -> list[Op]:
 
 
 def excluded(ops: list[Op]) -> bool | None:
-    """Whether the holdings can be put in an order, each over when the next one begins."""
+    """Whether the holdings can be ordered so that each is over when the next one begins."""
     holdings = []
     for client in {op.client for op in ops}:
         own = [op for op in ops if op.client == client and op.outcome != "failed"]

@@ -14,7 +14,7 @@ from harness.model.history import CONTROL, History
 
 
 def falling(step: int) -> float:
-    """A loss that comes down from 2 to 0."""
+    """A loss that falls from 2 to 0."""
     return 2 * math.exp(-step / 15)
 
 

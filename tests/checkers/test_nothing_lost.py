@@ -299,7 +299,7 @@ def test_many_lost_keys_are_counted_and_not_all_named() -> None:
 
 
 def is_lost(ops: list[Op], final: set[int]) -> bool:
-    """The same by trying orders: no order explains what a final read found, beside one acknowledged write at a time."""
+    """The same by trying orders: no order explains the final read together with one acknowledged write."""
     for read in (ops[number] for number in final if ops[number].kind == "read" and ops[number].outcome == "ok"):
         sources = [op for op in ops if op.kind == "write" and op.value == read.value and op.outcome != "failed"]
         since = min((op.sent for op in sources), default=0)
@@ -314,7 +314,7 @@ def is_lost(ops: list[Op], final: set[int]) -> bool:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_agrees_with_a_search_through_all_orders(seed: int) -> None:
-    """Each key has a small random history of its own; the operations that the verdict points at tell which keys are wrong."""
+    """Each key has its own small random history; the operations in the verdict show which keys are wrong."""
     random = Random(seed)
     rows: list[dict[str, object]] = []
     wrong = set()

@@ -100,7 +100,7 @@ def test_a_wrong_answer_outweighs_one_that_cannot_be_compared() -> None:
 
 
 def fewest_changes(answers: list[tuple[int, int, int]]) -> int:
-    """By trying every order of the answers (version, sent, done) that the times allow; the definition, and nothing else."""
+    """The definition: tries every order of the answers (version, sent, done) that the times allow."""
 
     @cache
     def fewest(made: int, model: int) -> int:

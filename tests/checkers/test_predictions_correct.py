@@ -102,7 +102,7 @@ def test_an_answer_without_a_right_one_cannot_be_judged(expected: str | None) ->
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=30))
 def test_answers_are_judged_one_by_one(answers: list[tuple[int, int]]) -> None:
-    """Repeated texts are decoded once; that must not mix up which answer belongs to which question."""
+    """Repeated texts are decoded once; answers must still belong to their requests."""
     text = '{{"label":{},"score":0.5}}'
     verdict = predictions_correct(history("".join(predict(text.format(got), text.format(right)) for got, right in answers)))
     wrong = [row for row, (got, right) in enumerate(answers) if got != right]

@@ -91,7 +91,7 @@ def test_a_service_that_refuses_everything_afterwards_is_out_of_service() -> Non
 
 
 def test_what_happens_between_two_faults_does_not_count() -> None:
-    """Asked again in between only because the other one was hit: it is the end that tells."""
+    """It was asked in between only because the other one was hit: only the end counts."""
     windows = [window("r1", 2, 3), window("r2", 5, 6, "w1")]
     stays_away = history(("r1", 0, 2), ("r2", 0, 5), ("r1", 5, 6), ("r2", 6, 9), windows=windows)
     assert replicas_return(stays_away).valid is False

@@ -10,7 +10,7 @@ from harness.model.history import History
 
 
 def resumed(transcript: str, *events: tuple[str, int, int]) -> History:
-    """A step a line, "rank0 g1 3 aa"; events are the rank, the generation, and the step that it resumed with."""
+    """One step a line, "rank0 g1 3 aa"; events are the rank, the generation, and the step at which it resumed."""
     words = [line.split() for line in transcript.strip().splitlines()]
     steps: list[dict[str, object]] = [
         {

@@ -152,7 +152,7 @@ def test_sessions_make_one_call_at_a_time(checker: Checker) -> None:
 
 
 def random_sessions(random: Random) -> list[Op]:
-    """Three clients of two keys; what is read was mostly written by then, and mostly lately."""
+    """Three clients of two keys; reads mostly return values that were written before, mostly recent ones."""
     ops: list[Op] = []
     latest = random.choice([6, 30])
     keys = random.choice(["x", "xy", "xy"])
@@ -179,7 +179,7 @@ def random_sessions(random: Random) -> list[Op]:
 
 
 class Axioms:
-    """A history's calls as the definitions speak of them: `so` and `wr` as sets of pairs, everything by trying."""
+    """A history's calls in the terms of the definitions: `so` and `wr` as sets of pairs, everything by trying."""
 
     def __init__(self, ops: list[Op]) -> None:
         self.ops = [op for op in ops if op.ok or (op.kind == "write" and op.outcome == "unknown")]
@@ -233,7 +233,7 @@ class Axioms:
         return found
 
     def order_exists(self, required: Iterable[tuple[int, int]]) -> bool:
-        """Whether all calls can be put in a row so that session order, sources and requirements are kept."""
+        """Whether some order of all calls keeps session order, sources and requirements."""
         pairs = self.so | self.wr
         for w, r in required:
             source = self.source[r]
@@ -282,7 +282,7 @@ class Axioms:
         )
 
     def interleaved(self) -> bool:
-        """Whether some row of all calls, or of all but some writes of unknown outcome, is what registers do."""
+        """Whether registers could execute all calls, perhaps without some writes of unknown outcome, in some order."""
         answered = {at for at in self.size if self.ops[at].ok}
 
         def go(placed: frozenset[int], holds: dict[str, int | None]) -> bool:

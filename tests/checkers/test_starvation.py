@@ -18,7 +18,7 @@ Row = dict[str, object]
 
 
 def looks(node: str, waited_s: dict[float, float], pid: int = 7) -> list[Row]:
-    """Looks at a process: how long it had waited for a CPU by then, in seconds."""
+    """Looks at a process: the seconds that it had waited for a CPU by then."""
     return [
         {"at_ns": round(at * S), "node": node, "pid": pid, "moment": "load", "ran_ns": 0, "waited_ns": round(waited * S)}
         for at, waited in waited_s.items()
@@ -110,7 +110,7 @@ def test_damage_is_contained_in_the_time_that_the_processes_had() -> None:
     "wrong", [predicted(5, "r1", right=False), predicted(0.5, "r1", right=False), predicted(2, "r2", right=False)]
 )
 def test_starvation_hides_no_wrong_answer_that_it_does_not_explain(wrong: Row) -> None:
-    """One long after the machine was well again, one before the flip, one of a node that was not hit."""
+    """One answer long after the machine recovered, one before the flip, one of a node that was not hit."""
     assert corruption_contained(recorded(STARVED, [FLIP], [wrong, *LATE])).valid is False
 
 

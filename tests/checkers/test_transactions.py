@@ -20,7 +20,7 @@ LEVELS = {"rc": read_committed, "si": snapshot_isolation, "ser": serializable, "
 
 @dataclass(frozen=True, kw_only=True)
 class Anomaly:
-    """A history that the named levels forbid, and its twin, which none does. Format: `tests.helpers.transactions`."""
+    """A history that the named levels forbid, and its twin, which no level forbids. Format: `tests.helpers.transactions`."""
 
     bad: str
     good: str

@@ -15,7 +15,7 @@ from tests.helpers.transactions import Txn, random_history, recorded
 
 
 def agree(seed: int) -> tuple[Verdict, ...]:
-    """What each level says of a random history, after comparing it with what the search says."""
+    """The verdict of each level on a random history, after comparing it with the search."""
     txns = random_history(Random(seed), lists=seed % 2 == 0)
     history = recorded(txns)
     found = (

@@ -168,7 +168,7 @@ def test_a_toxiproxy_that_is_not_there_is_said_in_one_line(folder: Path) -> None
 
 @contextlib.contextmanager
 def tiny_disk(at: Path, kilobytes: int) -> Iterator[Path]:
-    """A file system of a few kilobytes, where that may be made."""
+    """A file system of a few kilobytes, if this process may create one."""
     at.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(at)]
     made = subprocess.run(mount, capture_output=True, check=False)
@@ -183,7 +183,7 @@ def tiny_disk(at: Path, kilobytes: int) -> Iterator[Path]:
 @pytest.mark.parametrize("kilobytes", [4, 40, *(pytest.param(size, marks=pytest.mark.slow) for size in (80, 150))])
 @pytest.mark.slow
 def test_a_full_disk_is_said_in_one_line(folder: Path, tmp_path: Path, kilobytes: int) -> None:
-    """Full at once, as the nodes start, as the log is written, as the run is saved."""
+    """The disk is full at once, when nodes start, when the log is written, or when the run is saved."""
     with tiny_disk(tmp_path / "small", kilobytes) as small:
         done = harness(folder, "drill", "echo/good", "--runs", str(small))
         assert done.returncode in (4, 70), done.stdout + done.stderr

@@ -21,7 +21,7 @@ ASKED = ("compare", "as-is", "load.rate=50", "--drill", "quorum/healthy")
 
 
 def made_pairs(factor: float, *, wrong_at: int = -2, counted: bool = True) -> Callable[..., Iterator[Pair]]:
-    """In place of real pairs: B takes `factor` times as long."""
+    """Made-up pairs instead of real ones: B takes `factor` times as long."""
 
     def pairs(*_: object) -> Iterator[Pair]:
         random = np.random.default_rng(1)

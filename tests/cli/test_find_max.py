@@ -23,7 +23,7 @@ def server(capacity: float, beyond: StepOutcome = "missed") -> Callable[[float],
 
 
 def hiccups(capacity: float, at: set[int]) -> Callable[[float], LoadStep]:
-    """A server that misses, whatever is asked of it, at the tries of these numbers."""
+    """A server that misses at the tries with these numbers, at any rate."""
     numbers: Iterator[int] = iter(range(10_000))
     return lambda rate: step(rate, "missed" if next(numbers) in at or rate > capacity else "held")
 

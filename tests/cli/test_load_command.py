@@ -29,7 +29,7 @@ COMMAND = (sys.executable, "-P", "-m", "harness.cli", "load")
 
 
 class Loads:
-    """Runs `harness load` in this process and in a folder of its own: faster than a new one each time."""
+    """Runs `harness load` in this process, in a temporary folder: faster than a new process each time."""
 
     def __init__(self, folder: Path, captured: pytest.CaptureFixture[str]) -> None:
         self.folder, self._captured = folder, captured
@@ -40,7 +40,7 @@ class Loads:
         return code, *self._captured.readouterr()
 
     def result_of(self, *arguments: str) -> tuple[int, str, LoadResult]:
-        """A load that has nothing to complain of: what it wrote to --json and kept in its run folder, which are the same."""
+        """A load without errors: its result, which --json and its run folder contain alike."""
         code, out, err = self(*arguments, "--json", "out.json")
         assert err == ""
         (kept,) = (self.folder / "runs" / "load").glob("*/*/load.json")

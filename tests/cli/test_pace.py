@@ -8,7 +8,7 @@ from harness.cli.pace import Pace
 
 
 class Clock:
-    """Stands at `now_s`."""
+    """A clock that shows `now_s`."""
 
     now_s = 0.0
 

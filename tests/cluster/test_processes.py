@@ -220,7 +220,7 @@ async def until_async(true: Callable[[], object]) -> None:
 
 
 def test_nothing_of_this_process_is_inherited(tmp_path: Path) -> None:
-    """Not even what was left inheritable, as other libraries may."""
+    """Not even descriptors that other libraries left inheritable."""
     leaky = os.open("/dev/null", os.O_RDONLY)
     os.set_inheritable(leaky, True)
 

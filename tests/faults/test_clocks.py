@@ -27,7 +27,7 @@ _SURELY_S = 0.001
 
 
 async def _off_s(stage: Stage, name: str = "n1") -> tuple[float, float]:
-    """Between which bounds the node's clock is off, by what its own code reads."""
+    """The bounds of the node's clock error, as its own code reads the clock."""
     before = time.time()
     shown = float(await stage.ask(name, "/time"))
     return shown - time.time() - _SURELY_S, shown - before + _SURELY_S

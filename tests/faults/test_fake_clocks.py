@@ -36,7 +36,7 @@ _SURELY_S = 0.002
 
 
 async def off_s(cluster: Cluster) -> tuple[float, float]:
-    """Between which bounds redis-server's clock is off, as it tells itself."""
+    """The bounds of redis-server's clock error, by its own answers."""
     before = time.time()
     shown = await SYSTEM.time_ns(cluster.address("redis")) / 1e9
     return shown - time.time() - _SURELY_S, shown - before + _SURELY_S
@@ -155,7 +155,7 @@ print(time.monotonic() - before_s, time.time())
 
 @needs_faketime
 def test_timers_of_a_program_whose_clock_is_wrong_are_right(tmp_path: Path) -> None:
-    """As Java's are, which wait by the monotonic clock: they end no earlier than they should."""
+    """Like Java's timers, which use the monotonic clock: they end no earlier than they should."""
     (tmp_path / "clock").write_text("+600.000000000\n")
     environment = {**os.environ, **fake_clocks.environment(str(tmp_path / "clock"))}
     told = subprocess.run(

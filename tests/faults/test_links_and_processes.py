@@ -77,7 +77,7 @@ async def ask(cluster: Cluster, node: str, path: str) -> bytes:
 
 
 async def reached(cluster: Cluster, pairs: Sequence[Pair]) -> tuple[set[Pair], set[Pair]]:
-    """Of pairs (asker, asked): those where the question arrived, and those where the answer did as well."""
+    """Pairs (client, server): those whose request arrived, and those whose answer did as well."""
     arrived, answered = set(), set()
     for asker, asked in pairs:
         before = int(await ask(cluster, asked, "/count"))

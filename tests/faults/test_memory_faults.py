@@ -25,7 +25,7 @@ RIGHT = bytes(16).hex()
 
 
 async def computed(stage: Stage, name: str = "gradient") -> int:
-    """How many bits of what n1 computes are wrong."""
+    """The number of wrong bits in what n1 computes."""
     return int(await stage.ask("n1", f"/compute?name={name}"), 16).bit_count()
 
 

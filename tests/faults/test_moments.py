@@ -53,7 +53,7 @@ class Unwatched:
 
 @dataclass(frozen=True)
 class Store:
-    """A quorum store of three nodes, and what is asked of it while a window holds."""
+    """A quorum store of three nodes, and requests to it during a window."""
 
     cluster: Cluster
 
@@ -85,7 +85,7 @@ class Store:
         return found
 
     async def put_at(self, item: MomentWindow, key: str) -> tuple[FaultWindow, Response | TransportError]:
-        """Write a key by way of n1 while the window waits for its moment; the window as it went, and what the client got."""
+        """Write a key through n1 while the window waits for its moment; returns the recorded window and the client's answer."""
         (planned,) = plan_faults([item], self.cluster.system, LOAD_S, seed=1)
         holding = asyncio.create_task(hold(self.cluster, planned, time.monotonic_ns(), Unwatched(), asyncio.Event()))
         await until(lambda: bool(self.cluster.moments.seen(planned.label)))

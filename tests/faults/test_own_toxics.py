@@ -55,7 +55,7 @@ class World:
     cluster: Cluster
 
     def during(self, fault: Fault, doing: Doing, before: Doing | None = None) -> Evidence:
-        """What the fault on the clients' link to n1 says at its end. Afterwards n1 answers again."""
+        """The evidence of the fault on the clients' link to n1 at its end. Afterwards n1 answers again."""
 
         async def scenario() -> Evidence:
             async with asyncio.timeout(60):

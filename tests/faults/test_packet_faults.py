@@ -59,7 +59,7 @@ class Stage:
         return f"{reply.status} {reply.body.decode()}"
 
     async def said(self, source: str, target: str) -> str:
-        """What becomes of a question that one node asks another."""
+        """The outcome of a request from one node to another."""
         return await self.ask(source, f"/peer/{target}")
 
 

@@ -21,7 +21,7 @@ from tests.helpers.subject import Stage, Subject, until
 
 
 def _groups(harness: int | None = None) -> list[Path]:
-    """The control groups that a harness has made, this process or another one, wherever they are."""
+    """All control groups that this harness, or another one, has created."""
     return list(Path("/sys/fs/cgroup").glob(f"**/{cgroups.PREFIX}-{harness or os.getpid()}-*"))
 
 

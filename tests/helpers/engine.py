@@ -56,7 +56,7 @@ def accepts(port: int) -> bool:
 
 
 def until(true: Callable[[], object]) -> None:
-    """Wait for a condition; fails where it does not come about."""
+    """Wait for a condition; fail if it does not come true."""
     deadline = time.monotonic() + DEADLINE_S
     while not true():
         assert time.monotonic() < deadline, "it did not come about"
@@ -92,7 +92,7 @@ def harness(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedP
 
 @contextlib.contextmanager
 def harness_running(folder: Path, *arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
-    """The same, as it runs; killed at the end where it still does."""
+    """The same command while it runs; killed at the end if it still runs."""
     process = subprocess.Popen(
         [sys.executable, "-m", "harness.cli", *arguments],
         cwd=folder, env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -16,7 +16,7 @@ def dealt(world: int, shards: int = 12) -> tuple[range, ...]:
 
 
 def given(rows: Array, rank: int, world: int, layout: Layout, state: State | None = None) -> Given:
-    """What a member brings of a batch's rows, (shards, numbers + 1)."""
+    """A member's contribution of a batch's rows, (shards, numbers + 1)."""
     each = dealt(world, len(rows))
     mine = np.zeros((max(map(len, each)), rows.shape[1]), dtype=np.float32)
     mine[: len(each[rank])] = rows[list(each[rank])]

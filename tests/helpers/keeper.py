@@ -16,7 +16,7 @@ from tests.helpers.subject import Stage, Subject
 
 @dataclass(frozen=True, kw_only=True)
 class Keeper(Subject):
-    """Nodes n1, n2, … that keep files; `foreign` ones are a program that knows nothing of this project."""
+    """Nodes n1, n2, … that keep files; `foreign` ones are a program independent of this project."""
 
     foreign: bool = False
 

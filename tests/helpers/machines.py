@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def need_hosts() -> None:
-    """Skip a test where namespaces cannot be made; in CI that is an error."""
+    """Skip a test if namespaces cannot be created; in CI that is an error."""
     if missing := network_namespaces.missing():
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
@@ -25,7 +25,7 @@ def need_hosts() -> None:
 
 
 def inside(machines: NetworkNamespaces, name: str, do: Callable[[], T]) -> T:
-    """What a function returns when it is called on a machine."""
+    """Call a function on a machine; returns its result."""
     descriptor = os.open(machines.namespace(name), os.O_RDONLY)
     try:
         return namespaces.within(descriptor, do)

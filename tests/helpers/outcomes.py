@@ -31,7 +31,7 @@ def run(
     run_dir: str = "",
     not_counted: str = "",
 ) -> RunOutcome:
-    """A run with one SLO, which was met unless said otherwise."""
+    """A run with one SLO, which it met by default."""
     return RunOutcome(
         drill=drill,
         definition=definition,

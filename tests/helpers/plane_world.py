@@ -125,7 +125,7 @@ def connect(address: str) -> socket.socket:
 
 
 def start_embedded(*arguments: str, within: Sequence[str] = (), **options: Any) -> Server:
-    """Start the embedded server on a free port; returns once it says where it listens. `within` is put before its command."""
+    """Start the embedded server on a free port; returns when it says where it listens. `within` precedes its command."""
     argv = [*within, sys.executable, "-m", "faults.plane", "--port", "0", *arguments]
     process = subprocess.Popen(argv, cwd=ROOT, text=True, stdout=subprocess.PIPE, **options)
     assert process.stdout is not None
@@ -135,7 +135,7 @@ def start_embedded(*arguments: str, within: Sequence[str] = (), **options: Any) 
 
 
 def start_real(binary: str, within: Sequence[str] = (), **options: Any) -> Server:
-    """Start the real server; returns once it answers. `within` is put before its command."""
+    """Start the real server; returns when it answers. `within` precedes its command."""
     for _ in range(20):
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = int(probe.getsockname()[1])
@@ -249,7 +249,7 @@ def silent(sock: socket.socket, seconds: float = 0.15) -> bool:
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
-    """Ask until it holds; False if it still does not after `PATIENCE_S`."""
+    """Repeat until it holds; False if it still does not after `PATIENCE_S`."""
     begun = time.monotonic()
     while not holds():
         if time.monotonic() > begun + PATIENCE_S:

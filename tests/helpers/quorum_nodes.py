@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 async def never(request: Request) -> Response:
-    """No answer, as long as the connection lasts."""
+    """Never answer while the connection lasts."""
     await asyncio.Event().wait()
     raise AssertionError
 
@@ -60,7 +60,7 @@ class Nodes:
         self.clients[name] = HttpClient(self.addresses[name])
 
     async def impersonate(self, name: str, handler: Handler) -> None:
-        """Have something else answer at a node's address."""
+        """Let something else answer at a node's address."""
         self.servers.append(await listen(handler, self.addresses[name]))
 
     async def get(self, name: str, key: str = "k") -> tuple[int, object]:

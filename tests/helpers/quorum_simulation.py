@@ -138,7 +138,7 @@ class World:
             self.after(self.random.uniform(100, 300), self._crash)
 
     def _delays(self, source: str, target: str) -> Iterator[float]:
-        """How long a message takes; none where it is lost, two where it is delivered twice."""
+        """The delays of a message: none if it is lost, two if it is delivered twice."""
         if source == target:
             yield 0
             return
@@ -176,7 +176,7 @@ class World:
         self._drive(node, operation, lambda: self._over(row, operation.outcome))
 
     def _over(self, row: Row, outcome: object) -> None:
-        """One call's end; a call whose coordinator died ends here with no outcome."""
+        """The end of a call; a call whose coordinator died ends here without an outcome."""
         match outcome:
             case Done(value, swapped):
                 row |= {"outcome": "ok", "value": value if row["kind"] == "read" else row["value"]}
@@ -247,6 +247,6 @@ class World:
             self.after(delay, arrive)
 
     def _tick(self) -> int:
-        """A time that no other event has, so that what came later in the simulation is later in the history."""
+        """A unique time, so that later events in the simulation are later in the history."""
         self._last_tick = max(self._last_tick + 1, round(self.now * 1e6))
         return self._last_tick

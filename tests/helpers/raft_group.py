@@ -107,7 +107,7 @@ class Node:
 
 
 class Group:
-    """See the module. Nothing moves by itself: `deliver`, `drop` and `tick` do."""
+    """See the module. Nothing happens by itself, only through `deliver`, `drop` and `tick`."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Group:
         timing: Timing = TIMING,
         seed: int = 1,
     ) -> None:
-        """`spare` nodes run and are no members yet."""
+        """`spare` nodes run but are not members yet."""
         self.members = Members(names)
         self.rules, self.timing, self.seed = rules, timing, seed
         self.now_ms = 0
@@ -140,7 +140,7 @@ class Group:
         )  # fmt: skip
 
     def kill(self, name: str) -> None:
-        """All that it had not saved is lost, and whatever was sent to it."""
+        """Everything that it had not saved is lost, and all messages to it."""
         self.say(f"{name} dies")
         del self.nodes[name]
         for pair in [pair for pair in self.sent if pair[1] == name]:
@@ -151,7 +151,7 @@ class Group:
         self.start(name)
 
     def lose_disk(self, name: str) -> bool:
-        """A node that runs no more, and whose disk is damaged, asks the others; whether it may start again."""
+        """A stopped node with a damaged disk asks the others; returns whether it may start again."""
         answers = {other: node.core.tell() for other, node in self.nodes.items() if other != name}
         told: dict[str, Told] = {other: answer for other, answer in answers.items() if answer is not None}
         vows = vows_after(told, name, self.members)
@@ -189,7 +189,7 @@ class Group:
         self.settle(name)
 
     def settle(self, name: str) -> None:
-        """Do what a node's core asks for, until it asks for no more."""
+        """Do what a node's core asks for, until it asks for nothing."""
         node = self.nodes[name]
         while not (output := node.core.take()).empty:
             self._write_down(name, output)
@@ -210,7 +210,7 @@ class Group:
     # ---------------------------------------------------------------------------------------------------------------- messages
 
     def deliver_one(self, source: str, target: str, *, at: int = 0, again: bool = False) -> None:
-        """One message on its way, which is then gone unless it is to come again."""
+        """Deliver one message, and remove it unless it should come again."""
         waiting = self.sent[source, target]
         message = waiting[at]
         if not again:
@@ -231,11 +231,11 @@ class Group:
         raise AssertionError("they talk without end")
 
     def drop(self) -> None:
-        """All that is on its way is lost."""
+        """Lose all messages on their way."""
         self.sent.clear()
 
     def partition(self, *sides: Sequence[str]) -> None:
-        """Only nodes of one side reach each other from now on."""
+        """From now on, only nodes on the same side reach each other."""
         side = {name: number for number, names in enumerate(sides) for name in names}
         self.cut = {(a, b) for a in self.disks for b in self.disks if side.get(a) != side.get(b)}
         self.sent = {pair: waiting for pair, waiting in self.sent.items() if pair not in self.cut}
@@ -246,13 +246,13 @@ class Group:
         self.say("healed")
 
     def run(self, ms: int, *, step_ms: int = 10) -> None:
-        """Time passes, and every message comes at once."""
+        """Let time pass, and deliver every message at once."""
         for _ in range(ms // step_ms):
             self.tick(step_ms)
             self.deliver()
 
     def elect(self, name: str) -> None:
-        """Have a node lead: its time is over first."""
+        """Make a node the leader: its election timeout ends first."""
         self.now_ms += 200
         self.nodes[name].core.tick(self.now_ms)
         self.settle(name)

@@ -29,7 +29,7 @@ def any_history(name: str, random: Random) -> list[Op]:
 
 
 def right(name: str, random: Random) -> list[Op]:
-    """Calls that an object answered which does one thing at a time."""
+    """Calls answered by an object that does one thing at a time."""
     model, latest = objects.named(name), random.choice([4, LATEST, 40])
     ops: list[Op] = []
     state: State = model.initial

@@ -16,7 +16,7 @@ def any_history(random: Random) -> list[Op]:
 
 
 def right(random: Random) -> list[Op]:
-    """Calls that an atomic register answered, each at a moment of its own between being sent and being done."""
+    """Calls answered by an atomic register, each at a separate moment between sending and completion."""
     latest = random.choice([4, LATEST, 40])
     moments = sorted(random.randint(0, latest) for _ in range(random.randint(1, 9)))
     ops, holds = [], None
@@ -56,7 +56,7 @@ def spoilt(random: Random) -> list[Op]:
 
 
 def noise(random: Random) -> list[Op]:
-    """Calls at random times; reads find something that was written, nothing, or something made up."""
+    """Calls at random times; reads return a written value, nothing, or a made-up value."""
     latest, longest = random.choice([(3, 3), (LATEST, LATEST), (40, 10)])
     writes = random.randint(0, 4)
     ops = []
