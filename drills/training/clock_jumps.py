@@ -1,4 +1,4 @@
-"""A rank is frozen, and the coordinator's clock jumps back ten minutes: the rank is missed within a second all the same."""
+"""A rank is frozen, and the coordinator's clock jumps back ten minutes: the others still go on without it within a second."""
 
 from __future__ import annotations
 

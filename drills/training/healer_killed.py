@@ -1,4 +1,4 @@
-"""A rank comes back, and the one that gives it the state is killed as it begins to: a third one gives it."""
+"""A rank comes back, and the rank that sends it the state is killed as it begins: a third rank sends it."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def echo(batch: RequestBatch) -> None:
 
 
 async def raw(pieces: Sequence[bytes], *, count: int, timeout_s: float = 10) -> tuple[Sequence[ReceivedResponse], str | None]:
-    """What a client returns if the server sends these pieces, one a turn, and closes."""
+    """The client's results if the server sends these pieces, one in each turn, and closes."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)

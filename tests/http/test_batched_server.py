@@ -221,7 +221,7 @@ def test_a_client_that_left_does_not_disturb_others() -> None:
 
 
 async def flooded(address: Address) -> None:
-    """One client sends 10 MB of requests and reads nothing. Returns when another client has had many responses meanwhile."""
+    """One client sends 10 MB of requests and reads nothing. Returns when another client has received many responses."""
     _, writer = await asyncio.open_connection(*address)
     writer.write(post(b"x" * 2000) * FLOOD)
     client = HttpClient(address)

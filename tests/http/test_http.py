@@ -189,7 +189,7 @@ def test_a_client_keeps_its_connection_and_reads_json() -> None:
 
 
 def test_a_handler_that_cannot_decode_something_else_than_its_request_is_a_500(capsys: pytest.CaptureFixture[str]) -> None:
-    """It may have had its effect by then, and a client takes a 400 for a request that had none."""
+    """It may have had its effect by then, but clients take a 400 as proof of none."""
 
     async def handler(request: Request) -> Response:
         answer = Response(200, b"damaged on its way")

@@ -99,7 +99,7 @@ def test_closing_reaches_the_connections_that_are_in_use(kind: str) -> None:
 
 
 def test_a_connection_on_which_no_answer_comes_is_closed_though_its_request_cannot_leave() -> None:
-    """The peer reads nothing: a close that waits until all is sent would wait for ever."""
+    """The peer reads nothing: a close that waits until everything is sent would wait for ever."""
 
     async def run() -> None:
         async def deaf(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -122,7 +122,7 @@ def test_a_connection_on_which_no_answer_comes_is_closed_though_its_request_cann
 
 
 def test_what_is_idle_beyond_the_most_ever_in_use_is_a_surplus() -> None:
-    """A client that is made for each request and forgotten keeps one connection each."""
+    """A client created for each request and then dropped keeps one connection each time."""
 
     async def run() -> Account:
         server = await listen(handle, (HOST, 0))
@@ -138,7 +138,7 @@ def test_what_is_idle_beyond_the_most_ever_in_use_is_a_surplus() -> None:
 
 
 class Silent(Connection):
-    """Nothing is ever exchanged on it."""
+    """A connection without traffic."""
 
     @property
     def reusable(self) -> bool:
@@ -152,7 +152,7 @@ class Silent(Connection):
 
 
 def test_a_connection_that_is_opened_while_another_one_becomes_idle_is_no_surplus() -> None:
-    """Both were needed when it was opened, though they were never given out at the same time."""
+    """Both were needed when it was opened, although they were never in use at the same time."""
 
     async def run() -> None:
         server = await listen(handle, (HOST, 0))

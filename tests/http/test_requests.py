@@ -76,7 +76,7 @@ def test_requests_before_garbage_are_taken(garbage: bytes) -> None:
 
 
 class Httptools:
-    """What httptools by itself makes of the bytes of a connection."""
+    """The requests that httptools alone finds in the bytes of a connection."""
 
     def __init__(self) -> None:
         self.found: list[tuple[str, bytes, bytes]] = []
@@ -116,7 +116,7 @@ DAMAGE = st.sampled_from(
 def test_damaged_requests_are_the_same_requests_as_for_httptools(
     wholes: list[bytes], damages: list[tuple[int, int, bytes]]
 ) -> None:
-    """Compared as far as both read, because either may refuse what the other accepts."""
+    """Compares as far as both read, because either may refuse what the other accepts."""
     data = b"".join(wholes)
     for place, gone, put in damages:
         at = place % len(data)
@@ -213,7 +213,7 @@ def test_headers_and_query_are_decoded() -> None:
 
 @pytest.mark.parametrize("value", [b"1", b"300", b"00300", b"99999999"])
 def test_a_timeout_is_read_from_the_head(value: bytes) -> None:
-    """Of requests with a length and in chunks."""
+    """For requests with a length, and for chunked ones."""
     parser = RequestParser()
     messages = parser.feed(post(b"a", b"Timeout-Ms: " + value + b"\r\n") + post(b"b"))
     messages += parser.feed(b"POST /c HTTP/1.1\r\ntimeout-ms: " + value + b"\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n")

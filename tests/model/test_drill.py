@@ -23,14 +23,14 @@ from tests.helpers.echo import Echo, Numbers
 
 @dataclass(frozen=True)
 class Dethrone(Kill):
-    """A fault that asks something of the system."""
+    """A fault that needs a capability of the system."""
 
     needs: ClassVar[type | None] = HasLeader
 
 
 @dataclass(frozen=True, kw_only=True)
 class Named(Echo):
-    """One with nodes of any names."""
+    """A system with nodes of any names."""
 
     names: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from harness.model.rollout import Rollout, Step
 
 
 def carried_out(rollout: Rollout, wrong: set[Step]) -> list[Step]:
-    """Do every step; those in `wrong` do not go well."""
+    """Do every step; steps in `wrong` fail."""
     steps: list[Step] = []
     while (step := rollout.next()) is not None:
         steps.append(step)

@@ -72,7 +72,7 @@ def test_new_file_is_there_for_good_once_something_was_appended_and_synced() -> 
 
 
 class _Renames(Disk):
-    """Replaces a file as many programs do, without syncing the new one first."""
+    """Replaces a file like many programs, without syncing the new one first."""
 
     def replace(self, name: str, data: bytes) -> None:
         self._files.append(name + PARTIAL, data)
@@ -136,7 +136,7 @@ def _stores(count: int) -> list[Store]:
 
 
 class _Life:
-    """One life of a replica's storage: what it acknowledges, and the start numbers that it was given."""
+    """One life of a replica's storage: what it acknowledges, and its start numbers."""
 
     def __init__(self, rules: Rules, compact_at_bytes: int) -> None:
         self._rules = rules
@@ -145,7 +145,7 @@ class _Life:
         self.starts: list[int] = []
 
     def live(self, disk: Disk) -> None:
-        """Start twice, and store entries each time, two at once now and then."""
+        """Start twice, and store entries each time, sometimes two at once."""
         self.acknowledged, self.starts = {}, []
         for life in range(2):
             storage = Storage(
@@ -164,7 +164,7 @@ class _Life:
             self.acknowledged[store.key] = max(store.entry.version, self.acknowledged.get(store.key, Version(0, "", 0)))
 
     def wrong_after(self, crash: CrashPoint) -> str | None:
-        """What the next start is missing, or uses a second time."""
+        """What the next start lacks, or uses a second time."""
         storage = Storage(crash.disk(), lambda text: None, random=Random(1))
         if storage.start in self.starts:
             return f"start {storage.start} again"

@@ -123,7 +123,7 @@ def test_append_that_failed_half_way_leaves_nothing_behind(tmp_path: Path) -> No
 
 
 class _ShortWritesThatStay(_ShortWrites):
-    """So full that nothing can be cut off either, as long as it is said so."""
+    """A disk so full that even truncation fails, while the test says so."""
 
     failing = True
 
@@ -152,7 +152,7 @@ def test_what_could_not_be_cut_off_is_before_anything_is_appended(tmp_path: Path
 
 
 class _FailingFolder(Files):
-    """The folder cannot be synced as long as it is said so."""
+    """Syncing the folder fails while the test says so."""
 
     failing = False
     synced = 0

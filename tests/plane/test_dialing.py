@@ -81,7 +81,7 @@ def test_a_look_up_that_is_not_answered_is_given_up(server_with_names: Server) -
 
 @contextlib.contextmanager
 def deaf(host: str, port: int) -> Iterator[None]:
-    """A listener whose queue is full: a further connect is not answered."""
+    """A listener whose queue is full: it does not answer further connects."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket(socket.AF_INET6))
         listener.bind((host, port))

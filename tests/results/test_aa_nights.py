@@ -26,7 +26,7 @@ UNKNOWN = "How often that is wrong on this machine is not known"
 
 
 def in_a_row(number: int, **others: object) -> NightPlan:
-    """One of some nights for calibration, ten minutes after the one before."""
+    """A night for calibration, ten minutes after the one before."""
     made = plan(**others)  # type: ignore[arg-type]
     return msgspec.structs.replace(made, source=CALIBRATION, began_utc=made.began_utc + timedelta(minutes=10 * number))
 

@@ -14,7 +14,7 @@ HELD, MISSED, UNTOLD = "p50 < 50ms", "p50 < 1ms", "recovery < 2s"
 
 
 def result(*checks: bool | None, slos: tuple[str, ...] = (HELD,)) -> Result:
-    """A run whose checks, `check0`, `check1` and so on, found this."""
+    """A run with these verdicts of its checks, `check0`, `check1` and so on."""
     found = tuple(CheckResult(name=f"check{number}", valid=valid, why="") for number, valid in enumerate(checks))
     return concluded(History.of(steady()), slos=slos, checks=found)
 

@@ -21,7 +21,7 @@ VERSION_1 = Path(__file__).parents[1] / "data" / "run-version-1"
 
 
 def benchmark_file(folder: Path, number: int, when: str, mean_s: float, commit: str = "c" * 40) -> Path:
-    """As pytest-benchmark 5 writes it, but for the fields that it does not need itself to compare."""
+    """A file like those of pytest-benchmark 5, without the fields that it does not need for comparing."""
     file = folder / "Linux-CPython-3.11-64bit" / f"{number:04}_x.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     stats = {

@@ -22,7 +22,7 @@ def process(
     step_ms: int = 10,
     gone_ms: int | None = None,
 ) -> RankProcess:
-    """One that begins to train at `begun_ms`, with parameters `first`, and has `after[n]` after its n-th step."""
+    """A process that begins to train at `begun_ms` with parameters `first`, and has `after[n]` after its n-th step."""
     steps = [
         DoneStep(begun_ns=(begun_ms + n * step_ms) * MS, done_ns=(begun_ms + (n + 1) * step_ms) * MS, parameters=one)
         for n, one in enumerate(after)
@@ -34,12 +34,12 @@ def process(
 
 
 def models(begin: int, end: int) -> list[str]:
-    """The fingerprints after steps `begin` to `end` - 1 of a training that nothing disturbs."""
+    """The fingerprints after steps `begin` to `end` - 1 of an undisturbed training."""
     return [f"m{n + 1}" for n in range(begin, end)]
 
 
 def killed_at_30_back_at_20() -> list[RankProcess]:
-    """Two ranks that do 30 steps and are started again from what they had after 20, of 10 ms each; 40 steps in all."""
+    """Two ranks that do 30 steps of 10 ms each, and restart from their state after step 20; 40 steps in total."""
     return [
         *(process(rank, 10 + rank, 100, "m0", models(0, 30), gone_ms=400) for rank in (0, 1)),
         *(process(rank, 20 + rank, 1400, "m20", models(20, 40)) for rank in (0, 1)),

@@ -96,7 +96,7 @@ def test_a_server_that_never_answers_has_missed_a_shorter_time() -> None:
 
 
 def test_calls_without_an_answer_do_not_make_a_percentile_hold() -> None:
-    """The connection was lost at once: how long an answer would have taken is not known."""
+    """The connection was lost at once: how long an answer would have taken is unknown."""
     latency = milliseconds(*[1.0] * 980, *[0.1] * 20)
     counts = Counts(latency, unknown=20, unanswered=milliseconds(*[0.1] * 20))
     assert slo("p50 < 100ms", counts) is slo("p90 < 100ms", counts) is True

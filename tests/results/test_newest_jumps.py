@@ -111,7 +111,7 @@ def test_one_run_that_stopped_makes_no_night() -> None:
 
 
 def test_a_machine_that_is_known_to_have_lone_bad_nights_has_to_show_two() -> None:
-    """Each drill had one, in another night: that a quiet drill has one now is no news."""
+    """Each drill had one in a different night, so one in a quiet drill now is not remarkable."""
     values = 10 * np.exp(relative(QUIET, (12, 31, 3), np.random.default_rng(14)))
     for drill in range(1, 12):
         values[drill, 10 + drill] *= 4

@@ -18,7 +18,7 @@ SLOWER = [*steady(12), 13.0]
 
 
 def nightly(last: Sequence[RunOutcome] = (run(),), values: Sequence[float] = steady(13), broke_off: str = "") -> Nightly:
-    """Quiet nights, with a last one; as many as there are values."""
+    """Quiet nights and a last one, as many as there are values."""
     quiet: list[Night] = nights([[run()]] * (len(values) - 1))
     return Nightly(nights=[*quiet, night(len(quiet), *last, broke_off=broke_off)], findings=judge([figures(values)]))
 

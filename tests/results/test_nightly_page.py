@@ -21,7 +21,7 @@ from tests.helpers.outcomes import DRILL, HOSTILE, figures, missed, moved, night
 
 
 def chart_of(values: list[float], *others: list[float], changes: tuple[Finding, ...] = ()) -> Chart:
-    """The chart of a metric over one baseline after the other."""
+    """The chart of a metric over consecutive baselines."""
     series, first = [], 0
     for part in (values, *others):
         series.append(figures(part, first=first))
@@ -119,7 +119,7 @@ def test_a_run_is_linked_only_if_its_page_is_there(tmp_path: Path) -> None:
 
 
 def test_many_nights_make_a_small_page(tmp_path: Path) -> None:
-    """A hundredth of what the benchmark measures, with room for what does not grow with the history."""
+    """A hundredth of the benchmark's size, plus what does not grow with the history."""
     series = [figures(list(3 * np.exp(np.random.default_rng(seed).normal(0, 0.02, 1000)))) for seed in range(10)]
     text = written(Nightly(nights=nights([[run()]] * 1000), findings=judge(series[:1])), tmp_path)
     assert len(text) < 60_000

@@ -28,7 +28,7 @@ HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"
 
 
 class Words(HTMLParser):
-    """The text that a reader sees, and the tags there are."""
+    """The text that a reader sees, and the tags."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -37,7 +37,7 @@ def page(request: pytest.FixtureRequest) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page of one run that failed and others that did not."""
+    """A page with one failed run and others that passed."""
     folder = tmp_path_factory.mktemp("suite")
     quiet, failed = History.of(steady(rate=50, seconds=2)), crash()
     save(folder / "good", concluded(quiet, slos=("p50 < 1s",), drill="good"), quiet)

@@ -55,7 +55,7 @@ def random_register(random: Random) -> list[Op]:
 
 
 def behind(ops: list[Op]) -> list[tuple[int, int]]:
-    """The definition, read by read: how stale in ms, and how many newer writes were surely acknowledged."""
+    """The definition, read by read: how stale in ms, and how many newer writes were certainly acknowledged."""
     found = []
     for read in (op for op in ops if op.kind == "read" and op.ok):
         source = next((op for op in ops if op.kind == "write" and op.outcome != "failed" and op.value == read.value), None)

@@ -24,7 +24,7 @@ GOOD = "drill = Drill(system=Echo(replicas=3), workload=Numbers(), load=Load(rat
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's folder. What is importable because of it is forgotten with it."""
+    """A user's folder. Modules imported from it are removed with it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     for package in (harness.checkers, systems, workloads, faults):
@@ -185,7 +185,7 @@ def test_settings_that_make_no_sense(here: Path, setting: str, message: str) -> 
 
 @pytest.mark.parametrize("package", [True, False])
 def test_a_users_folders_never_hide_the_harness(tmp_path: Path, package: bool) -> None:
-    """Though the working directory comes first in sys.path, as with `python -m`."""
+    """Even though the working directory comes first in sys.path, as with `python -m`."""
     for folder in ("faults", "results", "systems", "drills"):
         (tmp_path / folder).mkdir()
         if package:

@@ -39,7 +39,7 @@ def server() -> Iterator[int]:
 
 @pytest.fixture(params=["embedded", pytest.param("external toxiproxy", marks=pytest.mark.slow)])
 def plane(request: pytest.FixtureRequest) -> int | None:
-    """The port of a Toxiproxy that runs already; None for the embedded one."""
+    """The port of a running Toxiproxy; None for the embedded one."""
     return request.getfixturevalue("server") if request.param != "embedded" else None
 
 
@@ -56,7 +56,7 @@ def stopped(process: psutil.Process) -> bool:
 
 
 def wait_for_every_fault(folder: Path, plane: int | None) -> None:
-    """Return when each fault is seen to act, from outside."""
+    """Return when each fault visibly acts, seen from outside."""
     until(lambda: (node := node_process(folder, "n2")) and stopped(node))
     until(lambda: node_process(folder, "n1") is None)
     if plane is not None:

@@ -29,7 +29,7 @@ DRILL = Drill(
 
 
 def told_by(history: History) -> None:
-    """Two starts, and every answered call between when it was sent and when it was answered."""
+    """There are two starts, and every answered call lies between its sending and its answer."""
     told = history.events[history.events["kind"].isin(["began", "asked"])]
     assert told["at_ns"].is_monotonic_increasing
     assert told["detail"][told["kind"] == "began"].tolist() == ['{"name":"n1"}'] * 2

@@ -80,7 +80,7 @@ def test_checks_that_apply_and_were_not_asked_for_are_not_made() -> None:
 
 
 def test_what_the_load_was_planned_as_counts_for_the_slos() -> None:
-    """A rate that was kept for ten seconds was not kept for the hour that the load was to last."""
+    """A rate kept for ten seconds was not kept for the planned hour of the load."""
     history = crash()
     result = concluded(history, slos=("rate >= 100/s",), checks=(CheckResult(name="calls_done", valid=True, why=""),))
     short, long = ({"seconds": seconds, "timeout_ms": 1000.0} for seconds in (10.0, 3600.0))

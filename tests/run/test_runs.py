@@ -105,7 +105,7 @@ def test_a_node_that_does_not_come_back_is_found(tmp_path: Path) -> None:
 
 
 class Meddler(NullObserver):
-    """Does something of its own as a window begins."""
+    """Interferes when a window begins."""
 
     def __init__(self, folder: Path, number: int) -> None:
         self.folder = folder
@@ -160,7 +160,7 @@ OVERLAPS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("overlap", OVERLAPS)
 def test_windows_that_overlap_on_a_node(tmp_path: Path, overlap: str) -> None:
-    """Each says truly whether it acted, none undoes another's work, and the node is well when both are over."""
+    """Each reports correctly whether it acted, none undoes the other, and the node is healthy when both are over."""
     (one, *one_s), (other, *other_s), acted = OVERLAPS[overlap]
     load = Load(rate=100, seconds=1.5, timeout_ms=100)
     done = run_drill(drill(one.between(*one_s), other.between(*other_s), replicas=2, load=load), tmp_path)
@@ -236,7 +236,7 @@ def test_a_system_of_a_test_function_cannot_travel(tmp_path: Path) -> None:
 
 
 class Starver(NullObserver):
-    """Stops the load generator for a while, as a machine that is too busy does."""
+    """Stops the load generator for a while, like an overloaded machine."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

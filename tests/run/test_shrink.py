@@ -12,7 +12,7 @@ from harness.run.shrink import fewer, shorter
 
 
 class Asked:
-    """A predicate that fails where everything needed is there; it keeps what it was asked."""
+    """A predicate that fails if everything needed is there; it records its arguments."""
 
     def __init__(self, *needed: set[int]) -> None:
         self.needed = needed

@@ -103,7 +103,7 @@ def test_fewest_and_shortest_windows_are_found(order: RunSpec, finished: Complet
     ],
 )
 def test_another_failure_is_not_the_same(order: RunSpec, finished: CompletedRun, other: Callable[[Result], Result]) -> None:
-    """Whatever lacks w2 fails in another way."""
+    """Without w2 the run fails in another way."""
 
     def once(asked: RunSpec) -> Result:
         same = "w2" in labels(asked.windows)

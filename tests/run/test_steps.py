@@ -46,7 +46,7 @@ class Trainer(Echo):
 
 
 class Training:
-    """An environment in which every look finds one more step done, up to a last one."""
+    """An environment in which each look finds one more completed step, up to a last one."""
 
     def __init__(self, last: int = 10**9) -> None:
         self.done = -1

@@ -61,7 +61,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def left_of(folder: Path) -> list[list[str]]:
-    """What still runs of the runs in a folder, as their environment tells."""
+    """The processes of a folder's runs that still run, found by their environment."""
     left = []
     for process in psutil.process_iter():
         try:
@@ -195,7 +195,7 @@ def test_nothing_outlives_the_harness(tmp_path: Path, number: signal.Signals) ->
 
 @pytest.mark.slow
 def test_a_script_of_torchrun_goes_over_the_links_unedited(train: Callable[..., Trained]) -> None:
-    """The one test here that starts torch: a link slowed down, every step counted, and the ranks' models equal."""
+    """The only test here that starts torch: a slow link, every step counted, and equal models at all ranks."""
     fault = 'Latency("rank0>rank1", delay_ms=20).between_steps(30, 40)'
     run = train("--fault", fault, command=(*TORCHRUN, EXAMPLE, "--epochs", "2"))
     assert run.code == 0, run.said

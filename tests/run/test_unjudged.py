@@ -71,7 +71,7 @@ def test_only_answers_with_a_list_of_right_ones_are_judged_by_it() -> None:
 
 @pytest.mark.parametrize("checker", catalog.checkers().values(), ids=catalog.checkers().keys())
 def test_a_checker_says_nothing_of_kinds_that_it_does_not_judge(checker: Checker) -> None:
-    """Even if it is asked for by name: its verdict on others' calls would be a green one on nothing."""
+    """Even if it is named: its verdict on other calls would be a pass that judges nothing."""
     found = history("c1 grab lock 1 0..10 ok\nc2 grab lock 2 20..30 ok final")
     if getattr(__import__(checker.__module__, fromlist=["x"]), "KINDS", ()):
         assert checker(found).valid is None

@@ -32,7 +32,7 @@ def f(x: int = 1) -> int | None:
 
 
 def changed_lines() -> dict[str, list[str]]:
-    """By operator, the line that a mutant makes of one of the source's."""
+    """By operator, the lines that mutants produce."""
     found: dict[str, list[str]] = {}
     for mutant in mutants_of(SOURCE):
         line = mutant.applied(SOURCE).splitlines()[mutant.line - 1].strip()

@@ -136,7 +136,7 @@ assert statistics.three_digits(1234.5) == 1230 and statistics.three_digits(58_76
 
 
 def test_statistics_merged_from_the_engine_are_those_of_its_histograms() -> None:
-    """In a process of its own, because importing locust changes the standard library."""
+    """Runs in a separate process, because importing locust changes the standard library."""
     subprocess.run([sys.executable, "-c", MERGED], check=True, cwd=Path(__file__).parents[2])
 
 

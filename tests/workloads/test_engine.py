@@ -21,7 +21,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @contextmanager
 def serving(answer: Callable[[socket.socket, int], bool]) -> Iterator[tuple[str, int]]:
-    """A server that hands each batch of requests to `answer`, with how many they are, until that says to close."""
+    """A server that calls `answer` with each batch of requests and its size, until that says to close."""
 
     def serve(client: socket.socket) -> None:
         with client:
@@ -64,7 +64,7 @@ def always(content: bytes, stay: bool = True) -> Callable[[socket.socket, int], 
 
 
 def reasons(snapshot: Snapshot) -> dict[str, int]:
-    """How many calls were not done, by the reason."""
+    """The number of failed calls, by reason."""
     return {group.reason: group.calls for group in snapshot.failures}
 
 

@@ -72,7 +72,7 @@ class MoodyClient:
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """These keys, drawn evenly."""
+    """A workload with these keys, drawn evenly."""
 
     keys: tuple[str, ...] = ("fine",)
     final: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class Keys:
 
 
 def generate(tmp_path: Path, system: Moody, workload: Keys, load: Load, seed: int = 1) -> tuple[pd.DataFrame, list[Progress]]:
-    """What a generator logs of a load, and what it said meanwhile."""
+    """What a generator logs about a load, and its messages meanwhile."""
     seen: list[Progress] = []
 
     async def main() -> int:
@@ -183,7 +183,7 @@ def test_a_workload_that_ends_is_refused(tmp_path: Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Ending(Keys):
-    """Three keys and no more."""
+    """A workload that ends after three keys."""
 
     def calls(self, random: Random) -> Iterator[Call]:
         yield from (Call(kind="do", key="fine") for _ in range(3))

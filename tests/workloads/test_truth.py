@@ -19,7 +19,7 @@ REQUEST = Exchange(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", (b"ok",))
 
 
 def frozen_p99(seconds: float, frozen_s: float, rate: float) -> tuple[float, float]:
-    """The p99 that was measured of a server frozen in the middle of a constant load, and the one that theory wants.
+    """The measured p99 of a server frozen in the middle of a constant load, and the theoretical one.
 
     Calls due in the freeze end with it, so their latencies are even from its length down to 0. Of all calls the share
     (frozen - x) / seconds is slower than x; that is 1% at x = frozen - seconds / 100.
