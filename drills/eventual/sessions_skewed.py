@@ -1,6 +1,6 @@
 """Clients move between nodes whose clocks differ by seconds: their writes are still ordered after what they have read.
 
-What the node with the fast clock takes is told late, so the next node cannot have heard of it but from the client.
+Writes with the fast clock reach other nodes late, so the next node can learn of them only from the client.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Of five replicas a write waits for four and a read for two: without one, all goes on; without two, only reads do.
 
-Before that two of them know of the writes of one long before the others do.
+Before these faults, writes through one node reach three of the others late.
 """
 
 from __future__ import annotations

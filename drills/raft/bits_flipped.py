@@ -1,6 +1,6 @@
 """One of the two nodes with the newest entries finds its log damaged; it must not go on with what is still readable.
 
-The other one is slow to ask for votes when it is back, so the node that lacks these entries asks first.
+The other one asks for votes late when it is back, so the node that lacks these entries asks first.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A node that was down comes back just as the leader dies: it lacks acknowledged entries, and must not be elected.
 
-The other one, which has it, is slow to ask for votes, so the one that lacks it asks first.
+The other node, which has them, asks for votes late, so the one that lacks them asks first.
 """
 
 from __future__ import annotations

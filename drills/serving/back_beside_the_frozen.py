@@ -1,6 +1,6 @@
-"""A replica comes back while three others stand still: whether it is well again is asked of it alone, and at once.
+"""A replica comes back while three others are frozen: its health check does not wait for them.
 
-So it is in service when the only other one is killed.
+So it is in service when the only other live one is killed.
 """
 
 from __future__ import annotations

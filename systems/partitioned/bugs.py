@@ -63,7 +63,7 @@ class Rules:
     decisions_last: bool = True
     """The coordinator has a map on its disk before it tells anyone."""
     maps_refreshed: bool = True
-    """A client gets a newer map when it is told that its own is old."""
+    """A client gets a newer map when a node says that its own is old."""
 
 
 CORRECT: Final = Rules()

@@ -46,8 +46,8 @@ SCAN_LIMIT: Final = 1000
 class PartitionedClient:
     """Asks the first owner of a key, according to the map that it has.
 
-    If it is told to ask another node, it gets a newer map from a node that has one, and tries again. A write that may have had
-    an effect is never sent again.
+    If a node refers it to another one, it gets a newer map from a node that has one, and tries again. It never sends a write
+    again that may have had an effect.
     """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]], coordinator: str, rules: Rules = CORRECT) -> None:

@@ -4,8 +4,8 @@ GET /map                       the map
 POST /members {"join": {"name": "n4"}} or {"leave": "n2"}   200 with the map's epoch; 400 if it makes no sense
 POST /split, /merge {"at": …}  cut a partition in two at a key, or join two that meet there
 
-Pure functions make its decisions from the map and from what it sees (`moving`, `placing`), and each is on its disk before
-anyone is told. To have several coordinators with a common log, only `Keeper` would have to be replaced.
+Pure functions make its decisions from the map and from what it sees (`moving`, `placing`), and each decision is on its disk
+before any node learns of it. To have several coordinators with a common log, only `Keeper` would have to be replaced.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from systems.parts.partitioning.members import Member
 from systems.parts.partitioning.ranges import KeyRange
 
 BEAT_S: Final = 0.05
-"""How often every node is told the epoch and asked for its state."""
+"""How often the coordinator sends every node the epoch and asks for its state."""
 ANSWER_S: Final = 0.3
 SUSPECT_S: Final = 0.6
 """A node that has not answered for this long is considered down."""
@@ -172,7 +172,7 @@ class Coordinator:
             self._statuses.pop(name, None)
 
     async def _tell_all(self, before: PartitionMap) -> None:
-        """Tell the nodes of a new map: first those that others take over from, so that they can finish what is under way."""
+        """Send a new map to the nodes: first to nodes that lose partitions, so that they can finish what is under way."""
         after = self._map
         giving = {
             old.owners[0]

@@ -55,7 +55,7 @@ def judged_states(left: Sequence[int], held: Sequence[int]) -> Wrong | None:
         return None
     value, number = Counter(left).most_common(1)[0]
     others = frozenset(rank for rank, mine in enumerate(left) if mine != value)
-    why = "applied the same gradients and came to other parameters"
+    why = "applied the same gradients and got other parameters"
     return Wrong(ranks=others if 2 * number > len(left) else frozenset(), why=why)
 
 
