@@ -24,7 +24,7 @@ class Bus:
 
     Nodes `n1`, `n2`, … hold everything; the leader carries out what clients ask for. A message goes to each of the `groups`,
     whose consumers share the work: each message is leased to one of them, and to another one if it is not settled in time.
-    Messages between nodes carry no checksum of their own, as in `Raft`.
+    Messages between nodes carry checksums, as in `Raft`.
     """
 
     bugs: ClassVar = BUGS

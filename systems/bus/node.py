@@ -40,6 +40,7 @@ from systems.bus.messages import (
 )
 from systems.bus.topics import Topics
 from systems.parts.owner import refusing_other_data
+from systems.parts.sealing import answered
 from systems.raft.core.core import NotLeading
 from systems.raft.core.state import Timing
 from systems.raft.messages import RAFT_PATH, NotDone
@@ -90,6 +91,9 @@ class Server:
         node.report_unsettled(self.replica.unsettled)
 
     async def handle(self, request: Request) -> Response:
+        return await answered(request, self._handle, checked=self._rules.group.checksums_checked)
+
+    async def _handle(self, request: Request) -> Response:
         return await carried_out(self._answer(request), self._patience_s)
 
     async def expire_leases(self) -> None:

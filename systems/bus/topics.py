@@ -79,8 +79,12 @@ class Topics:
         self._settled: dict[int, None] = {}
         """Settled leases, the latest one last."""
 
+    def check(self, data: str) -> None:
+        """Raise `ValueError` if this is not a command."""
+        _DECODE(data)
+
     def apply(self, index: int, data: str) -> Outcome:
-        """Carry out the command of the entry at an index."""
+        """Carry out the command of the entry at an index. Raises `ValueError`, with no effect, if it is not a command."""
         match _DECODE(data):
             case Register():
                 self._producers.begin(index, Appended(0, 0))

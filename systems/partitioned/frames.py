@@ -1,16 +1,10 @@
-"""Records in a file that a crash may have torn, and messages that a link may have changed: each carries a checksum."""
+"""Records in a file that a crash may have torn: each carries a checksum."""
 
 from __future__ import annotations
 
-from typing import Final
-
-import xxhash
-
 from systems.parts.record_log import Damaged, decode_line, encode_line
 
-__all__ = ["Damaged", "encode_line", "lines", "sealed", "unsealed"]
-
-_SEAL_BYTES: Final = 16
+__all__ = ["Damaged", "encode_line", "lines"]
 
 
 def lines(file: bytes) -> tuple[list[bytes], int]:
@@ -30,16 +24,3 @@ def lines(file: bytes) -> tuple[list[bytes], int]:
         found.append(text)
         at = end
     return found, len(file) - at
-
-
-def sealed(body: bytes) -> bytes:
-    """A message behind its checksum."""
-    return b"%016x" % xxhash.xxh3_64_intdigest(body) + body
-
-
-def unsealed(message: bytes, *, checked: bool = True) -> bytes:
-    """The message without its checksum. Raises `Damaged` if it is not what was sent."""
-    body = message[_SEAL_BYTES:]
-    if checked and message[:_SEAL_BYTES] != b"%016x" % xxhash.xxh3_64_intdigest(body):
-        raise Damaged("its checksum does not match")
-    return body

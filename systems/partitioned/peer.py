@@ -9,9 +9,10 @@ import msgspec
 from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
 from harness.model.system import Address
-from systems.partitioned.frames import Damaged, sealed, unsealed
+from systems.partitioned.frames import Damaged
 from systems.partitioned.messages import Refusal
 from systems.parts.owner import Owner
+from systems.parts.sealing import sealed, unsealed
 
 T = TypeVar("T")
 

@@ -35,8 +35,7 @@ class Raft:
 
     Nodes `n1`, `n2`, … are the group's members; `spares` more nodes run and can become members. Clients ask the leader.
 
-    Messages carry no checksum of their own. If a link flips bits, a message that cannot be read counts as lost, and one that
-    still can be read may make the replicas differ.
+    Messages between nodes carry checksums: one in which a link has flipped bits counts as lost. Those of clients carry none.
     """
 
     bugs: ClassVar = BUGS

@@ -142,6 +142,12 @@ BUGS: Final = BugCatalog(
         caught_by=("raft/grown_in_a_minority", "state_machine_safety"),
     ),
     Bug(
+        "checksum-ignored",
+        "a node takes messages of other nodes that a link has corrupted",
+        Rules(checksums_checked=False),
+        caught_by=("raft/links_corrupt", "log_matching"),
+    ),
+    Bug(
         "retries-twice",
         "a node executes a retried command again",
         Rules(retries_recognized=False),

@@ -24,10 +24,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError, Unreachable
 from harness.node.context import NodeContext
 from systems.parts.owner import Owner, names_whom, refusing_other_data
+from systems.parts.sealing import SealedClient, answered
 from systems.raft.bugs import BUGS
 from systems.raft.core.messages import Members
 from systems.raft.core.state import Timing
@@ -88,7 +88,8 @@ class Server:
         self._owner = Owner(config.cluster, node.name)
         self._store = KeyValues(self._rules)
         self._started: set[asyncio.Future[Answer]] = set()
-        self._others = {name: HttpClient(address) for name, address in node.peers.items()}
+        checked = self._rules.checksums_checked
+        self._others = {name: SealedClient(address, checked=checked) for name, address in node.peers.items()}
         self.replica: Replica[Answer] = Replica(
             node,
             self._store,
@@ -108,6 +109,9 @@ class Server:
         node.report_unsettled(self.replica.unsettled)
 
     async def handle(self, request: Request) -> Response:
+        return await answered(request, self._handle, checked=self._rules.checksums_checked)
+
+    async def _handle(self, request: Request) -> Response:
         if names_whom(request.headers) and (elsewhere := self._owner.misdirected(request.headers)) is not None:
             return elsewhere
         leader = self._others.get(self.replica.leader or "")
@@ -115,7 +119,7 @@ class Server:
             return await self._pass_on(request, leader)
         return await carried_out(self._answer(request), self._patience_s)
 
-    async def _pass_on(self, request: Request, leader: HttpClient) -> Response:
+    async def _pass_on(self, request: Request, leader: SealedClient) -> Response:
         """The leader's answer, for a client that can reach only this node."""
         path = quote(request.path, safe="/")
         try:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from harness.model.system import Address
+from systems.parts.sealing import SealedClient
 from systems.raft.core.messages import Message
 from systems.raft.core.recovery import Told
 from systems.raft.messages import RAFT_PATH, Batch, Status
@@ -18,9 +18,9 @@ from systems.raft.messages import RAFT_PATH, Batch, Status
 class Peer:
     """Another node. Messages of a failed request are lost: the protocol resends what matters."""
 
-    def __init__(self, address: Address, *, cluster: str, name: str, timeout_s: float) -> None:
-        """`name` is this node's own."""
-        self._client = HttpClient(address)
+    def __init__(self, address: Address, *, cluster: str, name: str, timeout_s: float, checked: bool = True) -> None:
+        """`name` is this node's own. `checked`: whether answers that were damaged on their way are lost."""
+        self._client = SealedClient(address, checked=checked)
         self._cluster = cluster
         self._name = name
         self._timeout_s = timeout_s

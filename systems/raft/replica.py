@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from systems.raft.core.messages import Entry, Members, Message, Snapshot
 from systems.raft.core.recovery import Told, vows_after
 from systems.raft.core.state import Timing
 from systems.raft.invariant import Shown, fingerprint
+from systems.raft.machine import StateMachine
 from systems.raft.messages import Batch, Status
 from systems.raft.peer import Peer
 from systems.raft.rules import CORRECT, Rules
@@ -27,24 +28,11 @@ from systems.raft.storage import Storage
 from systems.raft.telling import Telling
 
 Answer = TypeVar("Answer")
-Answer_co = TypeVar("Answer_co", covariant=True)
 
 TICK_S: Final = 0.01
 _ASK_AGAIN_S: Final = 0.05
 _KEEP: Final = 200
 """How many entries are kept although a snapshot holds them, so that a node that is a little behind needs no snapshot."""
-
-
-class StateMachine(Protocol[Answer_co]):
-    """The state machine that a group's commands act on. Nodes that have applied the same entries have the same state."""
-
-    def apply(self, index: int, data: str) -> Answer_co:
-        """Carry out the command of the entry at an index, deterministically."""
-
-    def snapshot(self) -> str:
-        """The whole state, for `restore`."""
-
-    def restore(self, data: str) -> None: ...
 
 
 class Unknown(Exception):
@@ -85,13 +73,16 @@ class Replica(Generic[Answer]):
         )  # fmt: skip
         timeout_s = timing.election_ms / 1e3
         self._peers = {
-            name: Peer(address, cluster=cluster, name=node.name, timeout_s=timeout_s) for name, address in node.peers.items()
+            name: Peer(address, cluster=cluster, name=node.name, timeout_s=timeout_s, checked=rules.checksums_checked)
+            for name, address in node.peers.items()
         }
         self._proposed: dict[int, tuple[int, asyncio.Future[Answer]]] = {}
         """By index: the entry's term, and the future of its answer."""
         self._reads: dict[int, asyncio.Future[None]] = {}
         self._read_number = 0
         self._pumped: asyncio.Future[None] | None = None
+        self._failure: Exception | None = None
+        """What kept this node from doing what the core asked for. It must not go on: the rest of that would be skipped."""
         self._unsaved: Output | None = None
         """An output that could not be saved: until it is, this node does nothing, as if it were down."""
         self.applied = 0
@@ -139,8 +130,10 @@ class Replica(Generic[Answer]):
     async def propose(self, data: str) -> Answer:
         """Have a command carried out; returns its answer. Cancel it to stop waiting.
 
-        Raises `NotLeading` if the command certainly was not and will not be carried out, and `Unknown`.
+        Raises `NotLeading` if the command certainly was not and will not be carried out, `Unknown`, and `ValueError` if it is
+        not a command.
         """
+        self._machine.check(data)
         entry = self._ready().propose(self._now_ms(), data)
         return await self._committed(entry)
 
@@ -277,6 +270,8 @@ class Replica(Generic[Answer]):
             self._schedule()
 
     def _tick(self) -> None:
+        if self._failure is not None:
+            raise self._failure
         if self._core is None:
             return
         if self._unsaved is None:
@@ -292,7 +287,11 @@ class Replica(Generic[Answer]):
 
     def _pump_scheduled(self) -> None:
         done, self._pumped = self._pumped, None
-        self._pump()
+        try:
+            if self._failure is None:
+                self._pump()
+        except Exception as error:  # `run` ends with it, and so does the node
+            self._failure = error
         if done is not None and not done.done():
             done.set_result(None)
 
@@ -349,7 +348,11 @@ class Replica(Generic[Answer]):
     def _apply(self, entry: Entry) -> None:
         self.applied = entry.index
         self._digest = fingerprint(entry, self._digest)
-        answer = self._machine.apply(entry.index, entry.data) if entry.data else None
+        answer: Answer | None = None
+        try:
+            answer = self._machine.apply(entry.index, entry.data) if entry.data else None
+        except ValueError as error:  # every node skips it, now and whenever the log is replayed
+            self._node.log(f"entry {entry.index} is not a command, and has no effect: {error}")
         self._telling.applied(entry)
         proposed = self._proposed.pop(entry.index, None)
         if proposed is None:

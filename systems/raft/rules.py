@@ -69,6 +69,10 @@ class Rules:
     pieces_of_one_snapshot: bool = True
     """Pieces of different snapshots, or from leaders of different terms, are not combined; the same checksum would show it."""
 
+    # Messages
+    checksums_checked: bool = True
+    """A message between nodes whose checksum is wrong counts as lost."""
+
     # State machine
     retries_recognized: bool = True
     compared_when_applied: bool = True

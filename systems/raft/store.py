@@ -45,8 +45,12 @@ class KeyValues:
     def get(self, key: str) -> str | None:
         return self._values.get(key)
 
+    def check(self, data: str) -> None:
+        """Raise `ValueError` if this is not a command."""
+        _DECODE(data)
+
     def apply(self, index: int, data: str) -> Answer:
-        """Carry out the command of the entry at an index."""
+        """Carry out the command of the entry at an index. Raises `ValueError`, with no effect, if it is not a command."""
         command = _DECODE(data)
         if isinstance(command.do, OpenSession):
             self._sessions.begin(index, None)

@@ -24,6 +24,7 @@ from systems.eventual.peer import Peer as EventualPeer
 from systems.parameter_server.messages import Damaged, Pull, pack, unpack
 from systems.partitioned.messages import Refusal
 from systems.partitioned.peer import Peer as PartitionedPeer
+from systems.parts import sealing
 from systems.parts.owner import Owner
 from systems.quorum.client import QuorumClient
 from systems.quorum.messages import Entry, Query
@@ -57,6 +58,9 @@ def answered(scenario: Callable[[Address], Awaitable[object]], *bodies: bytes) -
     left = list(bodies)
 
     async def answer(request: Request) -> Response:
+        return await sealing.answered(request, read)
+
+    async def read(request: Request) -> Response:
         return Response(200, left.pop(0) if len(left) > 1 else left[0])
 
     async def run() -> object:

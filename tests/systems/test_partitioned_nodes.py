@@ -12,7 +12,6 @@ from harness.cluster.ports import HOST, reserved
 from harness.http.message import Request, Response
 from harness.http.server import listen
 from harness.node.context import NodeContext, NodeSpec
-from systems.partitioned.frames import sealed
 from systems.partitioned.messages import MAP_PATH, SCAN_PATH, Beat, Entry, Places, ReplicaRequest, Scan, Scanned, Version
 from systems.partitioned.moving import first_map, split
 from systems.partitioned.node import Config, Server
@@ -20,6 +19,7 @@ from systems.partitioned.partition_map import PartitionMap
 from systems.partitioned.peer import answer, read
 from systems.parts.owner import Owner
 from systems.parts.partitioning.members import Member
+from systems.parts.sealing import sealed
 
 FIRST = first_map("range", [Member("n1"), Member("n2")], 2, 1, ["p"])
 

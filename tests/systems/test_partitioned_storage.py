@@ -12,9 +12,10 @@ import pytest
 
 from harness.node.crashpoints import MemoryFiles, crash_points
 from harness.node.disk import Disk
-from systems.partitioned.frames import Damaged, encode_line, lines, sealed, unsealed
+from systems.partitioned.frames import Damaged, encode_line, lines
 from systems.partitioned.messages import Entry, Held, Version
 from systems.partitioned.storage import Storage
+from systems.parts.sealing import sealed, unsealed
 
 
 def held(place: str, counter: int, value: str | None = "v") -> Held:

@@ -7,6 +7,7 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -24,7 +25,7 @@ from systems.raft import node as raft_node
 from systems.raft.administration import change_member, hand_over, leader
 from systems.raft.client import RaftClient
 from systems.raft.core.core import Core
-from systems.raft.core.messages import Members
+from systems.raft.core.messages import Entry, Members, Vows
 from systems.raft.messages import MAX_VALUE_BYTES, Status
 from systems.raft.storage import Storage
 
@@ -60,11 +61,14 @@ class Nodes:
         for name in names or tuple(self._nodes):
             self.running[name] = asyncio.create_task(raft_node.main(NodeContext(self.spec(name))))
 
-    def found(self, name: str) -> None:
-        """Leave what a node has on its disk when it was started once."""
+    def found(self, name: str, *entries: Entry) -> None:
+        """Leave what a node has on its disk when it was started once, and these entries in its log."""
         config = msgspec.convert(self._nodes[name].config, raft_node.Config)
         storage = Storage(Disk(self._folder / name), cluster=config.cluster, node=name)
-        core = Core(name, Members(config.members), random=Random(1), saved=storage.load())
+        saved = storage.load()
+        if entries:
+            saved = replace(saved, entries=entries, vows=Vows(entries[-1].term))
+        core = Core(name, Members(config.members), random=Random(1), saved=saved)
         storage.write_anew(core)
 
     async def stop(self, name: str) -> None:
@@ -166,6 +170,34 @@ def test_a_folder_of_another_cluster_ends_the_node_with_a_line(tmp_path: Path, c
         with pytest.raises(SystemExit):
             asyncio.run(raft_node.main(NodeContext(group.spec("n1"))))
     assert "this folder holds the data of n1 of cluster 'other', and this is n1 of cluster 'raft'" in capfd.readouterr().err
+
+
+@in_a_loop
+async def test_a_committed_entry_that_is_no_command_has_no_effect_and_stops_no_node(tmp_path: Path) -> None:
+    async with nodes(tmp_path) as group:
+        for name in group.addresses:
+            group.found(name, Entry(1, 1, '{"do": {"type": "Write", "key": "k"}}'), Entry(2, 1, "\\"))
+        for _ in range(2):  # when it is committed, and when the log is replayed
+            group.start()
+            client = RaftClient(0, list(group.addresses.items()))
+            async with asyncio.timeout(20):
+                assert (await client.invoke(Call("read", "k"))).value is None
+                await client.invoke(Call("write", "other", "v"))
+            await client.close()
+            for name in group.addresses:
+                await group.until_caught_up(name)
+            for name in group.addresses:
+                await group.stop(name)
+
+
+@in_a_loop
+async def test_what_is_no_command_is_not_proposed(tmp_path: Path) -> None:
+    with reserved(1) as ports:
+        group = Nodes(tmp_path, Raft(replicas=1), list(ports))
+        replica = raft_node.Server(NodeContext(group.spec("n1")), raft_node.Config(members=("n1",))).replica
+        with pytest.raises(ValueError, match="missing required field `key`"):
+            await replica.propose('{"do": {"type": "Delete"}}')
+        assert replica.status().last_index == 0
 
 
 @in_a_loop
