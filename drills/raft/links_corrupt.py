@@ -1,9 +1,9 @@
-"""Every link between nodes flips bits while the leader is cut off for a while: messages have checksums, so logs stay equal."""
+"""Every link between nodes flips bits while leadership is handed on: messages have checksums, so logs stay equal."""
 
 from __future__ import annotations
 
 from faults.corrupt_bytes import CorruptBytes
-from faults.partition import Isolate
+from faults.hand_over import HandOver
 from harness.checkers.linearizable import linearizable
 from harness.checkers.log_matching import log_matching
 from harness.checkers.nothing_lost import nothing_lost
@@ -20,7 +20,9 @@ drill = Drill(
     load=Load(rate=200, clients=20, seconds=4),
     faults=[
         *(CorruptBytes(link, rate=0.001).between(0.4, 3.4) for link in ("n1>n2", "n2>n1", "n1>n3", "n3>n1", "n2>n3", "n3>n2")),
-        Isolate("leader").between(1.5, 2.3),
+        HandOver("n1").between(0.5, 0.6),
+        HandOver("n2").between(1.5, 1.6),
+        HandOver("n3").between(2.5, 2.6),
     ],
     checks=[linearizable, nothing_lost, one_leader_per_term, log_matching, state_machine_safety],
     slos=["availability >= 50%"],
