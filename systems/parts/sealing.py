@@ -52,6 +52,7 @@ class SealedClient:
     """An HTTP client that seals its requests, and takes only sealed answers."""
 
     def __init__(self, address: Address, *, checked: bool = True) -> None:
+        self.address = address
         self._client = HttpClient(address)
         self._checked = checked
 

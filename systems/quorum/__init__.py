@@ -28,8 +28,7 @@ class Quorum:
 
     Nodes `n1`, `n2`, … coordinate for the clients that ask them. `caveats` says what other settings do not promise.
 
-    Messages carry no checksum of their own. If a link flips bits, a message that cannot be read counts as lost, and one that
-    still can be read may put another value into the store.
+    Messages between nodes carry checksums: one in which a link has flipped bits counts as lost. Those of clients carry none.
     """
 
     bugs: ClassVar = BUGS

@@ -35,6 +35,8 @@ class Rules:
     quorums_meet: bool = True
     errors_tolerated: bool = True
     """A replica that refuses a request counts as one that does not answer: the others may still form a quorum."""
+    checksums_checked: bool = True
+    """A message between nodes whose checksum is wrong counts as lost."""
     starts_counted: bool = True
     requests_name_quorums: bool = True
     """A request that names quorum sizes gets them."""
@@ -244,5 +246,11 @@ BUGS: Final = BugCatalog(
         "versions begin anew after a tombstone was dropped, below one that a replica still has",
         Rules(dropped_counters_kept=False),
         caught_by=("quorum/tombstones_missed", "linearizable"),
+    ),
+    Bug(
+        "checksum-ignored",
+        "a node takes messages of other nodes that a link has corrupted",
+        Rules(checksums_checked=False),
+        caught_by=("quorum/links_corrupt", "linearizable"),
     ),
 )

@@ -27,6 +27,8 @@ from harness.http.writing import encode_response
 from harness.node.context import NodeContext
 from systems.parts.outcomes import Failed, Unknown
 from systems.parts.owner import Owner, refusing_other_data
+from systems.parts.record_log import Damaged
+from systems.parts.sealing import DAMAGED, answer_to, is_sealed, opened
 from systems.quorum.bugs import BUGS
 from systems.quorum.comparing import comparing
 from systems.quorum.messages import (
@@ -101,7 +103,8 @@ class Server:
         self._rules = rules
         self._owner = Owner(config.cluster, node.name)
         self._peers = {
-            name: Peer(Owner(config.cluster, name), address, PHASE_TIMEOUT_S) for name, address in node.peers.items()
+            name: Peer(Owner(config.cluster, name), address, PHASE_TIMEOUT_S, checked=rules.checksums_checked)
+            for name, address in node.peers.items()
         }
         self._placement = Placement(node.name, [node.name, *self._peers], config.replicas)
         self._storage = Storage(
@@ -165,9 +168,21 @@ class Server:
         for message in waiting:
             head = message.head
             request = Request(head.method, head.path, head.query, head.headers, message.body)
-            self._begin(request, partial(answered, message))
+            self._open(request, partial(answered, message))
         if not waiting:
             batch.finish()
+
+    def _open(self, request: Request, answered: Callable[[Response], None]) -> None:
+        """Answer a client's request, or another node's, which carries a checksum, and so does its answer."""
+        if not is_sealed(request):
+            self._begin(request, answered)
+            return
+        try:
+            content = opened(request, checked=self._rules.checksums_checked)
+        except Damaged:
+            answered(DAMAGED)
+        else:
+            self._begin(content, lambda response: answered(answer_to(request, response)))
 
     def _begin(self, request: Request, answered: Callable[[Response], None]) -> None:
         try:

@@ -8,11 +8,11 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from harness.model.system import Address
 from systems.parts.merkle import Range
 from systems.parts.owner import Owner
+from systems.parts.sealing import SealedClient
 from systems.quorum.messages import (
     ENTRIES_PATH,
     RANGES_PATH,
@@ -62,8 +62,8 @@ class _Asked(NamedTuple):
 class Peer:
     """Asks one peer, over fewer connections if it does not answer."""
 
-    def __init__(self, peer: Owner, address: Address, timeout_s: float) -> None:
-        self._client = HttpClient(address)
+    def __init__(self, peer: Owner, address: Address, timeout_s: float, *, checked: bool = True) -> None:
+        self._client = SealedClient(address, checked=checked)
         self._headers = peer.headers
         self._timeout_s = timeout_s
         self._waiting: list[_Asked] = []
@@ -129,7 +129,7 @@ class Peer:
             each.answered(answer)
 
     async def _request(self, method: str, path: str, body: bytes, kind: type[T]) -> T | None:
-        """The answer; None if there was none, or it was a refusal or cannot be decoded."""
+        """The answer; None if there was none, or it was a refusal, was damaged, or cannot be decoded."""
         try:
             response = await self._client.request(method, path, body, timeout_s=self._timeout_s, headers=self._headers)
             answer = response.decode(kind) if response.status == 200 else None

@@ -16,6 +16,7 @@ from harness.http.message import Request, Response
 from harness.http.server import Handler, listen
 from harness.model.system import Address
 from harness.node.context import NodeContext, NodeSpec
+from systems.parts.sealing import answered
 from systems.quorum import node as quorum_node
 
 T = TypeVar("T")
@@ -25,6 +26,15 @@ async def never(request: Request) -> Response:
     """Never answer while the connection lasts."""
     await asyncio.Event().wait()
     raise AssertionError
+
+
+def sealing(handler: Handler) -> Handler:
+    """A handler that also understands requests with checksums, as other nodes send them."""
+
+    async def answer(request: Request) -> Response:
+        return await answered(request, handler)
+
+    return answer
 
 
 class Nodes:
@@ -61,7 +71,7 @@ class Nodes:
 
     async def impersonate(self, name: str, handler: Handler) -> None:
         """Let something else answer at a node's address."""
-        self.servers.append(await listen(handler, self.addresses[name]))
+        self.servers.append(await listen(sealing(handler), self.addresses[name]))
 
     async def get(self, name: str, key: str = "k") -> tuple[int, object]:
         return await self.ask(name, "GET", f"/kv/{key}")

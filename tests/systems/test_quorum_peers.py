@@ -21,7 +21,7 @@ from systems.quorum import peer as quorum_peer
 from systems.quorum import replica as replica_module
 from systems.quorum.messages import Entry, Query, ReplicaRequest, Store, Version
 from systems.quorum.peer import MAX_IN_FLIGHT_SILENT, SILENT_AFTER, Peer
-from tests.helpers.quorum_nodes import Nodes, store
+from tests.helpers.quorum_nodes import Nodes, sealing, store
 
 N2 = Owner("quorum", "n2")
 
@@ -52,7 +52,7 @@ def test_a_peer_that_does_not_answer_is_left_with_few_requests_until_it_does(mon
 
     async def run() -> None:
         nonlocal silent, most
-        server = await listen(answer, (HOST, 0))
+        server = await listen(sealing(answer), (HOST, 0))
         impatient = Peer(N2, server.sockets[0].getsockname(), 0.01)
         assert await asked(impatient, SILENT_AFTER) == [None] * SILENT_AFTER
         assert impatient.silent
@@ -78,7 +78,7 @@ def test_what_is_asked_in_one_turn_travels_together_and_reads_do_not_wait_for_wr
         return Response.json([Entry()] * len(bodies[-1]))
 
     async def run() -> None:
-        server = await listen(answer, (HOST, 0))
+        server = await listen(sealing(answer), (HOST, 0))
         peer = Peer(N2, server.sockets[0].getsockname(), 20)
         left, done = 5, asyncio.Event()
 
