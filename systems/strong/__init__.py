@@ -35,8 +35,7 @@ class Strong:
     nodes, `k1`, `k2`, …: see `protocol` and `lease`. The store is linearizable, and an acknowledged write is on the disks of
     all replicas that are in sync, which are at least a majority, or of any majority.
 
-    Messages carry no checksum of their own. If a link flips bits, a message that cannot be read counts as lost, and one that
-    still can be read may put another value into the store.
+    Messages between nodes carry checksums: one in which a link has flipped bits counts as lost. Those of clients carry none.
     """
 
     bugs: ClassVar = BUGS

@@ -50,6 +50,10 @@ class Rules:
     all_pieces_sent: bool = True
     """A backup that lacks many entries gets them in pieces, beginning with the first one."""
 
+    # messages
+    checksums_checked: bool = True
+    """A message between nodes whose checksum is wrong counts as lost."""
+
     # disks
     synced_before_answer: bool = True
     damage_is_amnesia: bool = True
@@ -204,5 +208,11 @@ BUGS: Final = BugCatalog(
         "a compare-and-set compares before the entries ahead of it in the log are executed",
         Rules(compared_in_order=False),
         caught_by=("strong/contended", "linearizable"),
+    ),
+    Bug(
+        "checksum-ignored",
+        "a replica takes messages of other nodes that a link has corrupted",
+        Rules(checksums_checked=False),
+        caught_by=("strong/links_corrupt", "linearizable"),
     ),
 )

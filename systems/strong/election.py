@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from harness.http.client import HttpClient
 from harness.node.context import NodeContext
+from systems.parts.sealing import SealedClient
 from systems.strong.bugs import Rules
 from systems.strong.keeper import EpochKeeper, KeeperUnreachable
 from systems.strong.lease import RENEW_S, Lease, Watch
@@ -45,7 +45,7 @@ class Election:
         keeper: EpochKeeper,
         storage: Storage,
         teller: Teller,
-        peers: Mapping[str, HttpClient],
+        peers: Mapping[str, SealedClient],
         *,
         cluster: str,
         replicas: Sequence[str],

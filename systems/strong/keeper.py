@@ -8,10 +8,10 @@ from typing import Final, Protocol
 
 import msgspec
 
-from harness.http.client import HttpClient
 from harness.http.message import BadAnswer, Response, TransportError, Unreachable
 from harness.model.system import Address
 from systems.parts.owner import MISDIRECTED, Owner
+from systems.parts.sealing import SealedClient
 from systems.raft.messages import KEY_PATH, Got, NotDone, Post, Swapped
 from systems.strong.messages import Configuration
 
@@ -50,10 +50,10 @@ class RaftKeeper:
     force only once.
     """
 
-    def __init__(self, cluster: str, keepers: Mapping[str, Address]) -> None:
-        """Of the replicas' cluster. Keepers of another one refuse what they are asked."""
+    def __init__(self, cluster: str, keepers: Mapping[str, Address], *, checked: bool = True) -> None:
+        """Of the replicas' cluster. Keepers of another one refuse what they are asked. `checked`: damaged answers are lost."""
         self._headers = {name: Owner(keepers_of(cluster), name).headers for name in keepers}
-        self._clients = {name: HttpClient(address) for name, address in keepers.items()}
+        self._clients = {name: SealedClient(address, checked=checked) for name, address in keepers.items()}
         self._names = list(keepers)
         self._at = self._names[0]
 

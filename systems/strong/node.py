@@ -23,11 +23,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError, Unreachable
 from harness.node.context import NodeContext
 from systems.parts.outcomes import Failed, Unknown
 from systems.parts.owner import refusing_other_data
+from systems.parts.sealing import SealedClient, answered
 from systems.strong.bugs import BUGS
 from systems.strong.election import Election
 from systems.strong.invariant import Shown
@@ -92,7 +92,11 @@ class Server:
         self._node = node
         self._name = node.name
         self._config = config
-        self._peers = {name: HttpClient(node.peers[name]) for name in config.replicas if name != node.name}
+        self._peers = {
+            name: SealedClient(node.peers[name], checked=rules.checksums_checked)
+            for name in config.replicas
+            if name != node.name
+        }
         self._storage = Storage(
             node.disk,
             node.log,
@@ -124,6 +128,9 @@ class Server:
     # ---------------------------------------------------------------------------------------------------- requests
 
     async def handle(self, request: Request) -> Response:
+        return await answered(request, self._handle, checked=self._rules.checksums_checked)
+
+    async def _handle(self, request: Request) -> Response:
         key = request.path.removeprefix(KEY_PATH) if request.path.startswith(KEY_PATH) else ""
         if len(key.encode()) > MOST_KEY_BYTES:
             return Response(413, b"a key has at most %d bytes; this one has %d" % (MOST_KEY_BYTES, len(key.encode())))
@@ -309,8 +316,10 @@ def _not_done(status: int, outcome: str, why: str, primary: str = "") -> Respons
 async def main(node: NodeContext) -> None:
     """Run one replica."""
     config = node.config(Config)
+    keepers = {name: node.peers[name] for name in config.keepers}
+    checked = BUGS.variant(config.bug).checksums_checked
     with refusing_other_data(node):
-        server = Server(node, config, RaftKeeper(config.cluster, {name: node.peers[name] for name in config.keepers}))
+        server = Server(node, config, RaftKeeper(config.cluster, keepers, checked=checked))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.keep())
         await node.serve(server.handle)

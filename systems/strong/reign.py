@@ -8,9 +8,9 @@ from typing import Final, cast
 
 import msgspec
 
-from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from systems.parts.outcomes import Failed, Unknown
+from systems.parts.sealing import SealedClient
 from systems.strong.bugs import Rules
 from systems.strong.messages import (
     REPLICA_PATH,
@@ -43,7 +43,7 @@ class Reign:
     def __init__(
         self,
         primary: Primary,
-        backups: Mapping[str, HttpClient],
+        backups: Mapping[str, SealedClient],
         teller: Teller,
         *,
         clock: Callable[[], float],
@@ -161,7 +161,7 @@ class Reign:
             failed = not failed  # the first time it may be an old connection that has died; over a new one it may go well
 
 
-async def ask(client: HttpClient, request: bytes, timeout_s: float) -> ReplicaAnswer | None:
+async def ask(client: SealedClient, request: bytes, timeout_s: float) -> ReplicaAnswer | None:
     """A replica's answer; None if there was none, in which case the request may have been carried out anyway."""
     try:
         response = await client.request("POST", REPLICA_PATH, request, timeout_s=timeout_s)

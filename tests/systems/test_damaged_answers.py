@@ -12,7 +12,6 @@ import pytest
 from faults.corrupt_bytes import CorruptBytes
 from harness.checkers.nodes_stayed_up import nodes_stayed_up
 from harness.cluster.ports import HOST
-from harness.http.client import HttpClient
 from harness.http.message import BadAnswer, BadBody, Request, Response, TransportError
 from harness.http.server import listen
 from harness.model.system import CLIENT, Address, Call, CallFailed, links_of
@@ -26,6 +25,7 @@ from systems.partitioned.messages import Refusal
 from systems.partitioned.peer import Peer as PartitionedPeer
 from systems.parts import sealing
 from systems.parts.owner import Owner
+from systems.parts.sealing import SealedClient
 from systems.quorum.client import QuorumClient
 from systems.quorum.messages import Entry, Query
 from systems.quorum.peer import Peer as QuorumPeer
@@ -81,7 +81,7 @@ SCENARIOS: dict[str, Callable[[Address], Awaitable[object]]] = {
     "quorum, all entries": lambda address: QuorumPeer(N2, address, TIMEOUT_S).entries(),
     "quorum, digests": lambda address: QuorumPeer(N2, address, TIMEOUT_S).ranges("n1", [""]),
     "raft": lambda address: RaftPeer(address, cluster="c", name="n1", timeout_s=TIMEOUT_S).tell(),
-    "strong": lambda address: strong_ask(HttpClient(address), b"", TIMEOUT_S),
+    "strong": lambda address: strong_ask(SealedClient(address), b"", TIMEOUT_S),
     "eventual": lambda address: EventualPeer("c", "n2", address).states(["k"]),
     "partitioned": lambda address: PartitionedPeer(N2, address, checked=False).ask("/", "?", Refusal, TIMEOUT_S),
 }
