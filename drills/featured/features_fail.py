@@ -14,7 +14,7 @@ drill = Drill(
     system=Featured(replicas=3),
     workload=Scores(),
     load=Load(rate=300, clients=150, seconds=6),
-    faults=[AnswerErrors("features").between(1, 2.5), AnswerErrors("features", share=0.3).between(3, 4.5)],
+    faults=[AnswerErrors("features").between(1, 2.5), AnswerErrors("features", share=0.3, status=404).between(3, 4.5)],
     checks=[one_of_the_right, replicas_return],
     slos=["p50 < 50ms", "p99 < 300ms", "availability >= 99.9%"],
     nightly=True,

@@ -14,7 +14,7 @@ drill = Drill(
     system=Featured(replicas=3),
     workload=Scores(exact=True),
     load=Load(rate=300, clients=150, seconds=6),
-    faults=[AnswerErrors("features", share=0.33).between(1, 4)],
+    faults=[AnswerErrors("features", share=0.33, status=503).between(1, 4)],
     checks=[one_of_the_right, replicas_return],
     slos=["p50 < 50ms", "p99 < 300ms", "availability >= 60%"],
     nightly=True,

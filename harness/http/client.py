@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import cast
 
 from harness.http.framing import Malformed
@@ -15,17 +17,52 @@ from harness.model.moment import Event
 from harness.model.system import Address
 
 
+@dataclass
+class Tally:
+    """What became of a client's requests so far."""
+
+    awaited: int = 0
+    """Not over yet."""
+    answered: Counter[int] = field(default_factory=Counter)
+    """By status."""
+    unanswered: int = 0
+    given_up: int = 0
+    """Cancelled by the caller."""
+
+    @property
+    def ended(self) -> int:
+        """Answered or not, but not given up."""
+        return self.unanswered + self.answered.total()
+
+
 class HttpClient:
     """Sends requests to one address, each on a connection of its own while in flight. Idle connections are kept for reuse."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self.tally = Tally()
         self._pool = ConnectionPool(_Connection, address)
         self._host = f"{address[0]}:{address[1]}"
 
     async def request(self, method: str, path: str, body: bytes = b"", *, timeout_s: float, headers: Headers = ()) -> Response:
         """Send one request and wait for its response, whatever its status. Raises a `TransportError` if there is none."""
         request = encode_request(method, path, host=self._host, headers=headers, body=body)
+        tally = self.tally
+        tally.awaited += 1
+        try:
+            received = await self._exchange(request, path, timeout_s, bodiless=method == "HEAD")
+        except TransportError:
+            tally.unanswered += 1
+            raise
+        except asyncio.CancelledError:
+            tally.given_up += 1
+            raise
+        finally:
+            tally.awaited -= 1
+        tally.answered[received.head.status] += 1
+        return Response(received.head.status, received.body, received.head.headers)
+
+    async def _exchange(self, request: bytes, path: str, timeout_s: float, *, bodiless: bool) -> ReceivedResponse:
         until_s = asyncio.get_running_loop().time() + timeout_s
         connection = self._pool.take_idle()
         if connection is None:
@@ -35,12 +72,11 @@ class HttpClient:
             except TimeoutError as error:
                 raise Unreachable(f"no connection to {self._host} within {timeout_s:g} s") from error
         try:
-            received = await connection.exchange(request, path, until_s, bodiless=method == "HEAD")
+            return await connection.exchange(request, path, until_s, bodiless=bodiless)
         except TimeoutError as error:
             raise TimedOut(f"no answer within {timeout_s:g} s") from error
         finally:
             self._pool.give_back(connection)
-        return Response(received.head.status, received.body, received.head.headers)
 
     def close(self) -> None:
         """Close idle connections now, and each of the others when its request is over."""

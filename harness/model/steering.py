@@ -24,7 +24,9 @@ class Setting(IntEnum):
     DELAY_NS = 2
     """Every read and every sync takes this much longer."""
     ERRORS_PERMILLE = 3
-    """How many of a thousand requests are answered with 500 without reaching the node's own code."""
+    """How many of a thousand requests are answered with an error without reaching the node's own code."""
+    ERROR_STATUS = 4
+    """The status of those answers; 0: 500."""
 
 
 @unique

@@ -34,8 +34,6 @@ from harness.node.moments import Moments
 T = TypeVar("T")
 
 NODE_PATH: Final = "/-/node"
-_ERROR: Final = Response(500, b"an injected error")
-_ERROR_ANSWER: Final = encode_response(_ERROR)
 
 
 class NodePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +191,7 @@ class NodeContext:
                 if message.head.path == NODE_PATH:
                     message.answer = encode_response(self._identity())
                 elif erring and self._errs():
-                    message.answer = _ERROR_ANSWER
+                    message.answer = encode_response(self._error())
             handler(batch)
 
         await self._serve(await batched_server.listen(handle, self.listen, self.log))
@@ -202,12 +200,12 @@ class NodeContext:
         async def handle(request: Request) -> Response:
             if request.path == NODE_PATH:
                 return self._identity()
-            return _ERROR if self._errs() else await handler(request)
+            return self._error() if self._errs() else await handler(request)
 
         return handle
 
     def _errs(self) -> bool:
-        """Whether to answer this request with 500: `ERRORS_PERMILLE` of a thousand requests, evenly spaced."""
+        """Whether to answer this request with an error: `ERRORS_PERMILLE` of a thousand requests, evenly spaced."""
         permille = self._machine.control[Setting.ERRORS_PERMILLE]
         if not permille:
             return False
@@ -217,6 +215,9 @@ class NodeContext:
         self._error_debt -= 1000
         self._machine.control.count(Counter.ERROR_ANSWERS)
         return True
+
+    def _error(self) -> Response:
+        return Response(self._machine.control[Setting.ERROR_STATUS] or 500, b"an injected error")
 
     async def _serve(self, server: asyncio.Server) -> None:
         self.log(f"listening on {self.listen[0]}:{self.listen[1]}")

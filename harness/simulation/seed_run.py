@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from harness.checkers import all_settled as settling
+from harness.checkers.all_settled import all_settled
 from harness.checkers.balanced import balanced
 from harness.checkers.corruption_contained import corruption_contained
 from harness.checkers.deposed_leaders_refused import deposed_leaders_refused
@@ -127,7 +129,8 @@ def judge_run(
 def _checks(drill: Drill, swarm: Swarm, recorded: Recorded) -> tuple[CheckResult, ...]:
     """The drill's checks and those of every run; with a swarm, without the checks of the drill's own faults."""
     left_out = () if swarm.plain else tuple(one.__name__ for one in OF_THE_FAULTS)
-    wanted = [one for one in (*drill.checks, *ALWAYS) if one.__name__ not in left_out]
+    settled = [all_settled] if settling.applies(recorded.history) else []  # as in real runs
+    wanted = [one for one in (*drill.checks, *ALWAYS, *settled) if one.__name__ not in left_out]
     found = check(recorded.history, dict.fromkeys(wanted))
     if recorded.broken is not None:
         found += (CheckResult(name=INVARIANT, valid=False, why=recorded.broken),)

@@ -10,9 +10,11 @@ from typing import ClassVar, Final
 import msgspec
 
 from harness.model.errors import UsageError
+from harness.model.simulated import Invariant
 from harness.model.system import Address, Client, Node
 from systems.featured.bugs import BUGS
 from systems.featured.client import ScoreClient
+from systems.featured.invariant import ReplicasKeepTheirRules
 from systems.parts.breaker import Settings as BreakerSettings
 
 __all__ = ["BUGS", "Featured"]
@@ -72,7 +74,7 @@ class Featured:
             least_calls=random.choice((given.least_calls, 1, 20)),
             open_s=random.choice((given.open_s, 0.05, 1.0)),
             probes=random.choice((given.probes, 1, 6)),
-            probe_expires_s=random.choice((given.probe_expires_s, 0.3)),
+            probe_expires_s=random.choice((given.probe_expires_s, 0.3, 0.1)),
         )
         return replace(
             self,
@@ -86,3 +88,6 @@ class Featured:
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return ScoreClient(entries[self.entries()[index % self.replicas]])
+
+    def invariant(self) -> Invariant:
+        return ReplicasKeepTheirRules()

@@ -16,6 +16,7 @@ from harness.http.client import HttpClient
 from harness.http.message import Request, Response, TransportError
 from harness.node.context import NodeContext
 from systems.featured.bugs import BUGS
+from systems.featured.invariant import Shown
 from systems.featured.messages import AVERAGE, FeaturesReply, ScoreReply, ScoreRequest, score_of
 from systems.parts.breaker import Breaker, Settings
 
@@ -47,11 +48,22 @@ class Server:
         self._exact_is_kept = kinds.exact_is_kept
         self._workers = asyncio.Semaphore(config.workers)
         self._under_way = 0
+        node.show(
+            lambda: Shown(
+                now_s=node.clock(),
+                breaker=self._breaker,
+                settings=config.breaker,
+                asked=features.tally,
+                workers=config.workers,
+                all_busy=self._workers.locked(),
+                under_way=self._under_way,
+            )
+        )
         node.report_unsettled(
             lambda: {
                 "requests under way": self._under_way,
                 "probes under way": self._breaker.probing,
-                "breakers not closed": int(self._breaker.state != "closed"),
+                "breakers open": int(self._breaker.state == "open"),
             }
         )
 

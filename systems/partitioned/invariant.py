@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
+from weakref import WeakKeyDictionary
 
-from systems.partitioned.messages import Entry
+from systems.partitioned.messages import Entry, Version
 from systems.partitioned.partition_map import Partition, PartitionMap, majority
+from systems.partitioned.protocol import Operation
 from systems.partitioned.storage import Storage
 
 
@@ -18,12 +20,14 @@ class OneOwnerWhoHasIt:
     - Every partition has as many distinct owners as there are replicas, and is placed only with members, in different zones.
     - A majority of the owners in the coordinator's map has what was acknowledged. A node that is down is assumed to have it:
       it is on its disk, or another check finds out.
+    - A version stands for one value, and an operation stores only one version, however often it starts again.
     """
 
     def __init__(self) -> None:
         self._maps: dict[tuple[int, str], tuple[str, ...]] = {}
         self._looked_at: dict[str, PartitionMap] = {}
         self._acknowledged: dict[str, Entry] = {}
+        self._chosen: WeakKeyDictionary[Operation, Version] = WeakKeyDictionary()
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         shown = {name: cast(Mapping[str, object], state) for name, state in states.items()}
@@ -39,11 +43,18 @@ class OneOwnerWhoHasIt:
                 newest = found
             if (why := self._two_maps(name, found)) is not None:
                 return why
-        for state in shown.values():
+        for name, state in shown.items():
+            for operation in cast(Iterable[Operation], state.get("running", ())):
+                if (chosen := operation.chosen) is None:
+                    continue
+                if (first := self._chosen.setdefault(operation, chosen.version)) != chosen.version:
+                    return f"{name} stores {operation.place} for one operation with {_told(first)} and {_told(chosen.version)}"
             for place, entry in cast(Mapping[str, Entry], state.get("acknowledged", {})).items():
                 known = self._acknowledged.get(place)
                 if known is None or known.version < entry.version:
                     self._acknowledged[place] = entry
+                elif known.version == entry.version and known.value != entry.value:
+                    return f"{place} was acknowledged with two values of {_told(entry.version)}"
         return None if newest is None else self._ownerless(newest, shown)
 
     def _two_maps(self, name: str, found: PartitionMap) -> str | None:
@@ -71,10 +82,20 @@ class OneOwnerWhoHasIt:
             having = 0
             for name in partition.owners:
                 storage = cast(Storage | None, shown[name].get("storage")) if name in shown else None
-                having += storage is None or not storage.opened or storage.entry(place).version >= entry.version
+                if storage is None or not storage.opened:
+                    having += 1
+                    continue
+                held = storage.entry(place)
+                if held.version == entry.version and held.value != entry.value:
+                    return f"{name} has another value of {place} than was acknowledged with {_told(entry.version)}"
+                having += held.version >= entry.version
             if having < majority(partition.owners):
                 return (
-                    f"{place} was acknowledged with version {entry.version.counter} of {entry.version.writer}; of its owners"
+                    f"{place} was acknowledged with {_told(entry.version)}; of its owners"
                     f" {', '.join(partition.owners)} in epoch {partition.epoch} only {having} have it"
                 )
         return None
+
+
+def _told(version: Version) -> str:
+    return f"version {version.counter} of {version.writer}"

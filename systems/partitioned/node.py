@@ -366,12 +366,14 @@ class Server:
             "map": self._known.map,
             "opened": self._start > 0,
             "acknowledged": self._acknowledged,
+            "running": list(self._operations.running),
         }
 
     def _unsettled(self) -> dict[str, int]:
         return {
             "operations under way": self._operations.under_way,
             "questions to nodes": self._operations.questions,
+            "requests in flight to nodes": sum(peer.in_flight for peer in self._peers.values()),
             "copies under way": self._puller.under_way,
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from harness.node.context import NodeContext
@@ -43,6 +43,10 @@ class Operations:
     @property
     def under_way(self) -> int:
         return len(self._running)
+
+    @property
+    def running(self) -> Iterable[Operation]:
+        return self._running
 
     @property
     def questions(self) -> int:

@@ -32,14 +32,15 @@ class Peer:
         self._client = HttpClient(address)
         self._headers = peer.headers
         self._checked = checked
-        self._in_flight = 0
+        self.in_flight = 0
+        """How many requests it waits for an answer to."""
         self._unanswered = 0
 
     async def ask(self, path: str, request: object, kind: type[T], timeout_s: float) -> T | Refusal | None:
         """The answer, or a refusal; None if neither came: the node may still have carried the request out."""
-        if self._in_flight >= (MAX_IN_FLIGHT if self._unanswered < SILENT_AFTER else MAX_IN_FLIGHT_SILENT):
+        if self.in_flight >= (MAX_IN_FLIGHT if self._unanswered < SILENT_AFTER else MAX_IN_FLIGHT_SILENT):
             return None
-        self._in_flight += 1
+        self.in_flight += 1
         try:
             body = sealed(msgspec.json.encode(request))
             response = await self._client.request("POST", path, body, timeout_s=timeout_s, headers=self._headers)
@@ -47,7 +48,7 @@ class Peer:
             self._unanswered += 1
             return None
         finally:
-            self._in_flight -= 1
+            self.in_flight -= 1
         self._unanswered = 0
         if response.status not in (200, REFUSED):
             return None

@@ -105,6 +105,11 @@ class Operation:
         self.phase = Phase(Query(place, partition.epoch), groups_of(partition, rules))
         self._groups = groups_of(partition, rules)
 
+    @property
+    def chosen(self) -> Entry | None:
+        """What it stores, once it knows: of a write the only entry that it ever gives to any node."""
+        return self._chosen
+
     def over(self) -> bool:
         return self.outcome is not None
 

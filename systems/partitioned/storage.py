@@ -27,7 +27,7 @@ SEGMENT_BYTES: Final = 1 << 20
 _OVERHEAD_BYTES: Final = 48
 """The approximate size of an entry without its position and its value."""
 _SLACK_BYTES: Final = 1 << 16
-"""This much may be out of date before the node cleans a segment."""
+"""This much may be out of date before the node cleans a segment; less if segments are smaller."""
 
 
 class _Record(msgspec.Struct, array_like=True):
@@ -197,7 +197,7 @@ class Storage:
 
     def _clean(self) -> None:
         """Empty the segment with the least in use, if much is out of date in total."""
-        if sum(self._lengths.values()) <= 2 * self.held_bytes + _SLACK_BYTES:
+        if sum(self._lengths.values()) <= 2 * self.held_bytes + min(_SLACK_BYTES, 2 * self._segment_bytes):
             return
         closed = [number for number in self._lengths if number != self._present]
         if not closed:

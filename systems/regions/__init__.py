@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import Random
 from typing import ClassVar
 
 from harness.model.errors import UsageError
@@ -12,6 +13,7 @@ from harness.model.simulated import Invariant
 from harness.model.system import Address, Client, Node
 from systems.regions.bugs import BUGS
 from systems.regions.client import RegionClient
+from systems.regions.invariant import EdgesKeepTheirRules
 from systems.serving import Serving, artifacts
 from systems.serving.limited import LimitedServing
 
@@ -60,9 +62,13 @@ class Regions:
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return RegionClient(artifacts.folder(), index, list(entries.items()))
 
+    def varied(self, random: Random) -> Regions:
+        """More replicas in each region, and few guests or many."""
+        return replace(self, replicas=self.replicas + random.choice((0, 0, 1)), guests=random.choice((self.guests, 1, 4, 64)))
+
     def invariant(self) -> Invariant:
-        """Of the balancer of each region."""
-        return self._inner().invariant()
+        """Of the edge and the balancer of each region."""
+        return EdgesKeepTheirRules(self._inner().invariant())
 
     def missing(self) -> str | None:
         return self._inner().missing()

@@ -16,6 +16,7 @@ from harness.http.message import Headers, Request, Response, TransportError
 from harness.node.context import NodeContext
 from systems.parts.breaker import Settings, State
 from systems.regions.bugs import BUGS
+from systems.regions.invariant import Shown, Way
 from systems.regions.routing import Guests, Route, Routes
 
 FROM: Final = "from-region"
@@ -69,6 +70,17 @@ class Edge:
         self._routes = Routes(ways[config.home], [way for way in self._ways if way.name != config.home], self._rules)
         self._guests = Guests(config.guests, self._rules)
         self._under_way = 0
+        shown = [Way(name=way.name, breaker=way.breaker, asked=self._clients[way.name].tally) for way in self._ways]
+        node.show(
+            lambda: Shown(
+                now_s=node.clock(),
+                settings=BREAKER,
+                ways=shown,
+                guests=self._guests.inside,
+                guests_most=config.guests,
+                under_way=self._under_way,
+            )
+        )
         node.report_unsettled(
             lambda: {
                 "requests under way": self._under_way,

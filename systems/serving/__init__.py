@@ -42,8 +42,9 @@ class Serving:
     """How the balancer decides."""
     bug: str | None = None
     """The name of a known bug in the balancer, the replicas or deploys."""
-    deadline_ms: int | None = None
-    """How long an answer is of use to clients, which they send with each request; None: they send no deadline."""
+    deadline_ms: int | Sequence[int] | None = None
+    """How long an answer is of use to clients, which they send with each request; None: they send no deadline. Of several, each
+    client has one, in turn."""
     cache: int = 0
     """How many answers each replica caches, by the bytes of the request; 0: none."""
 
@@ -53,9 +54,9 @@ class Serving:
         BUGS.variant(self.bug)
         if self.cache < 0:
             raise UsageError(f"Serving(cache={self.cache!r}): a whole number of answers, at least 0.")
-        if self.deadline_ms is not None and not 0 < self.deadline_ms <= LONGEST_MS:
+        if not all(0 < one <= LONGEST_MS for one in self._deadlines_ms()):
             raise UsageError(
-                f"Serving(deadline_ms={self.deadline_ms!r}): a whole number of milliseconds, 1 to {LONGEST_MS}, or None."
+                f"Serving(deadline_ms={self.deadline_ms!r}): milliseconds from 1 to {LONGEST_MS}, one or several, or None."
             )
 
     def nodes(self) -> Sequence[Node]:
@@ -83,10 +84,21 @@ class Serving:
         return [_BALANCER]
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
-        return PredictClient(artifacts.folder(), entries[_BALANCER], self.deadline_ms)
+        return PredictClient(artifacts.folder(), entries[_BALANCER], self.deadline_of(index))
+
+    def deadline_of(self, client: int) -> int | None:
+        """The deadline that a client sends, in milliseconds."""
+        deadlines_ms = self._deadlines_ms()
+        return deadlines_ms[client % len(deadlines_ms)] if deadlines_ms else None
+
+    def _deadlines_ms(self) -> Sequence[int]:
+        if self.deadline_ms is None:
+            return ()
+        return (self.deadline_ms,) if isinstance(self.deadline_ms, int) else tuple(self.deadline_ms)
 
     def varied(self, random: Random) -> Self:
-        """More replicas, another strategy to choose one, and parts of the balancer switched off, faster or slower."""
+        """More replicas, another strategy to choose one, clients with different deadlines, and parts of the balancer switched
+        off, faster or slower."""
         given = self.settings
         settings = msgspec.structs.replace(
             given,
@@ -104,6 +116,7 @@ class Serving:
             replicas=self.replicas + random.choice((0, 0, 1, 2)),
             settings=settings,
             cache=random.choice((1, 8, self.cache)) if self.cache else 0,
+            deadline_ms=random.choice((self.deadline_ms, self.deadline_ms, self.deadline_ms, (30, 1000))),
         )
 
     def invariant(self) -> Invariant:

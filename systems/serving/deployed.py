@@ -61,7 +61,7 @@ class DeployedServing(Serving):
     """Serving that starts with v1, and gets other versions of the model by `Deploy` and `Reload`."""
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
-        return VersionedClient(artifacts.folder(), entries["balancer"], self.deadline_ms)
+        return VersionedClient(artifacts.folder(), entries["balancer"], self.deadline_of(index))
 
     def rollout(self, nodes: Sequence[str], version: str) -> Rollout:
         self.config_of(version)

@@ -65,6 +65,23 @@ def test_without_a_request_it_did_not_act(tmp_path: Path) -> None:
     asyncio.run(scene())
 
 
+def test_the_errors_have_the_status_that_was_asked_for(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with asyncio.timeout(DEADLINE_S), Cluster.opened(Featured(), tmp_path, seed=1, plane="embedded") as cluster:
+            fault, targets = AnswerErrors("features", status=429), Targets(label="w0", nodes=("features",), links=())
+            injected = await fault.inject(cluster, targets)
+            assert set(await statuses(cluster, "features", "/features?user=u1", 3)) == {429}
+            assert "3 requests answered 429" in (await fault.heal(cluster, targets, injected)).text
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("status", [0, 200, 399, 600])
+def test_a_status_is_one_of_an_error(status: int) -> None:
+    with pytest.raises(UsageError, match="the status of an error"):
+        AnswerErrors("n1", status=status)
+
+
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.5, float("nan")])
 def test_a_share_is_a_share(share: float) -> None:
     with pytest.raises(UsageError, match="a share of the requests"):

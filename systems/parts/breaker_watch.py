@@ -1,0 +1,178 @@
+"""What holds at any moment of a circuit breaker, judged by the calls that were made through it.
+
+A history shows what clients got. It hardly shows a breaker that opens too late, closes after one good call, or waits for a
+probe that is over, as long as calls elsewhere or a fallback make up for it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from systems.parts.breaker import Breaker, Settings, State, Status, Transition
+
+_NEXT: Final[dict[State, frozenset[State]]] = {
+    "closed": frozenset({"open"}),
+    "open": frozenset({"half-open"}),
+    "half-open": frozenset({"open", "closed"}),
+}
+
+_SLACK_S: Final = 1e-6
+"""Times are compared only so exactly, because they are floats."""
+
+
+class Calls(NamedTuple):
+    """The calls behind a breaker up to a moment, as the client that makes them counts them."""
+
+    awaited: int
+    ended: int
+    """With a result, good or bad."""
+    failed: int
+    """Of those that ended."""
+    given_up: int
+
+    @property
+    def begun(self) -> int:
+        return self.awaited + self.ended + self.given_up
+
+
+class _Look(NamedTuple):
+    at_s: float
+    calls: Calls
+    late: int
+    refused: int
+    probing: int
+    in_window: int
+
+    @property
+    def of_probes(self) -> tuple[Calls, int, int]:
+        return self.calls, self.probing, self.in_window
+
+
+class BreakerWatch:
+    """Watches one breaker from look to look:
+
+    - It goes from closed to open, half-open, and back to open or closed. It stays open as long as its settings say, and lets no
+      call through meanwhile. It closes after as many good probes as are due.
+    - No more probes are out than may be, or than calls are under way. None is waited for longer than its settings say.
+    - While it is closed, it refuses nothing. Its window holds the results of late, as they were, and it opens if enough of them
+      are failures.
+
+    What comes between two looks is bounded from both sides, so it judges only what is certain. It does not judge slow calls.
+    """
+
+    def __init__(self) -> None:
+        self._transitions: Sequence[Transition] = ()
+        self._looks: list[_Look] = []
+        """Those of the last moments, the latest one last."""
+        self._first: _Look | None = None
+        """The first look since the last change of state."""
+        self._stuck: _Look | None = None
+        """The first look since which nothing has become of the probes."""
+
+    def look(self, now_s: float, breaker: Breaker, settings: Settings, calls: Calls) -> Iterator[str]:
+        """What is wrong by now, if anything."""
+        status = breaker.status()
+        look = _Look(now_s, calls, status.late, status.refused, breaker.probing, status.calls)
+        changes = [one for one in status.transitions if one not in self._transitions]
+        yield from self._changed(changes, settings, look)
+        self._transitions = status.transitions
+        if changes or self._first is None:
+            self._first = self._stuck = look
+        yield from self._same(self._first, look, status, settings)
+        if status.state == "closed":
+            yield from self._window(self._first, look, status, settings)
+        self._looks.append(look)
+        old = bisect_left(self._looks, now_s - 2 * settings.window_s - settings.open_s - 1, key=lambda one: one.at_s)
+        del self._looks[: max(0, old - 1)]
+
+    def _changed(self, changes: Sequence[Transition], settings: Settings, look: _Look) -> Iterator[str]:
+        """Whether changes of state since the last look were due."""
+        last = self._transitions[-1] if self._transitions else Transition(float("-inf"), "closed", "")
+        for change in changes:
+            if change.state not in _NEXT[last.state]:
+                yield f"it went from {last.state} to {change.state}"
+            elif last.state == "open" and change.at_s - last.at_s < settings.open_s - _SLACK_S:
+                yield f"it was open for {change.at_s - last.at_s:.3f} s, and {settings.open_s:g} s are due"
+            elif change.state == "closed":
+                ended, failed = self._since(last.at_s, look)
+                least = (1 - settings.failure_rate) * settings.probes
+                if ended - failed <= least or ended < settings.probes:
+                    yield f"it closed after {ended - failed} good calls, and more than {least:g} of {settings.probes} are due"
+            elif last.state == "closed":
+                ended, _ = self._since(change.at_s - settings.window_s, look)
+                if ended < settings.least_calls:
+                    yield f"it opened after {ended} calls, and {settings.least_calls} are due"
+            last = change
+
+    def _since(self, at_s: float, look: _Look) -> tuple[int, int]:
+        """How many calls have ended since then at most, and how many of those failed at least."""
+        before = bisect_right(self._looks, at_s - _SLACK_S, key=lambda one: one.at_s) - 1
+        earlier = self._looks[before].calls if before >= 0 else Calls(0, 0, 0, 0)
+        after = bisect_left(self._looks, at_s + _SLACK_S, key=lambda one: one.at_s)
+        later = self._looks[after].calls if after < len(self._looks) else look.calls
+        ended = look.calls.ended - earlier.ended
+        good = (look.calls.ended - look.calls.failed) - (earlier.ended - earlier.failed)
+        return ended, min(ended - good, look.calls.failed - later.failed)
+
+    def _same(self, first: _Look, look: _Look, status: Status, settings: Settings) -> Iterator[str]:
+        """What holds while its state stays the same."""
+        begun = look.calls.begun - first.calls.begun
+        if look.probing > look.calls.awaited:
+            yield f"it waits for {look.probing} probes, and {look.calls.awaited} calls are under way"
+        if status.state == "open":
+            if begun:
+                yield f"it is open, and {begun} calls were made"
+            if look.at_s - status.transitions[-1].at_s > settings.open_s + _SLACK_S:
+                yield f"it has been open for {look.at_s - status.transitions[-1].at_s:.3f} s, and {settings.open_s:g} s are due"
+        elif status.state == "half-open":
+            if begun - (look.calls.given_up - first.calls.given_up) > settings.probes:
+                yield f"it is half-open, and {begun} calls were made; {settings.probes} may be"
+            if look.probing + status.calls > settings.probes:
+                yield f"it has {look.probing + status.calls} probes, and {settings.probes} may be made"
+            yield from self._waits(look, settings)
+        elif look.refused > first.refused:
+            yield f"it is closed, and refused {look.refused - first.refused} calls"
+
+    def _waits(self, look: _Look, settings: Settings) -> Iterator[str]:
+        before = self._stuck
+        now = (look.probing, look.in_window, look.calls.begun, look.calls.ended)
+        if (
+            before is None
+            or now != (before.probing, before.in_window, before.calls.begun, before.calls.ended)
+            or not look.probing
+        ):
+            self._stuck = look
+        elif (waited_s := look.at_s - before.at_s) > settings.probe_expires_s + _SLACK_S:
+            yield f"it has waited for a probe for {waited_s:.3f} s, and {settings.probe_expires_s:g} s is the longest"
+
+    def _window(self, first: _Look, look: _Look, status: Status, settings: Settings) -> Iterator[str]:
+        """What holds of the window while it is closed."""
+        if (late := look.late - first.late) > first.calls.awaited:
+            yield f"{late} results counted as late since it closed, and {first.calls.awaited} calls were under way then"
+        bucket_s = settings.window_s / settings.buckets
+        since_s = max(first.at_s, look.at_s - settings.window_s + bucket_s + _SLACK_S)
+        after = bisect_left(self._looks, since_s, key=lambda one: one.at_s)
+        if after == len(self._looks):
+            return
+        inner = self._looks[after]
+        late = look.late - inner.late
+        ended, failed = look.calls.ended - inner.calls.ended - late, look.calls.failed - inner.calls.failed - late
+        most, most_failed = self._most(look, look.at_s - settings.window_s)
+        if not ended <= status.calls <= most:
+            yield f"{status.calls} calls are in its window, and {ended} to {most} have ended of late"
+        if not failed <= status.failed <= most_failed:
+            yield f"{status.failed} failures are in its window, and {failed} to {most_failed} calls have failed of late"
+        before = self._looks[-1]
+        if look.calls.ended == before.calls.ended or before.at_s < first.at_s:
+            return
+        most, _ = self._most(look, before.at_s - settings.window_s)
+        if ended >= settings.least_calls and failed >= settings.failure_rate * most:
+            yield f"it is closed, and {failed} of {most} calls failed of late"
+
+    def _most(self, look: _Look, since_s: float) -> tuple[int, int]:
+        """How many calls have ended and failed since then at most."""
+        before = bisect_right(self._looks, since_s - _SLACK_S, key=lambda one: one.at_s) - 1
+        then = self._looks[before].calls if before >= 0 else Calls(0, 0, 0, 0)
+        return look.calls.ended - then.ended, look.calls.failed - then.failed

@@ -1,0 +1,62 @@
+"""What holds at any moment of an edge: its breakers and its limit of guests keep their rules. Balancers have their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.http.client import Tally
+from harness.model.simulated import Invariant
+from systems.parts.breaker import Breaker, Settings
+from systems.parts.breaker_watch import BreakerWatch, Calls
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One region, or this one's balancer, as an edge asks it."""
+
+    name: str
+    breaker: Breaker
+    asked: Tally
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What an edge shows of itself."""
+
+    now_s: float
+    settings: Settings
+    """Of each breaker."""
+    ways: Sequence[Way]
+    guests: int
+    guests_most: int
+    under_way: int
+    """Requests that are not over, those of guests included."""
+
+
+class EdgesKeepTheirRules:
+    """Of each edge that shows itself (`Shown`), besides what holds of its region's balancer: each breaker does what
+    `BreakerWatch` asks of it. An edge lets in no more guests than it may, counts each of them only once, and asks one region at
+    a time for each request."""
+
+    def __init__(self, balancers: Invariant) -> None:
+        self._balancers = balancers
+        self._watches: dict[Breaker, BreakerWatch] = {}
+
+    def broken(self, states: Mapping[str, object]) -> str | None:
+        for name, state in states.items():
+            if isinstance(state, Shown) and (why := next(self._wrong(state), None)) is not None:
+                return f"{name}: {why}"
+        return self._balancers.broken(states)
+
+    def _wrong(self, shown: Shown) -> Iterator[str]:
+        if not 0 <= shown.guests <= min(shown.guests_most, shown.under_way):
+            yield f"{shown.guests} guests count as inside, of {shown.guests_most}; {shown.under_way} requests are under way"
+        if (asked := sum(way.asked.awaited for way in shown.ways)) > shown.under_way:
+            yield f"{asked} requests to regions are under way, for {shown.under_way} that came"
+        for way in shown.ways:
+            tally = way.asked
+            watch = self._watches.setdefault(way.breaker, BreakerWatch())
+            calls = Calls(tally.awaited, tally.ended, tally.unanswered, tally.given_up)  # a refusal is an answer
+            for why in watch.look(shown.now_s, way.breaker, shown.settings, calls):
+                yield f"its breaker of {way.name}: {why}"
