@@ -30,8 +30,7 @@ class Eventual:
     `resolve` decides between two concurrent writes. With "last-writer-wins" one of them is lost, and with wrong clocks also a
     write that is later. With "siblings" both are kept, and the next client that has read both replaces both by its write.
 
-    Messages carry no checksum of their own. If a link flips bits, a message that cannot be read counts as lost, and one that
-    still can be read may put another value into the store.
+    Messages between nodes carry checksums: one in which a link has flipped bits counts as lost. Those of clients carry none.
     """
 
     bugs: ClassVar = BUGS

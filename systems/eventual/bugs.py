@@ -124,4 +124,10 @@ BUGS: Final = BugCatalog(
         Parts(files=bad.SkipsDamaged),
         caught_by=("eventual/bits_flipped", "set_full"),
     ),
+    Bug(
+        "checksum-ignored",
+        "a node takes messages of other nodes that a link has corrupted",
+        Parts(checksums_checked=False),
+        caught_by=("eventual/links_corrupt", "nothing_lost"),
+    ),
 )

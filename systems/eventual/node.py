@@ -47,6 +47,7 @@ from systems.eventual.resolution import Resolution
 from systems.eventual.storage import Arrival, Forget
 from systems.parts.hybrid_clock import TooFarAhead
 from systems.parts.owner import Owner, refusing_other_data
+from systems.parts.sealing import answered
 
 HOUSEKEEPING_S: Final = 0.25
 """How often a node looks for hints that are too old and tombstones that are no longer needed."""
@@ -93,7 +94,8 @@ class Server:
             self._replica.put(key, state, now_s)
         for key in found.waiting:
             self._outbox.leave(key, found.held[key], now_s, again=True)
-        self._peers = [Peer(config.cluster, name, address) for name, address in node.peers.items()]
+        self._checked = parts.checksums_checked
+        self._peers = [Peer(config.cluster, name, address, checked=self._checked) for name, address in node.peers.items()]
         self._replicator = parts.replicator(self._replica, self._outbox, node.clock)
         self._anti_entropy = parts.anti_entropy(self._replica, self._storage, node.clock, keys_per_s=config.keys_per_s)
         self._coordinator = parts.coordinator(
@@ -107,11 +109,7 @@ class Server:
     async def handle(self, request: Request) -> Response:
         self._asked += 1
         try:
-            if request.path.startswith(KEY_PATH):
-                return await self._for_client(request, request.path.removeprefix(KEY_PATH))
-            return await self._for_peer(request)
-        except TooFarAhead as error:
-            return Response(400, str(error).encode())
+            return await answered(request, self._answer, checked=self._checked)
         finally:
             self._asked -= 1
 
@@ -124,6 +122,14 @@ class Server:
             if self._config.anti_entropy_s is not None and self._peers:
                 tasks.create_task(self._keep_agreeing(self._config.anti_entropy_s))
             tasks.create_task(self._keep_house())
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            if request.path.startswith(KEY_PATH):
+                return await self._for_client(request, request.path.removeprefix(KEY_PATH))
+            return await self._for_peer(request)
+        except TooFarAhead as error:
+            return Response(400, str(error).encode())
 
     # ------------------------------------------------------------------------------------------------------------- clients
 

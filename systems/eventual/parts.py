@@ -18,7 +18,7 @@ from systems.parts.hybrid_clock import HybridClock
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The classes of a node's parts. The defaults are correct."""
+    """The classes of a node's parts, and whether it checks messages. The defaults are correct."""
 
     clock: type[HybridClock] = HybridClock
     last_writer_wins: type[LastWriterWins] = LastWriterWins
@@ -31,3 +31,5 @@ class Parts:
     replicator: type[Replicator] = Replicator
     anti_entropy: type[AntiEntropy] = AntiEntropy
     coordinator: type[Coordinator] = Coordinator
+    checksums_checked: bool = True
+    """A message between nodes whose checksum is wrong counts as lost."""

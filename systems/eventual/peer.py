@@ -7,7 +7,6 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from harness.http.client import HttpClient
 from harness.http.message import TransportError
 from harness.model.system import Address
 from systems.eventual.messages import (
@@ -25,6 +24,7 @@ from systems.eventual.messages import (
 )
 from systems.parts.merkle import Range
 from systems.parts.owner import Owner
+from systems.parts.sealing import SealedClient
 
 ANSWER_S: Final = 0.35
 """How long a node waits for a peer's answer."""
@@ -38,10 +38,10 @@ T = TypeVar("T")
 class Peer:
     """Sends requests to one peer. An answer is None if no usable one came; the peer may still have carried the request out."""
 
-    def __init__(self, cluster: str, name: str, address: Address) -> None:
+    def __init__(self, cluster: str, name: str, address: Address, *, checked: bool = True) -> None:
         self.name = name
         self._headers = Owner(cluster, name).headers
-        self._client = HttpClient(address)
+        self._client = SealedClient(address, checked=checked)
         self._in_flight = 0
         self._window = 0
 

@@ -157,7 +157,15 @@ def corrupted(name: str, seed: int, *settings: str) -> dict[str, bool | None]:
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))])
-@pytest.mark.parametrize("name", ["raft/links_corrupt", "quorum/links_corrupt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "raft/links_corrupt",
+        "quorum/links_corrupt",
+        pytest.param("strong/links_corrupt", marks=pytest.mark.slow),
+        pytest.param("eventual/links_corrupt", marks=pytest.mark.slow),
+    ],
+)
 def test_nodes_agree_though_links_flip_bits(name: str, seed: int) -> None:
     assert set(corrupted(name, seed).values()) == {True}
 
