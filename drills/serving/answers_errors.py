@@ -13,8 +13,8 @@ from workloads.predictions import Predictions
 drill = Drill(
     system=Serving(replicas=3, settings=Settings(strategy="least-outstanding")),
     workload=Predictions(),
-    load=Load(rate=300, clients=150, seconds=6),
-    faults=[AnswerErrors("one").between(1, 3)],
+    load=Load(rate=300, clients=150, seconds=8.5),
+    faults=[AnswerErrors("one").between(1, 3), AnswerErrors("one", status=503).between(4, 5.5)],
     checks=[predictions_correct, replicas_return],
     slos=["p99 < 200ms", "availability >= 99.9%"],
     nightly=True,

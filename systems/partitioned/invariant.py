@@ -20,7 +20,7 @@ class OneOwnerWhoHasIt:
     - Every partition has as many distinct owners as there are replicas, and is placed only with members, in different zones.
     - A majority of the owners in the coordinator's map has what was acknowledged. A node that is down is assumed to have it:
       it is on its disk, or another check finds out.
-    - A version stands for one value, and an operation stores only one version, however often it starts again.
+    - A version stands for one value, and a write gets only one version, however often it starts again.
     """
 
     def __init__(self) -> None:
@@ -44,6 +44,9 @@ class OneOwnerWhoHasIt:
             if (why := self._two_maps(name, found)) is not None:
                 return why
         for name, state in shown.items():
+            given, writes = cast(int, state.get("versions", 0)), cast(int, state.get("writes", 0))
+            if given > writes:
+                return f"{name} gave {given} versions to {writes} writes"
             for operation in cast(Iterable[Operation], state.get("running", ())):
                 if (chosen := operation.chosen) is None:
                     continue

@@ -367,6 +367,8 @@ class Server:
             "opened": self._start > 0,
             "acknowledged": self._acknowledged,
             "running": list(self._operations.running),
+            "writes": self._operations.writes,
+            "versions": self._versions.given,
         }
 
     def _unsettled(self) -> dict[str, int]:

@@ -39,6 +39,8 @@ class Operations:
         self._rules = rules
         self._running: dict[Operation, asyncio.Event] = {}
         self._asking: set[asyncio.Future[None]] = set()
+        self.writes = 0
+        """How many writes it has begun to carry out."""
 
     @property
     def under_way(self) -> int:
@@ -56,6 +58,7 @@ class Operations:
     async def carry_out(self, operation: Operation) -> None:
         """Return when there is an outcome. Requests that were sent are not cancelled: nodes may still store what they carry."""
         changed = self._running[operation] = asyncio.Event()
+        self.writes += operation.writes
         clock, loop = self._clock, asyncio.get_running_loop()
         until_s = clock() + OPERATION_S
         try:

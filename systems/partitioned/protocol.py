@@ -42,11 +42,12 @@ class Versions:
     def __init__(self, writer: str, start: int) -> None:
         self._writer = writer
         self._start = start
-        self._number = 0
+        self.given = 0
+        """How many there are."""
 
     def above(self, counter: int) -> Version:
-        self._number += 1
-        return Version(counter + 1, self._writer, self._start, self._number)
+        self.given += 1
+        return Version(counter + 1, self._writer, self._start, self.given)
 
 
 class Phase:
@@ -104,6 +105,10 @@ class Operation:
         self._chosen: Entry | None = None
         self.phase = Phase(Query(place, partition.epoch), groups_of(partition, rules))
         self._groups = groups_of(partition, rules)
+
+    @property
+    def writes(self) -> bool:
+        return self._versions is not None
 
     @property
     def chosen(self) -> Entry | None:
