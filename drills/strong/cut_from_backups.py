@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from faults.partition import Isolate
+from harness.checkers.committed_entries_stay import committed_entries_stay
 from harness.checkers.linearizable import linearizable
+from harness.checkers.log_matching import log_matching
 from harness.checkers.nothing_lost import nothing_lost
+from harness.checkers.one_leader_per_term import one_leader_per_term
+from harness.checkers.state_machine_safety import state_machine_safety
 from harness.model.drill import Drill
 from harness.model.load import Load
 from systems.strong import Strong
@@ -15,7 +19,7 @@ drill = Drill(
     workload=Registers(keys=8, writes=0.5),
     load=Load(rate=150, clients=40, seconds=6),
     faults=[Isolate("n1>n2").between(1.2, 4), Isolate("n1>n3").between(1.2, 4)],
-    checks=[linearizable, nothing_lost],
+    checks=[linearizable, nothing_lost, one_leader_per_term, log_matching, state_machine_safety, committed_entries_stay],
     slos=["availability >= 50%", "recovery < 4s"],
     nightly=True,
 )

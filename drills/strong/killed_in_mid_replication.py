@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from faults.kill import Kill
 from faults.latency import Latency
+from harness.checkers.committed_entries_stay import committed_entries_stay
 from harness.checkers.linearizable import linearizable
+from harness.checkers.log_matching import log_matching
 from harness.checkers.nothing_lost import nothing_lost
+from harness.checkers.one_leader_per_term import one_leader_per_term
+from harness.checkers.state_machine_safety import state_machine_safety
 from harness.model.drill import Drill
 from harness.model.load import Load
 from systems.strong import Strong
@@ -21,7 +25,7 @@ drill = Drill(
         Kill("n2").when(syncing="entries.log", nth=40, from_s=2.6, for_s=0.5),
         Kill("n3").when(syncing="entries.log", nth=40, from_s=4.2, for_s=0.5),
     ],
-    checks=[linearizable, nothing_lost],
+    checks=[linearizable, nothing_lost, one_leader_per_term, log_matching, state_machine_safety, committed_entries_stay],
     slos=["availability >= 50%", "recovery < 3s"],
     nightly=True,
 )

@@ -6,8 +6,12 @@ from faults.kill import Kill
 from faults.latency import Latency
 from faults.partition import Isolate, Partition
 from faults.pause import Pause
+from harness.checkers.committed_entries_stay import committed_entries_stay
 from harness.checkers.linearizable import linearizable
+from harness.checkers.log_matching import log_matching
 from harness.checkers.nothing_lost import nothing_lost
+from harness.checkers.one_leader_per_term import one_leader_per_term
+from harness.checkers.state_machine_safety import state_machine_safety
 from harness.model.composition import RandomFaults
 from harness.model.drill import Drill
 from harness.model.load import Load
@@ -28,7 +32,7 @@ drill = Drill(
             longest_s=1.5,
         ),
     ],
-    checks=[linearizable, nothing_lost],
+    checks=[linearizable, nothing_lost, one_leader_per_term, log_matching, state_machine_safety, committed_entries_stay],
     slos=["availability >= 40%"],
     nightly=True,
 )

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from faults.power_loss import PowerLoss
 from faults.slow_disk import SlowDisk
+from harness.checkers.committed_entries_stay import committed_entries_stay
 from harness.checkers.linearizable import linearizable
+from harness.checkers.log_matching import log_matching
 from harness.checkers.nothing_lost import nothing_lost
+from harness.checkers.one_leader_per_term import one_leader_per_term
+from harness.checkers.state_machine_safety import state_machine_safety
 from harness.model.drill import Drill
 from harness.model.load import Load
 from systems.strong import Strong
@@ -20,7 +24,7 @@ drill = Drill(
         PowerLoss("n1 n2 n3").between(1.45, 2.2),
         PowerLoss("n1").between(3.8, 4.4),
     ],
-    checks=[linearizable, nothing_lost],
+    checks=[linearizable, nothing_lost, one_leader_per_term, log_matching, state_machine_safety, committed_entries_stay],
     slos=["availability >= 40%", "recovery < 3s"],
     nightly=True,
 )

@@ -5,8 +5,12 @@ from __future__ import annotations
 from faults.kill import Kill
 from faults.latency import Latency
 from faults.pause import Pause
+from harness.checkers.committed_entries_stay import committed_entries_stay
 from harness.checkers.linearizable import linearizable
+from harness.checkers.log_matching import log_matching
 from harness.checkers.nothing_lost import nothing_lost
+from harness.checkers.one_leader_per_term import one_leader_per_term
+from harness.checkers.state_machine_safety import state_machine_safety
 from harness.model.drill import Drill
 from harness.model.load import Load
 from systems.strong import Strong
@@ -17,7 +21,7 @@ drill = Drill(
     workload=Registers(keys=60, writes=0.5),
     load=Load(rate=150, clients=40, seconds=6),
     faults=[Latency("n1>n2", delay_ms=150).between(0.5, 1.9), Pause("n3").between(1.45, 2.5), Kill("n1").between(1.5, 3.5)],
-    checks=[linearizable, nothing_lost],
+    checks=[linearizable, nothing_lost, one_leader_per_term, log_matching, state_machine_safety, committed_entries_stay],
     slos=["availability >= 60%", "recovery < 3s"],
     nightly=True,
 )

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from faults.partition import Partition
+from harness.checkers.committed_entries_stay import committed_entries_stay
 from harness.checkers.linearizable import linearizable
+from harness.checkers.log_matching import log_matching
 from harness.checkers.nothing_lost import nothing_lost
+from harness.checkers.one_leader_per_term import one_leader_per_term
+from harness.checkers.state_machine_safety import state_machine_safety
 from harness.model.drill import Drill
 from harness.model.load import Load
 from systems.strong import Strong
@@ -15,7 +19,7 @@ drill = Drill(
     workload=Registers(keys=4, writes=0.25),
     load=Load(rate=200, clients=60, seconds=6, sticky=True),
     faults=[Partition("n1").between(1.2, 3.8)],
-    checks=[linearizable, nothing_lost],
+    checks=[linearizable, nothing_lost, one_leader_per_term, log_matching, state_machine_safety, committed_entries_stay],
     slos=["availability >= 40%", "recovery < 3s"],
     nightly=True,
 )

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from faults.partition import Isolate
 from faults.pause import Pause
+from harness.checkers.committed_entries_stay import committed_entries_stay
 from harness.checkers.deposed_leaders_refused import deposed_leaders_refused
 from harness.checkers.linearizable import linearizable
+from harness.checkers.log_matching import log_matching
 from harness.checkers.nothing_lost import nothing_lost
+from harness.checkers.one_leader_per_term import one_leader_per_term
+from harness.checkers.state_machine_safety import state_machine_safety
 from harness.model.drill import Drill
 from harness.model.load import Load
 from systems.strong import Strong
@@ -25,7 +29,15 @@ drill = Drill(
         Isolate("n2>n1").between(1.2, 3.6),
         Isolate("n3>n1").between(1.2, 3.6),
     ],
-    checks=[linearizable, nothing_lost, deposed_leaders_refused],
+    checks=[
+        linearizable,
+        nothing_lost,
+        deposed_leaders_refused,
+        one_leader_per_term,
+        log_matching,
+        state_machine_safety,
+        committed_entries_stay,
+    ],
     slos=["availability >= 40%", "recovery < 3s"],
     nightly=True,
 )

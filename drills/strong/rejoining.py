@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from faults.kill import Kill
 from faults.latency import Latency
+from harness.checkers.committed_entries_stay import committed_entries_stay
 from harness.checkers.linearizable import linearizable
+from harness.checkers.log_matching import log_matching
 from harness.checkers.nothing_lost import nothing_lost
+from harness.checkers.one_leader_per_term import one_leader_per_term
+from harness.checkers.state_machine_safety import state_machine_safety
 from harness.model.drill import Drill
 from harness.model.load import Load
 from systems.strong import Strong
@@ -20,7 +24,7 @@ drill = Drill(
         Latency("n1>n3", delay_ms=60).between(0.7, 6),
         Kill("n1 n2").when(received="/replica", nth=5, at="n3", from_s=2.4, for_s=1.5),
     ],
-    checks=[linearizable, nothing_lost],
+    checks=[linearizable, nothing_lost, one_leader_per_term, log_matching, state_machine_safety, committed_entries_stay],
     slos=["availability >= 40%", "recovery < 3s"],
     nightly=True,
 )

@@ -34,7 +34,7 @@ class HasCores(Protocol):
     """A system that works with only some of its nodes."""
 
     def cores(self) -> Sequence[Sequence[str]]:
-        """Sets of nodes, each of which must answer calls even if all other nodes are dead."""
+        """Sets of nodes, each of which must answer calls even if all other nodes are dead, or cut off from it."""
 
 
 class Invariant(Protocol):
@@ -42,6 +42,14 @@ class Invariant(Protocol):
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         """Why it does not hold, None if it does. `states`: what each running node shows (`node.show`)."""
+
+
+@runtime_checkable
+class Agrees(Protocol):
+    """An invariant that also knows what nodes must agree about some time after the last call and the last fault."""
+
+    def apart(self, states: Mapping[str, object]) -> str | None:
+        """What they do not agree about yet; None if they agree. `states` are those of `Invariant.broken`."""
 
 
 @runtime_checkable

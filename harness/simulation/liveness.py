@@ -1,4 +1,4 @@
-"""When the load is over and everything is healed, a system has to answer, and so does a core of it alone.
+"""When the load is over and everything is healed, a system's nodes have to agree, and a core of them has to answer alone.
 
 A system that stays down for ever is safe, too; that it comes back is the other half of its promise.
 """
@@ -6,7 +6,9 @@ A system that stays down for ever is safe, too; that it comes back is the other 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from itertools import islice
+from random import Random
 from typing import Final
 
 from harness.model.drill import Drill
@@ -15,7 +17,7 @@ from harness.model.system import Call, CallFailed, Client
 from harness.simulation.cluster import SimulatedCluster
 
 _SETTLE_S: Final = 1.0
-"""The time between killing the nodes outside the core and the first call."""
+"""The time between losing the nodes outside the core and the first call."""
 
 _PATIENCE_S: Final = 5.0
 """The longest time for a call to succeed, with retries."""
@@ -25,16 +27,26 @@ _CALL_S: Final = 2.0
 _CALLS_LOOKED_AT: Final = 100
 _LABEL: Final = "core"
 
+_AGREE_WITHIN_S: Final = 15.0
+_LOOK_S: Final = 0.2
+
+
+async def not_agreed(apart: Callable[[], str | None]) -> str | None:
+    """What nodes still do not agree about although nothing has been asked for a long time; None as soon as they agree."""
+    clock = asyncio.get_running_loop().time
+    until_s = clock() + _AGREE_WITHIN_S
+    while (why := apart()) is not None and clock() < until_s:
+        await asyncio.sleep(_LOOK_S)
+    return why
+
 
 async def unanswered(cluster: SimulatedCluster, drill: Drill) -> str | None:
-    """The call that got no answer, as text; None if all were answered. Leaves the nodes outside the core dead."""
+    """The call that got no answer, as text; None if all were answered. Leaves the nodes outside the core dead or cut off."""
     random = cluster.random("liveness")
     nodes = list(cluster.nodes)
     cores = drill.system.cores() if isinstance(drill.system, HasCores) else [nodes]
     core = random.choice(list(cores))
-    for name in nodes:
-        if name not in core and cluster.processes.runs(name):
-            await cluster.processes.kill(name, _LABEL)
+    await _lose(cluster, drill, core, random)
     await asyncio.sleep(_SETTLE_S)
     asked = {call.kind: call for call in islice(drill.workload.calls(random), _CALLS_LOOKED_AT)}
     alone = f" of {', '.join(core)} alone" if len(core) < len(nodes) else ""
@@ -48,6 +60,28 @@ async def unanswered(cluster: SimulatedCluster, drill: Drill) -> str | None:
                 return f"{entry}{alone} did not answer a {call.kind} within {_PATIENCE_S:g} s when all was healed: {why}"
         await client.close()
     return None
+
+
+async def _lose(cluster: SimulatedCluster, drill: Drill, core: Sequence[str], random: Random) -> None:
+    """Kill the nodes outside the core, or cut them off from it, or only from its replicas: those that live on may do harm."""
+    outside = [name for name in cluster.nodes if name not in core]
+    replicas = {node.name for node in drill.system.nodes() if node.replica}
+    match random.choice(("killed", "cut off", "cut off from replicas")):
+        case "killed":
+            for name in outside:
+                if cluster.processes.runs(name):
+                    await cluster.processes.kill(name, _LABEL)
+        case "cut off":
+            _cut_off(cluster, outside, core)
+        case _:
+            _cut_off(cluster, outside, [name for name in core if name in replicas])
+
+
+def _cut_off(cluster: SimulatedCluster, outside: Sequence[str], core: Sequence[str]) -> None:
+    for one in outside:
+        for other in core:
+            cluster.network.cut(one, other)
+            cluster.network.cut(other, one)
 
 
 async def _asked(client: Client, call: Call) -> str | None:

@@ -24,7 +24,7 @@ from harness.model.errors import NodeDown
 from harness.model.fault_window import FaultWindow, row_of
 from harness.model.guard import Guard
 from harness.model.history import History
-from harness.model.simulated import HasInvariant
+from harness.model.simulated import Agrees, HasInvariant
 from harness.model.system import CLIENT
 from harness.node.context import NODE_PATH, NodePage
 from harness.run.driver import LOOK_EVERY_S, drive
@@ -36,7 +36,7 @@ from harness.run.settled import SETTLE_S, settled
 from harness.simulation.cluster import HARNESS, SimulatedCluster
 from harness.simulation.disturbance import Disturbances
 from harness.simulation.fence import fence, take_offence
-from harness.simulation.liveness import unanswered
+from harness.simulation.liveness import not_agreed, unanswered
 from harness.simulation.running import running_in
 from harness.simulation.swarm import PLAIN, Swarm
 from harness.simulation.tasks import begin_numbers
@@ -69,6 +69,8 @@ class Recorded:
     start_ns: int
     broken: str | None = None
     """Why and when the system's invariant did not hold; None if it held, or there is none."""
+    not_agreed: str | None = None
+    """What the nodes did not agree about long after everything was healed; None if they did, or the system does not say."""
     unanswered: str | None = None
     """The call that got no answer after everything was healed, as text; None if all were answered."""
 
@@ -151,8 +153,16 @@ class SimulatedRun:
         ops = read_oplog(log.read_at(0, log.size()), start_ns)
         history = await self._history(ops, records, start_ns)
         self._look_at_invariant()
+        not_agreed_about = await not_agreed(self._apart)
         missing = None if swarm.plain else await unanswered(cluster, drill)
-        return Recorded(history=history, cluster=cluster, start_ns=start_ns, broken=self._broken, unanswered=missing)
+        return Recorded(
+            history=history,
+            cluster=cluster,
+            start_ns=start_ns,
+            broken=self._broken,
+            not_agreed=not_agreed_about,
+            unanswered=missing,
+        )
 
     async def _all_up(self) -> None:
         """Start the nodes that are still down."""
@@ -172,11 +182,16 @@ class SimulatedRun:
     def _look_at_invariant(self) -> None:
         if self._invariant is None or self._broken is not None:
             return
-        states = {name: host.shown() for name, host in self.cluster.hosts.items() if host.shown is not None}
-        why = self._invariant.broken(states)
+        why = self._invariant.broken(self._states())
         if why is not None:
             self._broken = f"at {self.world.now - BEGIN_S:.3f} s, {why}"
             self.world.note("invariant", "", why)
+
+    def _apart(self) -> str | None:
+        return self._invariant.apart(self._states()) if isinstance(self._invariant, Agrees) else None
+
+    def _states(self) -> dict[str, object]:
+        return {name: host.shown() for name, host in self.cluster.hosts.items() if host.shown is not None}
 
     def _note(self, node: str, kind: str, detail: str) -> None:
         self._events.append((self.world.monotonic_ns, node, kind, detail))

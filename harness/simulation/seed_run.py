@@ -30,8 +30,9 @@ from results.analysis.judge import SLOResult
 from results.record.result import CheckResult, LoadLimits, verdict_of
 
 INVARIANT: Final = "invariant"
+AGREES: Final = "agrees_when_healed"
 ANSWERS: Final = "answers_when_healed"
-"""The names of the two checks that only a simulation has."""
+"""The names of the checks that only a simulation has."""
 
 OF_THE_FAULTS: Final[tuple[Checker, ...]] = (
     faults_acted,
@@ -134,6 +135,8 @@ def _checks(drill: Drill, swarm: Swarm, recorded: Recorded) -> tuple[CheckResult
     found = check(recorded.history, dict.fromkeys(wanted))
     if recorded.broken is not None:
         found += (CheckResult(name=INVARIANT, valid=False, why=recorded.broken),)
+    if recorded.not_agreed is not None:
+        found += (CheckResult(name=AGREES, valid=False, why=recorded.not_agreed),)
     if recorded.unanswered is not None:
         found += (CheckResult(name=ANSWERS, valid=False, why=recorded.unanswered),)
     return found

@@ -131,4 +131,4 @@ class Eventual:
         return [[name] for name in self.entries()]
 
     def invariant(self) -> Invariant:
-        return EventualSafety()
+        return EventualSafety(agreement=self.anti_entropy_s is not None)

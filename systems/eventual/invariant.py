@@ -18,7 +18,9 @@ class EventualSafety:
     beside one whose writer had seen it is returned to every reader, and the number of such values only grows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, agreement: bool) -> None:
+        """`agreement`: whether all replicas agree some time after the last write, even about keys that nobody reads."""
+        self._agreement = agreement
         self._seen: dict[tuple[str, str], tuple[str, str | None]] = {}
         self._apart: set[tuple[str, frozenset[str]]] = set()
         """Versions of a key that were checked already."""
@@ -33,6 +35,21 @@ class EventualSafety:
             for at in range(1, len(shown)):  # the values of a key come one after another
                 if shown[at][0] == shown[at - 1][0] and (why := self._replaced(name, shown[at][0], shown)) is not None:
                     return why
+        return None
+
+    def apart(self, states: Mapping[str, object]) -> str | None:
+        """Which value not all replicas hold. They drop tombstones at different times."""
+        if not self._agreement:
+            return None
+        held = {
+            name: {(key, version) for key, version, value in cast(list[_Shown], state) if value is not None}
+            for name, state in states.items()
+        }
+        for name, versions in held.items():
+            for other, others in held.items():
+                if lacking := sorted(versions - others):
+                    key, version = lacking[0]
+                    return f"{other} lacks version {version} of key {key}, which {name} holds"
         return None
 
     def _replaced(self, name: str, key: str, shown: Sequence[_Shown]) -> str | None:

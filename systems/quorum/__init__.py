@@ -13,6 +13,7 @@ from harness.model.system import Address, Client, Node
 from systems.quorum.bugs import BUGS
 from systems.quorum.client import QuorumClient
 from systems.quorum.invariant import OneValueAVersion
+from systems.quorum.placement import Placement
 
 __all__ = ["BUGS", "Quorum"]
 
@@ -176,4 +177,5 @@ class Quorum:
         return [[names[(first + place) % len(names)] for place in range(size)] for first in range(len(names))]
 
     def invariant(self) -> Invariant:
-        return OneValueAVersion()
+        names = self.entries()
+        return OneValueAVersion(None if self.repair_every_s is None else Placement(names[0], names, self.replicas))

@@ -69,6 +69,25 @@ class RaftSafety:
                 return why
         return None
 
+    def apart(self, states: Mapping[str, object]) -> str | None:
+        """Why it is not so that one node leads, and that every member has its log and has applied all of it."""
+        running = {name: cast(Shown, state) for name, state in states.items() if state is not None}
+        leaders = [name for name, shown in running.items() if shown.core.leading is not None]
+        if not leaders:
+            return "no node leads"
+        first = max(leaders, key=lambda name: running[name].core.term)
+        log = running[first].core.state.log
+        for name in log.members.all:
+            if name not in running:
+                return f"{name}, a member, has not read what is on its disk"
+            shown = running[name]
+            held = shown.core.state.log
+            if (held.last_index, held.last_term) != (log.last_index, log.last_term):
+                return f"{name} has the log up to {held.last_index}, {first}, which leads, up to {log.last_index}"
+            if shown.applied != log.last_index:
+                return f"{name} has applied its log up to {shown.applied} of {log.last_index}"
+        return None
+
     def _vow(self, name: str, vows: Vows) -> str | None:
         term, vote = vows.term, vows.vote
         before, voted = self._vows.get(name, (0, None))

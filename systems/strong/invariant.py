@@ -38,6 +38,22 @@ class NothingForgotten:
                 return why
         return self._keepers.broken({name: state for name, state in states.items() if name not in shown_by})
 
+    def apart(self, states: Mapping[str, object]) -> str | None:
+        """Why it is not so that one replica is the primary, and that all others have its log and know it to be acknowledged."""
+        shown_by = {name: state for name, state in states.items() if isinstance(state, Shown)}
+        primary = max(shown_by, key=lambda name: shown_by[name].epoch, default=None)
+        if primary is None or not shown_by[primary].epoch:
+            return "no replica is the primary"
+        last = shown_by[primary].replica.log.last
+        for name, shown in shown_by.items():
+            if shown.replica.log.last != last:
+                return f"{name} has the log up to {shown.replica.log.last.index}, {primary}, the primary, up to {last.index}"
+            if shown.replica.committed != last.index:
+                return f"{name} regards its log as acknowledged up to {shown.replica.committed} of {last.index}"
+            if not shown.replica.ready:
+                return f"{name} does not know whether it has everything that was acknowledged"
+        return self._keepers.apart({name: state for name, state in states.items() if name not in shown_by})
+
     def _two_primaries(self, name: str, shown: Shown) -> str | None:
         if not shown.epoch:
             return None

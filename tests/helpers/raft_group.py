@@ -203,9 +203,13 @@ class Group:
             node.apply(output.committed)
             node.reads += [ready.number for ready in output.reads]
         if self.checks:
-            shown = {name: Shown(node.core, node.disk.vows, node.applied, node.digest) for name, node in self.nodes.items()}
-            why = self.safety.broken(shown)
+            why = self.safety.broken(self.shown)
             assert why is None, "\n".join([*self.lines, why])
+
+    @property
+    def shown(self) -> dict[str, Shown]:
+        """What the nodes that run show to the invariant."""
+        return {name: Shown(node.core, node.disk.vows, node.applied, node.digest) for name, node in self.nodes.items()}
 
     # ---------------------------------------------------------------------------------------------------------------- messages
 

@@ -154,7 +154,7 @@ def test_a_message_has_at_least_one_state_and_not_many_large_ones() -> None:
 
 
 def test_one_version_with_two_values_is_noticed_also_if_the_first_is_gone() -> None:
-    invariant = EventualSafety()
+    invariant = EventualSafety(agreement=True)
     assert invariant.broken({"n1": [("k", "1 of n1", "a")], "n2": []}) is None
     assert invariant.broken({"n1": [], "n2": [("k", "1 of n1", "b")]}) == (
         "version 1 of n1 of key k stands for two values: a on n1, and b on n2"
@@ -163,11 +163,20 @@ def test_one_version_with_two_values_is_noticed_also_if_the_first_is_gone() -> N
 
 def test_a_value_beside_one_whose_client_had_seen_it_is_noticed_and_concurrent_ones_are_right() -> None:
     first, second, third = ("s", "1 of n1", '["a"]'), ("s", "1 of n2", '["b"]'), ("s", "2 of n1", '["a","c"]')
-    invariant = EventualSafety()
+    invariant = EventualSafety(agreement=True)
     assert invariant.broken({"n1": [first, second], "n2": [second, third]}) is None
     assert invariant.broken({"n1": [first, third], "n2": []}) == (
         "n1 holds ['a'] of key s, 1 of n1, beside ['a', 'c'], 2 of n1, whose client had seen it"
     )
+
+
+def test_replicas_are_apart_while_one_lacks_a_value_even_if_the_other_has_dropped_a_tombstone() -> None:
+    first, second, deleted = ("s", "1 of n1", "a"), ("s", "2 of n1", "b"), ("t", "1 of n2", None)
+    invariant = EventualSafety(agreement=True)
+    assert invariant.apart({"n1": [second], "n2": [first]}) == "n2 lacks version 2 of n1 of key s, which n1 holds"
+    assert invariant.apart({"n1": [second], "n2": []}) is not None
+    assert invariant.apart({"n1": [second, deleted], "n2": [second]}) is None
+    assert EventualSafety(agreement=False).apart({"n1": [second], "n2": [first]}) is None
 
 
 # ------------------------------------------------------------------------------------------------------------ the system

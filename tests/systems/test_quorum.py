@@ -10,9 +10,11 @@ import pytest
 
 from harness.model.codec import describe, restore
 from harness.model.errors import UsageError
+from harness.model.simulated import Agrees
 from harness.model.system import System, links_of
 from harness.run.catalog import drill_files, find_drill
 from systems.quorum import Quorum
+from systems.quorum.messages import Entry, Version
 
 
 def test_every_node_is_linked_with_every_other_in_each_direction() -> None:
@@ -95,3 +97,15 @@ def test_a_bug_that_is_misspelt_is_guessed() -> None:
 def test_a_varied_system_keeps_the_replicas_that_a_drill_may_name() -> None:
     assert all(Quorum(replicas=5, read=2, write=4).varied(Random(seed)).replicas >= 5 for seed in range(50))
     assert {Quorum().varied(Random(seed)).replicas for seed in range(500)} == {3, 4, 5}
+
+
+def test_replicas_that_repair_are_apart_while_a_home_lacks_the_newest_value() -> None:
+    old, new, deleted = Entry(Version(1, "n1", 1, 1), "a"), Entry(Version(2, "n1", 1, 2), "b"), Entry(Version(3, "n1", 1, 3))
+    for settings, apart in (({}, True), ({"repair_every_s": None}, False)):
+        invariant = replace(Quorum(), **settings).invariant()
+        assert isinstance(invariant, Agrees)
+        assert (invariant.apart({"n1": {"k": new}, "n2": {"k": new}, "n3": {"k": old}}) is not None) == apart
+        assert (invariant.apart({"n1": {"k": new}, "n2": {}, "n3": {"k": new}}) is not None) == apart
+        assert (invariant.apart({"n1": {"k": deleted}, "n2": {}, "n3": {"k": new}}) is not None) == apart
+        assert invariant.apart({"n1": {"k": new}, "n2": {"k": new}, "n3": {"k": new}}) is None
+        assert invariant.apart({"n1": {"k": deleted}, "n2": {}, "n3": {"k": deleted}}) is None

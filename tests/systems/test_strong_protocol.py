@@ -352,5 +352,16 @@ def test_a_primary_without_what_was_acknowledged_breaks_the_invariant() -> None:
     assert lacking == "n2 is the primary of epoch 2 and has nothing at 2, acknowledged in epoch 1"
 
 
+def test_replicas_are_apart_until_all_have_the_primarys_log_and_know_it_to_be_acknowledged() -> None:
+    safety, behind, unaware, whole = NothingForgotten(), replica(1), replica(1, 1), replica(1, 1)
+    whole.commit(2)
+    assert safety.apart({"n1": Shown(0, 0, whole)}) == "no replica is the primary"
+    leading = {"n1": Shown(1, 1, whole)}
+    assert safety.apart(leading | {"n2": Shown(0, 0, behind)}) == "n2 has the log up to 1, n1, the primary, up to 2"
+    assert safety.apart(leading | {"n2": Shown(0, 0, unaware)}) == "n2 regards its log as acknowledged up to 0 of 2"
+    unaware.commit(2)
+    assert safety.apart(leading | {"n2": Shown(0, 0, unaware)}) == "no node leads"  # of the keepers
+
+
 def test_every_rule_is_kept_by_default() -> None:
     assert all(getattr(CORRECT, field.name) is True for field in fields(Rules))

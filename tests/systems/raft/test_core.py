@@ -314,3 +314,18 @@ def test_an_old_snapshot_changes_nothing() -> None:
     group.nodes["n2"].core.step(group.now_ms, "n1", Sending(old).piece(1, 1000, 0))
     group.settle("n2")
     assert group.nodes["n2"].values == ["x", "y"]
+
+
+def test_nodes_are_apart_until_one_leads_and_all_members_have_applied_its_log() -> None:
+    group = Group("n1", "n2", "n3")
+    assert group.safety.apart(group.shown) == "no node leads"
+    group.elect("n1")
+    group.partition(["n1", "n2"], ["n3"])
+    group.propose("n1", "a")
+    group.run(100)
+    assert "n3 has the log up to 1, n1, which leads, up to 2" in str(group.safety.apart(group.shown))
+    group.heal()
+    group.run(300)
+    assert group.safety.apart(group.shown) is None
+    group.kill("n2")
+    assert group.safety.apart(group.shown) == "n2, a member, has not read what is on its disk"

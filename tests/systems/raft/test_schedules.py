@@ -104,6 +104,7 @@ def test_a_group_that_is_left_alone_after_that_agrees_about_everything(seed: int
     assert -1 in group.nodes[leader].reads
     members = group.nodes[leader].core.members
     assert not members.learners
+    assert group.safety.apart(group.shown) is None
     held = {name: (group.nodes[name].applied, group.nodes[name].values) for name in members.voters}
     assert all(one == held[leader] for one in held.values()), held
     assert held[leader][1][-1] == "last"
