@@ -45,7 +45,7 @@ class Invariant(Protocol):
 
 
 @runtime_checkable
-class Agrees(Protocol):
+class Agrees(Invariant, Protocol):
     """An invariant that also knows what nodes must agree about some time after the last call and the last fault."""
 
     def apart(self, states: Mapping[str, object]) -> str | None:

@@ -188,7 +188,8 @@ class SimulatedRun:
             self.world.note("invariant", "", why)
 
     def _apart(self) -> str | None:
-        return self._invariant.apart(self._states()) if isinstance(self._invariant, Agrees) else None
+        invariant = self._invariant
+        return invariant.apart(self._states()) if isinstance(invariant, Agrees) else None
 
     def _states(self) -> dict[str, object]:
         return {name: host.shown() for name, host in self.cluster.hosts.items() if host.shown is not None}

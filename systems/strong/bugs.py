@@ -35,6 +35,8 @@ class Rules:
     only_in_sync_promoted: bool = True
     best_log_taken_over: bool = True
     """A new primary takes over the most complete log, rather than its own."""
+    gives_way_when_alone: bool = True
+    """A primary that no majority answers makes room for another one, even if it reaches the keepers."""
     served_when_established: bool = True
     """A new primary does not answer until it knows what earlier ones acknowledged."""
 
@@ -88,6 +90,12 @@ BUGS: Final = BugCatalog(
         "a primary counts half of the replicas as a majority",
         Rules(majority_is_more_than_half=False),
         caught_by=("strong/primary_partitioned_of_majority", "linearizable"),
+    ),
+    Bug(
+        "never-gives-way",
+        "a primary that reaches no backup stays the primary as long as it reaches the keepers",
+        Rules(gives_way_when_alone=False),
+        caught_by=("strong/cut_from_backups", "p50 < 500ms"),
     ),
     Bug(
         "drops-by-itself",

@@ -163,7 +163,7 @@ class Primary:
             now_s - backup.answered_s >= ALONE_AFTER_S and backup.unanswered > ALONE_AFTER_SENT
             for backup in self._backups.values()
         )
-        return len(self._replicas) - silent < len(self._replicas) // 2 + 1
+        return self._rules.gives_way_when_alone and len(self._replicas) - silent < len(self._replicas) // 2 + 1
 
     # -------------------------------------------------------------------------------------------------------- commits
 

@@ -19,7 +19,8 @@ from harness.model.consensus_events import (
     Refused,
     Truncated,
 )
-from systems.strong.messages import Entry, Result
+from systems.strong.log import NOTHING
+from systems.strong.messages import Entry, Position, Result
 from systems.strong.replica import Replica, Restore, Take
 from systems.strong.storage import Storage
 
@@ -36,8 +37,13 @@ class Teller:
         self._storage = storage
         self._tell = tell
         self._obeyed: int | None = None
-        replica = storage.replica
-        tell("truncated", Truncated(group=GROUP, index=replica.log.last.index + 1))  # whatever an earlier life had after that
+        log = storage.replica.log
+        # An earlier life may have died before it reported what it had written, so all of it is reported again.
+        if log.base:
+            self._installed(log.position(log.base))
+        else:
+            tell("truncated", Truncated(group=GROUP, index=1))
+        self._appended(log.base, log.after(log.base))
 
     def leads(self, epoch: int) -> None:
         self.obeys(epoch)
@@ -68,8 +74,7 @@ class Teller:
         self._storage.restore(written)
         replica.restored(written)
         snapshot = written.snapshot
-        epoch = snapshot.ends[-1].epoch if snapshot.ends else 0
-        self._tell("installed", Installed(group=GROUP, index=snapshot.index, entry_term=epoch))
+        self._installed(snapshot.ends[-1] if snapshot.ends else NOTHING)
         self._appended(snapshot.index, written.entries)
 
     def committed(self, replica: Replica, before: int, executed: Sequence[tuple[int, Result]]) -> None:
@@ -79,6 +84,9 @@ class Teller:
             self._tell("committed", Committed(group=GROUP, index=index, entry_term=log.position(index).epoch, term=term))
         for index, _ in executed:
             self._tell("applied", Applied(group=GROUP, index=index, entry=_digest(log.entry(index))))
+
+    def _installed(self, end: Position) -> None:
+        self._tell("installed", Installed(group=GROUP, index=end.index, entry_term=end.epoch))
 
     def _appended(self, after: int, entries: Sequence[Entry]) -> None:
         for index, entry in enumerate(entries, start=after + 1):

@@ -74,3 +74,15 @@ def test_a_failing_seed_is_made_smaller_and_still_fails() -> None:
     smaller = shrink(name, drill, seed, drawn.swarm, drawn.outcome.found, limit_s=30.0).swarm
     assert len(smaller.disturbances) < len(drawn.swarm.disturbances)
     assert set(run_seed(name, drill, seed, swarm=smaller).outcome.found) & set(drawn.outcome.found)
+
+
+def test_replicas_that_hold_different_values_in_the_end_fail_a_seed_even_if_reads_do_not_prove_it() -> None:
+    name = "quorum/repaired"
+    drill = catalog.find_drill(name, ["system.bug=no-repair"]).drill
+    assert any("agrees_when_healed" in run_seed(name, drill, seed).outcome.found for seed in range(1, 7))
+
+
+def test_a_core_must_answer_while_a_primary_that_it_does_not_reach_lives_on() -> None:
+    name = "strong/healthy"
+    drill = catalog.find_drill(name, ["load.seconds=1.5", "system.bug=never-gives-way"]).drill
+    assert any("answers_when_healed" in run_seed(name, drill, seed).outcome.found for seed in range(1, 9))

@@ -101,8 +101,8 @@ def test_a_varied_system_keeps_the_replicas_that_a_drill_may_name() -> None:
 
 def test_replicas_that_repair_are_apart_while_a_home_lacks_the_newest_value() -> None:
     old, new, deleted = Entry(Version(1, "n1", 1, 1), "a"), Entry(Version(2, "n1", 1, 2), "b"), Entry(Version(3, "n1", 1, 3))
-    for settings, apart in (({}, True), ({"repair_every_s": None}, False)):
-        invariant = replace(Quorum(), **settings).invariant()
+    for quorum, apart in ((Quorum(), True), (Quorum(repair_every_s=None), False)):
+        invariant = quorum.invariant()
         assert isinstance(invariant, Agrees)
         assert (invariant.apart({"n1": {"k": new}, "n2": {"k": new}, "n3": {"k": old}}) is not None) == apart
         assert (invariant.apart({"n1": {"k": new}, "n2": {}, "n3": {"k": new}}) is not None) == apart
