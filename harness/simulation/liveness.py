@@ -6,14 +6,16 @@ A system that stays down for ever is safe, too; that it comes back is the other 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from itertools import islice
 from random import Random
 from typing import Final
 
+from harness.http.message import TransportError
 from harness.model.drill import Drill
 from harness.model.simulated import HasCores
-from harness.model.system import Call, CallFailed, Client
+from harness.model.system import Call, CallFailed, Client, HasLeader
 from harness.simulation.cluster import SimulatedCluster
 
 _SETTLE_S: Final = 1.0
@@ -44,8 +46,7 @@ async def unanswered(cluster: SimulatedCluster, drill: Drill) -> str | None:
     """The call that got no answer, as text; None if all were answered. Leaves the nodes outside the core dead or cut off."""
     random = cluster.random("liveness")
     nodes = list(cluster.nodes)
-    cores = drill.system.cores() if isinstance(drill.system, HasCores) else [nodes]
-    core = random.choice(list(cores))
+    core = random.choice(await _cores(cluster, drill))
     await _lose(cluster, drill, core, random)
     await asyncio.sleep(_SETTLE_S)
     asked = {call.kind: call for call in islice(drill.workload.calls(random), _CALLS_LOOKED_AT)}
@@ -62,11 +63,22 @@ async def unanswered(cluster: SimulatedCluster, drill: Drill) -> str | None:
     return None
 
 
+async def _cores(cluster: SimulatedCluster, drill: Drill) -> list[Sequence[str]]:
+    """The system's cores; those without its leader, if there are any: what they do without it is the hardest part."""
+    system = drill.system
+    cores: list[Sequence[str]] = list(system.cores()) if isinstance(system, HasCores) else [list(cluster.nodes)]
+    if isinstance(system, HasLeader):
+        with contextlib.suppress(TransportError):  # whoever is asked alone answers or does not, and that is what is judged
+            leader = await system.leader({name: cluster.address(name) for name in system.entries()})
+            return [core for core in cores if leader not in core] or cores
+    return cores
+
+
 async def _lose(cluster: SimulatedCluster, drill: Drill, core: Sequence[str], random: Random) -> None:
-    """Kill the nodes outside the core, or cut them off from it, or only from its replicas: those that live on may do harm."""
+    """Kill the nodes outside the core, or cut them off from it, or only replicas from replicas: who lives on may do harm."""
     outside = [name for name in cluster.nodes if name not in core]
     replicas = {node.name for node in drill.system.nodes() if node.replica}
-    match random.choice(("killed", "cut off", "cut off from replicas")):
+    match random.choice(("killed", "cut off", "replicas cut off")):
         case "killed":
             for name in outside:
                 if cluster.processes.runs(name):
@@ -74,7 +86,8 @@ async def _lose(cluster: SimulatedCluster, drill: Drill, core: Sequence[str], ra
         case "cut off":
             _cut_off(cluster, outside, core)
         case _:
-            _cut_off(cluster, outside, [name for name in core if name in replicas])
+            # Whoever leads the other nodes must stay within the replicas' reach: no protocol routes around a cut.
+            _cut_off(cluster, [name for name in outside if name in replicas], [name for name in core if name in replicas])
 
 
 def _cut_off(cluster: SimulatedCluster, outside: Sequence[str], core: Sequence[str]) -> None:

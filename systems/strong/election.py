@@ -12,7 +12,7 @@ from harness.node.context import NodeContext
 from systems.parts.sealing import SealedClient
 from systems.strong.bugs import Rules
 from systems.strong.keeper import EpochKeeper, KeeperUnreachable
-from systems.strong.lease import RENEW_S, Lease, Watch
+from systems.strong.lease import LEASE_S, RENEW_S, Lease, Watch
 from systems.strong.messages import Configuration, Fence, Fenced
 from systems.strong.protocol import Primary, Takeover, claimed, first, may_claim
 from systems.strong.reign import Reign, ask
@@ -27,8 +27,11 @@ PATIENCE_S: Final = 0.15
 FIRST_AFTER_S: Final = 1.0
 """In a new cluster, the first replica becomes the first primary if it starts within this time."""
 
-GIVES_WAY_S: Final = 0.5
-"""A replica that could not do what a primary must do leaves it to the others for this long."""
+GIVES_WAY_S: Final = 1.0
+"""A replica that could not do what a primary must do leaves it to the others for a lease and this long.
+
+A replica that hears only from the keepers may hear of the last lease when its own attempt to take over fails, and then waits
+once more. So this is more than `LEASE_S` and twice `PATIENCE_S`: else the one that gave way might always be the first again."""
 
 TAKEOVER_S: Final = 1.0
 FENCE_TIMEOUT_S: Final = 0.5
@@ -72,6 +75,8 @@ class Election:
         self._lease = Lease()
         self._renew_at_s = self._heard_s = 0.0
         self._patience_s = self._drawn_patience_s()
+        self._not_before_s = 0.0
+        """It does not try to take over before."""
         self._first_at_s = self._now_s() + (0 if node.name == replicas[0] else FIRST_AFTER_S)
 
     @property
@@ -121,7 +126,7 @@ class Election:
             await self._stand_by(now_s)
         elif reign.primary.is_alone(now_s):
             self.step_down("no majority of the replicas answers")
-            self._patience_s += GIVES_WAY_S
+            self._give_way()
         elif now_s >= self._renew_at_s or reign.primary.wants_change(now_s):
             await self._renew(reign, now_s)
 
@@ -160,7 +165,7 @@ class Election:
     def _is_over(self, now_s: float) -> bool:
         if not self._rules.leases_waited_out and now_s - self._heard_s > SILENT_AFTER_S:
             return True
-        return self._watch.over(now_s, self._patience_s)
+        return now_s >= self._not_before_s and self._watch.over(now_s, self._patience_s)
 
     async def _look(self, now_s: float) -> None:
         """Ask the keepers which replica is the primary; become the first one if there was none."""
@@ -178,7 +183,7 @@ class Election:
         try:
             self._storage.check()
         except OSError:
-            self._patience_s += GIVES_WAY_S
+            self._give_way()
             return
         sent_s = self._now_s()
         if await self._keeper.replace(known, asked):
@@ -196,11 +201,11 @@ class Election:
             self._storage.promise(epoch, ready=True)
             replica.promise(epoch)
             if epoch > 1 and not self._all_in_sync and not await self._adopt(configuration):
-                self._patience_s = self._drawn_patience_s() + GIVES_WAY_S
+                self._give_way()
                 return
         except OSError as error:
             self._node.log(f"the disk did not take epoch {epoch}: {error}")
-            self._patience_s = self._drawn_patience_s() + GIVES_WAY_S
+            self._give_way()
             return
         self._lease = Lease()
         self._lease.renewed(sent_s)
@@ -255,6 +260,10 @@ class Election:
         elif adopted is not None:
             self._teller.restore(replica, adopted)
         return True
+
+    def _give_way(self) -> None:
+        self._patience_s = self._drawn_patience_s()
+        self._not_before_s = self._now_s() + LEASE_S + GIVES_WAY_S
 
     def _drawn_patience_s(self) -> float:
         return self._node.random.uniform(0, PATIENCE_S)
