@@ -68,8 +68,9 @@ async def _cores(cluster: SimulatedCluster, drill: Drill) -> list[Sequence[str]]
     system = drill.system
     cores: list[Sequence[str]] = list(system.cores()) if isinstance(system, HasCores) else [list(cluster.nodes)]
     if isinstance(system, HasLeader):
-        with contextlib.suppress(TransportError):  # whoever is asked alone answers or does not, and that is what is judged
-            leader = await system.leader({name: cluster.address(name) for name in system.entries()})
+        with contextlib.suppress(TransportError, TimeoutError):  # without a leader, any core will show that there is none
+            async with asyncio.timeout(_PATIENCE_S):
+                leader = await system.leader({name: cluster.address(name) for name in system.entries()})
             return [core for core in cores if leader not in core] or cores
     return cores
 
