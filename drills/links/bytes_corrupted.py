@@ -1,4 +1,4 @@
-"""Bits flip on all links: calls have no checksum, so some keys and values change, and the check finds this."""
+"""Bits flip on all links: calls of clients have no checksum, so some keys and values change, and the check finds this."""
 
 from __future__ import annotations
 

@@ -130,8 +130,7 @@ class Replica(Generic[Answer]):
     async def propose(self, data: str) -> Answer:
         """Have a command carried out; returns its answer. Cancel it to stop waiting.
 
-        Raises `NotLeading` if the command certainly was not and will not be carried out, `Unknown`, and `ValueError` if it is
-        not a command.
+        Raises `NotLeading` if the command surely was not and will not be carried out, `Unknown`, and `ValueError` if it is none.
         """
         self._machine.check(data)
         entry = self._ready().propose(self._now_ms(), data)
@@ -348,7 +347,7 @@ class Replica(Generic[Answer]):
     def _apply(self, entry: Entry) -> None:
         self.applied = entry.index
         self._digest = fingerprint(entry, self._digest)
-        answer: Answer | None = None
+        answer = None
         try:
             answer = self._machine.apply(entry.index, entry.data) if entry.data else None
         except ValueError as error:  # every node skips it, now and whenever the log is replayed

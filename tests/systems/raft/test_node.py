@@ -28,6 +28,7 @@ from systems.raft.core.core import Core
 from systems.raft.core.messages import Entry, Members, Vows
 from systems.raft.messages import MAX_VALUE_BYTES, Status
 from systems.raft.storage import Storage
+from systems.raft.store import Answer, KeyValues
 
 
 def in_a_loop(test: Callable[..., Coroutine[None, None, None]]) -> Callable[..., None]:
@@ -176,18 +177,40 @@ def test_a_folder_of_another_cluster_ends_the_node_with_a_line(tmp_path: Path, c
 async def test_a_committed_entry_that_is_no_command_has_no_effect_and_stops_no_node(tmp_path: Path) -> None:
     async with nodes(tmp_path) as group:
         for name in group.addresses:
-            group.found(name, Entry(1, 1, '{"do": {"type": "Write", "key": "k"}}'), Entry(2, 1, "\\"))
+            group.found(
+                name,
+                Entry(1, 1, '{"do": {"type": "Write", "key": "k"}}'),
+                Entry(2, 1, "\\"),
+                Entry(3, 1, '{"do": {"type": "Write", "key": "k", "value": "v"}}'),
+            )
         for _ in range(2):  # when it is committed, and when the log is replayed
             group.start()
             client = RaftClient(0, list(group.addresses.items()))
             async with asyncio.timeout(20):
-                assert (await client.invoke(Call("read", "k"))).value is None
+                assert (await client.invoke(Call("read", "k"))).value == "v"
                 await client.invoke(Call("write", "other", "v"))
             await client.close()
             for name in group.addresses:
                 await group.until_caught_up(name)
             for name in group.addresses:
                 await group.stop(name)
+
+
+@in_a_loop
+async def test_a_node_that_cannot_go_on_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would otherwise skip what it could not carry out, and keep everyone who asks it waiting."""
+
+    def apply(self: KeyValues, index: int, data: str) -> Answer:
+        raise RuntimeError("cannot apply")
+
+    monkeypatch.setattr(KeyValues, "apply", apply)
+    async with nodes(tmp_path, Raft(replicas=1, election_ms=150, heartbeat_ms=20)) as group:
+        group.start()
+        await group.until_led()
+        running, asking = group.running.pop("n1"), asyncio.create_task(group.ask("n1", "PUT", "/kv/k", {"value": "v"}))
+        with pytest.RaisesGroup(pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="cannot apply"))):
+            await asyncio.wait_for(running, 20)
+        asking.cancel()
 
 
 @in_a_loop
