@@ -130,7 +130,7 @@ class Replica(Generic[Answer]):
     async def propose(self, data: str) -> Answer:
         """Have a command carried out; returns its answer. Cancel it to stop waiting.
 
-        Raises `NotLeading` if the command surely was not and will not be carried out, `Unknown`, and `ValueError` if it is none.
+        Raises `NotLeading` if the command was not and will not be carried out, `Unknown`, and `ValueError` if it is not one.
         """
         self._machine.check(data)
         entry = self._ready().propose(self._now_ms(), data)
