@@ -20,6 +20,7 @@ class OneOwnerWhoHasIt:
     - Every partition has as many distinct owners as there are replicas, and is placed only with members, in different zones.
     - A majority of the owners in the coordinator's map has what was acknowledged. A node that is down is assumed to have it:
       it is on its disk, or another check finds out.
+    - A node that becomes an owner at the end of a move has what was acknowledged before the move began.
     - A version stands for one value, and a write gets only one version, however often it starts again.
     """
 
@@ -27,6 +28,8 @@ class OneOwnerWhoHasIt:
         self._maps: dict[tuple[int, str], tuple[str, ...]] = {}
         self._looked_at: dict[str, PartitionMap] = {}
         self._acknowledged: dict[str, Entry] = {}
+        self._before: dict[str, tuple[Partition, dict[str, Entry]]] = {}
+        """Of each partition that moves, by its first position: itself, and what was acknowledged when that was seen first."""
         self._chosen: WeakKeyDictionary[Operation, Version] = WeakKeyDictionary()
 
     def broken(self, states: Mapping[str, object]) -> str | None:
@@ -58,7 +61,9 @@ class OneOwnerWhoHasIt:
                     self._acknowledged[place] = entry
                 elif known.version == entry.version and known.value != entry.value:
                     return f"{place} was acknowledged with two values of {_told(entry.version)}"
-        return None if newest is None else self._ownerless(newest, shown)
+        if newest is None:
+            return None
+        return self._arrived_without(newest, shown) or self._ownerless(newest, shown)
 
     def _two_maps(self, name: str, found: PartitionMap) -> str | None:
         """Why an epoch stands for two maps, or a map is not one at all."""
@@ -76,6 +81,27 @@ class OneOwnerWhoHasIt:
                 return f"the partition from {one.low!r} is placed with {one.placed}, which are not all in different zones"
             if not set(one.placed) <= set(found.names):
                 return f"the partition from {one.low!r} is placed with {one.placed}, not all of which are members"
+        return None
+
+    def _arrived_without(self, newest: PartitionMap, shown: Mapping[str, Mapping[str, object]]) -> str | None:
+        """A node that has become an owner without having copied everything."""
+        for one in newest.partitions:
+            moving, entries = self._before.get(one.low, (one, {}))
+            if one.target:
+                if moving.move != one.move or one.low not in self._before:
+                    mine = {place: entry for place, entry in self._acknowledged.items() if newest.partition_at(place) is one}
+                    self._before[one.low] = (one, mine)
+                continue
+            self._before.pop(one.low, None)
+            if not moving.target or one.owners != moving.target:
+                continue
+            for name in moving.arriving:
+                storage = cast(Storage | None, shown[name].get("storage")) if name in shown else None
+                if storage is None or not storage.opened:
+                    continue
+                for place, entry in entries.items():
+                    if newest.partition_at(place) is one and storage.entry(place).version < entry.version:
+                        return f"{name} became an owner of the partition from {one.low!r} without {place}"
         return None
 
     def _ownerless(self, newest: PartitionMap, shown: Mapping[str, Mapping[str, object]]) -> str | None:
