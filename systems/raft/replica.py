@@ -23,6 +23,7 @@ from systems.raft.invariant import Shown, fingerprint
 from systems.raft.machine import StateMachine
 from systems.raft.messages import Batch, Status
 from systems.raft.peer import Peer
+from systems.raft.reads import Reads
 from systems.raft.rules import CORRECT, Rules
 from systems.raft.storage import Storage
 from systems.raft.telling import Telling
@@ -78,8 +79,7 @@ class Replica(Generic[Answer]):
         }
         self._proposed: dict[int, tuple[int, asyncio.Future[Answer]]] = {}
         """By index: the entry's term, and the future of its answer."""
-        self._reads: dict[int, asyncio.Future[None]] = {}
-        self._read_number = 0
+        self._reads = Reads()
         self._pumped: asyncio.Future[None] | None = None
         self._failure: Exception | None = None
         """What kept this node from doing what the core asked for. It must not go on: the rest of that would be skipped."""
@@ -139,15 +139,12 @@ class Replica(Generic[Answer]):
     async def confirm(self) -> None:
         """Return once everything that was committed when this was called is applied; then read. Raises `NotLeading`."""
         core = self._ready()
-        self._read_number += 1
-        number = self._read_number
-        core.read(self._now_ms(), number)
-        waiting = self._reads[number] = asyncio.get_running_loop().create_future()
-        self._schedule()
-        try:
-            await waiting
-        finally:
-            self._reads.pop(number, None)
+
+        def ask(number: int) -> None:
+            core.read(self._now_ms(), number)
+            self._schedule()
+
+        await self._reads.confirmed(ask)
 
     async def change(self, members: Members) -> None:
         """Return when the group has these members. Raises `NotLeading`, `Unknown`, and `ValueError` for an invalid change."""
@@ -308,7 +305,7 @@ class Replica(Generic[Answer]):
                 return
             self._after(core, output)
         if core.leading is None:
-            self._refuse_reads(core)
+            self._reads.refuse(lambda: NotLeading(core.leader, "leadership was lost before the read was answered"))
         if self._storage.long:
             self._compact(core)
 
@@ -339,8 +336,7 @@ class Replica(Generic[Answer]):
         for entry in output.committed:
             self._apply(entry)
         for ready in output.reads:
-            if (read := self._reads.get(ready.number)) is not None and not read.done():
-                read.set_result(None)
+            self._reads.ready(ready.number)
 
     # ------------------------------------------------------------------------------------------------------- state machine
 
@@ -396,8 +392,3 @@ class Replica(Generic[Answer]):
         finally:
             if self._proposed.get(entry.index, (0, None))[1] is waiting:
                 del self._proposed[entry.index]
-
-    def _refuse_reads(self, core: Core) -> None:
-        for waiting in self._reads.values():
-            if not waiting.done():
-                waiting.set_exception(NotLeading(core.leader, "leadership was lost before the read was answered"))

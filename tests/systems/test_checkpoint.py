@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,46 +11,9 @@ import torch
 
 from harness.node.crashpoints import MemoryFiles, crash_points
 from harness.node.disk import Disk
-from harness.node.files import Files
-from systems.parts.checkpoint.manifest import Identity, Shard
 from systems.parts.checkpoint.refusals import NoValidCheckpoint, OtherJob
-from systems.parts.checkpoint.saver import Saver
-from systems.parts.checkpoint.store import Checkpoints, Schedule, Tensors, digest_of, part_of, withdraw
-
-IDENTITY = Identity(model="two layers", data="digits", seed=7, shards=12, batch=96)
-SCHEDULE = Schedule(every=10, keep=2)
-
-
-def state_at(step: int) -> dict[str, torch.Tensor]:
-    """The state of a tiny job after this many steps: the model, the optimizer's momentum, the compression's error."""
-    return {
-        "model/weight": torch.full((2, 3), float(step)),
-        "model/bias": torch.tensor([step + 0.5]),
-        "optimizer/weight/momentum": torch.full((2, 3), -float(step)),
-        "compression/error": torch.tensor([step], dtype=torch.int64),
-    }
-
-
-def opened(at: Disk, identity: Identity = IDENTITY, schedule: Schedule = SCHEDULE) -> Checkpoints:
-    return Checkpoints(at, identity, schedule)
-
-
-def save(checkpoints: Checkpoints, step: int, world: int = 2) -> None:
-    tensors = state_at(step)
-    shards = [checkpoints.write_shard(step, rank, world, part_of(tensors, rank, world)) for rank in range(world)]
-    checkpoints.commit(step, shards, msgspec.Raw(msgspec.json.encode({"ledger": step * IDENTITY.batch})))
-
-
-def loaded(disk: Disk) -> int | None:
-    """The step that is resumed with; fails if it comes with anything but that step's state."""
-    found = opened(disk).newest()
-    if found is None:
-        return None
-    wanted = state_at(found.step)
-    assert found.tensors.keys() == wanted.keys()
-    assert all(torch.equal(found.tensors[name], tensor) for name, tensor in wanted.items())
-    assert msgspec.json.decode(found.progress) == {"ledger": found.step * IDENTITY.batch}
-    return found.step
+from systems.parts.checkpoint.store import Checkpoints, Schedule, digest_of, part_of, withdraw
+from tests.helpers.checkpoints import IDENTITY, SCHEDULE, loaded, opened, save, state_at
 
 
 def in_memory(files: Mapping[str, bytes]) -> Disk:
@@ -178,145 +138,6 @@ def test_a_crash_in_any_file_operation_of_a_save_loses_nothing_that_was_saved(sa
             assert left in {next_step, saved[-1] if saved else None}, f"crashed in {crash.at}"
     assert len(deaths) == 15  # five for each of three files
     assert found == {next_step, saved[-1] if saved else None}
-
-
-class FailingFiles(Files):
-    """Real files, of whose operations those in `failing` fail."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.failing: dict[str, int] = {}
-
-    def append(self, name: str, data: bytes) -> None:
-        self._fail("append")
-        super().append(name, data)
-
-    def sync(self, name: str) -> None:
-        self._fail("sync")
-        super().sync(name)
-
-    def sync_folder(self) -> None:
-        self._fail("sync_folder")
-        super().sync_folder()
-
-    def _fail(self, operation: str) -> None:
-        if number := self.failing.get(operation):
-            raise OSError(number, os.strerror(number))
-
-
-class Job:
-    """A one-rank job that saves in the background and commits what was written."""
-
-    def __init__(self, files: Files) -> None:
-        self.disk = Disk(files)
-        self.checkpoints = opened(self.disk)
-        self.alarms: list[str] = []
-        self.saver = Saver(
-            self.checkpoints, written=self._written, failed=lambda step, why: self.alarms.append(f"{step}: {why}")
-        )
-
-    def _written(self, step: int, world: int, shard: Shard) -> None:
-        self.checkpoints.commit(step, [shard], msgspec.Raw(msgspec.json.encode({"ledger": step * IDENTITY.batch})))
-
-    def _failed(self, step: int, why: str) -> None:
-        self.alarms.append(f"{step}: {why}")
-
-    def save(self, step: int) -> None:
-        tensors = state_at(step)
-        self.saver.save(step, 0, 1, tensors)
-        for tensor in tensors.values():
-            tensor.zero_()  # the training goes on at once
-        assert self.saver.wait(30)
-
-
-@pytest.mark.parametrize(
-    ("operation", "number", "told"),
-    [
-        ("append", errno.ENOSPC, "No space left on device"),
-        ("sync", errno.EIO, "Input/output error"),
-        ("sync_folder", errno.EIO, "Input/output error"),
-    ],
-)
-def test_training_goes_on_with_an_alarm_while_the_disk_fails(tmp_path: Path, operation: str, number: int, told: str) -> None:
-    files = FailingFiles(tmp_path)
-    job = Job(files)
-    job.save(10)
-    files.failing = {operation: number}
-    job.save(20)
-    assert job.alarms == [f"20: {told}"]
-    assert loaded(Disk(tmp_path)) == 10
-    files.failing = {}
-    job.save(30)
-    assert loaded(Disk(tmp_path)) == 30
-    job.saver.close()
-
-
-class WrongFiles(Files):
-    """Real files under an adapter that has a fault of its own."""
-
-    wrong = False
-
-    def append(self, name: str, data: bytes) -> None:
-        if self.wrong:
-            raise ValueError("I/O operation on closed file")
-        super().append(name, data)
-
-
-def test_an_unexpected_error_of_one_save_is_told_and_the_next_save_is_done(tmp_path: Path) -> None:
-    files = WrongFiles(tmp_path)
-    job = Job(files)
-    files.wrong = True
-    job.save(10)
-    assert job.alarms == ["10: ValueError: I/O operation on closed file"]
-    files.wrong = False
-    job.save(20)
-    assert loaded(Disk(tmp_path)) == 20
-    job.saver.close()
-
-
-def test_a_save_whose_copy_failed_is_not_waited_for(tmp_path: Path) -> None:
-    def copied(tensors: Tensors) -> None:
-        if len(alarms) == 0:
-            alarms.append("copied")
-            raise RuntimeError("the copy is not what it should be")
-
-    alarms: list[str] = []
-    written: list[int] = []
-    saver = Saver(
-        opened(Disk(Files(tmp_path))),
-        written=lambda step, world, shard: written.append(step),
-        failed=lambda step, why: alarms.append(why),
-        copied=copied,
-    )
-    with pytest.raises(RuntimeError, match="the copy is not"):
-        saver.save(10, 0, 1, state_at(10))
-    assert saver.wait(0)
-    saver.save(20, 0, 1, state_at(20))
-    saver.close()
-    assert (written, alarms) == ([20], ["copied"])
-
-
-class SlowFiles(Files):
-    """Real files whose syncs wait until the test releases them."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.go = threading.Event()
-
-    def sync(self, name: str) -> None:
-        assert self.go.wait(30)
-        super().sync(name)
-
-
-def test_a_save_does_not_wait_for_the_one_before(tmp_path: Path) -> None:
-    files = SlowFiles(tmp_path)
-    job = Job(files)
-    job.saver.save(10, 0, 1, state_at(10))
-    job.saver.save(20, 0, 1, state_at(20))
-    assert job.alarms == ["20: the save before it is not done yet"]
-    files.go.set()
-    job.saver.close()
-    assert loaded(Disk(tmp_path)) == 10
 
 
 # --------------------------------------------------------------------------- saves that are wrong, and what finds that out

@@ -1,0 +1,45 @@
+"""A tiny job whose checkpoints the tests write and load."""
+
+from __future__ import annotations
+
+import msgspec
+import torch
+
+from harness.node.disk import Disk
+from systems.parts.checkpoint.manifest import Identity
+from systems.parts.checkpoint.store import Checkpoints, Schedule, part_of
+
+IDENTITY = Identity(model="two layers", data="digits", seed=7, shards=12, batch=96)
+SCHEDULE = Schedule(every=10, keep=2)
+
+
+def state_at(step: int) -> dict[str, torch.Tensor]:
+    """The state of a tiny job after this many steps: the model, the optimizer's momentum, the compression's error."""
+    return {
+        "model/weight": torch.full((2, 3), float(step)),
+        "model/bias": torch.tensor([step + 0.5]),
+        "optimizer/weight/momentum": torch.full((2, 3), -float(step)),
+        "compression/error": torch.tensor([step], dtype=torch.int64),
+    }
+
+
+def opened(at: Disk, identity: Identity = IDENTITY, schedule: Schedule = SCHEDULE) -> Checkpoints:
+    return Checkpoints(at, identity, schedule)
+
+
+def save(checkpoints: Checkpoints, step: int, world: int = 2) -> None:
+    tensors = state_at(step)
+    shards = [checkpoints.write_shard(step, rank, world, part_of(tensors, rank, world)) for rank in range(world)]
+    checkpoints.commit(step, shards, msgspec.Raw(msgspec.json.encode({"ledger": step * IDENTITY.batch})))
+
+
+def loaded(disk: Disk) -> int | None:
+    """The step that is resumed with; fails if it comes with anything but that step's state."""
+    found = opened(disk).newest()
+    if found is None:
+        return None
+    wanted = state_at(found.step)
+    assert found.tensors.keys() == wanted.keys()
+    assert all(torch.equal(found.tensors[name], tensor) for name, tensor in wanted.items())
+    assert msgspec.json.decode(found.progress) == {"ledger": found.step * IDENTITY.batch}
+    return found.step
