@@ -32,7 +32,10 @@ _ASK_AGAIN_S: Final = 0.1
 _ASKED_FOR_S: Final = 4.0
 """For how long a change of members is asked for if the coordinator does not answer."""
 
-_HASHING: Final[tuple[Method, ...]] = ("consistent", "bounded", "slots", "rendezvous", "jump", "multi-probe")
+_ANY_LEAVES: Final[tuple[Method, ...]] = ("consistent", "bounded", "slots", "rendezvous", "multi-probe")
+"""Those that move little whichever node leaves; "jump" does so only if it is the last one."""
+
+_HASHING: Final[tuple[Method, ...]] = (*_ANY_LEAVES, "jump")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,10 +142,11 @@ class Partitioned:
 
     def varied(self, random: Random) -> Partitioned:
         """Other methods and numbers of partitions; copies in small parts; logs that are cleaned up very often."""
+        methods = [one for one in _HASHING if one in (self.method, *_ANY_LEAVES)]
         hashing = self.method in _HASHING and not self.zones and not self.weights and not self.balance
         return replace(
             self,
-            method=random.choice(_HASHING) if hashing else self.method,
+            method=random.choice(methods) if hashing else self.method,
             partitions=random.choice((4, 16, self.partitions)),
             moves_at_once=random.choice((1, 4, 16)),
             batch_kib=random.choice((1, self.batch_kib)),
