@@ -21,14 +21,14 @@ class Shown:
     """Its requests to the feature service."""
     workers: int
     all_busy: bool
-    """Whether no worker is free."""
+    """Whether no worker is free, or one is about to take a request that waits."""
     under_way: int
     """Requests of clients that are not over."""
 
 
 class ReplicasKeepTheirRules:
     """Of each replica that shows itself (`Shown`): its breaker does what `BreakerWatch` asks of it. No more requests than it
-    has workers wait for the feature service, and a worker without a request is free."""
+    has workers wait for the feature service, and not all workers are busy without a request."""
 
     def __init__(self) -> None:
         self._watches: dict[str, tuple[Breaker, BreakerWatch]] = {}
@@ -47,8 +47,8 @@ class ReplicasKeepTheirRules:
 def _wrong(shown: Shown, watch: BreakerWatch) -> Iterator[str]:
     if shown.asked.awaited > shown.workers:
         yield f"{shown.asked.awaited} calls to the feature service are under way, and it has {shown.workers} workers"
-    if shown.all_busy and shown.under_way < shown.workers:
-        yield f"all {shown.workers} workers are busy, and {shown.under_way} requests are under way"
+    if shown.all_busy and not shown.under_way:
+        yield f"all {shown.workers} workers are busy, and no request is under way"
     asked = shown.asked
     calls = Calls(asked.awaited, asked.ended, asked.ended - asked.answered[200], asked.given_up)
     for why in watch.look(shown.now_s, shown.breaker, shown.settings, calls):
