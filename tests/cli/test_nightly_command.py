@@ -50,7 +50,7 @@ def test_a_night_runs_forwards_and_backwards_and_is_recorded(folder: Path) -> No
     done = harness(folder, "nightly", "echo", "--repeats", "2", "--seed", "7")
     database = history(folder)
     (night,) = database.nights()
-    assert re.search(rf"Night {night.name} is in runs/history.sqlite: 4 runs, \d of which count", done.stdout), done.stderr
+    assert re.search(rf"Night {night.name} is in runs/history.sqlite: 4 runs, of which \d count when", done.stdout), done.stderr
     assert done.returncode == 4, done.stdout  # one night has nothing to be compared with
     assert "1 night is too few to compare figures." in done.stdout
     assert "4 runs" in done.stdout
