@@ -119,9 +119,11 @@ class Eventual:
 
     def varied(self, random: Random) -> Eventual:
         """Vary the number of replicas, the share of repaired reads, and whether logs are compacted all the time or never."""
+        # Never fewer than the drill has, which may name each of them in its faults.
+        same = self.anti_entropy_s is None or random.random() < 0.8
         return replace(
             self,
-            replicas=self.replicas if self.anti_entropy_s is None or random.random() < 0.8 else random.choice((2, 3, 5)),
+            replicas=self.replicas if same else max(self.replicas, random.choice((3, 5))),
             repaired_reads=random.choice((0.0, self.repaired_reads, 1.0)),
             compact_at_kib=random.choice(_COMPACT_AT_KIB),
         )

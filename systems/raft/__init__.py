@@ -131,7 +131,7 @@ class Raft:
         """Logs that are compacted all the time, or never; small messages; another size of the group."""
         return replace(
             self,
-            replicas=self.replicas if random.random() < 0.7 else random.choice((3, 5)),
+            replicas=self.replicas if random.random() < 0.7 else max(self.replicas, random.choice((3, 5))),
             batch=random.choice((1, 4, 256)),
             piece_kib=random.choice((1, 256)),
             compact_at_kib=random.choice((2, 16, 1024)),

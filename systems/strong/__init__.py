@@ -115,7 +115,7 @@ class Strong:
         """Writes are acknowledged by all in sync or by a majority; logs are rewritten very often or never; more replicas."""
         return replace(
             self,
-            replicas=self.replicas if random.random() < 0.7 else random.choice((3, 4, 5)),
+            replicas=self.replicas if random.random() < 0.7 else max(self.replicas, random.choice((3, 4, 5))),
             acknowledged_by=random.choice(("all", "majority")),
             compact_at_kib=random.choice(_COMPACT_AT_KIB),
         )
