@@ -35,6 +35,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     seeds: int
     """How many reached a verdict, "unknown" included."""
     held: int
+    caught: int
+    """How many showed what the drill expects: its system is known to be wrong, and the drill's `caught_by` found it."""
     unknown: int
     """How many could not be judged, including those without any verdict."""
     simulated_s: float
@@ -54,6 +56,8 @@ class Tally:
     go_on: bool = False
     """Whether to go on after the first seed that failed."""
     seeds: int = 0
+    caught: int = 0
+    """How many ended as a drill of a known weakness expects: its check, and no other, failed."""
     simulated_s: float = 0.0
     cpu_s: float = 0.0
     failed: list[Outcome] = field(default_factory=list)
@@ -67,7 +71,7 @@ class Tally:
     @property
     def held(self) -> int:
         """How many passed."""
-        return self.seeds - len(self.failed)
+        return self.seeds - self.caught - len(self.failed)
 
     @property
     def unknown(self) -> int:
@@ -82,13 +86,14 @@ class Tally:
 
     @property
     def counts(self) -> str:
-        """How many seeds held, failed and are unknown: "12 seeds held"; "of 12 seeds 9 held, 1 failed, 2 are unknown"."""
+        """How seeds ended: "12 seeds held"; "of 12 seeds 9 held, 1 failed, 2 are unknown"; "of 12 seeds 7 held, 5 caught"."""
         there, wrong, unknown = self.seeds + len(self.broken), len(self.wrong), self.unknown
         if self.held == there:
             return f"{count(there, 'seed')} held"
+        caught = f", {self.caught:,} caught" if self.caught else ""
         failed = f", {wrong:,} failed" if wrong else ""
         undecided = f", {unknown:,} {'is' if unknown == 1 else 'are'} unknown" if unknown else ""
-        return f"of {count(there, 'seed')} {self.held:,} held{failed}{undecided}"
+        return f"of {count(there, 'seed')} {self.held:,} held{caught}{failed}{undecided}"
 
     @property
     def summary_line(self) -> str:
@@ -104,15 +109,24 @@ class Tally:
             return self.go_on
         self.seeds += 1
         self.simulated_s += reply.outcome.simulated_s
+        if self._expected(reply.outcome):
+            self.caught += 1
+            return True
         if reply.outcome.verdict != "pass":
             self.failed.append(reply.outcome)
         return self.go_on or reply.outcome.verdict in ("pass", "unknown")
+
+    def _expected(self, outcome: Outcome) -> bool:
+        """Whether the seed failed as the drill says that it may."""
+        caught_by = self.named.drill.caught_by
+        return caught_by is not None and outcome.verdict == "fail" and set(outcome.found) == {caught_by.__name__}
 
     def summary(self) -> Summary:
         return Summary(
             drill=self.named.name,
             seeds=self.seeds,
             held=self.held,
+            caught=self.caught,
             unknown=self.unknown,
             simulated_s=round(self.simulated_s, 3),
             cpu_s=round(self.cpu_s, 3),

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pytest
 
 from harness.cli.seeds import Tally
 from harness.model.verdict import RunVerdict
-from harness.run.catalog import NamedDrill
+from harness.run import catalog
 from harness.simulation.seed_run import Outcome
 from harness.simulation.worker import Reply, Task
 
 
-def reply(verdict: RunVerdict | None, seed: int) -> Reply:
-    """A process's reply about a seed; None: it reached no verdict."""
+def reply(verdict: RunVerdict | None, seed: int, *found: str) -> Reply:
+    """A process's reply about a seed in which `found` failed; None: it reached no verdict."""
     if verdict is None:
         return Reply(seed=seed, outcome=None, error="it broke", cpu_s=0.5)
     outcome = Outcome(
-        drill="a/b", seed=seed, verdict=verdict, plain=False, found=(), why="it said so", digest=0, steps=1, simulated_s=2.0
+        drill="a/b", seed=seed, verdict=verdict, plain=False, found=found, why="it said so", digest=0, steps=1, simulated_s=2.0
     )
     return Reply(seed=seed, outcome=outcome, cpu_s=0.5)
 
 
 def tally_of(*verdicts: RunVerdict | None) -> Tally:
-    tally = Tally(named=cast(NamedDrill, None), go_on=True)
+    tally = Tally(named=catalog.find_drill("quorum/isolated"), go_on=True)
     for seed, verdict in enumerate(verdicts, start=1):
         tally.add(Task(drill="a/b", settings=(), seed=seed), reply(verdict, seed))
     return tally
@@ -52,3 +50,13 @@ def test_the_summary_names_the_first_seed_that_did_not_hold() -> None:
     assert tally_of("pass", "unknown", None).summary_line == "of 3 seeds 1 held, 2 are unknown; seed 2: it said so"
     assert tally_of("pass", None).summary_line == "of 2 seeds 1 held, 1 is unknown; seed 2: it broke"
     assert tally_of("pass").summary_line == "1 seed held"
+
+
+def test_a_known_weakness_that_its_drill_catches_is_no_failure() -> None:
+    tally = Tally(named=catalog.find_drill("eventual/clock_skewed"))
+    task = Task(drill="eventual/clock_skewed", settings=(), seed=1)
+    assert tally.add(task, reply("fail", 1, "nothing_lost"))
+    assert tally.add(task, reply("pass", 2))
+    assert (tally.counts, tally.verdict) == ("of 2 seeds 1 held, 1 caught", "pass")
+    assert not tally.add(task, reply("fail", 3, "nothing_lost", "invariant"))
+    assert (tally.counts, tally.verdict) == ("of 3 seeds 1 held, 1 caught, 1 failed", "fail")
