@@ -97,8 +97,9 @@ class BreakerWatch:
                 yield f"it was open for {change.at_s - last.at_s:.3f} s, and {settings.open_s:g} s are due"
             elif change.state == "closed":
                 ended, failed = self._since(last.at_s, look)
+                expired = self._endless(last.at_s, look)
                 least = (1 - settings.failure_rate) * settings.probes
-                if ended - failed <= least or ended < settings.probes:
+                if ended - failed <= least or ended + expired < settings.probes:
                     yield f"it closed after {ended - failed} good calls, and more than {least:g} of {settings.probes} are due"
             elif last.state == "closed":
                 ended, _ = self._since(change.at_s - settings.window_s, look)
@@ -115,6 +116,12 @@ class BreakerWatch:
         ended = look.calls.ended - earlier.ended
         good = (look.calls.ended - look.calls.failed) - (earlier.ended - earlier.failed)
         return ended, min(ended - good, look.calls.failed - later.failed)
+
+    def _endless(self, at_s: float, look: _Look) -> int:
+        """How many calls may count as expired probes since then, at most: those without a result."""
+        before = bisect_right(self._looks, at_s - _SLACK_S, key=lambda one: one.at_s) - 1
+        given_up = self._looks[before].calls.given_up if before >= 0 else 0
+        return look.calls.awaited + look.calls.given_up - given_up
 
     def _same(self, first: _Look, look: _Look, status: Status, settings: Settings) -> Iterator[str]:
         """What holds while its state stays the same."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import msgspec
 import pytest
 
 from systems.parts.breaker import Breaker, Permit, Settings
@@ -20,6 +21,8 @@ SETTINGS = Settings(
     probes=2,
     probe_expires_s=0.5,
 )
+IMPATIENT = msgspec.structs.replace(SETTINGS, probes=6, probe_expires_s=0.1)
+"""A probe that takes long counts as failed before its call ends, and the others may still close the breaker."""
 
 
 class Rude(Breaker):
@@ -72,10 +75,10 @@ class Stubborn(Breaker):
             super()._judge(now_s)
 
 
-def watched(kind: type[Breaker], seed: int) -> str | None:
+def watched(kind: type[Breaker], seed: int, settings: Settings = SETTINGS) -> str | None:
     """What is wrong at first with a breaker in a random run; None if nothing is."""
     random, now_s = Random(seed), 0.0
-    breaker, watch = kind(SETTINGS, lambda: now_s), BreakerWatch()
+    breaker, watch = kind(settings, lambda: now_s), BreakerWatch()
     under_way: list[tuple[float, Permit]] = []
     ended = failed = given_up = 0
     for step in range(4000):
@@ -97,15 +100,16 @@ def watched(kind: type[Breaker], seed: int) -> str | None:
                 one[1].ok()
         if step % 5 == 0:
             calls = Calls(len(under_way), ended, failed, given_up)
-            why = next(watch.look(now_s, breaker, SETTINGS, calls), None)
+            why = next(watch.look(now_s, breaker, settings, calls), None)
             if why is not None:
                 return why
     return None
 
 
+@pytest.mark.parametrize("settings", [SETTINGS, IMPATIENT], ids=["patient", "impatient"])
 @pytest.mark.parametrize("seed", range(20))
-def test_nothing_is_wrong_with_a_correct_breaker(seed: int) -> None:
-    assert watched(Breaker, seed) is None
+def test_nothing_is_wrong_with_a_correct_breaker(seed: int, settings: Settings) -> None:
+    assert watched(Breaker, seed, settings) is None
 
 
 @pytest.mark.parametrize(
