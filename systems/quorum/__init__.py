@@ -155,6 +155,12 @@ class Quorum:
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return QuorumClient(index, list(entries.items()), read=self.request_read, write=self.request_write)
 
+    @property
+    def quiet_s(self) -> float:
+        """Replicas whose quorums need not meet agree by anti-entropy alone: time for a few rounds."""
+        meet = self.read + self.write > self.replicas
+        return 0.0 if meet or self.repair_every_s is None else 3 * self.repair_every_s
+
     def varied(self, random: Random) -> Quorum:
         """Logs that are compacted all the time, or never; and other quorum sizes, if these are the default ones."""
         # Never fewer than the drill has, which may name each of them in its faults.
