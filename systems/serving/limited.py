@@ -34,10 +34,12 @@ class LimitedServing(Serving):
             )
 
     def varied(self, random: Random) -> Self:
-        """As `Serving`, but retries and admission stay limited as they are: nothing else bounds the queues of its replicas."""
+        """As `Serving`, but retries and admission stay limited as they are, since nothing else bounds the queues of its replicas;
+        deadlines stay, too, since one shorter than the service can never be met."""
         varied, given = super().varied(random), self.settings
         limits = {"retry_ratio": given.retry_ratio, "overload_ms": given.overload_ms}
-        return dataclasses.replace(varied, settings=msgspec.structs.replace(varied.settings, **limits))
+        settings = msgspec.structs.replace(varied.settings, **limits)
+        return dataclasses.replace(varied, settings=settings, deadline_ms=self.deadline_ms)
 
     def nodes(self) -> Sequence[Node]:
         return [
