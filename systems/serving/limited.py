@@ -36,7 +36,8 @@ class LimitedServing(Serving):
     def varied(self, random: Random) -> Self:
         """As `Serving`, but limits of retries and admission stay, since nothing else bounds the queues of its replicas.
 
-        Deadlines stay, too, since one that is shorter than the service can never be met."""
+        Deadlines stay, too, since one that is shorter than the service can never be met.
+        """
         varied, given = super().varied(random), self.settings
         limits = {"retry_ratio": given.retry_ratio, "overload_ms": given.overload_ms}
         settings = msgspec.structs.replace(varied.settings, **limits)
