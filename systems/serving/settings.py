@@ -41,9 +41,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hedge_ms: float | None = None
     """A request without an answer after this long goes to a second replica as well, at the price of a retry. Set it near the
     usual p95: with much less, the budget is spent before it is needed."""
-    gather_ms: float | None = 0.5
+    gather_ms: float | None = 0.8
     """At a high rate, requests wait up to this long to go to a replica together, which takes a third less CPU time. At fewer
-    than two requests in that time, 4,000 per second, none waits."""
+    than two requests in that time, 2,500 per second, none waits."""
     breaker: BreakerSettings | None = BreakerSettings(
         failure_rate=0.4, slow_rate=0.5, slow_s=0.05, window_s=1.0, least_calls=20, open_s=1.0, probes=4, probe_expires_s=1.0
     )
