@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +24,7 @@ from faults.partition import Isolate
 from faults.pause import Pause
 from harness.checkers.same_parameters import same_parameters
 from harness.model.drill import Drill
-from harness.model.fault import Fault
+from harness.model.fault import Fault, Window
 from harness.model.history import CONTROL, History
 from harness.model.load import Load
 from harness.run.runner import run
@@ -48,11 +48,17 @@ _PHASES: Final = ("decided", "formed", "first step")
 def recorded(fault: Fault, lasts_s: float, number: int, step_ms: float, runs: Path) -> History:
     """The history of a training that meets a fault so many times."""
     period_s = lasts_s + _QUIET_S
+    faults = [fault.between(period_s * at + 1, period_s * at + 1 + lasts_s) for at in range(number)]
+    return trained(faults, period_s * (number + 1), step_ms, runs)
+
+
+def trained(faults: Sequence[Window], seconds: float, step_ms: float, runs: Path) -> History:
+    """The history of a training of three ranks for this long, with these faults."""
     drill = Drill(
         system=Training(ranks=3, step_ms=step_ms),
         workload=Steps(),
-        load=Load(rate=5, clients=40, seconds=period_s * (number + 1), timeout_ms=5000),
-        faults=[fault.between(period_s * at + 1, period_s * at + 1 + lasts_s) for at in range(number)],
+        load=Load(rate=5, clients=40, seconds=seconds, timeout_ms=5000),
+        faults=faults,
     )
     return run(RunSpec(name="benchmark/training", title="-", drill=drill, seed=1), runs=runs).history
 

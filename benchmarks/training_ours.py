@@ -9,16 +9,11 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from training import FAULTS, bit_equal, phases_ms, recorded
+from training import FAULTS, bit_equal, phases_ms, recorded, trained
 
 from faults.kill import Kill
-from harness.model.drill import Drill
 from harness.model.history import CONTROL, History
-from harness.model.load import Load
-from harness.run.runner import run
-from harness.run.spec import RunSpec
 from systems.training import Training
-from workloads.steps import Steps
 
 _DOWN_S: Final = 0.5
 """A killed rank is started again after this."""
@@ -66,13 +61,8 @@ def cut(number: int, step_ms: float, runs: Path) -> tuple[list[float], str]:
 
 def killed_at(kills: Sequence[tuple[float, int]], seconds: float, step_ms: float, runs: Path) -> History:
     """A training whose ranks are killed at these seconds, and started again soon."""
-    drill = Drill(
-        system=Training(ranks=3, step_ms=step_ms),
-        workload=Steps(),
-        load=Load(rate=5, clients=40, seconds=seconds, timeout_ms=5000),
-        faults=[Kill(f"rank{rank}").between(at_s, at_s + _DOWN_S) for at_s, rank in kills],
-    )
-    return run(RunSpec(name="benchmark/training_recovery", title="-", drill=drill, seed=1), runs=runs).history
+    faults = [Kill(f"rank{rank}").between(at_s, at_s + _DOWN_S) for at_s, rank in kills]
+    return trained(faults, seconds, step_ms, runs)
 
 
 def goodput_of(history: History, seconds: float) -> Goodput:

@@ -80,9 +80,9 @@ def _counts(look: Look) -> dict[str, int]:
 
 def _piled_up(start: Look, end: Look, over: Look | None) -> str | None:
     """What is too much, except work that has become less since everything was over."""
-    before, at_first = _counts(start), {} if over is None else _counts(over)
-    fewer = {what for what in _WORK if _counts(end)[what] < at_first.get(what, 0)}
-    more = {what: now - before[what] for what, now in _counts(end).items() if what not in fewer}
+    before, at_first, at_end = _counts(start), {} if over is None else _counts(over), _counts(end)
+    fewer = {what for what in _WORK if at_end[what] < at_first.get(what, 0)}
+    more = {what: now - before[what] for what, now in at_end.items() if what not in fewer}
     told = [f"{number} {what}" for what, number in more.items() if number > ALLOWANCE]
     return f"{end.node} ended with {', '.join(told)} more than at its start: {_held(end)}" if told else None
 

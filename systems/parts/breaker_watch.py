@@ -109,8 +109,7 @@ class BreakerWatch:
 
     def _since(self, at_s: float, look: _Look) -> tuple[int, int]:
         """How many calls have ended since then at most, and how many of those failed at least."""
-        before = bisect_right(self._looks, at_s - _SLACK_S, key=lambda one: one.at_s) - 1
-        earlier = self._looks[before].calls if before >= 0 else Calls(0, 0, 0, 0)
+        earlier = self._calls_by(at_s)
         after = bisect_left(self._looks, at_s + _SLACK_S, key=lambda one: one.at_s)
         later = self._looks[after].calls if after < len(self._looks) else look.calls
         ended = look.calls.ended - earlier.ended
@@ -119,9 +118,7 @@ class BreakerWatch:
 
     def _endless(self, at_s: float, look: _Look) -> int:
         """How many calls may count as expired probes since then, at most: those without a result."""
-        before = bisect_right(self._looks, at_s - _SLACK_S, key=lambda one: one.at_s) - 1
-        given_up = self._looks[before].calls.given_up if before >= 0 else 0
-        return look.calls.awaited + look.calls.given_up - given_up
+        return look.calls.awaited + look.calls.given_up - self._calls_by(at_s).given_up
 
     def _same(self, first: _Look, look: _Look, status: Status, settings: Settings) -> Iterator[str]:
         """What holds while its state stays the same."""
@@ -180,6 +177,10 @@ class BreakerWatch:
 
     def _most(self, look: _Look, since_s: float) -> tuple[int, int]:
         """How many calls have ended and failed since then at most."""
-        before = bisect_right(self._looks, since_s - _SLACK_S, key=lambda one: one.at_s) - 1
-        then = self._looks[before].calls if before >= 0 else Calls(0, 0, 0, 0)
+        then = self._calls_by(since_s)
         return look.calls.ended - then.ended, look.calls.failed - then.failed
+
+    def _calls_by(self, at_s: float) -> Calls:
+        """The calls as the last look before this time saw them."""
+        before = bisect_right(self._looks, at_s - _SLACK_S, key=lambda one: one.at_s) - 1
+        return self._looks[before].calls if before >= 0 else Calls(0, 0, 0, 0)

@@ -14,7 +14,7 @@ The checksums are XXH3 (xxhash.com): against accidents, not against attacks.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
@@ -58,7 +58,7 @@ class SealedClient:
 
     async def request(self, method: str, path: str, body: bytes = b"", *, timeout_s: float, headers: Headers = ()) -> Response:
         """As `HttpClient.request`. Raises `BadAnswer` if the request or its answer was damaged: it may have taken effect."""
-        message = sealed(body, _about(method, path))
+        message = sealed(body, _about(method, *_decoded(path)))
         response = await self._client.request(method, path, message, timeout_s=timeout_s, headers=(*headers, *_SEALED))
         try:
             content = unsealed(response.body, _about_answer(response.status, message), checked=self._checked)
@@ -77,8 +77,7 @@ def is_sealed(request: Request) -> bool:
 
 def opened(request: Request, *, checked: bool = True) -> Request:
     """A sealed request, with the body that was sent. Raises `Damaged` if it is not what was sent."""
-    target = "".join([request.path, *(f"\n{name}={value}" for name, value in request.query.items())])
-    body = unsealed(request.body, _joined(request.method, target), checked=checked)
+    body = unsealed(request.body, _about(request.method, request.path, request.query), checked=checked)
     return Request(request.method, request.path, request.query, request.headers, body)
 
 
@@ -106,19 +105,15 @@ def _seal(body: bytes, about: bytes) -> bytes:
     return b"%016x" % xxhash.xxh3_64_intdigest(body, xxhash.xxh3_64_intdigest(about) if about else 0)
 
 
-def _about(method: str, target: str) -> bytes:
-    """The method, path and query of a request, as the server decodes them."""
+def _decoded(target: str) -> tuple[str, Mapping[str, str]]:
+    """The path and query of a target, as the server decodes them."""
     path, _, query = target.partition("?")
-    path = unquote(path) if "%" in path else path
-    return _joined(method, "".join([path, *(f"\n{name}={value}" for name, value in dict(_parsed(query)).items())]))
+    return unquote(path) if "%" in path else path, dict(parse_qsl(query, keep_blank_values=True)) if query else {}
 
 
-def _parsed(query: str) -> list[tuple[str, str]]:
-    return parse_qsl(query, keep_blank_values=True) if query else []
-
-
-def _joined(method: str, target: str) -> bytes:
-    return f"{method} {target}".encode(errors="surrogatepass")
+def _about(method: str, path: str, query: Mapping[str, str]) -> bytes:
+    parts = [f"{method} {path}", *(f"{name}={value}" for name, value in query.items())]
+    return "\n".join(parts).encode(errors="surrogatepass")
 
 
 def _about_answer(status: int, request: bytes) -> bytes:

@@ -192,16 +192,16 @@ class Dispatcher:
         cut_short = deadline is not None and hasty and deadline.at_s - now_s < _LEAST_S
         if not cut_short:
             self._admission.answered(now_s - asked_s, now_s, len(answers))
-        left_open = list(messages[len(answers) :])
+        left_open, refused = list(messages[len(answers) :]), set[int]()
         for message, answer in zip(messages, answers, strict=False):
             if answer.head.status < self.FAILURE:
                 message.answer = answer.content
             else:
                 why = f"answered {answer.status}"
+                refused.add(answer.head.status)
                 left_open.append(message)
         why = why or ""
-        refusals = [answer for answer in answers if answer.head.status >= self.FAILURE]
-        no_time_left = hasty and len(refusals) == len(left_open) and all(one.head.status == _NO_TIME_LEFT for one in refusals)
+        no_time_left = hasty and len(answers) == len(messages) and refused == {_NO_TIME_LEFT}
         if len(messages) > len(left_open):
             self._pool.answered(name, now_s, len(messages) - len(left_open), None if left_open else permit)
         if (cut_short or no_time_left) and left_open:
