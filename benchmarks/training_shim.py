@@ -30,7 +30,7 @@ from harness.run.script_spec import ScriptSpec
 
 _WARM_UP: Final = 50
 _SCRIPT: Final = """
-import os, sys, time, torch, torch.distributed as dist
+import gc, os, sys, time, torch, torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 torch.set_num_threads(1)
 if os.environ.get("BENCHMARK_JOURNAL"):
@@ -54,6 +54,8 @@ for _ in range(int(sys.argv[1])):
     times.append(time.perf_counter() - begun)
 if dist.get_rank() == 0:
     open(sys.argv[2], "w").write("\\n".join(map(str, times)))
+del model
+gc.collect()
 dist.destroy_process_group()
 """
 

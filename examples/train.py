@@ -6,6 +6,7 @@ It saves a snapshot after every epoch and resumes from the last one, so that tor
 """
 
 import argparse
+import gc
 import os
 
 import torch
@@ -79,6 +80,7 @@ def main():
     model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     Trainer(model, data, optimizer, args.save_every, args.snapshot).train(args.epochs)
+    gc.collect()  # DDP is a reference cycle that holds the group: gloo's threads would outlive Python and abort the process
     dist.destroy_process_group()
 
 

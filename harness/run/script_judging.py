@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -19,6 +20,11 @@ from results.analysis.recovery import Recovery
 from results.record.result import CheckResult, verdict_of
 from results.record.train_result import LinkResult, TrainResult, judged
 from torch_drills.links import STORE
+
+_ABORTED_AT_EXIT: Final = (
+    "a thread of gloo outlived Python, and torch aborted the rank. DDP is a reference cycle that holds the process group: "
+    "drop the model and call gc.collect() before destroy_process_group()"
+)
 
 
 def conclude(spec: ScriptSpec, record: ScriptRecord, started: datetime, duration_s: float) -> TrainResult:
@@ -104,7 +110,8 @@ def _finished(record: ScriptRecord) -> CheckResult:
         case _ if record.exit_code == 0:
             valid, why = True, "the command ended with exit code 0"
         case _:
-            valid, why = False, f"the command ended with exit code {record.exit_code}; its output ends: {record.last_words}"
+            cause = _ABORTED_AT_EXIT if record.aborted_at_exit else f"its output ends: {record.last_words}"
+            valid, why = False, f"the command ended with exit code {record.exit_code}; {cause}"
     return CheckResult(name="finished", valid=valid, why=why)
 
 

@@ -28,6 +28,8 @@ from results.analysis.lineage import place
 from results.record.train_result import SCRIPT_LOG
 
 _ORPHANS_S: Final = 3.0
+_ABORTED: Final = "terminate called without an active exception"
+"""What C++ prints if Python, as it ends, stops a thread of gloo that waits for it."""
 """How long to watch ranks that still run after their launcher has ended."""
 
 
@@ -80,6 +82,7 @@ class ScriptRun:
                 launcher_gone_ns=self._gone_ns,
                 orphans=orphans,
                 last_words=last_lines(self._log, 3),
+                aborted_at_exit=_ABORTED in self._log.read_text(errors="replace"),
             )
 
     async def _begun(self, plane: FaultPlane, warden: WardenClient) -> tuple[ScriptEnvironment, int]:

@@ -58,3 +58,5 @@ class ScriptRecord:
     orphans: Sequence[str]
     """Ranks that still ran after the command had ended, and what they did."""
     last_words: str
+    aborted_at_exit: bool
+    """A rank had done its steps and died as Python ended, by torch's own race."""

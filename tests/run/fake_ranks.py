@@ -1,6 +1,6 @@
 """A fake launcher and fake ranks, which take milliseconds: they write journals like the hook, without torch.
 
-python fake_ranks.py RANKS STEPS [again] [orphans] [differ] [nccl] [unplaced] [alone] [silent] [deaf] [hang]
+python fake_ranks.py RANKS STEPS [again] [orphans] [differ] [nccl] [unplaced] [alone] [silent] [deaf] [hang] [abort]
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ def train(rank: int, world: int, steps: int, begin: int, how: set[str]) -> None:
         gates.wait(step + 1 - begin)
     if "hang" in how:
         time.sleep(60)
+    if "abort" in how:
+        print("terminate called without an active exception", file=sys.stderr, flush=True)
+        os.abort()
 
 
 def launch(world: int, steps: int, how: list[str]) -> int:

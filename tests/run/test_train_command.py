@@ -99,6 +99,12 @@ def test_a_script_that_dies_of_it_fails(train: Callable[..., Trained]) -> None:
     assert run.check("no_orphans") == (True, "no rank outlived the command")
 
 
+def test_a_rank_that_torch_aborts_as_python_ends_is_told_how_to_end(train: Callable[..., Trained]) -> None:
+    run = train(command=(*FAKE, "2", "20", "abort"))
+    assert run.code == 1, run.said
+    assert "call gc.collect() before destroy_process_group()" in run.check("finished")[1]
+
+
 @pytest.mark.slow
 def test_a_rank_that_trains_on_without_its_launcher_is_an_orphan(train: Callable[..., Trained]) -> None:
     run = train("--fault", 'Kill("launcher").at_step(20)', command=(*FAKE, "2", "2000"))
