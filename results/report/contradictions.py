@@ -17,7 +17,7 @@ from results.record.result import CheckResult
 from results.report.phrasing import milliseconds, operation
 
 _SUSPECTS: Final = 12
-_OPERATIONS: Final = 30
+_OPERATIONS: Final = 16
 _STEP_PX: Final = 22
 
 
@@ -43,7 +43,7 @@ class Timeline:
 
     title: str
     lanes: tuple[tuple[str, tuple[Bar, ...]], ...]
-    """Each client's name and its calls."""
+    """Each client's name and its calls: the suspects' clients first, both in the order in which they begin."""
     from_s: float
     to_s: float
     min_width_px: int
@@ -61,9 +61,9 @@ def timeline(check: CheckResult, ops: pd.DataFrame) -> Timeline | None:
     ends = sorted({*shown["sent_ns"].tolist(), *shown["done_ns"].tolist()})
     place = {at_ns: 100 * step / max(len(ends) - 1, 1) for step, at_ns in enumerate(ends)}
     until_ns = check.explained_until_ns
+    clients = dict.fromkeys([*shown.loc[shown.index.isin(suspects), "client"], *shown["client"]])
     lanes = tuple(
-        (f"client {client}", _bars(rows, place, set(suspects), until_ns))
-        for client, rows in shown.groupby("client", observed=True)
+        (f"client {client}", _bars(shown[shown["client"] == client], place, set(suspects), until_ns)) for client in clients
     )
     more = len(check.ops) - len(suspects)
     notes = [f"{more:,} more operations are in the run's result."] if more else []
