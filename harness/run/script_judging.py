@@ -13,7 +13,7 @@ from harness.model.fault_window import FaultWindow
 from harness.model.slo import SLO
 from harness.run import provenance
 from harness.run.script_spec import LIMIT_S, STALL_S, START_S, ScriptRecord, ScriptSpec
-from results.analysis.goodput import Phases, measure, phases
+from results.analysis.goodput import Phases, measure, phases, step_times_ms
 from results.analysis.judge import SLOResult
 from results.analysis.lineage import Placed, first_difference, place
 from results.analysis.recovery import Recovery
@@ -51,7 +51,8 @@ def conclude(spec: ScriptSpec, record: ScriptRecord, started: datetime, duration
     )
     found = tuple(_phases(record, placed, one) for one in injected)
     recoveries = tuple(map(_recovery, found, _watched_s(record, injected)))
-    slos = tuple(judged(SLO.parse_training(text), metrics, recoveries) for text in spec.slos)
+    steps_ms = step_times_ms(placed, record.ranks)
+    slos = tuple(judged(SLO.parse_training(text), metrics, recoveries, steps_ms) for text in spec.slos)
     checks = _checks(record, placed)
     verdict = verdict_of(checks, slos)
     return TrainResult(

@@ -12,14 +12,19 @@ from itertools import pairwise
 from typing import Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.model.rank_process import DoneStep, RankProcess
 from results.analysis.lineage import Placed, Rollback, rollbacks, standing
+from results.analysis.sample_sizes import nearest_rank
 
 WARM_UP: Final = 5
 """The first steps of a training are not representative: buffers are allocated, DDP reorders its buckets."""
 CLEAN: Final = 10
 """The fewest steps that give a median."""
+_FOR_P99: Final = 100
+"""With fewer, the p99 is the maximum."""
 
 
 class TrainMetrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +75,7 @@ def measure(
     each = [standing(placed, rank) for rank in range(ranks)]
     steps = min(map(len, each), default=0)
     known = all(one.start is not None for one in placed)
-    durations_ms = [_ms(step) for step in each[0][:steps]] if each else []
+    durations_ms = step_times_ms(placed, ranks)
     clean_ms = [
         _ms(step) for done in each for step in done[WARM_UP:steps] if first_fault_ns is None or step.done_ns < first_fault_ns
     ]
@@ -86,9 +91,9 @@ def measure(
         steps=steps,
         clean_steps=clean_steps,
         clean_step_ms=clean_step_ms,
-        step_p50_ms=statistics.median(durations_ms) if durations_ms else None,
-        step_p99_ms=statistics.quantiles(durations_ms, n=100, method="inclusive")[98] if len(durations_ms) >= 100 else None,
-        step_max_ms=max(durations_ms, default=None),
+        step_p50_ms=nearest_rank(durations_ms, 50) if len(durations_ms) else None,
+        step_p99_ms=nearest_rank(durations_ms, 99) if len(durations_ms) >= _FOR_P99 else None,
+        step_max_ms=float(durations_ms[-1]) if len(durations_ms) else None,
         goodput=steps * clean_step_ms * 1e6 / (done_ns - begun_ns) if known and clean_step_ms and all_steps else None,
         ettr=productive_ms * 1e6 / (ended_ns - started_ns) if known else None,
         lost_steps=_worst(lost, ranks, "lost"),
@@ -97,6 +102,13 @@ def measure(
         bytes_per_step=sent_bytes / max(done) if any(done) else None,
         longest_stall_s=_longest_stall_s(all_steps, done_ns),
     )
+
+
+def step_times_ms(placed: Sequence[Placed], ranks: int) -> NDArray[np.float64]:
+    """How long each step that stands took rank 0, ascending."""
+    each = [standing(placed, rank) for rank in range(ranks)]
+    steps = min(map(len, each), default=0)
+    return np.sort(np.array([_ms(step) for step in each[0][:steps]] if each else [], dtype=np.float64))
 
 
 def phases(

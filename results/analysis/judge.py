@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from harness.model.slo import SLO
 from results.analysis.convergence import Convergence
-from results.analysis.metrics import Measurements, nearest_rank
+from results.analysis.metrics import Measurements
 from results.analysis.recovery import Recovery, within
-from results.analysis.sample_sizes import CONFIDENCE, at_least, samples_needed
+from results.analysis.sample_sizes import CONFIDENCE, at_least, nearest_rank, samples_needed
 from results.analysis.step_measures import StepMeasures
 
 _UNITS: Final = {
@@ -53,7 +53,7 @@ def judge(slo: SLO, measured: Measurements) -> SLOResult:
     if value is None:
         return undecided(slo, "no call was done" if measured.requests else "no calls to judge it by")
     if slo.percentile is not None:
-        return _if_answered(slo, slo.percentile, _judge_percentile(slo, slo.percentile, value, measured.latencies_ms), measured)
+        return _if_answered(slo, slo.percentile, judge_percentile(slo, slo.percentile, value, measured.latencies_ms), measured)
     found = observed(slo, value)
     return _if_answered(slo, 100, found, measured) if slo.metric == "max" else found
 
@@ -134,7 +134,7 @@ def _judge_each(slo: SLO, name: str, percentile: float, measured: Measurements) 
         return undecided(slo, why)
     value = nearest_rank(found, percentile)
     if percentile < 100:
-        return _judge_percentile(slo, percentile, value, found, noun)
+        return judge_percentile(slo, percentile, value, found, noun)
     return observed(slo, value)
 
 
@@ -156,7 +156,8 @@ def _judge_steps(slo: SLO, steps: StepMeasures | None) -> SLOResult:
     return observed(slo, value)
 
 
-def _judge_percentile(slo: SLO, percentile: float, value: float, found: NDArray[np.float64], noun: str = "calls") -> SLOResult:
+def judge_percentile(slo: SLO, percentile: float, value: float, found: NDArray[np.float64], noun: str = "calls") -> SLOResult:
+    """The result of a percentile that came to `value`, from all samples `found`."""
     samples, needed = len(found), samples_needed(percentile)
     seen = observed(slo, value)
     if samples >= needed:

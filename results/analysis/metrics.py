@@ -14,6 +14,7 @@ from harness.model.history import History
 from harness.model.slo import SLO
 from results.analysis.convergence import Convergence, convergences
 from results.analysis.recovery import Recovery, recoveries
+from results.analysis.sample_sizes import nearest_rank
 from results.analysis.staleness import Staleness, staleness
 from results.analysis.step_measures import StepMeasures, measure_steps
 
@@ -95,11 +96,6 @@ class Measurements:
             recovery_s=self.recovery_s,
             recovery_censored=self.recovery_censored,
         )
-
-
-def nearest_rank(ascending: NDArray[np.float64], percentile: float) -> float:
-    """The nearest-rank percentile: the smallest sample such that at least this percentage of the samples is no larger."""
-    return float(ascending[math.ceil(round(percentile * len(ascending) / 100, 6)) - 1])
 
 
 def measure(history: History, slos: Sequence[SLO] = (), load_s: float = 0.0, timeout_ms: float = math.inf) -> Measurements:

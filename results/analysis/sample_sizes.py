@@ -1,4 +1,4 @@
-"""How many samples a percentile needs, and when a few already disprove it."""
+"""Percentiles: their value, how many samples a claim about one needs, and when a few already disprove it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import math
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 CONFIDENCE: Final = 0.99
+
+
+def nearest_rank(ascending: NDArray[np.float64], percentile: float) -> float:
+    """The nearest-rank percentile: the smallest sample such that at least this percentage of the samples is no larger."""
+    return float(ascending[math.ceil(round(percentile * len(ascending) / 100, 6)) - 1])
 
 
 def samples_needed(percentile: float) -> int:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.model.errors import UsageError
 from harness.model.fault_window import FaultWindow
 from harness.model.slo import SLO
 from harness.model.verdict import RunVerdict
 from results.analysis.goodput import Phases, TrainMetrics
-from results.analysis.judge import SLOResult, judge_windows, observed, undecided
+from results.analysis.judge import SLOResult, judge_percentile, judge_windows, observed, undecided
 from results.analysis.recovery import Recovery
+from results.analysis.sample_sizes import nearest_rank
 from results.record.result import CheckResult, Machine
 
 TRAIN_RESULT: Final = "train.json"
@@ -70,21 +73,23 @@ def decode(text: bytes, source: str) -> TrainResult:
         raise UsageError(f"{source} is not the result of a training script: {error}.") from error
 
 
-def judged(slo: SLO, metrics: TrainMetrics, recoveries: tuple[Recovery, ...]) -> SLOResult:
-    """The result of one SLO. Percentiles and `max` are of step times."""
+def judged(slo: SLO, metrics: TrainMetrics, recoveries: tuple[Recovery, ...], steps_ms: NDArray[np.float64]) -> SLOResult:
+    """The result of one SLO. Percentiles and `max` are of step times, which are `steps_ms`, ascending."""
     if slo.metric == "recovery":
         return _judged_recovery(slo, recoveries)
+    if slo.percentile is not None:
+        if not len(steps_ms):
+            return undecided(slo, "no step stands")
+        return judge_percentile(slo, slo.percentile, nearest_rank(steps_ms, slo.percentile), steps_ms, "steps")
     known = {
         "goodput": metrics.goodput,
         "ettr": metrics.ettr,
         "lost_steps": float(metrics.lost_steps),
         "bytes_per_step": metrics.bytes_per_step,
         "stall": metrics.longest_stall_s,
+        "max": metrics.step_max_ms,
     }
-    steps_ms = {50.0: metrics.step_p50_ms, 99.0: metrics.step_p99_ms}
-    value = known.get(slo.metric) if slo.percentile is None else steps_ms.get(slo.percentile)
-    if slo.metric == "max":
-        value = metrics.step_max_ms
+    value = known[slo.metric]
     if value is None:
         why = f"too few clean steps ({metrics.clean_steps}) before the first fault" if slo.metric == "goodput" else "not known"
         return undecided(slo, why)
