@@ -22,12 +22,14 @@ class Messages:
     `sends`: `op`, `client`, `topic`, `key`, `message`, `ok`, `sent_ns`, `ends_ns` (`NEVER` if the outcome is unknown);
     failed sends are left out. `receipts`: `op`, `client`, `topic`, `key` (the subscription), `message`, `place` (in its
     poll), `sent_ns`, `done_ns`. `answers`: one row per answered `receive` or `poll`: `client`, `topic`, `key`, `phase`,
-    `sent_ns`, `empty`.
+    `sent_ns`, `empty`. `held`: one row per message that a consumer has although the outcome of its `receive` or `poll` is
+    unknown, as of `receipts`; none of subscriptions whose messages are acked, since then it comes again.
     """
 
     sends: pd.DataFrame
     receipts: pd.DataFrame
     answers: pd.DataFrame
+    held: pd.DataFrame
 
 
 def messages(history: History) -> Messages:
@@ -36,19 +38,25 @@ def messages(history: History) -> Messages:
     sends = sends.assign(ok=(sends["outcome"] == "ok").to_numpy(dtype=bool), ends_ns=ends_ns(sends))
     sends = sends.rename(columns={"value": "message"}).reset_index(names="op")
     answers = calls(history, RECEIVES)
+    receipts = _received(answers)
+    answers = answers.assign(empty=~answers.index.isin(receipts["op"]))
+    held = _received(_unanswered(history))
+    return Messages(
+        sends=_with_topic(sends), receipts=_with_topic(receipts), answers=_with_topic(answers), held=_with_topic(held)
+    )
+
+
+def _received(answers: pd.DataFrame) -> pd.DataFrame:
+    """One row per message that these receives and polls brought."""
     polled = (answers["kind"] == POLL).to_numpy(dtype=bool)
     single = np.flatnonzero(~polled & answers["value"].notna().to_numpy(dtype=bool))
     owner, place, texts = elements(answers[polled])
     owner = np.flatnonzero(polled)[owner]
     receipts = answers.iloc[np.concatenate([single, owner])].rename(columns={"value": "message"}).reset_index(names="op")
     texts = [*answers["value"].iloc[single], *texts]
-    receipts = receipts.assign(
+    return receipts.assign(
         message=pd.array(texts, dtype="string"), place=np.concatenate([np.zeros(len(single), dtype=np.int64), place])
     )
-    full = np.zeros(len(answers), dtype=bool)
-    full[single] = full[owner] = True
-    answers = answers.assign(empty=~full)
-    return Messages(sends=_with_topic(sends), receipts=_with_topic(receipts), answers=_with_topic(answers))
 
 
 def _with_topic(found: pd.DataFrame) -> pd.DataFrame:
@@ -77,7 +85,8 @@ def lost(history: History, found: Messages) -> Verdict:
         return Verdict(valid=None, why=f"no receive from {listed(deaf)} was answered")
     due = found.answers[["topic", "key"]].drop_duplicates().rename(columns={"key": "subscription"})
     due = due.merge(numbered(acked, ["topic", "message"], "ends_ns"), on="topic")
-    received = found.receipts.groupby(["key", "message"], sort=False).size().rename("received").reset_index()
+    had = pd.concat([found.receipts, found.held])
+    received = had.groupby(["key", "message"], sort=False).size().rename("received").reset_index()
     due = due.merge(received.rename(columns={"key": "subscription"}), on=["subscription", "message"], how="left")
     missing = due[(due["nth"] >= due["received"].fillna(0)).to_numpy(dtype=bool)]
     if missing.empty:
@@ -128,9 +137,15 @@ def _drained_ns(answers: pd.DataFrame) -> dict[str, int]:
 
 
 def _swallowed(history: History) -> dict[str, float]:
-    """How many messages of each subscription may have gone to receives of unknown outcome; none if messages are acked."""
-    if has(history, ACK):
-        return {}
-    dark = calls(history, RECEIVES, ("unknown",))
+    """How many messages of each subscription may have gone to receives of unknown outcome that do not say what they brought."""
+    dark = _unanswered(history)
+    dark = dark[dark["value"].isna()]
     each = pd.Series(np.where(dark["kind"] == POLL, np.inf, 1.0), index=dark["key"].fillna("").to_numpy())
     return {str(key): float(number) for key, number in each.groupby(level=0).sum().items()}
+
+
+def _unanswered(history: History) -> pd.DataFrame:
+    """Receives and polls of unknown outcome, without those of subscriptions whose messages are acked."""
+    dark = calls(history, RECEIVES, ("unknown",))
+    acked = calls(history, [ACK], ("ok", "failed", "unknown"))["key"]
+    return dark[~dark["key"].fillna("").isin(acked.fillna("")).to_numpy(dtype=bool)]

@@ -93,6 +93,17 @@ class CallFailed(Exception):
     """A call that certainly had no effect. After any other exception from `Client.invoke` the outcome is unknown."""
 
 
+class OutcomeUnknown(Exception):
+    """A call of unknown outcome whose answer is known nonetheless: `value`, as in `Answer`.
+
+    A consumer has a message that it took, even if it cannot tell whether the system knows that it has dealt with it.
+    """
+
+    def __init__(self, why: str, value: str) -> None:
+        super().__init__(why)
+        self.value = value
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request to a system. Values are texts (JSON if they have a structure), so that any log can hold them."""

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from harness.http.message import TransportError
-from harness.model.system import Address, Answer, Call, CallFailed
+from harness.model.system import Address, Answer, Call, CallFailed, OutcomeUnknown
 from systems.bus.messages import (
     LEASES_PATH,
     PRODUCERS_PATH,
@@ -26,6 +26,9 @@ from systems.raft.finding import LeaderFinder, told
 
 TAKE_S: Final = 0.8
 """A consumer tries to get a message for this long, and then certainly has none: a lease it does not know of will expire."""
+
+SETTLE_S: Final = 1.5
+"""A consumer tries for this long to settle a lease. If it cannot, it has the messages, and others may get them, too."""
 
 POLL_MOST: Final = 5
 """A `poll` takes up to so many messages."""
@@ -54,12 +57,8 @@ class BusClient:
         match call.kind:
             case "publish" if call.value is not None:
                 return Answer(None, await self._publish(topic, rest, call.value))
-            case "receive" if rest:
-                name, messages = await self._receive(topic, rest, 1)
-                return Answer(messages[0] if messages else None, name)
-            case "poll" if rest:
-                name, messages = await self._receive(topic, rest, POLL_MOST)
-                return Answer(msgspec.json.encode(messages).decode(), name)
+            case "receive" | "poll" if rest:
+                return await self._receive(topic, rest, call.kind)
         raise CallFailed(f'there are publish of "topic/key", receive and poll of "topic/group"; this call is {call}')
 
     async def close(self) -> None:
@@ -77,19 +76,25 @@ class BusClient:
             raise TransportError(told(name, response))
         return name
 
-    async def _receive(self, topic: str, group: str, most: int) -> tuple[str, list[str]]:
+    async def _receive(self, topic: str, group: str, kind: str) -> Answer:
+        polls = kind == "poll"
         try:
             async with asyncio.timeout(TAKE_S):
-                name, taken = await self._take(topic, group, most)
+                name, taken = await self._take(topic, group, POLL_MOST if polls else 1)
         except TimeoutError:
             raise CallFailed(f"nothing was leased within {TAKE_S:g} s") from None
         if not taken.messages:
-            return name, []
+            return Answer("[]" if polls else None, name)
+        value = msgspec.json.encode(taken.messages).decode() if polls else taken.messages[0]
         ack = msgspec.json.encode(Ack(topic=topic, group=group, lease=taken.lease))
-        name, response = await self._finder.ask("POST", LEASES_PATH, ack)
+        try:
+            async with asyncio.timeout(SETTLE_S):
+                name, response = await self._finder.ask("POST", LEASES_PATH, ack)
+        except TimeoutError:
+            raise OutcomeUnknown(f"whether the lease was settled is not known after {SETTLE_S:g} s", value) from None
         if not response.decode(Settled).held:
             raise CallFailed(f"{name}: the lease had expired, and what was leased is delivered again")
-        return name, taken.messages
+        return Answer(value, name)
 
     async def _take(self, topic: str, group: str, most: int) -> tuple[str, Taken]:
         """Lease messages; the answer has none if there are none. Waits while other consumers have leased all."""

@@ -141,10 +141,11 @@ class Partitioned:
         return PartitionedClient(index, list(entries.items()), COORDINATOR, BUGS.variant(self.bug))
 
     def varied(self, random: Random) -> Partitioned:
-        """Other methods and numbers of partitions; copies in small parts; logs that are cleaned up very often."""
+        """Other methods and numbers of partitions, with which each node would hold some, so that changes of members move some;
+        copies in small parts; logs that are cleaned up very often."""
         methods = [one for one in _HASHING if one in (self.method, *_ANY_LEAVES)]
         hashing = self.method in _HASHING and not self.zones and not self.weights and not self.balance
-        return replace(
+        drawn = replace(
             self,
             method=random.choice(methods) if hashing else self.method,
             partitions=random.choice((4, 16, self.partitions)),
@@ -153,6 +154,13 @@ class Partitioned:
             rate_mb_per_s=random.choice((0.05, self.rate_mb_per_s)),
             segment_kib=random.choice((1, self.segment_kib)),
         )
+        return drawn if drawn._each_holds() else replace(drawn, method=self.method, partitions=self.partitions)
+
+    def _each_holds(self) -> bool:
+        """Whether each node would hold a partition if all of them were members."""
+        members = [self._member(name) for name in self._names()]
+        full = first_map(self.method, members, self.replicas, self.partitions, self.boundaries)
+        return set(full.holders) == {name for one in full.partitions for name in one.owners}
 
     def cores(self) -> Sequence[Sequence[str]]:
         """All nodes except the coordinator."""

@@ -54,6 +54,16 @@ PAIRS: dict[str, tuple[Checker, str, str]] = {
         "c1 send q a 10..20 ok\nc2 receive q a 0..10 ok",
         "c1 send q a 11..20 ok\nc2 receive q a 0..10 ok",
     ),
+    "a message that a consumer has, whatever the bus knows": (
+        no_lost_messages,
+        "c1 send q a 0..10 ok\nc2 receive q a 20..30 unknown\nc2 receive q null 40..50 ok",
+        "c1 send q a 0..10 ok\nc1 send q b 0..10 ok\nc2 receive q a 20..30 unknown\nc2 receive q null 40..50 ok",
+    ),
+    "messages of a poll that a consumer has, whatever the bus knows": (
+        no_lost_messages,
+        'c1 send q a 0..9 ok\nc1 send q b 0..9 ok\nc2 poll q ["a","b"] 20..30 unknown\nc2 poll q [] 40..50 ok',
+        'c1 send q a 0..9 ok\nc1 send q b 0..9 ok\nc2 poll q ["a"] 20..30 unknown\nc2 poll q [] 40..50 ok',
+    ),
     "an ack that a failover forgets": (
         at_least_once,
         "c1 send q a 0..10 ok\nc2 receive q a 20..30 ok\nc3 receive q a 31..35 ok\nc2 ack q a 40..50 ok",
@@ -188,7 +198,8 @@ def received(random: Random, client: int, name: str, arriving: list[str]) -> lis
         taken, left = (left[:2], left[2:]) if several else (left[:1], left[1:])
         done = now + random.randint(0, 2)
         result = random.choice(["ok"] * 15 + ["unknown"])
-        value = json.dumps(taken) if several else taken[0]
+        told = result == "ok" or random.random() < 0.5
+        value = (json.dumps(taken) if several else taken[0]) if told else None
         ops.append(Op(client + 2 * len(ops), "poll" if several else "receive", name, value, now, done, result))
         now = max(0, done + random.randint(-1, 1))
     if random.random() < 0.8:
@@ -235,7 +246,9 @@ def none_lost(ops: list[Op]) -> bool | None:
     verdicts: list[bool | None] = []
     for name in names:
         answers = [op for op in receives if op.ok and op.key == name]
-        got = [message for op in answers for message in brought(op)]
+        acks = any(op.kind == "ack" and op.key == name for op in ops)
+        dark = [op for op in receives if op.outcome == "unknown" and op.key == name and not acks]
+        got = [message for op in (*answers, *dark) for message in brought(op)]
         missing: list[Op] = []
         for message in {op.value for op in acked}:
             same = sorted((op for op in acked if op.value == message), key=lambda op: op.done)
@@ -246,8 +259,8 @@ def none_lost(ops: list[Op]) -> bool | None:
             latest = max((op for op in last if op.client == client), key=lambda op: op.sent)
             drained = min(drained, latest.sent if not brought(latest) else float("-inf"))
         gone = [op for op in missing if op.done < drained]
-        dark = [op.kind for op in receives if op.outcome == "unknown" and op.key == name]
-        excused = 0 if any(op.kind == "ack" for op in ops) else len(gone) if "poll" in dark else len(dark)
+        silent = [op.kind for op in dark if op.value is None]
+        excused = len(gone) if "poll" in silent else len(silent)
         verdicts.append(False if len(gone) > excused else None if missing else True)
     return False if False in verdicts else None if None in verdicts else True
 

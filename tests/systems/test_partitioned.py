@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
+import msgspec
 import pytest
 
 from faults.join import Join
@@ -19,6 +21,8 @@ from harness.run.catalog import find_drill
 from harness.simulation.seed_run import Judged, run_seed
 from harness.simulation.swarm import PLAIN
 from systems.partitioned import Partitioned
+from systems.partitioned.moving import first_map
+from systems.parts.partitioning.members import Member
 from systems.quorum import Quorum
 from workloads.entities import Entities
 from workloads.registers import Registers
@@ -136,3 +140,16 @@ def test_the_last_replicas_cannot_leave() -> None:
     [window] = simulated(drill).recorded.history.fault_windows
     assert window.acted is False
     assert "n1 was refused: 2 owners of a key were asked for; there are 1 members" in window.evidence
+
+
+@pytest.mark.parametrize("name", ["link_cut", "three_ten_three", "weights"])
+def test_with_the_settings_that_a_seed_draws_each_node_would_hold_partitions(name: str) -> None:
+    store = find_drill(f"partitioned/{name}").drill.system
+    assert isinstance(store, Partitioned)
+    for seed in range(20):
+        drawn = store.varied(Random(seed))
+        whole = replace(drawn, members=drawn.members + drawn.spares, spares=0)
+        config = next(node.config for node in whole.nodes() if node.name == "coordinator")
+        members = msgspec.convert(config["members"], list[Member])
+        first = first_map(drawn.method, members, drawn.replicas, drawn.partitions, drawn.boundaries)
+        assert {owner for one in first.partitions for owner in one.owners} == {one.name for one in members}, drawn

@@ -15,7 +15,7 @@ import uvloop
 
 from harness.model.codec import describe
 from harness.model.load import Load
-from harness.model.system import Address, Answer, Call, CallFailed, Node
+from harness.model.system import Address, Answer, Call, CallFailed, Node, OutcomeUnknown
 from harness.node.context import NodeContext as RunningNode
 from harness.node.context import NodeSpec
 from workloads.load.generator import OPLOG, Generator, Progress, Task
@@ -57,6 +57,8 @@ class MoodyClient:
                     raise CallFailed("not now")
                 case "break":
                     raise ConnectionResetError("gone")
+                case "doubt":
+                    raise OutcomeUnknown("whether it is settled is not known", "held")
                 case "hang":
                     await asyncio.Event().wait()
                 case "own timeout":
@@ -112,6 +114,7 @@ FATES = {
     "fine": ("ok", None),
     "refuse": ("failed", "not now"),
     "break": ("unknown", "ConnectionResetError: gone"),
+    "doubt": ("unknown", "whether it is settled is not known"),
     "hang": ("unknown", "no answer within 1500 ms"),
     "own timeout": ("unknown", "no answer within 1500 ms"),
 }
@@ -127,6 +130,7 @@ def test_every_call_is_made_once_and_its_fate_is_logged(tmp_path: Path) -> None:
         assert set(those["error"].astype(object).where(those["error"].notna(), None)) == {error}
     fine = ops[ops["key"] == "fine"]
     assert set(fine["value"]) == {"fine!"}
+    assert set(ops["value"][ops["key"] == "doubt"]) == {"held"}
     assert set(fine["node"]) <= {f"c{number}" for number in range(300)}
     assert ops["due_ns"].is_monotonic_increasing
     assert (ops["sent_ns"] >= ops["ready_ns"]).all()

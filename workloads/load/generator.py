@@ -21,7 +21,7 @@ from harness.http.message import Request, Response, TransportError
 from harness.model.codec import Described, restore
 from harness.model.load import Load
 from harness.model.seeds import stream
-from harness.model.system import Answer, Call, CallFailed, Client, HasAttempts, Outcome, System
+from harness.model.system import Answer, Call, CallFailed, Client, HasAttempts, Outcome, OutcomeUnknown, System
 from harness.model.workload import HasFinalCalls, Workload
 from harness.node.context import NodeContext
 from harness.node.machine import Pacer
@@ -169,6 +169,8 @@ class Generator:
                 answer = await client.invoke(call)
         except CallFailed as reason:
             outcome, error = "failed", str(reason)
+        except OutcomeUnknown as reason:
+            outcome, error, answer = "unknown", str(reason), Answer(reason.value)
         except TimeoutError:
             outcome, error = "unknown", f"no answer within {self._load.timeout_ms:g} ms"
         except Exception as reason:  # whatever went wrong, the call may have taken effect
