@@ -33,6 +33,8 @@ class Rules:
     epochs_kept: bool = True
     """A replica that is started again obeys no earlier epoch than it did before."""
     only_in_sync_promoted: bool = True
+    claims_with_majority: bool = True
+    """A replica claims an epoch only if a majority could follow it, not merely because it reaches the keepers."""
     best_log_taken_over: bool = True
     """A new primary takes over the most complete log, rather than its own."""
     gives_way_when_alone: bool = True
@@ -96,6 +98,12 @@ BUGS: Final = BugCatalog(
         "a primary that reaches no backup stays the primary as long as it reaches the keepers",
         Rules(gives_way_when_alone=False),
         caught_by=("strong/cut_from_backups", "p50 < 500ms"),
+    ),
+    Bug(
+        "claims-alone",
+        "a replica claims the next epoch although no majority of the replicas could follow it",
+        Rules(claims_with_majority=False),
+        caught_by=("strong/minority_near_keepers", "p50 < 500ms"),
     ),
     Bug(
         "drops-by-itself",

@@ -1,21 +1,24 @@
-"""How a replica becomes the primary and remains it: it claims the next epoch when a lease is over, and renews its own lease."""
+"""How a replica becomes the primary and remains it: it claims the next epoch when a lease is over, and renews its own lease.
+
+It claims an epoch only if a majority of the replicas could follow it, and it gives way when no majority has answered for a
+while. Otherwise a minority that reaches the keepers could keep the majority from having a primary.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import msgspec
-
 from harness.node.context import NodeContext
-from systems.parts.sealing import SealedClient
 from systems.strong.bugs import Rules
 from systems.strong.keeper import EpochKeeper, KeeperUnreachable
 from systems.strong.lease import LEASE_S, RENEW_S, Lease, Watch
-from systems.strong.messages import Configuration, Fence, Fenced
-from systems.strong.protocol import Primary, Takeover, claimed, first, may_claim
-from systems.strong.reign import Reign, ask
+from systems.strong.messages import Canvass, Configuration, Fence
+from systems.strong.peer import Peer
+from systems.strong.protocol import Canvassing, Primary, Takeover, claimed, first, may_claim
+from systems.strong.reign import Reign
 from systems.strong.replica import Take
 from systems.strong.storage import Storage
 from systems.strong.telling import Teller
@@ -33,8 +36,9 @@ GIVES_WAY_S: Final = 1.0
 A replica that hears only from the keepers may hear of the last lease when its own attempt to take over fails, and then waits
 once more. So this is more than `LEASE_S` and twice `PATIENCE_S`: else the one that gave way might always be the first again."""
 
-TAKEOVER_S: Final = 1.0
-FENCE_TIMEOUT_S: Final = 0.5
+ANSWERED_WITHIN_S: Final = 1.0
+"""How long a candidate, or the next primary, waits for a majority to answer."""
+
 SILENT_AFTER_S: Final = 0.25
 """For a known bug: a primary that was silent for this long is considered dead."""
 
@@ -48,9 +52,8 @@ class Election:
         keeper: EpochKeeper,
         storage: Storage,
         teller: Teller,
-        peers: Mapping[str, SealedClient],
+        peers: Mapping[str, Peer],
         *,
-        cluster: str,
         replicas: Sequence[str],
         all_in_sync: bool,
         rules: Rules,
@@ -67,7 +70,6 @@ class Election:
         self._replica = storage.replica
         self._teller = teller
         self._peers = peers
-        self._cluster = cluster
         self._replicas = replicas
         self._all_in_sync = all_in_sync
         self._rules = rules
@@ -125,8 +127,7 @@ class Election:
         if reign is None:
             await self._stand_by(now_s)
         elif reign.primary.is_alone(now_s):
-            self.step_down("no majority of the replicas answers")
-            self._give_way()
+            self._unable("no majority of the replicas answers")
         elif now_s >= self._renew_at_s or reign.primary.wants_change(now_s):
             await self._renew(reign, now_s)
 
@@ -185,12 +186,21 @@ class Election:
         except OSError:
             self._give_way()
             return
-        sent_s = self._now_s()
-        if await self._keeper.replace(known, asked):
-            self.heard(asked)
-            await self._take_over(asked, sent_s)
-        elif (found := await self._keeper.read()) is not None:
+        # The first claim can succeed only once, so no replica can make it again and again.
+        if known is None or await self._canvass(asked):
+            sent_s = self._now_s()
+            if await self._keeper.replace(known, asked):
+                self.heard(asked)
+                await self._take_over(asked, sent_s)
+                return
+        if (found := await self._keeper.read()) is not None:
             self.heard(found)
+
+    async def _canvass(self, asked: Configuration) -> bool:
+        """Whether a majority could follow this replica as the primary."""
+        canvassing = Canvassing(self._name, self._replicas, rules=self._rules)
+        await self._ask_others(Canvass(configuration=asked), canvassing)
+        return canvassing.succeeded
 
     async def _take_over(self, configuration: Configuration, sent_s: float) -> None:
         """Begin an epoch that the keepers have given to this replica."""
@@ -215,12 +225,19 @@ class Election:
             replica,
             configuration,
             self._replicas,
-            cluster=self._cluster,
             all_in_sync=self._all_in_sync,
             now_s=self._now_s(),
             rules=self._rules,
         )
-        self.reign = Reign(primary, self._peers, self._teller, clock=self._now_s, over=self.step_down, rules=self._rules)
+        self.reign = Reign(
+            primary,
+            self._peers,
+            self._teller,
+            clock=self._now_s,
+            deposed=self.step_down,
+            unable=self._unable,
+            rules=self._rules,
+        )
         self._node.log(f"is the primary of epoch {epoch}")
         self._teller.leads(epoch)
         self.reign.begin()
@@ -229,30 +246,8 @@ class Election:
         """Have a majority obey no earlier epoch, and take over the most complete log; returns whether that was done in time."""
         replica = self._replica
         takeover = Takeover(self._name, replica, self._replicas, rules=self._rules)
-        request = msgspec.json.encode(Fence(cluster=self._cluster, configuration=configuration, ends=replica.log.ends()))
-        enough = asyncio.Event()
-
-        async def fence(name: str) -> None:
-            while not enough.is_set():
-                answer = await ask(self._peers[name], request, FENCE_TIMEOUT_S)
-                if isinstance(answer, Fenced):
-                    takeover.answered(name, answer)
-                    if takeover.is_over():
-                        enough.set()
-                    return
-                await asyncio.sleep(TICK_S)
-
-        fencing = [asyncio.create_task(fence(name)) for name in self._peers]
-        try:
-            if not takeover.is_over():
-                async with asyncio.timeout(TAKEOVER_S):
-                    await enough.wait()
-        except TimeoutError:
-            return False
-        finally:
-            for task in fencing:
-                task.cancel()
-        if replica.epoch != configuration.epoch:
+        await self._ask_others(Fence(configuration=configuration, ends=replica.log.ends()), takeover)
+        if not takeover.is_over() or replica.epoch != configuration.epoch:
             return False
         adopted = takeover.adopted()
         if isinstance(adopted, Take):
@@ -260,6 +255,35 @@ class Election:
         elif adopted is not None:
             self._teller.restore(replica, adopted)
         return True
+
+    async def _ask_others(self, request: Canvass | Fence, collected: Canvassing | Takeover) -> None:
+        """Ask each other replica until it gives an answer that says all, or the answers are enough, or it takes too long."""
+        over = asyncio.Event()
+
+        async def ask(name: str) -> None:
+            while not over.is_set():
+                answer = await self._peers[name].ask(request, ANSWERED_WITHIN_S)
+                if answer is not None and collected.answered(name, answer):
+                    if collected.is_over():
+                        over.set()
+                    return
+                await asyncio.sleep(TICK_S)
+
+        if collected.is_over():
+            return
+        asking = [asyncio.create_task(ask(name)) for name in self._peers]
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ANSWERED_WITHIN_S):
+                    await over.wait()
+        finally:
+            for task in asking:
+                task.cancel()
+
+    def _unable(self, why: str) -> None:
+        """End the reign: this replica cannot be the primary now."""
+        self.step_down(why)
+        self._give_way()
 
     def _give_way(self) -> None:
         self._patience_s = self._drawn_patience_s()

@@ -121,7 +121,6 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 class Append(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """From a primary: these entries come after that position; entries of yours after it that differ are void."""
 
-    cluster: str
     configuration: Configuration
     previous: Position
     entries: list[Entry]
@@ -134,7 +133,6 @@ class Append(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 class Install(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """From a primary: replace your whole log by this."""
 
-    cluster: str
     configuration: Configuration
     snapshot: Snapshot
     committed: int
@@ -144,12 +142,18 @@ class Install(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 class Fence(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """From the next primary: accept nothing from earlier ones any more, and tell me what you have beyond my log."""
 
-    cluster: str
     configuration: Configuration
     ends: list[Position]
 
 
-ReplicaRequest = Append | Install | Fence
+class Canvass(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """From a replica that wants to be the next primary: could you follow me? It binds neither of them."""
+
+    configuration: Configuration
+    """The one that it would ask the keepers for. It is not in force."""
+
+
+ReplicaRequest = Append | Install | Fence | Canvass
 
 
 class Matched(msgspec.Struct, frozen=True, tag=True):
@@ -175,6 +179,10 @@ class Fenced(msgspec.Struct, frozen=True, tag=True):
     entries: list[Entry] = []
 
 
+class Willing(msgspec.Struct, frozen=True, tag=True):
+    """The replica could follow a primary of that epoch."""
+
+
 class Refused(msgspec.Struct, frozen=True, tag=True):
     """A later epoch is known here."""
 
@@ -187,7 +195,7 @@ class NotReady(msgspec.Struct, frozen=True, tag=True):
     why: str
 
 
-ReplicaAnswer = Matched | Diverged | Fenced | Refused | NotReady
+ReplicaAnswer = Matched | Diverged | Fenced | Willing | Refused | NotReady
 
 
 # ------------------------------------------------------------------------------------------------------------ clients

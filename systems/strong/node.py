@@ -19,15 +19,14 @@ from __future__ import annotations
 
 import asyncio
 from typing import Final, cast
-from urllib.parse import quote
 
 import msgspec
 
 from harness.http.message import Request, Response, TransportError, Unreachable
 from harness.node.context import NodeContext
 from systems.parts.outcomes import Failed, Unknown
-from systems.parts.owner import refusing_other_data
-from systems.parts.sealing import SealedClient, answered
+from systems.parts.owner import Owner, names_whom, refusing_other_data
+from systems.parts.sealing import answered
 from systems.strong.bugs import BUGS
 from systems.strong.election import Election
 from systems.strong.invariant import Shown
@@ -39,12 +38,15 @@ from systems.strong.messages import (
     REPLICA_PATH,
     SESSIONS_PATH,
     STATUS_PATH,
+    Append,
+    Canvass,
     Command,
     Compare,
     CompareAndSet,
     Delete,
     Fence,
     Got,
+    Install,
     NotDone,
     NotReady,
     OpenSession,
@@ -57,6 +59,7 @@ from systems.strong.messages import (
     Status,
     Write,
 )
+from systems.strong.peer import Peer
 from systems.strong.reign import Outcome
 from systems.strong.replica import Restore, Take
 from systems.strong.storage import Storage
@@ -92,8 +95,9 @@ class Server:
         self._node = node
         self._name = node.name
         self._config = config
+        self._owner = Owner(config.cluster, node.name)
         self._peers = {
-            name: SealedClient(node.peers[name], checked=rules.checksums_checked)
+            name: Peer(config.cluster, name, node.peers[name], checked=rules.checksums_checked)
             for name in config.replicas
             if name != node.name
         }
@@ -113,7 +117,6 @@ class Server:
             self._storage,
             self._teller,
             self._peers,
-            cluster=config.cluster,
             replicas=config.replicas,
             all_in_sync=config.all_in_sync,
             rules=rules,
@@ -131,6 +134,9 @@ class Server:
         return await answered(request, self._handle, checked=self._rules.checksums_checked)
 
     async def _handle(self, request: Request) -> Response:
+        of_replicas = request.path == REPLICA_PATH or names_whom(request.headers)
+        if of_replicas and (elsewhere := self._owner.misdirected(request.headers)) is not None:
+            return elsewhere
         key = request.path.removeprefix(KEY_PATH) if request.path.startswith(KEY_PATH) else ""
         if len(key.encode()) > MOST_KEY_BYTES:
             return Response(413, b"a key has at most %d bytes; this one has %d" % (MOST_KEY_BYTES, len(key.encode())))
@@ -141,10 +147,10 @@ class Server:
                 return Response.json(self._status())
             case "POST" if request.path == SESSIONS_PATH:
                 if self._election.reign is None and not request.headers.keys() & {REDIRECT_HEADER, FORWARDED_HEADER}:
-                    return await self._forward(request, "")
+                    return await self._forward(request)
                 return await self._command(OpenSession(), 0, 0)
             case _ if key and self._election.reign is None and not request.headers.keys() & {REDIRECT_HEADER, FORWARDED_HEADER}:
-                return await self._forward(request, key)
+                return await self._forward(request)
             case "GET" if key:
                 return self._read(key)
             case "PUT" if key:
@@ -182,17 +188,13 @@ class Server:
             outcome = Unknown(why) if self._rules.timeouts_are_unknown else Failed(why)
         return _response(outcome)
 
-    async def _forward(self, request: Request, key: str) -> Response:
+    async def _forward(self, request: Request) -> Response:
         """Ask the primary on behalf of a client, and pass on its answer."""
         known = self._election.known
         if known is None or known.primary == self._name:
             return self._not_primary()
-        path = KEY_PATH + quote(key, safe="") if key else request.path
-        headers = ((FORWARDED_HEADER, self._name),)
         try:
-            return await self._peers[known.primary].request(
-                request.method, path, request.body, timeout_s=WRITE_TIMEOUT_S, headers=headers
-            )
+            return await self._peers[known.primary].forward(request, self._name, WRITE_TIMEOUT_S)
         except Unreachable as error:
             return _not_done(503, "failed", f"the primary, {known.primary}: {error}")
         except TransportError as error:
@@ -218,9 +220,6 @@ class Server:
 
     def _replicate(self, request: ReplicaRequest) -> Response:
         configuration = request.configuration
-        if request.cluster != self._config.cluster:
-            why = f"this is cluster {self._config.cluster!r}, not {request.cluster!r}: {configuration.primary} is wired wrongly"
-            return Response(409, why.encode())
         if configuration.primary not in self._peers:
             known = ", ".join(self._config.replicas)
             return Response(403, f"{configuration.primary} is no other replica of this cluster, which has {known}".encode())
@@ -232,6 +231,9 @@ class Server:
         if not self._election.informed:
             return NotReady("it lost what it had promised, and has not asked the keepers yet")
         try:
+            if isinstance(request, Canvass):
+                self._storage.check()
+                return replica.could_follow(request, fenced=not self._config.all_in_sync)
             if configuration.epoch > replica.epoch and (self._rules.fences_bind or not isinstance(request, Fence)):
                 self._storage.promise(configuration.epoch, ready=replica.ready)
                 replica.promise(configuration.epoch)
@@ -245,7 +247,7 @@ class Server:
             self._node.log(f"the disk did not take what epoch {configuration.epoch} asked: {error}")
             return NotReady(f"the disk did not take it: {error}")
 
-    def _carry_out(self, request: ReplicaRequest) -> ReplicaAnswer:
+    def _carry_out(self, request: Append | Install | Fence) -> ReplicaAnswer:
         replica = self._replica
         judged = replica.beyond(request) if isinstance(request, Fence) else replica.place(request)
         if isinstance(judged, Refused):

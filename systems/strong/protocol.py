@@ -35,6 +35,7 @@ from systems.strong.messages import (
     NotReady,
     Refused,
     ReplicaAnswer,
+    Willing,
 )
 from systems.strong.replica import Replica, Restore, Take
 
@@ -79,7 +80,6 @@ class Primary:
         configuration: Configuration,
         replicas: Sequence[str],
         *,
-        cluster: str,
         all_in_sync: bool,
         now_s: float,
         rules: Rules = CORRECT,
@@ -90,7 +90,6 @@ class Primary:
         self.begin = replica.log.last.index + 1
         self._name = name
         self._replicas = replicas
-        self._cluster = cluster
         self._all_in_sync = all_in_sync
         self._rules = rules
         self._asked_for: set[str] = set()
@@ -101,7 +100,7 @@ class Primary:
 
     @property
     def majority(self) -> int:
-        return len(self._replicas) // 2 + (1 if self._rules.majority_is_more_than_half else 0)
+        return majority_of(self._replicas, self._rules)
 
     @property
     def established(self) -> bool:
@@ -118,14 +117,12 @@ class Primary:
         established = self.replica.committed >= self.begin
         if backup.next_after < log.base:
             return Install(
-                cluster=self._cluster,
                 configuration=self.configuration,
                 snapshot=self.replica.snapshot(),
                 committed=self.replica.committed,
                 established=established,
             )
         return Append(
-            cluster=self._cluster,
             configuration=self.configuration,
             previous=log.position(backup.next_after),
             entries=log.after(backup.next_after + backup.skipped, _MOST_ENTRIES),
@@ -194,14 +191,11 @@ class Primary:
     def next_configuration(self, now_s: float) -> Configuration:
         """The configuration to ask the keepers for in place of `configuration`: the same with those that are in sync now.
 
-        From now on entries wait for those as well, until `kept` tells how that ended.
+        If those are no majority, it names the same replicas as before: this primary can acknowledge nothing, and each of them
+        can still be the next one. From now on entries wait for those that it names as well, until `kept` tells how that ended.
         """
-        members = self.configuration.in_sync
-        if self._all_in_sync:
-            chosen, lag_s = set(self._fresh(now_s)), lambda other: now_s - self._backups[other].caught_up_s
-            lagging = sorted((other for other in members if other not in chosen), key=lag_s)
-            chosen.update(lagging[: max(0, self.majority - len(chosen))])
-            members = tuple(other for other in self._replicas if other in chosen)
+        fresh = self._fresh(now_s)
+        members = tuple(fresh) if self._all_in_sync and len(fresh) >= self.majority else self.configuration.in_sync
         self._asked_for.update(members)
         kept = self.configuration
         return Configuration(kept.version + 1, kept.epoch, kept.primary, members, kept.used or self._is_first(now_s))
@@ -245,17 +239,54 @@ class Primary:
         return [other for other in self._replicas if is_fresh(other)]
 
 
+class Canvassing:
+    """A replica that wants to be the next primary asks the others whether they could follow it, before it claims the epoch.
+
+    The keepers would give the epoch to any replica that reaches them. One that reaches no majority of the replicas could do
+    nothing with it, and two of them could take turns for ever while the others wait for their leases. That is why a candidate
+    asks first, as with Raft's PreVote (D. Ongaro, "Consensus: Bridging Theory and Practice", 2014, section 9.6).
+    """
+
+    def __init__(self, name: str, replicas: Sequence[str], *, rules: Rules = CORRECT) -> None:
+        self._willing = {name}
+        self._need = majority_of(replicas, rules) if rules.claims_with_majority else 1
+        self._too_late = False
+
+    def answered(self, other: str, answer: ReplicaAnswer) -> bool:
+        """Take an answer; returns whether it says all, so that the replica need not be asked again."""
+        match answer:
+            case Willing():
+                self._willing.add(other)
+            case Refused():
+                self._too_late = True
+            case _:
+                return False
+        return True
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether a majority could follow."""
+        return len(self._willing) >= self._need
+
+    def is_over(self) -> bool:
+        """Whether the candidate knows enough: a majority could follow, or there has been a later epoch."""
+        return self.succeeded or self._too_late
+
+
 class Takeover:
     """The next primary asks the others what they have, before its epoch begins."""
 
     def __init__(self, name: str, replica: Replica, replicas: Sequence[str], *, rules: Rules = CORRECT) -> None:
         self._own = replica.log.last
-        self._need = len(replicas) // 2 + (1 if rules.majority_is_more_than_half else 0)
+        self._need = majority_of(replicas, rules)
         self._rules = rules
         self._answers: dict[str, Fenced] = {name: Fenced(self._own)}
 
-    def answered(self, other: str, answer: Fenced) -> None:
-        self._answers[other] = answer
+    def answered(self, other: str, answer: ReplicaAnswer) -> bool:
+        """Take an answer; returns whether it says all, so that the replica need not be asked again."""
+        if isinstance(answer, Fenced):
+            self._answers[other] = answer
+        return isinstance(answer, Fenced)
 
     def is_over(self) -> bool:
         """Whether a majority has promised to obey no earlier epoch."""
@@ -269,6 +300,11 @@ class Takeover:
         if best.snapshot is not None:
             return Restore(best.snapshot, best.entries, Matched(best.last.index))
         return Take(best.common, best.entries, Matched(best.last.index))
+
+
+def majority_of(replicas: Sequence[str], rules: Rules = CORRECT) -> int:
+    """How many of the replicas are a majority."""
+    return len(replicas) // 2 + (1 if rules.majority_is_more_than_half else 0)
 
 
 def first(primary: str, replicas: Sequence[str]) -> Configuration:

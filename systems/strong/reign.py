@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 
-from harness.http.message import TransportError
 from systems.parts.outcomes import Failed, Unknown
-from systems.parts.sealing import SealedClient
 from systems.strong.bugs import Rules
 from systems.strong.messages import (
-    REPLICA_PATH,
     Begin,
     Command,
     CompareAndSet,
     Diverged,
     Entry,
     Matched,
-    ReplicaAnswer,
     Result,
     Write,
 )
+from systems.strong.peer import Peer
 from systems.strong.protocol import Primary
 from systems.strong.replica import Take
 from systems.strong.telling import Teller
 
 APPEND_TIMEOUT_S: Final = 0.5
 HEARTBEAT_S: Final = 0.1
-
-_ANSWER: Final = cast("type[ReplicaAnswer]", ReplicaAnswer)
-
 
 Outcome = Result | Failed | Unknown
 
@@ -43,20 +37,23 @@ class Reign:
     def __init__(
         self,
         primary: Primary,
-        backups: Mapping[str, SealedClient],
+        backups: Mapping[str, Peer],
         teller: Teller,
         *,
         clock: Callable[[], float],
-        over: Callable[[str], None],
+        deposed: Callable[[str], None],
+        unable: Callable[[str], None],
         rules: Rules,
     ) -> None:
-        """`over` is called with the reason if the epoch cannot go on; it has to call `end`."""
+        """If the epoch cannot go on, one of these is called with the reason, and has to call `end`: `deposed` if there is a
+        later epoch, and `unable` if this replica cannot be the primary now."""
         self.primary = primary
         self._replica = primary.replica
         self._backups = backups
         self._teller = teller
         self._clock = clock
-        self._over = over
+        self._deposed = deposed
+        self._unable = unable
         self._rules = rules
         self._gathered: list[tuple[Command, asyncio.Future[Outcome] | None]] = []
         self._waiting: dict[int, asyncio.Future[Outcome]] = {}
@@ -120,7 +117,7 @@ class Reign:
             self._teller.take(replica, written)
         except OSError as error:
             # The entries may be on this disk, and were sent to no other replica. The next primary decides whether they last.
-            self._over(f"its disk did not take {len(entries)} entries: {error}")
+            self._unable(f"its disk did not take {len(entries)} entries: {error}")
             return
         if not self._rules.executed_when_acknowledged:
             self._results.update(replica.execute(replica.log.last.index))
@@ -138,14 +135,13 @@ class Reign:
 
     async def _feed(self, name: str) -> None:
         """Send one backup what it lacks, one request after another, or an empty request if it lacks nothing."""
-        client, more, failed = self._backups[name], self._more[name], False
+        backup, more, failed = self._backups[name], self._more[name], False
         while True:
             more.clear()
-            request = msgspec.json.encode(self.primary.send(name, self._clock()))
-            answer = await ask(client, request, APPEND_TIMEOUT_S)
+            answer = await backup.ask(self.primary.send(name, self._clock()), APPEND_TIMEOUT_S)
             if answer is not None:
                 if not self.primary.answered(name, answer):
-                    self._over(f"{name} obeys a later epoch")
+                    self._deposed(f"{name} obeys a later epoch")
                     return
                 self.advance()
             if isinstance(answer, Matched | Diverged):
@@ -159,15 +155,6 @@ class Reign:
             if failed:
                 await asyncio.sleep(HEARTBEAT_S)
             failed = not failed  # the first time it may be an old connection that has died; over a new one it may go well
-
-
-async def ask(client: SealedClient, request: bytes, timeout_s: float) -> ReplicaAnswer | None:
-    """A replica's answer; None if there was none, in which case the request may have been carried out anyway."""
-    try:
-        response = await client.request("POST", REPLICA_PATH, request, timeout_s=timeout_s)
-        return response.decode(_ANSWER) if response.status == 200 else None
-    except TransportError:
-        return None
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

@@ -14,6 +14,7 @@ from systems.strong.log import Log
 from systems.strong.machine import Machine
 from systems.strong.messages import (
     Append,
+    Canvass,
     Diverged,
     Entry,
     Fence,
@@ -26,10 +27,13 @@ from systems.strong.messages import (
     ReplicaRequest,
     Result,
     Snapshot,
+    Willing,
 )
 
 KEPT_ENTRIES: Final = 128
 """This many executed entries are kept when a log is compacted, for replicas that missed only those."""
+
+_LOST: Final = "it does not yet know what it had lost"
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,12 @@ class Replica:
         """Obey no earlier epoch any more."""
         self.epoch = max(self.epoch, epoch)
 
+    def could_follow(self, request: Canvass, *, fenced: bool) -> Willing | NotReady | Refused:
+        """The answer. `fenced`: whether a new primary asks the replicas what they have before its epoch begins."""
+        if request.configuration.epoch <= self.epoch:
+            return Refused(self.epoch)
+        return Willing() if self.ready or not fenced else NotReady(_LOST)
+
     def place(self, request: Append | Install) -> Take | Restore | Diverged | Refused:
         """What to write before the request is answered; the answer itself if there is nothing to write."""
         if self._is_earlier(request):
@@ -95,7 +105,7 @@ class Replica:
         if self._is_earlier(request):
             return Refused(self.epoch)
         if not self.ready:
-            return NotReady("it does not yet know what it had lost")
+            return NotReady(_LOST)
         log, ends = self.log, request.ends
         if ends and log.last <= ends[-1]:
             return Fenced(log.last)

@@ -25,7 +25,6 @@ from systems.partitioned.messages import Refusal
 from systems.partitioned.peer import Peer as PartitionedPeer
 from systems.parts import sealing
 from systems.parts.owner import Owner
-from systems.parts.sealing import SealedClient
 from systems.quorum.client import QuorumClient
 from systems.quorum.messages import Entry, Query
 from systems.quorum.peer import Peer as QuorumPeer
@@ -35,7 +34,8 @@ from systems.raft.messages import Status
 from systems.raft.peer import Peer as RaftPeer
 from systems.strong import Strong
 from systems.strong.keeper import KeeperUnreachable, RaftKeeper
-from systems.strong.reign import ask as strong_ask
+from systems.strong.messages import Canvass, Configuration
+from systems.strong.peer import Peer as StrongPeer
 from systems.training.client import StepClient
 from systems.training.messages import Got
 from systems.training.rendezvous import Rendezvous
@@ -81,7 +81,9 @@ SCENARIOS: dict[str, Callable[[Address], Awaitable[object]]] = {
     "quorum, all entries": lambda address: QuorumPeer(N2, address, TIMEOUT_S).entries(),
     "quorum, digests": lambda address: QuorumPeer(N2, address, TIMEOUT_S).ranges("n1", [""]),
     "raft": lambda address: RaftPeer(address, cluster="c", name="n1", timeout_s=TIMEOUT_S).tell(),
-    "strong": lambda address: strong_ask(SealedClient(address), b"", TIMEOUT_S),
+    "strong": lambda address: StrongPeer("c", "n2", address).ask(
+        Canvass(configuration=Configuration(1, 1, "n1", ("n1", "n2"))), TIMEOUT_S
+    ),
     "eventual": lambda address: EventualPeer("c", "n2", address).states(["k"]),
     "partitioned": lambda address: PartitionedPeer(N2, address, checked=False).ask("/", "?", Refusal, TIMEOUT_S),
 }

@@ -3,65 +3,125 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
 
-from systems.strong.bugs import CORRECT
-from systems.strong.election import GIVES_WAY_S, PATIENCE_S, Election
-from systems.strong.lease import LEASE_S
-from systems.strong.messages import Configuration
+import pytest
 
+from systems.strong.bugs import CORRECT
+from systems.strong.election import ANSWERED_WITHIN_S, GIVES_WAY_S, PATIENCE_S, Election
+from systems.strong.lease import LEASE_S
+from systems.strong.messages import Canvass, Configuration, ReplicaAnswer, ReplicaRequest, Willing
+from systems.strong.replica import Replica, Take
+
+NAMES = ("n1", "n2", "n3", "n4", "n5")
+OTHERS = NAMES[1:]
 STEP_S = 0.1
 FULL_UNTIL_S = 4.0
+LATE_S = 20.0
 
 
 class World:
-    """A replica's clock, keepers and disk, which is full at first. Every look at the clock takes time."""
+    """What n1 has around it: a clock that every look moves on, keepers, a disk, and other replicas that could follow."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reached: tuple[str, ...] = OTHERS) -> None:
         self.now_s = 0.0
-        self.configuration = Configuration(1, 1, "n2", ("n1", "n2", "n3"))
-        self.claimed = asyncio.Event()
-        self.checks = 0
+        self.configuration = Configuration(1, 1, "n2", NAMES, used=True)
+        self.claimed_s: list[float] = []
+        self.canvassed: list[str] = []
+        self.looked = 0
+        self.check_disk: Callable[[], None] = lambda: None
+        self._reached = reached
 
     def clock(self) -> float:
         self.now_s += STEP_S
         return self.now_s
 
     async def read(self) -> Configuration:
+        self.looked += 1
         return self.configuration
 
     async def replace(self, known: Configuration, asked: Configuration) -> bool:
-        self.claimed.set()
-        await asyncio.Event().wait()
+        self.claimed_s.append(self.now_s)
+        self.configuration = asked
         return True
 
-    def check(self) -> None:
-        self.checks += 1
-        if self.now_s < FULL_UNTIL_S:
-            raise OSError("no space left")
+    def peer(self, name: str) -> Any:
+        async def ask(request: ReplicaRequest, timeout_s: float) -> ReplicaAnswer | None:
+            assert isinstance(request, Canvass)
+            if name not in self._reached:
+                return None
+            self.canvassed.append(name)
+            return Willing()
+
+        return SimpleNamespace(ask=ask)
+
+    def election(self) -> Election:
+        def full(replica: Replica, written: Take) -> None:
+            raise OSError("no space left for entries")
+
+        node = SimpleNamespace(name="n1", clock=self.clock, random=Random(1), log=lambda _: None)
+        storage = SimpleNamespace(replica=Replica(epoch=1), check=lambda: self.check_disk(), promise=lambda *_, **__: None)
+        teller = SimpleNamespace(leads=lambda _: None, take=full)
+        election = Election(
+            cast(Any, node), cast(Any, self), cast(Any, storage), cast(Any, teller), {name: self.peer(name) for name in OTHERS},
+            replicas=NAMES, all_in_sync=True, rules=CORRECT,
+        )  # fmt: skip
+        election.heard(self.configuration)
+        return election
+
+    async def keep(self, election: Election, until: Callable[[], bool]) -> None:
+        """Let the replica stand by, with a loop whose clock is this one's, until something is so."""
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(asyncio.get_running_loop(), "time", self.clock)
+            keeping = asyncio.create_task(election.keep())
+            while not until():
+                await asyncio.sleep(0)
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+
+def test_a_replica_that_reaches_the_keepers_and_no_majority_of_the_replicas_claims_nothing() -> None:
+    world = World(reached=("n2",))
+    asyncio.run(world.keep(world.election(), lambda: world.now_s > LATE_S))
+    assert world.claimed_s == []
+    assert world.canvassed
+    assert world.looked > 2, "it has to hear from the keepers who is the primary meanwhile"
+    assert world.looked < LATE_S / ANSWERED_WITHIN_S
+
+
+def test_a_replica_that_reaches_a_majority_claims_the_next_epoch() -> None:
+    world = World(reached=("n2", "n3"))
+    asyncio.run(world.keep(world.election(), lambda: bool(world.claimed_s)))
+    assert world.configuration == Configuration(2, 2, "n1", NAMES, used=True)
 
 
 def test_a_replica_whose_disk_was_full_for_long_waits_no_longer_than_any_that_gave_way() -> None:
-    world = World()
-    asyncio.run(until_it_claims(world))
-    assert world.checks > 2
-    assert world.now_s < FULL_UNTIL_S + LEASE_S + GIVES_WAY_S + PATIENCE_S + 10 * STEP_S
-
-
-async def until_it_claims(world: World) -> None:
     """The disk has room again after a while, and then the primary is heard of once more."""
-    node = SimpleNamespace(name="n1", clock=world.clock, random=Random(1), log=lambda _: None)
-    storage = SimpleNamespace(replica=SimpleNamespace(ready=True), check=world.check)
-    election = Election(
-        cast(Any, node), cast(Any, world), cast(Any, storage), cast(Any, None), {},
-        cluster="c", replicas=("n1", "n2", "n3"), all_in_sync=True, rules=CORRECT,
-    )  # fmt: skip
-    election.heard(world.configuration)
-    keeping = asyncio.create_task(election.keep())
-    while world.now_s < FULL_UNTIL_S:
-        await asyncio.sleep(0)
-    election.heard(Configuration(2, 1, "n2", ("n1", "n2", "n3")))
-    await world.claimed.wait()
-    keeping.cancel()
+    world, checks = World(), []
+
+    def check() -> None:
+        checks.append(world.now_s)
+        if world.now_s < FULL_UNTIL_S:
+            raise OSError("no space left")
+
+    async def scenario() -> None:
+        election = world.election()
+        await world.keep(election, lambda: world.now_s >= FULL_UNTIL_S)
+        election.heard(Configuration(2, 1, "n2", NAMES, used=True))
+        await world.keep(election, lambda: bool(world.claimed_s))
+
+    world.check_disk = check
+    asyncio.run(scenario())
+    assert len(checks) > 2
+    assert world.claimed_s[0] < FULL_UNTIL_S + LEASE_S + GIVES_WAY_S + PATIENCE_S + 15 * STEP_S
+
+
+def test_a_primary_whose_disk_does_not_take_entries_leaves_it_to_the_others_for_a_while() -> None:
+    """Its disk still takes the little that is tried before it claims an epoch."""
+    world = World()
+    asyncio.run(world.keep(world.election(), lambda: len(world.claimed_s) == 2))
+    first_s, second_s = world.claimed_s
+    assert second_s - first_s > LEASE_S + GIVES_WAY_S

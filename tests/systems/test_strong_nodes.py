@@ -126,17 +126,32 @@ def test_any_replica_answers_clients_and_refuses_what_makes_no_sense(tmp_path: P
         assert (await cluster.ask("n1", "PUT", "/kv/k", b'{"value": "a", "session": 999, "number": 1}')).status == 410
         assert (await cluster.ask("n1", "GET", "/nothing")).status == 404
 
+    with_cluster(tmp_path, scenario)
+
+
+def test_a_replica_refuses_what_is_for_another_node_and_primaries_it_does_not_know(tmp_path: Path) -> None:
+    async def scenario(cluster: Cluster) -> None:
         kept = cluster.keeper.kept
         assert kept is not None
-        for wrong, status in (("cluster", 409), ("primary", 403)):
-            request = Fence(
-                cluster="other" if wrong == "cluster" else "c",
-                configuration=msgspec.structs.replace(kept, epoch=9, primary="n9" if wrong == "primary" else "n1"),
-                ends=[],
-            )
-            answer = await cluster.ask("n2", "POST", "/replica", msgspec.json.encode(request))
-            assert answer.status == status
+
+        async def fenced(by: str, **headers: str) -> Response:
+            configuration = msgspec.structs.replace(kept, epoch=9, primary=by)
+            request = msgspec.json.encode(Fence(configuration=configuration, ends=[]))
+            return await cluster.ask("n2", "POST", "/replica", request, **headers)
+
+        for headers, meant in (
+            ({"cluster": "other", "node": "n2"}, "is for n2 of cluster 'other'"),
+            ({"cluster": "c", "node": "n3"}, "is for n3 of cluster 'c'"),
+            ({}, "does not say whom it is for"),
+        ):
+            answer = await fenced("n1", **headers)
+            assert answer.status == 421
+            assert answer.body.decode() == f"this is n2 of cluster 'c', and the question {meant}"
+        assert (await fenced("n9", cluster="c", node="n2")).status == 403
+        assert (await cluster.ask("n2", "GET", "/kv/k", cluster="c", node="n3")).status == 421
         assert (await cluster.ask("n1", "GET", "/kv/k")).decode(Got) == Got(None)
+        assert cluster.keeper.kept is not None
+        assert cluster.keeper.kept.epoch == kept.epoch
 
     with_cluster(tmp_path, scenario)
 
@@ -213,6 +228,6 @@ def test_the_folder_of_another_node_is_refused() -> None:
 
 
 def test_requests_and_answers_are_told_apart_on_the_wire() -> None:
-    fence = Fence(cluster="c", configuration=Configuration(1, 1, "n1", NAMES), ends=[Position(1, 2)])
+    fence = Fence(configuration=Configuration(1, 1, "n1", NAMES), ends=[Position(1, 2)])
     assert msgspec.json.decode(msgspec.json.encode(fence), type=ReplicaRequest) == fence
     assert msgspec.json.decode(msgspec.json.encode(Matched(3)), type=ReplicaAnswer) == Matched(3)

@@ -1,0 +1,42 @@
+"""Another replica, as a replica reaches it over its link."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+from urllib.parse import quote
+
+import msgspec
+
+from harness.http.message import Request, Response, TransportError
+from harness.model.system import Address
+from systems.parts.owner import Owner
+from systems.parts.sealing import SealedClient
+from systems.strong.messages import FORWARDED_HEADER, REPLICA_PATH, ReplicaAnswer, ReplicaRequest
+
+_ANSWER: Final = cast("type[ReplicaAnswer]", ReplicaAnswer)
+
+
+class Peer:
+    """Sends requests to one other replica. Each says whom it is for; any other node refuses it."""
+
+    def __init__(self, cluster: str, name: str, address: Address, *, checked: bool = True) -> None:
+        """`checked`: damaged answers count as lost."""
+        self._headers = Owner(cluster, name).headers
+        self._client = SealedClient(address, checked=checked)
+
+    async def ask(self, request: ReplicaRequest, timeout_s: float) -> ReplicaAnswer | None:
+        """The answer; None if no usable one came, in which case the request may have been carried out anyway."""
+        try:
+            response = await self._client.request(
+                "POST", REPLICA_PATH, msgspec.json.encode(request), timeout_s=timeout_s, headers=self._headers
+            )
+            return response.decode(_ANSWER) if response.status == 200 else None
+        except TransportError:
+            return None
+
+    async def forward(self, request: Request, by: str, timeout_s: float) -> Response:
+        """The answer to a client's request that the replica `by` passes on. Raises `TransportError`."""
+        headers = (*self._headers, (FORWARDED_HEADER, by))
+        return await self._client.request(
+            request.method, quote(request.path, safe="/"), request.body, timeout_s=timeout_s, headers=headers
+        )
