@@ -5,6 +5,8 @@ decided, when the next group was formed, and when it had done its first step, al
 worst). A rank is killed with SIGKILL, frozen with SIGSTOP for two seconds; a link is cut without a word to either end. The last
 column is the check that all steps of all ranks came to the parameters of an undisturbed training, bit for bit. Whatever else
 uses the processors is in the figures: the load average is printed. The last line says what saving cost in the last run.
+
+With `--coordinators 3` a rank and the leading coordinator are also killed at the same time.
 """
 
 from __future__ import annotations
@@ -27,17 +29,21 @@ from harness.model.drill import Drill
 from harness.model.fault import Fault, Window
 from harness.model.history import CONTROL, History
 from harness.model.load import Load
+from harness.model.selector import LEADER
 from harness.run.runner import run
 from harness.run.spec import RunSpec
 from systems.training import Training
 from workloads.steps import Steps
 
-FAULTS: Final[Mapping[str, tuple[Fault, float]]] = {
-    "rank killed": (Kill("one"), 0.5),
-    "rank frozen": (Pause("one"), 2.0),
-    "link cut": (Isolate("rank0>rank1"), 2.0),
+FAULTS: Final[Mapping[str, tuple[Sequence[Fault], float]]] = {
+    "rank killed": ([Kill("one")], 0.5),
+    "rank frozen": ([Pause("one")], 2.0),
+    "link cut": ([Isolate("rank0>rank1")], 2.0),
 }
-"""What is done, and for how many seconds."""
+"""What is done at the same time, and for how many seconds."""
+
+WITH_LEADER: Final[Mapping[str, tuple[Sequence[Fault], float]]] = {"rank and leader": ([Kill("one"), Kill(LEADER)], 1.5)}
+"""With several coordinators: a rank and the leading coordinator are killed."""
 
 _QUIET_S: Final = 2.5
 """Well after this a rank that was out is in again."""
@@ -45,17 +51,20 @@ _QUIET_S: Final = 2.5
 _PHASES: Final = ("decided", "formed", "first step")
 
 
-def recorded(fault: Fault, lasts_s: float, number: int, step_ms: float, runs: Path) -> History:
-    """The history of a training that meets a fault so many times."""
+def recorded(
+    faults: Sequence[Fault], lasts_s: float, number: int, step_ms: float, runs: Path, coordinators: int = 1
+) -> History:
+    """The history of a training that meets the same faults so many times."""
     period_s = lasts_s + _QUIET_S
-    faults = [fault.between(period_s * at + 1, period_s * at + 1 + lasts_s) for at in range(number)]
-    return trained(faults, period_s * (number + 1), step_ms, runs)
+    begins = [period_s * at + 1 for at in range(number)]
+    windows = [fault.between(from_s, from_s + lasts_s) for from_s in begins for fault in faults]
+    return trained(windows, period_s * (number + 1), step_ms, runs, coordinators)
 
 
-def trained(faults: Sequence[Window], seconds: float, step_ms: float, runs: Path) -> History:
+def trained(faults: Sequence[Window], seconds: float, step_ms: float, runs: Path, coordinators: int = 1) -> History:
     """The history of a training of three ranks for this long, with these faults."""
     drill = Drill(
-        system=Training(ranks=3, step_ms=step_ms),
+        system=Training(ranks=3, coordinators=coordinators, step_ms=step_ms),
         workload=Steps(),
         load=Load(rate=5, clients=40, seconds=seconds, timeout_ms=5000),
         faults=faults,
@@ -67,7 +76,8 @@ def phases_ms(history: History) -> pd.DataFrame:
     """A row a fault: milliseconds from its beginning to each phase of the recovery from it."""
     done = history.steps[(history.steps["node"] != CONTROL) & history.steps["done_ns"].notna()]
     rows = []
-    for at_ns in history.windows["injected_ns"].dropna():
+    on_ranks = history.windows[history.windows["selector"] != LEADER]
+    for at_ns in on_ranks["injected_ns"].dropna():
         generation = done["generation"][done["done_ns"] < at_ns].max()
         after = history.events[history.events["at_ns"] >= at_ns]
         first = done["done_ns"][(done["generation"] > generation) & (done["done_ns"] > at_ns)].min()
@@ -100,13 +110,14 @@ def stalls(history: History) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--faults", type=int, default=20, help="how often each is done")
+    parser.add_argument("--coordinators", type=int, default=1, help="with several, the leading one is killed as well")
     parser.add_argument("--step-ms", type=float, default=25.0, help="a step begins no sooner than this after the one before")
     options = parser.parse_args()
     print(f"{options.faults} of each, 3 ranks, a step at least every {options.step_ms:g} ms{load()}")
     print(f"{'ms after the fault':20}" + "".join(f"{phase:>26}" for phase in _PHASES) + "   bit-equal")
     with tempfile.TemporaryDirectory() as runs:
-        for name, (fault, lasts_s) in FAULTS.items():
-            history = recorded(fault, lasts_s, options.faults, options.step_ms, Path(runs))
+        for name, (faults, lasts_s) in (FAULTS if options.coordinators == 1 else {**FAULTS, **WITH_LEADER}).items():
+            history = recorded(faults, lasts_s, options.faults, options.step_ms, Path(runs), options.coordinators)
             phases = phases_ms(history)
             told = [
                 " / ".join(f"{value:.0f}" for value in np.percentile(phases[phase], [50, 99, 100], method="higher"))

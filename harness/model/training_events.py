@@ -6,7 +6,8 @@
 | `left` | a rank has left its group on request | `{"why": "the coordinator asked for it"}` |
 | `lost` | a rank's group has failed with an error | `{"why": "Connection closed by peer"}` |
 | `formed` | the coordinator has formed a group | `{"members": ["rank0", "rank1"], "unanswered": []}` |
-| `alone` | no rank answered the coordinator, so there is no group | `{}` |
+| `alone` | there is no group: no rank answered, or none of the last group, which may still train | `{"outside": ["rank2"]}` |
+| `took over` | one of several coordinators begins to decide, as the leader of this term | `{"term": 4}` |
 | `restored` | a rank has received its state from another one | `{"step": 120, "source": "rank0", "size_bytes": 10240}` |
 | `resumed` | a rank or a master goes on from a checkpoint, or from step 0 | `{"step": 100, "of_generation": 2}` |
 | `step settled` | a rank has done a step that an earlier group had agreed on | `{"step": 120, "of_generation": 2}` |
@@ -62,8 +63,12 @@ class Formed(_Event, frozen=True, kw_only=True):
     unanswered: tuple[str, ...] = ()
 
 
-class Alone(_Event, frozen=True, kw_only=True):
-    pass
+class Alone(_Event, frozen=True, kw_only=True, omit_defaults=True):
+    outside: tuple[str, ...] = ()
+
+
+class TookOver(_Event, frozen=True, kw_only=True):
+    term: int
 
 
 class Restored(_Event, frozen=True, kw_only=True):
@@ -150,8 +155,9 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True):
 
 
 TrainingEvent = (
-    Decided | Left | Lost | Formed | Alone | Restored | Resumed | StepSettled | Saved | NotSaved | CheckpointRefused | TakenBack
-    | NotWithdrawn | Accused | Named | Undecided | GradientsChanged | Suspected | WorkRefused | SteppedDown | Membership
+    Decided | Left | Lost | Formed | Alone | TookOver | Restored | Resumed | StepSettled | Saved | NotSaved | CheckpointRefused
+    | TakenBack | NotWithdrawn | Accused | Named | Undecided | GradientsChanged | Suspected | WorkRefused | SteppedDown
+    | Membership
 )  # fmt: skip
 
 KINDS: Final[dict[str, type[TrainingEvent]]] = {
@@ -160,6 +166,7 @@ KINDS: Final[dict[str, type[TrainingEvent]]] = {
     "lost": Lost,
     "formed": Formed,
     "alone": Alone,
+    "took over": TookOver,
     "restored": Restored,
     "resumed": Resumed,
     "step settled": StepSettled,
@@ -213,8 +220,12 @@ def _words(event: TrainingEvent) -> str:
             return why
         case Formed(members=members, unanswered=unanswered):
             return " ".join(members) + (f", not answered by {' '.join(unanswered)}" if unanswered else "")
-        case Alone():
+        case Alone(outside=()):
             return "no rank answers"
+        case Alone(outside=outside):
+            return f"{' '.join(outside)}: no other rank answers, and the last group may still train"
+        case TookOver(term=term):
+            return f"decides in term {term}"
         case Restored(step=step, source=source, size_bytes=size_bytes):
             return f"step {step} from {source}, {size_bytes:,} bytes"
         case Resumed(step=0):

@@ -7,12 +7,13 @@ there. Give it a `StateMachine`, answer requests at `RAFT_PATH` with `receive` a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from harness.model.system import Address
 from harness.node.context import NodeContext
 from systems.parts.record_log import Damaged
 from systems.raft.core.core import Core, NotLeading, Output, Saved
@@ -59,8 +60,12 @@ class Replica(Generic[Answer]):
         rules: Rules = CORRECT,
         compact_at_kib: int = 1024,
         keep: int = _KEEP,
+        peers: Mapping[str, Address] | None = None,
     ) -> None:
-        """Load what is on the disk. Raises `OtherNode` if the folder is not this node's."""
+        """Load what is on the disk. Raises `OtherNode` if the folder is not this node's.
+
+        `peers` are the other nodes that are or may become members; None: all of the node's peers.
+        """
         self._node = node
         self._machine = machine
         self._rules = rules
@@ -75,7 +80,7 @@ class Replica(Generic[Answer]):
         timeout_s = timing.election_ms / 1e3
         self._peers = {
             name: Peer(address, cluster=cluster, name=node.name, timeout_s=timeout_s, checked=rules.checksums_checked)
-            for name, address in node.peers.items()
+            for name, address in (node.peers if peers is None else peers).items()
         }
         self._proposed: dict[int, tuple[int, asyncio.Future[Answer]]] = {}
         """By index: the entry's term, and the future of its answer."""

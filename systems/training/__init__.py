@@ -11,13 +11,14 @@ from typing import ClassVar, Final
 from harness.model.errors import UsageError, hint
 from harness.model.history import CONTROL
 from harness.model.system import Address, Client, Node, Trained
+from systems.raft import administration
 from systems.training import control, exchange, model_names, records
 from systems.training.bugs import BUGS
 from systems.training.client import StepClient
 
 __all__ = ["BUGS", "Training"]
 
-COORDINATOR: Final = "coordinator"
+_COORDINATOR: Final = "coordinator"
 _NEEDS: Final = ("torch", "sklearn", "safetensors")
 _MOST_RANKS: Final = 12
 _DEVICES: Final = ("cpu", "cuda")
@@ -27,15 +28,17 @@ _CONTROL_STEPS: Final = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Ranks `rank0`, `rank1`, … that train one model, and a coordinator that decides which of them form the group.
+    """Ranks `rank0`, `rank1`, … that train one model, and coordinators that decide which of them form the group.
 
     A rank that is killed, frozen or cut off is excluded within a second, the others continue from the step that they hold, and
     the group takes it in again as soon as possible. If gradients are exchanged exactly, the parameters after each step equal
     those of an undisturbed training bit for bit; the files of the other methods say what these promise. Faults choose among
-    the ranks; they hit the coordinator only by name.
+    the ranks; they hit a coordinator only by name, or as "leader".
     """
 
     ranks: int = 3
+    coordinators: int = 1
+    """One, called `coordinator`; or an odd number, `coordinator1`, …, of which any majority is enough: see `council`."""
     model: str = "digits"
     """The model to train, such as "digits" or "dense(963)"; see `systems/training/models`."""
     seed: int = 1
@@ -63,6 +66,10 @@ class Training:
             raise UsageError(
                 f"Training(ranks={self.ranks!r}): 1 to {_MOST_RANKS}, because a batch is split into {_MOST_RANKS} shards."
             )
+        if self.coordinators < 1 or self.coordinators % 2 == 0:
+            raise UsageError(
+                f"Training(coordinators={self.coordinators!r}): an odd number; one more than that stands no more failures."
+            )
         if self.device not in _DEVICES:
             raise UsageError(f"Training(device={self.device!r}): there is no such device. {hint(self.device, _DEVICES)}")
         model_names.parsed(self.model)
@@ -82,28 +89,31 @@ class Training:
         BUGS.variant(self.bug)
 
     def nodes(self) -> Sequence[Node]:
-        names = tuple(f"rank{number}" for number in range(self.ranks))
+        names, coordinators = tuple(self.entries()), tuple(self._coordinators())
         common = {
+            "ranks": names,
+            "coordinators": coordinators,
             "checkpoint_every": self.checkpoint_every,
             "checkpoints_kept": self.checkpoints_kept,
             "bug": self.bug,
         }
-        coordinator = Node(
-            name=COORDINATOR,
-            code="systems.training.coordinator",
-            peers=names,
-            config={"ranks": names, **common},
-            replica=False,
-        )
+        deciding = [
+            Node(
+                name=name,
+                code="systems.training.coordinator",
+                peers=(*(other for other in coordinators if other != name), *names),
+                config=common,
+                replica=False,
+            )
+            for name in coordinators
+        ]
         ranks = [
             Node(
                 name=name,
                 code="systems.training.rank",
-                peers=(COORDINATOR, *names[number + 1 :]),
+                peers=(*coordinators, *names[number + 1 :]),
                 config={
                     "number": number,
-                    "ranks": names,
-                    "coordinator": COORDINATOR,
                     "model": self.model,
                     "seed": self.seed,
                     "device": self.device,
@@ -115,13 +125,31 @@ class Training:
             )
             for number, name in enumerate(names)
         ]
-        return [coordinator, *ranks]
+        return [*deciding, *ranks]
 
     def entries(self) -> Sequence[str]:
         return [f"rank{number}" for number in range(self.ranks)]
 
     def client(self, index: int, entries: Mapping[str, Address]) -> Client:
         return StepClient(index, entries)
+
+    async def leader(self, addresses: Mapping[str, Address]) -> str:
+        """The coordinator that decides; of several, asked until one of them leads."""
+        names = self._coordinators()
+        if len(names) == 1:
+            return names[0]
+        return await administration.leader({name: addresses[name] for name in names if name in addresses})
+
+    async def hand_over(self, name: str, addresses: Mapping[str, Address]) -> str | None:
+        names = self._coordinators()
+        if len(names) == 1:
+            return None if name in names else f"{names[0]} is the only coordinator"
+        return await administration.hand_over(name, {one: addresses[one] for one in names if one in addresses})
+
+    def _coordinators(self) -> list[str]:
+        if self.coordinators == 1:
+            return [_COORDINATOR]
+        return [f"{_COORDINATOR}{number}" for number in range(1, self.coordinators + 1)]
 
     def trained(self, data: Mapping[str, Path]) -> Trained:
         return records.gathered(data[node.name] for node in self.nodes())

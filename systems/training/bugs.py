@@ -1,4 +1,4 @@
-"""The known bugs of training. Each replaces one part of a correct rank, or of the coordinator, by a broken one.
+"""The known bugs of training. Each replaces one part of a correct rank, or of a coordinator, by a broken one.
 
 Parts are named, not imported: listing bugs needs no PyTorch.
 """
@@ -22,6 +22,7 @@ _GUARDS: Final = "systems.training.known_bad.guards"
 _CHECKPOINTS: Final = "systems.training.known_bad.checkpoints"
 _EXCHANGES: Final = "systems.training.known_bad.exchanges"
 _WORKERS: Final = "systems.training.known_bad.workers"
+_COUNCILS: Final = "systems.training.known_bad.councils"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,8 @@ class Parts:
     """A function that takes the method of exchange and returns a broken one."""
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     clock: Callable[[NodeContext], float] = NodeContext.clock
-    """The clock with which the coordinator measures silence."""
+    """The clock with which a coordinator measures silence."""
+    council: str = "systems.training.council:Council"
 
     def changed(self, method: Method) -> Method:
         """The method of exchange that a rank uses in place of the correct one."""
@@ -248,5 +250,23 @@ BUGS: Final = BugCatalog(
         "ranks take a slow link for a cut one, again and again",
         Parts(worker=f"{_WORKERS}:CountsAllWaiting"),
         caught_by=("exchange/slow_link_exact", "stall < 5s"),
+    ),
+    Bug(
+        "decides-without-quorum",
+        "a leading coordinator uses a generation before a majority of the coordinators has it on disk",
+        Parts(council=f"{_COUNCILS}:DecidesWithoutQuorum"),
+        caught_by=("training/majorities_apart", "one_group"),
+    ),
+    Bug(
+        "forgets-generation",
+        "a coordinator that takes over counts generations from its own beginning",
+        Parts(council=f"{_COUNCILS}:ForgetsGeneration"),
+        caught_by=("training/leader_paused", "max < 2s"),
+    ),
+    Bug(
+        "deposed-decides",
+        "a coordinator that has lost the leadership goes on deciding",
+        Parts(council=f"{_COUNCILS}:DeposedDecides"),
+        caught_by=("training/majorities_apart", "one_group"),
     ),
 )

@@ -1,4 +1,4 @@
-"""The ranks and states that are no longer trusted, as the coordinator keeps them on its disk."""
+"""The ranks and states that are no longer trusted, as the coordinators keep them in the ledger."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final
 
 import msgspec
 
-from harness.node.disk import Disk
+from systems.training.ledger import Ledger
 from systems.training.membership import Group
 from systems.training.messages import NO_STATE, Accused
 
-_FILE: Final = "distrusted"
+_RECORD: Final = "distrusted"
 
 _ONCE: Final = 1
 """How often a rank's memory may change by itself before it is excluded for good. Computing wrongly excludes it at once."""
@@ -37,16 +37,22 @@ class _Kept(msgspec.Struct, kw_only=True):
 
 
 class Distrust:
-    """The accusations of members, and their consequences. They are on the disk before they count."""
+    """The accusations of members, and their consequences. A finding is in the ledger before it counts: see `keep`."""
 
-    def __init__(self, disk: Disk, ranks: Collection[str]) -> None:
-        self._disk = disk
+    def __init__(self, ledger: Ledger, ranks: Collection[str], kept: _Kept) -> None:
+        """Call `read` instead."""
+        self._ledger = ledger
         self._ranks = tuple(ranks)
-        stored = disk.read(_FILE)
-        self._kept = msgspec.json.decode(stored, type=_Kept) if stored else _Kept()
+        self._kept = kept
         self._said: dict[str, Accused] = {}
         self._generation = 0
         self._found_in = 0
+
+    @classmethod
+    async def read(cls, ledger: Ledger, ranks: Collection[str]) -> Distrust:
+        """What the ledger says."""
+        stored = await ledger.read(_RECORD)
+        return cls(ledger, ranks, msgspec.json.decode(stored, type=_Kept) if stored else _Kept())
 
     def accused(self, said: Accused, group: Group | None) -> Finding | None:
         """Note that a member calls others wrong. Returns the finding once all the rest of their group has said the same.
@@ -65,15 +71,15 @@ class Distrust:
         sinces = [one.since for one in agreeing if one.since is not None]
         found = Finding(names=said.names, by=tuple(rest), why=said.why, since=min(sinces, default=None))
         self._found_in = self._generation
-        self._keep(found)
         return found
 
-    def _keep(self, found: Finding) -> None:
+    async def keep(self, found: Finding) -> None:
+        """Draw the consequences of the last finding of `accused`."""
         kept = self._kept
         kept.finding = found
         if found.since is not None:
             kept.out |= set(found.names)
-            kept.voids.append((self._generation, found.since))
+            kept.voids.append((self._found_in, found.since))
             kept.withdraw = found.since if kept.withdraw is None else min(found.since, kept.withdraw)
             for name in self._ranks:
                 kept.limits[name] = min(found.since, kept.limits.get(name, found.since))
@@ -82,7 +88,7 @@ class Distrust:
             kept.changed[name] = kept.changed.get(name, 0) + 1
             if kept.changed[name] > _ONCE:
                 kept.out.add(name)
-        self._write()
+        await self._write()
 
     def without(self, names: Iterable[str]) -> list[str]:
         """The ranks among `names` that may be in a group."""
@@ -106,21 +112,21 @@ class Distrust:
         """Checkpoints with more steps than this have to be withdrawn; None: none."""
         return self._kept.withdraw
 
-    def withdrawn(self) -> None:
+    async def withdrawn(self) -> None:
         """The checkpoints have been withdrawn."""
         self._kept.withdraw = None
-        self._write()
+        await self._write()
 
     def pending(self, group: Group | None) -> bool:
         """Whether some members of a group are not known to hold a trusted state."""
         return group is not None and any(name in self._kept.limits for name in group.members)
 
-    def settled(self, group: Group | None) -> None:
+    async def settled(self, group: Group | None) -> None:
         """All members of a group hold the same state, within their limits."""
         for name in group.members if group else ():
             self._kept.limits.pop(name, None)
         self._kept.finding = None
-        self._write()
+        await self._write()
 
-    def _write(self) -> None:
-        self._disk.replace(_FILE, msgspec.json.encode(self._kept))
+    async def _write(self) -> None:
+        await self._ledger.write(_RECORD, msgspec.json.encode(self._kept))

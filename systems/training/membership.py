@@ -26,6 +26,8 @@ class Limits:
     """With all members alive in one collective, and nothing arriving at any of them: a link is cut."""
     forming_s: float = 3.0
     """From forming a group until all its members train."""
+    inherited_s: float = 0.3
+    """From taking over a group until all its members train: if they do not, the coordinator before left it unfinished."""
     gather_s: float = 1.5
     """From hearing the first rank until a group is formed without the missing ones."""
 
@@ -55,14 +57,14 @@ class _Heard:
 
 
 class Membership:
-    """What the coordinator knows of the ranks."""
+    """What a coordinator knows of the ranks."""
 
-    def __init__(self, ranks: Collection[str], limits: Limits, now_s: float, group: Group | None = None) -> None:
-        """`group` is the group from before the coordinator's restart, if any."""
+    def __init__(self, ranks: Collection[str], limits: Limits, now_s: float) -> None:
         self.ranks: Final = tuple(ranks)
-        self.group = group
+        self.group: Group | None = None
         self._limits = limits
         self._since_s = now_s
+        self._forming_s = limits.forming_s
         self._heard: dict[str, _Heard] = {}
         self._complete = False
 
@@ -82,6 +84,16 @@ class Membership:
     def formed(self, group: Group, now_s: float) -> None:
         """A group was formed, and its members know."""
         self.group, self._since_s, self._complete = group, now_s, False
+        self._forming_s = self._limits.forming_s
+
+    def takes_over(self, group: Group | None, now_s: float) -> None:
+        """This coordinator decides from now on; another one, or this one before a restart, formed this group last, if any.
+
+        What was heard before still counts. If the group is not complete yet, its store may be lost: there is no use in waiting.
+        """
+        self.group, self._complete = group, False
+        if group is not None:
+            self._since_s, self._forming_s = now_s, self._limits.inherited_s
 
     def disbanded(self) -> None:
         """No rank answers: what was heard before does not show which ranks will come."""
@@ -107,8 +119,10 @@ class Membership:
         if not self._complete:
             late = [name for name in self.group.members if not self._trains(name)]
             self._complete = not late
-            if late and now_s - self._since_s > self._limits.forming_s:
-                return Cause(why=f"does not train {self._limits.forming_s:g} s after the group was formed", about=(late[0],))
+            heard = [name for name in late if name in self._heard]
+            if heard and now_s - self._since_s > self._forming_s:
+                since = "formed" if self._forming_s == self._limits.forming_s else "taken over"
+                return Cause(why=f"does not train {self._forming_s:g} s after the group was {since}", about=(heard[0],))
         return None
 
     def outside(self, now_s: float) -> list[str]:

@@ -1,4 +1,4 @@
-"""The messages between coordinator and ranks, as JSON over HTTP."""
+"""The messages between coordinators and ranks, as JSON over HTTP."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import msgspec
 
 from systems.parts.checkpoint.manifest import Identity, Shard
 
-BEAT, WATCH, PREPARE, FORM, REACH, STORE, WRITTEN, ACCUSE, STEP, STATUS = (
-    "/beat", "/watch", "/prepare", "/form", "/reach", "/store", "/written", "/accuse", "/step", "/status",
+BEAT, WATCH, PREPARE, FORM, REACH, STORE, WRITTEN, ACCUSE, STEP, STATUS, HEARD = (
+    "/beat", "/watch", "/prepare", "/form", "/reach", "/store", "/written", "/accuse", "/step", "/status", "/heard",
 )  # fmt: skip
+
+CHECKPOINTS: Final = "checkpoints"
+"""The shared folder of checkpoints."""
 
 Phase = Literal["idle", "forming", "restoring", "training"]
 
@@ -19,7 +22,7 @@ NO_STATE: Final = -1
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
-    """A rank tells the coordinator about twenty times a second that it is alive, and its progress."""
+    """A rank tells each coordinator about twenty times a second that it is alive, and its progress."""
 
     name: str
     incarnation: int
@@ -57,10 +60,13 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
     members: tuple[str, ...]
     limits: dict[str, int] = {}
     """The latest trusted step of each member whose later states are not trusted; -1: none is trusted."""
+    coordinator: str
+    """The coordinator that forms the group: it keeps the store through which the members find each other."""
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
-    """The coordinator asks a rank which of these ranks it reaches; also the answer."""
+    """The coordinator asks a rank which of these ranks it reaches; also the answer, and a coordinator's that is asked which
+    ranks it hears."""
 
     others: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""A rank: a thread that trains, and a node that reports its progress and does what the coordinator asks.
+"""A rank: a thread that trains, and a node that reports its progress and does what a coordinator asks.
 
 POST /prepare {"generation"}          leave the group; answered when the training has stopped
 POST /form {"generation", "members"}  join the group of that generation
@@ -29,12 +29,12 @@ from systems.parts.checkpoint.store import Checkpoints, Schedule
 from systems.parts.gloo.front import Front
 from systems.training import exchange
 from systems.training.bugs import BUGS, load
-from systems.training.coordinator import CHECKPOINTS
 from systems.training.guard import Guard
 from systems.training.links import Links
 from systems.training.messages import (
     ACCUSE,
     BEAT,
+    CHECKPOINTS,
     FORM,
     PREPARE,
     REACH,
@@ -75,7 +75,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int
     ranks: tuple[str, ...]
-    coordinator: str
+    coordinators: tuple[str, ...]
     model: str
     seed: int
     device: str
@@ -94,7 +94,8 @@ class Rank:
         loop = asyncio.get_running_loop()
         self._node = node
         self._incarnation = node.random.getrandbits(32)
-        self._coordinator = HttpClient(node.peers[config.coordinator])
+        coordinators = {name: node.peers[name] for name in config.coordinators}
+        self._coordinators = [HttpClient(address) for address in coordinators.values()]
         later = config.ranks[config.number + 1 :]
         self._later = {name: node.peers[name] for name in later}
         self._stepped: asyncio.Future[Stepped] = loop.create_future()
@@ -111,7 +112,7 @@ class Rank:
             trainer=trainer,
             checkpoints=load(parts.checkpoints, Checkpoints)(node.shared(CHECKPOINTS), identity, schedule),
             links=Links(config.number, {config.ranks.index(name): node.peers[name] for name in later}, front),
-            coordinator=node.peers[config.coordinator],
+            coordinators=coordinators,
             records=Records(node.data, node.name),
             calls=Calls(
                 stepped=lambda step: _from_thread(loop, self._on_step, step),
@@ -164,20 +165,26 @@ class Rank:
         found = await asyncio.gather(*map(reaches, others))
         return tuple(name for name, there in zip(others, found, strict=True) if there)
 
-    # --------------------------------------------------------------------------------------------------- the coordinator
+    # -------------------------------------------------------------------------------------------------- the coordinators
 
-    async def beat(self) -> None:
-        """Tell the coordinator repeatedly that this rank is alive, until cancelled."""
+    async def report(self) -> None:
+        """Tell each coordinator, whether it decides or not, that this rank is alive, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for coordinator in self._coordinators:
+                tasks.create_task(self._send_beats(coordinator))
+                tasks.create_task(self._watch(coordinator))
+
+    async def _send_beats(self, coordinator: HttpClient) -> None:
         while True:
             with contextlib.suppress(TransportError):  # it may be gone, and come back
-                await self._coordinator.request("POST", BEAT, msgspec.json.encode(self._beat()), timeout_s=_ANSWER_S)
+                await coordinator.request("POST", BEAT, msgspec.json.encode(self._beat()), timeout_s=_ANSWER_S)
             await asyncio.sleep(_BEAT_S)
 
-    async def watch(self) -> None:
-        """Hold a connection to the coordinator; its end shows that this process is gone."""
+    async def _watch(self, coordinator: HttpClient) -> None:
+        """Hold a connection to a coordinator; its end shows that this process is gone."""
         while True:
             with contextlib.suppress(TransportError):
-                await self._coordinator.request("POST", WATCH, msgspec.json.encode(self._beat()), timeout_s=3600)
+                await coordinator.request("POST", WATCH, msgspec.json.encode(self._beat()), timeout_s=3600)
             await asyncio.sleep(_BEAT_S)
 
     def _beat(self) -> Beat:
@@ -203,13 +210,16 @@ class Rank:
         self._tell(ACCUSE, msgspec.json.encode(accused))
 
     def _tell(self, path: str, body: bytes) -> None:
-        task = asyncio.get_running_loop().create_task(self._told(path, body))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        """Tell every coordinator: a rank does not know which of them decides."""
+        for coordinator in self._coordinators:
+            task = asyncio.get_running_loop().create_task(_told(coordinator, path, body))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
 
-    async def _told(self, path: str, body: bytes) -> None:
-        with contextlib.suppress(TransportError):  # this checkpoint fails; a wrong member will be found again
-            await self._coordinator.request("POST", path, body, timeout_s=_ANSWER_S)
+
+async def _told(coordinator: HttpClient, path: str, body: bytes) -> None:
+    with contextlib.suppress(TransportError):  # this checkpoint fails; a wrong member will be found again
+        await coordinator.request("POST", path, body, timeout_s=_ANSWER_S)
 
 
 def _from_thread(loop: asyncio.AbstractEventLoop, call: Callable[[T], None], argument: T) -> None:
@@ -235,8 +245,7 @@ async def main(node: NodeContext) -> None:
     threading.Thread(target=work, name="training", daemon=True).start()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_raise(failed))
-        tasks.create_task(rank.beat())
-        tasks.create_task(rank.watch())
+        tasks.create_task(rank.report())
         while True:
             connection = await accepted.get()
             connection.setblocking(False)

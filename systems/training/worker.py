@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -81,7 +81,7 @@ class Worker:
         trainer: Trainer,
         checkpoints: Checkpoints,
         links: Links,
-        coordinator: Address,
+        coordinators: Mapping[str, Address],
         records: Records,
         calls: Calls,
         step_s: float,
@@ -97,7 +97,7 @@ class Worker:
         self._has_state = False
         self._checkpoints = checkpoints
         self._links = links
-        self._coordinator = coordinator
+        self._coordinators = coordinators
         self._records = records
         self._calls = calls
         self._step_s = step_s
@@ -168,9 +168,8 @@ class Worker:
         rank, world = form.members.index(self._name), len(form.members)
         if self.step > form.limits.get(self._name, self.step):
             self._has_state, self._agreed = False, None
-        store = LinkStore(
-            Rendezvous(self._coordinator, lambda: self._over(form)), published=self._links.published, route=self._links.route
-        )
+        rendezvous = Rendezvous(self._coordinators[form.coordinator], lambda: self._over(form))
+        store = LinkStore(rendezvous, published=self._links.published, route=self._links.route)
         name = f"generation{form.generation}"
         group = Group(
             self._links.device,

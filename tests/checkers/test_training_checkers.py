@@ -7,16 +7,18 @@ from dataclasses import replace
 import pytest
 
 from harness.checkers import every_sample_once as samples
+from harness.checkers import one_group as groups
 from harness.checkers import one_history as histories
 from harness.checkers import recovered as recoveries
 from harness.checkers import replicas_agree as replicas
 from harness.checkers import same_parameters as parameters
 from harness.checkers.every_sample_once import every_sample_once
+from harness.checkers.one_group import one_group
 from harness.checkers.one_history import one_history
 from harness.checkers.recovered import recovered
 from harness.checkers.replicas_agree import replicas_agree
 from harness.checkers.same_parameters import same_parameters
-from harness.model.history import USAGE, frame
+from harness.model.history import EVENTS, USAGE, History, frame
 from harness.model.verdict import Checker, Verdict
 from tests.helpers.trained import NS_PER_S, history
 
@@ -100,6 +102,45 @@ def test_groups_that_do_a_step_differently_are_two_histories() -> None:
 def test_a_rank_alone_has_no_other_to_agree_with() -> None:
     assert replicas_agree(history("rank0 g1 step 0 aa 0:1 at 1.0")).valid is None
     assert one_history(history("rank0 g1 step 0 aa 0:1 at 1.0")).valid is True
+
+
+# ------------------------------------------------------------------------------------------------------------ one_group
+
+
+def formed(transcript: str, *groups: tuple[str, int, str]) -> History:
+    """The history of a transcript in which coordinators formed groups of these generations."""
+    rows = [
+        {"at_ns": 0, "node": by, "kind": "formed", "detail": f'{{"generation": {generation}, "members": ["{members}"]}}'}
+        for by, generation, members in groups
+    ]
+    return replace(history(transcript), events=frame(EVENTS, rows))
+
+
+def test_groups_that_train_one_after_another_are_right() -> None:
+    found = formed(FAILED_AND_DONE_AGAIN, ("coordinator1", 1, "rank0"), ("coordinator2", 2, "rank1"))
+    assert groups.applies(found)
+    assert not groups.applies(history(FAILED_AND_DONE_AGAIN))
+    assert one_group(found).valid is True
+    assert one_group(formed("", ("coordinator1", 1, "rank0"))).valid is None
+
+
+def test_a_generation_that_was_formed_twice_is_found() -> None:
+    found = formed(FAILED_AND_DONE_AGAIN, ("coordinator1", 2, "rank0"), ("coordinator2", 2, "rank1"))
+    assert "generation 2 was formed twice: rank0 by coordinator1; rank1 by coordinator2" in invalid(one_group(found))
+
+
+def test_a_group_that_goes_on_beside_a_later_one_is_found_though_its_steps_are_right() -> None:
+    transcript = FAILED_AND_DONE_AGAIN + "rank0 g1 step 2 cc 1:2,1:3,1:4 at 1.9"
+    found = formed(transcript, ("coordinator1", 1, "rank0"), ("coordinator2", 2, "rank1"))
+    assert one_history(found).valid is True
+    why = "rank0 began step 2 of generation 1 at 1.90 s and did it: generation 2 (rank1 by coordinator2) had trained since"
+    assert why in invalid(one_group(found))
+
+
+def test_a_step_that_was_under_way_when_the_next_group_began_may_end() -> None:
+    found = formed(FAILED_AND_DONE_AGAIN + "rank0 g1 step 2 cc 1:2,1:3,1:4 at 1.2", ("coordinator1", 1, "rank0"))
+    found.steps.loc[found.steps.index[-1], "done_ns"] = 2 * NS_PER_S
+    assert one_group(found).valid is True
 
 
 # ---------------------------------------------------------------------------------------------------- every_sample_once

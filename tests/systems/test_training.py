@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,16 @@ def test_each_pair_of_ranks_has_one_link_that_the_lower_one_dials() -> None:
     assert dials(host_of(1), host_of(11))
 
 
+def test_each_of_several_coordinators_has_a_link_to_each_other_and_with_each_rank() -> None:
+    links = {link.name for link in links_of(Training(ranks=2, coordinators=3))}
+    assert {"coordinator1>coordinator2", "coordinator2>coordinator1", "rank1>coordinator3", "coordinator3>rank1"} <= links
+    assert not [name for name in links if "coordinator>" in name or name.endswith(">coordinator")]
+
+
+def test_the_only_coordinator_leads() -> None:
+    assert asyncio.run(Training().leader({})) == "coordinator"
+
+
 def test_faults_choose_among_the_ranks() -> None:
     assert [node.name for node in Training(ranks=2).nodes() if node.replica] == ["rank0", "rank1"]
 
@@ -58,6 +69,8 @@ def test_faults_choose_among_the_ranks() -> None:
         ({"model": "digit"}, "there is no such model. Did you mean 'digits'"),
         ({"step_ms": -1.0}, "at least 0, 1 and 1"),
         ({"checkpoint_every": 0}, "at least 0, 1 and 1"),
+        ({"coordinators": 2}, "an odd number"),
+        ({"coordinators": 0}, "an odd number"),
         ({"audit_every": -1}, "audit_every=-1.: at least 0"),
         ({"bug": "old-divisors"}, "No bug called 'old-divisors'. Did you mean 'old-divisor'"),
     ],

@@ -140,14 +140,44 @@ def test_when_no_rank_answers_the_next_group_waits_for_ranks_to_come() -> None:
 
 
 def test_a_coordinator_that_was_started_again_leaves_its_group_alone_if_it_goes_well() -> None:
-    membership = Membership(RANKS, LIMITS, 50, GROUP)
+    membership = taken_over()
     assert membership.cause(50.2) is None
     hear(membership, 50.3)
     assert membership.cause(50.3) is None
-    silent = Membership(RANKS, LIMITS, 50, GROUP)
+    silent = taken_over()
     for tick in range(1, 70):
         hear(silent, 50 + tick * 0.05, ("rank0", "rank1"))
     assert why(silent, 53.4) == "rank2 was not heard since the coordinator started"
+
+
+def taken_over(*beats: Beat) -> Membership:
+    """Of a coordinator that decides since 50 s, and heard this before."""
+    membership = Membership(RANKS, LIMITS, 10)
+    for one in beats:
+        membership.beat(one, 49.9)
+    membership.takes_over(GROUP, 50)
+    return membership
+
+
+def test_a_coordinator_that_takes_over_counts_on_what_it_heard_before() -> None:
+    well = taken_over(*(beat(name) for name in RANKS))
+    assert well.cause(50) is None
+    assert well.complete
+    lost = taken_over(*(beat(name) for name in RANKS))
+    lost.gone("rank1", 7)
+    assert why(lost, 50) == "rank1 has closed its connection"
+
+
+def test_a_group_that_was_left_unfinished_is_not_waited_for() -> None:
+    membership = taken_over(beat("rank0", phase="forming"), beat("rank1", phase="forming"), beat("rank2", generation=3))
+    assert membership.cause(50.2) is None
+    for name in RANKS:
+        membership.beat(beat(name, phase="forming"), 50.3)
+    assert why(membership, 50.35) == "rank0 does not train 0.3 s after the group was taken over"
+    membership.formed(GROUP, 50.4)
+    for name in RANKS:
+        membership.beat(beat(name, phase="forming"), 50.8)
+    assert membership.cause(50.9) is None  # its own group has more time
 
 
 # ----------------------------------------------------------------------------------------------- who is in the next one
