@@ -62,6 +62,8 @@ class Rules:
     """A node has a map on its disk before it uses it."""
     decisions_last: bool = True
     """The coordinator has a map on its disk before it tells anyone."""
+    broken_writes_unknown: bool = True
+    """A write that a node gave up after it had begun to store it may have taken effect, and the node says so."""
     maps_refreshed: bool = True
     """A client gets a newer map when a node says that its own is old."""
 
@@ -183,6 +185,12 @@ BUGS: Final = BugCatalog(
         "a client never replaces its first map",
         Rules(maps_refreshed=False),
         caught_by=("partitioned/leaves", "availability >= 97%"),
+    ),
+    Bug(
+        "timeout-failed",
+        "a node says that a write had no effect although replicas may have stored it",
+        Rules(broken_writes_unknown=False),
+        caught_by=("partitioned/leader_cut_off", "linearizable"),
     ),
     Bug(
         "cuts-the-end",

@@ -118,7 +118,7 @@ class Coordinator:
         self._changing = asyncio.Lock()
         self._loads = Loads()
         self._told_settled = 0
-        node.show(lambda: {"map": self._map, "opened": True})
+        node.show(lambda: {"map": self._map, "opened": True, "moves_at_once": config.moves_at_once})
         node.report_unsettled(self._unsettled)
 
     @property

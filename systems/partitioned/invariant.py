@@ -18,8 +18,9 @@ class OneOwnerWhoHasIt:
     - No epoch stands for two maps.
     - No node goes back to an earlier map, not even after a crash.
     - Every partition has as many distinct owners as there are replicas, and is placed only with members, in different zones.
-    - A majority of the owners in the coordinator's map has what was acknowledged. A node that is down is assumed to have it:
-      it is on its disk, or another check finds out.
+    - No more partitions move at a time than may.
+    - A majority of the owners in the coordinator's map has what was acknowledged, or read. A node that is down is
+      assumed to have it: it is on its disk, or another check finds out.
     - A node that becomes an owner at the end of a move has what was acknowledged before the move began.
     - A version stands for one value, and a write gets only one version, however often it starts again.
     """
@@ -44,6 +45,8 @@ class OneOwnerWhoHasIt:
                 continue
             if newest is None or found.epoch > newest.epoch:
                 newest = found
+            if len(found.moving) > (most := cast(int, state.get("moves_at_once", len(found.partitions)))):
+                return f"{len(found.moving)} partitions move at once in the map of {name}, and {most} may"
             if (why := self._two_maps(name, found)) is not None:
                 return why
         for name, state in shown.items():

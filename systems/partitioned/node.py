@@ -357,8 +357,10 @@ class Server:
         if self._served.get(key) != operation.epoch:
             self._served[key] = operation.epoch
             self._node.event("served", {"key": key, "epoch": operation.epoch})
-        if isinstance(operation.phase.request, Store):
-            self._acknowledged[operation.place] = operation.phase.request.entry
+        phase = operation.phase
+        entry = phase.request.entry if isinstance(phase.request, Store) else phase.newest
+        if entry.version > Entry().version:
+            self._acknowledged[operation.place] = entry
 
     def _shown(self) -> object:
         return {

@@ -145,7 +145,7 @@ class Operation:
         """No majority answered in time, or another node leads now; changes nothing if there is an outcome."""
         if self.outcome is None:
             told = f"{self.phase}{f'; {why}' if why else ''}"
-            effect = self._chosen is not None and self._versions is not None
+            effect = self._rules.broken_writes_unknown and self._chosen is not None and self._versions is not None
             self.outcome = Unknown(told) if effect else Failed(told)
 
     def _store(self, entry: Entry) -> None:

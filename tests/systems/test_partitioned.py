@@ -73,6 +73,9 @@ def test_join_and_leave_are_for_systems_with_members() -> None:
         Drill(system=Quorum(), workload=Registers(), load=Load(rate=10, seconds=5), faults=[Join("n1").between(1, 2)])
 
 
+SLOW = ("receiver_killed", "ranges_join", "two_joins", "hot_key", "leader_cut_off", "receiver_lost")
+
+
 def simulated(drill: Drill, name: str = "partitioned/test", seed: int = 1) -> Judged:
     """The drill as it is, on simulated machines."""
     return run_seed(name, drill, seed, swarm=PLAIN)
@@ -88,7 +91,7 @@ def short(name: str) -> Drill:
     "name",
     [
         "joins",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("receiver_killed", "ranges_join", "two_joins", "hot_key")),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
     ],
 )
 def test_a_drill_holds_in_simulation(name: str) -> None:
@@ -103,7 +106,12 @@ def test_a_drill_holds_in_simulation(name: str) -> None:
         ("joins", "forgets-early"),
         *(
             pytest.param(name, bug, marks=pytest.mark.slow)
-            for name, bug in (("joins", "both-serve"), ("receiver_killed", "wrong-offset"), ("weights", "weights-ignored"))
+            for name, bug in (
+                ("joins", "both-serve"),
+                ("receiver_killed", "wrong-offset"),
+                ("weights", "weights-ignored"),
+                ("leader_cut_off", "timeout-failed"),
+            )
         ),
     ],
 )

@@ -1,0 +1,49 @@
+"""The invariant of a partitioned store: what it finds in maps and in what nodes hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from systems.partitioned.invariant import OneOwnerWhoHasIt
+from systems.partitioned.messages import Entry, Version
+from systems.partitioned.moving import Seen, advanced, first_map, joined
+from systems.partitioned.partition_map import PartitionMap
+from systems.parts.partitioning.members import Member
+
+NEW = Entry(Version(1, "n1", 1, 1), "new")
+
+
+@dataclass
+class Holding:
+    """What a node holds, as a `Storage` shows it."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    opened: bool = True
+
+    def entry(self, place: str) -> Entry:
+        return self.entries.get(place, Entry())
+
+
+def node(now: PartitionMap, held: Holding, acknowledged: dict[str, Entry]) -> dict[str, object]:
+    return {"map": now, "opened": True, "storage": held, "acknowledged": acknowledged}
+
+
+def test_more_partitions_must_not_move_at_once_than_may() -> None:
+    first = first_map("consistent", [Member("n1"), Member("n2")], 1, 32, ())
+    now = advanced(joined(first, Member("n3")), Seen(), 3)
+    assert now is not None
+    assert OneOwnerWhoHasIt().broken({"coordinator": {"map": now, "opened": True, "moves_at_once": 3}}) is None
+    told = OneOwnerWhoHasIt().broken({"coordinator": {"map": now, "opened": True, "moves_at_once": 2}})
+    assert told == "3 partitions move at once in the map of coordinator, and 2 may"
+
+
+def test_a_majority_must_have_what_was_read() -> None:
+    now = first_map("consistent", [Member("n1"), Member("n2"), Member("n3")], 3, 1, ())
+    place = now.position("k")
+    having, without = Holding({place: NEW}), Holding()
+    of_two = {"n1": node(now, having, {place: NEW}), "n2": node(now, having, {}), "n3": node(now, without, {})}
+    assert OneOwnerWhoHasIt().broken(of_two) is None
+    of_one = {**of_two, "n2": node(now, without, {})}
+    told = OneOwnerWhoHasIt().broken(of_one)
+    assert told is not None
+    assert "only 1 have it" in told
