@@ -18,7 +18,7 @@ from systems.strong.replica import Replica, Take
 
 NAMES = ("n1", "n2", "n3", "n4", "n5")
 OTHERS = NAMES[1:]
-STEP_S = 0.1
+STEP_S = 0.01
 FULL_UNTIL_S = 4.0
 LATE_S = 20.0
 
