@@ -20,6 +20,10 @@ KEY: Final = "configuration"
 
 _PATIENCE_S: Final = 0.5
 _ATTEMPT_TIMEOUT_S: Final = 0.2
+_MOST_SLACK: Final = 4
+"""If a keeper does not answer in time, both limits are doubled, up to this factor, until one answers within the first ones.
+Otherwise a replica with a slow link to them, which first has to connect, might never learn who is the primary."""
+
 _ASK_AGAIN_S: Final = 0.02
 
 
@@ -56,6 +60,7 @@ class RaftKeeper:
         self._clients = {name: SealedClient(address, checked=checked) for name, address in keepers.items()}
         self._names = list(keepers)
         self._at = self._names[0]
+        self._slack = 1
 
     async def read(self) -> Configuration | None:
         response = await self._asked("GET", b"", harmless=True)
@@ -74,19 +79,23 @@ class RaftKeeper:
             raise KeeperUnreachable(str(error)) from error
 
     async def _asked(self, method: str, body: bytes, *, harmless: bool) -> Response:
-        clock, why = asyncio.get_running_loop().time, "no keeper leads"
-        until_s = clock() + _PATIENCE_S
-        while (left_s := until_s - clock()) > 0:
+        clock, why, slack = asyncio.get_running_loop().time, "no keeper leads", self._slack
+        until_s = clock() + slack * _PATIENCE_S
+        while (left_s := until_s - (sent_s := clock())) > 0:
             name, leader = self._at, None
-            timeout_s = min(left_s, _ATTEMPT_TIMEOUT_S) if harmless else left_s
+            timeout_s = min(left_s, slack * _ATTEMPT_TIMEOUT_S) if harmless else left_s
             try:
                 response = await self._clients[name].request(
                     method, KEY_PATH + KEY, body, timeout_s=timeout_s, headers=self._headers[name]
                 )
             except TransportError as error:
                 why, surely_not = f"{name}: {error}", isinstance(error, Unreachable)
+                if clock() - sent_s > timeout_s / 2:  # it waited, rather than being refused at once
+                    self._slack = min(2 * slack, _MOST_SLACK)
             else:
                 if response.status == 200:
+                    if clock() < sent_s + _ATTEMPT_TIMEOUT_S:
+                        self._slack = 1
                     return response
                 told = _not_done(response)
                 why, leader, surely_not = f"{name}: {told.error}", told.leader, told.outcome == "failed"

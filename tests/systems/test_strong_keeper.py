@@ -12,14 +12,21 @@ import pytest
 
 from harness.cluster.ports import HOST, reserved
 from harness.http.client import HttpClient
+from harness.http.message import Request, Response
+from harness.http.server import listen
 from harness.model.system import Address
 from harness.node.context import NodeContext, NodeSpec
+from systems.parts import sealing
 from systems.raft import Raft
 from systems.raft import node as raft_node
+from systems.raft.messages import Got
 from systems.strong.keeper import KeeperUnreachable, RaftKeeper, keepers_of
 from systems.strong.messages import Configuration
 
 T = TypeVar("T")
+SLOW_S = 0.3
+"""Longer than a replica waits for a keeper at first."""
+
 FIRST, SECOND = (Configuration(version, version, "n1", ("n1",)) for version in (1, 2))
 
 
@@ -59,6 +66,21 @@ async def refused(ask: Callable[[], Awaitable[object]], told: str) -> None:
             await ask()
         if told in str(error.value):
             return
+
+
+def test_keepers_that_answer_slowly_are_given_more_time() -> None:
+    async def answer(request: Request) -> Response:
+        await asyncio.sleep(SLOW_S)
+        return await sealing.answered(request, read)
+
+    async def read(request: Request) -> Response:
+        return Response.json(Got(value=None))
+
+    async def run() -> None:
+        async with asyncio.timeout(60), await listen(answer, (HOST, 0)) as server:
+            assert await answered(RaftKeeper("c", {"k1": server.sockets[0].getsockname()[:2]}).read) is None
+
+    asyncio.run(run())
 
 
 async def _own(address: Address) -> None:
