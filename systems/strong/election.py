@@ -158,10 +158,12 @@ class Election:
             self._storage.promise(known.epoch, ready=not known.used)
             self._replica.promise(known.epoch)
             self._replica.ready, self.informed = not known.used, True
-        elif self._is_over(now_s) and may_claim(
-            self._name, known, ready=self._replica.ready, all_in_sync=self._all_in_sync, rules=self._rules
-        ):
-            await self._claim(known, claimed(self._name, known))
+        elif self._is_over(now_s):
+            if may_claim(self._name, known, ready=self._replica.ready, all_in_sync=self._all_in_sync, rules=self._rules):
+                await self._claim(known, claimed(self._name, known))
+            else:  # it may have been added to those in sync, and the primary have died before it could say so
+                self._not_before_s = now_s + RENEW_S
+                await self._hear_from_keepers()
 
     def _is_over(self, now_s: float) -> bool:
         if not self._rules.leases_waited_out and now_s - self._heard_s > SILENT_AFTER_S:
@@ -193,6 +195,9 @@ class Election:
                 self.heard(asked)
                 await self._take_over(asked, sent_s)
                 return
+        await self._hear_from_keepers()
+
+    async def _hear_from_keepers(self) -> None:
         if (found := await self._keeper.read()) is not None:
             self.heard(found)
 

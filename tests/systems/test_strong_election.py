@@ -12,7 +12,7 @@ import pytest
 
 from systems.strong.bugs import CORRECT
 from systems.strong.election import ANSWERED_WITHIN_S, GIVES_WAY_S, PATIENCE_S, Election
-from systems.strong.lease import LEASE_S
+from systems.strong.lease import LEASE_S, RENEW_S
 from systems.strong.messages import Canvass, Configuration, ReplicaAnswer, ReplicaRequest, Willing
 from systems.strong.replica import Replica, Take
 
@@ -58,7 +58,9 @@ class World:
 
         return SimpleNamespace(ask=ask)
 
-    def election(self) -> Election:
+    def election(self, heard: Configuration | None = None) -> Election:
+        """The part of n1, which has heard what the keepers have, unless it is said what else."""
+
         def full(replica: Replica, written: Take) -> None:
             raise OSError("no space left for entries")
 
@@ -69,7 +71,7 @@ class World:
             cast(Any, node), cast(Any, self), cast(Any, storage), cast(Any, teller), {name: self.peer(name) for name in OTHERS},
             replicas=NAMES, all_in_sync=True, rules=CORRECT,
         )  # fmt: skip
-        election.heard(self.configuration)
+        election.heard(heard or self.configuration)
         return election
 
     async def keep(self, election: Election, until: Callable[[], bool]) -> None:
@@ -96,6 +98,23 @@ def test_a_replica_that_reaches_a_majority_claims_the_next_epoch() -> None:
     world = World(reached=("n2", "n3"))
     asyncio.run(world.keep(world.election(), lambda: bool(world.claimed_s)))
     assert world.configuration == Configuration(2, 2, "n1", NAMES, used=True)
+
+
+def test_a_replica_that_was_not_in_sync_asks_the_keepers_whether_it_is_now() -> None:
+    """The primary that added it to those in sync died before it could say so."""
+    world = World()
+    election = world.election(heard=Configuration(1, 1, "n2", OTHERS, used=True))
+    world.configuration = Configuration(2, 1, "n2", NAMES, used=True)
+    asyncio.run(world.keep(election, lambda: bool(world.claimed_s) or world.now_s > LATE_S))
+    assert world.configuration == Configuration(3, 2, "n1", NAMES, used=True)
+
+
+def test_a_replica_that_is_not_in_sync_claims_nothing() -> None:
+    world = World()
+    world.configuration = Configuration(1, 1, "n2", OTHERS, used=True)
+    asyncio.run(world.keep(world.election(), lambda: world.now_s > LATE_S))
+    assert world.claimed_s == []
+    assert world.looked < LATE_S / RENEW_S
 
 
 def test_a_replica_whose_disk_was_full_for_long_waits_no_longer_than_any_that_gave_way() -> None:
