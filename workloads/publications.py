@@ -8,7 +8,7 @@ from itertools import count
 from random import Random
 
 from harness.model.errors import UsageError
-from harness.model.system import Call
+from harness.model.system import Answer, Call
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +25,8 @@ class Publications:
     publishes: float = 0.25
     polls: bool = False
     """Whether consumers take several messages at once, with `poll`, rather than one, with `receive`."""
-    final_receives: int = 150
-    """Receives per group at the end: more than can be left, and some more for each client to find nothing left."""
+    final_receives: int = 24
+    """How many consumers of each group there are at the end. Each receives until it finds nothing left."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "groups", tuple(self.groups))  # a list if it comes from JSON
@@ -52,6 +52,10 @@ class Publications:
 
     def final_calls(self) -> Iterable[Call]:
         return [Call(self._kind, f"{self.topic}/{group}") for _ in range(self.final_receives) for group in self.groups]
+
+    def left_more(self, answer: Answer) -> bool:
+        """Whether the receive brought anything."""
+        return answer.value not in (None, "[]")
 
     @property
     def _kind(self) -> str:

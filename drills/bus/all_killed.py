@@ -14,7 +14,7 @@ from workloads.publications import Publications
 drill = Drill(
     system=Bus(lease_ms=4000, compact_at_kib=4),
     workload=Publications(),
-    load=Load(rate=120, clients=24, seconds=7, timeout_ms=2500),
+    load=Load(rate=120, clients=24, seconds=7, timeout_ms=10_000),
     faults=[Kill("all").between(2, 3)],
     checks=[no_lost_messages, no_duplicates, per_key_order],
     slos=["availability >= 50%"],

@@ -13,7 +13,7 @@ from workloads.publications import Publications
 drill = Drill(
     system=Bus(lease_ms=400),
     workload=Publications(),
-    load=Load(rate=120, clients=24, seconds=7, timeout_ms=2500),
+    load=Load(rate=120, clients=24, seconds=7, timeout_ms=10_000),
     faults=[
         Isolate("client>n1").flapping(1, 5, on_s=0.3, off_s=0.3),
         Isolate("client>n2").flapping(1.1, 5, on_s=0.3, off_s=0.3),

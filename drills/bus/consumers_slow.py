@@ -14,7 +14,7 @@ from workloads.publications import Publications
 drill = Drill(
     system=Bus(lease_ms=60),
     workload=Publications(),
-    load=Load(rate=120, clients=24, seconds=6, timeout_ms=2500),
+    load=Load(rate=120, clients=24, seconds=6, timeout_ms=10_000),
     faults=[
         Latency("client>n1", delay_ms=50, jitter_ms=45).between(1, 4),
         Latency("client>n2", delay_ms=50, jitter_ms=45).between(1, 4),

@@ -13,7 +13,7 @@ from workloads.publications import Publications
 drill = Drill(
     system=Bus(),
     workload=Publications(),
-    load=Load(rate=220, clients=24, seconds=4, timeout_ms=2500),
+    load=Load(rate=220, clients=24, seconds=4, timeout_ms=10_000),
     checks=[no_lost_messages, no_duplicates, per_key_order],
     slos=["p99 < 500ms", "availability >= 99%"],
     nightly=True,

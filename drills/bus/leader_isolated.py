@@ -14,7 +14,7 @@ from workloads.publications import Publications
 drill = Drill(
     system=Bus(lease_ms=4000),
     workload=Publications(),
-    load=Load(rate=120, clients=24, seconds=7, timeout_ms=2500),
+    load=Load(rate=120, clients=24, seconds=7, timeout_ms=10_000),
     faults=[Partition("leader").between(1.5, 3.5)],
     checks=[no_lost_messages, no_duplicates, per_key_order],
     slos=["availability >= 50%"],

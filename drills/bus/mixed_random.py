@@ -17,7 +17,7 @@ from workloads.publications import Publications
 drill = Drill(
     system=Bus(lease_ms=500, compact_at_kib=16),
     workload=Publications(),
-    load=Load(rate=120, clients=24, seconds=10, timeout_ms=2500),
+    load=Load(rate=120, clients=24, seconds=10, timeout_ms=10_000),
     faults=[
         RandomFaults(
             faults=(Kill("one"), Pause("one"), Partition("one"), Latency("one", delay_ms=30)), windows=3, from_s=1, to_s=8

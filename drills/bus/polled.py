@@ -14,8 +14,8 @@ from workloads.publications import Publications
 
 drill = Drill(
     system=Bus(lease_ms=100, compact_at_kib=16),
-    workload=Publications(publishes=0.5, polls=True, final_receives=400),
-    load=Load(rate=120, clients=24, seconds=7, timeout_ms=2500),
+    workload=Publications(publishes=0.5, polls=True),
+    load=Load(rate=120, clients=24, seconds=7, timeout_ms=10_000),
     faults=[
         Latency("client>n1", delay_ms=50, jitter_ms=45).between(1, 4),
         Latency("client>n2", delay_ms=50, jitter_ms=45).between(1, 4),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Protocol, runtime_checkable
 
-from harness.model.system import Call
+from harness.model.system import Answer, Call
 
 
 class Workload(Protocol):
@@ -21,3 +21,11 @@ class HasFinalCalls(Protocol):
     """A workload with final calls after all faults are healed, so that losses show."""
 
     def final_calls(self) -> Iterable[Call]: ...
+
+
+@runtime_checkable
+class Drains(HasFinalCalls, Protocol):
+    """A workload whose final calls take what is left, however much that is."""
+
+    def left_more(self, answer: Answer) -> bool:
+        """Whether a final call with this answer must be made again, because there may be more."""

@@ -65,6 +65,8 @@ class MoodyClient:
                     raise TimeoutError
                 case "refuse twice" if self._asked <= 2:
                     raise CallFailed("not yet")
+                case "empty after three" if self._asked > 3:
+                    return Answer()
             return Answer(f"{call.key}!", node=f"c{self._index}")
         finally:
             self._busy = False
@@ -178,6 +180,23 @@ def test_final_calls_are_asked_until_they_are_answered(tmp_path: Path, final: tu
     last = ops[ops["phase"] == "final"]
     assert set(last[last["outcome"] == "ok"]["key"]) == set(final)
     assert (last["outcome"] == "failed").sum() == (2 if "refuse twice" in final else 0)
+
+
+def test_final_calls_that_may_leave_something_are_made_until_nothing_is_left(tmp_path: Path) -> None:
+    workload = Emptied(final=("empty after three", "fine") * 2)
+    ops, _ = generate(tmp_path, Moody(), workload, Load(rate=1, seconds=0.05, arrivals="constant", clients=2))
+    last = ops[ops["phase"] == "final"]
+    emptied = last[last["key"] == "empty after three"].sort_values("sent_ns")
+    assert emptied["value"].notna().tolist() == [True, True, True, False, False]
+    assert (last["key"] == "fine").sum() == 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emptied(Keys):
+    """A workload whose final calls take things away."""
+
+    def left_more(self, answer: Answer) -> bool:
+        return answer.value == "empty after three!"
 
 
 def test_a_workload_that_ends_is_refused(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from harness.model.codec import Described, restore
 from harness.model.load import Load
 from harness.model.seeds import stream
 from harness.model.system import Answer, Call, CallFailed, Client, HasAttempts, Outcome, OutcomeUnknown, System
-from harness.model.workload import HasFinalCalls, Workload
+from harness.model.workload import Drains, HasFinalCalls, Workload
 from harness.node.context import NodeContext
 from harness.node.machine import Pacer
 from workloads.load.arrivals import due_ns
@@ -30,7 +30,7 @@ from workloads.load.oplog import OpLog
 
 OPLOG: Final = "ops.msgpack"
 FINAL_CALLS_DEADLINE_S: Final = 10.0
-"""How long failed final calls are retried."""
+"""How long final calls are made again that failed, or left something."""
 _FINAL_PAUSE_S: Final = 0.05
 _QUEUED: Final = "not sent: every client was busy until the load ended"
 
@@ -99,19 +99,29 @@ class Generator:
         return Progress(due=due, finished=self.finished, latencies_ms=recent, **self._counts)
 
     async def final(self) -> int:
-        """Make the workload's final calls, each until it succeeds or the deadline is over; returns how many there were."""
+        """Make the workload's final calls, each until it succeeds and leaves nothing; returns how many there were.
+
+        After the deadline none is made again.
+        """
         calls = list(self._workload.final_calls()) if isinstance(self._workload, HasFinalCalls) else []
         give_up_s = self._node.clock() + FINAL_CALLS_DEADLINE_S
 
         async def use(index: int) -> None:
             for call in calls[index :: len(self._clients)]:
-                while await self._invoke(index, call, self._now_ns(), "final") != "ok" and self._node.clock() < give_up_s:
-                    await asyncio.sleep(_FINAL_PAUSE_S)
+                while True:
+                    answer = await self._invoke(index, call, self._now_ns(), "final")
+                    if (answer is not None and not self._left_more(answer)) or self._node.clock() >= give_up_s:
+                        break
+                    if answer is None:
+                        await asyncio.sleep(_FINAL_PAUSE_S)
 
         async with asyncio.TaskGroup() as clients:
             for index in range(len(self._clients)):
                 clients.create_task(use(index))
         return len(calls)
+
+    def _left_more(self, answer: Answer) -> bool:
+        return isinstance(self._workload, Drains) and self._workload.left_more(answer)
 
     def save(self) -> None:
         """Write the log of all calls that are over."""
@@ -158,7 +168,8 @@ class Generator:
                 await self._invoke(index, call, due, "load", ready)
             free_ns = self._now_ns()
 
-    async def _invoke(self, index: int, call: Call, due: int, phase: str, ready: int | None = None) -> Outcome:
+    async def _invoke(self, index: int, call: Call, due: int, phase: str, ready: int | None = None) -> Answer | None:
+        """Make a call and log it. Returns its answer; None if it brought none."""
         client: Client = self._clients[index]
         answer = Answer()
         outcome: Outcome = "ok"
@@ -177,7 +188,7 @@ class Generator:
             outcome, error = "unknown", f"{type(reason).__name__}: {reason}{_where(reason)}"
         times_ns = (due, due if ready is None else ready, sent, self._now_ns())
         self._record(call, phase, index, answer, outcome, error, times_ns)
-        return outcome
+        return answer if outcome == "ok" else None
 
     def _record(
         self,
