@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 
 from systems.raft.core.core import Core
 from systems.raft.core.messages import Entry, Vows
+from systems.raft.core.recovery import FORGOTTEN
 
 
 class Shown(NamedTuple):
@@ -92,8 +93,8 @@ class RaftSafety:
         term, vote = vows.term, vows.vote
         before, voted = self._vows.get(name, (0, None))
         self._vows[name] = (term, vote)
-        if vows.votes_from is not None:
-            return None  # it has forgotten its promises, and does not vote
+        if vows.votes_from is not None or vote == FORGOTTEN:
+            return None  # its disk was damaged: it keeps no earlier promise, and gives no vote in this term
         if term < before:
             return f"{name} went back from term {before} to term {term}"
         if term == before and voted is not None and vote not in (voted, None):

@@ -4,11 +4,11 @@ Such a node may have voted in terms, and acknowledged entries, that it has forgo
 leaders could be elected in one term, or a committed entry could be lost. So it first asks every other member for its term and
 the end of its log, and answers nothing before all have replied.
 
-It then adopts the highest of these terms, as if it had voted for itself in it: any node that got its vote, or that made it
-enter a term, has reported that term or a later one. Its log is empty, so it is sent everything. It votes again once its log is
-at least as up to date as the most up-to-date one that was reported. Whatever it had acknowledged was in the log of the leader
-that sent it, and that log's end was reported: any leader elected meanwhile without its vote has those entries, and so does this
-node once it has caught up.
+It then adopts the highest of these terms, and gives no vote in it: any node that got its vote, or that made it enter a term,
+has reported that term or a later one. Its log is empty, so it is sent everything. It votes again once its log is at least as
+up to date as the most up-to-date one that was reported. Whatever it had acknowledged was in the log of the leader that sent
+it, and that log's end was reported: any leader elected meanwhile without its vote has those entries, and so does this node
+once it has caught up.
 
 Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018, describe the problem and what naive
 solutions break. This solution is simpler, but waits for more: once for all other members.
@@ -17,10 +17,14 @@ solutions break. This solution is simpler, but waits for more: once for all othe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from systems.raft.core.messages import Members, Vows
+
+FORGOTTEN: Final = "?"
+"""The vote of a node that does not know whether, and for whom, it has voted in its term. No node has this name."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,4 +44,6 @@ def vows_after(told: Mapping[str, Told], name: str, initial: Members) -> Vows | 
     members = {*initial.all}.union(*(one.members.all for one in told.values())) - {name}
     if not members or not members <= set(told):
         return None
-    return Vows(max(one.term for one in told.values()), name, max((one.last_term, one.last_index) for one in told.values()))
+    return Vows(
+        max(one.term for one in told.values()), FORGOTTEN, max((one.last_term, one.last_index) for one in told.values())
+    )

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from systems.raft.core.core import NotLeading
-from systems.raft.core.messages import CampaignNow, Members, PreVote, Vote
+from systems.raft.core.messages import CampaignNow, Members, PreVote, Vote, Vows
 from systems.raft.core.pieces import Sending
 from systems.raft.core.state import Timing
+from systems.raft.invariant import RaftSafety
 from systems.raft.rules import CORRECT
 from tests.helpers.raft_group import TIMING, Group
 
@@ -292,6 +293,22 @@ def test_a_node_whose_disk_was_damaged_waits_for_all_others_and_votes_when_it_ha
     group.run(300)
     assert lost.state.may_vote
     assert group.nodes["n2"].values == ["x"]
+
+
+def test_a_node_may_lose_its_disk_and_catch_up_between_two_looks_of_the_invariant() -> None:
+    group = elected()
+    assert group.disks["n2"].vows.vote == "n1"
+    term = group.nodes["n2"].core.term
+    safety = RaftSafety()
+    assert safety.broken(group.shown) is None
+    group.kill("n2")
+    assert group.lose_disk("n2")
+    group.run(300)
+    lost = group.nodes["n2"].core
+    assert (lost.state.may_vote, lost.term) == (True, term)
+    assert safety.broken(group.shown) is None
+    group.disks["n2"].vows = Vows(term, "n3")
+    assert safety.broken(group.shown) == f"n2 voted for ? and for n3 in term {term}"
 
 
 def test_two_nodes_with_damaged_disks_do_not_vouch_for_each_other() -> None:
