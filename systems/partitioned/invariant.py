@@ -28,6 +28,8 @@ class OneOwnerWhoHasIt:
     def __init__(self) -> None:
         self._maps: dict[tuple[int, str], tuple[str, ...]] = {}
         self._looked_at: dict[str, PartitionMap] = {}
+        self._newest: PartitionMap | None = None
+        """The newest map that any node has shown. It holds even while none that knows it is running: the coordinator has it."""
         self._acknowledged: dict[str, Entry] = {}
         self._before: dict[str, tuple[Partition, dict[str, Entry]]] = {}
         """Of each partition that moves, by its first position: itself, and what was acknowledged when that was seen first."""
@@ -35,7 +37,6 @@ class OneOwnerWhoHasIt:
 
     def broken(self, states: Mapping[str, object]) -> str | None:
         shown = {name: cast(Mapping[str, object], state) for name, state in states.items()}
-        newest: PartitionMap | None = None
         for name, state in shown.items():
             found = cast(PartitionMap | None, state["map"])
             before = self._looked_at.get(name)
@@ -43,8 +44,8 @@ class OneOwnerWhoHasIt:
                 return f"{name} went back from epoch {before.epoch} to {found.epoch if found else 'none'}"
             if found is None:
                 continue
-            if newest is None or found.epoch > newest.epoch:
-                newest = found
+            if self._newest is None or found.epoch > self._newest.epoch:
+                self._newest = found
             if len(found.moving) > (most := cast(int, state.get("moves_at_once", len(found.partitions)))):
                 return f"{len(found.moving)} partitions move at once in the map of {name}, and {most} may"
             if (why := self._two_maps(name, found)) is not None:
@@ -64,9 +65,9 @@ class OneOwnerWhoHasIt:
                     self._acknowledged[place] = entry
                 elif known.version == entry.version and known.value != entry.value:
                     return f"{place} was acknowledged with two values of {_told(entry.version)}"
-        if newest is None:
+        if self._newest is None:
             return None
-        return self._arrived_without(newest, shown) or self._ownerless(newest, shown)
+        return self._arrived_without(self._newest, shown) or self._ownerless(self._newest, shown)
 
     def _two_maps(self, name: str, found: PartitionMap) -> str | None:
         """Why an epoch stands for two maps, or a map is not one at all."""

@@ -297,6 +297,7 @@ class Server:
             await self._operations.drained(beat.map)
             self._leaving = None
             self._install(beat.map)
+        self._storage.try_again()
         return answer(
             Status(
                 epoch=self._known.epoch,

@@ -12,6 +12,7 @@ if, and only if, the copied entries are.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -112,6 +113,16 @@ class Storage:
         done: asyncio.Future[bool] = loop.create_future()
         self._waiting.append((held, notes or {}, done))
         return await done
+
+    def try_again(self) -> None:
+        """See whether a disk that failed takes data again, by writing to it. Blocks the event loop for one sync.
+
+        While the disk fails the node is given nothing, so there may be no other write that would show it.
+        """
+        if self.failing:
+            with contextlib.suppress(OSError):
+                self._write([], {})
+                self.failing = False
 
     def between(self, low: str, high: str | None, after: str = "") -> Iterator[Held]:
         """The entries from `low` to before `high`, in order, after a position; nothing may change meanwhile."""

@@ -12,14 +12,30 @@ from harness.cluster.ports import HOST, reserved
 from harness.http.message import Request, Response
 from harness.http.server import listen
 from harness.node.context import NodeContext, NodeSpec
-from systems.partitioned.messages import MAP_PATH, SCAN_PATH, Beat, Entry, Places, ReplicaRequest, Scan, Scanned, Version
+from harness.node.disk import Disk
+from systems.partitioned.messages import (
+    BEAT_PATH,
+    MAP_PATH,
+    REPLICA_PATH,
+    SCAN_PATH,
+    Beat,
+    Entry,
+    Places,
+    ReplicaRequest,
+    Scan,
+    Scanned,
+    Status,
+    Store,
+    Version,
+)
 from systems.partitioned.moving import first_map, split
 from systems.partitioned.node import Config, Server
 from systems.partitioned.partition_map import PartitionMap
 from systems.partitioned.peer import answer, read
 from systems.parts.owner import Owner
 from systems.parts.partitioning.members import Member
-from systems.parts.sealing import sealed
+from systems.parts.sealing import sealed, unsealed
+from tests.helpers.failing_files import FailingFiles
 
 FIRST = first_map("range", [Member("n1"), Member("n2")], 2, 1, ["p"])
 
@@ -59,3 +75,31 @@ def test_a_scan_goes_on_under_the_map_that_comes_in_the_middle_of_it(tmp_path: P
         response = asyncio.run(scene((first, second)))
     assert response.status == 200, response.body
     assert response.decode(Scanned).values == {"a": "value of a", "b": "value of b"}
+
+
+def test_a_node_tells_the_coordinator_when_its_disk_takes_data_again_though_nothing_is_written(tmp_path: Path) -> None:
+    """The coordinator gives nothing to a node whose disk fails, so no other write would show it."""
+    files = FailingFiles()
+    node = NodeContext(NodeSpec(name="n1", start=0, host=HOST, port=1, data=str(tmp_path), log="", seed=1))
+    node.disk = Disk(files)
+
+    async def asked(server: Server, path: str, body: object) -> Response:
+        sent = sealed(msgspec.json.encode(body))
+        return await server.handle(Request("POST", path, headers=dict(Owner("partitioned", "n1").headers), body=sent))
+
+    async def failing(server: Server) -> bool:
+        response = await asked(server, BEAT_PATH, Beat(FIRST.epoch, None))
+        return msgspec.json.decode(unsealed(response.body), type=Status).failing
+
+    async def scene() -> list[bool]:
+        server = Server(node, Config())
+        await server.open()
+        await told(server, FIRST)
+        files.failing = "append"
+        stored = await asked(server, REPLICA_PATH, Store("a", Entry(Version(1, "n2", 1), "v"), 1))
+        assert stored.status == 507
+        found = [await failing(server)]
+        files.failing = ""
+        return [*found, await failing(server)]
+
+    assert asyncio.run(scene()) == [True, False]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,9 +12,13 @@ import pytest
 from harness.node.crashpoints import MemoryFiles, crash_points
 from harness.node.disk import Disk
 from systems.partitioned.frames import Damaged, encode_line, lines
+from systems.partitioned.invariant import OneOwnerWhoHasIt
 from systems.partitioned.messages import Entry, Held, Version
+from systems.partitioned.moving import Seen, advanced, first_map, joined
 from systems.partitioned.storage import Storage
+from systems.parts.partitioning.members import Member
 from systems.parts.sealing import sealed, unsealed
+from tests.helpers.failing_files import FailingFiles
 
 
 def held(place: str, counter: int, value: str | None = "v") -> Held:
@@ -93,33 +96,6 @@ def test_no_crash_loses_what_was_acknowledged_or_parts_a_note_from_its_entries()
         assert newest == upto, crash  # in one record, or neither
 
 
-class FailingFiles(MemoryFiles):
-    """Files in memory, of which some operations fail. As on Linux, what a failed sync should have written is lost for good."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.failing = ""
-        self._lost: set[str] = set()
-
-    def append(self, name: str, data: bytes) -> None:
-        if self.failing == "append":
-            super().append(name, data[: len(data) // 2])
-            raise OSError(errno.ENOSPC, "No space left on device")
-        super().append(name, data)
-
-    def sync(self, name: str) -> None:
-        if self.failing == "sync":
-            self._lost.add(name)
-            raise OSError(errno.EIO, "Input/output error")
-        if name not in self._lost:
-            super().sync(name)
-
-    def sync_folder(self) -> None:
-        if self.failing == "folder":
-            raise OSError(errno.EIO, "Input/output error")
-        super().sync_folder()
-
-
 @pytest.mark.parametrize("what", ["append", "sync", "folder"])
 @pytest.mark.parametrize("segment_bytes", [1, 1 << 20], ids=["a segment for every record", "one segment"])
 def test_what_the_disk_does_not_take_is_not_held_and_what_it_takes_next_outlives_a_power_cut(
@@ -138,6 +114,47 @@ def test_what_the_disk_does_not_take_is_not_held_and_what_it_takes_next_outlives
     assert not storage.failing
     for left in files.survivors():
         assert opened(Disk(MemoryFiles(left))).entry("a").value == "three"
+
+
+@pytest.mark.parametrize("what", ["append", "sync"])
+def test_a_disk_that_failed_is_tried_again_although_nothing_is_to_be_written(what: str) -> None:
+    files = FailingFiles()
+    storage = opened(Disk(files))
+    files.failing = what
+    assert not put(storage, [held("a", 1)])
+    storage.try_again()
+    assert storage.failing
+    files.failing = ""
+    storage.try_again()
+    assert not storage.failing
+    assert put(storage, [held("a", 2, "two")])
+    for left in files.survivors():
+        assert values(opened(Disk(MemoryFiles(left)))) == {"a": "two"}
+
+
+def test_a_node_that_dies_with_all_who_know_the_newest_map_has_lost_nothing() -> None:
+    """n1 starts again with an old map, before the coordinator and n3, the owner by the newest map."""
+    member = [Member("n1"), Member("n3")]
+    old = first_map("consistent", member[:1], 1, 1, ())
+    moving = advanced(joined(old, member[1], lambda now, members: [("n3",)]), Seen(), 1)
+    assert moving is not None
+    (partition,) = moving.partitions
+    newest = advanced(moving, Seen(copied={(partition.low, partition.move): frozenset({"n3"})}), 1)
+    assert newest is not None
+    assert newest.partitions[0].owners == ("n3",)
+    n1, n3 = opened(Disk(MemoryFiles())), opened(Disk(MemoryFiles()))
+    put(n3, [held("a", 1)])
+    invariant = OneOwnerWhoHasIt()
+    knows = {"storage": n1, "map": moving, "opened": True}
+    everyone = {"c": {"map": newest, "opened": True}, "n1": knows}
+    acknowledged = {"a": n3.entry("a")}
+    assert (
+        invariant.broken({**everyone, "n3": {"storage": n3, "map": newest, "opened": True, "acknowledged": acknowledged}})
+        is None
+    )
+    assert invariant.broken({"n1": knows}) is None
+    empty = {"storage": opened(Disk(MemoryFiles())), "map": newest, "opened": True}
+    assert "of its owners n3 in epoch 4 only 0 have it" in str(invariant.broken({"n1": knows, "n3": empty}))
 
 
 def test_a_torn_end_is_cut_off_and_damage_before_it_is_not_taken_for_one() -> None:
