@@ -25,7 +25,11 @@ from systems.bus.messages import (
 from systems.raft.finding import LeaderFinder, told
 
 TAKE_S: Final = 0.8
-"""A consumer tries to get a message for this long, and then certainly has none: a lease it does not know of will expire."""
+"""A consumer tries for this long to get a message while other consumers have leased all. It ends no request in the middle: the
+lease that it might have been given would keep the messages from the others until it expires."""
+
+_NO_LEADER_S: Final = 1.6
+"""If no node answers for this long, the consumer certainly has no message: a lease it does not know of will expire."""
 
 SETTLE_S: Final = 1.5
 """A consumer tries for this long to settle a lease. If it cannot, it has the messages, and others may get them, too."""
@@ -79,10 +83,12 @@ class BusClient:
     async def _receive(self, topic: str, group: str, kind: str) -> Answer:
         polls = kind == "poll"
         try:
-            async with asyncio.timeout(TAKE_S):
+            async with asyncio.timeout(_NO_LEADER_S):
                 name, taken = await self._take(topic, group, POLL_MOST if polls else 1)
         except TimeoutError:
-            raise CallFailed(f"nothing was leased within {TAKE_S:g} s") from None
+            raise CallFailed(f"no node leased anything within {_NO_LEADER_S:g} s") from None
+        if taken.busy:
+            raise CallFailed(f"nothing was leased within {TAKE_S:g} s")
         if not taken.messages:
             return Answer("[]" if polls else None, name)
         value = msgspec.json.encode(taken.messages).decode() if polls else taken.messages[0]
@@ -97,11 +103,12 @@ class BusClient:
         return Answer(value, name)
 
     async def _take(self, topic: str, group: str, most: int) -> tuple[str, Taken]:
-        """Lease messages; the answer has none if there are none. Waits while other consumers have leased all."""
+        """Lease messages; the answer has none if there are none. Waits a while if other consumers have leased all."""
+        give_up_s = asyncio.get_running_loop().time() + TAKE_S
         path = f"{TOPICS_PATH}{quote(topic, safe='')}/{quote(group, safe='')}"
         while True:
             name, response = await self._finder.ask("POST", path, msgspec.json.encode(Poll(most=most)))
             taken = response.decode(Taken)
-            if not taken.busy:
+            if not taken.busy or asyncio.get_running_loop().time() >= give_up_s:
                 return name, taken
             await asyncio.sleep(_LOOK_AGAIN_S)

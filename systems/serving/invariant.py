@@ -70,7 +70,7 @@ class _Balancer:
         self._earned = 0.0
         """What requests have earned, as far as it is still worth something."""
         self._admitted = 0
-        self._earned_s = first.now_s
+        self._earned_s = self._looked_s = first.now_s
         self._replicas = {one.name: _Seen(one, first) for one in first.pool.replicas}
 
     def look(self, shown: Shown) -> Iterator[str]:
@@ -110,9 +110,11 @@ class _Balancer:
         if ratio is None:
             return
         if (admitted := dispatcher.admitted - self._admitted) > 0:
-            kept = math.exp(-(shown.now_s - self._earned_s) / KEPT_S)
+            # They came after the last look; on a slow machine perhaps long before this one.
+            kept = math.exp(-(self._looked_s - self._earned_s) / KEPT_S)
             self._earned = self._earned * kept + ratio * admitted
-            self._earned_s, self._admitted = shown.now_s, dispatcher.admitted
+            self._earned_s, self._admitted = self._looked_s, dispatcher.admitted
+        self._looked_s = shown.now_s
         most = self._earned + shown.settings.retries_per_s * KEPT_S
         if not -1e-6 <= budget.balance <= most * _ROUGHLY + 1:
             yield f"{budget.balance:.1f} retries are in the budget, and what was earned of late is {most:.1f}"
