@@ -16,6 +16,9 @@ from harness.model.system import Call
 FINAL_READS: Final = 3
 """How often each key is read at the end: clients take these calls in turn, so that replicas that disagree are found."""
 
+LEAST_FINAL_READS: Final = 60
+"""Of all keys together: with few keys, each is read more often, so that clients of different nodes read it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Registers:
@@ -76,4 +79,5 @@ class Registers:
         return replace(self, keys=random.choice((1, min(2, self.keys), min(6, self.keys), self.keys)))
 
     def final_calls(self) -> Iterable[Call]:
-        return [Call("read", f"r{number}") for number in range(self.keys) for _ in range(FINAL_READS)]
+        reads = max(FINAL_READS, LEAST_FINAL_READS // self.keys)
+        return [Call("read", f"r{number}") for number in range(self.keys) for _ in range(reads)]

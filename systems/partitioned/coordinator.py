@@ -292,7 +292,7 @@ class Coordinator:
         ]
         whole = before is None or len(before.partitions) != len(now.partitions)
         self._node.event("map", {"epoch": now.epoch, "method": now.method, "whole": whole, "partitions": changed})
-        if before is None or [one.placed for one in before.partitions] != [one.placed for one in now.partitions]:
+        if before is None or before.members != now.members or _placements(before) != _placements(now):
             self._node.event("planned", told_members(before, now, why))
 
     def _unsettled(self) -> dict[str, int]:
@@ -328,6 +328,10 @@ class Loads:
             return {}
         lows: Sequence[str] = [one.low for one in now.partitions]
         return {low: sum(look.get(low, 0.0) for look in self._looks) / _LOOKS for low in lows}
+
+
+def _placements(one: PartitionMap) -> list[Sequence[str]]:
+    return [partition.placed for partition in one.partitions]
 
 
 async def main(node: NodeContext) -> None:

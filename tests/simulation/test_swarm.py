@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
 from harness.run import catalog
 from harness.simulation.seed_run import run_seed
 from harness.simulation.shrinking import shrink
-from harness.simulation.swarm import Swarm
+from harness.simulation.swarm import PLAIN, Swarm
 
 
 def test_a_seed_draws_the_same_each_time_and_survives_a_file() -> None:
@@ -59,6 +61,15 @@ def test_the_correct_system_holds_whatever_is_added(name: str) -> None:
 
 
 @pytest.mark.slow
+def test_a_seed_that_takes_away_what_a_check_needs_is_not_unknown_for_that() -> None:
+    name = "raft/flapping"
+    drill = catalog.find_drill(name, ["load.rate=20", "load.seconds=3"]).drill
+    calm = replace(drill, faults=[])
+    outcome = run_seed(name, calm, 1, swarm=Swarm(plain=False, windows=False)).outcome
+    assert (outcome.verdict, outcome.why) == ("pass", "")
+    assert "leader_completeness: no leader came" in run_seed(name, calm, 1, swarm=PLAIN).outcome.why
+
+
 def test_an_invariant_finds_what_no_read_has_shown() -> None:
     drill = catalog.find_drill("quorum/isolated", ["system.bug=shared-version"]).drill
     found = [run_seed("quorum/isolated", drill, seed).outcome.found for seed in (1, 2)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 import msgspec
@@ -9,9 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.http.message import Response
 from harness.model.errors import UsageError
+from harness.model.system import Answer, Call, CallFailed
 from systems.bus import BUGS, Bus
+from systems.bus.client import BusClient
 from systems.bus.messages import (
+    LEASES_PATH,
     Append,
     Appended,
     Command,
@@ -26,6 +31,7 @@ from systems.bus.messages import (
     Taken,
 )
 from systems.bus.topics import Topics
+from systems.raft.finding import LeaderFinder
 from workloads.publications import Publications
 
 GROUPS = ("billing", "shipping")
@@ -205,6 +211,37 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], me
 def test_a_workload_that_makes_no_sense_is_refused(settings: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         Publications(**settings)  # type: ignore[arg-type]
+
+
+def received(monkeypatch: pytest.MonkeyPatch, taken: Taken, *, answers_after_s: float) -> Answer:
+    """What a consumer receives that tries for 10 ms."""
+    monkeypatch.setattr("systems.bus.client.TAKE_S", 0.01)
+
+    async def ask(finder: LeaderFinder, method: str, path: str, body: bytes = b"") -> tuple[str, Response]:
+        if path == LEASES_PATH:
+            return "n1", Response.json(Settled(held=True))
+        await asyncio.sleep(answers_after_s)
+        return "n1", Response.json(taken)
+
+    monkeypatch.setattr(LeaderFinder, "ask", ask)
+
+    async def receive() -> Answer:
+        client = BusClient(0, [("n1", ("127.0.0.1", 1))])
+        try:
+            return await client.invoke(Call("receive", "orders/billing"))
+        finally:
+            await client.close()
+
+    return asyncio.run(receive())
+
+
+def test_a_consumer_does_not_give_up_a_request_that_may_have_leased_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert received(monkeypatch, Taken(1, ["m"]), answers_after_s=0.05) == Answer("m", "n1")
+
+
+def test_a_consumer_gives_up_after_a_while_if_other_consumers_have_all_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CallFailed, match="nothing was leased"):
+        received(monkeypatch, Taken(0, [], busy=True), answers_after_s=0)
 
 
 def test_every_bug_breaks_another_rule() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from faults.join import Join
 from faults.leave import Leave
+from harness.checkers.moved_share import moved_share
 from harness.model.codec import describe, restore
 from harness.model.drill import Drill
 from harness.model.errors import UsageError
@@ -141,6 +142,15 @@ def test_a_join_tells_how_much_the_node_holds_in_the_end() -> None:
     [window] = simulated(joining("n3")).recorded.history.fault_windows
     assert window.acted is True
     assert "n3 joins; in the end n3 holds" in window.evidence
+
+
+def test_a_join_that_moves_nothing_is_told_as_a_change_of_members() -> None:
+    drill = joining("n3")
+    history = simulated(
+        replace(drill, system=Partitioned(members=2, spares=1, partitions=4, method="consistent"))
+    ).recorded.history
+    verdict = moved_share(history)
+    assert (verdict.valid, "moved 0.0% (ideal 33.3%)" in verdict.why) == (True, True), verdict.why
 
 
 def test_the_last_replicas_cannot_leave() -> None:

@@ -250,6 +250,19 @@ def test_a_budget_holds_no_more_than_was_earned_of_late() -> None:
     assert "in the budget" in (balancer.look() or "")
 
 
+def test_a_budget_may_be_as_large_as_when_it_was_last_used_although_it_is_looked_at_late() -> None:
+    """A balancer that lacks CPU takes a request at one time, and has done with it long after."""
+    balancer = looked_at("r1", "r2")
+    balancer.sent.admitted = 1000
+    balancer.budget.earn(1000, balancer.now_s)
+    assert balancer.look() is None
+    balancer.sent.admitted += 1
+    balancer.budget.earn(1, balancer.now_s)
+    assert balancer.look(after_s=2.0) is None
+    balancer.sent.admitted += 1  # its budget should have decayed by now
+    assert "in the budget" in (balancer.look() or "")
+
+
 def test_a_budget_is_not_overdrawn() -> None:
     balancer = looked_at("r1", "r2")
     balancer.budget.spend(10, balancer.now_s)
