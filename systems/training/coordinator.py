@@ -65,7 +65,7 @@ class Coordinator:
         self._council: Council | None = None
         if len(config.coordinators) > 1:
             kind = load(parts.council, Council)
-            self._council = kind(node, config.coordinators, self._heard.ranks, len(config.ranks))
+            self._council = kind(node, config.coordinators, self._heard.reached, len(config.ranks))
 
     async def run(self) -> None:
         """Decide whenever this is the coordinator to do so, until cancelled."""
@@ -116,6 +116,7 @@ class Coordinator:
             await reign.decide()
         finally:
             self._reign = None
+            self._heard.unreached = frozenset()
 
 
 async def main(node: NodeContext) -> None:

@@ -16,13 +16,12 @@ completes no step. In detail:
 - A leader is frozen and thaws. What it writes is refused, since it is of an earlier term. What it tells the ranks has a number
   that they refuse once they have heard from its successor. Until then they may obey, and leave a group, or join one that is in
   the ledger; the successor sees that in their beats.
-- A leader is cut off from ranks, but not from the other coordinators, which keep it in office. While it lacks ranks it compares
-  itself with the others, and hands over to one that hears more of them. The ledger is the same, so a group that the first
-  leader gave up, but could not reach, is found to be well and is left alone.
+- A leader is cut off from ranks, but not from the other coordinators, which keep it in office. While it lacks ranks, or gets no
+  answer from some that it hears, it compares itself with the others, and hands over to one that hears more of them. The ledger
+  is the same, so a group that the first leader gave up, but could not reach, is found to be well and is left alone.
 
-Only beats count as hearing: a leader that hears ranks but cannot reach them keeps trying, as a single one would. And if a
-whole group is lost for good, ranks outside it wait until one of its members is started again: it cannot be told from a group
-that is cut off.
+If a whole group is lost for good, ranks outside it wait until one of its members is started again: it cannot be told from a
+group that is cut off.
 """
 
 from __future__ import annotations
@@ -52,6 +51,9 @@ _PATIENCE_S: Final = 1.0
 _LOOK_S: Final = 0.01
 """How often a coordinator checks whether it leads."""
 
+_AGAIN_S: Final = 0.1
+"""After this, a leader that could not write begins anew: its disk may be full for a while."""
+
 _COMPARE_S: Final = 0.2
 """How often a leader that does not hear all ranks asks what the others hear."""
 
@@ -65,7 +67,7 @@ class Council:
     ledger: ClassVar[type[RaftLedger]] = RaftLedger
 
     def __init__(self, node: NodeContext, coordinators: Sequence[str], heard: Callable[[], Sequence[str]], ranks: int) -> None:
-        """`heard` returns the ranks that this coordinator hears now, of so many. Raises `OtherNode`."""
+        """`heard` returns the ranks that this coordinator hears and reaches now, of so many. Raises `OtherNode`."""
         others = {name: node.peers[name] for name in coordinators if name != node.name}
         self._values = KeyValues(self.rules)
         self._replica: Replica[Answer] = Replica(
@@ -102,6 +104,7 @@ class Council:
                         reign.cancel()
                         with contextlib.suppress(asyncio.CancelledError):
                             await reign
+                    await asyncio.sleep(_AGAIN_S)
                 await asyncio.sleep(_LOOK_S)
 
     def _may_decide(self, term: int) -> bool:

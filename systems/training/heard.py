@@ -18,12 +18,18 @@ class Heard:
         self.now_s = now_s
         self.woken = asyncio.Event()
         """Set whenever there may be something to decide."""
+        self.unreached: frozenset[str] = frozenset()
+        """The ranks that are heard but did not answer this coordinator when it last formed a group."""
         self._store: dict[str, asyncio.Future[bytes]] = {}
 
     def ranks(self) -> list[str]:
         """The ranks that are heard now."""
         now_s = self.now_s()
         return [name for name in self.membership.ranks if not self.membership.silent(name, now_s)]
+
+    def reached(self) -> list[str]:
+        """The ranks that are heard now, and hear this coordinator as far as it knows."""
+        return [name for name in self.ranks() if name not in self.unreached]
 
     def forget_store(self) -> None:
         """Another group is about to be formed."""
@@ -47,7 +53,7 @@ class Heard:
             case "GET", path if path == STORE:
                 return Response.json(Got(value=await asyncio.shield(self._entry(request.query["key"]))))
             case "GET", path if path == HEARD:
-                return Response.json(Reach(others=tuple(self.ranks())))
+                return Response.json(Reach(others=tuple(self.reached())))
         return None
 
     async def _watch(self, beat: Beat) -> Response:

@@ -181,8 +181,10 @@ class Reign:
                         asked[name].cancel()
                     break
                 await asyncio.wait([asked[name] for name in waited], timeout=_LOOK_S)
-        answers = {name: None if task.cancelled() else task.result() for name, task in asked.items()}
-        return {name: answer for name, answer in answers.items() if answer is not None}
+        found = {name: None if task.cancelled() else task.result() for name, task in asked.items()}
+        answers = {name: answer for name, answer in found.items() if answer is not None}
+        self._heard.unreached = frozenset(self._heard.ranks()) - answers.keys()
+        return answers
 
     # ------------------------------------------------------------------------------------------------------ checkpoints
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.model.history import History
-from harness.model.training_events import Formed, Named, NotSaved, Saved, TakenBack, told
+from harness.model.training_events import Formed, Named, NotSaved, Saved, TakenBack, TookOver, told
 from harness.run.catalog import find_drill
 from harness.run.runner import run
 from harness.run.spec import run_spec_of
@@ -35,6 +35,22 @@ def test_a_disk_that_fails_raises_the_alarm_and_the_next_checkpoint_is_whole(tmp
     assert {"No space left on device", "Input/output error"} <= alarms
     last = told(history, Saved, NotSaved)[-1]
     assert isinstance(last.event, Saved)
+
+
+def test_another_coordinator_finishes_the_recovery_of_one_that_was_killed_in_it(tmp_path: Path) -> None:
+    history = recorded("training/leader_killed_in_recovery", tmp_path)
+    assert len({took.node for took in told(history, TookOver)}) > 1
+    assert len(told(history, Formed)[-1].event.members) == 3
+
+
+def test_the_side_with_most_coordinators_trains_and_the_one_with_most_ranks_waits(tmp_path: Path) -> None:
+    history = recorded("training/majorities_apart", tmp_path)
+    cut = history.windows[history.windows["fault"] == "Partition"].iloc[0]
+    cut_ns, healed_ns = int(cut["injected_ns"]), int(cut["healed_ns"])
+    [alone_ns] = [formed.at_ns for formed in told(history, Formed) if formed.event.members == ("rank2",)]
+    assert cut_ns < alone_ns < healed_ns
+    apart = history.steps[history.steps["begun_ns"].between(alone_ns, healed_ns) & history.steps["done_ns"].notna()]
+    assert set(apart["node"]) == {"rank2"}
 
 
 def test_a_rank_that_computes_wrongly_is_named_and_its_checkpoints_are_withdrawn(tmp_path: Path) -> None:
