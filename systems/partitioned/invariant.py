@@ -21,6 +21,7 @@ class OneOwnerWhoHasIt:
     - No more partitions move at a time than may.
     - A majority of the owners in the coordinator's map has what was acknowledged, or read. A node that is down is
       assumed to have it: it is on its disk, or another check finds out.
+    - A node that starts again has a new number for this start, and what it had of the partitions that are still its own.
     - A node that becomes an owner at the end of a move has what was acknowledged before the move began.
     - A version stands for one value, and a write gets only one version, however often it starts again.
     """
@@ -33,6 +34,10 @@ class OneOwnerWhoHasIt:
         self._acknowledged: dict[str, Entry] = {}
         self._before: dict[str, tuple[Partition, dict[str, Entry]]] = {}
         """Of each partition that moves, by its first position: itself, and what was acknowledged when that was seen first."""
+        self._stores: dict[str, Storage] = {}
+        """Of each node, what it held when it was last looked at."""
+        self._starts: dict[str, int] = {}
+        """Of each node, the number of its latest start."""
         self._chosen: WeakKeyDictionary[Operation, Version] = WeakKeyDictionary()
 
     def broken(self, states: Mapping[str, object]) -> str | None:
@@ -65,6 +70,8 @@ class OneOwnerWhoHasIt:
                     self._acknowledged[place] = entry
                 elif known.version == entry.version and known.value != entry.value:
                     return f"{place} was acknowledged with two values of {_told(entry.version)}"
+            if (why := self._lost_at_start(name, state)) is not None:
+                return why
         if self._newest is None:
             return None
         return self._arrived_without(self._newest, shown) or self._ownerless(self._newest, shown)
@@ -85,6 +92,25 @@ class OneOwnerWhoHasIt:
                 return f"the partition from {one.low!r} is placed with {one.placed}, which are not all in different zones"
             if not set(one.placed) <= set(found.names):
                 return f"the partition from {one.low!r} is placed with {one.placed}, not all of which are members"
+        return None
+
+    def _lost_at_start(self, name: str, state: Mapping[str, object]) -> str | None:
+        """What a node that has started again no longer has."""
+        now, held = cast(PartitionMap | None, state["map"]), cast(Storage | None, state.get("storage"))
+        if now is None or held is None or not state["opened"]:
+            return None
+        before, self._stores[name] = self._stores.get(name, held), held
+        earlier, start = self._starts.get(name, 0), cast(int, state["start"])
+        self._starts[name] = start
+        if before is held:
+            return None
+        if start <= earlier:
+            return f"{name} started again as its start {start}, after its start {earlier}"
+        for one, high in now.bounded():
+            if name in one.owners or name in one.target:
+                for had in before.between(one.low, high):
+                    if held.entry(had.place).version < had.entry.version:
+                        return f"{name} started again without {had.place}, of which it had {_told(had.entry.version)}"
         return None
 
     def _arrived_without(self, newest: PartitionMap, shown: Mapping[str, Mapping[str, object]]) -> str | None:

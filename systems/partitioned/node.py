@@ -368,6 +368,7 @@ class Server:
             "storage": self._storage,
             "map": self._known.map,
             "opened": self._start > 0,
+            "start": self._start,
             "acknowledged": self._acknowledged,
             "running": list(self._operations.running),
             "writes": self._operations.writes,

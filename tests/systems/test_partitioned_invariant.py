@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from systems.partitioned.invariant import OneOwnerWhoHasIt
-from systems.partitioned.messages import Entry, Version
+from systems.partitioned.messages import Entry, Held, Version
 from systems.partitioned.moving import Seen, advanced, first_map, joined
 from systems.partitioned.partition_map import PartitionMap
 from systems.parts.partitioning.members import Member
@@ -20,12 +20,15 @@ class Holding:
     entries: dict[str, Entry] = field(default_factory=dict)
     opened: bool = True
 
+    def between(self, low: str, high: str | None) -> list[Held]:
+        return [Held(place, entry) for place, entry in self.entries.items() if low <= place and (high is None or place < high)]
+
     def entry(self, place: str) -> Entry:
         return self.entries.get(place, Entry())
 
 
-def node(now: PartitionMap, held: Holding, acknowledged: dict[str, Entry]) -> dict[str, object]:
-    return {"map": now, "opened": True, "storage": held, "acknowledged": acknowledged}
+def node(now: PartitionMap, held: Holding, acknowledged: dict[str, Entry] | None = None, start: int = 1) -> dict[str, object]:
+    return {"map": now, "opened": held.opened, "storage": held, "acknowledged": acknowledged or {}, "start": start}
 
 
 def test_more_partitions_must_not_move_at_once_than_may() -> None:
@@ -47,3 +50,17 @@ def test_a_majority_must_have_what_was_read() -> None:
     told = OneOwnerWhoHasIt().broken(of_one)
     assert told is not None
     assert "only 1 have it" in told
+
+
+def test_a_node_must_start_again_with_what_it_had_and_a_new_number() -> None:
+    now = first_map("range", [Member("n1"), Member("n2")], 1, 2, ("k",))
+    (mine,), (other,) = ([place for place in "ak" if now.partition_at(place).owners == (name,)] for name in ("n1", "n2"))
+    looks = OneOwnerWhoHasIt()
+    assert looks.broken({"n1": node(now, Holding({mine: NEW, other: NEW}))}) is None
+    assert looks.broken({"n1": node(now, Holding(opened=False), start=0)}) is None
+    assert looks.broken({"n1": node(now, kept := Holding({mine: NEW}), start=2)}) is None
+    assert looks.broken({"n1": node(now, kept, start=2)}) is None
+    told = looks.broken({"n1": node(now, Holding(), start=3)})
+    assert told == f"n1 started again without {mine}, of which it had version 1 of n1"
+    told = looks.broken({"n1": node(now, Holding(), start=3)})
+    assert told == "n1 started again as its start 3, after its start 3"
