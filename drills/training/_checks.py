@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from harness.checkers.corruption_named import corruption_named
 from harness.checkers.every_sample_once import every_sample_once
+from harness.checkers.leader_completeness import leader_completeness
+from harness.checkers.log_matching import log_matching
 from harness.checkers.one_group import one_group
 from harness.checkers.one_history import one_history
+from harness.checkers.one_leader_per_term import one_leader_per_term
 from harness.checkers.recovered import recovered
 from harness.checkers.replicas_agree import replicas_agree
 from harness.checkers.same_parameters import same_parameters
+from harness.checkers.state_machine_safety import state_machine_safety
 
 CHECKS = (same_parameters, replicas_agree, one_history, every_sample_once, recovered)
 
-COORDINATED = (*CHECKS, one_group)
-"""Of a training with several coordinators."""
+COORDINATED = (*CHECKS, one_group, one_leader_per_term, log_matching, leader_completeness, state_machine_safety)
+"""Of a training with several coordinators, which are a Raft group."""
 
 MASTER_CHECKS = (same_parameters, replicas_agree, one_history, every_sample_once)
 """Of a parameter server whose master is replaced: the old one comes back as the standby, and does no step any more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.checkers._steps import done, trains
 from harness.checkers._wording import count
 from harness.model.history import History
+from harness.model.node_events import BrokenEvent
 from harness.model.training_events import Formed, emitted, told
 from harness.model.verdict import Verdict
 
@@ -18,7 +19,11 @@ def one_group(history: History) -> Verdict:
     began after that may not.
     """
     formed: dict[int, str] = {}
-    for event in told(history, Formed):
+    try:
+        events = told(history, Formed)
+    except BrokenEvent as error:
+        return Verdict(valid=None, why=str(error))
+    for event in events:
         generation, members = event.event.generation, f"{' '.join(event.event.members)} by {event.node}"
         if generation in formed:
             return Verdict(valid=False, why=f"generation {generation} was formed twice: {formed[generation]}; {members}")

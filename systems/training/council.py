@@ -102,8 +102,9 @@ class Council:
                             await asyncio.wait([reign], timeout=_LOOK_S)
                     finally:
                         reign.cancel()
-                        with contextlib.suppress(asyncio.CancelledError):
-                            await reign
+                    await asyncio.wait([reign])
+                    if not reign.cancelled():
+                        reign.result()
                     await asyncio.sleep(_AGAIN_S)
                 await asyncio.sleep(_LOOK_S)
 

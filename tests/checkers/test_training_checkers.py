@@ -129,6 +129,12 @@ def test_a_generation_that_was_formed_twice_is_found() -> None:
     assert "generation 2 was formed twice: rank0 by coordinator1; rank1 by coordinator2" in invalid(one_group(found))
 
 
+def test_an_event_that_cannot_be_read_leaves_it_open() -> None:
+    found = formed(FAILED_AND_DONE_AGAIN, ("coordinator1", 2, "rank0"))
+    found.events.loc[0, "detail"] = "{}"
+    assert one_group(found).valid is None
+
+
 def test_a_group_that_goes_on_beside_a_later_one_is_found_though_its_steps_are_right() -> None:
     transcript = FAILED_AND_DONE_AGAIN + "rank0 g1 step 2 cc 1:2,1:3,1:4 at 1.9"
     found = formed(transcript, ("coordinator1", 1, "rank0"), ("coordinator2", 2, "rank1"))

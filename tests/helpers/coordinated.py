@@ -27,6 +27,7 @@ from systems.training.coordinator import Config, Coordinator
 from systems.training.messages import (
     BEAT,
     FORM,
+    HEARD,
     PREPARE,
     REACH,
     STATUS,
@@ -185,6 +186,10 @@ class World:
             return status is not None and status.generation == generation
 
         await self._until_answers(coordinator, STATUS, knows)
+
+    async def until_heard(self, coordinator: str, *ranks: str) -> None:
+        """Return once a coordinator hears these ranks and no others."""
+        await self._until_answers(coordinator, HEARD, lambda answer: answer.decode(Reach).others == ranks)
 
     async def until_deposed(self, coordinator: str) -> None:
         """Return once a coordinator leads no more."""

@@ -100,6 +100,7 @@ async def test_the_only_coordinator_counts_on_after_a_restart_and_leaves_the_gro
         ]
         await one.stop("coordinator")
         one.start("coordinator")
+        await one.until_heard("coordinator", *RANKS)
         await one.until_knows("coordinator", 1)
         await one.stop("rank1")
         assert await one.until_trained("rank0", "rank2") == 2
