@@ -11,6 +11,8 @@ POST /replica                            between replicas
 
 A backup asks the primary on the client's behalf; with the header "redirect: 1" it answers 421 instead, and says who that is.
 
+A request between replicas names its recipient in the headers `cluster` and `node`; a client's may. Any other node answers 421.
+
 421: another one is the primary; 503: not now. Both certainly have no effect. 504: it may have had its effect, or may have it
 yet. 413: the key or the value is too long. 410: the session is no longer known.
 """
