@@ -66,7 +66,7 @@ class StrongClient:
         Raises `CallFailed` if the request certainly has no effect, or is `harmless`, and `TransportError` if it may have one.
         """
         loop, pause_s = asyncio.get_running_loop(), _PAUSE_S
-        maybe, failed = False, set[str]()
+        maybe, failed, turn = False, set[str](), self._at
         while True:
             self.attempts += 1
             name, hint = self._at, ""
@@ -90,7 +90,10 @@ class StrongClient:
                     raise CallFailed(why)
                 maybe = maybe or told.outcome != "failed"
             failed.add(name)
-            self._at = hint if hint in self._clients and hint not in failed else self._after(name)
+            if hint in self._clients and hint not in failed:
+                self._at = hint
+            else:  # after the last node that no other named: else two that are out of date might name each other for ever
+                self._at = turn = self._after(turn)
             if loop.time() + pause_s >= until_s:
                 raise CallFailed(why) if harmless or not maybe else TransportError(why)
             if not hint or self._at != hint:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
@@ -11,8 +12,9 @@ import pytest
 
 from harness.cluster.ports import HOST, reserved
 from harness.http.client import HttpClient
-from harness.http.message import Response
-from harness.model.system import Address, Call
+from harness.http.message import Request, Response
+from harness.http.server import Handler, listen
+from harness.model.system import Address, Answer, Call
 from harness.node.context import NodeContext, NodeSpec
 from harness.node.crashpoints import MemoryFiles
 from harness.node.disk import Disk
@@ -170,6 +172,31 @@ def test_a_client_whose_answer_was_lost_writes_once(tmp_path: Path) -> None:
         await client.close()
 
     with_cluster(tmp_path, scenario)
+
+
+def test_a_client_is_not_kept_by_nodes_that_are_out_of_date_and_name_each_other() -> None:
+    """n3 takes n2 for the primary, which is not any more, and n1 is."""
+
+    async def run() -> None:
+        def answering(status: int, answer: object) -> Handler:
+            async def handle(request: Request) -> Response:
+                return Response.json(answer, status=status)
+
+            return handle
+
+        answers = {
+            "n1": answering(200, Got("a")),
+            "n2": answering(421, NotDone("failed", "not the primary")),
+            "n3": answering(421, NotDone("failed", "not the primary", "n2")),
+        }
+        async with AsyncExitStack() as stack:
+            servers = {name: await stack.enter_async_context(await listen(answers[name], (HOST, 0))) for name in NAMES}
+            entries = [(name, servers[name].sockets[0].getsockname()[:2]) for name in NAMES]
+            client = StrongClient(2, entries)
+            assert (await client.invoke(Call("read", "k"))) == Answer("a", "n1")
+            await client.close()
+
+    asyncio.run(run())
 
 
 # ---------------------------------------------------------------------------------------------------------------- disks
