@@ -14,7 +14,7 @@ from workloads.predictions import Predictions
 drill = Drill(
     system=RetriedServing(replicas=3, attempts=3, patience_ms=150),
     workload=Predictions(),
-    load=Load(rate=150, clients=60, seconds=7),
+    load=Load(rate=500, clients=60, seconds=7),
     faults=[SlowCpu("balancer", share=0.01).between(1.5, 3.5)],
     checks=[predictions_correct, replicas_return, retry_storm_seen],
     slos=["availability >= 50%", "recovery < 4s"],
