@@ -145,16 +145,12 @@ def test_a_node_that_dies_with_all_who_know_the_newest_map_has_lost_nothing() ->
     n1, n3 = opened(Disk(MemoryFiles())), opened(Disk(MemoryFiles()))
     put(n3, [held("a", 1)])
     invariant = OneOwnerWhoHasIt()
-    knows = {"storage": n1, "map": moving, "opened": True}
-    everyone = {"c": {"map": newest, "opened": True}, "n1": knows}
-    acknowledged = {"a": n3.entry("a")}
-    assert (
-        invariant.broken({**everyone, "n3": {"storage": n3, "map": newest, "opened": True, "acknowledged": acknowledged}})
-        is None
-    )
+    knows = {"storage": n1, "map": moving, "opened": True, "start": 1}
+    owner = {"storage": n3, "map": newest, "opened": True, "start": 1, "acknowledged": {"a": n3.entry("a")}}
+    assert invariant.broken({"c": {"map": newest, "opened": True}, "n1": knows, "n3": owner}) is None
     assert invariant.broken({"n1": knows}) is None
-    empty = {"storage": opened(Disk(MemoryFiles())), "map": newest, "opened": True}
-    assert "of its owners n3 in epoch 4 only 0 have it" in str(invariant.broken({"n1": knows, "n3": empty}))
+    n3.forget("", None)
+    assert "of its owners n3 in epoch 4 only 0 have it" in str(invariant.broken({"n1": knows, "n3": owner}))
 
 
 def test_a_torn_end_is_cut_off_and_damage_before_it_is_not_taken_for_one() -> None:
