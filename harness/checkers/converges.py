@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
 
@@ -11,6 +13,8 @@ from harness.model.history import History
 from harness.model.verdict import Verdict
 from harness.model.vocabulary import ADD, INCREMENT, READ, WRITE
 
+_DELETE: Final = "delete"
+
 
 def converges(history: History) -> Verdict:
     """After healing, the last reads of a key agree, whichever replica answered and whichever client asked.
@@ -18,7 +22,8 @@ def converges(history: History) -> Verdict:
     Judges `read` calls of phase "final" that were sent after every acknowledged call of another kind on their key was done:
     the last one of each reader. A reader is the node that answered, or the client if not all answers name their nodes. Sets
     are compared by their elements, in any order. If readers differ but a change of the key has an unknown outcome, the
-    verdict is unknown: the change may have taken effect between two reads. Unknown, too, if no key has two readers.
+    verdict is unknown: the change may have taken effect between two reads. A write or a delete explains a difference only if
+    a reader has seen what it leaves. Unknown, too, if no key has two readers.
 
     O(n log n). It is the convergence of eventual consistency: W. Vogels, "Eventually consistent", CACM 52(1), 2009.
     """
@@ -43,7 +48,8 @@ def converges(history: History) -> Verdict:
         return Verdict(valid=None, why=str(error))
     keys = last.groupby("key")["seen"].nunique(dropna=False)
     torn = keys.index[keys > 1]
-    certain = [key for key in torn if not ((changes["key"] == key) & (changes["outcome"] == "unknown")).any()]
+    doubtful = changes[(changes["outcome"] == "unknown").to_numpy(dtype=bool)]
+    certain = [key for key in torn if not _explained(doubtful[doubtful["key"] == key], last["seen"][last["key"] == key])]
     if certain:
         who = "" if named else "client "
         shown = last[(last["key"] == certain[0]).to_numpy(dtype=bool)]
@@ -63,6 +69,15 @@ def converges(history: History) -> Verdict:
         valid=True,
         why=f"{count(readers, 'node' if named else 'client')} read the same of {count(len(keys), 'key')} after healing",
     )
+
+
+def _explained(doubtful: pd.DataFrame, seen: pd.Series) -> bool:
+    """Whether changes of a key with unknown outcomes may be why its readers have seen different things."""
+    if not doubtful["kind"].isin([WRITE, _DELETE]).all():
+        return True
+    left = set(doubtful["value"][doubtful["kind"] == WRITE].dropna())
+    gone = (doubtful["kind"] == _DELETE).any() and seen.isna().any()
+    return bool(gone or seen.isin(left).any())
 
 
 def _sorted(last: pd.DataFrame) -> pd.Series:

@@ -49,6 +49,23 @@ def test_a_write_without_an_answer_may_come_between_two_reads() -> None:
     assert "unknown outcome" in verdict.why
 
 
+def test_a_write_without_an_answer_explains_no_difference_between_other_values() -> None:
+    verdict = converges(
+        history(
+            "c1 write x 1 0..10 ok\nc1 write x 2 0..10 unknown\nc1 read x null 20..30 ok final node=n1\nc1 read x 1 40..50 ok"
+            " final node=n2"
+        )
+    )
+    assert verdict.valid is False
+
+
+def test_a_delete_without_an_answer_explains_that_one_reader_sees_nothing() -> None:
+    ops = "c1 write x 1 0..9 ok\nc1 delete x null 0..9 unknown\nc1 read x {} 20..30 ok final node=n1\n"
+    ops += "c1 read x 1 40..50 ok final node=n2"
+    assert converges(history(ops.format("null"))).valid is None
+    assert converges(history(ops.format("2"))).valid is False
+
+
 def random_end(random: Random) -> list[Op]:
     ops = [
         Op(client, "write", random.choice("xy"), str(client), random.randint(0, 8), 9, random.choice(["ok"] * 9 + ["unknown"]))
@@ -85,7 +102,8 @@ def agreed(ops: list[Op]) -> bool | None:
         if len(seen) < 2:
             continue
         same = all(one == other for one, other in combinations(seen, 2))
-        verdicts.append(True if same else None if any(not change.ok for change in changes) else False)
+        explained = any(not change.ok and change.value in seen for change in changes)
+        verdicts.append(True if same else None if explained else False)
     return False if False in verdicts else None if None in verdicts or not verdicts else True
 
 
