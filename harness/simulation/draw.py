@@ -57,7 +57,7 @@ class _Drawn:
         makers: list[Maker] = [self.kill, self._pause, self._slow_cpu, self._isolate, self._cut_clients, self._crash_loop]
         makers += [self._die_at("send"), self._all_at_once("kill")]
         if len(self._names) > 1:
-            makers += [self._cut("cut"), self._cut("cut one way"), self._reset]
+            makers += [self._cut("cut"), self._cut("cut one way"), self._reset, self._wakes_alone]
         if len(self._replicas) > 2:
             makers.append(self._quorum_moves)
         if "power loss" in self._withstands:
@@ -133,6 +133,15 @@ class _Drawn:
             self._add("die at sync", at_s, 0.05, node, nth=self._random.randint(1, 16))
             if (peer := peers[number % len(peers)]) != node:
                 self._add("cut", at_s, 0.2, node, peer)
+
+    def _wakes_alone(self, at_s: float, for_s: float) -> None:
+        """A node is paused; when it wakes, clients reach it, and news from its peers does not."""
+        node, for_s = self._one(), for_s + 0.4
+        self._add("pause", at_s, for_s, node)
+        for peer in self._names:
+            if peer != node:
+                from_s = self._random.uniform(0, 0.1)
+                self._add("cut", at_s + from_s, for_s - from_s + self._random.uniform(0.1, 0.6), node, peer)
 
     def _quorum_moves(self, at_s: float, for_s: float) -> None:
         """A quorum without one node stores data; another one must find it after a node that stored it has died."""

@@ -29,7 +29,7 @@ _CALL_S: Final = 2.0
 _CALLS_LOOKED_AT: Final = 100
 _LABEL: Final = "core"
 
-_AGREE_WITHIN_S: Final = 15.0
+_AGREE_WITHIN_S: Final = 30.0
 _LOOK_S: Final = 0.2
 
 

@@ -151,12 +151,13 @@ class SimulatedRun:
         )
         log = cluster.hosts[CLIENT].disk.files("data", OPLOG)[OPLOG]
         ops = read_oplog(log.read_at(0, log.size()), start_ns)
-        history = await self._history(ops, records, start_ns)
+        noted, links = list(self._events), await self._links()
         self._look_at_invariant()
         not_agreed_about = await not_agreed(self._apart)
         missing = None if swarm.plain else await unanswered(cluster, drill)
+        # What nodes told while a core answered alone counts: those without the old leader elect another one.
         return Recorded(
-            history=history,
+            history=self._history(ops, records, noted, links, start_ns),
             cluster=cluster,
             start_ns=start_ns,
             broken=self._broken,
@@ -235,8 +236,8 @@ class SimulatedRun:
         found.take(page)
         return found
 
-    async def _history(self, ops: pd.DataFrame, records: Sequence[FaultWindow], start_ns: int) -> History:
-        links: list[dict[str, object]] = [
+    async def _links(self) -> list[dict[str, object]]:
+        return [
             {
                 "link": name,
                 "connections": counters.connections,
@@ -245,6 +246,15 @@ class SimulatedRun:
             }
             for name, counters in (await self.cluster.links.counters()).items()
         ]
+
+    def _history(
+        self,
+        ops: pd.DataFrame,
+        records: Sequence[FaultWindow],
+        noted: list[tuple[int, str, str, str]],
+        links: list[dict[str, object]],
+        start_ns: int,
+    ) -> History:
         told = [
             (at_ns, name, kind, detail)
             for name in self.cluster.nodes
@@ -252,7 +262,7 @@ class SimulatedRun:
         ]
         events: list[dict[str, object]] = [
             {"at_ns": at_ns - start_ns, "node": node, "kind": kind, "detail": detail}
-            for at_ns, node, kind, detail in sorted([*self._events, *told], key=itemgetter(0))
+            for at_ns, node, kind, detail in sorted([*noted, *told], key=itemgetter(0))
         ]
         usage = [msgspec.to_builtins(look) | {"at_ns": look.at_ns - start_ns} for look in self._usage]
         return History.of(ops, [row_of(record) for record in records], events, links, usage=usage)

@@ -73,7 +73,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
         varied = random.random() < 0.7
         swarm = cls(plain=False, windows=random.random() < 0.4, varied=varied, load_share=load_share)
         names = [node.name for node in swarm.drill(drill, seed).system.nodes()]
-        conditions = _conditions(random, names)
+        conditions = _far(_conditions(random, names), stream(seed, "far"), names)
         disturbances = draw(random, swarm.drill(drill, seed))
         return msgspec.structs.replace(swarm, conditions=conditions, disturbances=disturbances)
 
@@ -108,6 +108,16 @@ def _conditions(random: Random, names: list[str]) -> Conditions:
         sync_ms=(0.2, random.choice((0.5, 3.0, 20.0))),
         callback_us=random.choice((10.0, 20.0, 60.0)),
     )
+
+
+def _far(conditions: Conditions, random: Random, names: list[str]) -> Conditions:
+    """Perhaps what one node is sent, or what it sends, takes long: its answers are under way for a while."""
+    if random.random() < 0.8:
+        return conditions
+    node, to, most_ms = random.choice(names), random.random() < 0.5, random.choice((5.0, 40.0))
+    peers = [name for name in names if name != node]
+    slow = {f"{peer}>{node}" if to else f"{node}>{peer}": most_ms for peer in peers}
+    return msgspec.structs.replace(conditions, slow_ms=conditions.slow_ms | slow)
 
 
 PLAIN: Final = Swarm(plain=True)
