@@ -118,12 +118,18 @@ class Eventual:
         return EventualClient(index, list(entries.items()), siblings=self.resolve == "siblings", session=session)
 
     def varied(self, random: Random) -> Eventual:
-        """Vary the number of replicas, the share of repaired reads, and whether logs are compacted all the time or never."""
+        """Vary the number of replicas, how long they keep hints and tombstones, the share of repaired reads, and whether logs
+        are compacted all the time or never."""
         # Never fewer than the drill has, which may name each of them in its faults.
         same = self.anti_entropy_s is None or random.random() < 0.8
+        replicas = self.replicas if same else max(self.replicas, random.choice((3, 5)))
+        # With more peers to take turns with, anti-entropy alone does not make them agree in time.
+        brief = self.anti_entropy_s is not None and replicas <= 3 and random.random() < 0.5
         return replace(
             self,
-            replicas=self.replicas if same else max(self.replicas, random.choice((3, 5))),
+            replicas=replicas,
+            hints_s=min(self.hints_s, 0.5) if brief else self.hints_s,
+            grace_s=min(self.grace_s, random.choice((1.0, 10.0))),
             repaired_reads=random.choice((0.0, self.repaired_reads, 1.0)),
             compact_at_kib=random.choice(_COMPACT_AT_KIB),
         )

@@ -1,4 +1,7 @@
-"""The invariants of all replicas: a version stands for one value, and no replaced value stays beside the new one."""
+"""The invariants of all replicas: a version stands for one value, and no replaced value stays beside the new one.
+
+In the end all hold the same, and no tombstones, which are dropped some time after all replicas have had them.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ class EventualSafety:
         return None
 
     def apart(self, states: Mapping[str, object]) -> str | None:
-        """Which value not all replicas hold. They drop tombstones at different times."""
+        """Which value not all replicas hold, or which deleted key is not forgotten."""
         if not self._agreement:
             return None
         held = {
@@ -50,6 +53,10 @@ class EventualSafety:
                 if lacking := sorted(versions - others):
                     key, version = lacking[0]
                     return f"{other} lacks version {version} of key {key}, which {name} holds"
+        for name, state in states.items():
+            for key, version, value in cast(list[_Shown], state):
+                if value is None:
+                    return f"{name} still holds the tombstone of key {key}, {version}"
         return None
 
     def _replaced(self, name: str, key: str, shown: Sequence[_Shown]) -> str | None:

@@ -184,4 +184,8 @@ class Quorum:
 
     def invariant(self) -> Invariant:
         names = self.entries()
-        return OneValueAVersion(None if self.repair_every_s is None else Placement(names[0], names, self.replicas))
+        return OneValueAVersion(
+            None if self.repair_every_s is None else Placement(names[0], names, self.replicas),
+            durable=not self.memory,
+            tombstones_dropped=self.tombstone_grace_s is not None,
+        )

@@ -128,9 +128,11 @@ class Raft:
         return await administration.change_member(name, joins, addresses)
 
     def varied(self, random: Random) -> Raft:
-        """Logs that are compacted all the time, or never; small messages; another size of the group."""
+        """Logs that are compacted all the time, or never; small messages; another size of the group; reads by lease."""
+        leased = random.random() < 0.25 and self.lease_ms is None
         return replace(
             self,
+            lease_ms=self.election_ms * 4 // 5 if leased else self.lease_ms,
             replicas=self.replicas if random.random() < 0.7 else max(self.replicas, random.choice((3, 5))),
             batch=random.choice((1, 4, 256)),
             piece_kib=random.choice((1, 256)),

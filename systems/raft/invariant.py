@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from systems.raft.core.core import Core
-from systems.raft.core.messages import Entry, Vows
+from systems.raft.core.messages import Entry, Members, Vows
 from systems.raft.core.recovery import FORGOTTEN
 
 
@@ -41,13 +41,16 @@ class _Committed:
     node: str
     entry_term: int
     term: int
+    members: Members
+    """The group's members as of this entry."""
 
 
 class RaftSafety:
     """Checks the invariants. It remembers everything it has seen, since contradictory evidence may disappear from the nodes.
 
     Election safety, log matching, leader completeness and state machine safety; and, as their basis, that no node goes back to
-    an earlier term or votes twice in one.
+    an earlier term or votes twice in one, that what a leader counts on is on the other nodes' disks, that nodes agree about
+    the members as of each committed entry, and that no node leads a group that it has left.
     """
 
     def __init__(self) -> None:
@@ -66,6 +69,7 @@ class RaftSafety:
             shown = cast(Shown, state)
             why = self._vow(name, shown.vows) or self._matching(name, shown.core) or self._commit(name, shown.core)
             why = why or self._election(name, shown.core) or self._machine(name, shown)
+            why = why or self._counted(name, shown.core, states)
             if why is not None:
                 return why
         return None
@@ -106,6 +110,9 @@ class RaftSafety:
     def _election(self, name: str, core: Core) -> str | None:
         if core.leading is None:
             return None
+        log = core.state.log
+        if name not in log.members.all and log.members_index <= core.state.commit:
+            return f"{name} leads term {core.term} although it has left the group: {log.members}"
         first = self._leaders.get(core.term)
         if first is None:
             self._leaders[core.term] = name
@@ -149,12 +156,31 @@ class RaftSafety:
         log, known = core.state.log, self._known.get(name, 0)
         for index in range(max(known, log.base_index) + 1, min(core.state.commit, log.last_index) + 1):
             term = log.term(index) or 0
-            first = self._committed.setdefault(index, _Committed(name, term, core.term))
+            members = log.members_at(index)
+            first = self._committed.setdefault(index, _Committed(name, term, core.term, members))
             if first.entry_term != term:
                 return f"two entries committed at index {index}: of term {first.entry_term} by {first.node}, {term} by {name}"
+            if first.members != members:
+                return f"as of index {index}, the members are {first.members} to {first.node}, and {members} to {name}"
             if core.term < first.term:
-                self._committed[index] = _Committed(name, term, core.term)
+                self._committed[index] = _Committed(name, term, core.term, members)
         self._known[name] = core.state.commit
+        return None
+
+    def _counted(self, name: str, core: Core, states: Mapping[str, object]) -> str | None:
+        """What a leader counts as stored by another node is on its disk. A node that has lost its disk has yet to say so."""
+        if core.leading is None:
+            return None
+        for other, match in core.leading.matches.items():
+            state = states.get(other)
+            if state is None or match == 0:
+                continue
+            held = cast(Shown, state).core.state
+            if held.term != core.term or not held.may_vote:
+                continue
+            ours, theirs = core.state.log.term(match), held.log.term(match)
+            if match > min(held.saved_index, held.log.last_index) or (None not in (ours, theirs) and ours != theirs):
+                return f"{name}, which leads term {core.term}, counts on {other} to have index {match}, and it has not"
         return None
 
     def _machine(self, name: str, shown: Shown) -> str | None:

@@ -170,12 +170,13 @@ def test_a_value_beside_one_whose_client_had_seen_it_is_noticed_and_concurrent_o
     )
 
 
-def test_replicas_are_apart_while_one_lacks_a_value_even_if_the_other_has_dropped_a_tombstone() -> None:
+def test_replicas_are_apart_while_one_lacks_a_value_or_still_holds_a_tombstone() -> None:
     first, second, deleted = ("s", "1 of n1", "a"), ("s", "2 of n1", "b"), ("t", "1 of n2", None)
     invariant = EventualSafety(agreement=True)
     assert invariant.apart({"n1": [second], "n2": [first]}) == "n2 lacks version 2 of n1 of key s, which n1 holds"
     assert invariant.apart({"n1": [second], "n2": []}) is not None
-    assert invariant.apart({"n1": [second, deleted], "n2": [second]}) is None
+    assert invariant.apart({"n1": [second, deleted], "n2": [second]}) == "n1 still holds the tombstone of key t, 1 of n2"
+    assert invariant.apart({"n1": [second], "n2": [second]}) is None
     assert EventualSafety(agreement=False).apart({"n1": [second], "n2": [first]}) is None
 
 

@@ -109,3 +109,29 @@ def test_replicas_that_repair_are_apart_while_a_home_lacks_the_newest_value() ->
         assert (invariant.apart({"n1": {"k": deleted}, "n2": {}, "n3": {"k": new}}) is not None) == apart
         assert invariant.apart({"n1": {"k": new}, "n2": {"k": new}, "n3": {"k": new}}) is None
         assert invariant.apart({"n1": {"k": deleted}, "n2": {}, "n3": {"k": deleted}}) is None
+
+
+def test_tombstones_that_are_to_be_dropped_are_gone_in_the_end() -> None:
+    deleted = {"k": Entry(Version(1, "n1", 1, 1))}
+    for quorum, apart in ((Quorum(tombstone_grace_s=1), True), (Quorum(), False)):
+        invariant = quorum.invariant()
+        assert isinstance(invariant, Agrees)
+        assert (invariant.apart({"n1": deleted, "n2": {}, "n3": {}}) is not None) == apart
+        assert invariant.apart({"n1": {}, "n2": {}, "n3": {}}) is None
+
+
+def test_a_replica_forgets_only_tombstones_and_what_a_damaged_log_held() -> None:
+    old, new, deleted = Entry(Version(1, "n1", 1, 1), "a"), Entry(Version(2, "n1", 1, 2), "b"), Entry(Version(3, "n1", 1, 3))
+
+    def broken(*shown: dict[str, Entry] | None, quorum: Quorum) -> bool:
+        invariant = quorum.invariant()
+        return any(invariant.broken({"n1": entries}) for entries in shown)
+
+    assert broken({"k": new}, {"k": old}, quorum=Quorum())
+    assert broken({"k": old}, {"k": new}, {}, quorum=Quorum())
+    assert not broken({"k": old}, {"k": new}, {"k": deleted}, {}, quorum=Quorum())
+    invariant = Quorum().invariant()
+    assert invariant.broken({"n1": {"k": new}, "n2": {"k": deleted}}) is None
+    assert invariant.broken({"n1": {}, "n2": {}}) is None
+    assert not broken({"k": new}, None, {"k": old}, quorum=Quorum())
+    assert not broken({"k": new}, {"k": old}, {}, quorum=Quorum(memory=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from systems.raft.core.messages import Append, Appended, CampaignNow, Entry, Installing, Members, Message
@@ -81,6 +82,11 @@ class Leader:
         self._successor, self._hands_over_until_ms = target, state.now_ms + state.timing.election_ms
         self._told_successor = False
         return None
+
+    @property
+    def matches(self) -> Mapping[str, int]:
+        """By other node, the last entry that it is known to have on its disk."""
+        return {name: progress.match for name, progress in self._others.items()}
 
     @property
     def holds_lease(self) -> bool:

@@ -346,3 +346,32 @@ def test_nodes_are_apart_until_one_leads_and_all_members_have_applied_its_log() 
     assert group.safety.apart(group.shown) is None
     group.kill("n2")
     assert group.safety.apart(group.shown) == "n2, a member, has not read what is on its disk"
+
+
+def test_a_leader_must_not_count_on_what_is_not_on_anothers_disk() -> None:
+    group = elected()
+    group.propose("n1", "a")
+    group.deliver()
+    assert group.safety.broken(group.shown) is None
+    group.nodes["n2"].core.state.truncate(2)
+    assert "n1, which leads term 1, counts on n2 to have index 2" in str(group.safety.broken(group.shown))
+
+
+def test_a_leader_that_has_left_its_group_must_not_lead() -> None:
+    group = elected()
+    group.checks = False
+    group.change("n1", Members(("n2", "n3")))
+    group.nodes["n1"].core.state.commit = 2
+    assert "n1 leads term 1 although it has left the group" in str(group.safety.broken(group.shown))
+
+
+def test_nodes_must_agree_about_the_members_as_of_each_committed_entry() -> None:
+    group = elected()
+    group.change("n1", Members(("n1", "n2")))
+    group.checks = False
+    group.deliver()
+    log = group.nodes["n2"].core.state.log
+    log.begin_at(log.last_index, log.last_term, Members(("n1", "n2", "n3", "n4")))
+    group.propose("n1", "a")
+    group.run(100)
+    assert "the members are" in str(group.safety.broken(group.shown))
