@@ -1,6 +1,7 @@
 """A replica finds its log damaged while it alone has some writes: it keeps these, and learns everything else anew.
 
-From then on it counts its writes under a new name; otherwise the others would mistake its next writes for known ones.
+It reaches no other replica for so long that it takes writes again before it has learned anything. It counts them under a new
+name: otherwise the others would mistake them for known ones.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from workloads.sets import Sets
 drill = Drill(
     system=Eventual(resolve="siblings"),
     workload=Sets(keys=30, adds=0.5),
-    load=Load(rate=150, clients=20, seconds=6),
+    load=Load(rate=150, clients=20, seconds=7),
     faults=[
-        Partition("n1").between(1, 3.5),
-        Kill("n1").between(2.5, 3),
-        FlipBits("n1", file="entries.log", bits=400).between(2.6, 2.9),
+        Partition("n1").between(1, 5.8),
+        Kill("n1").between(2, 2.4),
+        FlipBits("n1", file="entries.log", bits=400).between(2.1, 2.3),
     ],
     checks=[set_full, converges],
     slos=["availability >= 70%"],

@@ -1,0 +1,32 @@
+"""Leaders that read by lease hand over, and hear late that another one leads: they must have given up their leases."""
+
+from __future__ import annotations
+
+from faults.hand_over import HandOver
+from faults.latency import Latency
+from harness.checkers.leader_completeness import leader_completeness
+from harness.checkers.linearizable import linearizable
+from harness.checkers.log_matching import log_matching
+from harness.checkers.one_leader_per_term import one_leader_per_term
+from harness.checkers.state_machine_safety import state_machine_safety
+from harness.model.drill import Drill
+from harness.model.load import Load
+from systems.raft import Raft
+from workloads.registers import Registers
+
+drill = Drill(
+    system=Raft(replicas=3, lease_ms=320),
+    workload=Registers(keys=2, writes=0.3),
+    load=Load(rate=250, clients=60, seconds=6),
+    faults=[
+        HandOver("n1").between(0.5, 0.6),
+        *(Latency(link, delay_ms=100).between(1, 5.5) for link in ("n1>n2", "n1>n3", "n2>n1", "n3>n1")),
+        HandOver("n2").between(1.5, 1.6),
+        HandOver("n1").between(2.5, 2.6),
+        HandOver("n3").between(3.5, 3.6),
+        HandOver("n1").between(4.5, 4.6),
+    ],
+    checks=[linearizable, one_leader_per_term, log_matching, leader_completeness, state_machine_safety],
+    slos=["p50 < 100ms", "availability >= 90%"],
+    nightly=True,
+)
