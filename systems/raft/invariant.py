@@ -164,7 +164,8 @@ class RaftSafety:
                 return f"as of index {index}, the members are {first.members} to {first.node}, and {members} to {name}"
             if core.term < first.term:
                 self._committed[index] = _Committed(name, term, core.term, members)
-        self._known[name] = core.state.commit
+        # What it could not save, because its disk took nothing, it may forget, and with it that this was committed.
+        self._known[name] = min(core.state.commit, core.state.saved_index)
         return None
 
     def _counted(self, name: str, core: Core, states: Mapping[str, object]) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from systems.raft.core.core import NotLeading
-from systems.raft.core.messages import CampaignNow, Members, PreVote, Vote, Vows
+from systems.raft.core.messages import CampaignNow, Entry, Members, PreVote, Vote, Vows
 from systems.raft.core.pieces import Sending
 from systems.raft.core.state import Timing
 from systems.raft.invariant import RaftSafety
@@ -375,3 +375,20 @@ def test_nodes_must_agree_about_the_members_as_of_each_committed_entry() -> None
     group.propose("n1", "a")
     group.run(100)
     assert "the members are" in str(group.safety.broken(group.shown))
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_only_a_node_that_could_not_save_an_entry_may_forget_that_it_was_committed(saved: bool) -> None:
+    group = elected()
+    group.propose("n1", "a")
+    group.run(100)
+    group.checks = False
+    state = group.nodes["n3"].core.state
+    assert state.commit == state.log.last_index == 2
+    state.saved_index = 2 if saved else 1
+    assert group.safety.broken({"n3": group.shown["n3"]}) is None
+    state.commit = 1
+    state.truncate(2)
+    state.append(Entry(2, 7, "b"))
+    why = group.safety.broken({"n3": group.shown["n3"]})
+    assert why == ("n3 has replaced the entry of index 2, which it knew to be committed" if saved else None)
