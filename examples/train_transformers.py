@@ -7,10 +7,12 @@ every 20 steps.
 """
 
 import argparse
+import gc
 import os
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -58,6 +60,10 @@ def main():
     trainer = Trainer(model=BertForSequenceClassification(config), args=training, train_dataset=Lines(4096))
     last = get_last_checkpoint(args.output) if Path(args.output).is_dir() and os.listdir(args.output) else None
     trainer.train(resume_from_checkpoint=last)
+    del trainer
+    gc.collect()  # the trainer holds the group: gloo's threads would outlive Python and abort the process
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":
