@@ -113,13 +113,14 @@ class Server:
                 self._owner.claim(self._node.disk)
                 self._storage.open()
                 self._known.open()
-                self._start = int(self._node.disk.read("starts") or b"0") + 1
-                self._node.disk.replace("starts", b"%d" % self._start)
+                start = int(self._node.disk.read("starts") or b"0") + 1
+                self._node.disk.replace("starts", b"%d" % start)
                 break
             except OSError as error:
                 self._node.log(f"the disk failed while the node reopened its files: {error}")
                 await asyncio.sleep(OPEN_AGAIN_S)
-        self._versions = Versions(self._name, self._start)
+        self._versions = Versions(self._name, start)
+        self._start = start  # from now on it answers: the number is on the disk, so no later start has it
         self._went_on()
 
     async def handle(self, request: Request) -> Response:
