@@ -103,3 +103,24 @@ def test_a_node_tells_the_coordinator_when_its_disk_takes_data_again_though_noth
         return [*found, await failing(server)]
 
     assert asyncio.run(scene()) == [True, False]
+
+
+def test_a_node_answers_only_when_the_number_of_its_start_is_on_its_disk(tmp_path: Path) -> None:
+    files = FailingFiles()
+    node = NodeContext(NodeSpec(name="n1", start=0, host=HOST, port=1, data=str(tmp_path), log="", seed=1))
+    node.disk = Disk(files)
+
+    async def scene() -> list[bytes]:
+        await Server(node, Config()).open()
+        files.failing = "folder"
+        again = Server(node, Config())
+        opening = asyncio.create_task(again.open())
+        await asyncio.sleep(0)  # up to the pause after the first try
+        found = [(await again.handle(Request("GET", MAP_PATH))).body]
+        files.failing = ""
+        await opening
+        return [*found, (await again.handle(Request("GET", MAP_PATH))).body]
+
+    first, second = asyncio.run(scene())
+    assert b"still reading its disk" in first
+    assert b"no map yet" in second
