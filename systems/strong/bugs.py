@@ -163,7 +163,7 @@ BUGS: Final = BugCatalog(
         "serves-too-early",
         "a new primary answers before it knows what was acknowledged",
         Rules(served_when_established=False),
-        caught_by=("strong/primary_killed_of_majority", "linearizable"),
+        caught_by=("strong/laggard", "linearizable"),
     ),
     Bug(
         "deposed-reads",
