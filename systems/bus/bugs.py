@@ -69,7 +69,7 @@ BUGS: Final = BugCatalog(
         "lease-for-good",
         "the bus never delivers again what a consumer took and did not settle",
         Rules(leases_expire=False),
-        caught_by=("bus/consumers_lost", "no_lost_messages"),
+        caught_by=("bus/consumers_lost", "all_settled"),
     ),
     Bug(
         "settled-at-once",

@@ -50,6 +50,9 @@ from systems.raft.replica import Replica, Unknown
 _LOOK_S: Final = 0.05
 """How often the leader looks for leases that have expired."""
 
+_OVERDUE_AFTER: Final = 2
+"""A lease that has lasted this many times as long as it may is a sign that something is stuck."""
+
 _HELP: Final = b"there are POST /producers, /topics/TOPIC, /topics/TOPIC/GROUP and /leases, and GET /raft"
 
 
@@ -88,7 +91,7 @@ class Server:
             rules=self._rules.group,
             compact_at_kib=config.compact_at_kib,
         )
-        node.report_unsettled(self.replica.unsettled)
+        node.report_unsettled(self._unsettled)
 
     async def handle(self, request: Request) -> Response:
         return await answered(request, self._handle, checked=self._rules.group.checksums_checked)
@@ -112,6 +115,10 @@ class Server:
                             await self._propose(held[key])
                     except (NotLeading, Unknown, TimeoutError):
                         break  # the next leader will end it
+
+    def _unsettled(self) -> dict[str, int]:
+        overdue = sum(self._clock() - since_s >= _OVERDUE_AFTER * self._lease_s for since_s in self._seen.values())
+        return {**self.replica.unsettled(), "leases overdue": overdue}
 
     async def _answer(self, request: Request) -> Response:
         match request.method, request.path:
