@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
@@ -17,14 +16,10 @@ _TIMEOUT_S: Final = 60.0
 """A last resort: a load's own timeout is much shorter."""
 
 
-_PAUSE_S: Final = 1.0
-"""After a pause this long, the home node is tried again: it may be back, and the calls to come may be few."""
-
-
 class HomeNode:
     """Asks one node, and moves on to the next one if that did not answer with 200.
 
-    After some successful calls elsewhere, or a pause, it returns to its home node: the load is spread again after a fault.
+    After some successful calls elsewhere it returns to its home node, so that the load is spread again after a fault.
     """
 
     def __init__(self, home: int, entries: Sequence[tuple[str, Address]], *, calls_away: int) -> None:
@@ -33,14 +28,9 @@ class HomeNode:
         self._home = self._at = home % len(entries)
         self._calls_away = calls_away
         self._well = 0
-        self._asked_s = float("-inf")
 
     async def request(self, method: str, path: str, body: bytes, headers: Headers = ()) -> tuple[str, Response]:
         """The node and its response. Raises `CallFailed` if the request was certainly not sent, else `TransportError`."""
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._asked_s >= _PAUSE_S:
-            self._at, self._well = self._home, 0
-        self._asked_s = now_s
         name, client = self._nodes[self._at]
         served = False
         try:

@@ -149,25 +149,6 @@ def test_a_client_comes_home_again() -> None:
     with_client([home, GOOD, GOOD], scenario)
 
 
-def test_a_client_comes_home_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    refuses = True
-
-    async def home(request: Request) -> Response:
-        return await (NO_QUORUM if refuses else GOOD)(request)
-
-    async def scenario(client: QuorumClient, asked: list[str]) -> None:
-        nonlocal refuses
-        assert await client.invoke(READ) == Answer("good", "n2")
-        refuses = False
-        assert await client.invoke(READ) == Answer("good", "n2")
-        loop = asyncio.get_running_loop()
-        clock = loop.time
-        monkeypatch.setattr(loop, "time", lambda: clock() + 1)
-        assert await client.invoke(READ) == Answer("good", "n1")
-
-    with_client([home, GOOD, GOOD], scenario)
-
-
 def test_a_call_that_a_register_does_not_know_has_failed() -> None:
     async def scenario(client: QuorumClient, asked: list[str]) -> None:
         with pytest.raises(CallFailed, match="registers are read, written with a value, deleted, compared and set"):
