@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from faults.partition import Isolate
+from harness.checkers.all_settled import all_settled
 from harness.checkers.no_lost_messages import no_lost_messages
 from harness.checkers.per_key_order import per_key_order
 from harness.model.drill import Drill
@@ -15,7 +16,7 @@ drill = Drill(
     workload=Publications(),
     load=Load(rate=120, clients=24, seconds=7, timeout_ms=10_000),
     faults=[Isolate("leader").flapping(1, 5, on_s=0.3, off_s=0.3)],
-    checks=[no_lost_messages, per_key_order],
+    checks=[no_lost_messages, per_key_order, all_settled],
     slos=["availability >= 30%"],
     nightly=True,
 )

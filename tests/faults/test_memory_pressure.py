@@ -53,8 +53,9 @@ def test_node_that_asked_for_nothing_was_not_pressed(tmp_path: Path) -> None:
 def test_growth_that_is_over_between_two_looks_shows_in_the_peak(tmp_path: Path) -> None:
     async def scene() -> None:
         async with Stage.opened(tmp_path) as stage:
+            await _say([], stage, "/blip?mib=32")  # so that later the node needs memory for nothing else
             said: list[str] = []
-            fault = MemoryPressure("n1", headroom_mib=32.5)
+            fault = MemoryPressure("n1", headroom_mib=32.9)
             _, healed = await stage.during(fault, "n1", lambda: _say(said, stage, "/blip?mib=32"))
             assert said == ["done"]
             assert healed.acted
