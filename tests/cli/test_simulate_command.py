@@ -70,6 +70,7 @@ def test_each_seed_twice_is_the_same_run(tmp_path: Path) -> None:
     assert "1 seeds, each twice the same run" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_stored_seed_says_if_it_was_found_with_other_code(tmp_path: Path) -> None:
     (tmp_path / "swarm.json").write_text('{"plain": true, "code": {"commit": "1a2b3c", "digest": "of older code"}}')
     again = ("simulate", "featured/slow_features", "--seed", "1", "--set", "load.rate=10", "--swarm")

@@ -18,6 +18,8 @@ from systems.training import Training
 from systems.training.ledger import Deposed, DiskLedger, RaftLedger
 from tests.helpers.coordinated import World, world
 
+pytestmark = pytest.mark.slow
+
 RANKS = ("rank0", "rank1", "rank2")
 THREE = Training(ranks=3, coordinators=3)
 
