@@ -28,9 +28,10 @@ from results.analysis.lineage import place
 from results.record.train_result import SCRIPT_LOG
 
 _ORPHANS_S: Final = 3.0
+"""How long to watch ranks that still run after their launcher has ended."""
+
 _ABORTED: Final = "terminate called without an active exception"
 """What C++ prints if Python, as it ends, stops a thread of gloo that waits for it."""
-"""How long to watch ranks that still run after their launcher has ended."""
 
 
 class ScriptRun:

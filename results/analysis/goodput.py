@@ -75,7 +75,7 @@ def measure(
     each = [standing(placed, rank) for rank in range(ranks)]
     steps = min(map(len, each), default=0)
     known = all(one.start is not None for one in placed)
-    durations_ms = step_times_ms(placed, ranks)
+    durations_ms = _ascending_ms(each)
     clean_ms = [
         _ms(step) for done in each for step in done[WARM_UP:steps] if first_fault_ns is None or step.done_ns < first_fault_ns
     ]
@@ -106,7 +106,10 @@ def measure(
 
 def step_times_ms(placed: Sequence[Placed], ranks: int) -> NDArray[np.float64]:
     """How long each step that stands took rank 0, ascending."""
-    each = [standing(placed, rank) for rank in range(ranks)]
+    return _ascending_ms([standing(placed, rank) for rank in range(ranks)])
+
+
+def _ascending_ms(each: Sequence[Sequence[DoneStep]]) -> NDArray[np.float64]:
     steps = min(map(len, each), default=0)
     return np.sort(np.array([_ms(step) for step in each[0][:steps]] if each else [], dtype=np.float64))
 
