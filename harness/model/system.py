@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
 from harness.model.errors import UsageError
-from harness.model.history import History
 from harness.model.placeholders import INTERNAL, own_in, peers_in
+
+if TYPE_CHECKING:  # it imports pandas, which takes nodes and every start of a run a quarter of a second
+    from harness.model.history import History
 
 START_TIMEOUT_S: Final = 30.0
 """How long a node may take to start, unless it sets another limit."""

@@ -1,9 +1,11 @@
-"""Signals reach all of a foreign program's processes, whatever their pids and process groups."""
+"""Signals reach all processes of a foreign program, whatever their pids and process groups. Forked nodes start small."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -23,3 +25,14 @@ def test_a_child_whose_pid_is_lower_than_its_parents_is_killed_too(monkeypatch: 
 
     assert signalled[0] == (leader, signal.SIGSTOP)
     assert sorted(signalled[1:]) == sorted((pid, signal.SIGKILL) for pid in (leader, daemon, worker))
+
+
+def test_what_a_run_is_forked_from_leaves_pandas_out() -> None:
+    """Importing it takes a quarter of a second, at the start of every run."""
+    code = """
+import sys
+import harness.cluster.warden, workloads.load.generator, faults.plane.node, systems.raft.node, systems.serving.balancer
+print([name for name in ("pandas", "rich", "jinja2") if name in sys.modules])
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
