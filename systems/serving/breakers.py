@@ -74,16 +74,15 @@ class Breakers:
         else:
             self._not_closed.add(name)
 
-    def probing(self, name: str) -> int:
-        """Probes whose end is awaited, by the time that was told last."""
-        return self._breakers[name].probing if name in self._breakers else 0
+    def of(self, name: str, now_s: float) -> Breaker | None:
+        """A replica's breaker, to look at; None if breakers are switched off."""
+        self._now_s = now_s
+        return self._breakers.get(name)
 
     def state(self, name: str, now_s: float) -> State | None:
         """The state of a replica's breaker; None if breakers are switched off."""
-        if name not in self._breakers:
-            return None
-        self._now_s = now_s
-        return self._breakers[name].state
+        breaker = self.of(name, now_s)
+        return None if breaker is None else breaker.state
 
     def _slow_s(self, name: str, took_s: float) -> float:
         """The latency below which a call to this replica is not slow: a multiple of the others' median usual latency."""

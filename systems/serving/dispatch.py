@@ -15,6 +15,7 @@ from harness.http.writing import encode_response, request_start
 from harness.model.system import Address
 from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import Admission
+from systems.serving.exchanges import Exchanges
 from systems.serving.policy import Pool
 
 _LATER: Final = (("retry-after", "1"),)
@@ -71,6 +72,7 @@ class Dispatcher:
         hedge_s: float | None = None,
     ) -> None:
         self._clients = {name: self.CLIENT(address) for name, address in replicas.items()}
+        self._exchanges = {name: Exchanges() for name in replicas}
         self._pool = pool
         self._log = log
         self._admission = admission
@@ -101,6 +103,10 @@ class Dispatcher:
         """Requests to this replica that were answered, or failed, and not given up before."""
         client = self._clients[name]
         return client.requests - client.awaited - client.given_up
+
+    def exchanges(self, name: str) -> Exchanges:
+        """What became of the exchanges with this replica."""
+        return self._exchanges[name]
 
     async def predict(self, messages: Sequence[Message], deadline: Deadline | None = None) -> None:
         """Answer the messages with a replica's answers; 504 if the deadline passed, 503 if no replica answered or too many
@@ -180,12 +186,15 @@ class Dispatcher:
         """Send the messages to this replica; returns the unanswered ones, and why."""
         asked_s = self._clock()
         permit = self._pool.sent(name, asked_s, len(messages))
+        exchanges = self._exchanges[name]
+        exchanges.begun(permit)
         start = _START if deadline is None else self._timed_start(self.told_ms(deadline, try_s))
         requests = framed(start, [message.body for message in messages])
         try:
             answers, why = await self._clients[name].exchange(requests, len(messages), timeout_s=try_s)
         except asyncio.CancelledError:
             self._pool.abandoned(name, len(messages), permit)
+            exchanges.given_up(permit)
             raise
         now_s = self._clock()
         hasty = deadline is not None and try_s < self.FAIR_S
@@ -206,7 +215,10 @@ class Dispatcher:
             self._pool.answered(name, now_s, len(messages) - len(left_open), None if left_open else permit)
         if (cut_short or no_time_left) and left_open:
             self._pool.abandoned(name, len(left_open), permit)
-        elif left_open and self._pool.failed(name, why, now_s, len(left_open), permit):
+            exchanges.given_up(permit)
+            return left_open, why
+        exchanges.ended(permit, failed=bool(left_open))
+        if left_open and self._pool.failed(name, why, now_s, len(left_open), permit):
             self._log(f"{name} is down: its requests fail, the last one so: {why}")
         return left_open, why
 

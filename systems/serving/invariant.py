@@ -13,6 +13,7 @@ from typing import Final
 
 from systems.parts.retry_budget import KEPT_S, RetryBudget
 from systems.serving.admission import LEAST, Admission
+from systems.serving.breaker_rules import BreakerRules
 from systems.serving.dispatch import Dispatcher
 from systems.serving.ejection import FALL_REQUESTS
 from systems.serving.health import HealthChecker
@@ -39,14 +40,15 @@ class Shown:
 class BalancersKeepTheirRules:
     """Of each balancer that shows itself (`Shown`):
 
-    - As many requests are outstanding at a replica as its connections wait for, and no breaker waits for more probes. What
-      was given up is not held against a replica.
+    - As many requests are outstanding at a replica as its connections wait for. What was given up is not held against a
+      replica.
     - Requests are sent no more often than they were admitted and retries were paid for. The budget for retries is never
       overdrawn, and never above what the requests of late have earned.
     - A replica is ejected after enough failures in a row, for as long as the settings say, and not up before that. No more are
       ejected at once than may be, and not the last one that is up.
     - Otherwise it goes down after enough failed checks in a row. It comes up again after enough good ones.
     - It always lets a few requests in.
+    - Its breakers keep their rules (`BreakerRules`).
     """
 
     def __init__(self) -> None:
@@ -72,11 +74,13 @@ class _Balancer:
         self._admitted = 0
         self._earned_s = self._looked_s = first.now_s
         self._replicas = {one.name: _Seen(one, first) for one in first.pool.replicas}
+        self._breakers = BreakerRules(list(self._replicas))
 
     def look(self, shown: Shown) -> Iterator[str]:
         """What is wrong by now."""
         yield from self._counts(shown)
         yield from self._budget(shown)
+        yield from self._breakers.look(shown.now_s, shown.pool, shown.dispatcher, shown.settings, shown.retry_budget.spent)
         limit = shown.admission.limit
         if limit is not None and limit < LEAST:
             yield f"it lets {limit} requests in at once, and {LEAST} are the fewest"
@@ -96,8 +100,6 @@ class _Balancer:
                 yield f"{one.outstanding} requests count as outstanding at {one.name}, and it waits for {awaited}"
             if (told := one.answered + one.failed) > (ended := shown.dispatcher.ended(one.name)):
                 yield f"{told} requests count as answered or failed at {one.name}, and {ended} were"
-            if (probes := shown.pool.probing(one.name)) > awaited:
-                yield f"the breaker of {one.name} waits for {probes} probes, and {awaited} requests are under way there"
 
     def _budget(self, shown: Shown) -> Iterator[str]:
         dispatcher, budget, ratio = shown.dispatcher, shown.retry_budget, shown.settings.retry_ratio

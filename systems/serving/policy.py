@@ -103,9 +103,9 @@ class Pool:
         """What is known of each, in the order they were named."""
         return list(self._replicas.values())
 
-    def probing(self, name: str) -> int:
-        """Probes of this replica's breaker whose end is awaited."""
-        return self._breakers.probing(name)
+    def breaker(self, name: str, now_s: float) -> Breaker | None:
+        """This replica's breaker, to look at; None if breakers are switched off."""
+        return self._breakers.of(name, now_s)
 
     def outstanding(self) -> int:
         """How many requests were sent and have no answer yet, over all replicas."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -11,6 +12,7 @@ from systems.parts.retry_budget import RetryBudget
 from systems.serving.admission import LEAST, Admission
 from systems.serving.dispatch import Dispatcher
 from systems.serving.ejection import FALL_REQUESTS
+from systems.serving.exchanges import Exchanges
 from systems.serving.health import HealthChecker
 from systems.serving.invariant import BalancersKeepTheirRules, Shown
 from systems.serving.policy import FALL_CHECKS, RISE_CHECKS, Pool
@@ -29,6 +31,10 @@ class Sent:
     waits_for: dict[str, int] = field(default_factory=dict)
 
     ended_at: dict[str, int] = field(default_factory=dict)
+    exchanged: defaultdict[str, Exchanges] = field(default_factory=lambda: defaultdict(Exchanges))
+
+    def exchanges(self, name: str) -> Exchanges:
+        return self.exchanged[name]
 
     def awaited(self, name: str) -> int:
         return self.waits_for.get(name, 0)
@@ -71,6 +77,24 @@ class Balancer:
     def fails(self, name: str, times: int) -> None:
         for _ in range(times):
             self.pool.failed(name, "why", self.now_s)
+
+    def exchange(self, name: str, *, ok: bool = True, times: int = 1) -> None:
+        """Exchanges of one request each."""
+        for _ in range(times):
+            permit = self.pool.sent(name, self.now_s)
+            self.sent.exchanged[name].begun(permit)
+            if ok:
+                self.pool.answered(name, self.now_s, permit=permit)
+            else:
+                self.pool.failed(name, "why", self.now_s, permit=permit)
+            self.sent.exchanged[name].ended(permit, failed=not ok)
+
+    def open(self, *names: str) -> None:
+        """Have the breakers of these replicas open, without any failures in a row."""
+        for name in names:
+            for _ in range(20):
+                self.exchange(name, ok=False)
+                self.exchange(name)
 
     def check(self, name: str, *, good: bool, times: int = 1) -> None:
         for _ in range(times):
@@ -274,3 +298,73 @@ def test_a_few_requests_are_always_let_in() -> None:
     balancer = looked_at("r1", "r2")
     balancer.admission._limit = float(LEAST - 1)
     assert "7 requests in at once, and 8 are the fewest" in (balancer.look() or "")
+
+
+def test_a_replica_whose_breaker_is_open_is_left_out() -> None:
+    balancer = looked_at("r1", "r2", "r3")
+    balancer.open("r1")
+    assert balancer.look() is None
+    balancer.exchange("r2", times=10)
+    assert balancer.look() is None
+    balancer.exchange("r1")
+    assert "the breakers of r1 are open, and 1 may be left out; of 11 exchanges, 1 went there" in (balancer.look() or "")
+
+
+def test_a_retry_may_have_no_other_replica_left() -> None:
+    balancer = looked_at("r1", "r2", "r3")
+    balancer.open("r1")
+    assert balancer.look() is None
+    balancer.budget.spend(1, balancer.now_s)
+    balancer.exchange("r1")
+    assert balancer.look() is None
+
+
+@pytest.mark.parametrize("names", [("r1", "r2", "r3"), ("r1", "r2", "r3", "r4")])
+def test_a_few_replicas_need_not_carry_the_load_of_all(names: tuple[str, ...]) -> None:
+    balancer = looked_at(*names)
+    balancer.open(*names[:-1])
+    assert balancer.look() is None
+    balancer.exchange("r1")
+    assert balancer.look() is None
+    balancer.exchange(names[-1], times=60)
+    assert balancer.look() is None, "one went to r1"
+
+    balancer = looked_at(*names)
+    balancer.open(*names[:-1])
+    assert balancer.look() is None
+    balancer.exchange(names[-1], times=60)
+    assert "may be left out; of 60 exchanges, none went there" in (balancer.look() or "")
+
+
+def test_the_last_one_is_asked_though_its_breaker_is_open() -> None:
+    balancer = looked_at("r1")
+    balancer.open("r1")
+    assert balancer.look() is None
+    balancer.exchange("r1")
+    assert balancer.look() is None
+
+
+def test_a_breaker_is_told_of_every_failure() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.exchange("r1", times=3)
+    assert balancer.look() is None
+    permit = balancer.pool.sent("r1", balancer.now_s)
+    balancer.sent.exchanged["r1"].begun(permit)
+    balancer.pool.answered("r1", balancer.now_s, permit=permit)
+    balancer.sent.exchanged["r1"].ended(permit, failed=True)
+    assert "the breaker of r1: 0 failures are in its window, and 1 to 1 calls have failed" in (balancer.look() or "")
+
+
+def test_a_breaker_does_not_wait_for_a_probe_that_was_given_up() -> None:
+    balancer = looked_at("r1", "r2")
+    balancer.open("r1")
+    assert balancer.look() is None
+    assert balancer.look(after_s=1.0) is None
+    permit = balancer.pool.sent("r1", balancer.now_s)
+    balancer.sent.exchanged["r1"].begun(permit)
+    balancer.sent.waits_for["r1"] = 1
+    assert balancer.look() is None
+    balancer.pool.abandoned("r1")  # without its permit
+    balancer.sent.exchanged["r1"].given_up(permit)
+    balancer.sent.waits_for["r1"] = 0
+    assert "the breaker of r1: it waits for 1 probes, and 0 calls are under way" in (balancer.look() or "")

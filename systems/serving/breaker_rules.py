@@ -1,0 +1,79 @@
+"""What holds at any moment of a balancer's breakers: each keeps its own rules, and together they do not leave out too many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from systems.parts.breaker import Transition
+from systems.parts.breaker_watch import BreakerWatch
+from systems.serving.dispatch import Dispatcher
+from systems.serving.policy import Pool
+from systems.serving.settings import Settings
+
+_SURELY: Final = 50
+"""Of so many exchanges, some go to the replicas whose breakers are open, if these are at least half of all."""
+
+
+class _Look(NamedTuple):
+    open: list[str]
+    """Replicas whose breakers are open."""
+    states: Mapping[str, Sequence[Transition]]
+    """The last change of each breaker's state, if there was one."""
+    retries: int
+    """A retry may have no other replica left."""
+    to_open: int
+    exchanges: int
+
+    @property
+    def half_open(self) -> bool:
+        return any(change.state == "half-open" for changes in self.states.values() for change in changes)
+
+
+class BreakerRules:
+    """Watches the breakers of one balancer from look to look.
+
+    Each does what `BreakerWatch` asks of it, judged by the exchanges that it permitted. A replica whose breaker is open is left
+    out, unless more would be than the settings allow.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self._watches = {name: BreakerWatch() for name in names}
+        self._since: _Look | None = None
+        """The first look since all states are as they are now, and no retry was sent."""
+
+    def look(self, now_s: float, pool: Pool, dispatcher: Dispatcher, settings: Settings, retries: int) -> Iterator[str]:
+        """What is wrong by now, if anything. `retries` were sent so far, hedges included."""
+        if settings.breaker is None:
+            return
+        breakers = {name: breaker for name in self._watches if (breaker := pool.breaker(name, now_s)) is not None}
+        for name, breaker in breakers.items():
+            for why in self._watches[name].look(now_s, breaker, settings.breaker, dispatcher.exchanges(name).permitted):
+                yield f"the breaker of {name}: {why}"
+        states = {name: breaker.status().transitions[-1:] for name, breaker in breakers.items()}
+        open_ = [name for name, changes in states.items() if changes and changes[0].state == "open"]
+        if not open_ or any(one.share < 1 for one in pool.status(now_s)):
+            self._since = None
+            return
+        exchanges = {name: dispatcher.exchanges(name) for name in breakers}
+        look = _Look(
+            open_,
+            states,
+            retries,
+            sum(exchanges[name].unpermitted for name in open_),
+            sum(one.all for one in exchanges.values()),
+        )
+        if self._since is None or (self._since.states, self._since.retries) != (states, retries):
+            self._since = look
+            return
+        may = min(settings.most_left_out(len(breakers)), len(breakers) - 1)
+        yield from self._left_out(self._since, look, may)
+
+    @staticmethod
+    def _left_out(since: _Look, look: _Look, may: int) -> Iterator[str]:
+        said = f"the breakers of {', '.join(look.open)} are open, and {may} may be left out; of"
+        to_open, exchanges = look.to_open - since.to_open, look.exchanges - since.exchanges
+        if len(look.open) <= may and to_open and not look.half_open:
+            yield f"{said} {exchanges} exchanges, {to_open} went there"
+        if len(look.open) > may and not to_open and exchanges >= _SURELY:
+            yield f"{said} {exchanges} exchanges, none went there"

@@ -1,0 +1,43 @@
+"""Counts what became of the exchanges with one replica, apart from its breaker, so that the two can be compared."""
+
+from __future__ import annotations
+
+from systems.parts.breaker import Permit
+from systems.parts.breaker_watch import Calls
+
+
+class Exchanges:
+    """The exchanges with one replica so far, each of one or more requests. Pass the permit that each one had, if any."""
+
+    def __init__(self) -> None:
+        self.unpermitted = 0
+        """How many were begun although its breaker did not permit it, or is switched off."""
+        self._awaited = self._ended = self._failed = self._given_up = 0
+
+    @property
+    def permitted(self) -> Calls:
+        """What became of those that the breaker permitted."""
+        return Calls(self._awaited, self._ended, self._failed, self._given_up)
+
+    @property
+    def all(self) -> int:
+        return self.permitted.begun + self.unpermitted
+
+    def begun(self, permit: Permit | None) -> None:
+        if permit is None:
+            self.unpermitted += 1
+        else:
+            self._awaited += 1
+
+    def ended(self, permit: Permit | None, *, failed: bool) -> None:
+        """All of its requests were answered, or some failed."""
+        if permit is not None:
+            self._awaited -= 1
+            self._ended += 1
+            self._failed += failed
+
+    def given_up(self, permit: Permit | None) -> None:
+        """It was cancelled, or had too little time to say anything about the replica."""
+        if permit is not None:
+            self._awaited -= 1
+            self._given_up += 1
