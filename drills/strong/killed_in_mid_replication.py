@@ -18,12 +18,12 @@ from workloads.registers import Registers
 drill = Drill(
     system=Strong(replicas=3),
     workload=Registers(keys=8, writes=0.5),
-    load=Load(rate=150, clients=40, seconds=7),
+    load=Load(rate=150, clients=40, seconds=9),
     faults=[
         Latency("n1>n3", delay_ms=30).between(0.5, 3),
         Kill("n1").when(sent="/replica", nth=40, from_s=1, for_s=0.5),
-        Kill("n2").when(syncing="entries.log", nth=40, from_s=2.6, for_s=0.5),
-        Kill("n3").when(syncing="entries.log", nth=40, from_s=4.2, for_s=0.5),
+        Kill("n2").when(syncing="entries.log", nth=40, from_s=3.4, for_s=0.5),
+        Kill("n3").when(syncing="entries.log", nth=40, from_s=5.8, for_s=0.5),
     ],
     checks=[linearizable, nothing_lost, one_leader_per_term, log_matching, state_machine_safety, committed_entries_stay],
     slos=["availability >= 50%", "recovery < 3s"],

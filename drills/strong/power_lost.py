@@ -18,7 +18,7 @@ from workloads.registers import Registers
 drill = Drill(
     system=Strong(replicas=3),
     workload=Registers(keys=8, writes=0.5),
-    load=Load(rate=150, clients=40, seconds=6),
+    load=Load(rate=150, clients=40, seconds=7.5),
     faults=[
         SlowDisk("n1 n2 n3", delay_ms=40).between(1.2, 1.5),
         PowerLoss("n1 n2 n3").between(1.45, 2.2),
