@@ -46,11 +46,20 @@ def cannot_write(what: str, error: OSError) -> HarnessError:
     return HarnessError(f"Cannot write {what}: {why}. Free space there, or choose another place.")
 
 
-def hint(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """Advice for an unknown name: the most similar known name, or all of them.
+_MOST_LISTED: Final = 40
+"""More names than this are not listed in a message."""
+
+
+def hint(name: str, known: Iterable[str], *, cutoff: float = 0.6, shown_by: str = "") -> str:
+    """Advice for an unknown name: the most similar known name, or all of them, or a few and the command that shows them.
 
     `cutoff` is how similar it must be, from 0 to 1 (see `difflib.get_close_matches`).
     """
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
-    return f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(known)}."
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    if len(known) <= _MOST_LISTED:
+        return f"There are: {', '.join(known)}."
+    few = ", ".join(known[:: len(known) // 3][:3])
+    return f"There are {len(known)}, such as {few}{f'; `{shown_by}` shows them' if shown_by else ''}."

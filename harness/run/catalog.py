@@ -351,4 +351,4 @@ def _first_line(docstring: str | None) -> str:
 
 
 def _no_such(what: str, name: str, known: Sequence[str]) -> str:
-    return f"No {what} called {name!r}. {hint(name, known, cutoff=0.5)}"
+    return f"No {what} called {name!r}. {hint(name, known, cutoff=0.5, shown_by='harness list')}"

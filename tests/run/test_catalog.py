@@ -144,6 +144,14 @@ def test_unknown_names_are_answered_with_near_ones(here: Path) -> None:
         catalog.find_checker("linearisable")
 
 
+def test_an_unknown_name_like_no_other_gets_a_few_examples() -> None:
+    with pytest.raises(UsageError) as raised:
+        catalog.find_drill("xyz")
+    assert re.fullmatch(
+        r"No drill called 'xyz'. There are \d+, such as (\S+/\S+, ){2}\S+/\S+; `harness list` shows them.", str(raised.value)
+    )
+
+
 def changed(here: Path, *settings: str) -> Drill:
     write_drill(here, "echo", GOOD)
     return catalog.find_drill("echo", settings).drill
